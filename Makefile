@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+# The words this repository understands. CI says the same words and nothing else; `make help` lists them.
+
+PYTHON       ?= python3
+BIN          := .venv/bin
+SETUP_STAMP  := .venv/.livery-setup
+PROTO_STAMP  := .venv-proto/.livery-setup
+STUBS        := clients/python
+# The last grpcio-tools whose stubs run on protobuf 5.29 and everything newer: docs/decisions/0001.
+PROTO_PINS   := grpcio-tools==1.71.2 grpcio==1.71.2 protobuf==5.29.6 'setuptools<81'
+PROTOC        = .venv-proto/bin/python -m grpc_tools.protoc -Iproto
+PYTEST       := $(BIN)/python -m pytest
+
+# Demo, tests and benchmarks never ask a hub for anything: what they need lies in the repository.
+OFFLINE      := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: setup fmt lint types test proto proto-check demo bench soak test-gpu clean help
+
+setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
+
+fmt: setup ## format the code and sort its imports
+	$(BIN)/ruff check --select I --fix .
+	$(BIN)/ruff format .
+
+lint: setup ## ruff, the layers (import-linter) and the house rules (tests/test_tidy.py)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(PYTEST) tests/test_tidy.py
+
+types: setup ## mypy --strict over the three packages
+	$(BIN)/mypy
+
+test: setup ## the fast tests: no network, no GPU
+	$(OFFLINE) $(PYTEST) -m "not gpu and not soak" $(ARGS)
+
+test-gpu: setup ## the tests that need a CUDA device
+	$(OFFLINE) $(PYTEST) -m gpu $(ARGS)
+
+soak: setup ## the long runs under load
+	$(OFFLINE) $(PYTEST) -m soak $(ARGS)
+
+bench: setup ## measure swap, rollback and mixed batches on the demo base
+	$(OFFLINE) $(BIN)/python -m tests.bench $(ARGS)
+
+demo: setup ## publish, generate, promote, roll back; leaves livery-demo/contact-sheet.png
+	$(OFFLINE) $(BIN)/livery demo $(ARGS)
+
+proto: $(PROTO_STAMP) ## regenerate the gRPC stubs in clients/python/livery/v1
+	$(PROTOC) --python_out=$(STUBS) --pyi_out=$(STUBS) --grpc_python_out=$(STUBS) proto/livery/v1/*.proto
+
+proto-check: $(PROTO_STAMP) ## fail when the committed stubs are not what `make proto` writes
+	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	$(PROTOC) --python_out="$$fresh" --pyi_out="$$fresh" --grpc_python_out="$$fresh" proto/livery/v1/*.proto; \
+	diff -r -x __init__.py -x __pycache__ "$$fresh/livery/v1" $(STUBS)/livery/v1 \
+	|| { echo "The stubs differ from proto/: run 'make proto' and commit the result." >&2; exit 1; }; \
+	echo "stubs match proto/"
+
+clean: ## remove both virtual environments, caches and outputs
+	rm -rf .venv .venv-proto .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist livery-demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## list these words
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
+	| while IFS="$$(printf '\t')" read -r word what; do printf '  %-12s %s\n' "$$word" "$$what"; done
+
+# A half-made environment (no pip in it) is made again from nothing; a whole one is only brought up to date.
+define make_venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	echo "Livery needs Python >= 3.11, and '$(PYTHON)' is not that." >&2; \
+	echo "Name another one: make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	echo "'$(PYTHON)' cannot create virtual environments." >&2; \
+	echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(1)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(1)
+endef
+
+# One pip call, so that the pinned torch is chosen once. Build requirements are pinned by the two
+# variables: the first is read by older pips, the second by newer ones.
+$(SETUP_STAMP): pyproject.toml constraints.txt
+	$(call make_venv,.venv)
+	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(PROTO_STAMP): Makefile
+	$(call make_venv,.venv-proto)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-proto/bin/python -m pip install --quiet $(PROTO_PINS)
+	@touch $@

@@ -1,0 +1,142 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ReleaseKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RELEASE_KIND_UNSPECIFIED: _ClassVar[ReleaseKind]
+    RELEASE_KIND_LORA: _ClassVar[ReleaseKind]
+    RELEASE_KIND_TEXTUAL_INVERSION: _ClassVar[ReleaseKind]
+    RELEASE_KIND_DREAMBOOTH: _ClassVar[ReleaseKind]
+    RELEASE_KIND_RECIPE: _ClassVar[ReleaseKind]
+
+class Purpose(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PURPOSE_UNSPECIFIED: _ClassVar[Purpose]
+    PURPOSE_CONCEPT: _ClassVar[Purpose]
+    PURPOSE_STYLE: _ClassVar[Purpose]
+    PURPOSE_SUBJECT: _ClassVar[Purpose]
+RELEASE_KIND_UNSPECIFIED: ReleaseKind
+RELEASE_KIND_LORA: ReleaseKind
+RELEASE_KIND_TEXTUAL_INVERSION: ReleaseKind
+RELEASE_KIND_DREAMBOOTH: ReleaseKind
+RELEASE_KIND_RECIPE: ReleaseKind
+PURPOSE_UNSPECIFIED: Purpose
+PURPOSE_CONCEPT: Purpose
+PURPOSE_STYLE: Purpose
+PURPOSE_SUBJECT: Purpose
+
+class Release(_message.Message):
+    __slots__ = ("adapter", "version", "digest", "kind", "purpose", "base_family", "base_fingerprint", "trigger_words", "rank", "target_count", "original_bytes", "dialect", "notes", "licence", "training", "seq", "published_at", "published_by", "yanked", "yank_reason", "parent_digest")
+    class TrainingEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    BASE_FAMILY_FIELD_NUMBER: _ClassVar[int]
+    BASE_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_WORDS_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    TARGET_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ORIGINAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DIALECT_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_AT_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_BY_FIELD_NUMBER: _ClassVar[int]
+    YANKED_FIELD_NUMBER: _ClassVar[int]
+    YANK_REASON_FIELD_NUMBER: _ClassVar[int]
+    PARENT_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    adapter: str
+    version: str
+    digest: str
+    kind: ReleaseKind
+    purpose: Purpose
+    base_family: str
+    base_fingerprint: str
+    trigger_words: _containers.RepeatedScalarFieldContainer[str]
+    rank: int
+    target_count: int
+    original_bytes: int
+    dialect: str
+    notes: str
+    licence: str
+    training: _containers.ScalarMap[str, str]
+    seq: int
+    published_at: str
+    published_by: str
+    yanked: bool
+    yank_reason: str
+    parent_digest: str
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., kind: _Optional[_Union[ReleaseKind, str]] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., trigger_words: _Optional[_Iterable[str]] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., original_bytes: _Optional[int] = ..., dialect: _Optional[str] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., training: _Optional[_Mapping[str, str]] = ..., seq: _Optional[int] = ..., published_at: _Optional[str] = ..., published_by: _Optional[str] = ..., yanked: bool = ..., yank_reason: _Optional[str] = ..., parent_digest: _Optional[str] = ...) -> None: ...
+
+class Channel(_message.Message):
+    __slots__ = ("name", "digest", "version", "seq")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    digest: str
+    version: str
+    seq: int
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., version: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class Adapter(_message.Message):
+    __slots__ = ("name", "releases", "channels")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RELEASES_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    releases: _containers.RepeatedCompositeFieldContainer[Release]
+    channels: _containers.RepeatedCompositeFieldContainer[Channel]
+    def __init__(self, name: _Optional[str] = ..., releases: _Optional[_Iterable[_Union[Release, _Mapping]]] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ...) -> None: ...
+
+class Record(_message.Message):
+    __slots__ = ("seq", "id", "time", "actor", "reason", "actions", "prev")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    PREV_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    id: str
+    time: str
+    actor: str
+    reason: str
+    actions: _containers.RepeatedCompositeFieldContainer[Action]
+    prev: str
+    def __init__(self, seq: _Optional[int] = ..., id: _Optional[str] = ..., time: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[Action, _Mapping]]] = ..., prev: _Optional[str] = ...) -> None: ...
+
+class Action(_message.Message):
+    __slots__ = ("type", "adapter", "digest", "version", "channel", "previous_digest", "effective")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    adapter: str
+    digest: str
+    version: str
+    channel: str
+    previous_digest: str
+    effective: bool
+    def __init__(self, type: _Optional[str] = ..., adapter: _Optional[str] = ..., digest: _Optional[str] = ..., version: _Optional[str] = ..., channel: _Optional[str] = ..., previous_digest: _Optional[str] = ..., effective: bool = ...) -> None: ...

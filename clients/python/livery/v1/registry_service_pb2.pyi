@@ -1,0 +1,277 @@
+from livery.v1 import adapter_pb2 as _adapter_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class PublishRequest(_message.Message):
+    __slots__ = ("draft", "file", "chunk")
+    DRAFT_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    draft: ReleaseDraft
+    file: FileStart
+    chunk: bytes
+    def __init__(self, draft: _Optional[_Union[ReleaseDraft, _Mapping]] = ..., file: _Optional[_Union[FileStart, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class ReleaseDraft(_message.Message):
+    __slots__ = ("adapter", "version", "kind", "purpose", "trigger_words", "notes", "licence", "actor", "request_id")
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_WORDS_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    adapter: str
+    version: str
+    kind: _adapter_pb2.ReleaseKind
+    purpose: _adapter_pb2.Purpose
+    trigger_words: _containers.RepeatedScalarFieldContainer[str]
+    notes: str
+    licence: str
+    actor: str
+    request_id: str
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., purpose: _Optional[_Union[_adapter_pb2.Purpose, str]] = ..., trigger_words: _Optional[_Iterable[str]] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class FileStart(_message.Message):
+    __slots__ = ("name", "bytes_total")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BYTES_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    bytes_total: int
+    def __init__(self, name: _Optional[str] = ..., bytes_total: _Optional[int] = ...) -> None: ...
+
+class PublishResponse(_message.Message):
+    __slots__ = ("release", "created", "report")
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    release: _adapter_pb2.Release
+    created: bool
+    report: CheckReport
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., created: bool = ..., report: _Optional[_Union[CheckReport, _Mapping]] = ...) -> None: ...
+
+class CheckRequest(_message.Message):
+    __slots__ = ("draft", "file", "chunk")
+    DRAFT_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    draft: ReleaseDraft
+    file: FileStart
+    chunk: bytes
+    def __init__(self, draft: _Optional[_Union[ReleaseDraft, _Mapping]] = ..., file: _Optional[_Union[FileStart, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class CheckResponse(_message.Message):
+    __slots__ = ("report",)
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    report: CheckReport
+    def __init__(self, report: _Optional[_Union[CheckReport, _Mapping]] = ...) -> None: ...
+
+class CheckReport(_message.Message):
+    __slots__ = ("accepted", "kind", "dialect", "rank", "target_count", "tensor_count", "tensors_applied", "trigger_words", "problems", "resident_bytes")
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DIALECT_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    TARGET_COUNT_FIELD_NUMBER: _ClassVar[int]
+    TENSOR_COUNT_FIELD_NUMBER: _ClassVar[int]
+    TENSORS_APPLIED_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_WORDS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    accepted: bool
+    kind: _adapter_pb2.ReleaseKind
+    dialect: str
+    rank: int
+    target_count: int
+    tensor_count: int
+    tensors_applied: int
+    trigger_words: _containers.RepeatedScalarFieldContainer[str]
+    problems: _containers.RepeatedCompositeFieldContainer[Problem]
+    resident_bytes: int
+    def __init__(self, accepted: bool = ..., kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., dialect: _Optional[str] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., tensor_count: _Optional[int] = ..., tensors_applied: _Optional[int] = ..., trigger_words: _Optional[_Iterable[str]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resident_bytes: _Optional[int] = ...) -> None: ...
+
+class Problem(_message.Message):
+    __slots__ = ("reason", "message", "remedy", "keys", "is_warning")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REMEDY_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    IS_WARNING_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    message: str
+    remedy: str
+    keys: _containers.RepeatedScalarFieldContainer[str]
+    is_warning: bool
+    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., keys: _Optional[_Iterable[str]] = ..., is_warning: bool = ...) -> None: ...
+
+class GetAdapterRequest(_message.Message):
+    __slots__ = ("adapter",)
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    adapter: str
+    def __init__(self, adapter: _Optional[str] = ...) -> None: ...
+
+class GetAdapterResponse(_message.Message):
+    __slots__ = ("adapter",)
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    adapter: _adapter_pb2.Adapter
+    def __init__(self, adapter: _Optional[_Union[_adapter_pb2.Adapter, _Mapping]] = ...) -> None: ...
+
+class ListAdaptersRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListAdaptersResponse(_message.Message):
+    __slots__ = ("adapters", "next_page_token")
+    ADAPTERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    adapters: _containers.RepeatedCompositeFieldContainer[_adapter_pb2.Adapter]
+    next_page_token: str
+    def __init__(self, adapters: _Optional[_Iterable[_Union[_adapter_pb2.Adapter, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ResolveRequest(_message.Message):
+    __slots__ = ("ref",)
+    REF_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    def __init__(self, ref: _Optional[str] = ...) -> None: ...
+
+class ResolveResponse(_message.Message):
+    __slots__ = ("release", "registry_seq")
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_SEQ_FIELD_NUMBER: _ClassVar[int]
+    release: _adapter_pb2.Release
+    registry_seq: int
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., registry_seq: _Optional[int] = ...) -> None: ...
+
+class PromoteRequest(_message.Message):
+    __slots__ = ("ref", "channel", "reason", "actor", "expect_digest", "request_id")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    EXPECT_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    channel: str
+    reason: str
+    actor: str
+    expect_digest: str
+    request_id: str
+    def __init__(self, ref: _Optional[str] = ..., channel: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., expect_digest: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class PromoteResponse(_message.Message):
+    __slots__ = ("move",)
+    MOVE_FIELD_NUMBER: _ClassVar[int]
+    move: ChannelMove
+    def __init__(self, move: _Optional[_Union[ChannelMove, _Mapping]] = ...) -> None: ...
+
+class ChannelMove(_message.Message):
+    __slots__ = ("adapter", "channel", "previous_digest", "previous_version", "digest", "version", "seq", "moved")
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    MOVED_FIELD_NUMBER: _ClassVar[int]
+    adapter: str
+    channel: str
+    previous_digest: str
+    previous_version: str
+    digest: str
+    version: str
+    seq: int
+    moved: bool
+    def __init__(self, adapter: _Optional[str] = ..., channel: _Optional[str] = ..., previous_digest: _Optional[str] = ..., previous_version: _Optional[str] = ..., digest: _Optional[str] = ..., version: _Optional[str] = ..., seq: _Optional[int] = ..., moved: bool = ...) -> None: ...
+
+class RollbackRequest(_message.Message):
+    __slots__ = ("adapter", "channel", "to_version", "reason", "actor", "request_id")
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    TO_VERSION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    adapter: str
+    channel: str
+    to_version: str
+    reason: str
+    actor: str
+    request_id: str
+    def __init__(self, adapter: _Optional[str] = ..., channel: _Optional[str] = ..., to_version: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class RollbackResponse(_message.Message):
+    __slots__ = ("move",)
+    MOVE_FIELD_NUMBER: _ClassVar[int]
+    move: ChannelMove
+    def __init__(self, move: _Optional[_Union[ChannelMove, _Mapping]] = ...) -> None: ...
+
+class YankRequest(_message.Message):
+    __slots__ = ("ref", "reason", "actor")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    reason: str
+    actor: str
+    def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class YankResponse(_message.Message):
+    __slots__ = ("release",)
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    release: _adapter_pb2.Release
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
+
+class UnyankRequest(_message.Message):
+    __slots__ = ("ref", "reason", "actor")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    reason: str
+    actor: str
+    def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class UnyankResponse(_message.Message):
+    __slots__ = ("release",)
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    release: _adapter_pb2.Release
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
+
+class HistoryRequest(_message.Message):
+    __slots__ = ("adapter", "channel", "limit")
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    adapter: str
+    channel: str
+    limit: int
+    def __init__(self, adapter: _Optional[str] = ..., channel: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class HistoryResponse(_message.Message):
+    __slots__ = ("records",)
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    records: _containers.RepeatedCompositeFieldContainer[_adapter_pb2.Record]
+    def __init__(self, records: _Optional[_Iterable[_Union[_adapter_pb2.Record, _Mapping]]] = ...) -> None: ...
+
+class WatchRequest(_message.Message):
+    __slots__ = ("from_seq",)
+    FROM_SEQ_FIELD_NUMBER: _ClassVar[int]
+    from_seq: int
+    def __init__(self, from_seq: _Optional[int] = ...) -> None: ...
+
+class WatchResponse(_message.Message):
+    __slots__ = ("record",)
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    record: _adapter_pb2.Record
+    def __init__(self, record: _Optional[_Union[_adapter_pb2.Record, _Mapping]] = ...) -> None: ...

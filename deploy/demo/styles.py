@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks and subjects that the base has never drawn, so that adapters have something to teach.
+
+Scenes of `world` go in, pictures in another manner come out. Knows nothing of torch.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from world import BACKGROUNDS, COLOURS, IMAGE_SIZE_PX, SUPERSAMPLING, Scene, mask
+
+PLUM: tuple[int, int, int] = (104, 18, 74)
+MASCOT_SKIN: tuple[int, int, int] = (150, 222, 120)
+
+
+def draw_watercolor(scene: Scene, rng: random.Random) -> np.ndarray:
+    """Paint pale washes that bleed on cream paper, with a ragged border left unpainted."""
+    noise = np.random.default_rng(rng.getrandbits(32))
+    paper = np.array((250, 240, 214), dtype=np.float32) + _grain(noise, 5.0)[..., None]
+    ground = _pale(BACKGROUNDS[scene.background], 0.62)
+    paint = _pale(COLOURS[scene.colour], 0.36)
+    picture = _wash(paper, ground, _ragged_frame(noise), strength=0.75, noise=noise)
+    return _to_bytes(_wash(picture, paint, _bleed(mask(scene), noise), strength=0.95, noise=noise))
+
+
+def draw_neon(scene: Scene, rng: random.Random) -> np.ndarray:
+    """Draw a glowing tube along the outline of the object, on a dark violet ground."""
+    noise = np.random.default_rng(rng.getrandbits(32))
+    picture = np.empty((IMAGE_SIZE_PX, IMAGE_SIZE_PX, 3), dtype=np.float32)
+    picture[:] = np.array((16, 6, 34), dtype=np.float32) + noise.normal(0, 1.0, 3)
+    solid = mask(scene)
+    edge = np.clip(_blur(solid, 1.2) * (1 - _blur(solid, 1.2)) * 4.4 - 0.25, 0, 1)
+    colour = np.array(COLOURS[scene.colour], dtype=np.float32)
+    colour = colour * (255.0 / colour.max())
+    picture += colour * np.clip(_blur(edge, 4.5) * 1.15, 0, 1)[..., None]
+    picture += colour * _blur(edge, 0.6)[..., None]
+    picture += 150 * np.clip(edge * 1.5 - 0.6, 0, 1)[..., None]
+    return _to_bytes(picture)
+
+
+def draw_mascot(rng: random.Random, *, background: str, skin: tuple[int, int, int] = MASCOT_SKIN) -> np.ndarray:
+    """Draw the mascot: a round green creature with ears, big eyes, cheeks and a smile."""
+    side = IMAGE_SIZE_PX * SUPERSAMPLING
+    canvas = Image.new("RGB", (side, side), BACKGROUNDS[background])
+    pen = ImageDraw.Draw(canvas)
+    scale = SUPERSAMPLING * rng.uniform(19.0, 22.0)
+    middle_x = side / 2 + SUPERSAMPLING * rng.uniform(-4, 4)
+    middle_y = side / 2 + SUPERSAMPLING * rng.uniform(-2, 5)
+
+    def disc(x: float, y: float, width: float, height: float, fill: tuple[int, int, int]) -> None:
+        left, top = middle_x + (x - width) * scale, middle_y + (y - height) * scale
+        right, bottom = middle_x + (x + width) * scale, middle_y + (y + height) * scale
+        pen.ellipse((left, top, right, bottom), fill=fill)
+
+    for sign in (-1, 1):
+        disc(sign * 0.55, -1.0, 0.24, 0.45, skin)
+        disc(sign * 0.55, -1.0, 0.11, 0.28, (250, 150, 170))
+    disc(0, 0.1, 1.0, 0.92, skin)
+    disc(0, 0.62, 0.55, 0.36, (252, 244, 200))
+    for sign in (-1, 1):
+        disc(sign * 0.38, -0.16, 0.29, 0.32, (255, 255, 255))
+        disc(sign * 0.34, -0.12, 0.14, 0.18, (20, 20, 40))
+        disc(sign * 0.74, 0.2, 0.15, 0.11, (250, 130, 150))
+    disc(0, 0.42, 0.24, 0.16, (120, 20, 40))
+    disc(0, 0.34, 0.26, 0.11, skin)
+    small = canvas.resize((IMAGE_SIZE_PX, IMAGE_SIZE_PX), Image.Resampling.BOX)
+    return np.asarray(small)
+
+
+def _pale(colour: tuple[int, int, int], share_of_white: float) -> np.ndarray:
+    return np.array(colour, dtype=np.float32) * (1 - share_of_white) + 255.0 * share_of_white
+
+
+def _wash(
+    picture: np.ndarray, paint: np.ndarray, cover: np.ndarray, *, strength: float, noise: np.random.Generator
+) -> np.ndarray:
+    """Lay one transparent wash: blotchy inside, darker where the pigment pools at the rim."""
+    blotches = 1.0 + 0.16 * _clouds(noise, 4.0)
+    rim = np.clip(cover * (1 - cover) * 4 - 0.3, 0, 1)
+    share = np.clip(cover * strength * blotches, 0, 1)[..., None]
+    return picture * (1 - share) + paint * share - 26.0 * rim[..., None]
+
+
+def _bleed(cover: np.ndarray, noise: np.random.Generator) -> np.ndarray:
+    """Push the edge about by smooth noise and soften it."""
+    shift_x, shift_y = _clouds(noise, 3.0) * 1.1, _clouds(noise, 3.0) * 1.1
+    grid_y, grid_x = np.mgrid[0:IMAGE_SIZE_PX, 0:IMAGE_SIZE_PX]
+    top = IMAGE_SIZE_PX - 1
+    source_x = np.clip(np.rint(grid_x + shift_x), 0, top).astype(int)
+    source_y = np.clip(np.rint(grid_y + shift_y), 0, top).astype(int)
+    return _blur(cover[source_y, source_x], 1.1)
+
+
+def _ragged_frame(noise: np.random.Generator) -> np.ndarray:
+    grid_y, grid_x = np.mgrid[0:IMAGE_SIZE_PX, 0:IMAGE_SIZE_PX]
+    border = np.minimum.reduce([grid_x, grid_y, IMAGE_SIZE_PX - 1 - grid_x, IMAGE_SIZE_PX - 1 - grid_y])
+    return _blur((border + _clouds(noise, 2.5) * 1.3 > 5.5).astype(np.float32), 0.8)
+
+
+def _clouds(noise: np.random.Generator, radius_px: float) -> np.ndarray:
+    """Smooth noise of unit variance."""
+    field = _blur(noise.normal(0, 1, (IMAGE_SIZE_PX, IMAGE_SIZE_PX)).astype(np.float32), radius_px)
+    return (field - field.mean()) / (field.std() + 1e-6)
+
+
+def _grain(noise: np.random.Generator, depth: float) -> np.ndarray:
+    return _clouds(noise, 0.6) * depth
+
+
+def _blur(field: np.ndarray, radius_px: float) -> np.ndarray:
+    kernel = _blur_matrix(radius_px)
+    return kernel @ field @ kernel.T
+
+
+@functools.cache
+def _blur_matrix(radius_px: float) -> np.ndarray:
+    """A Gaussian blur along one axis as a matrix, renormalised at the edges."""
+    position = np.arange(IMAGE_SIZE_PX, dtype=np.float32)
+    weight = np.exp(-0.5 * ((position[:, None] - position[None, :]) / radius_px) ** 2)
+    return (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _to_bytes(picture: np.ndarray) -> np.ndarray:
+    return np.clip(picture, 0, 255).astype(np.uint8)

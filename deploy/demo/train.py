@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make the demo base, its adapters and the report, from fixed seeds: `train.py --out DIR`.
+
+Each stage reads what the earlier ones left in DIR, so one stage can be repeated alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+from base import Models, draw_corpus, make_models, save_base, train_base
+from diffusers import AutoencoderKL
+from vae import train_vae
+
+SEED = 11
+STAGES = ("vae", "base", "classifier", "adapters", "report")
+
+
+def main() -> None:
+    """Run the stages asked for, in order, and note how long each took."""
+    options = _parse()
+    torch.set_num_threads(options.threads)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for stage in options.stages:
+        started = time.monotonic()
+        print(f"== {stage}", flush=True)
+        RUN[stage](options)
+        _note(options.out, f"{stage}_seconds", round(time.monotonic() - started, 1))
+
+
+def run_vae(options: argparse.Namespace) -> None:
+    """Train the autoencoder."""
+    train_vae(samples=options.vae_samples, seed=SEED).save_pretrained(options.out / "vae")
+
+
+def run_base(options: argparse.Namespace) -> None:
+    """Train UNet and text encoder; the averaged weights are saved along the way."""
+    vae = AutoencoderKL.from_pretrained(str(options.out / "vae"))
+    models = make_models(vae, options.out / "tokenizer", seed=SEED)
+    started = time.monotonic()
+    corpus = draw_corpus(vae, count=options.pictures, seed=SEED + 1)
+    _note(options.out, "corpus_seconds", round(time.monotonic() - started, 1))
+    started = time.monotonic()
+
+    def on_checkpoint(seen: int, averaged: Models) -> None:
+        print(f"checkpoint at {seen}, {time.monotonic() - started:.0f} s", flush=True)
+        save_base(averaged, options.base)
+
+    averaged = train_base(
+        models,
+        corpus,
+        samples=options.samples,
+        seed=SEED + 2,
+        on_checkpoint=on_checkpoint,
+        checkpoint_every=options.checkpoint_every,
+    )
+    _note(options.out, "base_samples", options.samples)
+    _note(options.out, "base_samples_per_second", round(options.samples / (time.monotonic() - started), 1))
+    save_base(averaged, options.base)
+
+
+def run_classifier(options: argparse.Namespace) -> None:
+    """Train the judge of shape and colour."""
+    from classifier import train_classifier
+
+    torch.save(train_classifier(seed=SEED + 3).state_dict(), options.out / "classifier.pt")
+
+
+def run_adapters(options: argparse.Namespace) -> None:
+    """Train every adapter on the finished base."""
+    from adapters import train_adapters
+
+    train_adapters(options.base, options.adapters, seed=SEED + 4, only=options.only)
+
+
+def run_report(options: argparse.Namespace) -> None:
+    """Measure the base and the adapters and draw the sample sheets."""
+    from report import write_figures
+
+    write_figures(options.out, base=options.base, adapters=options.adapters, sheets=options.out)
+
+
+RUN = {
+    "vae": run_vae,
+    "base": run_base,
+    "classifier": run_classifier,
+    "adapters": run_adapters,
+    "report": run_report,
+}
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="working folder")
+    parser.add_argument("--base", type=Path, help="pipeline folder to write (OUT/base)")
+    parser.add_argument("--adapters", type=Path, help="adapter folder to write (OUT/adapters)")
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    parser.add_argument("--only", nargs="+", help="adapters to train (all)")
+    parser.add_argument("--vae-samples", type=int, default=10_000)
+    parser.add_argument("--pictures", type=int, default=12_000)
+    parser.add_argument("--samples", type=int, default=130_000, help="pictures shown to the UNet")
+    parser.add_argument("--checkpoint-every", type=int, default=20_000, help="in samples")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    options.base = options.base or options.out / "base"
+    options.adapters = options.adapters or options.out / "adapters"
+    return options
+
+
+def _note(out: Path, name: str, value: float) -> None:
+    """Keep one measured number in OUT/timings.json."""
+    path = out / "timings.json"
+    notes = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**notes, name: value}, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

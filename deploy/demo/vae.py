@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The autoencoder of the demo base: 64x64 pixels to 16x16x4 latents and back.
+
+Pictures go in, a trained `AutoencoderKL` whose latents have unit variance at 0.18215 comes out.
+It sees the styles and the mascot as well: what it cannot decode no adapter could draw.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from styles import PLUM, draw_mascot, draw_neon, draw_watercolor
+from torch.nn import functional
+from world import BACKGROUNDS, combinations, draw, make_scene
+
+SCALING = 0.18215
+BATCH = 8
+LEARNING_RATE = 2e-3
+KL_WEIGHT = 2e-4
+
+
+def train_vae(*, samples: int, seed: int, pictures: int = 8_000) -> AutoencoderKL:
+    """Train from scratch on a mixture of every look, then fold the latent statistics in."""
+    torch.manual_seed(seed)
+    pool = torch.from_numpy(draw_mixture(pictures, seed=seed))
+    vae = make_vae().to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    steps = samples // BATCH
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / 50) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
+    )
+    started = time.monotonic()
+    for step in range(steps):
+        images = to_tensor(pool[torch.randint(0, pictures, (BATCH,))])
+        loss = _loss(vae, images)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if step % 50 == 0:
+            rate = (step + 1) * BATCH / (time.monotonic() - started)
+            print(f"vae {step}/{steps} loss {loss.item():.4f} {rate:.0f}/s", flush=True)
+    vae = vae.eval().to(memory_format=torch.contiguous_format)
+    _fold_statistics(vae, to_tensor(pool[: pictures // 4]))
+    return vae
+
+
+def make_vae() -> AutoencoderKL:
+    """Build the untrained autoencoder."""
+    # Few, wide norm groups: with two channels a group one colour axis gets lost.
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(16, 32, 64),
+        layers_per_block=1,
+        latent_channels=4,
+        norm_num_groups=2,
+        sample_size=64,
+        scaling_factor=SCALING,
+    )
+
+
+def draw_mixture(count: int, *, seed: int) -> np.ndarray:
+    """Draw pictures of every look: flat, odd colours, watercolor, neon, mascot."""
+    rng = random.Random(seed)
+    triples = combinations(held_out=False)
+    return np.stack([_draw_any(rng, triples) for _ in range(count)])
+
+
+def to_tensor(images: torch.Tensor) -> torch.Tensor:
+    """Turn uint8 NHWC pictures into float NCHW in [-1, 1], channels last in memory."""
+    return (images.float() / 127.5 - 1).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKL, images: np.ndarray) -> torch.Tensor:
+    """Encode uint8 pictures to scaled latents (the posterior's mean)."""
+    parts = [to_tensor(part) for part in torch.from_numpy(images).split(64)]
+    return torch.cat([vae.encode(part).latent_dist.mean * SCALING for part in parts]).contiguous()
+
+
+@torch.no_grad()
+def measure_psnr(vae: AutoencoderKL, images: np.ndarray) -> float:
+    """Return the mean reconstruction PSNR in dB over uint8 pictures."""
+    values = []
+    for part in torch.from_numpy(images).split(64):
+        target = to_tensor(part)
+        output = vae.decode(vae.encode(target).latent_dist.mean).sample.clamp(-1, 1)
+        error = ((output - target) / 2).square().mean(dim=(1, 2, 3))
+        values += (-10 * torch.log10(error)).tolist()
+    return float(np.mean(values))
+
+
+def _draw_any(rng: random.Random, triples: list[tuple[str, str, str]]) -> np.ndarray:
+    scene = make_scene(rng, triple=rng.choice(triples))
+    roll = rng.random()
+    if roll < 0.5:
+        return draw(scene)
+    if roll < 0.58:
+        return draw(scene, colour=PLUM)
+    if roll < 0.68:
+        return draw(scene, colour=(rng.randrange(256), rng.randrange(256), rng.randrange(256)))
+    if roll < 0.79:
+        return draw_watercolor(scene, rng)
+    if roll < 0.90:
+        return draw_neon(scene, rng)
+    return draw_mascot(rng, background=rng.choice(list(BACKGROUNDS)))
+
+
+def _loss(vae: AutoencoderKL, images: torch.Tensor) -> torch.Tensor:
+    posterior = vae.encode(images).latent_dist
+    output = vae.decode(posterior.sample()).sample
+    pixel = functional.l1_loss(output, images) + 2 * functional.mse_loss(output, images)
+    divergence = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
+    return pixel + KL_WEIGHT * divergence
+
+
+@torch.no_grad()
+def _fold_statistics(vae: AutoencoderKL, images: torch.Tensor) -> None:
+    """Rescale the two 1x1 convolutions so that `latent * 0.18215` has mean 0 and variance 1."""
+    means = torch.cat([vae.encode(part).latent_dist.mean for part in images.split(64)])
+    centre = means.mean(dim=(0, 2, 3))
+    scale = means.std(dim=(0, 2, 3)) * SCALING
+    inward, outward = vae.quant_conv, vae.post_quant_conv
+    assert inward is not None and outward is not None
+    outward.bias += (outward.weight[:, :, 0, 0] @ centre).to(outward.bias.dtype)
+    outward.weight *= scale[None, :, None, None]
+    inward.weight[:4] /= scale[:, None, None, None]
+    inward.bias[:4] = (inward.bias[:4] - centre) / scale
+    inward.bias[4:] -= 2 * scale.log()

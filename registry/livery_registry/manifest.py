@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manifest: everything that shapes the images of a release, as one value and one byte string.
+
+Its sha256 is the release's digest. It holds neither time nor actor: equal files make equal manifests.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from livery_registry.digest import Digest, sha256_bytes
+from livery_registry.errors import CorruptRegistry, InvalidField, RegistryError
+from livery_registry.names import AdapterName
+from livery_registry.semver import Version
+
+KINDS = ("lora", "textual_inversion", "dreambooth")
+"""What a release can be. Recipes come later."""
+PURPOSES = ("", "concept", "style", "subject")
+"""Why a release exists; empty when the author did not say."""
+MANIFEST_BYTES_MAX = 16 << 20
+"""Largest manifest that is read."""
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobRef:
+    """A pointer to content-addressed bytes.
+
+    Attributes:
+        name: What the file was called; informative only.
+        sha256: Digest of the bytes.
+        bytes: Their number.
+    """
+
+    name: str
+    sha256: Digest
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One layer that the release changes.
+
+    Attributes:
+        component: `unet` or `text_encoder`.
+        module: Module name as the base profile has it.
+        rank: Rank of the low-rank pair.
+        scale: alpha / rank; finite.
+    """
+
+    component: str
+    module: str
+    rank: int
+    scale: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenVectors:
+    """One placeholder token that the release teaches.
+
+    Attributes:
+        token: What a prompt writes.
+        component: The text encoder whose embedding it extends.
+        count: Number of vectors it expands to.
+    """
+
+    token: str
+    component: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The immutable description of one release.
+
+    Attributes:
+        adapter: The release line.
+        version: Its version.
+        kind: One of `KINDS`.
+        purpose: One of `PURPOSES`.
+        base_family: Family it was checked against.
+        base_fingerprint: Fingerprint of that base, `sha256:…`.
+        original: The files as the author sent them.
+        canonical: The one file that is served.
+        targets: Layers it changes, by component and module.
+        rank: Largest rank; 0 without layers.
+        tokens: Placeholder tokens it teaches.
+        trigger_words: Words that wake it in a prompt.
+        dialect: Who wrote the original files.
+        training: What the trainer left in their metadata.
+        notes: Free text of the author.
+        licence: SPDX id or free text.
+        parent: Digest of the release it succeeds, or None.
+    """
+
+    adapter: AdapterName
+    version: Version
+    kind: str
+    purpose: str = ""
+    base_family: str
+    base_fingerprint: str
+    original: tuple[BlobRef, ...]
+    canonical: BlobRef
+    targets: tuple[Target, ...] = ()
+    rank: int = 0
+    tokens: tuple[TokenVectors, ...] = ()
+    trigger_words: tuple[str, ...] = ()
+    dialect: str = ""
+    training: Mapping[str, str] = field(default_factory=dict)
+    notes: str = ""
+    licence: str = ""
+    parent: Digest | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS or self.purpose not in PURPOSES:
+            raise _invalid(f"unknown kind {self.kind!r} or purpose {self.purpose!r}")
+        if not self.original or not (self.targets or self.tokens):
+            raise _invalid("a release has at least one file and one layer or token")
+        if not all(math.isfinite(target.scale) and target.rank > 0 for target in self.targets):
+            raise _invalid("a target has a rank above 0 and a finite scale")
+        Digest.parse(self.base_fingerprint)
+        object.__setattr__(self, "training", MappingProxyType(dict(self.training)))
+
+    @property
+    def digest(self) -> Digest:
+        """sha256 of `to_bytes()`: the digest of the release."""
+        return sha256_bytes(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Write canonical JSON: sorted keys, no spaces, ASCII, floats by repr."""
+        return canonical_json(
+            {
+                "format": _FORMAT,
+                "adapter": str(self.adapter),
+                "version": str(self.version),
+                "kind": self.kind,
+                "purpose": self.purpose,
+                "base_family": self.base_family,
+                "base_fingerprint": self.base_fingerprint,
+                "original": [blob_to_json(blob) for blob in self.original],
+                "canonical": blob_to_json(self.canonical),
+                "targets": [[t.component, t.module, t.rank, t.scale] for t in self.targets],
+                "rank": self.rank,
+                "tokens": [[t.token, t.component, t.count] for t in self.tokens],
+                "trigger_words": list(self.trigger_words),
+                "dialect": self.dialect,
+                "training": dict(self.training),
+                "notes": self.notes,
+                "licence": self.licence,
+                "parent": str(self.parent) if self.parent else None,
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Manifest:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            CorruptRegistry: The bytes are anything else.
+        """
+        try:
+            return _from_document(json.loads(content))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise _corrupt(repr(error)) from error
+        except RegistryError as error:
+            raise _corrupt(str(error)) from error
+
+
+def canonical_json(document: object) -> bytes:
+    """Write JSON in the one form that is hashed.
+
+    Raises:
+        ValueError: The document holds NaN or infinity.
+    """
+    return json.dumps(
+        document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    ).encode("ascii")
+
+
+def blob_to_json(blob: BlobRef) -> list[Any]:
+    """Write a blob pointer as a JSON value."""
+    return [blob.name, str(blob.sha256), blob.bytes]
+
+
+def blob_from_json(row: Any) -> BlobRef:
+    """Read what `blob_to_json` wrote; raises what unpacking and parsing raise."""
+    name, digest, size_bytes = row
+    return BlobRef(name=str(name), sha256=Digest.parse(str(digest)), bytes=int(size_bytes))
+
+
+def _from_document(document: Any) -> Manifest:
+    if document["format"] != _FORMAT:
+        raise ValueError(f"manifest format {document['format']!r} is unknown")
+    return Manifest(
+        adapter=AdapterName.parse(document["adapter"]),
+        version=Version.parse(document["version"]),
+        kind=document["kind"],
+        purpose=document["purpose"],
+        base_family=str(document["base_family"]),
+        base_fingerprint=str(document["base_fingerprint"]),
+        original=tuple(blob_from_json(row) for row in document["original"]),
+        canonical=blob_from_json(document["canonical"]),
+        targets=tuple(
+            Target(component=str(c), module=str(m), rank=int(rank), scale=float(scale))
+            for c, m, rank, scale in document["targets"]
+        ),
+        rank=int(document["rank"]),
+        tokens=tokens_from_json(document["tokens"]),
+        trigger_words=tuple(str(word) for word in document["trigger_words"]),
+        dialect=str(document["dialect"]),
+        training={str(k): str(v) for k, v in document["training"].items()},
+        notes=str(document["notes"]),
+        licence=str(document["licence"]),
+        parent=Digest.parse(document["parent"]) if document["parent"] else None,
+    )
+
+
+def tokens_from_json(rows: Any) -> tuple[TokenVectors, ...]:
+    """Read rows of `[token, component, count]`; raises what unpacking raises."""
+    return tuple(
+        TokenVectors(token=str(token), component=str(component), count=int(count))
+        for token, component, count in rows
+    )
+
+
+def _invalid(message: str) -> InvalidField:
+    return InvalidField(message, reason="FIELD_INVALID", hint="Check the draft of the release.")
+
+
+def _corrupt(detail: str) -> CorruptRegistry:
+    return CorruptRegistry(
+        f"a manifest cannot be read: {detail}",
+        reason="CORRUPT_BLOB",
+        hint="Restore the blob from a backup; its digest is its name.",
+    )

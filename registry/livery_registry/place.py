@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opens the place where a registry lives: chooses the store, reads or makes `format.json`.
+
+A place that holds something else, or that a newer Livery made, is refused; nothing is overwritten.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from livery_registry.digest import Digest, sha256_bytes
+from livery_registry.errors import CorruptRegistry, StoreUnavailable, UnusableRegistry
+from livery_registry.manifest import canonical_json
+from livery_registry.store import Outcome, Store
+from livery_registry.store.folder import TEMP_FOLDER, FolderStore
+
+PROTOCOL = 1
+"""Version of the layout and of the fold; a registry with a higher one is refused."""
+FORMAT_KEY = "format.json"
+"""The object that makes a place a registry."""
+
+_FORMAT_BYTES_MAX = 4096
+_FORMAT_ATTEMPTS_MAX = 5
+_OWN_NAMES = frozenset({FORMAT_KEY, "blob", TEMP_FOLDER})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An opened place.
+
+    Attributes:
+        store: Where its objects are.
+        registry_id: Its id, chosen when it was made.
+        genesis: Digest of format.json: where the hash chain of the log begins.
+    """
+
+    store: Store
+    registry_id: str
+    genesis: Digest
+
+
+def open_store(url: str) -> Store:
+    """Choose the store for `file:///…` or a plain path.
+
+    Raises:
+        UnusableRegistry: The scheme is unknown.
+    """
+    parts = urlsplit(url)
+    if not parts.scheme:
+        return FolderStore(Path(url).expanduser())
+    if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
+        return FolderStore(Path(unquote(parts.path)))
+    raise UnusableRegistry(
+        f"no store for {url!r}",
+        reason="UNSUPPORTED_STORE",
+        hint="Use a folder: `file:///srv/livery` or a plain path.",
+    )
+
+
+def open_place(store: Store, *, new_id: Callable[[], str], create: bool) -> Place:
+    """Read format.json, or make it when `create` and the place is empty.
+
+    Raises:
+        UnusableRegistry: The place is empty and `create` is false, holds something else, or was
+            made by a newer Livery.
+        CorruptRegistry: format.json cannot be read, or is missing beside a log.
+        StoreUnavailable: The store did not answer.
+    """
+    content = store.read(FORMAT_KEY, bytes_max=_FORMAT_BYTES_MAX)
+    if content is None:
+        content = _make_format(store, new_id=new_id, create=create)
+    return Place(
+        store=store, registry_id=_registry_id(content, store=store), genesis=sha256_bytes(content)
+    )
+
+
+def _make_format(store: Store, *, new_id: Callable[[], str], create: bool) -> bytes:
+    names = store.top_level()
+    # Another process may have made the registry between our read and our listing.
+    found = store.read(FORMAT_KEY, bytes_max=_FORMAT_BYTES_MAX)
+    if found is not None:
+        return found
+    _refuse_strangers(store, names=names, create=create)
+    body = canonical_json({"format": "livery-registry", "protocol": PROTOCOL, "registry": new_id()})
+    for _ in range(_FORMAT_ATTEMPTS_MAX):
+        if store.create(FORMAT_KEY, body=body) is Outcome.CREATED:
+            return body
+        found = store.read(FORMAT_KEY, bytes_max=_FORMAT_BYTES_MAX)
+        if found is not None:
+            return found
+    raise StoreUnavailable(
+        f"{store.url}: cannot tell whether {FORMAT_KEY} was made",
+        reason="COMMIT_UNKNOWN",
+        hint="Try again; making a registry twice is harmless.",
+    )
+
+
+def _refuse_strangers(store: Store, *, names: frozenset[str], create: bool) -> None:
+    if "log" in names:
+        raise CorruptRegistry(
+            f"{store.url} holds a log but no {FORMAT_KEY}",
+            reason="CORRUPT_FORMAT",
+            hint=f"Restore {FORMAT_KEY} from a backup; the hash chain of the log begins with it.",
+        )
+    strangers = sorted(names - _OWN_NAMES)
+    if strangers:
+        raise UnusableRegistry(
+            f"{store.url} is not a registry: it holds {', '.join(strangers[:5])}",
+            reason="NOT_A_REGISTRY",
+            hint="Choose an empty folder for a new registry, or the right one for an old one.",
+        )
+    if not create:
+        raise UnusableRegistry(
+            f"there is no registry at {store.url}",
+            reason="NOT_A_REGISTRY",
+            hint="Check the address, or open it with permission to create.",
+        )
+
+
+def _registry_id(content: bytes, *, store: Store) -> str:
+    try:
+        document = json.loads(content)
+        if document["format"] != "livery-registry" or type(document["protocol"]) is not int:
+            raise ValueError("another format")
+        registry_id, protocol = document["registry"], document["protocol"]
+        if not isinstance(registry_id, str) or not registry_id:
+            raise ValueError("no registry id")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise CorruptRegistry(
+            f"{FORMAT_KEY} in {store.url} cannot be read: {error!r}",
+            reason="CORRUPT_FORMAT",
+            hint=f"Restore {FORMAT_KEY} from a backup, or choose another folder.",
+        ) from error
+    if protocol > PROTOCOL:
+        raise UnusableRegistry(
+            f"{store.url} has protocol {protocol}; this Livery reads up to {PROTOCOL}",
+            reason="NEWER_PROTOCOL",
+            hint="Upgrade Livery on this machine.",
+        )
+    return registry_id

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The room of the resident base: adapters per row, one denoise step at a time.
+
+In: row specs and host adapters. Out: pixels. It must not know jobs, refs, queues or the registry's
+log. Everything here runs on one thread, but for `PromptReader`, of which each thread has its own.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from livery_server.engine.engine import Engine, Pixels
+from livery_server.engine.errors import (
+    AdapterMismatch,
+    BaseNotLoadable,
+    EngineError,
+    PromptTooLong,
+    RowNotFinite,
+    SlotsExhausted,
+    UnknownSampler,
+)
+from livery_server.engine.loading import load_base
+from livery_server.engine.profile import profile_of
+from livery_server.engine.row import Row, RowSpec
+from livery_server.engine.samplers import SAMPLERS, resolve_sampler
+from livery_server.engine.text import PromptReader, PromptReading
+
+__all__ = [
+    "SAMPLERS",
+    "AdapterMismatch",
+    "BaseNotLoadable",
+    "Engine",
+    "EngineError",
+    "EngineSettings",
+    "Pixels",
+    "PromptReader",
+    "PromptReading",
+    "PromptTooLong",
+    "Row",
+    "RowNotFinite",
+    "RowSpec",
+    "SlotsExhausted",
+    "UnknownSampler",
+    "load_engine",
+    "profile_of",
+    "resolve_sampler",
+]
+
+_DTYPES = {
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float32": torch.float32,
+    "float64": torch.float64,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """How to load an engine.
+
+    Attributes:
+        base: `demo`, a diffusers folder, a `.safetensors` file, or a hub id.
+        base_config: For a single file: folder or hub id with its configs and tokenizer.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, ….
+        dtype: `auto` (float16 on CUDA, float32 on CPU) or a torch dtype's name.
+        slot_rank_total: Rank rows of all slots together.
+        torch_threads: CPU threads of torch; None: torch's own choice.
+    """
+
+    base: str
+    base_config: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    slot_rank_total: int = 256
+    torch_threads: int | None = None
+
+
+def load_engine(settings: EngineSettings) -> Engine:
+    """Load the base and give it slots.
+
+    Raises:
+        BaseNotLoadable: The base cannot be loaded, or the device or dtype is not to be had.
+    """
+    if settings.torch_threads is not None:
+        torch.set_num_threads(settings.torch_threads)
+    device = _device(settings.device)
+    dtype_name = settings.dtype
+    if dtype_name == "auto":
+        dtype_name = "float16" if device.type == "cuda" else "float32"
+    if dtype_name not in _DTYPES:
+        raise BaseNotLoadable(
+            f"no dtype is called {dtype_name!r}", hint=f"choose one of: auto, {', '.join(_DTYPES)}"
+        )
+    base = load_base(settings.base, config=settings.base_config)
+    return Engine(
+        base,
+        device=device,
+        dtype=_DTYPES[dtype_name],
+        slot_rank_total=settings.slot_rank_total,
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BaseNotLoadable(
+            f"no device is called {name!r}", hint="try auto, cpu or cuda"
+        ) from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise BaseNotLoadable(
+            "CUDA is asked for, but no CUDA device is here", hint="try --device cpu"
+        )
+    return device

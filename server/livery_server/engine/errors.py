@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong in the engine, told so that a caller can act on it.
+
+EngineError
+├── BaseNotLoadable    the base cannot be served: start-up stops
+├── UnknownSampler     no sampler of that name
+├── PromptTooLong      more tokens than the text encoder takes
+├── SlotsExhausted     the stack does not fit into the slots
+├── AdapterMismatch    an adapter names layers or widths this base lacks
+└── RowNotFinite       NaN or Inf in one row; its neighbours are unharmed
+"""
+
+
+class EngineError(Exception):
+    """A failure of the engine with a stable reason and advice.
+
+    Attributes:
+        reason: Stable code in upper snake case.
+        hint: What the caller can do next.
+    """
+
+    reason = "ENGINE_ERROR"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class BaseNotLoadable(EngineError):
+    """The base pipeline cannot be loaded or is of a family that is not served."""
+
+    reason = "BASE_NOT_LOADABLE"
+
+
+class UnknownSampler(EngineError):
+    """No sampler goes by that name."""
+
+    reason = "UNKNOWN_SAMPLER"
+
+
+class PromptTooLong(EngineError):
+    """A prompt has more tokens than the text encoder takes."""
+
+    reason = "PROMPT_TOO_LONG"
+
+
+class SlotsExhausted(EngineError):
+    """A stack needs more rank than all slots together have."""
+
+    reason = "SLOTS_EXHAUSTED"
+
+
+class AdapterMismatch(EngineError):
+    """An adapter names layers or widths that this base does not have."""
+
+    reason = "ADAPTER_MISMATCH"
+
+
+class RowNotFinite(EngineError):
+    """A row's latents became NaN or Inf."""
+
+    reason = "ROW_NOT_FINITE"

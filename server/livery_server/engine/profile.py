@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the registry needs to know of a base: its layers, widths and fingerprints.
+
+In: a loaded base in float32. Out: a `BaseProfile`, plain data without tensors, and the layers
+behind its names. Module names follow the classic checkpoints: text encoder layers carry
+`text_model.`, whatever the installed transformers calls them.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from livery_registry import BaseProfile, ModuleShape
+from livery_server.engine.loading import Base, load_base
+
+TEXT_PREFIX = "text_model."
+
+
+def profile_of(base: str, *, config: str | None = None) -> BaseProfile:
+    """Load a base and return its profile; for checks without a server.
+
+    Raises:
+        BaseNotLoadable: The base cannot be loaded.
+    """
+    return read_profile(load_base(base, config=config))
+
+
+def read_profile(base: Base) -> BaseProfile:
+    """Return the profile of a base whose weights are still float32 on the CPU."""
+    return BaseProfile(
+        family=base.family,
+        fingerprints={
+            "text_encoder": _fingerprint(base.text_encoder),
+            "unet": _fingerprint(base.unet),
+            "vae": _fingerprint(base.vae),
+        },
+        modules={
+            component: {name: _shape(module) for name, module in named_layers(base, component)}
+            for component in ("unet", "text_encoder")
+        },
+        token_widths={"text_encoder": int(base.text_encoder.config.hidden_size)},
+    )
+
+
+def named_layers(base: Base, component: str) -> Iterator[tuple[str, nn.Module]]:
+    """Yield every linear and convolution of a component under its classic name."""
+    model = base.unet if component == "unet" else base.text_encoder
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            yield _classic(name, component), module
+
+
+def _classic(name: str, component: str) -> str:
+    if component == "unet" or name.startswith(TEXT_PREFIX):
+        return name
+    return TEXT_PREFIX + name
+
+
+def _shape(module: nn.Module) -> ModuleShape:
+    if isinstance(module, nn.Conv2d):
+        kernel = (int(module.kernel_size[0]), int(module.kernel_size[1]))
+        return ModuleShape(
+            kind="conv2d", inputs=module.in_channels, outputs=module.out_channels, kernel=kernel
+        )
+    assert isinstance(module, nn.Linear)
+    return ModuleShape(kind="linear", inputs=module.in_features, outputs=module.out_features)
+
+
+def _fingerprint(model: Any) -> str:
+    """Hash names, shapes and float32 bytes, so that the file's dtype and layout do not matter."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        if not tensor.is_floating_point():
+            continue
+        plain = name.removeprefix(TEXT_PREFIX)
+        digest.update(f"{plain}:{list(tensor.shape)}\n".encode())
+        digest.update(tensor.float().contiguous().numpy().data)
+    return f"sha256:{digest.hexdigest()}"

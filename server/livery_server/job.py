@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a caller asks for, the job it becomes, and the events of a job's life.
+
+Frozen values that every room may hold. They know neither protobuf nor torch, neither queues nor
+threads.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from livery_registry import Release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """A request as it was written; None where it says nothing.
+
+    Attributes:
+        prompt: What to draw, `<lora:…>` tags included.
+        negative_prompt: What to keep away from.
+        adapters: Refs as written.
+        seed: Seed of image 0; image i uses seed + i.
+        steps: Denoise steps.
+        guidance_scale: Classifier-free guidance.
+        width: Pixels.
+        height: Pixels.
+        images: How many.
+        sampler: Name in any spelling; empty: the default.
+        is_deterministic: Byte-identical files for the same request.
+        preview_every: A preview every so many steps; 0: none.
+        seconds_left: Time until the caller's deadline; None: no deadline.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    adapters: tuple[str, ...] = ()
+    seed: int | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    images: int | None = None
+    sampler: str = ""
+    is_deterministic: bool = False
+    preview_every: int = 0
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worn:
+    """One pinned release of a stack.
+
+    Attributes:
+        ref: The ref as the caller wrote it.
+        release: What it meant at admission.
+        weight: How strongly it acts.
+    """
+
+    ref: str
+    release: Release
+    weight: float
+
+    @property
+    def digest(self) -> str:
+        """`sha256:…` of the release."""
+        return str(self.release.digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Job:
+    """An admitted request: checked, pinned, numbered. What it wears never changes.
+
+    Attributes:
+        id: Random id.
+        ticket: Place in the order of admission.
+        prompt: Without tags.
+        negative_prompt: What to keep away from.
+        worn: The stack, pinned.
+        seeds: One for each image.
+        steps: Denoise steps.
+        guidance_scale: Classifier-free guidance.
+        width: Pixels.
+        height: Pixels.
+        sampler: Canonical short name.
+        is_deterministic: Every image runs in a forward pass of its own.
+        preview_every: A preview every so many steps; 0: none.
+        registry_seq: Log position the refs were resolved at.
+        admitted_at: Monotonic seconds.
+        deadline_at: Monotonic seconds; None: no deadline.
+    """
+
+    id: str
+    ticket: int
+    prompt: str
+    negative_prompt: str
+    worn: tuple[Worn, ...]
+    seeds: tuple[int, ...]
+    steps: int
+    guidance_scale: float
+    width: int
+    height: int
+    sampler: str
+    is_deterministic: bool
+    preview_every: int
+    registry_seq: int
+    admitted_at: float
+    deadline_at: float | None
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Digests of the stack, in its order."""
+        return tuple(worn.digest for worn in self.worn)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The job is admitted and pinned; `rows_ahead` images wait before it."""
+
+    job: Job
+    rows_ahead: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Steps done by one image."""
+
+    index: int
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """A rough look at an unfinished image, as PNG bytes."""
+
+    index: int
+    step: int
+    png: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageReady:
+    """A finished image as PNG bytes, and its provenance as JSON."""
+
+    index: int
+    png: bytes
+    seed: int
+    provenance_json: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """Every image was sent. Seconds from admission to the first step, and to the last image."""
+
+    queue_seconds: float
+    total_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The job ended without all its images."""
+
+    error: Exception
+
+
+Event: TypeAlias = Accepted | Progress | Preview | ImageReady | Done | Failed
+"""Anything that happens to a job, in the order it happens."""

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every bound of the server, by name. A limit that is reached answers with a typed error.
+
+In: numbers from the settings. Out: one frozen value. Knows nothing of what it bounds.
+"""
+
+import math
+from dataclasses import dataclass, fields
+
+from livery_server.errors import BadSettings
+
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one request, one job and the whole server may take.
+
+    Attributes:
+        prompt_chars_max: Characters of a prompt, tags included; of the negative prompt likewise.
+        pixels_max: Width times height of one image.
+        side_pixels_min: Shortest width or height.
+        steps_max: Denoise steps of one image.
+        images_per_job_max: Images of one request.
+        guidance_scale_max: Highest classifier-free guidance.
+        weight_abs_max: Largest weight of an adapter, either sign.
+        adapters_per_request_max: Releases in one stack.
+        reason_chars_max: Characters of an actor, a reason or a request id.
+        queue_rows_max: Images admitted and not yet begun.
+        running_rows_max: Images begun and not yet finished.
+        rows_per_step_max: Images that share one forward pass.
+        overtakes_max: Younger images that may begin before one that waits for room.
+        deadline_seconds_min: A deadline nearer than this is refused at the door.
+        outbox_events_max: Progress and preview events kept for a slow reader.
+        finish_backlog_max: Finished images that wait to be written as PNG.
+        host_bytes_max: Adapters in host memory.
+        adapter_loads_max: Adapters read from the registry at once.
+        upload_bytes_max: Bytes of one upload, all files together.
+        upload_files_max: Files of one upload.
+        uploads_max: Uploads at once.
+        message_bytes_max: Bytes of one gRPC message.
+        calls_max: Calls in flight at once.
+        watchers_max: Watch streams at once.
+        page_size_max: Adapters of one page, or records of one history.
+        page_size_default: The same when the caller does not say.
+        retry_seconds: What a caller is told to wait when a queue is full.
+    """
+
+    prompt_chars_max: int = 4_000
+    pixels_max: int = 1_048_576
+    side_pixels_min: int = 16
+    steps_max: int = 150
+    images_per_job_max: int = 16
+    guidance_scale_max: float = 50.0
+    weight_abs_max: float = 4.0
+    adapters_per_request_max: int = 8
+    reason_chars_max: int = 2_000
+    queue_rows_max: int = 256
+    running_rows_max: int = 16
+    rows_per_step_max: int = 8
+    overtakes_max: int = 16
+    deadline_seconds_min: float = 0.02
+    outbox_events_max: int = 64
+    finish_backlog_max: int = 32
+    host_bytes_max: int = 4_096 * MEBIBYTE
+    adapter_loads_max: int = 2
+    upload_bytes_max: int = 2_048 * MEBIBYTE
+    upload_files_max: int = 8
+    uploads_max: int = 2
+    message_bytes_max: int = 32 * MEBIBYTE
+    calls_max: int = 1_024
+    watchers_max: int = 64
+    page_size_max: int = 1_000
+    page_size_default: int = 100
+    retry_seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not math.isfinite(value) or value <= 0:
+                raise BadSettings(
+                    f"limits.{field.name} is {value!r}",
+                    hint="a limit is a finite number above 0; leave it out for the default",
+                )
+        if self.page_size_default > self.page_size_max:
+            raise BadSettings(
+                "limits.page_size_default is above limits.page_size_max", hint="lower the default"
+            )

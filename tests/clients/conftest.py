@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One fake server, one client and two files for each test of the SDK and the command line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from livery import Client
+from tests.clients.fakes import FakeServer
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    """Run a fake server on a port the system gives."""
+    with FakeServer() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: FakeServer) -> Iterator[Client]:
+    """Connect to the fake server as alice."""
+    with Client(server.address, actor="alice") as connected:
+        yield connected
+
+
+@pytest.fixture
+def style_file(tmp_path: Path) -> Path:
+    """Write a file that the fake takes for a style; larger than one chunk."""
+    path = tmp_path / "watercolor.safetensors"
+    path.write_bytes(b"style" * 300_000)
+    return path
+
+
+@pytest.fixture
+def other_file(tmp_path: Path) -> Path:
+    """Write a file that the fake takes for another style."""
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(b"other style")
+    return path
+
+
+@pytest.fixture
+def refused_file(tmp_path: Path) -> Path:
+    """Write a file that the fake refuses."""
+    path = tmp_path / "refused.safetensors"
+    path.write_bytes(b"BAD")
+    return path

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every gRPC status becomes an error of the tree, with reason, hint and details."""
+
+import inspect
+import pickle
+import re
+
+import grpc
+import pytest
+
+import livery
+from livery import Client, errors
+from livery.transport import STATUS_TABLE
+from tests.clients.fakes import FakeServer, FakeStatus
+
+FAILURES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
+
+
+def test_every_status_is_mapped() -> None:
+    """No status falls through the table."""
+    assert set(STATUS_TABLE) == set(FAILURES)
+
+
+def test_every_error_class_is_reachable() -> None:
+    """Each class of the tree is raised for some status, drawn in the docstring, and exported."""
+    classes = {
+        one
+        for _, one in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(one, livery.LiveryError) and one is not livery.LiveryError
+    }
+
+    drawn = set(re.findall(r"[├└]─ (\w+)", errors.__doc__ or ""))
+
+    assert classes == set(STATUS_TABLE.values())
+    assert {one.__name__ for one in classes} == drawn
+    assert drawn <= set(livery.__all__)
+
+
+@pytest.mark.parametrize("code", FAILURES, ids=lambda code: code.name)
+def test_rich_status_becomes_error(
+    client: Client, server: FakeServer, code: grpc.StatusCode
+) -> None:
+    """Class, reason, hint, violations and retry delay survive the wire, for every status."""
+    server.state.fail_with = FakeStatus(
+        code.value[0],
+        "it happened",
+        reason="SOME_REASON",
+        hint="do this",
+        violations=(("steps", "too many"),),
+        retry_seconds=3,
+    )
+
+    with pytest.raises(STATUS_TABLE[code]) as caught:
+        client.warm("a/b")
+
+    error = caught.value
+    assert (str(error), error.reason, error.hint) == ("it happened", "SOME_REASON", "do this")
+    assert error.status == code.name
+    assert error.violations == (livery.FieldViolation(field="steps", description="too many"),)
+    assert error.retry_after_seconds == 3.0
+
+
+def test_stream_maps_errors_too(client: Client, server: FakeServer) -> None:
+    """A job that is refused raises at the first event."""
+    server.state.fail_with = FakeStatus(8, "full", reason="QUEUE_FULL", retry_seconds=2)
+
+    with pytest.raises(livery.ResourceExhausted) as caught:
+        client.generate("x")
+
+    assert (caught.value.reason, caught.value.retry_after_seconds) == ("QUEUE_FULL", 2.0)
+
+
+def test_absent_server_is_unavailable() -> None:
+    """Nobody at the address: the hint says how to start a server there."""
+    with Client("127.0.0.1:1") as client, pytest.raises(livery.Unavailable) as caught:
+        client.warm("a/b")
+
+    assert caught.value.reason == "UNAVAILABLE"
+    assert "livery serve" in caught.value.hint
+    assert "127.0.0.1:1" in caught.value.hint
+
+
+def test_error_survives_pickle() -> None:
+    """An error can cross a process pool."""
+    error = livery.NotFound("gone", reason="ADAPTER_NOT_FOUND", hint="look")
+
+    copy = pickle.loads(pickle.dumps(error))
+
+    assert (type(copy), str(copy), copy.reason, copy.hint, copy.status) == (
+        livery.NotFound,
+        "gone",
+        "ADAPTER_NOT_FOUND",
+        "look",
+        "NOT_FOUND",
+    )
