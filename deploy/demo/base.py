@@ -25,6 +25,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNe
 from tokenizer import TOKENS_MAX, write_tokenizer
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from vae import encode
+from workers import average_gradients, rank, worker_count
 from world import Scene, caption, combinations, draw, make_scene
 
 BATCH_EARLY, BATCH_LATE = 16, 32
@@ -33,7 +34,7 @@ LEARNING_RATE = 1e-3
 EMA_DECAY = 0.998
 CAPTION_DROP = 0.1
 WIDTH = 128
-JITTER = 0.5
+JITTER = 0.4
 Part = TypeVar("Part", bound=torch.nn.Module)
 
 
@@ -144,8 +145,8 @@ def train_base(
 
     `on_checkpoint(samples seen, averaged models)` is called every `checkpoint_every` samples.
     """
-    torch.manual_seed(seed)
-    rng = random.Random(seed)
+    torch.manual_seed(seed + 1000 * rank())
+    rng = random.Random(seed + 1000 * rank())
     early = int(samples * EARLY_SHARE)
     seen = 0
     models.unet.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -153,27 +154,29 @@ def train_base(
     average = Average(models)
     averaged = Models(models.tokenizer, average.text_encoder, average.unet, models.vae)
     parameters = [*models.unet.parameters(), *models.text_encoder.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, seen / samples))
     alphas = make_scheduler().alphas_cumprod
     words = Captions(models.tokenizer)
     started = time.monotonic()
     for step in itertools.count():
         batch = BATCH_EARLY if seen < early else BATCH_LATE
-        rows = [rng.randrange(len(corpus.scenes)) for _ in range(batch)]
+        rows = [rng.randrange(len(corpus.scenes)) for _ in range(batch // worker_count())]
         ids = words.tokenize([_caption_or_nothing(corpus.scenes[row], rng) for row in rows])
         loss = denoising_loss(models.unet, models.text_encoder(ids)[0], corpus.latents[rows], alphas)
         optimizer.zero_grad()
         loss.backward()
+        average_gradients(parameters)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
         optimizer.step()
         seen += batch
         schedule.step()
-        average.follow(step)
-        if step % 50 == 0:
+        if rank() == 0:
+            average.follow(step)
+        if step % 50 == 0 and rank() == 0:
             rate = seen / (time.monotonic() - started)
             print(f"base {seen}/{samples} loss {loss.item():.4f} {rate:.1f}/s", flush=True)
-        if seen % checkpoint_every < batch:
+        if seen % checkpoint_every < batch and rank() == 0:
             on_checkpoint(seen, averaged)
         if seen >= samples:
             break

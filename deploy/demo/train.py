@@ -7,17 +7,20 @@ Each stage reads what the earlier ones left in DIR, so one stage can be repeated
 from __future__ import annotations
 
 import argparse
+import functools
 import json
+import pickle
 import time
 from pathlib import Path
 
 import torch
-from base import Models, draw_corpus, make_models, save_base, train_base
+from base import Corpus, Models, draw_corpus, make_models, save_base, train_base
 from diffusers import AutoencoderKL
 from vae import train_vae
+from workers import rank, run_workers
 
 SEED = 11
-STAGES = ("vae", "base", "classifier", "adapters", "report")
+STAGES = ("vae", "corpus", "base", "classifier", "adapters", "report")
 
 
 def main() -> None:
@@ -37,13 +40,27 @@ def run_vae(options: argparse.Namespace) -> None:
     train_vae(samples=options.vae_samples, seed=SEED).save_pretrained(options.out / "vae")
 
 
+def run_corpus(options: argparse.Namespace) -> None:
+    """Draw the training pictures and encode them once."""
+    corpus = draw_corpus(_load_vae(options), count=options.pictures, seed=SEED + 1)
+    torch.save(corpus.latents, options.out / "latents.pt")
+    with open(options.out / "scenes.pickle", "wb") as file:
+        pickle.dump(corpus.scenes, file)
+
+
 def run_base(options: argparse.Namespace) -> None:
     """Train UNet and text encoder; the averaged weights are saved along the way."""
-    vae = AutoencoderKL.from_pretrained(str(options.out / "vae"))
-    models = make_models(vae, options.out / "tokenizer", seed=SEED)
     started = time.monotonic()
-    corpus = draw_corpus(vae, count=options.pictures, seed=SEED + 1)
-    _note(options.out, "corpus_seconds", round(time.monotonic() - started, 1))
+    run_workers(functools.partial(train_as_worker, options), count=options.threads)
+    _note(options.out, "base_samples", options.samples)
+    _note(options.out, "base_samples_per_second", round(options.samples / (time.monotonic() - started), 1))
+
+
+def train_as_worker(options: argparse.Namespace) -> None:
+    """Be one of the processes that train the base together; the first one saves it."""
+    with open(options.out / "scenes.pickle", "rb") as file:
+        corpus = Corpus(scenes=pickle.load(file), latents=torch.load(options.out / "latents.pt"))
+    models = make_models(_load_vae(options), options.out / f"tokenizer-{rank()}", seed=SEED)
     started = time.monotonic()
 
     def on_checkpoint(seen: int, averaged: Models) -> None:
@@ -58,9 +75,8 @@ def run_base(options: argparse.Namespace) -> None:
         on_checkpoint=on_checkpoint,
         checkpoint_every=options.checkpoint_every,
     )
-    _note(options.out, "base_samples", options.samples)
-    _note(options.out, "base_samples_per_second", round(options.samples / (time.monotonic() - started), 1))
-    save_base(averaged, options.base)
+    if rank() == 0:
+        save_base(averaged, options.base)
 
 
 def run_classifier(options: argparse.Namespace) -> None:
@@ -86,11 +102,16 @@ def run_report(options: argparse.Namespace) -> None:
 
 RUN = {
     "vae": run_vae,
+    "corpus": run_corpus,
     "base": run_base,
     "classifier": run_classifier,
     "adapters": run_adapters,
     "report": run_report,
 }
+
+
+def _load_vae(options: argparse.Namespace) -> AutoencoderKL:
+    return AutoencoderKL.from_pretrained(str(options.out / "vae")).requires_grad_(False)
 
 
 def _parse() -> argparse.Namespace:
@@ -102,8 +123,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", help="adapters to train (all)")
     parser.add_argument("--vae-samples", type=int, default=10_000)
     parser.add_argument("--pictures", type=int, default=12_000)
-    parser.add_argument("--samples", type=int, default=130_000, help="pictures shown to the UNet")
-    parser.add_argument("--checkpoint-every", type=int, default=20_000, help="in samples")
+    parser.add_argument("--samples", type=int, default=66_000, help="pictures shown to the UNet")
+    parser.add_argument("--checkpoint-every", type=int, default=12_000, help="in samples")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     options.base = options.base or options.out / "base"

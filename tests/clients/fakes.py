@@ -47,7 +47,6 @@ class FakeStatus:
     hint: str = ""
     violations: tuple[tuple[str, str], ...] = ()
     retry_seconds: int = 0
-    trailing_metadata: Any = ()
 
     def message_pb(self) -> status_pb2.Status:
         """Give the google.rpc message."""

@@ -98,9 +98,11 @@ def test_async_close_cancels_job(server: FakeServer) -> None:
     server.state.step_seconds = 0.02
 
     async def leave() -> livery.GenerateEvent:
-        async with AsyncClient(server.address) as client:
-            async with contextlib.aclosing(client.stream("x", num_inference_steps=1000)) as events:
-                return await anext(events)
+        async with (
+            AsyncClient(server.address) as client,
+            contextlib.aclosing(client.stream("x", num_inference_steps=1000)) as events,
+        ):
+            return await anext(events)
 
     first = asyncio.run(leave())
 

@@ -5,7 +5,7 @@ In: a verified canonical file and its manifest. Out: a `HostAdapter`, scale fold
 Knows nothing of devices, rows or files.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -33,10 +33,12 @@ class TokenVectors:
     """What a placeholder token stands for in one text encoder.
 
     Attributes:
+        component: The text encoder.
         token: The placeholder, as written in prompts.
         vectors: Shape `[count, width]`, float32.
     """
 
+    component: str
     token: str
     vectors: torch.Tensor
 
@@ -50,7 +52,7 @@ class HostAdapter:
         kind: `lora`, `dreambooth` or `textual_inversion`.
         rank: Rank rows it takes in a slot; 0 when it changes no layer.
         layers: Deltas by (component, module).
-        tokens: Placeholder vectors by component.
+        tokens: Placeholders, as the manifest names them.
         resident_bytes: Bytes of all tensors.
     """
 
@@ -58,7 +60,7 @@ class HostAdapter:
     kind: str
     rank: int
     layers: Mapping[LayerKey, PackedLayer]
-    tokens: Mapping[str, TokenVectors]
+    tokens: tuple[TokenVectors, ...]
     resident_bytes: int
 
 
@@ -79,14 +81,9 @@ def pack(
         )
         for layer in canonical.layers
     }
-    tokens = {
-        entry.component: TokenVectors(
-            token=entry.token, vectors=torch.tensor(canonical.tokens[entry.component]).float()
-        )
-        for entry in manifest.tokens
-    }
+    tokens = tuple(_take_tokens(canonical, manifest=manifest))
     tensors = [tensor for layer in layers.values() for tensor in (layer.down, layer.up)]
-    tensors += [entry.vectors for entry in tokens.values()]
+    tensors += [entry.vectors for entry in tokens]
     return HostAdapter(
         digest=str(manifest.digest),
         kind=manifest.kind,
@@ -95,6 +92,18 @@ def pack(
         tokens=tokens,
         resident_bytes=sum(tensor.nbytes for tensor in tensors),
     )
+
+
+def _take_tokens(canonical: Canonical, *, manifest: Manifest) -> Iterator[TokenVectors]:
+    """Cut each component's rows into tokens, in the order of the manifest."""
+    taken: dict[str, int] = {}
+    for entry in manifest.tokens:
+        first = taken.get(entry.component, 0)
+        taken[entry.component] = first + entry.count
+        rows = canonical.tokens[entry.component][first : first + entry.count]
+        yield TokenVectors(
+            component=entry.component, token=entry.token, vectors=torch.tensor(rows).float()
+        )
 
 
 def _fold(up: torch.Tensor, *, scale: float) -> torch.Tensor:

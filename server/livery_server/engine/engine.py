@@ -200,10 +200,10 @@ class Engine:
     def _encode(self, spec: RowSpec, *, slots: Sequence[Slot]) -> torch.Tensor:
         prompts = [spec.negative_prompt, spec.prompt] if spec.is_guided else [spec.prompt]
         placeholders = {
-            vectors.token: vectors.vectors
+            tokens.token: tokens.vectors
             for adapter, _ in spec.stack
-            for component, vectors in adapter.tokens.items()
-            if component == "text_encoder"
+            for tokens in adapter.tokens
+            if tokens.component == "text_encoder"
         }
         ranks = [rank for slot in slots for rank in slot.ranks]
         weights = [w for slot, (_, w) in zip(slots, spec.stack, strict=True) for _ in slot.ranks]

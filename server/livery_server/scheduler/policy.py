@@ -5,15 +5,7 @@ First come, first served; who lacks room in the slots lets others pass, up to a 
 pixel size share a forward pass, sizes take turns, and a solo row runs alone. Touches no tensor.
 """
 
-from collections.abc import Iterable
-
-from livery_server.scheduler.snapshot import (
-    Choice,
-    RowKey,
-    RunningRow,
-    Snapshot,
-    WaitingRow,
-)
+from livery_server.scheduler.snapshot import Choice, RowKey, RunningRow, Snapshot, WaitingRow
 
 
 def choose(snapshot: Snapshot) -> Choice:
@@ -22,46 +14,32 @@ def choose(snapshot: Snapshot) -> Choice:
     A row that has just opened counts as just stepped, so newcomers never push aside a size that
     waits for its turn; every running row steps within a bounded number of turns.
     """
-    opened, overtaken = _open(snapshot)
+    opened, passed = _open(snapshot)
     newcomers = [
         RunningRow(key=row.key, size=row.size, is_solo=row.is_solo, stepped_at=snapshot.turn - 1)
         for row in opened
     ]
     return Choice(
         opened=tuple(row.key for row in opened),
-        overtaken=tuple(overtaken),
+        overtaken=tuple(passed.items()),
         batch=_batch([*snapshot.running, *newcomers], rows_max=snapshot.rows_per_step_max),
     )
 
 
-def _open(snapshot: Snapshot) -> tuple[list[WaitingRow], list[RowKey]]:
+def _open(snapshot: Snapshot) -> tuple[list[WaitingRow], dict[RowKey, int]]:
+    """Walk the queue; return who begins, and how often each who is passed by was passed in all."""
     opened: list[WaitingRow] = []
-    passed: list[RowKey] = []
-    overtaken: list[RowKey] = []
+    passed: dict[RowKey, int] = {}
     places = snapshot.running_rows_max - len(snapshot.running)
     for row in snapshot.waiting:
-        if len(opened) >= places:
+        if len(opened) >= places or max(passed.values(), default=0) >= snapshot.overtakes_max:
             break
         if row.fits:
             opened.append(row)
-            overtaken += passed
-        elif row.overtaken + overtaken.count(row.key) >= snapshot.overtakes_max:
-            break
+            passed = {key: times + 1 for key, times in passed.items()}
         else:
-            passed.append(row.key)
-        if _is_exhausted(snapshot, passed, overtaken):
-            break
-    return opened, overtaken
-
-
-def _is_exhausted(
-    snapshot: Snapshot, passed: Iterable[RowKey], overtaken: list[RowKey]
-) -> bool:
-    """Say whether somebody was passed as often as anybody may be."""
-    before = {row.key: row.overtaken for row in snapshot.waiting}
-    return any(
-        before[key] + overtaken.count(key) >= snapshot.overtakes_max for key in passed
-    )
+            passed[row.key] = row.overtaken
+    return opened, passed
 
 
 def _batch(running: list[RunningRow], *, rows_max: int) -> tuple[RowKey, ...]:

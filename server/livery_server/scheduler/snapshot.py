@@ -76,10 +76,10 @@ class Choice:
 
     Attributes:
         opened: Waiting rows to open, in order.
-        overtaken: Waiting rows that an opened, younger one passes by, once for each.
+        overtaken: Waiting rows without room, and how often each was passed by in all.
         batch: Rows to step together, opened ones among them.
     """
 
     opened: tuple[RowKey, ...]
-    overtaken: tuple[RowKey, ...]
+    overtaken: tuple[tuple[RowKey, int], ...]
     batch: tuple[RowKey, ...]

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Livery's registry: versioned adapters in a folder or a bucket, with channels and rollback.
+
+A library: names and digests in, releases and verified bytes out. No gRPC, no torch.
+"""
+
+from livery_registry.canonical import Canonical, Layer, read_canonical, write_canonical
+from livery_registry.digest import Digest, sha256_bytes, sha256_file
+from livery_registry.errors import (
+    AlreadyExists,
+    CorruptRegistry,
+    IntakeRefused,
+    InvalidField,
+    InvalidName,
+    NotFound,
+    PreconditionFailed,
+    RegistryError,
+    StoreUnavailable,
+    UnusableRegistry,
+)
+from livery_registry.intake import check
+from livery_registry.intake.limits import IntakeLimits
+from livery_registry.log import LogLimits
+from livery_registry.manifest import KINDS, PURPOSES, BlobRef, Manifest, Target, TokenVectors
+from livery_registry.names import (
+    DEFAULT_CHANNEL,
+    WEIGHT_ABS_MAX,
+    AdapterName,
+    AdapterRef,
+    ByChannel,
+    ByDigest,
+    ByVersion,
+    Selector,
+    check_channel,
+)
+from livery_registry.profile import BaseProfile, ModuleShape
+from livery_registry.records import Action, AppliedRecord, Effect, Record
+from livery_registry.registry import Registry
+from livery_registry.release import (
+    ABSENT,
+    Absent,
+    Adapter,
+    Channel,
+    ChannelMove,
+    Published,
+    Release,
+    ReleaseDraft,
+)
+from livery_registry.report import Checked, Problem, Report
+from livery_registry.semver import Version
+from livery_registry.state import State
+
+__all__ = [
+    "ABSENT",
+    "DEFAULT_CHANNEL",
+    "KINDS",
+    "PURPOSES",
+    "WEIGHT_ABS_MAX",
+    "Absent",
+    "Action",
+    "Adapter",
+    "AdapterName",
+    "AdapterRef",
+    "AlreadyExists",
+    "AppliedRecord",
+    "BaseProfile",
+    "BlobRef",
+    "ByChannel",
+    "ByDigest",
+    "ByVersion",
+    "Canonical",
+    "Channel",
+    "ChannelMove",
+    "Checked",
+    "CorruptRegistry",
+    "Digest",
+    "Effect",
+    "IntakeLimits",
+    "IntakeRefused",
+    "InvalidField",
+    "InvalidName",
+    "Layer",
+    "LogLimits",
+    "Manifest",
+    "ModuleShape",
+    "NotFound",
+    "PreconditionFailed",
+    "Problem",
+    "Published",
+    "Record",
+    "Registry",
+    "RegistryError",
+    "Release",
+    "ReleaseDraft",
+    "Report",
+    "Selector",
+    "State",
+    "StoreUnavailable",
+    "Target",
+    "TokenVectors",
+    "UnusableRegistry",
+    "Version",
+    "check",
+    "check_channel",
+    "read_canonical",
+    "sha256_bytes",
+    "sha256_file",
+    "write_canonical",
+]

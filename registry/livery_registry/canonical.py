@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The canonical file of a release: one layout for every dialect, byte for byte repeatable.
+
+Keys are `{component}:{module}:down` [rank, in], `{component}:{module}:up` [out, rank] and
+`{component}:tokens` [n, width]. Element types stay as they are (BF16 and F64 become F32); alpha is
+not applied: the scale of each layer is in the manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livery_registry.digest import Digest, sha256_file
+from livery_registry.errors import CorruptRegistry
+from livery_registry.intake.header import TensorFile, open_tensors
+from livery_registry.intake.limits import IntakeLimits
+from livery_registry.manifest import BlobRef, Manifest
+from livery_registry.report import Checked, Problem
+
+CANONICAL_NAME = "canonical.safetensors"
+"""What the canonical file is called in a manifest."""
+
+_KEPT = {np.dtype("<f2"): "F16", np.dtype("<f4"): "F32"}
+_METADATA = {"format": "livery-canonical", "version": "1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """The low-rank pair of one layer: its change of the weight is `scale * up @ down`.
+
+    Attributes:
+        component: `unet` or `text_encoder`.
+        module: Module name as the base profile has it.
+        rank: Rank of the pair.
+        scale: alpha / rank; not applied to the arrays.
+        down: [rank, in], float16 or float32.
+        up: [out, rank], float16 or float32.
+    """
+
+    component: str
+    module: str
+    rank: int
+    scale: float
+    down: NDArray[Any]
+    up: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canonical:
+    """What a canonical file holds. The arrays are private memory maps: writing them is harmless.
+
+    Attributes:
+        layers: The layers, in the order of the manifest.
+        tokens: Component to vectors [n, width]; rows in the order of the manifest's tokens.
+    """
+
+    layers: tuple[Layer, ...]
+    tokens: Mapping[str, NDArray[Any]]
+
+
+def write_canonical(checked: Checked, path: Path) -> BlobRef:
+    """Write the canonical file of accepted files. Equal tensors make equal bytes.
+
+    Raises:
+        OSError: A file cannot be read or written.
+    """
+    assert checked.report.accepted
+    tensors = dict(_tensors(checked))
+    # Wider elements first, so that every tensor is aligned to its own element size.
+    ordered = sorted(tensors, key=lambda key: (-tensors[key].dtype.itemsize, key))
+    hasher = hashlib.sha256()
+    size_bytes = 0
+    with path.open("xb") as file:
+        for chunk in _chunks({key: tensors[key] for key in ordered}):
+            hasher.update(chunk)
+            size_bytes += file.write(chunk)
+    return BlobRef(name=CANONICAL_NAME, sha256=Digest(hasher.hexdigest()), bytes=size_bytes)
+
+
+def read_canonical(path: Path, manifest: Manifest, *, verify: bool = True) -> Canonical:
+    """Read a canonical file.
+
+    Args:
+        path: The file.
+        manifest: The manifest that names it.
+        verify: Whether to hash it first; leave it out only for a file that was just verified.
+
+    Raises:
+        CorruptRegistry: The file is not the one that the manifest names.
+        OSError: The file cannot be read.
+    """
+    if verify and sha256_file(path) != manifest.canonical.sha256:
+        raise _corrupt(path, detail=f"its digest is not {manifest.canonical.sha256}")
+    limits = IntakeLimits(file_bytes_max=1 << 40, header_bytes_max=64 << 20, tensors_max=1_000_000)
+    file = open_tensors(path, limits=limits)
+    if isinstance(file, Problem):
+        raise _corrupt(path, detail=file.message)
+    try:
+        layers = tuple(
+            Layer(
+                component=target.component,
+                module=target.module,
+                rank=target.rank,
+                scale=target.scale,
+                down=file.read(f"{target.component}:{target.module}:down"),
+                up=file.read(f"{target.component}:{target.module}:up"),
+            )
+            for target in manifest.targets
+        )
+        tokens = {name: file.read(f"{name}:tokens") for name in _components(manifest)}
+    except KeyError as error:
+        raise _corrupt(path, detail=f"it has no tensor {error}") from error
+    return Canonical(layers=layers, tokens=MappingProxyType(tokens))
+
+
+def _tensors(checked: Checked) -> Iterator[tuple[str, NDArray[Any]]]:
+    for layer in checked.layers:
+        prefix = f"{layer.component}:{layer.module}"
+        yield f"{prefix}:down", _matrix(layer.source, layer.down_key)
+        yield f"{prefix}:up", _matrix(layer.source, layer.up_key)
+    vectors: dict[str, list[NDArray[Any]]] = {}
+    for token in checked.tokens:
+        found = _kept(token.source.read(token.key))
+        vectors.setdefault(token.component, []).append(found.reshape(-1, found.shape[-1]))
+    for component, rows in vectors.items():
+        yield f"{component}:tokens", np.concatenate(rows) if len(rows) > 1 else rows[0]
+
+
+def _matrix(source: TensorFile, key: str) -> NDArray[Any]:
+    found = source.read(key)
+    return _kept(found.reshape(found.shape[:2]))
+
+
+def _kept(found: NDArray[Any]) -> NDArray[Any]:
+    return found if found.dtype in _KEPT else found.astype(np.float32)
+
+
+def _chunks(tensors: Mapping[str, NDArray[Any]]) -> Iterable[bytes | memoryview]:
+    header: dict[str, Any] = {"__metadata__": _METADATA}
+    offset = 0
+    for key, found in tensors.items():
+        header[key] = {
+            "dtype": _KEPT[found.dtype],
+            "shape": list(found.shape),
+            "data_offsets": [offset, offset + found.nbytes],
+        }
+        offset += found.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode("ascii")
+    text += b" " * (-len(text) % 8)
+    yield len(text).to_bytes(8, "little") + text
+    for found in tensors.values():
+        yield memoryview(np.ascontiguousarray(found).reshape(-1)).cast("B")
+
+
+def _components(manifest: Manifest) -> Iterable[str]:
+    return dict.fromkeys(token.component for token in manifest.tokens)
+
+
+def _corrupt(path: Path, *, detail: str) -> CorruptRegistry:
+    return CorruptRegistry(
+        f"the canonical file {path.name} is damaged: {detail}",
+        reason="CORRUPT_BLOB",
+        hint="Fetch it again, or restore the blob from a backup.",
+    )

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The seam of the intake: a dialect is one way in which trainers name and shape what they save."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from livery_registry.intake.header import TensorFile
+from livery_registry.intake.limits import IntakeLimits
+from livery_registry.profile import BaseProfile
+from livery_registry.report import CheckedLayer, CheckedToken, Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a dialect may know besides the file.
+
+    Attributes:
+        profile: The base to fit.
+        limits: Bounds.
+        trigger_words: Words that the author gave.
+        config: The `adapter_config.json` that came along, or None.
+    """
+
+    profile: BaseProfile
+    limits: IntakeLimits
+    trigger_words: tuple[str, ...] = ()
+    config: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a dialect understood of a file.
+
+    Attributes:
+        layers: Sound low-rank pairs.
+        tokens: Sound placeholder tokens.
+        applied: Keys of the file that these use up.
+        problems: What is wrong with the other keys, or with the file.
+    """
+
+    layers: tuple[CheckedLayer, ...] = ()
+    tokens: tuple[CheckedToken, ...] = ()
+    applied: frozenset[str] = field(default_factory=frozenset)
+    problems: tuple[Problem, ...] = ()
+
+
+class Dialect(Protocol):
+    """One way of naming. A new dialect is a new file with one of these, listed in `check.py`."""
+
+    @property
+    def name(self) -> str:
+        """What reports and manifests call it."""
+        ...
+
+    def claimed(self, file: TensorFile) -> frozenset[str]:
+        """Return the keys that are written in this dialect, by their form alone."""
+        ...
+
+    def read(self, file: TensorFile, *, context: Context) -> Reading:
+        """Understand a file all of whose keys are claimed. Never raises for what is in it."""
+        ...

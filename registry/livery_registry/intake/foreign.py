@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Formats that are known and not taken yet, and files made for other families: refused by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from livery_registry.report import Problem
+
+_AS_LORA = (
+    "Export it as a plain LoRA (lora_down/lora_up), for example with the trainer's converter."
+)
+_LINEAR_ONLY = "Train or export it for linear layers and 1x1 convolutions only."
+_EXTRACT = "Extract a LoRA from it with the trainer's extraction script, and publish that."
+_OTHER_BASE = "Serve it on a base of its own family, or train it on this one."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Format:
+    pattern: re.Pattern[str]
+    what: str
+    remedy: str
+    reason: str = "UNSUPPORTED_DIALECT"
+
+
+def _format(pattern: str, what: str, remedy: str, *, reason: str = "") -> _Format:
+    return _Format(
+        pattern=re.compile(pattern),
+        what=what,
+        remedy=remedy,
+        reason=reason or "UNSUPPORTED_DIALECT",
+    )
+
+
+_FORMATS = (
+    _format(
+        r"lora_te[123]_|text_encoder_[23]\.|conditioner\.|lora_transformer_|transformer\."
+        r"|lora_unet_(?:double|single|joint)_blocks?_|(?:clip_[lg]|t5xxl)$"
+        r"|.*(?:label_emb|add_embedding)[._]|.*transformer_blocks[._][1-9]",
+        "made for SDXL or a later family",
+        _OTHER_BASE,
+        reason="WRONG_FAMILY",
+    ),
+    _format(r".*\.lora_mid\.weight$", "a LoCon with Tucker convolutions (lora_mid)", _LINEAR_ONLY),
+    _format(r".*\.hada_[wt]", "a LoHa (hada_w1, hada_w2)", _AS_LORA),
+    _format(r".*\.lokr_[wt]", "a LoKr (lokr_w1, lokr_w2)", _AS_LORA),
+    _format(r".*(?:\.dora_scale|\.lora_magnitude_vector)", "a DoRA (magnitude vectors)", _AS_LORA),
+    _format(r".*\.(?:oft_|boft_)", "an OFT or BOFT", _AS_LORA),
+    _format(r".*\.(?:diff|diff_b|w_norm|b_norm)$", "full differences (diff, norms)", _EXTRACT),
+    _format(r".*\.[ab][12]\.weight$", "a GLoRA", _AS_LORA),
+    _format(r".*(?:\.on_input$|\.ia3_)", "an IA3", _AS_LORA),
+    _format(r".*\.lora_(?:A|B|up|down|linear_layer)\b.*\.bias$", "a LoRA with biases", _AS_LORA),
+    _format(r".*\.lora_embedding_[AB]", "a LoRA of an embedding", _LINEAR_ONLY),
+    _format(r".*\.(?:vera_|hra_|poly_)", "a PEFT method other than LoRA", _AS_LORA),
+    _format(r"bundle_emb\.", "a LoRA with bundled embeddings", "Publish both separately."),
+    _format(r"control_model\.|controlnet_", "a ControlNet", "Livery serves adapters of styles."),
+    _format(
+        r"model\.diffusion_model\.|first_stage_model\.|cond_stage_model\.|model_ema\."
+        r"|(?:conv_in|conv_out|time_embedding\.linear_[12])\.weight$",
+        "a full checkpoint",
+        _EXTRACT,
+    ),
+)
+
+
+def find_foreign(keys: Iterable[str], *, name: str) -> tuple[Problem, ...]:
+    """Return one problem for each foreign format found among the keys of the file `name`."""
+    found: dict[_Format, list[str]] = {}
+    for key in keys:
+        for known in _FORMATS:
+            if known.pattern.match(key):
+                found.setdefault(known, []).append(key)
+                break
+    return tuple(
+        Problem(
+            reason=known.reason,
+            message=f"{name} is {known.what}: {len(hits)} of its tensors are not taken",
+            remedy=known.remedy,
+            keys=tuple(hits),
+        )
+        for known, hits in found.items()
+    )

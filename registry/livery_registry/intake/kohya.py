@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kohya dialect: `lora_unet_…` and `lora_te_…` keys with alpha tensors."""
+
+from __future__ import annotations
+
+from livery_registry.intake.dialect import Context, Reading
+from livery_registry.intake.header import TensorFile
+from livery_registry.intake.module_names import kohya_modules
+from livery_registry.intake.pairs import Alpha, Part, Place, pair_up
+
+_PARTS: dict[str, Part] = {
+    "lora_down.weight": "down",
+    "lora_up.weight": "up",
+    "alpha": "alpha",
+}
+
+
+class Kohya:
+    """Implements `Dialect`."""
+
+    name = "kohya"
+
+    def claimed(self, file: TensorFile) -> frozenset[str]:
+        """Claim what begins like kohya's modules."""
+        return frozenset(k for k in file.tensors if k.startswith(("lora_unet_", "lora_te_")))
+
+    def read(self, file: TensorFile, *, context: Context) -> Reading:
+        """Look every module up; a layer without an alpha has alpha = rank, as kohya says."""
+        modules = kohya_modules(context.profile)
+        places: dict[str, Place | None] = {}
+        for key in file.tensors:
+            stem, _, tail = key.partition(".")
+            target, part = modules.get(stem), _PARTS.get(tail)
+            places[key] = (
+                Place(component=target[0], module=target[1], part=part) if target and part else None
+            )
+        return pair_up(file, places=places, alpha_rule=_alpha_is_rank, context=context)
+
+
+def _alpha_is_rank(component: str, module: str, rank: int) -> Alpha:
+    return Alpha(value=rank)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The PEFT dialect: `base_model.model.…lora_A.weight`, with alpha in `adapter_config.json`."""
+
+from __future__ import annotations
+
+from livery_registry.intake.dialect import Context, Reading
+from livery_registry.intake.header import TensorFile
+from livery_registry.intake.module_names import bare_modules
+from livery_registry.intake.pairs import Alpha, Part, Place, pair_up
+from livery_registry.intake.peft_config import alpha_from, refuse_config
+
+_PREFIX = "base_model.model."
+_PARTS: dict[str, Part] = {
+    ".lora_A.weight": "down",
+    ".lora_B.weight": "up",
+    ".lora_A.default.weight": "down",
+    ".lora_B.default.weight": "up",
+}
+
+
+class Peft:
+    """Implements `Dialect`."""
+
+    name = "peft"
+
+    def claimed(self, file: TensorFile) -> frozenset[str]:
+        """Claim what PEFT's wrapper prefixes."""
+        return frozenset(key for key in file.tensors if key.startswith(_PREFIX))
+
+    def read(self, file: TensorFile, *, context: Context) -> Reading:
+        """Look every module up, in the UNet and the text encoders; alpha needs the configuration."""
+        config = context.config
+        refusals = refuse_config(config, name=file.path.name) if config is not None else ()
+        if refusals:
+            return Reading(problems=refusals)
+        modules = bare_modules(context.profile)
+        places: dict[str, Place | None] = {}
+        for key in file.tensors:
+            places[key] = None
+            for suffix, part in _PARTS.items():
+                target = modules.get(key.removeprefix(_PREFIX).removesuffix(suffix))
+                if key.endswith(suffix) and target is not None:
+                    places[key] = Place(component=target[0], module=target[1], part=part)
+
+        def alpha_rule(component: str, module: str, rank: int) -> Alpha | None:
+            return alpha_from(config, module=module) if config is not None else None
+
+        return pair_up(file, places=places, alpha_rule=alpha_rule, context=context)

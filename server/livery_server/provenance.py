@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an image wears and how it came to be, written into the PNG itself.
+
+In: a job, an image's index and its pixels. Out: PNG bytes with the text chunks `livery` (JSON) and
+`parameters` (A1111's text). No time and no job id: equal requests leave equal files.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from livery_server.job import Job
+from livery_server.prompt_tags import write_tag
+
+JSON_CHUNK = "livery"
+"""Name of the PNG text chunk with the JSON."""
+A1111_CHUNK = "parameters"
+"""Name of the PNG text chunk with A1111's text."""
+
+Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What all images of one server share.
+
+    Attributes:
+        livery: Version of Livery.
+        base_family: `sd1`, ….
+        base_fingerprint: Fingerprint of the base.
+        base_source: Last part of where the base came from.
+        registry_id: Id of the registry.
+        versions: Versions of the libraries that shape an image.
+        sampler_titles: A1111's name of each sampler.
+    """
+
+    livery: str
+    base_family: str
+    base_fingerprint: str
+    base_source: str
+    registry_id: str
+    versions: Mapping[str, str]
+    sampler_titles: Mapping[str, str]
+
+
+def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
+    """Return the provenance of one image as plain data.
+
+    A deterministic job leaves out the log position: it differs between two equal requests, and the
+    digests pin everything already.
+    """
+    registry: dict[str, Any] = {"id": origin.registry_id}
+    if not job.is_deterministic:
+        registry["seq"] = job.registry_seq
+    return {
+        "livery": origin.livery,
+        "base": {
+            "family": origin.base_family,
+            "fingerprint": origin.base_fingerprint,
+            "source": origin.base_source,
+        },
+        "registry": registry,
+        "stack": [
+            {
+                "adapter": str(worn.release.adapter),
+                "version": str(worn.release.version),
+                "digest": worn.digest,
+                "weight": worn.weight,
+                "kind": worn.release.kind,
+            }
+            for worn in job.worn
+        ],
+        "prompt": job.prompt,
+        "negative_prompt": job.negative_prompt,
+        "seed": job.seeds[index],
+        "index": index,
+        "sampler": job.sampler,
+        "steps": job.steps,
+        "guidance_scale": job.guidance_scale,
+        "width": job.width,
+        "height": job.height,
+        "deterministic": job.is_deterministic,
+        "versions": dict(origin.versions),
+    }
+
+
+def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
+    """Write what A1111 and the tools around it read."""
+    layered = [worn for worn in job.worn if worn.release.kind != "textual_inversion"]
+    taught = [worn for worn in job.worn if worn.release.kind == "textual_inversion"]
+    tags = [write_tag(str(worn.release.adapter), weight=worn.weight) for worn in layered]
+    facts = {
+        "Steps": str(job.steps),
+        "Sampler": origin.sampler_titles.get(job.sampler, job.sampler),
+        "CFG scale": f"{job.guidance_scale:g}",
+        "Seed": str(job.seeds[index]),
+        "Size": f"{job.width}x{job.height}",
+        "Model hash": origin.base_fingerprint.removeprefix("sha256:")[:10],
+        "Model": origin.base_source,
+    }
+    if layered:
+        facts["Lora hashes"] = _quote(
+            f"{worn.release.adapter}: {worn.release.digest.hex[:12]}" for worn in layered
+        )
+    if taught:
+        facts["TI hashes"] = _quote(
+            f"{tokens.token}: {worn.release.digest.hex[:12]}"
+            for worn in taught
+            for tokens in worn.release.tokens
+        )
+    facts["Version"] = f"livery {origin.livery}"
+    lines = [" ".join([job.prompt, *tags])]
+    if job.negative_prompt:
+        lines.append(f"Negative prompt: {job.negative_prompt}")
+    lines.append(", ".join(f"{name}: {value}" for name, value in facts.items()))
+    return "\n".join(lines)
+
+
+def encode_image(
+    pixels: Pixels, *, job: Job, index: int, origin: Origin
+) -> tuple[bytes, str]:
+    """Return the PNG with its provenance, and the JSON that is returned beside it.
+
+    The JSON beside the image also names the job and the log position.
+
+    Args:
+        pixels: uint8, shape `[height, width, 3]`.
+        job: The job.
+        index: Which of its images.
+        origin: What all images share.
+    """
+    document = describe(job, index=index, origin=origin)
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_itxt(JSON_CHUNK, _json(document))
+    chunks.add_itxt(A1111_CHUNK, write_parameters(job, index=index, origin=origin))
+    beside = document | {
+        "job_id": job.id,
+        "registry": {"id": origin.registry_id, "seq": job.registry_seq},
+    }
+    return _encode(pixels, chunks=chunks), _json(beside)
+
+
+def encode_preview(pixels: Pixels) -> bytes:
+    """Return a PNG without text chunks."""
+    return _encode(pixels, chunks=None)
+
+
+def _encode(pixels: Pixels, *, chunks: PngImagePlugin.PngInfo | None) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", pnginfo=chunks, compress_level=4)
+    return buffer.getvalue()
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _quote(pairs: Any) -> str:
+    return json.dumps(", ".join(pairs), ensure_ascii=False)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the image recipes promise, read from the recipes: no container engine is needed here."""
+
+import re
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from livery_server.settings import load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVER_IMAGES = ("deploy/Dockerfile", "deploy/Dockerfile.cpu")
+ALL_IMAGES = (*SERVER_IMAGES, "deploy/s3/Dockerfile")
+
+
+def instructions(recipe: str) -> list[tuple[str, str]]:
+    """Return (instruction, arguments) with comments dropped and continued lines joined."""
+    text = (ROOT / recipe).read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ")
+    parts = (line.split(maxsplit=1) for line in joined.splitlines() if line.strip())
+    return [(name.upper(), " ".join(rest.split())) for name, rest in parts]
+
+
+def last_stage(recipe: str) -> list[tuple[str, str]]:
+    """Return the instructions of the stage that is shipped."""
+    found = instructions(recipe)
+    start = max(i for i, (name, _) in enumerate(found) if name == "FROM")
+    return found[start:]
+
+
+def arguments(name: str, stage: list[tuple[str, str]]) -> list[str]:
+    """Return the arguments of every instruction of one name."""
+    return [rest for other, rest in stage if other == name]
+
+
+@pytest.mark.parametrize("recipe", ALL_IMAGES)
+def test_image_runs_without_root(recipe: str) -> None:
+    """The last USER is a number above 0, which Kubernetes can verify, and stays the last."""
+    stage = last_stage(recipe)
+
+    users = arguments("USER", stage)
+
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1])
+    assert [name for name, _ in stage].index("USER") < [n for n, _ in stage].index("ENTRYPOINT")
+
+
+@pytest.mark.parametrize("recipe", ALL_IMAGES)
+def test_process_gets_signals_itself(recipe: str) -> None:
+    """Exec form: no shell stands between the engine's SIGTERM and the server."""
+    for name in ("ENTRYPOINT", "CMD"):
+        assert all(rest.startswith("[") for rest in arguments(name, last_stage(recipe)))
+
+
+@pytest.mark.parametrize("recipe", ALL_IMAGES)
+def test_image_has_health_check(recipe: str) -> None:
+    """The engine can tell a server that serves from one that only runs."""
+    (check,) = arguments("HEALTHCHECK", last_stage(recipe))
+
+    assert "CMD [" in check
+
+
+@pytest.mark.parametrize("recipe", ALL_IMAGES)
+def test_base_image_is_pinned(recipe: str) -> None:
+    """No `latest`: two builds a month apart start from the same release."""
+    stages = instructions(recipe)
+    bases = [rest.split()[0] for rest in arguments("FROM", stages)]
+    bases += [rest.partition("=")[2] for rest in arguments("ARG", stages) if "IMAGE=" in rest]
+
+    for base in bases:
+        assert base == "${PYTHON_IMAGE}" or re.search(r":[\w.-]*[a-z0-9]", base), base
+        assert not base.endswith(":latest")
+
+
+@pytest.mark.parametrize("recipe", SERVER_IMAGES)
+def test_settings_are_known_to_server(recipe: str) -> None:
+    """Every LIVERY_ variable of the image is one the server accepts, and they fit together."""
+    pairs = re.findall(r"(LIVERY_\w+)=(\S+)", " ".join(arguments("ENV", last_stage(recipe))))
+
+    settings = load_settings(environment=dict(pairs))
+
+    assert settings.insecure
+    assert settings.registry.startswith("file:///var/lib/livery/")
+    exposed = arguments("EXPOSE", last_stage(recipe))[0].split()
+    ports = [address.rpartition(":")[2] for address in (settings.listen, settings.metrics_listen)]
+    assert ports == exposed
+
+
+@pytest.mark.parametrize("recipe", SERVER_IMAGES)
+def test_installs_are_constrained(recipe: str) -> None:
+    """No package enters the image in a version that was not tested."""
+    installs = [rest for rest in arguments("RUN", instructions(recipe)) if "pip install" in rest]
+
+    assert len(installs) == 2
+    assert all("-c constraints.txt" in command for command in installs)
+
+
+@pytest.mark.parametrize("recipe", ALL_IMAGES)
+def test_copied_files_reach_builder(recipe: str) -> None:
+    """Every COPY source exists and .dockerignore lets it through."""
+    ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    admitted = [line[1:] for line in ignore if line.startswith("!")]
+    copies = [rest for rest in arguments("COPY", instructions(recipe)) if "--from" not in rest]
+
+    sources = [source for rest in copies for source in rest.split()[:-1]]
+
+    for source in sources:
+        assert (ROOT / source).exists(), source
+        assert any(source == path or fnmatch(source, path + "/*") for path in admitted), source
+
+
+def test_images_differ_in_torch_only() -> None:
+    """The CPU image is the CUDA image but for where torch comes from."""
+    cuda, cpu = (set(instructions(recipe)) for recipe in SERVER_IMAGES)
+
+    assert {name for name, _ in cuda ^ cpu} == {"ARG", "RUN"}
+    assert all("torch" in rest or "TORCH" in rest for _, rest in cuda ^ cpu)

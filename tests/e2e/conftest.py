@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real servers in processes of their own, on ports the system gives, with a registry of their own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from livery import Client
+
+from livery_server.engine.loading import DEMO_BASE
+from tests.bases import make_tiny_base, write_diffusers_lora, write_inversion, write_kohya_lora
+from tests.oracle import Oracle
+
+START_SECONDS_MAX = 120.0
+DEMO_ADAPTERS = DEMO_BASE.parent / "adapters"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningServer:
+    """A server process and where to reach it."""
+
+    address: str
+    metrics_address: str
+    process: subprocess.Popen[bytes]
+    registry: Path
+    log: Path
+
+
+@contextmanager
+def run_server(folder: Path, *, base: Path, **settings: object) -> Iterator[RunningServer]:
+    """Run `python -m livery_server` on a folder's registry for the length of a `with` block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ready, log = folder / f"ready-{time.monotonic_ns()}.json", folder / "server.log"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("LIVERY_")}
+    said = {
+        "listen": "127.0.0.1:0",
+        "metrics_listen": "127.0.0.1:0",
+        "registry": (folder / "registry").as_uri(),
+        "base": str(base),
+        "device": "cpu",
+        "dtype": "float32",
+        "ready_file": str(ready),
+        **settings,
+    }
+    environment |= {f"LIVERY_{name.upper()}": str(value) for name, value in said.items()}
+    with log.open("ab") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "livery_server"], env=environment, stdout=sink, stderr=sink
+        )
+    try:
+        told = _wait_until_ready(process, ready=ready, log=log)
+        yield RunningServer(
+            address=told["address"],
+            metrics_address=told["metrics_address"],
+            process=process,
+            registry=folder / "registry",
+            log=log,
+        )
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(
+    process: subprocess.Popen[bytes], *, ready: Path, log: Path
+) -> dict[str, str]:
+    limit = time.monotonic() + START_SECONDS_MAX
+    while time.monotonic() < limit:
+        if ready.exists():
+            told: dict[str, str] = json.loads(ready.read_text())
+            return told
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise AssertionError(f"the server did not start:\n{log.read_text()[-4000:]}")
+
+
+@pytest.fixture(scope="session")
+def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server on the demo base."""
+    with run_server(tmp_path_factory.mktemp("demo-server"), base=DEMO_BASE) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def demo_client(demo_server: RunningServer) -> Iterator[Client]:
+    with Client(demo_server.address) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def demo_oracle() -> Oracle:
+    return Oracle(DEMO_BASE)
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_base(tmp_path_factory.mktemp("tiny-base") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_server(
+    tiny_base: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
+    """A server on a base of toy width, where an image takes milliseconds."""
+    with run_server(tmp_path_factory.mktemp("tiny-server"), base=tiny_base) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def tiny_client(tiny_server: RunningServer) -> Iterator[Client]:
+    with Client(tiny_server.address) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def tiny_oracle(tiny_base: Path) -> Oracle:
+    return Oracle(tiny_base)
+
+
+@pytest.fixture(scope="session")
+def tiny_files(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Adapter files for the tiny base, each of another look."""
+    folder = tmp_path_factory.mktemp("tiny-files")
+    files = {
+        f"style{number}": write_diffusers_lora(
+            tiny_base, folder / f"style{number}.safetensors", seed=number, text_targets=("q_proj",)
+        )
+        for number in range(4)
+    }
+    files["kohya"] = write_kohya_lora(
+        tiny_base, folder / "kohya.safetensors", seed=9, rank=6, alphas=(3.0, 1.0)
+    )
+    files["plum"] = write_inversion(
+        folder / "plum.safetensors", token="<plum>", width=32, vectors=2, seed=5
+    )
+    return files

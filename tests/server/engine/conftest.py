@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A tiny random base, its files and a fresh float64 engine, shared by the engine's tests."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from livery_registry import BaseProfile
+from livery_server.adapters.packed import HostAdapter
+from livery_server.engine import Engine, EngineSettings, load_engine
+
+from tests.bases import make_tiny_base, write_diffusers_lora, write_inversion, write_kohya_lora
+from tests.server.engine.packing import pack_file
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_base(tmp_path_factory.mktemp("base") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def files(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One file of each dialect, with visibly different effects."""
+    folder = tmp_path_factory.mktemp("files")
+    return {
+        "diffusers": write_diffusers_lora(
+            tiny_base,
+            folder / "diffusers.safetensors",
+            seed=1,
+            rank=4,
+            alpha=8.0,
+            text_targets=("q_proj", "v_proj"),
+        ),
+        "kohya": write_kohya_lora(
+            tiny_base, folder / "kohya.safetensors", seed=2, rank=6, alphas=(3.0, 1.5)
+        ),
+        "plum": write_inversion(
+            folder / "plum.safetensors", token="<plum>", width=32, vectors=2, seed=3
+        ),
+    }
+
+
+@pytest.fixture(scope="session")
+def profile(engine: Engine) -> BaseProfile:
+    return engine.profile
+
+
+@pytest.fixture(scope="session")
+def engine(tiny_base: Path) -> Engine:
+    """An engine in float64, where a mixed batch and a lone row agree to rounding."""
+    return load_engine(EngineSettings(base=str(tiny_base), device="cpu", dtype="float64"))
+
+
+@pytest.fixture(scope="session")
+def adapters(
+    files: dict[str, Path], profile: BaseProfile, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, HostAdapter]:
+    folder = tmp_path_factory.mktemp("canonical")
+    return {
+        name: pack_file(file, profile=profile, folder=folder, dtype=torch.float64)
+        for name, file in files.items()
+    }
+

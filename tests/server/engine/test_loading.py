@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+from pathlib import Path
+
+import pytest
+from livery_server.engine import BaseNotLoadable, EngineSettings, load_engine, profile_of
+
+
+def test_profile_names_are_classic(tiny_base: Path) -> None:
+    """Text encoder layers carry `text_model.`, whatever the installed library calls them."""
+    profile = profile_of(str(tiny_base))
+
+    assert profile.family == "sd1"
+    assert "text_model.encoder.layers.0.self_attn.q_proj" in profile.modules["text_encoder"]
+    assert profile.modules["unet"]["down_blocks.0.attentions.0.proj_in"].kind == "conv2d"
+
+
+def test_fingerprint_is_of_the_bytes(tiny_base: Path, tmp_path: Path) -> None:
+    """The same weights give the same fingerprint; a base of other weights gives another."""
+    from tests.bases import make_tiny_base
+
+    other = make_tiny_base(tmp_path / "other", seed=1)
+
+    assert profile_of(str(tiny_base)).fingerprint == profile_of(str(tiny_base)).fingerprint
+    assert profile_of(str(tiny_base)).fingerprint != profile_of(str(other)).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("base", "says"),
+    [
+        ("/nowhere/at all", "neither a folder"),
+        ("plainword", "neither a folder"),
+    ],
+)
+def test_missing_base_says_what_to_give(base: str, says: str) -> None:
+    """A word that is no base is refused with the forms that are."""
+    with pytest.raises(BaseNotLoadable, match=says) as caught:
+        profile_of(base)
+
+    assert "diffusers folder" in caught.value.hint
+
+
+def test_folder_of_other_pipeline_is_refused(tmp_path: Path) -> None:
+    """An SDXL folder is not taken for a Stable Diffusion 1.x one."""
+    index = {"_class_name": "StableDiffusionXLPipeline"}
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+
+    with pytest.raises(BaseNotLoadable, match="StableDiffusionXLPipeline"):
+        profile_of(str(tmp_path))
+
+
+def test_pickled_checkpoint_is_refused(tmp_path: Path) -> None:
+    """A `.ckpt` is never opened."""
+    file = tmp_path / "model.ckpt"
+    file.write_bytes(b"\x80\x04.")
+
+    with pytest.raises(BaseNotLoadable, match="not a .safetensors file"):
+        profile_of(str(file))
+
+
+@pytest.mark.parametrize(("option", "value"), [("device", "tpu9"), ("dtype", "float7")])
+def test_unknown_device_or_dtype_is_refused(tiny_base: Path, option: str, value: str) -> None:
+    """A wrong word in the settings stops the start, with the words that exist."""
+    with pytest.raises(BaseNotLoadable, match=value):
+        load_engine(EngineSettings(base=str(tiny_base), **{option: value}))

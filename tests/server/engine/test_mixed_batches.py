@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+import torch
+from livery_server.adapters.packed import HostAdapter
+from livery_server.engine import SAMPLERS, Engine, Row, RowSpec
+
+TOLERANCE = 1e-9
+
+
+def _spec(stack: tuple[tuple[HostAdapter, float], ...] = (), **changes: object) -> RowSpec:
+    values: dict[str, object] = {
+        "prompt": "a red <plum> circle",
+        "negative_prompt": "blue",
+        "stack": stack,
+        "seed": 11,
+        "steps": 6,
+        "guidance_scale": 5.0,
+        "width": 64,
+        "height": 64,
+        "sampler": "ddim",
+    }
+    return RowSpec(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def _open(engine: Engine, specs: list[RowSpec]) -> list[Row]:
+    rows = engine.open_rows(specs)
+    assert all(isinstance(row, Row) for row in rows), rows
+    return [row for row in rows if isinstance(row, Row)]
+
+
+def _latents(engine: Engine, specs: list[RowSpec]) -> list[torch.Tensor]:
+    """Run rows together to their ends; each leaves when it is done."""
+    rows = _open(engine, specs)
+    while pending := [row for row in rows if not row.is_done]:
+        engine.step(pending)
+    for row in rows:
+        engine.close_row(row)
+    return [row.latents for row in rows]
+
+
+def _mixed_specs(adapters: dict[str, HostAdapter]) -> list[RowSpec]:
+    diffusers, kohya, plum = adapters["diffusers"], adapters["kohya"], adapters["plum"]
+    return [
+        _spec(seed=1),
+        _spec(((diffusers, 1.0),), seed=2, steps=4),
+        _spec(((kohya, 0.7),), seed=3, sampler="euler_a"),
+        _spec(((diffusers, 0.5), (kohya, 0.8)), seed=4, guidance_scale=1.0),
+        _spec(((plum, 1.0),), seed=5, prompt="a <plum> star", steps=9),
+        _spec(((kohya, 1.0), (plum, 1.0)), seed=6, sampler="dpmpp_2m"),
+        _spec(((diffusers, -0.5),), seed=7, guidance_scale=7.5, negative_prompt=""),
+    ]
+
+
+def test_mixed_batch_equals_lone_rows(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """Rows of different adapters, weights, prompts, samplers and lengths do not touch each other."""
+    specs = _mixed_specs(adapters)
+
+    together = _latents(engine, specs)
+
+    alone = [_latents(engine, [spec])[0] for spec in specs]
+    for mixed, lone in zip(together, alone, strict=True):
+        torch.testing.assert_close(mixed, lone, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_every_adapter_changes_picture(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """The comparison above means something: each stack moves the latents by far more."""
+    stacks = [(), *[((adapter, 1.0),) for adapter in adapters.values()]]
+    stacks.append(((adapters["diffusers"], 0.5), (adapters["kohya"], 0.8)))
+
+    results = [_latents(engine, [_spec(stack)])[0] for stack in stacks]
+
+    for number, left in enumerate(results):
+        for right in results[number + 1 :]:
+            assert (left - right).abs().max() > 0.05
+
+
+def test_joining_rows_leave_others_alone(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """A row that joins at step 3 and one that is closed at step 4 change nothing for the rest."""
+    first, second = _spec(((adapters["kohya"], 1.0),)), _spec(((adapters["diffusers"], 1.0),))
+    expected = _latents(engine, [first])[0]
+
+    (row,) = _open(engine, [first])
+    for _ in range(3):
+        engine.step([row])
+    (other,) = _open(engine, [second])
+    engine.step([row, other])
+    engine.close_row(other)
+    while not row.is_done:
+        engine.step([row])
+    engine.close_row(row)
+
+    torch.testing.assert_close(row.latents, expected, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_every_sampler_batches(
+    engine: Engine, adapters: dict[str, HostAdapter], sampler: str
+) -> None:
+    """Two rows of one sampler at different steps share passes and equal the lone runs."""
+    specs = [
+        _spec(((adapters["kohya"], 1.0),), sampler=sampler, steps=5),
+        _spec(((adapters["diffusers"], 1.0),), sampler=sampler, steps=7, seed=12),
+    ]
+
+    together = _latents(engine, specs)
+
+    for mixed, spec in zip(together, specs, strict=True):
+        lone = _latents(engine, [spec])[0]
+        torch.testing.assert_close(mixed, lone, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_base_is_never_written(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """Base output is byte-identical before and after any history of swaps."""
+    before = _latents(engine, [_spec()])[0]
+
+    for _ in range(3):
+        for adapter in adapters.values():
+            _latents(engine, [_spec(((adapter, 1.0),), steps=2)])
+        engine.slots.evict_idle()
+
+    assert torch.equal(before, _latents(engine, [_spec()])[0])
+
+
+def test_switching_back_reproduces(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """A to B to A gives A's picture to the bit."""
+    a, b = _spec(((adapters["kohya"], 1.0),)), _spec(((adapters["diffusers"], 1.0),))
+    before = _latents(engine, [a])[0]
+
+    engine.slots.evict_idle()
+    _latents(engine, [b])
+
+    assert torch.equal(before, _latents(engine, [a])[0])
+
+
+def test_nan_adapter_harms_only_itself(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """A NaN in one row's adapter fails that row with a reason; its neighbour's image is unharmed."""
+    good = _spec(((adapters["diffusers"], 1.0),))
+    expected = _latents(engine, [good])[0]
+    poisoned = _poison(adapters["kohya"])
+
+    rows = _open(engine, [good, _spec(((poisoned, 1.0),))])
+    while pending := [row for row in rows if not row.is_done]:
+        engine.step(pending)
+    for row in rows:
+        engine.close_row(row)
+
+    assert rows[0].failure is None
+    assert rows[1].failure is not None
+    assert rows[1].failure.reason == "ROW_NOT_FINITE"
+    torch.testing.assert_close(rows[0].latents, expected, rtol=TOLERANCE, atol=TOLERANCE)
+    engine.slots.evict_idle()
+    torch.testing.assert_close(_latents(engine, [good])[0], expected, rtol=0, atol=0)
+
+
+def test_decoded_pixels_are_uint8(engine: Engine) -> None:
+    """A done row decodes to an image of its size; a preview is at latent resolution."""
+    (row,) = _open(engine, [_spec(width=64, height=32, steps=2)])
+    while not row.is_done:
+        engine.step([row])
+
+    image, preview = engine.decode(row), engine.preview(row)
+    engine.close_row(row)
+
+    assert image.shape == (32, 64, 3)
+    assert image.dtype == np.uint8
+    assert preview.shape == (8, 16, 3)
+
+
+def _poison(adapter: HostAdapter) -> HostAdapter:
+    layers = dict(adapter.layers)
+    key = next(key for key in layers if key[0] == "unet")
+    packed = layers[key]
+    layers[key] = type(packed)(down=packed.down * float("nan"), up=packed.up)
+    return HostAdapter(
+        digest="sha256:" + "0" * 64,
+        kind=adapter.kind,
+        rank=adapter.rank,
+        layers=layers,
+        tokens=adapter.tokens,
+        resident_bytes=adapter.resident_bytes,
+    )
