@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A diffusers folder rewritten as one checkpoint file in the original Stable Diffusion key layout."""
+"""A diffusers folder rewritten as one checkpoint in the original Stable Diffusion key layout."""
 
 import re
 import warnings
@@ -81,6 +81,8 @@ def _block(side: str, level: int, kind: str, place: int, *, layers: int) -> str:
 
 
 def _resnet(key: str) -> str:
+    if "transformer_blocks" in key:
+        return key
     head, _, tail = key.replace(".op.conv.", ".op.").rpartition(".")
     stem, _, last = head.rpartition(".")
     return f"{stem}.{_RESNET[last]}.{tail}" if last in _RESNET else f"{head}.{tail}"

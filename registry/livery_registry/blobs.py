@@ -114,5 +114,5 @@ def _corrupt(key: str) -> CorruptRegistry:
     return CorruptRegistry(
         f"the bytes of {key} do not have the digest in its name",
         reason="CORRUPT_BLOB",
-        hint="The file changed while it was read, or the store damaged it: try again, or restore it.",
+        hint="It changed while it was read, or the store damaged it: try again, or restore it.",
     )

@@ -158,7 +158,7 @@ def _chunks(tensors: Mapping[str, NDArray[Any]]) -> Iterable[bytes | memoryview]
     text += b" " * (-len(text) % 8)
     yield len(text).to_bytes(8, "little") + text
     for found in tensors.values():
-        yield memoryview(np.ascontiguousarray(found).reshape(-1)).cast("B")
+        yield np.ascontiguousarray(found).reshape(-1).data.cast("B")
 
 
 def _components(manifest: Manifest) -> Iterable[str]:

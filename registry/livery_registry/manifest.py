@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The manifest: everything that shapes the images of a release, as one value and one byte string.
 
-Its sha256 is the release's digest. It holds neither time nor actor: equal files make equal manifests.
+Its sha256 is the release's digest. It holds neither time nor actor.
 """
 
 from __future__ import annotations

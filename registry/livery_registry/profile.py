@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the registry knows of a base: its module shapes, token widths and fingerprints. No weights."""
+"""What the registry knows of a base: module shapes, token widths and fingerprints. No weights."""
 
 from __future__ import annotations
 

@@ -12,13 +12,13 @@ import secrets
 import tempfile
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
 from livery_registry import acts
+from livery_registry.answers import Manifests, describe_move
 from livery_registry.assembly import assemble_manifest
 from livery_registry.blobs import Blobs
 from livery_registry.canonical import write_canonical
@@ -26,7 +26,7 @@ from livery_registry.digest import Digest
 from livery_registry.errors import IntakeRefused, InvalidField
 from livery_registry.journal import Journal, Wish
 from livery_registry.log import Log, LogLimits
-from livery_registry.manifest import MANIFEST_BYTES_MAX, BlobRef, Manifest
+from livery_registry.manifest import BlobRef, Manifest
 from livery_registry.names import AdapterName, AdapterRef
 from livery_registry.place import Place, open_place, open_store
 from livery_registry.records import AppliedRecord
@@ -43,9 +43,6 @@ from livery_registry.semver import Version
 from livery_registry.state import State
 from livery_registry.store import Store
 from livery_registry.store.folder import FolderStore
-
-MANIFESTS_CACHED_MAX = 256
-"""How many manifests are kept in memory."""
 
 
 def utc_now() -> datetime:
@@ -75,7 +72,7 @@ class Registry:
         self._place = place
         self._blobs = Blobs(place.store)
         self._journal = Journal(place, log=log, limits=limits, clock=clock, new_id=new_id)
-        self._manifests: OrderedDict[Digest, Manifest] = OrderedDict()
+        self._manifests = Manifests(self._blobs)
         self._lock = threading.Lock()
         self._refreshed_seq = self._journal.state.seq
 
@@ -215,13 +212,11 @@ class Registry:
 
         Raises:
             NotFound: There is no such release.
-            PreconditionFailed: The channel is elsewhere (EXPECT_MISMATCH), or the release is yanked.
+            PreconditionFailed: The channel is elsewhere (EXPECT_MISMATCH), or the release yanked.
         """
         act = acts.promote(ref, channel=channel, expect=expect)
         wish = Wish(actor=actor, reason=reason, request_id=request_id)
-        return self._moved(
-            self._journal.commit(act, wish=wish), adapter=ref.adapter, channel=channel
-        )
+        return self._move(act, wish=wish, adapter=ref.adapter, channel=channel)
 
     def roll_back(
         self,
@@ -257,7 +252,7 @@ class Registry:
         _require_reason(reason, act="a rollback")
         act = acts.roll_back(adapter, channel=channel, to=to, expect=expect)
         wish = Wish(actor=actor, reason=reason, request_id=request_id)
-        return self._moved(self._journal.commit(act, wish=wish), adapter=adapter, channel=channel)
+        return self._move(act, wish=wish, adapter=adapter, channel=channel)
 
     def yank(self, ref: AdapterRef, *, actor: str, reason: str, request_id: str = "") -> Release:
         """Take a release out of resolution by channel; exact pins still work.
@@ -322,16 +317,7 @@ class Registry:
             NotFound: There is no such blob.
             CorruptRegistry: The blob is damaged.
         """
-        with self._lock:
-            if digest in self._manifests:
-                self._manifests.move_to_end(digest)
-                return self._manifests[digest]
-        found = Manifest.from_bytes(self._blobs.read(digest, bytes_max=MANIFEST_BYTES_MAX))
-        with self._lock:
-            self._manifests[digest] = found
-            while len(self._manifests) > MANIFESTS_CACHED_MAX:
-                self._manifests.popitem(last=False)
-        return found
+        return self._manifests.get(digest)
 
     def fetch(self, blob: BlobRef, target: Path) -> None:
         """Copy a blob to a file, verified; the file appears whole or not at all.
@@ -373,30 +359,11 @@ class Registry:
         self._blobs.put_bytes(manifest.to_bytes())
         return manifest
 
-    def _moved(
-        self, applied: AppliedRecord | None, *, adapter: AdapterName, channel: str
+    def _move(
+        self, act: acts.Act, *, wish: Wish, adapter: AdapterName, channel: str
     ) -> ChannelMove:
-        line = self.state.adapter(adapter)
-        if applied is None:
-            pointer = line.channels[channel]
-            current = line.by_digest[pointer.digest]
-            return ChannelMove(
-                adapter=adapter,
-                channel=channel,
-                previous=current,
-                current=current,
-                seq=pointer.seq,
-                moved=False,
-            )
-        previous = applied.effects[0].previous_digest
-        return ChannelMove(
-            adapter=adapter,
-            channel=channel,
-            previous=line.by_digest[previous] if previous else None,
-            current=line.by_digest[Digest.parse(applied.record.actions[0].digest)],
-            seq=applied.seq,
-            moved=True,
-        )
+        applied = self._journal.commit(act, wish=wish)
+        return describe_move(self.state, applied, adapter=adapter, channel=channel)
 
 
 def _require_reason(reason: str, *, act: str) -> None:

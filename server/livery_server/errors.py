@@ -8,7 +8,7 @@ ServerError
 ├── NotServable          the release exists, but this server cannot wear it
 ├── Overloaded           a bound is reached: retry later
 ├── Draining             this server takes no new work: go to another
-├── DeadlineTooShort     the deadline cannot be met, or passed
+├── OutOfTime            the deadline passed, or is too near to begin
 ├── JobCancelled         the caller left or the server stopped
 ├── WatchEnded           resume the watch from the last seq
 └── JobFailed            the server's own failure, logged there with its traceback
@@ -129,10 +129,10 @@ class Draining(ServerError):
     reason = "DRAINING"
 
 
-class DeadlineTooShort(ServerError):
+class OutOfTime(ServerError):
     """The caller's deadline passed, or is too near to begin."""
 
-    reason = "DEADLINE_TOO_SHORT"
+    reason = "DEADLINE_EXCEEDED"
 
 
 class JobCancelled(ServerError):

@@ -101,18 +101,15 @@ def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
         "Seed": str(job.seeds[index]),
         "Size": f"{job.width}x{job.height}",
         "Model hash": origin.base_fingerprint.removeprefix("sha256:")[:10],
-        "Model": origin.base_source,
+        "Model": _quote(origin.base_source),
     }
     if layered:
         facts["Lora hashes"] = _quote(
-            f"{worn.release.adapter}: {worn.release.digest.hex[:12]}" for worn in layered
+            ", ".join(f"{worn.release.adapter}: {worn.release.digest.hex[:12]}" for worn in layered)
         )
     if taught:
-        facts["TI hashes"] = _quote(
-            f"{tokens.token}: {worn.release.digest.hex[:12]}"
-            for worn in taught
-            for tokens in worn.release.tokens
-        )
+        pairs = [(t.token, w.release.digest.hex[:12]) for w in taught for t in w.release.tokens]
+        facts["TI hashes"] = _quote(", ".join(f"{token}: {short}" for token, short in pairs))
     facts["Version"] = f"livery {origin.livery}"
     lines = [" ".join([job.prompt, *tags])]
     if job.negative_prompt:
@@ -136,8 +133,8 @@ def encode_image(
     """
     document = describe(job, index=index, origin=origin)
     chunks = PngImagePlugin.PngInfo()
-    chunks.add_itxt(JSON_CHUNK, _json(document))
-    chunks.add_itxt(A1111_CHUNK, write_parameters(job, index=index, origin=origin))
+    chunks.add_text(JSON_CHUNK, _json(document))
+    chunks.add_text(A1111_CHUNK, write_parameters(job, index=index, origin=origin))
     beside = document | {
         "job_id": job.id,
         "registry": {"id": origin.registry_id, "seq": job.registry_seq},
@@ -160,5 +157,7 @@ def _json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _quote(pairs: Any) -> str:
-    return json.dumps(", ".join(pairs), ensure_ascii=False)
+def _quote(text: str) -> str:
+    """Quote a value as A1111 does: only when it would be misread."""
+    is_plain = not any(char in text for char in ",:\n")
+    return text if is_plain else json.dumps(text, ensure_ascii=False)

@@ -12,13 +12,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 def pins() -> dict[str, str]:
     """Return version by normalised name; a line that is no exact pin fails here."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    exact = [line for line in lines if line and not line.startswith("#")]
-    return dict(normalised(line).split("==") for line in exact)  # type: ignore[misc]
+    pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {normalised(name): version for name, version in pairs}
 
 
 def normalised(name: str) -> str:
     """Return a distribution's name the way indexes compare it."""
-    return re.sub(r"[-_.]+(?=.*==)|[-_]+", "-", name).lower()
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def asked() -> set[str]:

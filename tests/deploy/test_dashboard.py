@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dashboard and the alerts speak of the metrics that the server really has, and of all of them."""
+"""Dashboard and alerts speak of the metrics that the server really has, and of all of them."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def declared(text: str) -> dict[str, str]:
 
 def series(text: str) -> set[str]:
     """Return every series name a query may use."""
-    names = set()
+    names: set[str] = set()
     for name, kind in declared(text).items():
         endings = ("_bucket", "_sum", "_count") if kind == "histogram" else ("",)
         names.update(name + ending for ending in endings)

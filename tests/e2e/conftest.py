@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real servers in processes of their own, on ports the system gives, with a registry of their own."""
+"""Real servers in processes of their own, on ports the system gives, each with its registry."""
 
 import json
 import os
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from livery import Client
 
+from livery import Client
 from livery_server.engine.loading import DEMO_BASE
 from tests.bases import make_tiny_base, write_diffusers_lora, write_inversion, write_kohya_lora
 from tests.oracle import Oracle

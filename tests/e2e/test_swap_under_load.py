@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from livery import Client, GenerateResult, LiveryError
 
+from livery import Client, GenerateResult, LiveryError
 from tests.e2e.conftest import RunningServer
 from tests.oracle import Oracle, Pixels, Worn, largest_difference
 
@@ -75,9 +75,7 @@ def _release(client: Client, *, version: str, file: Path, file_of: dict[str, Pat
     file_of[published.release.digest] = file
 
 
-def _swap(
-    client: Client, traffic: Traffic, *, styles: list[Path], file_of: dict[str, Path]
-) -> int:
+def _swap(client: Client, traffic: Traffic, *, styles: list[Path], file_of: dict[str, Path]) -> int:
     """Publish, promote and roll back in turn; return how many times the channel moved."""
     moves = 0
     for number in range(1, ROUNDS + 1):

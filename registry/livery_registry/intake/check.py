@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the files of one release against a base: which dialect, what is wrong, what would apply."""
+"""Checks the files of one release against a base: which dialect, what is wrong, what applies."""
 
 from __future__ import annotations
 
@@ -111,7 +111,11 @@ def _open(files: Sequence[Path], *, limits: IntakeLimits) -> _Opened:
 
 def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Reading]:
     """Find the one dialect of all files, and read them in it."""
-    foreign = tuple(p for f in files for p in find_foreign(f.tensors, name=file_name(f.path)))
+    foreign = tuple(
+        p
+        for f in files
+        for p in find_foreign(f.tensors, name=file_name(f.path), profile=context.profile)
+    )
     if foreign:
         return "", Reading(problems=foreign)
     if not any(file.tensors for file in files):
@@ -200,7 +204,7 @@ def _unknown(files: Sequence[TensorFile]) -> Problem:
     keys = [key for file in files for key in file.tensors]
     return Problem(
         reason="UNSUPPORTED_DIALECT",
-        message=f"none of the {len(keys)} keys is of a dialect that is known, {keys[0][:80]!r} first",
+        message=f"none of {len(keys)} keys is of a dialect that is known, {keys[0][:80]!r} first",
         remedy="Send a LoRA as kohya, diffusers or PEFT write it, or a textual inversion.",
         keys=tuple(keys),
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The diffusers dialect: dotted module names under `unet.` and `text_encoder.`, several suffixes."""
+"""The diffusers dialect: dotted module names under `unet.` and `text_encoder.`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Diffusers:
         return frozenset(k for k in file.tensors if k.startswith(_COMPONENTS + _BARE))
 
     def read(self, file: TensorFile, *, context: Context) -> Reading:
-        """Look every module up; alpha comes from tensors, else from the header, else is the rank."""
+        """Look every module up; alpha is a tensor's, else the header's, else the rank."""
         modules = dotted_modules(context.profile)
         configs = {
             component: header_config(file.metadata, component=component)

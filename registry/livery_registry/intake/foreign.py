@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from livery_registry.profile import BaseProfile
 from livery_registry.report import Problem
 
 _AS_LORA = (
@@ -51,7 +52,9 @@ _FORMATS = (
     _format(r".*\.(?:diff|diff_b|w_norm|b_norm)$", "full differences (diff, norms)", _EXTRACT),
     _format(r".*\.[ab][12]\.weight$", "a GLoRA", _AS_LORA),
     _format(r".*(?:\.on_input$|\.ia3_)", "an IA3", _AS_LORA),
-    _format(r".*\.lora_(?:A|B|up|down|linear_layer)\b.*\.bias$", "a LoRA with biases", _AS_LORA),
+    _format(
+        r".*\.lora(?:_linear_layer)?[._](?:A|B|up|down)\.bias$", "a LoRA with biases", _AS_LORA
+    ),
     _format(r".*\.lora_embedding_[AB]", "a LoRA of an embedding", _LINEAR_ONLY),
     _format(r".*\.(?:vera_|hra_|poly_)", "a PEFT method other than LoRA", _AS_LORA),
     _format(r"bundle_emb\.", "a LoRA with bundled embeddings", "Publish both separately."),
@@ -65,11 +68,14 @@ _FORMATS = (
 )
 
 
-def find_foreign(keys: Iterable[str], *, name: str) -> tuple[Problem, ...]:
+def find_foreign(keys: Iterable[str], *, name: str, profile: BaseProfile) -> tuple[Problem, ...]:
     """Return one problem for each foreign format found among the keys of the file `name`."""
+    formats = [
+        known for known in _FORMATS if known.reason != "WRONG_FAMILY" or not _is_large(profile)
+    ]
     found: dict[_Format, list[str]] = {}
     for key in keys:
-        for known in _FORMATS:
+        for known in formats:
             if known.pattern.match(key):
                 found.setdefault(known, []).append(key)
                 break
@@ -82,3 +88,9 @@ def find_foreign(keys: Iterable[str], *, name: str) -> tuple[Problem, ...]:
         )
         for known, hits in found.items()
     )
+
+
+def _is_large(profile: BaseProfile) -> bool:
+    """Whether the base itself is of SDXL's shape, so that such names are at home."""
+    unet = profile.modules.get("unet", {})
+    return "text_encoder_2" in profile.modules or any("transformer_blocks.1." in m for m in unet)

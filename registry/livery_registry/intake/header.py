@@ -36,7 +36,7 @@ _ITEM_BYTES = {
 _NUMPY = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4"}
 _DIMENSIONS_MAX = 8
 _DIMENSION_MAX = 1 << 40
-_NAME_CHARS_MAX = 1024
+_NAME_CHARS_MAX = 256
 _REMEDY = "Export or download the file again; if it stays so, its writer is broken."
 
 
@@ -142,7 +142,7 @@ def open_tensors(path: Path, *, limits: IntakeLimits) -> TensorFile | Problem:
     if size_bytes > limits.file_bytes_max:
         return Problem(
             reason="TOO_LARGE",
-            message=f"{path.name} has {size_bytes} bytes; at most {limits.file_bytes_max} are taken",
+            message=f"{path.name} has {size_bytes} B; at most {limits.file_bytes_max} are taken",
             remedy="Publish adapters, not whole models; or raise the limit on the server.",
         )
     with path.open("rb") as file:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs the factors of a LoRA, whoever named them: completeness, shapes, ranks, alpha, finiteness."""
+"""Pairs the factors of a LoRA, whoever named them; checks shapes, ranks, alpha and values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Part = Literal["down", "up", "alpha"]
 
 _FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
 _REMEDIES = {
-    "UNKNOWN_KEYS": "Check which base the file was trained for; no layer of this base has the name.",
+    "UNKNOWN_KEYS": "Check which base it was trained for; no layer of this base has the name.",
     "DUPLICATE_TARGET": "Remove one of the two: a layer can be changed once by a file.",
     "INCOMPLETE_PAIR": "Export the file again: a layer needs its down and its up factor.",
     "UNSUPPORTED_DTYPE": "Export the file in float16, bfloat16 or float32.",

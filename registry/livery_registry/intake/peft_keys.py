@@ -28,7 +28,7 @@ class Peft:
         return frozenset(key for key in file.tensors if key.startswith(_PREFIX))
 
     def read(self, file: TensorFile, *, context: Context) -> Reading:
-        """Look every module up, in the UNet and the text encoders; alpha needs the configuration."""
+        """Look every module up in all components; alpha needs the configuration."""
         config = context.config
         refusals = refuse_config(config, name=file.path.name) if config is not None else ()
         if refusals:

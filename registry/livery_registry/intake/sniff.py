@@ -31,20 +31,26 @@ def describe_stranger(start: bytes) -> tuple[str, str] | None:
     Args:
         start: The first `SNIFF_BYTES` bytes.
     """
+    if start[4:9] == b"\0\0\0\0{":
+        return None
     for signature, what, remedy in _SIGNATURES:
         if start.startswith(signature):
             return what, remedy
+    if _is_pickle(start):
+        return "a Python pickle, as torch.save writes for .pt, .ckpt and .bin", _PICKLE_REMEDY
+    return _describe_text(start)
+
+
+def _describe_text(start: bytes) -> tuple[str, str] | None:
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith(_PAGES):
         return "an HTML page", _DOWNLOAD_REMEDY
-    if _is_pickle(start):
-        return "a Python pickle, as torch.save writes for .pt, .ckpt and .bin", _PICKLE_REMEDY
-    if text.startswith((b"{", b"[")) and start[8:9] != b"{":
+    if text.startswith((b"{", b"[")):
         return "a JSON text", _EXPORT_REMEDY
-    if start[8:9] != b"{":
-        return "not a safetensors file", _EXPORT_REMEDY
-    return None
+    if start[8:9] == b"{":
+        return None
+    return "not a safetensors file", _EXPORT_REMEDY
 
 
 def _is_pickle(start: bytes) -> bool:
-    return len(start) > 2 and start[0] == 0x80 and start[1] in range(2, 6) and start[8:9] != b"{"
+    return len(start) > 2 and start[0] == 0x80 and start[1] in range(2, 6)

@@ -43,28 +43,31 @@ class WaitingRoom:
             self._taken += rows
         return Seats(self, rows=rows, rows_ahead=ahead)
 
-    def give_back(self, rows: int) -> None:
-        """Free seats; only `Seats` calls this."""
+    def give_back(self, seats: "Seats", *, rows: int) -> None:
+        """Free up to so many seats of a job; only `Seats` calls this."""
         with self._lock:
+            rows = min(rows, seats.rows)
+            seats.rows -= rows
             self._taken -= rows
-            assert self._taken >= 0, "more seats were given back than taken"
 
 
 class Seats:
-    """The seats of one job. Owned by whoever owns the job at the moment; never by two threads."""
+    """The seats of one job; any thread may give them back.
+
+    Attributes:
+        rows: Seats still taken.
+        rows_ahead: Images that waited when the job came in.
+    """
 
     def __init__(self, room: WaitingRoom, *, rows: int, rows_ahead: int) -> None:
         self._room = room
-        self._rows = rows
+        self.rows = rows
         self.rows_ahead = rows_ahead
 
     def rise(self) -> None:
-        """Give one seat back: an image begins."""
-        assert self._rows > 0, "an image began that had no seat"
-        self._rows -= 1
-        self._room.give_back(1)
+        """Give one seat back, if one is left: an image begins."""
+        self._room.give_back(self, rows=1)
 
     def leave(self) -> None:
         """Give all remaining seats back. Idempotent."""
-        rows, self._rows = self._rows, 0
-        self._room.give_back(rows)
+        self._room.give_back(self, rows=self.rows)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from livery_registry import BaseProfile
 from livery_server.adapters.packed import HostAdapter
 from livery_server.engine import Engine, EngineSettings, load_engine
-
 from tests.bases import make_tiny_base, write_diffusers_lora, write_inversion, write_kohya_lora
 from tests.server.engine.packing import pack_file
 
@@ -60,4 +60,3 @@ def adapters(
         name: pack_file(file, profile=profile, folder=folder, dtype=torch.float64)
         for name, file in files.items()
     }
-

@@ -4,6 +4,7 @@
 from pathlib import Path
 
 import torch
+
 from livery_registry import (
     AdapterName,
     BaseProfile,
@@ -14,13 +15,10 @@ from livery_registry import (
     write_canonical,
 )
 from livery_registry.assembly import assemble_manifest
-
 from livery_server.adapters.packed import HostAdapter, pack
 
 
-def pack_file(
-    file: Path, *, profile: BaseProfile, folder: Path, dtype: torch.dtype
-) -> HostAdapter:
+def pack_file(file: Path, *, profile: BaseProfile, folder: Path, dtype: torch.dtype) -> HostAdapter:
     """Check a file, write its canonical form, read it back verified, and pack it."""
     checked = check([file], profile=profile)
     assert checked.report.accepted, checked.report.problems

@@ -3,7 +3,10 @@ import json
 from pathlib import Path
 
 import pytest
+
 from livery_server.engine import BaseNotLoadable, EngineSettings, load_engine, profile_of
+from tests.bases import make_tiny_base
+from tests.single_file import write_single_file
 
 
 def test_profile_names_are_classic(tiny_base: Path) -> None:
@@ -17,8 +20,6 @@ def test_profile_names_are_classic(tiny_base: Path) -> None:
 
 def test_fingerprint_is_of_the_bytes(tiny_base: Path, tmp_path: Path) -> None:
     """The same weights give the same fingerprint; a base of other weights gives another."""
-    from tests.bases import make_tiny_base
-
     other = make_tiny_base(tmp_path / "other", seed=1)
 
     assert profile_of(str(tiny_base)).fingerprint == profile_of(str(tiny_base)).fingerprint
@@ -54,7 +55,7 @@ def test_pickled_checkpoint_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "model.ckpt"
     file.write_bytes(b"\x80\x04.")
 
-    with pytest.raises(BaseNotLoadable, match="not a .safetensors file"):
+    with pytest.raises(BaseNotLoadable, match="not a [.]safetensors file"):
         profile_of(str(file))
 
 
@@ -63,3 +64,13 @@ def test_unknown_device_or_dtype_is_refused(tiny_base: Path, option: str, value:
     """A wrong word in the settings stops the start, with the words that exist."""
     with pytest.raises(BaseNotLoadable, match=value):
         load_engine(EngineSettings(base=str(tiny_base), **{option: value}))
+
+
+def test_single_file_is_the_same_base(tiny_base: Path, tmp_path: Path) -> None:
+    """One checkpoint file in the original layout has the fingerprint of the folder it came from."""
+    file = write_single_file(tiny_base, tmp_path / "tiny.safetensors")
+
+    loaded = profile_of(str(file), config=str(tiny_base))
+
+    assert loaded.fingerprints == profile_of(str(tiny_base)).fingerprints
+    assert loaded.modules == profile_of(str(tiny_base)).modules

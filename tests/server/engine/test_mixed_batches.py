@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 import torch
+
 from livery_server.adapters.packed import HostAdapter
 from livery_server.engine import SAMPLERS, Engine, Row, RowSpec
 
@@ -53,7 +54,7 @@ def _mixed_specs(adapters: dict[str, HostAdapter]) -> list[RowSpec]:
 
 
 def test_mixed_batch_equals_lone_rows(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
-    """Rows of different adapters, weights, prompts, samplers and lengths do not touch each other."""
+    """Rows of different adapters, weights, prompts and samplers do not touch each other."""
     specs = _mixed_specs(adapters)
 
     together = _latents(engine, specs)
@@ -134,7 +135,7 @@ def test_switching_back_reproduces(engine: Engine, adapters: dict[str, HostAdapt
 
 
 def test_nan_adapter_harms_only_itself(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
-    """A NaN in one row's adapter fails that row with a reason; its neighbour's image is unharmed."""
+    """A NaN in one row's adapter fails that row with a reason; its neighbour is unharmed."""
     good = _spec(((adapters["diffusers"], 1.0),))
     expected = _latents(engine, [good])[0]
     poisoned = _poison(adapters["kohya"])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
+
 from livery_server.engine import SAMPLERS, UnknownSampler, resolve_sampler
 
 

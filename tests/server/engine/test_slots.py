@@ -5,20 +5,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
+
 from livery_server.adapters.packed import HostAdapter, PackedLayer
 from livery_server.engine import AdapterMismatch, SlotsExhausted
 from livery_server.engine.layers import Binding, SlottedLayer, add_slots
 from livery_server.engine.slots import SlotTable
-from torch import nn
 
 KEYS = (("unet", "one"), ("unet", "two"))
 
 
 def _layers(rank_rows: int) -> Mapping[tuple[str, str], SlottedLayer]:
     binding = Binding()
-    return {
-        key: add_slots(nn.Linear(3, 5), binding=binding, rank_rows=rank_rows) for key in KEYS
-    }
+    return {key: add_slots(nn.Linear(3, 5), binding=binding, rank_rows=rank_rows) for key in KEYS}
 
 
 def _adapter(name: str, *, rank: int, keys: tuple[tuple[str, str], ...] = KEYS) -> HostAdapter:

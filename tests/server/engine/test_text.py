@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
+
 from livery_server.engine import Engine, PromptTooLong
 from livery_server.engine.text import PromptReader
 

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the exit code of `livery` says, and which error means which code."""
+
+from __future__ import annotations
+
+from livery import errors
+from livery.errors import LiveryError
+
+OK = 0
+UNEXPECTED = 1
+USAGE = 2
+NOT_FOUND = 3
+INVALID = 4
+PRECONDITION = 5
+BUSY = 6
+NOT_ALLOWED = 7
+INTERRUPTED = 130
+
+MEANINGS: dict[int, str] = {
+    OK: "done",
+    UNEXPECTED: "unexpected failure, here or on the server; a demo that did not hold",
+    USAGE: "the command line is wrong",
+    NOT_FOUND: "no such adapter, release or channel",
+    INVALID: "refused: a value, a setting or a file is wrong",
+    PRECONDITION: "not in this state: exists already, nothing to roll back, yanked, lost a race",
+    BUSY: "unavailable, a limit is reached, or out of time: try again later",
+    NOT_ALLOWED: "not authenticated, or not permitted",
+    INTERRUPTED: "interrupted",
+}
+
+CODES: dict[type[LiveryError], int] = {
+    errors.InvalidArgument: INVALID,
+    errors.NotFound: NOT_FOUND,
+    errors.AlreadyExists: PRECONDITION,
+    errors.FailedPrecondition: PRECONDITION,
+    errors.Aborted: PRECONDITION,
+    errors.ResourceExhausted: BUSY,
+    errors.DeadlineExceeded: BUSY,
+    errors.Unavailable: BUSY,
+    errors.Cancelled: INTERRUPTED,
+    errors.Unauthenticated: NOT_ALLOWED,
+    errors.PermissionDenied: NOT_ALLOWED,
+    errors.Unimplemented: UNEXPECTED,
+    errors.Internal: UNEXPECTED,
+}
+
+
+def exit_code(error: LiveryError) -> int:
+    """Give the exit code of an error."""
+    return CODES.get(type(error), UNEXPECTED)
+
+
+def table() -> str:
+    """Give the exit codes and their meanings, one a line."""
+    return "\n".join(f"  {code:<4}{meaning}" for code, meaning in MEANINGS.items())

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program `livery`: its commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from livery import __version__
+from livery.cli import (
+    browsing,
+    exit_codes,
+    generating,
+    moving,
+    operating,
+    publishing,
+    serving,
+)
+from livery.cli.demo import demo
+from livery.cli.output import show_error
+from livery.errors import LiveryError
+
+_EPILOG = f"""
+\b
+A REF is NS/NAME, NS/NAME@CHANNEL, NS/NAME@VERSION or NS/NAME@sha256:…;
+with a weight where images are drawn: acme/watercolor@1.0.0:0.8
+
+\b
+Environment
+  LIVERY_ADDRESS   the server, host:port
+  LIVERY_TOKEN     bearer token
+  LIVERY_ACTOR     who acts, for the history; default: your user name
+  LIVERY_REGISTRY  the registry that `livery serve` opens
+
+\b
+Exit codes
+{exit_codes.table()}
+"""
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="livery")
+def commands() -> None:
+    """Publish styles for Stable Diffusion like releases, wear any of them per request, roll back.
+
+    See all of it at work: livery demo
+    """
+
+
+for _command in (
+    demo,
+    serving.serve,
+    publishing.check,
+    publishing.publish,
+    browsing.list_adapters,
+    browsing.show,
+    browsing.history,
+    moving.promote,
+    moving.rollback,
+    moving.yank,
+    moving.unyank,
+    generating.generate,
+    browsing.watch,
+    operating.status,
+    operating.warm,
+    operating.drain,
+):
+    commands.add_command(_command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit code."""
+    is_json = "--json" in arguments
+    try:
+        code = commands.main(list(arguments), prog_name="livery", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return exit_codes.USAGE
+    except LiveryError as error:
+        show_error(error, is_json=is_json)
+        return exit_codes.exit_code(error)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe went away, like `| head`
+        sys.stderr.close()
+        return exit_codes.OK
+    except OSError as error:
+        click.echo(f"error: {error}", err=True)
+        return exit_codes.UNEXPECTED
+    return code if isinstance(code, int) else exit_codes.OK
+
+
+def main() -> None:
+    """Run the command line of this process, and exit."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`livery publish` and `livery check`: files go to the registry, or are only looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.text import Text
+
+from livery.calls.uploads import UploadProgress
+from livery.cli import exit_codes
+from livery.cli.local_check import check_locally
+from livery.cli.output import Output, ProgressBar, fields, short, size
+from livery.cli.session import Session, with_session
+from livery.convert import KINDS, PURPOSES
+from livery.releases import CheckReport, Published, Release
+
+_FILES = click.argument(
+    "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path)
+)
+_KIND = click.option(
+    "--kind",
+    type=click.Choice([name for name in KINDS if name != "recipe"]),
+    default="",
+    help="Insist on a kind; read from the file when left out.",
+)
+_TRIGGERS = click.option(
+    "--trigger", "trigger_words", multiple=True, metavar="WORD", help="A trigger word; repeatable."
+)
+
+
+@click.command()
+@click.argument("name", metavar="NS/NAME")
+@_FILES
+@click.option("--version", required=True, help="SemVer of the new release, e.g. 1.2.0.")
+@click.option("--notes", default="", help="Free text shown with the release.")
+@click.option("--licence", "--license", default="", help="SPDX id or free text.")
+@click.option("--purpose", type=click.Choice(list(PURPOSES)), default="", help="Why it exists.")
+@_TRIGGERS
+@_KIND
+@with_session
+def publish(
+    session: Session,
+    *,
+    name: str,
+    files: tuple[Path, ...],
+    version: str,
+    notes: str,
+    licence: str,
+    purpose: str,
+    trigger_words: tuple[str, ...],
+    kind: str,
+) -> None:
+    """Publish files as one release of an adapter.
+
+    Safe to repeat: the same bytes under the same version are the same release. Nothing wears the
+    release by channel until it is promoted.
+
+    \b
+    livery publish acme/watercolor watercolor.safetensors --version 1.0.0 --notes "first"
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    output = session.output
+    with session.connect() as client, output.progress("uploading", total=1) as bar:
+        published = client.publish(
+            name,
+            *files,
+            version=version,
+            notes=notes,
+            licence=licence,
+            purpose=purpose,
+            trigger_words=trigger_words,
+            kind=kind,
+            on_progress=_mover(bar),
+        )
+    output.answer(published, *_published_text(published))
+
+
+@click.command()
+@_FILES
+@click.option("--base", metavar="demo|PATH|HUB_ID", help="Check here, against this base.")
+@_TRIGGERS
+@_KIND
+@click.pass_context
+@with_session
+def check(
+    session: Session,
+    context: click.Context,
+    *,
+    files: tuple[Path, ...],
+    base: str | None,
+    trigger_words: tuple[str, ...],
+    kind: str,
+) -> None:
+    """Say whether a file will work on a base, completely; publish nothing.
+
+    With --base it runs here and needs no server; otherwise the server at --address checks against
+    the base it serves. Exits 0 when the files would be published and 4 when not.
+
+    \b
+    livery check watercolor.safetensors --base demo
+    """  # noqa: D301 - as above
+    if base is None and session.address is None:
+        raise click.UsageError("say --base demo|PATH|HUB_ID, or name a server with --address")
+    if base is not None:
+        session.output.say(f"reading the base {base} …")
+        report = check_locally(files, base=base, kind=kind, trigger_words=trigger_words)
+    else:
+        report = _check_remotely(session, files, kind=kind, trigger_words=trigger_words)
+    _answer_report(session.output, report, files=files)
+    context.exit(exit_codes.OK if report.accepted else exit_codes.INVALID)
+
+
+def _check_remotely(session: Session, files: tuple[Path, ...], **draft: Any) -> CheckReport:
+    with session.connect() as client, session.output.progress("uploading", total=1) as bar:
+        return client.check(*files, on_progress=_mover(bar), **draft)
+
+
+def _mover(bar: ProgressBar) -> Callable[[UploadProgress], None]:
+    return lambda sent: bar.set(sent.sent_bytes, total=sent.total_bytes)
+
+
+def _published_text(published: Published) -> list[Any]:
+    release = published.release
+    verb = "published" if published.created else "already published, the same bytes:"
+    lines: list[Any] = [Text(f"{verb} {release.adapter} {release.version}", style="bold")]
+    lines.append(fields(_summary(release)))
+    lines += [_problem_text(problem) for problem in published.report.problems]
+    lines.append(f"next: livery promote {release.adapter}@{release.version}")
+    return lines
+
+
+def _summary(release: Release) -> dict[str, str]:
+    return {
+        "digest": short(release.digest),
+        "kind": f"{release.kind} ({release.dialect}), rank {release.rank}",
+        "changes": f"{release.target_count} targets of {release.base_family}",
+        "triggers": ", ".join(release.trigger_words),
+        "size": size(release.original_bytes),
+    }
+
+
+def _answer_report(output: Output, report: CheckReport, *, files: tuple[Path, ...]) -> None:
+    names = ", ".join(path.name for path in files)
+    verdict = (
+        Text(f"accepted: {names}", style="bold green")
+        if report.accepted
+        else Text(f"refused: {names}", style="bold red")
+    )
+    facts = {
+        "kind": report.kind,
+        "dialect": report.dialect,
+        "rank": str(report.rank or ""),
+        "targets": str(report.target_count or ""),
+        "tensors": f"{report.tensors_applied} of {report.tensor_count} would be applied",
+        "triggers": ", ".join(report.trigger_words),
+        "memory": size(report.resident_bytes) if report.resident_bytes else "",
+    }
+    output.answer(report, verdict, fields(facts), *map(_problem_text, report.problems))
+
+
+def _problem_text(problem: Any) -> Text:
+    text = Text.assemble(
+        (
+            "warning " if problem.is_warning else "problem ",
+            "yellow" if problem.is_warning else "red",
+        ),
+        (problem.reason, "bold"),
+        f": {problem.message}",
+    )
+    for key in problem.keys:
+        text.append(f"\n  {key}")
+    if problem.remedy:
+        text.append(f"\n  hint: {problem.remedy}")
+    return text

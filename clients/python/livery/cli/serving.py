@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`livery serve`: start a server in this process; needs the extra `server`.
+
+Options become overrides of the server's settings; the server's packages are imported only here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from livery.cli.extras import SERVER_EXTRA, missing_extra, reported_as_invalid
+from livery.cli.output import Output
+from livery.cli.session import with_output
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--base", metavar="demo|PATH|HUB_ID", help="The pipeline to keep resident.")
+@click.option("--base-config", metavar="PATH|HUB_ID", help="For a single file: its configs.")
+@click.option("--registry", metavar="URL", help="file:///… or a folder; see $LIVERY_REGISTRY.")
+@click.option("--listen", metavar="HOST:PORT", help="gRPC; port 0 lets the system choose.")
+@click.option("--metrics-listen", metavar="HOST:PORT", help="The Prometheus page; '' for none.")
+@click.option("--insecure", is_flag=True, help="Allow addresses that others can reach.")
+@click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, …")
+@click.option("--dtype", metavar="NAME", help="auto, float32, float16, bfloat16.")
+@click.option("--torch-threads", type=click.IntRange(min=1), help="CPU threads of torch.")
+@click.option("--config", type=_PATH, metavar="FILE", help="Settings as TOML.")
+@click.option("--ready-file", type=_PATH, metavar="FILE", help="Written once the server listens.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; repeatable."
+)
+@with_output
+def serve(
+    output: Output,
+    *,
+    config: Path | None,
+    insecure: bool,
+    settings: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Serve images until interrupted; Ctrl-C finishes the running jobs.
+
+    Settings come from the file, then LIVERY_* variables, then these options; later ones win.
+
+    \b
+    livery serve --base demo --registry file:///srv/livery --listen 127.0.0.1:50051
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    overrides = options | {"insecure": insecure or None} | dict(map(_setting, settings))
+    with missing_extra(SERVER_EXTRA, needed_for="livery serve"):
+        server_settings: Any = importlib.import_module("livery_server.settings")
+        server_errors: Any = importlib.import_module("livery_server.errors")
+        engine: Any = importlib.import_module("livery_server.engine")
+        registry: Any = importlib.import_module("livery_registry")
+        app: Any = importlib.import_module("livery_server.app")
+    trees = (server_errors.ServerError, engine.EngineError, registry.RegistryError)
+    with reported_as_invalid(*trees):
+        loaded = server_settings.load_settings(
+            file=config, environment=os.environ, overrides=overrides
+        )
+        asyncio.run(app.serve(loaded, on_ready=lambda ready: _announce(output, ready)))
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"'{text}' is not NAME=VALUE", param_hint="--set")
+    return name.strip(), value
+
+
+def _announce(output: Output, ready: Any) -> None:
+    document = {"address": ready.address, "metrics_address": ready.metrics_address}
+    output.answer_line(document, f"listening on {ready.address}; stop with Ctrl-C")

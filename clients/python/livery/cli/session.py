@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options that every command shares, and the client they describe."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, ParamSpec
+
+import click
+
+from livery.cli.output import Output
+from livery.client import Client
+
+P = ParamSpec("P")
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Which server a command talks to, and how it speaks.
+
+    `address` is None when neither `--address` nor `LIVERY_ADDRESS` is given.
+    """
+
+    address: str | None
+    token: str | None = field(repr=False)
+    output: Output
+
+    def connect(self) -> Client:
+        """Open a client; close it with `with`."""
+        return Client(self.address, token=self.token)
+
+
+def with_output(command: Callable[Concatenate[Output, P], None]) -> Function:
+    """Give a command `--json`."""
+
+    @click.option("--json", "is_json", is_flag=True, help="One JSON document on stdout.")
+    @functools.wraps(command)
+    def run(is_json: bool, *args: P.args, **kwargs: P.kwargs) -> None:
+        command(Output(is_json=is_json), *args, **kwargs)
+
+    return run
+
+
+def with_session(command: Callable[Concatenate[Session, P], None]) -> Function:
+    """Give a command `--address`, `--token` and `--json`."""
+
+    @click.option(
+        "--address",
+        envvar="LIVERY_ADDRESS",
+        metavar="HOST:PORT",
+        help="The server; default $LIVERY_ADDRESS, then 127.0.0.1:50051.",
+    )
+    @click.option("--token", envvar="LIVERY_TOKEN", help="Bearer token; default $LIVERY_TOKEN.")
+    @with_output
+    @functools.wraps(command)
+    def run(
+        output: Output, address: str | None, token: str | None, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        session = Session(address=address or None, token=token, output=output)
+        command(session, *args, **kwargs)
+
+    return run

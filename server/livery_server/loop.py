@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one thread that owns the engine: at each step boundary it takes in, chooses, opens, steps.
+
+In: admitted runs whose adapters are in host memory, through one bounded inbox. Out: pixels to the
+finisher and events to the runs. Knows nothing of gRPC, refs or the registry. It outlives whatever
+goes wrong within a job.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Generic
+
+from livery_server.engine.errors import EngineError, SlotsExhausted
+from livery_server.engine.row import RowSpec
+from livery_server.engine_port import EnginePort, R, SlotUseLike
+from livery_server.errors import JobCancelled, JobFailed, Overloaded
+from livery_server.finishing import Finisher
+from livery_server.job import Progress
+from livery_server.limits import Limits
+from livery_server.log import log_problem
+from livery_server.metrics import Metrics
+from livery_server.roster import Begun, Roster
+from livery_server.run import JobRun
+from livery_server.scheduler.policy import choose
+from livery_server.scheduler.snapshot import RowKey
+
+
+class Loop(Generic[R]):
+    """Drives the engine. `join`, `wake`, `start` and `stop` are for the asyncio thread."""
+
+    def __init__(
+        self,
+        engine: EnginePort[R],
+        *,
+        limits: Limits,
+        finisher: Finisher,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._finisher = finisher
+        self._metrics = metrics
+        self._clock = clock
+        self._roster: Roster[R] = Roster(limits=limits)
+        self._inbox: queue.Queue[JobRun | None] = queue.Queue(
+            maxsize=limits.queue_rows_max + limits.running_rows_max
+        )
+        self._is_stopping = False
+        self._thread = threading.Thread(target=self._live, name="livery-engine", daemon=True)
+        self.residents: tuple[SlotUseLike, ...] = ()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop at the next step boundary; what still runs fails. Waits for the thread."""
+        self._is_stopping = True
+        self.wake()
+        self._thread.join()
+
+    def join(self, run: JobRun) -> None:
+        """Let a run in; its rows may begin at the next step boundary.
+
+        Raises:
+            Overloaded: The inbox is full.
+        """
+        try:
+            self._inbox.put_nowait(run)
+        except queue.Full as error:
+            raise Overloaded(
+                "too many jobs arrive at once",
+                reason="QUEUE_FULL",
+                hint="retry after a moment",
+                retry_seconds=self._limits.retry_seconds,
+            ) from error
+
+    def wake(self) -> None:
+        """Make an idle loop look at its runs; a full inbox wakes it anyway."""
+        try:
+            self._inbox.put_nowait(None)
+        except queue.Full:
+            return
+
+    def turn(self) -> None:
+        """Do everything that belongs to one step boundary, and one step."""
+        self._take_in()
+        self._sweep()
+        snapshot = self._roster.snapshot(can_open=self._engine.can_open)
+        choice = choose(snapshot)
+        self._roster.note_overtaken(choice.overtaken)
+        self._open(choice.opened)
+        self._step([begun for key in choice.batch if (begun := self._roster.begun(key))])
+        self._metrics.rows_running.set(self._roster.running_count)
+
+    def _live(self) -> None:
+        while not self._is_stopping:
+            try:
+                self.turn()
+            except Exception as error:
+                # The outermost loop of this thread: whatever it was, those who ran are told, and
+                # the thread goes on for those who come.
+                self._fail_all(self._roster.runs(), error, event="loop.turn_failed")
+        stopped = JobCancelled("the server stopped", reason="SERVER_STOPPED", hint="retry")
+        self._take_in()
+        for run in self._roster.runs():
+            self._drop(run, stopped)
+
+    def _take_in(self) -> None:
+        """Empty the inbox; wait for a first arrival when there is nothing to do."""
+        may_wait = self._roster.is_empty and not self._is_stopping
+        try:
+            while True:
+                run = self._inbox.get(block=may_wait)
+                may_wait = False
+                if run is not None:
+                    self._roster.add(run)
+        except queue.Empty:
+            return
+
+    def _sweep(self) -> None:
+        for run in self._roster.runs():
+            if run.is_ended:
+                self._drop(run, None)
+            elif (error := run.stop_error) is not None:
+                self._drop(run, error)
+
+    def _open(self, keys: Iterable[RowKey]) -> None:
+        chosen = [(key, self._roster.spec(key)) for key in keys]
+        if not chosen:
+            return
+        before = {use.digest for use in self._engine.residents()}
+        begun_at = self._clock()
+        try:
+            results = self._engine.open_rows([spec for _key, spec in chosen])
+        except Exception as error:
+            runs = {self._roster.run(key) for key, _spec in chosen}
+            self._fail_all(runs, error, event="rows.opening_failed")
+            return
+        failures: dict[JobRun, EngineError] = {}
+        for (key, _spec), result in zip(chosen, results, strict=True):
+            if not isinstance(result, EngineError):
+                self._roster.open(key, result)
+            elif not (isinstance(result, SlotsExhausted) and self._roster.running_count):
+                failures[self._roster.run(key)] = result
+        for run, failure in failures.items():
+            self._drop(run, failure)
+        self._note_slots(chosen, before=before, seconds=self._clock() - begun_at)
+
+    def _step(self, batch: list[Begun[R]]) -> None:
+        if not batch:
+            return
+        for begun in batch:
+            begun.run.begin()
+        begun_at = self._clock()
+        try:
+            self._engine.step([begun.row for begun in batch])
+        except EngineError as error:
+            for run in {begun.run for begun in batch}:
+                self._drop(run, error)
+            return
+        except Exception as error:
+            self._fail_all({begun.run for begun in batch}, error, event="step.failed")
+            return
+        self._metrics.step_seconds.observe(self._clock() - begun_at)
+        self._metrics.batch_rows.observe(len(batch))
+        for begun in batch:
+            if not begun.run.is_ended:
+                self._settle(begun)
+
+    def _settle(self, begun: Begun[R]) -> None:
+        """Tell of one row's step; finish it when it is done."""
+        run, row, index = begun.run, begun.row, begun.index
+        self._roster.note_stepped(begun)
+        if row.failure is not None:
+            self._drop(run, row.failure)
+            return
+        run.send(Progress(index=index, step=row.steps_done, steps=row.steps_total))
+        every = run.job.preview_every
+        try:
+            if row.is_done:
+                pixels = self._engine.decode(row)
+                self._close(begun)
+                self._finisher.finish(run, index=index, pixels=pixels)
+            elif every and row.steps_done % every == 0:
+                pixels = self._engine.preview(row)
+                self._finisher.show(run, index=index, step=row.steps_done, pixels=pixels)
+        except EngineError as error:
+            self._drop(run, error)
+        except Exception as error:
+            self._fail_all([run], error, event="image.decoding_failed")
+
+    def _fail_all(self, runs: Iterable[JobRun], error: Exception, *, event: str) -> None:
+        log_problem(event, error=error)
+        for run in list(runs):
+            failure = JobFailed(
+                "the server failed while it drew this image",
+                hint="retry; if it happens again, the server's log has the traceback",
+            )
+            failure.__cause__ = error
+            self._drop(run, failure)
+
+    def _drop(self, run: JobRun, error: Exception | None) -> None:
+        """Free everything a run has here, then end it with the error, if there is one."""
+        for begun in self._roster.remove(run):
+            self._close(begun)
+        if error is not None:
+            run.fail(error)
+
+    def _close(self, begun: Begun[R]) -> None:
+        self._roster.close(begun)
+        try:
+            self._engine.close_row(begun.row)
+        except Exception as error:
+            log_problem("row.closing_failed", error=error, job=begun.run.job.id)
+        self.residents = tuple(self._engine.residents())
+
+    def _note_slots(
+        self, chosen: list[tuple[RowKey, RowSpec]], *, before: set[str], seconds: float
+    ) -> None:
+        self.residents = tuple(self._engine.residents())
+        worn = {adapter.digest for _key, spec in chosen for adapter, _weight in spec.stack}
+        now = {use.digest for use in self.residents}
+        self._metrics.adapter_cache_hits.labels(tier="slot").inc(len(worn & before))
+        if loaded := worn & (now - before):
+            self._metrics.adapter_loads.labels(tier="slot").inc(len(loaded))
+            self._metrics.adapter_load_seconds.labels(tier="slot").observe(seconds)
+        total = sum(use.bytes for use in self.residents)
+        self._metrics.adapter_resident_bytes.labels(tier="slot").set(total)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from livery_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
+from livery_registry.store import Outcome
+from livery_registry.store.folder import TEMP_AGE_SECONDS_MAX, FolderStore
+
+
+def test_create_makes_an_object_once(tmp_path: Path) -> None:
+    """The second create changes nothing and says so."""
+    store = FolderStore(tmp_path / "new" / "folder")
+
+    first = store.create("log/1", body=b"one")
+    second = store.create("log/1", body=b"two")
+
+    assert (first, second) == (Outcome.CREATED, Outcome.OCCUPIED)
+    assert store.read("log/1", bytes_max=10) == b"one"
+
+
+def test_race_of_creates_has_one_winner(tmp_path: Path) -> None:
+    """Of many threads that create one object, one wins."""
+    store = FolderStore(tmp_path)
+    outcomes: list[tuple[bytes, Outcome]] = []
+    gate = threading.Barrier(8)
+
+    def create(body: bytes) -> None:
+        gate.wait()
+        outcomes.append((body, store.create("log/1", body=body)))
+
+    threads = [threading.Thread(target=create, args=(bytes([65 + i]),)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    winners = [body for body, outcome in outcomes if outcome is Outcome.CREATED]
+    assert winners == [store.read("log/1", bytes_max=10)]
+
+
+def test_failed_link_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that fails for a reason of the disk may have happened: the outcome is unknown."""
+
+    def broken_link(source: Path, target: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "link", broken_link)
+
+    assert FolderStore(tmp_path).create("log/1", body=b"x") is Outcome.UNKNOWN
+
+
+def test_missing_hard_links_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system without hard links is refused with that reason."""
+
+    def no_link(source: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_link)
+
+    with pytest.raises(StoreUnavailable) as caught:
+        FolderStore(tmp_path).create("log/1", body=b"x")
+    assert "hard links" in caught.value.hint
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    """Creates and puts leave no temporary file, whatever came of them."""
+    store = FolderStore(tmp_path)
+
+    store.create("a", body=b"x")
+    store.create("a", body=b"y")
+    store.put("b", chunks=[b"x"])
+    with pytest.raises(CorruptRegistry):
+        store.put("c", chunks=_failing())
+
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert store.top_level() == {"a", "b", "tmp"}
+
+
+def test_failing_chunks_store_nothing(tmp_path: Path) -> None:
+    """A source that fails midway leaves no object."""
+    store = FolderStore(tmp_path)
+
+    with pytest.raises(CorruptRegistry):
+        store.put("blob/x", chunks=_failing())
+
+    assert store.size_bytes("blob/x") is None
+
+
+def test_stream_yields_a_range(tmp_path: Path) -> None:
+    """A stream can begin and end anywhere."""
+    store = FolderStore(tmp_path)
+    store.put("b", chunks=[b"0123", b"456789"])
+
+    assert b"".join(store.stream("b", start=2, length=5)) == b"23456"
+    assert b"".join(store.stream("b", start=8)) == b"89"
+    assert b"".join(store.stream("b", length=0)) == b""
+
+
+def test_missing_object_is_none(tmp_path: Path) -> None:
+    """What is not there is None, and cannot be streamed."""
+    store = FolderStore(tmp_path / "nowhere")
+
+    assert store.read("log/1", bytes_max=1) is None
+    assert store.size_bytes("log/1") is None
+    assert store.local_path("log/1") is None
+    assert store.top_level() == frozenset()
+    with pytest.raises(NotFound):
+        list(store.stream("log/1"))
+
+
+def test_oversized_object_is_corrupt(tmp_path: Path) -> None:
+    """A small read does not swallow a large object."""
+    store = FolderStore(tmp_path)
+    store.put("b", chunks=[b"12345"])
+
+    with pytest.raises(CorruptRegistry, match="b is larger"):
+        store.read("b", bytes_max=4)
+
+
+def test_sweep_removes_old_leftovers(tmp_path: Path) -> None:
+    """Leftovers of killed writers go after a day, fresh ones stay."""
+    store = FolderStore(tmp_path)
+    store.create("a", body=b"x")
+    old, fresh = tmp_path / "tmp" / "old", tmp_path / "tmp" / "fresh"
+    for path in (old, fresh):
+        path.write_bytes(b"half")
+    long_ago = time.time() - TEMP_AGE_SECONDS_MAX - 60
+    os.utime(old, (long_ago, long_ago))
+
+    assert store.sweep() == 1
+    assert (old.exists(), fresh.exists()) == (False, True)
+
+
+def _failing() -> Iterator[bytes]:
+    yield b"half"
+    raise CorruptRegistry("changed", reason="CORRUPT_BLOB")
