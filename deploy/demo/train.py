@@ -37,7 +37,14 @@ def main() -> None:
 
 def run_vae(options: argparse.Namespace) -> None:
     """Train the autoencoder."""
-    train_vae(samples=options.vae_samples, seed=SEED).save_pretrained(options.out / "vae")
+    run_workers(functools.partial(train_vae_as_worker, options), count=options.threads)
+
+
+def train_vae_as_worker(options: argparse.Namespace) -> None:
+    """Be one of the processes that train the autoencoder together; the first one saves it."""
+    vae = train_vae(samples=options.vae_samples, seed=SEED)
+    if rank() == 0:
+        vae.save_pretrained(options.out / "vae")
 
 
 def run_corpus(options: argparse.Namespace) -> None:
@@ -121,7 +128,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--adapters", type=Path, help="adapter folder to write (OUT/adapters)")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--only", nargs="+", help="adapters to train (all)")
-    parser.add_argument("--vae-samples", type=int, default=10_000)
+    parser.add_argument("--vae-samples", type=int, default=7_200)
     parser.add_argument("--pictures", type=int, default=12_000)
     parser.add_argument("--samples", type=int, default=66_000, help="pictures shown to the UNet")
     parser.add_argument("--checkpoint-every", type=int, default=12_000, help="in samples")

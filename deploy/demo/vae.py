@@ -14,48 +14,53 @@ import time
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from passage import open_passage
 from styles import PLUM, draw_mascot, draw_neon, draw_watercolor
 from torch.nn import functional
+from workers import average_gradients, rank, worker_count
 from world import BACKGROUNDS, combinations, draw, make_scene
 
 SCALING = 0.18215
 BATCH = 8
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 1.5e-3
 LATENT_WEIGHT = 1e-4
 LATENT_NOISE = 0.05
 
 
-def train_vae(*, samples: int, seed: int, pictures: int = 8_000) -> AutoencoderKL:
-    """Train from scratch on a mixture of every look, then fold the latent statistics in."""
+def train_vae(*, samples: int, seed: int, pictures: int = 6_000) -> AutoencoderKL:
+    """Train on a mixture of every look, then fold the latent statistics in."""
     torch.manual_seed(seed)
     pool = torch.from_numpy(draw_mixture(pictures, seed=seed))
     vae = make_vae().to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    torch.manual_seed(seed + 1000 * rank())
     steps = samples // BATCH
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
+    parameters = list(vae.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / 50) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
     )
     started = time.monotonic()
     for step in range(steps):
-        images = to_tensor(pool[torch.randint(0, pictures, (BATCH,))])
+        images = to_tensor(pool[torch.randint(0, pictures, (BATCH // worker_count(),))])
         loss = _loss(vae, images)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        average_gradients(parameters)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
-        if step % 50 == 0:
+        if step % 50 == 0 and rank() == 0:
             rate = (step + 1) * BATCH / (time.monotonic() - started)
             print(f"vae {step}/{steps} loss {loss.item():.4f} {rate:.0f}/s", flush=True)
     vae = vae.eval().to(memory_format=torch.contiguous_format)
-    _fold_statistics(vae, to_tensor(pool[: pictures // 4]))
+    _fold_statistics(vae, to_tensor(pool[: pictures // 8]))
     return vae
 
 
 def make_vae() -> AutoencoderKL:
-    """Build the untrained autoencoder."""
+    """Build the autoencoder at its starting point."""
     # Few, wide norm groups: with two channels a group one colour axis gets lost.
-    return AutoencoderKL(
+    vae = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 3,
         up_block_types=("UpDecoderBlock2D",) * 3,
         block_out_channels=(16, 32, 64),
@@ -65,6 +70,8 @@ def make_vae() -> AutoencoderKL:
         sample_size=64,
         scaling_factor=SCALING,
     )
+    open_passage(vae)
+    return vae
 
 
 def draw_mixture(count: int, *, seed: int) -> np.ndarray:
@@ -137,4 +144,6 @@ def _fold_statistics(vae: AutoencoderKL, images: torch.Tensor) -> None:
     outward.weight *= scale[None, :, None, None]
     inward.weight[:4] /= scale[:, None, None, None]
     inward.bias[:4] = (inward.bias[:4] - centre) / scale
-    inward.bias[4:] -= 2 * scale.log()
+    # The posterior's width is a constant: the noise that the decoder was trained with.
+    inward.weight[4:] = 0
+    inward.bias[4:] = 2 * (LATENT_NOISE / scale).log()

@@ -137,7 +137,7 @@ def test_acknowledged_act_is_there_once(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_all_writers_read_one_chain(seed: int) -> None:
     """After the faults, every writer comes to the same state."""
-    store, writers = simulate(seed)
+    _, writers = simulate(seed)
 
     for writer in writers:
         writer.journal.catch_up()
