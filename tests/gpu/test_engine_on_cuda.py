@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine on a CUDA device: the same promises as on the CPU. Run with `make test-gpu`."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from livery_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
+from tests.bases import make_tiny_base, write_diffusers_lora, write_kohya_lora
+from tests.oracle import Oracle, Worn, largest_difference
+from tests.server.engine.packing import pack_file
+
+pytestmark = pytest.mark.gpu
+
+STEPS = 8
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_base(tmp_path_factory.mktemp("base") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def files(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("files")
+    first = write_diffusers_lora(base, folder / "one.safetensors", seed=1, text_targets=("q_proj",))
+    return first, write_kohya_lora(base, folder / "two.safetensors", seed=2)
+
+
+@pytest.fixture(scope="module")
+def engine(base: Path) -> Engine:
+    return load_engine(EngineSettings(base=str(base), device="cuda", dtype="float32"))
+
+
+def _spec(engine: Engine, file: Path, *, folder: Path, seed: int) -> RowSpec:
+    adapter = pack_file(file, profile=engine.profile, folder=folder, dtype=torch.float32)
+    return RowSpec(
+        prompt="a red circle",
+        stack=((adapter, 0.8),),
+        seed=seed,
+        steps=STEPS,
+        guidance_scale=5.0,
+        width=64,
+        height=64,
+        sampler="ddim",
+    )
+
+
+def _run(engine: Engine, specs: list[RowSpec]) -> list[Row]:
+    rows = [row for row in engine.open_rows(specs) if isinstance(row, Row)]
+    assert len(rows) == len(specs)
+    while pending := [row for row in rows if not row.is_done]:
+        engine.step(pending)
+    return rows
+
+
+def test_mixed_batch_equals_diffusers_on_cpu(
+    engine: Engine, base: Path, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Seeds are drawn on the CPU on every device, so a GPU draws what the CPU oracle draws."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    specs = [_spec(engine, file, folder=tmp_path, seed=3 + n) for n, file in enumerate(files)]
+
+    rows = _run(engine, specs)
+
+    oracle = Oracle(base)
+    for row, file in zip(rows, files, strict=True):
+        options = {"seed": row.spec.seed, "steps": STEPS, "sampler": "ddim"}
+        expected = oracle.draw("a red circle", worn=[Worn(file=file, weight=0.8)], **options)
+        assert largest_difference(engine.decode(row), expected) <= 1
+        engine.close_row(row)
+
+
+def test_steps_wait_for_no_device_value(
+    engine: Engine, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Between the first step and the last, the host reads nothing back from the device."""
+    rows = [
+        row
+        for row in engine.open_rows([_spec(engine, files[0], folder=tmp_path, seed=1)])
+        if isinstance(row, Row)
+    ]
+    engine.step(rows)
+
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(STEPS - 2):
+            engine.step(rows)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+    assert rows[0].steps_done == STEPS - 1
+    engine.close_row(rows[0])
+
+
+def test_swaps_leave_device_memory_flat(
+    engine: Engine, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A hundred swaps allocate nothing that stays."""
+    specs = [_spec(engine, file, folder=tmp_path, seed=1) for file in files]
+    for spec in specs:
+        for row in _run(engine, [spec]):
+            engine.close_row(row)
+    before = torch.cuda.memory_allocated()
+
+    for number in range(100):
+        engine.slots.evict_idle()
+        with engine.slots.held([specs[number % 2].stack[0][0]]):
+            pass
+
+    assert torch.cuda.memory_allocated() <= before
