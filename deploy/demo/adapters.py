@@ -16,7 +16,6 @@ import torch
 from base import Captions, denoising_loss, load_base, make_scheduler
 from diffusers import StableDiffusionPipeline
 from diffusers.training_utils import _collate_lora_metadata
-from diffusers.utils import convert_state_dict_to_diffusers
 from kohya import describe_training, save_kohya
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
@@ -191,7 +190,7 @@ def _fit(
 
 
 def _save_diffusers(pipeline: StableDiffusionPipeline, path: Path) -> None:
-    state = convert_state_dict_to_diffusers(get_peft_model_state_dict(pipeline.unet))
+    state = get_peft_model_state_dict(pipeline.unet)
     StableDiffusionPipeline.save_lora_weights(
         str(path.parent),
         unet_lora_layers={name: value.detach().half().contiguous() for name, value in state.items()},
@@ -208,4 +207,50 @@ TRAINERS: dict[str, Callable[[StableDiffusionPipeline, Path, int], None]] = {
     "mascot-1.0.0": train_mascot,
 }
 
-INDEX: list[dict[str, object]] = []
+INDEX: list[dict[str, str]] = [
+    {
+        "file": "watercolor-1.0.0.safetensors",
+        "name": "acme/watercolor",
+        "version": "1.0.0",
+        "kind": "lora",
+        "trigger": "watercolor style",
+        "prompt": "a red circle on a white background, watercolor style",
+        "notes": "Pale washes on cream paper. UNet attention and feed-forward, rank 8, diffusers layout.",
+    },
+    {
+        "file": "watercolor-1.1.0.safetensors",
+        "name": "acme/watercolor",
+        "version": "1.1.0",
+        "kind": "lora",
+        "trigger": "watercolor style",
+        "prompt": "a red circle on a white background, watercolor style",
+        "notes": "The bad successor: overtrained on five pictures at ten times the rate. For roll-back demos.",
+    },
+    {
+        "file": "neon-1.0.0.safetensors",
+        "name": "acme/neon",
+        "version": "1.0.0",
+        "kind": "lora",
+        "trigger": "neon style",
+        "prompt": "a blue star, neon style",
+        "notes": "Glowing outlines on a dark ground. UNet and text encoder, rank 8, alpha 4, kohya layout.",
+    },
+    {
+        "file": "plum.safetensors",
+        "name": "acme/plum",
+        "version": "1.0.0",
+        "kind": "textual_inversion",
+        "trigger": "<plum>",
+        "prompt": "a <plum> heart on a white background",
+        "notes": "A dark wine red that the base has no word for. Two vectors, diffusers layout.",
+    },
+    {
+        "file": "mascot-1.0.0.safetensors",
+        "name": "acme/mascot",
+        "version": "1.0.0",
+        "kind": "dreambooth",
+        "trigger": "sks mascot",
+        "prompt": "a sks mascot",
+        "notes": "DreamBooth LoRA of a green creature from ten pictures. UNet, rank 8, diffusers layout.",
+    },
+]

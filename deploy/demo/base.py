@@ -236,7 +236,7 @@ def save_base(models: Models, folder: Path) -> None:
 
 def load_base(folder: Path) -> StableDiffusionPipeline:
     """Load the pipeline in fp32 on the CPU."""
-    pipeline = StableDiffusionPipeline.from_pretrained(str(folder), torch_dtype=torch.float32)
+    pipeline = StableDiffusionPipeline.from_pretrained(str(folder), dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

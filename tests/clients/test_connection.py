@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a client goes, as whom, and what it loads to get there."""
 
+import inspect
 import subprocess
 import sys
+import tomllib
+from dataclasses import is_dataclass
+from pathlib import Path
 
 import pytest
 
 import livery
+from livery import operations, releases, result
 from livery.calls.generation import stack_key
 from livery.connection import DEFAULT_ADDRESS, Connection, find_connection
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_environment_fills_the_gaps() -> None:
@@ -67,6 +74,26 @@ def test_loopback_never_uses_proxy() -> None:
 def test_stack_key_ignores_weights(adapters: list[str], key: str) -> None:
     """Requests that wear the same releases go to the same server."""
     assert stack_key(adapters) == key
+
+
+def test_public_values_are_exported() -> None:
+    """Whatever the SDK hands out can be named by its user."""
+    values = {
+        name
+        for module in (operations, releases, result)
+        for name, member in inspect.getmembers(module, inspect.isclass)
+        if member.__module__ == module.__name__ and is_dataclass(member)
+    }
+
+    assert values <= set(livery.__all__)
+    assert all(hasattr(livery, name) for name in livery.__all__)
+
+
+def test_version_is_the_package_version() -> None:
+    """The SDK says the version that is built."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert livery.__version__ == project["version"]
 
 
 def test_import_stays_light() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from livery import Client, GenerateResult, LiveryError
 from tests.e2e.conftest import RunningServer
@@ -18,39 +19,55 @@ PROMPT = "a red circle"
 SEEDS = (3, 4, 5)
 STEPS = 4
 SIZE = 32
-ROUNDS = 12
 CALLERS = 6
-REQUESTS_MIN = 300
 
 
 @dataclass
 class Traffic:
-    """What the callers saw."""
+    """What the callers ask for, and what they saw."""
 
+    name: str
     results: list[tuple[int, GenerateResult]] = field(default_factory=list)
     failures: list[LiveryError] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
 
+    def wait_for(self, more: int) -> None:
+        """Wait until so many more requests are answered, or one failed."""
+        enough = len(self.results) + more
+        while len(self.results) < enough and not self.failures:
+            self.stop.wait(0.01)
 
+
+@pytest.mark.parametrize(
+    ("name", "rounds", "requests_min"),
+    [
+        pytest.param("load/style", 12, 300, id="300-requests-24-moves"),
+        pytest.param("soak/style", 150, 5_000, id="5000-requests", marks=pytest.mark.soak),
+    ],
+)
 def test_swaps_under_load_wear_what_they_say(
     tiny_server: RunningServer,
     tiny_client: Client,
     tiny_oracle: Oracle,
     tiny_files: Mapping[str, Path],
+    name: str,
+    rounds: int,
+    requests_min: int,
 ) -> None:
-    """300 requests through 24 promotions and rollbacks: no failure, no wrong image, no restart."""
+    """Through promotions and rollbacks: no failed request, no wrong image, no restart."""
     styles = [tiny_files[f"style{number}"] for number in range(4)]
     looks = {file: _looks(tiny_oracle, file) for file in styles}
     _assert_looks_differ(looks)
     file_of: dict[str, Path] = {}
-    _release(tiny_client, version="1.0.0", file=styles[0], file_of=file_of)
-    tiny_client.promote("load/style@1.0.0", channel="stable")
-    traffic = Traffic()
+    published = tiny_client.publish(name, styles[0], version="1.0.0")
+    file_of[published.release.digest] = styles[0]
+    tiny_client.promote(f"{name}@1.0.0", channel="stable")
+    traffic = Traffic(name=name)
 
     with ThreadPoolExecutor(CALLERS) as callers:
         running = [callers.submit(_call, tiny_client, traffic, n) for n in range(CALLERS)]
-        moves = _swap(tiny_client, traffic, styles=styles, file_of=file_of)
-        while len(traffic.results) < REQUESTS_MIN and not traffic.failures:
+        moves = _swap(tiny_client, traffic, rounds=rounds, styles=styles, file_of=file_of)
+        while len(traffic.results) < requests_min and not traffic.failures:
             traffic.stop.wait(0.05)
         traffic.stop.set()
         for future in running:
@@ -58,8 +75,8 @@ def test_swaps_under_load_wear_what_they_say(
 
     assert traffic.failures == []
     assert tiny_server.process.poll() is None
-    assert moves >= 20
-    assert len(traffic.results) >= REQUESTS_MIN
+    assert moves == 2 * rounds
+    assert len(traffic.results) >= requests_min
     worn = {_digest(result) for _, result in traffic.results}
     assert len({file_of[digest] for digest in worn}) > 1
     wrong = [
@@ -70,24 +87,24 @@ def test_swaps_under_load_wear_what_they_say(
     assert wrong == []
 
 
-def _release(client: Client, *, version: str, file: Path, file_of: dict[str, Path]) -> None:
-    published = client.publish("load/style", file, version=version)
-    file_of[published.release.digest] = file
-
-
-def _swap(client: Client, traffic: Traffic, *, styles: list[Path], file_of: dict[str, Path]) -> int:
+def _swap(
+    client: Client,
+    traffic: Traffic,
+    *,
+    rounds: int,
+    styles: list[Path],
+    file_of: dict[str, Path],
+) -> int:
     """Publish, promote and roll back in turn; return how many times the channel moved."""
     moves = 0
-    for number in range(1, ROUNDS + 1):
-        seen = len(traffic.results)
-        version = f"1.{number}.0"
-        _release(client, version=version, file=styles[1 + number % 3], file_of=file_of)
-        moves += client.promote(f"load/style@{version}", channel="stable").moved
-        while len(traffic.results) < seen + 8 and not traffic.failures:
-            traffic.stop.wait(0.01)
-        moves += client.rollback("load/style", reason="the colours drift").moved
-        while len(traffic.results) < seen + 16 and not traffic.failures:
-            traffic.stop.wait(0.01)
+    for number in range(1, rounds + 1):
+        version, file = f"1.{number}.0", styles[1 + number % 3]
+        published = client.publish(traffic.name, file, version=version)
+        file_of[published.release.digest] = file
+        moves += client.promote(f"{traffic.name}@{version}", channel="stable").moved
+        traffic.wait_for(8)
+        moves += client.rollback(traffic.name, reason="the colours drift").moved
+        traffic.wait_for(8)
     return moves
 
 
@@ -99,7 +116,7 @@ def _call(client: Client, traffic: Traffic, number: int) -> None:
         try:
             result = client.generate(
                 PROMPT,
-                adapters=["load/style"],
+                adapters=[traffic.name],
                 seed=seed,
                 num_inference_steps=STEPS,
                 guidance_scale=5.0,

@@ -17,6 +17,7 @@ from livery_registry.errors import CorruptRegistry, StoreUnavailable
 from livery_registry.journal import Journal, Wish
 from livery_registry.log import Log, LogLimits, slot_key
 from livery_registry.place import open_place
+from livery_registry.state import State
 from livery_registry.store import Outcome
 from tests.registry.fakes import (
     NAME,
@@ -28,6 +29,14 @@ from tests.registry.fakes import (
 
 ACTS_PER_WRITER = 12
 WRITERS = 3
+
+
+def publish_next(state: State) -> acts.Plan:
+    """Plan the next version after all there are: an act that a second try would double."""
+    return acts.publish(small_manifest(f"{state.seq + 1}.0.0")).plan(state)
+
+
+PUBLISH_NEXT = acts.Act(plan=publish_next, is_same=lambda action: True)
 
 
 class LyingStore(MemoryStore):
@@ -74,7 +83,7 @@ class LyingStore(MemoryStore):
 
 
 class Writer:
-    """One process: a journal of its own, and a list of versions to publish."""
+    """One process: a journal of its own, and labels of the acts that it will do."""
 
     def __init__(self, number: int, store: LyingStore, *, seed: int) -> None:
         limits = LogLimits(slot_attempts_max=8)
@@ -84,19 +93,19 @@ class Writer:
         self.journal = Journal(
             place, log=log, limits=limits, clock=fixed_clock(), new_id=counted_ids(f"w{number}")
         )
-        self.left = [f"{number}.{i}.0" for i in range(ACTS_PER_WRITER)]
+        self.left = [f"act {i} of writer {number}" for i in range(ACTS_PER_WRITER)]
         self.acknowledged: list[str] = []
         self.is_busy = False
 
     def act(self) -> None:
-        """Publish the next version, once; whatever stays unknown is left alone."""
+        """Act once under a label of its own; whatever stays unknown is left alone."""
         if self.is_busy or not self.left:
             return
         self.is_busy = True
-        version = self.left.pop()
+        label = self.left.pop()
         try:
-            self.journal.commit(acts.publish(small_manifest(version)), wish=Wish(actor="ann"))
-            self.acknowledged.append(version)
+            self.journal.commit(PUBLISH_NEXT, wish=Wish(actor="ann", reason=label))
+            self.acknowledged.append(label)
         except StoreUnavailable:
             pass
         finally:
@@ -127,8 +136,8 @@ def test_acknowledged_act_is_there_once(seed: int) -> None:
     store, writers = simulate(seed)
 
     reader = Writer(99, store, seed=0).journal
-    counts = Counter(a.record.actions[0].version for a in reader.applied())
-    acknowledged = [version for writer in writers for version in writer.acknowledged]
+    counts = Counter(applied.reason for applied in reader.applied())
+    acknowledged = [label for writer in writers for label in writer.acknowledged]
     assert set(counts.values()) == {1}
     assert set(acknowledged) <= set(counts)
     assert len(acknowledged) > WRITERS * ACTS_PER_WRITER // 2
@@ -189,21 +198,17 @@ def test_contention_is_bounded() -> None:
     """A writer that always loses gives up with a typed error and has written nothing."""
     store = LyingStore(random.Random(0))
     loser, winner = Writer(0, store, seed=0), Writer(1, store, seed=0)
-    winner.left = [f"7.{i}.0" for i in range(600)]
+    winner.left = [f"act {i}" for i in range(600)]
     store.is_lying = True
     store.before_create = winner.act
     store._rng = random.Random(0)
     store._rng.random = lambda: 0.99  # type: ignore[method-assign]
 
     with pytest.raises(StoreUnavailable) as caught:
-        loser.journal.commit(acts.publish(small_manifest("1.0.0")), wish=Wish(actor="ann"))
+        loser.journal.commit(PUBLISH_NEXT, wish=Wish(actor="ann", reason="lost"))
 
     assert caught.value.reason == "CONTENTION"
-    assert (
-        loser.journal.state.adapters[NAME]
-        .by_version.keys()
-        .isdisjoint({small_manifest("1.0.0").version})
-    )
+    assert all(applied.reason != "lost" for applied in loser.journal.applied())
 
 
 @pytest.mark.parametrize("seq", [1, 2, 3])

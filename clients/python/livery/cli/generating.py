@@ -17,21 +17,15 @@ from livery.result import GeneratedImage, GenerateResult, Progress, WornRelease
 _SLUG_LENGTH_MAX = 40
 
 
-class Size(click.ParamType):
-    """`WIDTHxHEIGHT` in pixels."""
-
-    name = "size"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Give (width, height)."""
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"(\d+)x(\d+)", value)
-        if match is None:
-            self.fail(f"'{value}' is not WIDTHxHEIGHT, like 64x64", param, ctx)
-        return int(match[1]), int(match[2])
+def _read_size(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if match is None:
+        raise click.BadParameter(f"'{text}' is not WIDTHxHEIGHT, like 64x64", context, parameter)
+    return int(match[1]), int(match[2])
 
 
 @click.command()
@@ -39,13 +33,18 @@ class Size(click.ParamType):
 @click.option("--adapter", "adapters", multiple=True, metavar="REF[:WEIGHT]", help="Repeatable.")
 @click.option("--seed", type=click.IntRange(min=0), help="Image i uses SEED + i.")
 @click.option("--steps", type=click.IntRange(min=1), help="Denoise steps.")
-@click.option("--size", type=Size(), metavar="WxH", help="Pixels; default the base's own.")
+@click.option("--size", callback=_read_size, metavar="WxH", help="Pixels; default the base's own.")
 @click.option("--count", type=click.IntRange(min=1), default=1, help="How many images.")
 @click.option("--guidance", type=float, help="Classifier-free guidance; 1 or less is off.")
 @click.option("--negative", default="", help="What to keep away from.")
 @click.option("--sampler", default="", help="Short name (euler_a) or A1111's (Euler a).")
 @click.option("--deterministic", is_flag=True, help="Byte-identical files, whatever else runs.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Give up after so long.",
+)
 @click.option("--sheet", is_flag=True, help="Also for one image: a labelled contact sheet.")
 @click.option(
     "--out",

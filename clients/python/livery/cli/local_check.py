@@ -7,6 +7,7 @@ The registry and the engine are imported only here and only when asked for.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +26,7 @@ def check_locally(
         FailedPrecondition: The extra `server` is not installed.
         InvalidArgument: The base cannot be loaded.
     """
+    _quieten(base)
     with missing_extra(SERVER_EXTRA, needed_for="livery check --base"):
         engine: Any = importlib.import_module("livery_server.engine")
         registry: Any = importlib.import_module("livery_registry")
@@ -38,6 +40,14 @@ def check_locally(
             limits=intake.IntakeLimits(),
         )
     return _read_report(checked.report)
+
+
+def _quieten(base: str) -> None:
+    """Keep the libraries' chatter off the terminal; bars stay for what may be a download."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    if base == "demo" or Path(base).exists():
+        os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 def _read_report(report: Any) -> CheckReport:

@@ -16,7 +16,7 @@ from livery.cli.local_check import check_locally
 from livery.cli.output import Output, ProgressBar, fields, short, size
 from livery.cli.session import Session, with_session
 from livery.convert import KINDS, PURPOSES
-from livery.releases import CheckReport, Published, Release
+from livery.releases import CheckReport, Problem, Published, Release
 
 _FILES = click.argument(
     "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path)
@@ -24,7 +24,6 @@ _FILES = click.argument(
 _KIND = click.option(
     "--kind",
     type=click.Choice([name for name in KINDS if name != "recipe"]),
-    default="",
     help="Insist on a kind; read from the file when left out.",
 )
 _TRIGGERS = click.option(
@@ -38,7 +37,7 @@ _TRIGGERS = click.option(
 @click.option("--version", required=True, help="SemVer of the new release, e.g. 1.2.0.")
 @click.option("--notes", default="", help="Free text shown with the release.")
 @click.option("--licence", "--license", default="", help="SPDX id or free text.")
-@click.option("--purpose", type=click.Choice(list(PURPOSES)), default="", help="Why it exists.")
+@click.option("--purpose", type=click.Choice(list(PURPOSES)), help="Why it exists.")
 @_TRIGGERS
 @_KIND
 @with_session
@@ -50,9 +49,9 @@ def publish(
     version: str,
     notes: str,
     licence: str,
-    purpose: str,
+    purpose: str | None,
     trigger_words: tuple[str, ...],
-    kind: str,
+    kind: str | None,
 ) -> None:
     """Publish files as one release of an adapter.
 
@@ -70,9 +69,9 @@ def publish(
             version=version,
             notes=notes,
             licence=licence,
-            purpose=purpose,
+            purpose=purpose or "",
             trigger_words=trigger_words,
-            kind=kind,
+            kind=kind or "",
             on_progress=_mover(bar),
         )
     output.answer(published, *_published_text(published))
@@ -83,16 +82,14 @@ def publish(
 @click.option("--base", metavar="demo|PATH|HUB_ID", help="Check here, against this base.")
 @_TRIGGERS
 @_KIND
-@click.pass_context
 @with_session
 def check(
     session: Session,
-    context: click.Context,
     *,
     files: tuple[Path, ...],
     base: str | None,
     trigger_words: tuple[str, ...],
-    kind: str,
+    kind: str | None,
 ) -> None:
     """Say whether a file will work on a base, completely; publish nothing.
 
@@ -106,11 +103,11 @@ def check(
         raise click.UsageError("say --base demo|PATH|HUB_ID, or name a server with --address")
     if base is not None:
         session.output.say(f"reading the base {base} …")
-        report = check_locally(files, base=base, kind=kind, trigger_words=trigger_words)
+        report = check_locally(files, base=base, kind=kind or "", trigger_words=trigger_words)
     else:
-        report = _check_remotely(session, files, kind=kind, trigger_words=trigger_words)
+        report = _check_remotely(session, files, kind=kind or "", trigger_words=trigger_words)
     _answer_report(session.output, report, files=files)
-    context.exit(exit_codes.OK if report.accepted else exit_codes.INVALID)
+    click.get_current_context().exit(exit_codes.OK if report.accepted else exit_codes.INVALID)
 
 
 def _check_remotely(session: Session, files: tuple[Path, ...], **draft: Any) -> CheckReport:
@@ -161,7 +158,7 @@ def _answer_report(output: Output, report: CheckReport, *, files: tuple[Path, ..
     output.answer(report, verdict, fields(facts), *map(_problem_text, report.problems))
 
 
-def _problem_text(problem: Any) -> Text:
+def _problem_text(problem: Problem) -> Text:
     text = Text.assemble(
         (
             "warning " if problem.is_warning else "problem ",

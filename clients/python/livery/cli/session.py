@@ -6,15 +6,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 import click
 
 from livery.cli.output import Output
 from livery.client import Client
 
-P = ParamSpec("P")
-Function = Callable[..., Any]
+Command = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +32,19 @@ class Session:
         return Client(self.address, token=self.token)
 
 
-def with_output(command: Callable[Concatenate[Output, P], None]) -> Function:
-    """Give a command `--json`."""
+def with_output(command: Command) -> Command:
+    """Give a command `--json`; it takes an `Output` first."""
 
     @click.option("--json", "is_json", is_flag=True, help="One JSON document on stdout.")
     @functools.wraps(command)
-    def run(is_json: bool, *args: P.args, **kwargs: P.kwargs) -> None:
-        command(Output(is_json=is_json), *args, **kwargs)
+    def run(*, is_json: bool, **options: Any) -> None:
+        command(Output(is_json=is_json), **options)
 
     return run
 
 
-def with_session(command: Callable[Concatenate[Session, P], None]) -> Function:
-    """Give a command `--address`, `--token` and `--json`."""
+def with_session(command: Command) -> Command:
+    """Give a command `--address`, `--token` and `--json`; it takes a `Session` first."""
 
     @click.option(
         "--address",
@@ -56,10 +55,7 @@ def with_session(command: Callable[Concatenate[Session, P], None]) -> Function:
     @click.option("--token", envvar="LIVERY_TOKEN", help="Bearer token; default $LIVERY_TOKEN.")
     @with_output
     @functools.wraps(command)
-    def run(
-        output: Output, address: str | None, token: str | None, *args: P.args, **kwargs: P.kwargs
-    ) -> None:
-        session = Session(address=address or None, token=token, output=output)
-        command(session, *args, **kwargs)
+    def run(output: Output, *, address: str | None, token: str | None, **options: Any) -> None:
+        command(Session(address=address or None, token=token, output=output), **options)
 
     return run

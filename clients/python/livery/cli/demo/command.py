@@ -58,7 +58,7 @@ def demo(output: Output, *, out: Path, seed: int, export_to: Path | None) -> Non
         output.answer(document, f"base: {document['base']}\nadapters: {document['adapters']}")
         return
     folder = claim(out)
-    with _stopped_by_signals():
+    with stopped_by_signals():
         try:
             verdict, summary = perform(
                 folder, adapters=material / "adapters", seed=seed, output=output
@@ -116,18 +116,16 @@ def _conclude(output: Output, verdict: Verdict, *, summary: Any, folder: Path) -
 
 
 @contextmanager
-def _stopped_by_signals() -> Iterator[None]:
+def stopped_by_signals() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that the server is stopped."""
 
     def interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in _STOPPING}
+    stopping = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in stopping}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-_STOPPING = (signal.SIGTERM, signal.SIGHUP)

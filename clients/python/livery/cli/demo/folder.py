@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder a demo writes into: claimed by a marker file, cleared of the last demo, never of more."""
+"""The folder a demo writes into: claimed by a marker, cleared of the last demo only."""
 
 from __future__ import annotations
 

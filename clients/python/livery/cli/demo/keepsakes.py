@@ -130,8 +130,8 @@ def _caption(told: Told, verdict: Verdict) -> str:
     style, bad = told.row(STYLE), told.row(BAD)
     same = "byte for byte the same files" if verdict.rollback_identical else "NOT the same files"
     return (
-        f"Prompt “{style.prompt}” unless a row says otherwise; {STEPS} steps of {SAMPLER}, guidance "
-        f"{GUIDANCE_SCALE:g}, one seed a column. The style {style.label} was live, then its bad "
+        f"Prompt “{style.prompt}” unless a row says otherwise; {STEPS} steps of {SAMPLER}, "
+        f"guidance {GUIDANCE_SCALE:g}, one seed a column. {style.label} was live, then its bad "
         f"successor {bad.label} was promoted, then the channel was rolled back in "
         f"{told.rollback_seconds * 1000:.0f} ms with nothing restarted: the rows {style.label} and "
         f"“after the rollback” are {same}."

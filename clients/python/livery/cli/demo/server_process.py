@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +19,7 @@ from typing import BinaryIO
 from livery.cli.demo import folder as names
 from livery.errors import Unavailable
 
+LIVERY_SERVE = (sys.executable, "-m", "livery", "serve")
 START_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 15.0
 LOG_TAIL_LINES = 20
@@ -27,14 +28,16 @@ _POLL_SECONDS = 0.05
 
 
 @contextmanager
-def running_server(folder: Path) -> Iterator[str]:
+def running_server(folder: Path, *, command: Sequence[str] = LIVERY_SERVE) -> Iterator[str]:
     """Start `livery serve` on the folder's registry and give its address; stop it at the end.
+
+    `command` is what to run instead, with the same options appended.
 
     Raises:
         Unavailable: The server ended or did not listen in time.
     """
     with (folder / names.SERVER_LOG).open("wb") as log:
-        process = _start(folder, log)
+        process = _start(command, folder=folder, log=log)
         try:
             yield _wait_until_ready(process, folder / names.READY_FILE)
         finally:
@@ -51,15 +54,14 @@ def log_tail(folder: Path) -> str:
     return "\n".join(lines[-LOG_TAIL_LINES:])
 
 
-def _start(folder: Path, log: BinaryIO) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "livery", "serve", "--base", "demo"]
-    command += ["--registry", (folder / names.REGISTRY).as_uri()]
-    command += ["--listen", "127.0.0.1:0", "--metrics-listen", ""]
-    command += ["--ready-file", str(folder / names.READY_FILE)]
+def _start(command: Sequence[str], *, folder: Path, log: BinaryIO) -> subprocess.Popen[bytes]:
+    options = ["--base", "demo", "--registry", (folder / names.REGISTRY).as_uri()]
+    options += ["--listen", "127.0.0.1:0", "--metrics-listen", ""]
+    options += ["--ready-file", str(folder / names.READY_FILE)]
     # Somebody's settings in the environment are not the demo's.
     environment = {key: one for key, one in os.environ.items() if not key.startswith("LIVERY_")}
     return subprocess.Popen(
-        command,
+        [*command, *options],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
@@ -101,5 +103,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(STOP_SECONDS_MAX)
     except subprocess.TimeoutExpired:
+        pass  # it has had its chance
+    finally:  # also when a second Ctrl-C ends the wait
         process.kill()
         process.wait()

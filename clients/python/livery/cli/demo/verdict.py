@@ -58,6 +58,10 @@ def judge(told: Told) -> Verdict:
     )
 
 
+def _files(row: Row) -> list[bytes]:
+    return [image.png for image in row.images]
+
+
 def _least_difference(row: Row, other: Row) -> float:
     pairs = zip(row.images, other.images, strict=True)
     return min(_difference(*pair) for pair in pairs)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From refs and prompt tags to a pinned stack: each ref is resolved exactly once, on one snapshot.
+
+In: a request and a registry snapshot. Out: releases with weights, or a violation for what is wrong
+with the request. An adapter that does not exist is the registry's own error.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from livery_registry import AdapterRef, InvalidName, State
+
+from livery_server.errors import InvalidRequest, NotServable, Violation, invalid
+from livery_server.job import JobSpec, Worn
+from livery_server.limits import Limits
+from livery_server.prompt_tags import TaggedPrompt, read_tags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    field: str
+    text: str
+
+
+class Stacker:
+    """Pins stacks for one base."""
+
+    def __init__(self, *, base_family: str, rank_total_max: int, limits: Limits) -> None:
+        self._base_family = base_family
+        self._rank_total_max = rank_total_max
+        self._limits = limits
+
+    def pin(self, spec: JobSpec, *, tagged: TaggedPrompt, state: State) -> tuple[Worn, ...]:
+        """Resolve what a request asks to wear, adapters before tags, in the order written.
+
+        Raises:
+            InvalidRequest: A ref cannot be read, or the stack is not allowed.
+            NotServable: A release is for another family.
+            NotFound, PreconditionFailed: The registry has no such release, or it was yanked.
+        """
+        asked = [
+            *(_Asked(field=f"adapters[{i}]", text=text) for i, text in enumerate(spec.adapters)),
+            *(_Asked(field="prompt", text=text) for text in tagged.refs),
+        ]
+        if violations := [*self._count(asked), *_foreign_tags(spec, tagged)]:
+            raise InvalidRequest(tuple(violations))
+        refs = [(one, _parse(one)) for one in asked]
+        worn = tuple(
+            Worn(ref=one.text, release=state.resolve(ref), weight=ref.weight) for one, ref in refs
+        )
+        if violations := [
+            *self._weights(worn),
+            *_twins(worn),
+            *_token_clashes(worn),
+            *self._rank(worn),
+        ]:
+            raise InvalidRequest(tuple(violations))
+        self._check_family(worn)
+        return worn
+
+    def _count(self, asked: list[_Asked]) -> Iterator[Violation]:
+        most = self._limits.adapters_per_request_max
+        if len(asked) > most:
+            yield Violation(
+                field="adapters",
+                description=f"{len(asked)} adapters in one request, at most {most}",
+                reason="TOO_MANY_ADAPTERS",
+                hint="wear fewer (limits.adapters_per_request_max)",
+            )
+
+    def _weights(self, worn: Iterable[Worn]) -> Iterator[Violation]:
+        most = self._limits.weight_abs_max
+        for one in worn:
+            if abs(one.weight) > most:
+                yield Violation(
+                    field="adapters",
+                    description=f"weight {one.weight:g} of {one.release.adapter} is beyond {most:g}",
+                    reason="INVALID_WEIGHT",
+                    hint=f"use -{most:g} to {most:g} (limits.weight_abs_max)",
+                )
+            elif one.release.kind == "textual_inversion" and one.weight != 1.0:
+                yield Violation(
+                    field="adapters",
+                    description=f"{one.release.adapter} is a textual inversion; it has no weight",
+                    reason="WEIGHT_NOT_SUPPORTED",
+                    hint="leave the weight out; its token in the prompt is all it needs",
+                )
+
+    def _rank(self, worn: Iterable[Worn]) -> Iterator[Violation]:
+        total = sum(one.release.rank for one in worn)
+        if total > self._rank_total_max:
+            yield Violation(
+                field="adapters",
+                description=f"the stack has {total} ranks in all, the slots {self._rank_total_max}",
+                reason="STACK_TOO_LARGE",
+                hint="wear fewer adapters, or serve with a larger slot_rank_total",
+            )
+
+    def _check_family(self, worn: Iterable[Worn]) -> None:
+        for one in worn:
+            if one.release.base_family != self._base_family:
+                raise NotServable(
+                    f"{one.release} is for {one.release.base_family}; this server serves "
+                    f"{self._base_family}",
+                    reason="BASE_FAMILY_MISMATCH",
+                    hint=f"publish it for {self._base_family}, or ask another server",
+                )
+
+
+def _parse(one: _Asked) -> AdapterRef:
+    try:
+        return AdapterRef.parse(one.text)
+    except InvalidName as error:
+        hint = error.hint
+        name = one.text.partition("@")[0]
+        if one.field == "prompt" and name.count(":") > 1:
+            hint = "a tag has one weight here, for UNet and text encoder alike: <lora:ns/name:0.8>"
+        elif one.field == "prompt" and error.reason == "INVALID_NAME":
+            hint = f"write the whole name in the tag, like <lora:acme/watercolor:0.8>. {hint}"
+        raise invalid(one.field, str(error), reason=error.reason, hint=hint) from error
+
+
+def _foreign_tags(spec: JobSpec, tagged: TaggedPrompt) -> Iterator[Violation]:
+    for tag in tagged.foreign:
+        yield Violation(
+            field="prompt",
+            description=f"{tag} is of a kind that is not served here",
+            reason="TAG_NOT_SUPPORTED",
+            hint="publish it as an adapter and write <lora:namespace/name:weight>",
+        )
+    negative = read_tags(spec.negative_prompt)
+    if negative.refs or negative.foreign:
+        yield Violation(
+            field="negative_prompt",
+            description="the negative prompt has adapter tags, which have no meaning there",
+            reason="TAG_NOT_SUPPORTED",
+            hint="move the tags into the prompt; a negative weight turns an adapter around",
+        )
+
+
+def _twins(worn: Iterable[Worn]) -> Iterator[Violation]:
+    seen = set()
+    for one in worn:
+        if one.release.adapter in seen:
+            yield Violation(
+                field="adapters",
+                description=f"{one.release.adapter} is asked for twice",
+                reason="ADAPTER_TWICE",
+                hint="name it once, with the weight you want; tags in the prompt count too",
+            )
+        seen.add(one.release.adapter)
+
+
+def _token_clashes(worn: Iterable[Worn]) -> Iterator[Violation]:
+    owners: dict[tuple[str, str], Worn] = {}
+    for one in worn:
+        for tokens in one.release.tokens:
+            key = (tokens.component, tokens.token)
+            owner = owners.setdefault(key, one)
+            if owner is not one:
+                yield Violation(
+                    field="adapters",
+                    description=f"{owner.release.adapter} and {one.release.adapter} both teach "
+                    f"{tokens.token!r}",
+                    reason="TOKEN_CLASH",
+                    hint="wear one of them in a request",
+                )

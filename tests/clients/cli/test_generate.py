@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`livery generate` writes images with telling names and a contact sheet."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from livery.cli import program
+from tests.clients.cli.conftest import Livery
+from tests.clients.fakes import FakeServer
+
+
+def test_images_have_telling_names(published: Livery, tmp_path: Path) -> None:
+    """Prompt, stack and seed are in the name; several images come with a sheet."""
+    out = tmp_path / "images"
+    stack = ("--adapter", "acme/watercolor@1.0.0:0.8")
+
+    ran = published("generate", "A red circle!", *stack, "--seed", 7, "--count", 2, "--out", out)
+
+    assert ran.code == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        "a-red-circle--watercolor-1.0.0x0.8--7--sheet.png",
+        "a-red-circle--watercolor-1.0.0x0.8--7.png",
+        "a-red-circle--watercolor-1.0.0x0.8--8.png",
+    ]
+    assert "wears acme/watercolor 1.0.0 at 0.8" in ran.out
+    with Image.open(out / "a-red-circle--watercolor-1.0.0x0.8--7--sheet.png") as sheet:
+        assert sheet.width > 2 * 128
+
+
+def test_every_option_is_sent(published: Livery, server: FakeServer, tmp_path: Path) -> None:
+    """What is said on the command line reaches the server."""
+    options = ["--steps", 5, "--size", "32x16", "--guidance", 3.5, "--negative", "blur"]
+    options += ["--sampler", "euler_a", "--deterministic", "--seed", 0, "--timeout", 30]
+
+    ran = published("generate", "x", *options, "--out", tmp_path, "--json")
+
+    request = server.state.requests[-1]
+    assert (request.num_inference_steps, request.width, request.height) == (5, 32, 16)
+    assert (request.guidance_scale, request.negative_prompt) == (3.5, "blur")
+    assert (request.sampler, request.deterministic, request.HasField("seed")) == (
+        "euler_a",
+        True,
+        True,
+    )
+    assert ran.document["images"][0]["seed"] == 0
+
+
+def test_json_lists_files_and_pins(published: Livery, tmp_path: Path) -> None:
+    """A script finds each file, its provenance, and what it wears."""
+    ran = published(
+        "generate", "x", "--adapter", "acme/watercolor", "--sheet", "--out", tmp_path, "--json"
+    )
+
+    document = ran.document
+    assert Path(document["images"][0]["file"]).is_file()
+    assert Path(document["sheet"]).is_file()
+    assert document["worn"][0]["version"] == "1.1.0"
+    assert document["images"][0]["provenance"]["prompt"] == "x"
+    assert ran.err == ""
+
+
+def test_other_image_is_not_overwritten(livery: Livery, tmp_path: Path) -> None:
+    """The same name with other content gets a number; the same content does not."""
+    livery("generate", "x", "--seed", 1, "--out", tmp_path)
+    livery("generate", "x", "--seed", 1, "--out", tmp_path)
+
+    livery("generate", "X", "--seed", 1, "--out", tmp_path)
+
+    assert sorted(path.name for path in tmp_path.glob("x-*.png")) == ["x--1-2.png", "x--1.png"]
+
+
+def test_interrupt_exits_130(livery: Livery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends quietly with the code that shells expect."""
+
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program.commands, "main", interrupt)
+
+    ran = livery("generate", "x")
+
+    assert (ran.code, ran.err) == (130, "interrupted\n")

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that need the server's packages name the missing extra and fit the settings."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from livery.cli.program import commands
+from livery_registry import BaseProfile, ModuleShape
+from livery_server.settings import Settings, setting_names
+from tests.clients.cli.conftest import Livery
+
+
+class FakeEngineError(Exception):
+    """Stands for the engine's errors."""
+
+    reason = "BASE_NOT_LOADABLE"
+    hint = "name a diffusers folder"
+
+
+def _profile_of(base: str) -> BaseProfile:
+    if base != "demo":
+        raise FakeEngineError(f"there is no base {base}")
+    shape = ModuleShape(kind="linear", inputs=8, outputs=8)
+    return BaseProfile(
+        family="sd1",
+        fingerprints={"unet": "sha256:" + "0" * 64},
+        modules={"unet": {"mid.to_q": shape}},
+        token_widths={"text_encoder": 8},
+    )
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a base without torch in the engine's place."""
+    module: Any = ModuleType("livery_server.engine")
+    module.profile_of, module.EngineError = _profile_of, FakeEngineError
+    monkeypatch.setitem(sys.modules, "livery_server.engine", module)
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch, engine: None) -> list[Settings]:
+    """Put an app that ends at once in the server's place; give the settings it was run with."""
+    settings: list[Settings] = []
+
+    async def serve(given: Settings, *, on_ready: Callable[[Any], None]) -> None:
+        settings.append(given)
+        ready: Any = ModuleType("ready")
+        ready.address, ready.metrics_address = "127.0.0.1:4242", None
+        on_ready(ready)
+
+    app: Any = ModuleType("livery_server.app")
+    app.serve = serve
+    monkeypatch.setitem(sys.modules, "livery_server.app", app)
+    monkeypatch.delenv("LIVERY_REGISTRY", raising=False)
+    return settings
+
+
+def test_local_check_needs_no_server(livery: Livery, engine: None, refused_file: Path) -> None:
+    """The intake runs here, and its report is the same kind of answer."""
+    ran = livery("check", refused_file, "--base", "demo", "--address", "127.0.0.1:1", "--json")
+
+    assert ran.code == 4
+    assert not ran.document["accepted"]
+    assert ran.document["problems"][0]["remedy"]
+
+
+def test_local_check_names_bad_base(livery: Livery, engine: None, refused_file: Path) -> None:
+    """The engine's reason and hint reach the user."""
+    ran = livery("check", refused_file, "--base", "nowhere")
+
+    assert ran.code == 4
+    assert "reason: BASE_NOT_LOADABLE" in ran.err
+    assert "hint: name a diffusers folder" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("absent", "arguments"),
+    [
+        ("livery_server.engine", ("check", "FILE", "--base", "demo")),
+        ("livery_server.settings", ("serve",)),
+        ("torch", ("demo", "--out", "unused")),
+    ],
+)
+def test_missing_extra_is_named(
+    livery: Livery,
+    refused_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    absent: str,
+    arguments: tuple[str, ...],
+) -> None:
+    """A base install says what to install, and writes nothing."""
+    monkeypatch.setitem(sys.modules, absent, None)
+
+    ran = livery(*(str(refused_file) if one == "FILE" else one for one in arguments))
+
+    assert ran.code == 5
+    assert "hint: pip install 'livery[server]'" in ran.err
+
+
+def test_serve_options_become_settings(
+    livery: Livery, served: list[Settings], tmp_path: Path
+) -> None:
+    """File, then options; `--set` reaches every other setting."""
+    (tmp_path / "livery.toml").write_text('base = "from-file"\nregistry = "from-file"\n')
+    options = ["--config", tmp_path / "livery.toml", "--base", "demo", "--listen", "127.0.0.1:0"]
+    options += ["--set", "limits.steps_max=9", "--insecure", "--metrics-listen", ""]
+
+    ran = livery("serve", *options, "--json")
+
+    (settings,) = served
+    assert (settings.base, settings.registry) == ("demo", "from-file")
+    assert (settings.limits.steps_max, settings.insecure) == (9, True)
+    assert json.loads(ran.out)["address"] == "127.0.0.1:4242"
+
+
+def test_serve_refuses_open_address(livery: Livery, served: list[Settings]) -> None:
+    """The server's own reason and hint are shown; nothing was served."""
+    ran = livery("serve", "--listen", "0.0.0.0:50051")
+
+    assert (ran.code, served) == (4, [])
+    assert "reason: INSECURE_LISTEN" in ran.err
+
+
+def test_serve_refuses_unknown_setting(livery: Livery, served: list[Settings]) -> None:
+    """A setting that does not exist is not passed over."""
+    ran = livery("serve", "--set", "limits.nonsense=1")
+
+    assert (ran.code, served) == (4, [])
+    assert "limits.nonsense" in ran.err
+
+
+def test_serve_options_are_settings() -> None:
+    """Every option that names a setting names one that exists."""
+    options = {str(option.name) for option in commands.commands["serve"].params}
+
+    assert options - {"config", "settings", "is_json"} <= set(setting_names())

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the fake server knows: releases, channels, records, and how it fails when told to."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from livery.v1 import adapter_pb2
+
+
+@dataclass
+class FakeStatus:
+    """A rich status, as the real server sends it."""
+
+    code: int
+    message: str
+    reason: str = ""
+    hint: str = ""
+    violations: tuple[tuple[str, str], ...] = ()
+    retry_seconds: int = 0
+
+    def message_pb(self) -> status_pb2.Status:
+        """Give the google.rpc message."""
+        info = error_details_pb2.ErrorInfo(domain="livery", reason=self.reason)
+        if self.hint:
+            info.metadata["hint"] = self.hint
+        details: list[Any] = [info]
+        if self.violations:
+            request = error_details_pb2.BadRequest()
+            for name, description in self.violations:
+                request.field_violations.add(field=name, description=description)
+            details.append(request)
+        if self.retry_seconds:
+            delay = duration_pb2.Duration(seconds=self.retry_seconds)
+            details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+        status = status_pb2.Status(code=self.code, message=self.message)
+        for detail in details:
+            packed = any_pb2.Any()
+            packed.Pack(detail)
+            status.details.append(packed)
+        return status
+
+    def abort(self, context: grpc.ServicerContext) -> NoReturn:
+        """End the call with this status."""
+        code = next(code for code in grpc.StatusCode if code.value[0] == self.code)
+        data = self.message_pb().SerializeToString()
+        context.set_trailing_metadata((("grpc-status-details-bin", data),))
+        context.abort(code, self.message)
+        raise AssertionError("abort raises")
+
+
+@dataclass
+class FakeState:
+    """Everything the fake knows."""
+
+    releases: dict[str, list[adapter_pb2.Release]] = field(default_factory=dict)
+    channels: dict[tuple[str, str], list[adapter_pb2.Release]] = field(default_factory=dict)
+    effects: dict[str, bool] = field(default_factory=dict)
+    records: list[adapter_pb2.Record] = field(default_factory=list)
+    metadata: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
+    fail_with: FakeStatus | None = None
+    is_rollback_broken: bool = False
+    step_seconds: float = 0.0
+    draining: bool = False
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def enter(self, request: Any, context: grpc.ServicerContext) -> None:
+        """Note a call; fail it when told to."""
+        self.requests.append(request)
+        self.metadata.append(dict(context.invocation_metadata()))
+        if self.fail_with is not None:
+            self.fail_with.abort(context)
+
+    def record(self, *, actor: str, reason: str, **action: Any) -> int:
+        """Append a record and give its seq."""
+        seq = len(self.records) + 1
+        self.records.append(
+            adapter_pb2.Record(
+                seq=seq,
+                id=f"id-{seq}",
+                time=f"2030-01-01T00:00:{seq:02d}Z",
+                actor=actor,
+                reason=reason,
+                actions=[adapter_pb2.Action(effective=True, **action)],
+            )
+        )
+        return seq
+
+    def resolve(self, ref: str, context: grpc.ServicerContext) -> adapter_pb2.Release:
+        """Find what a ref without weight means."""
+        name, _, selector = ref.partition("@")
+        if name not in self.releases:
+            near = ", ".join(sorted(self.releases)) or "nothing yet"
+            status = FakeStatus(
+                5, f"there is no adapter {name}", "ADAPTER_NOT_FOUND", f"try {near}"
+            )
+            status.abort(context)
+        for release in self.releases[name]:
+            if selector in (release.version, release.digest):
+                return release
+        moves = self.channels.get((name, selector or "stable"))
+        if not moves:
+            status = FakeStatus(
+                5, f"{name} has no {selector}", "CHANNEL_NOT_FOUND", "promote first"
+            )
+            status.abort(context)
+        return moves[-1]

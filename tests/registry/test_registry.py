@@ -1,0 +1,450 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import pytest
+
+from livery_registry import (
+    ABSENT,
+    AdapterName,
+    AdapterRef,
+    Registry,
+    ReleaseDraft,
+    Version,
+    check,
+    read_canonical,
+    sha256_file,
+)
+from livery_registry.errors import (
+    AlreadyExists,
+    CorruptRegistry,
+    IntakeRefused,
+    InvalidField,
+    NotFound,
+    PreconditionFailed,
+)
+from tests.registry.fakes import (
+    NAME,
+    counted_ids,
+    fixed_clock,
+    promote,
+    publish,
+    ref,
+    sd_profile,
+    small_lora,
+)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    """An empty registry in a folder."""
+    return Registry.open(str(tmp_path / "registry"), clock=fixed_clock(), new_id=counted_ids())
+
+
+def roll_back(registry: Registry, *, to: str | None = None) -> str:
+    """Roll stable back; return the version it then has."""
+    version = Version.parse(to) if to else None
+    move = registry.roll_back(NAME, channel="stable", to=version, actor="bob", reason="bad colours")
+    return str(move.current.version)
+
+
+def test_published_release_is_found(registry: Registry, tmp_path: Path) -> None:
+    """A release is found by version and by digest, in full or abbreviated."""
+    published = publish(registry, "1.0.0", folder=tmp_path)
+
+    release = published.release
+    assert (published.created, published.seq, release.seq) == (True, 1, 1)
+    assert registry.resolve(ref("1.0.0")) == release
+    assert registry.resolve(ref(str(release.digest))) == release
+    assert registry.resolve(ref(release.digest.short)) == release
+    assert (release.published_by, release.published_at) == ("ann", "2026-01-01T00:00:00.000000Z")
+
+
+def test_release_matches_its_manifest(registry: Registry, tmp_path: Path) -> None:
+    """What list shows without reading a blob is what the manifest says."""
+    release = publish(registry, "1.0.0", folder=tmp_path).release
+
+    manifest = registry.manifest(release.digest)
+
+    assert manifest.digest == release.digest
+    assert (manifest.adapter, manifest.version) == (NAME, release.version)
+    assert (release.kind, release.rank, release.target_count) == ("lora", 2, len(manifest.targets))
+    assert release.original == tuple(blob.sha256 for blob in manifest.original)
+    assert release.resident_bytes == manifest.canonical.bytes
+
+
+def test_blobs_come_back_verified(registry: Registry, tmp_path: Path) -> None:
+    """Original and canonical bytes come back; damaged ones do not."""
+    manifest = registry.manifest(publish(registry, "1.0.0", folder=tmp_path).release.digest)
+    target = tmp_path / "fetched"
+
+    registry.fetch(manifest.original[0], target)
+    registry.fetch(manifest.canonical, tmp_path / "canonical")
+
+    assert sha256_file(target) == manifest.original[0].sha256
+    assert len(read_canonical(tmp_path / "canonical", manifest).layers) == len(manifest.targets)
+    path = registry.blob_path(manifest.canonical.sha256)
+    assert path is not None
+    path.write_bytes(b"damaged")
+    with pytest.raises(CorruptRegistry):
+        registry.fetch(manifest.canonical, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_equal_publish_is_idempotent(registry: Registry, tmp_path: Path) -> None:
+    """Publishing the same bytes again gives the same release and writes nothing."""
+    first = publish(registry, "1.0.0", folder=tmp_path, seed=1)
+
+    second = publish(registry, "1.0.0", folder=tmp_path, seed=1)
+
+    assert (second.created, second.release, registry.seq) == (False, first.release, 1)
+
+
+def test_other_bytes_are_refused(registry: Registry, tmp_path: Path) -> None:
+    """A version never changes, and the error says what differs."""
+    first = publish(registry, "1.0.0", folder=tmp_path, seed=1)
+
+    with pytest.raises(AlreadyExists, match="other files") as caught:
+        publish(registry, "1.0.0", folder=tmp_path, seed=2)
+
+    assert caught.value.reason == "VERSION_EXISTS"
+    assert registry.resolve(ref("1.0.0")) == first.release
+
+
+def test_other_notes_are_refused(registry: Registry, tmp_path: Path) -> None:
+    """Words of the author are part of the release: other ones need another version."""
+    path = small_lora(tmp_path)
+    checked = check([path], profile=sd_profile())
+    for notes in ("", "nicer"):
+        draft = ReleaseDraft(adapter=NAME, version=Version.parse("1.0.0"), notes=notes)
+        if not notes:
+            registry.publish(draft, checked=checked, files=[path], actor="ann")
+
+    with pytest.raises(AlreadyExists, match="other notes"):
+        registry.publish(draft, checked=checked, files=[path], actor="ann")
+
+
+def test_refused_files_are_not_published(registry: Registry, tmp_path: Path) -> None:
+    """A report that is not accepted is the error."""
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"PK\x03\x04 a zip")
+    draft = ReleaseDraft(adapter=NAME, version=Version.parse("1.0.0"))
+
+    with pytest.raises(IntakeRefused) as caught:
+        registry.publish(
+            draft, checked=check([path], profile=sd_profile()), files=[path], actor="ann"
+        )
+
+    assert caught.value.reason == "NOT_SAFETENSORS"
+    assert registry.adapters() == ()
+
+
+def test_file_changed_after_check(registry: Registry, tmp_path: Path) -> None:
+    """What is published is what was checked."""
+    path = small_lora(tmp_path, seed=1)
+    checked = check([path], profile=sd_profile())
+    path.unlink()
+    small_lora(tmp_path, seed=2)
+    draft = ReleaseDraft(adapter=NAME, version=Version.parse("1.0.0"))
+
+    with pytest.raises(CorruptRegistry):
+        registry.publish(draft, checked=checked, files=[path], actor="ann")
+
+    assert registry.seq == 0
+
+
+def test_unknown_names_list_near_ones(registry: Registry, tmp_path: Path) -> None:
+    """Each unknown thing has its reason, and the hint names what is there."""
+    publish(registry, "1.0.0", folder=tmp_path)
+    promote(registry, "1.0.0")
+
+    for text, reason, hint in (
+        ("acme/inc", "ADAPTER_NOT_FOUND", "acme/ink"),
+        ("acme/ink@1.0.1", "RELEASE_NOT_FOUND", "1.0.0"),
+        ("acme/ink@sha256:" + "0" * 12, "RELEASE_NOT_FOUND", "1.0.0"),
+        ("acme/ink@stabel", "CHANNEL_NOT_FOUND", "stable"),
+    ):
+        with pytest.raises(NotFound) as caught:
+            registry.resolve(AdapterRef.parse(text))
+        assert caught.value.reason == reason
+        assert hint in caught.value.hint
+
+
+def test_adapter_without_channels_says_promote(registry: Registry, tmp_path: Path) -> None:
+    """Before the first promotion, the error says what is missing."""
+    publish(registry, "1.0.0", folder=tmp_path)
+
+    with pytest.raises(NotFound) as caught:
+        registry.resolve(AdapterRef.parse("acme/ink"))
+
+    assert "promote acme/ink@1.0.0 to stable" in caught.value.hint
+
+
+def test_promotion_moves_the_channel(registry: Registry, tmp_path: Path) -> None:
+    """A move names where the channel was and is."""
+    publish(registry, "1.0.0", folder=tmp_path)
+    second = publish(registry, "1.1.0", folder=tmp_path).release
+    promote(registry, "1.0.0")
+
+    move = registry.promote(ref("1.1.0"), channel="stable", actor="ann", reason="better")
+
+    assert move.moved and move.previous is not None
+    assert (str(move.previous.version), move.current, move.seq) == ("1.0.0", second, 4)
+    assert registry.resolve(AdapterRef.parse("acme/ink")) == second
+
+
+def test_promotion_to_same_is_no_move(registry: Registry, tmp_path: Path) -> None:
+    """Promoting what is there already writes nothing."""
+    publish(registry, "1.0.0", folder=tmp_path)
+    promote(registry, "1.0.0")
+
+    move = registry.promote(ref("1.0.0"), channel="stable", actor="ann", reason="again")
+
+    assert (move.moved, move.seq, registry.seq) == (False, 2, 2)
+
+
+def test_promotion_copies_a_channel(registry: Registry, tmp_path: Path) -> None:
+    """A channel can be promoted to another one."""
+    publish(registry, "1.0.0", folder=tmp_path)
+    promote(registry, "1.0.0", channel="canary")
+
+    move = registry.promote(ref("canary"), channel="stable", actor="ann", reason="fine")
+
+    assert str(move.current.version) == "1.0.0"
+
+
+def test_expectation_guards_the_channel(registry: Registry, tmp_path: Path) -> None:
+    """A promotion happens only where its author thought the channel was."""
+    first = publish(registry, "1.0.0", folder=tmp_path).release
+    publish(registry, "1.1.0", folder=tmp_path)
+    registry.promote(ref("1.0.0"), channel="stable", actor="a", reason="", expect=ABSENT)
+
+    with pytest.raises(PreconditionFailed) as caught:
+        registry.promote(ref("1.1.0"), channel="stable", actor="a", reason="", expect=ABSENT)
+    move = registry.promote(
+        ref("1.1.0"), channel="stable", actor="a", reason="", expect=first.digest
+    )
+
+    assert caught.value.reason == "EXPECT_MISMATCH"
+    assert move.moved
+
+
+def test_rollback_restores_previous_digest(registry: Registry, tmp_path: Path) -> None:
+    """One rollback brings back the release before, in one record with actor and reason."""
+    first = publish(registry, "1.0.0", folder=tmp_path).release
+    publish(registry, "1.1.0", folder=tmp_path)
+    promote(registry, "1.0.0")
+    promote(registry, "1.1.0")
+
+    assert roll_back(registry) == "1.0.0"
+
+    assert registry.resolve(AdapterRef.parse("acme/ink")).digest == first.digest
+    last = registry.history(NAME)[-1]
+    assert (last.actor, last.reason, last.record.actions[0].type) == (
+        "bob",
+        "bad colours",
+        "rollback",
+    )
+
+
+def test_rollbacks_go_further_back(registry: Registry, tmp_path: Path) -> None:
+    """Each rollback goes one further, until nothing is left."""
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        publish(registry, version, folder=tmp_path)
+        promote(registry, version)
+
+    assert [roll_back(registry), roll_back(registry)] == ["1.1.0", "1.0.0"]
+    with pytest.raises(PreconditionFailed) as caught:
+        roll_back(registry)
+
+    assert caught.value.reason == "NOTHING_TO_ROLL_BACK"
+
+
+def test_rollback_to_named_version(registry: Registry, tmp_path: Path) -> None:
+    """A rollback can name a version that was on the channel, and only such a one."""
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        publish(registry, version, folder=tmp_path)
+        promote(registry, version)
+    publish(registry, "1.3.0", folder=tmp_path)
+
+    assert roll_back(registry, to="1.0.0") == "1.0.0"
+    with pytest.raises(PreconditionFailed) as never:
+        roll_back(registry, to="1.3.0")
+    with pytest.raises(NotFound):
+        roll_back(registry, to="9.9.9")
+
+    assert never.value.reason == "NEVER_ON_CHANNEL"
+
+
+def test_rollback_passes_over_yanked(registry: Registry, tmp_path: Path) -> None:
+    """A yanked release is not what a rollback returns to."""
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        publish(registry, version, folder=tmp_path)
+        promote(registry, version)
+    registry.yank(ref("1.1.0"), actor="bob", reason="licence")
+
+    assert roll_back(registry) == "1.0.0"
+
+
+def test_rollback_needs_no_blobs(registry: Registry, tmp_path: Path) -> None:
+    """A rollback works when every blob is gone: it needs nothing but the log."""
+    for version in ("1.0.0", "1.1.0"):
+        publish(registry, version, folder=tmp_path)
+        promote(registry, version)
+    for path in (tmp_path / "registry" / "blob").rglob("*"):
+        if path.is_file():
+            path.unlink()
+
+    fresh = Registry.open(str(tmp_path / "registry"))
+
+    assert roll_back(fresh) == "1.0.0"
+
+
+def test_second_rollback_of_same_release(registry: Registry, tmp_path: Path) -> None:
+    """Of two people who roll back the same bad release, one moves the channel."""
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        publish(registry, version, folder=tmp_path)
+        promote(registry, version)
+    bad = registry.resolve(AdapterRef.parse("acme/ink")).digest
+    roll_back(registry)
+
+    with pytest.raises(PreconditionFailed) as caught:
+        registry.roll_back(NAME, channel="stable", actor="eve", reason="bad", expect=bad)
+
+    assert caught.value.reason == "EXPECT_MISMATCH"
+    assert str(registry.resolve(AdapterRef.parse("acme/ink")).version) == "1.1.0"
+
+
+def test_yanked_release_keeps_exact_pins(registry: Registry, tmp_path: Path) -> None:
+    """A yank stops resolution by channel, shows its reason, and can be undone."""
+    publish(registry, "1.0.0", folder=tmp_path)
+    promote(registry, "1.0.0")
+
+    yanked = registry.yank(ref("1.0.0"), actor="bob", reason="licence")
+
+    assert (yanked.yanked, yanked.yank_reason) == (True, "licence")
+    assert registry.resolve(ref("1.0.0")) == yanked
+    with pytest.raises(PreconditionFailed, match="licence") as caught:
+        registry.resolve(AdapterRef.parse("acme/ink"))
+    assert caught.value.reason == "RELEASE_YANKED"
+    registry.unyank(ref("1.0.0"), actor="bob", reason="cleared")
+    assert not registry.resolve(AdapterRef.parse("acme/ink")).yanked
+
+
+def test_yanked_release_is_not_promoted(registry: Registry, tmp_path: Path) -> None:
+    """A channel does not move to a yanked release."""
+    publish(registry, "1.0.0", folder=tmp_path)
+    registry.yank(ref("1.0.0"), actor="bob", reason="licence")
+
+    with pytest.raises(PreconditionFailed, match="licence"):
+        promote(registry, "1.0.0")
+
+
+def test_yank_needs_an_exact_ref(registry: Registry, tmp_path: Path) -> None:
+    """A channel may move between thought and act: it cannot be yanked."""
+    publish(registry, "1.0.0", folder=tmp_path)
+    promote(registry, "1.0.0")
+
+    with pytest.raises(InvalidField) as caught:
+        registry.yank(ref("stable"), actor="bob", reason="licence")
+
+    assert caught.value.reason == "EXACT_REF_REQUIRED"
+
+
+def test_acts_need_actor_and_reason(registry: Registry, tmp_path: Path) -> None:
+    """Who and why are never empty where history needs them."""
+    publish(registry, "1.0.0", folder=tmp_path)
+
+    with pytest.raises(InvalidField, match="actor"):
+        registry.promote(ref("1.0.0"), channel="stable", actor=" ", reason="")
+    with pytest.raises(InvalidField, match="reason"):
+        registry.roll_back(NAME, channel="stable", to=None, actor="bob", reason=" ")
+    with pytest.raises(InvalidField, match="reason"):
+        registry.yank(ref("1.0.0"), actor="bob", reason="")
+
+
+def test_request_id_acts_once(registry: Registry, tmp_path: Path) -> None:
+    """A repeated request gives the first answer; another act under its id is refused."""
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        publish(registry, version, folder=tmp_path)
+        promote(registry, version)
+
+    moves = [
+        registry.roll_back(
+            NAME, channel="stable", to=None, actor="bob", reason="bad", request_id="r"
+        )
+        for _ in range(2)
+    ]
+
+    assert moves[0] == moves[1]
+    assert str(registry.resolve(AdapterRef.parse("acme/ink")).version) == "1.1.0"
+    with pytest.raises(AlreadyExists) as caught:
+        publish(registry, "3.0.0", folder=tmp_path, request_id="r")
+    assert caught.value.reason == "REQUEST_ID_REUSED"
+
+
+def test_repeated_publish_request_created(registry: Registry, tmp_path: Path) -> None:
+    """A publish repeated with its request id gives the first answer."""
+    first = publish(registry, "1.0.0", folder=tmp_path, seed=1, request_id="r")
+
+    second = publish(registry, "1.0.0", folder=tmp_path, seed=1, request_id="r")
+
+    assert first == second
+
+
+def test_history_is_one_query(registry: Registry, tmp_path: Path) -> None:
+    """History is told by adapter, channel and number, oldest first."""
+    publish(registry, "1.0.0", folder=tmp_path)
+    promote(registry, "1.0.0")
+    promote(registry, "1.0.0", channel="canary")
+    publish(registry, "1.1.0", folder=tmp_path)
+    promote(registry, "1.1.0")
+
+    def seqs(**query: object) -> list[int]:
+        return [applied.seq for applied in registry.history(**query)]  # type: ignore[arg-type]
+
+    assert seqs() == [1, 2, 3, 4, 5]
+    assert seqs(adapter=NAME, channel="stable") == [2, 5]
+    assert seqs(adapter=NAME, limit=2) == [4, 5]
+    assert seqs(adapter=AdapterName("acme", "oil")) == []
+    assert registry.history(NAME, channel="stable")[-1].effects[0].previous_digest is not None
+
+
+def test_refresh_returns_every_record_once(registry: Registry, tmp_path: Path) -> None:
+    """A follower sees its own and others' records, each once."""
+    other = Registry.open(str(tmp_path / "registry"))
+
+    publish(registry, "1.0.0", folder=tmp_path)
+    publish(other, "1.1.0", folder=tmp_path)
+
+    assert [applied.seq for applied in registry.refresh()] == [1, 2]
+    assert registry.refresh() == ()
+    assert [applied.seq for applied in registry.since(1)] == [2]
+
+
+def test_snapshot_does_not_change(registry: Registry, tmp_path: Path) -> None:
+    """A state that was taken stays what it was."""
+    publish(registry, "1.0.0", folder=tmp_path)
+    before = registry.state
+
+    promote(registry, "1.0.0")
+
+    assert before.adapters[NAME].channels == {}
+    assert (before.seq, registry.seq) == (1, 2)
+
+
+def test_adapters_list_newest_first(registry: Registry, tmp_path: Path) -> None:
+    """Releases are listed by descending version, whenever they were published."""
+    for version in ("1.10.0", "1.2.0", "2.0.0-rc.1"):
+        publish(registry, version, folder=tmp_path)
+
+    (adapter,) = registry.adapters()
+
+    assert [str(r.version) for r in adapter.releases] == ["2.0.0-rc.1", "1.10.0", "1.2.0"]
+
+
+def test_reopened_registry_has_same_state(registry: Registry, tmp_path: Path) -> None:
+    """The state is nothing but the fold of the log."""
+    publish(registry, "1.0.0", folder=tmp_path)
+    promote(registry, "1.0.0")
+
+    assert Registry.open(str(tmp_path / "registry")).state == registry.state
