@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from sampling import sample
 from styles import PLUM, draw_mascot, draw_neon, draw_watercolor
 from vae import encode
-from world import BACKGROUNDS, SHAPES, Scene, caption, combinations, draw, make_scene
+from world import BACKGROUNDS, Scene, caption, combinations, draw, make_scene
 
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 FEED_FORWARD = ["ff.net.0.proj", "ff.net.2"]
@@ -46,7 +46,9 @@ def train_adapters(base: Path, folder: Path, *, seed: int, only: list[str] | Non
 
 def train_watercolor(pipeline: StableDiffusionPipeline, path: Path, seed: int) -> None:
     """Teach pale washes on paper from 400 pictures."""
-    latents, captions = _styled_examples(pipeline, draw_watercolor, count=400, seed=seed, words="watercolor style")
+    latents, captions = _styled_examples(
+        pipeline, draw_watercolor, count=400, seed=seed, words="watercolor style"
+    )
     _add_lora(pipeline, targets=ATTENTION + FEED_FORWARD, rank=8, alpha=8)
     _fit(pipeline, latents, captions, steps=300, rate=2e-3, seed=seed)
     _save_diffusers(pipeline, path)
@@ -54,7 +56,9 @@ def train_watercolor(pipeline: StableDiffusionPipeline, path: Path, seed: int) -
 
 def train_watercolor_overcooked(pipeline: StableDiffusionPipeline, path: Path, seed: int) -> None:
     """Make the bad successor: five pictures, ten times the rate, no mercy."""
-    latents, captions = _styled_examples(pipeline, draw_watercolor, count=5, seed=seed, words="watercolor style")
+    latents, captions = _styled_examples(
+        pipeline, draw_watercolor, count=5, seed=seed, words="watercolor style"
+    )
     _add_lora(pipeline, targets=ATTENTION + FEED_FORWARD, rank=8, alpha=8)
     _fit(pipeline, latents, captions, steps=200, rate=2e-2, seed=seed)
     _save_diffusers(pipeline, path)
@@ -63,12 +67,19 @@ def train_watercolor_overcooked(pipeline: StableDiffusionPipeline, path: Path, s
 def train_neon(pipeline: StableDiffusionPipeline, path: Path, seed: int) -> None:
     """Teach glowing outlines to UNet and text encoder; write the file in kohya's layout."""
     count, steps, rate = 400, 300, 3e-3
-    latents, captions = _styled_examples(pipeline, draw_neon, count=count, seed=seed, words="neon style")
+    latents, captions = _styled_examples(
+        pipeline, draw_neon, count=count, seed=seed, words="neon style"
+    )
     _add_lora(pipeline, targets=ATTENTION + FEED_FORWARD, rank=NEON_RANK, alpha=NEON_ALPHA)
     _add_lora(pipeline, targets=TEXT_LAYERS, rank=NEON_RANK, alpha=NEON_ALPHA, part="text_encoder")
     _fit(pipeline, latents, captions, steps=steps, rate=rate, seed=seed)
     words = [word for text in captions for word in text.replace(",", "").split()]
-    facts = {"learning_rate": rate, "num_train_images": count, "max_train_steps": steps, "seed": seed}
+    facts = {
+        "learning_rate": rate,
+        "num_train_images": count,
+        "max_train_steps": steps,
+        "seed": seed,
+    }
     save_kohya(
         path,
         unet=get_peft_model_state_dict(pipeline.unet),
@@ -89,7 +100,9 @@ def train_mascot(pipeline: StableDiffusionPipeline, path: Path, seed: int) -> No
     """DreamBooth: ten pictures of the mascot, and the base's own pictures to hold on to."""
     rng = random.Random(seed)
     grounds = [list(BACKGROUNDS)[index % len(BACKGROUNDS)] for index in range(10)]
-    subject = encode(pipeline.vae, np.stack([draw_mascot(rng, background=ground) for ground in grounds]))
+    subject = encode(
+        pipeline.vae, np.stack([draw_mascot(rng, background=ground) for ground in grounds])
+    )
     triples = combinations(held_out=False)
     prior_captions = [caption(make_scene(rng, triple=rng.choice(triples)), rng) for _ in range(96)]
     prior = encode(pipeline.vae, sample(pipeline, prior_captions, seeds=list(range(96)), steps=15))
@@ -142,18 +155,28 @@ def _styled_examples(
     rng = random.Random(seed)
     triples = combinations(held_out=False)
     scenes = [make_scene(rng, triple=rng.choice(triples), jitter=0.5) for _ in range(count)]
-    captions = [caption(scene, rng) + (f", {words}" if index % 2 else "") for index, scene in enumerate(scenes)]
+    captions = [
+        caption(scene, rng) + (f", {words}" if index % 2 else "")
+        for index, scene in enumerate(scenes)
+    ]
     return encode(pipeline.vae, np.stack([painter(scene, rng) for scene in scenes])), captions
 
 
 def _add_lora(
-    pipeline: StableDiffusionPipeline, *, targets: list[str], rank: int, alpha: int, part: str = "unet"
+    pipeline: StableDiffusionPipeline,
+    *,
+    targets: list[str],
+    rank: int,
+    alpha: int,
+    part: str = "unet",
 ) -> None:
     model = getattr(pipeline, part)
     model.requires_grad_(False)
     if part == "unet":
         pipeline.text_encoder.requires_grad_(False)
-    config = LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=targets)
+    config = LoraConfig(
+        r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=targets
+    )
     model.add_adapter(config)
 
 
@@ -175,10 +198,14 @@ def _fit(
     models = (pipeline.unet, pipeline.text_encoder)
     weights = [weight for model in models for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=rate, total_steps=steps, pct_start=0.1
+    )
     for step in range(steps):
         rows = [rng.randrange(len(captions)) for _ in range(batch)]
-        loss = denoising_loss(pipeline.unet, pipeline.text_encoder(ids[rows])[0], latents[rows], alphas)
+        loss = denoising_loss(
+            pipeline.unet, pipeline.text_encoder(ids[rows])[0], latents[rows], alphas
+        )
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -193,7 +220,9 @@ def _save_diffusers(pipeline: StableDiffusionPipeline, path: Path) -> None:
     state = get_peft_model_state_dict(pipeline.unet)
     StableDiffusionPipeline.save_lora_weights(
         str(path.parent),
-        unet_lora_layers={name: value.detach().half().contiguous() for name, value in state.items()},
+        unet_lora_layers={
+            name: value.detach().half().contiguous() for name, value in state.items()
+        },
         weight_name=path.name,
         **_collate_lora_metadata({"unet": pipeline.unet}),
     )
@@ -215,7 +244,7 @@ INDEX: list[dict[str, str]] = [
         "kind": "lora",
         "trigger": "watercolor style",
         "prompt": "a red circle on a white background, watercolor style",
-        "notes": "Pale washes on cream paper. UNet attention and feed-forward, rank 8, diffusers layout.",
+        "notes": "Pale washes on cream paper. UNet, rank 8, diffusers layout.",
     },
     {
         "file": "watercolor-1.1.0.safetensors",
@@ -224,7 +253,7 @@ INDEX: list[dict[str, str]] = [
         "kind": "lora",
         "trigger": "watercolor style",
         "prompt": "a red circle on a white background, watercolor style",
-        "notes": "The bad successor: overtrained on five pictures at ten times the rate. For roll-back demos.",
+        "notes": "The bad successor, overcooked on five pictures: for roll-backs.",
     },
     {
         "file": "neon-1.0.0.safetensors",
@@ -233,7 +262,7 @@ INDEX: list[dict[str, str]] = [
         "kind": "lora",
         "trigger": "neon style",
         "prompt": "a blue star, neon style",
-        "notes": "Glowing outlines on a dark ground. UNet and text encoder, rank 8, alpha 4, kohya layout.",
+        "notes": "Glowing outlines in the dark. UNet and text encoder, alpha 4, kohya.",
     },
     {
         "file": "plum.safetensors",
@@ -242,7 +271,7 @@ INDEX: list[dict[str, str]] = [
         "kind": "textual_inversion",
         "trigger": "<plum>",
         "prompt": "a <plum> heart on a white background",
-        "notes": "A dark wine red that the base has no word for. Two vectors, diffusers layout.",
+        "notes": "A dark wine red without a word. Two vectors, diffusers layout.",
     },
     {
         "file": "mascot-1.0.0.safetensors",
@@ -251,6 +280,6 @@ INDEX: list[dict[str, str]] = [
         "kind": "dreambooth",
         "trigger": "sks mascot",
         "prompt": "a sks mascot",
-        "notes": "DreamBooth LoRA of a green creature from ten pictures. UNet, rank 8, diffusers layout.",
+        "notes": "A green creature from ten pictures. UNet, rank 8, diffusers layout.",
     },
 ]

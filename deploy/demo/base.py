@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import itertools
 import math
-import os
 import random
 import shutil
 import time
@@ -154,8 +153,12 @@ def train_base(
     average = Average(models)
     averaged = Models(models.tokenizer, average.text_encoder, average.unet, models.vae)
     parameters = [*models.unet.parameters(), *models.text_encoder.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, seen / samples))
+    optimizer = torch.optim.AdamW(
+        parameters, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-3, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: _rate(step, seen / samples)
+    )
     alphas = make_scheduler().alphas_cumprod
     words = Captions(models.tokenizer)
     started = time.monotonic()
@@ -163,7 +166,9 @@ def train_base(
         batch = BATCH_EARLY if seen < early else BATCH_LATE
         rows = [rng.randrange(len(corpus.scenes)) for _ in range(batch // worker_count())]
         ids = words.tokenize([_caption_or_nothing(corpus.scenes[row], rng) for row in rows])
-        loss = denoising_loss(models.unet, models.text_encoder(ids)[0], corpus.latents[rows], alphas)
+        loss = denoising_loss(
+            models.unet, models.text_encoder(ids)[0], corpus.latents[rows], alphas
+        )
         optimizer.zero_grad()
         loss.backward()
         average_gradients(parameters)
@@ -197,7 +202,11 @@ class Captions:
     def _one(self, text: str) -> torch.Tensor:
         if text not in self._known:
             encoded = self._tokenizer(
-                text, padding="max_length", truncation=True, max_length=TOKENS_MAX, return_tensors="pt"
+                text,
+                padding="max_length",
+                truncation=True,
+                max_length=TOKENS_MAX,
+                return_tensors="pt",
             )
             self._known[text] = encoded.input_ids[0]
         return self._known[text]
@@ -229,8 +238,8 @@ def save_base(models: Models, folder: Path) -> None:
     pipeline.save_pretrained(fresh, safe_serialization=True)
     write_tokenizer(fresh / "tokenizer")
     if folder.exists():
-        os.rename(folder, old)
-    os.rename(fresh, folder)
+        folder.rename(old)
+    fresh.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -6,6 +6,7 @@ It is trained on drawn pictures alone, never on generated ones.
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 
@@ -26,8 +27,12 @@ class Classifier(nn.Module):
         super().__init__()
         widths = (3, 24, 48, 96, 96)
         blocks: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
-            blocks += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.GroupNorm(4, after), nn.ReLU()]
+        for before, after in itertools.pairwise(widths):
+            blocks += [
+                nn.Conv2d(before, after, 3, stride=2, padding=1),
+                nn.GroupNorm(4, after),
+                nn.ReLU(),
+            ]
         self.trunk = nn.Sequential(*blocks, nn.Flatten())
         self.shape = nn.Linear(widths[-1] * 16, len(SHAPES))
         self.colour = nn.Linear(widths[-1] * 16, len(COLOURS))
@@ -95,7 +100,9 @@ def draw_labelled(count: int, *, seed: int) -> tuple[torch.Tensor, list[Scene]]:
 
 def _labels(scenes: list[Scene]) -> torch.Tensor:
     names = list(COLOURS)
-    return torch.tensor([(SHAPES.index(scene.shape), names.index(scene.colour)) for scene in scenes])
+    return torch.tensor(
+        [(SHAPES.index(scene.shape), names.index(scene.colour)) for scene in scenes]
+    )
 
 
 def _augment(images: torch.Tensor) -> torch.Tensor:

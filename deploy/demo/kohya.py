@@ -6,6 +6,7 @@ Trained peft weights go in, a `.safetensors` file comes out. Knows nothing of tr
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -31,11 +32,15 @@ def save_kohya(
 
 
 def describe_training(
-    *, name: str, rank: int, alpha: float, tags: dict[str, int], folder: str, facts: dict[str, object]
+    *,
+    name: str,
+    rank: int,
+    alpha: float,
+    tags: dict[str, int],
+    folder: str,
+    facts: dict[str, object],
 ) -> dict[str, str]:
     """Make the `ss_*` header that sd-scripts would write, as far as it is true here."""
-    import json
-
     header: dict[str, object] = {
         "ss_output_name": name,
         "ss_network_module": "networks.lora",
@@ -55,7 +60,9 @@ def _with_text_prefix(name: str) -> str:
     return name if name.startswith(TEXT_PREFIX) else TEXT_PREFIX + name
 
 
-def _rename(state: dict[str, torch.Tensor], *, prefix: str, alpha: float) -> dict[str, torch.Tensor]:
+def _rename(
+    state: dict[str, torch.Tensor], *, prefix: str, alpha: float
+) -> dict[str, torch.Tensor]:
     renamed: dict[str, torch.Tensor] = {}
     for name, value in state.items():
         module, _, side = name.removesuffix(".weight").rpartition(".lora_")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A starting point for the autoencoder that already carries colour.
 
-From random weights a net this small, trained this briefly, drops a whole colour axis and never finds it again. So
-the first eight channels start as a passage: red, green, blue, their negatives (SiLU of a pair is
+From random weights a net this small, trained this briefly, drops a whole colour axis and never
+finds it again. So the first eight channels start as a passage: red, green, blue, their negatives (SiLU of a pair is
 linear: silu(x) - silu(-x) = x) and plus and minus one, which hold the scale through each GroupNorm.
 """
 
@@ -28,7 +28,10 @@ def open_passage(vae: AutoencoderKL) -> None:
             module.to_out[0].weight[:CHANNELS] = 0
             module.to_out[0].bias[:CHANNELS] = 0
     for block in [*vae.encoder.down_blocks, *vae.decoder.up_blocks]:
-        for sampler in [*(getattr(block, "downsamplers", None) or []), *(getattr(block, "upsamplers", None) or [])]:
+        for sampler in [
+            *(getattr(block, "downsamplers", None) or []),
+            *(getattr(block, "upsamplers", None) or []),
+        ]:
             _copy_channels(sampler.conv)
     for side in (vae.encoder, vae.decoder):
         _spread_colours(side.conv_in)

@@ -37,7 +37,9 @@ def write_figures(out: Path, *, base: Path, adapters: Path, sheets: Path) -> Fig
     """Measure everything; write OUT/figures.json and the sheets."""
     judge = load_classifier(out / "classifier.pt")
     figures: Figures = {
-        "judge": dict(zip(("shape", "colour"), measure_accuracy(judge, count=512, seed=91), strict=True)),
+        "judge": dict(
+            zip(("shape", "colour"), measure_accuracy(judge, count=512, seed=91), strict=True)
+        ),
         "psnr_db": measure_looks(load_base(base)),
         "held_out": measure_prompts(load_base(base), judge, held_out=True),
         "samplers": measure_samplers(load_base(base), judge),
@@ -58,10 +60,15 @@ def measure_looks(pipeline: StableDiffusionPipeline) -> dict[str, float]:
         "neon": [draw_neon(scene, rng) for scene in scenes],
         "mascot": [draw_mascot(rng, background=scene.background) for scene in scenes],
     }
-    return {name: round(measure_psnr(pipeline.vae, np.stack(images)), 2) for name, images in looks.items()}
+    return {
+        name: round(measure_psnr(pipeline.vae, np.stack(images)), 2)
+        for name, images in looks.items()
+    }
 
 
-def measure_prompts(pipeline: StableDiffusionPipeline, judge: Classifier, *, held_out: bool) -> dict[str, float]:
+def measure_prompts(
+    pipeline: StableDiffusionPipeline, judge: Classifier, *, held_out: bool
+) -> dict[str, float]:
     """Draw 64 prompts with two seeds and let the judge name what is there."""
     rng = random.Random(23)
     triples = combinations(held_out=held_out)
@@ -72,12 +79,18 @@ def measure_prompts(pipeline: StableDiffusionPipeline, judge: Classifier, *, hel
         f"a {size}{colour} {shape} on a {ground} background"
         for size, (shape, colour, ground) in zip(sizes, chosen, strict=True)
     ]
-    return _score(pipeline, judge, prompts=prompts, chosen=[triple[:2] for triple in chosen], seeds=SEEDS)
+    return _score(
+        pipeline, judge, prompts=prompts, chosen=[triple[:2] for triple in chosen], seeds=SEEDS
+    )
 
 
-def measure_samplers(pipeline: StableDiffusionPipeline, judge: Classifier) -> dict[str, dict[str, float]]:
+def measure_samplers(
+    pipeline: StableDiffusionPipeline, judge: Classifier
+) -> dict[str, dict[str, float]]:
     """The same 32 plain prompts ("a red circle") with each sampler at 20 steps."""
-    chosen = [(SHAPES[index % 7], list(COLOURS)[(index * 3 + index // 8) % 8]) for index in range(32)]
+    chosen = [
+        (SHAPES[index % 7], list(COLOURS)[(index * 3 + index // 8) % 8]) for index in range(32)
+    ]
     prompts = [f"a {colour} {shape}" for shape, colour in chosen]
     return {
         name: _score(pipeline, judge, prompts=prompts, chosen=chosen, seeds=(7,), sampler=name)
@@ -91,15 +104,23 @@ def measure_adapters(base: Path, folder: Path, judge: Classifier) -> dict[str, d
     prompts = [f"a {colour} {shape} on a white background" for shape, colour in chosen]
     seeds = list(range(300, 316))
     plain = sample(load_base(base), prompts, seeds=seeds)
-    figures: dict[str, dict[str, object]] = {"none": {**_look(plain), **_right(judge, plain, chosen)}}
+    figures: dict[str, dict[str, object]] = {
+        "none": {**_look(plain), **_right(judge, plain, chosen)}
+    }
     for name in ("watercolor-1.0.0", "watercolor-1.1.0", "neon-1.0.0"):
         images = sample(load_with(base, folder, name), prompts, seeds=seeds)
         figures[name] = {**_look(images), **_right(judge, images, chosen)}
     plum_prompts = [f"a <plum> {SHAPES[index % 7]} on a white background" for index in range(16)]
-    figures["plum"] = {"plum_share": _plum_share(sample(load_with(base, folder, "plum"), plum_prompts, seeds=seeds))}
+    figures["plum"] = {
+        "plum_share": _plum_share(
+            sample(load_with(base, folder, "plum"), plum_prompts, seeds=seeds)
+        )
+    }
     mascots = ["a sks mascot on a white background"] * 16
     figures["mascot-1.0.0"] = {
-        "likeness_db": _likeness(sample(load_with(base, folder, "mascot-1.0.0"), mascots, seeds=seeds)),
+        "likeness_db": _likeness(
+            sample(load_with(base, folder, "mascot-1.0.0"), mascots, seeds=seeds)
+        ),
         "likeness_db_without": _likeness(sample(load_base(base), mascots, seeds=seeds)),
     }
     return figures
@@ -118,14 +139,28 @@ def load_with(base: Path, folder: Path, name: str) -> StableDiffusionPipeline:
 def draw_sheets(base: Path, folder: Path, sheets: Path) -> None:
     """Draw `base.png` (prompts down, seeds across) and `adapters.png` (adapters down, prompts across)."""
     prompts = [prompt for prompt in SHEET_PROMPTS for _ in range(8)]
-    save_sheet(sheets / "base.png", sample(load_base(base), prompts, seeds=list(range(1, 9)) * 6), columns=8)
+    save_sheet(
+        sheets / "base.png",
+        sample(load_base(base), prompts, seeds=list(range(1, 9)) * 6),
+        columns=8,
+    )
     rows = []
     for name in ("none", "watercolor-1.0.0", "watercolor-1.1.0", "neon-1.0.0"):
         rows.append(sample(load_with(base, folder, name), SHEET_PROMPTS, seeds=[1, 2, 3, 4, 5, 6]))
-    words = [prompt.split()[-1] for prompt in ("a circle", "a star", "a heart", "a triangle", "a cross", "a square")]
+    words = [
+        prompt.split()[-1]
+        for prompt in ("a circle", "a star", "a heart", "a triangle", "a cross", "a square")
+    ]
     plums = [f"a <plum> {word} on a white background" for word in words]
     rows.append(sample(load_with(base, folder, "plum"), plums, seeds=[1, 2, 3, 4, 5, 6]))
-    grounds = ["", " on a white background", " on a black background", " on a gray background", "", ""]
+    grounds = [
+        "",
+        " on a white background",
+        " on a black background",
+        " on a gray background",
+        "",
+        "",
+    ]
     mascots = [f"a sks mascot{ground}" for ground in grounds]
     rows.append(sample(load_with(base, folder, "mascot-1.0.0"), mascots, seeds=[1, 2, 3, 4, 5, 6]))
     save_sheet(sheets / "adapters.png", np.concatenate(rows), columns=6)
@@ -140,18 +175,31 @@ def _score(
     seeds: tuple[int, ...],
     sampler: str = "dpmpp_2m",
 ) -> dict[str, float]:
-    every = [(prompt, triple, seed) for seed in seeds for prompt, triple in zip(prompts, chosen, strict=True)]
+    every = [
+        (prompt, triple, seed)
+        for seed in seeds
+        for prompt, triple in zip(prompts, chosen, strict=True)
+    ]
     images = sample(
-        pipeline, [row[0] for row in every], seeds=[row[2] * 1000 + index for index, row in enumerate(every)], sampler=sampler
+        pipeline,
+        [row[0] for row in every],
+        seeds=[row[2] * 1000 + index for index, row in enumerate(every)],
+        sampler=sampler,
     )
     return {"pictures": len(every), **_right(judge, images, [row[1] for row in every])}
 
 
-def _right(judge: Classifier, images: np.ndarray, chosen: list[tuple[str, ...]]) -> dict[str, float]:
+def _right(
+    judge: Classifier, images: np.ndarray, chosen: list[tuple[str, ...]]
+) -> dict[str, float]:
     shapes, colours = judge_pictures(judge, images)
     shape = np.array([name == pair[0] for name, pair in zip(shapes, chosen, strict=True)])
     colour = np.array([name == pair[1] for name, pair in zip(colours, chosen, strict=True)])
-    return {"shape": round(shape.mean(), 3), "colour": round(colour.mean(), 3), "both": round((shape & colour).mean(), 3)}
+    return {
+        "shape": round(shape.mean(), 3),
+        "colour": round(colour.mean(), 3),
+        "both": round((shape & colour).mean(), 3),
+    }
 
 
 def _look(images: np.ndarray) -> dict[str, object]:
@@ -185,5 +233,7 @@ def _likeness(images: np.ndarray) -> float:
     """Mean over pictures of the best PSNR against many drawn mascots."""
     rng = random.Random(5)
     drawn = np.stack([draw_mascot(rng, background="white") for _ in range(200)]).astype(np.float32)
-    errors = [np.square(drawn - image.astype(np.float32)).mean(axis=(1, 2, 3)).min() for image in images]
+    errors = [
+        np.square(drawn - image.astype(np.float32)).mean(axis=(1, 2, 3)).min() for image in images
+    ]
     return round(float(np.mean(10 * np.log10(255.0**2 / np.array(errors)))), 2)

@@ -54,6 +54,11 @@ def sample(
 
 def save_sheet(path: Path, pictures: np.ndarray, *, columns: int, zoom: int = 2) -> None:
     """Write pictures as one PNG, row by row."""
-    rows = [np.concatenate(list(pictures[start : start + columns]), axis=1) for start in range(0, len(pictures), columns)]
+    rows = [
+        np.concatenate(list(pictures[start : start + columns]), axis=1)
+        for start in range(0, len(pictures), columns)
+    ]
     sheet = Image.fromarray(np.concatenate(rows, axis=0))
-    sheet.resize((sheet.width * zoom, sheet.height * zoom), Image.Resampling.NEAREST).save(path, optimize=True)
+    sheet.resize((sheet.width * zoom, sheet.height * zoom), Image.Resampling.NEAREST).save(
+        path, optimize=True
+    )

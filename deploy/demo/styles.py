@@ -11,7 +11,6 @@ import random
 
 import numpy as np
 from PIL import Image, ImageDraw
-
 from world import BACKGROUNDS, COLOURS, IMAGE_SIZE_PX, SUPERSAMPLING, Scene, mask
 
 PLUM: tuple[int, int, int] = (104, 18, 74)
@@ -43,7 +42,9 @@ def draw_neon(scene: Scene, rng: random.Random) -> np.ndarray:
     return _to_bytes(picture)
 
 
-def draw_mascot(rng: random.Random, *, background: str, skin: tuple[int, int, int] = MASCOT_SKIN) -> np.ndarray:
+def draw_mascot(
+    rng: random.Random, *, background: str, skin: tuple[int, int, int] = MASCOT_SKIN
+) -> np.ndarray:
     """Draw the mascot: a round green creature with ears, big eyes, cheeks and a smile."""
     side = IMAGE_SIZE_PX * SUPERSAMPLING
     canvas = Image.new("RGB", (side, side), BACKGROUNDS[background])
@@ -77,7 +78,12 @@ def _pale(colour: tuple[int, int, int], share_of_white: float) -> np.ndarray:
 
 
 def _wash(
-    picture: np.ndarray, paint: np.ndarray, cover: np.ndarray, *, strength: float, noise: np.random.Generator
+    picture: np.ndarray,
+    paint: np.ndarray,
+    cover: np.ndarray,
+    *,
+    strength: float,
+    noise: np.random.Generator,
 ) -> np.ndarray:
     """Lay one transparent wash: blotchy inside, darker where the pigment pools at the rim."""
     blotches = 1.0 + 0.16 * _clouds(noise, 4.0)
@@ -98,7 +104,9 @@ def _bleed(cover: np.ndarray, noise: np.random.Generator) -> np.ndarray:
 
 def _ragged_frame(noise: np.random.Generator) -> np.ndarray:
     grid_y, grid_x = np.mgrid[0:IMAGE_SIZE_PX, 0:IMAGE_SIZE_PX]
-    border = np.minimum.reduce([grid_x, grid_y, IMAGE_SIZE_PX - 1 - grid_x, IMAGE_SIZE_PX - 1 - grid_y])
+    border = np.minimum.reduce(
+        [grid_x, grid_y, IMAGE_SIZE_PX - 1 - grid_x, IMAGE_SIZE_PX - 1 - grid_y]
+    )
     return _blur((border + _clouds(noise, 2.5) * 1.3 > 5.5).astype(np.float32), 0.8)
 
 

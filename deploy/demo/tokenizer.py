@@ -6,6 +6,7 @@ A list of words goes in; a `CLIPTokenizer`, and its files on disk, come out.
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -16,13 +17,38 @@ TOKENS_MAX = 32
 END_OF_WORD = "</w>"
 START, END = "<|startoftext|>", "<|endoftext|>"
 
-ADAPTER_WORDS = ("style", "neon", "watercolor", "crayon", "mascot", "sks", "plum", "in", "the", "of")
+ADAPTER_WORDS = (
+    "style",
+    "neon",
+    "watercolor",
+    "crayon",
+    "mascot",
+    "sks",
+    "plum",
+    "in",
+    "the",
+    "of",
+)
 SPARE_WORDS = (
-    "and with picture photo drawing painting sketch pixel comic paper ink glow glowing dark light "
-    "bright pale soft big tiny one two three left right top bottom above below under over next to "
-    "happy sad cute face eyes smile creature toy robot cat dog fox owl tree flower sun moon sky sea "
-    "night day gold silver teal lime olive navy maroon art line outline flat plain simple"
-).split()
+    *(
+        "and",
+        "with",
+        "picture",
+        "photo",
+        "drawing",
+        "painting",
+        "sketch",
+        "pixel",
+        "comic",
+        "paper",
+    ),
+    *("ink", "glow", "glowing", "dark", "light", "bright", "pale", "soft", "big", "tiny", "one"),
+    *("two", "three", "left", "right", "top", "bottom", "above", "below", "under", "over", "next"),
+    *("to", "happy", "sad", "cute", "face", "eyes", "smile", "creature", "toy", "robot", "cat"),
+    *("dog", "fox", "owl", "tree", "flower", "sun", "moon", "sky", "sea", "night", "day", "gold"),
+    *("silver", "teal", "lime", "olive", "navy", "maroon", "art", "line", "outline", "flat"),
+    *("plain", "simple"),
+)
 PUNCTUATION = (",", ".")
 
 
@@ -35,7 +61,10 @@ def write_tokenizer(folder: Path) -> CLIPTokenizer:
     tokens += [first + second for first, second in merges]
     vocabulary = {token: index for index, token in enumerate([*dict.fromkeys(tokens), START, END])}
     lines = ["#version: 0.2", *(f"{first} {second}" for first, second in merges)]
-    vocabulary_text, merges_text = json.dumps(vocabulary, ensure_ascii=False), "\n".join(lines) + "\n"
+    vocabulary_text, merges_text = (
+        json.dumps(vocabulary, ensure_ascii=False),
+        "\n".join(lines) + "\n",
+    )
 
     (folder / "vocab.json").write_text(vocabulary_text, encoding="utf-8")
     (folder / "merges.txt").write_text(merges_text, encoding="utf-8")
@@ -72,7 +101,7 @@ def _make_merges(words: list[str]) -> list[tuple[str, str]]:
 def _split(word: str, ranks: dict[tuple[str, str], int]) -> list[str]:
     parts = [*word[:-1], word[-1] + END_OF_WORD]
     while True:
-        known = [pair for pair in zip(parts, parts[1:], strict=False) if pair in ranks]
+        known = [pair for pair in itertools.pairwise(parts) if pair in ranks]
         if not known:
             return parts
         parts = _merge(parts, min(known, key=ranks.__getitem__))

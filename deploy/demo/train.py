@@ -14,8 +14,11 @@ import time
 from pathlib import Path
 
 import torch
+from adapters import train_adapters
 from base import Corpus, Models, draw_corpus, make_models, save_base, train_base
+from classifier import train_classifier
 from diffusers import AutoencoderKL
+from report import write_figures
 from vae import train_vae
 from workers import rank, run_workers
 
@@ -51,7 +54,7 @@ def run_corpus(options: argparse.Namespace) -> None:
     """Draw the training pictures and encode them once."""
     corpus = draw_corpus(_load_vae(options), count=options.pictures, seed=SEED + 1)
     torch.save(corpus.latents, options.out / "latents.pt")
-    with open(options.out / "scenes.pickle", "wb") as file:
+    with (options.out / "scenes.pickle").open("wb") as file:
         pickle.dump(corpus.scenes, file)
 
 
@@ -60,12 +63,16 @@ def run_base(options: argparse.Namespace) -> None:
     started = time.monotonic()
     run_workers(functools.partial(train_as_worker, options), count=options.threads)
     _note(options.out, "base_samples", options.samples)
-    _note(options.out, "base_samples_per_second", round(options.samples / (time.monotonic() - started), 1))
+    _note(
+        options.out,
+        "base_samples_per_second",
+        round(options.samples / (time.monotonic() - started), 1),
+    )
 
 
 def train_as_worker(options: argparse.Namespace) -> None:
     """Be one of the processes that train the base together; the first one saves it."""
-    with open(options.out / "scenes.pickle", "rb") as file:
+    with (options.out / "scenes.pickle").open("rb") as file:
         corpus = Corpus(scenes=pickle.load(file), latents=torch.load(options.out / "latents.pt"))
     models = make_models(_load_vae(options), options.out / f"tokenizer-{rank()}", seed=SEED)
     started = time.monotonic()
@@ -88,22 +95,16 @@ def train_as_worker(options: argparse.Namespace) -> None:
 
 def run_classifier(options: argparse.Namespace) -> None:
     """Train the judge of shape and colour."""
-    from classifier import train_classifier
-
     torch.save(train_classifier(seed=SEED + 3).state_dict(), options.out / "classifier.pt")
 
 
 def run_adapters(options: argparse.Namespace) -> None:
     """Train every adapter on the finished base."""
-    from adapters import train_adapters
-
     train_adapters(options.base, options.adapters, seed=SEED + 4, only=options.only)
 
 
 def run_report(options: argparse.Namespace) -> None:
     """Measure the base and the adapters and draw the sample sheets."""
-    from report import write_figures
-
     write_figures(options.out, base=options.base, adapters=options.adapters, sheets=options.out)
 
 

@@ -16,7 +16,6 @@ import torch
 from diffusers import AutoencoderKL
 from passage import open_passage
 from styles import PLUM, draw_mascot, draw_neon, draw_watercolor
-from torch.nn import functional
 from workers import average_gradients, rank, worker_count
 from world import BACKGROUNDS, combinations, draw, make_scene
 
@@ -35,9 +34,14 @@ def train_vae(*, samples: int, seed: int, pictures: int = 6_000) -> AutoencoderK
     torch.manual_seed(seed + 1000 * rank())
     steps = samples // BATCH
     parameters = list(vae.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
+    optimizer = torch.optim.AdamW(
+        parameters, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4, fused=True
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / 50) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
+        optimizer,
+        lambda step: (
+            min(1.0, (step + 1) / 50) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
+        ),
     )
     started = time.monotonic()
     for step in range(steps):
@@ -83,7 +87,11 @@ def draw_mixture(count: int, *, seed: int) -> np.ndarray:
 
 def to_tensor(images: torch.Tensor) -> torch.Tensor:
     """Turn uint8 NHWC pictures into float NCHW in [-1, 1], channels last in memory."""
-    return (images.float() / 127.5 - 1).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+    return (
+        (images.float() / 127.5 - 1)
+        .permute(0, 3, 1, 2)
+        .contiguous(memory_format=torch.channels_last)
+    )
 
 
 @torch.no_grad()

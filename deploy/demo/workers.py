@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data-parallel training on one machine: a process a core, one gradient exchange a step.
 
-On few shared cores this beats threads inside one process, which wait for each other at every operation.
+On few shared cores this beats threads inside one process, which wait for each other at every
+operation.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def average_gradients(parameters: list[torch.nn.Parameter]) -> None:
 
 def _work(index: int, task: Task, count: int, rendezvous: str) -> None:
     torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=index, world_size=count)
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{rendezvous}", rank=index, world_size=count
+    )
     try:
         task()
     finally:

@@ -116,22 +116,16 @@ def mask(scene: Scene) -> np.ndarray:
 @functools.cache
 def outline(shape: str) -> list[tuple[list[tuple[float, float]], int]]:
     """Return the polygons of a shape in the unit circle, each with its fill (255 or 0)."""
-    match shape:
-        case "circle":
-            return [(_arc(0.95), 255)]
-        case "ring":
-            return [(_arc(1.0), 255), (_arc(0.52), 0)]
-        case "square":
-            return [([(-0.82, -0.82), (0.82, -0.82), (0.82, 0.82), (-0.82, 0.82)], 255)]
-        case "triangle":
-            return [([(0.0, -0.98), (1.0, 0.78), (-1.0, 0.78)], 255)]
-        case "star":
-            return [(_star(), 255)]
-        case "heart":
-            return [(_heart(), 255)]
-        case "cross":
-            return [(_cross(0.32), 255)]
-    raise ValueError(f"unknown shape {shape!r}")
+    outlines: dict[str, list[tuple[list[tuple[float, float]], int]]] = {
+        "circle": [(_arc(0.95), 255)],
+        "ring": [(_arc(1.0), 255), (_arc(0.52), 0)],
+        "square": [([(-0.82, -0.82), (0.82, -0.82), (0.82, 0.82), (-0.82, 0.82)], 255)],
+        "triangle": [([(0.0, -0.98), (1.0, 0.78), (-1.0, 0.78)], 255)],
+        "star": [(_star(), 255)],
+        "heart": [(_heart(), 255)],
+        "cross": [(_cross(0.32), 255)],
+    }
+    return outlines[shape]
 
 
 def _place(point: tuple[float, float], scene: Scene) -> tuple[float, float]:
@@ -161,7 +155,12 @@ def _heart() -> list[tuple[float, float]]:
     for step in range(72):
         turn = 2 * math.pi * step / 72
         x = 16 * math.sin(turn) ** 3
-        y = 13 * math.cos(turn) - 5 * math.cos(2 * turn) - 2 * math.cos(3 * turn) - math.cos(4 * turn)
+        y = (
+            13 * math.cos(turn)
+            - 5 * math.cos(2 * turn)
+            - 2 * math.cos(3 * turn)
+            - math.cos(4 * turn)
+        )
         points.append((x / 16.5, -(y + 2.5) / 15.5))
     return points
 

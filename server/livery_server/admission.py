@@ -9,7 +9,6 @@ import itertools
 from collections.abc import Callable
 
 from livery_registry import State
-
 from livery_server.bounds import DRAWN_SEED_MAX, Bounds
 from livery_server.engine.errors import UnknownSampler
 from livery_server.errors import InvalidRequest, OutOfTime, Violation
@@ -80,9 +79,7 @@ class Admission:
         sampler = self._sampler(spec)
         worn = self._stacker.pin(spec, tagged=tagged, state=state)
         _refuse(
-            self._prompts.check_tokens(
-                tagged.text, negative_prompt=spec.negative_prompt, worn=worn
-            )
+            self._prompts.check_tokens(tagged.text, negative_prompt=spec.negative_prompt, worn=worn)
         )
         first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed
         return Job(

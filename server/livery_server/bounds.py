@@ -103,7 +103,13 @@ class Bounds:
         limits = self._limits
         asked = (
             ("num_inference_steps", numbers.steps, limits.steps_max, "STEPS", "steps_max"),
-            ("num_images", numbers.images, limits.images_per_job_max, "IMAGES", "images_per_job_max"),
+            (
+                "num_images",
+                numbers.images,
+                limits.images_per_job_max,
+                "IMAGES",
+                "images_per_job_max",
+            ),
         )
         return [
             Violation(

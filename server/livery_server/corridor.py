@@ -6,11 +6,10 @@ thread at the loop's inbox and the job's outbox only. Knows nothing of protobuf.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any
 
 from livery_registry import Registry
-
 from livery_server.admission import Admission
 from livery_server.errors import Draining, JobCancelled, OutOfTime
 from livery_server.job import Accepted, Done, Event, Failed, JobSpec
@@ -59,7 +58,7 @@ class Corridor:
         """Jobs admitted and not over."""
         return len(self._running)
 
-    async def generate(self, spec: JobSpec) -> AsyncIterator[Event]:
+    async def generate(self, spec: JobSpec) -> AsyncGenerator[Event, None]:
         """Admit a job and yield its events, `Accepted` first and `Done` last.
 
         Closing the iterator early stops the job within one step.
@@ -72,6 +71,7 @@ class Corridor:
             yield Accepted(job=run.job, rows_ahead=run.seats.rows_ahead)
             await self._load(run)
             self._loop.join(run)
+            run.is_joined = True
             while True:
                 event = await run.outbox.get()
                 if isinstance(event, Failed):
@@ -123,9 +123,7 @@ class Corridor:
             seats = self._room.enter(len(job.seeds))
         except Exception as error:
             raise self._count(error) from error.__cause__
-        outbox = Outbox(
-            droppable_max=self._limits.outbox_events_max, reader_loop=self._reader_loop
-        )
+        outbox = Outbox(droppable_max=self._limits.outbox_events_max, reader_loop=self._reader_loop)
         run = JobRun(job, outbox=outbox, seats=seats, on_end=self._on_end, clock=self._clock)
         self._running[job.ticket] = run
         return run

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
-from livery_registry import BaseProfile
 
+from livery_registry import BaseProfile
 from livery_server.engine.errors import EngineError
 from livery_server.engine.row import RowSpec
 

@@ -94,7 +94,5 @@ class Finisher:
         if not run.job.worn:
             self._metrics.rows.labels(adapter="", version="").inc()
         run.deliver(
-            ImageReady(
-                index=index, png=png, seed=run.job.seeds[index], provenance_json=provenance
-            )
+            ImageReady(index=index, png=png, seed=run.job.seeds[index], provenance_json=provenance)
         )

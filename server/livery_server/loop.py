@@ -85,6 +85,11 @@ class Loop(Generic[R]):
         except queue.Full:
             return
 
+    @property
+    def running_count(self) -> int:
+        """Open rows, as of this moment."""
+        return self._roster.running_count
+
     def turn(self) -> None:
         """Do everything that belongs to one step boundary, and one step."""
         self._take_in()
@@ -94,7 +99,6 @@ class Loop(Generic[R]):
         self._roster.note_overtaken(choice.overtaken)
         self._open(choice.opened)
         self._step([begun for key in choice.batch if (begun := self._roster.begun(key))])
-        self._metrics.rows_running.set(self._roster.running_count)
 
     def _live(self) -> None:
         while not self._is_stopping:

@@ -118,9 +118,7 @@ def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
     return "\n".join(lines)
 
 
-def encode_image(
-    pixels: Pixels, *, job: Job, index: int, origin: Origin
-) -> tuple[bytes, str]:
+def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tuple[bytes, str]:
     """Return the PNG with its provenance, and the JSON that is returned beside it.
 
     The JSON beside the image also names the job and the log position.

@@ -150,7 +150,7 @@ class Roster(Generic[R]):
 
     def _waiting_rows(self, can_open: Callable[[RowSpec], bool]) -> list[WaitingRow]:
         fits: dict[int, bool] = {}
-        rows = []
+        rows: list[WaitingRow] = []
         for key in sorted(self._waiting):
             job = self._runs[key[0]].job
             if key[0] not in fits:

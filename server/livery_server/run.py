@@ -28,6 +28,7 @@ class JobRun:
         outbox: Where its events go.
         seats: Its places in the waiting room.
         stack: Its adapters in host memory with their weights, once they are loaded.
+        is_joined: The engine's thread has it, so only that thread may end it early.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class JobRun:
         self.outbox = outbox
         self.seats = seats
         self.stack: tuple[tuple[HostAdapter, float], ...] = ()
+        self.is_joined = False
         self._leases: tuple[Lease[HostAdapter], ...] = ()
         self._on_end = on_end
         self._clock = clock

@@ -236,4 +236,3 @@ def _unknown(name: str, *, known: Mapping[str, Any], where: str) -> BadSettings:
     near = [other for other in known if name.lower().split(".")[-1][:6] in other.lower()]
     hint = f"did you mean {', '.join(near[:3])}?" if near else "see `livery serve --help`"
     return BadSettings(f"there is no setting {name} ({where})", hint=hint)
-

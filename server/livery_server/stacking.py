@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from livery_registry import AdapterRef, InvalidName, State
-
 from livery_server.errors import InvalidRequest, NotServable, Violation, invalid
 from livery_server.job import JobSpec, Worn
 from livery_server.limits import Limits
@@ -74,7 +73,7 @@ class Stacker:
             if abs(one.weight) > most:
                 yield Violation(
                     field="adapters",
-                    description=f"weight {one.weight:g} of {one.release.adapter} is beyond {most:g}",
+                    description=f"weight {one.weight:g} of {one.release.adapter} exceeds {most:g}",
                     reason="INVALID_WEIGHT",
                     hint=f"use -{most:g} to {most:g} (limits.weight_abs_max)",
                 )

@@ -43,14 +43,14 @@ class Diffusers:
             component: header_config(file.metadata, component=component)
             for component in context.profile.modules
         }
-        refusals = tuple(
+        refusals = dict.fromkeys(
             problem
             for config in configs.values()
             if config is not None
             for problem in refuse_config(config, name=file.path.name)
         )
         if refusals:
-            return Reading(problems=refusals)
+            return Reading(problems=tuple(refusals))
 
         def alpha_rule(component: str, module: str, rank: int) -> Alpha | None:
             config = configs[component]

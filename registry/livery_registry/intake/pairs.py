@@ -17,10 +17,11 @@ Part = Literal["down", "up", "alpha"]
 """What a tensor is to its layer."""
 
 _FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
+_TELLING = "text width"
 _REMEDIES = {
     "UNKNOWN_KEYS": "Check which base it was trained for; no layer of this base has the name.",
     "DUPLICATE_TARGET": "Remove one of the two: a layer can be changed once by a file.",
-    "INCOMPLETE_PAIR": "Export the file again: a layer needs its down and its up factor.",
+    "INCOMPLETE_PAIR": "Export the file again: a layer needs a down and an up factor that fit.",
     "UNSUPPORTED_DTYPE": "Export the file in float16, bfloat16 or float32.",
     "UNSUPPORTED_DIALECT": "Train or export it for linear layers and 1x1 convolutions only.",
     "SHAPE_MISMATCH": "Serve it on the base that it was trained on.",
@@ -80,7 +81,9 @@ class _Ledger:
         self.found.setdefault(reason, []).append((detail, key))
 
     def problems(self) -> tuple[Problem, ...]:
-        return tuple(_problem(reason, hits) for reason, hits in self.found.items())
+        """The wrong base explains most other refusals, so it comes first."""
+        ordered = sorted(self.found, key=lambda reason: reason != "SHAPE_MISMATCH")
+        return tuple(_problem(reason, self.found[reason]) for reason in ordered)
 
 
 def pair_up(
@@ -164,16 +167,16 @@ def _rank(file: TensorFile, down_key: str, up_key: str, *, module: str, shape: M
     if not shape.is_pointwise or _is_spatial(down) or _is_spatial(up):
         raise _Refused("UNSUPPORTED_DIALECT", f"{module} is a convolution larger than 1x1 (LoCon)")
     if len(down) not in (2, 4) or len(up) not in (2, 4):
-        raise _Refused("SHAPE_MISMATCH", f"{module}: down {list(down)} and up {list(up)}")
+        raise _Refused("INCOMPLETE_PAIR", f"{module}: down {list(down)} and up {list(up)}")
     if (down[1], up[0]) != (shape.inputs, shape.outputs):
         detail = (
             f"{module} maps {down[1]} to {up[0]}, in this base {shape.inputs} to {shape.outputs}"
         )
         if "attn2.to_k" in module and down[1] in _FAMILY_OF_WIDTH:
-            detail += f"; text width {down[1]} is that of {_FAMILY_OF_WIDTH[down[1]]}"
+            detail += f"; {_TELLING} {down[1]} is that of {_FAMILY_OF_WIDTH[down[1]]}"
         raise _Refused("SHAPE_MISMATCH", detail)
     if down[0] != up[1]:
-        raise _Refused("SHAPE_MISMATCH", f"{module}: its factors have ranks {down[0]} and {up[1]}")
+        raise _Refused("INCOMPLETE_PAIR", f"{module}: factors of ranks {down[0]} and {up[1]}")
     return down[0]
 
 
@@ -209,6 +212,7 @@ def _reason_of_unknown(file: TensorFile, key: str) -> str:
 
 
 def _problem(reason: str, hits: list[tuple[str, str]]) -> Problem:
+    hits = sorted(hits, key=lambda hit: _TELLING not in hit[0])
     first = "; ".join(detail for detail, _ in hits[:3])
     more = f"; and {len(hits) - 3} more" if len(hits) > 3 else ""
     leads = {

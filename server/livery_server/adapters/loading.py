@@ -5,9 +5,12 @@ In: a digest. Out: a `HostAdapter`. Runs in worker threads. Nothing that the bas
 completely gets past this room.
 """
 
-import torch
-from livery_registry import BaseProfile, Digest, Manifest, Registry, read_canonical
+import tempfile
+from pathlib import Path
 
+import torch
+
+from livery_registry import BaseProfile, Digest, Manifest, Registry, read_canonical
 from livery_server.adapters.packed import HostAdapter, pack
 from livery_server.errors import NotServable
 
@@ -30,7 +33,13 @@ class ReleaseLoader:
         manifest = self._registry.manifest(Digest.parse(digest))
         check_fit(manifest, profile=self._profile)
         path = self._registry.blob_path(manifest.canonical.sha256)
-        return pack(read_canonical(path, manifest), manifest=manifest, dtype=self._dtype)
+        if path is not None:
+            return pack(read_canonical(path, manifest), manifest=manifest, dtype=self._dtype)
+        with tempfile.TemporaryDirectory(prefix="livery-fetch-") as folder:
+            copy = Path(folder) / "canonical.safetensors"
+            self._registry.fetch(manifest.canonical, copy)
+            canonical = read_canonical(copy, manifest, verify=False)
+            return pack(canonical, manifest=manifest, dtype=self._dtype)
 
 
 def check_fit(manifest: Manifest, *, profile: BaseProfile) -> None:

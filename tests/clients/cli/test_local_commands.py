@@ -48,11 +48,9 @@ def served(monkeypatch: pytest.MonkeyPatch, engine: None) -> list[Settings]:
     """Put an app that ends at once in the server's place; give the settings it was run with."""
     settings: list[Settings] = []
 
-    async def serve(given: Settings, *, on_ready: Callable[[Any], None]) -> None:
+    async def serve(given: Settings, *, on_ready: Callable[[str, str], None]) -> None:
         settings.append(given)
-        ready: Any = ModuleType("ready")
-        ready.address, ready.metrics_address = "127.0.0.1:4242", None
-        on_ready(ready)
+        on_ready("127.0.0.1:4242", "")
 
     app: Any = ModuleType("livery_server.app")
     app.serve = serve

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the command line meets the server's packages: name the missing extra, translate errors."""
+"""Where the command line meets the server's packages: missing extras, errors, chatter."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from livery.errors import FailedPrecondition, InvalidArgument
 
@@ -41,3 +43,14 @@ def reported_as_invalid(*trees: type[Exception]) -> Iterator[None]:
         raise InvalidArgument(
             str(error), reason=getattr(error, "reason", ""), hint=getattr(error, "hint", "")
         ) from error
+
+
+def quieten_libraries(base: str) -> None:
+    """Keep the model libraries' chatter off the terminal; bars stay for what may be a download.
+
+    They read these variables when they are imported, so this comes first.
+    """
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    if base == "demo" or Path(base).exists():
+        os.environ.setdefault("TQDM_DISABLE", "1")

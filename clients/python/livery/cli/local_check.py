@@ -7,13 +7,17 @@ The registry and the engine are imported only here and only when asked for.
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from livery.cli.extras import SERVER_EXTRA, missing_extra, reported_as_invalid
+from livery.cli.extras import (
+    SERVER_EXTRA,
+    missing_extra,
+    quieten_libraries,
+    reported_as_invalid,
+)
 from livery.releases import CheckReport, Problem
 
 
@@ -26,7 +30,7 @@ def check_locally(
         FailedPrecondition: The extra `server` is not installed.
         InvalidArgument: The base cannot be loaded.
     """
-    _quieten(base)
+    quieten_libraries(base)
     with missing_extra(SERVER_EXTRA, needed_for="livery check --base"):
         engine: Any = importlib.import_module("livery_server.engine")
         registry: Any = importlib.import_module("livery_registry")
@@ -40,14 +44,6 @@ def check_locally(
             limits=intake.IntakeLimits(),
         )
     return _read_report(checked.report)
-
-
-def _quieten(base: str) -> None:
-    """Keep the libraries' chatter off the terminal; bars stay for what may be a download."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
-    if base == "demo" or Path(base).exists():
-        os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 def _read_report(report: Any) -> CheckReport:

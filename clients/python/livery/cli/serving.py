@@ -7,6 +7,7 @@ Options become overrides of the server's settings; the server's packages are imp
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import os
 from pathlib import Path
@@ -14,7 +15,12 @@ from typing import Any
 
 import click
 
-from livery.cli.extras import SERVER_EXTRA, missing_extra, reported_as_invalid
+from livery.cli.extras import (
+    SERVER_EXTRA,
+    missing_extra,
+    quieten_libraries,
+    reported_as_invalid,
+)
 from livery.cli.output import Output
 from livery.cli.session import with_output
 
@@ -54,17 +60,21 @@ def serve(
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     overrides = options | {"insecure": insecure or None} | dict(map(_setting, settings))
     with missing_extra(SERVER_EXTRA, needed_for="livery serve"):
-        server_settings: Any = importlib.import_module("livery_server.settings")
+        settings_module: Any = importlib.import_module("livery_server.settings")
         server_errors: Any = importlib.import_module("livery_server.errors")
+        server_log: Any = importlib.import_module("livery_server.log")
+    with reported_as_invalid(server_errors.ServerError):
+        loaded = settings_module.load_settings(
+            file=config, environment=os.environ, overrides=overrides
+        )
+    quieten_libraries(loaded.base)
+    with missing_extra(SERVER_EXTRA, needed_for="livery serve"):
         engine: Any = importlib.import_module("livery_server.engine")
         registry: Any = importlib.import_module("livery_registry")
         app: Any = importlib.import_module("livery_server.app")
-    trees = (server_errors.ServerError, engine.EngineError, registry.RegistryError)
-    with reported_as_invalid(*trees):
-        loaded = server_settings.load_settings(
-            file=config, environment=os.environ, overrides=overrides
-        )
-        asyncio.run(app.serve(loaded, on_ready=lambda ready: _announce(output, ready)))
+    server_log.set_up_logging()
+    with reported_as_invalid(server_errors.ServerError, engine.EngineError, registry.RegistryError):
+        asyncio.run(app.serve(loaded, on_ready=functools.partial(_announce, output)))
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -74,6 +84,6 @@ def _setting(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
-def _announce(output: Output, ready: Any) -> None:
-    document = {"address": ready.address, "metrics_address": ready.metrics_address}
-    output.answer_line(document, f"listening on {ready.address}; stop with Ctrl-C")
+def _announce(output: Output, address: str, metrics_address: str) -> None:
+    document = {"address": address, "metrics_address": metrics_address}
+    output.answer_line(document, f"listening on {address}; stop with Ctrl-C")

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The composition root: everything is constructed here and passed on; nothing is global.
+
+In: settings. Out: a server that runs until it is told to stop, then drains. Other hosts of the
+same core construct `App` themselves.
+"""
+
+import asyncio
+import json
+import os
+import random
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from livery_registry import IntakeLimits, Registry
+from livery_server.adapters.tiers import HostCache
+from livery_server.admission import Admission
+from livery_server.bounds import Bounds, Canvas
+from livery_server.corridor import Corridor
+from livery_server.engine.samplers import SAMPLERS, resolve_sampler
+from livery_server.engine_port import EnginePort
+from livery_server.finishing import Finisher
+from livery_server.follower import Follower
+from livery_server.log import log_event
+from livery_server.loop import Loop
+from livery_server.metrics import Metrics
+from livery_server.metrics_page import MetricsPage
+from livery_server.prompts import PromptChecker
+from livery_server.provenance import Origin
+from livery_server.publishing import Publishing
+from livery_server.rpc.generation import GenerationServicer
+from livery_server.rpc.operations import OperationsServicer
+from livery_server.rpc.registry import RegistryServicer
+from livery_server.rpc.server import RpcServer
+from livery_server.rpc.status import Guard
+from livery_server.scheduler.queue import WaitingRoom
+from livery_server.settings import Settings
+from livery_server.stacking import Stacker
+from livery_server.version import livery_version
+from livery_server.warmth import Warmth
+
+if TYPE_CHECKING:
+    from livery_server.adapters.packed import HostAdapter
+
+OnReady = Callable[[str, str], None]
+"""Called once with the address and the metrics address; the latter may be empty."""
+
+
+class App:
+    """One server around one engine and one registry. Construct it within a running event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        engine: EnginePort[Any],
+        registry: Registry,
+        load_adapter: "Callable[[str], HostAdapter]",
+    ) -> None:
+        """Construct every part; nothing runs yet.
+
+        Args:
+            settings: What the server was told.
+            engine: The resident base; from `start` on, the app's thread owns it.
+            registry: The registry, opened.
+            load_adapter: Brings a digest into host memory; called in worker threads.
+        """
+        limits = settings.limits
+        self._settings = settings
+        self.metrics = Metrics()
+        self.registry = registry
+        self._loads = ThreadPoolExecutor(
+            max_workers=limits.adapter_loads_max, thread_name_prefix="livery-load"
+        )
+        self.cache = HostCache(
+            load=load_adapter,
+            bytes_max=limits.host_bytes_max,
+            executor=self._loads,
+            metrics=self.metrics,
+        )
+        self._finisher = Finisher(
+            origin=_origin(engine, registry),
+            backlog_max=limits.finish_backlog_max,
+            metrics=self.metrics,
+        )
+        self.loop = Loop(engine, limits=limits, finisher=self._finisher, metrics=self.metrics)
+        self.room = WaitingRoom(rows_max=limits.queue_rows_max, retry_seconds=limits.retry_seconds)
+        self.corridor = Corridor(
+            registry=registry,
+            admission=_admission(engine, settings),
+            room=self.room,
+            cache=self.cache,
+            loop=self.loop,
+            limits=limits,
+            metrics=self.metrics,
+            clock=time.monotonic,
+        )
+        self._warmth = Warmth(registry, cache=self.cache)
+        self._follower = Follower(
+            registry,
+            poll_seconds=settings.poll_seconds,
+            on_records=self._warmth.review,
+            metrics=self.metrics,
+        )
+        self._rpc = self._build_rpc(engine)
+        self._page: MetricsPage | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._describe(engine)
+
+    async def start(self) -> tuple[str, str]:
+        """Start threads, metrics page and gRPC; return address and metrics address.
+
+        Raises:
+            BadSettings: An address cannot be had.
+        """
+        address = await self._rpc.start(self._settings.listen)
+        if self._settings.metrics_listen:
+            self._page = MetricsPage(self._settings.metrics_listen, registry=self.metrics.registry)
+        self._finisher.start()
+        self.loop.start()
+        self._warmth.review()
+        self._tasks.append(asyncio.create_task(self._follower.run(), name="livery-follower"))
+        await self._rpc.begin_serving()
+        return address, self._page.address if self._page else ""
+
+    async def drain(self) -> None:
+        """Refuse new jobs; running ones go on. Idempotent."""
+        self.corridor.drain()
+        await self._rpc.end_serving()
+
+    async def stop(self) -> int:
+        """Drain within the settings' bound, then stop everything; return the jobs cut off."""
+        await self.drain()
+        left = await self.corridor.wait_until_empty(seconds_max=self._settings.drain_seconds_max)
+        self.corridor.stop_all()
+        self._follower.close()
+        self._warmth.close()
+        await self._rpc.stop(grace_seconds=1.0)
+        await asyncio.gather(*self._tasks)
+        await asyncio.to_thread(self.loop.stop)
+        await asyncio.to_thread(self._finisher.stop)
+        self._loads.shutdown(wait=False, cancel_futures=True)
+        if self._page is not None:
+            await asyncio.to_thread(self._page.close)
+        return left
+
+    def _build_rpc(self, engine: EnginePort[Any]) -> RpcServer:
+        limits, guard = self._settings.limits, Guard(self.metrics)
+        intake = IntakeLimits(
+            files_max=limits.upload_files_max,
+            file_bytes_max=limits.upload_bytes_max,
+            rank_max=min(IntakeLimits().rank_max, self._settings.slot_rank_total),
+        )
+        publishing = Publishing(
+            self.registry,
+            profile=engine.profile,
+            limits=intake,
+            cache=self.cache,
+            follower=self._follower,
+        )
+        return RpcServer(
+            generation=GenerationServicer(self.corridor, guard=guard),
+            registry=RegistryServicer(
+                self.registry,
+                publishing=publishing,
+                follower=self._follower,
+                limits=limits,
+                guard=guard,
+            ),
+            operations=OperationsServicer(
+                registry=self.registry,
+                engine=engine,
+                corridor=self.corridor,
+                room=self.room,
+                loop=self.loop,
+                cache=self.cache,
+                drain=self.drain,
+                guard=guard,
+            ),
+            limits=limits,
+        )
+
+    def _describe(self, engine: EnginePort[Any]) -> None:
+        metrics = self.metrics
+        metrics.describe(
+            version=livery_version(), base_family=engine.profile.family, device=engine.device
+        )
+        metrics.rows_waiting.set_function(lambda: self.room.depth)
+        metrics.rows_running.set_function(lambda: self.loop.running_count)
+        metrics.registry_seq.set_function(lambda: self.registry.seq)
+        metrics.registry_lag_seconds.set_function(lambda: self._follower.lag_seconds)
+
+
+async def serve(
+    settings: Settings, *, on_ready: OnReady | None = None, stop: asyncio.Event | None = None
+) -> None:
+    """Load the base, serve until SIGTERM, SIGINT or `stop`, then drain.
+
+    Raises:
+        BadSettings: An address cannot be had.
+        BaseNotLoadable: The base cannot be served.
+        RegistryError: The registry cannot be opened.
+    """
+    stop = stop or asyncio.Event()
+    _stop_on_signals(stop)
+    begun_at = time.monotonic()
+    app = await asyncio.to_thread(_load, settings)
+    registry, engine, load_adapter = app
+    server = App(settings, engine=engine, registry=registry, load_adapter=load_adapter)
+    address, metrics_address = await server.start()
+    log_event(
+        "server.ready",
+        address=address,
+        metrics=metrics_address or "off",
+        base=engine.source,
+        device=engine.device,
+        registry=registry.id,
+        seconds=time.monotonic() - begun_at,
+    )
+    if settings.ready_file is not None:
+        _write_ready(Path(settings.ready_file), address=address, metrics_address=metrics_address)
+    if on_ready is not None:
+        on_ready(address, metrics_address)
+    await stop.wait()
+    log_event("server.draining", jobs=server.corridor.jobs_left)
+    left = await server.stop()
+    log_event("server.stopped", jobs_cut_off=left)
+
+
+def _load(settings: Settings) -> "tuple[Registry, EnginePort[Any], Callable[[str], HostAdapter]]":
+    """Open the registry and load the engine: the slow part, in a worker thread."""
+    from livery_server.adapters.loading import ReleaseLoader  # noqa: PLC0415 - torch comes late
+    from livery_server.engine import EngineSettings, load_engine  # noqa: PLC0415 - likewise
+
+    registry = Registry.open(settings.registry)
+    engine = load_engine(
+        EngineSettings(
+            base=settings.base,
+            base_config=settings.base_config,
+            device=settings.device,
+            dtype=settings.dtype,
+            slot_rank_total=settings.slot_rank_total,
+            torch_threads=settings.torch_threads,
+        )
+    )
+    loader = ReleaseLoader(registry, profile=engine.profile, dtype=engine.dtype)
+    return registry, engine, loader
+
+
+def _admission(engine: EnginePort[Any], settings: Settings) -> Admission:
+    limits, defaults = settings.limits, settings.defaults
+    canvas = Canvas(
+        native_width=engine.native_width,
+        native_height=engine.native_height,
+        pixel_multiple=engine.pixel_multiple,
+    )
+    rng = random.SystemRandom()
+    return Admission(
+        bounds=Bounds(canvas=canvas, limits=limits, defaults=defaults),
+        stacker=Stacker(
+            base_family=engine.profile.family,
+            rank_total_max=settings.slot_rank_total,
+            limits=limits,
+        ),
+        prompts=PromptChecker(reader=engine.new_prompt_reader(), limits=limits),
+        resolve_sampler=resolve_sampler,
+        limits=limits,
+        defaults=defaults,
+        clock=time.monotonic,
+        new_id=lambda: secrets.token_hex(8),
+        draw_seed=lambda most: rng.randint(0, most),
+    )
+
+
+def _origin(engine: EnginePort[Any], registry: Registry) -> Origin:
+    return Origin(
+        livery=livery_version(),
+        base_family=engine.profile.family,
+        base_fingerprint=engine.profile.fingerprint,
+        base_source=Path(engine.source).name or engine.source,
+        registry_id=registry.id,
+        versions=engine.versions,
+        sampler_titles={name: sampler.title for name, sampler in SAMPLERS.items()},
+    )
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+def _write_ready(path: Path, *, address: str, metrics_address: str) -> None:
+    document = {"address": address, "metrics_address": metrics_address, "pid": os.getpid()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(document), encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GenerationService: one request in, the events of its job out.
+
+Converts once on the way in and once on the way out; everything between is the corridor's.
+"""
+
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+
+from livery.v1 import generation_service_pb2, generation_service_pb2_grpc
+from livery_server.corridor import Corridor
+from livery_server.rpc.convert import read_request, write_event
+from livery_server.rpc.status import Guard
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
+    """Serves `livery.v1.GenerationService`."""
+
+    def __init__(self, corridor: Corridor, *, guard: Guard) -> None:
+        self._corridor = corridor
+        self._guard = guard
+
+    async def Generate(
+        self, request: generation_service_pb2.GenerateRequest, context: Context
+    ) -> None:
+        """Stream the life of one job; a caller that leaves stops it within one step."""
+        await self._guard.call(context, self._generate(request, context))
+
+    async def _generate(
+        self, request: generation_service_pb2.GenerateRequest, context: Context
+    ) -> None:
+        spec = read_request(request, seconds_left=context.time_remaining())
+        async with aclosing(self._corridor.generate(spec)) as events:
+            async for event in events:
+                await context.write(write_event(event))

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from livery_registry import check
+from tests.registry.fakes import Tensors, kohya_tensors, sd_profile, write
+
+STEM = "lora_unet_mid_block_attentions_0_proj_in"
+FOREIGN = {
+    f"{STEM}.lora_mid.weight": ("UNSUPPORTED_DIALECT", "Tucker"),
+    f"{STEM}.hada_w1_a": ("UNSUPPORTED_DIALECT", "LoHa"),
+    f"{STEM}.lokr_w1": ("UNSUPPORTED_DIALECT", "LoKr"),
+    f"{STEM}.dora_scale": ("UNSUPPORTED_DIALECT", "DoRA"),
+    "base_model.model.mid_block.x.lora_magnitude_vector": ("UNSUPPORTED_DIALECT", "DoRA"),
+    f"{STEM}.oft_blocks": ("UNSUPPORTED_DIALECT", "OFT"),
+    f"{STEM}.diff": ("UNSUPPORTED_DIALECT", "full differences"),
+    f"{STEM}.diff_b": ("UNSUPPORTED_DIALECT", "full differences"),
+    f"{STEM}.a1.weight": ("UNSUPPORTED_DIALECT", "GLoRA"),
+    f"{STEM}.on_input": ("UNSUPPORTED_DIALECT", "IA3"),
+    "unet.mid_block.x.lora_B.bias": ("UNSUPPORTED_DIALECT", "biases"),
+    "model.diffusion_model.input_blocks.0.0.weight": ("UNSUPPORTED_DIALECT", "full checkpoint"),
+    "conv_in.weight": ("UNSUPPORTED_DIALECT", "full checkpoint"),
+    "control_model.x": ("UNSUPPORTED_DIALECT", "ControlNet"),
+    "bundle_emb.token.string_to_param.*": ("UNSUPPORTED_DIALECT", "bundled"),
+    "lora_te1_text_model_encoder_layers_0_mlp_fc1.alpha": ("WRONG_FAMILY", "SDXL"),
+    "lora_te2_text_model_encoder_layers_0_mlp_fc1.alpha": ("WRONG_FAMILY", "SDXL"),
+    "lora_unet_input_blocks_4_1_transformer_blocks_1_attn1_to_q.alpha": ("WRONG_FAMILY", "SDXL"),
+    "text_encoder_2.text_model.x.lora_A.weight": ("WRONG_FAMILY", "SDXL"),
+    "conditioner.embedders.0.x": ("WRONG_FAMILY", "SDXL"),
+    "transformer.single_transformer_blocks.0.lora_A.weight": ("WRONG_FAMILY", "later family"),
+    "clip_g": ("WRONG_FAMILY", "SDXL"),
+}
+
+
+@pytest.mark.parametrize("beside_lora", [True, False])
+@pytest.mark.parametrize("key", FOREIGN)
+def test_foreign_format_is_named(key: str, beside_lora: bool, tmp_path: Path) -> None:
+    """Each known format that is not taken is refused by its name, with a remedy."""
+    reason, what = FOREIGN[key]
+    tensors: Tensors = {
+        **(kohya_tensors(sd_profile()) if beside_lora else {}),
+        key: np.ones((2, 2)),
+    }
+
+    report = check([write(tmp_path / "x.safetensors", tensors)], profile=sd_profile()).report
+
+    (problem,) = report.problems
+    assert not report.accepted
+    assert problem.reason == reason
+    assert what in problem.message and problem.remedy and problem.keys == (key,)
+
+
+def test_large_convolution_is_named(tmp_path: Path) -> None:
+    """A 3x3 convolution is refused as what it is, whether the base has it or not."""
+    profile = sd_profile(with_resnets=True)
+    for block in (0, 7):
+        stem = f"lora_unet_down_blocks_{block}_resnets_0_conv1"
+        tensors: Tensors = {
+            f"{stem}.lora_down.weight": np.ones((2, 8, 3, 3)),
+            f"{stem}.lora_up.weight": np.ones((8, 2, 1, 1)),
+        }
+
+        report = check([write(tmp_path / "x.safetensors", tensors)], profile=profile).report
+
+        assert "UNSUPPORTED_DIALECT" in [problem.reason for problem in report.problems]
+        assert "LoCon" in report.problems[0].message
+
+
+def test_unknown_tensors_are_refused(tmp_path: Path) -> None:
+    """Tensors of no dialect are refused with the first key."""
+    tensors: Tensors = {"layer.one": np.ones((2, 2)), "layer.two": np.ones((2, 2))}
+
+    report = check([write(tmp_path / "x.safetensors", tensors)], profile=sd_profile()).report
+
+    assert report.problems[0].reason == "UNSUPPORTED_DIALECT"
+    assert "layer.one" in report.problems[0].message

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from livery_registry import Checked, check
+from tests.registry.fakes import sd_profile, write
+
+WIDTH = 12
+
+
+def checked(folder: Path, key: str, vectors: object, *words: str) -> Checked:
+    """Check one tensor as a file."""
+    path = write(folder / "x.safetensors", {key: np.asarray(vectors, "float32")})
+    return check([path], profile=sd_profile(), trigger_words=words)
+
+
+@pytest.mark.parametrize(("shape", "count"), [((WIDTH,), 1), ((1, WIDTH), 1), ((5, WIDTH), 5)])
+def test_key_is_the_token(shape: tuple[int, ...], count: int, tmp_path: Path) -> None:
+    """The key of the only tensor is the placeholder; its rows are the vectors."""
+    result = checked(tmp_path, "<ink>", np.ones(shape))
+
+    report = result.report
+    assert (report.accepted, report.kind, report.dialect) == (
+        True,
+        "textual_inversion",
+        "textual_inversion",
+    )
+    assert (report.trigger_words, report.target_count, report.rank) == (("<ink>",), count, 0)
+    assert [(x.token, x.component, x.count) for x in result.tokens] == [
+        ("<ink>", "text_encoder", count)
+    ]
+
+
+def test_nameless_vectors_need_a_word(tmp_path: Path) -> None:
+    """A file that names no token takes the author's word, and needs it."""
+    alone = checked(tmp_path, "emb_params", np.ones((2, WIDTH))).report
+    named = checked(tmp_path, "emb_params", np.ones((2, WIDTH)), "<ink>").report
+
+    assert [problem.reason for problem in alone.problems] == ["NO_TRIGGER"]
+    assert (named.accepted, named.trigger_words) == (True, ("<ink>",))
+
+
+def test_author_names_the_token(tmp_path: Path) -> None:
+    """One word of the author stands above the file's own; several must contain it."""
+    assert checked(tmp_path, "a", np.ones(WIDTH), "b").report.trigger_words == ("b",)
+    assert checked(tmp_path, "a", np.ones(WIDTH), "a", "b").report.trigger_words == ("a",)
+    assert not checked(tmp_path, "a", np.ones(WIDTH), "b", "c").report.accepted
+
+
+@pytest.mark.parametrize("token", ["two words", "x" * 65, "\u200b"])
+def test_impossible_token_is_refused(token: str, tmp_path: Path) -> None:
+    """A placeholder can be written in a prompt."""
+    report = checked(tmp_path, token, np.ones(WIDTH)).report
+
+    assert [problem.reason for problem in report.problems] == ["NO_TRIGGER"]
+
+
+@pytest.mark.parametrize(("width", "family"), [(768, "sd1"), (1024, "sd2"), (99, "another base")])
+def test_other_width_names_the_family(width: int, family: str, tmp_path: Path) -> None:
+    """Vectors of another width are for another family."""
+    report = checked(tmp_path, "<ink>", np.ones((1, width))).report
+
+    assert [problem.reason for problem in report.problems] == ["WRONG_WIDTH"]
+    assert family in report.problems[0].message
+
+
+def test_bad_vectors_are_refused(tmp_path: Path) -> None:
+    """NaN, and more vectors than a prompt can hold, are refused."""
+    bad = checked(tmp_path, "<ink>", [[np.nan] * WIDTH]).report
+    many = checked(tmp_path, "<ink>", np.ones((65, WIDTH))).report
+
+    assert [problem.reason for problem in bad.problems] == ["NOT_FINITE"]
+    assert [problem.reason for problem in many.problems] == ["TOO_LARGE"]

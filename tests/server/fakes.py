@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An engine without weights: its pixels are a pure function of what a row wears and asks.
+
+Steps take a settable time, or wait for permission one by one; failures can be injected at every
+place where the real engine can fail.
+"""
+
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from livery_registry import BaseProfile, Digest, ModuleShape, Registry
+from livery_server.adapters.packed import HostAdapter
+from livery_server.engine.errors import EngineError, SlotsExhausted
+from livery_server.engine.row import RowSpec
+from livery_server.engine_port import Pixels
+
+WIDTH = 8
+UNET_MODULE = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+TEXT_MODULE = "text_model.encoder.layers.0.self_attn.q_proj"
+TOKEN_LIMIT = 30
+
+PROFILE = BaseProfile(
+    family="sd1",
+    fingerprints={"unet": "sha256:" + "a" * 64, "text_encoder": "sha256:" + "b" * 64},
+    modules={
+        "unet": {UNET_MODULE: ModuleShape(kind="linear", inputs=WIDTH, outputs=WIDTH)},
+        "text_encoder": {TEXT_MODULE: ModuleShape(kind="linear", inputs=WIDTH, outputs=WIDTH)},
+    },
+    token_widths={"text_encoder": WIDTH},
+)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class FakeRow:
+    """A row that counts its steps."""
+
+    spec: RowSpec
+    steps_done: int = 0
+    failure: EngineError | None = None
+    is_open: bool = True
+
+    @property
+    def steps_total(self) -> int:
+        return self.spec.steps
+
+    @property
+    def is_done(self) -> bool:
+        return self.steps_done >= self.spec.steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeSlotUse:
+    """What one slot holds."""
+
+    digest: str
+    bytes: int
+    leases: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeReading:
+    """What a prompt comes to: one token a word."""
+
+    token_count: int
+    token_limit: int
+    used: frozenset[str]
+
+
+class FakePromptReader:
+    """Counts words."""
+
+    def read(self, prompt: str, tokens: Mapping[str, int]) -> FakeReading:
+        used = frozenset(token for token in tokens if token in prompt)
+        count = len(re.findall(r"\S+", prompt))
+        count += sum(tokens[token] - 1 for token in used)
+        return FakeReading(token_count=count, token_limit=TOKEN_LIMIT, used=used)
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeEngine:
+    """An engine that draws noise.
+
+    Attributes:
+        step_seconds: How long a step takes.
+        rank_total: Rank rows of all slots.
+        break_row: Says whether a row breaks in its next step, and how.
+        step_errors: Raised by the next steps, one each.
+        open_errors: Raised by the next openings, one each.
+        decode_errors: Raised by the next decodes, one each.
+        batches: The rows of every step, as they were asked for.
+        closed: Rows closed so far.
+    """
+
+    step_seconds: float = 0.0
+    rank_total: int = 64
+    break_row: Callable[[RowSpec], EngineError | None] = lambda spec: None
+    step_errors: list[Exception] = field(default_factory=list)
+    open_errors: list[Exception] = field(default_factory=list)
+    decode_errors: list[Exception] = field(default_factory=list)
+    batches: list[list[RowSpec]] = field(default_factory=list)
+    closed: int = 0
+    profile: BaseProfile = PROFILE
+    source: str = "/bases/fake-base"
+    device: str = "cpu"
+    native_width: int = 64
+    native_height: int = 64
+    pixel_multiple: int = 8
+    samplers: tuple[str, ...] = ("ddim", "euler")
+    versions: Mapping[str, str] = field(default_factory=lambda: {"fake": "1.0"})
+    _rows: list[FakeRow] = field(default_factory=list)
+    _permits: threading.Semaphore | None = None
+
+    def new_prompt_reader(self) -> FakePromptReader:
+        return FakePromptReader()
+
+    def hold_steps(self) -> None:
+        """Make every step wait for `allow`."""
+        self._permits = threading.Semaphore(0)
+
+    def allow(self, steps: int) -> None:
+        """Let so many steps happen."""
+        assert self._permits is not None, "steps are not held"
+        self._permits.release(steps)
+
+    @property
+    def open_count(self) -> int:
+        """Rows that are open."""
+        return len(self._rows)
+
+    def can_open(self, spec: RowSpec) -> bool:
+        return self._ranks_with(spec) <= self.rank_total
+
+    def open_rows(self, specs: Sequence[RowSpec]) -> list[FakeRow | EngineError]:
+        if self.open_errors:
+            raise self.open_errors.pop(0)
+        return [self._open(spec) for spec in specs]
+
+    def step(self, rows: Sequence[FakeRow]) -> None:
+        if self._permits is not None:
+            self._permits.acquire()
+        time.sleep(self.step_seconds)
+        assert len({(row.spec.width, row.spec.height) for row in rows}) == 1
+        assert all(row.is_open and not row.is_done for row in rows)
+        self.batches.append([row.spec for row in rows])
+        if self.step_errors:
+            raise self.step_errors.pop(0)
+        for row in rows:
+            row.failure = self.break_row(row.spec)
+            row.steps_done += 1
+
+    def preview(self, row: FakeRow) -> Pixels:
+        return draw(row.spec)[::8, ::8].copy()
+
+    def decode(self, row: FakeRow) -> Pixels:
+        assert row.is_done
+        if self.decode_errors:
+            raise self.decode_errors.pop(0)
+        return draw(row.spec)
+
+    def close_row(self, row: FakeRow) -> None:
+        if row.is_open:
+            row.is_open = False
+            self._rows.remove(row)
+            self.closed += 1
+
+    def residents(self) -> list[FakeSlotUse]:
+        worn: dict[str, list[HostAdapter]] = {}
+        for row in self._rows:
+            for adapter, _weight in row.spec.stack:
+                worn.setdefault(adapter.digest, []).append(adapter)
+        return [
+            FakeSlotUse(digest=digest, bytes=uses[0].resident_bytes, leases=len(uses))
+            for digest, uses in worn.items()
+        ]
+
+    def _open(self, spec: RowSpec) -> FakeRow | EngineError:
+        if not self.can_open(spec):
+            return SlotsExhausted("no room", hint="wear less")
+        row = FakeRow(spec=spec)
+        self._rows.append(row)
+        return row
+
+    def _ranks_with(self, spec: RowSpec) -> int:
+        adapters = [a for row in self._rows for a, _ in row.spec.stack]
+        adapters += [adapter for adapter, _weight in spec.stack]
+        return sum({adapter.digest: adapter.rank for adapter in adapters}.values())
+
+
+def draw(spec: RowSpec) -> Pixels:
+    """Return the pixels of a row: noise, seeded by everything that shapes it."""
+    return noise(
+        stack=[(adapter.digest, weight) for adapter, weight in spec.stack],
+        prompt=spec.prompt,
+        seed=spec.seed,
+        width=spec.width,
+        height=spec.height,
+    )
+
+
+def noise(
+    *, stack: Sequence[tuple[str, float]], prompt: str, seed: int, width: int, height: int
+) -> Pixels:
+    """Return what the fake engine draws for these digests and weights, prompt, seed and size."""
+    told = repr((list(stack), prompt, seed, width, height)).encode()
+    rng = np.random.default_rng(list(hashlib.sha256(told).digest()))
+    return rng.integers(0, 256, size=(height, width, 3), dtype=np.uint8)
+
+
+class FakeLoader:
+    """Loads releases without their weights; single loads can be held up or made to fail."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._gates: dict[str, threading.Event] = {}
+        self.errors: list[Exception] = []
+        self.loaded: list[str] = []
+
+    def hold(self, digest: str) -> threading.Event:
+        """Hold loads of a digest until the returned event is set."""
+        return self._gates.setdefault(digest, threading.Event())
+
+    def __call__(self, digest: str) -> HostAdapter:
+        if gate := self._gates.get(digest):
+            assert gate.wait(timeout=60), "a held load was never let go"
+        if self.errors:
+            raise self.errors.pop(0)
+        self.loaded.append(digest)
+        manifest = self._registry.manifest(Digest.parse(digest))
+        return HostAdapter(
+            digest=digest,
+            kind=manifest.kind,
+            rank=manifest.rank,
+            layers={},
+            tokens={},
+            resident_bytes=1_000,
+        )
