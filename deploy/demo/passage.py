@@ -2,8 +2,9 @@
 """A starting point for the autoencoder that already carries colour.
 
 From random weights a net this small, trained this briefly, drops a whole colour axis and never
-finds it again. So the first eight channels start as a passage: red, green, blue, their negatives (SiLU of a pair is
-linear: silu(x) - silu(-x) = x) and plus and minus one, which hold the scale through each GroupNorm.
+finds it again. So the first eight channels start as a passage: red, green, blue, their negatives
+(SiLU of a pair is linear: silu(x) - silu(-x) = x) and plus and minus one, which hold the scale
+through each GroupNorm.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def load_with(base: Path, folder: Path, name: str) -> StableDiffusionPipeline:
 
 
 def draw_sheets(base: Path, folder: Path, sheets: Path) -> None:
-    """Draw `base.png` (prompts down, seeds across) and `adapters.png` (adapters down, prompts across)."""
+    """Draw `base.png` (seeds across) and `adapters.png` (an adapter a row, prompts across)."""
     prompts = [prompt for prompt in SHEET_PROMPTS for _ in range(8)]
     save_sheet(
         sheets / "base.png",

@@ -75,6 +75,7 @@ def test_absent_server_is_unavailable() -> None:
     with Client("127.0.0.1:1") as client, pytest.raises(livery.Unavailable) as caught:
         client.warm("a/b")
 
+    assert str(caught.value) == "no server answers at 127.0.0.1:1"
     assert caught.value.reason == "UNAVAILABLE"
     assert "livery serve" in caught.value.hint
     assert "127.0.0.1:1" in caught.value.hint

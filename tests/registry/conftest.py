@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What every registry test may ask for: an empty registry in a folder of its own."""
+
 from pathlib import Path
 
 import pytest

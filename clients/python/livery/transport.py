@@ -76,13 +76,19 @@ def livery_error(call: FailedCall, *, address: str) -> LiveryError:
             retry_after_seconds = retry.retry_delay.ToTimedelta().total_seconds()
     is_ours = info.domain == ERROR_DOMAIN
     return STATUS_TABLE[code](
-        call.details() or code.name,
+        _message(call, address) or code.name,
         reason=info.reason if is_ours else code.name,
         hint=info.metadata["hint"] if "hint" in info.metadata else _default_hint(code, address),
         status=code.name,
         violations=violations,
         retry_after_seconds=retry_after_seconds,
     )
+
+
+def _message(call: FailedCall, address: str) -> str:
+    text = str(call.details() or "")
+    # gRPC lists every address it tried; a person asks whether somebody is there.
+    return f"no server answers at {address}" if text.startswith("failed to connect") else text
 
 
 def _details(call: FailedCall) -> list[Any]:

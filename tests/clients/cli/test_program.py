@@ -109,6 +109,15 @@ def test_error_says_what_to_do(livery: Livery, server: FakeServer) -> None:
     ]
 
 
+def test_restated_field_is_told_once(livery: Livery, server: FakeServer) -> None:
+    """A field whose description is the message adds only its name."""
+    server.state.fail_with = FakeStatus(3, "too many", "R", violations=(("steps", "too many"),))
+
+    ran = livery("generate", "x")
+
+    assert ran.err.splitlines() == ["error: too many (steps)", "reason: R"]
+
+
 def test_error_is_json_too(livery: Livery) -> None:
     """With `--json` stdout holds one document, also when it went wrong."""
     ran = livery("show", "acme/none", "--json")

@@ -34,7 +34,7 @@ class Output:
             return
         console = _console(sys.stdout)
         for one in text:
-            console.print(one, markup=False, highlight=False)
+            _print(console, one)
 
     def answer_line(self, value: Any, text: RenderableType) -> None:
         """Give one of many answers of a command that never ends by itself: JSON Lines, or text."""
@@ -42,12 +42,12 @@ class Output:
             sys.stdout.write(json.dumps(_plain(value), ensure_ascii=False) + "\n")
             sys.stdout.flush()
         else:
-            _console(sys.stdout).print(text, markup=False, highlight=False)
+            _print(_console(sys.stdout), text)
 
     def say(self, text: RenderableType) -> None:
         """Tell a person something on the way; silent with `--json`."""
         if not self.is_json:
-            _console(sys.stderr).print(text, markup=False, highlight=False)
+            _print(_console(sys.stderr), text)
 
     @contextmanager
     def progress(self, description: str, *, total: int) -> Iterator[ProgressBar]:
@@ -81,15 +81,18 @@ class ProgressBar:
 def show_error(error: LiveryError, *, is_json: bool) -> None:
     """Say what went wrong and what to do next on stderr; with `--json` also as the answer."""
     console = _console(sys.stderr)
-    console.print(Text.assemble(("error: ", "bold red"), str(error)))
+    restated = [one.field for one in error.violations if one.description.startswith(str(error))]
+    where = f" ({', '.join(restated)})" if restated else ""
+    _print(console, Text.assemble(("error: ", "bold red"), str(error), where))
     for violation in error.violations:
-        console.print(Text(f"  {violation.field}: {violation.description}"))
+        if violation.field not in restated:
+            _print(console, f"  {violation.field}: {violation.description}")
     if error.reason:
-        console.print(Text(f"reason: {error.reason}"))
+        _print(console, f"reason: {error.reason}")
     if error.hint:
-        console.print(Text(f"hint: {error.hint}"))
+        _print(console, f"hint: {error.hint}")
     if error.retry_after_seconds is not None:
-        console.print(Text(f"retry after: {error.retry_after_seconds:g} s"))
+        _print(console, f"retry after: {error.retry_after_seconds:g} s")
     if is_json:
         document = {
             "message": str(error),
@@ -154,6 +157,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _print(console: Console, one: RenderableType) -> None:
+    # Sentences stay on one line for `grep`; only tables are laid out.
+    is_text = isinstance(one, str | Text)
+    console.print(one, markup=False, highlight=False, soft_wrap=is_text)
+
+
 def _console(stream: Any) -> Console:
-    is_terminal = bool(stream.isatty())
-    return Console(file=stream, width=None if is_terminal else _PIPE_COLUMNS, soft_wrap=False)
+    return Console(file=stream, width=None if stream.isatty() else _PIPE_COLUMNS)
