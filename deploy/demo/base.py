@@ -28,7 +28,8 @@ from workers import average_gradients, rank, worker_count
 from world import Scene, caption, combinations, draw, make_scene
 
 BATCH_EARLY, BATCH_LATE = 16, 32
-EARLY_SHARE = 0.5
+EARLY_SHARE = 0.25
+TEXT_RATE_SHARE = 0.3
 LEARNING_RATE = 1e-3
 EMA_DECAY = 0.998
 CAPTION_DROP = 0.1
@@ -153,9 +154,11 @@ def train_base(
     average = Average(models)
     averaged = Models(models.tokenizer, average.text_encoder, average.unet, models.vae)
     parameters = [*models.unet.parameters(), *models.text_encoder.parameters()]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-3, fused=True
-    )
+    groups = [
+        {"params": list(models.unet.parameters()), "lr": LEARNING_RATE},
+        {"params": list(models.text_encoder.parameters()), "lr": LEARNING_RATE * TEXT_RATE_SHARE},
+    ]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: _rate(step, seen / samples)
     )

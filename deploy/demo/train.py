@@ -17,13 +17,15 @@ import torch
 from adapters import train_adapters
 from base import Corpus, Models, draw_corpus, make_models, save_base, train_base
 from classifier import train_classifier
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from report import write_figures
+from transformers import CLIPTextModel
 from vae import train_vae
+from words import teach_words
 from workers import rank, run_workers
 
 SEED = 11
-STAGES = ("vae", "corpus", "base", "classifier", "adapters", "report")
+STAGES = ("vae", "corpus", "words", "base", "classifier", "adapters", "report")
 
 
 def main() -> None:
@@ -58,6 +60,14 @@ def run_corpus(options: argparse.Namespace) -> None:
         pickle.dump(corpus.scenes, file)
 
 
+def run_words(options: argparse.Namespace) -> None:
+    """Teach the text encoder what captions say."""
+    models = make_models(_load_vae(options), options.out / "tokenizer", seed=SEED)
+    right = teach_words(models.text_encoder, models.tokenizer, steps=options.word_steps, seed=SEED)
+    models.text_encoder.save_pretrained(options.out / "text_encoder")
+    _note(options.out, "words_right", round(right, 3))
+
+
 def run_base(options: argparse.Namespace) -> None:
     """Train UNet and text encoder; the averaged weights are saved along the way."""
     started = time.monotonic()
@@ -75,6 +85,11 @@ def train_as_worker(options: argparse.Namespace) -> None:
     with (options.out / "scenes.pickle").open("rb") as file:
         corpus = Corpus(scenes=pickle.load(file), latents=torch.load(options.out / "latents.pt"))
     models = make_models(_load_vae(options), options.out / f"tokenizer-{rank()}", seed=SEED)
+    models.text_encoder = CLIPTextModel.from_pretrained(str(options.out / "text_encoder"))
+    if options.start is not None:
+        models.unet = UNet2DConditionModel.from_pretrained(
+            str(options.start), subfolder="unet", dtype=torch.float32
+        )
     started = time.monotonic()
 
     def on_checkpoint(seen: int, averaged: Models) -> None:
@@ -111,6 +126,7 @@ def run_report(options: argparse.Namespace) -> None:
 RUN = {
     "vae": run_vae,
     "corpus": run_corpus,
+    "words": run_words,
     "base": run_base,
     "classifier": run_classifier,
     "adapters": run_adapters,
@@ -130,6 +146,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--only", nargs="+", help="adapters to train (all)")
     parser.add_argument("--vae-samples", type=int, default=7_200)
+    parser.add_argument("--word-steps", type=int, default=400)
+    parser.add_argument("--start", type=Path, help="pipeline folder whose UNet to go on from")
     parser.add_argument("--pictures", type=int, default=12_000)
     parser.add_argument("--samples", type=int, default=66_000, help="pictures shown to the UNet")
     parser.add_argument("--checkpoint-every", type=int, default=12_000, help="in samples")

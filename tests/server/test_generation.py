@@ -225,7 +225,7 @@ def test_broken_row_fails_only_its_job(tmp_path: Path) -> None:
 
 
 def test_loop_outlives_unexpected_failures(tmp_path: Path) -> None:
-    """Exceptions nobody expects in step, open and decode fail their job, typed; the next is served."""
+    """What nobody expects in step, open or decode fails its job, typed; the next is served."""
     engine = FakeEngine(
         step_errors=[RuntimeError("kernel panic")],
     )
