@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +78,33 @@ def test_single_file_is_the_same_base(tiny_base: Path, tmp_path: Path) -> None:
 
     assert loaded.fingerprints == profile_of(str(tiny_base)).fingerprints
     assert loaded.modules == profile_of(str(tiny_base)).modules
+
+
+def test_hub_id_is_loaded_from_cache(tiny_base: Path, tmp_path: Path) -> None:
+    """An id like `owner/name` is found in the hub's cache, without asking the network."""
+    commit = "0" * 40
+    repository = tmp_path / "models--acme--tiny"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    shutil.copytree(tiny_base, repository / "snapshots" / commit)
+    script = (
+        "from livery_server.engine import profile_of; print(profile_of('acme/tiny').fingerprint)"
+    )
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert loaded.stdout.strip() == profile_of(str(tiny_base)).fingerprint
+
+
+def test_missing_hub_id_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An id that is neither cached nor reachable is an error, not a traceback."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+    with pytest.raises(BaseNotLoadable, match="acme/absent"):
+        profile_of("acme/absent")
