@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`livery demo` as a user runs it: one command, a sheet of pictures, a proof."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the demo left."""
+    out = tmp_path_factory.mktemp("demo") / "livery-demo"
+    run = subprocess.run(
+        [sys.executable, "-m", "livery", "demo", "--out", str(out)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    return out
+
+
+def test_rollback_is_proved_by_files(folder: Path) -> None:
+    """The PNGs after the rollback are the PNGs before the bad release; the bad ones differ."""
+    hashes = {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in (folder / "images").iterdir()
+    }
+
+    before = [hashes[name] for name in sorted(hashes) if name.startswith("style--")]
+    bad = [hashes[name] for name in sorted(hashes) if name.startswith("bad-release--")]
+    after = [hashes[name] for name in sorted(hashes) if name.startswith("after-rollback--")]
+
+    assert len(before) == len(bad) == len(after) >= 4
+    assert before == after
+    assert not set(before) & set(bad)
+
+
+def test_summary_tells_the_story(folder: Path) -> None:
+    """summary.json has the verdict, the digests, the moves with actor and reason, the times."""
+    summary = json.loads((folder / "summary.json").read_text())
+
+    moves = [(move["type"], move["version"]) for move in summary["channel_moves"]]
+    assert summary["rollback_identical"] is True
+    assert ("promote", "1.1.0") in moves
+    assert moves[-1] == ("rollback", "1.0.0")
+    assert all(move["actor"] and move["reason"] for move in summary["channel_moves"])
+    assert summary["seconds"]["rollback"] > 0
+    assert len({row["key"] for row in summary["rows"]}) == 7
+
+
+def test_sheet_and_png_are_labelled(folder: Path) -> None:
+    """The sheet is a picture of all rows; each PNG carries its provenance twice."""
+    with Image.open(folder / "contact-sheet.png") as sheet:
+        assert min(sheet.size) > 400
+    with Image.open(next((folder / "images").glob("two-adapters--*.png"))) as image:
+        told = json.loads(str(image.info["livery"]))
+        assert [worn["digest"][:7] for worn in told["stack"]] == ["sha256:"] * 2
+        assert "Steps: " in str(image.info["parameters"])
+
+
+def test_export_writes_files_people_can_use(tmp_path: Path) -> None:
+    """`--export` leaves a base that diffusers opens and the adapter files beside it."""
+    subprocess.run(
+        [sys.executable, "-m", "livery", "demo", "--export", str(tmp_path / "kit")],
+        check=True,
+        capture_output=True,
+    )
+
+    pipe = StableDiffusionPipeline.from_pretrained(
+        str(tmp_path / "kit" / "base"), safety_checker=None, local_files_only=True
+    )
+
+    assert pipe.unet.config.cross_attention_dim == pipe.text_encoder.config.hidden_size
+    assert len(list((tmp_path / "kit" / "adapters").glob("*.safetensors"))) >= 5
