@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from livery_server.bounds import Bounds, Canvas
 from livery_server.corridor import Corridor
 from livery_server.engine.samplers import SAMPLERS, resolve_sampler
 from livery_server.engine_port import EnginePort
+from livery_server.errors import BadSettings
 from livery_server.finishing import Finisher
 from livery_server.follower import Follower
 from livery_server.log import log_event
@@ -55,23 +57,9 @@ OnReady = Callable[[str, str], None]
 class App:
     """One server around one engine and one registry. Construct it within a running event loop."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        engine: EnginePort[Any],
-        registry: Registry,
-        load_adapter: "Callable[[str], HostAdapter]",
-    ) -> None:
-        """Construct every part; nothing runs yet.
-
-        Args:
-            settings: What the server was told.
-            engine: The resident base; from `start` on, the app's thread owns it.
-            registry: The registry, opened.
-            load_adapter: Brings a digest into host memory; called in worker threads.
-        """
-        limits = settings.limits
+    def __init__(self, settings: Settings, parts: "Parts") -> None:
+        """Construct everything; nothing runs yet. From `start` on, a thread owns the engine."""
+        limits, engine, registry = settings.limits, parts.engine, parts.registry
         self._settings = settings
         self.metrics = Metrics()
         self.registry = registry
@@ -79,7 +67,7 @@ class App:
             max_workers=limits.adapter_loads_max, thread_name_prefix="livery-load"
         )
         self.cache = HostCache(
-            load=load_adapter,
+            load=parts.load_adapter,
             bytes_max=limits.host_bytes_max,
             executor=self._loads,
             metrics=self.metrics,
@@ -119,9 +107,14 @@ class App:
         Raises:
             BadSettings: An address cannot be had.
         """
-        address = await self._rpc.start(self._settings.listen)
-        if self._settings.metrics_listen:
-            self._page = MetricsPage(self._settings.metrics_listen, registry=self.metrics.registry)
+        try:
+            address = await self._rpc.start(self._settings.listen)
+            if self._settings.metrics_listen:
+                listen = self._settings.metrics_listen
+                self._page = MetricsPage(listen, registry=self.metrics.registry)
+        except BadSettings:
+            await self._rpc.stop(grace_seconds=0.0)
+            raise
         self._finisher.start()
         self.loop.start()
         self._warmth.review()
@@ -151,7 +144,7 @@ class App:
         return left
 
     def _build_rpc(self, engine: EnginePort[Any]) -> RpcServer:
-        limits, guard = self._settings.limits, Guard(self.metrics)
+        limits, guard = self._settings.limits, Guard(count=self._count_failure)
         intake = IntakeLimits(
             files_max=limits.upload_files_max,
             file_bytes_max=limits.upload_bytes_max,
@@ -165,7 +158,8 @@ class App:
             follower=self._follower,
         )
         return RpcServer(
-            generation=GenerationServicer(self.corridor, guard=guard),
+            # The corridor counts its own, those of callers who have gone included.
+            generation=GenerationServicer(self.corridor, guard=Guard(count=_count_nothing)),
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,
@@ -186,6 +180,9 @@ class App:
             limits=limits,
         )
 
+    def _count_failure(self, reason: str) -> None:
+        self.metrics.failures.labels(reason=reason).inc()
+
     def _describe(self, engine: EnginePort[Any]) -> None:
         metrics = self.metrics
         metrics.describe(
@@ -197,44 +194,28 @@ class App:
         metrics.registry_lag_seconds.set_function(lambda: self._follower.lag_seconds)
 
 
-async def serve(
-    settings: Settings, *, on_ready: OnReady | None = None, stop: asyncio.Event | None = None
-) -> None:
-    """Load the base, serve until SIGTERM, SIGINT or `stop`, then drain.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a server is built around.
+
+    Attributes:
+        engine: The resident base.
+        registry: The registry, opened.
+        load_adapter: Brings a digest into host memory; called in worker threads.
+    """
+
+    engine: EnginePort[Any]
+    registry: Registry
+    load_adapter: "Callable[[str], HostAdapter]"
+
+
+def load_parts(settings: Settings) -> Parts:
+    """Open the registry and load the engine: the slow part.
 
     Raises:
-        BadSettings: An address cannot be had.
         BaseNotLoadable: The base cannot be served.
         RegistryError: The registry cannot be opened.
     """
-    stop = stop or asyncio.Event()
-    _stop_on_signals(stop)
-    begun_at = time.monotonic()
-    app = await asyncio.to_thread(_load, settings)
-    registry, engine, load_adapter = app
-    server = App(settings, engine=engine, registry=registry, load_adapter=load_adapter)
-    address, metrics_address = await server.start()
-    log_event(
-        "server.ready",
-        address=address,
-        metrics=metrics_address or "off",
-        base=engine.source,
-        device=engine.device,
-        registry=registry.id,
-        seconds=time.monotonic() - begun_at,
-    )
-    if settings.ready_file is not None:
-        _write_ready(Path(settings.ready_file), address=address, metrics_address=metrics_address)
-    if on_ready is not None:
-        on_ready(address, metrics_address)
-    await stop.wait()
-    log_event("server.draining", jobs=server.corridor.jobs_left)
-    left = await server.stop()
-    log_event("server.stopped", jobs_cut_off=left)
-
-
-def _load(settings: Settings) -> "tuple[Registry, EnginePort[Any], Callable[[str], HostAdapter]]":
-    """Open the registry and load the engine: the slow part, in a worker thread."""
     from livery_server.adapters.loading import ReleaseLoader  # noqa: PLC0415 - torch comes late
     from livery_server.engine import EngineSettings, load_engine  # noqa: PLC0415 - likewise
 
@@ -250,7 +231,52 @@ def _load(settings: Settings) -> "tuple[Registry, EnginePort[Any], Callable[[str
         )
     )
     loader = ReleaseLoader(registry, profile=engine.profile, dtype=engine.dtype)
-    return registry, engine, loader
+    return Parts(engine=engine, registry=registry, load_adapter=loader)
+
+
+async def serve(
+    settings: Settings,
+    *,
+    on_ready: OnReady | None = None,
+    stop: asyncio.Event | None = None,
+    load: Callable[[Settings], Parts] = load_parts,
+) -> None:
+    """Load the base, serve until SIGTERM, SIGINT or `stop`, then drain.
+
+    Args:
+        settings: What the server is told.
+        on_ready: Called once, with the address and the metrics address.
+        stop: Set it to stop; signals are heard as well when this is the main thread.
+        load: Opens the registry and loads the engine, in a worker thread.
+
+    Raises:
+        BadSettings: An address cannot be had.
+        BaseNotLoadable: The base cannot be served.
+        RegistryError: The registry cannot be opened.
+    """
+    stop = stop or asyncio.Event()
+    _stop_on_signals(stop)
+    begun_at = time.monotonic()
+    parts = await asyncio.to_thread(load, settings)
+    app = App(settings, parts)
+    address, metrics_address = await app.start()
+    log_event(
+        "server.ready",
+        address=address,
+        metrics=metrics_address or "off",
+        base=parts.engine.source,
+        device=parts.engine.device,
+        registry=parts.registry.id,
+        seconds=time.monotonic() - begun_at,
+    )
+    if settings.ready_file is not None:
+        _write_ready(Path(settings.ready_file), address=address, metrics_address=metrics_address)
+    if on_ready is not None:
+        on_ready(address, metrics_address)
+    await stop.wait()
+    log_event("server.draining", jobs=app.corridor.jobs_left)
+    left = await app.stop()
+    log_event("server.stopped", jobs_cut_off=left)
 
 
 def _admission(engine: EnginePort[Any], settings: Settings) -> Admission:
@@ -288,6 +314,10 @@ def _origin(engine: EnginePort[Any], registry: Registry) -> Origin:
         versions=engine.versions,
         sampler_titles={name: sampler.title for name, sampler in SAMPLERS.items()},
     )
+
+
+def _count_nothing(_reason: str) -> None:
+    return
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -105,7 +105,12 @@ class Corridor:
         """Ask every job to stop at the next step boundary."""
         for run in list(self._running.values()):
             run.ask_to_stop(
-                JobCancelled("the server stopped", reason="SERVER_STOPPED", hint="retry elsewhere")
+                Draining(
+                    "the server stopped before the job was done",
+                    reason="SERVER_STOPPED",
+                    hint="retry; another server, or this one restarted, takes the job",
+                    retry_seconds=self._limits.retry_seconds,
+                )
             )
         self._loop.wake()
 
@@ -155,7 +160,7 @@ class Corridor:
         """Stop a job whose caller has gone; does nothing for a job that is over."""
         if run.is_ended:
             return
-        gone = JobCancelled("the caller cancelled", hint="nothing to do")
+        gone = run.stop_error or JobCancelled("the caller cancelled", hint="nothing to do")
         run.ask_to_stop(gone)
         if run.is_joined:
             self._loop.wake()

@@ -15,7 +15,7 @@ from typing import Generic
 from livery_server.engine.errors import EngineError, SlotsExhausted
 from livery_server.engine.row import RowSpec
 from livery_server.engine_port import EnginePort, R, SlotUseLike
-from livery_server.errors import JobCancelled, JobFailed, Overloaded
+from livery_server.errors import Draining, JobFailed, Overloaded
 from livery_server.finishing import Finisher
 from livery_server.job import Progress
 from livery_server.limits import Limits
@@ -108,7 +108,7 @@ class Loop(Generic[R]):
                 # The outermost loop of this thread: whatever it was, those who ran are told, and
                 # the thread goes on for those who come.
                 self._fail_all(self._roster.runs(), error, event="loop.turn_failed")
-        stopped = JobCancelled("the server stopped", reason="SERVER_STOPPED", hint="retry")
+        stopped = Draining("the server stopped", reason="SERVER_STOPPED", hint="retry")
         self._take_in()
         for run in self._roster.runs():
             self._drop(run, stopped)

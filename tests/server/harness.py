@@ -26,7 +26,7 @@ from livery.v1 import (
     registry_service_pb2_grpc,
 )
 from livery_registry import Registry
-from livery_server.app import App
+from livery_server.app import App, Parts
 from livery_server.engine_port import Pixels
 from livery_server.limits import Limits
 from livery_server.settings import Defaults, Settings
@@ -135,7 +135,7 @@ async def serving(
         limits=limits or Limits(),
         defaults=Defaults(sampler="ddim", steps=4),
     )
-    app = App(settings, engine=engine, registry=registry, load_adapter=loader)
+    app = App(settings, Parts(engine=engine, registry=registry, load_adapter=loader))
     address, metrics = await app.start()
     server = Server(app, engine=engine, loader=loader, address=address, metrics=metrics)
     try:

@@ -323,3 +323,36 @@ def test_stack_beyond_all_slots_fails(tmp_path: Path) -> None:
         assert refusal.reason == "STACK_TOO_LARGE"
 
     asyncio.run(walk())
+
+
+def test_cancel_during_load_frees_everything(tmp_path: Path) -> None:
+    """A caller who leaves before the adapter is loaded leaves no seat and no lease behind."""
+
+    async def walk() -> None:
+        async with serving(tmp_path) as server:
+            published = await server.publish("acme/cold")
+            gate = server.loader.hold(published.release.digest)
+            call = server.generation.Generate(Request(prompt="x", adapters=["acme/cold@1.0.0"]))
+            await call.read()
+            call.cancel()
+            await until(lambda: server.app.corridor.jobs_left == 0)
+            gate.set()
+            await until(lambda: len(server.app.cache.residents()) == 1)
+
+            assert server.app.room.depth == 0
+            assert server.app.cache.residents()[0].leases == 0
+
+    asyncio.run(walk())
+
+
+def test_drawn_seed_is_told(tmp_path: Path) -> None:
+    """Without a seed the server draws one, and the image is repeatable with it."""
+
+    async def walk() -> None:
+        async with serving(tmp_path) as server:
+            drawn = await server.generate()
+            again = await server.generate(seed=drawn.accepted.seeds[0])
+
+        assert np.array_equal(pixels_of(drawn.images[0].png), pixels_of(again.images[0].png))
+
+    asyncio.run(walk())

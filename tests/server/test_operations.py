@@ -99,7 +99,8 @@ def test_stop_cuts_off_after_its_bound(tmp_path: Path) -> None:
             return await job
 
     refusal = asyncio.run(walk())
-    assert refusal.code in (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
+    assert refusal.code is grpc.StatusCode.UNAVAILABLE
+    assert refusal.reason == "SERVER_STOPPED"
     assert engine.open_count == 0
 
 

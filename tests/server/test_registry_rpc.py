@@ -2,6 +2,7 @@
 """Releases and channels over real gRPC: publish, promote, roll back, yank, list, history, watch."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -287,3 +288,37 @@ def test_other_process_is_followed(tmp_path: Path) -> None:
             return str(record.actor)
 
     assert asyncio.run(walk()) == "else"
+
+
+def test_too_many_uploads_are_told_to_wait(tmp_path: Path) -> None:
+    """The bound of concurrent uploads is named; when one ends, the next may begin."""
+    content = lora_file()
+    parts = publish_parts("acme/ink", "1.0.0", content=content)
+
+    async def walk() -> None:
+        async with serving(tmp_path, limits=small_limits(uploads_max=1)) as server:
+            may_end = asyncio.Event()
+            begun = asyncio.Event()
+
+            async def slowly() -> AsyncIterator[Any]:
+                yield parts[0]
+                begun.set()
+                await may_end.wait()
+                for part in parts[1:]:
+                    yield part
+
+            slow = asyncio.ensure_future(_complete(server.registry.Publish(slowly())))
+            await begun.wait()
+            refusal = await refusal_of(server.registry.Publish(iter_parts(parts)))
+            may_end.set()
+            await slow
+
+        assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert refusal.reason == "UPLOADS_BUSY"
+        assert refusal.retry_seconds is not None
+
+    asyncio.run(walk())
+
+
+async def _complete(call: Any) -> Any:
+    return await call

@@ -6,7 +6,7 @@ the hint, BadRequest with the fields, RetryInfo. A test proves the table total.
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -18,7 +18,6 @@ import livery_registry.errors as registry_errors
 import livery_server.engine.errors as engine_errors
 from livery_server import errors
 from livery_server.log import log_problem
-from livery_server.metrics import Metrics
 
 DOMAIN = "livery"
 """Domain of every ErrorInfo."""
@@ -89,11 +88,17 @@ def build_status(error: Exception) -> tuple[grpc.StatusCode, str, bytes]:
     return code, message, status.SerializeToString()
 
 
+def reason_of(error: Exception) -> str:
+    """Return the stable reason of an exception; `INTERNAL` for one that nobody expects."""
+    return str(getattr(error, "reason", "INTERNAL")) if type(error) in CODES else "INTERNAL"
+
+
 class Guard:
     """Turns whatever an RPC raises into a typed status. The outermost loop of every call."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self, *, count: Callable[[str], None]) -> None:
+        """Take what counts a failure by its reason."""
+        self._count = count
 
     async def call(self, context: "grpc.aio.ServicerContext[Any, Any]", work: Awaitable[T]) -> T:
         """Await the work of a call; abort with a status if it fails."""
@@ -109,7 +114,7 @@ class Guard:
     ) -> NoReturn:
         if type(error) not in CODES:
             log_problem("call.failed", error=error)
-            self._metrics.failures.labels(reason="INTERNAL").inc()
+        self._count(reason_of(error))
         code, message, details = build_status(error)
         await context.abort(code, message, trailing_metadata=((DETAILS_KEY, details),))
 

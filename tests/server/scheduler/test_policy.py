@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who begins and who steps: the policy as a pure function of a snapshot."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livery_server.scheduler.policy import choose
+from livery_server.scheduler.snapshot import Choice, RunningRow, Snapshot, WaitingRow
+
+SMALL, LARGE = (64, 64), (128, 128)
+
+
+def snapshot(**changes: object) -> Snapshot:
+    """Return an idle moment with some things changed."""
+    idle = Snapshot(
+        turn=10,
+        waiting=(),
+        running=(),
+        rows_per_step_max=4,
+        running_rows_max=8,
+        overtakes_max=3,
+    )
+    return replace(idle, **changes)  # type: ignore[arg-type]
+
+
+def waiting(ticket: int, **changes: object) -> WaitingRow:
+    """Return a small row that waits."""
+    return replace(WaitingRow(key=(ticket, 0), size=SMALL), **changes)  # type: ignore[arg-type]
+
+
+def running(ticket: int, **changes: object) -> RunningRow:
+    """Return a small row that runs."""
+    return replace(RunningRow(key=(ticket, 0), size=SMALL), **changes)  # type: ignore[arg-type]
+
+
+def test_nothing_to_do_chooses_nothing() -> None:
+    """An idle moment opens and steps nothing."""
+    assert choose(snapshot()) == Choice(opened=(), overtaken=(), batch=())
+
+
+def test_first_come_is_first_opened() -> None:
+    """Places go to the oldest, and newcomers step at once."""
+    rows = tuple(waiting(n) for n in range(1, 11))
+
+    choice = choose(snapshot(waiting=rows, running=(running(0),)))
+
+    assert choice.opened == tuple((n, 0) for n in range(1, 8))
+    assert len(choice.batch) == 4
+
+
+def test_one_size_shares_a_batch() -> None:
+    """Rows of another size are left for another turn."""
+    rows = (running(1), running(2, size=LARGE), running(3))
+
+    assert choose(snapshot(running=rows)).batch == ((1, 0), (3, 0))
+
+
+def test_sizes_take_turns() -> None:
+    """The size that stepped longest ago is next."""
+    rows = (running(1, stepped_at=9), running(2, size=LARGE, stepped_at=8))
+
+    assert choose(snapshot(running=rows)).batch == ((2, 0),)
+
+
+def test_newcomers_do_not_push_aside() -> None:
+    """A size that waits for its turn steps before newcomers of another."""
+    rows = (running(1, size=LARGE, stepped_at=8),)
+
+    assert choose(snapshot(running=rows, waiting=(waiting(2),))).batch == ((1, 0),)
+
+
+def test_solo_row_runs_alone() -> None:
+    """A solo row shares with nobody, not even with another solo row."""
+    rows = (
+        running(1, is_solo=True, stepped_at=1),
+        running(2, is_solo=True, stepped_at=2),
+        running(3, stepped_at=3),
+    )
+
+    assert choose(snapshot(running=rows)).batch == ((1, 0),)
+
+
+def test_row_without_room_is_passed() -> None:
+    """Those who fit begin before one who does not, and that is counted."""
+    rows = (waiting(1, fits=False), waiting(2))
+
+    choice = choose(snapshot(waiting=rows))
+
+    assert choice.opened == ((2, 0),)
+    assert choice.overtaken == (((1, 0), 1),)
+
+
+def test_passing_ends_at_the_bound() -> None:
+    """After `overtakes_max` nobody younger begins."""
+    rows = (waiting(1, fits=False, overtaken=2), waiting(2), waiting(3))
+
+    choice = choose(snapshot(waiting=rows))
+
+    assert choice.opened == ((2, 0),)
+    assert choice.overtaken == (((1, 0), 3),)
+
+
+def test_exhausted_row_holds_the_queue() -> None:
+    """A row that was passed often enough is waited for; older ones may still begin."""
+    rows = (waiting(1), waiting(2, fits=False, overtaken=3), waiting(3))
+
+    assert choose(snapshot(waiting=rows)).opened == ((1, 0),)
+
+
+SIZES = st.sampled_from([SMALL, LARGE, (64, 128)])
+
+
+@given(
+    rows=st.lists(st.tuples(SIZES, st.booleans()), min_size=1, max_size=8),
+    newcomers=st.lists(st.tuples(SIZES, st.booleans()), max_size=40),
+)
+def test_every_row_steps_in_bounded_time(
+    rows: list[tuple[tuple[int, int], bool]], newcomers: list[tuple[tuple[int, int], bool]]
+) -> None:
+    """However many come after, a row that runs steps again within as many turns as rows run."""
+    alive = {(n, 0): running(n, size=size, is_solo=solo) for n, (size, solo) in enumerate(rows)}
+    queue = [waiting(100 + n, size=size, is_solo=solo) for n, (size, solo) in enumerate(newcomers)]
+    last_step = dict.fromkeys(alive, 0)
+    for turn in range(1, 60):
+        moment = snapshot(turn=turn, waiting=tuple(queue), running=tuple(alive.values()))
+        choice = choose(moment)
+        assert len({alive[k].size for k in choice.batch if k in alive}) <= 1
+        for row in [row for row in queue if row.key in choice.opened]:
+            queue.remove(row)
+            alive[row.key] = RunningRow(
+                key=row.key, size=row.size, is_solo=row.is_solo, stepped_at=turn
+            )
+            last_step[row.key] = turn
+        assert choice.batch
+        for key in choice.batch:
+            assert turn - last_step[key] <= moment.running_rows_max + 1
+            alive[key] = replace(alive[key], stepped_at=turn)
+            last_step[key] = turn

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a PNG says of itself: our JSON, A1111's text, and equal files for equal requests."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from tests.server.harness import (
+    KIND_TEXTUAL_INVERSION,
+    Told,
+    chunks_of,
+    provenance_of,
+    serving,
+    token_file,
+)
+
+
+def draw(folder: Path, *, is_deterministic: bool = False, times: int = 1) -> list[Told]:
+    """Draw the same image some times, in two adapters, with other jobs and acts in between."""
+
+    async def walk() -> list[Told]:
+        told = []
+        async with serving(folder) as server:
+            await server.publish("acme/ink")
+            await server.promote("acme/ink@1.0.0")
+            await server.publish(
+                "acme/teal", content=token_file("<teal>"), kind=KIND_TEXTUAL_INVERSION
+            )
+            for number in range(times):
+                told.append(
+                    await server.generate(
+                        "a <teal> cat <lora:acme/ink:0.8>",
+                        negative_prompt="blur",
+                        adapters=["acme/teal@1.0.0"],
+                        seed=11,
+                        sampler="Euler",
+                        guidance_scale=5.0,
+                        deterministic=is_deterministic,
+                    )
+                )
+                await server.publish("acme/other", f"1.0.{number}")
+        return told
+
+    return asyncio.run(walk())
+
+
+def test_json_tells_the_whole_story(tmp_path: Path) -> None:
+    """Base, registry, stack, words and numbers are all in the PNG."""
+    told = draw(tmp_path)[0]
+
+    document = provenance_of(told.images[0].png)
+
+    assert document["base"]["source"] == "fake-base"
+    assert document["base"]["fingerprint"].startswith("sha256:")
+    assert document["registry"]["seq"] == told.accepted.registry_seq
+    assert [worn["digest"] for worn in document["stack"]] == [
+        worn.digest for worn in told.accepted.worn
+    ]
+    assert [worn["kind"] for worn in document["stack"]] == ["textual_inversion", "lora"]
+    assert document["prompt"] == "a <teal> cat"
+    assert (document["seed"], document["sampler"], document["steps"]) == (11, "euler", 3)
+    assert document["versions"] == {"fake": "1.0"}
+
+
+def test_beside_the_png_the_job_is_named(tmp_path: Path) -> None:
+    """The JSON beside the image is the same and names the job."""
+    told = draw(tmp_path)[0]
+
+    beside = json.loads(told.images[0].provenance_json)
+
+    assert beside.pop("job_id") == told.accepted.job_id
+    assert beside == provenance_of(told.images[0].png)
+
+
+def test_a1111_reads_the_parameters(tmp_path: Path) -> None:
+    """Prompt line, negative prompt and the facts line are as A1111 writes them."""
+    told = draw(tmp_path)[0]
+    short = [worn.digest.removeprefix("sha256:")[:12] for worn in told.accepted.worn]
+
+    prompt, negative, facts = chunks_of(told.images[0].png)["parameters"].split("\n")
+
+    assert prompt == "a <teal> cat <lora:acme/ink:0.8>"
+    assert negative == "Negative prompt: blur"
+    assert facts.startswith("Steps: 3, Sampler: Euler, CFG scale: 5, Seed: 11, Size: 64x64, ")
+    assert f'Lora hashes: "acme/ink: {short[1]}"' in facts
+    assert f'TI hashes: "<teal>: {short[0]}"' in facts
+
+
+def test_equal_requests_leave_equal_files(tmp_path: Path) -> None:
+    """Deterministic files do not change with time, job or log position."""
+    files = {told.images[0].png for told in draw(tmp_path, is_deterministic=True, times=3)}
+
+    assert len(files) == 1
