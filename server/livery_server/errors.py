@@ -101,7 +101,7 @@ class UploadRefused(ServerError):
             violations=tuple(
                 Violation(
                     field="file",
-                    description=f"{problem.message} {problem.remedy}".strip(),
+                    description=f"{problem.message.rstrip('.')}. {problem.remedy}".strip(),
                     reason=problem.reason,
                     hint=problem.remedy,
                 )

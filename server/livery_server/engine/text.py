@@ -19,6 +19,10 @@ from torch.nn import functional
 from livery_server.engine.errors import PromptTooLong
 
 
+TOKENIZER_LENGTH_MAX = 1_000_000
+"""More tokens than any prompt within its limit of characters."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptReading:
     """What a prompt comes to, before anything is encoded.
@@ -42,8 +46,9 @@ class PromptReader:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = copy.deepcopy(tokenizer)
+        # We count ourselves and refuse what is too long; the copy need not warn of it as well.
+        self._tokenizer.model_max_length = TOKENIZER_LENGTH_MAX
         self.length: int = int(tokenizer.model_max_length)
-        self.vocabulary_count: int = len(tokenizer)
 
     def read(self, prompt: str, tokens: Mapping[str, int]) -> PromptReading:
         """Count tokens, each placeholder as many as it has vectors.
