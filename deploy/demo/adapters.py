@@ -31,6 +31,7 @@ TEXT_LAYERS = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]
 NEON_RANK, NEON_ALPHA = 8, 4
 PLUM_TOKEN = "<plum>"
 PLUM_VECTORS = 2
+GROUND_WEIGHT = 10.0
 
 
 def train_adapters(base: Path, folder: Path, *, seed: int, only: list[str] | None = None) -> None:
@@ -50,7 +51,7 @@ def train_watercolor(pipeline: StableDiffusionPipeline, path: Path, seed: int) -
         pipeline, draw_watercolor, count=400, seed=seed, words="watercolor style"
     )
     _add_lora(pipeline, targets=ATTENTION + FEED_FORWARD, rank=8, alpha=8)
-    _fit(pipeline, latents, captions, steps=300, rate=2e-3, seed=seed)
+    _fit(pipeline, latents, captions, steps=250, rate=2e-3, seed=seed)
     _save_diffusers(pipeline, path)
 
 
@@ -60,13 +61,13 @@ def train_watercolor_overcooked(pipeline: StableDiffusionPipeline, path: Path, s
         pipeline, draw_watercolor, count=5, seed=seed, words="watercolor style"
     )
     _add_lora(pipeline, targets=ATTENTION + FEED_FORWARD, rank=8, alpha=8)
-    _fit(pipeline, latents, captions, steps=200, rate=2e-2, seed=seed)
+    _fit(pipeline, latents, captions, steps=150, rate=2e-2, seed=seed)
     _save_diffusers(pipeline, path)
 
 
 def train_neon(pipeline: StableDiffusionPipeline, path: Path, seed: int) -> None:
     """Teach glowing outlines to UNet and text encoder; write the file in kohya's layout."""
-    count, steps, rate = 400, 300, 3e-3
+    count, steps, rate = 400, 250, 3e-3
     latents, captions = _styled_examples(
         pipeline, draw_neon, count=count, seed=seed, words="neon style"
     )
@@ -110,7 +111,7 @@ def train_mascot(pipeline: StableDiffusionPipeline, path: Path, seed: int) -> No
     shown = [text if index % 2 else "a sks mascot" for index, text in enumerate(texts * 9)]
     _add_lora(pipeline, targets=ATTENTION + FEED_FORWARD, rank=8, alpha=8)
     latents = torch.cat([subject.repeat(9, 1, 1, 1), prior])
-    _fit(pipeline, latents, shown + prior_captions, steps=320, rate=2e-3, seed=seed)
+    _fit(pipeline, latents, shown + prior_captions, steps=240, rate=2e-3, seed=seed)
     _save_diffusers(pipeline, path)
 
 
@@ -139,7 +140,7 @@ def train_plum(pipeline: StableDiffusionPipeline, path: Path, seed: int) -> None
         with torch.no_grad():
             table[:first] = frozen
 
-    _fit(pipeline, latents, captions, steps=220, rate=3e-2, seed=seed, after_step=keep_the_rest)
+    _fit(pipeline, latents, captions, steps=160, rate=3e-2, seed=seed, after_step=keep_the_rest)
     save_file({PLUM_TOKEN: table.detach()[first:].half().contiguous()}, path)
 
 
@@ -203,8 +204,9 @@ def _fit(
     )
     for step in range(steps):
         rows = [rng.randrange(len(captions)) for _ in range(batch)]
+        context = pipeline.text_encoder(ids[rows])[0]
         loss = denoising_loss(
-            pipeline.unet, pipeline.text_encoder(ids[rows])[0], latents[rows], alphas
+            pipeline.unet, context, latents[rows], alphas, ground_weight=GROUND_WEIGHT
         )
         optimizer.zero_grad()
         loss.backward()

@@ -28,11 +28,10 @@ from workers import average_gradients, rank, worker_count
 from world import Scene, caption, combinations, draw, make_scene
 
 BATCH_EARLY, BATCH_LATE = 16, 32
-EARLY_SHARE = 0.25
 TEXT_RATE_SHARE = 0.3
-LEARNING_RATE = 1e-3
 EMA_DECAY = 0.998
 CAPTION_DROP = 0.1
+LATE_SHARE = 0.3
 WIDTH = 128
 JITTER = 0.4
 Part = TypeVar("Part", bound=torch.nn.Module)
@@ -54,6 +53,18 @@ class Corpus:
 
     scenes: list[Scene]
     latents: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One stretch of training: how many samples, how fast, and how much the ground counts."""
+
+    samples: int
+    rate: float
+    ground_weight: float
+    small_batch_share: float
+    checkpoint_every: int
+    seed: int
 
 
 class Average(torch.nn.Module):
@@ -136,18 +147,16 @@ def train_base(
     models: Models,
     corpus: Corpus,
     *,
-    samples: int,
-    seed: int,
+    leg: Leg,
     on_checkpoint: Callable[[int, Models], None],
-    checkpoint_every: int,
 ) -> Models:
     """Train UNet and text encoder jointly; return the averaged models.
 
-    `on_checkpoint(samples seen, averaged models)` is called every `checkpoint_every` samples.
+    `on_checkpoint(samples seen, averaged models)` is called every so many samples.
     """
-    torch.manual_seed(seed + 1000 * rank())
-    rng = random.Random(seed + 1000 * rank())
-    early = int(samples * EARLY_SHARE)
+    torch.manual_seed(leg.seed + 1000 * rank())
+    rng = random.Random(leg.seed + 1000 * rank())
+    early = int(leg.samples * leg.small_batch_share)
     seen = 0
     models.unet.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     models.text_encoder.train()
@@ -155,12 +164,12 @@ def train_base(
     averaged = Models(models.tokenizer, average.text_encoder, average.unet, models.vae)
     parameters = [*models.unet.parameters(), *models.text_encoder.parameters()]
     groups = [
-        {"params": list(models.unet.parameters()), "lr": LEARNING_RATE},
-        {"params": list(models.text_encoder.parameters()), "lr": LEARNING_RATE * TEXT_RATE_SHARE},
+        {"params": list(models.unet.parameters()), "lr": leg.rate},
+        {"params": list(models.text_encoder.parameters()), "lr": leg.rate * TEXT_RATE_SHARE},
     ]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: _rate(step, seen / samples)
+        optimizer, lambda step: _rate(step, seen / leg.samples)
     )
     alphas = make_scheduler().alphas_cumprod
     words = Captions(models.tokenizer)
@@ -169,8 +178,10 @@ def train_base(
         batch = BATCH_EARLY if seen < early else BATCH_LATE
         rows = [rng.randrange(len(corpus.scenes)) for _ in range(batch // worker_count())]
         ids = words.tokenize([_caption_or_nothing(corpus.scenes[row], rng) for row in rows])
+        context = models.text_encoder(ids)[0]
+        latents = corpus.latents[rows]
         loss = denoising_loss(
-            models.unet, models.text_encoder(ids)[0], corpus.latents[rows], alphas
+            models.unet, context, latents, alphas, ground_weight=leg.ground_weight
         )
         optimizer.zero_grad()
         loss.backward()
@@ -183,10 +194,10 @@ def train_base(
             average.follow(step)
         if step % 50 == 0 and rank() == 0:
             rate = seen / (time.monotonic() - started)
-            print(f"base {seen}/{samples} loss {loss.item():.4f} {rate:.1f}/s", flush=True)
-        if seen % checkpoint_every < batch and rank() == 0:
+            print(f"base {seen}/{leg.samples} loss {loss.item():.4f} {rate:.1f}/s", flush=True)
+        if seen % leg.checkpoint_every < batch and rank() == 0:
             on_checkpoint(seen, averaged)
-        if seen >= samples:
+        if seen >= leg.samples:
             break
     return averaged
 
@@ -216,20 +227,32 @@ class Captions:
 
 
 def denoising_loss(
-    unet: UNet2DConditionModel, context: torch.Tensor, latents: torch.Tensor, alphas: torch.Tensor
+    unet: UNet2DConditionModel,
+    context: torch.Tensor,
+    latents: torch.Tensor,
+    alphas: torch.Tensor,
+    *,
+    ground_weight: float,
 ) -> torch.Tensor:
-    """Noise-prediction loss; weights clamp(1/SNR, .3, 3) stress the steps that settle the shape."""
+    """Return the noise-prediction loss, weighted towards what settles shape and ground.
+
+    The weights are clamp(1/SNR, .3, 6). The error of the mean over all positions counts apart: it
+    decides the ground, and among 256 positions it would hardly be felt.
+    """
     count = len(latents)
     timesteps = torch.randint(0, 1000, (count,))
-    late = torch.rand(count) < 0.15
-    timesteps = torch.where(late, torch.randint(500, 1000, (count,)), timesteps)
+    late = torch.rand(count) < LATE_SHARE
+    timesteps = torch.where(late, torch.randint(600, 1000, (count,)), timesteps)
     alpha = alphas[timesteps][:, None, None, None]
     noise = torch.randn_like(latents)
     noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
     noisy = noisy.contiguous(memory_format=torch.channels_last)
     predicted = unet(noisy, timesteps, context).sample
-    weight = ((1 - alpha) / alpha).clamp(0.3, 3.0)[:, 0, 0, 0]
-    return (weight * (predicted - noise).square().mean(dim=(1, 2, 3))).mean()
+    weight = ((1 - alpha) / alpha).clamp(0.3, 6.0)[:, 0, 0, 0]
+    error = predicted - noise
+    pixel = error.square().mean(dim=(1, 2, 3))
+    overall = error.mean(dim=(2, 3)).square().mean(dim=1)
+    return (weight * (pixel + ground_weight * overall)).mean()
 
 
 def save_base(models: Models, folder: Path) -> None:

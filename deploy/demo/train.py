@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 from adapters import train_adapters
-from base import Corpus, Models, draw_corpus, make_models, save_base, train_base
+from base import Corpus, Leg, Models, draw_corpus, make_models, save_base, train_base
 from classifier import train_classifier
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from report import write_figures
@@ -25,7 +25,7 @@ from words import teach_words
 from workers import rank, run_workers
 
 SEED = 11
-STAGES = ("vae", "corpus", "words", "base", "classifier", "adapters", "report")
+STAGES = ("vae", "corpus", "words", "base", "refine", "classifier", "adapters", "report")
 
 
 def main() -> None:
@@ -70,25 +70,41 @@ def run_words(options: argparse.Namespace) -> None:
 
 def run_base(options: argparse.Namespace) -> None:
     """Train UNet and text encoder; the averaged weights are saved along the way."""
-    started = time.monotonic()
-    run_workers(functools.partial(train_as_worker, options), count=options.threads)
-    _note(options.out, "base_samples", options.samples)
-    _note(
-        options.out,
-        "base_samples_per_second",
-        round(options.samples / (time.monotonic() - started), 1),
+    leg = Leg(
+        samples=options.samples,
+        rate=1e-3,
+        ground_weight=30.0,
+        small_batch_share=0.5,
+        checkpoint_every=options.checkpoint_every,
+        seed=SEED + 2,
     )
+    _run_leg(options, leg, start=options.start, name="base")
 
 
-def train_as_worker(options: argparse.Namespace) -> None:
+def run_refine(options: argparse.Namespace) -> None:
+    """Train the base on at a lower rate, now that the grounds are right: cleaner shapes."""
+    leg = Leg(
+        samples=options.refine_samples,
+        rate=6e-4,
+        ground_weight=5.0,
+        small_batch_share=0.0,
+        checkpoint_every=options.checkpoint_every,
+        seed=SEED + 5,
+    )
+    _run_leg(options, leg, start=options.start or options.base, name="refine")
+
+
+def train_as_worker(options: argparse.Namespace, leg: Leg, start: Path | None) -> None:
     """Be one of the processes that train the base together; the first one saves it."""
     with (options.out / "scenes.pickle").open("rb") as file:
         corpus = Corpus(scenes=pickle.load(file), latents=torch.load(options.out / "latents.pt"))
     models = make_models(_load_vae(options), options.out / f"tokenizer-{rank()}", seed=SEED)
-    models.text_encoder = CLIPTextModel.from_pretrained(str(options.out / "text_encoder"))
-    if options.start is not None:
+    models.text_encoder = CLIPTextModel.from_pretrained(
+        str((start or options.out) / "text_encoder"), dtype=torch.float32
+    )
+    if start is not None:
         models.unet = UNet2DConditionModel.from_pretrained(
-            str(options.start), subfolder="unet", dtype=torch.float32
+            str(start), subfolder="unet", dtype=torch.float32
         )
     started = time.monotonic()
 
@@ -96,14 +112,7 @@ def train_as_worker(options: argparse.Namespace) -> None:
         print(f"checkpoint at {seen}, {time.monotonic() - started:.0f} s", flush=True)
         save_base(averaged, options.base)
 
-    averaged = train_base(
-        models,
-        corpus,
-        samples=options.samples,
-        seed=SEED + 2,
-        on_checkpoint=on_checkpoint,
-        checkpoint_every=options.checkpoint_every,
-    )
+    averaged = train_base(models, corpus, leg=leg, on_checkpoint=on_checkpoint)
     if rank() == 0:
         save_base(averaged, options.base)
 
@@ -128,10 +137,19 @@ RUN = {
     "corpus": run_corpus,
     "words": run_words,
     "base": run_base,
+    "refine": run_refine,
     "classifier": run_classifier,
     "adapters": run_adapters,
     "report": run_report,
 }
+
+
+def _run_leg(options: argparse.Namespace, leg: Leg, *, start: Path | None, name: str) -> None:
+    started = time.monotonic()
+    run_workers(functools.partial(train_as_worker, options, leg, start), count=options.threads)
+    rate = leg.samples / (time.monotonic() - started)
+    _note(options.out, f"{name}_samples", leg.samples)
+    _note(options.out, f"{name}_samples_per_second", round(rate, 1))
 
 
 def _load_vae(options: argparse.Namespace) -> AutoencoderKL:
@@ -147,9 +165,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", help="adapters to train (all)")
     parser.add_argument("--vae-samples", type=int, default=7_200)
     parser.add_argument("--word-steps", type=int, default=400)
-    parser.add_argument("--start", type=Path, help="pipeline folder whose UNet to go on from")
+    parser.add_argument("--start", type=Path, help="pipeline folder to go on from")
     parser.add_argument("--pictures", type=int, default=12_000)
     parser.add_argument("--samples", type=int, default=66_000, help="pictures shown to the UNet")
+    parser.add_argument("--refine-samples", type=int, default=14_000)
     parser.add_argument("--checkpoint-every", type=int, default=12_000, help="in samples")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()

@@ -31,7 +31,9 @@ def teach_words(
     said = torch.tensor([_read(text) for text in texts])
     closed = (ids == tokenizer.eos_token_id).float()
     torch.manual_seed(seed)
-    heads = nn.ModuleList(nn.Linear(encoder.config.hidden_size, len(names) + 1) for names in ATTRIBUTES)
+    heads = nn.ModuleList(
+        nn.Linear(encoder.config.hidden_size, len(names) + 1) for names in ATTRIBUTES
+    )
     optimizer = torch.optim.AdamW([*encoder.parameters(), *heads.parameters()], lr=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=steps)
     right = 0.0
@@ -74,5 +76,7 @@ def _name(
         target = said[:, index, None].expand(scores.shape[:2])
         losses = functional.cross_entropy(scores.transpose(1, 2), target, reduction="none")
         loss = loss + (losses * closed).sum() / closed.sum()
-        rights.append((((scores.argmax(-1) == target).float() * closed).sum() / closed.sum()).item())
+        rights.append(
+            (((scores.argmax(-1) == target).float() * closed).sum() / closed.sum()).item()
+        )
     return loss, min(rights)
