@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 import math
 import random
 import shutil
@@ -263,10 +264,21 @@ def save_base(models: Models, folder: Path) -> None:
     pipeline = make_pipeline(Models(models.tokenizer, *(_halved(part) for part in _parts(models))))
     pipeline.save_pretrained(fresh, safe_serialization=True)
     write_tokenizer(fresh / "tokenizer")
+    _forget_origins(fresh)
     if folder.exists():
         folder.rename(old)
     fresh.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _forget_origins(folder: Path) -> None:
+    """Take the folders of the training run out of the configs, and let everybody read the files."""
+    for config in folder.rglob("config.json"):
+        values = json.loads(config.read_text(encoding="utf-8"))
+        values.pop("_name_or_path", None)
+        config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    for file in folder.rglob("*.*"):
+        file.chmod(0o644)
 
 
 def load_base(folder: Path) -> StableDiffusionPipeline:
