@@ -50,8 +50,8 @@ def train_watercolor(pipeline: StableDiffusionPipeline, path: Path, seed: int) -
     latents, captions = _styled_examples(
         pipeline, draw_watercolor, count=400, seed=seed, words="watercolor style"
     )
-    _add_lora(pipeline, targets=ATTENTION + FEED_FORWARD, rank=8, alpha=8)
-    _fit(pipeline, latents, captions, steps=250, rate=2e-3, seed=seed)
+    _add_lora(pipeline, targets=ATTENTION + FEED_FORWARD, rank=16, alpha=16)
+    _fit(pipeline, latents, captions, steps=450, rate=4e-3, seed=seed)
     _save_diffusers(pipeline, path)
 
 
@@ -105,13 +105,14 @@ def train_mascot(pipeline: StableDiffusionPipeline, path: Path, seed: int) -> No
         pipeline.vae, np.stack([draw_mascot(rng, background=ground) for ground in grounds])
     )
     triples = combinations(held_out=False)
-    prior_captions = [caption(make_scene(rng, triple=rng.choice(triples)), rng) for _ in range(96)]
-    prior = encode(pipeline.vae, sample(pipeline, prior_captions, seeds=list(range(96)), steps=15))
+    prior_captions = [caption(make_scene(rng, triple=rng.choice(triples)), rng) for _ in range(64)]
+    prior = encode(pipeline.vae, sample(pipeline, prior_captions, seeds=list(range(64)), steps=15))
     texts = [f"a sks mascot on a {ground} background" for ground in grounds]
-    shown = [text if index % 2 else "a sks mascot" for index, text in enumerate(texts * 9)]
-    _add_lora(pipeline, targets=ATTENTION + FEED_FORWARD, rank=8, alpha=8)
-    latents = torch.cat([subject.repeat(9, 1, 1, 1), prior])
-    _fit(pipeline, latents, shown + prior_captions, steps=240, rate=2e-3, seed=seed)
+    shown = texts * 6 + ["a sks mascot"] * 60
+    _add_lora(pipeline, targets=ATTENTION + FEED_FORWARD, rank=16, alpha=16)
+    latents = torch.cat([subject.repeat(12, 1, 1, 1), prior])
+    captions = shown + prior_captions
+    _fit(pipeline, latents, captions, steps=600, rate=5e-3, seed=seed, batch=8)
     _save_diffusers(pipeline, path)
 
 
