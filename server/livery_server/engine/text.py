@@ -18,7 +18,6 @@ from torch.nn import functional
 
 from livery_server.engine.errors import PromptTooLong
 
-
 TOKENIZER_LENGTH_MAX = 1_000_000
 """More tokens than any prompt within its limit of characters."""
 
