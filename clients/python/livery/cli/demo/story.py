@@ -19,7 +19,7 @@ from livery.releases import ChannelMove, Record, Release
 from livery.result import GeneratedImage, Progress, WornRelease
 
 IMAGES_PER_ROW = 4
-STEPS = 25
+STEPS = 20
 GUIDANCE_SCALE = 4.0
 SAMPLER = "ddim"
 PARTNER_WEIGHTS = (0.6, 0.6)
