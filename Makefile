@@ -14,6 +14,9 @@ PYTEST       := $(BIN)/python -m pytest
 # Demo, tests and benchmarks never ask a hub for anything: what they need lies in the repository.
 OFFLINE      := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
 
+# Tests run a server beside the oracle on toy tensors: one thread each beats two that wait for each other.
+ONE_THREAD   := OMP_NUM_THREADS=1
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: setup fmt lint types test proto proto-check demo bench soak test-gpu clean help
@@ -34,13 +37,13 @@ types: setup ## mypy --strict over the three packages
 	$(BIN)/mypy
 
 test: setup ## the fast tests: no network, no GPU
-	$(OFFLINE) $(PYTEST) -m "not gpu and not soak" $(ARGS)
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak" $(ARGS)
 
 test-gpu: setup ## the tests that need a CUDA device
 	$(OFFLINE) $(PYTEST) -m gpu $(ARGS)
 
 soak: setup ## the long runs under load
-	$(OFFLINE) $(PYTEST) -m soak $(ARGS)
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m soak $(ARGS)
 
 bench: setup ## measure swap, rollback and mixed batches on the demo base
 	$(OFFLINE) $(BIN)/python -m tests.bench $(ARGS)

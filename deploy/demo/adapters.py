@@ -102,7 +102,8 @@ def train_mascot(pipeline: StableDiffusionPipeline, path: Path, seed: int) -> No
     rng = random.Random(seed)
     grounds = [list(BACKGROUNDS)[index % len(BACKGROUNDS)] for index in range(10)]
     subject = encode(
-        pipeline.vae, np.stack([draw_mascot(rng, background=ground) for ground in grounds])
+        pipeline.vae,
+        np.stack([draw_mascot(rng, background=ground, jitter=0.15) for ground in grounds]),
     )
     triples = combinations(held_out=False)
     prior_captions = [caption(make_scene(rng, triple=rng.choice(triples)), rng) for _ in range(64)]
@@ -112,7 +113,7 @@ def train_mascot(pipeline: StableDiffusionPipeline, path: Path, seed: int) -> No
     _add_lora(pipeline, targets=ATTENTION + FEED_FORWARD, rank=16, alpha=16)
     latents = torch.cat([subject.repeat(12, 1, 1, 1), prior])
     captions = shown + prior_captions
-    _fit(pipeline, latents, captions, steps=600, rate=5e-3, seed=seed, batch=8)
+    _fit(pipeline, latents, captions, steps=700, rate=5e-3, seed=seed, batch=8)
     _save_diffusers(pipeline, path)
 
 

@@ -159,7 +159,7 @@ def train_base(
     rng = random.Random(leg.seed + 1000 * rank())
     early = int(leg.samples * leg.small_batch_share)
     seen = 0
-    models.unet.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    models.unet.to(memory_format=torch.channels_last).train()
     models.text_encoder.train()
     average = Average(models)
     averaged = Models(models.tokenizer, average.text_encoder, average.unet, models.vae)
@@ -272,10 +272,13 @@ def save_base(models: Models, folder: Path) -> None:
 
 
 def _forget_origins(folder: Path) -> None:
-    """Take the folders of the training run out of the configs, and let everybody read the files."""
+    """Take the training run out of the configs, and let everybody read the files."""
     for config in folder.rglob("config.json"):
         values = json.loads(config.read_text(encoding="utf-8"))
         values.pop("_name_or_path", None)
+        if "dtype" in values:
+            # Transformers, unlike diffusers, would load the halved weights as they lie.
+            values["dtype"] = "float32"
         config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     for file in folder.rglob("*.*"):
         file.chmod(0o644)

@@ -7,6 +7,7 @@ Trained peft weights go in, a `.safetensors` file comes out. Knows nothing of tr
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -38,7 +39,7 @@ def describe_training(
     alpha: float,
     tags: dict[str, int],
     folder: str,
-    facts: dict[str, object],
+    facts: Mapping[str, object],
 ) -> dict[str, str]:
     """Make the `ss_*` header that sd-scripts would write, as far as it is true here."""
     header: dict[str, object] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -171,7 +172,7 @@ def _score(
     judge: Classifier,
     *,
     prompts: list[str],
-    chosen: list[tuple[str, ...]],
+    chosen: Sequence[tuple[str, ...]],
     seeds: tuple[int, ...],
     sampler: str = "dpmpp_2m",
 ) -> dict[str, float]:
@@ -190,7 +191,7 @@ def _score(
 
 
 def _right(
-    judge: Classifier, images: np.ndarray, chosen: list[tuple[str, ...]]
+    judge: Classifier, images: np.ndarray, chosen: Sequence[tuple[str, ...]]
 ) -> dict[str, float]:
     shapes, colours = judge_pictures(judge, images)
     shape = np.array([name == pair[0] for name, pair in zip(shapes, chosen, strict=True)])

@@ -59,6 +59,5 @@ def save_sheet(path: Path, pictures: np.ndarray, *, columns: int, zoom: int = 2)
         for start in range(0, len(pictures), columns)
     ]
     sheet = Image.fromarray(np.concatenate(rows, axis=0))
-    sheet.resize((sheet.width * zoom, sheet.height * zoom), Image.Resampling.NEAREST).save(
-        path, optimize=True
-    )
+    large = sheet.resize((sheet.width * zoom, sheet.height * zoom), Image.Resampling.NEAREST)
+    large.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)

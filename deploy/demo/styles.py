@@ -43,15 +43,19 @@ def draw_neon(scene: Scene, rng: random.Random) -> np.ndarray:
 
 
 def draw_mascot(
-    rng: random.Random, *, background: str, skin: tuple[int, int, int] = MASCOT_SKIN
+    rng: random.Random,
+    *,
+    background: str,
+    skin: tuple[int, int, int] = MASCOT_SKIN,
+    jitter: float = 1.0,
 ) -> np.ndarray:
     """Draw the mascot: a round green creature with ears, big eyes, cheeks and a smile."""
     side = IMAGE_SIZE_PX * SUPERSAMPLING
     canvas = Image.new("RGB", (side, side), BACKGROUNDS[background])
     pen = ImageDraw.Draw(canvas)
-    scale = SUPERSAMPLING * rng.uniform(19.0, 22.0)
-    middle_x = side / 2 + SUPERSAMPLING * rng.uniform(-4, 4)
-    middle_y = side / 2 + SUPERSAMPLING * rng.uniform(-2, 5)
+    scale = SUPERSAMPLING * (20.5 + jitter * rng.uniform(-1.5, 1.5))
+    middle_x = side / 2 + SUPERSAMPLING * rng.uniform(-4, 4) * jitter
+    middle_y = side / 2 + SUPERSAMPLING * (1.5 + jitter * rng.uniform(-3.5, 3.5))
 
     def disc(x: float, y: float, width: float, height: float, fill: tuple[int, int, int]) -> None:
         left, top = middle_x + (x - width) * scale, middle_y + (y - height) * scale

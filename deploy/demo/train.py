@@ -164,7 +164,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--only", nargs="+", help="adapters to train (all)")
     parser.add_argument("--vae-samples", type=int, default=7_200)
-    parser.add_argument("--word-steps", type=int, default=400)
+    parser.add_argument("--word-steps", type=int, default=300)
     parser.add_argument("--start", type=Path, help="pipeline folder to go on from")
     parser.add_argument("--pictures", type=int, default=12_000)
     parser.add_argument("--samples", type=int, default=66_000, help="pictures shown to the UNet")

@@ -30,7 +30,7 @@ def train_vae(*, samples: int, seed: int, pictures: int = 6_000) -> AutoencoderK
     """Train on a mixture of every look, then fold the latent statistics in."""
     torch.manual_seed(seed)
     pool = torch.from_numpy(draw_mixture(pictures, seed=seed))
-    vae = make_vae().to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    vae = make_vae().to(memory_format=torch.channels_last).train()
     torch.manual_seed(seed + 1000 * rank())
     steps = samples // BATCH
     parameters = list(vae.parameters())
