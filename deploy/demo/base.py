@@ -312,7 +312,7 @@ def _parts(models: Models) -> tuple[CLIPTextModel, UNet2DConditionModel, Autoenc
 
 
 def _halved(part: Part) -> Part:
-    return copy.deepcopy(part).to(memory_format=torch.contiguous_format).half()  # type: ignore[call-overload,no-any-return]
+    return copy.deepcopy(part).to(memory_format=torch.contiguous_format).half()  # type: ignore[call-overload]
 
 
 def _rate(step: int, progress: float) -> float:
