@@ -15,7 +15,7 @@ import torch
 
 from livery import Client
 from livery.cli.demo.catalog import Catalog, find_material, read_catalog
-from livery.cli.demo.server_process import running_server
+from livery.cli.demo.server_process import TORCH_THREADS, running_server
 from tests.bench import served
 from tests.bench.alone import DiffusersLoop
 from tests.bench.workload import CROWD, STEPS, Measured, mixed_crowd, ratio, spread
@@ -28,6 +28,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS_MIN, help="5 or more")
     rounds = max(ROUNDS_MIN, parser.parse_args().rounds)
+    # Both sides get the threads that suit so small a base; more make diffusers slower, too.
+    torch.set_num_threads(TORCH_THREADS)
     material = find_material()
     catalog = read_catalog(material / "adapters")
     with (

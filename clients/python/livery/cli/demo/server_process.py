@@ -23,6 +23,7 @@ LIVERY_SERVE = (sys.executable, "-m", "livery", "serve")
 START_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 15.0
 LOG_TAIL_LINES = 20
+TORCH_THREADS = 1
 
 _POLL_SECONDS = 0.05
 
@@ -58,6 +59,8 @@ def _start(command: Sequence[str], *, folder: Path, log: BinaryIO) -> subprocess
     options = ["--base", "demo", "--registry", (folder / names.REGISTRY).as_uri()]
     options += ["--listen", "127.0.0.1:0", "--metrics-listen", ""]
     options += ["--ready-file", str(folder / names.READY_FILE)]
+    # The demo base is so small that a second thread costs more in waiting than it gives.
+    options += ["--torch-threads", str(TORCH_THREADS)]
     # Somebody's settings in the environment are not the demo's.
     environment = {key: one for key, one in os.environ.items() if not key.startswith("LIVERY_")}
     return subprocess.Popen(
