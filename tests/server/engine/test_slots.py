@@ -31,7 +31,9 @@ def _adapter(name: str, *, rank: int, keys: tuple[tuple[str, str], ...] = KEYS) 
     )
 
 
-def _worn_value(table: SlotTable, layers: Mapping[tuple[str, str], SlottedLayer]) -> None:
+def _assert_tables_are_true(
+    table: SlotTable, layers: Mapping[tuple[str, str], SlottedLayer]
+) -> None:
     """Assert that each resident's rank rows hold its own value, and free rows hold zero."""
     owned: set[int] = set()
     for slot in table._slots.values():
@@ -81,7 +83,7 @@ def test_worn_adapter_is_never_evicted() -> None:
         assert not table.can_hold([newcomer])
         with pytest.raises(SlotsExhausted):
             table.acquire([newcomer])
-        _worn_value(table, layers)
+        _assert_tables_are_true(table, layers)
 
 
 def test_subset_of_layers_leaves_rest_zero() -> None:
@@ -92,7 +94,7 @@ def test_subset_of_layers_leaves_rest_zero() -> None:
         pass
 
     with table.held([_adapter("b", rank=4, keys=KEYS[:1])]):
-        _worn_value(table, layers)
+        _assert_tables_are_true(table, layers)
         assert (layers[KEYS[1]].slot_down == 0).all()
 
 
@@ -109,7 +111,7 @@ def test_foreign_layer_is_refused() -> None:
         with pytest.raises(AdapterMismatch):
             table.acquire([adapter])
 
-    _worn_value(table, layers)
+    _assert_tables_are_true(table, layers)
     assert table.residents() == []
 
 
@@ -135,4 +137,4 @@ def test_random_histories_keep_tables_true(history: list[tuple[str, int]]) -> No
             held += table.acquire([adapter])
         elif held:
             table.release(held.pop(0))
-        _worn_value(table, layers)
+        _assert_tables_are_true(table, layers)
