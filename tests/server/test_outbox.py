@@ -74,9 +74,11 @@ def test_reader_wakes_for_other_threads() -> None:
 
 
 def test_closed_reader_hurts_nobody() -> None:
-    """Writing to a job whose event loop is gone does nothing."""
+    """Writing to a job whose event loop is gone keeps the event and raises nothing."""
     loop = asyncio.new_event_loop()
     outbox = Outbox(droppable_max=1, reader_loop=loop)
     loop.close()
 
     outbox.put(DONE)
+
+    assert asyncio.run(outbox.get()) is DONE
