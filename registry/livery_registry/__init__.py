@@ -18,10 +18,21 @@ from livery_registry.errors import (
     StoreUnavailable,
     UnusableRegistry,
 )
+from livery_registry.group import Landed, Wish
+from livery_registry.history import HistoryEntry, Serving
+from livery_registry.index import SearchHit
 from livery_registry.intake import check
 from livery_registry.intake.limits import IntakeLimits
 from livery_registry.log import LogLimits
-from livery_registry.manifest import KINDS, PURPOSES, BlobRef, Manifest, Target, TokenVectors
+from livery_registry.manifest import (
+    KINDS,
+    PURPOSES,
+    BlobRef,
+    Manifest,
+    Member,
+    Target,
+    TokenVectors,
+)
 from livery_registry.names import (
     DEFAULT_CHANNEL,
     WEIGHT_ABS_MAX,
@@ -29,6 +40,7 @@ from livery_registry.names import (
     AdapterRef,
     ByChannel,
     ByDigest,
+    ByRange,
     ByVersion,
     Selector,
     check_channel,
@@ -45,10 +57,13 @@ from livery_registry.release import (
     Published,
     Release,
     ReleaseDraft,
+    Signature,
 )
 from livery_registry.report import Checked, Problem, Report
 from livery_registry.semver import Version
 from livery_registry.state import State
+from livery_registry.trust import Key, Policy
+from livery_registry.version_range import VersionRange
 
 __all__ = [
     "ABSENT",
@@ -67,6 +82,7 @@ __all__ = [
     "BlobRef",
     "ByChannel",
     "ByDigest",
+    "ByRange",
     "ByVersion",
     "Canonical",
     "Channel",
@@ -75,15 +91,20 @@ __all__ = [
     "CorruptRegistry",
     "Digest",
     "Effect",
+    "HistoryEntry",
     "IntakeLimits",
     "IntakeRefused",
     "InvalidField",
     "InvalidName",
+    "Key",
+    "Landed",
     "Layer",
     "LogLimits",
     "Manifest",
+    "Member",
     "ModuleShape",
     "NotFound",
+    "Policy",
     "PreconditionFailed",
     "Problem",
     "Published",
@@ -93,13 +114,18 @@ __all__ = [
     "Release",
     "ReleaseDraft",
     "Report",
+    "SearchHit",
     "Selector",
+    "Serving",
+    "Signature",
     "State",
     "StoreUnavailable",
     "Target",
     "TokenVectors",
     "UnusableRegistry",
     "Version",
+    "VersionRange",
+    "Wish",
     "check",
     "check_channel",
     "read_canonical",

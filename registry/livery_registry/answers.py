@@ -8,9 +8,9 @@ from collections import OrderedDict
 
 from livery_registry.blobs import Blobs
 from livery_registry.digest import Digest
+from livery_registry.group import Landed
 from livery_registry.manifest import MANIFEST_BYTES_MAX, Manifest
 from livery_registry.names import AdapterName
-from livery_registry.records import AppliedRecord
 from livery_registry.release import ChannelMove
 from livery_registry.state import State
 
@@ -46,11 +46,11 @@ class Manifests:
 
 
 def describe_move(
-    state: State, applied: AppliedRecord | None, *, adapter: AdapterName, channel: str
+    state: State, landed: Landed | None, *, adapter: AdapterName, channel: str
 ) -> ChannelMove:
-    """Say what a record moved, or that nothing had to move (None)."""
+    """Say what an act moved, or that nothing had to move (None)."""
     line = state.adapter(adapter)
-    if applied is None:
+    if landed is None:
         pointer = line.channels[channel]
         current = line.by_digest[pointer.digest]
         return ChannelMove(
@@ -61,12 +61,12 @@ def describe_move(
             seq=pointer.seq,
             moved=False,
         )
-    previous = applied.effects[0].previous_digest
+    previous = landed.effect.previous_digest
     return ChannelMove(
         adapter=adapter,
         channel=channel,
         previous=line.by_digest[previous] if previous else None,
-        current=line.by_digest[Digest.parse(applied.record.actions[0].digest)],
-        seq=applied.seq,
+        current=line.by_digest[Digest.parse(landed.action.digest)],
+        seq=landed.seq,
         moved=True,
     )

@@ -98,6 +98,7 @@ def read_canonical(path: Path, manifest: Manifest, *, verify: bool = True) -> Ca
         CorruptRegistry: The file is not the one that the manifest names.
         OSError: The file cannot be read.
     """
+    assert manifest.canonical is not None, "a recipe has no canonical file"
     if verify and sha256_file(path) != manifest.canonical.sha256:
         raise _corrupt(path, detail=f"its digest is not {manifest.canonical.sha256}")
     limits = IntakeLimits(file_bytes_max=1 << 40, header_bytes_max=64 << 20, tensors_max=1_000_000)

@@ -60,7 +60,13 @@ class InvalidField(RegistryError):
 class NotFound(RegistryError):
     """No such adapter, release or channel; the hint lists near names."""
 
-    reasons = ("ADAPTER_NOT_FOUND", "RELEASE_NOT_FOUND", "CHANNEL_NOT_FOUND", "BLOB_NOT_FOUND")
+    reasons = (
+        "ADAPTER_NOT_FOUND",
+        "RELEASE_NOT_FOUND",
+        "CHANNEL_NOT_FOUND",
+        "BLOB_NOT_FOUND",
+        "KEY_NOT_FOUND",
+    )
 
 
 class AlreadyExists(RegistryError):
@@ -77,6 +83,14 @@ class PreconditionFailed(RegistryError):
         "NOTHING_TO_ROLL_BACK",
         "NEVER_ON_CHANNEL",
         "RELEASE_YANKED",
+        "RELEASE_QUARANTINED",
+        "RELEASE_PURGED",
+        "BYTES_PURGED",
+        "BYTES_SHARED",
+        "BYTES_COLLECTED",
+        "MEMBER_NOT_SERVABLE",
+        "SIGNATURE_REQUIRED",
+        "SIGNATURE_INVALID",
     )
 
 
@@ -106,10 +120,16 @@ class StoreUnavailable(RegistryError):
 class CorruptRegistry(RegistryError):
     """Stored bytes are not what the log says they are; names the object and the remedy."""
 
-    reasons = ("CORRUPT_RECORD", "BROKEN_CHAIN", "CORRUPT_BLOB", "CORRUPT_FORMAT")
+    reasons = (
+        "CORRUPT_RECORD",
+        "BROKEN_CHAIN",
+        "CORRUPT_BLOB",
+        "CORRUPT_FORMAT",
+        "CORRUPT_CHECKPOINT",
+    )
 
 
 class UnusableRegistry(RegistryError):
     """The place is not a registry that this version of Livery can use."""
 
-    reasons = ("NOT_A_REGISTRY", "NEWER_PROTOCOL", "UNSUPPORTED_STORE")
+    reasons = ("NOT_A_REGISTRY", "NEWER_PROTOCOL", "UNSUPPORTED_STORE", "UNSAFE_STORE")

@@ -8,7 +8,7 @@ anything else is done: a writer never leaves slot N until it holds some record.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from livery_registry.digest import Digest, sha256_bytes
@@ -19,19 +19,21 @@ from livery_registry.store import Outcome, Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLimits:
-    """How patient a writer is.
+    """How patient a writer is, and how far ahead a reader looks.
 
     Attributes:
         slot_attempts_max: Tries at one slot whose outcome stays unknown.
         act_attempts_max: Slots lost to other writers before an act gives up.
         pause_seconds: First pause between tries; doubles, with jitter.
         pause_seconds_max: Longest pause.
+        read_ahead_max: Slots that a reader asks for at once when it is far behind.
     """
 
     slot_attempts_max: int = 12
     act_attempts_max: int = 500
     pause_seconds: float = 0.01
     pause_seconds_max: float = 1.0
+    read_ahead_max: int = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +73,33 @@ class Log:
             UnusableRegistry: A newer Livery wrote a record.
             StoreUnavailable: The store did not answer.
         """
-        while (entry := self._read(seq + 1, prev=head)) is not None:
-            yield entry
-            seq, head = entry.record.seq, entry.digest
+        ahead = 1
+        while True:
+            keys = [slot_key(seq + 1 + position) for position in range(ahead)]
+            for content in self._store.read_many(keys, bytes_max=RECORD_BYTES_MAX):
+                if content is None:
+                    return
+                entry = _entry_of(content, seq=seq + 1, prev=head)
+                yield entry
+                seq, head = entry.record.seq, entry.digest
+            # A reader that is far behind asks for many slots at once; one at the tip for one.
+            ahead = min(2 * ahead, self._limits.read_ahead_max)
+
+    def at(self, seqs: Sequence[int]) -> Iterator[Record]:
+        """Yield the records of slots that are known to be taken; the chain is not followed.
+
+        Raises:
+            CorruptRegistry: A slot is empty, or is not a record.
+            UnusableRegistry, StoreUnavailable: As for `after`.
+        """
+        for first in range(0, len(seqs), self._limits.read_ahead_max):
+            some = seqs[first : first + self._limits.read_ahead_max]
+            keys = [slot_key(seq) for seq in some]
+            contents = self._store.read_many(keys, bytes_max=RECORD_BYTES_MAX)
+            for seq, key, content in zip(some, keys, contents, strict=True):
+                if content is None:
+                    raise corrupt_record(key, detail="it is missing")
+                yield _record_of(content, seq=seq)
 
     def claim(self, record: Record) -> Entry:
         """Try to put a record into its slot, and return what the slot then holds.
@@ -114,23 +140,29 @@ class Log:
         self._sleep(self._rng.uniform(0, longest))
 
     def _read(self, seq: int, *, prev: Digest) -> Entry | None:
-        key = slot_key(seq)
-        content = self._store.read(key, bytes_max=RECORD_BYTES_MAX)
-        if content is None:
-            return None
-        record = Record.from_bytes(content, key=key)
-        if record.seq != seq:
-            raise corrupt_record(key, detail=f"it says that it is record {record.seq}")
-        if record.prev != prev:
-            raise CorruptRegistry(
-                f"{key} does not follow {slot_key(seq - 1) if seq > 1 else 'format.json'}: "
-                f"it names {record.prev.short}, the bytes before it have {prev.short}",
-                reason="BROKEN_CHAIN",
-                hint="One of the two was changed after it was written: restore both from a backup.",
-            )
-        return Entry(record=record, digest=sha256_bytes(content))
+        content = self._store.read(slot_key(seq), bytes_max=RECORD_BYTES_MAX)
+        return None if content is None else _entry_of(content, seq=seq, prev=prev)
 
 
 def slot_key(seq: int) -> str:
     """Name the object of a slot."""
     return f"log/{seq:020d}.json"
+
+
+def _record_of(content: bytes, *, seq: int) -> Record:
+    record = Record.from_bytes(content, key=slot_key(seq))
+    if record.seq != seq:
+        raise corrupt_record(slot_key(seq), detail=f"it says that it is record {record.seq}")
+    return record
+
+
+def _entry_of(content: bytes, *, seq: int, prev: Digest) -> Entry:
+    record = _record_of(content, seq=seq)
+    if record.prev != prev:
+        raise CorruptRegistry(
+            f"{slot_key(seq)} does not follow {slot_key(seq - 1) if seq > 1 else 'format.json'}: "
+            f"it names {record.prev.short}, the bytes before it have {prev.short}",
+            reason="BROKEN_CHAIN",
+            hint="One of the two was changed after it was written: restore both from a backup.",
+        )
+    return Entry(record=record, digest=sha256_bytes(content))

@@ -18,8 +18,10 @@ from livery_registry.errors import CorruptRegistry, InvalidField, RegistryError
 from livery_registry.names import AdapterName
 from livery_registry.semver import Version
 
-KINDS = ("lora", "textual_inversion", "dreambooth")
-"""What a release can be. Recipes come later."""
+KINDS = ("lora", "textual_inversion", "dreambooth", "recipe")
+"""What a release can be."""
+MEMBERS_MAX = 16
+"""Most members of a recipe."""
 PURPOSES = ("", "concept", "style", "subject")
 """Why a release exists; empty when the author did not say."""
 MANIFEST_BYTES_MAX = 16 << 20
@@ -76,6 +78,40 @@ class TokenVectors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One release that a recipe wears, locked to its digest.
+
+    Attributes:
+        adapter: Its release line.
+        version: Its version.
+        digest: Its digest.
+        weight: How strongly it acts; finite.
+    """
+
+    adapter: AdapterName
+    version: Version
+    digest: Digest
+    weight: float
+
+    def to_json(self) -> list[Any]:
+        """Write the member as a JSON value."""
+        return [str(self.adapter), str(self.version), str(self.digest), self.weight]
+
+    @classmethod
+    def from_json(cls, row: Any) -> Member:
+        """Read what `to_json` wrote; raises what unpacking and parsing raise."""
+        adapter, version, digest, weight = row
+        if not math.isfinite(weight):
+            raise ValueError("a weight is not finite")
+        return cls(
+            adapter=AdapterName.parse(adapter),
+            version=Version.parse(version),
+            digest=Digest.parse(digest),
+            weight=float(weight),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """The immutable description of one release.
 
@@ -86,8 +122,9 @@ class Manifest:
         purpose: One of `PURPOSES`.
         base_family: Family it was checked against.
         base_fingerprint: Fingerprint of that base, `sha256:…`.
-        original: The files as the author sent them.
-        canonical: The one file that is served.
+        original: The files as the author sent them; none for a recipe.
+        canonical: The one file that is served; None for a recipe.
+        members: What a recipe combines; empty for every other kind.
         targets: Layers it changes, by component and module.
         rank: Largest rank; 0 without layers.
         tokens: Placeholder tokens it teaches.
@@ -106,7 +143,8 @@ class Manifest:
     base_family: str
     base_fingerprint: str
     original: tuple[BlobRef, ...]
-    canonical: BlobRef
+    canonical: BlobRef | None
+    members: tuple[Member, ...] = ()
     targets: tuple[Target, ...] = ()
     rank: int = 0
     tokens: tuple[TokenVectors, ...] = ()
@@ -120,12 +158,22 @@ class Manifest:
     def __post_init__(self) -> None:
         if self.kind not in KINDS or self.purpose not in PURPOSES:
             raise _invalid(f"unknown kind {self.kind!r} or purpose {self.purpose!r}")
-        if not self.original or not (self.targets or self.tokens):
+        if self.kind == "recipe":
+            self._check_recipe()
+        elif not (self.original and self.canonical and (self.targets or self.tokens)):
             raise _invalid("a release has at least one file and one layer or token")
         if not all(math.isfinite(target.scale) and target.rank > 0 for target in self.targets):
             raise _invalid("a target has a rank above 0 and a finite scale")
         Digest.parse(self.base_fingerprint)
         object.__setattr__(self, "training", MappingProxyType(dict(self.training)))
+
+    def _check_recipe(self) -> None:
+        if self.original or self.canonical or self.targets or self.tokens:
+            raise _invalid("a recipe has members and nothing of its own")
+        if not 0 < len(self.members) <= MEMBERS_MAX:
+            raise _invalid(f"a recipe has 1 to {MEMBERS_MAX} members, not {len(self.members)}")
+        if len({member.digest for member in self.members}) < len(self.members):
+            raise _invalid("a recipe names a release twice")
 
     @property
     def digest(self) -> Digest:
@@ -144,7 +192,8 @@ class Manifest:
                 "base_family": self.base_family,
                 "base_fingerprint": self.base_fingerprint,
                 "original": [blob_to_json(blob) for blob in self.original],
-                "canonical": blob_to_json(self.canonical),
+                "canonical": blob_to_json(self.canonical) if self.canonical else None,
+                **({"members": [m.to_json() for m in self.members]} if self.members else {}),
                 "targets": [[t.component, t.module, t.rank, t.scale] for t in self.targets],
                 "rank": self.rank,
                 "tokens": [[t.token, t.component, t.count] for t in self.tokens],
@@ -205,7 +254,8 @@ def _from_document(document: Any) -> Manifest:
         base_family=str(document["base_family"]),
         base_fingerprint=str(document["base_fingerprint"]),
         original=tuple(blob_from_json(row) for row in document["original"]),
-        canonical=blob_from_json(document["canonical"]),
+        canonical=blob_from_json(document["canonical"]) if document["canonical"] else None,
+        members=tuple(Member.from_json(row) for row in document.get("members", ())),
         targets=tuple(
             Target(component=str(c), module=str(m), rank=int(rank), scale=float(scale))
             for c, m, rank, scale in document["targets"]

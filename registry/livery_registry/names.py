@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from livery_registry.errors import InvalidName
 from livery_registry.semver import Version
+from livery_registry.version_range import VersionRange, looks_like_range
 
 WEIGHT_ABS_MAX = 4.0
 """Largest weight of an adapter, either sign."""
@@ -116,7 +117,17 @@ class ByDigest:
         return f"sha256:{self.prefix}"
 
 
-Selector: TypeAlias = ByChannel | ByVersion | ByDigest
+@dataclass(frozen=True, slots=True)
+class ByRange:
+    """Selects the highest version of a range that may be served."""
+
+    range: VersionRange
+
+    def __str__(self) -> str:
+        return str(self.range)
+
+
+Selector: TypeAlias = ByChannel | ByVersion | ByDigest | ByRange
 """How a ref chooses among the releases of an adapter."""
 
 
@@ -187,6 +198,8 @@ def _parse_selector(text: str) -> tuple[Selector, str, str]:
         prefix, colon, weight = text.removeprefix("sha256:").partition(":")
         return ByDigest(prefix), colon, weight
     word, colon, weight = text.partition(":")
+    if looks_like_range(word):
+        return ByRange(VersionRange.parse(word)), colon, weight
     if word[:1].isdigit() or "+" in word:
         return ByVersion(Version.parse(word)), colon, weight
     return ByChannel(word), colon, weight

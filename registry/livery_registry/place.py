@@ -22,10 +22,14 @@ PROTOCOL = 1
 """Version of the layout and of the fold; a registry with a higher one is refused."""
 FORMAT_KEY = "format.json"
 """The object that makes a place a registry."""
+DOCTOR_FOLDER = "doctor"
+"""Where a doctor's probes lie while it examines a place."""
 
 _FORMAT_BYTES_MAX = 4096
 _FORMAT_ATTEMPTS_MAX = 5
-_OWN_NAMES = frozenset({FORMAT_KEY, "blob", TEMP_FOLDER})
+_OWN_NAMES = frozenset(
+    {FORMAT_KEY, "log", "checkpoint", "hint.json", "blob", DOCTOR_FOLDER, TEMP_FOLDER}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,22 +47,44 @@ class Place:
     genesis: Digest
 
 
-def open_store(url: str) -> Store:
-    """Choose the store for `file:///…` or a plain path.
+def open_store(url: str, *, single_writer: bool = False) -> Store:
+    """Choose the store for `file:///…`, a plain path, or `s3://bucket/prefix`.
+
+    Args:
+        url: Where the registry is.
+        single_writer: For a bucket that fails `livery doctor`: write without conditions. Only one
+            process may then write. A folder needs no such mode, and ignores it.
 
     Raises:
-        UnusableRegistry: The scheme is unknown.
+        UnusableRegistry: The scheme is unknown, the address cannot be read, or boto3 is missing.
     """
     parts = urlsplit(url)
     if not parts.scheme:
         return FolderStore(Path(url).expanduser())
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
         return FolderStore(Path(unquote(parts.path)))
+    if parts.scheme == "s3":
+        return _open_bucket(url, single_writer=single_writer)
     raise UnusableRegistry(
         f"no store for {url!r}",
         reason="UNSUPPORTED_STORE",
-        hint="Use a folder: `file:///srv/livery` or a plain path.",
+        hint="Use a folder, `file:///srv/livery` or a plain path, or a bucket, `s3://bucket/path`.",
     )
+
+
+def refuse_strangers(names: frozenset[str], *, url: str) -> None:
+    """Refuse a place where something lies that is no registry's.
+
+    Raises:
+        UnusableRegistry: One of the `names` below its root is strange.
+    """
+    strangers = sorted(names - _OWN_NAMES)
+    if strangers:
+        raise UnusableRegistry(
+            f"{url} is not a registry: it holds {', '.join(strangers[:5])}",
+            reason="NOT_A_REGISTRY",
+            hint="Choose an empty place for a new registry, or the right one for an old one.",
+        )
 
 
 def open_place(store: Store, *, new_id: Callable[[], str], create: bool) -> Place:
@@ -78,13 +104,26 @@ def open_place(store: Store, *, new_id: Callable[[], str], create: bool) -> Plac
     )
 
 
+def _open_bucket(url: str, *, single_writer: bool) -> Store:
+    try:
+        # boto3 takes a third of a second, and only the extra `registry` brings it.
+        from livery_registry.store.s3 import S3Store  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise UnusableRegistry(
+            f"{url} needs {error.name}, which is not installed",
+            reason="UNSUPPORTED_STORE",
+            hint="pip install 'livery[registry]'",
+        ) from error
+    return S3Store(url, single_writer=single_writer)
+
+
 def _make_format(store: Store, *, new_id: Callable[[], str], create: bool) -> bytes:
     names = store.top_level()
     # Another process may have made the registry between our read and our listing.
     found = store.read(FORMAT_KEY, bytes_max=_FORMAT_BYTES_MAX)
     if found is not None:
         return found
-    _refuse_strangers(store, names=names, create=create)
+    _refuse_occupied(store, names=names, create=create)
     body = canonical_json({"format": "livery-registry", "protocol": PROTOCOL, "registry": new_id()})
     for _ in range(_FORMAT_ATTEMPTS_MAX):
         if store.create(FORMAT_KEY, body=body) is Outcome.CREATED:
@@ -99,19 +138,13 @@ def _make_format(store: Store, *, new_id: Callable[[], str], create: bool) -> by
     )
 
 
-def _refuse_strangers(store: Store, *, names: frozenset[str], create: bool) -> None:
-    if "log" in names:
+def _refuse_occupied(store: Store, *, names: frozenset[str], create: bool) -> None:
+    refuse_strangers(names, url=store.url)
+    if names & {"log", "checkpoint"}:
         raise CorruptRegistry(
             f"{store.url} holds a log but no {FORMAT_KEY}",
             reason="CORRUPT_FORMAT",
             hint=f"Restore {FORMAT_KEY} from a backup; the hash chain of the log begins with it.",
-        )
-    strangers = sorted(names - _OWN_NAMES)
-    if strangers:
-        raise UnusableRegistry(
-            f"{store.url} is not a registry: it holds {', '.join(strangers[:5])}",
-            reason="NOT_A_REGISTRY",
-            hint="Choose an empty folder for a new registry, or the right one for an old one.",
         )
     if not create:
         raise UnusableRegistry(

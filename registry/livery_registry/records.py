@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records of the log: what was done, by whom, why; as values and as bytes.
 
-Decoding is strict about the envelope and lenient about actions: what an action means is the fold's
-business, so that a record from a newer Livery stays visible.
+One record may hold acts of several callers, so each action says itself who wanted it and why. What
+they have in common stands once in the envelope. Decoding is strict about the envelope and lenient
+about actions: what an action means is the fold's business.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 from livery_registry.digest import Digest
 from livery_registry.errors import CorruptRegistry, InvalidField, RegistryError, UnusableRegistry
@@ -25,6 +26,8 @@ ACTIONS_MAX = 64
 """Most actions of one record."""
 
 _ENVELOPE_TEXTS = ("id", "request_id", "time", "actor", "reason")
+_COMMON = ("actor", "reason", "request_id", "expect")
+_ACTION_TEXTS = ("type", "adapter", "digest", "version", "channel", "actor", "reason", "request_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +35,16 @@ class Action:
     """One act within a record; texts that do not apply are empty.
 
     Attributes:
-        type: `publish`, `promote`, `rollback`, `yank`, `unyank`, or a newer one.
-        adapter: The adapter acted on.
+        type: `publish`, `promote`, `rollback`, `yank`, …, or one of a newer Livery.
+        adapter: The adapter acted on, or the namespace for `key` and `policy`.
         digest: The release acted on, `sha256:…`.
         version: Its version.
         channel: The channel moved.
-        summary: For a publication, what list and show need.
+        summary: For a publication, what list and show need; for others their own fields.
+        actor: Who wanted it.
+        reason: Why; may be empty.
+        request_id: Key of the caller for this act; may be empty.
+        expect: `adapter@channel` to the digest it must point to, or None for no such channel.
     """
 
     type: str
@@ -46,32 +53,37 @@ class Action:
     version: str = ""
     channel: str = ""
     summary: Mapping[str, Any] = field(default_factory=dict)
+    actor: str = ""
+    reason: str = ""
+    request_id: str = ""
+    expect: Mapping[str, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "summary", MappingProxyType(dict(self.summary)))
+        object.__setattr__(self, "expect", MappingProxyType(dict(self.expect)))
 
     def to_json(self) -> dict[str, Any]:
         """Write the action as a JSON object without its empty fields."""
-        fields: dict[str, Any] = {
-            "type": self.type,
-            "adapter": self.adapter,
-            "digest": self.digest,
-            "version": self.version,
-            "channel": self.channel,
-            "summary": dict(self.summary),
-        }
+        fields: dict[str, Any] = {name: getattr(self, name) for name in _ACTION_TEXTS}
+        fields["summary"] = dict(self.summary)
+        fields["expect"] = dict(self.expect)
         return {name: value for name, value in fields.items() if value}
 
     @classmethod
-    def from_json(cls, value: object) -> Action:
-        """Read any JSON value; what is not understood becomes empty."""
+    def from_json(cls, value: object, *, envelope: Mapping[str, Any] | None = None) -> Action:
+        """Read any JSON value; what is not understood becomes empty, or as the envelope has it."""
         found = value if isinstance(value, dict) else {}
+        said = {**(envelope or {}), **found}
         texts = {
-            name: text if isinstance(text := found.get(name), str) else ""
-            for name in ("type", "adapter", "digest", "version", "channel")
+            name: text if isinstance(text := said.get(name), str) else "" for name in _ACTION_TEXTS
         }
-        summary = found.get("summary")
-        return cls(**texts, summary=summary if isinstance(summary, dict) else {})
+        summary, expect = found.get("summary"), said.get("expect", {})
+        return cls(
+            **texts,
+            summary=summary if isinstance(summary, dict) else {},
+            # An expectation that cannot be read must not be taken for none: this one never holds.
+            expect=expect if _is_expect(expect) else {"": ""},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,26 +94,25 @@ class Record:
         seq: Its slot; the only order there is.
         prev: Digest of the bytes before it: the previous record's, or format.json's.
         id: Random id; tells two writers of one slot apart.
-        request_id: Key of the caller for this act; may be empty.
         time: Wall clock of the writer, RFC 3339, UTC; informative only.
-        actor: Who.
-        reason: Why; may be empty.
-        expect: `adapter@channel` to the digest it must point to, or None for no such channel.
-        actions: What.
+        actions: What, by whom, and why.
     """
 
     seq: int
     prev: Digest
     id: str
-    request_id: str = ""
     time: str
-    actor: str
-    reason: str = ""
-    expect: Mapping[str, str | None] = field(default_factory=dict)
     actions: tuple[Action, ...]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "expect", MappingProxyType(dict(self.expect)))
+    @property
+    def actor(self) -> str:
+        """Who wanted the first action; empty without actions."""
+        return self.actions[0].actor if self.actions else ""
+
+    @property
+    def reason(self) -> str:
+        """Why, for the first action; empty without actions."""
+        return self.actions[0].reason if self.actions else ""
 
     def to_bytes(self) -> bytes:
         """Write canonical JSON.
@@ -109,18 +120,19 @@ class Record:
         Raises:
             InvalidField: The record is larger than `RECORD_BYTES_MAX`.
         """
+        actions = [action.to_json() for action in self.actions]
+        envelope: dict[str, Any] = {"actor": "", "reason": "", "request_id": "", "expect": {}}
+        if len(actions) == 1:
+            envelope |= {name: actions[0].pop(name) for name in _COMMON if name in actions[0]}
         content = canonical_json(
             {
                 "v": RECORD_VERSION,
                 "seq": self.seq,
                 "prev": str(self.prev),
                 "id": self.id,
-                "request_id": self.request_id,
                 "time": self.time,
-                "actor": self.actor,
-                "reason": self.reason,
-                "expect": dict(self.expect),
-                "actions": [action.to_json() for action in self.actions],
+                **envelope,
+                "actions": actions,
             }
         )
         if len(content) > RECORD_BYTES_MAX:
@@ -149,9 +161,12 @@ class Record:
             return cls(
                 seq=document["seq"],
                 prev=Digest.parse(document["prev"]),
-                **{name: document[name] for name in _ENVELOPE_TEXTS},
-                expect=document["expect"],
-                actions=tuple(Action.from_json(item) for item in document["actions"]),
+                id=document["id"],
+                time=document["time"],
+                actions=tuple(
+                    Action.from_json(item, envelope={k: document[k] for k in _COMMON})
+                    for item in document["actions"]
+                ),
             )
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise corrupt_record(key, detail=repr(error)) from error
@@ -245,10 +260,13 @@ def _check_envelope(document: Any, *, key: str) -> None:
         )
     expect, actions = document["expect"], document["actions"]
     texts_valid = all(isinstance(document[name], str) for name in (*_ENVELOPE_TEXTS, "prev"))
-    expect_valid = isinstance(expect, dict) and all(
-        value is None or isinstance(value, str) for value in expect.values()
-    )
-    if not (texts_valid and expect_valid and type(document["seq"]) is int and document["id"]):
+    if not (texts_valid and _is_expect(expect) and type(document["seq"]) is int and document["id"]):
         raise TypeError("a field of the envelope has the wrong type")
     if not isinstance(actions, list) or len(actions) > ACTIONS_MAX:
         raise TypeError("actions are not a list, or too many")
+
+
+def _is_expect(value: object) -> TypeGuard[dict[str, str | None]]:
+    return isinstance(value, dict) and all(
+        found is None or isinstance(found, str) for found in value.values()
+    )

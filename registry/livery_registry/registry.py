@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registry: publish, promote, roll back, yank, resolve and history, over one log and its blobs.
+"""The registry: publish, promote, roll back, withdraw and resolve, over one log and its blobs.
 
 Everything comes in as parsed values and goes out as frozen ones. Reads are answered from an
 immutable snapshot; writes go through the journal. Knows nothing of gRPC, torch or devices.
@@ -8,27 +8,24 @@ immutable snapshot; writes go through the journal. Knows nothing of gRPC, torch 
 from __future__ import annotations
 
 import random
-import secrets
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
 from livery_registry import acts
+from livery_registry.acts import Act
 from livery_registry.answers import Manifests, describe_move
-from livery_registry.assembly import assemble_manifest
-from livery_registry.blobs import Blobs
-from livery_registry.canonical import write_canonical
 from livery_registry.digest import Digest
-from livery_registry.errors import IntakeRefused, InvalidField
-from livery_registry.journal import Journal, Wish
-from livery_registry.log import Log, LogLimits
+from livery_registry.errors import CorruptRegistry, IntakeRefused, InvalidField, PreconditionFailed
+from livery_registry.group import Landed, Wish
+from livery_registry.log import LogLimits
 from livery_registry.manifest import BlobRef, Manifest
 from livery_registry.names import AdapterName, AdapterRef
-from livery_registry.place import Place, open_place, open_store
+from livery_registry.opening import Parts, open_parts, random_id, utc_now
+from livery_registry.recipes import assemble_recipe
 from livery_registry.records import AppliedRecord
 from livery_registry.release import (
     Absent,
@@ -42,45 +39,31 @@ from livery_registry.report import Checked
 from livery_registry.semver import Version
 from livery_registry.state import State
 from livery_registry.store import Store
-from livery_registry.store.folder import FolderStore
+from livery_registry.storing import store_release
 
-
-def utc_now() -> datetime:
-    """Return the time; the default clock."""
-    return datetime.now(UTC)
-
-
-def random_id() -> str:
-    """Return 128 random bits in hexadecimal; the default source of ids."""
-    return secrets.token_hex(16)
+_STORE_ATTEMPTS_MAX = 5
 
 
 class Registry:
     """One registry, opened. Thread-safe; several processes may have the same one open."""
 
-    def __init__(
-        self,
-        place: Place,
-        *,
-        clock: Callable[[], datetime],
-        new_id: Callable[[], str],
-        limits: LogLimits,
-        sleep: Callable[[float], None],
-        rng: random.Random,
-    ) -> None:
-        log = Log(place.store, limits=limits, sleep=sleep, rng=rng)
-        self._place = place
-        self._blobs = Blobs(place.store)
-        self._journal = Journal(place, log=log, limits=limits, clock=clock, new_id=new_id)
-        self._manifests = Manifests(self._blobs)
+    def __init__(self, parts: Parts) -> None:
+        """Take what `open_parts` built; most callers want `Registry.open`."""
+        self._parts = parts
+        self._journal = parts.journal
+        self._manifests = Manifests(parts.blobs)
         self._lock = threading.Lock()
-        self._refreshed_seq = self._journal.state.seq
+        self._refreshed_seq = parts.journal.state.seq
+        self.blobs = parts.blobs
+        self.checkpoints = parts.checkpoints
+        self.chronicle = parts.chronicle
 
     @classmethod
     def open(
         cls,
         url: str | Store,
         *,
+        cache: Path | None = None,
         clock: Callable[[], datetime] = utc_now,
         new_id: Callable[[], str] = random_id,
         create: bool = True,
@@ -91,7 +74,8 @@ class Registry:
         """Open a registry, or make one in an empty place, and read its log to the end.
 
         Args:
-            url: `file:///…`, a plain path, or a store.
+            url: `file:///…`, a plain path, `s3://bucket/prefix`, or a store.
+            cache: Folder of the derived index for search and history; None: in memory.
             clock: Returns an aware time; its only use is the `time` of records.
             new_id: Returns a fresh random id, for records and for a new registry.
             create: Whether an empty place may become a registry.
@@ -104,28 +88,38 @@ class Registry:
             CorruptRegistry: Stored bytes are damaged; the message names them.
             StoreUnavailable: The store did not answer.
         """
-        store = open_store(url) if isinstance(url, str) else url
-        place = open_place(store, new_id=new_id, create=create)
-        if isinstance(store, FolderStore):
-            store.sweep()
         return cls(
-            place,
-            clock=clock,
-            new_id=new_id,
-            limits=limits or LogLimits(),
-            sleep=sleep,
-            rng=rng or random.Random(),
+            open_parts(
+                url,
+                cache=cache,
+                clock=clock,
+                new_id=new_id,
+                create=create,
+                limits=limits or LogLimits(),
+                sleep=sleep,
+                rng=rng or random.Random(),
+            )
         )
 
     @property
     def id(self) -> str:
         """The registry's id, chosen when it was made."""
-        return self._place.registry_id
+        return self._parts.place.registry_id
 
     @property
     def url(self) -> str:
         """Where it is."""
-        return self._place.store.url
+        return self._parts.place.store.url
+
+    @property
+    def store(self) -> Store:
+        """Its objects."""
+        return self._parts.place.store
+
+    @property
+    def damaged_checkpoints(self) -> tuple[CorruptRegistry, ...]:
+        """What was wrong with checkpoints that were passed over when the registry was opened."""
+        return self._parts.damaged_checkpoints
 
     @property
     def state(self) -> State:
@@ -140,11 +134,8 @@ class Registry:
     def refresh(self) -> tuple[AppliedRecord, ...]:
         """Read what is new in the log, and return every record since the last refresh.
 
-        That includes this process's own acts. For one follower; others keep a position of their
-        own and use `since`.
-
-        Raises:
-            CorruptRegistry, UnusableRegistry, StoreUnavailable: The snapshot stays as it was.
+        This process's own acts are among them. For one follower; others use `since`. Any error
+        leaves the snapshot as it was.
         """
         self._journal.catch_up()
         with self._lock:
@@ -152,9 +143,16 @@ class Registry:
             self._refreshed_seq += len(found)
         return found
 
-    def since(self, seq: int) -> tuple[AppliedRecord, ...]:
-        """Return the records of the snapshot after a position, oldest first."""
-        return tuple(self._journal.applied(after=max(0, seq)))
+    def since(self, seq: int, *, limit: int | None = None) -> tuple[AppliedRecord, ...]:
+        """Return the records of the snapshot after a position, oldest first.
+
+        Old ones are read from the log.
+        """
+        return self._journal.applied(after=max(0, seq), limit=limit)
+
+    def commit(self, act: Act, *, wish: Wish) -> Landed | None:
+        """Make an act happen; None when nothing had to be written. Raises what its plan raises."""
+        return self._journal.commit(act, wish=wish)
 
     def publish(
         self,
@@ -174,7 +172,7 @@ class Registry:
             files: The files, as they were checked; they stay where they are.
             actor: Who publishes; not empty.
             reason: Why.
-            request_id: Key of the caller for this act.
+            request_id: Key of the caller: the same key never acts twice.
 
         Raises:
             IntakeRefused: The check did not accept the files.
@@ -185,10 +183,36 @@ class Registry:
         if not checked.report.accepted:
             raise IntakeRefused(checked.report)
         wish = Wish(actor=actor, reason=reason, request_id=request_id)
-        manifest = self._store_blobs(draft, checked=checked, files=files)
-        applied = self._journal.commit(acts.publish(manifest), wish=wish)
-        release = self.state.adapters[draft.adapter].by_version[draft.version]
-        return Published(release=release, created=applied is not None, seq=release.seq)
+
+        def store(state: State) -> Manifest:
+            return store_release(self.blobs, draft, checked=checked, files=files, state=state)
+
+        return self._publish(store, wish=wish)
+
+    def publish_recipe(
+        self,
+        draft: ReleaseDraft,
+        *,
+        members: Sequence[AdapterRef],
+        actor: str,
+        reason: str = "",
+        request_id: str = "",
+    ) -> Published:
+        """Publish a weighted combination of releases, locked to what they are now.
+
+        Raises:
+            InvalidField: The members do not make a recipe.
+            NotFound, PreconditionFailed: A member is not there, or may not be served.
+            AlreadyExists: The version holds something else.
+        """
+        wish = Wish(actor=actor, reason=reason, request_id=request_id)
+
+        def store(state: State) -> Manifest:
+            manifest = assemble_recipe(draft, members=members, state=state)
+            self.blobs.put_bytes(manifest.to_bytes())
+            return manifest
+
+        return self._publish(store, wish=wish)
 
     def promote(
         self,
@@ -203,12 +227,10 @@ class Registry:
         """Move a channel to what a ref means.
 
         Args:
-            ref: The release: an exact version or digest, or another channel to copy from.
+            ref: The release: exact, or another channel to copy from.
             channel: The channel.
-            actor: Who; not empty.
-            reason: Why.
+            actor, reason, request_id: As for `publish`.
             expect: Where the channel must point now; `Absent()`: it must not exist; None: anywhere.
-            request_id: Key of the caller for this act.
 
         Raises:
             NotFound: There is no such release.
@@ -238,10 +260,8 @@ class Registry:
             adapter: The release line.
             channel: The channel.
             to: A version that was on the channel before; None: the release before.
-            actor: Who; not empty.
-            reason: Why; not empty.
+            actor, reason, request_id: As for `publish`; there must be a reason.
             expect: Where the channel must point now.
-            request_id: Key of the caller for this act.
 
         Raises:
             InvalidField: There is no reason.
@@ -249,29 +269,56 @@ class Registry:
             PreconditionFailed: There is nothing before (NOTHING_TO_ROLL_BACK), `to` was never on
                 the channel or is yanked, or somebody else moved the channel (EXPECT_MISMATCH).
         """
-        _require_reason(reason, act="a rollback")
+        wish = _reasoned("a rollback", actor=actor, reason=reason, request_id=request_id)
         act = acts.roll_back(adapter, channel=channel, to=to, expect=expect)
-        wish = Wish(actor=actor, reason=reason, request_id=request_id)
         return self._move(act, wish=wish, adapter=adapter, channel=channel)
 
     def yank(self, ref: AdapterRef, *, actor: str, reason: str, request_id: str = "") -> Release:
-        """Take a release out of resolution by channel; exact pins still work.
+        """Take a release out of resolution by channel and range; exact pins still work.
 
         Raises:
-            InvalidField: The ref names a channel, or there is no reason.
+            InvalidField: The ref is not exact, or there is no reason.
             NotFound: There is no such release.
         """
-        _require_reason(reason, act="a yank")
-        wish = Wish(actor=actor, reason=reason, request_id=request_id)
-        self._journal.commit(acts.set_yanked(ref, yanked=True), wish=wish)
-        return self.resolve(ref)
+        wish = _reasoned("a yank", actor=actor, reason=reason, request_id=request_id)
+        self.commit(acts.set_yanked(ref, yanked=True), wish=wish)
+        return self.state.find(ref)
 
     def unyank(self, ref: AdapterRef, *, actor: str, reason: str, request_id: str = "") -> Release:
         """Undo a yank. Raises what `yank` raises."""
-        _require_reason(reason, act="an unyank")
-        wish = Wish(actor=actor, reason=reason, request_id=request_id)
-        self._journal.commit(acts.set_yanked(ref, yanked=False), wish=wish)
-        return self.resolve(ref)
+        wish = _reasoned("an unyank", actor=actor, reason=reason, request_id=request_id)
+        self.commit(acts.set_yanked(ref, yanked=False), wish=wish)
+        return self.state.find(ref)
+
+    def quarantine(
+        self, ref: AdapterRef, *, actor: str, reason: str, request_id: str = ""
+    ) -> Release:
+        """Serve nobody with a release until that is lifted. Raises what `yank` raises."""
+        wish = _reasoned("a quarantine", actor=actor, reason=reason, request_id=request_id)
+        self.commit(acts.set_quarantined(ref, quarantined=True), wish=wish)
+        return self.state.find(ref)
+
+    def lift(self, ref: AdapterRef, *, actor: str, reason: str, request_id: str = "") -> Release:
+        """Undo a quarantine. Raises what `yank` raises."""
+        wish = _reasoned("a lift", actor=actor, reason=reason, request_id=request_id)
+        self.commit(acts.set_quarantined(ref, quarantined=False), wish=wish)
+        return self.state.find(ref)
+
+    def purge(self, ref: AdapterRef, *, actor: str, reason: str, request_id: str = "") -> Release:
+        """Delete the bytes of a release for good and deny-list them; its record stays.
+
+        Repeating it deletes what an interrupted purge left.
+
+        Raises:
+            InvalidField, NotFound: As for `yank`.
+            PreconditionFailed: Another release needs the same bytes (BYTES_SHARED).
+            StoreUnavailable: Nothing can be served with it any more, but bytes may be left.
+        """
+        wish = _reasoned("a purge", actor=actor, reason=reason, request_id=request_id)
+        self.commit(acts.purge(ref), wish=wish)
+        for digest in self.state.find(ref).blobs:
+            self.blobs.delete(digest)
+        return self.state.find(ref)
 
     def resolve(self, ref: AdapterRef) -> Release:
         """Return what a ref means in the newest snapshot. Does no I/O.
@@ -286,90 +333,67 @@ class Registry:
         """Return one release line. Raises NotFound."""
         return self.state.adapter(name)
 
-    def adapters(self) -> tuple[Adapter, ...]:
-        """Return all release lines, by name."""
-        found = self.state.adapters
-        return tuple(found[name] for name in sorted(found))
+    def adapters(self, *, after: str = "", limit: int | None = None) -> tuple[Adapter, ...]:
+        """Return release lines beyond a name, in the order of their names' text."""
+        state = self.state
+        return tuple(state.adapters[name] for name in islice(state.names(after=after), limit))
 
-    def history(
-        self,
-        adapter: AdapterName | None = None,
-        *,
-        channel: str | None = None,
-        limit: int | None = None,
-    ) -> tuple[AppliedRecord, ...]:
-        """Return the newest records that concern an adapter and a channel, oldest first.
+    def checkpoint(self, *, records_min: int = 1) -> str | None:
+        """Keep the newest snapshot if `records_min` records came since the last one kept.
 
-        Args:
-            adapter: Only of this adapter; None: of all.
-            channel: Only moves of this channel; None: everything.
-            limit: At most this many; None: all.
-        """
-        name = str(adapter) if adapter else None
-        newest_first = map(self._journal.record, range(self.seq, 0, -1))
-        found = (a for a in newest_first if a.concerns(adapter=name, channel=channel))
-        return tuple(reversed(list(islice(found, limit))))
-
-    def manifest(self, digest: Digest) -> Manifest:
-        """Return a release's manifest, verified; the last few are kept in memory.
+        Returns:
+            Its key, or None: there was no need.
 
         Raises:
-            NotFound: There is no such blob.
-            CorruptRegistry: The blob is damaged.
+            StoreUnavailable: The store did not take it; trying again is safe.
         """
+        return self.checkpoints.keep(self.state, records_min=records_min)
+
+    @property
+    def records_since_checkpoint(self) -> int:
+        """How many records the next one to open has to read from the log."""
+        return self.seq - self.checkpoints.newest_seq
+
+    def close(self) -> None:
+        """Close the derived index. Idempotent."""
+        self.chronicle.close()
+
+    def manifest(self, digest: Digest) -> Manifest:
+        """Return a release's manifest, verified; raises NotFound or CorruptRegistry."""
         return self._manifests.get(digest)
 
     def fetch(self, blob: BlobRef, target: Path) -> None:
-        """Copy a blob to a file, verified; the file appears whole or not at all.
-
-        Raises:
-            NotFound: There is no such blob.
-            CorruptRegistry: The blob is damaged.
-        """
-        self._blobs.fetch(blob.sha256, target=target)
+        """Copy a blob to a file, verified, whole or not at all. Raises as `manifest`."""
+        self.blobs.fetch(blob.sha256, target=target)
 
     def blob_path(self, digest: Digest) -> Path | None:
-        """Return the blob as a local file, unverified; None when the store is elsewhere.
+        """Return the blob as a local file, unverified; None when the store is elsewhere."""
+        return self.blobs.path(digest)
 
-        Raises:
-            NotFound: There is no such blob.
-        """
-        return self._blobs.path(digest)
+    def _publish(self, store: Callable[[State], Manifest], *, wish: Wish) -> Published:
+        for attempt in range(_STORE_ATTEMPTS_MAX):
+            state = self.state
+            manifest = store(state)
+            try:
+                landed = self.commit(acts.publish(manifest, gc_seq=state.gc_seq), wish=wish)
+                break
+            except PreconditionFailed as error:
+                # What looked stored may be deleted by a collection: look again, store what lacks.
+                if error.reason != "BYTES_COLLECTED" or attempt + 1 == _STORE_ATTEMPTS_MAX:
+                    raise
+        release = self.state.adapters[manifest.adapter].by_version[manifest.version]
+        return Published(release=release, created=landed is not None, seq=release.seq)
 
-    def _store_blobs(
-        self, draft: ReleaseDraft, *, checked: Checked, files: Sequence[Path]
-    ) -> Manifest:
-        if len(files) != len(checked.files):
-            raise InvalidField(
-                f"{len(checked.files)} files were checked, {len(files)} are to be published",
-                reason="FIELD_INVALID",
-                hint="Publish exactly the files that were checked.",
-            )
-        with tempfile.TemporaryDirectory(prefix="livery-publish-") as folder:
-            path = Path(folder) / "canonical.safetensors"
-            canonical = write_canonical(checked, path)
-            manifest = assemble_manifest(draft, checked=checked, canonical=canonical)
-            line = self.state.adapters.get(draft.adapter)
-            existing = line.by_version.get(draft.version) if line else None
-            if existing is not None:
-                acts.refuse_other(existing, manifest)
-            for source, file in zip(files, checked.files, strict=True):
-                self._blobs.put_file(source, digest=file.digest)
-            self._blobs.put_file(path, digest=canonical.sha256)
-        self._blobs.put_bytes(manifest.to_bytes())
-        return manifest
-
-    def _move(
-        self, act: acts.Act, *, wish: Wish, adapter: AdapterName, channel: str
-    ) -> ChannelMove:
-        applied = self._journal.commit(act, wish=wish)
-        return describe_move(self.state, applied, adapter=adapter, channel=channel)
+    def _move(self, act: Act, *, wish: Wish, adapter: AdapterName, channel: str) -> ChannelMove:
+        landed = self.commit(act, wish=wish)
+        return describe_move(self.state, landed, adapter=adapter, channel=channel)
 
 
-def _require_reason(reason: str, *, act: str) -> None:
+def _reasoned(act: str, *, actor: str, reason: str, request_id: str) -> Wish:
     if not reason.strip():
         raise InvalidField(
             f"{act} needs a reason",
             reason="FIELD_REQUIRED",
             hint="Say why, for those who read the history later.",
         )
+    return Wish(actor=actor, reason=reason, request_id=request_id)

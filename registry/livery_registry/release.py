@@ -3,14 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from livery_registry.digest import Digest
 from livery_registry.errors import InvalidField
-from livery_registry.manifest import KINDS, PURPOSES, Manifest, TokenVectors, tokens_from_json
+from livery_registry.history import HistoryEntry
+from livery_registry.manifest import (
+    KINDS,
+    PURPOSES,
+    Manifest,
+    Member,
+    TokenVectors,
+    tokens_from_json,
+)
 from livery_registry.names import AdapterName
 from livery_registry.semver import Version
 
@@ -84,6 +92,21 @@ class ReleaseDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """A publisher's word for a release.
+
+    Attributes:
+        key_id: The key, as the registry knows it.
+        signature: Ed25519 over the text of the digest, base64.
+        seq: Log position.
+    """
+
+    key_id: str
+    signature: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """One immutable version of an adapter, as list and show need it: no blob is read for it.
 
@@ -99,7 +122,9 @@ class Release:
         tokens: Placeholder tokens it teaches.
         rank: Largest rank; 0 for textual inversion.
         target_count: Layers changed; for textual inversion the number of vectors.
-        original: Digests of the author's files.
+        original: Digests of the author's files; none for a recipe.
+        canonical: Digest of the one file that is served; None for a recipe.
+        members: What a recipe combines; empty for every other kind.
         original_bytes: Bytes of the author's files.
         resident_bytes: Bytes of the canonical file.
         dialect: Who wrote the author's files.
@@ -110,8 +135,14 @@ class Release:
         seq: Log position of its publication.
         published_at: Time of the writer, RFC 3339, UTC; informative only.
         published_by: Who published it.
-        yanked: Whether channels no longer resolve to it.
+        publish_reason: Why; may be empty.
+        yanked: Whether channels and ranges no longer resolve to it.
         yank_reason: Why; empty unless yanked.
+        quarantined: Whether nobody may be served with it for now.
+        quarantine_reason: Why; empty unless quarantined.
+        purged: Whether its bytes were deleted for good.
+        purge_reason: Why; empty unless purged.
+        signatures: Who vouches for it.
     """
 
     adapter: AdapterName
@@ -126,6 +157,8 @@ class Release:
     rank: int
     target_count: int
     original: tuple[Digest, ...]
+    canonical: Digest | None
+    members: tuple[Member, ...] = ()
     original_bytes: int
     resident_bytes: int
     dialect: str
@@ -136,11 +169,28 @@ class Release:
     seq: int
     published_at: str
     published_by: str
+    publish_reason: str = ""
     yanked: bool = False
     yank_reason: str = ""
+    quarantined: bool = False
+    quarantine_reason: str = ""
+    purged: bool = False
+    purge_reason: str = ""
+    signatures: tuple[Signature, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "training", MappingProxyType(dict(self.training)))
+
+    @property
+    def is_choosable(self) -> bool:
+        """Whether a channel, a range or a rollback may choose it."""
+        return not (self.yanked or self.quarantined or self.purged)
+
+    @property
+    def blobs(self) -> tuple[Digest, ...]:
+        """Every blob that the release needs: manifest, canonical file, original files."""
+        served = (self.canonical,) if self.canonical else ()
+        return (self.digest, *served, *self.original)
 
     def __str__(self) -> str:
         return f"{self.adapter}@{self.version}"
@@ -176,12 +226,15 @@ class Adapter:
         by_version: Its releases.
         by_digest: The same releases.
         channels: Its channels, by name.
+        events: What happened to it, in log order; publications that took effect are not repeated,
+            `releases` tells them.
     """
 
     name: AdapterName
     by_version: Mapping[Version, Release]
     by_digest: Mapping[Digest, Release]
     channels: Mapping[str, Channel]
+    events: Sequence[HistoryEntry] = ()
 
     @property
     def releases(self) -> tuple[Release, ...]:
@@ -243,7 +296,9 @@ def summarise(manifest: Manifest) -> dict[str, Any]:
         "target_count": len(manifest.targets) or sum(t.count for t in manifest.tokens),
         "original": [str(blob.sha256) for blob in manifest.original],
         "original_bytes": sum(blob.bytes for blob in manifest.original),
-        "resident_bytes": manifest.canonical.bytes,
+        "canonical": str(manifest.canonical.sha256) if manifest.canonical else None,
+        "members": [member.to_json() for member in manifest.members],
+        "resident_bytes": manifest.canonical.bytes if manifest.canonical else 0,
         "dialect": manifest.dialect,
         "notes": manifest.notes,
         "licence": manifest.licence,
@@ -261,6 +316,7 @@ def release_from_summary(
     seq: int,
     published_at: str,
     published_by: str,
+    publish_reason: str,
 ) -> Release:
     """Read what `summarise` wrote.
 
@@ -282,6 +338,8 @@ def release_from_summary(
         rank=int(summary["rank"]),
         target_count=int(summary["target_count"]),
         original=tuple(Digest.parse(text) for text in summary["original"]),
+        canonical=Digest.parse(summary["canonical"]) if summary["canonical"] else None,
+        members=tuple(Member.from_json(row) for row in summary["members"]),
         original_bytes=int(summary["original_bytes"]),
         resident_bytes=int(summary["resident_bytes"]),
         dialect=str(summary["dialect"]),
@@ -292,6 +350,7 @@ def release_from_summary(
         seq=seq,
         published_at=published_at,
         published_by=published_by,
+        publish_reason=publish_reason,
     )
 
 

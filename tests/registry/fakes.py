@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -26,8 +28,8 @@ from livery_registry import (
     check,
     sha256_bytes,
 )
-from livery_registry.errors import NotFound
-from livery_registry.store import Outcome
+from livery_registry.errors import CorruptRegistry, NotFound
+from livery_registry.store import Outcome, StoredObject
 
 NAME = AdapterName("acme", "ink")
 
@@ -227,37 +229,72 @@ def small_manifest(version: str, *, adapter: AdapterName = NAME) -> Manifest:
 
 
 class MemoryStore:
-    """Implements `Store` in a dictionary."""
+    """Implements `Store` in a dictionary.
+
+    Attributes:
+        held: The objects; a test may look and may tamper.
+        born: When each was written, by `now`.
+        now: The store's clock, in seconds; a test moves it.
+    """
 
     url = "memory:"
+    _creating: ClassVar = threading.Lock()
 
     def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
+        self.now = 0.0
+        self.born: dict[str, float] = {}
+        self.held: dict[str, bytes] = {}
 
     def create(self, key: str, *, body: bytes) -> Outcome:
         """Create an object."""
-        if key in self.objects:
-            return Outcome.OCCUPIED
-        self.objects[key] = body
+        with self._creating:
+            if key in self.held:
+                return Outcome.OCCUPIED
+            self._keep(key, body)
         return Outcome.CREATED
 
     def read(self, key: str, *, bytes_max: int) -> bytes | None:
         """Read an object."""
-        return self.objects.get(key)
+        content = self.held.get(key)
+        if content is not None and len(content) > bytes_max:
+            raise CorruptRegistry(f"{key} is larger than {bytes_max}", reason="CORRUPT_RECORD")
+        return content
+
+    def read_many(self, keys: Sequence[str], *, bytes_max: int) -> list[bytes | None]:
+        """Read objects."""
+        return [self.read(key, bytes_max=bytes_max) for key in keys]
 
     def put(self, key: str, *, chunks: Iterable[bytes]) -> None:
         """Store an object."""
-        self.objects[key] = b"".join(chunks)
+        content = b"".join(chunks)
+        if key not in self.held:
+            self._keep(key, content)
+
+    def replace(self, key: str, *, body: bytes) -> None:
+        """Write an object over whatever was there."""
+        self._keep(key, body)
+
+    def delete(self, key: str) -> None:
+        """Remove an object."""
+        self.held.pop(key, None)
+        self.born.pop(key, None)
+
+    def objects(self, prefix: str) -> Iterator[StoredObject]:
+        """List objects; their age is by the hand-set clock `now`."""
+        for key in sorted(self.held):
+            if key.startswith(prefix) and not key.startswith("tmp/"):
+                age = self.now - self.born.get(key, 0.0)
+                yield StoredObject(key=key, size_bytes=len(self.held[key]), age_seconds=age)
 
     def size_bytes(self, key: str) -> int | None:
         """Size of an object."""
-        return len(self.objects[key]) if key in self.objects else None
+        return len(self.held[key]) if key in self.held else None
 
     def stream(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Yield an object whole."""
-        if key not in self.objects:
+        if key not in self.held:
             raise NotFound(key, reason="BLOB_NOT_FOUND")
-        yield self.objects[key][start : None if length is None else start + length]
+        yield self.held[key][start : None if length is None else start + length]
 
     def local_path(self, key: str) -> Path | None:
         """Nothing is a file here."""
@@ -265,4 +302,8 @@ class MemoryStore:
 
     def top_level(self) -> frozenset[str]:
         """First segments."""
-        return frozenset(key.split("/")[0] for key in self.objects)
+        return frozenset(key.split("/")[0] for key in self.held)
+
+    def _keep(self, key: str, content: bytes) -> None:
+        self.held[key] = content
+        self.born[key] = self.now

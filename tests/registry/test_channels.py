@@ -88,8 +88,8 @@ def test_rollback_restores_previous_digest(registry: Registry, tmp_path: Path) -
     assert roll_back(registry) == "1.0.0"
 
     assert registry.resolve(AdapterRef.parse("acme/ink")).digest == first.digest
-    last = registry.history(NAME)[-1]
-    assert (last.actor, last.reason, last.record.actions[0].type) == (
+    last = registry.chronicle.history(NAME)[-1]
+    assert (last.actor, last.reason, last.type) == (
         "bob",
         "bad colours",
         "rollback",

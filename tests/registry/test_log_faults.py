@@ -14,7 +14,9 @@ import pytest
 
 from livery_registry import acts
 from livery_registry.errors import CorruptRegistry, StoreUnavailable
-from livery_registry.journal import Journal, Wish
+from livery_registry.fold import empty_state
+from livery_registry.group import Wish
+from livery_registry.journal import Journal
 from livery_registry.log import Log, LogLimits, slot_key
 from livery_registry.place import open_place
 from livery_registry.state import State
@@ -91,7 +93,11 @@ class Writer:
         rng = random.Random(seed)
         log = Log(store, limits=limits, sleep=lambda seconds: None, rng=rng)
         self.journal = Journal(
-            place, log=log, limits=limits, clock=fixed_clock(), new_id=counted_ids(f"w{number}")
+            empty_state(registry_id=place.registry_id, genesis=place.genesis),
+            log=log,
+            limits=limits,
+            clock=fixed_clock(),
+            new_id=counted_ids(f"w{number}"),
         )
         self.left = [f"act {i} of writer {number}" for i in range(ACTS_PER_WRITER)]
         self.acknowledged: list[str] = []
@@ -219,7 +225,7 @@ def test_changed_record_is_named(seq: int) -> None:
     for _ in range(3):
         writer.act()
     key = slot_key(seq)
-    store.objects[key] = store.objects[key].replace(b'"ann"', b'"bob"')
+    store.held[key] = store.held[key].replace(b'"ann"', b'"bob"')
 
     if seq == 3:  # nothing follows it yet: the next record will tell
         writer.act()
@@ -234,8 +240,8 @@ def test_garbage_in_a_slot_is_named() -> None:
     """Bytes that are no record are damage, and a writer does not step over them."""
     store = LyingStore(random.Random(0))
     writer = Writer(0, store, seed=0)
-    store.objects[slot_key(1)] = b"garbage"
+    store.held[slot_key(1)] = b"garbage"
 
     with pytest.raises(CorruptRegistry, match=slot_key(1)):
         writer.journal.commit(acts.publish(small_manifest("1.0.0")), wish=Wish(actor="ann"))
-    assert list(store.objects) == ["format.json", slot_key(1)]
+    assert list(store.held) == ["format.json", slot_key(1)]

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+import sys
 from pathlib import Path
 
 import pytest
 
-from livery_registry import Registry
+from livery_registry import Registry, sha256_bytes
 from livery_registry.errors import CorruptRegistry, UnusableRegistry
-from tests.registry.fakes import MemoryStore, publish
+from livery_registry.place import open_place, open_store, refuse_strangers
+from tests.registry.fakes import MemoryStore, counted_ids, publish
+from tests.s3 import s3_endpoint, s3_environment, s3_url
+
+__all__ = ["s3_endpoint", "s3_environment", "s3_url"]
 
 
 def test_reopened_registry_is_the_same(tmp_path: Path) -> None:
@@ -55,7 +60,7 @@ def test_newer_protocol_is_refused(tmp_path: Path) -> None:
 def test_broken_format_is_corrupt(content: bytes) -> None:
     """Whatever else format.json holds is named as damage."""
     store = MemoryStore()
-    store.objects["format.json"] = content
+    store.held["format.json"] = content
 
     with pytest.raises(CorruptRegistry, match=r"format\.json"):
         Registry.open(store)
@@ -74,3 +79,54 @@ def test_unknown_scheme_is_refused() -> None:
     """A store that does not exist is named."""
     with pytest.raises(UnusableRegistry, match="ftp://x"):
         Registry.open("ftp://x/y")
+
+
+def test_store_follows_the_scheme(s3_environment: None) -> None:
+    """An address chooses the store; a bucket keeps its prefix."""
+    assert open_store("/srv/livery").url == "file:///srv/livery"
+    assert open_store("s3://bucket/team/styles/").url == "s3://bucket/team/styles"
+    assert open_store("s3://bucket", single_writer=True).url == "s3://bucket"
+
+
+def test_missing_boto3_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra, a bucket's address says what to install."""
+    for name in [name for name in sys.modules if name.startswith("livery_registry.store.s3")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "boto3", None)
+
+    with pytest.raises(UnusableRegistry, match="boto3") as caught:
+        open_store("s3://bucket")
+
+    assert caught.value.hint == "pip install 'livery[registry]'"
+
+
+@pytest.mark.parametrize("name", ["checkpoint/1", "hint.json", "log/1"])
+def test_names_of_a_registry_are_no_strangers(name: str) -> None:
+    """What a registry writes is never called strange, only incomplete."""
+    store = MemoryStore()
+    store.held[name] = b"x"
+
+    refuse_strangers(store.top_level(), url=store.url)
+
+
+def test_leftovers_do_not_occupy_a_place() -> None:
+    """Advice, probes and unfinished writes alone do not keep a registry from being made."""
+    store = MemoryStore()
+    for name in ("hint.json", "doctor/x/1", "tmp/x", "blob/sha256/x"):
+        store.held[name] = b"x"
+
+    place = open_place(store, new_id=counted_ids(), create=True)
+
+    assert place.registry_id == "id-1"
+
+
+def test_registry_lives_in_a_bucket(s3_url: str, tmp_path: Path) -> None:
+    """Publish through one opening, fetch through another."""
+    published = publish(Registry.open(s3_url), "1.0.0", folder=tmp_path)
+
+    reader = Registry.open(s3_url, create=False)
+    blob = reader.manifest(published.release.digest).original[0]
+    reader.fetch(blob, tmp_path / "fetched")
+
+    assert reader.url == s3_url
+    assert sha256_bytes((tmp_path / "fetched").read_bytes()) == blob.sha256

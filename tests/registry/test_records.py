@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,24 +17,52 @@ json_values = st.recursive(
 )
 
 
-def record(**changes: object) -> Record:
-    """A record with some fields changed."""
-    fields: dict[str, object] = {
-        "seq": 1,
-        "prev": sha256_bytes(b"format"),
-        "id": "a",
-        "time": "2026-01-01T00:00:00Z",
-        "actor": "ann",
-        "actions": (Action(type="yank", adapter="acme/ink"),),
-    }
-    return Record(**{**fields, **changes})  # type: ignore[arg-type]
+YANK = Action(
+    type="yank",
+    adapter="acme/ink",
+    actor="ann",
+    reason="why",
+    request_id="r",
+    expect={"acme/ink@stable": None},
+)
 
 
-def test_record_survives_its_bytes() -> None:
-    """A record is what its bytes say."""
-    written = record(expect={"acme/ink@stable": None}, request_id="r", reason="why")
+def record(*actions: Action) -> Record:
+    """A record of some actions."""
+    return Record(
+        seq=1,
+        prev=sha256_bytes(b"format"),
+        id="a",
+        time="2026-01-01T00:00:00Z",
+        actions=actions or (YANK,),
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2, 64])
+def test_record_survives_its_bytes(count: int) -> None:
+    """A record is what its bytes say, with acts of one caller or of several."""
+    actions = [replace(YANK, actor=f"caller {n}", request_id=f"r{n}") for n in range(count)]
+
+    written = record(*actions)
 
     assert Record.from_bytes(written.to_bytes(), key="log/1") == written
+
+
+def test_one_act_is_signed_by_the_envelope() -> None:
+    """Who, why and what was expected stand in the envelope when there is one act."""
+    document = json.loads(record().to_bytes())
+
+    assert (document["actor"], document["reason"], document["request_id"]) == ("ann", "why", "r")
+    assert document["expect"] == {"acme/ink@stable": None}
+    assert document["actions"] == [{"type": "yank", "adapter": "acme/ink"}]
+
+
+def test_unreadable_expectation_never_holds() -> None:
+    """An expectation that cannot be read is not taken for none."""
+    action = Action.from_json({"type": "promote", "expect": {"acme/ink@stable": 7}})
+
+    assert action.expect
+    assert None not in action.expect.values()
 
 
 @given(st.binary())
@@ -69,6 +98,6 @@ def test_deep_nesting_is_corrupt() -> None:
 def test_oversized_record_is_refused() -> None:
     """A record that readers would refuse is not written."""
     with pytest.raises(InvalidField) as caught:
-        record(reason="x" * 600_000).to_bytes()
+        record(replace(YANK, reason="x" * 600_000)).to_bytes()
 
     assert caught.value.reason == "FIELD_TOO_LONG"

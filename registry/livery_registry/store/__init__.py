@@ -2,12 +2,14 @@
 """The seam to storage: named objects under one root. Knows nothing of records, blobs or releases.
 
 Two ways of writing: `create` makes a small object once and says what came of it; `put` stores bytes
-whose key is their own digest, so that doing it twice is harmless. Nothing is ever changed.
+whose key is their own digest, so that doing it twice is harmless. Neither ever changes anything;
+`replace` does, and is only for what may be wrong or missing, and `delete` for what nothing names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +24,21 @@ class Outcome(Enum):
     """The object was there already, perhaps from an earlier try of the same caller."""
     UNKNOWN = "unknown"
     """The store cannot tell; the object may appear later. Read before trying again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """One object of a listing.
+
+    Attributes:
+        key: Its key below the root.
+        size_bytes: Its size.
+        age_seconds: How long ago it was written, by the store's own clock.
+    """
+
+    key: str
+    size_bytes: int
+    age_seconds: float
 
 
 class Store(Protocol):
@@ -49,6 +66,15 @@ class Store(Protocol):
         """
         ...
 
+    def read_many(self, keys: Sequence[str], *, bytes_max: int) -> list[bytes | None]:
+        """Return small objects in the order of `keys`; at once where that is faster.
+
+        Raises:
+            StoreUnavailable: The store did not answer for one of them.
+            CorruptRegistry: One of them is larger than `bytes_max`.
+        """
+        ...
+
     def put(self, key: str, *, chunks: Iterable[bytes]) -> None:
         """Store bytes under their content address; the object is visible whole or not at all.
 
@@ -56,6 +82,34 @@ class Store(Protocol):
 
         Raises:
             StoreUnavailable: The bytes may or may not be there; trying again is safe.
+        """
+        ...
+
+    def replace(self, key: str, *, body: bytes) -> None:
+        """Write the object whatever was there: readers see the old one or the new one, whole.
+
+        For advice that may be stale or missing, like `hint.json`; never for the log.
+
+        Raises:
+            StoreUnavailable: The old or the new object is there; trying again is safe.
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is fine.
+
+        Raises:
+            StoreUnavailable: It may or may not be there; trying again is safe.
+        """
+        ...
+
+    def objects(self, prefix: str) -> Iterator[StoredObject]:
+        """List the objects whose key begins with `prefix`, sorted by key. Never for a log's tail.
+
+        Unfinished writes are not objects: `tmp/` is left out.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
         """
         ...
 

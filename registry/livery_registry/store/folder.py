@@ -12,11 +12,11 @@ import errno
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from livery_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
-from livery_registry.store import Outcome
+from livery_registry.store import Outcome, StoredObject
 
 TEMP_FOLDER = "tmp"
 """Where files lie until they are complete."""
@@ -68,21 +68,48 @@ class FolderStore:
             )
         return content
 
+    def read_many(self, keys: Sequence[str], *, bytes_max: int) -> list[bytes | None]:
+        """Read one file after the other: threads would not make a local disk faster."""
+        return [self.read(key, bytes_max=bytes_max) for key in keys]
+
     def put(self, key: str, *, chunks: Iterable[bytes]) -> None:
         """Write a temporary file, then rename it to its name."""
-        target = self._path(key)
-        if target.exists():
-            return
+        if not self._path(key).exists():
+            self._rename_into_place(key, chunks=chunks)
+
+    def replace(self, key: str, *, body: bytes) -> None:
+        """Write a temporary file, then rename it over its name."""
+        self._rename_into_place(key, chunks=[body])
+
+    def delete(self, key: str) -> None:
+        """Remove the file; its folder stays."""
+        path = self._path(key)
         try:
-            _make_folder(target.parent)
-            temp = self._write_temp(chunks)
-            try:
-                temp.replace(target)
-            finally:
-                _remove(temp)
-            _sync_folder(target.parent)
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                _sync_folder(path.parent)
+        except NotADirectoryError:
+            return
         except OSError as error:
             raise self._unavailable(error, key=key) from error
+
+    def objects(self, prefix: str) -> Iterator[StoredObject]:
+        """Walk the folder in the order of the keys; ages are by the file system's own clock."""
+        folder = self._path(prefix).parent if "/" in prefix else self._root
+        if prefix.endswith("/"):
+            folder = self._path(prefix)
+        try:
+            now = self._now() if folder.is_dir() else 0.0
+            for path in _walk(folder):
+                key = path.relative_to(self._root).as_posix()
+                if not key.startswith(prefix) or key.startswith(f"{TEMP_FOLDER}/"):
+                    continue
+                with contextlib.suppress(FileNotFoundError):  # deleted while we list
+                    status = path.stat()
+                    age = max(0.0, now - status.st_mtime)
+                    yield StoredObject(key=key, size_bytes=status.st_size, age_seconds=age)
+        except OSError as error:
+            raise self._unavailable(error, key=prefix) from error
 
     def size_bytes(self, key: str) -> int | None:
         """Ask the file system."""
@@ -141,6 +168,30 @@ class FolderStore:
         assert ".." not in key.split("/") and not key.startswith("/"), key
         return self._root / key
 
+    def _rename_into_place(self, key: str, *, chunks: Iterable[bytes]) -> None:
+        target = self._path(key)
+        try:
+            _make_folder(target.parent)
+            temp = self._write_temp(chunks)
+            try:
+                temp.replace(target)
+            finally:
+                _remove(temp)
+            _sync_folder(target.parent)
+        except OSError as error:
+            raise self._unavailable(error, key=key) from error
+
+    def _now(self) -> float:
+        # On a network folder the server stamps files; only a file written now tells its time.
+        try:
+            temp = self._write_temp([])
+            try:
+                return temp.stat().st_mtime
+            finally:
+                _remove(temp)
+        except OSError:  # a folder that we may only read
+            return time.time()
+
     def _write_temp(self, chunks: Iterable[bytes]) -> Path:
         folder = self._root / TEMP_FOLDER
         _make_folder(folder)
@@ -182,6 +233,19 @@ class FolderStore:
             reason="STORE_UNAVAILABLE",
             hint=hint or "Check that the folder exists, is writable, and has space left.",
         )
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    try:
+        entries = [(entry.is_dir(), entry) for entry in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    # The order of whole keys: a folder sorts as its name and the slash after it.
+    for is_folder, entry in sorted(entries, key=lambda e: e[1].name + ("/" if e[0] else "")):
+        if is_folder:
+            yield from _walk(entry)
+        else:
+            yield entry
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compares the blobs of a store with what releases need: there, whole, under the right key.
+
+In: a store and a state. Out: findings. Writes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from livery_registry.digest import Digest
+from livery_registry.errors import NotFound
+from livery_registry.findings import Findings
+from livery_registry.inventory import (
+    BLOB_PREFIX,
+    Needs,
+    StoredBlob,
+    current_key,
+    generation_of,
+    stored_blobs,
+)
+from livery_registry.state import State
+from livery_registry.store import Store
+from livery_registry.workers import Progress, each
+
+_RELEASES_NAMED_MAX = 3
+_LOOKED_UP_MAX = 100
+
+
+class Presence:
+    """The blobs of one registry at one position of its log.
+
+    Attributes:
+        blobs: How many blobs that releases need are there.
+        blob_bytes: Their size.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        state: State,
+        *,
+        findings: Findings,
+        workers: int,
+        progress: Progress,
+    ) -> None:
+        self._store = store
+        self._state = state
+        self._needs = Needs(state)
+        self._findings = findings
+        self._workers = workers
+        self._progress = progress
+        self._present: set[bytes] = set()
+        self._idle_count = 0
+        self._idle_bytes = 0
+        self.blobs = 0
+        self.blob_bytes = 0
+
+    def check(self) -> None:
+        """Look at every stored blob, and for every blob that a release needs.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        for number, blob in enumerate(stored_blobs(self._store), start=1):
+            self._progress("listing blobs", number, None)
+            self._check_stored(blob)
+        # A listing may lag behind; only the object itself can say that it is missing.
+        missing = (digest for digest in self._needs if _raw(digest) not in self._present)
+        sizes = each(lambda digest: (digest, self._size(digest)), missing, workers=self._workers)
+        for looked_up, (digest, size_bytes) in enumerate(sizes):
+            if size_bytes is None:
+                self._say_missing(digest, by_name=looked_up < _LOOKED_UP_MAX)
+            else:
+                self._count(digest, size_bytes=size_bytes)
+        if self._idle_count:
+            self._findings.info(
+                BLOB_PREFIX,
+                f"{self._idle_count} blobs, {self._idle_bytes} bytes, are needed by no release",
+                remedy="`livery gc` lists them, `livery gc --run` deletes those that are old.",
+            )
+
+    def check_content(self) -> None:
+        """Hash every blob that a release needs and that is there.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        hashed = each(self._hash, self._present_digests(), workers=self._workers)
+        for number, (digest, found) in enumerate(hashed, start=1):
+            self._progress("hashing blobs", number, self.blobs)
+            if found != digest:
+                self._findings.error(
+                    self._key(digest),
+                    f"its bytes have the digest {found.short}" if found else "it vanished",
+                    remedy="Restore the blob from a backup; its digest is its name.",
+                )
+
+    def _check_stored(self, blob: StoredBlob | str) -> None:
+        if isinstance(blob, str):
+            self._findings.warning(
+                blob, "this is not named like a blob", remedy="Move it somewhere else."
+            )
+            return
+        generation = generation_of(self._state, blob.digest)
+        is_needed = blob.digest in self._needs
+        if is_needed and blob.generation == generation:
+            self._count(blob.digest, size_bytes=blob.size_bytes)
+        elif not is_needed and str(blob.digest) in self._state.denied:
+            self._findings.error(
+                blob.key,
+                "its bytes were purged, but are still there",
+                remedy="`livery gc --run` deletes it, and so does repeating the purge.",
+            )
+        elif blob.generation < generation:
+            self._findings.warning(
+                blob.key,
+                f"collection {generation} condemned it, but it is still there",
+                remedy="`livery gc --run` deletes it.",
+            )
+        elif blob.generation == generation:
+            self._idle_count += 1
+            self._idle_bytes += blob.size_bytes
+        elif blob.generation <= self._state.seq:
+            self._findings.warning(
+                blob.key,
+                f"record {blob.generation} is no collection of these bytes",
+                remedy="Move it somewhere else.",
+            )
+
+    def _count(self, digest: Digest, *, size_bytes: int) -> None:
+        self._present.add(_raw(digest))
+        self.blobs += 1
+        self.blob_bytes += size_bytes
+        wanted = self._needs.size_bytes(digest)
+        if size_bytes == 0 or wanted not in (None, size_bytes):
+            self._findings.error(
+                self._key(digest),
+                f"it has {size_bytes} bytes"
+                + (f", and should have {wanted}" if wanted is not None else ""),
+                remedy="Restore the blob from a backup; its digest is its name.",
+            )
+
+    def _say_missing(self, digest: Digest, *, by_name: bool) -> None:
+        users = self._users(digest) if by_name else "a release"
+        self._findings.error(
+            self._key(digest),
+            f"it is missing, and {users} needs it",
+            remedy="Restore the blob from a backup, or purge the release.",
+        )
+
+    def _users(self, digest: Digest) -> str:
+        users = [
+            str(release)
+            for name in self._state.adapters.names_with(digest.hex)
+            for release in self._state.adapters[name].by_digest.values()
+            if digest in release.blobs and not release.purged
+        ]
+        return ", ".join(sorted(users)[:_RELEASES_NAMED_MAX])
+
+    def _present_digests(self) -> Iterator[Digest]:
+        return (digest for digest in self._needs if _raw(digest) in self._present)
+
+    def _key(self, digest: Digest) -> str:
+        return current_key(self._state, digest)
+
+    def _size(self, digest: Digest) -> int | None:
+        return self._store.size_bytes(self._key(digest))
+
+    def _hash(self, digest: Digest) -> tuple[Digest, Digest | None]:
+        hasher = hashlib.sha256()
+        try:
+            for chunk in self._store.stream(self._key(digest)):
+                hasher.update(chunk)
+        except NotFound:
+            return digest, None
+        return digest, Digest(hasher.hexdigest())
+
+
+def _raw(digest: Digest) -> bytes:
+    return bytes.fromhex(digest.hex)

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Yank, quarantine and purge: who may still be served with a release."""
+
+from pathlib import Path
+
+import pytest
+
+from livery_registry import Registry
+from livery_registry.errors import InvalidField, NotFound, PreconditionFailed
+from tests.registry.fakes import NAME, promote, publish, ref
+
+WHO = {"actor": "bob", "reason": "legal"}
+
+
+@pytest.fixture
+def two(registry: Registry, tmp_path: Path) -> Registry:
+    """A registry with 1.0.0 and 1.1.0, the second one stable."""
+    for version in ("1.0.0", "1.1.0"):
+        publish(registry, version, folder=tmp_path)
+        promote(registry, version)
+    return registry
+
+
+@pytest.mark.parametrize("selector", ["stable", "1.1.0", "^1.1"])
+def test_quarantined_release_is_served_to_nobody(two: Registry, selector: str) -> None:
+    """A quarantine refuses a release by channel and by exact version; a range passes it over."""
+    two.quarantine(ref("1.1.0"), **WHO)
+
+    with pytest.raises((PreconditionFailed, NotFound)) as caught:
+        two.resolve(ref(selector))
+
+    assert caught.value.reason in ("RELEASE_QUARANTINED", "RELEASE_NOT_FOUND")
+    assert caught.value.hint
+
+
+def test_lifted_release_is_served_again(two: Registry) -> None:
+    """A lift undoes a quarantine, and both are in the history with their reasons."""
+    two.quarantine(ref("1.1.0"), **WHO)
+
+    two.lift(ref("1.1.0"), actor="bob", reason="cleared")
+
+    assert str(two.resolve(ref("stable")).version) == "1.1.0"
+    told = [(entry.type, entry.reason) for entry in two.chronicle.history(NAME)][-2:]
+    assert told == [("quarantine", "legal"), ("lift", "cleared")]
+
+
+def test_rollback_passes_over_withdrawn(two: Registry, tmp_path: Path) -> None:
+    """A rollback never returns to a quarantined release."""
+    publish(two, "1.2.0", folder=tmp_path)
+    promote(two, "1.2.0")
+    two.quarantine(ref("1.1.0"), **WHO)
+
+    move = two.roll_back(NAME, channel="stable", **WHO)
+
+    assert str(move.current.version) == "1.0.0"
+
+
+def test_quarantined_release_is_not_promoted(two: Registry) -> None:
+    """A channel moves only to what can be served."""
+    two.quarantine(ref("1.0.0"), **WHO)
+
+    with pytest.raises(PreconditionFailed) as caught:
+        promote(two, "1.0.0", channel="canary")
+
+    assert caught.value.reason == "RELEASE_QUARANTINED"
+
+
+def test_purge_deletes_bytes_and_keeps_the_record(two: Registry) -> None:
+    """After a purge the bytes are gone, the record is there, and nothing resolves to it."""
+    release = two.resolve(ref("1.1.0"))
+
+    purged = two.purge(ref("1.1.0"), **WHO)
+
+    assert purged.purged
+    assert purged.purge_reason == "legal"
+    for digest in release.blobs:
+        with pytest.raises(NotFound):
+            two.blob_path(digest)
+    with pytest.raises(PreconditionFailed, match="legal"):
+        two.resolve(ref("1.1.0"))
+
+
+def test_purged_bytes_never_come_back(two: Registry, tmp_path: Path) -> None:
+    """The same files under another version are refused, before anything of them is stored."""
+    two.purge(ref("1.1.0"), **WHO)
+
+    with pytest.raises(PreconditionFailed) as caught:
+        publish(two, "2.0.0", folder=tmp_path, seed=sum(b"1.1.0"))
+
+    assert caught.value.reason == "BYTES_PURGED"
+    assert {str(version) for version in two.adapter(NAME).by_version} == {"1.0.0", "1.1.0"}
+
+
+def test_shared_bytes_are_not_purged(two: Registry, tmp_path: Path) -> None:
+    """A purge that would take the bytes of another release is refused, and names it."""
+    publish(two, "2.0.0", folder=tmp_path, seed=sum(b"1.1.0"))
+
+    with pytest.raises(PreconditionFailed, match=r"acme/ink@2\.0\.0") as caught:
+        two.purge(ref("1.1.0"), **WHO)
+
+    assert caught.value.reason == "BYTES_SHARED"
+    assert two.resolve(ref("1.1.0"))
+
+
+def test_repeated_purge_finishes_the_first(two: Registry) -> None:
+    """A purge that was interrupted after its record deletes the rest when it is repeated."""
+    release = two.resolve(ref("1.1.0"))
+    kept = two.blob_path(release.original[0])
+    assert kept is not None
+    content = kept.read_bytes()
+    two.purge(ref("1.1.0"), **WHO)
+    kept.write_bytes(content)
+    seq = two.seq
+
+    two.purge(ref("1.1.0"), **WHO)
+
+    assert not kept.exists()
+    assert two.seq == seq
+
+
+@pytest.mark.parametrize("act", ["yank", "unyank", "quarantine", "lift", "purge"])
+@pytest.mark.parametrize("selector", ["stable", "^1.0"])
+def test_standing_needs_an_exact_ref(two: Registry, act: str, selector: str) -> None:
+    """What a release stands for is said of exactly one release."""
+    with pytest.raises(InvalidField) as caught:
+        getattr(two, act)(ref(selector), **WHO)
+
+    assert caught.value.reason == "EXACT_REF_REQUIRED"
+
+
+@pytest.mark.parametrize(
+    ("selector", "found"),
+    [
+        ("^1.0", "1.1.0"),
+        ("~1.0", "1.0.0"),
+        ("1", "1.1.0"),
+        (">=1.0.0,<1.1", "1.0.0"),
+        ("*", "1.1.0"),
+    ],
+)
+def test_range_chooses_the_highest(two: Registry, selector: str, found: str) -> None:
+    """A range means the highest version in it."""
+    assert str(two.resolve(ref(selector)).version) == found
+
+
+def test_range_never_chooses_prereleases_unasked(two: Registry, tmp_path: Path) -> None:
+    """A pre-release is chosen only by a range that names one of the same numbers."""
+    publish(two, "1.2.0-rc.1", folder=tmp_path)
+
+    assert str(two.resolve(ref("^1.0")).version) == "1.1.0"
+    assert str(two.resolve(ref("^1.2.0-rc.0")).version) == "1.2.0-rc.1"
+
+
+def test_range_passes_over_yanked(two: Registry) -> None:
+    """A yanked release is not chosen by a range, and is still there by its version."""
+    two.yank(ref("1.1.0"), **WHO)
+
+    assert str(two.resolve(ref("^1.0")).version) == "1.0.0"
+    assert two.resolve(ref("1.1.0")).yanked

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An S3 bucket for a test: at the endpoint that LIVERY_TEST_S3 names, else in moto, over HTTP.
+
+A `conftest.py` imports `s3_endpoint` and `s3_url`; boto3 finds the endpoint and the credentials in
+the environment, like everywhere. moto has no lock, no credentials and no durability: what needs
+those is marked and runs where a real store is named.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+IS_REAL = bool(os.environ.get("LIVERY_TEST_S3"))
+needs_real_s3 = pytest.mark.skipif(not IS_REAL, reason="LIVERY_TEST_S3 names no S3 store")
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The address of an S3 store."""
+    if named := os.environ.get("LIVERY_TEST_S3"):
+        yield named
+        return
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_environment(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment in which boto3 finds the store, and nothing of this machine's own."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_endpoint)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    defaults = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    for name, value in (defaults | {"AWS_DEFAULT_REGION": "us-east-1"}).items():
+        monkeypatch.setenv(name, os.environ.get(name, value))
+
+
+@pytest.fixture
+def s3_url(s3_environment: None) -> Iterator[str]:
+    """The address of an empty place in a bucket of its own."""
+    client = s3_client()
+    bucket = f"livery-{secrets.token_hex(8)}"
+    client.create_bucket(Bucket=bucket)
+    yield f"s3://{bucket}/team/styles"
+    empty_bucket(client, bucket)
+    client.delete_bucket(Bucket=bucket)
+
+
+def s3_client() -> Any:
+    """A plain client of the store that the environment names; the caller has `s3_environment`."""
+    return boto3.session.Session().client("s3")
+
+
+def empty_bucket(client: Any, bucket: str) -> None:
+    """Remove every object, version and upload of a bucket."""
+    for upload in client.list_multipart_uploads(Bucket=bucket).get("Uploads", ()):
+        client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for found in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+            client.delete_object(Bucket=bucket, Key=found["Key"], VersionId=found["VersionId"])
