@@ -19,7 +19,7 @@ ONE_THREAD   := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test proto proto-check demo bench soak test-gpu clean help
+.PHONY: setup fmt lint types test faults proto proto-check demo bench soak simulate test-gpu clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -37,13 +37,19 @@ types: setup ## mypy --strict over the three packages
 	$(BIN)/mypy
 
 test: setup ## the fast tests: no network, no GPU
-	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak" $(ARGS)
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak and not faults" $(ARGS)
+
+faults: setup ## races and kills on a real S3 store: needs LIVERY_TEST_S3, and Debian's Ceph for the kills
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m faults $(ARGS)
 
 test-gpu: setup ## the tests that need a CUDA device
 	$(OFFLINE) $(PYTEST) -m gpu $(ARGS)
 
 soak: setup ## the long runs under load
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m soak $(ARGS)
+
+simulate: setup ## 10,000 seeded histories of the log over a faulty store; ARGS='--seed 7 --trace' replays one
+	$(BIN)/python -m tests.simulation $(ARGS)
 
 bench: setup ## measure swap, rollback and mixed batches on the demo base
 	$(OFFLINE) $(BIN)/python -m tests.bench $(ARGS)

@@ -2,15 +2,18 @@
 """An S3 bucket for a test: at the endpoint that LIVERY_TEST_S3 names, else in moto, over HTTP.
 
 A `conftest.py` imports `s3_endpoint` and `s3_url`; boto3 finds the endpoint and the credentials in
-the environment, like everywhere. moto has no lock, no credentials and no durability: what needs
-those is marked and runs where a real store is named.
+the environment, like everywhere. moto looks before it writes, without a lock: under load it elects
+several winners, and a doctor refuses it. So here its PUTs wait for each other. It knows neither
+credentials nor durability: what needs those is marked and runs where a real store is named.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import boto3
@@ -21,6 +24,20 @@ IS_REAL = bool(os.environ.get("LIVERY_TEST_S3"))
 needs_real_s3 = pytest.mark.skipif(not IS_REAL, reason="LIVERY_TEST_S3 names no S3 store")
 
 
+class _OneWriteAtATime:
+    """Gives moto's application the lock that it lacks."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self._writing = threading.Lock()
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        if environ["REQUEST_METHOD"] != "PUT":
+            return self._application(environ, start_response)
+        with self._writing:
+            return self._application(environ, start_response)
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """The address of an S3 store."""
@@ -29,6 +46,7 @@ def s3_endpoint() -> Iterator[str]:
         return
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    server._server.app = _OneWriteAtATime(server._server.app)
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
@@ -61,7 +79,19 @@ def s3_url(s3_environment: None) -> Iterator[str]:
 
 def s3_client() -> Any:
     """A plain client of the store that the environment names; the caller has `s3_environment`."""
-    return boto3.session.Session().client("s3")
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    return _client_of(*(os.environ[name] for name in names))
+
+
+@cache
+def _client_of(endpoint: str, access_key: str, secret_key: str) -> Any:
+    """Making one takes as long as all that a test does with it."""
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+    )
 
 
 def empty_bucket(client: Any, bucket: str) -> None:

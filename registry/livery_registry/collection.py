@@ -17,14 +17,13 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from livery_registry import acts
-from livery_registry.acts import Act, Plan
 from livery_registry.acts.upkeep import DIGESTS_PER_COLLECTION_MAX
 from livery_registry.checkpoint.files import CHECKPOINT_PREFIX
+from livery_registry.digest import Digest
 from livery_registry.errors import InvalidField
 from livery_registry.group import Wish
 from livery_registry.inventory import Needs, StoredBlob, generation_of, stored_blobs
 from livery_registry.place import DOCTOR_FOLDER
-from livery_registry.records import Action
 from livery_registry.registry import Registry
 from livery_registry.state import State
 from livery_registry.workers import WORKERS_MAX, Progress, each, no_progress
@@ -48,6 +47,7 @@ class Collected:
         freed_bytes: The size of both.
         checkpoints: Checkpoints older than the newest ones.
         probes: What a doctor left behind.
+        swept: Writes that died unfinished, long ago.
         young: Blobs that no release needs, and that are not old enough.
         spared: Blobs that a release needed by the time they were to be condemned.
         collections: Positions of the records that condemned something.
@@ -61,6 +61,7 @@ class Collected:
     freed_bytes: int = 0
     checkpoints: int = 0
     probes: int = 0
+    swept: int = 0
     young: int = 0
     spared: int = 0
     collections: tuple[int, ...] = ()
@@ -156,17 +157,24 @@ class _Collector:
         return replace(
             _counted([*found.leftovers, *condemned], found=found),
             blobs=len(condemned),
+            swept=self._registry.store.sweep(),
             spared=len(found.garbage) - len(condemned),
             collections=tuple(collections),
             finished=tuple(interrupted),
         )
 
     def _condemn(self, blobs: Sequence[StoredBlob]) -> tuple[int, list[StoredBlob]]:
-        landed = self._registry.commit(_condemnation(blobs, needs=self._needs), wish=self._wish)
+        digests = [blob.digest for blob in blobs]
+        act = acts.begin_collection(digests, judge=self._is_needed)
+        landed = self._registry.commit(act, wish=self._wish)
         if landed is None:
             return 0, []
         condemned = frozenset(landed.action.summary["digests"])
         return landed.seq, [blob for blob in blobs if blob.digest.hex in condemned]
+
+    def _is_needed(self, state: State, digest: Digest) -> bool:
+        self._needs.follow(state)
+        return digest in self._needs
 
     def _delete(self, keys: Iterable[str], *, total: int | None) -> None:
         for _ in each(self._registry.store.delete, keys, workers=self._workers):
@@ -206,19 +214,6 @@ def _old_checkpoints(registry: Registry, *, min_age_seconds: float) -> list[str]
         for one in registry.store.objects(CHECKPOINT_PREFIX)
         if one.key in superfluous and one.age_seconds >= min_age_seconds
     ]
-
-
-def _condemnation(blobs: Sequence[StoredBlob], *, needs: Needs) -> Act:
-    """Plan what `acts.begin_collection` plans, without a look through all releases for each."""
-
-    def plan(state: State) -> Plan:
-        needs.follow(state)
-        garbage = sorted({blob.digest.hex for blob in blobs if blob.digest not in needs})
-        if not garbage:
-            return Plan(action=None)
-        return Plan(action=Action(type="gc_intent", summary={"digests": garbage}))
-
-    return Act(plan=plan, is_same=lambda found: found.type == "gc_intent")
 
 
 def _batches(blobs: Sequence[StoredBlob]) -> Iterator[list[StoredBlob]]:

@@ -52,7 +52,8 @@ def check_registry(
 
     Args:
         registry: An open registry, or where one should be.
-        deep: Whether to read and hash every blob; else only presence and size are looked at.
+        deep: Whether to hash every blob and compare every manifest; else only presence and size
+            are looked at.
         workers: How many objects are looked at at once.
         progress: Is told how far it is.
 
@@ -67,14 +68,20 @@ def check_registry(
     except CorruptRegistry as error:
         findings.failure(FORMAT_KEY, error)
         return _report(findings, store=store, deep=deep)
-    opened = registry if isinstance(registry, Registry) else _open(store, findings=findings)
+    opened, failure = (registry, None) if isinstance(registry, Registry) else _open(store)
     examination = _Examination(place, opened, findings=findings, progress=progress)
     state = examination.check_log()
+    if failure is not None and findings.errors == 0:
+        # As a rule the log says more exactly why the registry cannot be opened.
+        findings.failure(store.url, failure)
     examination.check_surroundings(state)
-    presence = Presence(store, state, findings=findings, workers=workers, progress=progress)
+    # A checkpoint may lead beyond where the log is broken: what it knows of blobs is newer.
+    newest = opened.state if opened and opened.state.seq > state.seq else state
+    presence = Presence(store, newest, findings=findings, workers=workers, progress=progress)
     presence.check()
     if deep:
         presence.check_content()
+        presence.check_manifests()
     if opened is not None:
         examination.check_index(opened)
         if opened is not registry:
@@ -272,12 +279,11 @@ def _store_of(registry: Registry | Store | str) -> Store:
     return open_store(registry) if isinstance(registry, str) else registry
 
 
-def _open(store: Store, *, findings: Findings) -> Registry | None:
+def _open(store: Store) -> tuple[Registry | None, CorruptRegistry | None]:
     try:
-        return Registry.open(store, create=False)
+        return Registry.open(store, create=False), None
     except CorruptRegistry as error:
-        findings.failure(store.url, error)
-        return None
+        return None, error
 
 
 def _no_id() -> str:

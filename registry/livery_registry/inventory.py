@@ -53,6 +53,7 @@ class Needs:
     def __init__(self, state: State) -> None:
         """Read every release of a state."""
         self._sizes: dict[bytes, int] = {}
+        self._lines = state.adapters
         self._base: Base = state.adapters.base
         self._changed: Mapping[AdapterName, Adapter] = {}
         self._read(state)
@@ -76,6 +77,9 @@ class Needs:
 
         Costs what changed, not what there is: planning at the tip of the log can afford it.
         """
+        if state.adapters is self._lines:
+            return
+        self._lines = state.adapters
         if state.adapters.base is not self._base:
             self._read(state)
             return

@@ -8,6 +8,7 @@ in the order of the names as text.
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from types import MappingProxyType
@@ -15,6 +16,9 @@ from typing import Protocol
 
 from livery_registry.names import AdapterName
 from livery_registry.release import Adapter
+
+_RECENT_MIN = 256
+_OLD_PER_RECENT = 16
 
 
 class Base(Protocol):
@@ -68,22 +72,25 @@ class Nothing:
 
 
 class Overlay(Mapping[AdapterName, Adapter]):
-    """An immutable mapping; `Changes` makes the next one."""
+    """An immutable mapping; `Changes` makes the next one.
 
-    __slots__ = ("_added_count", "_base", "_changed", "_changed_blobs", "_sorted")
+    What changed lies in two layers, so that the next mapping copies only the small one.
+    """
+
+    __slots__ = ("_added_count", "_base", "_old", "_recent")
 
     def __init__(
         self, base: Base, *, changed: Mapping[AdapterName, Adapter], added_count: int
     ) -> None:
         """Take a base, the lines that differ from it, and how many of those it lacks."""
         self._base = base
-        self._changed = changed
+        self._old = _Layer(changed)
+        self._recent = _NO_LINES
         self._added_count = added_count
-        self._sorted: list[str] | None = None
-        self._changed_blobs: dict[str, set[AdapterName]] | None = None
 
     def __getitem__(self, name: AdapterName) -> Adapter:
-        found = self._changed.get(name) or self._base.find(name)
+        recent, old = self._recent.lines, self._old.lines
+        found = recent.get(name) or old.get(name) or self._base.find(name)
         if found is None:
             raise KeyError(name)
         return found
@@ -102,61 +109,98 @@ class Overlay(Mapping[AdapterName, Adapter]):
     @property
     def changed(self) -> Mapping[AdapterName, Adapter]:
         """What differs from the base."""
-        return MappingProxyType(dict(self._changed))
+        return MappingProxyType({**self._old.lines, **self._recent.lines})
 
     def names_from(self, text: str) -> Iterator[AdapterName]:
         """Yield the names whose text is `text` or greater, in order."""
-        if self._sorted is None:
-            self._sorted = sorted(map(str, self._changed))
-        mine = (AdapterName.parse(name) for name in self._sorted if name >= text)
         last = None
-        for name in heapq.merge(mine, self._base.names_from(text), key=str):
+        layers = (self._old.names_from(text), self._recent.names_from(text))
+        for name in heapq.merge(*layers, self._base.names_from(text), key=str):
             if name != last:
                 yield name
             last = name
 
     def lines(self) -> Iterator[Adapter]:
         """Yield every line in the order of the names, for those who read all and keep none."""
-        changed = {str(name): line for name, line in self._changed.items()}
+        changed = {str(name): line for name, line in self.changed.items()}
         mine = ((text, changed[text]) for text in sorted(changed))
         base = ((text, line) for text, line in self._base.lines() if text not in changed)
         return (line for _, line in heapq.merge(mine, base, key=itemgetter(0)))
 
     def names_with(self, hex_digits: str) -> Iterator[AdapterName]:
         """Yield the names of lines with a release that needs the blob; perhaps others too."""
-        if self._changed_blobs is None:
-            self._changed_blobs = _names_by_blob(self._changed.values())
-        yield from self._changed_blobs.get(hex_digits, ())
+        yield from self._recent.names_with(hex_digits)
+        yield from self._old.names_with(hex_digits)
         yield from self._base.names_with(hex_digits)
 
     def changes(self) -> Changes:
         """Begin the next mapping."""
-        return Changes(self._base, changed=dict(self._changed), added_count=self._added_count)
+        return Changes(self)
+
+    def with_lines(self, lines: Mapping[AdapterName, Adapter], *, added_count: int) -> Overlay:
+        """Return the mapping with other recent lines, which are this one's and more."""
+        if len(lines) > max(_RECENT_MIN, len(self._old.lines) // _OLD_PER_RECENT):
+            merged = {**self._old.lines, **lines}
+            return Overlay(self._base, changed=merged, added_count=added_count)
+        after = Overlay(self._base, changed={}, added_count=added_count)
+        after._old, after._recent = self._old, _Layer(lines)
+        return after
+
+    @property
+    def recent(self) -> Mapping[AdapterName, Adapter]:
+        """The small layer."""
+        return self._recent.lines
+
+    @property
+    def added_count(self) -> int:
+        """How many lines the base lacks."""
+        return self._added_count
 
 
 class Changes:
     """The lines while records are folded into them. One thread."""
 
-    def __init__(
-        self, base: Base, *, changed: dict[AdapterName, Adapter], added_count: int
-    ) -> None:
-        self._base = base
-        self._changed = changed
-        self._added_count = added_count
+    def __init__(self, before: Overlay) -> None:
+        self._before = before
+        self._recent = dict(before.recent)
+        self._added_count = before.added_count
 
     def get(self, name: AdapterName) -> Adapter | None:
         """Return one line, or None."""
-        return self._changed.get(name) or self._base.find(name)
+        return self._recent.get(name) or self._before.get(name)
 
     def put(self, line: Adapter) -> None:
         """Replace or add one line."""
-        if line.name not in self._changed and self._base.find(line.name) is None:
+        if line.name not in self._recent and line.name not in self._before:
             self._added_count += 1
-        self._changed[line.name] = line
+        self._recent[line.name] = line
 
     def freeze(self) -> Overlay:
         """Return the mapping; this object is not used afterwards."""
-        return Overlay(self._base, changed=self._changed, added_count=self._added_count)
+        return self._before.with_lines(self._recent, added_count=self._added_count)
+
+
+class _Layer:
+    """Some lines, and what is asked of them; each answer is prepared once. Immutable."""
+
+    __slots__ = ("_by_blob", "_texts", "lines")
+
+    def __init__(self, lines: Mapping[AdapterName, Adapter]) -> None:
+        self.lines = lines
+        self._texts: list[str] | None = None
+        self._by_blob: dict[str, set[AdapterName]] | None = None
+
+    def names_from(self, text: str) -> Iterator[AdapterName]:
+        if self._texts is None:
+            self._texts = sorted(map(str, self.lines))
+        texts = self._texts
+        found = range(bisect_left(texts, text), len(texts))
+        return (AdapterName.parse(texts[index]) for index in found)
+
+    def names_with(self, hex_digits: str) -> Iterator[AdapterName]:
+        if self._by_blob is None:
+            self._by_blob = _names_by_blob(self.lines.values())
+        return iter(self._by_blob.get(hex_digits, ()))
 
 
 def _names_by_blob(lines: Iterable[Adapter]) -> dict[str, set[AdapterName]]:
@@ -168,5 +212,6 @@ def _names_by_blob(lines: Iterable[Adapter]) -> dict[str, set[AdapterName]]:
     return found
 
 
+_NO_LINES = _Layer({})
 EMPTY = Overlay(Nothing(), changed={}, added_count=0)
 """No lines at all."""

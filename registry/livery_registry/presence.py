@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 
-from livery_registry.digest import Digest
-from livery_registry.errors import NotFound
+from livery_registry.digest import Digest, sha256_bytes
+from livery_registry.errors import CorruptRegistry, NotFound
 from livery_registry.findings import Findings
 from livery_registry.inventory import (
     BLOB_PREFIX,
@@ -20,6 +21,9 @@ from livery_registry.inventory import (
     generation_of,
     stored_blobs,
 )
+from livery_registry.log import slot_key
+from livery_registry.manifest import MANIFEST_BYTES_MAX, Manifest
+from livery_registry.release import Release
 from livery_registry.state import State
 from livery_registry.store import Store
 from livery_registry.workers import Progress, each
@@ -95,6 +99,29 @@ class Presence:
                     self._key(digest),
                     f"its bytes have the digest {found.short}" if found else "it vanished",
                     remedy="Restore the blob from a backup; its digest is its name.",
+                )
+
+    def check_manifests(self) -> None:
+        """Compare what the log says of every release with the manifest that its digest names.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        releases = (
+            release
+            for name in self._state.names()
+            for release in self._state.adapters[name].by_digest.values()
+            if not release.purged
+        )
+        read = each(self._read_manifest, releases, workers=self._workers)
+        for number, (release, manifest) in enumerate(read, start=1):
+            self._progress("reading manifests", number, None)
+            if manifest is not None and _essence(release) != _essence_of_manifest(manifest):
+                self._findings.error(
+                    slot_key(release.seq),
+                    f"it says something else of {release} than the manifest {release.digest.short}",
+                    remedy="Quarantine the release: whoever wrote that record did not publish it "
+                    "with Livery.",
                 )
 
     def _check_stored(self, blob: StoredBlob | str) -> None:
@@ -176,6 +203,39 @@ class Presence:
         except NotFound:
             return digest, None
         return digest, Digest(hasher.hexdigest())
+
+    def _read_manifest(self, release: Release) -> tuple[Release, Manifest | None]:
+        # What is missing or damaged was found already.
+        with suppress(CorruptRegistry):
+            content = self._store.read(self._key(release.digest), bytes_max=MANIFEST_BYTES_MAX)
+            if content is not None and sha256_bytes(content) == release.digest:
+                return release, Manifest.from_bytes(content)
+        return release, None
+
+
+def _essence(release: Release) -> tuple[object, ...]:
+    """Give what decides about images and must not differ; the rest of a summary is for lists."""
+    return (
+        release.adapter,
+        release.version,
+        release.kind,
+        release.base_fingerprint,
+        release.original,
+        release.canonical,
+        release.members,
+    )
+
+
+def _essence_of_manifest(manifest: Manifest) -> tuple[object, ...]:
+    return (
+        manifest.adapter,
+        manifest.version,
+        manifest.kind,
+        manifest.base_fingerprint,
+        tuple(blob.sha256 for blob in manifest.original),
+        manifest.canonical.sha256 if manifest.canonical else None,
+        manifest.members,
+    )
 
 
 def _raw(digest: Digest) -> bytes:

@@ -87,7 +87,18 @@ class Policy:
     Attributes:
         namespace: The namespace.
         require_signature: Whether only releases signed by a trusted key are served.
+
+    Raises:
+        InvalidField: It asks for nothing that can be understood.
     """
 
     namespace: str
     require_signature: bool
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.require_signature, bool):
+            raise InvalidField(
+                "require_signature is neither true nor false",
+                reason="FIELD_INVALID",
+                hint="Say true or false.",
+            )

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make bench`: Livery through gRPC against diffusers alone, on the demo base, in one run.
+"""`make bench`: a registry at scale, then Livery through gRPC against diffusers alone, in one run.
 
-Both sides take turns on the same machine, so that what slows one slows the other. Prints a
-table, then the numbers as JSON on the last line.
+Where two sides are compared they take turns on the same machine, so that what slows one slows the
+other. Prints tables, then the numbers as JSON on the last line. `ARGS="--part registry"` measures
+one part, `ARGS="--releases 100000"` a smaller registry.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import torch
 from livery import Client
 from livery.cli.demo.catalog import Catalog, find_material, read_catalog
 from livery.cli.demo.server_process import TORCH_THREADS, running_server
-from tests.bench import served
+from tests.bench import registry_scale, served
 from tests.bench.alone import DiffusersLoop
 from tests.bench.workload import CROWD, STEPS, Measured, mixed_crowd, ratio, spread
 
@@ -27,7 +28,21 @@ def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS_MIN, help="5 or more")
-    rounds = max(ROUNDS_MIN, parser.parse_args().rounds)
+    parser.add_argument("--part", choices=("all", "registry", "images"), default="all")
+    parser.add_argument("--releases", type=int, default=registry_scale.RELEASES)
+    chosen = parser.parse_args()
+    rounds = max(ROUNDS_MIN, chosen.rounds)
+    summary: dict[str, object] = {}
+    if chosen.part != "images":
+        summary["registry"] = registry_scale.run(releases=chosen.releases, rounds=rounds)
+        registry_scale.report(summary["registry"])
+    if chosen.part != "registry":
+        summary |= bench_images(rounds=rounds)
+    print(json.dumps(summary, sort_keys=True))
+
+
+def bench_images(*, rounds: int) -> dict[str, object]:
+    """Measure Livery against diffusers alone; print the table, return the numbers."""
     # Both sides get the threads that suit so small a base; more make diffusers slower, too.
     torch.set_num_threads(TORCH_THREADS)
     material = find_material()
@@ -40,7 +55,7 @@ def main() -> None:
         device = client.status().device
         loop = DiffusersLoop(material / "base", releases=(catalog.style, catalog.partner))
         measured = measure(client, loop, catalog=catalog, rounds=rounds)
-    report(measured, device=device)
+    return report(measured, device=device)
 
 
 def measure(
@@ -66,8 +81,8 @@ def measure(
     return {name: Measured(name=name, seconds=tuple(seconds)) for name, seconds in times.items()}
 
 
-def report(measured: dict[str, Measured], *, device: str) -> None:
-    """Print the table and the JSON."""
+def report(measured: dict[str, Measured], *, device: str) -> dict[str, object]:
+    """Print the table and return the numbers."""
     gain = ratio(measured["crowd_diffusers"], measured["crowd"])
     swap = measured["swap"].median - measured["image"].median
     rows = [
@@ -84,7 +99,7 @@ def report(measured: dict[str, Measured], *, device: str) -> None:
         print(f"{title:45}{one.median:>10.3f}   {spread(one.seconds)}")
     print(f"\nmixed batches draw {gain:.2f} times as fast as the diffusers loop")
     print(f"a swap adds {swap:.3f} s to the image that needs it")
-    summary = {
+    return {
         "device": device,
         "threads": torch.get_num_threads(),
         "steps": STEPS,
@@ -92,7 +107,6 @@ def report(measured: dict[str, Measured], *, device: str) -> None:
         "swap_extra_seconds": swap,
         "seconds": {name: list(one.seconds) for name, one in measured.items()},
     }
-    print(json.dumps(summary, sort_keys=True))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ For the tests of what is derived from the state: the index and the checkpoints.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,6 +20,7 @@ from livery_registry.fold import fold
 from livery_registry.history import HistoryEntry
 from livery_registry.records import AppliedRecord
 from livery_registry.release import Adapter
+from livery_registry.trust import Key
 from tests.registry.test_fold_properties import (
     DIGESTS,
     EMPTY,
@@ -40,7 +42,7 @@ def said_publication(place: tuple[AdapterName, str], extra: dict[str, Any]) -> d
 
 _sentences = st.lists(st.sampled_from(VOCABULARY), max_size=4).map(" ".join)
 _texts = _sentences | st.text(max_size=12)
-_signature = {"key": "k1", "signature": "c2ln"}
+KEY = Key(namespace="acme", public_key=base64.b64encode(bytes(32)).decode(), name="ann's")
 _extras = st.fixed_dictionaries(
     {"notes": _sentences},
     optional={
@@ -61,7 +63,7 @@ _odd_extras = st.fixed_dictionaries(
         "dialect": _texts,
     },
 )
-_recipe = {
+RECIPE = {
     "type": "publish",
     "adapter": "acme/mix",
     "version": "1.0.0",
@@ -74,13 +76,14 @@ _recipe = {
         "members": [[str(LINES[0]), "1.0.0", DIGESTS[LINES[0], "1.0.0"], 0.5]],
     },
 }
-_keys = {"type": "key", "adapter": "acme", "summary": {"id": "k1", "public_key": "A" * 43 + "="}}
+KEYS = {"type": "key", "adapter": "acme", "summary": KEY.to_json()}
 places = st.sampled_from(sorted(MANIFESTS))
 
 
-def _sign(place: tuple[AdapterName, str]) -> dict[str, Any]:
+def signature(place: tuple[AdapterName, str]) -> dict[str, Any]:
+    """A signature of a version."""
     named = {"adapter": str(place[0]), "version": place[1], "digest": DIGESTS[place]}
-    return {"type": "sign", **named, "summary": _signature}
+    return {"type": "sign", **named, "summary": {"key": KEY.id, "signature": "c2ln"}}
 
 
 spoken_actions = st.one_of(
@@ -91,9 +94,9 @@ spoken_actions = st.one_of(
 odd_spoken_actions = st.one_of(
     spoken_actions,
     st.builds(said_publication, places, _odd_extras),
-    places.map(_sign),
-    st.just(_recipe),
-    st.just(_keys),
+    places.map(signature),
+    st.just(RECIPE),
+    st.just(KEYS),
 )
 
 
@@ -160,8 +163,8 @@ def history_by_scan(
 def log_order(entry: HistoryEntry) -> tuple[Any, ...]:
     """The order of entries: the log's, then by name, publications first."""
     is_publication = entry.type == "publish" and entry.effective
-    version = (Version.parse(entry.version),) if is_publication else ()
-    return (entry.seq, entry.adapter, not is_publication, *version)
+    within = Version.parse(entry.version) if is_publication else entry.position
+    return (entry.seq, entry.adapter, not is_publication, within)
 
 
 def _says(line: Adapter, word: str) -> bool:

@@ -139,3 +139,22 @@ def test_sweep_removes_old_leftovers(tmp_path: Path) -> None:
 def _failing() -> Iterator[bytes]:
     yield b"half"
     raise CorruptRegistry("changed", reason="CORRUPT_BLOB")
+
+
+def test_age_is_by_the_file_system(tmp_path: Path) -> None:
+    """An object's age is what its file says, compared with a file written now; no file stays."""
+    store = FolderStore(tmp_path)
+    store.create("blob/a", body=b"x")
+    an_hour_ago = (tmp_path / "blob" / "a").stat().st_mtime - 3600
+    os.utime(tmp_path / "blob" / "a", (an_hour_ago, an_hour_ago))
+
+    (found,) = store.objects("blob/")
+
+    assert 3600 <= found.age_seconds < 7200
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_listing_a_missing_folder_makes_nothing(tmp_path: Path) -> None:
+    """A question leaves no trace."""
+    assert list(FolderStore(tmp_path / "nowhere").objects("blob/")) == []
+    assert not (tmp_path / "nowhere").exists()

@@ -9,82 +9,27 @@ from pathlib import Path
 import pytest
 
 from livery_registry import Registry, Wish, acts, sha256_bytes
-from livery_registry.blobs import blob_key
-from livery_registry.collection import collect
-from livery_registry.errors import StoreUnavailable, UnusableRegistry
-from livery_registry.findings import FINDINGS_MAX, Finding, Findings, FsckReport
+from livery_registry.errors import UnusableRegistry
+from livery_registry.findings import FINDINGS_MAX, Findings
 from livery_registry.fsck import check_registry, content_digest
 from livery_registry.history import HistoryEntry
 from livery_registry.log import slot_key
 from livery_registry.records import Record
+from tests.registry.examined import (
+    checkpoint_of,
+    examined,
+    flip,
+    only,
+    reopened,
+    store,
+)
 from tests.registry.fakes import (
-    NAME,
     MemoryStore,
-    counted_ids,
-    fixed_clock,
-    promote,
     publish,
     ref,
 )
 
-
-@pytest.fixture
-def store(tmp_path: Path) -> MemoryStore:
-    """A registry with everything in it: releases, moves, a purge, a collection, a checkpoint."""
-    store = MemoryStore()
-    registry = reopened(store)
-    for version in ("1.0.0", "1.1.0", "1.2.0", "1.3.0"):
-        publish(registry, version, folder=tmp_path)
-    for version in ("1.0.0", "1.1.0"):
-        promote(registry, version)
-    registry.blobs.put_bytes(b"nobody needs this")
-    collect(registry, min_age_seconds=0, dry_run=False, actor="cleaner", workers=1)
-    registry.purge(ref("1.3.0"), actor="ann", reason="consent withdrawn")
-    registry.checkpoint()
-    registry.yank(ref("1.2.0"), actor="ann", reason="pale")
-    return store
-
-
-def reopened(store: MemoryStore) -> Registry:
-    """Open the registry as another process would."""
-    return Registry.open(
-        store, clock=fixed_clock(), new_id=counted_ids(), sleep=lambda _seconds: None
-    )
-
-
-def examined(store: MemoryStore, *, deep: bool = False) -> FsckReport:
-    """Examine, and see that nothing was written."""
-    before = dict(store.held)
-    report = check_registry(store, deep=deep, workers=1)
-    assert store.held == before
-    return report
-
-
-def only(report: FsckReport, *, severity: str = "error") -> Finding:
-    """The one finding of a severity; it has a remedy."""
-    (found,) = (finding for finding in report.findings if finding.severity == severity)
-    assert found.problem and found.remedy
-    return found
-
-
-def flip(store: MemoryStore, key: str, *, at: int = -9) -> None:
-    """Change one bit of an object."""
-    content = bytearray(store.held[key])
-    content[at] ^= 1
-    store.held[key] = bytes(content)
-
-
-def blob_of(store: MemoryStore, version: str) -> str:
-    """Key of the canonical file of a release."""
-    canonical = reopened(store).resolve(ref(version)).canonical
-    assert canonical is not None
-    return blob_key(canonical)
-
-
-def checkpoint_of(store: MemoryStore) -> str:
-    """Key of the one checkpoint."""
-    (key,) = (key for key in store.held if key.startswith("checkpoint/"))
-    return key
+__all__ = ["store"]
 
 
 @pytest.mark.parametrize("deep", [False, True])
@@ -144,7 +89,7 @@ def test_unreadable_record_is_named_once(store: MemoryStore) -> None:
     report = examined(store)
 
     errors = [one.key for one in report.findings if one.severity == "error"]
-    assert slot_key(5) in errors and slot_key(7) not in errors
+    assert errors == [slot_key(5), slot_key(6)]  # the next one does not follow these bytes
     assert (report.seq, report.records) == (4, 10)
     assert only(report, severity="warning").key == slot_key(5)
 
@@ -253,107 +198,6 @@ def test_useless_hint_is_named(store: MemoryStore) -> None:
         store.held["hint.json"] = content
 
         assert only(examined(store), severity="warning").key == "hint.json"
-
-
-def test_missing_blob_is_named(store: MemoryStore) -> None:
-    """With the release that needs it."""
-    key = blob_of(store, "1.1.0")
-    del store.held[key]
-
-    report = examined(store)
-
-    assert only(report).key == key
-    assert f"{NAME}@1.1.0" in only(report).problem
-    assert report.blobs == 8
-
-
-def test_missing_manifest_is_named(store: MemoryStore) -> None:
-    """Manifests are blobs too."""
-    key = blob_key(reopened(store).resolve(ref("1.1.0")).digest)
-    store.held[key] = b""
-
-    assert only(examined(store)).key == key
-
-
-def test_truncated_blob_is_named(store: MemoryStore) -> None:
-    """A size that cannot be is found without reading the bytes."""
-    key = blob_of(store, "1.1.0")
-    store.held[key] = store.held[key][:-1]
-
-    assert only(examined(store)).key == key
-
-
-def test_changed_blob_needs_depth(store: MemoryStore) -> None:
-    """A bit that flipped in a blob is found when the bytes are hashed, and only then."""
-    key = blob_of(store, "1.1.0")
-    flip(store, key)
-
-    shallow, deep = examined(store), examined(store, deep=True)
-
-    assert shallow.is_sound
-    assert only(deep).key == key
-
-
-def test_lagging_listing_is_no_loss(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A blob that a listing leaves out is asked for by name before it is called missing."""
-    key = blob_of(store, "1.1.0")
-    objects = store.objects
-    monkeypatch.setattr(
-        store, "objects", lambda prefix: (one for one in objects(prefix) if one.key != key)
-    )
-
-    report = check_registry(store, deep=True, workers=1)
-
-    assert report.is_sound and report.blobs == 9
-
-
-def test_interrupted_purge_is_found(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bytes that a purge did not get rid of are an error, until the purge is repeated."""
-    registry = reopened(store)
-    with monkeypatch.context() as patch:
-        patch.setattr(store, "delete", _dies)
-        with pytest.raises(StoreUnavailable):
-            registry.purge(ref("1.2.0"), actor="ann", reason="consent withdrawn")
-
-    before = examined(store)
-    registry.purge(ref("1.2.0"), actor="ann", reason="consent withdrawn")
-
-    assert (before.errors, before.blobs) == (3, 6)
-    assert all("purged" in one.problem for one in before.findings)
-    assert examined(store).is_sound
-
-
-def _dies(_key: str) -> None:
-    raise StoreUnavailable("the process dies here", reason="STORE_UNAVAILABLE")
-
-
-def test_crashed_collection_is_told(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An open collection and what it left are warnings: nothing is lost."""
-    registry = reopened(store)
-    digest = registry.blobs.put_bytes(b"garbage")
-    idle = examined(store)
-    with monkeypatch.context() as patch:
-        patch.setattr(store, "delete", _dies)
-        with pytest.raises(StoreUnavailable):
-            collect(registry, min_age_seconds=0, dry_run=False, actor="cleaner", workers=1)
-
-    report = examined(store)
-
-    assert "1 blobs, 7 bytes" in only(idle, severity="info").problem
-    assert report.is_sound
-    assert [one.key for one in report.findings] == [slot_key(11), blob_key(digest)]
-    assert {one.severity for one in report.findings} == {"warning"}
-
-
-def test_odd_blob_keys_are_told(store: MemoryStore) -> None:
-    """Keys that name no blob, or a collection that never was."""
-    odd = {"blob/notes.txt", blob_key(sha256_bytes(b"x"), generation=3)}
-    store.held |= dict.fromkeys(odd, b"x")
-
-    report = examined(store)
-
-    assert report.is_sound
-    assert {one.key for one in report.findings} == odd
 
 
 def test_newer_records_are_named(store: MemoryStore) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Export and import: the same registry afterwards, resumable anywhere, nothing overwritten."""
+"""Export and import: the same registry afterwards, resumable anywhere."""
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,109 +12,29 @@ from livery_registry.blobs import blob_key
 from livery_registry.collection import collect
 from livery_registry.errors import (
     CorruptRegistry,
-    NotFound,
     StoreUnavailable,
-    UnusableRegistry,
 )
-from livery_registry.fsck import check_registry, content_digest
-from livery_registry.log import slot_key
-from livery_registry.store import Outcome, Store
+from livery_registry.store import Outcome
 from livery_registry.store.folder import FolderStore
-from livery_registry.transfer import Transferred, export_registry, import_registry
+from livery_registry.transfer import export_registry, import_registry
+from tests.registry.copies import (
+    Mortal,
+    assert_same,
+    contents,
+    exported,
+    folder,
+    imported,
+    source,
+)
 from tests.registry.fakes import (
     MemoryStore,
     counted_ids,
-    fixed_clock,
-    promote,
     publish,
     ref,
     small_lora,
 )
 
-
-class Mortal(MemoryStore):
-    """A store that a process reaches until it dies: after so many writes, nothing works.
-
-    Attributes:
-        writes_left: Writes that still work; None: all.
-        answers: What creates answer next, having done their work or not.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.writes_left: int | None = None
-        self.answers: list[tuple[bool, Outcome]] = []
-
-    def create(self, key: str, *, body: bytes) -> Outcome:
-        """Create, unless dead; answer as told."""
-        self._live()
-        if not self.answers:
-            return super().create(key, body=body)
-        does_it, answer = self.answers.pop(0)
-        if does_it:
-            super().create(key, body=body)
-        return answer
-
-    def put(self, key: str, *, chunks: Iterable[bytes]) -> None:
-        """Put, unless dead."""
-        self._live()
-        super().put(key, chunks=chunks)
-
-    def replace(self, key: str, *, body: bytes) -> None:
-        """Replace, unless dead."""
-        self._live()
-        super().replace(key, body=body)
-
-    def _live(self) -> None:
-        if self.writes_left is not None:
-            if self.writes_left == 0:
-                raise StoreUnavailable("dead", reason="STORE_UNAVAILABLE")
-            self.writes_left -= 1
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Registry:
-    """A registry whose history has everything that makes keys move."""
-    registry = Registry.open(MemoryStore(), clock=fixed_clock(), new_id=counted_ids())
-    for version in ("1.0.0", "1.1.0", "1.2.0"):
-        publish(registry, version, folder=tmp_path)
-    promote(registry, "1.0.0")
-    registry.purge(ref("1.2.0"), actor="ann", reason="consent withdrawn")
-    registry.blobs.put_bytes(b"garbage")
-    collect(registry, min_age_seconds=0, dry_run=False, actor="cleaner", workers=1)
-    registry.checkpoint()
-    return registry
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where the export goes."""
-    return tmp_path / "export"
-
-
-def exported(source: Registry, folder: Path) -> Transferred:
-    """Export with one thread."""
-    return export_registry(source, folder, workers=1, sleep=lambda _seconds: None)
-
-
-def imported(folder: Path, target: Store) -> Transferred:
-    """Import with one thread."""
-    return import_registry(folder, target, workers=1, sleep=lambda _seconds: None)
-
-
-def assert_same(source: Registry, target: Store) -> None:
-    """The copy is the same registry, sound, with the same state and no more than it needs."""
-    copy = Registry.open(target, create=False)
-    assert (copy.id, copy.seq, copy.state.head) == (source.id, source.seq, source.state.head)
-    assert content_digest(copy.state) == content_digest(source.state)
-    assert copy.records_since_checkpoint == 0
-    assert check_registry(copy, deep=True, workers=1).findings == ()
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every object of a folder."""
-    store = FolderStore(folder)
-    return {one.key: (folder / one.key).read_bytes() for one in store.objects("")}
+__all__ = ["folder", "source"]
 
 
 def test_export_is_the_same_registry(source: Registry, folder: Path) -> None:
@@ -278,135 +198,6 @@ def test_endless_doubt_is_an_error(source: Registry, folder: Path) -> None:
         imported(folder, target)
 
     assert caught.value.reason == "COMMIT_UNKNOWN"
-
-
-def another() -> MemoryStore:
-    """Another registry."""
-    store = MemoryStore()
-    Registry.open(store, new_id=counted_ids("other"))
-    return store
-
-
-def strange() -> MemoryStore:
-    """Somebody's pictures."""
-    store = MemoryStore()
-    store.held["holidays.jpg"] = b"mine"
-    return store
-
-
-def half_of_another() -> MemoryStore:
-    """What an interrupted import of another registry left."""
-    store = MemoryStore()
-    store.held[slot_key(1)] = b"{}"
-    return store
-
-
-@pytest.mark.parametrize("make", [another, strange, half_of_another])
-def test_import_refuses_what_is_not_its_own(
-    source: Registry, folder: Path, make: Callable[[], MemoryStore]
-) -> None:
-    """And touches nothing of it."""
-    exported(source, folder)
-    target = make()
-    before = dict(target.held)
-
-    with pytest.raises(UnusableRegistry):
-        imported(folder, target)
-
-    assert target.held == before
-
-
-@pytest.mark.parametrize("make", [another, strange, half_of_another])
-def test_export_refuses_what_is_not_its_own(
-    source: Registry, folder: Path, make: Callable[[], MemoryStore]
-) -> None:
-    """Likewise."""
-    for key, content in make().held.items():
-        (folder / key).parent.mkdir(parents=True, exist_ok=True)
-        (folder / key).write_bytes(content)
-    before = contents(folder)
-
-    with pytest.raises(UnusableRegistry):
-        exported(source, folder)
-
-    assert contents(folder) == before
-
-
-def test_import_never_adds_to_a_registry(source: Registry, folder: Path, tmp_path: Path) -> None:
-    """A complete copy that lacks new records is refused: it may be in use."""
-    exported(source, folder)
-    target = MemoryStore()
-    imported(folder, target)
-    publish(source, "5.0.0", folder=tmp_path)
-    exported(source, folder)
-    before = dict(target.held)
-
-    with pytest.raises(UnusableRegistry, match="already"):
-        imported(folder, target)
-
-    assert target.held == before
-
-
-def test_import_accepts_what_went_on(source: Registry, folder: Path, tmp_path: Path) -> None:
-    """A copy that has all of it, and more since, is left as it is."""
-    exported(source, folder)
-    target = MemoryStore()
-    imported(folder, target)
-    publish(Registry.open(target), "6.0.0", folder=tmp_path)
-    before = dict(target.held)
-
-    done = imported(folder, target)
-
-    assert (done.records, done.seq, target.held) == (0, 7, before)
-
-
-def test_forked_histories_do_not_mix(source: Registry, folder: Path, tmp_path: Path) -> None:
-    """An export that somebody published to is not exported into again."""
-    exported(source, folder)
-    publish(Registry.open(str(folder)), "5.0.0", folder=tmp_path)
-    publish(source, "5.1.0", folder=tmp_path)
-
-    with pytest.raises(UnusableRegistry, match=slot_key(8)):
-        exported(source, folder)
-
-
-def test_damage_is_not_copied(source: Registry, folder: Path) -> None:
-    """A blob, a record: whatever is wrong is named, and the copy never becomes a registry."""
-    store = source.store
-    assert isinstance(store, MemoryStore)
-    whole = dict(store.held)
-    blob = next(key for key in whole if key.startswith("blob/"))
-    for key in (blob, slot_key(3), slot_key(7)):
-        store.held = {**whole, key: whole[key][:-3] + b"!!!"}
-        with pytest.raises(CorruptRegistry, match=key):
-            exported(source, folder / key)
-        assert not (folder / key / "format.json").exists()
-
-    store.held = {key: body for key, body in whole.items() if key != blob}
-    with pytest.raises(NotFound):
-        exported(source, folder / "missing")
-
-
-def test_damaged_copy_is_not_passed_over(source: Registry, folder: Path) -> None:
-    """Bytes of an earlier export that changed since are found, not trusted."""
-    exported(source, folder)
-    blob = next(key for key in contents(folder) if key.startswith("blob/"))
-    content = bytearray((folder / blob).read_bytes())
-    content[-1] ^= 1
-    (folder / blob).write_bytes(content)
-
-    with pytest.raises(CorruptRegistry, match=blob):
-        exported(source, folder)
-
-
-def test_import_needs_a_registry(tmp_path: Path) -> None:
-    """An empty folder is none, and the target stays empty."""
-    target = MemoryStore()
-
-    with pytest.raises(UnusableRegistry):
-        imported(tmp_path / "nothing", target)
-
-    assert target.held == {}
 
 
 def test_folder_to_folder_with_threads(registry: Registry, tmp_path: Path) -> None:

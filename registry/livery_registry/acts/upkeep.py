@@ -16,11 +16,19 @@ DIGESTS_PER_COLLECTION_MAX = 4_000
 """Most digests that one record condemns: they must fit into it."""
 
 
-def begin_collection(digests: Collection[Digest]) -> Act:
-    """Plan to condemn those of some blobs that no release needs at that position of the log."""
+def begin_collection(
+    digests: Collection[Digest], *, judge: Callable[[State, Digest], bool] | None = None
+) -> Act:
+    """Plan to condemn those of some blobs that no release needs at that position of the log.
+
+    Args:
+        digests: The blobs.
+        judge: `is_needed`, or a quicker one of those who ask for thousands.
+    """
+    needed = judge or is_needed
 
     def plan(state: State) -> Plan:
-        garbage = sorted(digest.hex for digest in digests if not is_needed(state, digest))
+        garbage = sorted({digest.hex for digest in digests if not needed(state, digest)})
         if not garbage:
             return Plan(action=None)
         return Plan(action=Action(type="gc_intent", summary={"digests": garbage}))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from livery_registry.checkpoint.digests import read_digests, write_digests
 from livery_registry.checkpoint.events import events_to_json
 from livery_registry.checkpoint.texts import Texts
 from livery_registry.digest import Digest
@@ -32,7 +33,7 @@ def lines_of(adapter: Adapter) -> Iterator[bytes]:
     texts = Texts()
     rows = [_release_to_json(one, texts=texts, position=position) for one in releases]
     versions = [str(one.version) for one in releases]
-    digits = "".join(one.digest.hex for one in releases)
+    digits = write_digests(tuple(position))
     channels = [
         [
             channel.name,
@@ -78,7 +79,8 @@ def read_release(
     seq, published_at, notes, numbers, shared, triggers, training, blobs, parent, rare = row
     rank, target_count, original_bytes, resident_bytes = numbers
     kind, purpose, family, fingerprint, dialect, licence, publisher, reason = shared
-    canonical, *original = blobs
+    canonical_count, digits = blobs
+    canonical_and_original = read_digests(digits)
     return Release(
         adapter=adapter,
         version=version,
@@ -91,8 +93,8 @@ def read_release(
         tokens=tokens_from_json(rare["tokens"]) if "tokens" in rare else (),
         rank=rank,
         target_count=target_count,
-        original=tuple(map(Digest, original)),
-        canonical=Digest(canonical) if canonical else None,
+        original=canonical_and_original[canonical_count:],
+        canonical=canonical_and_original[0] if canonical_count else None,
         members=tuple(map(Member.from_json, rare["members"])) if "members" in rare else (),
         original_bytes=original_bytes,
         resident_bytes=resident_bytes,
@@ -121,6 +123,7 @@ def _release_to_json(release: Release, *, texts: Texts, position: dict[Digest, i
         *(one.kind, one.purpose, one.base_family, one.base_fingerprint),
         *(one.dialect, one.licence, one.published_by, one.publish_reason),
     )
+    canonical = (one.canonical,) if one.canonical else ()
     parent = position.get(one.parent, one.parent.hex) if one.parent else None
     return [
         one.seq,
@@ -130,7 +133,7 @@ def _release_to_json(release: Release, *, texts: Texts, position: dict[Digest, i
         [texts.number(text) for text in shared],
         [texts.number(word) for word in one.trigger_words],
         [[texts.number(key), value] for key, value in sorted(one.training.items())],
-        [one.canonical.hex if one.canonical else "", *(blob.hex for blob in one.original)],
+        [len(canonical), write_digests((*canonical, *one.original))],
         parent,
         _rare_to_json(one),
     ]

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, overload
 
 from livery_registry.checkpoint.codec import read_channel, read_release
+from livery_registry.checkpoint.digests import HEX_DIGITS, check_digits, digest_in
 from livery_registry.checkpoint.events import events_from_json
 from livery_registry.digest import Digest
 from livery_registry.history import HistoryEntry
@@ -21,7 +22,6 @@ from livery_registry.semver import Version
 
 Read = Callable[[int], Any]
 
-_HEX_DIGITS = 64
 _VERSIONS_KEPT_MAX = 4_096
 # Most release lines have the same few versions.
 _parse_version = lru_cache(maxsize=_VERSIONS_KEPT_MAX)(Version.parse)
@@ -65,7 +65,7 @@ class _Releases:
     ) -> None:
         self._first = first
         self._texts = texts
-        self._digits = digits
+        self._digits = check_digits(digits)
         self._digests: dict[int, Digest] = {}
         self._kept: dict[int, Release] = {}
         self.read = read
@@ -97,16 +97,15 @@ class _Releases:
         """Return one digest by its position."""
         found = self._digests.get(index)
         if found is None:
-            digits = self._digits[_HEX_DIGITS * index : _HEX_DIGITS * (index + 1)]
-            found = self._digests[index] = Digest(digits)
+            found = self._digests[index] = digest_in(self._digits, index)
         return found
 
     def position_of(self, digits: str) -> int:
         """Return the position of a digest, or -1."""
         found = self._digits.find(digits)
-        while found % _HEX_DIGITS and found >= 0:  # the end of one and the beginning of the next
+        while found % HEX_DIGITS and found >= 0:  # the end of one and the beginning of the next
             found = self._digits.find(digits, found + 1)
-        return found // _HEX_DIGITS
+        return found // HEX_DIGITS
 
     def events(self) -> tuple[HistoryEntry, ...]:
         """Read what happened to the line."""
@@ -209,6 +208,12 @@ class _Events(Sequence[HistoryEntry]):
 
     def __len__(self) -> int:
         return len(self._entries())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._entries() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._entries())
 
     def _entries(self) -> tuple[HistoryEntry, ...]:
         if self._kept is None:

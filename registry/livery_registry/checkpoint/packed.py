@@ -27,7 +27,7 @@ LINES_KEPT_MAX = 4_096
 
 _NEWLINE, _HEAD = ord("\n"), b'["'
 _SCAN_BYTES = 16 << 20
-_FENCE_STEP = 8
+_FENCE_STEP = 4
 _read_json = json.JSONDecoder().raw_decode
 
 

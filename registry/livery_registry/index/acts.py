@@ -53,6 +53,12 @@ def entries_at(line: Adapter, seq: int) -> list[HistoryEntry]:
     return [*published, *line.events[bisect_left(line.events, seq, key=_seq) : end]]
 
 
+def order_of(entry: HistoryEntry) -> tuple[int, str, bool, int]:
+    """Return what entries of all lines, and of none, are ordered by."""
+    is_publication = entry.type == "publish" and entry.effective
+    return (entry.seq, entry.adapter, not is_publication, entry.position)
+
+
 def moves_of(line: Adapter, *, after: int = 0) -> dict[str, str]:
     """Return the earliest time of an effective move of each channel beyond a log position."""
     found: dict[str, str] = {}

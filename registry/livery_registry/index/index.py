@@ -11,15 +11,14 @@ import contextlib
 import heapq
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
 from livery_registry.errors import RegistryError, StoreUnavailable
 from livery_registry.history import HistoryEntry
-from livery_registry.index.acts import entries_at
+from livery_registry.index.acts import entries_at, order_of
 from livery_registry.index.files import LOCK_SECONDS_MAX, IndexFile, open_private
 from livery_registry.index.tables import SearchHit, Tables, time_text
 from livery_registry.journal import Journal
@@ -99,13 +98,12 @@ class Index:
             )
         earliest, latest = time_text(since) if since else "", time_text(until) if until else "~"
         strays = [
-            ((entry.seq, entry.adapter, position), entry)
-            for position, entry in enumerate(state.strays)
+            entry
+            for entry in sorted(state.strays, key=order_of)
             if channel in (None, entry.channel) and earliest <= entry.time <= latest
         ]
-        found = _entries_of(state, reversed(spots))
-        merged = [e for _, e in heapq.merge(found, sorted(strays, key=_spot), key=_spot)]
-        return tuple(merged if limit is None else merged[max(0, len(merged) - limit) :])
+        found = list(heapq.merge(_entries_of(state, reversed(spots)), strays, key=order_of))
+        return tuple(found if limit is None else found[max(0, len(found) - limit) :])
 
     def moved(self, *, until: datetime, channel: str | None) -> tuple[AdapterName, ...]:
         """Return the names of lines with an effective move of a channel until then, in order."""
@@ -199,8 +197,8 @@ class Index:
 
 def _entries_of(
     state: State, spots: Iterable[tuple[int, AdapterName, int]]
-) -> Iterable[tuple[tuple[int, str, int], HistoryEntry]]:
-    found: tuple[HistoryEntry, ...] | list[HistoryEntry] = ()
+) -> Iterable[HistoryEntry]:
+    found: Sequence[HistoryEntry] = ()
     last = None
     for seq, name, position in spots:
         if (seq, name) != last:
@@ -208,7 +206,7 @@ def _entries_of(
             line = state.adapters.get(name)
             found = entries_at(line, seq) if line else ()
         if position < len(found):
-            yield (seq, str(name), position), found[position]
+            yield found[position]
 
 
 def _no_room(error: sqlite3.Error) -> StoreUnavailable:
@@ -217,6 +215,3 @@ def _no_room(error: sqlite3.Error) -> StoreUnavailable:
         reason="STORE_UNAVAILABLE",
         hint="Make room in the cache folder, or in the folder for temporary files.",
     )
-
-
-_spot = itemgetter(0)

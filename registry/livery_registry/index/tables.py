@@ -134,7 +134,9 @@ class Tables:
         # The whole document's rank comes last, and replaces that of the name alone.
         ranked = {**self._ranked(f"name : ({query})"), **self._ranked(query)}
         best = heapq.nsmallest(min(limit, SEARCH_HITS_MAX), ranked, key=lambda id: (ranked[id], id))
-        return [hit for hit in (self._hit(id, words=words) for id in best) if hit]
+        hits = [(ranked[id], hit) for id in best if (hit := self._hit(id, words=words))]
+        # Equal ones by name: the order must not tell how the tables came to be.
+        return [hit for _, hit in sorted(hits, key=lambda one: (one[0], str(one[1].adapter)))]
 
     def newest(
         self,

@@ -130,6 +130,14 @@ class Store(Protocol):
         """Return the file that is the object, or None when it is elsewhere or missing."""
         ...
 
+    def sweep(self) -> int:
+        """Remove what writers that died long ago left unfinished; return how many of them.
+
+        Raises:
+            StoreUnavailable: The store did not answer; what is left is harmless.
+        """
+        ...
+
     def top_level(self) -> frozenset[str]:
         """List the first path segments in use. For opening a place, never for following a log."""
         ...

@@ -46,12 +46,14 @@ class ScriptedS3:
         held: Objects by path.
         faults: What happens to the next requests; each is used once.
         asked: Method and range of every request so far.
+        is_chunked: Answers do not say how long they are.
     """
 
     url: str = ""
     held: dict[str, bytes] = field(default_factory=dict)
     faults: deque[Fault] = field(default_factory=deque)
     asked: list[str] = field(default_factory=list)
+    is_chunked: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -164,7 +166,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        if self.state.is_chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        else:
+            self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", '"x"')
         self.end_headers()
         if self.command != "HEAD":

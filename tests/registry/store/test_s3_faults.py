@@ -8,7 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from livery_registry.digest import sha256_bytes
-from livery_registry.errors import RegistryError, StoreUnavailable, UnusableRegistry
+from livery_registry.errors import (
+    CorruptRegistry,
+    RegistryError,
+    StoreUnavailable,
+    UnusableRegistry,
+)
 from livery_registry.log import Log, LogLimits
 from livery_registry.records import Action, Record
 from livery_registry.store import Outcome
@@ -260,6 +265,24 @@ def test_single_writer_reads_back(server: ScriptedS3) -> None:
     assert outcomes == [Outcome.CREATED, Outcome.OCCUPIED]
     assert lost is Outcome.UNKNOWN
     assert server.asked == ["GET", "PUT", "GET", "GET", "GET", "PUT"]
+
+
+def test_answer_of_something_else_is_typed(store: S3Store, server: ScriptedS3) -> None:
+    """A page that is no S3 at all is told, not thrown."""
+    server.faults.append(Fault(method="GET", status=200, code="</p><br>"))
+
+    with pytest.raises(StoreUnavailable, match="the bucket"):
+        store.top_level()
+
+
+def test_answer_of_unknown_size_is_bounded(store: S3Store, server: ScriptedS3) -> None:
+    """Without a length nothing larger than asked is taken, and all of the rest is."""
+    server.held[PATH] = b"0123456789"
+    server.is_chunked = True
+
+    assert store.read("log/1", bytes_max=10) == b"0123456789"
+    with pytest.raises(CorruptRegistry, match="larger than 9"):
+        store.read("log/1", bytes_max=9)
 
 
 @pytest.mark.parametrize("act", ["put", "replace", "delete", "size_bytes"])

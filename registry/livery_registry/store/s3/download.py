@@ -51,15 +51,20 @@ def read_whole(bucket: Bucket, key: str, *, bytes_max: int) -> bytes:
 
     Raises:
         TooLarge: It is larger.
-        BotoCoreError, ClientError, HTTPError: What boto3 raised.
+        FAILURES: What boto3 raised.
     """
     for attempt in range(bucket.limits.attempts_max):
         answer = bucket.client.get_object(**bucket.where(key))
         with closing(answer["Body"]) as body:
-            if answer["ContentLength"] > bytes_max:
+            size_bytes = answer.get("ContentLength")
+            if size_bytes is not None and size_bytes > bytes_max:
                 raise TooLarge
             try:
-                return bytes(body.read())
+                # Only a read to the end notices a short answer; one of unknown size is bounded.
+                content = bytes(body.read(None if size_bytes is not None else bytes_max + 1))
+                if len(content) > bytes_max:
+                    raise TooLarge
+                return content
             except FAILURES:
                 if attempt + 1 == bucket.limits.attempts_max:
                     raise
@@ -71,7 +76,7 @@ def read_range(bucket: Bucket, key: str, *, start: int, length: int) -> Part | N
     """Return the bytes from `start`, at most `length`; None when the object ends before.
 
     Raises:
-        BotoCoreError, ClientError, HTTPError: What boto3 raised.
+        FAILURES: What boto3 raised.
     """
     asked = f"bytes={start}-{start + length - 1}"
     for attempt in range(bucket.limits.attempts_max):
@@ -95,7 +100,7 @@ def stream(bucket: Bucket, key: str, *, start: int, length: int | None) -> Itera
     """Yield the bytes `[start, start + length)`, a range at a time, the next ones under way.
 
     Raises:
-        BotoCoreError, ClientError, HTTPError: What boto3 raised.
+        FAILURES: What boto3 raised.
     """
     step = bucket.limits.part_bytes
     first = read_range(

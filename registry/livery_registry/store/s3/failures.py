@@ -15,11 +15,12 @@ from botocore.exceptions import (
     SSLError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from livery_registry.store import Outcome
 
-FAILURES = (BotoCoreError, ClientError, HTTPError)
+FAILURES = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
 """Everything that a call to boto3, or reading the body of its answer, may raise."""
 
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})

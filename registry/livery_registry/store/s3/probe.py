@@ -7,6 +7,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from livery_registry.errors import StoreUnavailable
 from livery_registry.store.probe import ExpiryRule, Versioning
 from livery_registry.store.s3.bucket import Bucket
 from livery_registry.store.s3.failures import FAILURES, is_code, outcome_of_create
@@ -25,7 +26,14 @@ class S3Probe:
     def now(self) -> datetime:
         """Read the date of an answer."""
         answer = self._ask("list_objects_v2", Bucket=self._bucket.name, MaxKeys=1)
-        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        told = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        if told is None:
+            raise StoreUnavailable(
+                f"{self._bucket.url}: the answers carry no date",
+                reason="STORE_UNAVAILABLE",
+                hint="Compare the clocks yourself.",
+            )
+        return parsedate_to_datetime(told)
 
     def etag(self, key: str) -> str:
         """Ask for the head of the object."""

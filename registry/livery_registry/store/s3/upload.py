@@ -45,8 +45,7 @@ def upload(bucket: Bucket, key: str, *, chunks: Iterable[bytes]) -> None:
 
     Raises:
         StoreUnavailable: There are more bytes than S3 takes.
-        BotoCoreError, ClientError, HTTPError: What boto3 raised; what arrived is taken up by the
-            next try.
+        FAILURES: What boto3 raised; what arrived is taken up by the next try.
     """
     parts = _cut(chunks, part_bytes=bucket.limits.part_bytes)
     first, second = next(parts, b""), next(parts, None)

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Livery with one rule taken out: mistakes that others made, and that the simulation must see.
+
+A mutant is code that replaces the real one for the time of a `with`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+from livery_registry import acts, collection, group
+from livery_registry.acts import Act, Plan, channels
+from livery_registry.blobs import Blobs, blob_key
+from livery_registry.digest import Digest, sha256_bytes
+from livery_registry.fold import fold
+from livery_registry.inventory import StoredBlob
+from livery_registry.journal import Journal
+from livery_registry.log import Entry, Log, slot_key
+from livery_registry.manifest import Manifest
+from livery_registry.records import Action, Record
+from livery_registry.state import State
+from livery_registry.store import Outcome
+from tests.simulation import wishes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """One rule taken out.
+
+    Attributes:
+        says: The mistaken belief.
+        damage: What the simulation says, among other things, about what comes of it.
+        patches: Where the rule lives, which attribute it is, and what that becomes.
+    """
+
+    says: str
+    damage: str
+    patches: tuple[tuple[object, str, Callable[..., object]], ...]
+
+
+@contextmanager
+def installed(mutant: Mutant | None) -> Iterator[None]:
+    """Take the rule out while the block runs; None takes nothing out."""
+    if mutant is None:
+        yield
+        return
+    with ExitStack() as stack:
+        for target, name, replacement in mutant.patches:
+            stack.enter_context(patch.object(target, name, replacement))
+        yield
+
+
+def _occupied_is_lost(log: Log, record: Record) -> Entry:
+    outcome = log._store.create(slot_key(record.seq), body=record.to_bytes())
+    found = log._read(record.seq, prev=record.prev)
+    if outcome is Outcome.OCCUPIED and found is not None:
+        # Whoever is in the slot, it is taken for another writer.
+        return replace(found, record=replace(found.record, id="another"))
+    return _CLAIM(log, record)
+
+
+def _unknown_is_lost(log: Log, record: Record) -> Entry:
+    outcome = log._store.create(slot_key(record.seq), body=record.to_bytes())
+    if outcome is Outcome.UNKNOWN and log._read(record.seq, prev=record.prev) is None:
+        return log.claim(replace(record, seq=record.seq + 1))
+    return _CLAIM(log, record)
+
+
+def _silence_is_no(log: Log, record: Record) -> Entry:
+    outcome = log._store.create(slot_key(record.seq), body=record.to_bytes())
+    if outcome is Outcome.CREATED:
+        return Entry(record=record, digest=sha256_bytes(record.to_bytes()))
+    # When this is not answered, the caller is told that the store is out of order.
+    return log._read(record.seq, prev=record.prev) or _CLAIM(log, record)
+
+
+def _unknown_is_done(log: Log, record: Record) -> Entry:
+    outcome = log._store.create(slot_key(record.seq), body=record.to_bytes())
+    if outcome is Outcome.OCCUPIED:
+        return _CLAIM(log, record)
+    return Entry(record=record, digest=sha256_bytes(record.to_bytes()))
+
+
+def _condemn_unannounced(
+    collector: Any, blobs: Sequence[StoredBlob]
+) -> tuple[int, list[StoredBlob]]:
+    return sys.maxsize, list(blobs)
+
+
+def _publish_assumed(manifest: Manifest, *, gc_seq: int = 0) -> Act:
+    def plan(state: State) -> Plan:
+        return _PUBLISH(manifest, gc_seq=state.gc_seq).plan(state)
+
+    return Act(plan=plan, is_same=_PUBLISH(manifest, gc_seq=gc_seq).is_same)
+
+
+def _key_for_ever(blobs: Blobs, digest: Digest) -> str:
+    return blob_key(digest)
+
+
+def _planned_where_it_is(state: State, action: Action) -> State:
+    record = Record(seq=state.seq, prev=state.head, id="planned", time="", actions=(action,))
+    return fold(state, [(record, state.head)])[0]
+
+
+_CLAIM = Log.claim
+_PUBLISH = acts.publish
+
+MUTANTS: Mapping[str, Mutant] = {
+    "occupied-is-lost": Mutant(
+        says="412 means that another writer has the slot: take the next one",
+        damage="is there 2 times",
+        patches=((Log, "claim", _occupied_is_lost),),
+    ),
+    "unknown-is-lost": Mutant(
+        says="a time-out, and the slot looks empty: take the next one",
+        damage="holes",
+        patches=((Log, "claim", _unknown_is_lost),),
+    ),
+    "unknown-is-done": Mutant(
+        says="a request that was sent has arrived",
+        damage="is not done there",
+        patches=((Log, "claim", _unknown_is_done),),
+    ),
+    "silence-is-no": Mutant(
+        says="a store that does not answer has written nothing",
+        damage="its caller was told that it is not",
+        patches=((Log, "claim", _silence_is_no),),
+    ),
+    "request-ids-forgotten": Mutant(
+        says="a caller who asks again wants it again",
+        damage="acted in record",
+        patches=((Journal, "_is_replayed", lambda journal, petition: False),),
+    ),
+    "expectations-ignored": Mutant(
+        says="what the caller saw is what there is",
+        damage="expected acme/",
+        patches=((channels, "_check_expect", lambda pointer, *, key, expect: {}),),
+    ),
+    "collection-unannounced": Mutant(
+        says="what no release needs now, no release will need in a moment",
+        damage="no blob sha256:",
+        patches=((collection._Collector, "_condemn", _condemn_unannounced),),
+    ),
+    "bytes-assumed": Mutant(
+        says="bytes that were there before a collection are there after it",
+        damage="no blob sha256:",
+        patches=((acts, "publish", _publish_assumed),),
+    ),
+    "group-stands-still": Mutant(
+        says="acts of one record may be planned at the position of the record before it",
+        damage="no blob sha256:",
+        patches=((group, "_with", _planned_where_it_is),),
+    ),
+    "one-key-for-ever": Mutant(
+        says="bytes that come back can lie where the condemned ones lay",
+        damage="no blob sha256:",
+        patches=(
+            (Blobs, "_key", _key_for_ever),
+            (collection, "generation_of", lambda state, digest: 0),
+            (wishes, "generation_of", lambda state, digest: 0),
+        ),
+    ),
+}
+"""The mutants by name."""
