@@ -51,7 +51,7 @@ soak: setup ## the long runs under load
 simulate: setup ## 10,000 seeded histories of the log over a faulty store; ARGS='--seed 7 --trace' replays one
 	$(BIN)/python -m tests.simulation $(ARGS)
 
-bench: setup ## measure swap, rollback and mixed batches on the demo base
+bench: setup ## measure swap, rollback and mixed batches on the demo base, and a registry of a million releases
 	$(OFFLINE) $(BIN)/python -m tests.bench $(ARGS)
 
 demo: setup ## publish, generate, promote, roll back; leaves livery-demo/contact-sheet.png

@@ -8,18 +8,15 @@ is that of the writers' clocks and orders nothing: entries stay in the order of 
 from __future__ import annotations
 
 import heapq
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from livery_registry.digest import Digest
-from livery_registry.history import HistoryEntry, Serving, publication_of
+from livery_registry.history import MOVES, HistoryEntry, Serving, publication_of, time_text
 from livery_registry.index import Index, SearchHit
 from livery_registry.journal import Journal
 from livery_registry.names import AdapterName
 from livery_registry.release import Adapter
-
-MOVES = frozenset({"promote", "rollback"})
-"""Acts that move a channel."""
 
 
 class Chronicle:
@@ -93,7 +90,8 @@ def history_of(
     """Return the newest acts on a line, oldest first; none for no line."""
     if line is None:
         return ()
-    published = sorted((publication_of(r) for r in line.by_digest.values()), key=_seq)
+    releases = sorted(line.by_digest.values(), key=lambda one: (one.seq, one.version))
+    published = map(publication_of, releases)
     earliest, latest = time_text(since) if since else "", time_text(until) if until else "~"
     found = [
         entry
@@ -120,11 +118,6 @@ def serving_of(line: Adapter, *, at: datetime, channel: str | None) -> tuple[Ser
         )
         for name, entry in sorted(last.items())
     )
-
-
-def time_text(time: datetime) -> str:
-    """Write a time as records have it, so that texts compare as times do."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _seq(entry: HistoryEntry) -> int:

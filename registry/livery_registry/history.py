@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from livery_registry.names import AdapterName
     from livery_registry.records import Effect, Record
     from livery_registry.release import Release
+
+
+MOVES = frozenset({"promote", "rollback"})
+"""Acts that move a channel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,3 +101,8 @@ def publication_of(release: Release) -> HistoryEntry:
         version=str(release.version),
         digest=str(release.digest),
     )
+
+
+def time_text(time: datetime) -> str:
+    """Write a time as records have it, so that texts compare as times do."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -229,8 +229,10 @@ class Registry:
         Args:
             ref: The release: exact, or another channel to copy from.
             channel: The channel.
-            actor, reason, request_id: As for `publish`.
+            actor: Who; not empty.
+            reason: Why.
             expect: Where the channel must point now; `Absent()`: it must not exist; None: anywhere.
+            request_id: Key of the caller: the same key never acts twice.
 
         Raises:
             NotFound: There is no such release.
@@ -260,8 +262,10 @@ class Registry:
             adapter: The release line.
             channel: The channel.
             to: A version that was on the channel before; None: the release before.
-            actor, reason, request_id: As for `publish`; there must be a reason.
+            actor: Who; not empty.
+            reason: Why; not empty.
             expect: Where the channel must point now.
+            request_id: Key of the caller: the same key never acts twice.
 
         Raises:
             InvalidField: There is no reason.
@@ -321,12 +325,7 @@ class Registry:
         return self.state.find(ref)
 
     def resolve(self, ref: AdapterRef) -> Release:
-        """Return what a ref means in the newest snapshot. Does no I/O.
-
-        Raises:
-            NotFound: There is no such adapter, release or channel; the hint lists near ones.
-            PreconditionFailed: The channel points to a yanked release.
-        """
+        """Return what a ref means in the newest snapshot. Raises as `State.resolve`; no I/O."""
         return self.state.resolve(ref)
 
     def adapter(self, name: AdapterName) -> Adapter:

@@ -104,11 +104,7 @@ class State:
         Raises:
             NotFound: There is no such adapter or channel.
         """
-        adapter = self.adapter(name)
-        found = adapter.channels.get(channel)
-        if found is None:
-            raise _no_channel(adapter, channel=channel)
-        return found
+        return _channel_of(self.adapter(name), channel=channel)
 
     def find(self, ref: AdapterRef) -> Release:
         """Return what a ref means in this snapshot, whether it may be served or not.
@@ -120,8 +116,7 @@ class State:
         adapter = self.adapter(ref.adapter)
         match ref.selector:
             case ByChannel(channel):
-                pointer = self.channel(adapter.name, channel=channel)
-                return adapter.by_digest[pointer.digest]
+                return adapter.by_digest[_channel_of(adapter, channel=channel).digest]
             case ByVersion(version):
                 release = adapter.by_version.get(version)
                 if release is None:
@@ -175,6 +170,8 @@ def refuse_withdrawn(release: Release, *, ref: AdapterRef | None = None) -> None
     Raises:
         PreconditionFailed: The release is purged or quarantined.
     """
+    if not (release.purged or release.quarantined):
+        return
     said = f"{ref} is {release.version}, which" if ref else f"{release}"
     if release.purged:
         raise PreconditionFailed(
@@ -182,12 +179,18 @@ def refuse_withdrawn(release: Release, *, ref: AdapterRef | None = None) -> None
             reason="RELEASE_PURGED",
             hint="Its bytes are gone: roll the channel back, or use another release.",
         )
-    if release.quarantined:
-        raise PreconditionFailed(
-            f"{said} is quarantined: {release.quarantine_reason}",
-            reason="RELEASE_QUARANTINED",
-            hint="Roll the channel back, or lift the quarantine when the release is cleared.",
-        )
+    raise PreconditionFailed(
+        f"{said} is quarantined: {release.quarantine_reason}",
+        reason="RELEASE_QUARANTINED",
+        hint="Roll the channel back, or lift the quarantine when the release is cleared.",
+    )
+
+
+def _channel_of(adapter: Adapter, *, channel: str) -> Channel:
+    found = adapter.channels.get(channel)
+    if found is None:
+        raise _no_channel(adapter, channel=channel)
+    return found
 
 
 def _by_digest(adapter: Adapter, *, prefix: str) -> Release:

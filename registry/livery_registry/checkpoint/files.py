@@ -15,6 +15,7 @@ import re
 import tempfile
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -31,7 +32,7 @@ HINT_KEY = "hint.json"
 """Names the newest checkpoint; advisory: wrong or missing, it costs a listing."""
 CHECKPOINT_PREFIX = "checkpoint/"
 """Where checkpoints lie."""
-CHECKPOINT_BYTES_MAX = 8 << 30
+CHECKPOINT_BYTES_MAX = 4 << 30
 """Largest checkpoint that is read, uncompressed."""
 
 _KEY = re.compile(r"checkpoint/([0-9]{20})-([0-9a-f]{64})\.json\.gz")
@@ -170,12 +171,17 @@ class Checkpoints:
     def _decompress(self, key: str, *, digest: str) -> bytearray:
         hasher, content = hashlib.sha256(), bytearray()
         unzipper = zlib.decompressobj(_GZIP)
-        for chunk in self._store.stream(key):
-            piece = unzipper.decompress(chunk, CHECKPOINT_BYTES_MAX + 1 - len(content))
-            hasher.update(piece)
-            content += piece
-            if len(content) > CHECKPOINT_BYTES_MAX:
-                raise ValueError(f"more than {CHECKPOINT_BYTES_MAX} bytes")
+        # Both let go of the interpreter: one piece is hashed while the next is decompressed.
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="livery-hash") as hashing:
+            hashed = hashing.submit(hasher.update, b"")
+            for chunk in self._store.stream(key):
+                piece = unzipper.decompress(chunk, CHECKPOINT_BYTES_MAX + 1 - len(content))
+                hashed.result()
+                hashed = hashing.submit(hasher.update, piece)
+                content += piece
+                if len(content) > CHECKPOINT_BYTES_MAX:
+                    raise ValueError(f"more than {CHECKPOINT_BYTES_MAX} bytes")
+            hashed.result()
         if not unzipper.eof or unzipper.unused_data or hasher.hexdigest() != digest:
             raise ValueError("its content does not have the hash in its name")
         return content

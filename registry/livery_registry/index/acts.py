@@ -13,12 +13,9 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from livery_registry.history import HistoryEntry, publication_of
+from livery_registry.history import MOVES, HistoryEntry, publication_of
 from livery_registry.release import Adapter, Release
 from livery_registry.semver import Version
-
-MOVES = frozenset({"promote", "rollback"})
-"""Acts that move a channel."""
 
 _seq = attrgetter("seq")
 

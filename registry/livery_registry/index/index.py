@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from livery_registry.errors import RegistryError, StoreUnavailable
-from livery_registry.history import HistoryEntry
+from livery_registry.history import HistoryEntry, time_text
 from livery_registry.index.acts import entries_at, order_of
 from livery_registry.index.files import LOCK_SECONDS_MAX, IndexFile, open_private
-from livery_registry.index.tables import SearchHit, Tables, time_text
+from livery_registry.index.tables import SearchHit, Tables
 from livery_registry.journal import Journal
 from livery_registry.names import AdapterName
 from livery_registry.state import State

@@ -10,9 +10,10 @@ import heapq
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from livery_registry.errors import RegistryError
+from livery_registry.history import time_text
 from livery_registry.index.acts import moves_of, spots_of
 from livery_registry.index.words import Document, document_of, query_of, snippet_of, storable
 from livery_registry.names import AdapterName
@@ -229,11 +230,6 @@ class Tables:
                 for channel, first in moves_of(line, after=after).items()
             ],
         )
-
-
-def time_text(time: datetime) -> str:
-    """Write a time as records have it, so that texts compare as times do."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _find(state: State, name: str) -> Adapter | None:
