@@ -14,6 +14,7 @@ from livery_registry.digest import Digest
 from livery_registry.history import HistoryEntry
 from livery_registry.names import AdapterName, check_channel
 from livery_registry.overlay import Changes
+from livery_registry.recipes import manifest_of
 from livery_registry.records import Action, Effect, Record
 from livery_registry.release import Adapter, Channel, Release, Signature, release_from_summary
 from livery_registry.semver import Version
@@ -101,6 +102,8 @@ def _publish(draft: Draft, record: Record, action: Action) -> Effect:
 def _check_members(draft: Draft, release: Release) -> None:
     if (release.kind == "recipe") != bool(release.members):
         raise Invalid("a recipe has members, and nothing else has")
+    if release.members and manifest_of(release).digest != release.digest:
+        raise Invalid("its digest is not that of its members")
     for member in release.members:
         line = draft.lines.get(member.adapter)
         found = line.by_digest.get(member.digest) if line else None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from livery_registry.errors import InvalidField
 from livery_registry.manifest import Manifest, Member
 from livery_registry.names import AdapterRef
-from livery_registry.release import ReleaseDraft
+from livery_registry.release import Release, ReleaseDraft
 from livery_registry.state import State
 
 
@@ -52,6 +52,30 @@ def assemble_recipe(
         notes=draft.notes,
         licence=draft.licence,
         parent=draft.parent,
+    )
+
+
+def manifest_of(recipe: Release) -> Manifest:
+    """Write the manifest of a recipe from what the log says of it: it holds nothing else.
+
+    Its digest is the recipe's, or somebody changed the log.
+    """
+    return Manifest(
+        adapter=recipe.adapter,
+        version=recipe.version,
+        kind="recipe",
+        purpose=recipe.purpose,
+        base_family=recipe.base_family,
+        base_fingerprint=recipe.base_fingerprint,
+        original=(),
+        canonical=None,
+        members=recipe.members,
+        rank=recipe.rank,
+        trigger_words=recipe.trigger_words,
+        dialect=recipe.dialect,
+        notes=recipe.notes,
+        licence=recipe.licence,
+        parent=recipe.parent,
     )
 
 

@@ -22,6 +22,7 @@ from livery_registry.digest import Digest
 from livery_registry.errors import InvalidField, NotFound, PreconditionFailed
 from livery_registry.group import Wish
 from livery_registry.names import AdapterRef
+from livery_registry.recipes import manifest_of
 from livery_registry.registry import Registry
 from livery_registry.release import Release
 from livery_registry.state import State
@@ -226,6 +227,9 @@ def check_signed(state: State, release: Release, *, verifier: Verifier) -> None:
     policy = state.policies.get(namespace)
     if policy is None or not policy.require_signature:
         return
+    if release.members and manifest_of(release).digest != release.digest:
+        # A signature covers the digest, and the digest covers the members: not these.
+        raise _untrue(f"{release} does not combine what its digest says")
     forged: list[str] = []
     for one in release.signatures:
         key = state.keys.get(f"{namespace}/{one.key_id}")
@@ -235,15 +239,19 @@ def check_signed(state: State, release: Release, *, verifier: Verifier) -> None:
             return
         forged.append(one.key_id)
     if forged:
-        raise PreconditionFailed(
-            f"the signature of {release} by key {forged[0]} is not true",
-            reason="SIGNATURE_INVALID",
-            hint="Quarantine the release and find out who wrote that; sign it anew if it is good.",
-        )
+        raise _untrue(f"the signature of {release} by key {forged[0]} is not true")
     raise PreconditionFailed(
         f"{namespace} serves only signed releases, and no key that it trusts signed {release}",
         reason="SIGNATURE_REQUIRED",
         hint=f"Let a trusted key sign it: `livery key sign {release} --key FILE`.",
+    )
+
+
+def _untrue(message: str) -> PreconditionFailed:
+    return PreconditionFailed(
+        message,
+        reason="SIGNATURE_INVALID",
+        hint="Quarantine the release and find out who wrote that; sign it anew if it is good.",
     )
 
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from livery_registry import AdapterName, State, Version
+from livery_registry import AdapterName, Manifest, Member, State, Version
 from livery_registry.chronicle import history_of, time_text
 from livery_registry.fold import fold
 from livery_registry.history import HistoryEntry
 from livery_registry.records import AppliedRecord
-from livery_registry.release import Adapter
+from livery_registry.release import Adapter, summarise
 from livery_registry.trust import Key
 from tests.registry.test_fold_properties import (
     DIGESTS,
@@ -63,18 +63,29 @@ _odd_extras = st.fixed_dictionaries(
         "dialect": _texts,
     },
 )
+_MIX = Manifest(
+    adapter=AdapterName("acme", "mix"),
+    version=Version.parse("1.0.0"),
+    kind="recipe",
+    base_family="sd1",
+    base_fingerprint=MANIFESTS[LINES[0], "1.0.0"].base_fingerprint,
+    original=(),
+    canonical=None,
+    members=(
+        Member(
+            adapter=LINES[0],
+            version=Version.parse("1.0.0"),
+            digest=MANIFESTS[LINES[0], "1.0.0"].digest,
+            weight=0.5,
+        ),
+    ),
+)
 RECIPE = {
     "type": "publish",
-    "adapter": "acme/mix",
-    "version": "1.0.0",
-    "digest": "sha256:" + "b" * 64,
-    "summary": {
-        **publication((LINES[0], "1.0.0"))["summary"],
-        "kind": "recipe",
-        "original": [],
-        "canonical": None,
-        "members": [[str(LINES[0]), "1.0.0", DIGESTS[LINES[0], "1.0.0"], 0.5]],
-    },
+    "adapter": str(_MIX.adapter),
+    "version": str(_MIX.version),
+    "digest": str(_MIX.digest),
+    "summary": summarise(_MIX),
 }
 KEYS = {"type": "key", "adapter": "acme", "summary": KEY.to_json()}
 places = st.sampled_from(sorted(MANIFESTS))

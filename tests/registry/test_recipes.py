@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recipes: releases made of other releases."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from livery_registry import AdapterName, AdapterRef, Registry, ReleaseDraft, Version
+from livery_registry import AdapterName, AdapterRef, Registry, ReleaseDraft, State, Version
 from livery_registry.errors import InvalidField, PreconditionFailed, RegistryError
+from livery_registry.fold import empty_state, fold
 from tests.registry.fakes import promote, publish, ref
 
 POSTER = AdapterName("acme", "poster")
@@ -106,3 +108,26 @@ def test_quarantined_member_is_refused(stocked: Registry) -> None:
 
     with pytest.raises(PreconditionFailed):
         publish_recipe(stocked, "acme/ink@1.0.0")
+
+
+def test_recipe_of_other_members_is_void(stocked: Registry) -> None:
+    """A record whose members are not those that its digest covers changes nothing."""
+    publish_recipe(stocked, "acme/ink@1.0.0:0.5")
+    (landed,) = stocked.since(stocked.seq - 1)
+    action = landed.record.actions[0]
+    member = [*action.summary["members"][0][:3], 4.0]
+    forged = replace(
+        landed.record, actions=(replace(action, summary={**action.summary, "members": [member]}),)
+    )
+
+    _, (applied,) = fold(before_recipe(stocked), [(forged, forged.prev)])
+
+    assert not applied.is_effective
+    assert "members" in applied.effects[0].note
+
+
+def before_recipe(registry: Registry) -> State:
+    """The state without the last record."""
+    start = empty_state(registry_id=registry.id, genesis=registry.since(0)[0].record.prev)
+    records = [one.record for one in registry.since(0)[:-1]]
+    return fold(start, [(record, record.prev) for record in records])[0]
