@@ -6,7 +6,7 @@ Part of the protocol: every Livery that reads a log must come to the same state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -63,7 +63,7 @@ class Draft:
         )
 
 
-def channel_below(channel: Channel, *, target: Digest) -> tuple[Digest, ...]:
+def channel_below(channel: Channel, *, target: Digest) -> Sequence[Digest]:
     """Return what lies below `target` after a channel was rolled back to it."""
     for position in range(len(channel.below) - 1, -1, -1):
         if channel.below[position] == target:
@@ -119,7 +119,7 @@ def _promote(draft: Draft, record: Record, action: Action) -> Effect:
     _check_choosable(release)
     before = line.channels.get(action.channel)
     if before is None:
-        below: tuple[Digest, ...] = ()
+        below: Sequence[Digest] = ()
     elif before.digest == release.digest:
         raise Invalid(f"{action.channel} points there already")
     else:
@@ -267,7 +267,7 @@ def _move(
     *,
     release: Release,
     seq: int,
-    below: tuple[Digest, ...],
+    below: Sequence[Digest],
 ) -> Effect:
     before = line.channels.get(channel)
     after = Channel(

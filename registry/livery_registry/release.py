@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -213,8 +214,8 @@ class Channel:
     digest: Digest
     version: Version
     seq: int
-    below: tuple[Digest, ...] = ()
-    served: frozenset[Digest] = field(default_factory=frozenset)
+    below: Sequence[Digest] = ()
+    served: AbstractSet[Digest] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from livery_registry.checkpoint.digests import read_digests, write_digests
 from livery_registry.checkpoint.events import events_to_json
+from livery_registry.checkpoint.later import LaterSet, LaterTuple
 from livery_registry.checkpoint.texts import Texts
 from livery_registry.digest import Digest
 from livery_registry.manifest import Member, canonical_json, tokens_from_json
@@ -61,8 +62,8 @@ def read_channel(
         digest=digest_at(position),
         version=version_at(position),
         seq=seq,
-        below=tuple(map(digest_at, below)),
-        served=frozenset(map(digest_at, served)),
+        below=LaterTuple(lambda: tuple(map(digest_at, below))),
+        served=LaterSet(lambda: frozenset(map(digest_at, served))),
     )
 
 

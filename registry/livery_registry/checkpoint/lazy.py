@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, overload
+from typing import Any
 
 from livery_registry.checkpoint.codec import read_channel, read_release
 from livery_registry.checkpoint.digests import HEX_DIGITS, check_digits, digest_in
 from livery_registry.checkpoint.events import events_from_json
+from livery_registry.checkpoint.later import LaterTuple
 from livery_registry.digest import Digest
 from livery_registry.history import HistoryEntry
 from livery_registry.names import AdapterName
@@ -44,7 +45,7 @@ def adapter_of(read: Read, *, head: int, name: AdapterName) -> Adapter:
         by_version=_ByVersion(releases),
         by_digest=_ByDigest(releases),
         channels=_Channels(channels, releases=releases),
-        events=_Events(releases),
+        events=LaterTuple(releases.events),
     )
 
 
@@ -167,55 +168,26 @@ class _Channels(Mapping[str, Channel]):
     __slots__ = ("_kept", "_releases", "_rows")
 
     def __init__(self, rows: Sequence[Any], *, releases: _Releases) -> None:
-        self._rows = {row[0]: row for row in rows}
+        self._rows = rows
         self._releases = releases
         self._kept: dict[str, Channel] = {}
 
     def __getitem__(self, name: str) -> Channel:
         found = self._kept.get(name)
-        if found is None:
-            found = self._kept[name] = read_channel(
-                self._rows[name],
-                version_at=self._releases.version_at,
-                digest_at=self._releases.digest_at,
-            )
-        return found
+        if found is not None:
+            return found
+        for row in self._rows:
+            if row[0] == name:
+                found = self._kept[name] = read_channel(
+                    row,
+                    version_at=self._releases.version_at,
+                    digest_at=self._releases.digest_at,
+                )
+                return found
+        raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
+        return (row[0] for row in self._rows)
 
     def __len__(self) -> int:
         return len(self._rows)
-
-
-class _Events(Sequence[HistoryEntry]):
-    """The events of one line, read when one is asked for."""
-
-    __slots__ = ("_kept", "_releases")
-
-    def __init__(self, releases: _Releases) -> None:
-        self._releases = releases
-        self._kept: tuple[HistoryEntry, ...] | None = None
-
-    @overload
-    def __getitem__(self, index: int) -> HistoryEntry: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> tuple[HistoryEntry, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> HistoryEntry | tuple[HistoryEntry, ...]:
-        return self._entries()[index]
-
-    def __len__(self) -> int:
-        return len(self._entries())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and self._entries() == tuple(other)
-
-    def __hash__(self) -> int:
-        return hash(self._entries())
-
-    def _entries(self) -> tuple[HistoryEntry, ...]:
-        if self._kept is None:
-            self._kept = self._releases.events()
-        return self._kept
