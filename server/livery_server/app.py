@@ -13,13 +13,13 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from livery_registry import IntakeLimits, Registry
+from livery_registry import AppliedRecord, IntakeLimits, Registry
+from livery_registry.signing import Verifier
 from livery_server.adapters.tiers import HostCache
 from livery_server.admission import Admission
 from livery_server.bounds import Bounds, Canvas
@@ -29,10 +29,13 @@ from livery_server.engine_port import EnginePort
 from livery_server.errors import BadSettings
 from livery_server.finishing import Finisher
 from livery_server.follower import Follower
+from livery_server.job import Job
+from livery_server.keeper import Keeper
+from livery_server.labels import Labels
 from livery_server.log import log_event
 from livery_server.loop import Loop
-from livery_server.metrics import Metrics
 from livery_server.metrics_page import MetricsPage
+from livery_server.parts import Parts, load_parts
 from livery_server.prompts import PromptChecker
 from livery_server.provenance import Origin
 from livery_server.publishing import Publishing
@@ -44,11 +47,10 @@ from livery_server.rpc.status import Guard
 from livery_server.scheduler.queue import WaitingRoom
 from livery_server.settings import Settings
 from livery_server.stacking import Stacker
+from livery_server.threads import Threads
 from livery_server.version import livery_version
 from livery_server.warmth import Warmth
-
-if TYPE_CHECKING:
-    from livery_server.adapters.packed import HostAdapter
+from livery_server.withdrawal import Withdrawal
 
 OnReady = Callable[[str, str], None]
 """Called once with the address and the metrics address; the latter may be empty."""
@@ -57,12 +59,16 @@ OnReady = Callable[[str, str], None]
 class App:
     """One server around one engine and one registry. Construct it within a running event loop."""
 
-    def __init__(self, settings: Settings, parts: "Parts") -> None:
+    def __init__(self, settings: Settings, parts: Parts) -> None:
         """Construct everything; nothing runs yet. From `start` on, a thread owns the engine."""
         limits, engine, registry = settings.limits, parts.engine, parts.registry
         self._settings = settings
-        self.metrics = Metrics()
+        self.metrics = parts.metrics
         self.registry = registry
+        self._verifier = Verifier()
+        self._labels = Labels()
+        self._acts = Threads("act", threads_max=limits.registry_acts_max)
+        self._reads = Threads("read", threads_max=limits.registry_reads_max)
         self._loads = ThreadPoolExecutor(
             max_workers=limits.adapter_loads_max, thread_name_prefix="livery-load"
         )
@@ -81,19 +87,26 @@ class App:
         self.room = WaitingRoom(rows_max=limits.queue_rows_max, retry_seconds=limits.retry_seconds)
         self.corridor = Corridor(
             registry=registry,
-            admission=_admission(engine, settings),
+            admission=_admission(engine, settings, verifier=self._verifier),
             room=self.room,
             cache=self.cache,
             loop=self.loop,
             limits=limits,
             metrics=self.metrics,
             clock=time.monotonic,
+            on_admitted=self._note_admitted,
         )
-        self._warmth = Warmth(registry, cache=self.cache)
+        self._warmth = Warmth(registry, cache=self.cache, labels=self._labels)
+        self._withdrawal = Withdrawal(
+            registry, corridor=self.corridor, cache=self.cache, forget=parts.forget_file
+        )
+        self._keeper = Keeper(
+            registry, records_min=settings.checkpoint_records, metrics=self.metrics
+        )
         self._follower = Follower(
             registry,
             poll_seconds=settings.poll_seconds,
-            on_records=self._warmth.review,
+            on_records=self._note_records,
             metrics=self.metrics,
         )
         self._rpc = self._build_rpc(engine)
@@ -117,7 +130,7 @@ class App:
             raise
         self._finisher.start()
         self.loop.start()
-        self._warmth.review()
+        self._keeper.review()
         self._tasks.append(asyncio.create_task(self._follower.run(), name="livery-follower"))
         await self._rpc.begin_serving()
         return address, self._page.address if self._page else ""
@@ -136,12 +149,27 @@ class App:
         self._warmth.close()
         await self._rpc.stop(grace_seconds=1.0)
         await asyncio.gather(*self._tasks)
+        await self._keeper.close()
+        self._acts.close()
+        self._reads.close()
         await asyncio.to_thread(self.loop.stop)
         await asyncio.to_thread(self._finisher.stop)
         self._loads.shutdown(wait=False, cancel_futures=True)
         if self._page is not None:
             await asyncio.to_thread(self._page.close)
         return left
+
+    def _note_records(self, records: Sequence[AppliedRecord]) -> None:
+        # Withdrawals first: nothing may stand between them and the jobs they end.
+        self._withdrawal.review(records)
+        self._warmth.review(records)
+        self._keeper.review()
+
+    def _note_admitted(self, job: Job) -> None:
+        for worn in job.worn:
+            self._labels.note(worn.release)
+        recipes = (one.release.adapter for one in job.recipes)
+        self._warmth.note_worn((*(worn.release.adapter for worn in job.worn), *recipes))
 
     def _build_rpc(self, engine: EnginePort[Any]) -> RpcServer:
         limits, guard = self._settings.limits, Guard(count=self._count_failure)
@@ -156,6 +184,9 @@ class App:
             limits=intake,
             cache=self.cache,
             follower=self._follower,
+            threads=self._acts,
+            labels=self._labels,
+            verifier=self._verifier,
         )
         return RpcServer(
             # The corridor counts its own, those of callers who have gone included.
@@ -164,6 +195,7 @@ class App:
                 self.registry,
                 publishing=publishing,
                 follower=self._follower,
+                threads=self._reads,
                 limits=limits,
                 guard=guard,
             ),
@@ -174,6 +206,9 @@ class App:
                 room=self.room,
                 loop=self.loop,
                 cache=self.cache,
+                follower=self._follower,
+                labels=self._labels,
+                verifier=self._verifier,
                 drain=self.drain,
                 guard=guard,
             ),
@@ -192,46 +227,6 @@ class App:
         metrics.rows_running.set_function(lambda: self.loop.running_count)
         metrics.registry_seq.set_function(lambda: self.registry.seq)
         metrics.registry_lag_seconds.set_function(lambda: self._follower.lag_seconds)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What a server is built around.
-
-    Attributes:
-        engine: The resident base.
-        registry: The registry, opened.
-        load_adapter: Brings a digest into host memory; called in worker threads.
-    """
-
-    engine: EnginePort[Any]
-    registry: Registry
-    load_adapter: "Callable[[str], HostAdapter]"
-
-
-def load_parts(settings: Settings) -> Parts:
-    """Open the registry and load the engine: the slow part.
-
-    Raises:
-        BaseNotLoadable: The base cannot be served.
-        RegistryError: The registry cannot be opened.
-    """
-    from livery_server.adapters.loading import ReleaseLoader  # noqa: PLC0415 - torch comes late
-    from livery_server.engine import EngineSettings, load_engine  # noqa: PLC0415 - likewise
-
-    registry = Registry.open(settings.registry)
-    engine = load_engine(
-        EngineSettings(
-            base=settings.base,
-            base_config=settings.base_config,
-            device=settings.device,
-            dtype=settings.dtype,
-            slot_rank_total=settings.slot_rank_total,
-            torch_threads=settings.torch_threads,
-        )
-    )
-    loader = ReleaseLoader(registry, profile=engine.profile, dtype=engine.dtype)
-    return Parts(engine=engine, registry=registry, load_adapter=loader)
 
 
 async def serve(
@@ -279,7 +274,7 @@ async def serve(
     log_event("server.stopped", jobs_cut_off=left)
 
 
-def _admission(engine: EnginePort[Any], settings: Settings) -> Admission:
+def _admission(engine: EnginePort[Any], settings: Settings, *, verifier: Verifier) -> Admission:
     limits, defaults = settings.limits, settings.defaults
     canvas = Canvas(
         native_width=engine.native_width,
@@ -293,6 +288,7 @@ def _admission(engine: EnginePort[Any], settings: Settings) -> Admission:
             base_family=engine.profile.family,
             rank_total_max=settings.slot_rank_total,
             limits=limits,
+            verifier=verifier,
         ),
         prompts=PromptChecker(reader=engine.new_prompt_reader(), limits=limits),
         resolve_sampler=resolve_sampler,

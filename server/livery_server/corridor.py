@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from livery_registry import Registry
 from livery_server.admission import Admission
-from livery_server.errors import Draining, JobCancelled, OutOfTime
-from livery_server.job import Accepted, Done, Event, Failed, JobSpec
+from livery_server.errors import Draining, JobCancelled, OutOfTime, ReleaseWithdrawn
+from livery_server.job import Accepted, Done, Event, Failed, Job, JobSpec
 from livery_server.limits import Limits
 from livery_server.loop import Loop
 from livery_server.metrics import Metrics
@@ -39,7 +39,9 @@ class Corridor:
         limits: Limits,
         metrics: Metrics,
         clock: Callable[[], float],
+        on_admitted: Callable[[Job], None],
     ) -> None:
+        """Take the rooms along the way; `on_admitted` is told of every job and must not wait."""
         self._registry = registry
         self._admission = admission
         self._room = room
@@ -48,8 +50,10 @@ class Corridor:
         self._limits = limits
         self._metrics = metrics
         self._clock = clock
+        self._on_admitted = on_admitted
         self._reader_loop = asyncio.get_running_loop()
         self._running: dict[int, JobRun] = {}
+        self._loading: dict[int, asyncio.Timeout] = {}
         self._ended = asyncio.Event()
         self.is_draining = False
 
@@ -103,16 +107,28 @@ class Corridor:
 
     def stop_all(self) -> None:
         """Ask every job to stop at the next step boundary."""
-        for run in list(self._running.values()):
-            run.ask_to_stop(
-                Draining(
-                    "the server stopped before the job was done",
-                    reason="SERVER_STOPPED",
-                    hint="retry; another server, or this one restarted, takes the job",
-                    retry_seconds=self._limits.retry_seconds,
-                )
-            )
-        self._loop.wake()
+        stopped = Draining(
+            "the server stopped before the job was done",
+            reason="SERVER_STOPPED",
+            hint="retry; another server, or this one restarted, takes the job",
+            retry_seconds=self._limits.retry_seconds,
+        )
+        self.stop_where(lambda _job: True, error=stopped)
+
+    def stop_where(self, concerns: Callable[[Job], bool], *, error: Exception) -> int:
+        """Stop some jobs: those that load at once, the others at the next step boundary.
+
+        Returns:
+            How many.
+        """
+        stopped = [run for run in list(self._running.values()) if concerns(run.job)]
+        for run in stopped:
+            run.ask_to_stop(error)
+            if patience := self._loading.pop(run.job.ticket, None):
+                patience.reschedule(asyncio.get_running_loop().time())
+        if stopped:
+            self._loop.wake()
+        return len(stopped)
 
     def _admit(self, spec: JobSpec) -> JobRun:
         if self.is_draining:
@@ -131,22 +147,30 @@ class Corridor:
         outbox = Outbox(droppable_max=self._limits.outbox_events_max, reader_loop=self._reader_loop)
         run = JobRun(job, outbox=outbox, seats=seats, on_end=self._on_end, clock=self._clock)
         self._running[job.ticket] = run
+        self._on_admitted(job)
         return run
 
     async def _load(self, run: JobRun) -> None:
         """Bring the stack into host memory, held until the job ends."""
+        if run.was_asked_to_stop and run.stop_error is not None:
+            raise run.stop_error
         leases: list[Lease[HostAdapter]] = []
         tasks = [asyncio.ensure_future(self._cache.acquire(one)) for one in run.job.digests]
         deadline = run.job.deadline_at
         try:
-            async with asyncio.timeout(None if deadline is None else deadline - self._clock()):
+            seconds_left = None if deadline is None else deadline - self._clock()
+            async with asyncio.timeout(seconds_left) as patience:
+                self._loading[run.job.ticket] = patience
                 for task in tasks:
                     leases.append(await task)
         except TimeoutError as error:
+            if run.was_asked_to_stop and run.stop_error is not None:
+                raise run.stop_error from None
             raise OutOfTime(
                 "the deadline passed while adapters were loaded", hint="allow more time"
             ) from error
         finally:
+            self._loading.pop(run.job.ticket, None)
             # A stack that is not complete is given back at once, loads in flight included.
             if len(leases) < len(tasks):
                 for task in tasks:
@@ -183,6 +207,8 @@ class Corridor:
             metrics.queue_seconds.observe(run.queue_seconds)
         elif isinstance(error, JobCancelled):
             metrics.jobs.labels(outcome="cancelled").inc()
+        elif isinstance(error, ReleaseWithdrawn):
+            metrics.jobs.labels(outcome="withdrawn").inc()
         else:
             metrics.jobs.labels(outcome="failed").inc()
             metrics.failures.labels(reason=getattr(error, "reason", "INTERNAL")).inc()

@@ -6,6 +6,7 @@ ServerError
 ├── InvalidRequest       change the request; lists every field that is wrong
 ├── UploadRefused        the files cannot be published; holds the report
 ├── NotServable          the release exists, but this server cannot wear it
+├── ReleaseWithdrawn     the release was quarantined or purged while a job wore it
 ├── Overloaded           a bound is reached: retry later
 ├── Draining             this server takes no new work: go to another
 ├── OutOfTime            the deadline passed, or is too near to begin
@@ -115,6 +116,12 @@ class NotServable(ServerError):
     """The release cannot be worn by the base of this server."""
 
     reason = "NOT_SERVABLE"
+
+
+class ReleaseWithdrawn(ServerError):
+    """A job was cut off because what it wears was taken out of service."""
+
+    reason = "RELEASE_QUARANTINED"
 
 
 class Overloaded(ServerError):

@@ -86,8 +86,8 @@ class Finisher:
             picture.pixels, job=run.job, index=index, origin=self._origin
         )
         self._metrics.images.inc()
-        for worn in run.job.worn:
-            release = worn.release
+        recipes = [recipe.release for recipe in run.job.recipes]
+        for release in (*(worn.release for worn in run.job.worn), *recipes):
             self._metrics.rows.labels(
                 adapter=str(release.adapter), version=str(release.version)
             ).inc()

@@ -47,23 +47,43 @@ class JobSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WornRecipe:
+    """A recipe that brought a release into a stack.
+
+    Attributes:
+        release: The recipe.
+        weight: Its weight in the request.
+    """
+
+    release: Release
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Worn:
-    """One pinned release of a stack.
+    """One pinned release of a stack; never a recipe, which is worn as its members.
 
     Attributes:
         ref: The ref as the caller wrote it.
-        release: What it meant at admission.
+        release: What it meant at admission, or the member of the recipe it meant.
         weight: How strongly it acts.
+        recipe: The recipe that brought it; None when the ref names the release itself.
     """
 
     ref: str
     release: Release
     weight: float
+    recipe: WornRecipe | None = None
 
     @property
     def digest(self) -> str:
         """`sha256:…` of the release."""
         return str(self.release.digest)
+
+
+def worn_for(release: Release) -> tuple[str, ...]:
+    """Return the digests that are loaded for a release: its own, or those of its members."""
+    return tuple(str(member.digest) for member in release.members) or (str(release.digest),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,6 +130,17 @@ class Job:
     def digests(self) -> tuple[str, ...]:
         """Digests of the stack, in its order."""
         return tuple(worn.digest for worn in self.worn)
+
+    @property
+    def recipes(self) -> tuple[WornRecipe, ...]:
+        """The recipes of the stack, each once."""
+        found = (worn.recipe for worn in self.worn if worn.recipe is not None)
+        return tuple({str(recipe.release.digest): recipe for recipe in found}.values())
+
+    @property
+    def pinned(self) -> frozenset[str]:
+        """Digests of everything it relies on: the stack and its recipes."""
+        return frozenset((*self.digests, *(str(one.release.digest) for one in self.recipes)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

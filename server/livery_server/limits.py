@@ -24,7 +24,8 @@ class Limits:
         images_per_job_max: Images of one request.
         guidance_scale_max: Highest classifier-free guidance.
         weight_abs_max: Largest weight of an adapter, either sign.
-        adapters_per_request_max: Releases in one stack.
+        adapters_per_request_max: Refs of one request, and releases in its stack, where a recipe
+            counts as its members.
         reason_chars_max: Characters of an actor, a reason or a request id.
         queue_rows_max: Images admitted and not yet begun.
         running_rows_max: Images begun and not yet finished.
@@ -34,14 +35,17 @@ class Limits:
         outbox_events_max: Progress and preview events kept for a slow reader.
         finish_backlog_max: Finished images that wait to be written as PNG.
         host_bytes_max: Adapters in host memory.
+        disk_bytes_max: Adapters of a remote registry kept in the cache folder.
         adapter_loads_max: Adapters read from the registry at once.
         upload_bytes_max: Bytes of one upload, all files together.
         upload_files_max: Files of one upload.
         uploads_max: Uploads at once.
+        registry_acts_max: Acts on the registry at once; those who wait together share a record.
+        registry_reads_max: Questions at once that may have to read the store or the index.
         message_bytes_max: Bytes of one gRPC message.
         calls_max: Calls in flight at once.
         watchers_max: Watch streams at once.
-        page_size_max: Adapters of one page, or records of one history.
+        page_size_max: Adapters of one page, acts of one history, hits of one search.
         page_size_default: The same when the caller does not say.
         retry_seconds: What a caller is told to wait when a queue is full.
     """
@@ -53,7 +57,7 @@ class Limits:
     images_per_job_max: int = 16
     guidance_scale_max: float = 50.0
     weight_abs_max: float = 4.0
-    adapters_per_request_max: int = 8
+    adapters_per_request_max: int = 16
     reason_chars_max: int = 2_000
     queue_rows_max: int = 256
     running_rows_max: int = 16
@@ -63,10 +67,13 @@ class Limits:
     outbox_events_max: int = 64
     finish_backlog_max: int = 32
     host_bytes_max: int = 4_096 * MEBIBYTE
+    disk_bytes_max: int = 16_384 * MEBIBYTE
     adapter_loads_max: int = 2
     upload_bytes_max: int = 2_048 * MEBIBYTE
     upload_files_max: int = 8
     uploads_max: int = 2
+    registry_acts_max: int = 32
+    registry_reads_max: int = 4
     message_bytes_max: int = 32 * MEBIBYTE
     calls_max: int = 1_024
     watchers_max: int = 64

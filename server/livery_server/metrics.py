@@ -75,6 +75,13 @@ class Metrics:
         self.channel_moves = counter(
             "livery_channel_moves_total", "Channels moved, by act.", ("action",)
         )
+        self.registry_checkpoints = counter(
+            "livery_registry_checkpoints_total",
+            "Checkpoints of the registry, by outcome: written, failed, found damaged.",
+            ("outcome",),
+        )
+        for outcome in ("written", "failed", "damaged"):
+            self.registry_checkpoints.labels(outcome=outcome)
         self._info = Info("livery", "What this server is.", registry=registry)
 
     def describe(self, *, version: str, base_family: str, device: str) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from livery_server.job import Job
+from livery_registry import Release
+from livery_server.job import Job, Worn
 from livery_server.prompt_tags import write_tag
 
 JSON_CHUNK = "livery"
@@ -65,16 +66,7 @@ def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
             "source": origin.base_source,
         },
         "registry": registry,
-        "stack": [
-            {
-                "adapter": str(worn.release.adapter),
-                "version": str(worn.release.version),
-                "digest": worn.digest,
-                "weight": worn.weight,
-                "kind": worn.release.kind,
-            }
-            for worn in job.worn
-        ],
+        "stack": [_describe_worn(worn) for worn in job.worn],
         "prompt": job.prompt,
         "negative_prompt": job.negative_prompt,
         "seed": job.seeds[index],
@@ -143,6 +135,22 @@ def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tup
 def encode_preview(pixels: Pixels) -> bytes:
     """Return a PNG without text chunks."""
     return _encode(pixels, chunks=None)
+
+
+def _describe_worn(worn: Worn) -> dict[str, Any]:
+    told = _describe_release(worn.release, weight=worn.weight) | {"kind": worn.release.kind}
+    if worn.recipe is not None:
+        told["recipe"] = _describe_release(worn.recipe.release, weight=worn.recipe.weight)
+    return told
+
+
+def _describe_release(release: Release, *, weight: float) -> dict[str, Any]:
+    return {
+        "adapter": str(release.adapter),
+        "version": str(release.version),
+        "digest": str(release.digest),
+        "weight": weight,
+    }
 
 
 def _encode(pixels: Pixels, *, chunks: PngImagePlugin.PngInfo | None) -> bytes:

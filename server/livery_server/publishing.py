@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the server does with the registry beyond reading it: check, publish, promote, roll back.
+"""What the server does with the registry beyond reading it: check, publish, move, withdraw, sign.
 
-In: parsed values. Out: the registry's answers, visible to admission before they are given. I/O is
-done in worker threads. Knows nothing of protobuf.
+In: parsed values. Out: the registry's answers, in effect on this server before they are given.
+Acts wait in worker threads of their own, where those who wait together share a record. Knows
+nothing of protobuf.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from livery_registry import (
     Absent,
@@ -28,16 +31,33 @@ from livery_registry import (
     Version,
     check,
 )
+from livery_registry.servable import check_servable
+from livery_registry.signing import Verifier, sign_release
 from livery_server.errors import UploadRefused
 from livery_server.follower import Follower
+from livery_server.job import worn_for
+from livery_server.labels import Labels
+from livery_server.threads import Threads
 
 if TYPE_CHECKING:
     from livery_server.adapters.packed import HostAdapter
     from livery_server.adapters.tiers import HostCache
 
+T = TypeVar("T")
+
+
+class Standing(Enum):
+    """What may be said of one release: pairs of an act and its opposite, and purge."""
+
+    YANKED = "yank"
+    NOT_YANKED = "unyank"
+    QUARANTINED = "quarantine"
+    NOT_QUARANTINED = "lift"
+    PURGED = "purge"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
+class Author:
     """Who acts, why, and the caller's key for the act."""
 
     actor: str
@@ -56,12 +76,19 @@ class Publishing:
         limits: IntakeLimits,
         cache: "HostCache[HostAdapter]",
         follower: Follower,
+        threads: Threads,
+        labels: Labels,
+        verifier: Verifier,
     ) -> None:
+        """Take the rooms that an act reaches; `threads` are where acts wait for the store."""
         self._registry = registry
         self._profile = profile
         self._limits = limits
         self._cache = cache
         self._follower = follower
+        self._threads = threads
+        self._labels = labels
+        self._verifier = verifier
 
     async def check(
         self, files: Sequence[Path], *, kind: str | None, trigger_words: Sequence[str]
@@ -77,7 +104,7 @@ class Publishing:
         )
 
     async def publish(
-        self, draft: ReleaseDraft, *, files: Sequence[Path], signature: Signature
+        self, draft: ReleaseDraft, *, files: Sequence[Path], author: Author
     ) -> tuple[Published, Checked]:
         """Check and publish.
 
@@ -88,17 +115,20 @@ class Publishing:
         checked = await self.check(files, kind=draft.kind, trigger_words=draft.trigger_words)
         if not checked.report.accepted:
             raise UploadRefused(checked.report)
-        published = await asyncio.to_thread(
-            self._registry.publish,
-            draft,
-            checked=checked,
-            files=files,
-            actor=signature.actor,
-            reason=signature.reason,
-            request_id=signature.request_id,
+        published = await self._act(
+            self._registry.publish, draft, checked=checked, files=files, author=author
         )
-        self._follower.poke()
         return published, checked
+
+    async def publish_recipe(
+        self, draft: ReleaseDraft, *, members: Sequence[AdapterRef], author: Author
+    ) -> Published:
+        """Publish a weighted combination of releases, locked to what they are now.
+
+        Raises:
+            RegistryError: The members do not make a recipe, or the registry did not answer.
+        """
+        return await self._act(self._registry.publish_recipe, draft, members=members, author=author)
 
     async def promote(
         self,
@@ -106,50 +136,79 @@ class Publishing:
         *,
         channel: str,
         expect: Digest | Absent | None,
-        signature: Signature,
+        author: Author,
     ) -> ChannelMove:
-        """Load a release, then move a channel to exactly what was loaded.
+        """Load what a ref means now, then move a channel to exactly what was loaded.
 
         Raises:
             NotServable: This server cannot wear it; the channel stays.
-            RegistryError: There is no such release, or the registry refused.
+            RegistryError: There is no such release, nobody may be served with it, or the registry
+                refused.
         """
-        release = self._registry.resolve(ref)
+        state = self._registry.state
+        release = state.resolve(ref)
+        check_servable(state, release, verifier=self._verifier)
+        self._labels.note(release)
         exact = AdapterRef(adapter=ref.adapter, selector=ByDigest(release.digest.hex))
-        with await self._cache.acquire(str(release.digest)):
-            move = await asyncio.to_thread(
-                self._registry.promote,
-                exact,
-                channel=channel,
-                expect=expect,
-                actor=signature.actor,
-                reason=signature.reason,
-                request_id=signature.request_id,
+        with ExitStack() as leases:
+            for digest in worn_for(release):
+                leases.enter_context(await self._cache.acquire(digest))
+            return await self._act(
+                self._registry.promote, exact, channel=channel, expect=expect, author=author
             )
-        self._follower.poke()
-        return move
 
     async def roll_back(
-        self, adapter: AdapterName, *, channel: str, to: Version | None, signature: Signature
+        self,
+        adapter: AdapterName,
+        *,
+        channel: str,
+        to: Version | None,
+        expect: Digest | Absent | None,
+        author: Author,
     ) -> ChannelMove:
         """Return a channel to an earlier release. Needs nothing but the log."""
-        move = await asyncio.to_thread(
+        return await self._act(
             self._registry.roll_back,
             adapter,
             channel=channel,
             to=to,
-            actor=signature.actor,
-            reason=signature.reason,
-            request_id=signature.request_id,
+            expect=expect,
+            author=author,
         )
-        self._follower.poke()
-        return move
 
-    async def set_yanked(
-        self, ref: AdapterRef, *, is_yanked: bool, signature: Signature
+    async def set_standing(self, ref: AdapterRef, *, standing: Standing, author: Author) -> Release:
+        """Yank, quarantine or purge a release, or undo the first two."""
+        act: dict[Standing, Callable[..., Release]] = {
+            Standing.YANKED: self._registry.yank,
+            Standing.NOT_YANKED: self._registry.unyank,
+            Standing.QUARANTINED: self._registry.quarantine,
+            Standing.NOT_QUARANTINED: self._registry.lift,
+            Standing.PURGED: self._registry.purge,
+        }
+        return await self._act(act[standing], ref, author=author)
+
+    async def sign(
+        self, ref: AdapterRef, *, key_id: str, signature: str, author: Author
     ) -> Release:
-        """Yank a release, or undo it."""
-        act = self._registry.yank if is_yanked else self._registry.unyank
-        release = await asyncio.to_thread(act, ref, actor=signature.actor, reason=signature.reason)
-        self._follower.poke()
-        return release
+        """Put a publisher's signature, base64, beside a release.
+
+        Raises:
+            RegistryError: It is not true, or its key is not trusted.
+        """
+        return await self._act(
+            sign_release, self._registry, ref, key_id=key_id, author=author, signature=signature
+        )
+
+    async def _act(self, act: Callable[..., T], *what: Any, author: Author, **how: Any) -> T:
+        try:
+            return await self._threads.run(
+                act,
+                *what,
+                actor=author.actor,
+                reason=author.reason,
+                request_id=author.request_id,
+                **how,
+            )
+        finally:
+            # Also when it failed: a purge that could not delete every byte has taken effect.
+            await self._follower.catch_up()

@@ -93,6 +93,11 @@ class JobRun:
         if is_late:
             self._give_back()
 
+    @property
+    def was_asked_to_stop(self) -> bool:
+        """Say whether somebody wants the job to end before its time."""
+        return self._stop_error is not None
+
     def ask_to_stop(self, error: Exception) -> None:
         """Make the engine's thread stop the job at the next step boundary."""
         self._stop_error = self._stop_error or error

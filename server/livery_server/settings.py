@@ -49,6 +49,10 @@ def _default_registry() -> str:
     return (Path.home() / ".local" / "share" / "livery" / "registry").as_uri()
 
 
+def _default_cache() -> str:
+    return str(Path.home() / ".cache" / "livery")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a server is told at start.
@@ -57,14 +61,18 @@ class Settings:
         listen: Address of the gRPC port; port 0 lets the system choose.
         metrics_listen: Address of the Prometheus page; empty: none.
         insecure: Allow addresses that others can reach, without identity or encryption.
-        registry: URL of the registry, `file:///…`, or a folder.
+        registry: URL of the registry, `s3://bucket/prefix`, `file:///…`, or a folder.
+        single_writer: Write to a bucket that keeps no conditions; nobody else may then write.
+        cache: Folder of what can be made again: the index for search and history, and adapters
+            of a remote registry. Servers may share it.
+        checkpoint_records: A checkpoint is kept every so many records; 0: never.
         base: `demo`, a diffusers folder, a `.safetensors` file, or a hub id.
         base_config: For a single file: folder or hub id with its configs and tokenizer.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ….
         dtype: `auto`, `float32`, `float16` or `bfloat16`.
         torch_threads: CPU threads of torch; None: torch's own choice.
         slot_rank_total: Rank rows of all slots together.
-        poll_seconds: How often the registry is asked for what others wrote.
+        poll_seconds: How often the registry is asked for what others wrote, give or take a fifth.
         drain_seconds_max: How long a stopping server waits for running jobs.
         ready_file: Where to write address, metrics address and process id once ready.
         limits: Every bound.
@@ -75,6 +83,9 @@ class Settings:
     metrics_listen: str = "127.0.0.1:9464"
     insecure: bool = False
     registry: str = field(default_factory=_default_registry)
+    single_writer: bool = False
+    cache: str = field(default_factory=_default_cache)
+    checkpoint_records: int = 1_000
     base: str = "demo"
     base_config: str | None = None
     device: str = "auto"
@@ -96,6 +107,11 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise BadSettings(f"{name} is {value!r}", hint=f"{name} is a number above 0")
+        if self.checkpoint_records < 0 or not self.cache:
+            raise BadSettings(
+                "checkpoint_records is below 0, or cache is empty",
+                hint="write 0 for no checkpoints; name a folder, or leave them out",
+            )
 
     def _check_address(self, name: str, address: str) -> None:
         if not address:

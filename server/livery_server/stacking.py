@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """From refs and prompt tags to a pinned stack: each ref is resolved exactly once, on one snapshot.
 
-In: a request and a registry snapshot. Out: releases with weights, or a violation for what is wrong
-with the request. An adapter that does not exist is the registry's own error.
+In: a request and a registry snapshot. Out: releases with weights, recipes as their members, or a
+violation for what is wrong with the request. An adapter that does not exist, or that nobody may be
+served with, is the registry's own error.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from livery_registry import AdapterRef, InvalidName, State
+from livery_registry import AdapterName, AdapterRef, InvalidName, Release, State
+from livery_registry.servable import check_servable
+from livery_registry.signing import Verifier
 from livery_server.errors import InvalidRequest, NotServable, Violation, invalid
-from livery_server.job import JobSpec, Worn
+from livery_server.job import JobSpec, Worn, WornRecipe
 from livery_server.limits import Limits
 from livery_server.prompt_tags import TaggedPrompt, read_tags
 
@@ -24,8 +27,11 @@ class _Asked:
 class Stacker:
     """Pins stacks for one base."""
 
-    def __init__(self, *, base_family: str, rank_total_max: int, limits: Limits) -> None:
+    def __init__(
+        self, *, base_family: str, rank_total_max: int, limits: Limits, verifier: Verifier
+    ) -> None:
         self._base_family = base_family
+        self._verifier = verifier
         self._rank_total_max = rank_total_max
         self._limits = limits
 
@@ -35,19 +41,19 @@ class Stacker:
         Raises:
             InvalidRequest: A ref cannot be read, or the stack is not allowed.
             NotServable: A release is for another family.
-            NotFound, PreconditionFailed: The registry has no such release, or it was yanked.
+            NotFound, PreconditionFailed: The registry has no such release, or nobody may be served
+                with it: yanked, quarantined, purged, not signed.
         """
         asked = [
             *(_Asked(field=f"adapters[{i}]", text=text) for i, text in enumerate(spec.adapters)),
             *(_Asked(field="prompt", text=text) for text in tagged.refs),
         ]
-        if violations := [*self._count(asked), *_foreign_tags(spec, tagged)]:
+        if violations := [*self._count(len(asked)), *_foreign_tags(spec, tagged)]:
             raise InvalidRequest(tuple(violations))
-        refs = [(one, _parse(one)) for one in asked]
-        worn = tuple(
-            Worn(ref=one.text, release=state.resolve(ref), weight=ref.weight) for one, ref in refs
-        )
+        refs = [(one.text, _parse(one)) for one in asked]
+        worn = tuple(one for text, ref in refs for one in self._wear(text, ref=ref, state=state))
         if violations := [
+            *self._count(len(worn)),
             *self._weights(worn),
             *_twins(worn),
             *_token_clashes(worn),
@@ -57,12 +63,25 @@ class Stacker:
         self._check_family(worn)
         return worn
 
-    def _count(self, asked: list[_Asked]) -> Iterator[Violation]:
+    def _wear(self, text: str, *, ref: AdapterRef, state: State) -> Iterator[Worn]:
+        release = state.resolve(ref)
+        check_servable(state, release, verifier=self._verifier)
+        if not release.members:
+            yield Worn(ref=text, release=release, weight=ref.weight)
+            return
+        recipe = WornRecipe(release=release, weight=ref.weight)
+        for member in release.members:
+            found = state.release_of(member)
+            assert found is not None, "a servable recipe has its members"
+            weight = _weight_of(found, within=member.weight, recipe=recipe)
+            yield Worn(ref=text, release=found, weight=weight, recipe=recipe)
+
+    def _count(self, adapters: int) -> Iterator[Violation]:
         most = self._limits.adapters_per_request_max
-        if len(asked) > most:
+        if adapters > most:
             yield Violation(
                 field="adapters",
-                description=f"{len(asked)} adapters in one request, at most {most}",
+                description=f"{adapters} adapters in one request, at most {most}",
                 reason="TOO_MANY_ADAPTERS",
                 hint="wear fewer (limits.adapters_per_request_max)",
             )
@@ -106,6 +125,11 @@ class Stacker:
                 )
 
 
+def _weight_of(release: Release, *, within: float, recipe: WornRecipe) -> float:
+    # A textual inversion is worn or not; only what has a weight takes that of the recipe as well.
+    return within if release.kind == "textual_inversion" else within * recipe.weight
+
+
 def _parse(one: _Asked) -> AdapterRef:
     try:
         return AdapterRef.parse(one.text)
@@ -138,16 +162,24 @@ def _foreign_tags(spec: JobSpec, tagged: TaggedPrompt) -> Iterator[Violation]:
 
 
 def _twins(worn: Iterable[Worn]) -> Iterator[Violation]:
-    seen = set()
+    """Refuse to guess what a release line named twice should weigh.
+
+    A recipe may combine two releases of one line: its author locked both.
+    """
+    first: dict[AdapterName, Worn] = {}
     for one in worn:
-        if one.release.adapter in seen:
+        other = first.setdefault(one.release.adapter, one)
+        is_twin = other is not one and (one.recipe is None or one.recipe is not other.recipe)
+        if is_twin:
+            brought = {str(w.recipe.release) for w in (one, other) if w.recipe is not None}
+            by = f" ({' and '.join(sorted(brought))} brings it)" if brought else ""
             yield Violation(
                 field="adapters",
-                description=f"{one.release.adapter} is asked for twice",
+                description=f"{one.release.adapter} is asked for twice{by}",
                 reason="ADAPTER_TWICE",
-                hint="name it once, with the weight you want; tags in the prompt count too",
+                hint="name it once, with the weight you want; tags in the prompt and the members "
+                "of recipes count too",
             )
-        seen.add(one.release.adapter)
 
 
 def _token_clashes(worn: Iterable[Worn]) -> Iterator[Violation]:

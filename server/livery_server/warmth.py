@@ -1,57 +1,99 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps in host memory what live channels point to, and what a rollback would return to.
 
-In: the registry's records as they come. Out: favours and loads in the host tier. Best effort: a
+In: the registry's records as they come, and what jobs wear. Out: favours and loads in the host
+tier. Looks only at release lines that were moved or worn, however many there are. Best effort: a
 release that cannot be loaded is logged, and nobody waits for it.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from livery_registry import AppliedRecord, Registry, RegistryError
+from livery_registry import Adapter, AdapterName, AppliedRecord, Registry, RegistryError
 from livery_server.engine.errors import EngineError
 from livery_server.errors import ServerError
+from livery_server.job import worn_for
+from livery_server.labels import Labels
 from livery_server.log import log_problem
 
 if TYPE_CHECKING:
     from livery_server.adapters.packed import HostAdapter
     from livery_server.adapters.tiers import HostCache
 
+_LINES_MAX = 4_096
+
 
 class Warmth:
-    """Follows the channels. One asyncio thread."""
+    """Follows the channels of the release lines that matter here. One asyncio thread."""
 
-    def __init__(self, registry: Registry, *, cache: "HostCache[HostAdapter]") -> None:
+    def __init__(
+        self, registry: Registry, *, cache: "HostCache[HostAdapter]", labels: Labels
+    ) -> None:
+        self._labels = labels
         self._registry = registry
         self._cache = cache
+        self._favoured: OrderedDict[AdapterName, frozenset[str]] = OrderedDict()
         self._loads: set[asyncio.Task[None]] = set()
 
-    def review(self, records: Sequence[AppliedRecord] = ()) -> None:
-        """Favour what channels point to, and load what has just been moved to."""
-        channels = [
-            channel
-            for adapter in self._registry.adapters()
-            for channel in adapter.channels.values()
-        ]
-        favoured = {str(digest) for one in channels for digest in (one.digest, *one.below[-1:])}
-        self._cache.favour(frozenset(favoured))
-        live = {str(channel.digest) for channel in channels}
-        moved = {
-            action.digest
-            for applied in records
-            for action, effect in zip(applied.record.actions, applied.effects, strict=True)
-            if effect.effective and action.channel
-        }
-        for digest in live & moved:
-            task = asyncio.create_task(self._warm(digest), name=f"warm {digest}")
-            self._loads.add(task)
-            task.add_done_callback(self._loads.discard)
+    def review(self, records: Sequence[AppliedRecord]) -> None:
+        """Favour what touched channels point to, and load what has just been moved to."""
+        touched: dict[AdapterName, set[str]] = {}
+        for applied in records:
+            for action, effect in zip(applied.record.actions, applied.effects, strict=True):
+                if effect.effective and "/" in action.adapter:
+                    moved = touched.setdefault(AdapterName.parse(action.adapter), set())
+                    if action.channel:
+                        moved.add(action.digest)
+        self._favour(touched)
+        for name, moved in touched.items():
+            line = self._registry.state.adapters.get(name)
+            if line is not None:
+                self._load(line, moved=moved)
+
+    def note_worn(self, names: Iterable[AdapterName]) -> None:
+        """Favour what the channels of these lines point to: a job wears them."""
+        self._favour(names)
 
     def close(self) -> None:
         """Stop loading. Idempotent."""
         for task in self._loads:
             task.cancel()
+
+    def _favour(self, names: Iterable[AdapterName]) -> None:
+        is_changed = False
+        for name in names:
+            line = self._registry.state.adapters.get(name)
+            favoured = self._favours(line) if line else frozenset()
+            is_changed |= self._favoured.get(name) != favoured
+            self._favoured[name] = favoured
+            self._favoured.move_to_end(name)
+        while len(self._favoured) > _LINES_MAX:
+            self._favoured.popitem(last=False)
+        if is_changed:
+            self._cache.favour(frozenset().union(*self._favoured.values()))
+
+    def _favours(self, line: Adapter) -> frozenset[str]:
+        wanted = {
+            digest
+            for channel in line.channels.values()
+            for digest in (channel.digest, *channel.below[-1:])
+        }
+        found = (line.by_digest.get(digest) for digest in wanted)
+        return frozenset(one for release in found if release for one in worn_for(release))
+
+    def _load(self, line: Adapter, *, moved: set[str]) -> None:
+        live = {str(channel.digest): channel.digest for channel in line.channels.values()}
+        for text in moved & live.keys():
+            release = line.by_digest[live[text]]
+            if not release.is_choosable or self._registry.state.troubled_members(release):
+                continue
+            self._labels.note(release)
+            for digest in worn_for(release):
+                task = asyncio.create_task(self._warm(digest), name=f"warm {digest}")
+                self._loads.add(task)
+                task.add_done_callback(self._loads.discard)
 
     async def _warm(self, digest: str) -> None:
         try:

@@ -14,6 +14,11 @@ from tests.clients.fake_state import FakeState, FakeStatus
 BAD_FILE = b"BAD"
 NO_EFFECT_FILE = b"NO EFFECT"
 PAGE = 2
+REASONS = {
+    "yanked": "yank_reason",
+    "quarantined": "quarantine_reason",
+    "purged": "purge_reason",
+}
 
 
 class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
@@ -117,10 +122,76 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
         return registry_pb2.RollbackResponse(move=move)
 
     def Yank(self, request: Any, context: Any) -> Any:
-        return registry_pb2.YankResponse(release=self._set_yanked(request, context, yanked=True))
+        return registry_pb2.YankResponse(release=self._set(request, context, yanked=True))
 
     def Unyank(self, request: Any, context: Any) -> Any:
-        return registry_pb2.UnyankResponse(release=self._set_yanked(request, context, yanked=False))
+        return registry_pb2.UnyankResponse(release=self._set(request, context, yanked=False))
+
+    def Quarantine(self, request: Any, context: Any) -> Any:
+        release = self._set(request, context, quarantined=True)
+        return registry_pb2.QuarantineResponse(release=release)
+
+    def Lift(self, request: Any, context: Any) -> Any:
+        return registry_pb2.LiftResponse(release=self._set(request, context, quarantined=False))
+
+    def Purge(self, request: Any, context: Any) -> Any:
+        return registry_pb2.PurgeResponse(release=self._set(request, context, purged=True))
+
+    def Sign(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        release = self.state.resolve(request.ref, context)
+        release.signatures.add(key_id=request.key_id, signature=request.signature, seq=9)
+        return registry_pb2.SignResponse(release=release)
+
+    def PublishRecipe(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        release = adapter_pb2.Release(
+            adapter=request.draft.adapter,
+            version=request.draft.version,
+            digest="sha256:" + hashlib.sha256(request.SerializeToString()).hexdigest(),
+            kind=adapter_pb2.RELEASE_KIND_RECIPE,
+            published_by=request.draft.actor,
+            publish_reason=request.draft.reason,
+        )
+        for member in request.members:
+            ref, _, weight = member.rpartition(":")
+            found = self.state.resolve(ref, context)
+            release.members.add(
+                adapter=found.adapter,
+                version=found.version,
+                digest=found.digest,
+                weight=float(weight),
+            )
+            if found.quarantined:
+                release.troubled_members.append(f"{found.adapter}@{found.version}")
+        self.state.releases.setdefault(release.adapter, []).insert(0, release)
+        return registry_pb2.PublishRecipeResponse(release=release, created=True)
+
+    def GetManifest(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        release = self.state.resolve(request.ref, context)
+        return registry_pb2.GetManifestResponse(release=release, manifest=self.state.manifest)
+
+    def Search(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        hits = [
+            registry_pb2.SearchHit(
+                adapter=name, snippet=releases[0].notes, release_count=len(releases)
+            )
+            for name, releases in sorted(self.state.releases.items())
+            if request.words in name + releases[0].notes
+        ]
+        return registry_pb2.SearchResponse(hits=hits)
+
+    def ServedAt(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        servings = [
+            registry_pb2.Serving(
+                adapter=name, channel=channel, release=moves[-1], since=self.state.records[-1]
+            )
+            for (name, channel), moves in sorted(self.state.channels.items())
+        ]
+        return registry_pb2.ServedAtResponse(servings=servings, is_truncated=True)
 
     def History(self, request: Any, context: Any) -> Any:
         self.state.enter(request, context)
@@ -140,13 +211,17 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
             while position < len(self.state.records):
                 yield registry_pb2.WatchResponse(record=self.state.records[position])
                 position += 1
+                if self.state.watch_breaks:
+                    self.state.watch_breaks -= 1
+                    FakeStatus(14, "the server stops", "WATCH_ENDED").abort(context)
             time.sleep(0.01)
 
-    def _set_yanked(self, request: Any, context: Any, *, yanked: bool) -> adapter_pb2.Release:
+    def _set(self, request: Any, context: Any, **standing: bool) -> adapter_pb2.Release:
         self.state.enter(request, context)
         release = self.state.resolve(request.ref, context)
-        release.yanked = yanked
-        release.yank_reason = request.reason if yanked else ""
+        for name, is_so in standing.items():
+            setattr(release, name, is_so)
+            setattr(release, REASONS[name], request.reason if is_so else "")
         return release
 
     def _adapter(self, name: str) -> adapter_pb2.Adapter:

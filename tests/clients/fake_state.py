@@ -69,6 +69,8 @@ class FakeState:
     is_rollback_broken: bool = False
     step_seconds: float = 0.0
     draining: bool = False
+    manifest: bytes = b""
+    watch_breaks: int = 0
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def enter(self, request: Any, context: grpc.ServicerContext) -> None:
@@ -88,7 +90,7 @@ class FakeState:
                 time=f"2030-01-01T00:00:{seq:02d}Z",
                 actor=actor,
                 reason=reason,
-                actions=[adapter_pb2.Action(effective=True, **action)],
+                actions=[adapter_pb2.Action(effective=True, actor=actor, reason=reason, **action)],
             )
         )
         return seq

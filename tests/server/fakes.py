@@ -128,6 +128,11 @@ class FakeEngine:
         assert self._permits is not None, "steps are not held"
         self._permits.release(steps)
 
+    def let_go(self) -> None:
+        """Hold steps no longer."""
+        if self._permits is not None:
+            self._permits.release(1_000_000)
+
     @property
     def open_count(self) -> int:
         """Rows that are open."""

@@ -25,7 +25,8 @@ from livery.v1 import (
     registry_service_pb2,
     registry_service_pb2_grpc,
 )
-from livery_registry import Registry
+from livery_registry import Digest, Registry
+from livery_registry.store import Store
 from livery_server.app import App, Parts
 from livery_server.engine_port import Pixels
 from livery_server.limits import Limits
@@ -76,6 +77,7 @@ class Server:
         self.app = app
         self.engine = engine
         self.loader = loader
+        self.forgotten: list[Digest] = []
         self.address = address
         self.metrics_address = metrics
         self.channel = grpc.aio.insecure_channel(address)
@@ -109,6 +111,33 @@ class Server:
         )
         return (await self.registry.Rollback(request)).move
 
+    async def quarantine(self, ref: str) -> Any:
+        request = registry_service_pb2.QuarantineRequest(ref=ref, reason="stolen", actor="tester")
+        return (await self.registry.Quarantine(request)).release
+
+    async def lift(self, ref: str) -> Any:
+        request = registry_service_pb2.LiftRequest(ref=ref, reason="cleared", actor="tester")
+        return (await self.registry.Lift(request)).release
+
+    async def purge(self, ref: str) -> Any:
+        request = registry_service_pb2.PurgeRequest(ref=ref, reason="asked for", actor="tester")
+        return (await self.registry.Purge(request)).release
+
+    async def publish_recipe(self, name: str, *members: str, version: str = "1.0.0") -> Any:
+        draft = registry_service_pb2.ReleaseDraft(adapter=name, version=version, actor="tester")
+        request = registry_service_pb2.PublishRecipeRequest(draft=draft, members=members)
+        return (await self.registry.PublishRecipe(request)).release
+
+    def begin(self, *adapters: str, steps: int = 100) -> "asyncio.Future[Refusal]":
+        """Begin a job that must end badly."""
+        request = Request(prompt="x", adapters=adapters, num_inference_steps=steps)
+        return asyncio.ensure_future(refusal_of(self.generation.Generate(request)))
+
+    @property
+    def stopping(self) -> int:
+        """Jobs that were asked to stop and have not ended."""
+        return sum(run.was_asked_to_stop for run in self.app.corridor._running.values())
+
     async def status(self) -> Any:
         return await self.operations.GetStatus(operations_service_pb2.GetStatusRequest())
 
@@ -119,31 +148,49 @@ async def serving(
     *,
     engine: FakeEngine | None = None,
     limits: Limits | None = None,
-    poll_seconds: float = 0.05,
-    drain_seconds_max: float = 5.0,
+    store: Store | None = None,
+    **changes: Any,
 ) -> AsyncIterator[Server]:
-    """Run a server for the length of a block; nothing is left behind."""
+    """Run a server for the length of a block; nothing is left behind.
+
+    Args:
+        folder: Where its registry is, unless there is a store.
+        engine: Its engine.
+        limits: Its bounds.
+        store: Where its registry is.
+        changes: Settings of its own.
+    """
     engine = engine or FakeEngine()
-    registry = Registry.open((folder / "registry").as_uri())
+    registry = Registry.open(store or (folder / "registry").as_uri())
     loader = FakeLoader(registry)
     settings = Settings(
         listen="127.0.0.1:0",
         metrics_listen="127.0.0.1:0",
         slot_rank_total=engine.rank_total,
-        poll_seconds=poll_seconds,
-        drain_seconds_max=drain_seconds_max,
         limits=limits or Limits(),
         defaults=Defaults(sampler="ddim", steps=4),
+        cache=str(folder / "cache"),
+        **{"poll_seconds": 0.05, "drain_seconds_max": 5.0, "checkpoint_records": 0} | changes,
     )
-    app = App(settings, Parts(engine=engine, registry=registry, load_adapter=loader))
+    forgotten: list[Digest] = []
+    parts = Parts(
+        engine=engine, registry=registry, load_adapter=loader, forget_file=forgotten.append
+    )
+    app = App(settings, parts)
     address, metrics = await app.start()
     server = Server(app, engine=engine, loader=loader, address=address, metrics=metrics)
+    server.forgotten = forgotten
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             yield server
+    except BaseException:
+        # A test that failed while it held the engine must fail, not hang.
+        engine.let_go()
+        raise
     finally:
         await server.channel.close()
         await app.stop()
+        registry.close()
 
 
 async def until(condition: Callable[[], bool]) -> None:

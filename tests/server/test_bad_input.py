@@ -86,7 +86,7 @@ CASES = (
     Case(
         reason="TOO_MANY_ADAPTERS",
         at="adapters",
-        request={"adapters": [f"acme/ink{i}" for i in range(9)]},
+        request={"adapters": [f"acme/ink{i}" for i in range(17)]},
     ),
     Case(reason="TOKEN_NOT_USED", at="prompt", request={"adapters": ["acme/teal@1.0.0"]}),
     Case(

@@ -36,6 +36,7 @@ METRICS = (
     "livery_images_total",
     "livery_info",
     "livery_draining",
+    "livery_registry_checkpoints_total",
 )
 
 

@@ -24,17 +24,21 @@ from livery.errors import (
     Unavailable,
     Unimplemented,
 )
+from livery.history import Action, Record, ServedAt, Serving
 from livery.operations import Drained, Resident, ServerStatus
 from livery.releases import (
-    Action,
     Adapter,
     Channel,
     ChannelMove,
     CheckReport,
+    Manifest,
+    Member,
     Problem,
     Published,
-    Record,
+    PublishedRecipe,
     Release,
+    ReleaseSignature,
+    SearchHit,
 )
 from livery.result import (
     Accepted,
@@ -44,6 +48,7 @@ from livery.result import (
     GenerateResult,
     Preview,
     Progress,
+    WornRecipe,
     WornRelease,
 )
 
@@ -72,20 +77,28 @@ __all__ = [
     "Internal",
     "InvalidArgument",
     "LiveryError",
+    "Manifest",
+    "Member",
     "NotFound",
     "PermissionDenied",
     "Preview",
     "Problem",
     "Progress",
     "Published",
+    "PublishedRecipe",
     "Record",
     "Release",
+    "ReleaseSignature",
     "Resident",
     "ResourceExhausted",
+    "SearchHit",
+    "ServedAt",
     "ServerStatus",
+    "Serving",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
     "UploadProgress",
+    "WornRecipe",
     "WornRelease",
 ]

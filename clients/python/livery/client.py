@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
@@ -15,9 +16,12 @@ from typing import Concatenate, ParamSpec, Self, TypeVar, cast
 
 import grpc
 
-from livery.calls import Call, Caller, Upload, generation, operations, registry, uploads
+from livery.calls import Call, Caller, Upload, acts, generation, operations, registry, uploads
 from livery.calls.generation import Job
 from livery.connection import find_connection
+from livery.errors import DeadlineExceeded, LiveryError, Unavailable
+from livery.history import Record
+from livery.patience import WATCH_PATIENCE_SECONDS, Patience
 from livery.releases import Adapter
 from livery.result import Collector, GenerateResult
 from livery.transport import FailedCall, livery_error
@@ -103,14 +107,21 @@ class Client:
     stream = _stream(generation.stream)
     publish = _upload(uploads.publish)
     check = _upload(uploads.check)
+    publish_recipe = _verb(acts.publish_recipe)
     get = _verb(registry.get)
     resolve = _verb(registry.resolve)
+    manifest = _verb(registry.manifest)
+    search = _verb(registry.search)
     history = _verb(registry.history)
-    watch = _stream(registry.watch)
-    promote = _verb(registry.promote)
-    rollback = _verb(registry.rollback)
-    yank = _verb(registry.yank)
-    unyank = _verb(registry.unyank)
+    served_at = _verb(registry.served_at)
+    promote = _verb(acts.promote)
+    rollback = _verb(acts.rollback)
+    yank = _verb(acts.yank)
+    unyank = _verb(acts.unyank)
+    quarantine = _verb(acts.quarantine)
+    lift = _verb(acts.lift)
+    purge = _verb(acts.purge)
+    sign = _verb(acts.sign)
     status = _verb(operations.status)
     warm = _verb(operations.warm)
     drain = _verb(operations.drain)
@@ -124,6 +135,34 @@ class Client:
             adapters += page
             if not token:
                 return adapters
+
+    def watch(
+        self, *, from_seq: int = 0, patience_seconds: float = WATCH_PATIENCE_SECONDS
+    ) -> Generator[Record, None, None]:
+        """Give records as they happen, from log position `from_seq` on; 0: only what is new.
+
+        When the server goes away, goes on from the next record as soon as one is back: none is
+        missed, none comes twice.
+
+        Raises:
+            Unavailable: No server for `patience_seconds`, or none was there to begin with.
+        """
+        patience = Patience(patience_seconds)
+        while True:
+            try:
+                status = self.status()
+                from_seq = from_seq or status.registry_seq + 1
+                patience.renew()
+                call = registry.watch_from(self._caller, from_seq)
+                with contextlib.closing(self._receive(call)) as records:
+                    for record in records:
+                        patience.renew()
+                        from_seq = record.seq + 1
+                        yield record
+                lost: LiveryError = Unavailable("the server ended the watch", reason="WATCH_ENDED")
+            except (Unavailable, DeadlineExceeded) as error:
+                lost = error
+            time.sleep(patience.pause_after(lost))
 
     def close(self) -> None:
         """Close the connection; running calls end as cancelled. Idempotent."""

@@ -22,7 +22,24 @@ MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 _LOOPBACK = ("127.", "localhost", "[::1]", "unix:")
 
 # Reads, and acts that carry a request id, may be sent again when a server was not there.
-_RETRIED_METHODS = ("GetAdapter", "ListAdapters", "Resolve", "History", "Promote", "Rollback")
+_RETRIED_METHODS = (
+    "GetAdapter",
+    "ListAdapters",
+    "Resolve",
+    "GetManifest",
+    "Search",
+    "ServedAt",
+    "History",
+    "PublishRecipe",
+    "Promote",
+    "Rollback",
+    "Yank",
+    "Unyank",
+    "Quarantine",
+    "Lift",
+    "Purge",
+    "Sign",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,20 +6,25 @@ The one place that knows both shapes; it never calls the network.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
-from livery.errors import InvalidArgument
+from livery.errors import Internal, InvalidArgument
+from livery.history import Action, Record, ServedAt, Serving
 from livery.operations import Drained, Resident, ServerStatus
 from livery.releases import (
-    Action,
     Adapter,
     Channel,
     ChannelMove,
     CheckReport,
+    Manifest,
+    Member,
     Problem,
     Published,
-    Record,
+    PublishedRecipe,
     Release,
+    ReleaseSignature,
+    SearchHit,
 )
 from livery.result import (
     Accepted,
@@ -28,6 +33,7 @@ from livery.result import (
     GenerateEvent,
     Preview,
     Progress,
+    WornRecipe,
     WornRelease,
 )
 from livery.v1 import adapter_pb2, generation_service_pb2, operations_service_pb2
@@ -98,6 +104,25 @@ def read_release(message: adapter_pb2.Release) -> Release:
         yanked=message.yanked,
         yank_reason=message.yank_reason,
         parent_digest=message.parent_digest,
+        publish_reason=message.publish_reason,
+        quarantined=message.quarantined,
+        quarantine_reason=message.quarantine_reason,
+        purged=message.purged,
+        purge_reason=message.purge_reason,
+        members=tuple(
+            Member(
+                adapter=member.adapter,
+                version=member.version,
+                digest=member.digest,
+                weight=member.weight,
+            )
+            for member in message.members
+        ),
+        troubled_members=tuple(message.troubled_members),
+        signatures=tuple(
+            ReleaseSignature(key_id=one.key_id, signature=one.signature, seq=one.seq)
+            for one in message.signatures
+        ),
     )
 
 
@@ -126,6 +151,48 @@ def read_record(message: adapter_pb2.Record) -> Record:
         actions=tuple(_read_action(action) for action in message.actions),
         prev=message.prev,
     )
+
+
+def read_served_at(message: registry_pb2.ServedAtResponse) -> ServedAt:
+    """Give the value of what was served at a time."""
+    return ServedAt(
+        servings=tuple(
+            Serving(
+                adapter=serving.adapter,
+                channel=serving.channel,
+                release=read_release(serving.release),
+                since=read_record(serving.since),
+            )
+            for serving in message.servings
+        ),
+        is_truncated=message.is_truncated,
+    )
+
+
+def read_hits(message: registry_pb2.SearchResponse) -> tuple[SearchHit, ...]:
+    """Give the values of what a search found."""
+    return tuple(
+        SearchHit(adapter=hit.adapter, snippet=hit.snippet, release_count=hit.release_count)
+        for hit in message.hits
+    )
+
+
+def read_manifest(message: registry_pb2.GetManifestResponse) -> Manifest:
+    """Give the value of a manifest.
+
+    Raises:
+        Internal: The content does not have the release's digest.
+    """
+    release = read_release(message.release)
+    found = f"sha256:{hashlib.sha256(message.manifest).hexdigest()}"
+    if found != release.digest:
+        raise Internal(
+            f"the manifest of {release.adapter} {release.version} has digest {found}, "
+            f"not {release.digest}",
+            reason="MANIFEST_DAMAGED",
+            hint="do not sign it; ask another server, and look into this one",
+        )
+    return Manifest(release=release, content=message.manifest)
 
 
 def read_report(message: registry_pb2.CheckReport) -> CheckReport:
@@ -162,6 +229,11 @@ def read_published(message: registry_pb2.PublishResponse) -> Published:
     )
 
 
+def read_published_recipe(message: registry_pb2.PublishRecipeResponse) -> PublishedRecipe:
+    """Give the value of the answer to a recipe."""
+    return PublishedRecipe(release=read_release(message.release), created=message.created)
+
+
 def read_move(message: registry_pb2.ChannelMove) -> ChannelMove:
     """Give the value of a channel move message."""
     return ChannelMove(
@@ -194,6 +266,7 @@ def read_status(message: operations_service_pb2.GetStatusResponse) -> ServerStat
         uptime_seconds=message.uptime_seconds,
         native_width=message.native_width,
         native_height=message.native_height,
+        registry_lag_seconds=message.registry_lag_seconds,
     )
 
 
@@ -252,6 +325,7 @@ def _read_accepted(message: generation_service_pb2.Accepted) -> Accepted:
                 version=worn.version,
                 digest=worn.digest,
                 weight=worn.weight,
+                recipe=_read_recipe(worn.recipe) if worn.HasField("recipe") else None,
             )
             for worn in message.worn
         ),
@@ -270,6 +344,18 @@ def _read_action(message: adapter_pb2.Action) -> Action:
         channel=message.channel,
         previous_digest=message.previous_digest,
         effective=message.effective,
+        note=message.note,
+        actor=message.actor,
+        reason=message.reason,
+    )
+
+
+def _read_recipe(message: generation_service_pb2.WornRecipe) -> WornRecipe:
+    return WornRecipe(
+        adapter=message.adapter,
+        version=message.version,
+        digest=message.digest,
+        weight=message.weight,
     )
 
 

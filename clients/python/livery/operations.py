@@ -41,6 +41,7 @@ class ServerStatus:
         uptime_seconds: Since start.
         native_width: Pixels.
         native_height: Pixels.
+        registry_lag_seconds: Since the registry last answered; grows while it is out of reach.
     """
 
     version: str
@@ -58,6 +59,7 @@ class ServerStatus:
     uptime_seconds: float
     native_width: int
     native_height: int
+    registry_lag_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

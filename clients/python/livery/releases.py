@@ -1,13 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registry's nouns as the SDK hands them out: releases, channels, moves, records, reports.
+"""The registry's nouns as the SDK hands them out: releases, channels, moves, reports.
 
-Plain frozen values; they know nothing of protobuf or the network.
+What happened is in `history`. Plain frozen values; they know nothing of protobuf or the network.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One release that a recipe wears, locked to its digest, and how strongly it acts there."""
+
+    adapter: str
+    version: str
+    digest: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseSignature:
+    """A publisher's word for a release: Ed25519 over its digest, base64, by a trusted key."""
+
+    key_id: str
+    signature: str
+    seq: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +54,18 @@ class Release:
         seq: Log position of the publication.
         published_at: RFC 3339, UTC.
         published_by: Who published it.
-        yanked: True while it takes no new resolution by channel.
+        yanked: True while it takes no new resolution by channel and range.
         yank_reason: Why it was yanked.
         parent_digest: The release it succeeds, if the author said so.
+        publish_reason: Why it was published; may be empty.
+        quarantined: True while nobody is served with it.
+        quarantine_reason: Why it was quarantined.
+        purged: True when its bytes were deleted for good.
+        purge_reason: Why it was purged.
+        members: What a recipe combines; empty for every other kind.
+        troubled_members: Members that were yanked, quarantined or purged since, as
+            `namespace/name@version`.
+        signatures: Who vouches for it.
     """
 
     adapter: str
@@ -59,6 +89,14 @@ class Release:
     yanked: bool
     yank_reason: str
     parent_digest: str
+    publish_reason: str = ""
+    quarantined: bool = False
+    quarantine_reason: str = ""
+    purged: bool = False
+    purge_reason: str = ""
+    members: tuple[Member, ...] = ()
+    troubled_members: tuple[str, ...] = ()
+    signatures: tuple[ReleaseSignature, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +168,42 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedRecipe:
+    """The answer to a recipe; `created` is False when the same one was there before."""
+
+    release: Release
+    created: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What the digest of a release stands for; `content` was seen to have that digest."""
+
+    release: Release
+    content: bytes = field(repr=False)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The content, read."""
+        read: dict[str, Any] = json.loads(self.content)
+        return read
+
+    @property
+    def original_digests(self) -> tuple[str, ...]:
+        """`sha256:…` of the files as the author sent them."""
+        return tuple(str(file["sha256"]) for file in self.document["original"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchHit:
+    """A release line that has the words: where they stand, and how many releases it has."""
+
+    adapter: str
+    snippet: str
+    release_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelMove:
     """One move of a channel, by promotion or rollback.
 
@@ -152,29 +226,3 @@ class ChannelMove:
     version: str
     seq: int
     moved: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
-    """One act within a record; not `effective` when the log holds it but it changed nothing."""
-
-    type: str
-    adapter: str
-    digest: str
-    version: str
-    channel: str
-    previous_digest: str
-    effective: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One thing that happened, as the log holds it; `seq` is the only order there is."""
-
-    seq: int
-    id: str
-    time: str
-    actor: str
-    reason: str
-    actions: tuple[Action, ...]
-    prev: str

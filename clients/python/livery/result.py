@@ -20,14 +20,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WornRecipe:
+    """A recipe as one job wears it, and its weight in the request."""
+
+    adapter: str
+    version: str
+    digest: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WornRelease:
-    """A release as one job wears it: the ref as written, and what it was pinned to."""
+    """A release as one job wears it: the ref as written, and what it was pinned to.
+
+    A recipe is worn as its members: each names it in `recipe`, and has both weights multiplied.
+    """
 
     ref: str
     adapter: str
     version: str
     digest: str
     weight: float
+    recipe: WornRecipe | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

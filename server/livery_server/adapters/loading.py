@@ -5,12 +5,12 @@ In: a digest. Out: a `HostAdapter`. Runs in worker threads. Nothing that the bas
 completely gets past this room.
 """
 
-import tempfile
 from pathlib import Path
 
 import torch
 
-from livery_registry import BaseProfile, Digest, Manifest, Registry, read_canonical
+from livery_registry import BaseProfile, Canonical, Digest, Manifest, Registry, read_canonical
+from livery_server.adapters.disk import DiskTier
 from livery_server.adapters.packed import HostAdapter, pack
 from livery_server.errors import NotServable
 
@@ -18,7 +18,16 @@ from livery_server.errors import NotServable
 class ReleaseLoader:
     """Loads releases for one base. Stateless; any thread."""
 
-    def __init__(self, registry: Registry, *, profile: BaseProfile, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        profile: BaseProfile,
+        dtype: torch.dtype,
+        disk: DiskTier | None = None,
+    ) -> None:
+        """Take the disk tier of a remote registry; None where its files can be read in place."""
+        self._disk = disk
         self._registry = registry
         self._profile = profile
         self._dtype = dtype
@@ -32,14 +41,18 @@ class ReleaseLoader:
         """
         manifest = self._registry.manifest(Digest.parse(digest))
         check_fit(manifest, profile=self._profile)
-        path = self._registry.blob_path(manifest.canonical.sha256)
-        if path is not None:
-            return pack(read_canonical(path, manifest), manifest=manifest, dtype=self._dtype)
-        with tempfile.TemporaryDirectory(prefix="livery-fetch-") as folder:
-            copy = Path(folder) / "canonical.safetensors"
-            self._registry.fetch(manifest.canonical, copy)
-            canonical = read_canonical(copy, manifest, verify=False)
-            return pack(canonical, manifest=manifest, dtype=self._dtype)
+        assert manifest.canonical is not None, "a recipe is never loaded, its members are"
+
+        def read(path: Path) -> Canonical:
+            return read_canonical(path, manifest)
+
+        if self._disk is None:
+            path = self._registry.blob_path(manifest.canonical.sha256)
+            assert path is not None, "only a registry elsewhere has no files here"
+            canonical = read(path)
+        else:
+            canonical = self._disk.use(manifest.canonical, read)
+        return pack(canonical, manifest=manifest, dtype=self._dtype)
 
 
 def check_fit(manifest: Manifest, *, profile: BaseProfile) -> None:

@@ -34,6 +34,7 @@ A = TypeVar("A", bound=Sized)
 class _Entry(Generic[A]):
     adapter: A
     leases: int = field(default=0)
+    is_dropped: bool = field(default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,7 @@ class HostCache(Generic[A]):
         self._metrics = metrics
         self._entries: OrderedDict[str, _Entry[A]] = OrderedDict()
         self._flights: dict[str, asyncio.Task[A]] = {}
+        self._dropped_flights: set[str] = set()
         self._favoured: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
@@ -125,6 +127,19 @@ class HostCache(Generic[A]):
             entry = self._entries[digest]
             assert entry.leases > 0, "a lease was given back twice"
             entry.leases -= 1
+            self._remove_dropped(digest)
+
+    def drop(self, digest: str) -> None:
+        """Forget an adapter as soon as nobody holds it, for it may not be worn any more.
+
+        Whoever leases it again knows better, and keeps it.
+        """
+        with self._lock:
+            if digest in self._flights:
+                self._dropped_flights.add(digest)
+            if digest in self._entries:
+                self._entries[digest].is_dropped = True
+                self._remove_dropped(digest)
 
     def favour(self, digests: frozenset[str]) -> None:
         """Evict these last: what live channels point to, and what a rollback returns to."""
@@ -150,9 +165,11 @@ class HostCache(Generic[A]):
             loop = asyncio.get_running_loop()
             adapter = await loop.run_in_executor(self._executor, self._load, digest)
             with self._lock:
-                self._insert(digest, adapter)
+                if digest not in self._dropped_flights:
+                    self._insert(digest, adapter)
         finally:
             del self._flights[digest]
+            self._dropped_flights.discard(digest)
         self._metrics.adapter_loads.labels(tier="host").inc()
         self._metrics.adapter_load_seconds.labels(tier="host").observe(time.perf_counter() - begun)
         return adapter
@@ -160,6 +177,7 @@ class HostCache(Generic[A]):
     def _lease(self, digest: str) -> Lease[A]:
         entry = self._entries[digest]
         entry.leases += 1
+        entry.is_dropped = False
         self._entries.move_to_end(digest)
         return Lease(self, digest=digest, adapter=entry.adapter)
 
@@ -179,6 +197,12 @@ class HostCache(Generic[A]):
             )
         self._entries[digest] = _Entry(adapter=adapter)
         self._metrics.adapter_resident_bytes.labels(tier="host").set(self._bytes())
+
+    def _remove_dropped(self, digest: str) -> None:
+        entry = self._entries[digest]
+        if entry.is_dropped and entry.leases == 0:
+            del self._entries[digest]
+            self._metrics.adapter_resident_bytes.labels(tier="host").set(self._bytes())
 
     def _bytes(self) -> int:
         return sum(entry.adapter.resident_bytes for entry in self._entries.values())

@@ -6,7 +6,7 @@ In: status, warm and drain calls. Out: numbers of this moment. Holds no state bu
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -14,10 +14,15 @@ import grpc
 from livery.v1 import operations_service_pb2 as pb
 from livery.v1 import operations_service_pb2_grpc
 from livery_registry import AdapterRef, Registry, Release
+from livery_registry.servable import check_servable
+from livery_registry.signing import Verifier
 from livery_server.adapters.tiers import HostCache
 from livery_server.corridor import Corridor
 from livery_server.engine_port import EnginePort
 from livery_server.errors import invalid
+from livery_server.follower import Follower
+from livery_server.job import worn_for
+from livery_server.labels import Labels
 from livery_server.loop import Loop
 from livery_server.rpc.status import Guard
 from livery_server.scheduler.queue import WaitingRoom
@@ -39,6 +44,9 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         room: WaitingRoom,
         loop: Loop[Any],
         cache: HostCache[Any],
+        follower: Follower,
+        labels: Labels,
+        verifier: Verifier,
         drain: Callable[[], Any],
         guard: Guard,
     ) -> None:
@@ -49,6 +57,9 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         self._room = room
         self._loop = loop
         self._cache = cache
+        self._follower = follower
+        self._labels = labels
+        self._verifier = verifier
         self._drain_server = drain
         self._guard = guard
         self._fingerprint = engine.profile.fingerprint
@@ -81,6 +92,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             rows_waiting=self._room.depth,
             rows_running=self._loop.running_count,
             draining=self._corridor.is_draining,
+            registry_lag_seconds=self._follower.lag_seconds,
             residents=list(self._residents()),
             samplers=engine.samplers,
             uptime_seconds=time.monotonic() - self._started_at,
@@ -89,10 +101,15 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         )
 
     async def _warm(self, request: pb.WarmRequest) -> pb.WarmResponse:
-        release = self._registry.resolve(AdapterRef.parse(request.ref))
-        with await self._cache.acquire(str(release.digest)):
-            found = [one for one in self._residents() if one.digest == str(release.digest)]
-        return pb.WarmResponse(resident=found[0])
+        state = self._registry.state
+        release = state.resolve(AdapterRef.parse(request.ref))
+        check_servable(state, release, verifier=self._verifier)
+        self._labels.note(release)
+        digests = worn_for(release)
+        for digest in digests:
+            (await self._cache.acquire(digest)).release()
+        found = [one for one in self._residents() if one.digest in digests]
+        return pb.WarmResponse(resident=_together(release, found))
 
     async def _drain(self, request: pb.DrainRequest) -> pb.DrainResponse:
         seconds = request.wait_seconds
@@ -109,26 +126,27 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
 
     def _residents(self) -> Iterator[pb.Resident]:
         """Yield each release once, in the highest tier that holds it."""
-        names = _releases_by_digest(self._registry)
         slots = {use.digest: use for use in self._loop.residents}
         hosts = {use.digest: use for use in self._cache.residents()}
         for digest in dict.fromkeys([*slots, *hosts]):
-            release = names.get(digest)
-            use = slots.get(digest) or hosts[digest]
-            held = hosts[digest].leases if digest in hosts else use.leases
+            adapter, version = self._labels.of(digest)
             yield pb.Resident(
-                adapter=str(release.adapter) if release else "",
-                version=str(release.version) if release else "",
+                adapter=adapter,
+                version=version,
                 digest=digest,
                 tier="slot" if digest in slots else "host",
-                bytes=use.bytes,
-                leases=held,
+                bytes=(slots.get(digest) or hosts[digest]).bytes,
+                leases=(hosts.get(digest) or slots[digest]).leases,
             )
 
 
-def _releases_by_digest(registry: Registry) -> dict[str, Release]:
-    return {
-        str(digest): release
-        for adapter in registry.adapters()
-        for digest, release in adapter.by_digest.items()
-    }
+def _together(release: Release, found: Sequence[pb.Resident]) -> pb.Resident:
+    """Speak of a recipe's members as one: in the lowest of their tiers, with all their bytes."""
+    return pb.Resident(
+        adapter=str(release.adapter),
+        version=str(release.version),
+        digest=str(release.digest),
+        tier="host" if any(one.tier == "host" for one in found) else "slot",
+        bytes=sum(one.bytes for one in found),
+        leases=max((one.leases for one in found), default=0),
+    )

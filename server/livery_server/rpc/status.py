@@ -50,6 +50,8 @@ CODES: Mapping[type[Exception], grpc.StatusCode] = {
     errors.InvalidRequest: _Code.INVALID_ARGUMENT,
     errors.UploadRefused: _Code.INVALID_ARGUMENT,
     errors.NotServable: _Code.FAILED_PRECONDITION,
+    # Not FAILED_PRECONDITION, which it is at the door: asked again by channel it may well succeed.
+    errors.ReleaseWithdrawn: _Code.ABORTED,
     errors.Overloaded: _Code.RESOURCE_EXHAUSTED,
     errors.Draining: _Code.UNAVAILABLE,
     errors.OutOfTime: _Code.DEADLINE_EXCEEDED,

@@ -23,16 +23,20 @@ from tests.server.fakes import PROFILE, UNET_MODULE, WIDTH
 from tests.server.harness import lora_file
 
 
-@pytest.fixture
-def published(tmp_path: Path) -> tuple[Registry, Release]:
+def publish_lora(registry: Registry, *, folder: Path) -> Release:
     """Publish a small LoRA."""
-    file = tmp_path / "style.safetensors"
+    file = folder / "style.safetensors"
     file.write_bytes(lora_file(rank=4))
-    registry = Registry.open(str(tmp_path / "registry"))
     checked = check([file], profile=PROFILE, limits=IntakeLimits())
     draft = ReleaseDraft(adapter=AdapterName.parse("acme/ink"), version=Version.parse("1.0.0"))
-    made = registry.publish(draft, checked=checked, files=[file], actor="tester")
-    return registry, made.release
+    return registry.publish(draft, checked=checked, files=[file], actor="tester").release
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> tuple[Registry, Release]:
+    """Publish a small LoRA in a folder."""
+    registry = Registry.open(str(tmp_path / "registry"))
+    return registry, publish_lora(registry, folder=tmp_path)
 
 
 def test_release_is_packed_for_the_engine(published: tuple[Registry, Release]) -> None:

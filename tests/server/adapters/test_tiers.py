@@ -174,3 +174,59 @@ def test_hits_and_loads_are_counted() -> None:
         assert value("livery_adapter_resident_bytes", {"tier": "host"}) == 10
 
     asyncio.run(walk())
+
+
+def test_dropped_adapter_goes_when_idle() -> None:
+    """Nobody's is gone at once, a held one with its last lease."""
+
+    async def walk() -> None:
+        async with caching(Shelf()) as cache:
+            (await cache.acquire("idle")).release()
+            held = await cache.acquire("held")
+
+            cache.drop("idle")
+            cache.drop("held")
+            cache.drop("never seen")
+
+            assert [use.digest for use in cache.residents()] == ["held"]
+            held.release()
+            assert cache.residents() == ()
+            assert cache.resident_bytes == 0
+
+    asyncio.run(walk())
+
+
+def test_dropped_load_is_not_kept() -> None:
+    """What is dropped while it loads is for those who waited, and for nobody else."""
+
+    async def walk() -> None:
+        shelf = Shelf()
+        shelf.gate.clear()
+        async with caching(shelf) as cache:
+            waiting = asyncio.ensure_future(cache.acquire("a"))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.sleep(0)
+            flight = cache._flights["a"]
+            cache.drop("a")
+            shelf.gate.set()
+            await flight
+            assert cache.residents() == ()
+
+    asyncio.run(walk())
+
+
+def test_leased_again_is_kept() -> None:
+    """After a lift somebody wears it again: it stays."""
+
+    async def walk() -> None:
+        async with caching(Shelf()) as cache:
+            first = await cache.acquire("a")
+            cache.drop("a")
+            second = await cache.acquire("a")
+            first.release()
+            second.release()
+
+            assert [use.digest for use in cache.residents()] == ["a"]
+
+    asyncio.run(walk())

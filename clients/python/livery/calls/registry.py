@@ -1,14 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registry's verbs: looking (get … watch) and acting (promote, rollback, yank, unyank)."""
+"""The registry's verbs that only look: get, list, resolve, search, history, watch, ….
+
+Those that act are in `acts`.
+"""
 
 from __future__ import annotations
 
-from livery.calls.call import Call, Caller
-from livery.convert import read_adapter, read_move, read_record, read_release
-from livery.releases import Adapter, ChannelMove, Record, Release
-from livery.v1 import registry_service_pb2 as pb
+from datetime import datetime
 
-DEFAULT_CHANNEL = "stable"
+from livery.calls.call import Call, Caller
+from livery.convert import (
+    read_adapter,
+    read_hits,
+    read_manifest,
+    read_record,
+    read_release,
+    read_served_at,
+)
+from livery.errors import InvalidArgument
+from livery.history import Record, ServedAt
+from livery.releases import Adapter, Manifest, Release, SearchHit
+from livery.v1 import registry_service_pb2 as pb
 
 _SERVICE = "/livery.v1.RegistryService"
 
@@ -39,125 +51,126 @@ def list_page(caller: Caller, token: str) -> Call[tuple[tuple[Adapter, ...], str
     )
 
 
-def resolve(caller: Caller, ref: str) -> Call[Release]:
+def resolve(caller: Caller, ref: str, *, include_withdrawn: bool = False) -> Call[Release]:
     """Give the release that a ref means right now.
+
+    `include_withdrawn` also gives what nobody is served with, to look at it.
 
     Raises:
         NotFound: No such adapter, release or channel.
-        FailedPrecondition: The channel points to a yanked release.
+        FailedPrecondition: The release is quarantined or purged, or a channel points to a yanked
+            one.
     """
     del caller
     return Call(
         method=f"{_SERVICE}/Resolve",
-        request=pb.ResolveRequest(ref=ref),
+        request=pb.ResolveRequest(ref=ref, include_withdrawn=include_withdrawn),
         response=pb.ResolveResponse,
         read=lambda response: read_release(response.release),
     )
 
 
-def promote(
-    caller: Caller,
-    ref: str,
-    *,
-    channel: str = DEFAULT_CHANNEL,
-    reason: str = "",
-    expect: str = "",
-) -> Call[ChannelMove]:
-    """Move a channel to a release; safe to retry.
-
-    `expect` makes it a compare-and-set: the digest the channel must point to now, or `none` for a
-    channel that must not exist yet.
+def manifest(caller: Caller, ref: str) -> Call[Manifest]:
+    """Give the bytes that a release's digest is the sha256 of: what a signer vouches for.
 
     Raises:
-        NotFound: The ref names nothing.
-        FailedPrecondition: The channel points elsewhere than expected, or the release is yanked.
+        NotFound: No such release, or its bytes were purged.
+        Internal: The bytes do not have that digest (MANIFEST_DAMAGED).
     """
+    del caller
     return Call(
-        method=f"{_SERVICE}/Promote",
-        request=pb.PromoteRequest(
-            ref=ref,
-            channel=channel,
-            reason=reason,
-            actor=caller.actor,
-            expect_digest=expect,
-            request_id=caller.new_id(),
-        ),
-        response=pb.PromoteResponse,
-        read=lambda response: read_move(response.move),
+        method=f"{_SERVICE}/GetManifest",
+        request=pb.GetManifestRequest(ref=ref),
+        response=pb.GetManifestResponse,
+        read=read_manifest,
     )
 
 
-def rollback(
-    caller: Caller,
-    name: str,
-    *,
-    reason: str,
-    channel: str = DEFAULT_CHANNEL,
-    to: str = "",
-) -> Call[ChannelMove]:
-    """Return a channel to the release before, or to version `to`; safe to retry.
+def search(caller: Caller, words: str, *, limit: int = 0) -> Call[tuple[SearchHit, ...]]:
+    """Find adapters that have all the words, best first.
 
-    Raises:
-        NotFound: No such adapter, channel or version.
-        FailedPrecondition: There is nothing to roll back to.
+    Looks at names, notes, trigger words, base and kind. `limit` 0 is the server's default.
     """
+    del caller
     return Call(
-        method=f"{_SERVICE}/Rollback",
-        request=pb.RollbackRequest(
-            adapter=name,
-            channel=channel,
-            to_version=to,
-            reason=reason,
-            actor=caller.actor,
-            request_id=caller.new_id(),
-        ),
-        response=pb.RollbackResponse,
-        read=lambda response: read_move(response.move),
-    )
-
-
-def yank(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
-    """Take a release out of resolution by channel; exact pins still work."""
-    return Call(
-        method=f"{_SERVICE}/Yank",
-        request=pb.YankRequest(ref=ref, reason=reason, actor=caller.actor),
-        response=pb.YankResponse,
-        read=lambda response: read_release(response.release),
-    )
-
-
-def unyank(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
-    """Undo a yank."""
-    return Call(
-        method=f"{_SERVICE}/Unyank",
-        request=pb.UnyankRequest(ref=ref, reason=reason, actor=caller.actor),
-        response=pb.UnyankResponse,
-        read=lambda response: read_release(response.release),
+        method=f"{_SERVICE}/Search",
+        request=pb.SearchRequest(words=words, limit=limit),
+        response=pb.SearchResponse,
+        read=read_hits,
     )
 
 
 def history(
-    caller: Caller, name: str = "", *, channel: str = "", limit: int = 0
+    caller: Caller,
+    name: str = "",
+    *,
+    channel: str = "",
+    since: datetime | str = "",
+    until: datetime | str = "",
+    limit: int = 0,
 ) -> Call[tuple[Record, ...]]:
-    """Give records, oldest first: of one adapter or of all, of one channel or everything.
+    """Give what happened, oldest first: to one adapter or to all, on one channel or at all.
 
-    `limit` keeps the newest so many; 0 is the server's default.
+    Times are aware datetimes or RFC 3339 texts. `limit` keeps the newest so many acts; 0 is the
+    server's default.
+
+    Raises:
+        NotFound: No such adapter.
+        InvalidArgument: A time has no offset from UTC.
     """
     del caller
     return Call(
         method=f"{_SERVICE}/History",
-        request=pb.HistoryRequest(adapter=name, channel=channel, limit=limit),
+        request=pb.HistoryRequest(
+            adapter=name,
+            channel=channel,
+            since=_time_text(since),
+            until=_time_text(until),
+            limit=limit,
+        ),
         response=pb.HistoryResponse,
         read=lambda response: tuple(read_record(record) for record in response.records),
     )
 
 
-def watch(caller: Caller, *, from_seq: int = 0) -> Call[Record]:
-    """Give records as they happen, from log position `from_seq` on; 0: only what is new."""
+def served_at(
+    caller: Caller, time: datetime | str, *, name: str = "", channel: str = "", limit: int = 0
+) -> Call[ServedAt]:
+    """Give what channels pointed to at some time, and who had moved them there, when and why.
+
+    Raises:
+        NotFound: No such adapter.
+        InvalidArgument: The time has no offset from UTC.
+    """
+    del caller
+    return Call(
+        method=f"{_SERVICE}/ServedAt",
+        request=pb.ServedAtRequest(
+            time=_time_text(time), adapter=name, channel=channel, limit=limit
+        ),
+        response=pb.ServedAtResponse,
+        read=read_served_at,
+    )
+
+
+def watch_from(caller: Caller, seq: int) -> Call[Record]:
+    """Give records as they happen, from a log position on."""
     del caller
     return Call(
         method=f"{_SERVICE}/Watch",
-        request=pb.WatchRequest(from_seq=from_seq),
+        request=pb.WatchRequest(from_seq=seq),
         response=pb.WatchResponse,
         read=lambda response: read_record(response.record),
     )
+
+
+def _time_text(time: datetime | str) -> str:
+    if isinstance(time, str):
+        return time
+    if time.tzinfo is None:
+        raise InvalidArgument(
+            f"{time} has no offset from UTC",
+            reason="TIME_INVALID",
+            hint="give an aware datetime, like datetime.now(UTC)",
+        )
+    return time.isoformat()

@@ -41,6 +41,7 @@ def publish(
     purpose: str = "",
     trigger_words: Sequence[str] = (),
     kind: str = "",
+    reason: str = "",
     on_progress: OnUpload | None = None,
     timeout_seconds: float = UPLOAD_TIMEOUT_SECONDS,
 ) -> Upload[Published]:
@@ -56,6 +57,7 @@ def publish(
         purpose: `concept`, `style` or `subject`.
         trigger_words: Words that wake it, if the file does not name them.
         kind: `lora`, `textual_inversion` or `dreambooth`; read from the file when empty.
+        reason: Why it is published; kept in the history.
         on_progress: Told after every chunk.
         timeout_seconds: Deadline of the whole upload.
 
@@ -73,6 +75,7 @@ def publish(
         licence=licence,
         actor=caller.actor,
         request_id=caller.new_id(),
+        reason=reason,
     )
     paths = _existing_files(files)
     return Upload(

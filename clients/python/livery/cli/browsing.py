@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`livery list`, `show`, `history` and `watch`: what there is, and what happened."""
+"""`livery list`, `search` and `show`: what there is, and how it stands."""
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 from typing import Any
 
 import click
 from rich.text import Text
 
 from livery.cli.output import fields, short, size, table
+from livery.cli.recipes import member_table
 from livery.cli.session import Session, with_session
-from livery.releases import Action, Adapter, Record, Release
+from livery.releases import Adapter, Release
 
 
 @click.command(name="list")
@@ -40,10 +39,13 @@ def list_adapters(session: Session) -> None:
 @click.argument("ref", metavar="REF")
 @with_session
 def show(session: Session, *, ref: str) -> None:
-    """Show an adapter (NS/NAME), or one release of it (NS/NAME@CHANNEL, @VERSION, @sha256:…)."""
+    """Show an adapter (NS/NAME), or one release of it (@CHANNEL, @VERSION, @RANGE, @sha256:…).
+
+    Also what nobody is served with any more, and why.
+    """
     with session.connect() as client:
         if "@" in ref:
-            release = client.resolve(ref)
+            release = client.resolve(ref, include_withdrawn=True)
             session.output.answer({"release": release}, *_release_text(release))
         else:
             adapter = client.get(ref)
@@ -51,34 +53,32 @@ def show(session: Session, *, ref: str) -> None:
 
 
 @click.command()
-@click.argument("name", metavar="[NS/NAME]", default="")
-@click.option("--channel", default="", help="Only moves of this channel.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the newest so many.")
+@click.argument("words", nargs=-1, required=True, metavar="WORDS…")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
 @with_session
-def history(session: Session, *, name: str, channel: str, limit: int | None) -> None:
-    """Show what happened, oldest first: who did what, when and why."""
+def search(session: Session, *, words: tuple[str, ...], limit: int | None) -> None:
+    """Find adapters that have all the words, best first.
+
+    Looks at names, notes, trigger words, base and kind.
+    """
     with session.connect() as client:
-        records = client.history(name, channel=channel, limit=limit or 0)
-    rows = [
-        (str(record.seq), record.time, record.actor, _act(action), record.reason)
-        for record in records
-        for action in record.actions
-    ]
-    text: Any = table("seq", "time", "actor", "what", "reason", rows=rows)
-    session.output.answer({"records": records}, text if rows else "nothing happened yet")
+        hits = client.search(" ".join(words), limit=limit or 0)
+    rows = [(hit.adapter, str(hit.release_count), hit.snippet) for hit in hits]
+    text: Any = table("adapter", "releases", "found in", rows=rows)
+    session.output.answer({"hits": hits}, text if rows else "nothing has all these words")
 
 
-@click.command()
-@click.option("--from", "from_seq", type=click.IntRange(min=1), help="First record to show.")
-@click.option("--count", type=click.IntRange(min=1), help="Stop after so many records.")
-@with_session
-def watch(session: Session, *, from_seq: int | None, count: int | None) -> None:
-    """Show records as they happen, until interrupted. With --json: one document a line."""
-    with session.connect() as client:
-        stream = client.watch(from_seq=from_seq or 0)
-        with contextlib.closing(stream) as records:
-            for record in itertools.islice(records, count):
-                session.output.answer_line(record, _record_text(record))
+def standing(release: Release) -> str:
+    """Say what is held against a release; empty when nothing is."""
+    told = (
+        ("yanked", release.yanked, release.yank_reason),
+        ("quarantined", release.quarantined, release.quarantine_reason),
+        ("purged", release.purged, release.purge_reason),
+    )
+    flags = [f"{word}: {why}" for word, is_so, why in told if is_so]
+    if release.troubled_members:
+        flags.append(f"uses withdrawn {', '.join(release.troubled_members)}")
+    return "; ".join(flags)
 
 
 def _channels(adapter: Adapter) -> str:
@@ -94,7 +94,7 @@ def _adapter_text(adapter: Adapter) -> list[Any]:
             short(release.digest),
             release.published_at,
             release.published_by,
-            f"yanked: {release.yank_reason}" if release.yanked else release.notes,
+            standing(release) or release.notes,
         )
         for release in adapter.releases
     ]
@@ -116,19 +116,11 @@ def _release_text(release: Release) -> list[Any]:
         "published": f"{release.published_at} by {release.published_by}, seq {release.seq}",
         "licence": release.licence,
         "notes": release.notes,
-        "yanked": release.yank_reason if release.yanked else "",
+        "why": release.publish_reason,
+        "standing": standing(release),
+        "signed": ", ".join(f"key {one.key_id}" for one in release.signatures),
         "training": "\n".join(f"{key}: {value}" for key, value in release.training.items()),
     }
-    return [Text(f"{release.adapter} {release.version}", style="bold"), fields(facts)]
-
-
-def _record_text(record: Record) -> Text:
-    acts = "; ".join(map(_act, record.actions))
-    why = f" ({record.reason})" if record.reason else ""
-    return Text(f"{record.seq}  {record.time}  {record.actor}: {acts}{why}")
-
-
-def _act(action: Action) -> str:
-    where = f" → {action.channel}" if action.channel else ""
-    void = "" if action.effective else " (without effect)"
-    return f"{action.type} {action.adapter} {action.version}{where}{void}".replace("  ", " ")
+    title = Text(f"{release.adapter} {release.version}", style="bold")
+    members = [member_table(release.members)] if release.members else []
+    return [title, fields(facts), *members]

@@ -14,6 +14,7 @@ INVALID = 4
 PRECONDITION = 5
 BUSY = 6
 NOT_ALLOWED = 7
+DAMAGED = 8
 INTERRUPTED = 130
 
 MEANINGS: dict[int, str] = {
@@ -22,9 +23,11 @@ MEANINGS: dict[int, str] = {
     USAGE: "the command line is wrong",
     NOT_FOUND: "no such adapter, release or channel",
     INVALID: "refused: a value, a setting or a file is wrong",
-    PRECONDITION: "not in this state: exists already, nothing to roll back, yanked, lost a race",
+    PRECONDITION: "not in this state: exists already, nothing to roll back, yanked, quarantined, "
+    "purged, not signed, lost a race",
     BUSY: "unavailable, a limit is reached, or out of time: try again later",
     NOT_ALLOWED: "not authenticated, or not permitted",
+    DAMAGED: "a registry is damaged; the findings name every object",
     INTERRUPTED: "interrupted",
 }
 
@@ -47,6 +50,8 @@ CODES: dict[type[LiveryError], int] = {
 
 def exit_code(error: LiveryError) -> int:
     """Give the exit code of an error."""
+    if error.status == "DATA_LOSS":
+        return DAMAGED
     return CODES.get(type(error), UNEXPECTED)
 
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`livery promote`, `rollback`, `yank` and `unyank`: what callers get by channel."""
+"""`livery promote` and `rollback`: what callers get by channel."""
 
 from __future__ import annotations
 
 import click
 
-from livery.calls.registry import DEFAULT_CHANNEL
+from livery.calls.acts import DEFAULT_CHANNEL
 from livery.cli.session import Session, with_session
-from livery.releases import ChannelMove, Release
+from livery.releases import ChannelMove
 
 _CHANNEL = click.option(
     "--channel", default=DEFAULT_CHANNEL, show_default=True, help="The channel to move."
@@ -26,6 +26,8 @@ _WHY = click.option("--reason", required=True, help="Why; kept in the history.")
 def promote(session: Session, *, ref: str, channel: str, reason: str, expect: str) -> None:
     """Move a channel to a release: the next request by that channel wears it.
 
+    A range or another channel, like @^1.2 or @canary, is pinned to what it means now.
+
     \b
     livery promote acme/watercolor@1.1.0 --reason "warmer paper"
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
@@ -39,42 +41,21 @@ def promote(session: Session, *, ref: str, channel: str, reason: str, expect: st
 @_CHANNEL
 @click.option("--to", default="", metavar="VERSION", help="Return to this version.")
 @_WHY
+@click.option(
+    "--expect", default="", metavar="DIGEST", help="Move only if the channel points here now."
+)
 @with_session
-def rollback(session: Session, *, name: str, channel: str, to: str, reason: str) -> None:
+def rollback(
+    session: Session, *, name: str, channel: str, to: str, reason: str, expect: str
+) -> None:
     """Return a channel to the release before, at once.
 
     \b
     livery rollback acme/watercolor --reason "colours drift on dark backgrounds"
     """  # noqa: D301 - as above
     with session.connect() as client:
-        move = client.rollback(name, channel=channel, to=to, reason=reason)
+        move = client.rollback(name, channel=channel, to=to, reason=reason, expect=expect)
     session.output.answer(move, _move_text(move))
-
-
-@click.command()
-@click.argument("ref", metavar="REF")
-@_WHY
-@with_session
-def yank(session: Session, *, ref: str, reason: str) -> None:
-    """Take a release out of resolution by channel; exact pins still work."""
-    with session.connect() as client:
-        release = client.yank(ref, reason=reason)
-    session.output.answer(release, f"yanked {_name(release)}: {release.yank_reason}")
-
-
-@click.command()
-@click.argument("ref", metavar="REF")
-@_WHY
-@with_session
-def unyank(session: Session, *, ref: str, reason: str) -> None:
-    """Undo a yank."""
-    with session.connect() as client:
-        release = client.unyank(ref, reason=reason)
-    session.output.answer(release, f"{_name(release)} can be resolved by channel again")
-
-
-def _name(release: Release) -> str:
-    return f"{release.adapter} {release.version}"
 
 
 def _move_text(move: ChannelMove) -> str:

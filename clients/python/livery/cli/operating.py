@@ -12,6 +12,8 @@ from livery.cli.output import fields, short, size, table
 from livery.cli.session import Session, with_session
 from livery.operations import ServerStatus
 
+_LAG_SECONDS_TOLD = 5.0
+
 
 @click.command()
 @with_session
@@ -58,13 +60,19 @@ def drain(session: Session, *, wait_seconds: float) -> None:
     session.output.answer(drained, f"draining; jobs still running: {drained.jobs_left}")
 
 
+def _registry(found: ServerStatus) -> str:
+    lag = found.registry_lag_seconds
+    late = f", not heard of for {timedelta(seconds=int(lag))}" if lag >= _LAG_SECONDS_TOLD else ""
+    return f"{found.registry_id} at seq {found.registry_seq}{late}"
+
+
 def _facts(found: ServerStatus) -> dict[str, str]:
     return {
         "livery": found.version + ("  (draining)" if found.draining else ""),
         "base": f"{found.base_source} ({found.base_family}, {short(found.base_fingerprint)})",
         "native size": f"{found.native_width}x{found.native_height}",
         "device": found.device,
-        "registry": f"{found.registry_id} at seq {found.registry_seq}",
+        "registry": _registry(found),
         "rows": f"{found.rows_running} running, {found.rows_waiting} waiting",
         "samplers": ", ".join(found.samplers),
         "up": str(timedelta(seconds=int(found.uptime_seconds))),

@@ -11,12 +11,19 @@ import click
 from livery import __version__
 from livery.cli import (
     browsing,
+    chronicle,
+    doctor,
     exit_codes,
     generating,
+    keys,
     moving,
     operating,
     publishing,
+    recipes,
     serving,
+    signing,
+    upkeep,
+    withdrawing,
 )
 from livery.cli.demo import demo
 from livery.cli.output import show_error
@@ -24,7 +31,8 @@ from livery.errors import LiveryError
 
 _EPILOG = f"""
 \b
-A REF is NS/NAME, NS/NAME@CHANNEL, NS/NAME@VERSION or NS/NAME@sha256:…;
+A REF is NS/NAME, NS/NAME@CHANNEL, NS/NAME@VERSION, NS/NAME@RANGE like @^1.2,
+or NS/NAME@sha256:…;
 with a weight where images are drawn: acme/watercolor@1.0.0:0.8
 
 \b
@@ -32,7 +40,7 @@ Environment
   LIVERY_ADDRESS   the server, host:port
   LIVERY_TOKEN     bearer token
   LIVERY_ACTOR     who acts, for the history; default: your user name
-  LIVERY_REGISTRY  the registry that `livery serve` opens
+  LIVERY_REGISTRY  the registry that `livery serve` opens, and that fsck, gc, … look at
 
 \b
 Exit codes
@@ -54,18 +62,31 @@ for _command in (
     serving.serve,
     publishing.check,
     publishing.publish,
+    recipes.recipe,
     browsing.list_adapters,
+    browsing.search,
     browsing.show,
-    browsing.history,
+    chronicle.history,
     moving.promote,
     moving.rollback,
-    moving.yank,
-    moving.unyank,
+    withdrawing.yank,
+    withdrawing.unyank,
+    withdrawing.quarantine,
+    withdrawing.lift,
+    withdrawing.purge,
+    signing.sign,
     generating.generate,
-    browsing.watch,
+    chronicle.watch,
     operating.status,
     operating.warm,
     operating.drain,
+    doctor.doctor,
+    upkeep.fsck,
+    upkeep.gc,
+    upkeep.export_command,
+    upkeep.import_command,
+    upkeep.checkpoint,
+    keys.key,
 ):
     commands.add_command(_command)
 

@@ -38,6 +38,7 @@ _TRIGGERS = click.option(
 @click.option("--notes", default="", help="Free text shown with the release.")
 @click.option("--licence", "--license", default="", help="SPDX id or free text.")
 @click.option("--purpose", type=click.Choice(list(PURPOSES)), help="Why it exists.")
+@click.option("--reason", default="", help="Why it is published; kept in the history.")
 @_TRIGGERS
 @_KIND
 @with_session
@@ -50,6 +51,7 @@ def publish(
     notes: str,
     licence: str,
     purpose: str | None,
+    reason: str,
     trigger_words: tuple[str, ...],
     kind: str | None,
 ) -> None:
@@ -72,6 +74,7 @@ def publish(
             purpose=purpose or "",
             trigger_words=trigger_words,
             kind=kind or "",
+            reason=reason,
             on_progress=_mover(bar),
         )
     output.answer(published, *_published_text(published))

@@ -30,7 +30,11 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @click.option("--base", metavar="demo|PATH|HUB_ID", help="The pipeline to keep resident.")
 @click.option("--base-config", metavar="PATH|HUB_ID", help="For a single file: its configs.")
-@click.option("--registry", metavar="URL", help="file:///… or a folder; see $LIVERY_REGISTRY.")
+@click.option(
+    "--registry", metavar="URL", help="s3://bucket/prefix, file:///… or a folder; $LIVERY_REGISTRY."
+)
+@click.option("--single-writer", is_flag=True, help="Write to a bucket that keeps no conditions.")
+@click.option("--cache", metavar="FOLDER", help="What can be made again: index, fetched adapters.")
 @click.option("--listen", metavar="HOST:PORT", help="gRPC; port 0 lets the system choose.")
 @click.option("--metrics-listen", metavar="HOST:PORT", help="The Prometheus page; '' for none.")
 @click.option("--insecure", is_flag=True, help="Allow addresses that others can reach.")
@@ -48,6 +52,7 @@ def serve(
     *,
     config: Path | None,
     insecure: bool,
+    single_writer: bool,
     settings: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -58,7 +63,8 @@ def serve(
     \b
     livery serve --base demo --registry file:///srv/livery --listen 127.0.0.1:50051
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    overrides = options | {"insecure": insecure or None} | dict(map(_setting, settings))
+    flags = {"insecure": insecure or None, "single_writer": single_writer or None}
+    overrides = options | flags | dict(map(_setting, settings))
     with missing_extra(SERVER_EXTRA, needed_for="livery serve"):
         settings_module: Any = importlib.import_module("livery_server.settings")
         server_errors: Any = importlib.import_module("livery_server.errors")

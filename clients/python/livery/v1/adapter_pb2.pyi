@@ -31,7 +31,7 @@ PURPOSE_STYLE: Purpose
 PURPOSE_SUBJECT: Purpose
 
 class Release(_message.Message):
-    __slots__ = ("adapter", "version", "digest", "kind", "purpose", "base_family", "base_fingerprint", "trigger_words", "rank", "target_count", "original_bytes", "dialect", "notes", "licence", "training", "seq", "published_at", "published_by", "yanked", "yank_reason", "parent_digest")
+    __slots__ = ("adapter", "version", "digest", "kind", "purpose", "base_family", "base_fingerprint", "trigger_words", "rank", "target_count", "original_bytes", "dialect", "notes", "licence", "training", "seq", "published_at", "published_by", "yanked", "yank_reason", "parent_digest", "members", "quarantined", "quarantine_reason", "purged", "purge_reason", "publish_reason", "signatures", "troubled_members")
     class TrainingEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +60,14 @@ class Release(_message.Message):
     YANKED_FIELD_NUMBER: _ClassVar[int]
     YANK_REASON_FIELD_NUMBER: _ClassVar[int]
     PARENT_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    QUARANTINED_FIELD_NUMBER: _ClassVar[int]
+    QUARANTINE_REASON_FIELD_NUMBER: _ClassVar[int]
+    PURGED_FIELD_NUMBER: _ClassVar[int]
+    PURGE_REASON_FIELD_NUMBER: _ClassVar[int]
+    PUBLISH_REASON_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURES_FIELD_NUMBER: _ClassVar[int]
+    TROUBLED_MEMBERS_FIELD_NUMBER: _ClassVar[int]
     adapter: str
     version: str
     digest: str
@@ -81,7 +89,37 @@ class Release(_message.Message):
     yanked: bool
     yank_reason: str
     parent_digest: str
-    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., kind: _Optional[_Union[ReleaseKind, str]] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., trigger_words: _Optional[_Iterable[str]] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., original_bytes: _Optional[int] = ..., dialect: _Optional[str] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., training: _Optional[_Mapping[str, str]] = ..., seq: _Optional[int] = ..., published_at: _Optional[str] = ..., published_by: _Optional[str] = ..., yanked: bool = ..., yank_reason: _Optional[str] = ..., parent_digest: _Optional[str] = ...) -> None: ...
+    members: _containers.RepeatedCompositeFieldContainer[Member]
+    quarantined: bool
+    quarantine_reason: str
+    purged: bool
+    purge_reason: str
+    publish_reason: str
+    signatures: _containers.RepeatedCompositeFieldContainer[ReleaseSignature]
+    troubled_members: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., kind: _Optional[_Union[ReleaseKind, str]] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., trigger_words: _Optional[_Iterable[str]] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., original_bytes: _Optional[int] = ..., dialect: _Optional[str] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., training: _Optional[_Mapping[str, str]] = ..., seq: _Optional[int] = ..., published_at: _Optional[str] = ..., published_by: _Optional[str] = ..., yanked: bool = ..., yank_reason: _Optional[str] = ..., parent_digest: _Optional[str] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., quarantined: bool = ..., quarantine_reason: _Optional[str] = ..., purged: bool = ..., purge_reason: _Optional[str] = ..., publish_reason: _Optional[str] = ..., signatures: _Optional[_Iterable[_Union[ReleaseSignature, _Mapping]]] = ..., troubled_members: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Member(_message.Message):
+    __slots__ = ("adapter", "version", "digest", "weight")
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    adapter: str
+    version: str
+    digest: str
+    weight: float
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
+
+class ReleaseSignature(_message.Message):
+    __slots__ = ("key_id", "signature", "seq")
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    key_id: str
+    signature: str
+    seq: int
+    def __init__(self, key_id: _Optional[str] = ..., signature: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
 
 class Channel(_message.Message):
     __slots__ = ("name", "digest", "version", "seq")
@@ -124,7 +162,7 @@ class Record(_message.Message):
     def __init__(self, seq: _Optional[int] = ..., id: _Optional[str] = ..., time: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[Action, _Mapping]]] = ..., prev: _Optional[str] = ...) -> None: ...
 
 class Action(_message.Message):
-    __slots__ = ("type", "adapter", "digest", "version", "channel", "previous_digest", "effective")
+    __slots__ = ("type", "adapter", "digest", "version", "channel", "previous_digest", "effective", "note", "actor", "reason")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -132,6 +170,9 @@ class Action(_message.Message):
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     type: str
     adapter: str
     digest: str
@@ -139,4 +180,7 @@ class Action(_message.Message):
     channel: str
     previous_digest: str
     effective: bool
-    def __init__(self, type: _Optional[str] = ..., adapter: _Optional[str] = ..., digest: _Optional[str] = ..., version: _Optional[str] = ..., channel: _Optional[str] = ..., previous_digest: _Optional[str] = ..., effective: bool = ...) -> None: ...
+    note: str
+    actor: str
+    reason: str
+    def __init__(self, type: _Optional[str] = ..., adapter: _Optional[str] = ..., digest: _Optional[str] = ..., version: _Optional[str] = ..., channel: _Optional[str] = ..., previous_digest: _Optional[str] = ..., effective: bool = ..., note: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...

@@ -62,18 +62,32 @@ class Accepted(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., worn: _Optional[_Iterable[_Union[WornRelease, _Mapping]]] = ..., seeds: _Optional[_Iterable[int]] = ..., registry_seq: _Optional[int] = ..., queue_depth: _Optional[int] = ...) -> None: ...
 
 class WornRelease(_message.Message):
-    __slots__ = ("ref", "adapter", "version", "digest", "weight")
+    __slots__ = ("ref", "adapter", "version", "digest", "weight", "recipe")
     REF_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
     ref: str
     adapter: str
     version: str
     digest: str
     weight: float
-    def __init__(self, ref: _Optional[str] = ..., adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
+    recipe: WornRecipe
+    def __init__(self, ref: _Optional[str] = ..., adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., weight: _Optional[float] = ..., recipe: _Optional[_Union[WornRecipe, _Mapping]] = ...) -> None: ...
+
+class WornRecipe(_message.Message):
+    __slots__ = ("adapter", "version", "digest", "weight")
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    adapter: str
+    version: str
+    digest: str
+    weight: float
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("index", "step", "steps")

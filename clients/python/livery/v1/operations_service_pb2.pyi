@@ -10,7 +10,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime_seconds", "native_width", "native_height")
+    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime_seconds", "native_width", "native_height", "registry_lag_seconds")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     BASE_FAMILY_FIELD_NUMBER: _ClassVar[int]
     BASE_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,7 @@ class GetStatusResponse(_message.Message):
     UPTIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
     NATIVE_WIDTH_FIELD_NUMBER: _ClassVar[int]
     NATIVE_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_LAG_SECONDS_FIELD_NUMBER: _ClassVar[int]
     version: str
     base_family: str
     base_fingerprint: str
@@ -41,7 +42,8 @@ class GetStatusResponse(_message.Message):
     uptime_seconds: float
     native_width: int
     native_height: int
-    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime_seconds: _Optional[float] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ...) -> None: ...
+    registry_lag_seconds: float
+    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime_seconds: _Optional[float] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag_seconds: _Optional[float] = ...) -> None: ...
 
 class Resident(_message.Message):
     __slots__ = ("adapter", "version", "digest", "tier", "bytes", "leases")

@@ -17,7 +17,7 @@ class PublishRequest(_message.Message):
     def __init__(self, draft: _Optional[_Union[ReleaseDraft, _Mapping]] = ..., file: _Optional[_Union[FileStart, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class ReleaseDraft(_message.Message):
-    __slots__ = ("adapter", "version", "kind", "purpose", "trigger_words", "notes", "licence", "actor", "request_id")
+    __slots__ = ("adapter", "version", "kind", "purpose", "trigger_words", "notes", "licence", "actor", "request_id", "reason")
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,7 @@ class ReleaseDraft(_message.Message):
     LICENCE_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     adapter: str
     version: str
     kind: _adapter_pb2.ReleaseKind
@@ -36,7 +37,8 @@ class ReleaseDraft(_message.Message):
     licence: str
     actor: str
     request_id: str
-    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., purpose: _Optional[_Union[_adapter_pb2.Purpose, str]] = ..., trigger_words: _Optional[_Iterable[str]] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    reason: str
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., purpose: _Optional[_Union[_adapter_pb2.Purpose, str]] = ..., trigger_words: _Optional[_Iterable[str]] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class FileStart(_message.Message):
     __slots__ = ("name", "bytes_total")
@@ -139,10 +141,12 @@ class ListAdaptersResponse(_message.Message):
     def __init__(self, adapters: _Optional[_Iterable[_Union[_adapter_pb2.Adapter, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ResolveRequest(_message.Message):
-    __slots__ = ("ref",)
+    __slots__ = ("ref", "include_withdrawn")
     REF_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
     ref: str
-    def __init__(self, ref: _Optional[str] = ...) -> None: ...
+    include_withdrawn: bool
+    def __init__(self, ref: _Optional[str] = ..., include_withdrawn: bool = ...) -> None: ...
 
 class ResolveResponse(_message.Message):
     __slots__ = ("release", "registry_seq")
@@ -195,20 +199,22 @@ class ChannelMove(_message.Message):
     def __init__(self, adapter: _Optional[str] = ..., channel: _Optional[str] = ..., previous_digest: _Optional[str] = ..., previous_version: _Optional[str] = ..., digest: _Optional[str] = ..., version: _Optional[str] = ..., seq: _Optional[int] = ..., moved: bool = ...) -> None: ...
 
 class RollbackRequest(_message.Message):
-    __slots__ = ("adapter", "channel", "to_version", "reason", "actor", "request_id")
+    __slots__ = ("adapter", "channel", "to_version", "reason", "actor", "request_id", "expect_digest")
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     TO_VERSION_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPECT_DIGEST_FIELD_NUMBER: _ClassVar[int]
     adapter: str
     channel: str
     to_version: str
     reason: str
     actor: str
     request_id: str
-    def __init__(self, adapter: _Optional[str] = ..., channel: _Optional[str] = ..., to_version: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    expect_digest: str
+    def __init__(self, adapter: _Optional[str] = ..., channel: _Optional[str] = ..., to_version: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ..., expect_digest: _Optional[str] = ...) -> None: ...
 
 class RollbackResponse(_message.Message):
     __slots__ = ("move",)
@@ -217,14 +223,16 @@ class RollbackResponse(_message.Message):
     def __init__(self, move: _Optional[_Union[ChannelMove, _Mapping]] = ...) -> None: ...
 
 class YankRequest(_message.Message):
-    __slots__ = ("ref", "reason", "actor")
+    __slots__ = ("ref", "reason", "actor", "request_id")
     REF_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     ref: str
     reason: str
     actor: str
-    def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+    request_id: str
+    def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class YankResponse(_message.Message):
     __slots__ = ("release",)
@@ -233,14 +241,16 @@ class YankResponse(_message.Message):
     def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
 
 class UnyankRequest(_message.Message):
-    __slots__ = ("ref", "reason", "actor")
+    __slots__ = ("ref", "reason", "actor", "request_id")
     REF_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     ref: str
     reason: str
     actor: str
-    def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+    request_id: str
+    def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class UnyankResponse(_message.Message):
     __slots__ = ("release",)
@@ -248,15 +258,181 @@ class UnyankResponse(_message.Message):
     release: _adapter_pb2.Release
     def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
 
-class HistoryRequest(_message.Message):
-    __slots__ = ("adapter", "channel", "limit")
+class QuarantineRequest(_message.Message):
+    __slots__ = ("ref", "reason", "actor", "request_id")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    reason: str
+    actor: str
+    request_id: str
+    def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class QuarantineResponse(_message.Message):
+    __slots__ = ("release",)
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    release: _adapter_pb2.Release
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
+
+class LiftRequest(_message.Message):
+    __slots__ = ("ref", "reason", "actor", "request_id")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    reason: str
+    actor: str
+    request_id: str
+    def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class LiftResponse(_message.Message):
+    __slots__ = ("release",)
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    release: _adapter_pb2.Release
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
+
+class PurgeRequest(_message.Message):
+    __slots__ = ("ref", "reason", "actor", "request_id")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    reason: str
+    actor: str
+    request_id: str
+    def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class PurgeResponse(_message.Message):
+    __slots__ = ("release",)
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    release: _adapter_pb2.Release
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
+
+class PublishRecipeRequest(_message.Message):
+    __slots__ = ("draft", "members")
+    DRAFT_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    draft: ReleaseDraft
+    members: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, draft: _Optional[_Union[ReleaseDraft, _Mapping]] = ..., members: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class PublishRecipeResponse(_message.Message):
+    __slots__ = ("release", "created")
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    release: _adapter_pb2.Release
+    created: bool
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., created: bool = ...) -> None: ...
+
+class SignRequest(_message.Message):
+    __slots__ = ("ref", "key_id", "signature", "actor", "reason", "request_id")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    key_id: str
+    signature: str
+    actor: str
+    reason: str
+    request_id: str
+    def __init__(self, ref: _Optional[str] = ..., key_id: _Optional[str] = ..., signature: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class SignResponse(_message.Message):
+    __slots__ = ("release",)
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    release: _adapter_pb2.Release
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
+
+class GetManifestRequest(_message.Message):
+    __slots__ = ("ref",)
+    REF_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    def __init__(self, ref: _Optional[str] = ...) -> None: ...
+
+class GetManifestResponse(_message.Message):
+    __slots__ = ("release", "manifest")
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_FIELD_NUMBER: _ClassVar[int]
+    release: _adapter_pb2.Release
+    manifest: bytes
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., manifest: _Optional[bytes] = ...) -> None: ...
+
+class SearchRequest(_message.Message):
+    __slots__ = ("words", "limit")
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    words: str
+    limit: int
+    def __init__(self, words: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class SearchResponse(_message.Message):
+    __slots__ = ("hits",)
+    HITS_FIELD_NUMBER: _ClassVar[int]
+    hits: _containers.RepeatedCompositeFieldContainer[SearchHit]
+    def __init__(self, hits: _Optional[_Iterable[_Union[SearchHit, _Mapping]]] = ...) -> None: ...
+
+class SearchHit(_message.Message):
+    __slots__ = ("adapter", "snippet", "release_count")
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    SNIPPET_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    adapter: str
+    snippet: str
+    release_count: int
+    def __init__(self, adapter: _Optional[str] = ..., snippet: _Optional[str] = ..., release_count: _Optional[int] = ...) -> None: ...
+
+class ServedAtRequest(_message.Message):
+    __slots__ = ("time", "adapter", "channel", "limit")
+    TIME_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    time: str
     adapter: str
     channel: str
     limit: int
-    def __init__(self, adapter: _Optional[str] = ..., channel: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    def __init__(self, time: _Optional[str] = ..., adapter: _Optional[str] = ..., channel: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ServedAtResponse(_message.Message):
+    __slots__ = ("servings", "is_truncated")
+    SERVINGS_FIELD_NUMBER: _ClassVar[int]
+    IS_TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    servings: _containers.RepeatedCompositeFieldContainer[Serving]
+    is_truncated: bool
+    def __init__(self, servings: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., is_truncated: bool = ...) -> None: ...
+
+class Serving(_message.Message):
+    __slots__ = ("adapter", "channel", "release", "since")
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    adapter: str
+    channel: str
+    release: _adapter_pb2.Release
+    since: _adapter_pb2.Record
+    def __init__(self, adapter: _Optional[str] = ..., channel: _Optional[str] = ..., release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., since: _Optional[_Union[_adapter_pb2.Record, _Mapping]] = ...) -> None: ...
+
+class HistoryRequest(_message.Message):
+    __slots__ = ("adapter", "channel", "limit", "since", "until")
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    adapter: str
+    channel: str
+    limit: int
+    since: str
+    until: str
+    def __init__(self, adapter: _Optional[str] = ..., channel: _Optional[str] = ..., limit: _Optional[int] = ..., since: _Optional[str] = ..., until: _Optional[str] = ...) -> None: ...
 
 class HistoryResponse(_message.Message):
     __slots__ = ("records",)

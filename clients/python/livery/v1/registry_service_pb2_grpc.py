@@ -80,6 +80,46 @@ class RegistryServiceStub(object):
                 request_serializer=livery_dot_v1_dot_registry__service__pb2.UnyankRequest.SerializeToString,
                 response_deserializer=livery_dot_v1_dot_registry__service__pb2.UnyankResponse.FromString,
                 _registered_method=True)
+        self.Quarantine = channel.unary_unary(
+                '/livery.v1.RegistryService/Quarantine',
+                request_serializer=livery_dot_v1_dot_registry__service__pb2.QuarantineRequest.SerializeToString,
+                response_deserializer=livery_dot_v1_dot_registry__service__pb2.QuarantineResponse.FromString,
+                _registered_method=True)
+        self.Lift = channel.unary_unary(
+                '/livery.v1.RegistryService/Lift',
+                request_serializer=livery_dot_v1_dot_registry__service__pb2.LiftRequest.SerializeToString,
+                response_deserializer=livery_dot_v1_dot_registry__service__pb2.LiftResponse.FromString,
+                _registered_method=True)
+        self.Purge = channel.unary_unary(
+                '/livery.v1.RegistryService/Purge',
+                request_serializer=livery_dot_v1_dot_registry__service__pb2.PurgeRequest.SerializeToString,
+                response_deserializer=livery_dot_v1_dot_registry__service__pb2.PurgeResponse.FromString,
+                _registered_method=True)
+        self.PublishRecipe = channel.unary_unary(
+                '/livery.v1.RegistryService/PublishRecipe',
+                request_serializer=livery_dot_v1_dot_registry__service__pb2.PublishRecipeRequest.SerializeToString,
+                response_deserializer=livery_dot_v1_dot_registry__service__pb2.PublishRecipeResponse.FromString,
+                _registered_method=True)
+        self.Sign = channel.unary_unary(
+                '/livery.v1.RegistryService/Sign',
+                request_serializer=livery_dot_v1_dot_registry__service__pb2.SignRequest.SerializeToString,
+                response_deserializer=livery_dot_v1_dot_registry__service__pb2.SignResponse.FromString,
+                _registered_method=True)
+        self.GetManifest = channel.unary_unary(
+                '/livery.v1.RegistryService/GetManifest',
+                request_serializer=livery_dot_v1_dot_registry__service__pb2.GetManifestRequest.SerializeToString,
+                response_deserializer=livery_dot_v1_dot_registry__service__pb2.GetManifestResponse.FromString,
+                _registered_method=True)
+        self.Search = channel.unary_unary(
+                '/livery.v1.RegistryService/Search',
+                request_serializer=livery_dot_v1_dot_registry__service__pb2.SearchRequest.SerializeToString,
+                response_deserializer=livery_dot_v1_dot_registry__service__pb2.SearchResponse.FromString,
+                _registered_method=True)
+        self.ServedAt = channel.unary_unary(
+                '/livery.v1.RegistryService/ServedAt',
+                request_serializer=livery_dot_v1_dot_registry__service__pb2.ServedAtRequest.SerializeToString,
+                response_deserializer=livery_dot_v1_dot_registry__service__pb2.ServedAtResponse.FromString,
+                _registered_method=True)
         self.History = channel.unary_unary(
                 '/livery.v1.RegistryService/History',
                 request_serializer=livery_dot_v1_dot_registry__service__pb2.HistoryRequest.SerializeToString,
@@ -159,6 +199,62 @@ class RegistryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Quarantine(self, request, context):
+        """Serve nobody with a release until that is lifted; running jobs that wear it end, on every replica.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Lift(self, request, context):
+        """Undo a quarantine.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Purge(self, request, context):
+        """Delete the bytes of a release for good; its record stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishRecipe(self, request, context):
+        """Publish a weighted combination of releases, locked to what they are now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Sign(self, request, context):
+        """Put a signature beside a release.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetManifest(self, request, context):
+        """The bytes that a release's digest is the sha256 of: what a signer vouches for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Search(self, request, context):
+        """Find release lines by words in names, notes, trigger words, base and kind, best first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ServedAt(self, request, context):
+        """What channels pointed to at some time, and who moved them there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def History(self, request, context):
         """Records, oldest first.
         """
@@ -220,6 +316,46 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.Unyank,
                     request_deserializer=livery_dot_v1_dot_registry__service__pb2.UnyankRequest.FromString,
                     response_serializer=livery_dot_v1_dot_registry__service__pb2.UnyankResponse.SerializeToString,
+            ),
+            'Quarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.Quarantine,
+                    request_deserializer=livery_dot_v1_dot_registry__service__pb2.QuarantineRequest.FromString,
+                    response_serializer=livery_dot_v1_dot_registry__service__pb2.QuarantineResponse.SerializeToString,
+            ),
+            'Lift': grpc.unary_unary_rpc_method_handler(
+                    servicer.Lift,
+                    request_deserializer=livery_dot_v1_dot_registry__service__pb2.LiftRequest.FromString,
+                    response_serializer=livery_dot_v1_dot_registry__service__pb2.LiftResponse.SerializeToString,
+            ),
+            'Purge': grpc.unary_unary_rpc_method_handler(
+                    servicer.Purge,
+                    request_deserializer=livery_dot_v1_dot_registry__service__pb2.PurgeRequest.FromString,
+                    response_serializer=livery_dot_v1_dot_registry__service__pb2.PurgeResponse.SerializeToString,
+            ),
+            'PublishRecipe': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishRecipe,
+                    request_deserializer=livery_dot_v1_dot_registry__service__pb2.PublishRecipeRequest.FromString,
+                    response_serializer=livery_dot_v1_dot_registry__service__pb2.PublishRecipeResponse.SerializeToString,
+            ),
+            'Sign': grpc.unary_unary_rpc_method_handler(
+                    servicer.Sign,
+                    request_deserializer=livery_dot_v1_dot_registry__service__pb2.SignRequest.FromString,
+                    response_serializer=livery_dot_v1_dot_registry__service__pb2.SignResponse.SerializeToString,
+            ),
+            'GetManifest': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetManifest,
+                    request_deserializer=livery_dot_v1_dot_registry__service__pb2.GetManifestRequest.FromString,
+                    response_serializer=livery_dot_v1_dot_registry__service__pb2.GetManifestResponse.SerializeToString,
+            ),
+            'Search': grpc.unary_unary_rpc_method_handler(
+                    servicer.Search,
+                    request_deserializer=livery_dot_v1_dot_registry__service__pb2.SearchRequest.FromString,
+                    response_serializer=livery_dot_v1_dot_registry__service__pb2.SearchResponse.SerializeToString,
+            ),
+            'ServedAt': grpc.unary_unary_rpc_method_handler(
+                    servicer.ServedAt,
+                    request_deserializer=livery_dot_v1_dot_registry__service__pb2.ServedAtRequest.FromString,
+                    response_serializer=livery_dot_v1_dot_registry__service__pb2.ServedAtResponse.SerializeToString,
             ),
             'History': grpc.unary_unary_rpc_method_handler(
                     servicer.History,
@@ -476,6 +612,222 @@ class RegistryService(object):
             '/livery.v1.RegistryService/Unyank',
             livery_dot_v1_dot_registry__service__pb2.UnyankRequest.SerializeToString,
             livery_dot_v1_dot_registry__service__pb2.UnyankResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Quarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/livery.v1.RegistryService/Quarantine',
+            livery_dot_v1_dot_registry__service__pb2.QuarantineRequest.SerializeToString,
+            livery_dot_v1_dot_registry__service__pb2.QuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Lift(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/livery.v1.RegistryService/Lift',
+            livery_dot_v1_dot_registry__service__pb2.LiftRequest.SerializeToString,
+            livery_dot_v1_dot_registry__service__pb2.LiftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Purge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/livery.v1.RegistryService/Purge',
+            livery_dot_v1_dot_registry__service__pb2.PurgeRequest.SerializeToString,
+            livery_dot_v1_dot_registry__service__pb2.PurgeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishRecipe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/livery.v1.RegistryService/PublishRecipe',
+            livery_dot_v1_dot_registry__service__pb2.PublishRecipeRequest.SerializeToString,
+            livery_dot_v1_dot_registry__service__pb2.PublishRecipeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Sign(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/livery.v1.RegistryService/Sign',
+            livery_dot_v1_dot_registry__service__pb2.SignRequest.SerializeToString,
+            livery_dot_v1_dot_registry__service__pb2.SignResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetManifest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/livery.v1.RegistryService/GetManifest',
+            livery_dot_v1_dot_registry__service__pb2.GetManifestRequest.SerializeToString,
+            livery_dot_v1_dot_registry__service__pb2.GetManifestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Search(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/livery.v1.RegistryService/Search',
+            livery_dot_v1_dot_registry__service__pb2.SearchRequest.SerializeToString,
+            livery_dot_v1_dot_registry__service__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ServedAt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/livery.v1.RegistryService/ServedAt',
+            livery_dot_v1_dot_registry__service__pb2.ServedAtRequest.SerializeToString,
+            livery_dot_v1_dot_registry__service__pb2.ServedAtResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -14,8 +14,9 @@ from typing import Protocol
 
 from livery.cli.demo.catalog import Catalog, DemoRelease
 from livery.client import Client
+from livery.history import Record
 from livery.operations import ServerStatus
-from livery.releases import ChannelMove, Record, Release
+from livery.releases import ChannelMove, Release
 from livery.result import GeneratedImage, Progress, WornRelease
 
 IMAGES_PER_ROW = 4

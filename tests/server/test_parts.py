@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opening a registry for a server: an unsafe place is refused, damage is told, files are cached."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from livery_registry import Registry, UnusableRegistry
+from livery_registry.store import Store
+from livery_server import parts
+from livery_server.adapters.loading import ReleaseLoader
+from livery_server.metrics import Metrics
+from livery_server.settings import Settings
+from tests.registry.ailing_stores import TwoWinners, Unconditional
+from tests.registry.fakes import MemoryStore
+from tests.server.adapters.test_loading import publish_lora
+from tests.server.fakes import PROFILE
+from tests.server.test_follower import act
+
+Opening = Callable[[Store], None]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a server whose registry is elsewhere."""
+    return Settings(registry="s3://bucket/team", cache=str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def opens(monkeypatch: pytest.MonkeyPatch) -> Opening:
+    """Give what makes a store the one that the settings name."""
+
+    def use(store: Store) -> None:
+        monkeypatch.setattr(parts, "open_store", lambda _url, *, single_writer: store)
+
+    return use
+
+
+@pytest.mark.parametrize("kind", [TwoWinners, Unconditional])
+def test_unsafe_store_is_refused(
+    settings: Settings, opens: Opening, kind: type[MemoryStore]
+) -> None:
+    """A store where two writers can both win gets not a byte; the way out is named."""
+    store = kind()
+    opens(store)
+
+    with pytest.raises(UnusableRegistry) as refusal:
+        parts.open_registry(settings, metrics=Metrics())
+
+    assert refusal.value.reason == "UNSAFE_STORE"
+    assert "single-writer" in refusal.value.hint
+    assert store.held == {}
+
+
+def test_single_writer_is_taken_at_its_word(settings: Settings, opens: Opening) -> None:
+    """Who says that nobody else writes may use such a store."""
+    opens(Unconditional())
+
+    registry = parts.open_registry(replace(settings, single_writer=True), metrics=Metrics())
+
+    assert registry.seq == 0
+    registry.close()
+
+
+def test_stranger_is_not_probed(settings: Settings, opens: Opening) -> None:
+    """In somebody else's bucket nothing is written, not even to try it out."""
+    store = MemoryStore()
+    store.held["photos/cat.jpg"] = b"cat"
+    opens(store)
+
+    with pytest.raises(UnusableRegistry) as refusal:
+        parts.open_registry(settings, metrics=Metrics())
+
+    assert refusal.value.reason == "NOT_A_REGISTRY"
+    assert store.held == {"photos/cat.jpg": b"cat"}
+
+
+def test_damaged_checkpoint_is_told(
+    settings: Settings, opens: Opening, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server opens without it, names it with a remedy, and counts it."""
+    store, metrics = MemoryStore(), Metrics()
+    registry = Registry.open(store)
+    act(registry, flag=True)
+    key = registry.checkpoint()
+    assert key is not None
+    store.held[key] = b"damaged"
+    opens(store)
+
+    with caplog.at_level(logging.ERROR, logger="livery"):
+        opened = parts.open_registry(settings, metrics=metrics)
+
+    assert opened.seq == 1
+    assert key in caplog.text
+    assert "hint=" in caplog.text
+    value = metrics.registry.get_sample_value
+    assert value("livery_registry_checkpoints_total", {"outcome": "damaged"}) == 1.0
+    opened.close()
+
+
+def test_remote_files_lie_in_the_cache(settings: Settings, tmp_path: Path) -> None:
+    """A release of a remote registry is fetched once; afterwards the store is not needed."""
+    registry = Registry.open(MemoryStore())
+    release = publish_lora(registry, folder=tmp_path)
+    metrics = Metrics()
+    disk = parts._disk_tier(registry, settings=settings, metrics=metrics)
+    assert disk is not None
+    load = ReleaseLoader(registry, profile=PROFILE, dtype=torch.float32, disk=disk)
+
+    first = load(str(release.digest))
+    blob = registry.manifest(release.digest).canonical
+    assert blob is not None
+    registry.blobs.delete(blob.sha256)
+    second = load(str(release.digest))
+
+    assert first.rank == second.rank == 4
+    value = metrics.registry.get_sample_value
+    assert value("livery_adapter_cache_hits_total", {"tier": "disk"}) == 1.0
+    assert value("livery_adapter_resident_bytes", {"tier": "disk"}) == blob.bytes
+
+
+def test_folder_needs_no_copies(settings: Settings, tmp_path: Path) -> None:
+    """Files of a registry in a folder are read where they lie."""
+    registry = Registry.open(str(tmp_path / "registry"))
+
+    assert parts._disk_tier(registry, settings=settings, metrics=Metrics()) is None
