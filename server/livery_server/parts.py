@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from livery_registry import Digest, Registry
 from livery_registry.doctor import require_safe
-from livery_registry.place import open_store, refuse_strangers
+from livery_registry.place import FORMAT_KEY, open_store, refuse_strangers
 from livery_registry.store.folder import FolderStore
 from livery_server.adapters.disk import DiskTier
 from livery_server.engine_port import EnginePort
@@ -83,8 +83,9 @@ def open_registry(settings: Settings, *, metrics: Metrics) -> Registry:
     """
     store = open_store(settings.registry, single_writer=settings.single_writer)
     if not (settings.single_writer or isinstance(store, FolderStore)):
-        # Nothing is probed in a place that is somebody else's.
-        refuse_strangers(store.top_level(), url=store.url)
+        if store.size_bytes(FORMAT_KEY) is None:
+            # Nothing is probed in a place that is somebody else's.
+            refuse_strangers(store.top_level(), url=store.url)
         require_safe(store)
     registry = Registry.open(store, cache=Path(settings.cache).expanduser() / "index")
     for damage in registry.damaged_checkpoints:

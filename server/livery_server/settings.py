@@ -18,6 +18,8 @@ from livery_server.limits import Limits
 
 CLIENT_VARIABLES = frozenset({"LIVERY_ADDRESS", "LIVERY_TOKEN", "LIVERY_ACTOR"})
 """Variables of the command line, which the server leaves alone."""
+TEST_VARIABLES = frozenset({"LIVERY_TEST_S3", "LIVERY_CEPH_FOLDER"})
+"""Variables of the test suite, which may stand in the environment of a server that it starts."""
 
 _PREFIX = "LIVERY_"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "unix")
@@ -194,7 +196,7 @@ def _from_environment(
     variables = {_PREFIX + name.upper().replace(".", "_"): name for name in known}
     said = {}
     for variable, text in environment.items():
-        if not variable.startswith(_PREFIX) or variable in CLIENT_VARIABLES:
+        if not variable.startswith(_PREFIX) or variable in CLIENT_VARIABLES | TEST_VARIABLES:
             continue
         if variable not in variables:
             raise _unknown(variable, known=variables, where="in the environment")

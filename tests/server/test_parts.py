@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from livery_registry import Registry, UnusableRegistry
-from livery_registry.store import Store
+from livery_registry.store import Outcome, Store
 from livery_server import parts
 from livery_server.adapters.loading import ReleaseLoader
 from livery_server.metrics import Metrics
@@ -66,9 +66,16 @@ def test_single_writer_is_taken_at_its_word(settings: Settings, opens: Opening) 
     registry.close()
 
 
+class Untouchable(MemoryStore):
+    """A place where nothing may be written."""
+
+    def create(self, key: str, *, body: bytes) -> Outcome:
+        raise AssertionError(f"{key} was written")
+
+
 def test_stranger_is_not_probed(settings: Settings, opens: Opening) -> None:
     """In somebody else's bucket nothing is written, not even to try it out."""
-    store = MemoryStore()
+    store = Untouchable()
     store.held["photos/cat.jpg"] = b"cat"
     opens(store)
 
@@ -77,6 +84,19 @@ def test_stranger_is_not_probed(settings: Settings, opens: Opening) -> None:
 
     assert refusal.value.reason == "NOT_A_REGISTRY"
     assert store.held == {"photos/cat.jpg": b"cat"}
+
+
+def test_stray_object_stops_no_registry(settings: Settings, opens: Opening) -> None:
+    """A registry stays one when somebody leaves something beside it."""
+    store = MemoryStore()
+    Registry.open(store).close()
+    store.held["README.txt"] = b"our styles"
+    opens(store)
+
+    registry = parts.open_registry(settings, metrics=Metrics())
+
+    assert store.held["README.txt"] == b"our styles"
+    registry.close()
 
 
 def test_damaged_checkpoint_is_told(

@@ -110,3 +110,9 @@ def test_every_setting_is_documented(name: str) -> None:
     section, _dot, leaf = name.rpartition(".")
 
     assert f"        {leaf}: " in (kind.get(section, Settings).__doc__ or "")
+
+
+@pytest.mark.parametrize("variable", ["LIVERY_TEST_S3", "LIVERY_CEPH_FOLDER", "LIVERY_TOKEN"])
+def test_variables_of_others_are_left_alone(variable: str) -> None:
+    """What the command line and the test suite read is no wrong setting of the server."""
+    assert load_settings(environment={variable: "x"}) == load_settings()

@@ -142,8 +142,8 @@ def test_purge_clears_the_disk(tmp_path: Path) -> None:
     asyncio.run(walk())
 
 
-def test_withdrawn_release_is_not_warmed(tmp_path: Path) -> None:
-    """A rollback to a recipe whose member is quarantined loads nothing."""
+def test_withdrawn_release_is_not_promoted(tmp_path: Path) -> None:
+    """Neither a quarantined release nor a recipe of it; nothing is loaded for the attempt."""
 
     async def walk() -> None:
         async with serving(tmp_path, poll_seconds=LONG_SECONDS) as server:
@@ -154,6 +154,23 @@ def test_withdrawn_release_is_not_warmed(tmp_path: Path) -> None:
             warm = await refusal_of(server.promote("acme/ink@1.0.0", channel="canary"))
             assert (refusal.reason, warm.reason) == ("MEMBER_NOT_SERVABLE", "RELEASE_QUARANTINED")
             assert server.loader.loaded == before
+
+    asyncio.run(walk())
+
+
+def test_withdrawn_release_is_not_warmed(tmp_path: Path) -> None:
+    """Records that moved channels to it before it was withdrawn load it no more."""
+
+    async def walk() -> None:
+        async with serving(tmp_path, poll_seconds=LONG_SECONDS) as server:
+            await stock(server)
+            await server.quarantine("acme/ink@1.0.0")
+            await until(lambda: not server.app._warmth._loads)
+            pen = {use.digest for use in server.app.cache.residents()}
+            server.app._warmth.review(server.app.registry.since(0))
+            await until(lambda: not server.app._warmth._loads)
+            assert {use.digest for use in server.app.cache.residents()} == pen
+            assert len(pen) == 1
 
     asyncio.run(walk())
 

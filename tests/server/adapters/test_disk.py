@@ -22,6 +22,7 @@ class Remote:
         self.contents: dict[str, bytes] = {}
         self.fetched: list[str] = []
         self.is_out = False
+        self.seconds = 0.0
 
     def add(self, content: bytes) -> BlobRef:
         """Keep a blob."""
@@ -33,6 +34,7 @@ class Remote:
         if self.is_out:
             raise StoreUnavailable("out", reason="STORE_UNAVAILABLE", hint="wait")
         self.fetched.append(blob.sha256.hex)
+        time.sleep(self.seconds)
         part = target.with_name(f".{target.name}.{threading.get_ident()}")
         part.write_bytes(self.contents[blob.sha256.hex])
         part.replace(target)
@@ -68,8 +70,9 @@ def test_file_is_fetched_once(tmp_path: Path) -> None:
 
 
 def test_many_readers_share_one_fetch(tmp_path: Path) -> None:
-    """Eight threads ask at once; one of them fetches."""
+    """Eight threads ask while one of them fetches."""
     remote = Remote()
+    remote.seconds = 0.05
     blob = remote.add(b"weights")
     disk = tier(tmp_path, remote)
 
