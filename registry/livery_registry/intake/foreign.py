@@ -13,7 +13,7 @@ from livery_registry.report import Problem
 _AS_LORA = (
     "Export it as a plain LoRA (lora_down/lora_up), for example with the trainer's converter."
 )
-_LINEAR_ONLY = "Train or export it for linear layers and 1x1 convolutions only."
+_LAYERS_ONLY = "Train or export it for linear layers and convolutions only."
 _EXTRACT = "Extract a LoRA from it with the trainer's extraction script, and publish that."
 _OTHER_BASE = "Serve it on a base of its own family, or train it on this one."
 
@@ -44,10 +44,6 @@ _FORMATS = (
         _OTHER_BASE,
         reason="WRONG_FAMILY",
     ),
-    _format(r".*\.lora_mid\.weight$", "a LoCon with Tucker convolutions (lora_mid)", _LINEAR_ONLY),
-    _format(r".*\.hada_[wt]", "a LoHa (hada_w1, hada_w2)", _AS_LORA),
-    _format(r".*\.lokr_[wt]", "a LoKr (lokr_w1, lokr_w2)", _AS_LORA),
-    _format(r".*(?:\.dora_scale|\.lora_magnitude_vector)", "a DoRA (magnitude vectors)", _AS_LORA),
     _format(r".*\.(?:oft_|boft_)", "an OFT or BOFT", _AS_LORA),
     _format(r".*\.(?:diff|diff_b|w_norm|b_norm)$", "full differences (diff, norms)", _EXTRACT),
     _format(r".*\.[ab][12]\.weight$", "a GLoRA", _AS_LORA),
@@ -55,7 +51,7 @@ _FORMATS = (
     _format(
         r".*\.lora(?:_linear_layer)?[._](?:A|B|up|down)\.bias$", "a LoRA with biases", _AS_LORA
     ),
-    _format(r".*\.lora_embedding_[AB]", "a LoRA of an embedding", _LINEAR_ONLY),
+    _format(r".*\.lora_embedding_[AB]", "a LoRA of an embedding", _LAYERS_ONLY),
     _format(r".*\.(?:vera_|hra_|poly_)", "a PEFT method other than LoRA", _AS_LORA),
     _format(r"bundle_emb\.", "a LoRA with bundled embeddings", "Publish both separately."),
     _format(r"control_model\.|controlnet_", "a ControlNet", "Livery serves adapters of styles."),

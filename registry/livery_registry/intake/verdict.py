@@ -138,11 +138,11 @@ def _warnings(reading: Reading, *, kind: str, words: tuple[str, ...]) -> list[Pr
 
 
 def _has_no_effect(layer: CheckedLayer) -> bool:
-    return layer.source.is_zero(layer.up_key) or layer.source.is_zero(layer.down_key)
+    return layer.factors.is_zero()
 
 
 def _layer_bytes(layer: CheckedLayer) -> int:
-    return _tensor_bytes(layer.source, layer.down_key) + _tensor_bytes(layer.source, layer.up_key)
+    return layer.factors.kept_bytes
 
 
 def _bytes(token: CheckedToken) -> int:
