@@ -230,7 +230,12 @@ def load_parts(settings: Settings) -> Parts:
             torch_threads=settings.torch_threads,
         )
     )
-    loader = ReleaseLoader(registry, profile=engine.profile, dtype=engine.dtype)
+    loader = ReleaseLoader(
+        registry,
+        profile=engine.profile,
+        dtype=engine.dtype,
+        is_pinned=engine.device.startswith("cuda"),
+    )
     return Parts(engine=engine, registry=registry, load_adapter=loader)
 
 

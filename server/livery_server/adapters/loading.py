@@ -10,36 +10,55 @@ from pathlib import Path
 
 import torch
 
-from livery_registry import BaseProfile, Digest, Manifest, Registry, read_canonical
-from livery_server.adapters.packed import HostAdapter, pack
+from livery_registry import BaseProfile, Canonical, Digest, Manifest, Registry, read_canonical
+from livery_server.adapters.packed import HostAdapter, NotRepresentable, pack
 from livery_server.errors import NotServable
 
 
 class ReleaseLoader:
     """Loads releases for one base. Stateless; any thread."""
 
-    def __init__(self, registry: Registry, *, profile: BaseProfile, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        profile: BaseProfile,
+        dtype: torch.dtype,
+        is_pinned: bool = False,
+    ) -> None:
         self._registry = registry
         self._profile = profile
         self._dtype = dtype
+        self._is_pinned = is_pinned
 
     def __call__(self, digest: str) -> HostAdapter:
         """Load one release.
 
         Raises:
-            NotServable: It changes layers or tokens that this base does not have.
+            NotServable: It changes layers or tokens that this base does not have, or its numbers
+                do not fit the engine's dtype.
             RegistryError: Its bytes are missing, damaged or out of reach.
         """
         manifest = self._registry.manifest(Digest.parse(digest))
         check_fit(manifest, profile=self._profile)
         path = self._registry.blob_path(manifest.canonical.sha256)
         if path is not None:
-            return pack(read_canonical(path, manifest), manifest=manifest, dtype=self._dtype)
+            return self._pack(read_canonical(path, manifest), manifest=manifest)
         with tempfile.TemporaryDirectory(prefix="livery-fetch-") as folder:
             copy = Path(folder) / "canonical.safetensors"
             self._registry.fetch(manifest.canonical, copy)
             canonical = read_canonical(copy, manifest, verify=False)
-            return pack(canonical, manifest=manifest, dtype=self._dtype)
+            return self._pack(canonical, manifest=manifest)
+
+    def _pack(self, canonical: Canonical, *, manifest: Manifest) -> HostAdapter:
+        try:
+            return pack(canonical, manifest=manifest, dtype=self._dtype, is_pinned=self._is_pinned)
+        except NotRepresentable as error:
+            raise NotServable(
+                f"the release does not fit {self._dtype}: {error}",
+                reason="DTYPE_OVERFLOW",
+                hint="serve the base with dtype bfloat16 or float32",
+            ) from error
 
 
 def check_fit(manifest: Manifest, *, profile: BaseProfile) -> None:

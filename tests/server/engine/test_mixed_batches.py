@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from livery_server.adapters.packed import HostAdapter
+from livery_server.adapters.packed import HostAdapter, lay_out
 from livery_server.engine import SAMPLERS, Engine, Row, RowSpec
 
 TOLERANCE = 1e-9
@@ -173,11 +173,4 @@ def _poison(adapter: HostAdapter) -> HostAdapter:
     key = next(key for key in layers if key[0] == "unet")
     packed = layers[key]
     layers[key] = type(packed)(down=packed.down * float("nan"), up=packed.up)
-    return HostAdapter(
-        digest="sha256:" + "0" * 64,
-        kind=adapter.kind,
-        rank=adapter.rank,
-        layers=layers,
-        tokens=adapter.tokens,
-        resident_bytes=adapter.resident_bytes,
-    )
+    return lay_out(layers, digest="sha256:" + "0" * 64, dtype=packed.down.dtype)
