@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from livery_registry.intake.methods import (
+    POINT,
     Malformed,
     Measured,
     Shape,
@@ -15,7 +16,7 @@ from livery_registry.intake.methods import (
     require,
     unrolled,
 )
-from livery_registry.intake.products import Array, Pair, fold_core, hadamard
+from livery_registry.intake.products import Array, Pair, fold_core, hadamard, matrix
 from livery_registry.profile import ModuleShape
 
 _FACTORS = ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
@@ -58,7 +59,7 @@ def _half(tensors: Mapping[str, Array], *, number: int, module: ModuleShape) -> 
     first, second = tensors[f"hada_w{number}_a"], tensors[f"hada_w{number}_b"]
     core = tensors.get(f"hada_t{number}")
     if core is not None:
-        return fold_core(Pair(down=second, up=first.T), core=core)
+        return fold_core(Pair(down=second, up=matrix(first).T), core=core)
     inputs, kernel = unrolled(second.shape[1], module=module)
-    tail = () if kernel == (1, 1) else kernel
+    tail = () if kernel == POINT else kernel
     return Pair(down=second.reshape(-1, inputs, *tail), up=first)

@@ -86,7 +86,7 @@ def agree(*sizes: int, what: str) -> None:
         Malformed: They differ.
     """
     if len(set(sizes)) > 1:
-        raise Malformed(f"has {what} of {' and '.join(map(str, sizes))}")
+        raise Malformed(f"has {what} {' and '.join(map(str, sizes))}")
 
 
 def flat(shape: Shape) -> tuple[int, int]:
