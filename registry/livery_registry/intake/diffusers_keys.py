@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The diffusers dialect: dotted module names under `unet.` and `text_encoder.`."""
+"""The diffusers dialect: dotted module names under `unet.` and each text encoder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SUFFIXES = (
     (".lora.alpha", "alpha"),
     (".alpha", "alpha"),
 )
-_COMPONENTS = ("unet.", "text_encoder.")
+_COMPONENTS = ("unet.", "text_encoder.", "text_encoder_2.")
 _BARE = ("down_blocks.", "mid_block.", "up_blocks.")
 
 

@@ -15,6 +15,7 @@ _AS_LORA = (
 )
 _LAYERS_ONLY = "Train or export it for linear layers and convolutions only."
 _EXTRACT = "Extract a LoRA from it with the trainer's extraction script, and publish that."
+_OF_SDXL = "made for SDXL"
 _OTHER_BASE = "Serve it on a base of its own family, or train it on this one."
 
 
@@ -37,10 +38,16 @@ def _format(pattern: str, what: str, remedy: str, *, reason: str = "") -> _Forma
 
 _FORMATS = (
     _format(
-        r"lora_te[123]_|text_encoder_[23]\.|conditioner\.|lora_transformer_|transformer\."
-        r"|lora_unet_(?:double|single|joint)_blocks?_|(?:clip_[lg]|t5xxl)$"
+        r"lora_te3_|text_encoder_3\.|lora_transformer_|transformer\.|t5xxl$"
+        r"|lora_unet_(?:double|single|joint)_blocks?_",
+        "made for a later family, such as SD3 or Flux",
+        _OTHER_BASE,
+        reason="WRONG_FAMILY",
+    ),
+    _format(
+        r"lora_te[12]_|text_encoder_2\.|conditioner\.|clip_[lg]$"
         r"|.*(?:label_emb|add_embedding)[._]|.*transformer_blocks[._][1-9]",
-        "made for SDXL or a later family",
+        _OF_SDXL,
         _OTHER_BASE,
         reason="WRONG_FAMILY",
     ),
@@ -66,9 +73,7 @@ _FORMATS = (
 
 def find_foreign(keys: Iterable[str], *, name: str, profile: BaseProfile) -> tuple[Problem, ...]:
     """Return one problem for each foreign format found among the keys of the file `name`."""
-    formats = [
-        known for known in _FORMATS if known.reason != "WRONG_FAMILY" or not _is_large(profile)
-    ]
+    formats = [known for known in _FORMATS if known.what != _OF_SDXL or not _is_large(profile)]
     found: dict[_Format, list[str]] = {}
     for key in keys:
         for known in formats:

@@ -19,6 +19,7 @@ _PARTS = {
     "dora_scale": "dora_scale",
     **{part: part for part in (*Loha.parts, *Lokr.parts)},
 }
+_PREFIXES = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_")
 
 
 class Kohya:
@@ -28,7 +29,7 @@ class Kohya:
 
     def claimed(self, file: TensorFile) -> frozenset[str]:
         """Claim what begins like kohya's modules."""
-        return frozenset(k for k in file.tensors if k.startswith(("lora_unet_", "lora_te_")))
+        return frozenset(k for k in file.tensors if k.startswith(_PREFIXES))
 
     def read(self, file: TensorFile, *, context: Context) -> Reading:
         """Look every module up; a layer without an alpha has alpha = rank, as kohya says."""
