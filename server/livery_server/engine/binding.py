@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 
 from livery_server.adapters.packed import MAGNITUDE_ROWS, wide
-from livery_server.engine.layers import Binding, Scaling
+from livery_server.engine.layers import EMPTY, Binding, Scaling
 from livery_server.engine.slots import Slot
 
 Stack = Sequence[tuple[Slot, float]]
@@ -32,6 +32,7 @@ def bind_rows(
     samples_per_row: int,
     device: torch.device,
     dtype: torch.dtype,
+    everywhere: frozenset[int] = EMPTY,
 ) -> None:
     """Bind rows to what they wear until the binding is cleared.
 
@@ -41,6 +42,8 @@ def bind_rows(
         samples_per_row: Adjacent samples that share a row's adapters.
         device: Where the tables lie.
         dtype: Dtype of the model.
+        everywhere: `id()`s of all layers, for a compiled model: every layer then gathers, whichever
+            the adapters change, and a swap is no new graph. Empty: other layers pay nothing.
     """
     active = frozenset[int]().union(*(slot.active for stack in stacks for slot, _ in stack))
     if not active:
@@ -55,13 +58,18 @@ def bind_rows(
             torch.tensor([_padded(row, size) for row in weights], dtype=dtype).unsqueeze(2), device
         ),
         samples_per_row=samples_per_row,
-        active=active,
-        scaling=_scaling(stacks, ranks=size, device=device, dtype=dtype),
+        active=everywhere or active,
+        scaling=_scaling(stacks, ranks=size, device=device, dtype=dtype, everywhere=everywhere),
     )
 
 
 def _scaling(
-    stacks: Sequence[Stack], *, ranks: int, device: torch.device, dtype: torch.dtype
+    stacks: Sequence[Stack],
+    *,
+    ranks: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    everywhere: frozenset[int],
 ) -> Scaling | None:
     worn = [[(slot, weight) for slot, weight in stack if slot.magnitudes] for stack in stacks]
     size = max(map(len, worn))
@@ -76,13 +84,16 @@ def _scaling(
     share = torch.zeros(len(stacks), ranks, size, dtype=dtype)
     for row, stack in enumerate(stacks):
         _share_out(share[row], stack)
-    slots = [slot for row in worn for slot, _ in row]
+    scaled = {
+        axis: frozenset[int]().union(*(slot.scaled[axis] for row in worn for slot, _ in row))
+        for axis in ("inputs", "outputs")
+    }
     return Scaling(
         index=_send(torch.tensor(index).view(-1), device),
         weight=_send(torch.tensor(weight, dtype=wide(dtype)).unsqueeze(2), device),
         share=_send(share, device),
-        outputs=frozenset[int]().union(*(slot.scaled["outputs"] for slot in slots)),
-        inputs=frozenset[int]().union(*(slot.scaled["inputs"] for slot in slots)),
+        outputs=(everywhere or scaled["outputs"]) if scaled["outputs"] else EMPTY,
+        inputs=(everywhere or scaled["inputs"]) if scaled["inputs"] else EMPTY,
     )
 
 
