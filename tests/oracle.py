@@ -118,7 +118,6 @@ class Oracle:
         name, extra = SCHEDULERS[sampler]
         if name == "DPMSolverSDEScheduler":
             extra = {**extra, "noise_sampler_seed": seed}
-        pipe.scheduler = getattr(diffusers, name).from_config(self._scheduler_config, **extra)
         if image is None:
             options |= {"width": width, "height": height}
         else:
@@ -126,6 +125,8 @@ class Oracle:
             pipe = _repainting(pipe, has_mask=mask is not None)
         if mask is not None:
             options |= {"mask_image": Image.fromarray(mask), "width": width, "height": height}
+        # Last, because diffusers' inpainting pipeline changes the config of the one it is given.
+        pipe.scheduler = getattr(diffusers, name).from_config(self._scheduler_config, **extra)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return pipe(

@@ -60,6 +60,11 @@ class Conditioner:
             for part in base.text_parts
         ]
 
+    @property
+    def clip_skip_max(self) -> int:
+        """Most layers that a prompt may leave out."""
+        return min(encoder.clip_skip_max for encoder in self._encoders)
+
     def encode(
         self,
         prompts: Sequence[Prompt],
