@@ -70,6 +70,7 @@ class HostAdapter:
         kind: `lora`, `dreambooth` or `textual_inversion`.
         rank: Largest rank of a layer; 0 when it changes no layer.
         layers: Deltas by (component, module): views into the slab.
+        magnitude_rows: Rank rows that its magnitudes take beside those of its factors.
         slab: All bytes of all layers, side by side; None when it changes no layer.
         tokens: Placeholders, as the manifest names them.
         resident_bytes: Bytes of all tensors.
@@ -79,15 +80,15 @@ class HostAdapter:
     kind: str
     rank: int
     layers: Mapping[LayerKey, PackedLayer]
+    magnitude_rows: int = 0
     slab: torch.Tensor | None = None
     tokens: tuple[TokenVectors, ...]
     resident_bytes: int
 
     @property
     def rank_rows(self) -> int:
-        """Rank rows it takes in a slot: those of its factors, and those of magnitudes if any."""
-        has_magnitude = any(layer.magnitude is not None for layer in self.layers.values())
-        return self.rank + (MAGNITUDE_ROWS if has_magnitude else 0)
+        """Rank rows it takes in a slot."""
+        return self.rank + self.magnitude_rows
 
 
 def pack(
@@ -158,6 +159,7 @@ def lay_out(
         kind=kind,
         rank=max((layer.down.shape[0] for layer in laid.values()), default=0),
         layers=laid,
+        magnitude_rows=MAGNITUDE_ROWS if any(x.magnitude_axis for x in laid.values()) else 0,
         slab=slab,
         tokens=tokens,
         resident_bytes=slab_bytes + sum(entry.vectors.nbytes for entry in tokens),

@@ -25,7 +25,7 @@ from livery_server.engine.profile import named_layers, read_profile
 from livery_server.engine.row import Row, RowSpec, begin_row
 from livery_server.engine.samplers import resolve_sampler
 from livery_server.engine.shelf import SamplerShelf
-from livery_server.engine.slots import Slot, SlotTable, SlotUse
+from livery_server.engine.slots import Slot, SlotTable, SlotUse, table_rows
 from livery_server.engine.text import PromptReader
 
 if TYPE_CHECKING:
@@ -54,9 +54,8 @@ class Engine:
             # diffusers' own `to` warns about modules that other models keep in float32.
             torch.nn.Module.to(base.models[component], device=device, dtype=dtype)
         self._bindings = {component: Binding() for component in base.adaptable}
-        self.slots = SlotTable(
-            self._add_slots(rank_rows=slot_rank_total + 1), rank_rows=slot_rank_total + 1
-        )
+        rank_rows = table_rows(slot_rank_total)
+        self.slots = SlotTable(self._add_slots(rank_rows=rank_rows), rank_rows=rank_rows)
         self._shelf = SamplerShelf(base.scheduler_config)
         self._conditioner = Conditioner(base)
 

@@ -12,10 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from livery_server.adapters.packed import HostAdapter, LayerKey, PackedLayer
+from livery_server.adapters.packed import MAGNITUDE_ROWS, HostAdapter, LayerKey, PackedLayer
 from livery_server.engine.errors import AdapterMismatch, SlotsExhausted
 from livery_server.engine.filling import empty_layers, fill_layers
 from livery_server.engine.layers import SlottedLayer
+
+_SCALED_STACK = 8
+"""Adapters with magnitudes in one stack for which there is room beside all factors."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -46,6 +49,15 @@ class SlotUse:
     digest: str
     bytes: int
     leases: int
+
+
+def table_rows(rank_total: int) -> int:
+    """Return how many rows tables have, so that factors of this rank in all always fit.
+
+    The zero row comes first; magnitudes have room of their own, so that a stack which was admitted
+    by its ranks never waits for slots that cannot be.
+    """
+    return 1 + rank_total + _SCALED_STACK * MAGNITUDE_ROWS
 
 
 class SlotTable:

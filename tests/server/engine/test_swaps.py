@@ -11,7 +11,7 @@ from torch import nn
 from livery_server.adapters.packed import HostAdapter, NotRepresentable, PackedLayer, lay_out
 from livery_server.engine.binding import bind_rows
 from livery_server.engine.layers import Binding, SlottedLayer, add_slots
-from livery_server.engine.slots import SlotTable
+from livery_server.engine.slots import SlotTable, table_rows
 
 RANK_ROWS = 41
 
@@ -158,6 +158,23 @@ def test_neighbouring_rank_rows_are_preferred(block: Block) -> None:
     (slot,) = table.acquire([adapter_for(block, name="c", rank=4, axis="")])
 
     assert slot.ranks == (5, 6, 7, 8)
+
+
+def test_admitted_stack_of_scaled_adapters_fits(block: Block) -> None:
+    """Eight adapters whose ranks fill the slots fit with all their magnitudes."""
+    rank_rows = table_rows(40)
+    binding = Binding()
+    layers = {
+        ("unet", name): add_slots(getattr(block, name), binding=binding, rank_rows=rank_rows)
+        for name in ("conv", "linear")
+    }
+    table = SlotTable(layers, rank_rows=rank_rows)
+    stack = [adapter_for(block, name=str(n), rank=5, axis="outputs") for n in range(8)]
+
+    with table.held(stack) as slots:
+        assert not table.can_hold([adapter_for(block, name="more", rank=1, axis="")])
+
+    assert len({row for slot in slots for row in (*slot.ranks, *slot.magnitudes)}) == 8 * 8
 
 
 def test_number_beyond_float16_is_refused(block: Block) -> None:
