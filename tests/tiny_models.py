@@ -88,7 +88,7 @@ def _large(schedule: dict[str, Any]) -> StableDiffusionXLPipeline:
     second_config.projection_dim = pooled
     return StableDiffusionXLPipeline(
         vae=tiny_vae(force_upcast=False),
-        text_encoder=CLIPTextModel(_text_config(tokenizer, width=width, layers=3)),
+        text_encoder=CLIPTextModel(_text_config(tokenizer, width=width, layers=4)),
         text_encoder_2=CLIPTextModelWithProjection(second_config),
         tokenizer=tokenizer,
         tokenizer_2=second,

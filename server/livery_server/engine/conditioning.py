@@ -113,8 +113,15 @@ class Conditioner:
                 windows_min=windows_min,
             )
 
-        count = max(read(encoder, windows_min=1).window_count for encoder in self._encoders)
-        return [(encoder, read(encoder, windows_min=count)) for encoder in self._encoders]
+        readings = [read(encoder, windows_min=1) for encoder in self._encoders]
+        count = max(reading.window_count for reading in readings)
+        return [
+            (
+                encoder,
+                reading if reading.window_count == count else read(encoder, windows_min=count),
+            )
+            for encoder, reading in zip(self._encoders, readings, strict=True)
+        ]
 
 
 def join_texts(texts: Sequence[torch.Tensor]) -> torch.Tensor:
