@@ -1,74 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small bases and adapter files for tests, made on the spot from random weights.
 
-The tiny base has the layers of Stable Diffusion 1.x at toy widths; files are written by the
-libraries that people use (peft through diffusers' `save_lora_weights`) or in kohya's key layout.
+Tiny bases have the layers of their family at toy widths; files are written by the libraries that
+people use (peft through diffusers' `save_lora_weights`) or in kohya's key layout.
 """
 
+import json
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from livery_server.engine.loading import DEMO_BASE
+from tests.tiny_models import enliven, tiny_pipeline
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 
 
-def make_tiny_base(folder: Path, *, seed: int = 0) -> Path:
-    """Write a random SD 1.x pipeline of toy width in diffusers layout; return the folder."""
+def make_tiny_base(
+    folder: Path, *, seed: int = 0, family: str = "sd1", is_zero_snr: bool = False
+) -> Path:
+    """Write a random pipeline of toy width in diffusers layout; return the folder."""
     torch.manual_seed(seed)
-    tokenizer = CLIPTokenizer.from_pretrained(str(DEMO_BASE / "tokenizer"))
-    text_config = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=tokenizer.model_max_length,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL(
-            block_out_channels=(16, 16, 16),
-            down_block_types=("DownEncoderBlock2D",) * 3,
-            up_block_types=("UpDecoderBlock2D",) * 3,
-            norm_num_groups=4,
-            latent_channels=4,
-        ),
-        text_encoder=CLIPTextModel(text_config),
-        tokenizer=tokenizer,
-        unet=UNet2DConditionModel(
-            sample_size=16,
-            block_out_channels=(16, 32),
-            layers_per_block=1,
-            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-            cross_attention_dim=32,
-            attention_head_dim=4,
-            norm_num_groups=8,
-        ),
-        scheduler=DDIMScheduler(
-            beta_start=0.00085,
-            beta_end=0.012,
-            beta_schedule="scaled_linear",
-            clip_sample=False,
-            steps_offset=1,
-        ),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
+    pipeline = tiny_pipeline(family, is_zero_snr=is_zero_snr)
+    if family != "sd1":
+        enliven(pipeline.text_encoder, scale=20.0)
+    if family == "sdxl":
+        enliven(pipeline.text_encoder_2, scale=20.0)
     pipeline.save_pretrained(str(folder))
     return folder
+
+
+def load_pipeline(base: Path, **options: Any) -> Any:
+    """Load a base as diffusers alone does."""
+    index = json.loads((base / "model_index.json").read_text())
+    if index["_class_name"] == "StableDiffusionPipeline":
+        options["safety_checker"] = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kind = getattr(diffusers, index["_class_name"])
+        return kind.from_pretrained(str(base), local_files_only=True, **options)
+
+
+def text_encoders(pipe: Any) -> dict[str, Any]:
+    """Return the text encoders of a pipeline by component."""
+    names = ("text_encoder", "text_encoder_2")
+    return {name: model for name in names if (model := getattr(pipe, name, None)) is not None}
 
 
 def write_diffusers_lora(
@@ -84,28 +66,20 @@ def write_diffusers_lora(
 ) -> Path:
     """Write a random LoRA with peft and diffusers' own writer; return the file."""
     torch.manual_seed(seed)
-    pipe = _load(base)
-    states: dict[str, Any] = {}
-    metadata: dict[str, Any] = {}
-    for name, model, modules in (
-        ("unet", pipe.unet, targets),
-        ("text_encoder", pipe.text_encoder, text_targets),
-    ):
+    pipe = load_pipeline(base)
+    layers: dict[str, Any] = {}
+    texts = text_encoders(pipe)
+    for name, model in {"unet": pipe.unet, **texts}.items():
+        modules = targets if name == "unet" else text_targets
         if not modules:
             continue
         config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(modules))
         model.add_adapter(config)
         state = get_peft_model_state_dict(model)
-        states[name] = {k: torch.randn_like(v) * scale for k, v in sorted(state.items())}
-        metadata[name] = config.to_dict()
-    StableDiffusionPipeline.save_lora_weights(
-        str(file.parent),
-        unet_lora_layers=states.get("unet"),
-        text_encoder_lora_layers=states.get("text_encoder"),
-        weight_name=file.name,
-        unet_lora_adapter_metadata=metadata.get("unet"),
-        text_encoder_lora_adapter_metadata=metadata.get("text_encoder"),
-    )
+        state = {k: torch.randn_like(v) * scale for k, v in sorted(state.items())}
+        layers[f"{name}_lora_layers"] = state
+        layers[f"{name}_lora_adapter_metadata"] = config.to_dict()
+    type(pipe).save_lora_weights(str(file.parent), weight_name=file.name, **layers)
     return file
 
 
@@ -122,18 +96,9 @@ def write_kohya_lora(
 ) -> Path:
     """Write a random LoRA in kohya's key layout, alphas taken in turn; return the file."""
     generator = torch.Generator().manual_seed(seed)
-    pipe = _load(base)
+    pipe = load_pipeline(base)
     tensors: dict[str, torch.Tensor] = {}
-    stems = [
-        (f"lora_unet_{name.replace('.', '_')}", module)
-        for name, module in pipe.unet.named_modules()
-        if name.endswith(unet)
-    ]
-    stems += [
-        (f"lora_te_text_model_{name.removeprefix('text_model.').replace('.', '_')}", module)
-        for name, module in pipe.text_encoder.named_modules()
-        if name.endswith(text)
-    ]
+    stems = [(stem, m) for stem, m in kohya_stems(pipe) if _is_target(stem, unet=unet, text=text)]
     for number, (stem, module) in enumerate(stems):
         outputs, inputs, *kernel = module.weight.shape
         down = torch.randn(rank, inputs, *kernel, generator=generator) * scale
@@ -145,6 +110,23 @@ def write_kohya_lora(
     return file
 
 
+def kohya_stems(pipe: Any) -> Iterator[tuple[str, torch.nn.Module]]:
+    """Yield every module of a pipeline under kohya's name for it."""
+    for name, module in pipe.unet.named_modules():
+        yield f"lora_unet_{name.replace('.', '_')}", module
+    texts = text_encoders(pipe)
+    for number, model in enumerate(texts.values(), start=1):
+        prefix = "lora_te" if len(texts) == 1 else f"lora_te{number}"
+        for name, module in model.named_modules():
+            plain = name.removeprefix("text_model.").replace(".", "_")
+            yield f"{prefix}_text_model_{plain}", module
+
+
+def _is_target(stem: str, *, unet: tuple[str, ...], text: tuple[str, ...]) -> bool:
+    wanted = unet if stem.startswith("lora_unet_") else text
+    return stem.endswith(tuple(name.replace(".", "_") for name in wanted))
+
+
 def write_inversion(file: Path, *, token: str, width: int, vectors: int, seed: int) -> Path:
     """Write a random Textual Inversion in diffusers layout; return the file."""
     generator = torch.Generator().manual_seed(seed)
@@ -152,9 +134,12 @@ def write_inversion(file: Path, *, token: str, width: int, vectors: int, seed: i
     return file
 
 
-def _load(base: Path) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return StableDiffusionPipeline.from_pretrained(
-            str(base), safety_checker=None, local_files_only=True
-        )
+def write_inversion_pair(file: Path, *, widths: tuple[int, int], vectors: int, seed: int) -> Path:
+    """Write a random Textual Inversion of SDXL, one tensor for each encoder; return the file."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {
+        key: torch.randn(vectors, width, generator=generator)
+        for key, width in zip(("clip_l", "clip_g"), widths, strict=True)
+    }
+    save_file(tensors, str(file))
+    return file

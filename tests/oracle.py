@@ -16,19 +16,35 @@ from typing import Any
 import diffusers
 import numpy as np
 import torch
-from diffusers import StableDiffusionPipeline
+from PIL import Image
 from safetensors.torch import load_file
 
+from tests.bases import kohya_stems, load_pipeline, text_encoders
+
+_KARRAS = {"use_karras_sigmas": True}
+_SDE = {"algorithm_type": "sde-dpmsolver++"}
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ddim": ("DDIMScheduler", {}),
     "pndm": ("PNDMScheduler", {}),
     "euler": ("EulerDiscreteScheduler", {}),
+    "euler_karras": ("EulerDiscreteScheduler", _KARRAS),
     "euler_a": ("EulerAncestralDiscreteScheduler", {}),
     "heun": ("HeunDiscreteScheduler", {}),
+    "heun_karras": ("HeunDiscreteScheduler", _KARRAS),
     "lms": ("LMSDiscreteScheduler", {}),
+    "lms_karras": ("LMSDiscreteScheduler", _KARRAS),
+    "dpm2": ("KDPM2DiscreteScheduler", {}),
+    "dpm2_karras": ("KDPM2DiscreteScheduler", _KARRAS),
+    "dpm2_a": ("KDPM2AncestralDiscreteScheduler", {}),
+    "dpm2_a_karras": ("KDPM2AncestralDiscreteScheduler", _KARRAS),
     "dpmpp_2m": ("DPMSolverMultistepScheduler", {}),
-    "dpmpp_2m_karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
+    "dpmpp_2m_karras": ("DPMSolverMultistepScheduler", _KARRAS),
+    "dpmpp_2m_sde": ("DPMSolverMultistepScheduler", _SDE),
+    "dpmpp_2m_sde_karras": ("DPMSolverMultistepScheduler", {**_SDE, **_KARRAS}),
+    "dpmpp_sde": ("DPMSolverSDEScheduler", {}),
+    "dpmpp_sde_karras": ("DPMSolverSDEScheduler", _KARRAS),
     "unipc": ("UniPCMultistepScheduler", {}),
+    "lcm": ("LCMScheduler", {}),
 }
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
@@ -48,27 +64,40 @@ class Oracle:
 
     def __init__(self, base: Path, *, dtype: torch.dtype = torch.float32) -> None:
         self.base = base
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.pipe = StableDiffusionPipeline.from_pretrained(
-                str(base), torch_dtype=dtype, safety_checker=None, local_files_only=True
-            )
+        self.pipe = load_pipeline(base, torch_dtype=dtype)
         self.pipe.set_progress_bar_config(disable=True)
         self._scheduler_config = dict(self.pipe.scheduler.config)
 
     def draw(self, prompt: str, *, worn: Sequence[Worn] = (), **options: Any) -> Pixels:
         """Draw one picture wearing these files through diffusers' own loaders."""
         with self._wearing(worn):
-            return self._run(self.pipe, prompt, **options)
+            return np.asarray(self._run(self.pipe, prompt, **options))
+
+    def draw_latents(
+        self, runs: Sequence[dict[str, Any]], *, worn: Sequence[Worn] = ()
+    ) -> list[torch.Tensor]:
+        """Return the last latents of runs in one stack, `[1, channels, h, w]`, before rounding."""
+        with self._wearing(worn):
+            return [self._run(self.pipe, output_type="latent", **run)[None] for run in runs]
+
+    def draw_merged_latents(
+        self, runs: Sequence[dict[str, Any]], *, worn: Sequence[Worn]
+    ) -> list[torch.Tensor]:
+        """Return the same on a copy of the base with kohya files added into its weights."""
+        pipe = self._merged(worn)
+        return [self._run(pipe, output_type="latent", **run)[None] for run in runs]
 
     def draw_merged(self, prompt: str, *, worn: Sequence[Worn], **options: Any) -> Pixels:
         """Draw one picture on a copy of the base with kohya files added into its weights."""
+        return np.asarray(self._run(self._merged(worn), prompt, **options))
+
+    def _merged(self, worn: Sequence[Worn]) -> Any:
         pipe = copy.copy(self.pipe)
-        pipe.unet = copy.deepcopy(self.pipe.unet)
-        pipe.text_encoder = copy.deepcopy(self.pipe.text_encoder)
+        for name in ("unet", *text_encoders(self.pipe)):
+            setattr(pipe, name, copy.deepcopy(getattr(self.pipe, name)))
         for item in worn:
             merge_kohya(pipe, item.file, weight=item.weight)
-        return self._run(pipe, prompt, **options)
+        return pipe
 
     def _run(
         self,
@@ -82,19 +111,32 @@ class Oracle:
         negative_prompt: str = "",
         width: int = 64,
         height: int = 64,
-    ) -> Pixels:
+        image: Pixels | None = None,
+        mask: Pixels | None = None,
+        **options: Any,
+    ) -> Any:
         name, extra = SCHEDULERS[sampler]
+        if name == "DPMSolverSDEScheduler":
+            extra = {**extra, "noise_sampler_seed": seed}
+        if image is None:
+            options |= {"width": width, "height": height}
+        else:
+            options["image"] = Image.fromarray(image)
+            pipe = _repainting(pipe, has_mask=mask is not None)
+        if mask is not None:
+            options |= {"mask_image": Image.fromarray(mask), "width": width, "height": height}
+        # Last, because diffusers' inpainting pipeline changes the config of the one it is given.
         pipe.scheduler = getattr(diffusers, name).from_config(self._scheduler_config, **extra)
-        image = pipe(
-            prompt,
-            negative_prompt=negative_prompt,
-            num_inference_steps=steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            generator=torch.Generator("cpu").manual_seed(seed),
-        ).images[0]
-        return np.asarray(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return pipe(
+                prompt,
+                negative_prompt=negative_prompt or None,
+                num_inference_steps=steps,
+                guidance_scale=guidance_scale,
+                generator=torch.Generator("cpu").manual_seed(seed),
+                **options,
+            ).images[0]
 
     @contextmanager
     def _wearing(self, worn: Sequence[Worn]) -> Iterator[None]:
@@ -107,29 +149,58 @@ class Oracle:
             if loras:
                 names = [f"a{number}" for number in range(len(loras))]
                 self.pipe.set_adapters(names, adapter_weights=[item.weight for item in loras])
-        kept = self.pipe.tokenizer, self.pipe.text_encoder
+        names = [n for n in self.pipe.components if n.startswith(("tokenizer", "text_encoder"))]
+        kept = {name: getattr(self.pipe, name) for name in names}
         if inversions:
-            self.pipe.tokenizer, self.pipe.text_encoder = copy.deepcopy(kept)
+            for name in names:
+                setattr(self.pipe, name, copy.deepcopy(kept[name]))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for item in inversions:
-                self.pipe.load_textual_inversion(str(item.file), token=item.token)
+                self._load_inversion(item)
         try:
             yield
         finally:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self.pipe.tokenizer, self.pipe.text_encoder = kept
+                for name in names:
+                    setattr(self.pipe, name, kept[name])
                 if loras:
                     self.pipe.unload_lora_weights()
+
+    def _load_inversion(self, item: Worn) -> None:
+        tensors = load_file(str(item.file))
+        if set(tensors) != {"clip_l", "clip_g"}:
+            self.pipe.load_textual_inversion(str(item.file), token=item.token)
+            return
+        for key, suffix in (("clip_l", ""), ("clip_g", "_2")):
+            self.pipe.load_textual_inversion(
+                tensors[key],
+                token=item.token,
+                text_encoder=getattr(self.pipe, f"text_encoder{suffix}"),
+                tokenizer=getattr(self.pipe, f"tokenizer{suffix}"),
+            )
+
+
+def _repainting(pipe: Any, *, has_mask: bool) -> Any:
+    """Return the pipeline of the same parts that redraws a picture, or a hole in one."""
+    kind = type(pipe).__name__.replace(
+        "Pipeline", "InpaintPipeline" if has_mask else "Img2ImgPipeline"
+    )
+    extra = {} if "XL" in kind else {"requires_safety_checker": False}
+    if "XL" in kind:
+        extra |= {"add_watermarker": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = getattr(diffusers, kind)(**pipe.components, **extra)
+    found.set_progress_bar_config(disable=True)
+    return found
 
 
 def merge_kohya(pipe: Any, file: Path, *, weight: float) -> None:
     """Add a kohya LoRA into a pipeline's weights, each module with its own alpha / rank."""
     tensors = load_file(str(file))
-    homes = {f"lora_unet_{n.replace('.', '_')}": m for n, m in pipe.unet.named_modules()}
-    for name, module in pipe.text_encoder.named_modules():
-        homes[f"lora_te_text_model_{name.removeprefix('text_model.').replace('.', '_')}"] = module
+    homes = dict(kohya_stems(pipe))
     for key, down in tensors.items():
         if not key.endswith(".lora_down.weight"):
             continue
@@ -137,7 +208,7 @@ def merge_kohya(pipe: Any, file: Path, *, weight: float) -> None:
         up = tensors[f"{stem}.lora_up.weight"].double().flatten(1)
         alpha = float(tensors[f"{stem}.alpha"])
         delta = up @ down.double().flatten(1) * (weight * alpha / down.shape[0])
-        target = homes[stem].weight
+        target: Any = homes[stem].weight
         target.data = (target.data.double() + delta.view(target.shape)).to(target.dtype)
 
 

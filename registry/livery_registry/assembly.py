@@ -29,7 +29,13 @@ def assemble_manifest(draft: ReleaseDraft, *, checked: Checked, canonical: BlobR
         ),
         canonical=canonical,
         targets=tuple(
-            Target(component=x.component, module=x.module, rank=x.rank, scale=x.scale)
+            Target(
+                component=x.component,
+                module=x.module,
+                rank=x.rank,
+                scale=x.scale,
+                magnitude_axis=x.axis,
+            )
             for x in checked.layers
         ),
         rank=report.rank,

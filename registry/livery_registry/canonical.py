@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The canonical file of a release: one layout for every dialect, byte for byte repeatable.
 
-Keys are `{component}:{module}:down` [rank, in], `{component}:{module}:up` [out, rank] and
-`{component}:tokens` [n, width]. Element types stay as they are (BF16 and F64 become F32); alpha is
-not applied: the scale of each layer is in the manifest.
+Keys are `{component}:{module}:down` [rank, in] ([rank, in, height, width] for a larger kernel),
+`…:up` [out, rank], `…:magnitude` [in or out] for a DoRA, and `{component}:tokens` [n, width].
+Element types stay as they are (BF16 and F64 become F32, and so does what was multiplied out); alpha
+is not applied: the scale of each layer is in the manifest.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from livery_registry.digest import Digest, sha256_file
 from livery_registry.errors import CorruptRegistry
 from livery_registry.intake.header import TensorFile, open_tensors
 from livery_registry.intake.limits import IntakeLimits
-from livery_registry.manifest import BlobRef, Manifest
+from livery_registry.manifest import BlobRef, Manifest, Target
 from livery_registry.report import Checked, Problem
 
 CANONICAL_NAME = "canonical.safetensors"
@@ -37,13 +38,17 @@ _METADATA = {"format": "livery-canonical", "version": "1"}
 class Layer:
     """The low-rank pair of one layer: its change of the weight is `scale * up @ down`.
 
+    With a magnitude the changed weight's rows (`outputs`) or columns (`inputs`) get that length.
+
     Attributes:
         component: `unet` or `text_encoder`.
         module: Module name as the base profile has it.
         rank: Rank of the pair.
-        scale: alpha / rank; not applied to the arrays.
-        down: [rank, in], float16 or float32.
+        scale: alpha / trained rank; not applied to the arrays.
+        down: [rank, in] or [rank, in, height, width], float16 or float32.
         up: [out, rank], float16 or float32.
+        magnitude: [in] or [out], float16 or float32; None without one.
+        magnitude_axis: `inputs`, `outputs`, or empty without one.
     """
 
     component: str
@@ -52,6 +57,8 @@ class Layer:
     scale: float
     down: NDArray[Any]
     up: NDArray[Any]
+    magnitude: NDArray[Any] | None = None
+    magnitude_axis: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,39 +113,43 @@ def read_canonical(path: Path, manifest: Manifest, *, verify: bool = True) -> Ca
     if isinstance(file, Problem):
         raise _corrupt(path, detail=file.message)
     try:
-        layers = tuple(
-            Layer(
-                component=target.component,
-                module=target.module,
-                rank=target.rank,
-                scale=target.scale,
-                down=file.read(f"{target.component}:{target.module}:down"),
-                up=file.read(f"{target.component}:{target.module}:up"),
-            )
-            for target in manifest.targets
-        )
+        layers = tuple(_layer(file, target) for target in manifest.targets)
         tokens = {name: file.read(f"{name}:tokens") for name in _components(manifest)}
     except KeyError as error:
         raise _corrupt(path, detail=f"it has no tensor {error}") from error
     return Canonical(layers=layers, tokens=MappingProxyType(tokens))
 
 
+def _layer(file: TensorFile, target: Target) -> Layer:
+    prefix = f"{target.component}:{target.module}"
+    axis = target.magnitude_axis
+    return Layer(
+        component=target.component,
+        module=target.module,
+        rank=target.rank,
+        scale=target.scale,
+        down=file.read(f"{prefix}:down"),
+        up=file.read(f"{prefix}:up"),
+        magnitude=file.read(f"{prefix}:magnitude") if axis else None,
+        magnitude_axis=axis,
+    )
+
+
 def _tensors(checked: Checked) -> Iterator[tuple[str, NDArray[Any]]]:
     for layer in checked.layers:
         prefix = f"{layer.component}:{layer.module}"
-        yield f"{prefix}:down", _matrix(layer.source, layer.down_key)
-        yield f"{prefix}:up", _matrix(layer.source, layer.up_key)
+        pair = layer.factors.read()
+        yield f"{prefix}:down", pair.down
+        yield f"{prefix}:up", pair.up
+        magnitude = layer.factors.read_magnitude()
+        if magnitude is not None:
+            yield f"{prefix}:magnitude", magnitude
     vectors: dict[str, list[NDArray[Any]]] = {}
     for token in checked.tokens:
         found = _kept(token.source.read(token.key))
         vectors.setdefault(token.component, []).append(found.reshape(-1, found.shape[-1]))
     for component, rows in vectors.items():
         yield f"{component}:tokens", np.concatenate(rows) if len(rows) > 1 else rows[0]
-
-
-def _matrix(source: TensorFile, key: str) -> NDArray[Any]:
-    found = source.read(key)
-    return _kept(found.reshape(found.shape[:2]))
 
 
 def _kept(found: NDArray[Any]) -> NDArray[Any]:

@@ -24,6 +24,8 @@ MEMBERS_MAX = 16
 """Most members of a recipe."""
 PURPOSES = ("", "concept", "style", "subject")
 """Why a release exists; empty when the author did not say."""
+MAGNITUDE_AXES = ("", "inputs", "outputs")
+"""What a magnitude (of DoRA) can scale; empty without one."""
 MANIFEST_BYTES_MAX = 16 << 20
 """Largest manifest that is read."""
 
@@ -53,13 +55,15 @@ class Target:
         component: `unet` or `text_encoder`.
         module: Module name as the base profile has it.
         rank: Rank of the low-rank pair.
-        scale: alpha / rank; finite.
+        scale: alpha / trained rank; finite.
+        magnitude_axis: Which side of the weight a magnitude scales: one of `MAGNITUDE_AXES`.
     """
 
     component: str
     module: str
     rank: int
     scale: float
+    magnitude_axis: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +168,8 @@ class Manifest:
             raise _invalid("a release has at least one file and one layer or token")
         if not all(math.isfinite(target.scale) and target.rank > 0 for target in self.targets):
             raise _invalid("a target has a rank above 0 and a finite scale")
+        if not all(target.magnitude_axis in MAGNITUDE_AXES for target in self.targets):
+            raise _invalid("a magnitude scales the inputs or the outputs")
         Digest.parse(self.base_fingerprint)
         object.__setattr__(self, "training", MappingProxyType(dict(self.training)))
 
@@ -194,7 +200,7 @@ class Manifest:
                 "original": [blob_to_json(blob) for blob in self.original],
                 "canonical": blob_to_json(self.canonical) if self.canonical else None,
                 **({"members": [m.to_json() for m in self.members]} if self.members else {}),
-                "targets": [[t.component, t.module, t.rank, t.scale] for t in self.targets],
+                "targets": [_target_to_json(target) for target in self.targets],
                 "rank": self.rank,
                 "tokens": [[t.token, t.component, t.count] for t in self.tokens],
                 "trigger_words": list(self.trigger_words),
@@ -256,10 +262,7 @@ def _from_document(document: Any) -> Manifest:
         original=tuple(blob_from_json(row) for row in document["original"]),
         canonical=blob_from_json(document["canonical"]) if document["canonical"] else None,
         members=tuple(Member.from_json(row) for row in document.get("members", ())),
-        targets=tuple(
-            Target(component=str(c), module=str(m), rank=int(rank), scale=float(scale))
-            for c, m, rank, scale in document["targets"]
-        ),
+        targets=tuple(_target_from_json(*row) for row in document["targets"]),
         rank=int(document["rank"]),
         tokens=tokens_from_json(document["tokens"]),
         trigger_words=tuple(str(word) for word in document["trigger_words"]),
@@ -268,6 +271,24 @@ def _from_document(document: Any) -> Manifest:
         notes=str(document["notes"]),
         licence=str(document["licence"]),
         parent=Digest.parse(document["parent"]) if document["parent"] else None,
+    )
+
+
+def _target_to_json(target: Target) -> list[Any]:
+    """Write a magnitude only where there is one: digests of plain releases stay what they were."""
+    row = [target.component, target.module, target.rank, target.scale]
+    return [*row, target.magnitude_axis] if target.magnitude_axis else row
+
+
+def _target_from_json(
+    component: Any, module: Any, rank: Any, scale: Any, magnitude_axis: Any = ""
+) -> Target:
+    return Target(
+        component=str(component),
+        module=str(module),
+        rank=int(rank),
+        scale=float(scale),
+        magnitude_axis=str(magnitude_axis),
     )
 
 

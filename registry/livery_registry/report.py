@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from livery_registry.digest import Digest
 
 if TYPE_CHECKING:
+    from livery_registry.intake.factors import Axis, Factors
     from livery_registry.intake.header import TensorFile
 
 PROBLEM_KEYS_MAX = 5
@@ -87,25 +88,29 @@ class CheckedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedLayer:
-    """Where the two factors of one layer lie.
+    """What changes one layer, and where it lies.
 
     Attributes:
         component: `unet` or `text_encoder`.
         module: Module name as the profile has it.
-        rank: Rank of the pair.
-        scale: alpha / rank, or alpha / sqrt(rank) for rsLoRA.
-        source: The file that holds both factors.
-        down_key: Key of the [rank, in] factor.
-        up_key: Key of the [out, rank] factor.
+        scale: alpha / trained rank, or alpha / sqrt(rank) for rsLoRA.
+        factors: The tensors, and the pair that they make.
     """
 
     component: str
     module: str
-    rank: int
     scale: float
-    source: TensorFile
-    down_key: str
-    up_key: str
+    factors: Factors
+
+    @property
+    def rank(self) -> int:
+        """Rank of the pair."""
+        return self.factors.measured.rank
+
+    @property
+    def axis(self) -> Axis:
+        """Which side of the weight a magnitude scales; empty without one."""
+        return self.factors.axis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,13 @@ def load_parts(settings: Settings) -> Parts:
     return Parts(
         engine=engine,
         registry=registry,
-        load_adapter=ReleaseLoader(registry, profile=engine.profile, dtype=engine.dtype, disk=disk),
+        load_adapter=ReleaseLoader(
+            registry,
+            profile=engine.profile,
+            dtype=engine.dtype,
+            disk=disk,
+            is_pinned=engine.device.startswith("cuda"),
+        ),
         forget_file=disk.forget if disk else lambda _digest: None,
         metrics=metrics,
     )

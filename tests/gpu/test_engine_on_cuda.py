@@ -10,6 +10,7 @@ from livery_server.engine import Engine, EngineSettings, Row, RowSpec, load_engi
 from tests.bases import make_tiny_base, write_diffusers_lora, write_kohya_lora
 from tests.oracle import Oracle, Worn, largest_difference
 from tests.server.engine.packing import pack_file
+from tests.writers import write_peft_lora
 
 pytestmark = pytest.mark.gpu
 
@@ -22,10 +23,12 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def files(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def files(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     folder = tmp_path_factory.mktemp("files")
     first = write_diffusers_lora(base, folder / "one.safetensors", seed=1, text_targets=("q_proj",))
-    return first, write_kohya_lora(base, folder / "two.safetensors", seed=2)
+    second = write_kohya_lora(base, folder / "two.safetensors", seed=2)
+    scaled = write_peft_lora(base, folder / "three.safetensors", seed=3, text_targets=())
+    return first, second, scaled
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,7 @@ def _run(engine: Engine, specs: list[RowSpec]) -> list[Row]:
 
 
 def test_mixed_batch_equals_diffusers_on_cpu(
-    engine: Engine, base: Path, files: tuple[Path, Path], tmp_path: Path
+    engine: Engine, base: Path, files: tuple[Path, ...], tmp_path: Path
 ) -> None:
     """Seeds are drawn on the CPU on every device, so a GPU draws what the CPU oracle draws."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
@@ -73,7 +76,7 @@ def test_mixed_batch_equals_diffusers_on_cpu(
 
 
 def test_steps_wait_for_no_device_value(
-    engine: Engine, files: tuple[Path, Path], tmp_path: Path
+    engine: Engine, files: tuple[Path, ...], tmp_path: Path
 ) -> None:
     """Between the first step and the last, the host reads nothing back from the device."""
     rows = [
@@ -95,7 +98,7 @@ def test_steps_wait_for_no_device_value(
 
 
 def test_swaps_leave_device_memory_flat(
-    engine: Engine, files: tuple[Path, Path], tmp_path: Path
+    engine: Engine, files: tuple[Path, ...], tmp_path: Path
 ) -> None:
     """A hundred swaps allocate nothing that stays."""
     specs = [_spec(engine, file, folder=tmp_path, seed=1) for file in files]
@@ -106,7 +109,7 @@ def test_swaps_leave_device_memory_flat(
 
     for number in range(100):
         engine.slots.evict_idle()
-        with engine.slots.held([specs[number % 2].stack[0][0]]):
+        with engine.slots.held([specs[number % len(specs)].stack[0][0]]):
             pass
 
     assert torch.cuda.memory_allocated() <= before

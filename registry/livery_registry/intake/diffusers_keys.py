@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The diffusers dialect: dotted module names under `unet.` and `text_encoder.`."""
+"""The diffusers dialect: dotted module names under `unet.` and each text encoder."""
 
 from __future__ import annotations
 
 from livery_registry.intake.dialect import Context, Reading
 from livery_registry.intake.header import TensorFile
+from livery_registry.intake.layer import Alpha
 from livery_registry.intake.module_names import Modules, dotted_modules
-from livery_registry.intake.pairs import Alpha, Part, Place, pair_up
+from livery_registry.intake.pairs import Place, pair_up
 from livery_registry.intake.peft_config import alpha_from, header_config, refuse_config
 
-_SUFFIXES: tuple[tuple[str, Part], ...] = (
+_SUFFIXES = (
     (".lora_A.weight", "down"),
     (".lora_B.weight", "up"),
     (".lora_A.default.weight", "down"),
@@ -20,10 +21,13 @@ _SUFFIXES: tuple[tuple[str, Part], ...] = (
     (".lora_linear_layer.up.weight", "up"),
     ("_lora.down.weight", "down"),
     ("_lora.up.weight", "up"),
+    (".lora_magnitude_vector", "magnitude_vector"),
+    (".lora_magnitude_vector.weight", "magnitude_vector"),
+    (".lora_magnitude_vector.default.weight", "magnitude_vector"),
     (".lora.alpha", "alpha"),
     (".alpha", "alpha"),
 )
-_COMPONENTS = ("unet.", "text_encoder.")
+_COMPONENTS = ("unet.", "text_encoder.", "text_encoder_2.")
 _BARE = ("down_blocks.", "mid_block.", "up_blocks.")
 
 

@@ -13,8 +13,9 @@ from livery_registry.report import Problem
 _AS_LORA = (
     "Export it as a plain LoRA (lora_down/lora_up), for example with the trainer's converter."
 )
-_LINEAR_ONLY = "Train or export it for linear layers and 1x1 convolutions only."
+_LAYERS_ONLY = "Train or export it for linear layers and convolutions only."
 _EXTRACT = "Extract a LoRA from it with the trainer's extraction script, and publish that."
+_OF_SDXL = "made for SDXL"
 _OTHER_BASE = "Serve it on a base of its own family, or train it on this one."
 
 
@@ -37,17 +38,19 @@ def _format(pattern: str, what: str, remedy: str, *, reason: str = "") -> _Forma
 
 _FORMATS = (
     _format(
-        r"lora_te[123]_|text_encoder_[23]\.|conditioner\.|lora_transformer_|transformer\."
-        r"|lora_unet_(?:double|single|joint)_blocks?_|(?:clip_[lg]|t5xxl)$"
-        r"|.*(?:label_emb|add_embedding)[._]|.*transformer_blocks[._][1-9]",
-        "made for SDXL or a later family",
+        r"lora_te3_|text_encoder_3\.|lora_transformer_|transformer\.|t5xxl$"
+        r"|lora_unet_(?:double|single|joint)_blocks?_",
+        "made for a later family, such as SD3 or Flux",
         _OTHER_BASE,
         reason="WRONG_FAMILY",
     ),
-    _format(r".*\.lora_mid\.weight$", "a LoCon with Tucker convolutions (lora_mid)", _LINEAR_ONLY),
-    _format(r".*\.hada_[wt]", "a LoHa (hada_w1, hada_w2)", _AS_LORA),
-    _format(r".*\.lokr_[wt]", "a LoKr (lokr_w1, lokr_w2)", _AS_LORA),
-    _format(r".*(?:\.dora_scale|\.lora_magnitude_vector)", "a DoRA (magnitude vectors)", _AS_LORA),
+    _format(
+        r"lora_te[12]_|text_encoder_2\.|conditioner\.|clip_[lg]$"
+        r"|.*(?:label_emb|add_embedding)[._]|.*transformer_blocks[._][1-9]",
+        _OF_SDXL,
+        _OTHER_BASE,
+        reason="WRONG_FAMILY",
+    ),
     _format(r".*\.(?:oft_|boft_)", "an OFT or BOFT", _AS_LORA),
     _format(r".*\.(?:diff|diff_b|w_norm|b_norm)$", "full differences (diff, norms)", _EXTRACT),
     _format(r".*\.[ab][12]\.weight$", "a GLoRA", _AS_LORA),
@@ -55,7 +58,7 @@ _FORMATS = (
     _format(
         r".*\.lora(?:_linear_layer)?[._](?:A|B|up|down)\.bias$", "a LoRA with biases", _AS_LORA
     ),
-    _format(r".*\.lora_embedding_[AB]", "a LoRA of an embedding", _LINEAR_ONLY),
+    _format(r".*\.lora_embedding_[AB]", "a LoRA of an embedding", _LAYERS_ONLY),
     _format(r".*\.(?:vera_|hra_|poly_)", "a PEFT method other than LoRA", _AS_LORA),
     _format(r"bundle_emb\.", "a LoRA with bundled embeddings", "Publish both separately."),
     _format(r"control_model\.|controlnet_", "a ControlNet", "Livery serves adapters of styles."),
@@ -70,9 +73,7 @@ _FORMATS = (
 
 def find_foreign(keys: Iterable[str], *, name: str, profile: BaseProfile) -> tuple[Problem, ...]:
     """Return one problem for each foreign format found among the keys of the file `name`."""
-    formats = [
-        known for known in _FORMATS if known.reason != "WRONG_FAMILY" or not _is_large(profile)
-    ]
+    formats = [known for known in _FORMATS if known.what != _OF_SDXL or not _is_large(profile)]
     found: dict[_Format, list[str]] = {}
     for key in keys:
         for known in formats:

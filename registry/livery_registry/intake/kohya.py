@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kohya dialect: `lora_unet_…` and `lora_te_…` keys with alpha tensors."""
+"""The kohya dialect: `lora_unet_…` and `lora_te_…` keys with alpha tensors, as LyCORIS too."""
 
 from __future__ import annotations
 
 from livery_registry.intake.dialect import Context, Reading
 from livery_registry.intake.header import TensorFile
+from livery_registry.intake.layer import Alpha
+from livery_registry.intake.loha import Loha
+from livery_registry.intake.lokr import Lokr
 from livery_registry.intake.module_names import kohya_modules
-from livery_registry.intake.pairs import Alpha, Part, Place, pair_up
+from livery_registry.intake.pairs import Place, pair_up
 
-_PARTS: dict[str, Part] = {
+_PARTS = {
     "lora_down.weight": "down",
     "lora_up.weight": "up",
+    "lora_mid.weight": "mid",
     "alpha": "alpha",
+    "dora_scale": "dora_scale",
+    **{part: part for part in (*Loha.parts, *Lokr.parts)},
 }
+_PREFIXES = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_")
 
 
 class Kohya:
@@ -22,7 +29,7 @@ class Kohya:
 
     def claimed(self, file: TensorFile) -> frozenset[str]:
         """Claim what begins like kohya's modules."""
-        return frozenset(k for k in file.tensors if k.startswith(("lora_unet_", "lora_te_")))
+        return frozenset(k for k in file.tensors if k.startswith(_PREFIXES))
 
     def read(self, file: TensorFile, *, context: Context) -> Reading:
         """Look every module up; a layer without an alpha has alpha = rank, as kohya says."""

@@ -14,6 +14,8 @@ from livery_registry.profile import BaseProfile
 Modules = Mapping[str, tuple[str, str]]
 """From a foreign name to (component, module)."""
 
+TEXT_COMPONENT = "text_encoder"
+"""What the names of text encoders begin with."""
 TEXT_PREFIX = "text_model."
 """What text-encoder modules always begin with in a profile."""
 
@@ -25,6 +27,8 @@ _OUTER = {
     "conv_out": "out.2",
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
 }
 _RESNET = {
     "conv1": "in_layers.2",
@@ -35,9 +39,10 @@ _RESNET = {
 
 
 def kohya_modules(profile: BaseProfile) -> Modules:
-    """Return kohya's names (`lora_unet_…`, `lora_te_…`) of every module, diffusers and sgm style.
+    """Return kohya's names of every module, those of the UNet in diffusers and sgm style.
 
-    A name that would stand for two modules is left out.
+    The UNet's begin with `lora_unet_`; those of text encoders with `lora_te_`, and where there are
+    two with `lora_te1_` and `lora_te2_`. A name that would stand for two modules is left out.
     """
     pairs: list[tuple[str, tuple[str, str]]] = []
     unet = profile.modules.get("unet", {})
@@ -48,9 +53,18 @@ def kohya_modules(profile: BaseProfile) -> Modules:
         original = blocks.original_name(module)
         if original:
             pairs.append(("lora_unet_" + original.replace(".", "_"), target))
-    for module in profile.modules.get("text_encoder", {}):
-        pairs.append(("lora_te_" + module.replace(".", "_"), ("text_encoder", module)))
+    for component, prefix in text_prefixes(profile).items():
+        for module in profile.modules[component]:
+            pairs.append((prefix + module.replace(".", "_"), (component, module)))
     return _unambiguous(pairs)
+
+
+def text_prefixes(profile: BaseProfile) -> Mapping[str, str]:
+    """Return what kohya's names of each text encoder begin with."""
+    components = [name for name in profile.modules if name.startswith(TEXT_COMPONENT)]
+    if len(components) == 1:
+        return {components[0]: "lora_te_"}
+    return {name: f"lora_te{number}_" for number, name in enumerate(sorted(components), start=1)}
 
 
 def dotted_modules(profile: BaseProfile) -> Modules:
@@ -130,7 +144,7 @@ def _named(prefix: str, kind: str, tail: str) -> str | None:
 
 
 def _spellings(component: str, module: str) -> tuple[str, ...]:
-    if component.startswith("text_encoder") and module.startswith(TEXT_PREFIX):
+    if component.startswith(TEXT_COMPONENT) and module.startswith(TEXT_PREFIX):
         return module, module.removeprefix(TEXT_PREFIX)
     return (module,)
 

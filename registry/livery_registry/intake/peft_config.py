@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What PEFT says of a LoRA beside its tensors: alpha, its exceptions, rsLoRA, DoRA.
+"""What PEFT says of an adapter beside its tensors: alpha, its exceptions, rsLoRA, DoRA.
 
 Comes from `adapter_config.json` or from the header that diffusers writes. Patterns are compared as
 module names and never run as regular expressions: they come from outside.
@@ -12,14 +12,15 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-from livery_registry.intake.pairs import Alpha
+from livery_registry.intake.layer import Alpha
 from livery_registry.report import Problem
 
 HEADER_KEY = "lora_adapter_metadata"
 """Under which diffusers keeps PEFT's configuration in a header."""
 
+_TYPES = ("LORA", "LOHA", "LOKR")
 _CONFIG_BYTES_MAX = 1 << 20
 _PLAIN_PATTERN = re.compile(r"\^?[\w.]+\$?", re.ASCII)
 
@@ -49,13 +50,11 @@ def header_config(metadata: Mapping[str, str], *, component: str) -> Mapping[str
 
 
 def refuse_config(config: Mapping[str, Any], *, name: str) -> tuple[Problem, ...]:
-    """Return why a LoRA with this configuration cannot be taken; usually nothing."""
+    """Return why an adapter with this configuration cannot be taken; usually nothing."""
     what = ""
     kind = config.get("peft_type", "LORA")
-    if kind != "LORA":
-        what = f"a PEFT {str(kind)[:40]}, not a LoRA"
-    elif config.get("use_dora"):
-        what = "a DoRA (use_dora)"
+    if kind not in _TYPES:
+        what = f"a PEFT {str(kind)[:40]}, not a LoRA, LoHa or LoKr"
     elif config.get("lora_bias") or config.get("bias", "none") != "none":
         what = "a LoRA with biases"
     elif config.get("use_qalora") or config.get("use_bdlora"):
@@ -73,20 +72,38 @@ def refuse_config(config: Mapping[str, Any], *, name: str) -> tuple[Problem, ...
 
 def alpha_from(config: Mapping[str, Any], *, module: str) -> Alpha | None:
     """Return the alpha of a module, or None when the configuration cannot be relied on."""
-    patterns = config.get("alpha_pattern") or {}
-    value = config.get("lora_alpha")
-    if not isinstance(patterns, dict):
+    is_lora = config.get("peft_type", "LORA") == "LORA"
+    value = _special(config, "alpha_pattern", module=module)
+    if value is None:
+        value = config.get("lora_alpha" if is_lora else "alpha")
+    if not _is_number(value):
         return None
+    if is_lora:
+        return Alpha(
+            value=float(value),
+            is_rslora=bool(config.get("use_rslora")),
+            is_dora=bool(config["use_dora"]) if "use_dora" in config else None,
+        )
+    rank = _special(config, "rank_pattern", module=module) or config.get("r")
+    return Alpha(value=float(value), rank=int(rank) if _is_number(rank) and rank >= 1 else None)
+
+
+def _special(config: Mapping[str, Any], field: str, *, module: str) -> Any:
+    """Return the exception for a module, None without one, "" where a pattern is not a name."""
+    patterns = config.get(field) or {}
+    if not isinstance(patterns, dict):
+        return ""
     for pattern, special in patterns.items():
         if not _PLAIN_PATTERN.fullmatch(pattern):
-            return None
+            return ""
         name = pattern.strip("^$")
         if module == name or (not pattern.startswith("^") and module.endswith(f".{name}")):
-            value = special
-            break
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return Alpha(value=float(value), is_rslora=bool(config.get("use_rslora")))
+            return "" if special is None else special
+    return None
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
 
 
 def _parse(text: str | bytes) -> dict[str, Any] | None:

@@ -5,16 +5,23 @@ from __future__ import annotations
 
 from livery_registry.intake.dialect import Context, Reading
 from livery_registry.intake.header import TensorFile
+from livery_registry.intake.layer import Alpha
+from livery_registry.intake.loha import Loha
+from livery_registry.intake.lokr import Lokr
 from livery_registry.intake.module_names import bare_modules
-from livery_registry.intake.pairs import Alpha, Part, Place, pair_up
+from livery_registry.intake.pairs import Place, pair_up
 from livery_registry.intake.peft_config import alpha_from, refuse_config
 
 _PREFIX = "base_model.model."
-_PARTS: dict[str, Part] = {
+_PARTS = {
     ".lora_A.weight": "down",
     ".lora_B.weight": "up",
     ".lora_A.default.weight": "down",
     ".lora_B.default.weight": "up",
+    ".lora_magnitude_vector": "magnitude_vector",
+    ".lora_magnitude_vector.weight": "magnitude_vector",
+    ".lora_magnitude_vector.default.weight": "magnitude_vector",
+    **{f".{part}": part for part in (*Loha.parts, *Lokr.parts)},
 }
 
 

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The textual-inversion dialect: one tensor of vectors, its key the placeholder token."""
+"""The textual-inversion dialect: vectors, their key the placeholder token.
+
+A file for SDXL has vectors for each of its two text encoders, under the names of the encoders.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from livery_registry.intake.dialect import Context, Reading
 from livery_registry.intake.header import TensorFile
@@ -9,8 +14,10 @@ from livery_registry.report import CheckedToken, Problem
 
 COMPONENT = "text_encoder"
 """The text encoder that a file with one tensor is for."""
+PAIR: Mapping[str, str] = {"clip_l": "text_encoder", "clip_g": "text_encoder_2"}
+"""Keys of a file for SDXL, and the text encoder of each."""
 
-_NAMELESS = frozenset({"emb_params"})
+_NAMELESS = frozenset({"emb_params", *PAIR})
 _FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 1280: "sdxl (second encoder)"}
 
 
@@ -20,7 +27,9 @@ class TextualInversion:
     name = "textual_inversion"
 
     def claimed(self, file: TensorFile) -> frozenset[str]:
-        """Claim the only tensor of a file when it is a vector or a list of vectors."""
+        """Claim SDXL's pair, or the only tensor of a file when it is a list of vectors."""
+        if frozenset(file.tensors) == frozenset(PAIR):
+            return frozenset(PAIR)
         if len(file.tensors) != 1:
             return frozenset()
         key, entry = next(iter(file.tensors.items()))
@@ -29,17 +38,35 @@ class TextualInversion:
 
     def read(self, file: TensorFile, *, context: Context) -> Reading:
         """Name the token, and check width, number and values of its vectors."""
-        key, entry = next(iter(file.tensors.items()))
-        token = _token(key, trigger_words=context.trigger_words)
-        count = 1 if len(entry.shape) == 1 else entry.shape[0]
+        encoders = PAIR if frozenset(file.tensors) == frozenset(PAIR) else {_key(file): COMPONENT}
+        token = _token(next(iter(encoders)), trigger_words=context.trigger_words)
         problems = (
-            *_token_problems(token, key=key, context=context),
-            *_vector_problems(file, key, width=entry.shape[-1], count=count, context=context),
+            *_token_problems(token, key=next(iter(encoders)), context=context),
+            *_pair_problems(file, encoders=encoders, context=context),
+            *(
+                problem
+                for key, component in encoders.items()
+                for problem in _vector_problems(file, key, component=component, context=context)
+            ),
         )
         if token is None or problems:
             return Reading(problems=problems)
-        found = CheckedToken(token=token, component=COMPONENT, count=count, source=file, key=key)
-        return Reading(tokens=(found,), applied=frozenset({key}))
+        tokens = tuple(
+            CheckedToken(
+                token=token, component=component, count=_count(file, key), source=file, key=key
+            )
+            for key, component in encoders.items()
+        )
+        return Reading(tokens=tokens, applied=frozenset(encoders))
+
+
+def _key(file: TensorFile) -> str:
+    return next(iter(file.tensors))
+
+
+def _count(file: TensorFile, key: str) -> int:
+    shape = file.tensors[key].shape
+    return shape[0] if len(shape) > 1 else 1
 
 
 def _token(key: str, *, trigger_words: tuple[str, ...]) -> str | None:
@@ -70,10 +97,42 @@ def _token_problems(token: str | None, *, key: str, context: Context) -> tuple[P
     )
 
 
-def _vector_problems(
-    file: TensorFile, key: str, *, width: int, count: int, context: Context
+def _pair_problems(
+    file: TensorFile, *, encoders: Mapping[str, str], context: Context
 ) -> tuple[Problem, ...]:
-    expected = context.profile.token_widths.get(COMPONENT, 0)
+    """Every text encoder of the base learns the token, each as many vectors of it."""
+    missing = sorted(context.profile.token_widths.keys() - set(encoders.values()))
+    counts = {key: _count(file, key) for key in encoders}
+    if missing:
+        message = f"it has no vectors for the {missing[0]} of this base"
+    elif len(set(counts.values())) > 1:
+        message = " and ".join(f"{count} vectors in {key}" for key, count in counts.items())
+    else:
+        return ()
+    return (
+        Problem(
+            reason="INCOMPLETE_PAIR",
+            message=message,
+            remedy="Send one file with clip_l and clip_g, equally many vectors in both.",
+            keys=tuple(encoders),
+        ),
+    )
+
+
+def _vector_problems(
+    file: TensorFile, key: str, *, component: str, context: Context
+) -> tuple[Problem, ...]:
+    if len(file.tensors[key].shape) not in (1, 2):
+        return (
+            Problem(
+                reason="WRONG_WIDTH",
+                message=f"{key} is no list of vectors",
+                remedy="Export the file again.",
+                keys=(key,),
+            ),
+        )
+    width, count = file.tensors[key].shape[-1], _count(file, key)
+    expected = context.profile.token_widths.get(component, 0)
     if width != expected:
         family = _FAMILY_OF_WIDTH.get(width, "another base")
         return (

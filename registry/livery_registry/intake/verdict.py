@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from livery_registry.intake.dialect import Context, Reading
+from livery_registry.intake.family import wrong_family
 from livery_registry.intake.header import TensorFile
 from livery_registry.intake.limits import IntakeLimits
 from livery_registry.manifest import KINDS
@@ -43,7 +44,7 @@ def report_on(findings: Findings) -> Report:
     kind = _kind(findings, metadata=metadata)
     words = _trigger_words(findings, metadata=metadata)
     tensor_count = sum(len(file.tensors) for file in findings.tensors)
-    problems = [*reading.problems, *_kind_problems(findings, kind=kind)]
+    problems = [*_of_family(findings), *reading.problems, *_kind_problems(findings, kind=kind)]
     if not problems and len(reading.applied) != tensor_count:
         problems.append(_left_over(tensor_count - len(reading.applied)))
     problems += _warnings(reading, kind=kind, words=words)
@@ -61,6 +62,13 @@ def report_on(findings: Findings) -> Report:
         resident_bytes=sum(map(_layer_bytes, reading.layers)) + sum(map(_bytes, reading.tokens)),
         training=_kept(metadata, limits=limits),
     )
+
+
+def _of_family(findings: Findings) -> tuple[Problem, ...]:
+    """The wrong family explains every other problem, so it comes first, and once."""
+    if any(problem.reason == "WRONG_FAMILY" for problem in findings.reading.problems):
+        return ()
+    return wrong_family(findings.tensors, family=findings.context.profile.family)
 
 
 def _metadata(files: Sequence[TensorFile]) -> dict[str, str]:
@@ -138,11 +146,11 @@ def _warnings(reading: Reading, *, kind: str, words: tuple[str, ...]) -> list[Pr
 
 
 def _has_no_effect(layer: CheckedLayer) -> bool:
-    return layer.source.is_zero(layer.up_key) or layer.source.is_zero(layer.down_key)
+    return layer.factors.is_zero()
 
 
 def _layer_bytes(layer: CheckedLayer) -> int:
-    return _tensor_bytes(layer.source, layer.down_key) + _tensor_bytes(layer.source, layer.up_key)
+    return layer.factors.kept_bytes
 
 
 def _bytes(token: CheckedToken) -> int:

@@ -11,7 +11,7 @@ import torch
 
 from livery_registry import BaseProfile, Canonical, Digest, Manifest, Registry, read_canonical
 from livery_server.adapters.disk import DiskTier
-from livery_server.adapters.packed import HostAdapter, pack
+from livery_server.adapters.packed import HostAdapter, NotRepresentable, pack
 from livery_server.errors import NotServable
 
 
@@ -25,18 +25,21 @@ class ReleaseLoader:
         profile: BaseProfile,
         dtype: torch.dtype,
         disk: DiskTier | None = None,
+        is_pinned: bool = False,
     ) -> None:
         """Take the disk tier of a remote registry; None where its files can be read in place."""
         self._disk = disk
         self._registry = registry
         self._profile = profile
         self._dtype = dtype
+        self._is_pinned = is_pinned
 
     def __call__(self, digest: str) -> HostAdapter:
         """Load one release.
 
         Raises:
-            NotServable: It changes layers or tokens that this base does not have.
+            NotServable: It changes layers or tokens that this base does not have, or its numbers
+                do not fit the engine's dtype.
             RegistryError: Its bytes are missing, damaged or out of reach.
         """
         manifest = self._registry.manifest(Digest.parse(digest))
@@ -52,7 +55,17 @@ class ReleaseLoader:
             canonical = read(path)
         else:
             canonical = self._disk.use(manifest.canonical, read)
-        return pack(canonical, manifest=manifest, dtype=self._dtype)
+        return self._pack(canonical, manifest=manifest)
+
+    def _pack(self, canonical: Canonical, *, manifest: Manifest) -> HostAdapter:
+        try:
+            return pack(canonical, manifest=manifest, dtype=self._dtype, is_pinned=self._is_pinned)
+        except NotRepresentable as error:
+            raise NotServable(
+                f"the release does not fit {self._dtype}: {error}",
+                reason="DTYPE_OVERFLOW",
+                hint="serve the base with dtype bfloat16 or float32",
+            ) from error
 
 
 def check_fit(manifest: Manifest, *, profile: BaseProfile) -> None:

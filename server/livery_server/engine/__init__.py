@@ -9,21 +9,25 @@ from dataclasses import dataclass
 
 import torch
 
-from livery_server.engine.engine import Engine, Pixels
+from livery_server.engine.engine import Engine
 from livery_server.engine.errors import (
     AdapterMismatch,
     BaseNotLoadable,
     EngineError,
     PromptTooLong,
     RowNotFinite,
+    RowNotPossible,
+    SamplerNotServed,
     SlotsExhausted,
     UnknownSampler,
 )
+from livery_server.engine.latents import Pixels
 from livery_server.engine.loading import load_base
+from livery_server.engine.painting import Picture
 from livery_server.engine.profile import profile_of
 from livery_server.engine.row import Row, RowSpec
 from livery_server.engine.samplers import SAMPLERS, resolve_sampler
-from livery_server.engine.text import PromptReader, PromptReading
+from livery_server.engine.text import PromptReader, PromptReading, PromptStyle
 
 __all__ = [
     "SAMPLERS",
@@ -32,13 +36,17 @@ __all__ = [
     "Engine",
     "EngineError",
     "EngineSettings",
+    "Picture",
     "Pixels",
     "PromptReader",
     "PromptReading",
+    "PromptStyle",
     "PromptTooLong",
     "Row",
     "RowNotFinite",
+    "RowNotPossible",
     "RowSpec",
+    "SamplerNotServed",
     "SlotsExhausted",
     "UnknownSampler",
     "load_engine",

@@ -1,60 +1,118 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From each row's rank rows to the two small tensors that a batch gathers by.
+"""From each row's stack of slots to the few small tensors that a batch gathers by.
 
-In: per row, lists of rank rows and weights. Out: a bound `Binding`. The rank axis is padded with
-the zero row to a fixed bucket, so that shapes are few. Knows nothing of slots or rows.
+In: per row, slots and weights in the order of its stack. Out: a bound `Binding`. The rank axis is
+padded with the zero row to a fixed bucket, and so is that of magnitudes: shapes are few.
 """
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 
 import torch
 
-from livery_server.engine.layers import Binding
+from livery_server.adapters.packed import MAGNITUDE_ROWS, wide
+from livery_server.engine.layers import EMPTY, Binding, Scaling
+from livery_server.engine.slots import Slot
+
+Stack = Sequence[tuple[Slot, float]]
+"""What one row wears, in order."""
 
 RANK_BUCKETS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
+MAGNITUDE_BUCKETS = (1, 2, 4, 8)
 
 
-def rank_bucket(ranks: int) -> int:
-    """Return the smallest bucket that holds so many rank rows."""
-    for bucket in RANK_BUCKETS:
-        if ranks <= bucket:
-            return bucket
-    return ranks
+def bucket(count: int, *, buckets: Sequence[int] = RANK_BUCKETS) -> int:
+    """Return the smallest bucket that holds so many."""
+    return next((size for size in buckets if count <= size), count)
 
 
 def bind_rows(
     binding: Binding,
     *,
-    ranks: Sequence[Sequence[int]],
-    weights: Sequence[Sequence[float]],
+    stacks: Sequence[Stack],
     samples_per_row: int,
-    active: AbstractSet[int],
     device: torch.device,
     dtype: torch.dtype,
+    everywhere: frozenset[int] = EMPTY,
 ) -> None:
-    """Bind rows to their rank rows until the binding is cleared.
+    """Bind rows to what they wear until the binding is cleared.
 
     Args:
         binding: The component's binding.
-        ranks: Rank rows of each row.
-        weights: Their weights, of the same lengths.
+        stacks: What each row wears.
         samples_per_row: Adjacent samples that share a row's adapters.
-        active: `id()`s of the layers that any of these adapters changes.
         device: Where the tables lie.
         dtype: Dtype of the model.
+        everywhere: `id()`s of all layers, for a compiled model: every layer then gathers, whichever
+            the adapters change, and a swap is no new graph. Empty: other layers pay nothing.
     """
+    active = frozenset[int]().union(*(slot.active for stack in stacks for slot, _ in stack))
     if not active:
         binding.clear()
         return
-    width = rank_bucket(max(len(row) for row in ranks))
-    index = torch.tensor([[*row, *[0] * (width - len(row))] for row in ranks])
-    weight = torch.tensor([[[*row, *[0.0] * (width - len(row))]] for row in weights], dtype=dtype)
-    if device.type == "cuda":
-        index, weight = index.pin_memory(), weight.pin_memory()
+    ranks = [[rank for slot, _ in stack for rank in slot.ranks] for stack in stacks]
+    weights = [[weight for slot, weight in stack for _ in slot.ranks] for stack in stacks]
+    size = bucket(max(map(len, ranks)))
     binding.bind(
-        index=index.to(device, non_blocking=True),
-        weight=weight.to(device, non_blocking=True),
+        index=_send(torch.tensor([_padded(row, size) for row in ranks]), device),
+        weight=_send(
+            torch.tensor([_padded(row, size) for row in weights], dtype=dtype).unsqueeze(2), device
+        ),
         samples_per_row=samples_per_row,
-        active=active,
+        active=everywhere or active,
+        scaling=_scaling(stacks, ranks=size, device=device, dtype=dtype, everywhere=everywhere),
     )
+
+
+def _scaling(
+    stacks: Sequence[Stack],
+    *,
+    ranks: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    everywhere: frozenset[int],
+) -> Scaling | None:
+    worn = [[(slot, weight) for slot, weight in stack if slot.magnitudes] for stack in stacks]
+    size = max(map(len, worn))
+    if size == 0:
+        return None
+    size = bucket(size, buckets=MAGNITUDE_BUCKETS)
+    index = [
+        _padded([r for slot, _ in row for r in slot.magnitudes], MAGNITUDE_ROWS * size)
+        for row in worn
+    ]
+    weight = [_padded([weight for _, weight in row], size) for row in worn]
+    share = torch.zeros(len(stacks), ranks, size, dtype=dtype)
+    for row, stack in enumerate(stacks):
+        _share_out(share[row], stack)
+    scaled = {
+        axis: frozenset[int]().union(*(slot.scaled[axis] for row in worn for slot, _ in row))
+        for axis in ("inputs", "outputs")
+    }
+    return Scaling(
+        index=_send(torch.tensor(index).view(-1), device),
+        weight=_send(torch.tensor(weight, dtype=wide(dtype)).unsqueeze(2), device),
+        share=_send(share, device),
+        outputs=(everywhere or scaled["outputs"]) if scaled["outputs"] else EMPTY,
+        inputs=(everywhere or scaled["inputs"]) if scaled["inputs"] else EMPTY,
+    )
+
+
+def _share_out(share: torch.Tensor, stack: Stack) -> None:
+    """Point every rank row at the first magnitude worn with it or after it."""
+    magnitude = rank = 0
+    count = sum(bool(slot.magnitudes) for slot, _ in stack)
+    for slot, _ in stack:
+        if magnitude < count:
+            share[rank : rank + len(slot.ranks), magnitude] = 1
+        rank += len(slot.ranks)
+        magnitude += bool(slot.magnitudes)
+
+
+def _padded(values: Sequence[float], size: int) -> list[float]:
+    return [*values, *[0] * (size - len(values))]
+
+
+def _send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

@@ -10,26 +10,26 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import diffusers
-import numpy as np
 import peft
 import torch
 import transformers
 
 from livery_registry import BaseProfile
 from livery_server.engine.binding import bind_rows
+from livery_server.engine.conditioning import Conditioner, Conditioning, Prompt, join_texts
 from livery_server.engine.errors import EngineError, RowNotFinite
+from livery_server.engine.latents import LatentSpace, Pixels
 from livery_server.engine.layers import Binding, SlottedLayer, add_slots, is_slottable
 from livery_server.engine.loading import Base
 from livery_server.engine.profile import named_layers, read_profile
 from livery_server.engine.row import Row, RowSpec, begin_row
-from livery_server.engine.samplers import SAMPLERS, SamplerShelf
-from livery_server.engine.slots import Slot, SlotTable, SlotUse
-from livery_server.engine.text import PromptReader, TextEncoder
+from livery_server.engine.samplers import resolve_sampler
+from livery_server.engine.shelf import SamplerShelf
+from livery_server.engine.slots import Slot, SlotTable, SlotUse, table_rows
+from livery_server.engine.text import PromptReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 
 class Engine:
@@ -49,15 +49,15 @@ class Engine:
         self.source = base.source
         self._base = base
         self._device, self._dtype = device, dtype
-        for model in (base.unet, base.vae, base.text_encoder):
+        self._space = LatentSpace(base, device=device, dtype=dtype)
+        for component in base.adaptable:
             # diffusers' own `to` warns about modules that other models keep in float32.
-            torch.nn.Module.to(model, device=device, dtype=dtype)
-        self._bindings = {"unet": Binding(), "text_encoder": Binding()}
-        self.slots = SlotTable(
-            self._add_slots(rank_rows=slot_rank_total + 1), rank_rows=slot_rank_total + 1
-        )
+            torch.nn.Module.to(base.models[component], device=device, dtype=dtype)
+        self._bindings = {component: Binding() for component in base.adaptable}
+        rank_rows = table_rows(slot_rank_total)
+        self.slots = SlotTable(self._add_slots(rank_rows=rank_rows), rank_rows=rank_rows)
         self._shelf = SamplerShelf(base.scheduler_config)
-        self._text = TextEncoder(model=base.text_encoder, reader=self.new_prompt_reader())
+        self._conditioner = Conditioner(base)
 
     @property
     def device(self) -> str:
@@ -86,8 +86,8 @@ class Engine:
 
     @property
     def samplers(self) -> tuple[str, ...]:
-        """Short names of the samplers."""
-        return tuple(SAMPLERS)
+        """Short names of the samplers that this base can be walked with."""
+        return self._shelf.names
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -97,7 +97,17 @@ class Engine:
 
     def new_prompt_reader(self) -> PromptReader:
         """Return a reader with a tokenizer of its own, for another thread."""
-        return PromptReader(self._base.tokenizer)
+        return PromptReader(self._base.text_parts[0].tokenizer)
+
+    def resolve_sampler(self, name: str) -> str:
+        """Return the short name of a sampler in any spelling, if this base can be walked with it.
+
+        Raises:
+            UnknownSampler: No sampler goes by that name, or it cannot run here.
+        """
+        found = resolve_sampler(name)
+        self._shelf.check(found)
+        return found
 
     def can_open(self, spec: RowSpec) -> bool:
         """Say whether the slots have room for this row's stack now."""
@@ -109,7 +119,7 @@ class Engine:
 
         Rows of equal prompts and stacks share one text encoding, so images of one job cost one.
         """
-        encoded: dict[Any, torch.Tensor] = {}
+        encoded: dict[Any, Conditioning] = {}
         return [self._open(spec, encoded=encoded) for spec in specs]
 
     @torch.inference_mode()
@@ -124,7 +134,8 @@ class Engine:
             predictions = self._base.unet(
                 torch.cat([row.model_input() for row in rows]),
                 timesteps.to(self._device, non_blocking=True),
-                encoder_hidden_states=torch.cat([row.text for row in rows]),
+                encoder_hidden_states=join_texts([row.conditioning.text for row in rows]),
+                added_cond_kwargs=self._added(rows),
                 return_dict=False,
             )[0]
         parts = predictions.split([row.samples for row in rows])
@@ -139,20 +150,15 @@ class Engine:
     @torch.inference_mode()
     def decode(self, row: Row) -> Pixels:
         """Return the image of a done row, uint8 `[height, width, 3]`."""
-        vae = self._base.vae
-        image = vae.decode(row.latents / vae.config.scaling_factor, return_dict=False)[0][0]
-        return _to_pixels(image)
+        return self._space.decode(row.latents)
 
     @torch.inference_mode()
     def preview(self, row: Row) -> Pixels:
         """Return a rough look at an unfinished row, uint8 at latent resolution `[h, w, 3]`."""
-        vae = self._base.vae
         scaled = row.scheduler.scale_model_input(
             row.latents, row.timesteps[min(row.steps_done, row.steps_total - 1)]
         )
-        image = vae.decode(scaled / vae.config.scaling_factor, return_dict=False)[0]
-        small = torch.nn.functional.avg_pool2d(image, self._base.latent_factor)
-        return _to_pixels(small[0])
+        return self._space.decode_small(scaled)
 
     def close_row(self, row: Row) -> None:
         """Give a row's slots back. Idempotent."""
@@ -173,22 +179,21 @@ class Engine:
             if is_slottable(module)
         }
 
-    def _open(self, spec: RowSpec, *, encoded: dict[Any, torch.Tensor]) -> Row | EngineError:
+    def _open(self, spec: RowSpec, *, encoded: dict[Any, Conditioning]) -> Row | EngineError:
         try:
             slots = self.slots.acquire([adapter for adapter, _ in spec.stack])
         except EngineError as error:
             return error
         try:
-            key = (spec.prompt, spec.negative_prompt, spec.is_guided, _stack_key(spec))
+            key = _text_key(spec)
             if key not in encoded:
                 encoded[key] = self._encode(spec, slots=slots)
             return begin_row(
                 spec,
                 slots=slots,
-                text=encoded[key],
+                conditioning=encoded[key],
                 shelf=self._shelf,
-                latent_channels=int(self._base.vae.config.latent_channels),
-                latent_factor=self._base.latent_factor,
+                space=self._space,
             )
         except Exception as error:
             for slot in slots:
@@ -197,31 +202,47 @@ class Engine:
                 return error
             raise
 
-    def _encode(self, spec: RowSpec, *, slots: Sequence[Slot]) -> torch.Tensor:
-        prompts = [spec.negative_prompt, spec.prompt] if spec.is_guided else [spec.prompt]
-        placeholders = {
-            tokens.token: tokens.vectors
-            for adapter, _ in spec.stack
-            for tokens in adapter.tokens
-            if tokens.component == "text_encoder"
-        }
-        ranks = [rank for slot in slots for rank in slot.ranks]
-        weights = [w for slot, (_, w) in zip(slots, spec.stack, strict=True) for _ in slot.ranks]
-        active = frozenset[int]().union(*(slot.active for slot in slots))
-        binding = self._bindings["text_encoder"]
-        bind_rows(
-            binding,
-            ranks=[ranks],
-            weights=[weights],
-            samples_per_row=len(prompts),
-            active=active,
-            device=self._device,
-            dtype=self._dtype,
+    def _encode(self, spec: RowSpec, *, slots: Sequence[Slot]) -> Conditioning:
+        prompts = [Prompt(text=spec.prompt, clip_skip=spec.clip_skip)]
+        if spec.is_guided:
+            is_zero = self._base.is_empty_zero and not spec.negative_prompt
+            prompts.insert(0, Prompt(text=spec.negative_prompt, is_zero=is_zero))
+        placeholders: dict[str, dict[str, torch.Tensor]] = {}
+        for adapter, _ in spec.stack:
+            for tokens in adapter.tokens:
+                vectors = tokens.vectors.to(self._device)
+                placeholders.setdefault(tokens.component, {})[tokens.token] = vectors
+        worn = [(slot, weight) for slot, (_, weight) in zip(slots, spec.stack, strict=True)]
+
+        @contextmanager
+        def wearing(component: str, sequences: int) -> "Iterator[None]":
+            binding = self._bindings[component]
+            bind_rows(
+                binding,
+                stacks=[worn],
+                samples_per_row=sequences,
+                device=self._device,
+                dtype=self._dtype,
+            )
+            try:
+                yield
+            finally:
+                binding.clear()
+
+        return self._conditioner.encode(
+            prompts, placeholders=placeholders, wearing=wearing, style=spec.style
         )
-        try:
-            return self._text.encode(prompts, placeholders=placeholders)
-        finally:
-            binding.clear()
+
+    def _added(self, rows: Sequence[Row]) -> dict[str, torch.Tensor] | None:
+        """Return what SDXL's UNet is told besides the words; None for other families."""
+        pooled = [row.conditioning.pooled for row in rows]
+        if pooled[0] is None:
+            return None
+        sizes = [row.spec.time_ids for row in rows for _ in range(row.samples)]
+        return {
+            "text_embeds": torch.cat([one for one in pooled if one is not None]),
+            "time_ids": torch.tensor(sizes, dtype=self._dtype).to(self._device),
+        }
 
     @contextmanager
     def _wearing(self, component: str, rows: Sequence[Row]) -> "Iterator[None]":
@@ -231,12 +252,8 @@ class Engine:
         binding = self._bindings[component]
         bind_rows(
             binding,
-            ranks=[row.rank_index for row, n in zip(rows, copies, strict=True) for _ in range(n)],
-            weights=[
-                row.rank_weight for row, n in zip(rows, copies, strict=True) for _ in range(n)
-            ],
+            stacks=[row.worn for row, n in zip(rows, copies, strict=True) for _ in range(n)],
             samples_per_row=rows[0].samples if paired else 1,
-            active=frozenset[int]().union(*(slot.active for row in rows for slot in row.slots)),
             device=self._device,
             dtype=self._dtype,
         )
@@ -246,12 +263,8 @@ class Engine:
             binding.clear()
 
 
-def _stack_key(spec: RowSpec) -> tuple[tuple[str, float], ...]:
-    return tuple((adapter.digest, weight) for adapter, weight in spec.stack)
-
-
-def _to_pixels(image: torch.Tensor) -> Pixels:
-    """Map `[3, h, w]` in [-1, 1] to uint8 `[h, w, 3]`, rounding as diffusers does."""
-    unit = (image / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).float().cpu().numpy()
-    pixels: Pixels = (unit * 255).round().astype("uint8")
-    return pixels
+def _text_key(spec: RowSpec) -> tuple[Any, ...]:
+    """Return everything that shapes a row's conditioning."""
+    stack = tuple((adapter.digest, weight) for adapter, weight in spec.stack)
+    prompts = (spec.prompt, spec.negative_prompt, spec.is_guided, spec.style, spec.clip_skip)
+    return (*prompts, stack)

@@ -4,6 +4,8 @@
 EngineError
 ├── BaseNotLoadable    the base cannot be served: start-up stops
 ├── UnknownSampler     no sampler of that name
+│   └── SamplerNotServed   the name is known, but it cannot run here
+├── RowNotPossible     the request asks for what this base or sampler cannot do
 ├── PromptTooLong      more tokens than the text encoder takes
 ├── SlotsExhausted     the stack does not fit into the slots
 ├── AdapterMismatch    an adapter names layers or widths this base lacks
@@ -36,6 +38,22 @@ class UnknownSampler(EngineError):
     """No sampler goes by that name."""
 
     reason = "UNKNOWN_SAMPLER"
+
+
+class SamplerNotServed(UnknownSampler):
+    """The sampler is known by that name, and cannot run row by row, or not on this base."""
+
+    reason = "SAMPLER_NOT_SERVED"
+
+
+class RowNotPossible(EngineError):
+    """A request asks for what this base or this sampler cannot do; the reason says which."""
+
+    reason = "ROW_NOT_POSSIBLE"
+
+    def __init__(self, message: str, *, reason: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class PromptTooLong(EngineError):

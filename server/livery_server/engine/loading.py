@@ -5,27 +5,43 @@ In: the word a user writes after `--base`. Out: the components, in float32 on th
 Knows nothing of adapters; moves nothing to a device.
 """
 
-import json
 import math
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline
 
+from livery_server.engine.checkpoint import read_checkpoint
 from livery_server.engine.errors import BaseNotLoadable
+from livery_server.engine.families import KINDS, family_of
+from livery_server.engine.folder import EXTRAS_LEFT_OUT, read_folder
 
 DEMO_BASE = Path(__file__).parent.parent / "demo" / "base"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_OPTIONS: dict[str, Any] = {
-    "torch_dtype": torch.float32,
-    "safety_checker": None,
-    "feature_extractor": None,
-    "requires_safety_checker": False,
-}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextPart:
+    """One text encoder of a base.
+
+    Attributes:
+        component: `text_encoder` or `text_encoder_2`.
+        model: The encoder.
+        tokenizer: Its tokenizer.
+    """
+
+    component: str
+    model: Any
+    tokenizer: Any
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether its projected, pooled output conditions the UNet as well."""
+        return hasattr(self.model, "text_projection")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,20 +49,33 @@ class Base:
     """The components of one base pipeline.
 
     Attributes:
-        family: `sd1`.
+        family: `sd1`, `sd2` or `sdxl`.
         source: Where it came from, as the user wrote it.
-        pixel_multiple: Width and height must be multiples of it.
+        text_parts: Its text encoders, in the order in which their outputs are joined.
+        scheduler_config: Config of the scheduler it came with.
         latent_factor: Pixels per latent, along one side.
+        is_empty_zero: Whether an empty negative prompt means zeros instead of an encoded nothing.
     """
 
     family: str
     source: str
-    tokenizer: Any
-    text_encoder: Any
+    text_parts: tuple[TextPart, ...]
     unet: Any
     vae: Any
     scheduler_config: dict[str, Any]
     latent_factor: int
+    is_empty_zero: bool
+
+    @property
+    def models(self) -> Mapping[str, Any]:
+        """Every model by the name of its component."""
+        texts = {part.component: part.model for part in self.text_parts}
+        return {"unet": self.unet, "vae": self.vae, **texts}
+
+    @property
+    def adaptable(self) -> tuple[str, ...]:
+        """Components whose layers adapters may change."""
+        return ("unet", *(part.component for part in self.text_parts))
 
     @property
     def native_pixels(self) -> int:
@@ -87,59 +116,41 @@ def load_base(base: str, *, config: str | None = None) -> Base:
 def _read(base: str, *, config: str | None) -> Any:
     path = DEMO_BASE if base == "demo" else Path(base)
     if path.is_dir():
-        _refuse_other_pipelines(path)
-        return StableDiffusionPipeline.from_pretrained(str(path), local_files_only=True, **_OPTIONS)
+        return read_folder(path)
     if path.is_file():
-        if path.suffix != ".safetensors":
-            raise BaseNotLoadable(
-                f"{base} is not a .safetensors file",
-                hint="convert the checkpoint to safetensors; pickled checkpoints are not read",
-            )
-        extra = {} if config is None else {"config": config}
-        return StableDiffusionPipeline.from_single_file(str(path), **extra, **_OPTIONS)
+        return read_checkpoint(path, config=config)
     if _HUB_ID.fullmatch(base):
-        return StableDiffusionPipeline.from_pretrained(base, use_safetensors=True, **_OPTIONS)
+        folder = DiffusionPipeline.download(base, use_safetensors=True, **EXTRAS_LEFT_OUT)
+        return read_folder(Path(folder))
     raise BaseNotLoadable(
         f"the base {base!r} is neither a folder, nor a file, nor a hub id",
         hint="give `demo`, a diffusers folder, a .safetensors checkpoint, or an id like owner/name",
     )
 
 
-def _refuse_other_pipelines(path: Path) -> None:
-    index = path / "model_index.json"
-    if not index.is_file():
-        raise BaseNotLoadable(
-            f"{path} has no model_index.json",
-            hint="a diffusers folder holds model_index.json beside unet/, vae/, text_encoder/, …",
-        )
-    pipeline_class = json.loads(index.read_text(encoding="utf-8")).get("_class_name")
-    if pipeline_class != "StableDiffusionPipeline":
-        raise BaseNotLoadable(
-            f"{path} holds a {pipeline_class}, which is not served",
-            hint="this version serves the sd1 family: a StableDiffusionPipeline",
-        )
-
-
 def _take_apart(pipeline: Any, *, source: str) -> Base:
-    unet = pipeline.unet
-    latent_channels = pipeline.vae.config.latent_channels
-    if unet.config.use_linear_projection or unet.config.in_channels != latent_channels:
-        raise BaseNotLoadable(
-            f"the base {source!r} is not a Stable Diffusion 1.x text-to-image pipeline",
-            hint="this version serves the sd1 family",
-        )
-    for module in (unet, pipeline.vae, pipeline.text_encoder):
-        module.eval().requires_grad_(False)
-    return Base(
-        family="sd1",
+    family = family_of(pipeline, source=source)
+    kind = KINDS[type(pipeline).__name__]
+    base = Base(
+        family=family,
         source=source,
-        tokenizer=pipeline.tokenizer,
-        text_encoder=pipeline.text_encoder,
-        unet=unet,
+        text_parts=tuple(
+            TextPart(
+                component=component,
+                model=getattr(pipeline, component),
+                tokenizer=getattr(pipeline, tokenizer),
+            )
+            for component, tokenizer in zip(kind.text_encoders, kind.tokenizers, strict=True)
+        ),
+        unet=pipeline.unet,
         vae=pipeline.vae,
         scheduler_config=dict(pipeline.scheduler.config),
         latent_factor=2 ** (len(pipeline.vae.config.block_out_channels) - 1),
+        is_empty_zero=bool(pipeline.config.get("force_zeros_for_empty_prompt", False)),
     )
+    for model in base.models.values():
+        model.eval().requires_grad_(False)
+    return base
 
 
 def _first_line(error: Exception) -> str:

@@ -16,6 +16,8 @@ from livery_registry import BaseProfile, ModuleShape
 from livery_server.engine.loading import Base, load_base
 
 TEXT_PREFIX = "text_model."
+TEXT_PROJECTION = "text_projection"
+"""The one layer of a text encoder that never stood below `text_model.`"""
 
 
 def profile_of(base: str, *, config: str | None = None) -> BaseProfile:
@@ -31,29 +33,26 @@ def read_profile(base: Base) -> BaseProfile:
     """Return the profile of a base whose weights are still float32 on the CPU."""
     return BaseProfile(
         family=base.family,
-        fingerprints={
-            "text_encoder": _fingerprint(base.text_encoder),
-            "unet": _fingerprint(base.unet),
-            "vae": _fingerprint(base.vae),
-        },
+        fingerprints={name: _fingerprint(model) for name, model in sorted(base.models.items())},
         modules={
             component: {name: _shape(module) for name, module in named_layers(base, component)}
-            for component in ("unet", "text_encoder")
+            for component in base.adaptable
         },
-        token_widths={"text_encoder": int(base.text_encoder.config.hidden_size)},
+        token_widths={
+            part.component: int(part.model.config.hidden_size) for part in base.text_parts
+        },
     )
 
 
 def named_layers(base: Base, component: str) -> Iterator[tuple[str, nn.Module]]:
     """Yield every linear and convolution of a component under its classic name."""
-    model = base.unet if component == "unet" else base.text_encoder
-    for name, module in model.named_modules():
+    for name, module in base.models[component].named_modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             yield _classic(name, component), module
 
 
 def _classic(name: str, component: str) -> str:
-    if component == "unet" or name.startswith(TEXT_PREFIX):
+    if component == "unet" or name.startswith(TEXT_PREFIX) or name == TEXT_PROJECTION:
         return name
     return TEXT_PREFIX + name
 

@@ -5,16 +5,24 @@ In: a `RowSpec`. Out: the samples it puts into a forward pass, and what it makes
 prediction. Knows nothing of its neighbours; reads no device value back during the walk.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers.utils.torch_utils import randn_tensor
 
 from livery_server.adapters.packed import HostAdapter
+from livery_server.engine.conditioning import Conditioning
 from livery_server.engine.errors import EngineError
-from livery_server.engine.samplers import SamplerShelf
+from livery_server.engine.latents import LatentSpace
+from livery_server.engine.painting import (
+    Frame,
+    Picture,
+    begin_from_noise,
+    begin_from_picture,
+)
+from livery_server.engine.shelf import SamplerShelf
 from livery_server.engine.slots import Slot
+from livery_server.engine.text import PLAIN, PromptStyle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +31,7 @@ class RowSpec:
 
     Attributes:
         prompt: What to draw.
-        negative_prompt: What to keep away from.
+        negative_prompt: What to keep away from; empty: nothing in particular.
         stack: Adapters and their weights, in order.
         seed: Seed of this row's generator.
         steps: Denoise steps asked of the sampler.
@@ -31,6 +39,14 @@ class RowSpec:
         width: Pixels.
         height: Pixels.
         sampler: Canonical short name.
+        style: How the prompts are read.
+        clip_skip: Last layers of the text encoders that the prompt leaves out; as in diffusers,
+            where 1 is A1111's 2, the negative prompt leaves out none.
+        picture: What to redraw; None: begin from noise.
+        original_size: SDXL: width and height that the picture shall seem to come from; None: its
+            own.
+        crop_top_left: SDXL: from which y and x of that it shall seem to be cut.
+        target_size: SDXL: width and height that it shall seem to have; None: its own.
     """
 
     prompt: str
@@ -42,6 +58,22 @@ class RowSpec:
     width: int
     height: int
     sampler: str
+    style: PromptStyle = PLAIN
+    clip_skip: int = 0
+    picture: Picture | None = None
+    original_size: tuple[int, int] | None = None
+    crop_top_left: tuple[int, int] = (0, 0)
+    target_size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        assert self.picture is None or self.picture.size == (self.width, self.height)
+
+    @property
+    def time_ids(self) -> tuple[int, ...]:
+        """What SDXL is told of sizes, heights before widths as it was trained."""
+        own = (self.width, self.height)
+        original, target = self.original_size or own, self.target_size or own
+        return (original[1], original[0], *self.crop_top_left, target[1], target[0])
 
     @property
     def is_guided(self) -> bool:
@@ -56,8 +88,6 @@ class Row:
     Attributes:
         spec: What was asked for.
         slots: Leased slots, in the order of the stack's layered adapters.
-        rank_index: Rank rows it gathers.
-        rank_weight: Their weights.
         steps_done: Forward passes behind it.
         steps_total: Forward passes in all; some samplers take more than were asked for.
         failure: Set when the row broke; it takes part in no further step.
@@ -65,16 +95,21 @@ class Row:
 
     spec: RowSpec
     slots: list[Slot]
-    text: torch.Tensor
+    conditioning: Conditioning
     scheduler: Any
     step_options: dict[str, Any]
     latents: torch.Tensor
     timesteps: torch.Tensor
-    rank_index: list[int] = field(default_factory=list)
-    rank_weight: list[float] = field(default_factory=list)
+    frame: Frame | None = None
     steps_done: int = 0
     failure: EngineError | None = None
     is_open: bool = True
+
+    @property
+    def worn(self) -> list[tuple[Slot, float]]:
+        """Its slots with their weights, in the order of the stack."""
+        weights = (weight for _, weight in self.spec.stack)
+        return list(zip(self.slots, weights, strict=True))
 
     @property
     def steps_total(self) -> int:
@@ -109,44 +144,52 @@ class Row:
             prediction, self.timestep(), self.latents, return_dict=False, **self.step_options
         )[0]
         self.steps_done += 1
+        if self.frame is not None:
+            self.latents = self.frame.put_around(
+                self.latents,
+                scheduler=self.scheduler,
+                next_timestep=None if self.is_done else self.timestep(),
+            )
 
 
 def begin_row(
     spec: RowSpec,
     *,
     slots: list[Slot],
-    text: torch.Tensor,
+    conditioning: Conditioning,
     shelf: SamplerShelf,
-    latent_channels: int,
-    latent_factor: int,
+    space: LatentSpace,
 ) -> Row:
     """Draw the initial latents as diffusers draws them: from a CPU generator, in model dtype.
 
     Args:
         spec: What was asked for.
         slots: Leased slots, one for each adapter of the stack.
-        text: Hidden states `[samples, length, width]`, on the device.
+        conditioning: What the UNet is told, one sample for each that the row takes.
         shelf: Where samplers come from.
-        latent_channels: Channels of the latents.
-        latent_factor: Pixels per latent.
+        space: Where latents live.
+
+    Raises:
+        SamplerNotServed: The base cannot be walked with this sampler.
+        RowNotPossible: The sampler cannot take that many steps, or no step is left.
     """
     generator = torch.Generator("cpu").manual_seed(spec.seed)
-    scheduler = shelf.take(spec.sampler, num_inference_steps=spec.steps)
-    shape = (1, latent_channels, spec.height // latent_factor, spec.width // latent_factor)
-    noise = randn_tensor(shape, generator=generator, device=text.device, dtype=text.dtype)
-    ranks = [
-        (rank, weight)
-        for slot, (_, weight) in zip(slots, spec.stack, strict=True)
-        for rank in slot.ranks
-    ]
+    scheduler = shelf.take(spec.sampler, num_inference_steps=spec.steps, seed=spec.seed)
+    if spec.picture is None:
+        beginning = begin_from_noise(
+            scheduler, generator=generator, space=space, width=spec.width, height=spec.height
+        )
+    else:
+        beginning = begin_from_picture(
+            spec.picture, scheduler=scheduler, steps=spec.steps, generator=generator, space=space
+        )
     return Row(
         spec=spec,
         slots=slots,
-        text=text,
+        conditioning=conditioning,
         scheduler=scheduler,
         step_options=shelf.step_options(spec.sampler, generator=generator),
-        latents=noise * scheduler.init_noise_sigma,
-        timesteps=scheduler.timesteps,
-        rank_index=[rank for rank, _ in ranks],
-        rank_weight=[weight for _, weight in ranks],
+        latents=beginning.latents,
+        timesteps=beginning.timesteps,
+        frame=beginning.frame,
     )

@@ -2,8 +2,8 @@
 """Slots: where adapters lie on the device, ready for any row of any batch.
 
 Every slotted layer has tables of P rank rows. A slot is a set of rank rows, the same in every
-layer, that holds one adapter of that rank; so memory follows rank, a stack of adapters is the
-concatenation of its slots, and a swap is a handful of copies. Free rank rows are zero in every
+layer, that holds one adapter; so memory follows rank, a stack of adapters is the concatenation of
+its slots, and a swap is one copy to the device and one within it. Free rank rows are zero in every
 layer. In: host adapters. Out: leased slots. One thread. Knows nothing of rows, text or samplers.
 """
 
@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
-
-from livery_server.adapters.packed import HostAdapter, LayerKey
+from livery_server.adapters.packed import MAGNITUDE_ROWS, HostAdapter, LayerKey, PackedLayer
 from livery_server.engine.errors import AdapterMismatch, SlotsExhausted
+from livery_server.engine.filling import empty_layers, fill_layers
 from livery_server.engine.layers import SlottedLayer
+
+_SCALED_STACK = 8
+"""Adapters with magnitudes in one stack for which there is room beside all factors."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -25,14 +27,18 @@ class Slot:
 
     Attributes:
         adapter: What lies here.
-        ranks: Its rank rows in every table, ascending.
+        ranks: Rank rows of its factors in every table, ascending.
+        magnitudes: Rank rows of its magnitudes, or none.
         active: `id()`s of the layers it changes.
+        scaled: By axis, `id()`s of the layers it scales.
         leases: Rows that wear it now.
     """
 
     adapter: HostAdapter
     ranks: tuple[int, ...]
+    magnitudes: tuple[int, ...]
     active: frozenset[int]
+    scaled: Mapping[str, frozenset[int]]
     leases: int = 0
 
 
@@ -43,6 +49,15 @@ class SlotUse:
     digest: str
     bytes: int
     leases: int
+
+
+def table_rows(rank_total: int) -> int:
+    """Return how many rows tables have, so that factors of this rank in all always fit.
+
+    The zero row comes first; magnitudes have room of their own, so that a stack which was admitted
+    by its ranks never waits for slots that cannot be.
+    """
+    return 1 + rank_total + _SCALED_STACK * MAGNITUDE_ROWS
 
 
 class SlotTable:
@@ -60,9 +75,9 @@ class SlotTable:
     def can_hold(self, adapters: Sequence[HostAdapter]) -> bool:
         """Say whether these adapters fit now, evicting what nobody wears."""
         wanted = {adapter.digest: adapter for adapter in adapters}
-        missing = sum(a.rank for digest, a in wanted.items() if digest not in self._slots)
+        missing = sum(a.rank_rows for digest, a in wanted.items() if digest not in self._slots)
         idle = sum(
-            len(slot.ranks)
+            slot.adapter.rank_rows
             for digest, slot in self._slots.items()
             if slot.leases == 0 and digest not in wanted
         )
@@ -72,19 +87,28 @@ class SlotTable:
         """Lease a slot for each adapter, filling those that are not resident.
 
         Raises:
-            AdapterMismatch: An adapter names a layer or width this base lacks.
+            AdapterMismatch: An adapter names a layer or width this base lacks, or scales one
+                that has no length.
             SlotsExhausted: They do not fit beside what is worn now.
         """
         for adapter in adapters:
             self._check(adapter)
         if not self.can_hold(adapters):
-            total = sum(adapter.rank for adapter in adapters)
+            total = sum(adapter.rank_rows for adapter in adapters)
             raise SlotsExhausted(
                 f"the stack needs {total} rank rows; {self.capacity} exist and too few are free",
                 hint="wear fewer or smaller adapters, or serve with more slot ranks",
             )
         kept = frozenset(adapter.digest for adapter in adapters)
-        return [self._lease(adapter, kept=kept) for adapter in adapters]
+        leased: list[Slot] = []
+        try:
+            for adapter in adapters:
+                leased.append(self._lease(adapter, kept=kept))
+        except AdapterMismatch:
+            for slot in leased:
+                self.release(slot)
+            raise
+        return leased
 
     def release(self, slot: Slot) -> None:
         """Give one lease back; the adapter stays until its ranks are needed."""
@@ -116,9 +140,9 @@ class SlotTable:
         ]
 
     def _check(self, adapter: HostAdapter) -> None:
-        if adapter.rank > self.capacity:
+        if adapter.rank_rows > self.capacity:
             raise SlotsExhausted(
-                f"{adapter.digest} has rank {adapter.rank}; all slots have {self.capacity}",
+                f"{adapter.digest} has rank {adapter.rank_rows}; all slots have {self.capacity}",
                 hint="serve with more slot ranks",
             )
         for key, packed in adapter.layers.items():
@@ -128,8 +152,8 @@ class SlotTable:
                     f"{adapter.digest} changes {key[0]}:{key[1]}, which this base does not have",
                     hint="the release was checked against another base; publish it for this one",
                 )
-            widths = (packed.down.shape[1], packed.up.shape[1])
-            if widths != (layer.slot_down.shape[1], layer.slot_up.shape[1]):
+            if not _fits(packed, layer=layer):
+                widths = (packed.down.shape[1], packed.up.shape[1])
                 raise AdapterMismatch(
                     f"{adapter.digest} has widths {widths} for {key[0]}:{key[1]}, which differ",
                     hint="the release was checked against another base; publish it for this one",
@@ -147,40 +171,60 @@ class SlotTable:
         return slot
 
     def _fill(self, adapter: HostAdapter, *, kept: frozenset[str]) -> Slot:
-        self._make_room(adapter.rank, kept=kept)
-        ranks, self._free = tuple(self._free[: adapter.rank]), self._free[adapter.rank :]
-        where = _rows(ranks)
-        with torch.inference_mode():
-            for key, packed in adapter.layers.items():
-                layer = self._layers[key]
-                count = packed.down.shape[0]
-                rows = where if count == adapter.rank else _rows(ranks[:count])
-                layer.slot_down[rows] = packed.down.to(layer.slot_down, non_blocking=True)
-                layer.slot_up[rows] = packed.up.to(layer.slot_up, non_blocking=True)
-        active = frozenset(id(self._layers[key]) for key in adapter.layers)
-        slot = Slot(adapter=adapter, ranks=ranks, active=active)
+        self._make_room(adapter.rank_rows, kept=kept)
+        rows = self._take_free(adapter.rank_rows)
+        worn = {key: self._layers[key] for key in adapter.layers}
+        slot = Slot(
+            adapter=adapter,
+            ranks=rows[: adapter.rank],
+            magnitudes=rows[adapter.rank :],
+            active=frozenset(map(id, worn.values())),
+            scaled={
+                axis: frozenset(
+                    id(worn[key])
+                    for key, packed in adapter.layers.items()
+                    if packed.magnitude_axis == axis
+                )
+                for axis in ("inputs", "outputs")
+            },
+        )
         self._slots[adapter.digest] = slot
+        if not fill_layers(adapter, layers=worn, ranks=slot.ranks, magnitudes=slot.magnitudes):
+            self._evict(adapter.digest)
+            raise AdapterMismatch(
+                f"{adapter.digest} scales a part of this base that is zero, or is not finite",
+                hint="wear it on the base it was trained on",
+            )
         return slot
 
-    def _make_room(self, rank: int, *, kept: frozenset[str]) -> None:
+    def _take_free(self, count: int) -> tuple[int, ...]:
+        """Take free rank rows, side by side if there are such: then a fill is plain copies."""
+        free = self._free
+        runs = (i for i in range(len(free) - count + 1) if free[i + count - 1] - free[i] < count)
+        first = next(runs, 0)
+        self._free = free[:first] + free[first + count :]
+        return tuple(free[first : first + count])
+
+    def _make_room(self, rank_rows: int, *, kept: frozenset[str]) -> None:
         for digest in list(self._slots):
-            if len(self._free) >= rank:
+            if len(self._free) >= rank_rows:
                 return
             if self._slots[digest].leases == 0 and digest not in kept:
                 self._evict(digest)
 
     def _evict(self, digest: str) -> None:
         slot = self._slots.pop(digest)
-        rows = _rows(slot.ranks)
-        with torch.inference_mode():
-            for key in slot.adapter.layers:
-                self._layers[key].slot_down[rows] = 0
-                self._layers[key].slot_up[rows] = 0
-        self._free = sorted([*self._free, *slot.ranks])
+        rows = (*slot.ranks, *slot.magnitudes)
+        empty_layers([self._layers[key] for key in slot.adapter.layers], rows=rows)
+        self._free = sorted([*self._free, *rows])
 
 
-def _rows(ranks: tuple[int, ...]) -> slice | list[int]:
-    """Return a slice where the rank rows lie side by side, so that a fill is one plain copy."""
-    if ranks and ranks[-1] - ranks[0] + 1 == len(ranks):
-        return slice(ranks[0], ranks[-1] + 1)
-    return list(ranks)
+def _fits(packed: PackedLayer, *, layer: SlottedLayer) -> bool:
+    outputs, inputs = layer.weight.shape[:2]
+    width = {"inputs": inputs, "outputs": outputs}.get(packed.magnitude_axis, 0)
+    found = 0 if packed.magnitude is None else packed.magnitude.numel()
+    return (packed.down.shape[1], packed.up.shape[1], found) == (
+        layer.slot_down.shape[1],
+        layer.slot_up.shape[1],
+        width,
+    )

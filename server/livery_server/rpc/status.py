@@ -41,6 +41,8 @@ CODES: Mapping[type[Exception], grpc.StatusCode] = {
     engine_errors.EngineError: _Code.INTERNAL,
     engine_errors.BaseNotLoadable: _Code.FAILED_PRECONDITION,
     engine_errors.UnknownSampler: _Code.INVALID_ARGUMENT,
+    engine_errors.SamplerNotServed: _Code.INVALID_ARGUMENT,
+    engine_errors.RowNotPossible: _Code.INVALID_ARGUMENT,
     engine_errors.PromptTooLong: _Code.INVALID_ARGUMENT,
     engine_errors.SlotsExhausted: _Code.RESOURCE_EXHAUSTED,
     engine_errors.AdapterMismatch: _Code.FAILED_PRECONDITION,

@@ -41,8 +41,10 @@ def test_header_alpha_applies(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"lora_alpha": 8, "use_dora": True}, "UNSUPPORTED_DIALECT"),
-        ({"lora_alpha": 8, "peft_type": "LOHA"}, "UNSUPPORTED_DIALECT"),
+        ({"lora_alpha": 8, "use_dora": True}, "INCOMPLETE_PAIR"),
+        ({"lora_alpha": 8, "peft_type": "OFT"}, "UNSUPPORTED_DIALECT"),
+        ({"lora_alpha": 8, "peft_type": "LOHA"}, "ALPHA_UNKNOWN"),
+        ({"lora_alpha": 8, "alpha_pattern": {"attn1.to_q": None}}, "ALPHA_UNKNOWN"),
         ({"lora_alpha": 8, "alpha_pattern": {"(a+)+$": 1}}, "ALPHA_UNKNOWN"),
         ({"lora_alpha": "eight"}, "ALPHA_UNKNOWN"),
         ({"lora_alpha": 0}, "BAD_ALPHA"),

@@ -9,11 +9,6 @@ from tests.registry.fakes import Tensors, kohya_tensors, sd_profile, write
 
 STEM = "lora_unet_mid_block_attentions_0_proj_in"
 FOREIGN = {
-    f"{STEM}.lora_mid.weight": ("UNSUPPORTED_DIALECT", "Tucker"),
-    f"{STEM}.hada_w1_a": ("UNSUPPORTED_DIALECT", "LoHa"),
-    f"{STEM}.lokr_w1": ("UNSUPPORTED_DIALECT", "LoKr"),
-    f"{STEM}.dora_scale": ("UNSUPPORTED_DIALECT", "DoRA"),
-    "base_model.model.mid_block.x.lora_magnitude_vector": ("UNSUPPORTED_DIALECT", "DoRA"),
     f"{STEM}.oft_blocks": ("UNSUPPORTED_DIALECT", "OFT"),
     f"{STEM}.diff": ("UNSUPPORTED_DIALECT", "full differences"),
     f"{STEM}.diff_b": ("UNSUPPORTED_DIALECT", "full differences"),
@@ -50,22 +45,6 @@ def test_foreign_format_is_named(key: str, beside_lora: bool, tmp_path: Path) ->
     assert not report.accepted
     assert problem.reason == reason
     assert what in problem.message and problem.remedy and problem.keys == (key,)
-
-
-def test_large_convolution_is_named(tmp_path: Path) -> None:
-    """A 3x3 convolution is refused as what it is, whether the base has it or not."""
-    profile = sd_profile(with_resnets=True)
-    for block in (0, 7):
-        stem = f"lora_unet_down_blocks_{block}_resnets_0_conv1"
-        tensors: Tensors = {
-            f"{stem}.lora_down.weight": np.ones((2, 8, 3, 3)),
-            f"{stem}.lora_up.weight": np.ones((8, 2, 1, 1)),
-        }
-
-        report = check([write(tmp_path / "x.safetensors", tensors)], profile=profile).report
-
-        assert "UNSUPPORTED_DIALECT" in [problem.reason for problem in report.problems]
-        assert "LoCon" in report.problems[0].message
 
 
 def test_unknown_tensors_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an adapter file to a host adapter, by the road that a publish takes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -18,14 +19,23 @@ from livery_registry.assembly import assemble_manifest
 from livery_server.adapters.packed import HostAdapter, pack
 
 
-def pack_file(file: Path, *, profile: BaseProfile, folder: Path, dtype: torch.dtype) -> HostAdapter:
-    """Check a file, write its canonical form, read it back verified, and pack it."""
-    checked = check([file], profile=profile)
+def pack_file(
+    file: Path,
+    *,
+    profile: BaseProfile,
+    folder: Path,
+    dtype: torch.dtype,
+    trigger_words: Sequence[str] = (),
+    beside: Sequence[Path] = (),
+) -> HostAdapter:
+    """Check a file and what lies beside it, write the canonical form, read it back, and pack it."""
+    checked = check([file, *beside], profile=profile, trigger_words=trigger_words)
     assert checked.report.accepted, checked.report.problems
     path = folder / f"{file.stem}.canonical.safetensors"
     blob = write_canonical(checked, path)
     draft = ReleaseDraft(
-        adapter=AdapterName.parse(f"test/{file.stem}"), version=Version.parse("1.0.0")
+        adapter=AdapterName.parse(f"test/{file.stem.replace('_', '-')}"),
+        version=Version.parse("1.0.0"),
     )
     manifest = assemble_manifest(draft, checked=checked, canonical=blob)
     return pack(read_canonical(path, manifest), manifest=manifest, dtype=dtype)

@@ -10,7 +10,6 @@ import pytest
 
 from livery_server.engine import BaseNotLoadable, EngineSettings, load_engine, profile_of
 from tests.bases import make_tiny_base
-from tests.single_file import write_single_file
 
 
 def test_profile_names_are_classic(tiny_base: Path) -> None:
@@ -46,12 +45,14 @@ def test_missing_base_says_what_to_give(base: str, says: str) -> None:
 
 
 def test_folder_of_other_pipeline_is_refused(tmp_path: Path) -> None:
-    """An SDXL folder is not taken for a Stable Diffusion 1.x one."""
-    index = {"_class_name": "StableDiffusionXLPipeline"}
+    """A folder of another pipeline is named and refused."""
+    index = {"_class_name": "StableDiffusion3Pipeline"}
     (tmp_path / "model_index.json").write_text(json.dumps(index))
 
-    with pytest.raises(BaseNotLoadable, match="StableDiffusionXLPipeline"):
+    with pytest.raises(BaseNotLoadable, match="StableDiffusion3Pipeline") as caught:
         profile_of(str(tmp_path))
+
+    assert "sdxl" in caught.value.hint
 
 
 def test_pickled_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -68,16 +69,6 @@ def test_unknown_device_or_dtype_is_refused(tiny_base: Path, option: str, value:
     """A wrong word in the settings stops the start, with the words that exist."""
     with pytest.raises(BaseNotLoadable, match=value):
         load_engine(EngineSettings(base=str(tiny_base), **{option: value}))
-
-
-def test_single_file_is_the_same_base(tiny_base: Path, tmp_path: Path) -> None:
-    """One checkpoint file in the original layout has the fingerprint of the folder it came from."""
-    file = write_single_file(tiny_base, tmp_path / "tiny.safetensors")
-
-    loaded = profile_of(str(file), config=str(tiny_base))
-
-    assert loaded.fingerprints == profile_of(str(tiny_base)).fingerprints
-    assert loaded.modules == profile_of(str(tiny_base)).modules
 
 
 def test_hub_id_is_loaded_from_cache(tiny_base: Path, tmp_path: Path) -> None:

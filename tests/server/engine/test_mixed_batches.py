@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 import torch
 
-from livery_server.adapters.packed import HostAdapter
+from livery_server.adapters.packed import HostAdapter, lay_out
 from livery_server.engine import SAMPLERS, Engine, Row, RowSpec
+from tests.server.engine.studio import skip_if_absent
 
 TOLERANCE = 1e-9
 
@@ -99,6 +100,7 @@ def test_every_sampler_batches(
     engine: Engine, adapters: dict[str, HostAdapter], sampler: str
 ) -> None:
     """Two rows of one sampler at different steps share passes and equal the lone runs."""
+    skip_if_absent(sampler)
     specs = [
         _spec(((adapters["kohya"], 1.0),), sampler=sampler, steps=5),
         _spec(((adapters["diffusers"], 1.0),), sampler=sampler, steps=7, seed=12),
@@ -173,11 +175,4 @@ def _poison(adapter: HostAdapter) -> HostAdapter:
     key = next(key for key in layers if key[0] == "unet")
     packed = layers[key]
     layers[key] = type(packed)(down=packed.down * float("nan"), up=packed.up)
-    return HostAdapter(
-        digest="sha256:" + "0" * 64,
-        kind=adapter.kind,
-        rank=adapter.rank,
-        layers=layers,
-        tokens=adapter.tokens,
-        resident_bytes=adapter.resident_bytes,
-    )
+    return lay_out(layers, digest="sha256:" + "0" * 64, dtype=packed.down.dtype)

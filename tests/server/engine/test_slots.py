@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from livery_server.adapters.packed import HostAdapter, PackedLayer
+from livery_server.adapters.packed import HostAdapter, PackedLayer, lay_out
 from livery_server.engine import AdapterMismatch, SlotsExhausted
 from livery_server.engine.layers import Binding, SlottedLayer, add_slots
 from livery_server.engine.slots import SlotTable
@@ -26,9 +26,7 @@ def _adapter(name: str, *, rank: int, keys: tuple[tuple[str, str], ...] = KEYS) 
         key: PackedLayer(down=torch.full((rank, 3), value), up=torch.full((rank, 5), value))
         for key in keys
     }
-    return HostAdapter(
-        digest=name, kind="lora", rank=rank, layers=layers, tokens=(), resident_bytes=rank * 8
-    )
+    return lay_out(layers, digest=name)
 
 
 def _assert_tables_are_true(
@@ -103,9 +101,7 @@ def test_foreign_layer_is_refused() -> None:
     layers = _layers(9)
     table = SlotTable(layers, rank_rows=9)
     wide = PackedLayer(down=torch.ones(1, 4), up=torch.ones(1, 5))
-    bad_width = HostAdapter(
-        digest="w", kind="lora", rank=1, layers={KEYS[0]: wide}, tokens=(), resident_bytes=1
-    )
+    bad_width = lay_out({KEYS[0]: wide}, digest="w")
 
     for adapter in (_adapter("x", rank=1, keys=(("unet", "three"),)), bad_width):
         with pytest.raises(AdapterMismatch):
