@@ -19,7 +19,7 @@ ONE_THREAD   := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test faults proto proto-check demo bench soak simulate test-gpu clean help
+.PHONY: setup fmt lint types test oracle faults proto proto-check demo bench soak simulate test-gpu clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -37,7 +37,10 @@ types: setup ## mypy --strict over the three packages
 	$(BIN)/mypy
 
 test: setup ## the fast tests: no network, no GPU
-	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak and not faults" $(ARGS)
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak and not faults and not oracle" $(ARGS)
+
+oracle: setup ## every sampler and stack of every family against diffusers alone, in float64
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m oracle $(ARGS)
 
 faults: setup ## races and kills on a real S3 store: needs LIVERY_TEST_S3, and Debian's Ceph for the kills
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m faults $(ARGS)

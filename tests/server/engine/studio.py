@@ -49,7 +49,7 @@ class Studio:
             "negative_prompt": "blue",
             "stack": tuple((self.adapters[name], weight) for name, weight in stack.items()),
             "seed": 11,
-            "steps": 3,
+            "steps": 4,
             "guidance_scale": 5.0,
             "width": 64,
             "height": 64,

@@ -12,6 +12,8 @@ import torch
 from livery_server.engine import Picture, RowSpec
 from tests.server.engine.studio import Studio, draw, open_studio, run_of
 
+pytestmark = pytest.mark.oracle
+
 TOLERANCE = 1e-9
 VISIBLE = 0.02
 STACKS: Mapping[str, Mapping[str, float]] = {

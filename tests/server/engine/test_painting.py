@@ -8,6 +8,8 @@ import torch
 from livery_server.engine import Picture, RowNotPossible
 from tests.server.engine.studio import Studio, draw, open_studio
 
+pytestmark = pytest.mark.oracle
+
 TOLERANCE = 1e-9
 STACK = {"lora": 0.6, "text": 0.5}
 SAMPLERS = ("ddim", "euler_a", "heun", "dpmpp_2m_sde_karras", "pndm", "lcm", "unipc")

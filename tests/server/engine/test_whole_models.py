@@ -19,6 +19,8 @@ from tests.server.engine.studio import draw, run_of
 from tests.server.engine.wearing import merge
 from tests.writers import write_locon, write_peft_lora
 
+pytestmark = pytest.mark.oracle
+
 TOLERANCE = 1e-9
 NAMES = ("lora", "conv", "dora", "dora2", "words", "locon", "tucker", "decomposed")
 Stack = Sequence[tuple[str, float]]
