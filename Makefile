@@ -17,6 +17,9 @@ OFFLINE      := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY
 # Tests run a server beside the oracle on toy tensors: one thread each beats two that wait for each other.
 ONE_THREAD   := OMP_NUM_THREADS=1
 
+# One file of tests at a time on each of two cores: files share servers and bases among their tests.
+TWO_AT_ONCE  := -n 2 --dist loadfile
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: setup fmt lint types test oracle faults proto proto-check demo bench soak simulate test-gpu clean help
@@ -37,10 +40,10 @@ types: setup ## mypy --strict over the three packages
 	$(BIN)/mypy
 
 test: setup ## the fast tests: no network, no GPU
-	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak and not faults and not oracle" $(ARGS)
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak and not faults and not oracle" $(TWO_AT_ONCE) $(ARGS)
 
 oracle: setup ## every sampler and stack of every family against diffusers alone, in float64
-	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m oracle $(ARGS)
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m oracle $(TWO_AT_ONCE) $(ARGS)
 
 faults: setup ## races and kills on a real S3 store: needs LIVERY_TEST_S3, and Debian's Ceph for the kills
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m faults $(ARGS)
