@@ -8,6 +8,8 @@ from livery_server.engine import PromptStyle, RowNotPossible
 from livery_server.engine.conditioning import Conditioning, Prompt, join_texts
 from tests.server.engine.studio import TOKEN, Studio, draw, open_studio
 
+pytestmark = pytest.mark.oracle
+
 TOLERANCE = 1e-9
 WEIGHTED = PromptStyle(syntax="a1111", windows_max=3)
 LONG = "a red circle, " * 12
