@@ -13,6 +13,8 @@ from livery_server.engine.loading import load_base
 from tests.bases import make_tiny_base
 from tests.single_file import write_single_file
 
+pytestmark = pytest.mark.oracle
+
 FAMILIES = ("sd1", "sd2", "sdxl")
 
 

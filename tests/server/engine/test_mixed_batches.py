@@ -95,6 +95,7 @@ def test_joining_rows_leave_others_alone(engine: Engine, adapters: dict[str, Hos
     torch.testing.assert_close(row.latents, expected, rtol=TOLERANCE, atol=TOLERANCE)
 
 
+@pytest.mark.oracle
 @pytest.mark.parametrize("sampler", sorted(SAMPLERS))
 def test_every_sampler_batches(
     engine: Engine, adapters: dict[str, HostAdapter], sampler: str
