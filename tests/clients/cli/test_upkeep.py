@@ -95,11 +95,14 @@ def test_nothing_is_made_by_looking(livery: Livery, tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_gc_only_tells_unless_told_to_run(livery: Livery, place: Path) -> None:
+@pytest.mark.parametrize("said", [(), ("--dry-run",)])
+def test_gc_only_tells_unless_told_to_run(
+    livery: Livery, place: Path, said: tuple[str, ...]
+) -> None:
     """Without --run nothing is changed; with it, the same is deleted."""
     before = objects(place)
 
-    told = livery("gc", place, "--min-age", "0")
+    told = livery("gc", place, "--min-age", "0", *said)
     after_telling = objects(place)
     done = livery("gc", place, "--min-age", "0", "--run", "--json")
 

@@ -88,7 +88,7 @@ def sign(output: Output, *, release: str, file: Path, url: str | None, reason: s
     """
     names = library(needed_for="livery key sign")
     signing = library("signing", needed_for="livery key sign")
-    private_key = _read_key(file)
+    private_key = read_key(file)
     with told_as_ours():
         key_id = _key_id(signing.public_key_of(private_key))
         if release.startswith("sha256:"):
@@ -214,7 +214,8 @@ def _refuse_other(manifest: Any, release: Any) -> None:
         )
 
 
-def _read_key(file: Path) -> bytes:
+def read_key(file: Path) -> bytes:
+    """Read a private key's file; what is too large to be one is refused."""
     with file.open("rb") as opened_file:
         content = opened_file.read(_KEY_BYTES_MAX + 1)
     if len(content) > _KEY_BYTES_MAX:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import click
 
+from livery.cli.keys import read_key
 from livery.cli.on_site import library, told_as_ours
 from livery.cli.session import Session, with_session
 from livery.errors import InvalidArgument
 from livery.releases import Manifest
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
-_KEY_BYTES_MAX = 16 << 10
 
 
 @click.command()
@@ -48,7 +48,7 @@ def sign(
     names = library(needed_for="livery sign")
     signing = library("signing", needed_for="livery sign")
     trust = library("trust", needed_for="livery sign")
-    private_key = _read_key(key_file)
+    private_key = read_key(key_file)
     with session.connect() as client:
         manifest = client.manifest(ref)
         release = manifest.release
@@ -90,13 +90,3 @@ def _check_files(manifest: Manifest, files: Sequence[Path]) -> None:
                 reason="FILE_MISMATCH",
                 hint=f"it was made from {', '.join(manifest.original_digests) or 'releases'}",
             )
-
-
-def _read_key(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        content = opened.read(_KEY_BYTES_MAX + 1)
-    if len(content) > _KEY_BYTES_MAX:
-        raise InvalidArgument(
-            f"{file} is no private key", reason="FIELD_INVALID", hint="name the file of your key"
-        )
-    return content

@@ -64,7 +64,9 @@ def fsck(output: Output, *, url: str, deep: bool) -> None:
 
 @click.command()
 @url_argument
-@click.option("--run", "is_run", is_flag=True, help="Delete; without it, only tell.")
+@click.option(
+    "--run/--dry-run", "is_run", default=False, help="Delete, or only tell, which is the default."
+)
 @click.option(
     "--min-age",
     metavar="AGE",
