@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from livery_registry.errors import InvalidField
-from livery_registry.manifest import BlobRef, Manifest, Target, TokenVectors
+from livery_registry.manifest import BlobRef, ChangeTarget, Manifest, Target, TokenVectors
 from livery_registry.release import ReleaseDraft
 from livery_registry.report import Checked
 
@@ -37,6 +37,17 @@ def assemble_manifest(draft: ReleaseDraft, *, checked: Checked, canonical: BlobR
                 magnitude_axis=x.axis,
             )
             for x in checked.layers
+        ),
+        changes=tuple(
+            ChangeTarget(
+                component=x.component,
+                parameter=x.parameter,
+                method=x.method,
+                scale=x.scale,
+                parts=tuple(x.parts),
+                options=x.options,
+            )
+            for x in checked.changes
         ),
         rank=report.rank,
         tokens=tuple(

@@ -2,7 +2,8 @@
 """The canonical file of a release: one layout for every dialect, byte for byte repeatable.
 
 Keys are `{component}:{module}:down` [rank, in] ([rank, in, height, width] for a larger kernel),
-`…:up` [out, rank], `…:magnitude` [in or out] for a DoRA, and `{component}:tokens` [n, width].
+`…:up` [out, rank], `…:magnitude` [in or out] for a DoRA, `{component}:tokens` [n, width], and for
+what is not low-rank `{component}:{parameter}:{method}.{part}`, shaped as its writer has it.
 Element types stay as they are (BF16 and F64 become F32, and so does what was multiplied out); alpha
 is not applied: the scale of each layer is in the manifest.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -24,7 +26,7 @@ from livery_registry.digest import Digest, sha256_file
 from livery_registry.errors import CorruptRegistry
 from livery_registry.intake.header import TensorFile, open_tensors
 from livery_registry.intake.limits import IntakeLimits
-from livery_registry.manifest import BlobRef, Manifest, Target
+from livery_registry.manifest import BlobRef, ChangeTarget, Manifest, Target
 from livery_registry.report import Checked, Problem
 
 CANONICAL_NAME = "canonical.safetensors"
@@ -62,16 +64,39 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A change of one parameter that is not low-rank, so that only a merged copy can wear it.
+
+    Attributes:
+        component: `unet` or a text encoder.
+        parameter: Name of the parameter as the base profile has it: `….weight` or `….bias`.
+        method: One of `manifest.CHANGE_METHODS`.
+        scale: What the change is multiplied with; not applied to the arrays.
+        options: What else the method must know.
+        parts: Its arrays by name, float16 or float32.
+    """
+
+    component: str
+    parameter: str
+    method: str
+    scale: float
+    options: Mapping[str, float | str | bool]
+    parts: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Canonical:
     """What a canonical file holds. The arrays are private memory maps: writing them is harmless.
 
     Attributes:
         layers: The layers, in the order of the manifest.
         tokens: Component to vectors [n, width]; rows in the order of the manifest's tokens.
+        changes: What is not low-rank, in the order of the manifest.
     """
 
     layers: tuple[Layer, ...]
     tokens: Mapping[str, NDArray[Any]]
+    changes: tuple[Change, ...] = ()
 
 
 def write_canonical(checked: Checked, path: Path) -> BlobRef:
@@ -84,13 +109,14 @@ def write_canonical(checked: Checked, path: Path) -> BlobRef:
     tensors = dict(_tensors(checked))
     # Wider elements first, so that every tensor is aligned to its own element size.
     ordered = sorted(tensors, key=lambda key: (-tensors[key].dtype.itemsize, key))
-    hasher = hashlib.sha256()
-    size_bytes = 0
-    with path.open("xb") as file:
-        for chunk in _chunks({key: tensors[key] for key in ordered}):
-            hasher.update(chunk)
-            size_bytes += file.write(chunk)
-    return BlobRef(name=CANONICAL_NAME, sha256=Digest(hasher.hexdigest()), bytes=size_bytes)
+    chunks = list(_chunks({key: tensors[key] for key in ordered}))
+    # Hashing lets other threads run: on two cores the file is written meanwhile.
+    with ThreadPoolExecutor(1) as pool, path.open("xb") as file:
+        digest = pool.submit(_hash, chunks)
+        size_bytes = sum(map(file.write, chunks))
+    for source in {layer.factors.source for layer in checked.layers}:
+        source.forget()
+    return BlobRef(name=CANONICAL_NAME, sha256=digest.result(), bytes=size_bytes)
 
 
 def read_canonical(path: Path, manifest: Manifest, *, verify: bool = True) -> Canonical:
@@ -114,10 +140,11 @@ def read_canonical(path: Path, manifest: Manifest, *, verify: bool = True) -> Ca
         raise _corrupt(path, detail=file.message)
     try:
         layers = tuple(_layer(file, target) for target in manifest.targets)
+        changes = tuple(_change(file, target) for target in manifest.changes)
         tokens = {name: file.read(f"{name}:tokens") for name in _components(manifest)}
     except KeyError as error:
         raise _corrupt(path, detail=f"it has no tensor {error}") from error
-    return Canonical(layers=layers, tokens=MappingProxyType(tokens))
+    return Canonical(layers=layers, tokens=MappingProxyType(tokens), changes=changes)
 
 
 def _layer(file: TensorFile, target: Target) -> Layer:
@@ -135,6 +162,18 @@ def _layer(file: TensorFile, target: Target) -> Layer:
     )
 
 
+def _change(file: TensorFile, target: ChangeTarget) -> Change:
+    prefix = f"{target.component}:{target.parameter}:{target.method}"
+    return Change(
+        component=target.component,
+        parameter=target.parameter,
+        method=target.method,
+        scale=target.scale,
+        options=target.options,
+        parts=MappingProxyType({part: file.read(f"{prefix}.{part}") for part in target.parts}),
+    )
+
+
 def _tensors(checked: Checked) -> Iterator[tuple[str, NDArray[Any]]]:
     for layer in checked.layers:
         prefix = f"{layer.component}:{layer.module}"
@@ -144,6 +183,10 @@ def _tensors(checked: Checked) -> Iterator[tuple[str, NDArray[Any]]]:
         magnitude = layer.factors.read_magnitude()
         if magnitude is not None:
             yield f"{prefix}:magnitude", magnitude
+    for change in checked.changes:
+        prefix = f"{change.component}:{change.parameter}:{change.method}"
+        for part, found in change.read().items():
+            yield f"{prefix}.{part}", _kept(found)
     vectors: dict[str, list[NDArray[Any]]] = {}
     for token in checked.tokens:
         found = _kept(token.source.read(token.key))
@@ -171,6 +214,13 @@ def _chunks(tensors: Mapping[str, NDArray[Any]]) -> Iterable[bytes | memoryview]
     yield len(text).to_bytes(8, "little") + text
     for found in tensors.values():
         yield np.ascontiguousarray(found).reshape(-1).data.cast("B")
+
+
+def _hash(chunks: Iterable[bytes | memoryview]) -> Digest:
+    hasher = hashlib.sha256()
+    for chunk in chunks:
+        hasher.update(chunk)
+    return Digest(hasher.hexdigest())
 
 
 def _components(manifest: Manifest) -> Iterable[str]:

@@ -26,6 +26,8 @@ PURPOSES = ("", "concept", "style", "subject")
 """Why a release exists; empty when the author did not say."""
 MAGNITUDE_AXES = ("", "inputs", "outputs")
 """What a magnitude (of DoRA) can scale; empty without one."""
+CHANGE_METHODS = ("dense", "hadamard", "kronecker", "oft", "boft", "ia3", "glora", "lora")
+"""How a change that only a merged copy can wear may be written."""
 MANIFEST_BYTES_MAX = 16 << 20
 """Largest manifest that is read."""
 
@@ -64,6 +66,35 @@ class Target:
     rank: int
     scale: float
     magnitude_axis: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeTarget:
+    """One parameter that the release changes in a way that slots have no place for.
+
+    Attributes:
+        component: `unet` or a text encoder.
+        parameter: `….weight` or `….bias` of a module, as the base profile has it.
+        method: One of `CHANGE_METHODS`.
+        scale: What the change is multiplied with; finite.
+        parts: Names of its arrays in the canonical file.
+        options: What else the method must know; finite numbers, words, truths.
+    """
+
+    component: str
+    parameter: str
+    method: str
+    scale: float
+    parts: tuple[str, ...]
+    options: Mapping[str, float | str | bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.method not in CHANGE_METHODS or not self.parts or not math.isfinite(self.scale):
+            raise _invalid(f"{self.parameter} has an impossible change")
+        for option in self.options.values():
+            if not isinstance(option, str) and not math.isfinite(option):
+                raise _invalid(f"an option of {self.parameter} is not finite")
+        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +160,8 @@ class Manifest:
         original: The files as the author sent them; none for a recipe.
         canonical: The one file that is served; None for a recipe.
         members: What a recipe combines; empty for every other kind.
-        targets: Layers it changes, by component and module.
+        targets: Layers it changes by a low-rank pair, by component and module.
+        changes: Parameters it changes otherwise, by component and parameter.
         rank: Largest rank; 0 without layers.
         tokens: Placeholder tokens it teaches.
         trigger_words: Words that wake it in a prompt.
@@ -150,6 +182,7 @@ class Manifest:
     canonical: BlobRef | None
     members: tuple[Member, ...] = ()
     targets: tuple[Target, ...] = ()
+    changes: tuple[ChangeTarget, ...] = ()
     rank: int = 0
     tokens: tuple[TokenVectors, ...] = ()
     trigger_words: tuple[str, ...] = ()
@@ -164,7 +197,7 @@ class Manifest:
             raise _invalid(f"unknown kind {self.kind!r} or purpose {self.purpose!r}")
         if self.kind == "recipe":
             self._check_recipe()
-        elif not (self.original and self.canonical and (self.targets or self.tokens)):
+        elif not (self.original and self.canonical and self.has_effect):
             raise _invalid("a release has at least one file and one layer or token")
         if not all(math.isfinite(target.scale) and target.rank > 0 for target in self.targets):
             raise _invalid("a target has a rank above 0 and a finite scale")
@@ -174,12 +207,22 @@ class Manifest:
         object.__setattr__(self, "training", MappingProxyType(dict(self.training)))
 
     def _check_recipe(self) -> None:
-        if self.original or self.canonical or self.targets or self.tokens:
+        if self.original or self.canonical or self.has_effect:
             raise _invalid("a recipe has members and nothing of its own")
         if not 0 < len(self.members) <= MEMBERS_MAX:
             raise _invalid(f"a recipe has 1 to {MEMBERS_MAX} members, not {len(self.members)}")
         if len({member.digest for member in self.members}) < len(self.members):
             raise _invalid("a recipe names a release twice")
+
+    @property
+    def has_effect(self) -> bool:
+        """Say whether it changes or teaches anything by itself."""
+        return bool(self.targets or self.changes or self.tokens)
+
+    @property
+    def is_merged_only(self) -> bool:
+        """Say whether a part of it is not low-rank, so that only a merged copy can wear it."""
+        return bool(self.changes)
 
     @property
     def digest(self) -> Digest:
@@ -201,6 +244,7 @@ class Manifest:
                 "canonical": blob_to_json(self.canonical) if self.canonical else None,
                 **({"members": [m.to_json() for m in self.members]} if self.members else {}),
                 "targets": [_target_to_json(target) for target in self.targets],
+                **({"changes": [_change_to_json(x) for x in self.changes]} if self.changes else {}),
                 "rank": self.rank,
                 "tokens": [[t.token, t.component, t.count] for t in self.tokens],
                 "trigger_words": list(self.trigger_words),
@@ -263,6 +307,7 @@ def _from_document(document: Any) -> Manifest:
         canonical=blob_from_json(document["canonical"]) if document["canonical"] else None,
         members=tuple(Member.from_json(row) for row in document.get("members", ())),
         targets=tuple(_target_from_json(*row) for row in document["targets"]),
+        changes=tuple(_change_from_json(row) for row in document.get("changes", ())),
         rank=int(document["rank"]),
         tokens=tokens_from_json(document["tokens"]),
         trigger_words=tuple(str(word) for word in document["trigger_words"]),
@@ -290,6 +335,30 @@ def _target_from_json(
         scale=float(scale),
         magnitude_axis=str(magnitude_axis),
     )
+
+
+def _change_to_json(change: ChangeTarget) -> list[Any]:
+    row = [change.component, change.parameter, change.method, change.scale, list(change.parts)]
+    return [*row, dict(change.options)] if change.options else row
+
+
+def _change_from_json(row: Any) -> ChangeTarget:
+    component, parameter, method, scale, parts, *rest = row
+    options = rest[0] if rest else {}
+    return ChangeTarget(
+        component=str(component),
+        parameter=str(parameter),
+        method=str(method),
+        scale=float(scale),
+        parts=tuple(str(part) for part in parts),
+        options={str(name): _option(value) for name, value in options.items()},
+    )
+
+
+def _option(value: Any) -> float | str | bool:
+    if not isinstance(value, float | int | str | bool):
+        raise ValueError(f"{value!r} is no option")
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def tokens_from_json(rows: Any) -> tuple[TokenVectors, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -54,12 +54,17 @@ class BaseProfile:
         fingerprints: Component to `sha256:…` of its weights.
         modules: Component to module name to shape.
         token_widths: Component to width of its token embedding.
+        vectors: Component to parameter name to width: weights and biases of norms, and biases of
+            the modules. Empty in a profile that an older Livery wrote.
+        names: What people call the base, like a hub id or the name of its file; informative only.
     """
 
     family: str
     fingerprints: Mapping[str, str]
     modules: Mapping[str, Mapping[str, ModuleShape]]
     token_widths: Mapping[str, int]
+    vectors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.family:
@@ -68,10 +73,14 @@ class BaseProfile:
             Digest.parse(text)
         if any(width < 1 for width in self.token_widths.values()):
             raise _invalid("a token embedding has at least one dimension")
+        if any(width < 1 for found in self.vectors.values() for width in found.values()):
+            raise _invalid("a bias or a norm has at least one number")
         frozen = {name: MappingProxyType(dict(found)) for name, found in self.modules.items()}
         object.__setattr__(self, "fingerprints", MappingProxyType(dict(self.fingerprints)))
         object.__setattr__(self, "modules", MappingProxyType(frozen))
         object.__setattr__(self, "token_widths", MappingProxyType(dict(self.token_widths)))
+        vectors = {name: MappingProxyType(dict(found)) for name, found in self.vectors.items()}
+        object.__setattr__(self, "vectors", MappingProxyType(vectors))
 
     @property
     def fingerprint(self) -> str:
@@ -88,12 +97,16 @@ class BaseProfile:
             }
             for component, found in sorted(self.modules.items())
         }
-        document = {
+        document: dict[str, Any] = {
             "family": self.family,
             "fingerprints": dict(self.fingerprints),
             "modules": modules,
             "token_widths": dict(self.token_widths),
         }
+        if self.vectors:
+            document["vectors"] = {name: dict(found) for name, found in self.vectors.items()}
+        if self.names:
+            document["names"] = list(self.names)
         return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -113,6 +126,11 @@ class BaseProfile:
                     for component, found in document["modules"].items()
                 },
                 token_widths={str(k): int(v) for k, v in document["token_widths"].items()},
+                names=tuple(str(name) for name in document.get("names", ())),
+                vectors={
+                    str(component): {str(name): int(width) for name, width in found.items()}
+                    for component, found in document.get("vectors", {}).items()
+                },
             )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise _invalid(f"not a profile of a base: {error!r}") from error

@@ -129,6 +129,7 @@ class Release:
         original_bytes: Bytes of the author's files.
         resident_bytes: Bytes of the canonical file.
         dialect: Who wrote the author's files.
+        is_merged_only: Whether a part of it is not low-rank: only a merged copy can wear it.
         notes: Free text.
         licence: SPDX id or free text.
         training: Short fields of the trainer's metadata; the manifest has all of them.
@@ -163,6 +164,7 @@ class Release:
     original_bytes: int
     resident_bytes: int
     dialect: str
+    is_merged_only: bool = False
     notes: str
     licence: str
     training: Mapping[str, str]
@@ -294,13 +296,15 @@ def summarise(manifest: Manifest) -> dict[str, Any]:
         "trigger_words": list(manifest.trigger_words),
         "tokens": [[t.token, t.component, t.count] for t in manifest.tokens],
         "rank": manifest.rank,
-        "target_count": len(manifest.targets) or sum(t.count for t in manifest.tokens),
+        "target_count": len(manifest.targets) + len(manifest.changes)
+        or sum(t.count for t in manifest.tokens),
         "original": [str(blob.sha256) for blob in manifest.original],
         "original_bytes": sum(blob.bytes for blob in manifest.original),
         "canonical": str(manifest.canonical.sha256) if manifest.canonical else None,
         "members": [member.to_json() for member in manifest.members],
         "resident_bytes": manifest.canonical.bytes if manifest.canonical else 0,
         "dialect": manifest.dialect,
+        **({"is_merged_only": True} if manifest.is_merged_only else {}),
         "notes": manifest.notes,
         "licence": manifest.licence,
         "training": dict(list(short.items())[:SUMMARY_TRAINING_KEYS_MAX]),
@@ -344,6 +348,7 @@ def release_from_summary(
         original_bytes=int(summary["original_bytes"]),
         resident_bytes=int(summary["resident_bytes"]),
         dialect=str(summary["dialect"]),
+        is_merged_only=bool(summary.get("is_merged_only", False)),
         notes=str(summary["notes"]),
         licence=str(summary["licence"]),
         training={str(k): str(v) for k, v in summary["training"].items()},

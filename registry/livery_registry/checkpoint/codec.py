@@ -100,6 +100,7 @@ def read_release(
         original_bytes=original_bytes,
         resident_bytes=resident_bytes,
         dialect=texts[dialect],
+        is_merged_only="merged" in rare,
         notes=notes,
         licence=texts[licence],
         training={texts[key]: value for key, value in training},
@@ -145,6 +146,7 @@ def _rare_to_json(release: Release) -> dict[str, Any]:
         "tokens": [[t.token, t.component, t.count] for t in release.tokens],
         "members": [member.to_json() for member in release.members],
         "signatures": [[s.key_id, s.signature, s.seq] for s in release.signatures],
+        "merged": release.is_merged_only,
     }
     standing = {flag: getattr(release, why) for flag, why in _STANDINGS if getattr(release, flag)}
     return {**{name: rows for name, rows in found.items() if rows}, **standing}

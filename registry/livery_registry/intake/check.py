@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from livery_registry.digest import sha256_file
+from livery_registry.digest import Digest, Hashing
 from livery_registry.intake.dialect import Context, Dialect, Reading
 from livery_registry.intake.diffusers_keys import Diffusers
 from livery_registry.intake.foreign import find_foreign
@@ -17,6 +18,7 @@ from livery_registry.intake.kohya import Kohya
 from livery_registry.intake.limits import IntakeLimits
 from livery_registry.intake.peft_config import read_config
 from livery_registry.intake.peft_keys import Peft
+from livery_registry.intake.pickles import PickleReader, is_pickled, open_pickled
 from livery_registry.intake.textual_inversion import TextualInversion
 from livery_registry.intake.verdict import Findings, report_on
 from livery_registry.profile import BaseProfile
@@ -28,7 +30,7 @@ DIALECTS: tuple[Dialect, ...] = (Kohya(), Diffusers(), Peft(), TextualInversion(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Opened:
-    files: tuple[CheckedFile, ...] = ()
+    files: tuple[tuple[Path, Hashing], ...] = ()
     tensors: tuple[TensorFile, ...] = ()
     config: Mapping[str, Any] | None = None
     problems: tuple[Problem, ...] = ()
@@ -41,6 +43,7 @@ def check(
     kind: str | None = None,
     trigger_words: Sequence[str] = (),
     limits: IntakeLimits | None = None,
+    pickles: PickleReader | None = None,
 ) -> Checked:
     """Check files without publishing them. Never raises for what is in them.
 
@@ -50,14 +53,19 @@ def check(
         kind: What the author says they are, or None.
         trigger_words: Words that the author gives.
         limits: Bounds; None for the defaults.
+        pickles: What reads pickled files; None refuses them.
 
     Raises:
         OSError: A file cannot be opened or read.
     """
     limits = limits or IntakeLimits()
-    opened = _open(files, limits=limits)
+    opened = _open(files, limits=limits, pickles=pickles)
     context = Context(
-        profile=profile, limits=limits, trigger_words=tuple(trigger_words), config=opened.config
+        profile=profile,
+        limits=limits,
+        trigger_words=tuple(trigger_words),
+        config=opened.config,
+        files=opened.tensors,
     )
     dialect, reading = ("", Reading(problems=opened.problems))
     if not opened.problems:
@@ -69,7 +77,7 @@ def check(
     return _checked(report, opened=opened, reading=reading, profile=profile)
 
 
-def _open(files: Sequence[Path], *, limits: IntakeLimits) -> _Opened:
+def _open(files: Sequence[Path], *, limits: IntakeLimits, pickles: PickleReader | None) -> _Opened:
     if not 0 < len(files) <= limits.files_max:
         problem = Problem(
             reason="TOO_LARGE" if files else "EMPTY",
@@ -77,13 +85,13 @@ def _open(files: Sequence[Path], *, limits: IntakeLimits) -> _Opened:
             remedy="Send the adapter's own files only.",
         )
         return _Opened(problems=(problem,))
-    checked: list[CheckedFile] = []
+    hashed: list[tuple[Path, Hashing]] = []
     tensors: list[TensorFile] = []
     configs: list[Mapping[str, Any]] = []
     problems: list[Problem] = []
     for path in files:
         config = read_config(path)
-        found = None if config is not None else open_tensors(path, limits=limits)
+        found = None if config is not None else _open_one(path, limits=limits, pickles=pickles)
         if config is not None:
             configs.append(config)
         if isinstance(found, Problem):
@@ -91,22 +99,23 @@ def _open(files: Sequence[Path], *, limits: IntakeLimits) -> _Opened:
             continue
         if found is not None:
             tensors.append(found)
-        checked.append(
-            CheckedFile(
-                path=path,
-                name=file_name(path),
-                digest=sha256_file(path),
-                size_bytes=path.stat().st_size,
-            )
-        )
+        hashed.append((path, Hashing(path)))
     if len(configs) > 1:
         problems.append(_two_configs())
     return _Opened(
-        files=tuple(checked),
+        files=tuple(hashed),
         tensors=tuple(tensors),
         config=configs[0] if configs else None,
         problems=tuple(problems),
     )
+
+
+def _open_one(
+    path: Path, *, limits: IntakeLimits, pickles: PickleReader | None
+) -> TensorFile | Problem:
+    if is_pickled(path):
+        return open_pickled(path, reader=pickles, limits=limits)
+    return open_tensors(path, limits=limits)
 
 
 def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Reading]:
@@ -121,7 +130,7 @@ def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Readin
     if not any(file.tensors for file in files):
         return "", Reading(problems=(_no_tensors(),))
     shares = {d.name: [d.claimed(file) for file in files] for d in DIALECTS}
-    speaking = [d for d in DIALECTS if any(shares[d.name])]
+    speaking = _without_guesses([d for d in DIALECTS if any(shares[d.name])])
     if len(speaking) != 1:
         keys = tuple(
             sorted(next(iter(share)) for d in speaking for share in shares[d.name] if share)
@@ -140,15 +149,25 @@ def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Readin
     return dialect.name, _merge([dialect.read(file, context=context) for file in files])
 
 
+def _without_guesses(speaking: list[Dialect]) -> list[Dialect]:
+    """Leave out a textual inversion beside another: it is known by shapes, the others by names."""
+    named = [dialect for dialect in speaking if dialect.name != TextualInversion.name]
+    return named if len(named) == 1 else speaking
+
+
 def _merge(readings: Sequence[Reading]) -> Reading:
     layers = sorted((x for r in readings for x in r.layers), key=lambda x: (x.component, x.module))
-    problems = [p for r in readings for p in r.problems]
-    names = [(layer.component, layer.module) for layer in layers]
-    twice = (
-        sorted({f"{c}.{m}" for c, m in names if names.count((c, m)) > 1})
-        if (len(set(names)) < len(names))
-        else []
+    changes = sorted(
+        (x for r in readings for x in r.changes), key=lambda x: (x.component, x.parameter)
     )
+    problems = [p for r in readings for p in r.problems]
+    names = Counter(
+        [
+            *(f"{x.component}.{x.module}.weight" for x in layers),
+            *(f"{x.component}.{x.parameter}" for x in changes),
+        ]
+    )
+    twice = sorted(name.removesuffix(".weight") for name, count in names.items() if count > 1)
     if twice:
         problems.append(
             Problem(
@@ -160,8 +179,10 @@ def _merge(readings: Sequence[Reading]) -> Reading:
         )
     return Reading(
         layers=tuple(layers),
+        changes=tuple(changes),
         tokens=tuple(x for r in readings for x in r.tokens),
         applied=frozenset(f"{i}:{key}" for i, r in enumerate(readings) for key in r.applied),
+        alphas=frozenset().union(*(r.alphas for r in readings)),
         problems=tuple(problems),
     )
 
@@ -169,11 +190,18 @@ def _merge(readings: Sequence[Reading]) -> Reading:
 def _checked(report: Report, *, opened: _Opened, reading: Reading, profile: BaseProfile) -> Checked:
     return Checked(
         report=report,
-        files=opened.files,
+        files=tuple(_checked_file(path, digest=found.result()) for path, found in opened.files),
         layers=reading.layers if report.accepted else (),
+        changes=reading.changes if report.accepted else (),
         tokens=reading.tokens if report.accepted else (),
         base_family=profile.family,
         base_fingerprint=profile.fingerprint,
+    )
+
+
+def _checked_file(path: Path, *, digest: Digest) -> CheckedFile:
+    return CheckedFile(
+        path=path, name=file_name(path), digest=digest, size_bytes=path.stat().st_size
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from livery_registry.intake.header import TensorFile
 from livery_registry.intake.limits import IntakeLimits
 from livery_registry.profile import BaseProfile
-from livery_registry.report import CheckedLayer, CheckedToken, Problem
+from livery_registry.report import CheckedChange, CheckedLayer, CheckedToken, Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +22,14 @@ class Context:
         limits: Bounds.
         trigger_words: Words that the author gave.
         config: The `adapter_config.json` that came along, or None.
+        files: All files of the release, of which the one being read is one.
     """
 
     profile: BaseProfile
     limits: IntakeLimits
     trigger_words: tuple[str, ...] = ()
     config: Mapping[str, Any] | None = None
+    files: tuple[TensorFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +38,18 @@ class Reading:
 
     Attributes:
         layers: Sound low-rank pairs.
+        changes: Sound changes that are not low-rank.
         tokens: Sound placeholder tokens.
         applied: Keys of the file that these use up.
+        alphas: Every alpha that was resolved.
         problems: What is wrong with the other keys, or with the file.
     """
 
     layers: tuple[CheckedLayer, ...] = ()
+    changes: tuple[CheckedChange, ...] = ()
     tokens: tuple[CheckedToken, ...] = ()
     applied: frozenset[str] = field(default_factory=frozenset)
+    alphas: frozenset[float] = frozenset()
     problems: tuple[Problem, ...] = ()
 
 

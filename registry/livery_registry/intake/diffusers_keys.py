@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from livery_registry.intake.dialect import Context, Reading
+from livery_registry.intake.group import Alpha
 from livery_registry.intake.header import TensorFile
-from livery_registry.intake.layer import Alpha
 from livery_registry.intake.module_names import Modules, dotted_modules
 from livery_registry.intake.pairs import Place, pair_up
 from livery_registry.intake.peft_config import alpha_from, header_config, refuse_config
@@ -21,6 +21,8 @@ _SUFFIXES = (
     (".lora_linear_layer.up.weight", "up"),
     ("_lora.down.weight", "down"),
     ("_lora.up.weight", "up"),
+    (".lora_B.bias", "up_bias"),
+    (".lora_B.default.bias", "up_bias"),
     (".lora_magnitude_vector", "magnitude_vector"),
     (".lora_magnitude_vector.weight", "magnitude_vector"),
     (".lora_magnitude_vector.default.weight", "magnitude_vector"),
@@ -70,14 +72,20 @@ def _place(key: str, *, modules: Modules) -> Place | None:
         if full.endswith(suffix):
             stem = full.removesuffix(suffix)
             if suffix.startswith("_"):
-                stem = _attention_processor_stem(stem)
+                stem = _oldest_stem(stem)
             target = modules.get(stem)
             if target is not None:
                 return Place(component=target[0], module=target[1], part=part)
     return None
 
 
-def _attention_processor_stem(stem: str) -> str:
-    """Undo the names of the oldest files: `attn1.processor.to_out` is `attn1.to_out.0`."""
+def _oldest_stem(stem: str) -> str:
+    """Undo the names of the oldest files: `attn1.processor.to_out` is `attn1.to_out.0`.
+
+    They called the layers of text encoders alike: `self_attn.to_q` is `self_attn.q_proj`.
+    """
     stem = stem.replace(".processor.", ".")
-    return f"{stem}.0" if stem.endswith(".to_out") else stem
+    before, _, name = stem.rpartition(".to_")
+    if before.endswith(".self_attn"):
+        return f"{before}.{name}_proj"
+    return f"{stem}.0" if name == "out" else stem

@@ -8,8 +8,10 @@ family is judged by its layers alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 from livery_registry.intake.header import TensorFile
 from livery_registry.report import Problem
@@ -18,8 +20,12 @@ FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
 """Width of the text that a family's UNet reads."""
 
 _DOWN = r"(?:lora_down|lora_A(?:\.default)?|lora[._]down|lora_linear_layer\.down)\.weight"
-_TEXT_READER = re.compile(rf".*attn2[._](?:processor[._])?to_[kv].*(?:{_DOWN}|hada_w1_b)$")
-_TEXT_LAYER = re.compile(rf"lora_te_.*(?:q_proj|k_proj|v_proj|fc1)\.(?:{_DOWN}|hada_w1_b)$")
+_TEXT_READER = re.compile(
+    rf".*attn2[._](?:processor[._])?to_[kv].*(?:{_DOWN}|hada_w1_b|b2\.weight|diff)$"
+)
+_TEXT_LAYER = re.compile(
+    rf"lora_te_.*(?:q_proj|k_proj|v_proj|fc1)\.(?:{_DOWN}|hada_w1_b|b2\.weight|diff)$"
+)
 _NAMES_OF_SDXL = re.compile(r"lora_te[12]_|text_encoder_2\.|clip_[lg]$")
 _WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("sdxl", re.compile(r"sdxl|stable-diffusion-xl")),
@@ -28,7 +34,14 @@ _WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("sd3", re.compile(r"sd_?3|stable-diffusion-3")),
     ("flux", re.compile(r"flux")),
 )
-_WORD_KEYS = ("ss_base_model_version", "modelspec.architecture")
+_BASE_NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("sdxl", re.compile(r"(?:^|/)(?:stable-diffusion-xl|sdxl)-")),
+    ("sd1", re.compile(r"(?:^|/)stable-diffusion-v1-")),
+    ("sd2", re.compile(r"(?:^|/)stable-diffusion-2(?:-|$)")),
+    ("sd3", re.compile(r"(?:^|/)stable-diffusion-3(?:[.-]|$)")),
+    ("flux", re.compile(r"(?:^|/)flux\.")),
+)
+_WORD_KEYS = ("livery.base_family", "ss_base_model_version", "modelspec.architecture")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +52,25 @@ class Evidence:
     why: str
 
 
-def find_evidence(files: Sequence[TensorFile]) -> Evidence | None:
+def find_evidence(
+    files: Sequence[TensorFile], *, config: Mapping[str, Any] | None = None
+) -> Evidence | None:
     """Return the best evidence of the family that files were made for."""
-    return next((found for source in _SOURCES for file in files for found in source(file)), None)
+    evidence = (found for source in _SOURCES for file in files for found in source(file))
+    return next(chain(evidence, _by_base_name(config or {})), None)
 
 
-def wrong_family(files: Sequence[TensorFile], *, family: str) -> tuple[Problem, ...]:
-    """Return a problem if files show that they are for another family than this one."""
-    evidence = find_evidence(files)
+def wrong_family(
+    files: Sequence[TensorFile], *, family: str, config: Mapping[str, Any] | None = None
+) -> tuple[Problem, ...]:
+    """Return a problem if files show that they are for another family than this one.
+
+    Args:
+        files: The files.
+        family: The family of the base at hand.
+        config: The `adapter_config.json` beside them, or None.
+    """
+    evidence = find_evidence(files, config=config)
     if evidence is None or evidence.family == family:
         return ()
     return (
@@ -77,6 +101,14 @@ def _by_word(file: TensorFile) -> Iterator[Evidence]:
         for family, pattern in _WORDS:
             if pattern.match(word):
                 yield Evidence(family=family, why=f"its metadata says {key} {word[:60]}")
+
+
+def _by_base_name(config: Mapping[str, Any]) -> Iterator[Evidence]:
+    """PEFT keeps the hub id of its base; only names that everybody knows are understood."""
+    name = config.get("base_model_name_or_path")
+    for family, pattern in _BASE_NAMES if isinstance(name, str) else ():
+        if pattern.search(str(name).lower()):
+            yield Evidence(family=family, why=f"its configuration says {str(name)[:60]}")
 
 
 def _words(file: TensorFile) -> Iterable[tuple[str, str]]:

@@ -14,7 +14,10 @@ _AS_LORA = (
     "Export it as a plain LoRA (lora_down/lora_up), for example with the trainer's converter."
 )
 _LAYERS_ONLY = "Train or export it for linear layers and convolutions only."
-_EXTRACT = "Extract a LoRA from it with the trainer's extraction script, and publish that."
+_EXTRACT = (
+    "Extract an adapter from it, `livery extract CHECKPOINT --base BASE --out FILE`, where BASE is "
+    "what it was trained from (add --low-rank-only to wear it row by row), and publish that."
+)
 _OF_SDXL = "made for SDXL"
 _OTHER_BASE = "Serve it on a base of its own family, or train it on this one."
 
@@ -51,12 +54,11 @@ _FORMATS = (
         _OTHER_BASE,
         reason="WRONG_FAMILY",
     ),
-    _format(r".*\.(?:oft_|boft_)", "an OFT or BOFT", _AS_LORA),
-    _format(r".*\.(?:diff|diff_b|w_norm|b_norm)$", "full differences (diff, norms)", _EXTRACT),
-    _format(r".*\.[ab][12]\.weight$", "a GLoRA", _AS_LORA),
-    _format(r".*(?:\.on_input$|\.ia3_)", "an IA3", _AS_LORA),
+    _format(r"oft_(?:unet|te)", "an OFT of kohya's own network module", _AS_LORA),
+    _format(r".*\.bm\.weight$", "a GLoRA with a core", _AS_LORA),
+    _format(r".*\.ln_tuning_layers\.", "a PEFT LN_TUNING, which replaces norms", _AS_LORA),
     _format(
-        r".*\.lora(?:_linear_layer)?[._](?:A|B|up|down)\.bias$", "a LoRA with biases", _AS_LORA
+        r".*\.lora(?:_linear_layer)?[._](?:A|down)\.bias$", "a LoRA with inner biases", _AS_LORA
     ),
     _format(r".*\.lora_embedding_[AB]", "a LoRA of an embedding", _LAYERS_ONLY),
     _format(r".*\.(?:vera_|hra_|poly_)", "a PEFT method other than LoRA", _AS_LORA),
@@ -74,8 +76,10 @@ _FORMATS = (
 def find_foreign(keys: Iterable[str], *, name: str, profile: BaseProfile) -> tuple[Problem, ...]:
     """Return one problem for each foreign format found among the keys of the file `name`."""
     formats = [known for known in _FORMATS if known.what != _OF_SDXL or not _is_large(profile)]
+    # Asking once for all of them is what most files need: none of their keys is foreign.
+    is_any = re.compile("|".join(f"(?:{known.pattern.pattern})" for known in formats))
     found: dict[_Format, list[str]] = {}
-    for key in keys:
+    for key in filter(is_any.match, keys):
         for known in formats:
             if known.pattern.match(key):
                 found.setdefault(known, []).append(key)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from livery_registry.intake.finite import are_finite
 from livery_registry.intake.limits import IntakeLimits
 from livery_registry.intake.sniff import SNIFF_BYTES, describe_stranger
 from livery_registry.report import Problem
@@ -33,10 +36,26 @@ _ITEM_BYTES = {
     **dict.fromkeys(("I32", "U32", "F32"), 4),
     **dict.fromkeys(("I64", "U64", "F64"), 8),
 }
-_NUMPY = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4"}
+_NUMPY = {
+    name: np.dtype(kind)
+    for name, kind in (
+        *(("F64", "<f8"), ("F32", "<f4"), ("F16", "<f2")),
+        *(("BF16", "<u2"), ("I64", "<i8"), ("I32", "<i4")),
+    )
+}
+_FIELDS = frozenset({"dtype", "shape", "data_offsets"})
+_MINUS = re.compile(rb"[:\[,]\s*-")
+_PIECE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{,]', re.DOTALL)
+"""A text, or what begins a list, a table or their next member."""
+_QUOTE = ord('"')
+_PIECES_MAX = 250_000
+"""A tensor has eight or so."""
+_PLAIN_HEADER_BYTES = 1 << 20
+"""Headers up to this size are parsed whatever they hold."""
 _DIMENSIONS_MAX = 8
 _DIMENSION_MAX = 1 << 40
 _NAME_CHARS_MAX = 256
+_GLANCE = 1_024
 _REMEDY = "Export or download the file again; if it stays so, its writer is broken."
 
 
@@ -89,6 +108,8 @@ class TensorFile:
         self.tensors = MappingProxyType(dict(tensors))
         self.size_bytes = size_bytes
         self._bytes: NDArray[np.uint8] | None = None
+        self._pages: mmap.mmap | None = None
+        self._is_finite: bool | None = None
 
     def raw(self, key: str) -> NDArray[Any]:
         """Return a tensor as it lies in the file: a private view; BF16 as its bits in uint16.
@@ -98,9 +119,7 @@ class TensorFile:
             OSError: The file is gone.
         """
         entry = self.tensors[key]
-        if self._bytes is None:
-            self._bytes = np.memmap(self.path, dtype=np.uint8, mode="c")
-        found: NDArray[Any] = self._bytes[entry.start : entry.end].view(_NUMPY[entry.dtype])
+        found: NDArray[Any] = self._map()[entry.start : entry.end].view(_NUMPY[entry.dtype])
         return found.reshape(entry.shape)
 
     def read(self, key: str) -> NDArray[Any]:
@@ -116,20 +135,37 @@ class TensorFile:
         return found
 
     def is_finite(self, key: str) -> bool:
-        """Whether a float tensor is free of NaN and infinity, also once F64 becomes F32."""
-        found = self.raw(key)
-        if self.tensors[key].dtype == "F64":
-            return bool((np.abs(found) <= np.finfo(np.float32).max).all())
-        masks = {"F16": np.uint16(0x7C00), "BF16": np.uint16(0x7F80)}
-        mask = masks.get(self.tensors[key].dtype)
-        if mask is None:
-            return bool(np.isfinite(found).all())
-        bits = found.reshape(-1).view(np.uint16)
-        return not bool(((bits & mask) == mask).any())
+        """Whether a tensor is free of NaN and infinity, also once F64 becomes F32.
+
+        Nearly every file is sound, so the first question is asked of all its tensors at once.
+        """
+        if self._is_finite is None:
+            self._is_finite = all(
+                are_finite(self._map()[start:end], dtype=dtype)
+                for dtype, start, end in _float_runs(self.tensors.values())
+            )
+        entry = self.tensors[key]
+        if self._is_finite or not entry.is_float:
+            return True
+        return are_finite(self._map()[entry.start : entry.end], dtype=entry.dtype)
 
     def is_zero(self, key: str) -> bool:
         """Whether a tensor holds nothing but zeros."""
-        return not bool(self.raw(key).any())
+        found = self.raw(key).reshape(-1)
+        return not bool(found[:_GLANCE].any()) and not bool(found.any())
+
+    def forget(self) -> None:
+        """Let the system take back the memory of what was read; it is read again when needed."""
+        if self._pages is not None:
+            self._pages.madvise(mmap.MADV_DONTNEED)
+
+    def _map(self) -> NDArray[np.uint8]:
+        if self._bytes is None:
+            with self.path.open("rb") as file:
+                # A private map: whoever writes into an array changes neither file nor neighbours.
+                self._pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            self._bytes = np.frombuffer(self._pages, np.uint8)
+        return self._bytes
 
 
 def open_tensors(path: Path, *, limits: IntakeLimits) -> TensorFile | Problem:
@@ -204,16 +240,7 @@ def _truncated(name: str, *, missing_bytes: int) -> Problem:
 
 
 def _parse(text: bytes, *, limits: IntakeLimits) -> tuple[dict[str, str], dict[str, TensorEntry]]:
-    try:
-        document = json.loads(text.decode("utf-8"), object_pairs_hook=_unique)
-    except UnicodeDecodeError as error:
-        raise _BadHeader("it is not UTF-8") from error
-    except RecursionError as error:
-        raise _BadHeader("it is nested too deeply") from error
-    except _BadHeader:
-        raise
-    except ValueError as error:
-        raise _BadHeader(f"it is not JSON ({error})"[:200]) from error
+    document = _parse_json(text)
     if not isinstance(document, dict):
         raise _BadHeader("it is not a JSON object")
     metadata = document.pop("__metadata__", {})
@@ -221,8 +248,47 @@ def _parse(text: bytes, *, limits: IntakeLimits) -> tuple[dict[str, str], dict[s
         raise _BadHeader("its metadata is not a table of texts")
     if len(document) > limits.tensors_max:
         raise _BadHeader(f"{len(document)} tensors; at most {limits.tensors_max} are taken")
-    clean = {_clean(key): _clean(value) for key, value in metadata.items()}
-    return clean, {key: _entry(key, row, header_bytes=len(text)) for key, row in document.items()}
+    return metadata, {
+        key: _entry(key, row, data_start=8 + len(text)) for key, row in document.items()
+    }
+
+
+def _parse_json(text: bytes) -> Any:
+    """Parse JSON as other readers of the format do; Python alone would take more."""
+    if len(text) > _PLAIN_HEADER_BYTES:
+        _count_pieces(text)
+    # A signed zero is a size to Python only. Reading every number by a function of ours is slow.
+    parse_int = _natural if _MINUS.search(text) else None
+    try:
+        document = json.loads(text.decode("utf-8"), object_pairs_hook=_unique, parse_int=parse_int)
+        if b"\\u" in text:
+            json.dumps(document, ensure_ascii=False).encode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _BadHeader("it is not UTF-8") from error
+    except UnicodeEncodeError as error:
+        raise _BadHeader("half a character is escaped in it") from error
+    except RecursionError as error:
+        raise _BadHeader("it is nested too deeply") from error
+    except _BadHeader:
+        raise
+    except ValueError as error:
+        raise _BadHeader(f"it is not JSON ({error})"[:200]) from error
+    return document
+
+
+def _count_pieces(text: bytes) -> None:
+    """Refuse a long header that falls into so many pieces that parsing it would eat memory."""
+    pieces = 0
+    for found in _PIECE.finditer(text):
+        pieces += text[found.start()] != _QUOTE
+        if pieces > _PIECES_MAX:
+            raise _BadHeader(f"it falls into more than {_PIECES_MAX} pieces")
+
+
+def _natural(digits: str) -> int:
+    if digits.startswith("-"):
+        raise _BadHeader("a number is negative")
+    return int(digits)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -234,22 +300,22 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _entry(key: str, row: Any, *, header_bytes: int) -> TensorEntry:
-    if not key or len(key) > _NAME_CHARS_MAX or _clean(key) != key:
+def _entry(key: str, row: Any, *, data_start: int) -> TensorEntry:
+    if not key or len(key) > _NAME_CHARS_MAX:
         raise _BadHeader(f"impossible tensor name {key[:80]!r}")
-    if not isinstance(row, dict) or set(row) != {"dtype", "shape", "data_offsets"}:
+    if not isinstance(row, dict) or row.keys() != _FIELDS:
         raise _BadHeader(f"tensor {key[:80]!r} is not described by dtype, shape and data_offsets")
     dtype, shape, offsets = row["dtype"], row["shape"], row["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in _ITEM_BYTES:
+    item_bytes = _ITEM_BYTES.get(dtype) if isinstance(dtype, str) else None
+    if item_bytes is None:
         raise _BadHeader(f"tensor {key[:80]!r} has the unknown element type {str(dtype)[:20]!r}")
     if not _are_sizes(shape) or len(shape) > _DIMENSIONS_MAX or 0 in shape:
         raise _BadHeader(f"tensor {key[:80]!r} has an impossible shape")
     if not _are_sizes(offsets) or len(offsets) != 2:
         raise _BadHeader(f"tensor {key[:80]!r} has impossible offsets")
     start, end = offsets
-    if end - start != math.prod(shape) * _ITEM_BYTES[dtype]:
+    if end - start != math.prod(shape) * item_bytes:
         raise _BadHeader(f"tensor {key[:80]!r}: its shape and its offsets disagree")
-    data_start = 8 + header_bytes
     return TensorEntry(
         dtype=dtype, shape=tuple(shape), start=data_start + start, end=data_start + end
     )
@@ -257,7 +323,7 @@ def _entry(key: str, row: Any, *, header_bytes: int) -> TensorEntry:
 
 def _are_sizes(value: Any) -> bool:
     return isinstance(value, list) and all(
-        type(item) is int and 0 <= item <= _DIMENSION_MAX for item in value
+        [type(item) is int and 0 <= item <= _DIMENSION_MAX for item in value]
     )
 
 
@@ -276,11 +342,15 @@ def _check_layout(tensors: Mapping[str, TensorEntry], *, start: int) -> int:
     return ordered[-1][1].end
 
 
-def _clean(text: str) -> str:
-    """Replace lone surrogates, which JSON can hold and UTF-8 cannot."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _float_runs(entries: Iterable[TensorEntry]) -> Iterator[tuple[str, int, int]]:
+    """Yield type, start and end of each stretch of weights of one type; there are no gaps."""
+    ordered = sorted(entries, key=lambda entry: entry.start)
+    for dtype, run in groupby(ordered, key=lambda entry: entry.dtype):
+        if dtype in FLOAT_DTYPES:
+            members = list(run)
+            yield dtype, members[0].start, members[-1].end
 
 
 def file_name(path: Path) -> str:
     """Return the base name of a path as text that every encoding can hold."""
-    return _clean(os.fspath(path.name))
+    return os.fspath(path.name).encode("utf-8", "replace").decode("utf-8")

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from livery_registry.intake.dialect import Context, Reading
+from livery_registry.intake.glora import Glora
+from livery_registry.intake.group import Alpha
 from livery_registry.intake.header import TensorFile
-from livery_registry.intake.layer import Alpha
 from livery_registry.intake.loha import Loha
 from livery_registry.intake.lokr import Lokr
 from livery_registry.intake.module_names import kohya_modules
 from livery_registry.intake.pairs import Place, pair_up
+from livery_registry.intake.rotations import Oft
 
 _PARTS = {
     "lora_down.weight": "down",
@@ -17,7 +19,10 @@ _PARTS = {
     "lora_mid.weight": "mid",
     "alpha": "alpha",
     "dora_scale": "dora_scale",
-    **{part: part for part in (*Loha.parts, *Lokr.parts)},
+    **{part: part for part in (*Loha.parts, *Lokr.parts, *Oft.parts)},
+    **{part: part for part in ("diff", "diff_b", "w_norm", "b_norm", "on_input")},
+    **{f"{part}.weight": part for part in Glora.parts},
+    "weight": "ia3_weight",
 }
 _PREFIXES = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_")
 

@@ -68,7 +68,7 @@ class Method(Protocol):
         ...
 
 
-def require(shapes: Mapping[str, Shape], *parts: str) -> None:
+def require(shapes: Mapping[str, object], *parts: str) -> None:
     """Refuse a layer that lacks one of these parts.
 
     Raises:

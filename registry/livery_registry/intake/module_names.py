@@ -7,8 +7,9 @@ Underscored names cannot be taken apart again: every dialect looks names up in a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from livery_registry.intake.per_profile import per_profile
 from livery_registry.profile import BaseProfile
 
 Modules = Mapping[str, tuple[str, str]]
@@ -24,6 +25,7 @@ _MIDDLE = re.compile(r"mid_block\.(attentions|resnets)\.(\d+)\.(.+)", re.ASCII)
 _SAMPLER = re.compile(r"(down|up)_blocks\.(\d+)\.(?:down|up)samplers\.0\.conv", re.ASCII)
 _OUTER = {
     "conv_in": "input_blocks.0.0",
+    "conv_norm_out": "out.0",
     "conv_out": "out.2",
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
@@ -31,6 +33,8 @@ _OUTER = {
     "add_embedding.linear_2": "label_emb.0.2",
 }
 _RESNET = {
+    "norm1": "in_layers.0",
+    "norm2": "out_layers.0",
     "conv1": "in_layers.2",
     "conv2": "out_layers.3",
     "time_emb_proj": "emb_layers.1",
@@ -38,6 +42,7 @@ _RESNET = {
 }
 
 
+@per_profile
 def kohya_modules(profile: BaseProfile) -> Modules:
     """Return kohya's names of every module, those of the UNet in diffusers and sgm style.
 
@@ -45,7 +50,7 @@ def kohya_modules(profile: BaseProfile) -> Modules:
     two with `lora_te1_` and `lora_te2_`. A name that would stand for two modules is left out.
     """
     pairs: list[tuple[str, tuple[str, str]]] = []
-    unet = profile.modules.get("unet", {})
+    unet = tuple(_named_modules(profile, "unet"))
     blocks = _Blocks(unet)
     for module in unet:
         target = ("unet", module)
@@ -54,7 +59,7 @@ def kohya_modules(profile: BaseProfile) -> Modules:
         if original:
             pairs.append(("lora_unet_" + original.replace(".", "_"), target))
     for component, prefix in text_prefixes(profile).items():
-        for module in profile.modules[component]:
+        for module in _named_modules(profile, component):
             pairs.append((prefix + module.replace(".", "_"), (component, module)))
     return _unambiguous(pairs)
 
@@ -67,26 +72,36 @@ def text_prefixes(profile: BaseProfile) -> Mapping[str, str]:
     return {name: f"lora_te{number}_" for number, name in enumerate(sorted(components), start=1)}
 
 
+@per_profile
 def dotted_modules(profile: BaseProfile) -> Modules:
     """Return `component.module` of every module; text modules with and without `text_model.`."""
     pairs = [
         (f"{component}.{name}", (component, module))
-        for component, modules in profile.modules.items()
-        for module in modules
+        for component in profile.modules
+        for module in _named_modules(profile, component)
         for name in _spellings(component, module)
     ]
     return _unambiguous(pairs)
 
 
+@per_profile
 def bare_modules(profile: BaseProfile) -> Modules:
     """Return every module without its component; text modules with and without `text_model.`."""
     pairs = [
         (name, (component, module))
-        for component, modules in profile.modules.items()
-        for module in modules
+        for component in profile.modules
+        for module in _named_modules(profile, component)
         for name in _spellings(component, module)
     ]
     return _unambiguous(pairs)
+
+
+def _named_modules(profile: BaseProfile, component: str) -> Iterator[str]:
+    """Yield layers first, then norms, which are what has a vector for a weight."""
+    yield from profile.modules.get(component, {})
+    for parameter in profile.vectors.get(component, {}):
+        if parameter.endswith(".weight"):
+            yield parameter.removesuffix(".weight")
 
 
 class _Blocks:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from livery_registry.intake.dialect import Context, Reading
+from livery_registry.intake.group import AlphaRule, Group, LayerRefused
 from livery_registry.intake.header import TensorFile
-from livery_registry.intake.layer import AlphaRule, LayerRefused, read_layer
-from livery_registry.report import CheckedLayer, Problem
+from livery_registry.intake.modules import read_module
+from livery_registry.report import CheckedChange, CheckedLayer, Problem
 
 TELLING = "text width"
 """What a detail says that explains most of the others."""
@@ -20,9 +21,10 @@ _REMEDIES = {
     "INCOMPLETE_PAIR": "Export the file again: the tensors of a layer must be whole and fit.",
     "UNSUPPORTED_DTYPE": "Export the file in float16, bfloat16 or float32.",
     "SHAPE_MISMATCH": "Serve it on the base that it was trained on.",
-    "RANK_TOO_LARGE": "Resize it to a lower rank, or raise the limit on the server.",
+    "RANK_TOO_LARGE": "Resize it to a lower rank with the trainer's own script.",
     "NOT_FINITE": "The training diverged: publish an earlier checkpoint.",
     "BAD_ALPHA": "Export the file again with the alpha that it was trained with.",
+    "UNSUPPORTED_DIALECT": "Merge it into its base with its own trainer, and extract a LoRA.",
     "ALPHA_UNKNOWN": "Send adapter_config.json along, or export the file with diffusers or kohya.",
 }
 _LEADS = {
@@ -88,16 +90,34 @@ def pair_up(
         else:
             group[place.part] = key
     layers: list[CheckedLayer] = []
+    changes: list[CheckedChange] = []
     applied: set[str] = set()
-    for target, group in sorted(groups.items()):
+    alphas: set[float] = set()
+    for (component, name), keys in sorted(groups.items()):
+        tensors = Group(
+            file=file,
+            component=component,
+            name=name,
+            keys=keys,
+            alpha_rule=alpha_rule,
+            context=context,
+        )
         try:
-            layer = read_layer(file, target, group, alpha_rule=alpha_rule, context=context)
+            found = read_module(tensors)
         except LayerRefused as refused:
-            ledger.note(refused.reason, detail=refused.detail, key=next(iter(group.values())))
+            ledger.note(refused.reason, detail=refused.detail, key=next(iter(keys.values())))
             continue
-        layers.append(layer)
-        applied.update(group.values())
-    return Reading(layers=tuple(layers), applied=frozenset(applied), problems=ledger.problems())
+        layers.extend(found.layers)
+        changes.extend(found.changes)
+        applied.update(keys.values())
+        alphas.update(found.alphas(tensors))
+    return Reading(
+        layers=tuple(layers),
+        changes=tuple(changes),
+        applied=frozenset(applied),
+        alphas=frozenset(alphas),
+        problems=ledger.problems(),
+    )
 
 
 def _problem(reason: str, hits: list[tuple[str, str]]) -> Problem:

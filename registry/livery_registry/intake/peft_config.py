@@ -11,16 +11,18 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from livery_registry.intake.layer import Alpha
+from livery_registry.intake.group import Alpha
 from livery_registry.report import Problem
 
 HEADER_KEY = "lora_adapter_metadata"
 """Under which diffusers keeps PEFT's configuration in a header."""
 
-_TYPES = ("LORA", "LOHA", "LOKR")
+_TYPES = ("LORA", "LOHA", "LOKR", "OFT", "BOFT", "IA3")
+_TERMS_MAX = 64
 _CONFIG_BYTES_MAX = 1 << 20
 _PLAIN_PATTERN = re.compile(r"\^?[\w.]+\$?", re.ASCII)
 
@@ -54,9 +56,11 @@ def refuse_config(config: Mapping[str, Any], *, name: str) -> tuple[Problem, ...
     what = ""
     kind = config.get("peft_type", "LORA")
     if kind not in _TYPES:
-        what = f"a PEFT {str(kind)[:40]}, not a LoRA, LoHa or LoKr"
-    elif config.get("lora_bias") or config.get("bias", "none") != "none":
-        what = "a LoRA with biases"
+        what = f"a PEFT {str(kind)[:40]}, not one of {', '.join(_TYPES)}"
+    elif config.get("bias", "none") != "none":
+        what = "an adapter that replaces the biases of its base"
+    elif config.get("fan_in_fan_out"):
+        what = "an adapter of transposed layers"
     elif config.get("use_qalora") or config.get("use_bdlora"):
         what = "a QA-LoRA or BD-LoRA"
     if not what:
@@ -65,7 +69,7 @@ def refuse_config(config: Mapping[str, Any], *, name: str) -> tuple[Problem, ...
         Problem(
             reason="UNSUPPORTED_DIALECT",
             message=f"{name} is {what}",
-            remedy="Export or train it as a plain LoRA.",
+            remedy="Export or train it as a plain LoRA, with `bias` none.",
         ),
     )
 
@@ -86,6 +90,34 @@ def alpha_from(config: Mapping[str, Any], *, module: str) -> Alpha | None:
         )
     rank = _special(config, "rank_pattern", module=module) or config.get("r")
     return Alpha(value=float(value), rank=int(rank) if _is_number(rank) and rank >= 1 else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationRule:
+    """How PEFT's OFT makes rotations of its numbers.
+
+    Attributes:
+        terms: Terms of the series; None: exactly.
+        reach: How far all blocks together may turn; None: as far as they do.
+    """
+
+    terms: int | None
+    reach: float | None
+
+
+def rotation_rule(config: Mapping[str, Any] | None) -> RotationRule | None:
+    """Return what the configuration of an OFT says, or None when it cannot be relied on."""
+    if config is None or config.get("peft_type") != "OFT":
+        return None
+    terms = config.get("num_cayley_neumann_terms") if config.get("use_cayley_neumann") else None
+    reach = config.get("eps") if config.get("coft") else None
+    if "use_cayley_neumann" not in config:
+        return None
+    if config.get("use_cayley_neumann") and not (isinstance(terms, int) and 0 < terms < _TERMS_MAX):
+        return None
+    if config.get("coft") and not (_is_number(reach) and reach > 0):
+        return None
+    return RotationRule(terms=terms, reach=reach)
 
 
 def _special(config: Mapping[str, Any], field: str, *, module: str) -> Any:

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from livery_registry.intake.dialect import Context, Reading
+from livery_registry.intake.group import Alpha
 from livery_registry.intake.header import TensorFile
-from livery_registry.intake.layer import Alpha
 from livery_registry.intake.loha import Loha
 from livery_registry.intake.lokr import Lokr
 from livery_registry.intake.module_names import bare_modules
 from livery_registry.intake.pairs import Place, pair_up
 from livery_registry.intake.peft_config import alpha_from, refuse_config
+from livery_registry.intake.rotations import PeftBoft
+from livery_registry.intake.scalings import PeftIa3
 
 _PREFIX = "base_model.model."
 _PARTS = {
@@ -18,6 +20,15 @@ _PARTS = {
     ".lora_B.weight": "up",
     ".lora_A.default.weight": "down",
     ".lora_B.default.weight": "up",
+    ".lora_B.bias": "up_bias",
+    ".lora_B.default.bias": "up_bias",
+    ".oft_R.weight": "oft_R",
+    ".oft_R.default.weight": "oft_R",
+    **{
+        f".{part}{name}": part
+        for part in (*PeftBoft.parts, *PeftIa3.parts)
+        for name in ("", ".default")
+    },
     ".lora_magnitude_vector": "magnitude_vector",
     ".lora_magnitude_vector.weight": "magnitude_vector",
     ".lora_magnitude_vector.default.weight": "magnitude_vector",

@@ -17,7 +17,8 @@ COMPONENT = "text_encoder"
 PAIR: Mapping[str, str] = {"clip_l": "text_encoder", "clip_g": "text_encoder_2"}
 """Keys of a file for SDXL, and the text encoder of each."""
 
-_NAMELESS = frozenset({"emb_params", *PAIR})
+_NAMELESS = frozenset({"emb_params", "*", *PAIR})
+_NAME_KEYS = ("token", "modelspec.trigger_phrase")
 _FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 1280: "sdxl (second encoder)"}
 
 
@@ -38,8 +39,10 @@ class TextualInversion:
 
     def read(self, file: TensorFile, *, context: Context) -> Reading:
         """Name the token, and check width, number and values of its vectors."""
-        encoders = PAIR if frozenset(file.tensors) == frozenset(PAIR) else {_key(file): COMPONENT}
-        token = _token(next(iter(encoders)), trigger_words=context.trigger_words)
+        if not file.tensors:
+            return Reading()
+        encoders = _encoders(file, context=context)
+        token = _token(file, context=context)
         problems = (
             *_token_problems(token, key=next(iter(encoders)), context=context),
             *_pair_problems(file, encoders=encoders, context=context),
@@ -60,6 +63,27 @@ class TextualInversion:
         return Reading(tokens=tokens, applied=frozenset(encoders))
 
 
+def _encoders(file: TensorFile, *, context: Context) -> Mapping[str, str]:
+    """Return keys and the text encoder of each: both of a pair's file, one of two files' each."""
+    if frozenset(file.tensors) == frozenset(PAIR):
+        return PAIR
+    key = _key(file)
+    if len(_siblings(file, context=context)) == 1:
+        return {key: COMPONENT}
+    if key in PAIR:
+        return {key: PAIR[key]}
+    width = file.tensors[key].shape[-1]
+    fitting = [name for name, known in context.profile.token_widths.items() if known == width]
+    return {key: fitting[0] if len(fitting) == 1 else COMPONENT}
+
+
+def _siblings(file: TensorFile, *, context: Context) -> tuple[TensorFile, ...]:
+    """Return the files that teach one token together: where there are two encoders, all of them."""
+    if len(context.profile.token_widths) < 2:
+        return (file,)
+    return tuple(one for one in context.files if one.tensors) or (file,)
+
+
 def _key(file: TensorFile) -> str:
     return next(iter(file.tensors))
 
@@ -69,13 +93,25 @@ def _count(file: TensorFile, key: str) -> int:
     return shape[0] if len(shape) > 1 else 1
 
 
-def _token(key: str, *, trigger_words: tuple[str, ...]) -> str | None:
-    """The author's word if there is one; else the file's own name for it."""
-    if len(trigger_words) == 1:
-        return trigger_words[0]
-    if key in _NAMELESS:
+def _token(file: TensorFile, *, context: Context) -> str | None:
+    """The author's word if there is one; else the one name that the files have for it."""
+    words = context.trigger_words
+    if len(words) == 1:
+        return words[0]
+    siblings = _siblings(file, context=context)
+    names = {name for one in siblings if (name := _name(one)) is not None}
+    if len(names) != 1:
         return None
-    return key if not trigger_words or key in trigger_words else None
+    name = names.pop()
+    return name if not words or name in words else None
+
+
+def _name(file: TensorFile) -> str | None:
+    """The file's own name for it: a tensor's, or a word in the header."""
+    key = _key(file)
+    if key not in _NAMELESS:
+        return key
+    return next((file.metadata[word] for word in _NAME_KEYS if file.metadata.get(word)), None)
 
 
 def _token_problems(token: str | None, *, key: str, context: Context) -> tuple[Problem, ...]:
@@ -101,19 +137,26 @@ def _pair_problems(
     file: TensorFile, *, encoders: Mapping[str, str], context: Context
 ) -> tuple[Problem, ...]:
     """Every text encoder of the base learns the token, each as many vectors of it."""
-    missing = sorted(context.profile.token_widths.keys() - set(encoders.values()))
-    counts = {key: _count(file, key) for key in encoders}
+    found = [
+        (key, component, _count(one, key))
+        for one in _siblings(file, context=context)
+        for key, component in (encoders if one is file else _encoders(one, context=context)).items()
+    ]
+    components = [component for _, component, _ in found]
+    missing = sorted(context.profile.token_widths.keys() - set(components))
     if missing:
         message = f"it has no vectors for the {missing[0]} of this base"
-    elif len(set(counts.values())) > 1:
-        message = " and ".join(f"{count} vectors in {key}" for key, count in counts.items())
+    elif len(components) > len(set(components)):
+        message = f"{len(components)} files, of which several are for one text encoder"
+    elif len({count for _, _, count in found}) > 1:
+        message = " and ".join(f"{count} vectors in {key}" for key, _, count in found)
     else:
         return ()
     return (
         Problem(
             reason="INCOMPLETE_PAIR",
             message=message,
-            remedy="Send one file with clip_l and clip_g, equally many vectors in both.",
+            remedy="Send clip_l and clip_g, in one file or two, equally many vectors in both.",
             keys=tuple(encoders),
         ),
     )

@@ -3,18 +3,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from livery_registry.intake.coverage import measure_coverage
+from livery_registry.intake.declared import read_declaration
 from livery_registry.intake.dialect import Context, Reading
 from livery_registry.intake.family import wrong_family
 from livery_registry.intake.header import TensorFile
 from livery_registry.intake.limits import IntakeLimits
 from livery_registry.manifest import KINDS
-from livery_registry.report import CheckedLayer, CheckedToken, Problem, Report
+from livery_registry.report import CheckedToken, Mode, Problem, Report
 
 _ITEM_BYTES_KEPT = {"F16": 2, "F32": 4, "BF16": 4, "F64": 4}
 _TRIGGER_KEYS = ("modelspec.trigger_phrase", "ss_trigger_word", "trigger_word", "trigger_words")
+_ALPHAS_MAX = 16
+_METHOD_NAMES = {
+    "dense": "full difference",
+    "hadamard": "LoHa",
+    "kronecker": "LoKr",
+    "oft": "OFT",
+    "boft": "BOFT",
+    "ia3": "IA3",
+    "glora": "GLoRA",
+    "lora": "LoRA",
+}
 _METHOD_KEYS = ("training_method", "modelspec.usage_hint", "ss_training_comment")
 
 
@@ -47,20 +61,31 @@ def report_on(findings: Findings) -> Report:
     problems = [*_of_family(findings), *reading.problems, *_kind_problems(findings, kind=kind)]
     if not problems and len(reading.applied) != tensor_count:
         problems.append(_left_over(tensor_count - len(reading.applied)))
-    problems += _warnings(reading, kind=kind, words=words)
+    profile = findings.context.profile
+    declared = read_declaration(findings.tensors, config=findings.context.config, profile=profile)
+    problems += [*_warnings(reading, kind=kind, words=words), *declared.warnings]
+    is_accepted = all(problem.is_warning for problem in problems)
     vectors = sum(token.count for token in reading.tokens)
     return Report(
-        accepted=all(problem.is_warning for problem in problems),
+        accepted=is_accepted,
         kind=kind,
         dialect=findings.dialect,
         rank=max((layer.rank for layer in reading.layers), default=0),
-        target_count=len(reading.layers) or vectors,
+        target_count=len(reading.layers) + len(reading.changes) or vectors,
         tensor_count=tensor_count,
         tensors_applied=len(reading.applied),
         trigger_words=words,
         problems=tuple(problems),
-        resident_bytes=sum(map(_layer_bytes, reading.layers)) + sum(map(_bytes, reading.tokens)),
+        resident_bytes=_resident_bytes(reading),
         training=_kept(metadata, limits=limits),
+        mode=_mode(reading) if is_accepted else "",
+        alphas=tuple(sorted(reading.alphas)[:_ALPHAS_MAX]),
+        methods=_methods(reading),
+        coverage=measure_coverage(reading, profile=profile),
+        base_family=profile.family,
+        base_fingerprint=profile.fingerprint,
+        base_match=declared.match if is_accepted else "",
+        declared=declared.words,
     )
 
 
@@ -68,7 +93,11 @@ def _of_family(findings: Findings) -> tuple[Problem, ...]:
     """The wrong family explains every other problem, so it comes first, and once."""
     if any(problem.reason == "WRONG_FAMILY" for problem in findings.reading.problems):
         return ()
-    return wrong_family(findings.tensors, family=findings.context.profile.family)
+    return wrong_family(
+        findings.tensors,
+        family=findings.context.profile.family,
+        config=findings.context.config,
+    )
 
 
 def _metadata(files: Sequence[TensorFile]) -> dict[str, str]:
@@ -124,7 +153,7 @@ def _left_over(count: int) -> Problem:
 
 def _warnings(reading: Reading, *, kind: str, words: tuple[str, ...]) -> list[Problem]:
     found = []
-    if reading.layers and all(_has_no_effect(layer) for layer in reading.layers):
+    if (reading.layers or reading.changes) and _has_no_effect(reading):
         found.append(
             Problem(
                 reason="NO_EFFECT",
@@ -145,12 +174,30 @@ def _warnings(reading: Reading, *, kind: str, words: tuple[str, ...]) -> list[Pr
     return found
 
 
-def _has_no_effect(layer: CheckedLayer) -> bool:
-    return layer.factors.is_zero()
+def _has_no_effect(reading: Reading) -> bool:
+    return all(layer.factors.is_zero() for layer in reading.layers) and all(
+        change.is_zero() for change in reading.changes
+    )
 
 
-def _layer_bytes(layer: CheckedLayer) -> int:
-    return layer.factors.kept_bytes
+def _mode(reading: Reading) -> Mode:
+    return "merged" if reading.changes else "rows"
+
+
+def _methods(reading: Reading) -> dict[str, int]:
+    names = [layer.factors.method.name for layer in reading.layers]
+    names += [_METHOD_NAMES[change.method] for change in reading.changes]
+    scaled = sum(1 for layer in reading.layers if layer.axis)
+    scaled += sum(1 for change in reading.changes if "magnitude" in change.parts)
+    return dict(sorted(Counter(names).items())) | ({"DoRA": scaled} if scaled else {})
+
+
+def _resident_bytes(reading: Reading) -> int:
+    return (
+        sum(layer.factors.kept_bytes for layer in reading.layers)
+        + sum(part.kept_bytes for change in reading.changes for part in change.parts.values())
+        + sum(map(_bytes, reading.tokens))
+    )
 
 
 def _bytes(token: CheckedToken) -> int:

@@ -42,7 +42,7 @@ def test_header_alpha_applies(tmp_path: Path) -> None:
     ("fields", "reason"),
     [
         ({"lora_alpha": 8, "use_dora": True}, "INCOMPLETE_PAIR"),
-        ({"lora_alpha": 8, "peft_type": "OFT"}, "UNSUPPORTED_DIALECT"),
+        ({"lora_alpha": 8, "peft_type": "LN_TUNING"}, "UNSUPPORTED_DIALECT"),
         ({"lora_alpha": 8, "peft_type": "LOHA"}, "ALPHA_UNKNOWN"),
         ({"lora_alpha": 8, "alpha_pattern": {"attn1.to_q": None}}, "ALPHA_UNKNOWN"),
         ({"lora_alpha": 8, "alpha_pattern": {"(a+)+$": 1}}, "ALPHA_UNKNOWN"),

@@ -9,12 +9,10 @@ from tests.registry.fakes import Tensors, kohya_tensors, sd_profile, write
 
 STEM = "lora_unet_mid_block_attentions_0_proj_in"
 FOREIGN = {
-    f"{STEM}.oft_blocks": ("UNSUPPORTED_DIALECT", "OFT"),
-    f"{STEM}.diff": ("UNSUPPORTED_DIALECT", "full differences"),
-    f"{STEM}.diff_b": ("UNSUPPORTED_DIALECT", "full differences"),
-    f"{STEM}.a1.weight": ("UNSUPPORTED_DIALECT", "GLoRA"),
-    f"{STEM}.on_input": ("UNSUPPORTED_DIALECT", "IA3"),
-    "unet.mid_block.x.lora_B.bias": ("UNSUPPORTED_DIALECT", "biases"),
+    "oft_unet_mid_block_attentions_0_proj_in.oft_blocks": ("UNSUPPORTED_DIALECT", "kohya's own"),
+    f"{STEM}.bm.weight": ("UNSUPPORTED_DIALECT", "GLoRA with a core"),
+    "base_model.model.x.ln_tuning_layers.weight": ("UNSUPPORTED_DIALECT", "LN_TUNING"),
+    "unet.mid_block.x.lora_A.bias": ("UNSUPPORTED_DIALECT", "inner biases"),
     "model.diffusion_model.input_blocks.0.0.weight": ("UNSUPPORTED_DIALECT", "full checkpoint"),
     "conv_in.weight": ("UNSUPPORTED_DIALECT", "full checkpoint"),
     "control_model.x": ("UNSUPPORTED_DIALECT", "ControlNet"),

@@ -207,10 +207,10 @@ def test_disagreeing_ranks_are_refused(tmp_path: Path) -> None:
 
 
 def test_rank_over_the_limit_is_refused(tmp_path: Path) -> None:
-    """The rank has a limit with a name."""
+    """The rank that a merged copy takes has a limit with a name."""
     modules = [("unet", "mid_block.attentions.0.proj_in")]
 
-    report = checked(tmp_path, kohya_tensors(PROFILE, rank=513, modules=modules)).report
+    report = checked(tmp_path, kohya_tensors(PROFILE, rank=4097, modules=modules)).report
 
     assert reasons(report) == ["RANK_TOO_LARGE"]
 

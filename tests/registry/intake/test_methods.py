@@ -167,7 +167,7 @@ REFUSED: dict[str, tuple[Tensors, str, str]] = {
         "INCOMPLETE_PAIR",
         "ranks 2 and 2 and 3 and 3",
     ),
-    "LoHa beyond the limit": (loha(23), "RANK_TOO_LARGE", "a LoHa of rank 529; at most 512"),
+    "LoHa beyond the limit": (loha(4097), "RANK_TOO_LARGE", "a LoHa of rank 4097; at most 4096"),
     "LoHa and LoRA at once": (loha() | lora(), "INCOMPLETE_PAIR", "both LoRA and LoHa"),
     "LoKr whole and in parts": (
         lokr(w1=ones(4, 4), w1_a=ones(4, 1), w1_b=ones(1, 4), w2=ones(4, 3)),
@@ -262,11 +262,12 @@ def test_one_odd_shape_is_judged(
         assert result.report.resident_bytes == _canonical_bytes(result, tmp_path)
 
 
-def test_rank_limit_has_a_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rank_max", "mode"), [(4, "rows"), (3, "merged")])
+def test_rank_limit_decides_mode(rank_max: int, mode: str, tmp_path: Path) -> None:
     """The rank that counts is that of the equivalent pair."""
-    limits = IntakeLimits(rank_max=3)
+    limits = IntakeLimits(rank_max=rank_max)
 
-    assert reasons(checked(tmp_path, loha(), limits=limits).report) == ["RANK_TOO_LARGE"]
+    assert checked(tmp_path, loha(), limits=limits).report.mode == mode
 
 
 @pytest.mark.parametrize(
