@@ -4,7 +4,7 @@
 A library: names and digests in, releases and verified bytes out. No gRPC, no torch.
 """
 
-from livery_registry.canonical import Canonical, Layer, read_canonical, write_canonical
+from livery_registry.canonical import Canonical, Change, Layer, read_canonical, write_canonical
 from livery_registry.digest import Digest, sha256_bytes, sha256_file
 from livery_registry.errors import (
     AlreadyExists,
@@ -28,6 +28,7 @@ from livery_registry.manifest import (
     KINDS,
     PURPOSES,
     BlobRef,
+    ChangeTarget,
     Manifest,
     Member,
     Target,
@@ -85,6 +86,8 @@ __all__ = [
     "ByRange",
     "ByVersion",
     "Canonical",
+    "Change",
+    "ChangeTarget",
     "Channel",
     "ChannelMove",
     "Checked",

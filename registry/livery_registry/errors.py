@@ -91,6 +91,7 @@ class PreconditionFailed(RegistryError):
         "MEMBER_NOT_SERVABLE",
         "SIGNATURE_REQUIRED",
         "SIGNATURE_INVALID",
+        "FORMAT_CANNOT_HOLD",
     )
 
 
