@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pickled files, read in a cell: a process that can neither run, write, open nor send anything.
+
+`reader` is the side that asks; `__main__` is the program in the cell, which seals itself by `cell`
+before it takes the first byte, and turns what it finds into safetensors by `contents`.
+"""
