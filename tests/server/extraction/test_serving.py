@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An extracted file through publish's checks, into the engine, beside the checkpoint alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from livery_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
+from tests.oracle import Oracle
+from tests.server.engine.packing import pack_file
+from tests.server.extraction.checkpoints import (
+    Change,
+    add_everywhere,
+    add_low_rank,
+    extracted,
+    make_checkpoint,
+)
+
+
+def _draw(engine: Engine, spec: RowSpec, *, is_merged: bool) -> torch.Tensor:
+    (row,) = engine.open_rows([spec])
+    assert isinstance(row, Row), row
+    while not row.is_done:
+        engine.step([row], is_merged=is_merged)
+    assert row.failure is None
+    engine.close_row(row)
+    return row.latents
+
+
+@pytest.mark.parametrize(
+    ("change", "choice", "is_merged"),
+    [
+        (add_low_rank(3), {"rank": 8}, False),
+        (add_everywhere(0.1), {"is_exact": True}, True),
+        (add_everywhere(0.1), {"rank": 512}, True),
+    ],
+    ids=["pairs in slots", "exact, merged", "pairs and norms, merged"],
+)
+def test_served_adapter_is_the_checkpoint(
+    tmp_path: Path, base: Path, change: Change, choice: dict[str, Any], is_merged: bool
+) -> None:
+    """All the way through intake, canonical file and engine, pictures are the checkpoint's."""
+    checkpoint = make_checkpoint(base, tmp_path / "tuned", change)
+    file = tmp_path / "out.safetensors"
+    extracted(base, checkpoint, file, **choice)
+    engine = load_engine(EngineSettings(base=str(base), device="cpu", dtype="float64"))
+    adapter = pack_file(file, profile=engine.profile, folder=tmp_path, dtype=torch.float64)
+    run = {"prompt": "a red circle", "seed": 3, "steps": 3, "guidance_scale": 5.0}
+    run |= {"width": 64, "height": 64, "sampler": "ddim"}
+
+    bare = _draw(engine, RowSpec(**run), is_merged=False)
+    worn = _draw(engine, RowSpec(**run, stack=((adapter, 1.0),)), is_merged=is_merged)
+
+    [real] = Oracle(checkpoint, dtype=torch.float64).draw_latents([run])
+    assert adapter.is_merged_only == is_merged
+    assert float((worn - real).abs().max()) < 1e-4
+    assert float((bare - real).abs().max()) > 1e-2
