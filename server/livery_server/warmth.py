@@ -8,10 +8,11 @@ release that cannot be loaded is logged, and nobody waits for it.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from livery_registry import Adapter, AdapterName, AppliedRecord, Registry, RegistryError
+from livery_registry import Adapter, AdapterName, AppliedRecord, Digest, Registry, RegistryError
+from livery_server.adapters.disk import DiskTier
 from livery_server.engine.errors import EngineError
 from livery_server.errors import ServerError
 from livery_server.job import worn_for
@@ -19,6 +20,7 @@ from livery_server.labels import Labels
 from livery_server.log import log_problem
 
 if TYPE_CHECKING:
+    from livery_server.adapters.loading import KeptRelease
     from livery_server.adapters.packed import HostAdapter
     from livery_server.adapters.tiers import HostCache
 
@@ -29,11 +31,17 @@ class Warmth:
     """Follows the channels of the release lines that matter here. One asyncio thread."""
 
     def __init__(
-        self, registry: Registry, *, cache: "HostCache[HostAdapter]", labels: Labels
+        self,
+        registry: Registry,
+        *,
+        cache: "HostCache[HostAdapter]",
+        disk: DiskTier | None = None,
+        labels: Labels,
     ) -> None:
         self._labels = labels
         self._registry = registry
         self._cache = cache
+        self._disk = disk
         self._favoured: OrderedDict[AdapterName, frozenset[str]] = OrderedDict()
         self._loads: set[asyncio.Task[None]] = set()
 
@@ -56,10 +64,28 @@ class Warmth:
         """Favour what the channels of these lines point to: a job wears them."""
         self._favour(names)
 
+    def begin_recall(self, kept_releases: "Callable[[], list[KeptRelease]]") -> None:
+        """Load in the background what an earlier run kept on disk and channels still point to.
+
+        As far as it fits, one after the other, last used first.
+        """
+        task = asyncio.create_task(self._recall(kept_releases), name="recall")
+        self._loads.add(task)
+        task.add_done_callback(self._loads.discard)
+
     def close(self) -> None:
         """Stop loading. Idempotent."""
         for task in self._loads:
             task.cancel()
+
+    async def _recall(self, kept_releases: "Callable[[], list[KeptRelease]]") -> None:
+        for kept in await asyncio.to_thread(kept_releases):
+            line = self._registry.state.adapters.get(AdapterName.parse(kept.line))
+            if line is None or kept.digest not in self._favours(line):
+                continue
+            self._favour([line.name])
+            if kept.bytes <= self._cache.room_bytes and self._is_servable(line, kept.digest):
+                await self._warm(kept.digest)
 
     def _favour(self, names: Iterable[AdapterName]) -> None:
         is_changed = False
@@ -72,7 +98,10 @@ class Warmth:
         while len(self._favoured) > _LINES_MAX:
             self._favoured.popitem(last=False)
         if is_changed:
-            self._cache.favour(frozenset().union(*self._favoured.values()))
+            favoured = frozenset[str]().union(*self._favoured.values())
+            self._cache.favour(favoured)
+            if self._disk is not None:
+                self._disk.favour(favoured)
 
     def _favours(self, line: Adapter) -> frozenset[str]:
         wanted = {
@@ -86,14 +115,20 @@ class Warmth:
     def _load(self, line: Adapter, *, moved: set[str]) -> None:
         live = {str(channel.digest): channel.digest for channel in line.channels.values()}
         for text in moved & live.keys():
-            release = line.by_digest[live[text]]
-            if not release.is_choosable or self._registry.state.troubled_members(release):
+            if not self._is_servable(line, text):
                 continue
+            release = line.by_digest[live[text]]
             self._labels.note(release)
             for digest in worn_for(release):
                 task = asyncio.create_task(self._warm(digest), name=f"warm {digest}")
                 self._loads.add(task)
                 task.add_done_callback(self._loads.discard)
+
+    def _is_servable(self, line: Adapter, digest: str) -> bool:
+        release = line.by_digest.get(Digest.parse(digest))
+        if release is None or not release.is_choosable:
+            return False
+        return not self._registry.state.troubled_members(release)
 
     async def _warm(self, digest: str) -> None:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from livery_registry import AdapterName, AppliedRecord, Digest, Registry, Release
+from livery_registry import AppliedRecord, Digest
 from livery_server.corridor import Corridor
 from livery_server.errors import ReleaseWithdrawn
 from livery_server.job import Job
@@ -59,14 +59,12 @@ class Withdrawal:
 
     def __init__(
         self,
-        registry: Registry,
         *,
         corridor: Corridor,
         cache: "HostCache[HostAdapter]",
         forget: Callable[[Digest], None],
     ) -> None:
-        """Take what holds releases; `forget` drops the file of a purged one from the disk."""
-        self._registry = registry
+        """Take what holds releases; `forget` drops the files of a purged one from the disk."""
         self._corridor = corridor
         self._cache = cache
         self._forget = forget
@@ -76,9 +74,8 @@ class Withdrawal:
         for withdrawn in withdrawals_in(records):
             stopped = self._corridor.stop_where(withdrawn.concerns, error=withdrawn.error())
             self._cache.drop(withdrawn.digest)
-            release = self._release(withdrawn) if withdrawn.act == "purge" else None
-            if release is not None and release.canonical is not None:
-                self._forget(release.canonical)
+            if withdrawn.act == "purge":
+                self._forget(Digest.parse(withdrawn.digest))
             log_event(
                 "release.withdrawn",
                 act=withdrawn.act,
@@ -87,11 +84,6 @@ class Withdrawal:
                 seq=withdrawn.seq,
                 jobs_stopped=stopped,
             )
-
-    def _release(self, withdrawn: Withdrawn) -> Release | None:
-        name = AdapterName.parse(withdrawn.name.partition("@")[0])
-        line = self._registry.state.adapters.get(name)
-        return line.by_digest.get(Digest.parse(withdrawn.digest)) if line else None
 
 
 def withdrawals_in(records: Iterable[AppliedRecord]) -> Iterator[Withdrawn]:

@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host tier: adapters in memory, loaded once for all who ask, kept while anybody holds them.
 
-In: digests. Out: leases. Eviction takes the least recently used that nobody holds, those that a
-rollback may need last. Generic in what an adapter is; knows neither torch nor the registry.
+In: digests. Out: leases. Eviction takes by use and size of what nobody holds, and last what a
+rollback may need. Generic in what an adapter is; knows neither torch nor the registry.
 """
 
 import asyncio
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
+from livery_server.adapters.keeping import Keeping
 from livery_server.errors import Overloaded
 from livery_server.metrics import Metrics
+
+_TRIP_BYTES = 4 << 20
+"""What is read from the disk in the time that a load takes beside that."""
 
 
 class Sized(Protocol):
@@ -92,7 +95,8 @@ class HostCache(Generic[A]):
         self._bytes_max = bytes_max
         self._executor = executor
         self._metrics = metrics
-        self._entries: OrderedDict[str, _Entry[A]] = OrderedDict()
+        self._entries: dict[str, _Entry[A]] = {}
+        self._keeping: Keeping[str] = Keeping(trip_size=_TRIP_BYTES)
         self._flights: dict[str, asyncio.Task[A]] = {}
         self._dropped_flights: set[str] = set()
         self._favoured: frozenset[str] = frozenset()
@@ -114,6 +118,8 @@ class HostCache(Generic[A]):
         flight = self._flights.get(digest)
         if flight is None:
             flight = asyncio.create_task(self._fly(digest), name=f"load {digest}")
+            # Its waiters may all be gone by the time it fails; then nobody is left to be told.
+            flight.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._flights[digest] = flight
         adapter = await asyncio.shield(flight)
         with self._lock:
@@ -146,18 +152,26 @@ class HostCache(Generic[A]):
         self._favoured = digests
 
     def residents(self) -> tuple[HostUse, ...]:
-        """Return what lies in memory, least recently used first."""
+        """Return what lies in memory, first to be evicted first."""
         with self._lock:
             return tuple(
-                HostUse(digest=digest, bytes=entry.adapter.resident_bytes, leases=entry.leases)
-                for digest, entry in self._entries.items()
+                HostUse(
+                    digest=digest,
+                    bytes=self._entries[digest].adapter.resident_bytes,
+                    leases=self._entries[digest].leases,
+                )
+                for digest in self._keeping.in_order(favoured=self._favoured)
             )
+
+    @property
+    def room_bytes(self) -> int:
+        """Bytes for which nothing has to go."""
+        return self._bytes_max - self._keeping.size
 
     @property
     def resident_bytes(self) -> int:
         """Bytes of all adapters in memory."""
-        with self._lock:
-            return self._bytes()
+        return self._keeping.size
 
     async def _fly(self, digest: str) -> A:
         begun = time.perf_counter()
@@ -178,31 +192,37 @@ class HostCache(Generic[A]):
         entry = self._entries[digest]
         entry.leases += 1
         entry.is_dropped = False
-        self._entries.move_to_end(digest)
+        self._keeping.use(digest)
         return Lease(self, digest=digest, adapter=entry.adapter)
 
     def _insert(self, digest: str, adapter: A) -> None:
         wanted = adapter.resident_bytes
-        idle = [name for name, entry in self._entries.items() if entry.leases == 0]
-        idle.sort(key=lambda name: name in self._favoured)
-        while idle and self._bytes() + wanted > self._bytes_max:
-            del self._entries[idle.pop(0)]
-        if self._bytes() + wanted > self._bytes_max:
+        held = {name for name, entry in self._entries.items() if entry.leases}
+        victims = self._keeping.victims(
+            excess=self._keeping.size + wanted - self._bytes_max,
+            held=held,
+            favoured=self._favoured,
+        )
+        if victims is None:
+            freeable = self._bytes_max - sum(
+                self._entries[name].adapter.resident_bytes for name in held
+            )
             raise Overloaded(
-                f"{digest} takes {wanted} bytes; {self._bytes_max - self._bytes()} of "
-                f"{self._bytes_max} can be freed now",
+                f"{digest} takes {wanted} bytes; {freeable} of {self._bytes_max} can be freed now",
                 reason="HOST_MEMORY_FULL",
                 hint="retry when running jobs have ended, or raise limits.host_bytes_max",
                 retry_seconds=1.0,
             )
+        for name in victims:
+            del self._entries[name]
+            self._keeping.evict(name)
         self._entries[digest] = _Entry(adapter=adapter)
-        self._metrics.adapter_resident_bytes.labels(tier="host").set(self._bytes())
+        self._keeping.add(digest, size=wanted)
+        self._metrics.adapter_resident_bytes.labels(tier="host").set(self._keeping.size)
 
     def _remove_dropped(self, digest: str) -> None:
         entry = self._entries[digest]
         if entry.is_dropped and entry.leases == 0:
             del self._entries[digest]
-            self._metrics.adapter_resident_bytes.labels(tier="host").set(self._bytes())
-
-    def _bytes(self) -> int:
-        return sum(entry.adapter.resident_bytes for entry in self._entries.values())
+            self._keeping.remove(digest)
+            self._metrics.adapter_resident_bytes.labels(tier="host").set(self._keeping.size)

@@ -1,175 +1,246 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The disk tier: one fetch for many readers, whole files, bounded bytes, damage noticed."""
+"""The disk tier: made once for many readers, whole files, bounded bytes, damage noticed."""
 
 import os
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from livery_registry import BlobRef, CorruptRegistry, StoreUnavailable, sha256_bytes, sha256_file
-from livery_server.adapters.disk import DiskTier
+from livery_registry import BlobRef, Digest, StoreUnavailable, sha256_bytes
+from livery_server.adapters.disk import Damaged, DiskTier
 from livery_server.metrics import Metrics
 
 
-class Remote:
-    """A store of blobs that counts fetches and can be out of reach."""
+class Maker:
+    """Makes contents and counts, reads and writes files, and can be slow or out of order."""
 
     def __init__(self) -> None:
-        self.contents: dict[str, bytes] = {}
-        self.fetched: list[str] = []
-        self.is_out = False
+        self.made: list[str] = []
         self.seconds = 0.0
+        self.error: Exception | None = None
 
-    def add(self, content: bytes) -> BlobRef:
-        """Keep a blob."""
-        digest = sha256_bytes(content)
-        self.contents[digest.hex] = content
-        return BlobRef(name="canonical", sha256=digest, bytes=len(content))
+    def use(self, disk: DiskTier, name: str, *, size: int = 400) -> bytes:
+        """Ask the tier for a file that holds its name over and over."""
+        content = (name * size)[:size].encode()
 
-    def __call__(self, blob: BlobRef, target: Path) -> None:
-        if self.is_out:
-            raise StoreUnavailable("out", reason="STORE_UNAVAILABLE", hint="wait")
-        self.fetched.append(blob.sha256.hex)
-        time.sleep(self.seconds)
-        part = target.with_name(f".{target.name}.{threading.get_ident()}")
-        part.write_bytes(self.contents[blob.sha256.hex])
-        part.replace(target)
+        def make() -> bytes:
+            if self.error is not None:
+                raise self.error
+            self.made.append(name)
+            time.sleep(self.seconds)
+            return content
 
+        def read(path: Path) -> bytes:
+            found = path.read_bytes()
+            if found != content:
+                raise Damaged("it holds something else")
+            return found
 
-def reader(blob: BlobRef) -> Callable[[Path], bytes]:
-    """Make what reads and verifies the file of a blob."""
-
-    def read(path: Path) -> bytes:
-        if sha256_file(path) != blob.sha256:
-            raise CorruptRegistry("damaged", reason="CORRUPT_BLOB", hint="fetch it again")
-        return path.read_bytes()
-
-    return read
+        return disk.use(name, read=read, make=make, write=lambda made, to: _write(to, made))
 
 
-def tier(folder: Path, remote: Remote, *, bytes_max: int = 1_000) -> DiskTier:
-    """Make a tier."""
-    return DiskTier(folder, fetch=remote, bytes_max=bytes_max, metrics=Metrics())
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
 
 
-def test_file_is_fetched_once(tmp_path: Path) -> None:
-    """The second reader, and the next process, find it on the disk even without the store."""
-    remote = Remote()
-    blob = remote.add(b"weights")
+def tier(folder: Path, *, bytes_max: int = 1_000, metrics: Metrics | None = None) -> DiskTier:
+    """Make a tier whose store is out of reach."""
 
-    first = tier(tmp_path / "cache", remote).use(blob, reader(blob))
-    remote.is_out = True
-    second = tier(tmp_path / "cache", remote).use(blob, reader(blob))
+    def fetch(_blob: BlobRef, _path: Path) -> None:
+        raise StoreUnavailable("out", reason="STORE_UNAVAILABLE", hint="wait")
 
-    assert first == second == b"weights"
-    assert len(remote.fetched) == 1
+    return DiskTier(folder, fetch=fetch, bytes_max=bytes_max, metrics=metrics or Metrics())
 
 
-def test_many_readers_share_one_fetch(tmp_path: Path) -> None:
-    """Eight threads ask while one of them fetches."""
-    remote = Remote()
-    remote.seconds = 0.05
-    blob = remote.add(b"weights")
-    disk = tier(tmp_path, remote)
+def name_of(letter: str) -> str:
+    """Name a file as those of releases are named."""
+    return f"{letter * 64}.slab"
+
+
+def test_file_is_made_once(tmp_path: Path) -> None:
+    """The second reader, and the next process, find it on the disk."""
+    maker = Maker()
+
+    first = maker.use(tier(tmp_path / "cache"), name_of("a"))
+    second = maker.use(tier(tmp_path / "cache"), name_of("a"))
+
+    assert first == second
+    assert len(maker.made) == 1
+
+
+def test_many_readers_share_one_making(tmp_path: Path) -> None:
+    """Eight threads ask while one of them makes it."""
+    maker, disk = Maker(), tier(tmp_path)
+    maker.seconds = 0.05
 
     with ThreadPoolExecutor(max_workers=8) as threads:
-        found = list(threads.map(lambda _n: disk.use(blob, reader(blob)), range(8)))
+        found = set(threads.map(lambda _n: maker.use(disk, name_of("a")), range(8)))
 
-    assert found == [b"weights"] * 8
-    assert len(remote.fetched) == 1
+    assert len(found) == len(maker.made) == 1
     assert disk._turns == {}
 
 
-@pytest.mark.parametrize("damage", [b"", b"weighty", b"weights and more"])
-def test_damaged_file_is_fetched_again(tmp_path: Path, damage: bytes) -> None:
-    """Truncated, flipped or grown: the digest tells, and the file is made whole."""
-    remote = Remote()
-    blob = remote.add(b"weights")
-    disk = tier(tmp_path, remote)
-    disk.use(blob, reader(blob))
-    (file,) = tmp_path.iterdir()
-    file.write_bytes(damage)
+def test_another_file_need_not_wait(tmp_path: Path) -> None:
+    """A slow file holds up nobody who wants another one."""
+    quick, disk = Maker(), tier(tmp_path)
+    gate = threading.Event()
 
-    found = disk.use(blob, reader(blob))
+    def wait() -> bytes:
+        assert gate.wait(timeout=30)
+        return b""
 
-    assert (found, file.read_bytes(), len(remote.fetched)) == (b"weights", b"weights", 2)
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        waiting = threads.submit(
+            disk.use, name_of("a"), read=Path.read_bytes, make=wait, write=lambda _m, to: to.touch()
+        )
+        quick.use(disk, name_of("b"))
+        assert not waiting.done()
+        gate.set()
+        assert waiting.result(timeout=30) == b""
 
 
-def test_oldest_files_make_room(tmp_path: Path) -> None:
-    """What was used longest ago goes first; the bound holds."""
-    remote = Remote()
-    blobs = [remote.add(bytes([number]) * 400) for number in range(3)]
-    disk = tier(tmp_path, remote, bytes_max=1_000)
-    for age, blob in zip((300, 200), blobs[:2], strict=True):
-        disk.use(blob, reader(blob))
-        old = time.time() - age
-        os.utime(tmp_path / f"{blob.sha256.hex}.safetensors", (old, old))
-    disk.use(blobs[0], reader(blobs[0]))
+@pytest.mark.parametrize("damage", [b"", b"something else"])
+def test_damaged_file_is_made_again(tmp_path: Path, damage: bytes) -> None:
+    """The damage is counted, and the file is made whole."""
+    maker, metrics = Maker(), Metrics()
+    disk = tier(tmp_path, metrics=metrics)
+    whole = maker.use(disk, name_of("a"))
+    (tmp_path / name_of("a")).write_bytes(damage)
 
-    disk.use(blobs[2], reader(blobs[2]))
+    found = maker.use(disk, name_of("a"))
 
-    left = {path.stem for path in tmp_path.iterdir()}
-    assert left == {blobs[0].sha256.hex, blobs[2].sha256.hex}
+    assert found == whole == (tmp_path / name_of("a")).read_bytes()
+    assert len(maker.made) == 2
+    value = metrics.registry.get_sample_value
+    assert value("livery_failures_total", {"reason": "CACHE_DAMAGED"}) == 1.0
+
+
+def test_failed_making_leaves_nothing(tmp_path: Path) -> None:
+    """The error reaches who asked; the next one tries again."""
+    maker, disk = Maker(), tier(tmp_path)
+    maker.error = StoreUnavailable("out", reason="STORE_UNAVAILABLE", hint="wait")
+
+    with pytest.raises(StoreUnavailable):
+        maker.use(disk, name_of("a"))
+    maker.error = None
+
+    assert list(tmp_path.iterdir()) == []
+    assert maker.use(disk, name_of("a"))
+
+
+def test_least_used_makes_room(tmp_path: Path) -> None:
+    """What was used less goes first, and the bound holds."""
+    maker, disk = Maker(), tier(tmp_path)
+    for letter in "abbaac":
+        maker.use(disk, name_of(letter))
+
+    assert {path.name[0] for path in tmp_path.iterdir()} == {"a", "c"}
     assert disk.kept_bytes == 800
 
 
+def test_favoured_files_go_last(tmp_path: Path) -> None:
+    """What a rollback returns to outlives what was used more."""
+    maker, disk = Maker(), tier(tmp_path)
+    disk.favour(frozenset({f"sha256:{'a' * 64}"}))
+    for letter in "abbbc":
+        maker.use(disk, name_of(letter))
+
+    assert {path.name[0] for path in tmp_path.iterdir()} == {"a", "c"}
+
+
+def test_what_others_kept_counts(tmp_path: Path) -> None:
+    """Files of an earlier run go in the order of their last use, before what is used now."""
+    maker = Maker()
+    earlier = tier(tmp_path)
+    for age, letter in ((100, "a"), (300, "b")):
+        maker.use(earlier, name_of(letter))
+        old = time.time() - age
+        os.utime(tmp_path / name_of(letter), (old, old))
+
+    maker.use(tier(tmp_path), name_of("c"))
+
+    assert {path.name[0] for path in tmp_path.iterdir()} == {"a", "c"}
+
+
 def test_file_beyond_the_bound_is_not_kept(tmp_path: Path) -> None:
-    """It is read all the same."""
-    remote = Remote()
-    blob = remote.add(b"x" * 2_000)
-    disk = tier(tmp_path, remote, bytes_max=1_000)
+    """It is used all the same, and nothing has to go for it."""
+    maker, disk = Maker(), tier(tmp_path)
+    maker.use(disk, name_of("a"))
 
-    assert disk.use(blob, reader(blob)) == b"x" * 2_000
-    assert disk.kept_bytes == 0
+    assert maker.use(disk, name_of("b"), size=2_000)
+    assert {path.name[0] for path in tmp_path.iterdir()} == {"a"}
 
 
-def test_forgotten_file_is_gone(tmp_path: Path) -> None:
+def test_forgotten_files_are_gone(tmp_path: Path) -> None:
     """Purged bytes do not stay in the cache; forgetting twice is fine."""
-    remote = Remote()
-    blob = remote.add(b"weights")
-    disk = tier(tmp_path, remote)
-    disk.use(blob, reader(blob))
+    maker, disk = Maker(), tier(tmp_path)
+    for name in (name_of("a"), f"{'a' * 64}.float16.slab", name_of("b")):
+        maker.use(disk, name, size=100)
 
-    disk.forget(blob.sha256)
-    disk.forget(blob.sha256)
+    disk.forget(Digest("a" * 64))
+    disk.forget(Digest("a" * 64))
 
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [name_of("b")]
 
 
 def test_unusable_folder_is_read_around(tmp_path: Path) -> None:
-    """Without a cache every load asks the store, and nothing fails."""
-    remote = Remote()
-    blob = remote.add(b"weights")
+    """Without a cache everything is made anew, and nothing fails."""
+    maker = Maker()
     (tmp_path / "file").write_bytes(b"")
-    disk = tier(tmp_path / "file", remote)
+    disk = tier(tmp_path / "file")
 
-    assert disk.use(blob, reader(blob)) == b"weights"
+    assert maker.use(disk, name_of("a")) == maker.use(disk, name_of("a"))
+    assert len(maker.made) == 2
 
 
 def test_leftovers_are_swept(tmp_path: Path) -> None:
-    """What an interrupted fetch left goes after a day, not at once."""
-    remote = Remote()
+    """What an interrupted writer left goes after a day, not at once."""
     old, new = tmp_path / ".old.part", tmp_path / ".new.part"
     for path in (old, new):
         path.write_bytes(b"half")
     long_ago = time.time() - 2 * 24 * 3600
     os.utime(old, (long_ago, long_ago))
-    blob = remote.add(b"weights")
 
-    tier(tmp_path, remote).use(blob, reader(blob))
+    Maker().use(tier(tmp_path), name_of("a"))
 
     assert (old.exists(), new.exists()) == (False, True)
 
 
-def test_damage_in_the_store_is_told(tmp_path: Path) -> None:
-    """A file that is wrong twice is not the cache's fault."""
-    remote = Remote()
-    blob = remote.add(b"weights")
-    remote.contents[blob.sha256.hex] = b"other"
+def test_others_cannot_write_the_folder(tmp_path: Path) -> None:
+    """A folder that was too open is closed before anything is kept in it."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    folder.chmod(0o777)
 
-    with pytest.raises(CorruptRegistry):
-        tier(tmp_path, remote).use(blob, reader(blob))
+    Maker().use(tier(folder), name_of("a"))
+
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_fetched_file_is_lent(tmp_path: Path) -> None:
+    """A blob is here for the length of the block; afterwards nothing of it is left."""
+    content = b"weights"
+    blob = BlobRef(name="canonical", sha256=sha256_bytes(content), bytes=len(content))
+    disk = DiskTier(
+        tmp_path / "cache",
+        fetch=lambda _blob, path: _write(path, content),
+        bytes_max=1_000,
+        metrics=Metrics(),
+    )
+
+    with disk.fetched(blob) as path:
+        found = path.read_bytes()
+
+    assert found == content
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_store_out_of_reach_is_told(tmp_path: Path) -> None:
+    """It is not the fault of the folder, so nothing is tried elsewhere."""
+    blob = BlobRef(name="canonical", sha256=sha256_bytes(b""), bytes=0)
+
+    with pytest.raises(StoreUnavailable), tier(tmp_path).fetched(blob):
+        raise AssertionError("nothing was fetched")

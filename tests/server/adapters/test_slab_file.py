@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A packed adapter as a file: what comes back is what was written, or nothing."""
+
+import multiprocessing
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from livery_registry import BlobRef
+from livery_server.adapters.disk import Damaged, DiskTier
+from livery_server.adapters.packed import (
+    HostAdapter,
+    HostChange,
+    PackedLayer,
+    TokenVectors,
+    lay_out,
+    named_views,
+)
+from livery_server.adapters.slab_file import SlabKey, line_in, read_slab, write_slab
+from livery_server.metrics import Metrics
+
+KEY = SlabKey(release=f"sha256:{'1' * 64}", base=f"sha256:{'2' * 64}", dtype=torch.float32)
+
+
+def adapter(*, dtype: torch.dtype = torch.float32, seed: int = 0) -> HostAdapter:
+    """Make an adapter with everything an adapter can have, larger than a page."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def noise(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    scaled = PackedLayer(
+        down=noise(3, 36), up=noise(3, 5), magnitude=noise(4), magnitude_axis="inputs"
+    )
+    return lay_out(
+        {
+            ("unet", "one"): PackedLayer(down=noise(4, 333), up=noise(4, 77)),
+            ("unet", "two"): scaled,
+        },
+        digest=KEY.release,
+        tokens=(
+            TokenVectors(component="text_encoder", token="<a>", vectors=noise(2, 7)),
+            TokenVectors(component="text_encoder_2", token="<a>", vectors=noise(1, 9)),
+        ),
+        changes=(
+            HostChange(
+                component="unet",
+                parameter="three.bias",
+                method="dense",
+                scale=0.5,
+                options={"constraint": 0.25, "on_input": True},
+                parts={"diff": noise(11).half()},
+            ),
+        ),
+        dtype=dtype,
+    )
+
+
+def is_same(one: HostAdapter, other: HostAdapter) -> bool:
+    """Say whether two adapters have equal numbers under equal names."""
+    ours, theirs = dict(named_views(one)), dict(named_views(other))
+    return list(ours) == list(theirs) and all(
+        torch.equal(ours[name], theirs[name]) for name in theirs
+    )
+
+
+def written(folder: Path, *, key: SlabKey = KEY) -> Path:
+    """Write that adapter."""
+    path = folder / key.file_name
+    write_slab(adapter(dtype=key.dtype), path, key=key, line="acme/ink")
+    return path
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
+def test_adapter_comes_back(tmp_path: Path, dtype: torch.dtype) -> None:
+    """Every number, name, shape and dtype is what it was; the views lie in one slab."""
+    key = replace(KEY, dtype=dtype)
+    before = adapter(dtype=dtype)
+
+    after = read_slab(written(tmp_path, key=key), key=key)
+
+    assert is_same(after, before)
+    for field in ("digest", "kind", "rank", "magnitude_rows", "resident_bytes"):
+        assert getattr(after, field) == getattr(before, field)
+    assert list(after.layers) == list(before.layers)
+    for name, layer in before.layers.items():
+        found = after.layers[name]
+        assert found.magnitude_axis == layer.magnitude_axis
+        for ours, theirs in zip(found.tensors(), layer.tensors(), strict=True):
+            assert ours.dtype == theirs.dtype
+            assert ours.storage_offset() == theirs.storage_offset()
+    for entry, known in zip(after.tokens, before.tokens, strict=True):
+        assert (entry.component, entry.token) == (known.component, known.token)
+        assert torch.equal(entry.vectors, known.vectors)
+    [change], [made] = after.changes, before.changes
+    assert replace(change, parts={}).options == made.options
+    assert (change.parameter, change.method, change.scale) == ("three.bias", "dense", 0.5)
+    assert change.parts["diff"].dtype == torch.float16
+
+
+def test_tokens_alone_come_back(tmp_path: Path) -> None:
+    """A Textual Inversion has no slab."""
+    vectors = torch.randn(2, 7)
+    tokens = (TokenVectors(component="text_encoder", token="<a>", vectors=vectors),)
+    path = tmp_path / KEY.file_name
+    write_slab(lay_out({}, digest=KEY.release, tokens=tokens), path, key=KEY, line="acme/ink")
+
+    found = read_slab(path, key=KEY)
+
+    assert found.slab is None
+    assert torch.equal(found.tokens[0].vectors, vectors)
+    assert found.resident_bytes == vectors.nbytes
+
+
+def test_writing_a_view_changes_no_file(tmp_path: Path) -> None:
+    """The map is private, and stays when the file goes."""
+    path = written(tmp_path)
+    found = read_slab(path, key=KEY)
+    content = path.read_bytes()
+
+    found.layers["unet", "one"].down.zero_()
+
+    assert path.read_bytes() == content
+    path.unlink()
+    assert float(found.layers["unet", "one"].down.abs().max()) == 0.0
+
+
+def test_line_is_read_from_the_header(tmp_path: Path) -> None:
+    """Who warms up need not know the release."""
+    assert line_in(written(tmp_path)) == "acme/ink"
+
+
+def _flip(content: bytearray, at: int) -> bytearray:
+    content[at] ^= 1
+    return content
+
+
+def _swap_pages(content: bytearray) -> bytearray:
+    first, second = slice(-8192, -4096), slice(-4096, None)
+    content[first], content[second] = content[second], content[first]
+    return content
+
+
+DAMAGES: dict[str, Callable[[bytearray], bytes | bytearray]] = {
+    "empty": lambda _content: b"",
+    "half a prologue": lambda content: content[:20],
+    "truncated header": lambda content: content[:200],
+    "truncated by a byte": lambda content: content[:-1],
+    "truncated by a page": lambda content: content[:-4096],
+    "grown by a page": lambda content: content + bytes(4096),
+    "another magic": lambda content: _flip(content, 0),
+    "an absurd header": lambda content: content[:8] + struct.pack("<Q", 1 << 60) + content[16:],
+    "an absurd payload": lambda content: content[:16] + struct.pack("<Q", 1 << 60) + content[24:],
+    "a bit of the digest": lambda content: _flip(content, 30),
+    "a bit of the header": lambda content: _flip(content, 100),
+    "a bit of the payload": lambda content: _flip(content, len(content) - 8000),
+    "a page of zeros": lambda content: content[:-8192] + bytes(4096) + content[-4096:],
+    "two pages swapped": _swap_pages,
+    "another file": lambda _content: b"PK\x03\x04" * 3000,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_damaged_slab_is_never_worn(
+    tmp_path: Path, damage: Callable[[bytearray], bytes | bytearray]
+) -> None:
+    """Whatever happened to the file, it is noticed before anything of it is used."""
+    path = written(tmp_path)
+    path.write_bytes(damage(bytearray(path.read_bytes())))
+
+    with pytest.raises(Damaged):
+        read_slab(path, key=KEY)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"dtype": torch.float16},
+        {"base": f"sha256:{'3' * 64}"},
+        {"release": f"sha256:{'4' * 64}"},
+    ],
+)
+def test_foreign_slab_is_never_worn(tmp_path: Path, other: dict[str, object]) -> None:
+    """A file of another dtype, base or release under this name is not taken for this one."""
+    key = replace(KEY, **other)  # type: ignore[arg-type]
+    path = written(tmp_path, key=key)
+
+    with pytest.raises(Damaged):
+        read_slab(path, key=KEY)
+    assert key.file_name != KEY.file_name
+
+
+def test_other_format_version_is_never_worn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an update of the layout, old files are made again."""
+    path = written(tmp_path)
+    monkeypatch.setattr("livery_server.adapters.slab_file.FORMAT", 2)
+
+    with pytest.raises(Damaged):
+        read_slab(path, key=KEY)
+    assert path.name != KEY.file_name
+
+
+def test_slab_that_others_can_write_is_never_worn(tmp_path: Path) -> None:
+    """Sums keep out accidents; only the file's mode keeps out people."""
+    path = written(tmp_path)
+    path.chmod(0o666)
+
+    with pytest.raises(Damaged):
+        read_slab(path, key=KEY)
+
+
+def _use(folder: str, barrier: object, rounds: int) -> None:
+    """Ask for one file in turns of reading and removing, beside another process."""
+
+    def fetch(_blob: BlobRef, _path: Path) -> None:
+        raise AssertionError("nothing is fetched here")
+
+    disk = DiskTier(Path(folder), fetch=fetch, bytes_max=1 << 20, metrics=Metrics())
+    known = adapter()
+    barrier.wait(60)  # type: ignore[attr-defined]
+    for _ in range(rounds):
+        found = disk.use(
+            KEY.file_name,
+            read=lambda path: read_slab(path, key=KEY),
+            make=adapter,
+            write=lambda made, path: write_slab(made, path, key=KEY, line="acme/ink"),
+        )
+        assert is_same(found, known)
+        (Path(folder) / KEY.file_name).unlink(missing_ok=True)
+
+
+def test_two_processes_share_a_folder(tmp_path: Path) -> None:
+    """They write, read and remove one name at once; each always gets the whole adapter."""
+    spawn = multiprocessing.get_context("spawn")
+    barrier = spawn.Barrier(2)
+    workers = [spawn.Process(target=_use, args=(str(tmp_path), barrier, 60)) for _ in range(2)]
+
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
