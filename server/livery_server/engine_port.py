@@ -11,8 +11,12 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from livery_registry import BaseProfile
+from livery_server.costs import Costs
 from livery_server.engine.errors import EngineError
+from livery_server.engine.merged import StackKey
+from livery_server.engine.plan import MemoryPlan
 from livery_server.engine.row import RowSpec
+from livery_server.engine.text import PromptStyle
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
@@ -33,6 +37,13 @@ class RowLike(Protocol):
     @property
     def is_done(self) -> bool:
         """Whether it can be decoded."""
+
+
+class DevelopingLike(Protocol):
+    """An image on its way to host memory."""
+
+    def pixels(self) -> Pixels:
+        """Wait for it; from any thread. Raises `EngineError` when it came to nothing."""
 
 
 class SlotUseLike(Protocol):
@@ -66,12 +77,28 @@ class ReadingLike(Protocol):
     def used(self) -> frozenset[str]:
         """Placeholders that occur."""
 
+    @property
+    def window_count(self) -> int:
+        """Windows that it fills."""
+
+    @property
+    def window_limit(self) -> int:
+        """The most that it may fill."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether it can be encoded whole."""
+
 
 class PromptReaderLike(Protocol):
     """Counts tokens without encoding anything."""
 
-    def read(self, prompt: str, tokens: Mapping[str, int]) -> ReadingLike:
-        """Read a prompt; `tokens` gives the vectors of each placeholder."""
+    def read(self, prompt: str, tokens: Mapping[str, int], style: PromptStyle) -> ReadingLike:
+        """Read a prompt; `tokens` gives the vectors of each placeholder.
+
+        Raises:
+            RowNotPossible: The prompt is not written in that style.
+        """
 
 
 R = TypeVar("R", bound=RowLike)
@@ -109,11 +136,41 @@ class EnginePort(Protocol[R]):
         """Short names."""
 
     @property
+    def clip_skip_max(self) -> int:
+        """Most last layers of the text encoders that a prompt may leave out."""
+
+    @property
+    def prompt_windows_max(self) -> int:
+        """Most windows of the text encoders that a prompt may fill."""
+
+    @property
     def versions(self) -> Mapping[str, str]:
         """Versions of the libraries that shape an image."""
 
     def new_prompt_reader(self) -> PromptReaderLike:
         """Return a reader for another thread."""
+
+    def resolve_sampler(self, name: str) -> str:
+        """Return the short name of a sampler in any spelling; from any thread.
+
+        Raises:
+            UnknownSampler: No sampler goes by that name, or it cannot run on this base.
+        """
+
+    @property
+    def plan(self) -> MemoryPlan | None:
+        """What it uses of the device; None: nobody asked."""
+
+    @property
+    def can_merge(self) -> bool:
+        """Whether there may be a merged copy."""
+
+    @property
+    def merged_stack(self) -> StackKey:
+        """What the merged copy wears; empty: nothing."""
+
+    def costs(self) -> Costs:
+        """Return what pieces of work took lately."""
 
     def can_open(self, spec: RowSpec) -> bool:
         """Say whether the slots have room for this row's stack now."""
@@ -121,14 +178,19 @@ class EnginePort(Protocol[R]):
     def open_rows(self, specs: Sequence[RowSpec]) -> Sequence[R | EngineError]:
         """Begin images; one that cannot begin gives its error."""
 
-    def step(self, rows: Sequence[R]) -> None:
-        """Take one denoise step for rows of one pixel size, in one forward pass."""
+    def step(self, rows: Sequence[R], *, is_merged: bool) -> None:
+        """Take one denoise step for rows of one pixel size, in one forward pass.
 
-    def preview(self, row: R) -> Pixels:
-        """Return a rough look, uint8 `[h, w, 3]`."""
+        Args:
+            rows: They wear one stack if the step is merged.
+            is_merged: On a merged copy of the base.
+        """
 
-    def decode(self, row: R) -> Pixels:
-        """Return the image of a done row, uint8 `[height, width, 3]`."""
+    def preview(self, row: R) -> DevelopingLike:
+        """Begin to develop a rough look, uint8 `[h, w, 3]`."""
+
+    def decode(self, row: R) -> DevelopingLike:
+        """Begin to develop the image of a done row, uint8 `[height, width, 3]`."""
 
     def close_row(self, row: R) -> None:
         """Give a row's slots back. Idempotent."""

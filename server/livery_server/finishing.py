@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """From pixels to PNG, beside the engine's thread: encoding and provenance in worker threads.
 
-In: decoded images and previews, through one bounded queue. Out: events in the job's outbox. When
-the queue is full the engine waits for images, and previews are dropped.
+In: images and previews that are developed, through a bounded queue of each thread; all of one image
+go the same way, so a preview never comes after its image. Out: events in the job's outbox. When a
+queue is full the engine waits for images, and previews are dropped.
 """
 
 import queue
 import threading
 from dataclasses import dataclass
 
-from livery_server.engine_port import Pixels
+from livery_server.engine.errors import EngineError
+from livery_server.engine_port import DevelopingLike
 from livery_server.errors import JobFailed
 from livery_server.job import ImageReady, Preview
 from livery_server.log import log_problem
@@ -24,7 +26,7 @@ _THREADS = 2
 class _Picture:
     run: JobRun
     index: int
-    pixels: Pixels
+    developing: DevelopingLike
     preview_step: int | None
 
 
@@ -34,10 +36,14 @@ class Finisher:
     def __init__(self, *, origin: Origin, backlog_max: int, metrics: Metrics) -> None:
         self._origin = origin
         self._metrics = metrics
-        self._queue: queue.Queue[_Picture | None] = queue.Queue(maxsize=backlog_max)
+        self._queues: list[queue.Queue[_Picture | None]] = [
+            queue.Queue(maxsize=-(-backlog_max // _THREADS)) for _ in range(_THREADS)
+        ]
         self._threads = [
-            threading.Thread(target=self._work, name=f"livery-finisher-{number}", daemon=True)
-            for number in range(_THREADS)
+            threading.Thread(
+                target=self._work, args=(waiting,), name=f"livery-finisher-{number}", daemon=True
+            )
+            for number, waiting in enumerate(self._queues)
         ]
 
     def start(self) -> None:
@@ -47,29 +53,35 @@ class Finisher:
 
     def stop(self) -> None:
         """Finish what is queued, then end the threads."""
-        for _thread in self._threads:
-            self._queue.put(None)
+        for waiting in self._queues:
+            waiting.put(None)
         for thread in self._threads:
             thread.join()
 
-    def finish(self, run: JobRun, *, index: int, pixels: Pixels) -> None:
+    def finish(self, run: JobRun, *, index: int, developing: DevelopingLike) -> None:
         """Queue a finished image; waits while the queue is full."""
-        self._queue.put(_Picture(run=run, index=index, pixels=pixels, preview_step=None))
+        picture = _Picture(run=run, index=index, developing=developing, preview_step=None)
+        self._queue_of(picture).put(picture)
 
-    def show(self, run: JobRun, *, index: int, step: int, pixels: Pixels) -> None:
+    def show(self, run: JobRun, *, index: int, step: int, developing: DevelopingLike) -> None:
         """Queue a preview, or drop it when the queue is full."""
-        picture = _Picture(run=run, index=index, pixels=pixels, preview_step=step)
+        picture = _Picture(run=run, index=index, developing=developing, preview_step=step)
         try:
-            self._queue.put_nowait(picture)
+            self._queue_of(picture).put_nowait(picture)
         except queue.Full:
             return
 
-    def _work(self) -> None:
-        while (picture := self._queue.get()) is not None:
+    def _queue_of(self, picture: _Picture) -> "queue.Queue[_Picture | None]":
+        return self._queues[(picture.run.job.ticket + picture.index) % _THREADS]
+
+    def _work(self, waiting: "queue.Queue[_Picture | None]") -> None:
+        while (picture := waiting.get()) is not None:
             if picture.run.is_ended:
                 continue
             try:
                 self._encode(picture)
+            except EngineError as error:
+                picture.run.fail(error)
             except Exception as error:
                 log_problem("image.encoding_failed", error=error, job=picture.run.job.id)
                 picture.run.fail(
@@ -79,11 +91,11 @@ class Finisher:
     def _encode(self, picture: _Picture) -> None:
         run, index = picture.run, picture.index
         if picture.preview_step is not None:
-            png = encode_preview(picture.pixels)
+            png = encode_preview(picture.developing.pixels())
             run.send(Preview(index=index, step=picture.preview_step, png=png))
             return
         png, provenance = encode_image(
-            picture.pixels, job=run.job, index=index, origin=self._origin
+            picture.developing.pixels(), job=run.job, index=index, origin=self._origin
         )
         self._metrics.images.inc()
         recipes = [recipe.release for recipe in run.job.recipes]

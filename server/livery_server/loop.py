@@ -9,10 +9,11 @@ goes wrong within a job.
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Generic
 
-from livery_server.engine.errors import EngineError, SlotsExhausted
+from livery_server.engine.errors import DeviceMemoryFull, EngineError, SlotsExhausted
 from livery_server.engine.row import RowSpec
 from livery_server.engine_port import EnginePort, R, SlotUseLike
 from livery_server.errors import Draining, JobFailed, Overloaded
@@ -21,7 +22,7 @@ from livery_server.job import Progress
 from livery_server.limits import Limits
 from livery_server.log import log_problem
 from livery_server.metrics import Metrics
-from livery_server.roster import Begun, Roster
+from livery_server.roster import Begun, Roster, Workshop
 from livery_server.run import JobRun
 from livery_server.scheduler.policy import choose
 from livery_server.scheduler.snapshot import RowKey
@@ -45,6 +46,7 @@ class Loop(Generic[R]):
         self._metrics = metrics
         self._clock = clock
         self._roster: Roster[R] = Roster(limits=limits)
+        self._done: deque[Begun[R]] = deque()
         self._inbox: queue.Queue[JobRun | None] = queue.Queue(
             maxsize=limits.queue_rows_max + limits.running_rows_max
         )
@@ -94,11 +96,12 @@ class Loop(Generic[R]):
         """Do everything that belongs to one step boundary, and one step."""
         self._take_in()
         self._sweep()
-        snapshot = self._roster.snapshot(can_open=self._engine.can_open)
-        choice = choose(snapshot)
+        choice = choose(self._roster.snapshot(self._workshop()))
         self._roster.note_overtaken(choice.overtaken)
         self._open(choice.opened)
-        self._step([begun for key in choice.batch if (begun := self._roster.begun(key))])
+        batch = [begun for key in choice.batch if (begun := self._roster.begun(key))]
+        self._step(batch, is_merged=choice.is_merged)
+        self._develop()
 
     def _live(self) -> None:
         while not self._is_stopping:
@@ -110,12 +113,12 @@ class Loop(Generic[R]):
                 self._fail_all(self._roster.runs(), error, event="loop.turn_failed")
         stopped = Draining("the server stopped", reason="SERVER_STOPPED", hint="retry")
         self._take_in()
-        for run in self._roster.runs():
+        for run in (*self._roster.runs(), *(begun.run for begun in self._done)):
             self._drop(run, stopped)
 
     def _take_in(self) -> None:
         """Empty the inbox; wait for a first arrival when there is nothing to do."""
-        may_wait = self._roster.is_empty and not self._is_stopping
+        may_wait = self._roster.is_empty and not self._done and not self._is_stopping
         try:
             while True:
                 run = self._inbox.get(block=may_wait)
@@ -154,29 +157,55 @@ class Loop(Generic[R]):
             self._drop(run, failure)
         self._note_slots(chosen, before=before, seconds=self._clock() - begun_at)
 
-    def _step(self, batch: list[Begun[R]]) -> None:
+    def _workshop(self) -> Workshop:
+        engine = self._engine
+        return Workshop(
+            can_open=engine.can_open,
+            costs=engine.costs(),
+            can_merge=engine.can_merge,
+            merged_stack=engine.merged_stack,
+        )
+
+    def _step(self, batch: list[Begun[R]], *, is_merged: bool) -> None:
         if not batch:
             return
         for begun in batch:
             begun.run.begin()
         begun_at = self._clock()
         try:
-            self._engine.step([begun.row for begun in batch])
+            self._engine.step([begun.row for begun in batch], is_merged=is_merged)
         except EngineError as error:
-            for run in {begun.run for begun in batch}:
-                self._drop(run, error)
+            self._step_otherwise(batch, error, is_merged=is_merged)
             return
         except Exception as error:
             self._fail_all({begun.run for begun in batch}, error, event="step.failed")
             return
+        self._roster.note_mode(is_merged=is_merged, merged_stack=self._engine.merged_stack)
         self._metrics.step_seconds.observe(self._clock() - begun_at)
         self._metrics.batch_rows.observe(len(batch))
         for begun in batch:
             if not begun.run.is_ended:
                 self._settle(begun)
 
+    def _step_otherwise(
+        self, batch: list[Begun[R]], error: EngineError, *, is_merged: bool
+    ) -> None:
+        """Go on after a step that was not possible: in halves, without the copy, or not at all."""
+        if isinstance(error, DeviceMemoryFull) and len(batch) > 1:
+            log_problem("step.halved", reason=error.reason, rows=len(batch))
+            self._roster.note_fit(batch[0], rows=len(batch))
+            middle = len(batch) // 2
+            for half in (batch[:middle], batch[middle:]):
+                self._step(half, is_merged=is_merged)
+        elif is_merged and self._roster.note_unmergeable(batch[0]):
+            log_problem("stack.not_merged", reason=error.reason, message=str(error))
+            self._step(batch, is_merged=False)
+        else:
+            for run in {begun.run for begun in batch}:
+                self._drop(run, error)
+
     def _settle(self, begun: Begun[R]) -> None:
-        """Tell of one row's step; finish it when it is done."""
+        """Tell of one row's step; free its slots when it is done."""
         run, row, index = begun.run, begun.row, begun.index
         self._roster.note_stepped(begun)
         if row.failure is not None:
@@ -186,16 +215,34 @@ class Loop(Generic[R]):
         every = run.job.preview_every
         try:
             if row.is_done:
-                pixels = self._engine.decode(row)
                 self._close(begun)
-                self._finisher.finish(run, index=index, pixels=pixels)
+                self._done.append(begun)
             elif every and row.steps_done % every == 0:
-                pixels = self._engine.preview(row)
-                self._finisher.show(run, index=index, step=row.steps_done, pixels=pixels)
+                developing = self._engine.preview(row)
+                self._finisher.show(run, index=index, step=row.steps_done, developing=developing)
         except EngineError as error:
             self._drop(run, error)
         except Exception as error:
             self._fail_all([run], error, event="image.decoding_failed")
+
+    def _develop(self) -> None:
+        """Decode done rows, while others run for no longer than one of their steps."""
+        costs = self._engine.costs()
+        spent = 0.0
+        while self._done and not (self._roster.running_count and spent > costs.step):
+            begun = self._done.popleft()
+            run, begun_at = begun.run, self._clock()
+            if run.is_ended or run.stop_error is not None:
+                self._drop(run, run.stop_error)
+                continue
+            try:
+                developing = self._engine.decode(begun.row)
+                self._finisher.finish(run, index=begun.index, developing=developing)
+            except EngineError as error:
+                self._drop(run, error)
+            except Exception as error:
+                self._fail_all([run], error, event="image.decoding_failed")
+            spent += max(costs.decoding, self._clock() - begun_at)
 
     def _fail_all(self, runs: Iterable[JobRun], error: Exception, *, event: str) -> None:
         log_problem(event, error=error)

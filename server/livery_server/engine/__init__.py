@@ -9,11 +9,15 @@ from dataclasses import dataclass
 
 import torch
 
+from livery_server.engine.developing import Developing, Pixels
 from livery_server.engine.engine import Engine
 from livery_server.engine.errors import (
     AdapterMismatch,
     BaseNotLoadable,
+    DeviceMemoryFull,
     EngineError,
+    MemoryTooSmall,
+    MergedTooLarge,
     PromptTooLong,
     RowNotFinite,
     RowNotPossible,
@@ -21,9 +25,9 @@ from livery_server.engine.errors import (
     SlotsExhausted,
     UnknownSampler,
 )
-from livery_server.engine.latents import Pixels
 from livery_server.engine.loading import load_base
 from livery_server.engine.painting import Picture
+from livery_server.engine.plan import MemoryPlan, free_bytes, plan_memory
 from livery_server.engine.profile import profile_of
 from livery_server.engine.row import Row, RowSpec
 from livery_server.engine.samplers import SAMPLERS, resolve_sampler
@@ -33,9 +37,14 @@ __all__ = [
     "SAMPLERS",
     "AdapterMismatch",
     "BaseNotLoadable",
+    "Developing",
+    "DeviceMemoryFull",
     "Engine",
     "EngineError",
     "EngineSettings",
+    "MemoryPlan",
+    "MemoryTooSmall",
+    "MergedTooLarge",
     "Picture",
     "Pixels",
     "PromptReader",
@@ -73,6 +82,10 @@ class EngineSettings:
         dtype: `auto` (float16 on CUDA, float32 on CPU) or a torch dtype's name.
         slot_rank_total: Rank rows of all slots together.
         torch_threads: CPU threads of torch; None: torch's own choice.
+        is_compiled: Whether the UNet runs as a compiled graph.
+        can_merge: Whether there may be a merged copy of the base.
+        rows_per_step_max: Rows that may share a forward pass; memory is planned for so many.
+        memory_bytes_max: What may be used of the device; None: what it has.
     """
 
     base: str
@@ -81,6 +94,10 @@ class EngineSettings:
     dtype: str = "auto"
     slot_rank_total: int = 256
     torch_threads: int | None = None
+    is_compiled: bool = False
+    can_merge: bool = True
+    rows_per_step_max: int = 8
+    memory_bytes_max: int | None = None
 
 
 def load_engine(settings: EngineSettings) -> Engine:
@@ -88,6 +105,7 @@ def load_engine(settings: EngineSettings) -> Engine:
 
     Raises:
         BaseNotLoadable: The base cannot be loaded, or the device or dtype is not to be had.
+        MemoryTooSmall: What is asked for does not fit into the device's memory.
     """
     if settings.torch_threads is not None:
         torch.set_num_threads(settings.torch_threads)
@@ -100,11 +118,24 @@ def load_engine(settings: EngineSettings) -> Engine:
             f"no dtype is called {dtype_name!r}", hint=f"choose one of: auto, {', '.join(_DTYPES)}"
         )
     base = load_base(settings.base, config=settings.base_config)
+    dtype, most = _DTYPES[dtype_name], settings.memory_bytes_max
+    plan = plan_memory(
+        base,
+        dtype=dtype,
+        slot_rank_total=settings.slot_rank_total,
+        rows_per_step_max=settings.rows_per_step_max,
+        can_merge=settings.can_merge,
+        free_bytes=free_bytes(device, base=base) if most is None else most,
+    )
+    plan.require()
     return Engine(
         base,
+        plan=plan,
         device=device,
-        dtype=_DTYPES[dtype_name],
+        dtype=dtype,
         slot_rank_total=settings.slot_rank_total,
+        is_compiled=settings.is_compiled,
+        can_merge=settings.can_merge,
     )
 
 

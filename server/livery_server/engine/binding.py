@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From each row's stack of slots to the few small tensors that a batch gathers by.
 
-In: per row, slots and weights in the order of its stack. Out: a bound `Binding`. The rank axis is
-padded with the zero row to a fixed bucket, and so is that of magnitudes: shapes are few.
+In: per row, slots and weights in the order of its stack. Out: a bound `Binding`; the batch that
+was bound last is bound again as it was. The rank axis is padded with the zero row to a fixed
+bucket, and so is that of magnitudes: shapes are few.
 """
 
 from collections.abc import Sequence
@@ -10,14 +11,18 @@ from collections.abc import Sequence
 import torch
 
 from livery_server.adapters.packed import MAGNITUDE_ROWS, wide
-from livery_server.engine.layers import EMPTY, Binding, Scaling
+from livery_server.engine.layers import Binding, Scaling, Worn
 from livery_server.engine.slots import Slot
 
 Stack = Sequence[tuple[Slot, float]]
 """What one row wears, in order."""
 
 RANK_BUCKETS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
+COMPILED_RANK_BUCKETS = (16, 64, 256, 1024)
+"""Fewer sizes for a compiled model, of which each is a graph."""
 MAGNITUDE_BUCKETS = (1, 2, 4, 8)
+GATHERED_BYTES_MAX = 512 << 20
+"""Gathered factors that a component keeps for a batch that steps again."""
 
 
 def bucket(count: int, *, buckets: Sequence[int] = RANK_BUCKETS) -> int:
@@ -32,9 +37,14 @@ def bind_rows(
     samples_per_row: int,
     device: torch.device,
     dtype: torch.dtype,
-    everywhere: frozenset[int] = EMPTY,
+    is_everywhere: bool = False,
+    rank_buckets: Sequence[int] = RANK_BUCKETS,
+    gathered_bytes_max: int = GATHERED_BYTES_MAX,
 ) -> None:
     """Bind rows to what they wear until the binding is cleared.
+
+    Rows must keep their slots leased from one pass to the next; what a slot holds is told by its
+    adapter's digest.
 
     Args:
         binding: The component's binding.
@@ -42,24 +52,42 @@ def bind_rows(
         samples_per_row: Adjacent samples that share a row's adapters.
         device: Where the tables lie.
         dtype: Dtype of the model.
-        everywhere: `id()`s of all layers, for a compiled model: every layer then gathers, whichever
-            the adapters change, and a swap is no new graph. Empty: other layers pay nothing.
+        is_everywhere: Let every layer gather, whichever the adapters change: for a compiled model,
+            to which a swap is then no new graph.
+        rank_buckets: Sizes that the rank axis is padded to.
+        gathered_bytes_max: What may be kept for a batch that steps again.
     """
+    key = (_key(stacks), samples_per_row, is_everywhere)
+    if binding.kept is not None and binding.kept[0] == key:
+        binding.wear(binding.kept[1], key=key)
+        return
     active = frozenset[int]().union(*(slot.active for stack in stacks for slot, _ in stack))
     if not active:
         binding.clear()
         return
     ranks = [[rank for slot, _ in stack for rank in slot.ranks] for stack in stacks]
     weights = [[weight for slot, weight in stack for _ in slot.ranks] for stack in stacks]
-    size = bucket(max(map(len, ranks)))
-    binding.bind(
+    size = bucket(max(map(len, ranks)), buckets=rank_buckets)
+    worn = Worn(
         index=_send(torch.tensor([_padded(row, size) for row in ranks]), device),
         weight=_send(
             torch.tensor([_padded(row, size) for row in weights], dtype=dtype).unsqueeze(2), device
         ),
         samples_per_row=samples_per_row,
-        active=everywhere or active,
-        scaling=_scaling(stacks, ranks=size, device=device, dtype=dtype, everywhere=everywhere),
+        active=None if is_everywhere else active,
+        scaling=_scaling(
+            stacks, ranks=size, device=device, dtype=dtype, is_everywhere=is_everywhere
+        ),
+        room_bytes=gathered_bytes_max,
+    )
+    binding.wear(worn, key=key)
+
+
+def _key(stacks: Sequence[Stack]) -> tuple[object, ...]:
+    """Say what rows wear and where it lies."""
+    return tuple(
+        tuple((slot.adapter.digest, slot.ranks, slot.magnitudes, weight) for slot, weight in stack)
+        for stack in stacks
     )
 
 
@@ -69,7 +97,7 @@ def _scaling(
     ranks: int,
     device: torch.device,
     dtype: torch.dtype,
-    everywhere: frozenset[int],
+    is_everywhere: bool,
 ) -> Scaling | None:
     worn = [[(slot, weight) for slot, weight in stack if slot.magnitudes] for stack in stacks]
     size = max(map(len, worn))
@@ -92,8 +120,8 @@ def _scaling(
         index=_send(torch.tensor(index).view(-1), device),
         weight=_send(torch.tensor(weight, dtype=wide(dtype)).unsqueeze(2), device),
         share=_send(share, device),
-        outputs=(everywhere or scaled["outputs"]) if scaled["outputs"] else EMPTY,
-        inputs=(everywhere or scaled["inputs"]) if scaled["inputs"] else EMPTY,
+        outputs=None if is_everywhere and scaled["outputs"] else scaled["outputs"],
+        inputs=None if is_everywhere and scaled["inputs"] else scaled["inputs"],
     )
 
 

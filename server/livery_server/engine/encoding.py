@@ -177,6 +177,7 @@ def _weigh(hidden: torch.Tensor, *, windows: Sequence[Window]) -> torch.Tensor:
     weights = torch.tensor([window.weights for window in windows], dtype=hidden.dtype)
     weighed = hidden * weights.to(hidden.device).unsqueeze(-1)
     before, after = hidden.mean(dim=(1, 2)), weighed.mean(dim=(1, 2))
-    # A window of plain weights is left exactly as it was.
+    # A window of plain weights is left exactly as it was, and so is one whose mean is nothing.
     ratio = torch.where(before == after, torch.ones_like(before), before / after)
+    ratio = torch.where(ratio.isfinite(), ratio, torch.ones_like(ratio))
     return weighed * ratio[:, None, None]

@@ -6,8 +6,7 @@ Used from one thread. Knows nothing of jobs, refs, queues or the registry; never
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import diffusers
 import peft
@@ -15,21 +14,25 @@ import torch
 import transformers
 
 from livery_registry import BaseProfile
-from livery_server.engine.binding import bind_rows
-from livery_server.engine.conditioning import Conditioner, Conditioning, Prompt, join_texts
-from livery_server.engine.errors import EngineError, RowNotFinite
-from livery_server.engine.latents import LatentSpace, Pixels
+from livery_server.costs import Costs
+from livery_server.engine.conditioning import Conditioning
+from livery_server.engine.denoiser import Denoiser
+from livery_server.engine.developing import Developing
+from livery_server.engine.errors import EngineError, no_merged_copy
+from livery_server.engine.latents import LatentSpace
 from livery_server.engine.layers import Binding, SlottedLayer, add_slots, is_slottable
 from livery_server.engine.loading import Base
+from livery_server.engine.merged import MergedWeights, StackKey
+from livery_server.engine.plan import MemoryPlan
+from livery_server.engine.pressure import telling_of_memory
 from livery_server.engine.profile import named_layers, read_profile
 from livery_server.engine.row import Row, RowSpec, begin_row
 from livery_server.engine.samplers import resolve_sampler
 from livery_server.engine.shelf import SamplerShelf
-from livery_server.engine.slots import Slot, SlotTable, SlotUse, table_rows
-from livery_server.engine.text import PromptReader
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from livery_server.engine.slots import SlotTable, SlotUse, table_rows
+from livery_server.engine.speaking import Speaker, key_of
+from livery_server.engine.stopwatch import Stopwatch
+from livery_server.engine.text import WINDOWS_MAX, PromptReader
 
 
 class Engine:
@@ -38,26 +41,67 @@ class Engine:
     Attributes:
         profile: Layers, widths and fingerprints of the base.
         source: Where the base came from, as the user wrote it.
+        plan: What it uses of the device; None: nobody asked.
         slots: What lies on the device.
+        can_merge: Whether there may be a merged copy.
     """
 
     def __init__(
-        self, base: Base, *, device: torch.device, dtype: torch.dtype, slot_rank_total: int
+        self,
+        base: Base,
+        *,
+        plan: MemoryPlan | None = None,
+        device: torch.device,
+        dtype: torch.dtype,
+        slot_rank_total: int,
+        is_compiled: bool = False,
+        can_merge: bool = True,
     ) -> None:
-        """Fingerprint the base, move it to the device, and give its layers slots."""
+        """Fingerprint the base, move it to the device, and give its layers slots.
+
+        Args:
+            base: In float32 on the CPU.
+            plan: What it will use of the device; None: nobody asked.
+            device: Where everything shall lie.
+            dtype: Of weights and latents.
+            slot_rank_total: Rank rows of all slots together.
+            is_compiled: Whether the UNet runs as a compiled graph.
+            can_merge: Whether there may be a merged copy.
+        """
         self.profile: BaseProfile = read_profile(base)
         self.source = base.source
+        self.plan = plan
         self._base = base
         self._device, self._dtype = device, dtype
         self._space = LatentSpace(base, device=device, dtype=dtype)
         for component in base.adaptable:
             # diffusers' own `to` warns about modules that other models keep in float32.
             torch.nn.Module.to(base.models[component], device=device, dtype=dtype)
+        # Convolutions and their 1x1 neighbours read pixels without turning them around.
+        base.unet.to(memory_format=torch.channels_last)
         self._bindings = {component: Binding() for component in base.adaptable}
         rank_rows = table_rows(slot_rank_total)
         self.slots = SlotTable(self._add_slots(rank_rows=rank_rows), rank_rows=rank_rows)
         self._shelf = SamplerShelf(base.scheduler_config)
-        self._conditioner = Conditioner(base)
+        self._stopwatch = Stopwatch(device)
+        models = {component: base.models[component] for component in base.adaptable}
+        unet = {"unet": models.pop("unet")}
+        self._speaker = Speaker(
+            base,
+            bindings=self._bindings,
+            merged=MergedWeights(models, device=device, bytes_max=None) if can_merge else None,
+            device=device,
+            dtype=dtype,
+        )
+        self._denoiser = Denoiser(
+            base.unet,
+            binding=self._bindings["unet"],
+            merged=MergedWeights(unet, device=device, bytes_max=None) if can_merge else None,
+            dtype=dtype,
+            is_compiled=is_compiled,
+            stopwatch=self._stopwatch,
+        )
+        self.can_merge = can_merge
 
     @property
     def device(self) -> str:
@@ -90,6 +134,16 @@ class Engine:
         return self._shelf.names
 
     @property
+    def clip_skip_max(self) -> int:
+        """Most last layers of the text encoders that a prompt may leave out."""
+        return self._speaker.clip_skip_max
+
+    @property
+    def prompt_windows_max(self) -> int:
+        """Most windows of the text encoders that a prompt may fill."""
+        return WINDOWS_MAX
+
+    @property
     def versions(self) -> Mapping[str, str]:
         """Versions of the libraries that shape an image."""
         modules = (diffusers, peft, torch, transformers)
@@ -109,9 +163,18 @@ class Engine:
         self._shelf.check(found)
         return found
 
+    @property
+    def merged_stack(self) -> StackKey:
+        """What the merged copy wears, as `RowSpec.stack_key` says it; empty: nothing."""
+        return self._denoiser.merged_stack
+
+    def costs(self) -> Costs:
+        """Return what pieces of work took lately."""
+        return self._stopwatch.costs()
+
     def can_open(self, spec: RowSpec) -> bool:
         """Say whether the slots have room for this row's stack now."""
-        return self.slots.can_hold([adapter for adapter, _ in spec.stack])
+        return spec.is_merged_only or self.slots.can_hold([adapter for adapter, _ in spec.stack])
 
     @torch.inference_mode()
     def open_rows(self, specs: Sequence[RowSpec]) -> list[Row | EngineError]:
@@ -120,45 +183,48 @@ class Engine:
         Rows of equal prompts and stacks share one text encoding, so images of one job cost one.
         """
         encoded: dict[Any, Conditioning] = {}
-        return [self._open(spec, encoded=encoded) for spec in specs]
+        with self._stopwatch.timing("opening", pieces=max(1, len(specs))):
+            return [self._open(spec, encoded=encoded) for spec in specs]
 
     @torch.inference_mode()
-    def step(self, rows: Sequence[Row]) -> None:
+    def step(self, rows: Sequence[Row], *, is_merged: bool = False) -> None:
         """Take one denoise step for all rows in one forward pass.
 
         Args:
             rows: Open rows of one pixel size, not done.
+            is_merged: On the merged copy; the rows then wear one stack.
+
+        Raises:
+            DeviceMemoryFull: The pass did not fit; no row has moved.
+            AdapterMismatch, MergedTooLarge: The stack cannot be merged; no row has moved.
         """
-        timesteps = torch.stack([row.timestep() for row in rows for _ in range(row.samples)])
-        with self._wearing("unet", rows):
-            predictions = self._base.unet(
-                torch.cat([row.model_input() for row in rows]),
-                timesteps.to(self._device, non_blocking=True),
-                encoder_hidden_states=join_texts([row.conditioning.text for row in rows]),
-                added_cond_kwargs=self._added(rows),
-                return_dict=False,
-            )[0]
-        parts = predictions.split([row.samples for row in rows])
-        for row, part in zip(rows, parts, strict=True):
-            row.advance(part)
-            if row.is_done and not bool(torch.isfinite(row.latents).all()):
-                row.failure = RowNotFinite(
-                    "the image became NaN or infinite",
-                    hint="lower the weights of the adapters, or the guidance scale",
-                )
+        with telling_of_memory(self._free_memory):
+            predictions = self._denoiser.predict(rows, is_merged=is_merged)
+        for row, prediction in zip(rows, predictions, strict=True):
+            try:
+                with telling_of_memory(self._free_memory):
+                    row.advance(prediction)
+            except EngineError as error:
+                row.failure = error
 
     @torch.inference_mode()
-    def decode(self, row: Row) -> Pixels:
-        """Return the image of a done row, uint8 `[height, width, 3]`."""
-        return self._space.decode(row.latents)
+    def decode(self, row: Row) -> Developing:
+        """Begin to develop the image of a done row.
+
+        Raises:
+            DeviceMemoryFull: The decoder did not fit.
+        """
+        with telling_of_memory(self._free_memory), self._stopwatch.timing("decoding"):
+            return self._space.decode(row.latents)
 
     @torch.inference_mode()
-    def preview(self, row: Row) -> Pixels:
-        """Return a rough look at an unfinished row, uint8 at latent resolution `[h, w, 3]`."""
+    def preview(self, row: Row) -> Developing:
+        """Begin to develop a rough look at an unfinished row, at latent resolution."""
         scaled = row.scheduler.scale_model_input(
             row.latents, row.timesteps[min(row.steps_done, row.steps_total - 1)]
         )
-        return self._space.decode_small(scaled)
+        with telling_of_memory(self._free_memory), self._stopwatch.timing("decoding"):
+            return self._space.decode_small(scaled)
 
     def close_row(self, row: Row) -> None:
         """Give a row's slots back. Idempotent."""
@@ -179,92 +245,36 @@ class Engine:
             if is_slottable(module)
         }
 
+    def _free_memory(self) -> None:
+        """Let go of what can be made again."""
+        for binding in self._bindings.values():
+            binding.kept = None
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
     def _open(self, spec: RowSpec, *, encoded: dict[Any, Conditioning]) -> Row | EngineError:
+        if spec.is_merged_only and not self.can_merge:
+            return no_merged_copy()
+        worn = [] if spec.is_merged_only else [adapter for adapter, _ in spec.stack]
         try:
-            slots = self.slots.acquire([adapter for adapter, _ in spec.stack])
+            slots = self.slots.acquire(worn)
         except EngineError as error:
             return error
         try:
-            key = _text_key(spec)
-            if key not in encoded:
-                encoded[key] = self._encode(spec, slots=slots)
-            return begin_row(
-                spec,
-                slots=slots,
-                conditioning=encoded[key],
-                shelf=self._shelf,
-                space=self._space,
-            )
+            with telling_of_memory(self._free_memory):
+                key = key_of(spec)
+                if key not in encoded:
+                    encoded[key] = self._speaker.speak(spec, slots=slots)
+                return begin_row(
+                    spec,
+                    slots=slots,
+                    conditioning=encoded[key],
+                    shelf=self._shelf,
+                    space=self._space,
+                )
         except Exception as error:
             for slot in slots:
                 self.slots.release(slot)
             if isinstance(error, EngineError):
                 return error
             raise
-
-    def _encode(self, spec: RowSpec, *, slots: Sequence[Slot]) -> Conditioning:
-        prompts = [Prompt(text=spec.prompt, clip_skip=spec.clip_skip)]
-        if spec.is_guided:
-            is_zero = self._base.is_empty_zero and not spec.negative_prompt
-            prompts.insert(0, Prompt(text=spec.negative_prompt, is_zero=is_zero))
-        placeholders: dict[str, dict[str, torch.Tensor]] = {}
-        for adapter, _ in spec.stack:
-            for tokens in adapter.tokens:
-                vectors = tokens.vectors.to(self._device)
-                placeholders.setdefault(tokens.component, {})[tokens.token] = vectors
-        worn = [(slot, weight) for slot, (_, weight) in zip(slots, spec.stack, strict=True)]
-
-        @contextmanager
-        def wearing(component: str, sequences: int) -> "Iterator[None]":
-            binding = self._bindings[component]
-            bind_rows(
-                binding,
-                stacks=[worn],
-                samples_per_row=sequences,
-                device=self._device,
-                dtype=self._dtype,
-            )
-            try:
-                yield
-            finally:
-                binding.clear()
-
-        return self._conditioner.encode(
-            prompts, placeholders=placeholders, wearing=wearing, style=spec.style
-        )
-
-    def _added(self, rows: Sequence[Row]) -> dict[str, torch.Tensor] | None:
-        """Return what SDXL's UNet is told besides the words; None for other families."""
-        pooled = [row.conditioning.pooled for row in rows]
-        if pooled[0] is None:
-            return None
-        sizes = [row.spec.time_ids for row in rows for _ in range(row.samples)]
-        return {
-            "text_embeds": torch.cat([one for one in pooled if one is not None]),
-            "time_ids": torch.tensor(sizes, dtype=self._dtype).to(self._device),
-        }
-
-    @contextmanager
-    def _wearing(self, component: str, rows: Sequence[Row]) -> "Iterator[None]":
-        """Bind every row's rank rows for the length of a forward pass."""
-        paired = len({row.samples for row in rows}) == 1
-        copies = [1 if paired else row.samples for row in rows]
-        binding = self._bindings[component]
-        bind_rows(
-            binding,
-            stacks=[row.worn for row, n in zip(rows, copies, strict=True) for _ in range(n)],
-            samples_per_row=rows[0].samples if paired else 1,
-            device=self._device,
-            dtype=self._dtype,
-        )
-        try:
-            yield
-        finally:
-            binding.clear()
-
-
-def _text_key(spec: RowSpec) -> tuple[Any, ...]:
-    """Return everything that shapes a row's conditioning."""
-    stack = tuple((adapter.digest, weight) for adapter, weight in spec.stack)
-    prompts = (spec.prompt, spec.negative_prompt, spec.is_guided, spec.style, spec.clip_skip)
-    return (*prompts, stack)

@@ -3,12 +3,15 @@
 
 EngineError
 ├── BaseNotLoadable    the base cannot be served: start-up stops
+│   └── MemoryTooSmall     it would not fit beside what the settings ask for
 ├── UnknownSampler     no sampler of that name
 │   └── SamplerNotServed   the name is known, but it cannot run here
 ├── RowNotPossible     the request asks for what this base or sampler cannot do
 ├── PromptTooLong      more tokens than the text encoder takes
 ├── SlotsExhausted     the stack does not fit into the slots
 ├── AdapterMismatch    an adapter names layers or widths this base lacks
+├── MergedTooLarge     the copy that a stack must be merged into is over its limit
+├── DeviceMemoryFull   the device has no room for a pass; fewer rows may have
 └── RowNotFinite       NaN or Inf in one row; its neighbours are unharmed
 """
 
@@ -32,6 +35,12 @@ class BaseNotLoadable(EngineError):
     """The base pipeline cannot be loaded or is of a family that is not served."""
 
     reason = "BASE_NOT_LOADABLE"
+
+
+class MemoryTooSmall(BaseNotLoadable):
+    """Base, slots, merged copy and a full batch do not fit into the device's memory."""
+
+    reason = "MEMORY_TOO_SMALL"
 
 
 class UnknownSampler(EngineError):
@@ -74,7 +83,27 @@ class AdapterMismatch(EngineError):
     reason = "ADAPTER_MISMATCH"
 
 
+class MergedTooLarge(EngineError):
+    """A stack changes more of the base than the merged copy may hold."""
+
+    reason = "MERGED_TOO_LARGE"
+
+
+class DeviceMemoryFull(EngineError):
+    """The device has no memory left for what was asked of it."""
+
+    reason = "DEVICE_MEMORY_FULL"
+
+
 class RowNotFinite(EngineError):
     """A row's latents became NaN or Inf."""
 
     reason = "ROW_NOT_FINITE"
+
+
+def no_merged_copy() -> MergedTooLarge:
+    """Return the refusal of a stack that would need what this server was told not to keep."""
+    return MergedTooLarge(
+        "this server keeps no merged copy of the base, and the stack is not low-rank",
+        hint="serve with merged_copy = true, which may take the memory of a second UNet",
+    )

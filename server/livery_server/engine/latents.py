@@ -6,13 +6,11 @@ In: latents, or pixels in [-1, 1]. Out: the other. Knows nothing of rows or samp
 
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers.utils.torch_utils import randn_tensor
 
+from livery_server.engine.developing import Developing
 from livery_server.engine.loading import Base
-
-Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 
 class LatentSpace:
@@ -35,6 +33,7 @@ class LatentSpace:
         wants_float32 = base.family == "sdxl" and base.vae.config.get("force_upcast", False)
         self._vae_dtype = torch.float32 if dtype == torch.float16 and wants_float32 else dtype
         torch.nn.Module.to(self._vae, device=device, dtype=self._vae_dtype)
+        self._vae.to(memory_format=torch.channels_last)
         self.device, self.dtype = device, dtype
 
     def shape(self, *, width: int, height: int) -> tuple[int, int, int, int]:
@@ -42,14 +41,14 @@ class LatentSpace:
         channels = int(self._vae.config.latent_channels)
         return (1, channels, height // self._factor, width // self._factor)
 
-    def decode(self, latents: torch.Tensor) -> Pixels:
-        """Return the picture of one row's latents, uint8 `[height, width, 3]`."""
-        return _to_pixels(self._decode(latents)[0])
+    def decode(self, latents: torch.Tensor) -> Developing:
+        """Begin to develop the picture of one row's latents."""
+        return Developing(self._decode(latents)[0], is_finite=torch.isfinite(latents).all())
 
-    def decode_small(self, latents: torch.Tensor) -> Pixels:
-        """Return a picture at latent resolution."""
+    def decode_small(self, latents: torch.Tensor) -> Developing:
+        """Begin to develop a picture at latent resolution."""
         image = self._decode(latents)
-        return _to_pixels(torch.nn.functional.avg_pool2d(image, self._factor)[0])
+        return Developing(torch.nn.functional.avg_pool2d(image, self._factor)[0])
 
     def encode(self, pixels: torch.Tensor, *, generator: torch.Generator) -> torch.Tensor:
         """Draw latents `[1, channels, h, w]` of pixels `[1, 3, height, width]` in [-1, 1]."""
@@ -85,10 +84,3 @@ class LatentSpace:
             torch.tensor(mean, dtype=like.dtype, device=like.device).view(shape),
             torch.tensor(deviation, dtype=like.dtype, device=like.device).view(shape),
         )
-
-
-def _to_pixels(image: torch.Tensor) -> Pixels:
-    """Map `[3, h, w]` in [-1, 1] to uint8 `[h, w, 3]`, rounding as diffusers does."""
-    unit = (image / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).float().cpu().numpy()
-    pixels: Pixels = (unit * 255).round().astype("uint8")
-    return pixels

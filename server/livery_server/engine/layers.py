@@ -8,15 +8,13 @@ Knows nothing of adapters, slots or samplers.
 """
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from livery_server.engine.magnitudes import excesses
-
-EMPTY: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,54 +25,15 @@ class Scaling:
         index: Rank rows that hold them, `[rows * 3 * K]`, int64, on the device; row 0: none.
         weight: Weights of their adapters, `[rows, K, 1]`, in at least float32.
         share: One where a rank row is scaled by a magnitude and those after it, `[rows, R, K]`.
-        outputs: `id()`s of the layers whose outputs any of them scales.
-        inputs: `id()`s of the layers whose inputs any of them scales.
+        outputs: `id()`s of the layers whose outputs any of them scales; None: of all.
+        inputs: `id()`s of the layers whose inputs any of them scales; None: of all.
     """
 
     index: torch.Tensor
     weight: torch.Tensor
     share: torch.Tensor
-    outputs: AbstractSet[int]
-    inputs: AbstractSet[int]
-
-
-class Binding:
-    """Which rank rows each row of the next forward pass gathers.
-
-    Attributes:
-        index: Rank rows, shape `[rows, R]`, int64, on the device; None: bare base.
-        weight: Their weights, shape `[rows, R, 1]`, model dtype.
-        samples_per_row: Adjacent samples that share a row's adapters (2 with guidance).
-        active: `id()`s of the layers that any adapter of the batch changes.
-        scaling: Magnitudes; None when no row wears any.
-    """
-
-    __slots__ = ("active", "index", "samples_per_row", "scaling", "weight")
-
-    def __init__(self) -> None:
-        self.index: torch.Tensor | None = None
-        self.weight: torch.Tensor | None = None
-        self.samples_per_row = 1
-        self.active: AbstractSet[int] = EMPTY
-        self.scaling: Scaling | None = None
-
-    def bind(
-        self,
-        *,
-        index: torch.Tensor,
-        weight: torch.Tensor,
-        samples_per_row: int,
-        active: AbstractSet[int],
-        scaling: Scaling | None = None,
-    ) -> None:
-        """Wear these rank rows in every forward pass until `clear`."""
-        self.index, self.weight = index, weight
-        self.samples_per_row, self.active, self.scaling = samples_per_row, active, scaling
-
-    def clear(self) -> None:
-        """Go back to the bare base."""
-        self.index = self.weight = self.scaling = None
-        self.active = EMPTY
+    outputs: AbstractSet[int] | None
+    inputs: AbstractSet[int] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +58,55 @@ class _Gathered:
         return self.inputs is not None or self.outputs is not None
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class Worn:
+    """Which rank rows each row of a batch gathers, and what layers have gathered already.
+
+    A batch that steps again finds its factors where it left them; a compiled model gathers anew,
+    for its graph holds no memory of another pass.
+
+    Attributes:
+        index: Rank rows, shape `[rows, R]`, int64, on the device.
+        weight: Their weights, shape `[rows, R, 1]`, model dtype.
+        samples_per_row: Adjacent samples that share a row's adapters (2 with guidance).
+        active: `id()`s of the layers that any adapter of the batch changes; None: all.
+        scaling: Magnitudes; None when no row wears any.
+        room_bytes: What may be kept of gathered factors; layers that come late do without.
+        gathered: By `id()` of the layer.
+    """
+
+    index: torch.Tensor
+    weight: torch.Tensor
+    samples_per_row: int
+    active: AbstractSet[int] | None
+    scaling: Scaling | None = None
+    room_bytes: int = 0
+    gathered: dict[int, _Gathered] = field(default_factory=dict)
+
+
+class Binding:
+    """What the layers of one component wear in the next forward pass.
+
+    Attributes:
+        worn: None: the bare base.
+        kept: What was worn last, with a key that says of whom.
+    """
+
+    __slots__ = ("kept", "worn")
+
+    def __init__(self) -> None:
+        self.worn: Worn | None = None
+        self.kept: tuple[object, Worn] | None = None
+
+    def wear(self, worn: Worn, *, key: object) -> None:
+        """Wear these rank rows in every forward pass until `clear`."""
+        self.worn, self.kept = worn, (key, worn)
+
+    def clear(self) -> None:
+        """Go back to the bare base."""
+        self.worn = None
+
+
 class SlottedLinear(nn.Linear):
     """A linear layer whose rows may each wear their own low-rank delta and magnitude."""
 
@@ -108,9 +116,9 @@ class SlottedLinear(nn.Linear):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Return `x W^T + b` plus each row's delta; shape `[batch, …, in] -> [batch, …, out]`."""
-        if id(self) not in self.slot_binding.active:
+        worn = _worn_by(self)
+        if worn is None:
             return functional.linear(input, self.weight, self.bias)
-        worn = _gather(self)
         x = input.reshape(worn.down.shape[0], -1, input.shape[-1])
         if worn.is_scaled:
             base = _scaled(functional.linear(_scaled(x, worn.inputs), self.weight), worn.outputs)
@@ -131,32 +139,33 @@ class SlottedConv2d(nn.Conv2d):
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Return the convolution plus each row's delta; `[batch, in, h, w]` to `[…, out, h', w']`.
 
-        The up factor is a 1x1 convolution: one product per sample over all its pixels.
+        The up factor is a 1x1 convolution: one product per row over all its pixels.
         """
-        if id(self) not in self.slot_binding.active:
+        worn = _worn_by(self)
+        if worn is None:
             return super().forward(input)
-        worn = _gather(self)
         if worn.is_scaled:
             x = _scaled_channels(input, worn.inputs)
             output = _scaled_channels(self._conv_forward(x, self.weight, None), worn.outputs)
             output = output if self.bias is None else output + self.bias.view(-1, 1, 1)
         else:
             output = self._conv_forward(input, self.weight, self.bias)
-        samples = input.shape[0] // worn.up.shape[0]
-        up = worn.up.transpose(1, 2).repeat_interleave(samples, 0)
-        hidden = self._down(input, worn.down)
-        return torch.baddbmm(output.flatten(2), up, hidden).view(output.shape)
+        rows = worn.up.shape[0]
+        base, hidden = _pixels(output, rows=rows), self._down(input, worn.down)
+        batch, outputs, height, width = output.shape
+        changed = torch.baddbmm(base, hidden, worn.up).view(batch, height, width, outputs)
+        return changed.permute(0, 3, 1, 2)
 
     def _down(self, input: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
-        """Apply each row's down factor: `[batch, in, h, w]` to `[batch, R, h' * w']`.
+        """Apply each row's down factor: `[batch, in, h, w]` to `[rows, samples * h' * w', R]`.
 
         A row is a group of one grouped convolution; without a kernel it is one product.
         """
         rows, ranks, _ = down.shape
+        if self.kernel_size == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0):
+            return torch.bmm(_pixels(input, rows=rows), down.transpose(1, 2))
         batch, channels, height, width = input.shape
         samples = batch // rows
-        if self.kernel_size == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0):
-            return torch.bmm(down.repeat_interleave(samples, 0), input.flatten(2))
         by_group = input.reshape(rows, samples, channels, height, width).transpose(0, 1)
         hidden = functional.conv2d(
             by_group.reshape(samples, rows * channels, height, width),
@@ -166,8 +175,8 @@ class SlottedConv2d(nn.Conv2d):
             dilation=self.dilation,
             groups=rows,
         )
-        by_row = hidden.view(samples, rows, ranks, -1).transpose(0, 1)
-        return by_row.reshape(batch, ranks, -1)
+        by_row = hidden.view(samples, rows, ranks, -1).permute(1, 0, 3, 2)
+        return by_row.reshape(rows, -1, ranks)
 
 
 SlottedLayer = SlottedLinear | SlottedConv2d
@@ -201,24 +210,51 @@ def add_slots(module: nn.Module, *, binding: Binding, rank_rows: int) -> Slotted
     return module
 
 
-def _gather(layer: SlottedLayer) -> _Gathered:
+def _worn_by(layer: SlottedLayer) -> _Gathered | None:
+    """Return what the rows of this pass wear in a layer; None when that is nothing."""
+    worn = layer.slot_binding.worn
+    if worn is None or not _is_among(layer, worn.active):
+        return None
+    if torch.compiler.is_compiling():
+        return _gather(layer, worn)
+    found = worn.gathered.get(id(layer))
+    if found is None:
+        found = _gather(layer, worn)
+        size_bytes = found.down.nbytes + found.up.nbytes
+        if size_bytes <= worn.room_bytes:
+            worn.room_bytes -= size_bytes
+            worn.gathered[id(layer)] = found
+    return found
+
+
+def _is_among(layer: SlottedLayer, layers: AbstractSet[int] | None) -> bool:
+    return layers is None or id(layer) in layers
+
+
+def _gather(layer: SlottedLayer, worn: Worn) -> _Gathered:
     """Gather each row's rank rows, and fold weights and magnitudes into the small factors."""
-    binding = layer.slot_binding
-    assert binding.index is not None and binding.weight is not None
-    down = _take(layer.slot_down, binding.index)
-    up = _take(layer.slot_up, binding.index) * binding.weight
-    scaling = binding.scaling
+    down = _take(layer.slot_down, worn.index)
+    up = _take(layer.slot_up, worn.index) * worn.weight
+    scaling = worn.scaling
     inputs = outputs = None
-    if scaling is not None and id(layer) in scaling.outputs:
+    if scaling is not None and _is_among(layer, scaling.outputs):
         beyond = _excesses(layer.slot_up, scaling).to(up.dtype)
         up, outputs = torch.addcmul(up, up, torch.bmm(scaling.share, beyond)), beyond[:, 0]
-    if scaling is not None and id(layer) in scaling.inputs:
+    if scaling is not None and _is_among(layer, scaling.inputs):
         channels = layer.weight.shape[1]
         beyond = _excesses(layer.slot_down[:, :channels], scaling).to(down.dtype)
         area = down.shape[2] // channels
         by_column = torch.bmm(scaling.share, beyond).repeat_interleave(area, 2)
         down, inputs = torch.addcmul(down, down, by_column), beyond[:, 0]
     return _Gathered(down=down, up=up, inputs=inputs, outputs=outputs)
+
+
+def _pixels(images: torch.Tensor, *, rows: int) -> torch.Tensor:
+    """See `[batch, channels, h, w]` as `[rows, samples * h * w, channels]`.
+
+    No copy where channels lie last, as in the engine.
+    """
+    return images.permute(0, 2, 3, 1).reshape(rows, -1, images.shape[1])
 
 
 def _take(table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

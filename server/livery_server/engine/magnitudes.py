@@ -7,12 +7,63 @@ A DoRA gives the rows (or columns) of the changed weight `W0 + w BA` the lengths
 wherever nothing is scaled, so that empty rank rows are neutral. See docs/decisions/0010.
 """
 
+from collections import OrderedDict
+
 import torch
+from torch import nn
 
-from livery_server.adapters.packed import MAGNITUDE_ROWS, PackedLayer, wide
+from livery_server.adapters.packed import MAGNITUDE_ROWS, LayerKey, PackedLayer, wide
+
+_ADAPTERS_KEPT_MAX = 32
 
 
-def measure(packed: PackedLayer, *, weight: torch.Tensor) -> torch.Tensor:
+class Yardstick:
+    """Measures magnitudes against one base, and remembers: lengths of the base, last adapters.
+
+    Of a base only its own lengths, of an adapter only what a slot stores. One thread.
+    """
+
+    def __init__(self) -> None:
+        self._base: dict[tuple[LayerKey, str], torch.Tensor] = {}
+        self._adapters: OrderedDict[str, dict[LayerKey, torch.Tensor]] = OrderedDict()
+
+    def measure(
+        self, packed: PackedLayer, *, key: LayerKey, layer: nn.Module, digest: str
+    ) -> torch.Tensor:
+        """Return the three vectors of a layer in the dtype of its weight; see `measure`.
+
+        Args:
+            packed: The layer's factors and magnitude, on the device of the weight.
+            key: Name of the layer.
+            layer: The base layer.
+            digest: Which release they belong to.
+        """
+        known = self._adapters.setdefault(digest, {})
+        self._adapters.move_to_end(digest)
+        while len(self._adapters) > _ADAPTERS_KEPT_MAX:
+            self._adapters.popitem(last=False)
+        if key not in known:
+            weight = layer.weight
+            assert isinstance(weight, torch.Tensor)
+            axis = packed.magnitude_axis
+            if (key, axis) not in self._base:
+                self._base[key, axis] = squares(weight, axis=axis)
+            found = measure(packed, weight=weight, base_square=self._base[key, axis])
+            known[key] = found.to(weight.dtype)
+        return known[key]
+
+
+def squares(weight: torch.Tensor, *, axis: str) -> torch.Tensor:
+    """Return the squared lengths of the rows (`outputs`) or columns (`inputs`) of a weight."""
+    base = weight.flatten(1).to(wide(weight.dtype))
+    if axis == "outputs":
+        return base.square().sum(1)
+    return _by_input(base.square().sum(0), weight.shape[1])
+
+
+def measure(
+    packed: PackedLayer, *, weight: torch.Tensor, base_square: torch.Tensor | None = None
+) -> torch.Tensor:
     """Return the three vectors of a layer, `[3, in or out]`, in at least float32.
 
     Infinite or NaN where the base's own row or column is zero, and has no length to compare with.
@@ -20,17 +71,18 @@ def measure(packed: PackedLayer, *, weight: torch.Tensor) -> torch.Tensor:
     Args:
         packed: The layer's factors and magnitude, on the device of the weight.
         weight: The resident base weight, `[out, in]` or `[out, in, height, width]`.
+        base_square: What `squares` gives for it, if that is known.
     """
     assert packed.magnitude is not None
     dtype = wide(weight.dtype)
     down, up, base = packed.down.to(dtype), packed.up.to(dtype), weight.flatten(1).to(dtype)
+    if base_square is None:
+        base_square = squares(weight, axis=packed.magnitude_axis)
     if packed.magnitude_axis == "outputs":
-        base_square = base.square().sum(1)
         cross = (up * (down @ base.T)).sum(0)
         square = (up * ((down @ down.T) @ up)).sum(0)
     else:
         inputs = weight.shape[1]
-        base_square = _by_input(base.square().sum(0), inputs)
         cross = _by_input((down * (up @ base)).sum(0), inputs)
         square = _by_input((down * ((up @ up.T) @ down)).sum(0), inputs)
     length = packed.magnitude.to(dtype) / base_square.sqrt()

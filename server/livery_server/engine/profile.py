@@ -8,6 +8,7 @@ behind its names. Module names follow the classic checkpoints: text encoder laye
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -41,6 +42,8 @@ def read_profile(base: Base) -> BaseProfile:
         token_widths={
             part.component: int(part.model.config.hidden_size) for part in base.text_parts
         },
+        names=_names(base.source),
+        vectors={component: dict(_vectors(base, component)) for component in base.adaptable},
     )
 
 
@@ -48,10 +51,27 @@ def named_layers(base: Base, component: str) -> Iterator[tuple[str, nn.Module]]:
     """Yield every linear and convolution of a component under its classic name."""
     for name, module in base.models[component].named_modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
-            yield _classic(name, component), module
+            yield classic_name(name, component), module
 
 
-def _classic(name: str, component: str) -> str:
+def _vectors(base: Base, component: str) -> Iterator[tuple[str, int]]:
+    """Yield the one-dimensional parameters: of norms all, of layers the biases."""
+    for name, module in base.models[component].named_modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.GroupNorm | nn.LayerNorm):
+            for own, parameter in module.named_parameters(recurse=False):
+                if parameter.ndim == 1:
+                    yield f"{classic_name(name, component)}.{own}", parameter.numel()
+
+
+def _names(source: str) -> tuple[str, ...]:
+    """Return the name of a hub id or a single file; a folder may be called anything."""
+    is_file = source.endswith((".safetensors", ".ckpt"))
+    is_hub_id = source.count("/") == 1 and not source.startswith((".", "/", "~"))
+    return (source,) if is_file or (is_hub_id and not Path(source).exists()) else ()
+
+
+def classic_name(name: str, component: str) -> str:
+    """Return how the profile calls a module that the model calls `name`."""
     if component == "unet" or name.startswith(TEXT_PREFIX) or name == TEXT_PROJECTION:
         return name
     return TEXT_PREFIX + name

@@ -14,6 +14,7 @@ from livery_server.adapters.packed import HostAdapter
 from livery_server.engine.conditioning import Conditioning
 from livery_server.engine.errors import EngineError
 from livery_server.engine.latents import LatentSpace
+from livery_server.engine.merged import StackKey, stack_key
 from livery_server.engine.painting import (
     Frame,
     Picture,
@@ -67,6 +68,16 @@ class RowSpec:
 
     def __post_init__(self) -> None:
         assert self.picture is None or self.picture.size == (self.width, self.height)
+
+    @property
+    def stack_key(self) -> StackKey:
+        """What of the stack changes weights: rows of one key can share a merged copy."""
+        return stack_key(self.stack)
+
+    @property
+    def is_merged_only(self) -> bool:
+        """Say whether a part of the stack is not low-rank."""
+        return any(adapter.is_merged_only for adapter, _ in self.stack)
 
     @property
     def time_ids(self) -> tuple[int, ...]:

@@ -7,18 +7,22 @@ its slots, and a swap is one copy to the device and one within it. Free rank row
 layer. In: host adapters. Out: leased slots. One thread. Knows nothing of rows, text or samplers.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from livery_server.adapters.keeping import Keeping
 from livery_server.adapters.packed import MAGNITUDE_ROWS, HostAdapter, LayerKey, PackedLayer
 from livery_server.engine.errors import AdapterMismatch, SlotsExhausted
 from livery_server.engine.filling import empty_layers, fill_layers
 from livery_server.engine.layers import SlottedLayer
+from livery_server.engine.magnitudes import Yardstick
 
 _SCALED_STACK = 8
 """Adapters with magnitudes in one stack for which there is room beside all factors."""
+
+_TRIP_ROWS = 16
+"""Rank rows that are copied in the time that filling a slot takes beside that."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -67,7 +71,9 @@ class SlotTable:
         """Take the slotted layers of the base; each table has `rank_rows` rows, row 0 zero."""
         self._layers = layers
         self._free = list(range(1, rank_rows))
-        self._slots: OrderedDict[str, Slot] = OrderedDict()
+        self._slots: dict[str, Slot] = {}
+        self._keeping: Keeping[str] = Keeping(trip_size=_TRIP_ROWS)
+        self._yardstick = Yardstick()
         self.capacity = rank_rows - 1
         self.loads = 0
         self.hits = 0
@@ -104,10 +110,10 @@ class SlotTable:
         try:
             for adapter in adapters:
                 leased.append(self._lease(adapter, kept=kept))
-        except AdapterMismatch:
-            for slot in leased:
-                self.release(slot)
-            raise
+        finally:
+            if len(leased) < len(adapters):
+                for slot in leased:
+                    self.release(slot)
         return leased
 
     def release(self, slot: Slot) -> None:
@@ -133,10 +139,13 @@ class SlotTable:
         return len(idle)
 
     def residents(self) -> list[SlotUse]:
-        """Return what lies in the slots, least recently used first."""
+        """Return what lies in the slots, first to be evicted first."""
+        slots = (self._slots[digest] for digest in self._keeping.in_order())
         return [
-            SlotUse(digest=digest, bytes=slot.adapter.resident_bytes, leases=slot.leases)
-            for digest, slot in self._slots.items()
+            SlotUse(
+                digest=slot.adapter.digest, bytes=slot.adapter.resident_bytes, leases=slot.leases
+            )
+            for slot in slots
         ]
 
     def _check(self, adapter: HostAdapter) -> None:
@@ -165,8 +174,8 @@ class SlotTable:
             slot = self._fill(adapter, kept=kept)
             self.loads += 1
         else:
+            self._keeping.use(adapter.digest)
             self.hits += 1
-        self._slots.move_to_end(adapter.digest)
         slot.leases += 1
         return slot
 
@@ -189,7 +198,14 @@ class SlotTable:
             },
         )
         self._slots[adapter.digest] = slot
-        if not fill_layers(adapter, layers=worn, ranks=slot.ranks, magnitudes=slot.magnitudes):
+        self._keeping.add(adapter.digest, size=adapter.rank_rows)
+        if not fill_layers(
+            adapter,
+            layers=worn,
+            ranks=slot.ranks,
+            magnitudes=slot.magnitudes,
+            yardstick=self._yardstick,
+        ):
             self._evict(adapter.digest)
             raise AdapterMismatch(
                 f"{adapter.digest} scales a part of this base that is zero, or is not finite",
@@ -199,6 +215,8 @@ class SlotTable:
 
     def _take_free(self, count: int) -> tuple[int, ...]:
         """Take free rank rows, side by side if there are such: then a fill is plain copies."""
+        if count == 0:
+            return ()
         free = self._free
         runs = (i for i in range(len(free) - count + 1) if free[i + count - 1] - free[i] < count)
         first = next(runs, 0)
@@ -206,14 +224,15 @@ class SlotTable:
         return tuple(free[first : first + count])
 
     def _make_room(self, rank_rows: int, *, kept: frozenset[str]) -> None:
-        for digest in list(self._slots):
-            if len(self._free) >= rank_rows:
-                return
-            if self._slots[digest].leases == 0 and digest not in kept:
-                self._evict(digest)
+        held = kept | {digest for digest, slot in self._slots.items() if slot.leases}
+        victims = self._keeping.victims(excess=rank_rows - len(self._free), held=held)
+        assert victims is not None, "`can_hold` said that there is room"
+        for digest in victims:
+            self._evict(digest)
 
     def _evict(self, digest: str) -> None:
         slot = self._slots.pop(digest)
+        self._keeping.evict(digest)
         rows = (*slot.ranks, *slot.magnitudes)
         empty_layers([self._layers[key] for key in slot.adapter.layers], rows=rows)
         self._free = sorted([*self._free, *rows])

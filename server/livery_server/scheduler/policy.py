@@ -2,9 +2,11 @@
 """Which rows begin and which step next: a pure function of a snapshot.
 
 First come, first served; who lacks room in the slots lets others pass, up to a bound. Rows of one
-pixel size share a forward pass, sizes take turns, and a solo row runs alone. Touches no tensor.
+pixel size share a forward pass, sizes take turns, and a solo row runs alone. Rows that only a
+merged copy can draw share passes by stack; `modes` says who has the copy. Touches no tensor.
 """
 
+from livery_server.scheduler.modes import must_wait_for_copy, pays_off
 from livery_server.scheduler.snapshot import Choice, RowKey, RunningRow, Snapshot, WaitingRow
 
 
@@ -16,13 +18,24 @@ def choose(snapshot: Snapshot) -> Choice:
     """
     opened, passed = _open(snapshot)
     newcomers = [
-        RunningRow(key=row.key, size=row.size, is_solo=row.is_solo, stepped_at=snapshot.turn - 1)
+        RunningRow(
+            key=row.key,
+            size=row.size,
+            is_solo=row.is_solo,
+            stack=row.stack,
+            is_merged_only=row.is_merged_only,
+            stepped_at=snapshot.turn - 1,
+            steps_left=row.steps,
+        )
         for row in opened
     ]
+    running = [*snapshot.running, *newcomers]
+    batch = _batch(running, snapshot=snapshot)
     return Choice(
         opened=tuple(row.key for row in opened),
         overtaken=tuple(passed.items()),
-        batch=_batch([*snapshot.running, *newcomers], rows_max=snapshot.rows_per_step_max),
+        batch=tuple(row.key for row in batch),
+        is_merged=bool(batch) and pays_off(batch, running=running, snapshot=snapshot),
     )
 
 
@@ -30,7 +43,7 @@ def _open(snapshot: Snapshot) -> tuple[list[WaitingRow], dict[RowKey, int]]:
     """Walk the queue; return who begins, and how often each who is passed by was passed in all."""
     opened: list[WaitingRow] = []
     passed: dict[RowKey, int] = {}
-    places = snapshot.running_rows_max - len(snapshot.running)
+    places = min(snapshot.running_rows_max - len(snapshot.running), snapshot.opened_rows_max)
     for row in snapshot.waiting:
         if len(opened) >= places or max(passed.values(), default=0) >= snapshot.overtakes_max:
             break
@@ -42,12 +55,20 @@ def _open(snapshot: Snapshot) -> tuple[list[WaitingRow], dict[RowKey, int]]:
     return opened, passed
 
 
-def _batch(running: list[RunningRow], *, rows_max: int) -> tuple[RowKey, ...]:
+def _batch(running: list[RunningRow], *, snapshot: Snapshot) -> list[RunningRow]:
     groups: dict[object, list[RunningRow]] = {}
     for row in sorted(running, key=lambda row: (row.stepped_at, row.key)):
-        groups.setdefault(row.key if row.is_solo else row.size, []).append(row)
-    if not groups:
-        return ()
+        groups.setdefault(_group(row), []).append(row)
     # Rows are sorted, so the first group to appear holds the row that waited longest.
-    longest = next(iter(groups.values()))
-    return tuple(row.key for row in longest[:rows_max])
+    for group in groups.values():
+        if not must_wait_for_copy(group[0], running=running, snapshot=snapshot):
+            most = snapshot.rows_per_step_max
+            return group[: min(most, snapshot.rows_fit.get(group[0].size, most))]
+    return []
+
+
+def _group(row: RunningRow) -> object:
+    """Say with whom a row can share a forward pass."""
+    if row.is_solo:
+        return row.key
+    return (row.size, row.stack) if row.is_merged_only else row.size

@@ -9,6 +9,7 @@ import torch
 from livery_registry import (
     AdapterName,
     BaseProfile,
+    IntakeLimits,
     ReleaseDraft,
     Version,
     check,
@@ -27,9 +28,10 @@ def pack_file(
     dtype: torch.dtype,
     trigger_words: Sequence[str] = (),
     beside: Sequence[Path] = (),
+    limits: IntakeLimits | None = None,
 ) -> HostAdapter:
     """Check a file and what lies beside it, write the canonical form, read it back, and pack it."""
-    checked = check([file, *beside], profile=profile, trigger_words=trigger_words)
+    checked = check([file, *beside], profile=profile, trigger_words=trigger_words, limits=limits)
     assert checked.report.accepted, checked.report.problems
     path = folder / f"{file.stem}.canonical.safetensors"
     blob = write_canonical(checked, path)

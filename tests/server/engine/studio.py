@@ -21,6 +21,7 @@ from tests.bases import (
 from tests.oracle import Oracle, Worn
 from tests.server.engine.packing import pack_file
 from tests.tiny_models import TEXT_WIDTHS
+from tests.writers import write_peft_lora
 
 TOKEN = "<plum>"
 PROMPT = f"a red {TOKEN} circle"
@@ -146,5 +147,10 @@ def _write_files(base: Path, folder: Path, *, family: str) -> dict[str, Path]:
             text_targets=("q_proj", "v_proj", "fc1"),
         ),
         "kohya": write_kohya_lora(base, folder / "kohya.safetensors", seed=4, rank=6),
+        # diffusers drops magnitudes of text encoders without a word.
+        "conv": write_peft_lora(
+            base, folder / "conv.safetensors", seed=5, use_dora=False, text_targets=()
+        ),
+        "dora": write_peft_lora(base, folder / "dora.safetensors", seed=6, text_targets=()),
         "inversion": inversion,
     }

@@ -95,7 +95,7 @@ def test_swaps_never_recompile(block: Block, axis: str) -> None:
             samples_per_row=2,
             device=x.device,
             dtype=x.dtype,
-            everywhere=frozenset(map(id, layers.values())),
+            is_everywhere=True,
         )
         if number == 1:
             guard = torch.compiler.set_stance("fail_on_recompile")

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine's pieces of work took lately: measured by the engine, weighed by the policy.
+
+Frozen values; they know neither engines nor queues.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Seconds, averaged over the last few times; 0.0, or no entry, where it never happened.
+
+    Attributes:
+        row_steps: A step in which every row gathers what it wears, by rows of the batch.
+        merged_steps: A step on the merged copy, by rows of the batch.
+        merge: Making the merged copy wear another stack.
+        opening: Beginning one row: slots, text, latents.
+        decoding: From a row's latents to its pixels.
+    """
+
+    row_steps: Mapping[int, float] = field(default_factory=dict)
+    merged_steps: Mapping[int, float] = field(default_factory=dict)
+    merge: float = 0.0
+    opening: float = 0.0
+    decoding: float = 0.0
+
+    @property
+    def step(self) -> float:
+        """Seconds of the longest kind of step: what others wait for at most."""
+        return max((*self.row_steps.values(), *self.merged_steps.values()), default=0.0)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of everything that may share a forward pass, drawn from seeded dice.
+
+In: a studio and dice. Out: row specs of one pixel size, of any stack, sampler, guidance, length of
+prompt and picture.
+"""
+
+import random
+
+import numpy as np
+
+from livery_server.engine import Picture, PromptStyle, RowSpec
+from tests.server.engine.studio import TOKEN, Studio
+
+ROWS_MAX = 8
+STACK_MAX = 4
+PROMPTS = (
+    f"a red {TOKEN} circle",
+    f"a {TOKEN} star BREAK a circle",
+    f"two {TOKEN} BREAK b BREAK a green square",
+)
+NEGATIVES = ("", "a blue star", "ugly BREAK blurred")
+SEVERAL_WINDOWS = PromptStyle(syntax="a1111", windows_max=3)
+
+
+def random_batch(studio: Studio, *, seed: int, size: tuple[int, int]) -> list[RowSpec]:
+    """Return two to eight rows of one size."""
+    dice = random.Random(seed)
+    return [random_row(studio, dice, size=size) for _ in range(dice.randint(2, ROWS_MAX))]
+
+
+def random_row(studio: Studio, dice: random.Random, *, size: tuple[int, int]) -> RowSpec:
+    """Return one row."""
+    names = dice.sample(sorted(studio.adapters), dice.randint(0, STACK_MAX))
+    steps = dice.randint(2, 5)
+    return studio.spec(
+        {name: dice.choice([0.4, 1.0, -0.5]) for name in names},
+        prompt=dice.choice(PROMPTS),
+        negative_prompt=dice.choice(NEGATIVES),
+        style=SEVERAL_WINDOWS,
+        clip_skip=dice.choice([0, 0, 1]),
+        seed=dice.randint(0, 2**63),
+        steps=steps,
+        guidance_scale=dice.choice([1.0, 4.0, 7.5]),
+        sampler=dice.choice(_samplers(studio, steps=steps)),
+        width=size[0],
+        height=size[1],
+        picture=_picture(dice, size=size),
+    )
+
+
+def _samplers(studio: Studio, *, steps: int) -> list[str]:
+    # PNDM warms up over more steps than a short walk has.
+    return [name for name in studio.engine.samplers if name != "pndm" or steps >= 4]
+
+
+def _picture(dice: random.Random, *, size: tuple[int, int]) -> Picture | None:
+    if dice.random() < 0.5:
+        return None
+    rows = np.random.default_rng(dice.randint(0, 99))
+    pixels = rows.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    mask = rows.integers(0, 256, (size[1], size[0]), dtype=np.uint8)
+    return Picture(pixels=pixels, strength=0.7, mask=dice.choice([None, mask]))

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The forward pass: on slots or on a merged copy, compiled or not, the images are the same."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from livery_server.adapters.packed import HostAdapter, HostChange, PackedLayer, lay_out
+from livery_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
+from livery_server.engine.errors import AdapterMismatch, DeviceMemoryFull, MergedTooLarge
+
+TOLERANCE = 1e-9
+
+
+def _spec(*stack: tuple[HostAdapter, float], **changes: object) -> RowSpec:
+    values: dict[str, object] = {"prompt": "a red circle", "seed": 3, "steps": 3}
+    values |= {"guidance_scale": 5.0, "width": 64, "height": 64, "sampler": "ddim"}
+    return RowSpec(**{**values, "stack": stack, **changes})  # type: ignore[arg-type]
+
+
+def _draw(engine: Engine, *specs: RowSpec, is_merged: bool = False) -> list[torch.Tensor]:
+    rows = [row for row in engine.open_rows(specs) if isinstance(row, Row)]
+    assert len(rows) == len(specs)
+    while pending := [row for row in rows if not row.is_done]:
+        engine.step(pending, is_merged=is_merged)
+    for row in rows:
+        engine.close_row(row)
+    return [row.latents for row in rows]
+
+
+@pytest.mark.parametrize("names", [["diffusers"], ["kohya"], ["diffusers", "kohya"]])
+def test_merged_rows_equal_slotted_rows(
+    engine: Engine, adapters: dict[str, HostAdapter], names: list[str]
+) -> None:
+    """Who steps on the copy gets the image that the slots give."""
+    stack = tuple((adapters[name], 0.7) for name in names)
+    specs = [_spec(*stack), _spec(*stack, seed=4, guidance_scale=1.0)]
+
+    slotted, merged = _draw(engine, *specs), _draw(engine, *specs, is_merged=True)
+
+    for left, right in zip(slotted, merged, strict=True):
+        torch.testing.assert_close(left, right, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_base_is_bare_after_merged_steps(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """Merged, slotted and bare steps in any order leave the bare base to the bit."""
+    (before,) = _draw(engine, _spec())
+
+    for name in ("kohya", "diffusers", "kohya"):
+        _draw(engine, _spec((adapters[name], 1.3)), is_merged=True)
+        (bare,) = _draw(engine, _spec())
+        assert torch.equal(before, bare)
+
+
+def test_merged_only_adapter_reaches_every_model(engine: Engine) -> None:
+    """A change that is not low-rank acts on the UNet and on the text the row says."""
+    plain, changed = _draw(engine, _spec())[0], _draw_dense(engine, "unet", "conv_in.bias")
+    spoken = _draw_dense(engine, "text_encoder", "text_model.final_layer_norm.weight")
+
+    assert (changed - plain).abs().max() > 1e-3
+    assert (spoken - plain).abs().max() > 1e-3
+    assert torch.equal(_draw(engine, _spec())[0], plain)
+
+
+def test_server_without_copy_refuses_row(tiny_base: Path) -> None:
+    """A row that needs the copy gets a reason and no image."""
+    settings = EngineSettings(base=str(tiny_base), device="cpu", can_merge=False)
+    engine = load_engine(settings)
+
+    (found,) = engine.open_rows([_spec((_dense(engine, "unet", "conv_in.bias"), 1.0))])
+
+    assert isinstance(found, MergedTooLarge)
+    assert "merged_copy" in found.hint
+
+
+def test_nan_stack_is_not_merged(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """A stack that makes the base NaN is refused before a row moves, and the next one merges."""
+    (row,) = engine.open_rows([_spec((_dense(engine, "unet", "conv_in.bias", float("nan")), 1.0))])
+    assert isinstance(row, Row)
+
+    with pytest.raises(AdapterMismatch):
+        engine.step([row], is_merged=True)
+
+    assert row.steps_done == 0
+    engine.close_row(row)
+    spec = _spec((adapters["kohya"], 1.0))
+    (merged,), (slotted,) = _draw(engine, spec, is_merged=True), _draw(engine, spec)
+    torch.testing.assert_close(merged, slotted, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("no room"), RuntimeError("DefaultCPUAllocator: can't allocate memory")],
+    ids=["cuda", "cpu"],
+)
+def test_full_memory_is_told(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A pass that does not fit moves no row, and says so with a reason."""
+    (row,) = engine.open_rows([_spec()])
+    assert isinstance(row, Row)
+
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(engine._base.unet, "forward", full)
+    with pytest.raises(DeviceMemoryFull):
+        engine.step([row])
+    monkeypatch.undo()
+
+    assert row.steps_done == 0
+    engine.step([row])
+    assert row.steps_done == 1
+    engine.close_row(row)
+
+
+def test_batch_that_steps_again_gathers_once(
+    engine: Engine, adapters: dict[str, HostAdapter]
+) -> None:
+    """What a batch gathered is kept while its rows are the same, and not a step longer."""
+    specs = [_spec((adapters[name], 1.0)) for name in ("kohya", "diffusers")]
+    rows = [row for row in engine.open_rows(specs) if isinstance(row, Row)]
+    binding = engine._denoiser.binding
+
+    engine.step(rows)
+    first = binding.kept
+    engine.step(rows)
+    again = binding.kept
+    engine.step(rows[:1])
+
+    assert first is not None and again is not None and binding.kept is not None
+    assert first[1] is again[1] and first[1].gathered
+    assert binding.kept[1] is not again[1]
+    for row in rows:
+        engine.close_row(row)
+
+
+@pytest.fixture
+def compiled(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """An engine whose graphs are traced like any, and run without a C++ compiler."""
+    compile_ = torch.compile
+
+    def eager(function: Any, **options: Any) -> Any:
+        return compile_(function, **{**options, "backend": "eager", "mode": None})
+
+    monkeypatch.setattr(torch, "compile", eager)
+    torch._dynamo.reset()
+    settings = EngineSettings(base=str(tiny_base), dtype="float64", is_compiled=True)
+    yield load_engine(settings)
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("rows", [1, 3, 5])
+def test_compiled_rows_equal_others(
+    compiled: Engine, engine: Engine, adapters: dict[str, HostAdapter], rows: int
+) -> None:
+    """Batches filled up to a bucket give every row the image it has elsewhere."""
+    worn = [(), ((adapters["kohya"], 0.7),), ((adapters["diffusers"], 1.0),)]
+    specs = [_spec(*worn[n % 3], seed=n, guidance_scale=5.0 if n % 2 else 1.0) for n in range(rows)]
+
+    for left, right in zip(_draw(compiled, *specs), _draw(engine, *specs), strict=True):
+        torch.testing.assert_close(left, right, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("swaps", [40, pytest.param(1_000, marks=pytest.mark.oracle)])
+def test_swaps_never_recompile_the_unet(compiled: Engine, swaps: int) -> None:
+    """Random swaps of a whole UNet, merged steps among them, run the graphs of the first few."""
+    dice = random.Random(2)
+    adapters = [_random_lora(compiled, seed=n, rank=2 + n) for n in range(12)]
+    rows = compiled.open_rows([_spec(steps=swaps + 9, seed=n) for n in range(2)])
+    assert all(isinstance(row, Row) for row in rows)
+
+    def swap(*, is_merged: bool) -> None:
+        worn = dice.choice(adapters) if is_merged else None
+        for row in (row for row in rows if isinstance(row, Row)):
+            for slot in row.slots:
+                compiled.slots.release(slot)
+            stack = ((worn or dice.choice(adapters), dice.uniform(-1, 1)),)
+            object.__setattr__(row, "spec", _spec(*stack, steps=swaps + 9))
+            row.slots = [] if is_merged else compiled.slots.acquire([stack[0][0]])
+        compiled.slots.evict_idle()
+        if is_merged:
+            for row in rows:
+                object.__setattr__(row, "spec", rows[0].spec)  # type: ignore[union-attr]
+        compiled.step([row for row in rows if isinstance(row, Row)], is_merged=is_merged)
+
+    for is_merged in (False, True, False, True):
+        swap(is_merged=is_merged)
+    with torch.compiler.set_stance("fail_on_recompile"):
+        for number in range(swaps):
+            swap(is_merged=number % 5 == 0)
+
+    assert compiled.slots.loads > swaps // 2
+
+
+def _random_lora(engine: Engine, *, seed: int, rank: int) -> HostAdapter:
+    """Factors for a random half of the UNet's layers."""
+    dice, generator = random.Random(seed), torch.Generator().manual_seed(seed)
+    layers = {
+        ("unet", name): PackedLayer(
+            down=0.1
+            * torch.randn(
+                rank, shape.inputs * shape.kernel[0] * shape.kernel[1], generator=generator
+            ),
+            up=0.1 * torch.randn(rank, shape.outputs, generator=generator),
+        )
+        for name, shape in engine.profile.modules["unet"].items()
+        if dice.random() < 0.5
+    }
+    return lay_out(layers, digest=f"sha256:{seed}", dtype=torch.float64)
+
+
+def _dense(engine: Engine, component: str, parameter: str, value: float = 0.5) -> HostAdapter:
+    """An adapter that adds a number to every element of one vector."""
+    width = engine.profile.vectors[component][parameter]
+    change = HostChange(
+        component=component,
+        parameter=parameter,
+        method="dense",
+        scale=1.0,
+        options={},
+        parts={"diff": torch.full((width,), value)},
+    )
+    return HostAdapter(
+        digest=f"sha256:{component}{parameter}{value}",
+        kind="lora",
+        rank=0,
+        layers={},
+        tokens=(),
+        changes=(change,),
+        resident_bytes=4 * width,
+    )
+
+
+def _draw_dense(engine: Engine, component: str, parameter: str) -> torch.Tensor:
+    adapter = _dense(engine, component, parameter)
+    return _draw(engine, _spec((adapter, 1.0)), is_merged=True)[0]
