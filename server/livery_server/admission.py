@@ -14,6 +14,7 @@ from livery_server.engine.errors import UnknownSampler
 from livery_server.errors import InvalidRequest, OutOfTime, Violation
 from livery_server.job import Job, JobSpec
 from livery_server.limits import Limits
+from livery_server.pictures import NO_PICTURE, PictureReading
 from livery_server.prompt_tags import read_tags
 from livery_server.prompts import PromptChecker
 from livery_server.settings import Defaults
@@ -60,8 +61,13 @@ class Admission:
         self._draw_seed = draw_seed
         self._tickets = itertools.count(1)
 
-    def admit(self, spec: JobSpec, *, state: State) -> Job:
+    def admit(self, spec: JobSpec, *, state: State, reading: PictureReading = NO_PICTURE) -> Job:
         """Check a request and pin it.
+
+        Args:
+            spec: The request.
+            state: The registry's snapshot.
+            reading: What its picture files came to.
 
         Raises:
             InvalidRequest: Fields are wrong; it lists them.
@@ -73,14 +79,17 @@ class Admission:
         now = self._clock()
         self._check_deadline(spec)
         tagged = read_tags(spec.prompt)
-        numbers, violations = self._bounds.read(spec)
+        numbers, violations = self._bounds.read(spec, picture_size=reading.size)
+        style, style_violations = self._prompts.style_of(spec)
+        violations += [*reading.violations, *style_violations]
         violations += self._prompts.check_text(spec, prompt=tagged.text)
         _refuse(violations)
         sampler = self._sampler(spec)
         worn = self._stacker.pin(spec, tagged=tagged, state=state)
-        _refuse(
-            self._prompts.check_tokens(tagged.text, negative_prompt=spec.negative_prompt, worn=worn)
+        windows, violations = self._prompts.read_words(
+            tagged.text, negative_prompt=spec.negative_prompt, style=style, worn=worn
         )
+        _refuse(violations)
         first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed
         return Job(
             id=self._new_id(),
@@ -99,6 +108,15 @@ class Admission:
             registry_seq=state.seq,
             admitted_at=now,
             deadline_at=None if spec.seconds_left is None else now + spec.seconds_left,
+            clip_skip=numbers.clip_skip,
+            prompt_syntax=style.syntax,
+            prompt_windows_max=style.windows_max,
+            prompt_windows=windows,
+            picture=reading.picture,
+            strength=numbers.strength,
+            original_size=spec.original_size,
+            crop_top_left=spec.crop_top_left,
+            target_size=spec.target_size,
         )
 
     def _check_deadline(self, spec: JobSpec) -> None:

@@ -24,7 +24,7 @@ from livery_server.adapters.tiers import HostCache
 from livery_server.admission import Admission
 from livery_server.bounds import Bounds, Canvas
 from livery_server.corridor import Corridor
-from livery_server.engine.samplers import SAMPLERS, resolve_sampler
+from livery_server.engine.samplers import SAMPLERS
 from livery_server.engine_port import EnginePort
 from livery_server.errors import BadSettings
 from livery_server.finishing import Finisher
@@ -36,6 +36,7 @@ from livery_server.log import log_event
 from livery_server.loop import Loop
 from livery_server.metrics_page import MetricsPage
 from livery_server.parts import Parts, load_parts
+from livery_server.pictures import PictureReader
 from livery_server.prompts import PromptChecker
 from livery_server.provenance import Origin
 from livery_server.publishing import Publishing
@@ -85,9 +86,12 @@ class App:
         )
         self.loop = Loop(engine, limits=limits, finisher=self._finisher, metrics=self.metrics)
         self.room = WaitingRoom(rows_max=limits.queue_rows_max, retry_seconds=limits.retry_seconds)
+        bounds = _bounds(engine, settings)
+        self._pictures = PictureReader(bounds=bounds, limits=limits)
         self.corridor = Corridor(
             registry=registry,
-            admission=_admission(engine, settings, verifier=self._verifier),
+            admission=_admission(engine, settings, bounds=bounds, verifier=self._verifier),
+            pictures=self._pictures,
             room=self.room,
             cache=self.cache,
             loop=self.loop,
@@ -96,9 +100,10 @@ class App:
             clock=time.monotonic,
             on_admitted=self._note_admitted,
         )
-        self._warmth = Warmth(registry, cache=self.cache, labels=self._labels)
+        self._warmth = Warmth(registry, cache=self.cache, disk=parts.disk, labels=self._labels)
+        self._kept_releases = parts.kept_releases
         self._withdrawal = Withdrawal(
-            registry, corridor=self.corridor, cache=self.cache, forget=parts.forget_file
+            corridor=self.corridor, cache=self.cache, forget=parts.forget_file
         )
         self._keeper = Keeper(
             registry, records_min=settings.checkpoint_records, metrics=self.metrics
@@ -131,6 +136,7 @@ class App:
         self._finisher.start()
         self.loop.start()
         self._keeper.review()
+        self._warmth.begin_recall(self._kept_releases)
         self._tasks.append(asyncio.create_task(self._follower.run(), name="livery-follower"))
         await self._rpc.begin_serving()
         return address, self._page.address if self._page else ""
@@ -152,6 +158,7 @@ class App:
         await self._keeper.close()
         self._acts.close()
         self._reads.close()
+        self._pictures.close()
         await asyncio.to_thread(self.loop.stop)
         await asyncio.to_thread(self._finisher.stop)
         self._loads.shutdown(wait=False, cancel_futures=True)
@@ -274,24 +281,38 @@ async def serve(
     log_event("server.stopped", jobs_cut_off=left)
 
 
-def _admission(engine: EnginePort[Any], settings: Settings, *, verifier: Verifier) -> Admission:
-    limits, defaults = settings.limits, settings.defaults
+def _bounds(engine: EnginePort[Any], settings: Settings) -> Bounds:
     canvas = Canvas(
         native_width=engine.native_width,
         native_height=engine.native_height,
         pixel_multiple=engine.pixel_multiple,
+        clip_skip_max=engine.clip_skip_max,
+        family=engine.profile.family,
     )
+    return Bounds(canvas=canvas, limits=settings.limits, defaults=settings.defaults)
+
+
+def _admission(
+    engine: EnginePort[Any], settings: Settings, *, bounds: Bounds, verifier: Verifier
+) -> Admission:
+    limits, defaults = settings.limits, settings.defaults
     rng = random.SystemRandom()
     return Admission(
-        bounds=Bounds(canvas=canvas, limits=limits, defaults=defaults),
+        bounds=bounds,
         stacker=Stacker(
             base_family=engine.profile.family,
             rank_total_max=settings.slot_rank_total,
+            can_merge=engine.can_merge,
             limits=limits,
             verifier=verifier,
         ),
-        prompts=PromptChecker(reader=engine.new_prompt_reader(), limits=limits),
-        resolve_sampler=resolve_sampler,
+        prompts=PromptChecker(
+            reader=engine.new_prompt_reader(),
+            limits=limits,
+            defaults=defaults,
+            windows_max=engine.prompt_windows_max,
+        ),
+        resolve_sampler=engine.resolve_sampler,
         limits=limits,
         defaults=defaults,
         clock=time.monotonic,

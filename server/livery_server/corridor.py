@@ -7,16 +7,24 @@ thread at the loop's inbox and the job's outbox only. Knows nothing of protobuf.
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from livery_registry import Registry
 from livery_server.admission import Admission
-from livery_server.errors import Draining, JobCancelled, OutOfTime, ReleaseWithdrawn
+from livery_server.errors import (
+    Draining,
+    JobCancelled,
+    OutOfTime,
+    Overloaded,
+    ReleaseWithdrawn,
+)
 from livery_server.job import Accepted, Done, Event, Failed, Job, JobSpec
 from livery_server.limits import Limits
 from livery_server.loop import Loop
 from livery_server.metrics import Metrics
 from livery_server.outbox import Outbox
+from livery_server.pictures import NO_PICTURE, PictureReader, PictureReading
 from livery_server.run import JobRun
 from livery_server.scheduler.queue import WaitingRoom
 
@@ -33,6 +41,7 @@ class Corridor:
         *,
         registry: Registry,
         admission: Admission,
+        pictures: PictureReader,
         room: WaitingRoom,
         cache: "HostCache[HostAdapter]",
         loop: Loop[Any],
@@ -44,6 +53,7 @@ class Corridor:
         """Take the rooms along the way; `on_admitted` is told of every job and must not wait."""
         self._registry = registry
         self._admission = admission
+        self._pictures = pictures
         self._room = room
         self._cache = cache
         self._loop = loop
@@ -70,7 +80,9 @@ class Corridor:
         Raises:
             ServerError, RegistryError, EngineError: The job was refused, or ended badly.
         """
-        run = self._admit(spec)
+        run = self._admit(*await self._look(spec))
+        # What was sent is not needed any more, and may be large.
+        del spec
         try:
             yield Accepted(job=run.job, rows_ahead=run.seats.rows_ahead)
             await self._load(run)
@@ -130,7 +142,20 @@ class Corridor:
             self._loop.wake()
         return len(stopped)
 
-    def _admit(self, spec: JobSpec) -> JobRun:
+    async def _look(self, spec: JobSpec) -> tuple[JobSpec, PictureReading]:
+        """Read the picture of a request, at the cost of its own time; others pass it by."""
+        if spec.image is None or self.is_draining:
+            return spec, NO_PICTURE
+        begun_at = self._clock()
+        try:
+            reading = await self._pictures.read(spec)
+        except Overloaded as error:
+            raise self._count(error) from None
+        if spec.seconds_left is not None:
+            spec = replace(spec, seconds_left=spec.seconds_left - (self._clock() - begun_at))
+        return spec, reading
+
+    def _admit(self, spec: JobSpec, reading: PictureReading) -> JobRun:
         if self.is_draining:
             raise self._count(
                 Draining(
@@ -140,7 +165,7 @@ class Corridor:
                 )
             )
         try:
-            job = self._admission.admit(spec, state=self._registry.state)
+            job = self._admission.admit(spec, state=self._registry.state, reading=reading)
             seats = self._room.enter(len(job.seeds))
         except Exception as error:
             raise self._count(error) from error.__cause__
@@ -171,13 +196,12 @@ class Corridor:
             ) from error
         finally:
             self._loading.pop(run.job.ticket, None)
-            # A stack that is not complete is given back at once, loads in flight included.
+            # A stack that is not complete is given back, loads in flight included, without waiting:
+            # whoever is cancelled here may be cancelled again.
             if len(leases) < len(tasks):
                 for task in tasks:
+                    task.add_done_callback(_give_back)
                     task.cancel()
-                for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-                    if not isinstance(outcome, BaseException):
-                        outcome.release()
         run.hold(leases)
 
     def _abandon(self, run: JobRun) -> None:
@@ -217,3 +241,8 @@ class Corridor:
         except RuntimeError:
             # The asyncio loop is closed: nobody waits for the end any more.
             return
+
+
+def _give_back(task: "asyncio.Future[Lease[HostAdapter]]") -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().release()

@@ -6,9 +6,18 @@ threads.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from livery_registry import Release
+from livery_server.picture import SentPicture
+
+PromptSyntax = Literal["plain", "a1111"]
+"""How a prompt may be read."""
+PROMPT_SYNTAXES: tuple[PromptSyntax, ...] = get_args(PromptSyntax)
+"""All of them."""
+
+Size: TypeAlias = tuple[int, int]
+"""Width and height."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +38,15 @@ class JobSpec:
         is_deterministic: Byte-identical files for the same request.
         preview_every: A preview every so many steps; 0: none.
         seconds_left: Time until the caller's deadline; None: no deadline.
+        clip_skip: Last layers of the text encoders that the prompt leaves out.
+        prompt_syntax: One of `PROMPT_SYNTAXES`; empty: the default.
+        prompt_windows_max: Windows that a prompt may fill.
+        image: A file with the picture to begin from.
+        strength: How much of it is redrawn.
+        mask_image: A file that says where.
+        original_size: SDXL: the size that the picture shall seem to come from.
+        crop_top_left: SDXL: from which y and x of that it shall seem to be cut.
+        target_size: SDXL: the size that it shall seem to have.
     """
 
     prompt: str
@@ -44,6 +62,15 @@ class JobSpec:
     is_deterministic: bool = False
     preview_every: int = 0
     seconds_left: float | None = None
+    clip_skip: int | None = None
+    prompt_syntax: str = ""
+    prompt_windows_max: int | None = None
+    image: bytes | None = None
+    strength: float | None = None
+    mask_image: bytes | None = None
+    original_size: Size | None = None
+    crop_top_left: tuple[int, int] | None = None
+    target_size: Size | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +134,15 @@ class Job:
         registry_seq: Log position the refs were resolved at.
         admitted_at: Monotonic seconds.
         deadline_at: Monotonic seconds; None: no deadline.
+        clip_skip: Last layers of the text encoders that the prompt leaves out.
+        prompt_syntax: One of `PROMPT_SYNTAXES`.
+        prompt_windows_max: Windows that each prompt may fill.
+        prompt_windows: Windows that the longer prompt does fill.
+        picture: What to begin from; None: noise.
+        strength: How much of it is redrawn; None without one.
+        original_size: SDXL: None: the picture's own.
+        crop_top_left: SDXL: y and x; None: its corner.
+        target_size: SDXL: None: the picture's own.
     """
 
     id: str
@@ -125,6 +161,15 @@ class Job:
     registry_seq: int
     admitted_at: float
     deadline_at: float | None
+    clip_skip: int = 0
+    prompt_syntax: PromptSyntax = "plain"
+    prompt_windows_max: int = 1
+    prompt_windows: int = 1
+    picture: SentPicture | None = None
+    strength: float | None = None
+    original_size: Size | None = None
+    crop_top_left: tuple[int, int] | None = None
+    target_size: Size | None = None
 
     @property
     def digests(self) -> tuple[str, ...]:

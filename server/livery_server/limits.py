@@ -11,6 +11,10 @@ from livery_server.errors import BadSettings
 
 MEBIBYTE = 1 << 20
 
+_UTF8_BYTES_MAX = 4
+_REST_BYTES_MAX = 1 << 16
+"""Room in a request for its numbers and refs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -18,6 +22,12 @@ class Limits:
 
     Attributes:
         prompt_chars_max: Characters of a prompt, tags included; of the negative prompt likewise.
+        prompt_windows_max: Windows of the text encoder that one prompt may fill.
+        picture_bytes_max: Bytes of a picture to begin from, or of a mask, as it is sent.
+        picture_pixels_max: Pixels of such a picture, before it is resized.
+        picture_reads_max: Requests whose pictures are decoded at once.
+        picture_queue_max: Requests whose pictures wait for that, or are decoded.
+        told_pixels_max: Largest side or offset that SDXL is told of a picture.
         pixels_max: Width times height of one image.
         side_pixels_min: Shortest width or height.
         steps_max: Denoise steps of one image.
@@ -40,6 +50,7 @@ class Limits:
         upload_bytes_max: Bytes of one upload, all files together.
         upload_files_max: Files of one upload.
         uploads_max: Uploads at once.
+        fetches_max: Downloads of a release's files at once.
         registry_acts_max: Acts on the registry at once; those who wait together share a record.
         registry_reads_max: Questions at once that may have to read the store or the index.
         message_bytes_max: Bytes of one gRPC message.
@@ -51,6 +62,12 @@ class Limits:
     """
 
     prompt_chars_max: int = 4_000
+    prompt_windows_max: int = 4
+    picture_bytes_max: int = 8 * MEBIBYTE
+    picture_pixels_max: int = 16_777_216
+    picture_reads_max: int = 2
+    picture_queue_max: int = 32
+    told_pixels_max: int = 16_384
     pixels_max: int = 1_048_576
     side_pixels_min: int = 16
     steps_max: int = 150
@@ -72,6 +89,7 @@ class Limits:
     upload_bytes_max: int = 2_048 * MEBIBYTE
     upload_files_max: int = 8
     uploads_max: int = 2
+    fetches_max: int = 4
     registry_acts_max: int = 32
     registry_reads_max: int = 4
     message_bytes_max: int = 32 * MEBIBYTE
@@ -93,3 +111,15 @@ class Limits:
             raise BadSettings(
                 "limits.page_size_default is above limits.page_size_max", hint="lower the default"
             )
+        if self.request_bytes_max > self.message_bytes_max:
+            raise BadSettings(
+                f"limits.message_bytes_max is {self.message_bytes_max}, and a request within the "
+                f"other limits can have {self.request_bytes_max} bytes",
+                hint="raise it, or lower limits.picture_bytes_max or limits.prompt_chars_max",
+            )
+
+    @property
+    def request_bytes_max(self) -> int:
+        """Bytes of the largest generate request that all limits allow."""
+        words = 2 * _UTF8_BYTES_MAX * self.prompt_chars_max
+        return 2 * self.picture_bytes_max + words + _REST_BYTES_MAX

@@ -21,6 +21,7 @@ from livery_server.metrics import Metrics
 from livery_server.settings import Settings
 
 if TYPE_CHECKING:
+    from livery_server.adapters.loading import KeptRelease
     from livery_server.adapters.packed import HostAdapter
 
 
@@ -32,7 +33,9 @@ class Parts:
         engine: The resident base.
         registry: The registry, opened.
         load_adapter: Brings a digest into host memory; called in worker threads.
-        forget_file: Removes the file of a canonical digest from the disk tier.
+        forget_file: Removes the files of a release from the disk tier.
+        disk: The disk tier, if there is one.
+        kept_releases: Says what the disk tier has for this base, last used first; reads files.
         metrics: What the parts have counted so far, and everything else will.
     """
 
@@ -40,6 +43,8 @@ class Parts:
     registry: Registry
     load_adapter: "Callable[[str], HostAdapter]"
     forget_file: Callable[[Digest], None] = lambda _digest: None
+    disk: DiskTier | None = None
+    kept_releases: "Callable[[], list[KeptRelease]]" = list
     metrics: Metrics = field(default_factory=Metrics)
 
 
@@ -63,20 +68,27 @@ def load_parts(settings: Settings) -> Parts:
             dtype=settings.dtype,
             slot_rank_total=settings.slot_rank_total,
             torch_threads=settings.torch_threads,
+            is_compiled=settings.compiled,
+            can_merge=settings.merged_copy,
+            rows_per_step_max=settings.limits.rows_per_step_max,
+            memory_bytes_max=settings.memory_bytes_max,
         )
     )
     disk = _disk_tier(registry, settings=settings, metrics=metrics)
+    load_adapter = ReleaseLoader(
+        registry,
+        profile=engine.profile,
+        dtype=engine.dtype,
+        disk=disk,
+        is_pinned=engine.device.startswith("cuda"),
+    )
     return Parts(
         engine=engine,
         registry=registry,
-        load_adapter=ReleaseLoader(
-            registry,
-            profile=engine.profile,
-            dtype=engine.dtype,
-            disk=disk,
-            is_pinned=engine.device.startswith("cuda"),
-        ),
-        forget_file=disk.forget if disk else lambda _digest: None,
+        load_adapter=load_adapter,
+        forget_file=disk.forget,
+        disk=disk,
+        kept_releases=load_adapter.kept,
         metrics=metrics,
     )
 
@@ -102,9 +114,7 @@ def open_registry(settings: Settings, *, metrics: Metrics) -> Registry:
     return registry
 
 
-def _disk_tier(registry: Registry, *, settings: Settings, metrics: Metrics) -> DiskTier | None:
-    if isinstance(registry.store, FolderStore):
-        return None
+def _disk_tier(registry: Registry, *, settings: Settings, metrics: Metrics) -> DiskTier:
     disk = DiskTier(
         Path(settings.cache).expanduser() / "adapters",
         fetch=registry.fetch,

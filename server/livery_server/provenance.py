@@ -78,6 +78,8 @@ def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
         "height": job.height,
         "deterministic": job.is_deterministic,
         "versions": dict(origin.versions),
+        **_describe_reading(job),
+        **_describe_picture(job),
     }
 
 
@@ -94,6 +96,7 @@ def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
         "Size": f"{job.width}x{job.height}",
         "Model hash": origin.base_fingerprint.removeprefix("sha256:")[:10],
         "Model": _quote(origin.base_source),
+        **_wished_facts(job),
     }
     if layered:
         facts["Lora hashes"] = _quote(
@@ -135,6 +138,57 @@ def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tup
 def encode_preview(pixels: Pixels) -> bytes:
     """Return a PNG without text chunks."""
     return _encode(pixels, chunks=None)
+
+
+def _describe_reading(job: Job) -> dict[str, Any]:
+    """Say how the prompts were read, where it is not the plain way."""
+    told: dict[str, Any] = {}
+    if job.clip_skip:
+        told["clip_skip"] = job.clip_skip
+    if job.prompt_syntax != "plain":
+        told["prompt_syntax"] = job.prompt_syntax
+    if job.prompt_windows > 1:
+        told["prompt_windows"] = job.prompt_windows
+    return told
+
+
+def _describe_picture(job: Job) -> dict[str, Any]:
+    """Say what the image began from, and what SDXL was told; nothing of what was not given."""
+    told: dict[str, Any] = {}
+    if (sent := job.picture) is not None:
+        told["image"] = {"sha256": sent.sha256, "width": sent.width, "height": sent.height}
+        told["strength"] = job.strength
+        if sent.mask is not None:
+            told["mask_image"] = {"sha256": sent.mask_sha256}
+    for name, size in (("original_size", job.original_size), ("target_size", job.target_size)):
+        if size is not None:
+            told[name] = {"width": size[0], "height": size[1]}
+    if job.crop_top_left is not None:
+        told["crop_top_left"] = {"top": job.crop_top_left[0], "left": job.crop_top_left[1]}
+    return told
+
+
+def _wished_facts(job: Job) -> dict[str, str]:
+    """Say the same in A1111's words, where it has them."""
+    facts: dict[str, str] = {}
+    if job.clip_skip:
+        facts["Clip skip"] = str(job.clip_skip + 1)
+    if job.prompt_syntax != "plain":
+        facts["Prompt syntax"] = job.prompt_syntax
+    if (sent := job.picture) is not None:
+        facts["Denoising strength"] = f"{job.strength:g}"
+        facts["Image hash"] = sent.sha256[:12]
+        facts["Image size"] = f"{sent.width}x{sent.height}"
+        facts["Mask"] = "no" if sent.mask is None else "yes"
+        if sent.mask is not None:
+            facts["Mask hash"] = sent.mask_sha256[:12]
+    if job.original_size is not None:
+        facts["Original size"] = "{}x{}".format(*job.original_size)
+    if job.crop_top_left is not None:
+        facts["Crop top left"] = _quote("{}, {}".format(*job.crop_top_left))
+    if job.target_size is not None:
+        facts["Target size"] = "{}x{}".format(*job.target_size)
+    return facts
 
 
 def _describe_worn(worn: Worn) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from livery_server.errors import UploadRefused
 from livery_server.follower import Follower
 from livery_server.job import worn_for
 from livery_server.labels import Labels
+from livery_server.pickles.reader import read_in_cell
 from livery_server.threads import Threads
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Publishing:
             kind=kind,
             trigger_words=trigger_words,
             limits=self._limits,
+            pickles=read_in_cell,
         )
 
     async def publish(

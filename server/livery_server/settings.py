@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Any, get_args, get_type_hints
 
 from livery_server.errors import BadSettings
+from livery_server.job import PROMPT_SYNTAXES
 from livery_server.limits import Limits
 
 CLIENT_VARIABLES = frozenset({"LIVERY_ADDRESS", "LIVERY_TOKEN", "LIVERY_ACTOR"})
@@ -33,17 +34,24 @@ class Defaults:
         steps: Denoise steps.
         guidance_scale: Classifier-free guidance.
         sampler: Short name.
+        prompt_syntax: How prompts are read: `plain` or `a1111`.
     """
 
     steps: int = 25
     guidance_scale: float = 7.5
     sampler: str = "ddim"
+    prompt_syntax: str = "plain"
 
     def __post_init__(self) -> None:
         if self.steps < 1 or not math.isfinite(self.guidance_scale):
             raise BadSettings(
                 "defaults.steps is below 1, or defaults.guidance_scale is not finite",
                 hint="leave them out for 25 steps and a guidance of 7.5",
+            )
+        if self.prompt_syntax not in PROMPT_SYNTAXES:
+            raise BadSettings(
+                f"defaults.prompt_syntax is {self.prompt_syntax!r}",
+                hint=f"choose one of: {', '.join(PROMPT_SYNTAXES)}",
             )
 
 
@@ -74,6 +82,11 @@ class Settings:
         dtype: `auto`, `float32`, `float16` or `bfloat16`.
         torch_threads: CPU threads of torch; None: torch's own choice.
         slot_rank_total: Rank rows of all slots together.
+        merged_copy: Keep a second copy of the weights that adapters change, for stacks that own the
+            traffic and for adapters that are not low-rank.
+        compiled: Run the UNet as a compiled graph, on CUDA as a captured one: the first images of
+            each batch size and pixel size then take long, all others less. Needs a C++ compiler.
+        memory_bytes_max: What may be used of the device; None: what it has free.
         poll_seconds: How often the registry is asked for what others wrote, give or take a fifth.
         drain_seconds_max: How long a stopping server waits for running jobs.
         ready_file: Where to write address, metrics address and process id once ready.
@@ -94,6 +107,9 @@ class Settings:
     dtype: str = "auto"
     torch_threads: int | None = None
     slot_rank_total: int = 256
+    merged_copy: bool = True
+    compiled: bool = False
+    memory_bytes_max: int | None = None
     poll_seconds: float = 0.5
     drain_seconds_max: float = 30.0
     ready_file: str | None = None
@@ -105,7 +121,13 @@ class Settings:
             self._check_address(name, getattr(self, name))
         if not self.listen:
             raise BadSettings("listen is empty", hint="write host:port, like 127.0.0.1:50051")
-        for name in ("poll_seconds", "drain_seconds_max", "slot_rank_total", "torch_threads"):
+        for name in (
+            "poll_seconds",
+            "drain_seconds_max",
+            "slot_rank_total",
+            "torch_threads",
+            "memory_bytes_max",
+        ):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise BadSettings(f"{name} is {value!r}", hint=f"{name} is a number above 0")

@@ -6,7 +6,7 @@ violation for what is wrong with the request. An adapter that does not exist, or
 served with, is the registry's own error.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from livery_registry import AdapterName, AdapterRef, InvalidName, Release, State
@@ -28,9 +28,16 @@ class Stacker:
     """Pins stacks for one base."""
 
     def __init__(
-        self, *, base_family: str, rank_total_max: int, limits: Limits, verifier: Verifier
+        self,
+        *,
+        base_family: str,
+        rank_total_max: int,
+        can_merge: bool,
+        limits: Limits,
+        verifier: Verifier,
     ) -> None:
         self._base_family = base_family
+        self._can_merge = can_merge
         self._verifier = verifier
         self._rank_total_max = rank_total_max
         self._limits = limits
@@ -57,7 +64,7 @@ class Stacker:
             *self._weights(worn),
             *_twins(worn),
             *_token_clashes(worn),
-            *self._rank(worn),
+            *self._room(worn),
         ]:
             raise InvalidRequest(tuple(violations))
         self._check_family(worn)
@@ -104,7 +111,19 @@ class Stacker:
                     hint="leave the weight out; its token in the prompt is all it needs",
                 )
 
-    def _rank(self, worn: Iterable[Worn]) -> Iterator[Violation]:
+    def _room(self, worn: Sequence[Worn]) -> Iterator[Violation]:
+        """A stack that is worn merged, whole, takes no slots."""
+        merged = [one for one in worn if one.release.is_merged_only]
+        if merged and self._can_merge:
+            return
+        for one in merged:
+            yield Violation(
+                field="adapters",
+                description=f"{one.release.adapter} is not low-rank, and this server keeps no "
+                "merged copy of its base",
+                reason="MERGED_NOT_SERVED",
+                hint="serve with merged_copy = true, or publish an extracted LoRA of it",
+            )
         total = sum(one.release.rank for one in worn)
         if total > self._rank_total_max:
             yield Violation(

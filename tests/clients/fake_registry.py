@@ -26,6 +26,7 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
 
     def __init__(self, state: FakeState) -> None:
         self.state = state
+        self.bodies: dict[str, bytes] = {}
 
     def Publish(self, request_iterator: Any, context: Any) -> Any:
         draft, body = _gather(request_iterator)
@@ -72,6 +73,7 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
             published_by=draft.actor,
             training={"ss_steps": "100"},
         )
+        self.bodies[digest] = body
         self.state.effects[digest] = not body.startswith(NO_EFFECT_FILE)
         self.state.releases.setdefault(draft.adapter, []).insert(0, release)
         return registry_pb2.PublishResponse(release=release, created=True, report=report)
@@ -171,6 +173,18 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
         self.state.enter(request, context)
         release = self.state.resolve(request.ref, context)
         return registry_pb2.GetManifestResponse(release=release, manifest=self.state.manifest)
+
+    def Fetch(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        release = self.state.resolve(request.ref, context)
+        body = self.bodies[release.digest]
+        yield registry_pb2.FetchResponse(release=release)
+        said = registry_pb2.FetchedFile(
+            name="style.safetensors", bytes_total=len(body), digest=release.digest
+        )
+        yield registry_pb2.FetchResponse(file=said)
+        for start in range(0, len(body), 1 << 20):
+            yield registry_pb2.FetchResponse(chunk=body[start : start + (1 << 20)])
 
     def Search(self, request: Any, context: Any) -> Any:
         self.state.enter(request, context)

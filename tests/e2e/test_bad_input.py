@@ -124,7 +124,7 @@ def _overlap(path: Path) -> Path:
 
 
 FILES: Mapping[str, tuple[Callable[[Path, Path], Path], str]] = {
-    "a pickle": (lambda good, bad: _write(bad, b"\x80\x04\x95\x00." * 9), "NOT_SAFETENSORS"),
+    "a pickle": (lambda good, bad: _write(bad, b"\x80\x04\x95\x00." * 9), "PICKLE_REFUSED"),
     "truncated": (lambda good, bad: _write(bad, good.read_bytes()[:-100]), "TRUNCATED"),
     "endless header": (
         lambda good, bad: _write(bad, struct.pack("<Q", 2**62) + b"{}"),

@@ -13,17 +13,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from livery_registry import BaseProfile, Digest, ModuleShape, Registry
-from livery_server.adapters.packed import HostAdapter
-from livery_server.engine.errors import EngineError, SlotsExhausted
+from livery_server.adapters.packed import HostAdapter, PackedLayer
+from livery_server.costs import Costs
+from livery_server.engine.errors import EngineError, SamplerNotServed, SlotsExhausted
+from livery_server.engine.merged import StackKey
+from livery_server.engine.plan import MemoryPlan
+from livery_server.engine.prompt_syntax import read_plain, read_weighted
 from livery_server.engine.row import RowSpec
+from livery_server.engine.samplers import resolve_sampler
+from livery_server.engine.text import PromptStyle
 from livery_server.engine_port import Pixels
 
 WIDTH = 8
 UNET_MODULE = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 TEXT_MODULE = "text_model.encoder.layers.0.self_attn.q_proj"
 TOKEN_LIMIT = 30
+_NOTHING = torch.empty(0)
 
 PROFILE = BaseProfile(
     family="sd1",
@@ -55,6 +63,16 @@ class FakeRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FakeDeveloping:
+    """Pixels that are there at once."""
+
+    drawn: Pixels
+
+    def pixels(self) -> Pixels:
+        return self.drawn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FakeSlotUse:
     """What one slot holds."""
 
@@ -70,16 +88,30 @@ class FakeReading:
     token_count: int
     token_limit: int
     used: frozenset[str]
+    window_count: int
+    window_limit: int
+
+    @property
+    def fits(self) -> bool:
+        return self.window_count <= self.window_limit
 
 
 class FakePromptReader:
-    """Counts words."""
+    """Counts words; reads A1111's syntax as the real one does."""
 
-    def read(self, prompt: str, tokens: Mapping[str, int]) -> FakeReading:
-        used = frozenset(token for token in tokens if token in prompt)
-        count = len(re.findall(r"\S+", prompt))
+    def read(self, prompt: str, tokens: Mapping[str, int], style: PromptStyle) -> FakeReading:
+        read = read_weighted if style.syntax == "a1111" else read_plain
+        text = " ".join(piece.text for piece in read(prompt, tokens))
+        used = frozenset(token for token in tokens if token in text)
+        count = len(re.findall(r"\S+", text))
         count += sum(tokens[token] - 1 for token in used)
-        return FakeReading(token_count=count, token_limit=TOKEN_LIMIT, used=used)
+        return FakeReading(
+            token_count=count,
+            token_limit=TOKEN_LIMIT * style.windows_max,
+            used=used,
+            window_count=max(1, -(-count // TOKEN_LIMIT)),
+            window_limit=style.windows_max,
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,6 +127,9 @@ class FakeEngine:
         decode_errors: Raised by the next decodes, one each.
         batches: The rows of every step, as they were asked for.
         closed: Rows closed so far.
+        can_merge: Whether steps may be merged.
+        merged_steps: Merged steps so far, those that failed included.
+        merge_errors: Raised by the next merged steps, one each.
     """
 
     step_seconds: float = 0.0
@@ -105,6 +140,11 @@ class FakeEngine:
     decode_errors: list[Exception] = field(default_factory=list)
     batches: list[list[RowSpec]] = field(default_factory=list)
     closed: int = 0
+    plan: MemoryPlan | None = None
+    can_merge: bool = False
+    merged_stack: StackKey = ()
+    merged_steps: int = 0
+    merge_errors: list[Exception] = field(default_factory=list)
     profile: BaseProfile = PROFILE
     source: str = "/bases/fake-base"
     device: str = "cpu"
@@ -112,12 +152,20 @@ class FakeEngine:
     native_height: int = 64
     pixel_multiple: int = 8
     samplers: tuple[str, ...] = ("ddim", "euler")
+    clip_skip_max: int = 11
+    prompt_windows_max: int = 4
     versions: Mapping[str, str] = field(default_factory=lambda: {"fake": "1.0"})
     _rows: list[FakeRow] = field(default_factory=list)
     _permits: threading.Semaphore | None = None
 
     def new_prompt_reader(self) -> FakePromptReader:
         return FakePromptReader()
+
+    def resolve_sampler(self, name: str) -> str:
+        found = resolve_sampler(name)
+        if found not in self.samplers:
+            raise SamplerNotServed(f"{found} cannot draw here", hint="choose one of: ddim, euler")
+        return found
 
     def hold_steps(self) -> None:
         """Make every step wait for `allow`."""
@@ -146,7 +194,13 @@ class FakeEngine:
             raise self.open_errors.pop(0)
         return [self._open(spec) for spec in specs]
 
-    def step(self, rows: Sequence[FakeRow]) -> None:
+    def costs(self) -> Costs:
+        return Costs()
+
+    def step(self, rows: Sequence[FakeRow], *, is_merged: bool) -> None:
+        self.merged_steps += is_merged
+        if is_merged and self.merge_errors:
+            raise self.merge_errors.pop(0)
         if self._permits is not None:
             self._permits.acquire()
         time.sleep(self.step_seconds)
@@ -159,14 +213,14 @@ class FakeEngine:
             row.failure = self.break_row(row.spec)
             row.steps_done += 1
 
-    def preview(self, row: FakeRow) -> Pixels:
-        return draw(row.spec)[::8, ::8].copy()
+    def preview(self, row: FakeRow) -> FakeDeveloping:
+        return FakeDeveloping(drawn=draw(row.spec)[::8, ::8].copy())
 
-    def decode(self, row: FakeRow) -> Pixels:
+    def decode(self, row: FakeRow) -> FakeDeveloping:
         assert row.is_done
         if self.decode_errors:
             raise self.decode_errors.pop(0)
-        return draw(row.spec)
+        return FakeDeveloping(drawn=draw(row.spec))
 
     def close_row(self, row: FakeRow) -> None:
         if row.is_open:
@@ -241,7 +295,11 @@ class FakeLoader:
             digest=digest,
             kind=manifest.kind,
             rank=manifest.rank,
-            layers={},
-            tokens={},
+            # Names are enough for who wears what; nothing here is ever multiplied.
+            layers={
+                (target.component, target.module): PackedLayer(down=_NOTHING, up=_NOTHING)
+                for target in manifest.targets
+            },
+            tokens=(),
             resident_bytes=1_000,
         )

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from livery.v1.generation_service_pb2 import PROMPT_SYNTAX_A1111 as A1111
 from tests.server.harness import (
     KIND_TEXTUAL_INVERSION,
     Refusal,
@@ -18,6 +19,7 @@ from tests.server.harness import (
     serving,
     token_file,
 )
+from tests.server.test_picture_files import bomb, encode, picture
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
@@ -67,6 +69,50 @@ CASES = (
         request={"seed": 2**64 - 1, "num_images": 2},
     ),
     Case(reason="UNKNOWN_SAMPLER", at="sampler", request={"sampler": "telepathy"}),
+    Case(reason="SAMPLER_NOT_SERVED", at="sampler", request={"sampler": "heun"}),
+    Case(reason="SAMPLER_NOT_SERVED", at="sampler", request={"sampler": "DPM adaptive"}),
+    Case(reason="CLIP_SKIP_OUT_OF_RANGE", at="clip_skip", request={"clip_skip": 12}),
+    Case(reason="PROMPT_SYNTAX_UNKNOWN", at="prompt_syntax", request={"prompt_syntax": 9}),
+    Case(
+        reason="PROMPT_WINDOWS_OUT_OF_RANGE",
+        at="prompt_windows_max",
+        request={"prompt_windows_max": 5},
+    ),
+    Case(
+        reason="PROMPT_TOO_LONG",
+        at="prompt",
+        request={"prompt": "word " * 121, "prompt_windows_max": 4},
+    ),
+    Case(
+        reason="PROMPT_SYNTAX_NOT_SERVED",
+        at="prompt",
+        request={"prompt": "a [red:blue:0.5] cat", "prompt_syntax": A1111},
+    ),
+    Case(
+        reason="PROMPT_SYNTAX",
+        at="negative_prompt",
+        request={"negative_prompt": "(blur:11)", "prompt_syntax": A1111},
+    ),
+    Case(reason="IMAGE_NOT_READABLE", at="image", request={"image": b""}),
+    Case(
+        reason="IMAGE_NOT_READABLE",
+        at="mask_image",
+        request={"image": encode(picture()), "mask_image": b"no"},
+    ),
+    Case(reason="IMAGE_TOO_LARGE", at="image", request={"image": bomb(9_000)}),
+    Case(
+        reason="MASK_SIZE_DIFFERS",
+        at="mask_image",
+        request={"image": encode(picture()), "mask_image": encode(picture(size=(32, 32)))},
+    ),
+    Case(reason="IMAGE_MISSING", at="strength", request={"strength": 0.5}),
+    Case(reason="IMAGE_MISSING", at="mask_image", request={"mask_image": encode(picture())}),
+    Case(
+        reason="STRENGTH_OUT_OF_RANGE",
+        at="strength",
+        request={"image": encode(picture()), "strength": 1.5},
+    ),
+    Case(reason="SIZES_NOT_SERVED", at="target_size", request={"target_size": {"width": 64}}),
     Case(reason="INVALID_WEIGHT", at="adapters[0]", request={"adapters": ["acme/ink:9"]}),
     Case(reason="INVALID_WEIGHT", at="adapters[0]", request={"adapters": ["acme/ink:nan"]}),
     Case(reason="INVALID_NAME", at="adapters[0]", request={"adapters": ["ink"]}),
@@ -155,10 +201,13 @@ def test_all_wrong_fields_are_listed(tmp_path: Path) -> None:
     async def walk() -> Refusal:
         async with serving(tmp_path) as server:
             return await refusal_of(
-                server.generation.Generate(Request(prompt="", width=65, num_images=99))
+                server.generation.Generate(
+                    Request(prompt="", width=65, num_images=99, clip_skip=99, image=b"")
+                )
             )
 
-    assert set(asyncio.run(walk()).fields) == {"prompt", "width", "num_images"}
+    fields = set(asyncio.run(walk()).fields)
+    assert fields == {"prompt", "width", "num_images", "clip_skip", "image"}
 
 
 def test_near_name_is_suggested(refusals: dict[int, Refusal]) -> None:

@@ -122,13 +122,15 @@ def test_damaged_checkpoint_is_told(
     opened.close()
 
 
-def test_remote_files_lie_in_the_cache(settings: Settings, tmp_path: Path) -> None:
-    """A release of a remote registry is fetched once; afterwards the store is not needed."""
-    registry = Registry.open(MemoryStore())
+@pytest.mark.parametrize("is_remote", [True, False])
+def test_packed_adapters_lie_in_the_cache(
+    settings: Settings, tmp_path: Path, is_remote: bool
+) -> None:
+    """A release is packed once; afterwards its bytes in the store are not needed."""
+    registry = Registry.open(MemoryStore() if is_remote else str(tmp_path / "registry"))
     release = publish_lora(registry, folder=tmp_path)
     metrics = Metrics()
     disk = parts._disk_tier(registry, settings=settings, metrics=metrics)
-    assert disk is not None
     load = ReleaseLoader(registry, profile=PROFILE, dtype=torch.float32, disk=disk)
 
     first = load(str(release.digest))
@@ -137,14 +139,8 @@ def test_remote_files_lie_in_the_cache(settings: Settings, tmp_path: Path) -> No
     registry.blobs.delete(blob.sha256)
     second = load(str(release.digest))
 
+    [file] = (Path(settings.cache) / "adapters").iterdir()
     assert first.rank == second.rank == 4
     value = metrics.registry.get_sample_value
     assert value("livery_adapter_cache_hits_total", {"tier": "disk"}) == 1.0
-    assert value("livery_adapter_resident_bytes", {"tier": "disk"}) == blob.bytes
-
-
-def test_folder_needs_no_copies(settings: Settings, tmp_path: Path) -> None:
-    """Files of a registry in a folder are read where they lie."""
-    registry = Registry.open(str(tmp_path / "registry"))
-
-    assert parts._disk_tier(registry, settings=settings, metrics=Metrics()) is None
+    assert value("livery_adapter_resident_bytes", {"tier": "disk"}) == file.stat().st_size

@@ -129,15 +129,15 @@ def test_lift_serves_again(tmp_path: Path) -> None:
 
 
 def test_purge_clears_the_disk(tmp_path: Path) -> None:
-    """The file of a purged release goes; that of a quarantined one stays."""
+    """The files of a purged release go; those of a quarantined one stay."""
 
     async def walk() -> None:
         async with serving(tmp_path, poll_seconds=LONG_SECONDS) as server:
             await stock(server)
-            canonical = server.app.registry.adapters()[0].releases[0].canonical
+            purged = server.app.registry.adapters()[0].releases[0].digest
             await server.quarantine("acme/pen@1.0.0")
             await server.purge("acme/ink@1.0.0")
-            assert server.forgotten == [canonical]
+            assert server.forgotten == [purged]
 
     asyncio.run(walk())
 

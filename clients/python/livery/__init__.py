@@ -5,6 +5,8 @@
 """
 
 from livery.aio import AsyncClient
+from livery.calls.options import GenerateOptions
+from livery.calls.pictures import PictureSource
 from livery.calls.uploads import UploadProgress
 from livery.client import Client
 from livery.errors import (
@@ -25,17 +27,20 @@ from livery.errors import (
     Unimplemented,
 )
 from livery.history import Action, Record, ServedAt, Serving
-from livery.operations import Drained, Resident, ServerStatus
+from livery.operations import Drained, MemoryPlan, Resident, ServerStatus
 from livery.releases import (
     Adapter,
     Channel,
     ChannelMove,
     CheckReport,
+    Coverage,
     Manifest,
     Member,
     Problem,
     Published,
     PublishedRecipe,
+    Pulled,
+    PulledFile,
     Release,
     ReleaseSignature,
     SearchHit,
@@ -66,12 +71,14 @@ __all__ = [
     "ChannelMove",
     "CheckReport",
     "Client",
+    "Coverage",
     "DeadlineExceeded",
     "Done",
     "Drained",
     "FailedPrecondition",
     "FieldViolation",
     "GenerateEvent",
+    "GenerateOptions",
     "GenerateResult",
     "GeneratedImage",
     "Internal",
@@ -79,13 +86,17 @@ __all__ = [
     "LiveryError",
     "Manifest",
     "Member",
+    "MemoryPlan",
     "NotFound",
     "PermissionDenied",
+    "PictureSource",
     "Preview",
     "Problem",
     "Progress",
     "Published",
     "PublishedRecipe",
+    "Pulled",
+    "PulledFile",
     "Record",
     "Release",
     "ReleaseSignature",

@@ -16,13 +16,24 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
-from livery.calls import Call, Caller, Upload, acts, generation, operations, registry, uploads
+from livery.calls import (
+    Call,
+    Caller,
+    Upload,
+    acts,
+    downloads,
+    generation,
+    operations,
+    registry,
+    uploads,
+)
+from livery.calls.downloads import Download
 from livery.calls.generation import Job
 from livery.connection import find_connection
 from livery.errors import DeadlineExceeded, LiveryError, Unavailable
 from livery.history import Record
 from livery.patience import WATCH_PATIENCE_SECONDS, Patience
-from livery.releases import Adapter
+from livery.releases import Adapter, Pulled
 from livery.result import Collector, GenerateResult
 from livery.transport import livery_error
 
@@ -50,12 +61,33 @@ def _upload(
     return method
 
 
+def _download(
+    build: Callable[Concatenate[Caller, P], Download],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, Pulled]]:
+    @functools.wraps(build)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Pulled:
+        download = build(self._caller, *args, **kwargs)
+        with download.landing() as landing:
+            async with contextlib.aclosing(self._receive(download.call)) as parts:
+                async for part in parts:
+                    landing.take(part)
+            return landing.end()
+
+    return method
+
+
 def _stream(
     build: Callable[Concatenate[Caller, P], Call[T]],
 ) -> Callable[Concatenate[AsyncClient, P], AsyncGenerator[T, None]]:
     @functools.wraps(build)
-    def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T, None]:
-        return self._receive(build(self._caller, *args, **kwargs))
+    async def method(
+        self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncGenerator[T, None]:
+        # In a thread, because pictures are read and encoded there.
+        call = await asyncio.to_thread(build, self._caller, *args, **kwargs)
+        async with contextlib.aclosing(self._receive(call)) as messages:
+            async for message in messages:
+                yield message
 
     return method
 
@@ -65,7 +97,8 @@ def _job(
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, GenerateResult]]:
     @functools.wraps(build)
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> GenerateResult:
-        job = build(self._caller, *args, **kwargs)
+        # In a thread, because pictures are read and encoded there.
+        job = await asyncio.to_thread(build, self._caller, *args, **kwargs)
         collector = Collector(job.on_progress)
         async with contextlib.aclosing(self._receive(job.call)) as events:
             async for event in events:
@@ -100,6 +133,7 @@ class AsyncClient:
     stream = _stream(generation.stream)
     publish = _upload(uploads.publish)
     check = _upload(uploads.check)
+    pull = _download(downloads.pull)
     publish_recipe = _verb(acts.publish_recipe)
     get = _verb(registry.get)
     resolve = _verb(registry.resolve)

@@ -16,13 +16,24 @@ from typing import Concatenate, ParamSpec, Self, TypeVar, cast
 
 import grpc
 
-from livery.calls import Call, Caller, Upload, acts, generation, operations, registry, uploads
+from livery.calls import (
+    Call,
+    Caller,
+    Upload,
+    acts,
+    downloads,
+    generation,
+    operations,
+    registry,
+    uploads,
+)
+from livery.calls.downloads import Download
 from livery.calls.generation import Job
 from livery.connection import find_connection
 from livery.errors import DeadlineExceeded, LiveryError, Unavailable
 from livery.history import Record
 from livery.patience import WATCH_PATIENCE_SECONDS, Patience
-from livery.releases import Adapter
+from livery.releases import Adapter, Pulled
 from livery.result import Collector, GenerateResult
 from livery.transport import FailedCall, livery_error
 
@@ -46,6 +57,20 @@ def _upload(
     @functools.wraps(build)
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._send_files(build(self._caller, *args, **kwargs))
+
+    return method
+
+
+def _download(
+    build: Callable[Concatenate[Caller, P], Download],
+) -> Callable[Concatenate[Client, P], Pulled]:
+    @functools.wraps(build)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Pulled:
+        download = build(self._caller, *args, **kwargs)
+        with download.landing() as landing, contextlib.closing(self._receive(download.call)) as got:
+            for part in got:
+                landing.take(part)
+            return landing.end()
 
     return method
 
@@ -107,6 +132,7 @@ class Client:
     stream = _stream(generation.stream)
     publish = _upload(uploads.publish)
     check = _upload(uploads.check)
+    pull = _download(downloads.pull)
     publish_recipe = _verb(acts.publish_recipe)
     get = _verb(registry.get)
     resolve = _verb(registry.resolve)

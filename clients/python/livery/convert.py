@@ -11,12 +11,13 @@ from collections.abc import Iterable
 
 from livery.errors import Internal, InvalidArgument
 from livery.history import Action, Record, ServedAt, Serving
-from livery.operations import Drained, Resident, ServerStatus
+from livery.operations import Drained, MemoryPlan, Resident, ServerStatus
 from livery.releases import (
     Adapter,
     Channel,
     ChannelMove,
     CheckReport,
+    Coverage,
     Manifest,
     Member,
     Problem,
@@ -217,6 +218,18 @@ def read_report(message: registry_pb2.CheckReport) -> CheckReport:
             for problem in message.problems
         ),
         resident_bytes=message.resident_bytes,
+        training=dict(message.training),
+        mode=message.mode,
+        alphas=tuple(message.alphas),
+        methods=dict(message.methods),
+        coverage=tuple(
+            Coverage(component=x.component, kind=x.kind, changed=x.changed, total=x.total)
+            for x in message.coverage
+        ),
+        base_family=message.base_family,
+        base_fingerprint=message.base_fingerprint,
+        base_match=message.base_match,
+        declared=dict(message.declared),
     )
 
 
@@ -267,6 +280,19 @@ def read_status(message: operations_service_pb2.GetStatusResponse) -> ServerStat
         native_width=message.native_width,
         native_height=message.native_height,
         registry_lag_seconds=message.registry_lag_seconds,
+        memory_plan=_read_plan(message.memory_plan) if message.HasField("memory_plan") else None,
+        merged_digests=tuple(message.merged_digests),
+    )
+
+
+def _read_plan(message: operations_service_pb2.MemoryPlan) -> MemoryPlan:
+    return MemoryPlan(
+        base_bytes=message.base_bytes,
+        slot_bytes=message.slot_bytes,
+        merged_bytes=message.merged_bytes,
+        gathered_bytes=message.gathered_bytes,
+        activation_bytes=message.activation_bytes,
+        free_bytes=message.free_bytes,
     )
 
 

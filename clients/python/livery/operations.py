@@ -22,6 +22,33 @@ class Resident:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryPlan:
+    """What a server planned to use of its device when it started, in bytes.
+
+    Attributes:
+        base_bytes: Weights of all models.
+        slot_bytes: Tables of rank rows beside every layer.
+        merged_bytes: The merged copy when every layer is changed; 0 without one.
+        gathered_bytes: Factors kept from one step to the next.
+        activation_bytes: A full batch at the base's own size.
+        free_bytes: What the device had for all of this; 0 where nobody could say.
+    """
+
+    base_bytes: int
+    slot_bytes: int
+    merged_bytes: int
+    gathered_bytes: int
+    activation_bytes: int
+    free_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """Everything but what is free."""
+        weights = self.base_bytes + self.slot_bytes + self.merged_bytes
+        return weights + self.gathered_bytes + self.activation_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
     """What a server is, and how busy.
 
@@ -42,6 +69,8 @@ class ServerStatus:
         native_width: Pixels.
         native_height: Pixels.
         registry_lag_seconds: Since the registry last answered; grows while it is out of reach.
+        memory_plan: What it uses of its device; None when nobody asked.
+        merged_digests: What the merged copy of the base wears now; empty: it is not in use.
     """
 
     version: str
@@ -60,6 +89,8 @@ class ServerStatus:
     native_width: int
     native_height: int
     registry_lag_seconds: float = 0.0
+    memory_plan: MemoryPlan | None = None
+    merged_digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,6 +130,23 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How much of one kind of modules of the base a file changes.
+
+    Attributes:
+        component: `unet` or a text encoder.
+        kind: `attention`, `feed_forward`, `projection`, `convolution`, `norm`, `bias` or `other`.
+        changed: How many it changes.
+        total: How many the base has.
+    """
+
+    component: str
+    kind: str
+    changed: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
     """What the intake says of a file against one base.
 
@@ -144,6 +161,15 @@ class CheckReport:
         trigger_words: Found in the file or given.
         problems: Everything that is wrong, and warnings.
         resident_bytes: Memory it takes when resident.
+        training: Metadata that the trainer left.
+        mode: `rows` beside other adapters, or `merged` into a copy of the base; empty for neither.
+        alphas: Every alpha that was resolved, smallest first; the first few.
+        methods: Method to the number of layers it changes.
+        coverage: What of the base is changed.
+        base_family: Family of the base that it was checked against.
+        base_fingerprint: Fingerprint of that base.
+        base_match: What the file says of its own base: `same`, `family` or nothing; never proof.
+        declared: The file's own words about its base.
     """
 
     accepted: bool
@@ -156,6 +182,15 @@ class CheckReport:
     trigger_words: tuple[str, ...]
     problems: tuple[Problem, ...]
     resident_bytes: int
+    training: Mapping[str, str] = field(default_factory=dict)
+    mode: str = ""
+    alphas: tuple[float, ...] = ()
+    methods: Mapping[str, int] = field(default_factory=dict)
+    coverage: tuple[Coverage, ...] = ()
+    base_family: str = ""
+    base_fingerprint: str = ""
+    base_match: str = ""
+    declared: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +227,23 @@ class Manifest:
     def original_digests(self) -> tuple[str, ...]:
         """`sha256:…` of the files as the author sent them."""
         return tuple(str(file["sha256"]) for file in self.document["original"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulledFile:
+    """One file of a release as it lies here; its bytes were seen to have this digest."""
+
+    path: str
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """The answer to a pull: the release that the ref means, and its files."""
+
+    release: Release
+    files: tuple[PulledFile, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

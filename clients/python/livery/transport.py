@@ -17,6 +17,8 @@ from livery.errors import FieldViolation, LiveryError
 ERROR_DOMAIN = "livery"
 DETAILS_METADATA = "grpc-status-details-bin"
 
+_TOO_LARGE = "message larger than max"
+
 STATUS_TABLE: dict[grpc.StatusCode, type[LiveryError]] = {
     grpc.StatusCode.CANCELLED: errors.Cancelled,
     grpc.StatusCode.UNKNOWN: errors.Internal,
@@ -74,11 +76,16 @@ def livery_error(call: FailedCall, *, address: str) -> LiveryError:
             retry = error_details_pb2.RetryInfo()
             detail.Unpack(retry)
             retry_after_seconds = retry.retry_delay.ToTimedelta().total_seconds()
-    is_ours = info.domain == ERROR_DOMAIN
+    reason, hint = code.name, _default_hint(code, address)
+    if info.domain == ERROR_DOMAIN:
+        reason = info.reason
+    elif code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in str(call.details()):
+        # Said by gRPC itself, on either side, before anything of Livery sees the message.
+        reason, hint = "MESSAGE_TOO_LARGE", "send a smaller picture (limits.message_bytes_max)"
     return STATUS_TABLE[code](
         _message(call, address) or code.name,
-        reason=info.reason if is_ours else code.name,
-        hint=info.metadata["hint"] if "hint" in info.metadata else _default_hint(code, address),
+        reason=reason,
+        hint=info.metadata.get("hint", hint),
         status=code.name,
         violations=violations,
         retry_after_seconds=retry_after_seconds,

@@ -13,6 +13,12 @@ from livery_server.job import (
     WornRecipe,
 )
 
+_SYNTAXES = {
+    generation_service_pb2.PROMPT_SYNTAX_UNSPECIFIED: "",
+    generation_service_pb2.PROMPT_SYNTAX_PLAIN: "plain",
+    generation_service_pb2.PROMPT_SYNTAX_A1111: "a1111",
+}
+
 
 def read_request(
     message: generation_service_pb2.GenerateRequest, *, seconds_left: float | None
@@ -36,7 +42,29 @@ def read_request(
         is_deterministic=message.deterministic,
         preview_every=message.preview_every,
         seconds_left=seconds_left,
+        clip_skip=message.clip_skip if said("clip_skip") else None,
+        prompt_syntax=_read_syntax(message.prompt_syntax),
+        prompt_windows_max=message.prompt_windows_max if said("prompt_windows_max") else None,
+        image=message.image if said("image") else None,
+        strength=message.strength if said("strength") else None,
+        mask_image=message.mask_image if said("mask_image") else None,
+        original_size=_read_size(message.original_size) if said("original_size") else None,
+        crop_top_left=_read_corner(message.crop_top_left) if said("crop_top_left") else None,
+        target_size=_read_size(message.target_size) if said("target_size") else None,
     )
+
+
+def _read_syntax(number: generation_service_pb2.PromptSyntax) -> str:
+    """Return the short name of a syntax; of a number newer than this server, the number."""
+    return _SYNTAXES.get(number, str(number))
+
+
+def _read_size(message: generation_service_pb2.ImageSize) -> tuple[int, int]:
+    return message.width, message.height
+
+
+def _read_corner(message: generation_service_pb2.ImageCorner) -> tuple[int, int]:
+    return message.top, message.left
 
 
 def write_event(event: Event) -> generation_service_pb2.GenerateResponse:

@@ -33,7 +33,10 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
     async def _generate(
         self, request: generation_service_pb2.GenerateRequest, context: Context
     ) -> None:
-        spec = read_request(request, seconds_left=context.time_remaining())
-        async with aclosing(self._corridor.generate(spec)) as events:
+        # The corridor alone holds the request: it lets go of a picture once that is read.
+        events_of = self._corridor.generate(
+            read_request(request, seconds_left=context.time_remaining())
+        )
+        async with aclosing(events_of) as events:
             async for event in events:
                 await context.write(write_event(event))

@@ -176,6 +176,20 @@ def write_report(report: Report) -> registry_service_pb2.CheckReport:
         tensors_applied=report.tensors_applied,
         trigger_words=report.trigger_words,
         resident_bytes=report.resident_bytes,
+        training=report.training,
+        mode=report.mode,
+        alphas=report.alphas,
+        methods=report.methods,
+        coverage=[
+            registry_service_pb2.Coverage(
+                component=part.component, kind=part.kind, changed=part.changed, total=part.total
+            )
+            for part in report.coverage
+        ],
+        base_family=report.base_family,
+        base_fingerprint=report.base_fingerprint,
+        base_match=report.base_match,
+        declared=report.declared,
         problems=[
             registry_service_pb2.Problem(
                 reason=problem.reason,

@@ -18,6 +18,7 @@ from livery_registry.servable import check_servable
 from livery_registry.signing import Verifier
 from livery_server.adapters.tiers import HostCache
 from livery_server.corridor import Corridor
+from livery_server.engine.plan import MemoryPlan
 from livery_server.engine_port import EnginePort
 from livery_server.errors import invalid
 from livery_server.follower import Follower
@@ -98,6 +99,8 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             uptime_seconds=time.monotonic() - self._started_at,
             native_width=engine.native_width,
             native_height=engine.native_height,
+            memory_plan=None if engine.plan is None else _plan(engine.plan),
+            merged_digests=[digest for digest, _weight in engine.merged_stack],
         )
 
     async def _warm(self, request: pb.WarmRequest) -> pb.WarmResponse:
@@ -149,4 +152,15 @@ def _together(release: Release, found: Sequence[pb.Resident]) -> pb.Resident:
         tier="host" if any(one.tier == "host" for one in found) else "slot",
         bytes=sum(one.bytes for one in found),
         leases=max((one.leases for one in found), default=0),
+    )
+
+
+def _plan(plan: MemoryPlan) -> pb.MemoryPlan:
+    return pb.MemoryPlan(
+        base_bytes=plan.base,
+        slot_bytes=plan.slots,
+        merged_bytes=plan.merged,
+        gathered_bytes=plan.gathered,
+        activation_bytes=plan.activations,
+        free_bytes=plan.free or 0,
     )

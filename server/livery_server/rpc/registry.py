@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """RegistryService: releases and channels over gRPC.
 
-One method an RPC; what it does is in the rooms beside this one: acts, questions, watching.
+One method an RPC; what it does is in the rooms beside this one: acts, questions,
+fetching, watching.
 """
 
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from livery_server.follower import Follower
 from livery_server.limits import Limits
 from livery_server.publishing import Publishing, Standing
 from livery_server.rpc.acts import Acts
+from livery_server.rpc.fetching import Fetching
 from livery_server.rpc.questions import Questions
 from livery_server.rpc.status import Guard
 from livery_server.rpc.watching import Watching
@@ -41,6 +43,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         self._acts = Acts(registry, publishing=publishing, limits=limits)
         self._questions = Questions(registry, threads=threads, limits=limits)
         self._watching = Watching(registry, follower=follower, threads=threads, limits=limits)
+        self._fetching = Fetching(registry, limits=limits)
         self._guard = guard
 
     async def Publish(
@@ -125,6 +128,10 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
         """Find release lines by words."""
         return await self._guard.call(context, self._questions.search(request))
+
+    async def Fetch(self, request: pb.FetchRequest, context: Context) -> None:
+        """Stream the files of a release."""
+        await self._guard.call(context, self._fetching.fetch(request, context))
 
     async def ServedAt(self, request: pb.ServedAtRequest, context: Context) -> pb.ServedAtResponse:
         """Say what channels pointed to at some time."""

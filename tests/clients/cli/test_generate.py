@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from livery.cli import program
+from livery.v1 import generation_service_pb2 as pb
 from tests.clients.cli.conftest import Livery
 from tests.clients.fakes import FakeServer
 
@@ -45,6 +46,58 @@ def test_every_option_is_sent(published: Livery, server: FakeServer, tmp_path: P
         True,
     )
     assert ran.document["images"][0]["seed"] == 0
+
+
+def test_reading_and_picture_are_sent(livery: Livery, server: FakeServer, tmp_path: Path) -> None:
+    """Files go as they are; sizes are written as widths and heights, and sent so."""
+    image, mask = tmp_path / "photo.png", tmp_path / "hole.png"
+    for file in (image, mask):
+        Image.new("RGB", (8, 8)).save(file)
+    options = ["--clip-skip", 1, "--prompt-syntax", "A1111", "--prompt-windows", 2]
+    options += ["--image", image, "--mask", mask, "--strength", 0.6]
+    options += ["--original-size", "256x128", "--crop-top-left", "8,16", "--target-size", "96x32"]
+
+    ran = livery("generate", "x", *options, "--out", tmp_path)
+
+    request = server.state.requests[-1]
+    assert ran.code == 0
+    assert (request.clip_skip, request.prompt_windows_max, request.strength) == (1, 2, 0.6)
+    assert request.prompt_syntax == pb.PROMPT_SYNTAX_A1111
+    assert (request.image, request.mask_image) == (image.read_bytes(), mask.read_bytes())
+    assert (request.original_size.width, request.original_size.height) == (256, 128)
+    assert (request.crop_top_left.top, request.crop_top_left.left) == (8, 16)
+    assert (request.target_size.width, request.target_size.height) == (96, 32)
+
+
+def test_unsaid_options_are_not_sent(livery: Livery, server: FakeServer, tmp_path: Path) -> None:
+    """The server's own defaults hold for what the command line leaves out."""
+    livery("generate", "x", "--out", tmp_path)
+
+    said = {field.name for field, _ in server.state.requests[-1].ListFields()}
+    assert said == {"prompt", "num_images"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--image", "nowhere.png"),
+        ("--strength", 0),
+        ("--strength", 1.5),
+        ("--clip-skip", -1),
+        ("--prompt-syntax", "compel"),
+        ("--prompt-windows", 0),
+        ("--original-size", "256"),
+        ("--crop-top-left", "8x16"),
+    ],
+)
+def test_wrong_option_is_usage_error(
+    livery: Livery, server: FakeServer, options: tuple[str, object]
+) -> None:
+    """What cannot be meant is told before a server is asked."""
+    ran = livery("generate", "x", *options)
+
+    assert (ran.code, server.state.requests) == (2, [])
+    assert options[0] in ran.err
 
 
 def test_json_lists_files_and_pins(published: Livery, tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Unpack
 from urllib.parse import quote
 
 from livery.calls.call import Call, Caller
+from livery.calls.options import GenerateOptions, write_request
 from livery.convert import knows_event, read_event
 from livery.result import GenerateEvent, Progress
 from livery.v1 import generation_service_pb2 as pb
@@ -32,18 +34,9 @@ def generate(
     caller: Caller,
     prompt: str,
     *,
-    adapters: Sequence[str] = (),
-    seed: int | None = None,
-    num_inference_steps: int | None = None,
-    guidance_scale: float | None = None,
-    negative_prompt: str = "",
-    width: int | None = None,
-    height: int | None = None,
-    num_images: int | None = None,
-    sampler: str = "",
-    deterministic: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     timeout_seconds: float = GENERATE_TIMEOUT_SECONDS,
+    **options: Unpack[GenerateOptions],
 ) -> Job:
     """Draw images and wait for all of them.
 
@@ -52,18 +45,13 @@ def generate(
     Args:
         caller: Filled in by the client.
         prompt: What to draw.
-        adapters: Refs, each `ns/name[@channel|@version|@sha256:…][:weight]`.
-        seed: Image i uses `seed + i`; drawn by the server when left out.
-        num_inference_steps: Denoise steps.
-        guidance_scale: Classifier-free guidance; 1 or less turns it off.
-        negative_prompt: What to keep away from.
-        width: Pixels.
-        height: Pixels.
-        num_images: How many images.
-        sampler: Short name (`euler_a`) or A1111 spelling (`Euler a`).
-        deterministic: Byte-identical files for the same request, alone or in a crowd.
         on_progress: Told as steps are done; the last step of every image always.
         timeout_seconds: Deadline of the whole job.
+        **options: Everything else, each described at `livery.GenerateOptions`: `adapters`,
+            `seed`, `num_inference_steps`, `guidance_scale`, `negative_prompt`, `width`, `height`,
+            `num_images`, `sampler`, `deterministic`, `clip_skip`, `prompt_syntax`,
+            `prompt_windows_max`, `image`, `strength`, `mask_image`, and for SDXL `original_size`,
+            `crops_coords_top_left` and `target_size`.
 
     Raises:
         InvalidArgument: Something asked for cannot be; see `.violations`.
@@ -71,21 +59,7 @@ def generate(
         ResourceExhausted: The server is full; see `.retry_after_seconds`.
         DeadlineExceeded: The deadline passed; the job was stopped.
     """
-    call = stream(
-        caller,
-        prompt,
-        adapters=adapters,
-        seed=seed,
-        num_inference_steps=num_inference_steps,
-        guidance_scale=guidance_scale,
-        negative_prompt=negative_prompt,
-        width=width,
-        height=height,
-        num_images=num_images,
-        sampler=sampler,
-        deterministic=deterministic,
-        timeout_seconds=timeout_seconds,
-    )
+    call = stream(caller, prompt, timeout_seconds=timeout_seconds, **options)
     return Job(call=call, on_progress=on_progress)
 
 
@@ -93,41 +67,19 @@ def stream(
     caller: Caller,
     prompt: str,
     *,
-    adapters: Sequence[str] = (),
-    seed: int | None = None,
-    num_inference_steps: int | None = None,
-    guidance_scale: float | None = None,
-    negative_prompt: str = "",
-    width: int | None = None,
-    height: int | None = None,
-    num_images: int | None = None,
-    sampler: str = "",
-    deterministic: bool = False,
     preview_every: int = 0,
     timeout_seconds: float = GENERATE_TIMEOUT_SECONDS,
+    **options: Unpack[GenerateOptions],
 ) -> Call[GenerateEvent]:
     """Yield the events of one job as they happen; closing the iterator cancels the job.
 
     Takes what `generate` takes, but for `preview_every`: a rough preview every so many steps.
     """
     del caller  # a job is nobody's act in the registry
-    request = pb.GenerateRequest(
-        prompt=prompt,
-        negative_prompt=negative_prompt,
-        adapters=adapters,
-        seed=seed,
-        num_inference_steps=num_inference_steps,
-        guidance_scale=guidance_scale,
-        width=width,
-        height=height,
-        num_images=num_images,
-        sampler=sampler,
-        deterministic=deterministic,
-        preview_every=preview_every,
-    )
+    adapters = options.get("adapters", ())
     return Call(
         method="/livery.v1.GenerationService/Generate",
-        request=request,
+        request=write_request(prompt, options=options, preview_every=preview_every),
         response=pb.GenerateResponse,
         read=read_event,
         knows=knows_event,

@@ -15,6 +15,7 @@ PRECONDITION = 5
 BUSY = 6
 NOT_ALLOWED = 7
 DAMAGED = 8
+PARTLY = 9
 INTERRUPTED = 130
 
 MEANINGS: dict[int, str] = {
@@ -28,6 +29,7 @@ MEANINGS: dict[int, str] = {
     BUSY: "unavailable, a limit is reached, or out of time: try again later",
     NOT_ALLOWED: "not authenticated, or not permitted",
     DAMAGED: "a registry is damaged; the findings name every object",
+    PARTLY: "some of many files were refused; the others are published",
     INTERRUPTED: "interrupted",
 }
 

@@ -4,17 +4,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+from livery.calls.options import PROMPT_SYNTAXES
 from livery.cli.output import table
 from livery.cli.session import Session, with_session
 from livery.contact_sheet import SheetRow, contact_sheet
 from livery.result import GeneratedImage, GenerateResult, Progress, WornRelease
 
 _SLUG_LENGTH_MAX = 40
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _read_size(
@@ -28,6 +32,92 @@ def _read_size(
     return int(match[1]), int(match[2])
 
 
+def _read_corner(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+),(\d+)", text)
+    if match is None:
+        raise click.BadParameter(f"'{text}' is not TOP,LEFT, like 0,128", context, parameter)
+    return int(match[1]), int(match[2])
+
+
+def _turned(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> tuple[int, int] | None:
+    """Read WIDTHxHEIGHT as the height and width that diffusers takes."""
+    size = _read_size(context, parameter, text)
+    return None if size is None else (size[1], size[0])
+
+
+_PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_OPTIONS = (
+    click.option(
+        "--clip-skip",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Leave out the last N layers of the text encoders. A1111's 'Clip skip: 2' is 1.",
+    ),
+    click.option(
+        "--prompt-syntax",
+        type=click.Choice(PROMPT_SYNTAXES, case_sensitive=False),
+        help="a1111: (word:1.2) and [word] weigh, BREAK begins a new window. plain: all is text.",
+    ),
+    click.option(
+        "--prompt-windows",
+        "prompt_windows_max",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Let a prompt fill N windows of 75 tokens. A longer one is refused, never cut.",
+    ),
+    click.option(
+        "--image",
+        type=_PICTURE,
+        metavar="FILE",
+        help="Begin from this PNG, JPEG or WebP; resized to --size, else drawn at its own.",
+    ),
+    click.option(
+        "--mask",
+        "mask_image",
+        type=_PICTURE,
+        metavar="FILE",
+        help="Redraw only what is white here; of the image's size.",
+    ),
+    click.option(
+        "--strength",
+        type=click.FloatRange(min=0, max=1, min_open=True),
+        help="How much of the image is redrawn; default 0.8, with a mask 1.",
+    ),
+    click.option(
+        "--original-size",
+        callback=_turned,
+        metavar="WxH",
+        help="SDXL: the size that the picture shall seem to come from.",
+    ),
+    click.option(
+        "--crop-top-left",
+        "crops_coords_top_left",
+        callback=_read_corner,
+        metavar="TOP,LEFT",
+        help="SDXL: from where in that it shall seem to be cut.",
+    ),
+    click.option(
+        "--target-size",
+        callback=_turned,
+        metavar="WxH",
+        help="SDXL: the size that it shall seem to have.",
+    ),
+)
+
+
+def _with_options(command: Command) -> Command:
+    """Give a command the options that say how a prompt is read and what an image begins from."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("prompt")
 @click.option("--adapter", "adapters", multiple=True, metavar="REF[:WEIGHT]", help="Repeatable.")
@@ -39,6 +129,7 @@ def _read_size(
 @click.option("--negative", default="", help="What to keep away from.")
 @click.option("--sampler", default="", help="Short name (euler_a) or A1111's (Euler a).")
 @click.option("--deterministic", is_flag=True, help="Byte-identical files, whatever else runs.")
+@_with_options
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -70,13 +161,16 @@ def generate(
     timeout: float | None,
     sheet: bool,
     out: Path,
+    **options: Any,
 ) -> None:
-    """Draw images, wearing any number of adapters.
+    """Draw images, wearing any number of adapters; from noise, or from a picture.
 
     \b
     livery generate "a red circle" --adapter acme/watercolor:0.8 --seed 7 --count 4 --out images
+    livery generate "a blue star" --image photo.jpg --mask hole.png --strength 0.9 --out images
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    options: dict[str, Any] = {} if timeout is None else {"timeout_seconds": timeout}
+    if timeout is not None:
+        options["timeout_seconds"] = timeout
     if size is not None:
         options |= {"width": size[0], "height": size[1]}
     with session.connect() as client, session.output.progress("drawing", total=count) as bar:

@@ -18,32 +18,48 @@ from livery.cli.extras import (
     quieten_libraries,
     reported_as_invalid,
 )
-from livery.releases import CheckReport, Problem
+from livery.releases import CheckReport, Coverage, Problem
 
 
-def check_locally(
-    files: Sequence[Path], *, base: str, kind: str = "", trigger_words: Sequence[str] = ()
-) -> CheckReport:
-    """Run publish's checks here.
+class LocalCheck:
+    """The checks of one base, which is read once.
 
     Raises:
         FailedPrecondition: The extra `server` is not installed.
         InvalidArgument: The base cannot be loaded.
     """
-    quieten_libraries(base)
-    with missing_extra(SERVER_EXTRA, needed_for="livery check --base"):
-        engine: Any = importlib.import_module("livery_server.engine")
-        registry: Any = importlib.import_module("livery_registry")
-        intake: Any = importlib.import_module("livery_registry.intake")
-    with reported_as_invalid(engine.EngineError, registry.RegistryError):
-        checked = intake.check(
-            files,
-            profile=engine.profile_of(base),
-            kind=kind or None,
-            trigger_words=tuple(trigger_words),
-            limits=intake.IntakeLimits(),
-        )
-    return _read_report(checked.report)
+
+    def __init__(self, base: str) -> None:
+        quieten_libraries(base)
+        with missing_extra(SERVER_EXTRA, needed_for="livery check --base"):
+            engine: Any = importlib.import_module("livery_server.engine")
+            registry: Any = importlib.import_module("livery_registry")
+            pickles: Any = importlib.import_module("livery_server.pickles.reader")
+        self._intake: Any = importlib.import_module("livery_registry.intake")
+        self._errors = (engine.EngineError, registry.RegistryError)
+        self._read_pickle = pickles.read_in_cell
+        with reported_as_invalid(*self._errors):
+            self._profile = engine.profile_of(base)
+
+    def checked(
+        self, files: Sequence[Path], *, kind: str = "", trigger_words: Sequence[str] = ()
+    ) -> Any:
+        """Give the checked reading that the registry publishes."""
+        with reported_as_invalid(*self._errors):
+            return self._intake.check(
+                files,
+                profile=self._profile,
+                kind=kind or None,
+                trigger_words=tuple(trigger_words),
+                limits=self._intake.IntakeLimits(),
+                pickles=self._read_pickle,
+            )
+
+    def report(
+        self, files: Sequence[Path], *, kind: str = "", trigger_words: Sequence[str] = ()
+    ) -> CheckReport:
+        """Give what people are told."""
+        return _read_report(self.checked(files, kind=kind, trigger_words=trigger_words).report)
 
 
 def _read_report(report: Any) -> CheckReport:
@@ -58,4 +74,13 @@ def _read_report(report: Any) -> CheckReport:
         trigger_words=tuple(report.trigger_words),
         problems=tuple(Problem(**asdict(problem)) for problem in report.problems),
         resident_bytes=report.resident_bytes,
+        training=dict(report.training),
+        mode=report.mode,
+        alphas=tuple(report.alphas),
+        methods=dict(report.methods),
+        coverage=tuple(Coverage(**asdict(part)) for part in report.coverage),
+        base_family=report.base_family,
+        base_fingerprint=report.base_fingerprint,
+        base_match=report.base_match,
+        declared=dict(report.declared),
     )

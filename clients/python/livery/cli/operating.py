@@ -66,12 +66,26 @@ def _registry(found: ServerStatus) -> str:
     return f"{found.registry_id} at seq {found.registry_seq}{late}"
 
 
+def _memory(found: ServerStatus) -> dict[str, str]:
+    plan = found.memory_plan
+    if plan is None:
+        return {}
+    parts = (
+        f"base {size(plan.base_bytes)}, slots {size(plan.slot_bytes)}, merged copy "
+        f"{size(plan.merged_bytes)}, gathered {size(plan.gathered_bytes)}, activations "
+        f"{size(plan.activation_bytes)}"
+    )
+    free = f" of {size(plan.free_bytes)}" if plan.free_bytes else ""
+    return {"memory": f"at most {size(plan.total_bytes)}{free}: {parts}"}
+
+
 def _facts(found: ServerStatus) -> dict[str, str]:
     return {
         "livery": found.version + ("  (draining)" if found.draining else ""),
         "base": f"{found.base_source} ({found.base_family}, {short(found.base_fingerprint)})",
         "native size": f"{found.native_width}x{found.native_height}",
         "device": found.device,
+        **_memory(found),
         "registry": _registry(found),
         "rows": f"{found.rows_running} running, {found.rows_waiting} waiting",
         "samplers": ", ".join(found.samplers),

@@ -12,15 +12,15 @@ from rich.text import Text
 
 from livery.calls.uploads import UploadProgress
 from livery.cli import exit_codes
-from livery.cli.local_check import check_locally
-from livery.cli.output import Output, ProgressBar, fields, short, size
+from livery.cli.local_check import LocalCheck
+from livery.cli.output import ProgressBar, fields, short, size
+from livery.cli.report_text import problem_text, report_text
 from livery.cli.session import Session, with_session
+from livery.cli.sources import find_files, with_source
 from livery.convert import KINDS, PURPOSES
-from livery.releases import CheckReport, Problem, Published, Release
+from livery.releases import CheckReport, Published, Release
 
-_FILES = click.argument(
-    "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path)
-)
+_FILES = click.argument("named", nargs=-1, required=True, metavar="FILE…|FOLDER|HUB_ID")
 _KIND = click.option(
     "--kind",
     type=click.Choice([name for name in KINDS if name != "recipe"]),
@@ -46,7 +46,7 @@ def publish(
     session: Session,
     *,
     name: str,
-    files: tuple[Path, ...],
+    named: tuple[str, ...],
     version: str,
     notes: str,
     licence: str,
@@ -57,19 +57,24 @@ def publish(
 ) -> None:
     """Publish files as one release of an adapter.
 
+    FILE is what a trainer wrote, pickled embeddings included. Of a FOLDER the files that belong
+    together are taken: PEFT's, diffusers', or the only one. HUB_ID is hf:owner/name, with @revision
+    and :file if need be; what is downloaded is pinned to a commit, which the notes then name.
+
     Safe to repeat: the same bytes under the same version are the same release. Nothing wears the
     release by channel until it is promoted.
 
     \b
     livery publish acme/watercolor watercolor.safetensors --version 1.0.0 --notes "first"
+    livery publish acme/watercolor hf:acme/watercolor-lora@v2 --version 1.1.0
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    output = session.output
+    output, found = session.output, find_files(named)
     with session.connect() as client, output.progress("uploading", total=1) as bar:
         published = client.publish(
             name,
-            *files,
+            *found.files,
             version=version,
-            notes=notes,
+            notes=with_source(notes, source=found.source),
             licence=licence,
             purpose=purpose or "",
             trigger_words=trigger_words,
@@ -89,7 +94,7 @@ def publish(
 def check(
     session: Session,
     *,
-    files: tuple[Path, ...],
+    named: tuple[str, ...],
     base: str | None,
     trigger_words: tuple[str, ...],
     kind: str | None,
@@ -104,12 +109,13 @@ def check(
     """  # noqa: D301 - as above
     if base is None and session.address is None:
         raise click.UsageError("say --base demo|PATH|HUB_ID, or name a server with --address")
+    files = find_files(named).files
     if base is not None:
         session.output.say(f"reading the base {base} …")
-        report = check_locally(files, base=base, kind=kind or "", trigger_words=trigger_words)
+        report = LocalCheck(base).report(files, kind=kind or "", trigger_words=trigger_words)
     else:
         report = _check_remotely(session, files, kind=kind or "", trigger_words=trigger_words)
-    _answer_report(session.output, report, files=files)
+    session.output.answer(report, *report_text(report, names=[path.name for path in files]))
     click.get_current_context().exit(exit_codes.OK if report.accepted else exit_codes.INVALID)
 
 
@@ -127,7 +133,7 @@ def _published_text(published: Published) -> list[Any]:
     verb = "published" if published.created else "already published, the same bytes:"
     lines: list[Any] = [Text(f"{verb} {release.adapter} {release.version}", style="bold")]
     lines.append(fields(_summary(release)))
-    lines += [_problem_text(problem) for problem in published.report.problems]
+    lines += [problem_text(problem) for problem in published.report.problems]
     lines.append(f"next: livery promote {release.adapter}@{release.version}")
     return lines
 
@@ -140,38 +146,3 @@ def _summary(release: Release) -> dict[str, str]:
         "triggers": ", ".join(release.trigger_words),
         "size": size(release.original_bytes),
     }
-
-
-def _answer_report(output: Output, report: CheckReport, *, files: tuple[Path, ...]) -> None:
-    names = ", ".join(path.name for path in files)
-    verdict = (
-        Text(f"accepted: {names}", style="bold green")
-        if report.accepted
-        else Text(f"refused: {names}", style="bold red")
-    )
-    facts = {
-        "kind": report.kind,
-        "dialect": report.dialect,
-        "rank": str(report.rank or ""),
-        "targets": str(report.target_count or ""),
-        "tensors": f"{report.tensors_applied} of {report.tensor_count} would be applied",
-        "triggers": ", ".join(report.trigger_words),
-        "memory": size(report.resident_bytes) if report.resident_bytes else "",
-    }
-    output.answer(report, verdict, fields(facts), *map(_problem_text, report.problems))
-
-
-def _problem_text(problem: Problem) -> Text:
-    text = Text.assemble(
-        (
-            "warning " if problem.is_warning else "problem ",
-            "yellow" if problem.is_warning else "red",
-        ),
-        (problem.reason, "bold"),
-        f": {problem.message}",
-    )
-    for key in problem.keys:
-        text.append(f"\n  {key}")
-    if problem.remedy:
-        text.append(f"\n  hint: {problem.remedy}")
-    return text

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`livery fsck`, `gc`, `export`, `import` and `checkpoint`: care for a registry where it lies.
+"""`livery fsck`, `gc`, `export` and `checkpoint`: care for a registry where it lies.
 
 They work on the registry itself and need no server; servers may go on meanwhile.
 """
@@ -118,15 +118,10 @@ def export_command(output: Output, *, url: str, folder: Path | None) -> None:
     output.answer(done, *_transferred_text(done))
 
 
-@click.command(name="import")
-@click.argument("folder", metavar="FOLDER", type=_FOLDER)
-@url_argument
-@with_output
-def import_command(output: Output, *, folder: Path, url: str) -> None:
-    """Make an empty place into the registry that FOLDER holds, usually an export.
+def import_registry(output: Output, *, folder: Path, url: str) -> None:
+    """Make an empty place into the registry that a folder holds, usually an export.
 
-    Repeat it to go on after an interruption. A place that holds anything else is refused. URL left
-    out: $LIVERY_REGISTRY.
+    Repeated, it goes on after an interruption. A place that holds anything else is refused.
     """
     transfer = library("transfer", needed_for="livery import")
     with told_as_ours(), shown_progress(output) as progress:

@@ -10,7 +10,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime_seconds", "native_width", "native_height", "registry_lag_seconds")
+    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime_seconds", "native_width", "native_height", "registry_lag_seconds", "memory_plan", "merged_digests")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     BASE_FAMILY_FIELD_NUMBER: _ClassVar[int]
     BASE_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,8 @@ class GetStatusResponse(_message.Message):
     NATIVE_WIDTH_FIELD_NUMBER: _ClassVar[int]
     NATIVE_HEIGHT_FIELD_NUMBER: _ClassVar[int]
     REGISTRY_LAG_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_PLAN_FIELD_NUMBER: _ClassVar[int]
+    MERGED_DIGESTS_FIELD_NUMBER: _ClassVar[int]
     version: str
     base_family: str
     base_fingerprint: str
@@ -43,7 +45,25 @@ class GetStatusResponse(_message.Message):
     native_width: int
     native_height: int
     registry_lag_seconds: float
-    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime_seconds: _Optional[float] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag_seconds: _Optional[float] = ...) -> None: ...
+    memory_plan: MemoryPlan
+    merged_digests: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime_seconds: _Optional[float] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag_seconds: _Optional[float] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class MemoryPlan(_message.Message):
+    __slots__ = ("base_bytes", "slot_bytes", "merged_bytes", "gathered_bytes", "activation_bytes", "free_bytes")
+    BASE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SLOT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MERGED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    GATHERED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    base_bytes: int
+    slot_bytes: int
+    merged_bytes: int
+    gathered_bytes: int
+    activation_bytes: int
+    free_bytes: int
+    def __init__(self, base_bytes: _Optional[int] = ..., slot_bytes: _Optional[int] = ..., merged_bytes: _Optional[int] = ..., gathered_bytes: _Optional[int] = ..., activation_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ...) -> None: ...
 
 class Resident(_message.Message):
     __slots__ = ("adapter", "version", "digest", "tier", "bytes", "leases")

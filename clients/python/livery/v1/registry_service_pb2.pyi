@@ -1,10 +1,24 @@
 from livery.v1 import adapter_pb2 as _adapter_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class FileFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FILE_FORMAT_UNSPECIFIED: _ClassVar[FileFormat]
+    FILE_FORMAT_ORIGINAL: _ClassVar[FileFormat]
+    FILE_FORMAT_CANONICAL: _ClassVar[FileFormat]
+    FILE_FORMAT_KOHYA: _ClassVar[FileFormat]
+    FILE_FORMAT_DIFFUSERS: _ClassVar[FileFormat]
+FILE_FORMAT_UNSPECIFIED: FileFormat
+FILE_FORMAT_ORIGINAL: FileFormat
+FILE_FORMAT_CANONICAL: FileFormat
+FILE_FORMAT_KOHYA: FileFormat
+FILE_FORMAT_DIFFUSERS: FileFormat
 
 class PublishRequest(_message.Message):
     __slots__ = ("draft", "file", "chunk")
@@ -75,7 +89,28 @@ class CheckResponse(_message.Message):
     def __init__(self, report: _Optional[_Union[CheckReport, _Mapping]] = ...) -> None: ...
 
 class CheckReport(_message.Message):
-    __slots__ = ("accepted", "kind", "dialect", "rank", "target_count", "tensor_count", "tensors_applied", "trigger_words", "problems", "resident_bytes")
+    __slots__ = ("accepted", "kind", "dialect", "rank", "target_count", "tensor_count", "tensors_applied", "trigger_words", "problems", "resident_bytes", "training", "mode", "alphas", "methods", "coverage", "base_family", "base_fingerprint", "base_match", "declared")
+    class TrainingEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class MethodsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class DeclaredEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     DIALECT_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +121,15 @@ class CheckReport(_message.Message):
     TRIGGER_WORDS_FIELD_NUMBER: _ClassVar[int]
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
     RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    ALPHAS_FIELD_NUMBER: _ClassVar[int]
+    METHODS_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    BASE_FAMILY_FIELD_NUMBER: _ClassVar[int]
+    BASE_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    BASE_MATCH_FIELD_NUMBER: _ClassVar[int]
+    DECLARED_FIELD_NUMBER: _ClassVar[int]
     accepted: bool
     kind: _adapter_pb2.ReleaseKind
     dialect: str
@@ -96,7 +140,28 @@ class CheckReport(_message.Message):
     trigger_words: _containers.RepeatedScalarFieldContainer[str]
     problems: _containers.RepeatedCompositeFieldContainer[Problem]
     resident_bytes: int
-    def __init__(self, accepted: bool = ..., kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., dialect: _Optional[str] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., tensor_count: _Optional[int] = ..., tensors_applied: _Optional[int] = ..., trigger_words: _Optional[_Iterable[str]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resident_bytes: _Optional[int] = ...) -> None: ...
+    training: _containers.ScalarMap[str, str]
+    mode: str
+    alphas: _containers.RepeatedScalarFieldContainer[float]
+    methods: _containers.ScalarMap[str, int]
+    coverage: _containers.RepeatedCompositeFieldContainer[Coverage]
+    base_family: str
+    base_fingerprint: str
+    base_match: str
+    declared: _containers.ScalarMap[str, str]
+    def __init__(self, accepted: bool = ..., kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., dialect: _Optional[str] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., tensor_count: _Optional[int] = ..., tensors_applied: _Optional[int] = ..., trigger_words: _Optional[_Iterable[str]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resident_bytes: _Optional[int] = ..., training: _Optional[_Mapping[str, str]] = ..., mode: _Optional[str] = ..., alphas: _Optional[_Iterable[float]] = ..., methods: _Optional[_Mapping[str, int]] = ..., coverage: _Optional[_Iterable[_Union[Coverage, _Mapping]]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_match: _Optional[str] = ..., declared: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class Coverage(_message.Message):
+    __slots__ = ("component", "kind", "changed", "total")
+    COMPONENT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    component: str
+    kind: str
+    changed: int
+    total: int
+    def __init__(self, component: _Optional[str] = ..., kind: _Optional[str] = ..., changed: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
 
 class Problem(_message.Message):
     __slots__ = ("reason", "message", "remedy", "keys", "is_warning")
@@ -451,3 +516,31 @@ class WatchResponse(_message.Message):
     RECORD_FIELD_NUMBER: _ClassVar[int]
     record: _adapter_pb2.Record
     def __init__(self, record: _Optional[_Union[_adapter_pb2.Record, _Mapping]] = ...) -> None: ...
+
+class FetchRequest(_message.Message):
+    __slots__ = ("ref", "format")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    format: FileFormat
+    def __init__(self, ref: _Optional[str] = ..., format: _Optional[_Union[FileFormat, str]] = ...) -> None: ...
+
+class FetchResponse(_message.Message):
+    __slots__ = ("release", "file", "chunk")
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    release: _adapter_pb2.Release
+    file: FetchedFile
+    chunk: bytes
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., file: _Optional[_Union[FetchedFile, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class FetchedFile(_message.Message):
+    __slots__ = ("name", "bytes_total", "digest")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BYTES_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    bytes_total: int
+    digest: str
+    def __init__(self, name: _Optional[str] = ..., bytes_total: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...

@@ -110,6 +110,11 @@ class RegistryServiceStub(object):
                 request_serializer=livery_dot_v1_dot_registry__service__pb2.GetManifestRequest.SerializeToString,
                 response_deserializer=livery_dot_v1_dot_registry__service__pb2.GetManifestResponse.FromString,
                 _registered_method=True)
+        self.Fetch = channel.unary_stream(
+                '/livery.v1.RegistryService/Fetch',
+                request_serializer=livery_dot_v1_dot_registry__service__pb2.FetchRequest.SerializeToString,
+                response_deserializer=livery_dot_v1_dot_registry__service__pb2.FetchResponse.FromString,
+                _registered_method=True)
         self.Search = channel.unary_unary(
                 '/livery.v1.RegistryService/Search',
                 request_serializer=livery_dot_v1_dot_registry__service__pb2.SearchRequest.SerializeToString,
@@ -241,6 +246,13 @@ class RegistryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Fetch(self, request, context):
+        """The files of a release: as they were published, or made from them in another trainer's format.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Search(self, request, context):
         """Find release lines by words in names, notes, trigger words, base and kind, best first.
         """
@@ -346,6 +358,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.GetManifest,
                     request_deserializer=livery_dot_v1_dot_registry__service__pb2.GetManifestRequest.FromString,
                     response_serializer=livery_dot_v1_dot_registry__service__pb2.GetManifestResponse.SerializeToString,
+            ),
+            'Fetch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Fetch,
+                    request_deserializer=livery_dot_v1_dot_registry__service__pb2.FetchRequest.FromString,
+                    response_serializer=livery_dot_v1_dot_registry__service__pb2.FetchResponse.SerializeToString,
             ),
             'Search': grpc.unary_unary_rpc_method_handler(
                     servicer.Search,
@@ -774,6 +791,33 @@ class RegistryService(object):
             '/livery.v1.RegistryService/GetManifest',
             livery_dot_v1_dot_registry__service__pb2.GetManifestRequest.SerializeToString,
             livery_dot_v1_dot_registry__service__pb2.GetManifestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Fetch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/livery.v1.RegistryService/Fetch',
+            livery_dot_v1_dot_registry__service__pb2.FetchRequest.SerializeToString,
+            livery_dot_v1_dot_registry__service__pb2.FetchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a generate request may say, in the SDK's words and on the wire, by either client."""
+
+import asyncio
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import livery
+from livery import AsyncClient, Client, GenerateOptions
+from livery.calls import generation
+from livery.calls.options import write_request
+from livery.v1 import generation_service_pb2 as pb
+from tests.clients.fakes import FakeServer
+
+IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 12, 3), dtype=np.uint8))
+
+
+def test_every_field_of_the_message_has_an_option() -> None:
+    """What the server understands can be said, but for the prompt and what a stream adds."""
+    fields = {field.name for field in pb.GenerateRequest.DESCRIPTOR.fields}
+    options = set(GenerateOptions.__annotations__) - {"crops_coords_top_left"} | {"crop_top_left"}
+
+    assert options == fields - {"prompt", "preview_every"}
+
+
+def test_every_option_is_explained() -> None:
+    """The class explains each option, and `help(client.generate)` names it."""
+    explained = re.findall(r"^        (\w+): ", GenerateOptions.__doc__ or "", re.MULTILINE)
+
+    assert explained == list(GenerateOptions.__annotations__)
+    assert all(f"`{name}`" in (generation.generate.__doc__ or "") for name in explained)
+
+
+def test_nothing_said_sends_the_prompt_only() -> None:
+    """None is silence, as before."""
+    silent: dict[str, Any] = dict.fromkeys(GenerateOptions.__annotations__)
+
+    assert write_request("x", options=silent) == pb.GenerateRequest(prompt="x")
+
+
+@pytest.mark.parametrize("source", ["path", "text", "bytes", "pillow"])
+def test_picture_from_anything(tmp_path: Path, source: str) -> None:
+    """A path and bytes go as they are; a Pillow image keeps every pixel."""
+    file = tmp_path / "photo.jpg"
+    IMAGE.save(file)
+    given: dict[str, Any] = {"path": file, "text": str(file), "bytes": file.read_bytes()}
+
+    request = write_request("x", options={"image": given.get(source, IMAGE)})
+
+    if source == "pillow":
+        with Image.open(io.BytesIO(request.image)) as sent:
+            assert np.array_equal(np.asarray(sent), np.asarray(IMAGE))
+    else:
+        assert request.image == file.read_bytes()
+
+
+def test_sizes_are_in_diffusers_order() -> None:
+    """Heights before widths, as diffusers takes them."""
+    request = write_request(
+        "x",
+        options={
+            "original_size": (128, 256),
+            "crops_coords_top_left": (8, 16),
+            "target_size": (32, 96),
+        },
+    )
+
+    assert (request.original_size.width, request.original_size.height) == (256, 128)
+    assert (request.crop_top_left.top, request.crop_top_left.left) == (8, 16)
+    assert (request.target_size.width, request.target_size.height) == (96, 32)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"image": "nowhere.png"}, "FILE_NOT_FOUND"),
+        ({"mask_image": Path("/")}, "FILE_NOT_FOUND"),
+        ({"image": 7}, "NOT_A_PICTURE"),
+        ({"image": Image.new("F", (2, 2))}, "NOT_A_PICTURE"),
+        ({"prompt_syntax": "compel"}, "PROMPT_SYNTAX_UNKNOWN"),
+        ({"target_size": (1, 2, 3)}, "NOT_A_PAIR"),
+        ({"clip_skip": -1}, "VALUE_OUT_OF_RANGE"),
+        ({"seed": 2**64}, "VALUE_OUT_OF_RANGE"),
+        ({"original_size": (-1, 2)}, "VALUE_OUT_OF_RANGE"),
+    ],
+)
+def test_unsendable_value_is_refused(
+    client: Client, server: FakeServer, options: dict[str, Any], reason: str
+) -> None:
+    """What the SDK can see for itself never reaches the server."""
+    with pytest.raises(livery.InvalidArgument) as caught:
+        client.generate("x", **options)
+
+    assert (caught.value.reason, server.state.requests) == (reason, [])
+    assert caught.value.hint
+
+
+def test_unknown_parameter_is_a_type_error(client: Client) -> None:
+    """A misspelt name fails as it does on every Python function."""
+    options: dict[str, Any] = {"clip_skips": 1}
+
+    with pytest.raises(TypeError, match="clip_skips"):
+        client.generate("x", **options)
+
+
+def test_clients_send_the_same(server: FakeServer, client: Client, tmp_path: Path) -> None:
+    """The blocking and the asyncio client put the same message on the wire."""
+    said: Any = {"image": IMAGE, "mask_image": IMAGE, "strength": 0.5, "clip_skip": 1}
+
+    async def walk() -> None:
+        async with AsyncClient(server.address) as other:
+            await other.generate("x", **said)
+            async for _event in other.stream("x", **said):
+                pass
+
+    client.generate("x", **said)
+    asyncio.run(walk())
+
+    first, second, third = server.state.requests
+    assert first == second == third
+    assert first.HasField("image")
