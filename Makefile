@@ -14,6 +14,9 @@ PYTEST       := $(BIN)/python -m pytest
 # Demo, tests and benchmarks never ask a hub for anything: what they need lies in the repository.
 OFFLINE      := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
 
+# What the engine's benchmarks run on.
+DEVICE       ?= cpu
+
 # Tests run a server beside the oracle on toy tensors: one thread each beats two that wait for each other.
 ONE_THREAD   := OMP_NUM_THREADS=1
 
@@ -22,7 +25,7 @@ TWO_AT_ONCE  := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test oracle faults proto proto-check demo bench soak simulate test-gpu clean help
+.PHONY: setup fmt lint types test oracle faults proto proto-check demo bench soak simulate interleave fuzz test-gpu clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -54,11 +57,17 @@ test-gpu: setup ## the tests that need a CUDA device
 soak: setup ## the long runs under load
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m soak $(ARGS)
 
+interleave: setup ## 10,000 random acts on a tiny server, every image compared with a solo run
+	$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m tests.interleavings $(ARGS)
+
+fuzz: setup ## 100,000 mutated files into the intake; ARGS='--seed 7' begins elsewhere
+	$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m tests.fuzz $(ARGS)
+
 simulate: setup ## 10,000 seeded histories of the log over a faulty store; ARGS='--seed 7 --trace' replays one
 	$(BIN)/python -m tests.simulation $(ARGS)
 
-bench: setup ## measure swap, rollback and mixed batches on the demo base, and a registry of a million releases
-	$(OFFLINE) $(BIN)/python -m tests.bench $(ARGS)
+bench: setup ## measure against diffusers and peft alone; ARGS='--part traffic' is one part, DEVICE=cuda a GPU
+	$(OFFLINE) $(BIN)/python -m tests.bench --device $(DEVICE) $(ARGS)
 
 demo: setup ## publish, generate, promote, roll back; leaves livery-demo/contact-sheet.png
 	$(OFFLINE) $(BIN)/livery demo $(ARGS)

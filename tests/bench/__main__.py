@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make bench`: a registry at scale, then Livery through gRPC against diffusers alone, in one run.
+"""`make bench`: Livery against diffusers and peft alone, on one machine in one run.
 
-Where two sides are compared they take turns on the same machine, so that what slows one slows the
-other. Prints tables, then the numbers as JSON on the last line. `ARGS="--part registry"` measures
-one part, `ARGS="--releases 100000"` a smaller registry.
+Where two sides are compared they take turns, so that what slows one slows the other. Prints tables,
+then the numbers as JSON on the last line. `ARGS="--part registry"` measures one part, `DEVICE=cuda`
+measures on a GPU what can be.
 """
 
 import argparse
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -17,34 +18,90 @@ import torch
 from livery import Client
 from livery.cli.demo.catalog import Catalog, find_material, read_catalog
 from livery.cli.demo.server_process import TORCH_THREADS, running_server
-from tests.bench import registry_scale, served
+from tests.bench import (
+    engine_load,
+    extraction_speed,
+    intake_speed,
+    registry_scale,
+    served,
+    step_times,
+    traffic,
+)
 from tests.bench.alone import DiffusersLoop
 from tests.bench.workload import CROWD, STEPS, Measured, mixed_crowd, ratio, spread
 
 ROUNDS_MIN = 5
+ON_A_GPU = ("steps", "load")
+"""Parts that measure the engine itself; the others are about the demo base and the registry."""
 
 
 def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS_MIN, help="5 or more")
-    parser.add_argument("--part", choices=("all", "registry", "images"), default="all")
+    parser.add_argument("--part", choices=("all", *_PARTS), default="all")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--compiled", action="store_true", help="run UNets as compiled graphs")
     parser.add_argument("--releases", type=int, default=registry_scale.RELEASES)
     chosen = parser.parse_args()
-    rounds = max(ROUNDS_MIN, chosen.rounds)
+    chosen.rounds = max(ROUNDS_MIN, chosen.rounds)
+    # Both sides get the threads that suit so small a base; more make diffusers slower, too.
+    torch.set_num_threads(TORCH_THREADS)
+    parts = ON_A_GPU if chosen.device == "cuda" else tuple(_PARTS)
     summary: dict[str, object] = {}
-    if chosen.part != "images":
-        summary["registry"] = registry_scale.run(releases=chosen.releases, rounds=rounds)
-        registry_scale.report(summary["registry"])
-    if chosen.part != "registry":
-        summary |= bench_images(rounds=rounds)
+    for name in parts if chosen.part == "all" else (chosen.part,):
+        summary[name] = _PARTS[name](chosen)
     print(json.dumps(summary, sort_keys=True))
+
+
+def _registry(chosen: argparse.Namespace) -> object:
+    measured = registry_scale.run(releases=chosen.releases, rounds=chosen.rounds)
+    registry_scale.report(measured)
+    return measured
+
+
+def _traffic(chosen: argparse.Namespace) -> object:
+    options = ("--set", "compiled=true") if chosen.compiled else ()
+    measured = traffic.run(rounds=chosen.rounds, options=options)
+    traffic.report(measured)
+    return measured
+
+
+def _steps(chosen: argparse.Namespace) -> object:
+    sizes = tuple(step_times.SIZES) if chosen.device == "cuda" else ("sd15",)
+    measured = {}
+    for size in sizes:
+        measured[size] = step_times.run(
+            device=chosen.device, rounds=chosen.rounds, is_compiled=chosen.compiled, size=size
+        )
+        step_times.report(measured[size])
+    return measured
+
+
+def _load(chosen: argparse.Namespace) -> object:
+    measured = engine_load.run(device=chosen.device, rounds=chosen.rounds)
+    engine_load.report(measured)
+    return measured
+
+
+def _intake(chosen: argparse.Namespace) -> object:
+    measured = intake_speed.run(rounds=chosen.rounds)
+    intake_speed.report(measured)
+    return measured
+
+
+def _extraction(_chosen: argparse.Namespace) -> object:
+    measured = extraction_speed.run()
+    extraction_speed.report(measured)
+    return measured
+
+
+def _images(chosen: argparse.Namespace) -> object:
+    return bench_images(rounds=chosen.rounds)
 
 
 def bench_images(*, rounds: int) -> dict[str, object]:
     """Measure Livery against diffusers alone; print the table, return the numbers."""
-    # Both sides get the threads that suit so small a base; more make diffusers slower, too.
-    torch.set_num_threads(TORCH_THREADS)
     material = find_material()
     catalog = read_catalog(material / "adapters")
     with (
@@ -108,6 +165,16 @@ def report(measured: dict[str, Measured], *, device: str) -> dict[str, object]:
         "seconds": {name: list(one.seconds) for name, one in measured.items()},
     }
 
+
+_PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
+    "images": _images,
+    "traffic": _traffic,
+    "steps": _steps,
+    "load": _load,
+    "intake": _intake,
+    "extraction": _extraction,
+    "registry": _registry,
+}
 
 if __name__ == "__main__":
     main()

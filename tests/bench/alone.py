@@ -21,8 +21,9 @@ Clock = Callable[[], float]
 class DiffusersLoop:
     """A pipeline of one's own that wears one adapter at a time."""
 
-    def __init__(self, base: Path, *, releases: Sequence[DemoRelease]) -> None:
+    def __init__(self, base: Path, *, releases: Sequence[DemoRelease], steps: int = STEPS) -> None:
         """Load the base and every adapter."""
+        self._steps = steps
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._pipe = StableDiffusionPipeline.from_pretrained(
@@ -38,7 +39,7 @@ class DiffusersLoop:
         self._pipe.set_adapters([_slug(picture.adapter)])
         self._pipe(
             picture.prompt,
-            num_inference_steps=STEPS,
+            num_inference_steps=self._steps,
             guidance_scale=GUIDANCE_SCALE,
             generator=torch.Generator("cpu").manual_seed(picture.seed),
         )

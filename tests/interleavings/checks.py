@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a server at rest holds anything still: jobs, seats, leases, slots, rows, tasks.
+
+In: a stage on which nobody plays. Out: complaints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from tests.interleavings.stage import HOST_BYTES, Stage
+
+REST_SECONDS_MAX = 30.0
+
+
+async def settle_down(stage: Stage) -> None:
+    """Wait until the server has nothing to do, or for too long."""
+    app = stage.app
+    try:
+        async with asyncio.timeout(REST_SECONDS_MAX):
+            while app.corridor.jobs_left or app.loop.running_count or _flights():
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        return
+
+
+def check_quiet(stage: Stage) -> Iterator[str]:
+    """Yield what is held, though nobody asks for anything."""
+    app = stage.app
+    counts = {
+        "jobs": app.corridor.jobs_left,
+        "waiting images": app.room.depth,
+        "running images": app.loop.running_count,
+        "leases in host memory": sum(use.leases for use in app.cache.residents()),
+        "leases of slots": sum(use.leases for use in stage.engine.residents()),
+        "loads": len(_flights()),
+    }
+    for what, count in counts.items():
+        if count:
+            yield f"{count} {what} are left when all is quiet"
+    if app.cache.resident_bytes > HOST_BYTES:
+        yield f"{app.cache.resident_bytes} bytes are in host memory, at most {HOST_BYTES}"
+
+
+def _flights() -> list[str]:
+    names = [task.get_name() for task in asyncio.all_tasks()]
+    return [name for name in names if name.startswith(("load ", "warm ", "game "))]

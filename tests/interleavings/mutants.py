@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Livery with one rule taken out: mistakes that others made, and that the players must see.
+
+A mutant is code that replaces the real one for the time of a `with`. Those of the engine work on
+the server's thread only, so that the judge keeps to the rules.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from livery_registry import AdapterRef, RegistryError, State
+from livery_server.adapters.packed import HostAdapter
+from livery_server.corridor import Corridor
+from livery_server.engine import binding, engine, slots
+from livery_server.engine.row import RowSpec
+from livery_server.engine.shelf import SamplerShelf
+from livery_server.engine.slots import Slot, SlotTable
+from livery_server.job import Worn
+from livery_server.roster import Roster
+from livery_server.run import JobRun
+from livery_server.scheduler.snapshot import RowKey, Snapshot
+
+ENGINE_THREAD = "livery-engine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """One rule taken out.
+
+    Attributes:
+        says: The mistaken belief.
+        damage: What the run says, among other things, about what comes of it.
+        patches: Where the rule lives, which attribute it is, and what that becomes.
+    """
+
+    says: str
+    damage: str
+    patches: tuple[tuple[object, str, Callable[..., Any]], ...]
+
+
+@contextmanager
+def installed(mutant: Mutant | None) -> Iterator[None]:
+    """Take the rule out while the block runs; None takes nothing out."""
+    with ExitStack() as stack:
+        for target, name, replacement in mutant.patches if mutant else ():
+            stack.enter_context(patch.object(target, name, replacement))
+        yield
+
+
+def _served(mistake: Callable[..., Any], real: Callable[..., Any]) -> Callable[..., Any]:
+    def choose(*args: Any, **options: Any) -> Any:
+        is_served = threading.current_thread().name == ENGINE_THREAD
+        return (mistake if is_served else real)(*args, **options)
+
+    return choose
+
+
+def _slot_of_its_size(table: SlotTable, adapter: HostAdapter, *, kept: frozenset[str]) -> Slot:
+    sizes = {slot.adapter.rank_rows: slot for slot in table._slots.values()}
+    found = sizes.get(adapter.rank_rows)
+    if adapter.digest in table._slots or found is None:
+        return _LEASE(table, adapter, kept=kept)
+    found.leases += 1
+    return found
+
+
+def _merged_and_unmerged(table: SlotTable, adapter: HostAdapter, *, kept: frozenset[str]) -> Slot:
+    slot = _FILL(table, adapter, kept=kept)
+    for key, packed in adapter.layers.items():
+        weight: Any = table._layers[key].weight.data
+        delta = (packed.up.T @ packed.down).view(weight.shape)
+        weight.add_(delta).sub_(delta)
+    return slot
+
+
+def _leave_as_it_is(layers: Any, *, rows: tuple[int, ...]) -> None:
+    return
+
+
+def _key_without_weights(spec: Any) -> tuple[Any, ...]:
+    worn = tuple((adapter, 1.0) for adapter, _ in spec.stack)
+    return _TEXT_KEY(replace(spec, stack=worn))
+
+
+def _one_generator(shelf: SamplerShelf, name: str, *, generator: torch.Generator) -> Any:
+    generators = _GENERATORS.setdefault(id(shelf), [generator])
+    return _OPTIONS(shelf, name, generator=generators[0])
+
+
+def _padded_with_neighbours(row: list[Any], size: int) -> list[Any]:
+    # Whatever these rank rows hold, it is multiplied by a weight of zero.
+    is_ranks = bool(row) and all(isinstance(one, int) for one in row)
+    return [*row, *[1 if is_ranks else 0] * (size - len(row))]
+
+
+async def _load_and_remember(corridor: Corridor, run: JobRun) -> None:
+    await _LOAD(corridor, run)
+    _STATES[0] = lambda: corridor._registry.state
+    _SEEN.update((adapter.digest, adapter) for adapter, _ in run.stack)
+
+
+def _spec_of_now(roster: Roster[Any], key: RowKey) -> RowSpec:
+    spec = _SPEC(roster, key)
+    now = [_digest_now(worn) for worn in roster.run(key).job.worn]
+    stack = zip(now, spec.stack, strict=True)
+    return replace(spec, stack=tuple((_SEEN.get(d, adapter), w) for d, (adapter, w) in stack))
+
+
+def _digest_now(worn: Worn) -> str:
+    if worn.recipe is not None:
+        return worn.digest
+    try:
+        return str(_STATES[0]().resolve(AdapterRef.parse(worn.ref)).digest)
+    except RegistryError:
+        return worn.digest
+
+
+def _crowded(roster: Roster[Any], **options: Any) -> Snapshot:
+    snapshot = _SNAPSHOT(roster, **options)
+    return replace(
+        snapshot,
+        waiting=tuple(replace(row, is_solo=False) for row in snapshot.waiting),
+        running=tuple(replace(row, is_solo=False) for row in snapshot.running),
+    )
+
+
+def _let_go(corridor: Corridor, run: JobRun) -> None:
+    return
+
+
+_LEASE, _FILL = SlotTable._lease, SlotTable._fill
+_EMPTY, _TEXT_KEY = slots.empty_layers, engine.key_of
+_OPTIONS, _PADDED = SamplerShelf.step_options, binding._padded
+_LOAD, _SPEC, _SNAPSHOT = Corridor._load, Roster.spec, Roster.snapshot
+_GENERATORS: dict[int, list[torch.Generator]] = {}
+_SEEN: dict[str, HostAdapter] = {}
+_STATES: list[Callable[[], State]] = [State]
+
+MUTANTS: Mapping[str, Mutant] = {
+    "any-slot-of-its-size": Mutant(
+        says="a slot of the right size is the right slot",
+        damage="from the image alone",
+        patches=((SlotTable, "_lease", _served(_slot_of_its_size, _LEASE)),),
+    ),
+    "freed-rows-stay": Mutant(
+        says="whoever takes these rank rows next writes over what was there",
+        damage="from the image alone",
+        patches=((slots, "empty_layers", _served(_leave_as_it_is, _EMPTY)),),
+    ),
+    "text-key-without-weights": Mutant(
+        says="equal prompts in equal adapters are equal texts",
+        damage="from the image alone",
+        patches=((engine, "key_of", _served(_key_without_weights, _TEXT_KEY)),),
+    ),
+    "one-generator-for-all": Mutant(
+        says="noise is noise, whoever draws it",
+        damage="from the image alone",
+        patches=((SamplerShelf, "step_options", _served(_one_generator, _OPTIONS)),),
+    ),
+    "padded-with-neighbours": Mutant(
+        says="what is multiplied by zero is zero",
+        damage="failed with ROW_NOT_FINITE",
+        patches=((binding, "_padded", _served(_padded_with_neighbours, _PADDED)),),
+    ),
+    "resolved-again": Mutant(
+        says="a ref means what it means when its row begins",
+        damage="from the image alone",
+        patches=(
+            (Corridor, "_load", _load_and_remember),
+            (Roster, "spec", _spec_of_now),
+        ),
+    ),
+    "merged-and-subtracted": Mutant(
+        says="what was added to a weight can be subtracted again",
+        damage="parameters of the base",
+        patches=((SlotTable, "_fill", _served(_merged_and_unmerged, _FILL)),),
+    ),
+    "never-alone": Mutant(
+        says="a row is the same row in any batch, to the bit",
+        damage="from the image alone",
+        patches=((Roster, "snapshot", _crowded),),
+    ),
+    "the-gone-are-forgotten": Mutant(
+        says="a caller who has gone needs no end",
+        damage="are left when all is quiet",
+        patches=((Corridor, "_abandon", _let_go),),
+    ),
+}
+"""The mutants by name."""

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files to publish: one function for each kind of adapter, and any number of variants of each.
+
+In: a base, a kind and a seed. Out: a file. A kind is written once by the writers that people use;
+variants have the same layers with other numbers, so that making one takes a millisecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from tests.bases import write_diffusers_lora, write_inversion, write_kohya_lora
+from tests.tiny_models import TEXT_WIDTHS
+from tests.writers import write_locon, write_peft_lora
+
+RANK_BULKY = 30
+SLOT_RANKS = 48
+"""Ranks of all slots: a few adapters at once, and one bulky one, but never two of these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of adapter.
+
+    Attributes:
+        write: From a base and where to write, to a first file of this kind.
+        factor: What the numbers of its variants are multiplied with.
+        token: The placeholder that it teaches, or nothing.
+        weights: What it is worn with.
+        lines: How many release lines are of this kind.
+    """
+
+    write: Callable[[Path, Path], Path]
+    factor: float = 1.0
+    token: str = ""
+    weights: tuple[float, ...] = (1.0, 0.6, -0.4)
+    lines: int = 1
+
+
+def _lora(base: Path, file: Path) -> Path:
+    return write_diffusers_lora(base, file, seed=1)
+
+
+def _text(base: Path, file: Path) -> Path:
+    texts = ("q_proj", "v_proj", "fc1")
+    return write_diffusers_lora(base, file, seed=2, targets=(), text_targets=texts)
+
+
+def _convolutions(base: Path, file: Path) -> Path:
+    return write_peft_lora(base, file, seed=3, use_dora=False)
+
+
+def _dora(base: Path, file: Path) -> Path:
+    return write_peft_lora(base, file, seed=4)
+
+
+def _kohya(base: Path, file: Path) -> Path:
+    return write_kohya_lora(base, file, seed=5, rank=6, alphas=(3.0, 1.5))
+
+
+def _tucker(base: Path, file: Path) -> Path:
+    return write_locon(base, file, seed=6, is_tucker=True)
+
+
+def _bulky(base: Path, file: Path) -> Path:
+    return write_diffusers_lora(base, file, seed=7, rank=RANK_BULKY, alpha=RANK_BULKY, scale=0.1)
+
+
+def _word(base: Path, file: Path) -> Path:
+    (width,) = TEXT_WIDTHS["sd1"]
+    return write_inversion(file, token="<plum>", width=width, vectors=2, seed=8)
+
+
+KINDS: Mapping[str, Kind] = {
+    "lora": Kind(write=_lora, lines=2),
+    "text": Kind(write=_text),
+    "convolutions": Kind(write=_convolutions, factor=0.5),
+    "dora": Kind(write=_dora, factor=0.5),
+    "kohya": Kind(write=_kohya),
+    "tucker": Kind(write=_tucker, factor=0.5),
+    "bulky": Kind(write=_bulky, lines=2),
+    "word": Kind(write=_word, token="<plum>", weights=(1.0,)),
+    # Finite numbers, as the intake wants them, whose products are not.
+    "poison": Kind(write=_lora, factor=1e38),
+}
+"""The kinds by name. A new one is a function that writes a file, and a line here."""
+
+
+class Wardrobe:
+    """Makes files of every kind for one base. One thread."""
+
+    def __init__(self, base: Path, *, folder: Path) -> None:
+        self._folder = folder
+        self._templates: dict[str, tuple[dict[str, torch.Tensor], dict[str, str]]] = {}
+        for name, kind in KINDS.items():
+            file = kind.write(base, folder / f"{name}.safetensors")
+            with safe_open(str(file), framework="pt") as opened:
+                self._templates[name] = (load_file(str(file)), opened.metadata() or {})
+
+    def make(self, kind: str, *, seed: int) -> Path:
+        """Write a variant of a kind; return its file."""
+        tensors, metadata = self._templates[kind]
+        generator = torch.Generator().manual_seed(seed)
+        varied = {
+            key: _vary(key, tensors[key], generator=generator, factor=KINDS[kind].factor)
+            for key in sorted(tensors)
+        }
+        file = self._folder / f"{kind}-{seed}.safetensors"
+        save_file(varied, str(file), metadata=metadata)
+        return file
+
+
+def _vary(
+    key: str, tensor: torch.Tensor, *, generator: torch.Generator, factor: float
+) -> torch.Tensor:
+    if key.endswith("alpha"):
+        return tensor
+    if "magnitude" in key or "dora_scale" in key:
+        return tensor * (1 + torch.rand(tensor.shape, generator=generator) / 4)
+    return torch.randn(tensor.shape, generator=generator) * tensor.std() * factor
