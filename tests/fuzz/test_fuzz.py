@@ -26,6 +26,7 @@ from tests.fuzz.tensor_changes import TENSOR_CHANGES
 CASES_FAST = 2_000
 CASES_LONG = 100_000
 CASES_BOUNDED = 200
+_CASES_AT_ONCE = 50
 REASONS = (
     *("BAD_HEADER", "TRUNCATED", "NOT_SAFETENSORS", "HEADER_TOO_LONG", "EMPTY", "UNKNOWN_KEYS"),
     *("INCOMPLETE_PAIR", "NOT_FINITE", "SHAPE_MISMATCH", "BAD_ALPHA", "UNSUPPORTED_DTYPE"),
@@ -87,14 +88,20 @@ def test_careless_header_is_found_out(name: str, monkeypatch: pytest.MonkeyPatch
     """Whoever takes a rule of the header out is told by the cases."""
     monkeypatch.setattr(header, name, CARELESS[name])
 
-    assert run_chunk(range(CASES_FAST)).failures
+    assert _is_found_out()
 
 
 def test_careless_numbers_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever no longer looks for NaN is told by the cases."""
     monkeypatch.setattr(header.TensorFile, "is_finite", lambda _file, _key: True)
 
-    assert run_chunk(range(CASES_FAST // 4)).failures
+    assert _is_found_out()
+
+
+def _is_found_out() -> bool:
+    """Whether a case breaks a promise, some cases at a time."""
+    firsts = range(0, CASES_FAST, _CASES_AT_ONCE)
+    return any(run_chunk(range(first, first + _CASES_AT_ONCE)).failures for first in firsts)
 
 
 def test_seed_is_a_file_to_the_bit() -> None:

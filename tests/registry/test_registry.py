@@ -113,7 +113,7 @@ def test_other_notes_are_refused(registry: Registry, tmp_path: Path) -> None:
 def test_refused_files_are_not_published(registry: Registry, tmp_path: Path) -> None:
     """A report that is not accepted is the error."""
     path = tmp_path / "x.safetensors"
-    path.write_bytes(b"PK\x03\x04 a zip")
+    path.write_bytes(b"GIF89a, a picture")
     draft = ReleaseDraft(adapter=NAME, version=Version.parse("1.0.0"))
 
     with pytest.raises(IntakeRefused) as caught:

@@ -65,7 +65,13 @@ _LAYERS_SHOWN = 5
     metavar="SHARE",
     help="Refuse if more of the way from the base's pictures to the checkpoint's is missing.",
 )
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="Where decompositions are computed and probe pictures drawn.",
+)
 @with_output
 def extract(
     output: Output,
