@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From each row's stack of slots to the few small tensors that a batch gathers by.
 
-In: per row, slots and weights in the order of its stack. Out: a bound `Binding`; the batch that
-was bound last is bound again as it was. The rank axis is padded with the zero row to a fixed
+In: per row, slots and weights in the order of its stack. Out: a bound `Binding`; a batch that was
+bound a moment ago is bound again as it was. The rank axis is padded with the zero row to a fixed
 bucket, and so is that of magnitudes: shapes are few.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from livery_server.adapters.packed import MAGNITUDE_ROWS, wide
-from livery_server.engine.layers import Binding, Scaling, Worn
+from livery_server.engine.layers import KEPT_BATCHES, Binding, Scaling, Worn
 from livery_server.engine.slots import Slot
 
 Stack = Sequence[tuple[Slot, float]]
@@ -22,7 +22,7 @@ COMPILED_RANK_BUCKETS = (16, 64, 256, 1024)
 """Fewer sizes for a compiled model, of which each is a graph."""
 MAGNITUDE_BUCKETS = (1, 2, 4, 8)
 GATHERED_BYTES_MAX = 512 << 20
-"""Gathered factors that a component keeps for a batch that steps again."""
+"""Gathered factors that a component keeps for batches that step again."""
 
 
 def bucket(count: int, *, buckets: Sequence[int] = RANK_BUCKETS) -> int:
@@ -55,11 +55,11 @@ def bind_rows(
         is_everywhere: Let every layer gather, whichever the adapters change: for a compiled model,
             to which a swap is then no new graph.
         rank_buckets: Sizes that the rank axis is padded to.
-        gathered_bytes_max: What may be kept for a batch that steps again.
+        gathered_bytes_max: What may be kept for batches that step again.
     """
     key = (_key(stacks), samples_per_row, is_everywhere)
-    if binding.kept is not None and binding.kept[0] == key:
-        binding.wear(binding.kept[1], key=key)
+    if key in binding.kept:
+        binding.wear(binding.kept[key], key=key)
         return
     active = frozenset[int]().union(*(slot.active for stack in stacks for slot, _ in stack))
     if not active:
@@ -78,7 +78,7 @@ def bind_rows(
         scaling=_scaling(
             stacks, ranks=size, device=device, dtype=dtype, is_everywhere=is_everywhere
         ),
-        room_bytes=gathered_bytes_max,
+        room_bytes=gathered_bytes_max // KEPT_BATCHES,
     )
     binding.wear(worn, key=key)
 

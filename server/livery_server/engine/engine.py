@@ -248,7 +248,7 @@ class Engine:
     def _free_memory(self) -> None:
         """Let go of what can be made again."""
         for binding in self._bindings.values():
-            binding.kept = None
+            binding.kept.clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 

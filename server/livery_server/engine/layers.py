@@ -7,6 +7,7 @@ of the batch gathers, and with which weight. Row 0 of every table is zero and pa
 Knows nothing of adapters, slots or samplers.
 """
 
+from collections import OrderedDict
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -84,23 +85,30 @@ class Worn:
     gathered: dict[int, _Gathered] = field(default_factory=dict)
 
 
+KEPT_BATCHES = 3
+"""Batches that take turns and find what they gathered: two of one size, and one of another."""
+
+
 class Binding:
     """What the layers of one component wear in the next forward pass.
 
     Attributes:
         worn: None: the bare base.
-        kept: What was worn last, with a key that says of whom.
+        kept: What was worn lately, by a key that says of whom; the last one last.
     """
 
     __slots__ = ("kept", "worn")
 
     def __init__(self) -> None:
         self.worn: Worn | None = None
-        self.kept: tuple[object, Worn] | None = None
+        self.kept: OrderedDict[object, Worn] = OrderedDict()
 
     def wear(self, worn: Worn, *, key: object) -> None:
         """Wear these rank rows in every forward pass until `clear`."""
-        self.worn, self.kept = worn, (key, worn)
+        self.worn = self.kept[key] = worn
+        self.kept.move_to_end(key)
+        while len(self.kept) > KEPT_BATCHES:
+            self.kept.popitem(last=False)
 
     def clear(self) -> None:
         """Go back to the bare base."""

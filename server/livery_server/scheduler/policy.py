@@ -14,7 +14,8 @@ def choose(snapshot: Snapshot) -> Choice:
     """Choose the rows to open and the rows of the next forward pass.
 
     A row that has just opened counts as just stepped, so newcomers never push aside a size that
-    waits for its turn; every running row steps within a bounded number of turns.
+    waits for its turn; among rows of its own size it comes first, this once. Places are bounded, so
+    every running row steps within a bounded number of turns.
     """
     opened, passed = _open(snapshot)
     newcomers = [
@@ -26,6 +27,7 @@ def choose(snapshot: Snapshot) -> Choice:
             is_merged_only=row.is_merged_only,
             stepped_at=snapshot.turn - 1,
             steps_left=row.steps,
+            is_new=True,
         )
         for row in opened
     ]
@@ -63,6 +65,7 @@ def _batch(running: list[RunningRow], *, snapshot: Snapshot) -> list[RunningRow]
     for group in groups.values():
         if not must_wait_for_copy(group[0], running=running, snapshot=snapshot):
             most = snapshot.rows_per_step_max
+            group.sort(key=lambda row: not row.is_new)
             return group[: min(most, snapshot.rows_fit.get(group[0].size, most))]
     return []
 

@@ -55,6 +55,7 @@ class RunningRow:
         is_merged_only: Only a merged copy can draw it.
         stepped_at: Number of the turn of its last step, or of its opening.
         steps_left: Forward passes until it is done.
+        is_new: It begins in this turn.
     """
 
     key: RowKey
@@ -64,6 +65,7 @@ class RunningRow:
     is_merged_only: bool = False
     stepped_at: int = 0
     steps_left: int = 1
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
