@@ -72,6 +72,20 @@ def _bulky(base: Path, file: Path) -> Path:
     return write_diffusers_lora(base, file, seed=7, rank=RANK_BULKY, alpha=RANK_BULKY, scale=0.1)
 
 
+def _whole(base: Path, file: Path) -> Path:
+    """Full differences of some layers: only a merged copy can wear them."""
+    pairs = load_file(str(write_kohya_lora(base, file.with_suffix(".pairs"), seed=9, rank=6)))
+    differences: dict[str, torch.Tensor] = {}
+    for key in sorted(pairs):
+        name, _, part = key.partition(".")
+        if part == "lora_up.weight":
+            up, down = pairs[key], pairs[f"{name}.lora_down.weight"]
+            product = up.flatten(1) @ down.flatten(1)
+            differences[f"{name}.diff"] = product.view(*product.shape, *down.shape[2:])
+    save_file(differences, str(file))
+    return file
+
+
 def _word(base: Path, file: Path) -> Path:
     (width,) = TEXT_WIDTHS["sd1"]
     return write_inversion(file, token="<plum>", width=width, vectors=2, seed=8)
@@ -85,6 +99,7 @@ KINDS: Mapping[str, Kind] = {
     "kohya": Kind(write=_kohya),
     "tucker": Kind(write=_tucker, factor=0.5),
     "bulky": Kind(write=_bulky, lines=2),
+    "whole": Kind(write=_whole, factor=0.5, lines=2),
     "word": Kind(write=_word, token="<plum>", weights=(1.0,)),
     # Finite numbers, as the intake wants them, whose products are not.
     "poison": Kind(write=_lora, factor=1e38),
