@@ -89,6 +89,7 @@ class Director:
             version=release.version,
             digest=release.digest,
             rank=release.rank if file else 0,
+            is_merged_only=bool(file) and KINDS[line.kind].is_merged_only,
             token=line.token,
             file=file,
             members=members,

@@ -26,6 +26,7 @@ class Item:
         version: Its version.
         digest: Its digest.
         rank: Its rank.
+        is_merged_only: Whether it is worn without slots, and with it the whole stack.
         token: The placeholder that it teaches, or nothing.
         file: What was published; none for a recipe.
         members: What a recipe is made of, with weights.
@@ -35,6 +36,7 @@ class Item:
     version: str
     digest: str
     rank: int
+    is_merged_only: bool = False
     token: str = ""
     file: Path | None = None
     members: tuple[tuple[Item, float], ...] = ()
@@ -170,7 +172,8 @@ def _worn(item: Item, *, weight: float) -> Iterator[tuple[Item, float]]:
 
 
 def _unwearable(stack: Sequence[tuple[Item, float]]) -> Iterator[str]:
-    if sum(item.rank for item, _ in stack) > SLOT_RANKS:
+    is_slotted = not any(item.is_merged_only for item, _ in stack)
+    if is_slotted and sum(item.rank for item, _ in stack) > SLOT_RANKS:
         yield "STACK_TOO_LARGE"
     if len({item.line for item, _ in stack}) < len(stack):
         yield "ADAPTER_TWICE"

@@ -34,6 +34,7 @@ class Kind:
         token: The placeholder that it teaches, or nothing.
         weights: What it is worn with.
         lines: How many release lines are of this kind.
+        is_merged_only: Whether only a merged copy can wear it.
     """
 
     write: Callable[[Path, Path], Path]
@@ -41,6 +42,7 @@ class Kind:
     token: str = ""
     weights: tuple[float, ...] = (1.0, 0.6, -0.4)
     lines: int = 1
+    is_merged_only: bool = False
 
 
 def _lora(base: Path, file: Path) -> Path:
@@ -99,7 +101,7 @@ KINDS: Mapping[str, Kind] = {
     "kohya": Kind(write=_kohya),
     "tucker": Kind(write=_tucker, factor=0.5),
     "bulky": Kind(write=_bulky, lines=2),
-    "whole": Kind(write=_whole, factor=0.5, lines=2),
+    "whole": Kind(write=_whole, factor=0.5, lines=2, is_merged_only=True),
     "word": Kind(write=_word, token="<plum>", weights=(1.0,)),
     # Finite numbers, as the intake wants them, whose products are not.
     "poison": Kind(write=_lora, factor=1e38),

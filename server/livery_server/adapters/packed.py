@@ -170,10 +170,13 @@ def lay_out(
         offsets.append(_aligned(offsets[-1] + piece.numel() * kept.itemsize))
     slab = torch.empty(offsets[-1], dtype=torch.uint8, pin_memory=is_pinned) if pieces else None
     views: list[torch.Tensor] = []
-    for (piece, kept), start in zip(pieces, offsets, strict=False):
+    for (piece, kept), start, end in zip(pieces, offsets, offsets[1:], strict=False):
         assert slab is not None
         stop = start + piece.numel() * kept.itemsize
         views.append(slab[start:stop].view(kept).view(piece.shape).copy_(piece))
+        if stop < end:
+            # Slabs are kept on disk: no bytes of other things may lie between the views.
+            slab[stop:end] = 0
     remaining = iter(views)
     laid = _as_layers(layers, views=remaining)
     _check_range(laid, dtype=dtype)

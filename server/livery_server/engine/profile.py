@@ -67,7 +67,9 @@ def _names(source: str) -> tuple[str, ...]:
     """Return the name of a hub id or a single file; a folder may be called anything."""
     is_file = source.endswith((".safetensors", ".ckpt"))
     is_hub_id = source.count("/") == 1 and not source.startswith((".", "/", "~"))
-    return (source,) if is_file or (is_hub_id and not Path(source).exists()) else ()
+    if is_file:
+        return (Path(source).name,)
+    return (source,) if is_hub_id and not Path(source).exists() else ()
 
 
 def classic_name(name: str, component: str) -> str:

@@ -2,6 +2,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,8 @@ def test_single_file_is_the_same_base(bases: dict[str, Path], tmp_path: Path, fa
     """One checkpoint file in the original layout has the fingerprint of the folder it came from."""
     file = write_single_file(bases[family], tmp_path / "tiny.safetensors")
 
-    assert profile_of(str(file), config=str(bases[family])) == profile_of(str(bases[family]))
+    found = profile_of(str(file), config=str(bases[family]))
+    assert replace(found, names=()) == replace(profile_of(str(bases[family])), names=())
 
 
 def test_marks_of_v_prediction_are_obeyed(bases: dict[str, Path], tmp_path: Path) -> None:
