@@ -13,6 +13,7 @@ class Costs:
     """Seconds, averaged over the last few times; 0.0, or no entry, where it never happened.
 
     Attributes:
+        bare_steps: A step in which nobody wears anything, by rows of the batch.
         row_steps: A step in which every row gathers what it wears, by rows of the batch.
         merged_steps: A step on the merged copy, by rows of the batch.
         merge: Making the merged copy wear another stack.
@@ -20,6 +21,7 @@ class Costs:
         decoding: From a row's latents to its pixels.
     """
 
+    bare_steps: Mapping[int, float] = field(default_factory=dict)
     row_steps: Mapping[int, float] = field(default_factory=dict)
     merged_steps: Mapping[int, float] = field(default_factory=dict)
     merge: float = 0.0
@@ -29,4 +31,5 @@ class Costs:
     @property
     def step(self) -> float:
         """Seconds of the longest kind of step: what others wait for at most."""
-        return max((*self.row_steps.values(), *self.merged_steps.values()), default=0.0)
+        kinds = (self.bare_steps, self.row_steps, self.merged_steps)
+        return max((seconds for kind in kinds for seconds in kind.values()), default=0.0)

@@ -7,7 +7,7 @@ from tests.interleavings.run import run_script
 from tests.interleavings.tally import Tally
 
 SEED = 1
-ACTIONS_FAST = 200
+ACTIONS_FAST = 120
 ACTIONS_SOAK = 10_000
 GROWTH_MAX = 0.05
 

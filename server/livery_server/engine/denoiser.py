@@ -75,7 +75,8 @@ class Denoiser:
             AdapterMismatch, MergedTooLarge: The stack cannot be merged.
         """
         if not is_merged:
-            with self._stopwatch.timing("row_step", rows=len(rows)):
+            kind = "row_step" if any(row.slots for row in rows) else "bare_step"
+            with self._stopwatch.timing(kind, rows=len(rows)):
                 return self._predict(rows, is_merged=False)
         copy = self._merge(rows[0].spec)
         with self._stopwatch.timing("merged_step", rows=len(rows)), copy.wearing("unet"):

@@ -35,7 +35,7 @@ class Stopwatch:
         """Time the block; one that raises is not counted.
 
         Args:
-            what: `row_step`, `merged_step`, `merge`, `opening` or `decoding`.
+            what: `bare_step`, `row_step`, `merged_step`, `merge`, `opening` or `decoding`.
             rows: How many rows shared it, where steps of more rows take longer.
             pieces: How many such pieces the block holds.
         """
@@ -56,6 +56,7 @@ class Stopwatch:
             kind, pieces, begin, end = self._pending.popleft()
             self._note(kind, begin.elapsed_time(end) / 1000.0 / pieces)
         return Costs(
+            bare_steps=self._by_rows("bare_step"),
             row_steps=self._by_rows("row_step"),
             merged_steps=self._by_rows("merged_step"),
             merge=self._seconds.get(("merge", 0), 0.0),
