@@ -5,6 +5,7 @@ In: row specs and host adapters. Out: pixels. It must not know jobs, refs, queue
 log. Everything here runs on one thread, but for `PromptReader`, of which each thread has its own.
 """
 
+import shutil
 from dataclasses import dataclass
 
 import torch
@@ -100,6 +101,9 @@ class EngineSettings:
     memory_bytes_max: int | None = None
 
 
+_COMPILERS = ("g++", "c++", "clang++")
+
+
 def load_engine(settings: EngineSettings) -> Engine:
     """Load the base and give it slots.
 
@@ -116,6 +120,11 @@ def load_engine(settings: EngineSettings) -> Engine:
     if dtype_name not in _DTYPES:
         raise BaseNotLoadable(
             f"no dtype is called {dtype_name!r}", hint=f"choose one of: auto, {', '.join(_DTYPES)}"
+        )
+    if settings.is_compiled and not any(map(shutil.which, _COMPILERS)):
+        raise BaseNotLoadable(
+            "a compiled base needs a C++ compiler, and none is here",
+            hint="install g++, or leave compiled out",
         )
     base = load_base(settings.base, config=settings.base_config)
     dtype, most = _DTYPES[dtype_name], settings.memory_bytes_max

@@ -2,6 +2,7 @@
 """The forward pass: on slots or on a merged copy, compiled or not, the images are the same."""
 
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,12 @@ import torch
 
 from livery_server.adapters.packed import HostAdapter, HostChange, PackedLayer, lay_out
 from livery_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
-from livery_server.engine.errors import AdapterMismatch, DeviceMemoryFull, MergedTooLarge
+from livery_server.engine.errors import (
+    AdapterMismatch,
+    BaseNotLoadable,
+    DeviceMemoryFull,
+    MergedTooLarge,
+)
 from livery_server.engine.layers import KEPT_BATCHES
 
 TOLERANCE = 1e-9
@@ -139,10 +145,21 @@ def test_batch_that_steps_again_gathers_once(
         engine.close_row(row)
 
 
+def test_compiling_needs_a_compiler(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that could not compile says so at its start, and what would help."""
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(BaseNotLoadable) as caught:
+        load_engine(EngineSettings(base=str(tiny_base), is_compiled=True))
+
+    assert "g++" in caught.value.hint
+
+
 @pytest.fixture
 def compiled(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """An engine whose graphs are traced like any, and run without a C++ compiler."""
     compile_ = torch.compile
+    monkeypatch.setattr(shutil, "which", lambda name: name)
 
     def eager(function: Any, **options: Any) -> Any:
         return compile_(function, **{**options, "backend": "eager", "mode": None})
