@@ -43,7 +43,7 @@ LOAD = 1.1
 Numbers = dict[str, Any]
 
 
-def run(*, rounds: int = ROUNDS, steps: int = 12, options: Sequence[str] = ()) -> Numbers:
+def run(*, rounds: int = ROUNDS, steps: int = 10, options: Sequence[str] = ()) -> Numbers:
     """Measure all four, in turns; `options` are those of `livery serve`."""
     material = find_material()
     with tempfile.TemporaryDirectory(prefix="livery-bench-") as name:
