@@ -32,7 +32,7 @@ from tests.bench.workload import Picture
 
 ADAPTERS = 8
 BACKLOG = 64
-ARRIVALS = 24
+ARRIVALS = BACKLOG
 ALONE = 6
 NEWCOMERS = 5
 CROWD = 8

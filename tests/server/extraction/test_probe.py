@@ -15,6 +15,7 @@ def tuned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_checkpoint(base, tmp_path_factory.mktemp("tuned") / "tuned", add_everywhere(0.1))
 
 
+@pytest.mark.oracle
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
 def test_exact_adapter_draws_the_checkpoint(tmp_path: Path, family: str) -> None:
     """With every difference kept, the engine draws what diffusers draws of the checkpoint."""
@@ -39,6 +40,7 @@ def test_full_rank_adapter_draws_the_checkpoint(tmp_path: Path, base: Path, tune
     assert report.pictures[0].latent_error < 1e-4
 
 
+@pytest.mark.oracle
 def test_error_falls_with_rank(tmp_path: Path, base: Path, tuned: Path) -> None:
     """A rank that keeps more draws nearer pictures; the base is the yardstick of both."""
     small, large = (
