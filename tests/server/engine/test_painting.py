@@ -68,5 +68,5 @@ def test_too_little_strength_is_refused(studio: Studio) -> None:
 
     assert isinstance(error, RowNotPossible)
     assert error.reason == "STRENGTH_TOO_SMALL"
-    assert "0.33" in error.hint
+    assert "0.25" in error.hint
     assert not any(use.leases for use in studio.engine.residents())
