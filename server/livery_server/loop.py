@@ -190,16 +190,17 @@ class Loop(Generic[R]):
     def _step_otherwise(
         self, batch: list[Begun[R]], error: EngineError, *, is_merged: bool
     ) -> None:
-        """Go on after a step that was not possible: in halves, without the copy, or not at all."""
-        if isinstance(error, DeviceMemoryFull) and len(batch) > 1:
+        """Go on after a step that was not possible: without the copy, in halves, or not at all."""
+        if is_merged and self._roster.note_unmergeable(batch[0]):
+            # First, for the batch may well fit once there is no copy to make.
+            log_problem("stack.not_merged", reason=error.reason, message=str(error))
+            self._step(batch, is_merged=False)
+        elif isinstance(error, DeviceMemoryFull) and len(batch) > 1:
             log_problem("step.halved", reason=error.reason, rows=len(batch))
             self._roster.note_fit(batch[0], rows=len(batch))
             middle = len(batch) // 2
             for half in (batch[:middle], batch[middle:]):
                 self._step(half, is_merged=is_merged)
-        elif is_merged and self._roster.note_unmergeable(batch[0]):
-            log_problem("stack.not_merged", reason=error.reason, message=str(error))
-            self._step(batch, is_merged=False)
         else:
             for run in {begun.run for begun in batch}:
                 self._drop(run, error)

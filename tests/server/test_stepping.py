@@ -68,5 +68,23 @@ def test_merge_that_fails_is_done_without(tmp_path: Path, is_broken: bool) -> No
     assert (engine.merged_steps > 1) is not is_broken
 
 
+def test_memory_for_a_merge_shrinks_no_batch(tmp_path: Path) -> None:
+    """When only the copy did not fit, the rows stay together in their slots."""
+    engine = FakeEngine(can_merge=True, merge_errors=[DeviceMemoryFull("no room", hint="less")])
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            await server.publish("acme/ink")
+            steps = 2 * TURNS_UNMEASURED
+            told = await server.generate(
+                "x", adapters=["acme/ink@1.0.0"], num_inference_steps=steps, num_images=2
+            )
+        assert len(told.images) == 2
+
+    asyncio.run(walk())
+
+    assert {len(batch) for batch in engine.batches} == {2}
+
+
 def _whole(spec: RowSpec) -> tuple[object, ...]:
     return (spec.prompt, spec.seed, *((adapter.digest, weight) for adapter, weight in spec.stack))
