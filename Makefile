@@ -3,8 +3,8 @@
 
 PYTHON       ?= python3
 BIN          := .venv/bin
-SETUP_STAMP  := .venv/.livery-setup
-PROTO_STAMP  := .venv-proto/.livery-setup
+SETUP_STAMP  := .venv/.tabard-setup
+PROTO_STAMP  := .venv-proto/.tabard-setup
 STUBS        := clients/python
 # The last grpcio-tools whose stubs run on protobuf 5.29 and everything newer: docs/decisions/0001.
 PROTO_PINS   := grpcio-tools==1.71.2 grpcio==1.71.2 protobuf==5.29.6 'setuptools<81'
@@ -48,7 +48,7 @@ test: setup ## the fast tests: no network, no GPU
 oracle: setup ## every sampler and stack of every family against diffusers alone, in float64
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m oracle $(TWO_AT_ONCE) $(ARGS)
 
-faults: setup ## races and kills on a real S3 store: needs LIVERY_TEST_S3, and Debian's Ceph for the kills
+faults: setup ## races and kills on a real S3 store: needs TABARD_TEST_S3, and Debian's Ceph for the kills
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m faults $(ARGS)
 
 test-gpu: setup ## the tests that need a CUDA device
@@ -69,22 +69,22 @@ simulate: setup ## 10,000 seeded histories of the log over a faulty store; ARGS=
 bench: setup ## measure against diffusers and peft alone; ARGS='--part traffic' is one part, DEVICE=cuda a GPU
 	$(OFFLINE) $(BIN)/python -m tests.bench --device $(DEVICE) $(ARGS)
 
-demo: setup ## publish, generate, promote, roll back; leaves livery-demo/contact-sheet.png
-	$(OFFLINE) $(BIN)/livery demo $(ARGS)
+demo: setup ## publish, generate, promote, roll back; leaves tabard-demo/contact-sheet.png
+	$(OFFLINE) $(BIN)/tabard demo $(ARGS)
 
-proto: $(PROTO_STAMP) ## regenerate the gRPC stubs in clients/python/livery/v1
-	$(PROTOC) --python_out=$(STUBS) --pyi_out=$(STUBS) --grpc_python_out=$(STUBS) proto/livery/v1/*.proto
+proto: $(PROTO_STAMP) ## regenerate the gRPC stubs in clients/python/tabard/v1
+	$(PROTOC) --python_out=$(STUBS) --pyi_out=$(STUBS) --grpc_python_out=$(STUBS) proto/tabard/v1/*.proto
 
 proto-check: $(PROTO_STAMP) ## fail when the committed stubs are not what `make proto` writes
 	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
-	$(PROTOC) --python_out="$$fresh" --pyi_out="$$fresh" --grpc_python_out="$$fresh" proto/livery/v1/*.proto; \
-	diff -r -x __init__.py -x __pycache__ "$$fresh/livery/v1" $(STUBS)/livery/v1 \
+	$(PROTOC) --python_out="$$fresh" --pyi_out="$$fresh" --grpc_python_out="$$fresh" proto/tabard/v1/*.proto; \
+	diff -r -x __init__.py -x __pycache__ "$$fresh/tabard/v1" $(STUBS)/tabard/v1 \
 	|| { echo "The stubs differ from proto/: run 'make proto' and commit the result." >&2; exit 1; }; \
 	echo "stubs match proto/"
 
 clean: ## remove both virtual environments, caches and outputs
 	rm -rf .venv .venv-proto .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf build dist livery-demo
+	rm -rf build dist tabard-demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## list these words
@@ -94,7 +94,7 @@ help: ## list these words
 # A half-made environment (no pip in it) is made again from nothing; a whole one is only brought up to date.
 define make_venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	echo "Livery needs Python >= 3.11, and '$(PYTHON)' is not that." >&2; \
+	echo "Tabard needs Python >= 3.11, and '$(PYTHON)' is not that." >&2; \
 	echo "Name another one: make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	echo "'$(PYTHON)' cannot create virtual environments." >&2; \

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ask a server whether it serves, by the standard gRPC health service; the container's probe.
 
-Address in, exit status out: 0 serving, 1 anything else. Knows nothing of Livery.
+Address in, exit status out: 0 serving, 1 anything else. Knows nothing of Tabard.
 """
 
 import sys

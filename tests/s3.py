@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An S3 bucket for a test: at the endpoint that LIVERY_TEST_S3 names, else in moto, over HTTP.
+"""An S3 bucket for a test: at the endpoint that TABARD_TEST_S3 names, else in moto, over HTTP.
 
 A `conftest.py` imports `s3_endpoint` and `s3_url`; boto3 finds the endpoint and the credentials in
 the environment, like everywhere. moto looks before it writes, without a lock: under load it elects
@@ -20,8 +20,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-IS_REAL = bool(os.environ.get("LIVERY_TEST_S3"))
-needs_real_s3 = pytest.mark.skipif(not IS_REAL, reason="LIVERY_TEST_S3 names no S3 store")
+IS_REAL = bool(os.environ.get("TABARD_TEST_S3"))
+needs_real_s3 = pytest.mark.skipif(not IS_REAL, reason="TABARD_TEST_S3 names no S3 store")
 
 
 class _OneWriteAtATime:
@@ -41,7 +41,7 @@ class _OneWriteAtATime:
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """The address of an S3 store."""
-    if named := os.environ.get("LIVERY_TEST_S3"):
+    if named := os.environ.get("TABARD_TEST_S3"):
         yield named
         return
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -70,7 +70,7 @@ def s3_environment(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def s3_url(s3_environment: None) -> Iterator[str]:
     """The address of an empty place in a bucket of its own."""
     client = s3_client()
-    bucket = f"livery-{secrets.token_hex(8)}"
+    bucket = f"tabard-{secrets.token_hex(8)}"
     client.create_bucket(Bucket=bucket)
     yield f"s3://{bucket}/team/styles"
     empty_bucket(client, bucket)

@@ -16,8 +16,8 @@ from tests.tidy import (
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = (".ci", "clients", "deploy", "docs", "proto", "registry", "server", "tests")
-PACKAGES = ("clients/python/livery", "registry/livery_registry", "server/livery_server")
-GENERATED = "clients/python/livery/v1"
+PACKAGES = ("clients/python/tabard", "registry/tabard_registry", "server/tabard_server")
+GENERATED = "clients/python/tabard/v1"
 
 
 def tree() -> Iterator[Path]:

@@ -177,7 +177,7 @@ RULES = (
         says="a file is named after its idea",
         reads=_is_python,
         judge=_telling_name,
-        broken_path="livery/utils.py",
+        broken_path="tabard/utils.py",
         broken_text="",
     ),
     Rule(

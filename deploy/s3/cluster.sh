@@ -105,7 +105,7 @@ make_osd() { # needs a running monitor
 
 make_user() { # needs all three daemons
   [[ -e $folder/user.made ]] && return
-  timeout 60 radosgw-admin -c "$conf" -n client.rgw user create --uid=livery --display-name=livery \
+  timeout 60 radosgw-admin -c "$conf" -n client.rgw user create --uid=tabard --display-name=tabard \
     --access-key="$access_key" --secret="$secret_key" >/dev/null
   touch "$folder/user.made"
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make bench`: Livery against diffusers and peft alone, on one machine in one run.
+"""`make bench`: Tabard against diffusers and peft alone, on one machine in one run.
 
 Where two sides are compared they take turns, so that what slows one slows the other. Prints tables,
 then the numbers as JSON on the last line. `ARGS="--part registry"` measures one part, `DEVICE=cuda`
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
-from livery import Client
-from livery.cli.demo.catalog import Catalog, find_material, read_catalog
-from livery.cli.demo.server_process import TORCH_THREADS, running_server
+from tabard import Client
+from tabard.cli.demo.catalog import Catalog, find_material, read_catalog
+from tabard.cli.demo.server_process import TORCH_THREADS, running_server
 from tests.bench import (
     engine_load,
     extraction_speed,
@@ -101,7 +101,7 @@ def _images(chosen: argparse.Namespace) -> object:
 
 
 def bench_images(*, rounds: int) -> dict[str, object]:
-    """Measure Livery against diffusers alone; print the table, return the numbers."""
+    """Measure Tabard against diffusers alone; print the table, return the numbers."""
     material = find_material()
     catalog = read_catalog(material / "adapters")
     with (

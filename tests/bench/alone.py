@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same pictures without Livery: diffusers in this process, one image after the other.
+"""The same pictures without Tabard: diffusers in this process, one image after the other.
 
 It is given its best case: adapters are loaded once, switched by `set_adapters`, and no picture
 crosses a network. Its other cost, loading a new file, is timed on its own.
@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
-from livery.cli.demo.catalog import DemoRelease
+from tabard.cli.demo.catalog import DemoRelease
 from tests.bench.workload import GUIDANCE_SCALE, STEPS, Picture
 
 Clock = Callable[[], float]

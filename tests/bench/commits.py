@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from livery_registry import Registry
+from tabard_registry import Registry
 from tests.registry.fakes import publish, ref
 
 VERSIONS = ("1.0.0", "1.1.0")

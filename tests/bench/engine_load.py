@@ -2,7 +2,7 @@
 """How an adapter comes to the device: from the disk tier, from a trainer's file, a thousand times.
 
 Both sides take turns in one process, on a model of SD1.5's size with random weights: `load_lora_
-weights` of diffusers, and Livery's way until the slots are filled. Beside wall time stands the CPU
+weights` of diffusers, and Tabard's way until the slots are filled. Beside wall time stands the CPU
 time of the thread, for machines that others use as well. Stages run in processes of their own.
 """
 
@@ -24,7 +24,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from livery_registry import (
+from tabard_registry import (
     AdapterName,
     AdapterRef,
     BlobRef,
@@ -38,16 +38,16 @@ from livery_registry import (
     check,
     sha256_bytes,
 )
-from livery_registry.assembly import assemble_manifest
-from livery_registry.names import ByVersion
-from livery_server.adapters.disk import DiskTier
-from livery_server.adapters.loading import ReleaseLoader
-from livery_server.adapters.packed import HostAdapter, pack
-from livery_server.engine.binding import bind_rows
-from livery_server.engine.loading import load_base
-from livery_server.engine.profile import read_profile
-from livery_server.engine.slots import SlotTable
-from livery_server.metrics import Metrics
+from tabard_registry.assembly import assemble_manifest
+from tabard_registry.names import ByVersion
+from tabard_server.adapters.disk import DiskTier
+from tabard_server.adapters.loading import ReleaseLoader
+from tabard_server.adapters.packed import HostAdapter, pack
+from tabard_server.engine.binding import bind_rows
+from tabard_server.engine.loading import load_base
+from tabard_server.engine.profile import read_profile
+from tabard_server.engine.slots import SlotTable
+from tabard_server.metrics import Metrics
 from tests.bench import full_size
 from tests.bench.registry_scale import Numbers
 
@@ -88,7 +88,7 @@ def report(measured: Numbers) -> None:
 
 
 def measure_loads(device: torch.device, rounds: int) -> Numbers:
-    """Let diffusers and Livery load one adapter in turns; for each, wall and CPU milliseconds."""
+    """Let diffusers and Tabard load one adapter in turns; for each, wall and CPU milliseconds."""
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     unet = full_size.new_unet(dtype=dtype, device=device)
     profile = full_size.profile_of(unet)
@@ -216,7 +216,7 @@ class _Stock:
         self.files: dict[str, Path] = {}
         self._profile, self._dtype, self._rank = profile, dtype, rank
         self._is_pinned = device.type == "cuda"
-        self._folder = tempfile.TemporaryDirectory(prefix="livery-bench-")
+        self._folder = tempfile.TemporaryDirectory(prefix="tabard-bench-")
         self._place = Path(self._folder.name)
         self._registry = Registry.open(str(self._place / "registry"))
         self.load = ReleaseLoader(

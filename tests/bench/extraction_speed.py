@@ -22,7 +22,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from livery_server.extraction import ExtractionSettings, RankRule, extract
+from tabard_server.extraction import ExtractionSettings, RankRule, extract
 from tests.tiny_models import tiny_tokenizer
 
 RANK = 32
@@ -35,7 +35,7 @@ Numbers = dict[str, Any]
 
 def run() -> Numbers:
     """Measure everything, in a temporary folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="livery-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="tabard-bench-") as name:
         folder = Path(name)
         measured: Numbers = {"build": _stage("build", folder)}
         for choice in ("rank", "energy", "exact"):

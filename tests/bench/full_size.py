@@ -14,10 +14,10 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import nn
 
-from livery_registry import BaseProfile, ModuleShape
-from livery_registry.digest import sha256_bytes
-from livery_server.engine.layers import Binding, add_slots, is_slottable
-from livery_server.engine.slots import SlotTable, table_rows
+from tabard_registry import BaseProfile, ModuleShape
+from tabard_registry.digest import sha256_bytes
+from tabard_server.engine.layers import Binding, add_slots, is_slottable
+from tabard_server.engine.slots import SlotTable, table_rows
 
 RANK = 16
 LAYERS = 192

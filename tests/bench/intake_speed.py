@@ -23,13 +23,13 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from safetensors.numpy import save_file
 
-from livery_registry import check, read_canonical
-from livery_registry.assembly import assemble_manifest
-from livery_registry.canonical import write_canonical
-from livery_registry.names import AdapterName
-from livery_registry.release import ReleaseDraft
-from livery_registry.semver import Version
-from livery_server.adapters.packed import pack
+from tabard_registry import check, read_canonical
+from tabard_registry.assembly import assemble_manifest
+from tabard_registry.canonical import write_canonical
+from tabard_registry.names import AdapterName
+from tabard_registry.release import ReleaseDraft
+from tabard_registry.semver import Version
+from tabard_server.adapters.packed import pack
 from tests.golden.full_size.models import build
 from tests.golden.full_size.table import Row, full_size_profile, layers
 from tests.tiny_models import tiny_tokenizer, tiny_vae
@@ -46,7 +46,7 @@ Numbers = dict[str, Any]
 
 def run(*, rounds: int = ROUNDS) -> Numbers:
     """Measure everything, in a temporary folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="livery-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="tabard-bench-") as name:
         folder = Path(name)
         small = write_file(folder / "sd1.safetensors", family="sd1", rank=16)
         large = write_file(folder / "sdxl.safetensors", family="sdxl", rank=32)

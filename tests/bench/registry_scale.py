@@ -20,10 +20,10 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from livery_registry import AdapterName, AdapterRef, Registry, Version
-from livery_registry.checkpoint.packed import PackedLines
-from livery_registry.names import ByVersion
-from livery_registry.overlay import Overlay
+from tabard_registry import AdapterName, AdapterRef, Registry, Version
+from tabard_registry.checkpoint.packed import PackedLines
+from tabard_registry.names import ByVersion
+from tabard_registry.overlay import Overlay
 from tests.bench import commits, synthetic
 
 RELEASES = 1_000_000
@@ -45,7 +45,7 @@ Numbers = dict[str, Any]
 def run(*, releases: int, rounds: int) -> Numbers:
     """Measure everything, in a temporary folder that is gone afterwards."""
     adapters = max(1, releases // synthetic.RELEASES_PER_ADAPTER)
-    with tempfile.TemporaryDirectory(prefix="livery-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="tabard-bench-") as name:
         folder = Path(name)
         measured: Numbers = {"build": _stage("build", folder, adapters)}
         measured["open"] = [_stage("open", folder, adapters) for _ in range(rounds)]

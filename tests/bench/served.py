@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a caller of a Livery server waits for, timed through gRPC and nothing else.
+"""What a caller of a Tabard server waits for, timed through gRPC and nothing else.
 
 In: a client, the demo's catalogue, a clock. Out: seconds, one per round. Knows no tensor.
 """
@@ -8,9 +8,9 @@ import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from livery import Client
-from livery.cli.demo.catalog import Catalog, DemoRelease
-from livery.result import Accepted
+from tabard import Client
+from tabard.cli.demo.catalog import Catalog, DemoRelease
+from tabard.result import Accepted
 from tests.bench.workload import GUIDANCE_SCALE, STEPS, Picture
 
 Clock = Callable[[], float]

@@ -17,12 +17,12 @@ from typing import Any
 import torch
 from diffusers import UNet2DConditionModel
 
-from livery_registry import check
-from livery_server.adapters.packed import HostAdapter, PackedLayer, lay_out
-from livery_server.engine.binding import COMPILED_RANK_BUCKETS, RANK_BUCKETS, bind_rows
-from livery_server.engine.layers import Worn
-from livery_server.engine.merged import MergedWeights
-from livery_server.engine.slots import Slot
+from tabard_registry import check
+from tabard_server.adapters.packed import HostAdapter, PackedLayer, lay_out
+from tabard_server.engine.binding import COMPILED_RANK_BUCKETS, RANK_BUCKETS, bind_rows
+from tabard_server.engine.layers import Worn
+from tabard_server.engine.merged import MergedWeights
+from tabard_server.engine.slots import Slot
 from tests.bench import full_size
 
 ROWS = 8

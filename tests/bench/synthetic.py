@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 
-from livery_registry import Adapter, AdapterName, Channel, Digest, Release, Version
-from livery_registry.checkpoint.codec import lines_of
-from livery_registry.digest import sha256_bytes
-from livery_registry.history import HistoryEntry
+from tabard_registry import Adapter, AdapterName, Channel, Digest, Release, Version
+from tabard_registry.checkpoint.codec import lines_of
+from tabard_registry.digest import sha256_bytes
+from tabard_registry.history import HistoryEntry
 
 _WORDS = """
 watercolor ink charcoal gouache pastel oil acrylic etching linocut woodblock fresco mosaic portrait

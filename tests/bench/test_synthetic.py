@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The registry that the bench makes up is one that could have been."""
 
-from livery_registry.checkpoint.codec import lines_of
-from livery_registry.checkpoint.packed import PackedLines
+from tabard_registry.checkpoint.codec import lines_of
+from tabard_registry.checkpoint.packed import PackedLines
 from tests.bench import synthetic
 
 LINES = 20

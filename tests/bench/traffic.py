@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What users of a busy server wait for: a backlog, spread arrivals, one client alone, a newcomer.
 
-Livery through gRPC, in a process of its own; diffusers in this one, with all adapters loaded and
+Tabard through gRPC, in a process of its own; diffusers in this one, with all adapters loaded and
 switched by `set_adapters`, one image after the other as behind a lock. They take turns.
 """
 
@@ -23,10 +23,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from livery import Client
-from livery.cli.demo.catalog import DemoRelease, find_material, read_catalog
-from livery.cli.demo.server_process import LIVERY_SERVE, running_server
-from livery.result import Progress
+from tabard import Client
+from tabard.cli.demo.catalog import DemoRelease, find_material, read_catalog
+from tabard.cli.demo.server_process import TABARD_SERVE, running_server
+from tabard.result import Progress
 from tests.bench.alone import DiffusersLoop
 from tests.bench.workload import Picture
 
@@ -44,13 +44,13 @@ Numbers = dict[str, Any]
 
 
 def run(*, rounds: int = ROUNDS, steps: int = 10, options: Sequence[str] = ()) -> Numbers:
-    """Measure all four, in turns; `options` are those of `livery serve`."""
+    """Measure all four, in turns; `options` are those of `tabard serve`."""
     material = find_material()
-    with tempfile.TemporaryDirectory(prefix="livery-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="tabard-bench-") as name:
         folder = Path(name)
         releases = _releases(folder, style=read_catalog(material / "adapters").style)
         with (
-            running_server(folder, command=(*LIVERY_SERVE, *options)) as address,
+            running_server(folder, command=(*TABARD_SERVE, *options)) as address,
             Client(address, actor="bench") as client,
         ):
             for release in releases:
@@ -69,11 +69,11 @@ def report(measured: Numbers) -> None:
         ("spread", f"{ARRIVALS} spread arrivals: mean latency", "at most 0.6"),
         ("alone", "one client, one adapter: throughput", "at least 0.97"),
     ):
-        ours, theirs = measured[f"{name}_livery"], measured[f"{name}_diffusers"]
+        ours, theirs = measured[f"{name}_tabard"], measured[f"{name}_diffusers"]
         ratio = median(theirs) / median(ours)
         shown = 1 / ratio if name == "spread" else ratio
         print(
-            f"  {title:<52} livery {median(ours):7.2f} s, diffusers {median(theirs):7.2f} s, "
+            f"  {title:<52} tabard {median(ours):7.2f} s, diffusers {median(theirs):7.2f} s, "
             f"ratio {shown:5.2f} ({least})"
         )
     steps_waited = median(measured["newcomer_steps"])
@@ -101,17 +101,17 @@ class _Contest:
         self._loop.draw(crowd[0])
         self._together(crowd[:CROWD], draw=self._draw)
         for _ in range(rounds):
-            measured.setdefault("backlog_livery", []).append(self._together(crowd, draw=self._draw))
+            measured.setdefault("backlog_tabard", []).append(self._together(crowd, draw=self._draw))
             taken = self._in_turn(crowd, draw=self._loop.draw)
             measured.setdefault("backlog_diffusers", []).append(taken)
             pace = taken / len(crowd) / LOAD
             for name, draw, at_once in (
-                ("livery", self._draw, ARRIVALS),
+                ("tabard", self._draw, ARRIVALS),
                 ("diffusers", self._loop.draw, 1),
             ):
                 waited = self._spread(draw=draw, pace=pace, at_once=at_once)
                 measured.setdefault(f"spread_{name}", []).append(mean(waited))
-            measured.setdefault("alone_livery", []).append(self._in_turn(alone, draw=self._draw))
+            measured.setdefault("alone_tabard", []).append(self._in_turn(alone, draw=self._draw))
             taken = self._in_turn(alone, draw=self._loop.draw)
             measured.setdefault("alone_diffusers", []).append(taken)
             measured.setdefault("newcomer_steps", []).extend(self._newcomers())

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from livery.cli.demo.catalog import Catalog
+from tabard.cli.demo.catalog import Catalog
 
 STEPS = 25
 GUIDANCE_SCALE = 7.5

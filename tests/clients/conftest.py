@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from livery import Client
+from tabard import Client
 from tests.clients.fakes import FakeServer
 
 

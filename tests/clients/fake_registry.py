@@ -7,8 +7,8 @@ import hashlib
 import time
 from typing import Any
 
-from livery.v1 import adapter_pb2, registry_service_pb2_grpc
-from livery.v1 import registry_service_pb2 as registry_pb2
+from tabard.v1 import adapter_pb2, registry_service_pb2_grpc
+from tabard.v1 import registry_service_pb2 as registry_pb2
 from tests.clients.fake_state import FakeState, FakeStatus
 
 BAD_FILE = b"BAD"

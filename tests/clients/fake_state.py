@@ -11,7 +11,7 @@ import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from livery.v1 import adapter_pb2
+from tabard.v1 import adapter_pb2
 
 
 @dataclass
@@ -27,7 +27,7 @@ class FakeStatus:
 
     def message_pb(self) -> status_pb2.Status:
         """Give the google.rpc message."""
-        info = error_details_pb2.ErrorInfo(domain="livery", reason=self.reason)
+        info = error_details_pb2.ErrorInfo(domain="tabard", reason=self.reason)
         if self.hint:
             info.metadata["hint"] = self.hint
         details: list[Any] = [info]

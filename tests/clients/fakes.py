@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Livery server that lives in memory: the three services on a real socket, with painted images.
+"""A Tabard server that lives in memory: the three services on a real socket, with painted images.
 
 `FakeServer.state` holds what it knows; `state.fail_with` makes every call fail.
 """
@@ -18,14 +18,14 @@ from typing import Any, Self
 import grpc
 from PIL import Image
 
-from livery.v1 import (
+from tabard.v1 import (
     adapter_pb2,
     generation_service_pb2,
     generation_service_pb2_grpc,
     operations_service_pb2_grpc,
     registry_service_pb2_grpc,
 )
-from livery.v1 import operations_service_pb2 as operations_pb2
+from tabard.v1 import operations_service_pb2 as operations_pb2
 from tests.clients.fake_registry import FakeRegistry
 from tests.clients.fake_state import FakeState, FakeStatus
 

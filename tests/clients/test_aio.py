@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import livery
-from livery import AsyncClient, Client
+import tabard
+from tabard import AsyncClient, Client
 from tests.clients.fakes import FakeServer
 
 
@@ -76,7 +76,7 @@ def test_async_errors_are_typed(server: FakeServer) -> None:
         async with AsyncClient(server.address) as client:
             await client.get("acme/none")
 
-    with pytest.raises(livery.NotFound) as caught:
+    with pytest.raises(tabard.NotFound) as caught:
         asyncio.run(ask())
 
     assert caught.value.reason == "ADAPTER_NOT_FOUND"
@@ -89,7 +89,7 @@ def test_async_rollback_needs_history(server: FakeServer) -> None:
         async with AsyncClient(server.address) as client:
             await client.rollback("acme/none", reason="r")
 
-    with pytest.raises(livery.FailedPrecondition):
+    with pytest.raises(tabard.FailedPrecondition):
         asyncio.run(ask())
 
 
@@ -97,7 +97,7 @@ def test_async_close_cancels_job(server: FakeServer) -> None:
     """Leaving the iterator frees the row on the server."""
     server.state.step_seconds = 0.02
 
-    async def leave() -> livery.GenerateEvent:
+    async def leave() -> tabard.GenerateEvent:
         async with (
             AsyncClient(server.address) as client,
             contextlib.aclosing(client.stream("x", num_inference_steps=1000)) as events,
@@ -106,7 +106,7 @@ def test_async_close_cancels_job(server: FakeServer) -> None:
 
     first = asyncio.run(leave())
 
-    assert isinstance(first, livery.Accepted)
+    assert isinstance(first, tabard.Accepted)
     assert server.state.cancelled.wait(5)
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-import livery
-from livery import Client
+import tabard
+from tabard import Client
 from tests.clients.fakes import FakeServer
 
 
 @pytest.fixture
-def stable(client: Client, style_file: Path) -> livery.Release:
+def stable(client: Client, style_file: Path) -> tabard.Release:
     """Publish 1.0.0 of a style and promote it to stable."""
     published = client.publish("acme/watercolor", style_file, version="1.0.0")
     client.promote("acme/watercolor@1.0.0")
@@ -23,7 +23,7 @@ def test_publish_sends_draft_and_bytes(
     client: Client, server: FakeServer, style_file: Path
 ) -> None:
     """What the author says arrives, and so does every byte."""
-    sent: list[livery.UploadProgress] = []
+    sent: list[tabard.UploadProgress] = []
 
     published = client.publish(
         "acme/watercolor",
@@ -59,7 +59,7 @@ def test_publish_other_bytes_refused(client: Client, style_file: Path, other_fil
     """A version never changes its bytes."""
     client.publish("acme/watercolor", style_file, version="1.0.0")
 
-    with pytest.raises(livery.AlreadyExists) as caught:
+    with pytest.raises(tabard.AlreadyExists) as caught:
         client.publish("acme/watercolor", other_file, version="1.0.0")
 
     assert (caught.value.reason, caught.value.hint) == ("VERSION_EXISTS", "use a new version")
@@ -67,7 +67,7 @@ def test_publish_other_bytes_refused(client: Client, style_file: Path, other_fil
 
 def test_refused_file_names_problem(client: Client, refused_file: Path) -> None:
     """The violations of a refused file reach the author."""
-    with pytest.raises(livery.InvalidArgument) as caught:
+    with pytest.raises(tabard.InvalidArgument) as caught:
         client.publish("acme/watercolor", refused_file, version="1.0.0")
 
     assert caught.value.reason == "UNKNOWN_KEYS"
@@ -91,7 +91,7 @@ def test_publish_refuses_before_sending(
     reason: str,
 ) -> None:
     """What the SDK can see for itself never reaches the server."""
-    with pytest.raises(livery.InvalidArgument) as caught:
+    with pytest.raises(tabard.InvalidArgument) as caught:
         client.publish("a/b", *files, version="1.0.0", **options)  # type: ignore[arg-type]
 
     assert (caught.value.reason, server.state.requests) == (reason, [])
@@ -105,7 +105,7 @@ def test_check_reports_without_raising(client: Client, refused_file: Path) -> No
     assert report.problems[0].remedy == "train it on sd1"
 
 
-def test_promote_moves_channel(client: Client, stable: livery.Release) -> None:
+def test_promote_moves_channel(client: Client, stable: tabard.Release) -> None:
     """A promotion to another channel says where it came from and where it is."""
     move = client.promote("acme/watercolor@stable", channel="canary", reason="try", expect="none")
 
@@ -114,16 +114,16 @@ def test_promote_moves_channel(client: Client, stable: livery.Release) -> None:
     assert client.resolve("acme/watercolor@canary") == stable
 
 
-def test_promote_expectation_is_kept(client: Client, stable: livery.Release) -> None:
+def test_promote_expectation_is_kept(client: Client, stable: tabard.Release) -> None:
     """A channel that points elsewhere than expected does not move."""
-    with pytest.raises(livery.FailedPrecondition) as caught:
+    with pytest.raises(tabard.FailedPrecondition) as caught:
         client.promote("acme/watercolor@1.0.0", expect="none")
 
     assert caught.value.reason == "EXPECT_MISMATCH"
 
 
 def test_rollback_restores_previous_release(
-    client: Client, stable: livery.Release, other_file: Path
+    client: Client, stable: tabard.Release, other_file: Path
 ) -> None:
     """After a rollback the channel means what it meant before."""
     client.publish("acme/watercolor", other_file, version="1.1.0")
@@ -135,7 +135,7 @@ def test_rollback_restores_previous_release(
     assert client.resolve("acme/watercolor") == stable
 
 
-def test_yank_and_unyank_release(client: Client, stable: livery.Release) -> None:
+def test_yank_and_unyank_release(client: Client, stable: tabard.Release) -> None:
     """A yank carries its reason, and can be undone."""
     yanked = client.yank("acme/watercolor@1.0.0", reason="licence")
     unyanked = client.unyank("acme/watercolor@1.0.0", reason="cleared")
@@ -144,7 +144,7 @@ def test_yank_and_unyank_release(client: Client, stable: livery.Release) -> None
     assert not unyanked.yanked
 
 
-def test_get_shows_releases_and_channels(client: Client, stable: livery.Release) -> None:
+def test_get_shows_releases_and_channels(client: Client, stable: tabard.Release) -> None:
     """One adapter comes with everything it has."""
     adapter = client.get("acme/watercolor")
 
@@ -163,7 +163,7 @@ def test_list_reads_every_page(client: Client, style_file: Path) -> None:
     assert [adapter.name for adapter in adapters] == [f"acme/{name}" for name in "abcde"]
 
 
-def test_history_keeps_actor_and_reason(client: Client, stable: livery.Release) -> None:
+def test_history_keeps_actor_and_reason(client: Client, stable: tabard.Release) -> None:
     """History filters by adapter and channel and is cut to the newest."""
     client.promote("acme/watercolor@1.0.0", channel="canary", reason="try it")
 
@@ -176,7 +176,7 @@ def test_history_keeps_actor_and_reason(client: Client, stable: livery.Release) 
 
 
 def test_watch_yields_and_cancels(
-    client: Client, server: FakeServer, stable: livery.Release
+    client: Client, server: FakeServer, stable: tabard.Release
 ) -> None:
     """Records come as they happen; closing the iterator ends the call on the server."""
     records = client.watch(from_seq=1)
@@ -189,7 +189,7 @@ def test_watch_yields_and_cancels(
 
 
 def test_generate_returns_typed_images(
-    client: Client, stable: livery.Release, tmp_path: Path
+    client: Client, stable: tabard.Release, tmp_path: Path
 ) -> None:
     """Images come with their seed and provenance, and are saved as the server made them."""
     result = client.generate(
@@ -209,7 +209,7 @@ def test_save_refuses_other_formats(client: Client, tmp_path: Path) -> None:
     """A .jpg with PNG bytes would be silently wrong."""
     image = client.generate("x").images[0]
 
-    with pytest.raises(livery.InvalidArgument, match=r"not a \.png"):
+    with pytest.raises(tabard.InvalidArgument, match=r"not a \.png"):
         image.save(tmp_path / "circle.jpg")
 
 
@@ -236,7 +236,7 @@ def test_generate_sends_every_parameter(client: Client, server: FakeServer) -> N
 
 def test_progress_reaches_last_step(client: Client) -> None:
     """Each image ends at its last step, though the server never says so."""
-    seen: list[livery.Progress] = []
+    seen: list[tabard.Progress] = []
 
     client.generate("x", num_inference_steps=3, num_images=2, on_progress=seen.append)
 
@@ -250,11 +250,11 @@ def test_stream_yields_typed_events(client: Client) -> None:
     events = list(client.stream("x", num_inference_steps=2, preview_every=1))
 
     assert [type(event) for event in events] == [
-        livery.Accepted,
-        livery.Progress,
-        livery.Preview,
-        livery.GeneratedImage,
-        livery.Done,
+        tabard.Accepted,
+        tabard.Progress,
+        tabard.Preview,
+        tabard.GeneratedImage,
+        tabard.Done,
     ]
 
 
@@ -273,13 +273,13 @@ def test_timeout_raises_deadline_exceeded(client: Client, server: FakeServer) ->
     """The deadline is the caller's, and the error says how to get more."""
     server.state.step_seconds = 0.05
 
-    with pytest.raises(livery.DeadlineExceeded) as caught:
+    with pytest.raises(tabard.DeadlineExceeded) as caught:
         client.generate("x", num_inference_steps=1000, timeout_seconds=0.2)
 
     assert "timeout_seconds" in caught.value.hint
 
 
-def test_operator_verbs_are_typed(client: Client, stable: livery.Release) -> None:
+def test_operator_verbs_are_typed(client: Client, stable: tabard.Release) -> None:
     """Status, warm and drain give values."""
     resident = client.warm("acme/watercolor")
     drained = client.drain(wait_seconds=1)
@@ -292,7 +292,7 @@ def test_operator_verbs_are_typed(client: Client, stable: livery.Release) -> Non
 
 
 def test_metadata_carries_token_and_stack(
-    server: FakeServer, client: Client, stable: livery.Release
+    server: FakeServer, client: Client, stable: tabard.Release
 ) -> None:
     """A proxy can keep a stack together, and the server can know who calls."""
     adapters = ["acme/watercolor@1.0.0:0.5", "acme/watercolor:-1"]
@@ -302,7 +302,7 @@ def test_metadata_carries_token_and_stack(
 
     metadata = server.state.metadata[-1]
     assert metadata["authorization"] == "Bearer secret"
-    assert metadata["livery-stack"] == "acme/watercolor,acme/watercolor@1.0.0"
+    assert metadata["tabard-stack"] == "acme/watercolor,acme/watercolor@1.0.0"
 
 
 def test_client_is_safe_between_threads(client: Client) -> None:

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-import livery
-from livery import operations, releases, result
-from livery.calls.generation import stack_key
-from livery.connection import DEFAULT_ADDRESS, Connection, find_connection
+import tabard
+from tabard import operations, releases, result
+from tabard.calls.generation import stack_key
+from tabard.connection import DEFAULT_ADDRESS, Connection, find_connection
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_environment_fills_the_gaps() -> None:
     """Address, token and actor come from the environment when not given."""
-    environ = {"LIVERY_ADDRESS": "host:1", "LIVERY_TOKEN": "t", "LIVERY_ACTOR": "carol"}
+    environ = {"TABARD_ADDRESS": "host:1", "TABARD_TOKEN": "t", "TABARD_ACTOR": "carol"}
 
     found = find_connection(environ=environ)
     given = find_connection(address="other:2", token="", actor="dave", environ=environ)
@@ -48,7 +48,7 @@ def test_token_stays_out_of_repr() -> None:
 @pytest.mark.parametrize("options", [{"address": " "}, {"timeout_seconds": 0.0}])
 def test_unusable_connection_is_refused(options: dict[str, object]) -> None:
     """What can never work is refused at the door."""
-    with pytest.raises(livery.InvalidArgument):
+    with pytest.raises(tabard.InvalidArgument):
         find_connection(environ={}, **options)  # type: ignore[arg-type]
 
 
@@ -85,22 +85,22 @@ def test_public_values_are_exported() -> None:
         if member.__module__ == module.__name__ and is_dataclass(member)
     }
 
-    assert values <= set(livery.__all__)
-    assert all(hasattr(livery, name) for name in livery.__all__)
+    assert values <= set(tabard.__all__)
+    assert all(hasattr(tabard, name) for name in tabard.__all__)
 
 
 def test_version_is_the_package_version() -> None:
     """The SDK says the version that is built."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
-    assert livery.__version__ == project["version"]
+    assert tabard.__version__ == project["version"]
 
 
 def test_import_stays_light() -> None:
     """Neither the SDK nor the command line loads torch, numpy or the server."""
     program = (
-        "import sys, livery, livery.cli;"
-        "heavy = {'torch', 'numpy', 'diffusers', 'livery_server', 'livery_registry'};"
+        "import sys, tabard, tabard.cli;"
+        "heavy = {'torch', 'numpy', 'diffusers', 'tabard_server', 'tabard_registry'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
 

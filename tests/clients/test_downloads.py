@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from livery import AsyncClient, Client, Internal, InvalidArgument
-from livery.calls.downloads import PullProgress, landing
-from livery.v1 import adapter_pb2
-from livery.v1 import registry_service_pb2 as pb
+from tabard import AsyncClient, Client, Internal, InvalidArgument
+from tabard.calls.downloads import PullProgress, landing
+from tabard.v1 import adapter_pb2
+from tabard.v1 import registry_service_pb2 as pb
 from tests.clients.fakes import FakeServer
 
 

@@ -8,9 +8,9 @@ import re
 import grpc
 import pytest
 
-import livery
-from livery import Client, errors
-from livery.transport import STATUS_TABLE
+import tabard
+from tabard import Client, errors
+from tabard.transport import STATUS_TABLE
 from tests.clients.fakes import FakeServer, FakeStatus
 
 FAILURES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
@@ -26,14 +26,14 @@ def test_every_error_class_is_reachable() -> None:
     classes = {
         one
         for _, one in inspect.getmembers(errors, inspect.isclass)
-        if issubclass(one, livery.LiveryError) and one is not livery.LiveryError
+        if issubclass(one, tabard.TabardError) and one is not tabard.TabardError
     }
 
     drawn = set(re.findall(r"[├└]─ (\w+)", errors.__doc__ or ""))
 
     assert classes == set(STATUS_TABLE.values())
     assert {one.__name__ for one in classes} == drawn
-    assert drawn <= set(livery.__all__)
+    assert drawn <= set(tabard.__all__)
 
 
 @pytest.mark.parametrize("code", FAILURES, ids=lambda code: code.name)
@@ -56,7 +56,7 @@ def test_rich_status_becomes_error(
     error = caught.value
     assert (str(error), error.reason, error.hint) == ("it happened", "SOME_REASON", "do this")
     assert error.status == code.name
-    assert error.violations == (livery.FieldViolation(field="steps", description="too many"),)
+    assert error.violations == (tabard.FieldViolation(field="steps", description="too many"),)
     assert error.retry_after_seconds == 3.0
 
 
@@ -64,7 +64,7 @@ def test_stream_maps_errors_too(client: Client, server: FakeServer) -> None:
     """A job that is refused raises at the first event."""
     server.state.fail_with = FakeStatus(8, "full", reason="QUEUE_FULL", retry_seconds=2)
 
-    with pytest.raises(livery.ResourceExhausted) as caught:
+    with pytest.raises(tabard.ResourceExhausted) as caught:
         client.generate("x")
 
     assert (caught.value.reason, caught.value.retry_after_seconds) == ("QUEUE_FULL", 2.0)
@@ -72,23 +72,23 @@ def test_stream_maps_errors_too(client: Client, server: FakeServer) -> None:
 
 def test_absent_server_is_unavailable() -> None:
     """Nobody at the address: the hint says how to start a server there."""
-    with Client("127.0.0.1:1") as client, pytest.raises(livery.Unavailable) as caught:
+    with Client("127.0.0.1:1") as client, pytest.raises(tabard.Unavailable) as caught:
         client.warm("a/b")
 
     assert str(caught.value) == "no server answers at 127.0.0.1:1"
     assert caught.value.reason == "UNAVAILABLE"
-    assert "livery serve" in caught.value.hint
+    assert "tabard serve" in caught.value.hint
     assert "127.0.0.1:1" in caught.value.hint
 
 
 def test_error_survives_pickle() -> None:
     """An error can cross a process pool."""
-    error = livery.NotFound("gone", reason="ADAPTER_NOT_FOUND", hint="look")
+    error = tabard.NotFound("gone", reason="ADAPTER_NOT_FOUND", hint="look")
 
     copy = pickle.loads(pickle.dumps(error))
 
     assert (type(copy), str(copy), copy.reason, copy.hint, copy.status) == (
-        livery.NotFound,
+        tabard.NotFound,
         "gone",
         "ADAPTER_NOT_FOUND",
         "look",

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import livery
-from livery import AsyncClient, Client, GenerateOptions
-from livery.calls import generation
-from livery.calls.options import write_request
-from livery.v1 import generation_service_pb2 as pb
+import tabard
+from tabard import AsyncClient, Client, GenerateOptions
+from tabard.calls import generation
+from tabard.calls.options import write_request
+from tabard.v1 import generation_service_pb2 as pb
 from tests.clients.fakes import FakeServer
 
 IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 12, 3), dtype=np.uint8))
@@ -94,7 +94,7 @@ def test_unsendable_value_is_refused(
     client: Client, server: FakeServer, options: dict[str, Any], reason: str
 ) -> None:
     """What the SDK can see for itself never reaches the server."""
-    with pytest.raises(livery.InvalidArgument) as caught:
+    with pytest.raises(tabard.InvalidArgument) as caught:
         client.generate("x", **options)
 
     assert (caught.value.reason, server.state.requests) == (reason, [])

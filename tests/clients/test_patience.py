@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from livery import Unavailable
-from livery.patience import Patience
+from tabard import Unavailable
+from tabard.patience import Patience
 
 
 class Clock:

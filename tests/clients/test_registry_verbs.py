@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import livery
-from livery import AsyncClient, Client
+import tabard
+from tabard import AsyncClient, Client
 from tests.clients.fakes import FakeServer
 
 INK = "acme/ink@1.0.0"
@@ -62,7 +62,7 @@ def test_recipe_locks_members(stocked: Client) -> None:
         "acme/mix", [f"{INK}:0.5"], version="1.0.0", reason="for the book"
     )
 
-    member = livery.Member(adapter="acme/ink", version="1.0.0", digest=ink.digest, weight=0.5)
+    member = tabard.Member(adapter="acme/ink", version="1.0.0", digest=ink.digest, weight=0.5)
     assert (published.created, published.release.kind) == (True, "recipe")
     assert published.release.members == (member,)
     assert published.release.troubled_members == (INK,)
@@ -73,7 +73,7 @@ def test_search_counts_releases(stocked: Client) -> None:
     """A hit says where the words stand and how much there is."""
     hits = stocked.search("black", limit=3)
 
-    assert hits == (livery.SearchHit(adapter="acme/ink", snippet="black", release_count=1),)
+    assert hits == (tabard.SearchHit(adapter="acme/ink", snippet="black", release_count=1),)
 
 
 def test_served_at_names_the_act(stocked: Client, server: FakeServer) -> None:
@@ -99,7 +99,7 @@ def test_history_takes_times(stocked: Client, server: FakeServer) -> None:
 
 def test_naive_time_is_refused(stocked: Client) -> None:
     """Nobody guesses what a time without an offset means."""
-    with pytest.raises(livery.InvalidArgument) as caught:
+    with pytest.raises(tabard.InvalidArgument) as caught:
         stocked.served_at(datetime(2030, 1, 1))
 
     assert caught.value.reason == "TIME_INVALID"
@@ -109,7 +109,7 @@ def test_manifest_is_checked(stocked: Client, server: FakeServer) -> None:
     """Bytes that do not have the release's digest are never handed out."""
     content = json.dumps({"original": [{"sha256": "sha256:" + "a" * 64}]}).encode()
     server.state.manifest = content
-    with pytest.raises(livery.Internal) as caught:
+    with pytest.raises(tabard.Internal) as caught:
         stocked.manifest(INK)
 
     server.state.releases["acme/ink"][0].digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -157,7 +157,7 @@ def test_watch_gives_up(stocked: Client, server: FakeServer) -> None:
 
     with contextlib.closing(stocked.watch(from_seq=1, patience_seconds=0.0)) as records:
         next(records)
-        with pytest.raises(livery.Unavailable) as caught:
+        with pytest.raises(tabard.Unavailable) as caught:
             next(records)
 
     assert caught.value.reason == "WATCH_ENDED"

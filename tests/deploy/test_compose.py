@@ -51,14 +51,14 @@ def test_mounts_and_recipes_exist(name: str) -> None:
 
 def test_one_server_per_profile() -> None:
     """Without a profile the CPU server runs; with `gpu` the other one, under the same name."""
-    servers = {name: SERVICES[name] for name in ("livery", "livery-gpu")}
+    servers = {name: SERVICES[name] for name in ("tabard", "tabard-gpu")}
 
     profiles = [server["profiles"] for server in servers.values()]
 
     assert profiles == [["cpu"], ["gpu"]]
     assert "COMPOSE_PROFILES=cpu" in (DEPLOY / ".env").read_text(encoding="utf-8").splitlines()
     for server in servers.values():
-        assert server["networks"]["default"]["aliases"] == ["livery"]
+        assert server["networks"]["default"]["aliases"] == ["tabard"]
 
 
 def test_prometheus_scrapes_the_server() -> None:
@@ -67,8 +67,8 @@ def test_prometheus_scrapes_the_server() -> None:
 
     targets = [target for config in job["static_configs"] for target in config["targets"]]
 
-    assert targets == ["livery:9464"]
-    assert "127.0.0.1:9464:9464" in SERVICES["livery"]["ports"]
+    assert targets == ["tabard:9464"]
+    assert "127.0.0.1:9464:9464" in SERVICES["tabard"]["ports"]
 
 
 def test_rule_files_are_mounted() -> None:
@@ -79,7 +79,7 @@ def test_rule_files_are_mounted() -> None:
 
 def test_grafana_finds_its_dashboard() -> None:
     """The provider's folder is the one that the dashboard is mounted into."""
-    (provider,) = load("grafana/provisioning/dashboards/livery.yml")["providers"]
+    (provider,) = load("grafana/provisioning/dashboards/tabard.yml")["providers"]
     mounts = {mount.split(":")[1] for mount in SERVICES["grafana"]["volumes"]}
 
     assert provider["options"]["path"] in mounts

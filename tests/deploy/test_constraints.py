@@ -26,7 +26,7 @@ def asked() -> set[str]:
     extras = PROJECT["project"]["optional-dependencies"].values()
     lists = [PROJECT["project"]["dependencies"], PROJECT["build-system"]["requires"], *extras]
     names = {re.split(r"[\[><=!~; ]", line)[0] for group in lists for line in group}
-    return {normalised(name) for name in names} - {"livery"}
+    return {normalised(name) for name in names} - {"tabard"}
 
 
 def test_everything_asked_is_pinned() -> None:

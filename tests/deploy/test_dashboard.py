@@ -11,10 +11,10 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 
-from livery_server.metrics import Metrics
+from tabard_server.metrics import Metrics
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
-DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/livery.json").read_text(encoding="utf-8"))
+DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/tabard.json").read_text(encoding="utf-8"))
 RULES = yaml.safe_load((DEPLOY / "prometheus/rules.yml").read_text(encoding="utf-8"))
 DATASOURCES = yaml.safe_load(
     (DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def values_of(key: str, tree: Any) -> Iterator[str]:
 
 def names_in(queries: Iterator[str]) -> set[str]:
     """Return the metric names that queries speak of; names with a colon are recorded by a rule."""
-    return {name for query in queries for name in re.findall(r"\blivery_\w+(?!:)", query)}
+    return {name for query in queries for name in re.findall(r"\btabard_\w+(?!:)", query)}
 
 
 USED = {
@@ -95,7 +95,7 @@ def test_every_metric_says_what() -> None:
 def test_metric_names_end_in_units() -> None:
     """Counters end in `_total`, times in `_seconds`, sizes in `_bytes`."""
     for name, kind in declared(page()).items():
-        assert name.startswith("livery_")
+        assert name.startswith("tabard_")
         assert (kind == "counter") == name.endswith("_total"), name
         assert not name.endswith(("_ms", "_time", "_mb")), name
 
@@ -131,7 +131,7 @@ def test_channel_moves_are_annotations() -> None:
     """A promotion or rollback is marked on every panel."""
     marks = [mark["expr"] for mark in DASHBOARD["annotations"]["list"] if mark["enable"]]
 
-    assert any("livery_channel_moves_total" in expression for expression in marks)
+    assert any("tabard_channel_moves_total" in expression for expression in marks)
 
 
 def test_alerts_say_what_to_do() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from livery_server.settings import load_settings
+from tabard_server.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER_IMAGES = ("deploy/Dockerfile", "deploy/Dockerfile.cpu")
@@ -75,13 +75,13 @@ def test_base_image_is_pinned(recipe: str) -> None:
 
 @pytest.mark.parametrize("recipe", SERVER_IMAGES)
 def test_settings_are_known_to_server(recipe: str) -> None:
-    """Every LIVERY_ variable of the image is one the server accepts, and they fit together."""
-    pairs = re.findall(r"(LIVERY_\w+)=(\S+)", " ".join(arguments("ENV", last_stage(recipe))))
+    """Every TABARD_ variable of the image is one the server accepts, and they fit together."""
+    pairs = re.findall(r"(TABARD_\w+)=(\S+)", " ".join(arguments("ENV", last_stage(recipe))))
 
     settings = load_settings(environment=dict(pairs))
 
     assert settings.insecure
-    assert settings.registry.startswith("file:///var/lib/livery/")
+    assert settings.registry.startswith("file:///var/lib/tabard/")
     exposed = arguments("EXPOSE", last_stage(recipe))[0].split()
     ports = [address.rpartition(":")[2] for address in (settings.listen, settings.metrics_listen)]
     assert ports == exposed

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from livery import Client
-from livery_server.engine.loading import DEMO_BASE
+from tabard import Client
+from tabard_server.engine.loading import DEMO_BASE
 from tests.bases import make_tiny_base, write_diffusers_lora, write_inversion, write_kohya_lora
 from tests.oracle import Oracle
 
@@ -35,10 +35,10 @@ class RunningServer:
 
 @contextmanager
 def run_server(folder: Path, *, base: Path, **settings: object) -> Iterator[RunningServer]:
-    """Run `python -m livery_server` on a folder's registry for the length of a `with` block."""
+    """Run `python -m tabard_server` on a folder's registry for the length of a `with` block."""
     folder.mkdir(parents=True, exist_ok=True)
     ready, log = folder / f"ready-{time.monotonic_ns()}.json", folder / "server.log"
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("LIVERY_")}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TABARD_")}
     said = {
         "listen": "127.0.0.1:0",
         "metrics_listen": "127.0.0.1:0",
@@ -49,10 +49,10 @@ def run_server(folder: Path, *, base: Path, **settings: object) -> Iterator[Runn
         "ready_file": str(ready),
         **settings,
     }
-    environment |= {f"LIVERY_{name.upper()}": str(value) for name, value in said.items()}
+    environment |= {f"TABARD_{name.upper()}": str(value) for name, value in said.items()}
     with log.open("ab") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-m", "livery_server"], env=environment, stdout=sink, stderr=sink
+            [sys.executable, "-m", "tabard_server"], env=environment, stdout=sink, stderr=sink
         )
     try:
         told = _wait_until_ready(process, ready=ready, log=log)

@@ -12,13 +12,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from livery import (
+from tabard import (
     AlreadyExists,
     Client,
     FailedPrecondition,
     InvalidArgument,
-    LiveryError,
     NotFound,
+    TabardError,
 )
 from tests.e2e.conftest import RunningServer
 
@@ -39,7 +39,7 @@ def _assert_alive(client: Client, server: RunningServer) -> None:
     assert len(client.generate("a red circle", adapters=["bad/style"], **QUICK).images) == 1
 
 
-REQUESTS: Mapping[str, tuple[dict[str, Any], type[LiveryError], str]] = {
+REQUESTS: Mapping[str, tuple[dict[str, Any], type[TabardError], str]] = {
     "unknown adapter": ({"adapters": ["bad/nothing"]}, NotFound, "ADAPTER_NOT_FOUND"),
     "unknown version": ({"adapters": ["bad/style@9.9.9"]}, NotFound, "RELEASE_NOT_FOUND"),
     "unknown channel": ({"adapters": ["bad/style@canary"]}, NotFound, "CHANNEL_NOT_FOUND"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`livery demo` as a user runs it: one command, a sheet of pictures, a proof."""
+"""`tabard demo` as a user runs it: one command, a sheet of pictures, a proof."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ from PIL import Image
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the demo left."""
-    out = tmp_path_factory.mktemp("demo") / "livery-demo"
+    out = tmp_path_factory.mktemp("demo") / "tabard-demo"
     run = subprocess.run(
-        [sys.executable, "-m", "livery", "demo", "--out", str(out)],
+        [sys.executable, "-m", "tabard", "demo", "--out", str(out)],
         check=False,
         capture_output=True,
         text=True,
@@ -60,7 +60,7 @@ def test_sheet_and_png_are_labelled(folder: Path) -> None:
     with Image.open(folder / "contact-sheet.png") as sheet:
         assert min(sheet.size) > 400
     with Image.open(next((folder / "images").glob("two-adapters--*.png"))) as image:
-        told = json.loads(str(image.info["livery"]))
+        told = json.loads(str(image.info["tabard"]))
         assert [worn["digest"][:7] for worn in told["stack"]] == ["sha256:"] * 2
         assert "Steps: " in str(image.info["parameters"])
 
@@ -68,7 +68,7 @@ def test_sheet_and_png_are_labelled(folder: Path) -> None:
 def test_export_writes_files_people_can_use(tmp_path: Path) -> None:
     """`--export` leaves a base that diffusers opens and the adapter files beside it."""
     subprocess.run(
-        [sys.executable, "-m", "livery", "demo", "--export", str(tmp_path / "kit")],
+        [sys.executable, "-m", "tabard", "demo", "--export", str(tmp_path / "kit")],
         check=True,
         capture_output=True,
     )

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import Registry, ReleaseDraft, check
-from livery_registry.export import export_release
-from livery_registry.names import AdapterName
-from livery_registry.semver import Version
-from livery_server.engine import profile_of
+from tabard_registry import Registry, ReleaseDraft, check
+from tabard_registry.export import export_release
+from tabard_registry.names import AdapterName
+from tabard_registry.semver import Version
+from tabard_server.engine import profile_of
 from tests.bases import (
     make_tiny_base,
     write_diffusers_lora,

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livery import Client, GenerateResult
+from tabard import Client, GenerateResult
 from tests.e2e.conftest import DEMO_ADAPTERS, RunningServer
 from tests.oracle import SCHEDULERS, Oracle, Pixels, Worn, largest_difference
 
@@ -187,4 +187,4 @@ def _rows_and_steps(server: RunningServer) -> tuple[float, float]:
     """Rows stepped and forward passes taken so far, from the metrics page."""
     page = urllib.request.urlopen(f"http://{server.metrics_address}/metrics").read().decode()
     values = dict(line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
-    return float(values["livery_batch_rows_sum"]), float(values["livery_batch_rows_count"])
+    return float(values["tabard_batch_rows_sum"]), float(values["tabard_batch_rows_count"])

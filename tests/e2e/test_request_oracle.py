@@ -18,10 +18,10 @@ import pytest
 import torch
 from PIL import Image
 
-from livery import AsyncClient, Client, GenerateResult
-from livery_server.app import serve
-from livery_server.engine.loading import DEMO_BASE
-from livery_server.settings import Settings
+from tabard import AsyncClient, Client, GenerateResult
+from tabard_server.app import serve
+from tabard_server.engine.loading import DEMO_BASE
+from tabard_server.settings import Settings
 from tests.bases import make_tiny_base
 from tests.oracle import Oracle, Pixels, largest_difference
 

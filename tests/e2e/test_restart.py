@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from livery import Client
+from tabard import Client
 from tests.e2e.conftest import run_server
 
 

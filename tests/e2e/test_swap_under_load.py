@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livery import Client, GenerateResult, LiveryError
+from tabard import Client, GenerateResult, TabardError
 from tests.e2e.conftest import RunningServer
 from tests.oracle import Oracle, Pixels, Worn, largest_difference
 
@@ -28,7 +28,7 @@ class Traffic:
 
     name: str
     results: list[tuple[int, GenerateResult]] = field(default_factory=list)
-    failures: list[LiveryError] = field(default_factory=list)
+    failures: list[TabardError] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
 
     def wait_for(self, more: int) -> None:
@@ -124,7 +124,7 @@ def _call(client: Client, traffic: Traffic, number: int) -> None:
                 width=SIZE,
                 height=SIZE,
             )
-        except LiveryError as error:
+        except TabardError as error:
             traffic.failures.append(error)
             traffic.stop.set()
             return
@@ -134,7 +134,7 @@ def _call(client: Client, traffic: Traffic, number: int) -> None:
 def _digest(result: GenerateResult) -> str:
     """The digest that the image itself records, which must be the one the job was admitted with."""
     image = result.images[0]
-    recorded = json.loads(str(image.pil.info["livery"]))["stack"][0]["digest"]
+    recorded = json.loads(str(image.pil.info["tabard"]))["stack"][0]["digest"]
     assert recorded == result.worn[0].digest == image.provenance["stack"][0]["digest"]
     return str(recorded)
 

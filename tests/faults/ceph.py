@@ -27,7 +27,7 @@ class Ceph:
         told = self._run("start")
         lines = (line.removeprefix("export ") for line in told.splitlines())
         found = dict(line.split("=", 1) for line in lines if "=" in line)
-        endpoint = {"AWS_ENDPOINT_URL_S3": found["LIVERY_TEST_S3"]}
+        endpoint = {"AWS_ENDPOINT_URL_S3": found["TABARD_TEST_S3"]}
         self.environment = {**found, **endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
 
     def kill(self, daemon: str) -> None:
@@ -41,12 +41,12 @@ class Ceph:
             aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
             region_name=self.environment["AWS_DEFAULT_REGION"],
         ).client("s3", endpoint_url=self.environment["AWS_ENDPOINT_URL_S3"])
-        name = f"livery-{secrets.token_hex(8)}"
+        name = f"tabard-{secrets.token_hex(8)}"
         client.create_bucket(Bucket=name)
         return f"s3://{name}/registry"
 
     def _run(self, *arguments: str) -> str:
-        environment = {**os.environ, "LIVERY_CEPH_FOLDER": str(self._folder)}
+        environment = {**os.environ, "TABARD_CEPH_FOLDER": str(self._folder)}
         done = subprocess.run(
             [str(SCRIPT), *arguments], env=environment, capture_output=True, text=True, check=False
         )
@@ -58,7 +58,7 @@ class Ceph:
 def started_ceph() -> Iterator[Ceph]:
     """Start a store of one's own; stopped and removed afterwards."""
     # Sockets lie in the folder, and their names have a limit: not below pytest's long paths.
-    folder = Path(tempfile.mkdtemp(prefix="livery-ceph-"))
+    folder = Path(tempfile.mkdtemp(prefix="tabard-ceph-"))
     ceph = Ceph(folder)
     try:
         ceph.start()

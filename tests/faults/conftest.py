@@ -13,5 +13,5 @@ __all__ = ["s3_endpoint", "s3_environment", "s3_url"]
 @pytest.fixture(scope="session")
 def real_store() -> None:
     """Refuse to pretend: moto has neither locks nor durability."""
-    if not os.environ.get("LIVERY_TEST_S3"):
-        pytest.fail("LIVERY_TEST_S3 names no S3 store: start one with tests/ceph, then name it")
+    if not os.environ.get("TABARD_TEST_S3"):
+        pytest.fail("TABARD_TEST_S3 names no S3 store: start one with tests/ceph, then name it")

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from livery_registry import Digest, Registry, read_canonical
+from tabard_registry import Digest, Registry, read_canonical
 
 ROOT = Path(__file__).parents[2]
 

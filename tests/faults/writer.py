@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from livery_registry import Published, Registry, RegistryError, StoreUnavailable
+from tabard_registry import Published, Registry, RegistryError, StoreUnavailable
 from tests.registry.fakes import publish
 
 PAUSE_SECONDS = 0.1

@@ -66,7 +66,7 @@ def _chunks(seeds: range, jobs: int) -> Iterator[Tally]:
 
 def _replay(seed: int, *, keep: Path | None) -> int:
     case = make_case(seed)
-    with tempfile.TemporaryDirectory(prefix="livery-fuzz-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tabard-fuzz-") as folder:
         where = keep or Path(folder)
         where.mkdir(parents=True, exist_ok=True)
         try:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from livery_registry import check
+from tabard_registry import check
 from tests.fuzz.document import assemble, to_text
 from tests.fuzz.memory import bounded, peak_bytes
 from tests.fuzz.seeds import PROFILE, SEEDS

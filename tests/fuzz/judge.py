@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livery_registry import Checked, check
-from livery_registry.canonical import write_canonical
-from livery_registry.report import Problem, Report
+from tabard_registry import Checked, check
+from tabard_registry.canonical import write_canonical
+from tabard_registry.report import Problem, Report
 from tests.fuzz.case import Case
 from tests.fuzz.document import decode
 from tests.fuzz.formulas import change_of

@@ -16,7 +16,7 @@ from tests.fuzz.tally import Tally
 def run_chunk(seeds: Iterable[int]) -> Tally:
     """Check the files of some seeds."""
     tally = Tally()
-    with tempfile.TemporaryDirectory(prefix="livery-fuzz-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tabard-fuzz-") as folder:
         for seed in seeds:
             case = make_case(seed)
             try:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from livery_registry import BaseProfile
+from tabard_registry import BaseProfile
 from tests.fuzz.document import Document, Tensor, encode
 from tests.registry.fakes import sd_profile
 

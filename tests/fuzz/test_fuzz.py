@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from livery_registry.intake import header
+from tabard_registry.intake import header
 from tests.fuzz.byte_changes import BYTE_CHANGES
 from tests.fuzz.case import bend, make_case, sound_case
 from tests.fuzz.header_changes import HEADER_CHANGES

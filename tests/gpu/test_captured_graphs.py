@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from livery_server.adapters.packed import HostAdapter, PackedLayer, lay_out
-from livery_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
+from tabard_server.adapters.packed import HostAdapter, PackedLayer, lay_out
+from tabard_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
 from tests.bases import make_tiny_base
 
 pytestmark = pytest.mark.gpu

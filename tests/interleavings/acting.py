@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from livery import LiveryError
-from livery.releases import ChannelMove, Release
+from tabard import TabardError
+from tabard.releases import ChannelMove, Release
 from tests.interleavings.model import CHANNELS, Item, Line, Model
 from tests.interleavings.script import Act
 from tests.interleavings.stage import Stage
@@ -121,7 +121,7 @@ class Director:
         target = self._model.target_of_rollback(line, channel=act.channel)
         try:
             move = await self._stage.client.rollback(line.name, channel=act.channel, reason="test")
-        except LiveryError as error:
+        except TabardError as error:
             self._tally.count(f"act refused: {error.reason}")
             is_right = target is None and error.reason == "NOTHING_TO_ROLL_BACK"
             return "" if is_right else f"{error.reason}: {error}"
@@ -163,7 +163,7 @@ class Director:
         refusal = self._refusal(item)
         try:
             answer = await asked
-        except LiveryError as error:
+        except TabardError as error:
             self._tally.count(f"act refused: {error.reason}")
             # An empty complaint: it was rightly refused, and nothing has happened.
             is_right = error.reason == refusal or error.reason in ALWAYS_ALLOWED

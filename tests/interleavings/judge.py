@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from livery_server.adapters.packed import HostAdapter
-from livery_server.engine import EngineError, EngineSettings, RowSpec, load_engine
-from livery_server.engine_port import Pixels
+from tabard_server.adapters.packed import HostAdapter
+from tabard_server.engine import EngineError, EngineSettings, RowSpec, load_engine
+from tabard_server.engine_port import Pixels
 from tests.interleavings.model import Item, Stack
 from tests.interleavings.script import Draw
 from tests.interleavings.wardrobe import SLOT_RANKS

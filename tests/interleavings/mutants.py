@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Livery with one rule taken out: mistakes that others made, and that the players must see.
+"""Tabard with one rule taken out: mistakes that others made, and that the players must see.
 
 A mutant is code that replaces the real one for the time of a `with`. Those of the engine work on
 the server's thread only, so that the judge keeps to the rules.
@@ -16,19 +16,19 @@ from unittest.mock import patch
 
 import torch
 
-from livery_registry import AdapterRef, RegistryError, State
-from livery_server.adapters.packed import HostAdapter
-from livery_server.corridor import Corridor
-from livery_server.engine import binding, engine, slots
-from livery_server.engine.row import RowSpec
-from livery_server.engine.shelf import SamplerShelf
-from livery_server.engine.slots import Slot, SlotTable
-from livery_server.job import Worn
-from livery_server.roster import Roster
-from livery_server.run import JobRun
-from livery_server.scheduler.snapshot import RowKey, Snapshot
+from tabard_registry import AdapterRef, RegistryError, State
+from tabard_server.adapters.packed import HostAdapter
+from tabard_server.corridor import Corridor
+from tabard_server.engine import binding, engine, slots
+from tabard_server.engine.row import RowSpec
+from tabard_server.engine.shelf import SamplerShelf
+from tabard_server.engine.slots import Slot, SlotTable
+from tabard_server.job import Worn
+from tabard_server.roster import Roster
+from tabard_server.run import JobRun
+from tabard_server.scheduler.snapshot import RowKey, Snapshot
 
-ENGINE_THREAD = "livery-engine"
+ENGINE_THREAD = "tabard-engine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ import asyncio
 import contextlib
 from dataclasses import dataclass, field
 
-from livery import AsyncClient, LiveryError
-from livery.result import Accepted, Done, GeneratedImage
+from tabard import AsyncClient, TabardError
+from tabard.result import Accepted, Done, GeneratedImage
 from tests.interleavings.script import Draw
 
 PATIENCE_SECONDS = 120.0
@@ -41,7 +41,7 @@ class Told:
     images: list[GeneratedImage] = field(default_factory=list)
     is_done: bool = False
     has_left: bool = False
-    error: LiveryError | None = None
+    error: TabardError | None = None
 
 
 async def play(client: AsyncClient, drawn: Draw, *, number: int, seq: int) -> Told:
@@ -55,7 +55,7 @@ async def play(client: AsyncClient, drawn: Draw, *, number: int, seq: int) -> To
             await _listen(client, told)
     except TimeoutError:
         told.has_left = True
-    except LiveryError as error:
+    except TabardError as error:
         told.error = error
     return told
 

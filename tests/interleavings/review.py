@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import Executor
 
-from livery.result import Accepted, GeneratedImage
+from tabard.result import Accepted, GeneratedImage
 from tests.interleavings.judge import Judge
 from tests.interleavings.model import Item, Model, Stack
 from tests.interleavings.players import Told
@@ -110,7 +110,7 @@ def _pins(told: Told, accepted: Accepted, *, stack: Stack) -> Iterator[str]:
 def _names(image: GeneratedImage, accepted: Accepted) -> Iterator[str]:
     """Compare what the file and the message name with what was pinned at admission."""
     pinned = [(worn.digest, worn.weight) for worn in accepted.worn]
-    inside = json.loads(image.pil.text["livery"])  # type: ignore[attr-defined]
+    inside = json.loads(image.pil.text["tabard"])  # type: ignore[attr-defined]
     for where, document in (("message", image.provenance), ("file", inside)):
         named = [(worn["digest"], worn["weight"]) for worn in document["stack"]]
         if named != pinned:

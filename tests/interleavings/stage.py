@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from livery import AsyncClient
-from livery_registry import Registry
-from livery_server.adapters.loading import ReleaseLoader
-from livery_server.app import App, Parts
-from livery_server.engine import Engine, EngineSettings, load_engine
-from livery_server.limits import Limits
-from livery_server.settings import Settings
+from tabard import AsyncClient
+from tabard_registry import Registry
+from tabard_server.adapters.loading import ReleaseLoader
+from tabard_server.app import App, Parts
+from tabard_server.engine import Engine, EngineSettings, load_engine
+from tabard_server.limits import Limits
+from tabard_server.settings import Settings
 from tests.interleavings.wardrobe import SLOT_RANKS
 
 HOST_BYTES = 1_200_000

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from livery_registry.doctor.race import CONTESTANTS
-from livery_registry.errors import StoreUnavailable
-from livery_registry.store import Outcome, StoredObject
-from livery_registry.store.probe import ExpiryRule, Versioning
+from tabard_registry.doctor.race import CONTESTANTS
+from tabard_registry.errors import StoreUnavailable
+from tabard_registry.store import Outcome, StoredObject
+from tabard_registry.store.probe import ExpiryRule, Versioning
 from tests.registry.fakes import MemoryStore
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import Registry
+from tabard_registry import Registry
 from tests.registry.fakes import counted_ids, fixed_clock
 
 

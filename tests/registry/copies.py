@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import Registry
-from livery_registry.collection import collect
-from livery_registry.errors import (
+from tabard_registry import Registry
+from tabard_registry.collection import collect
+from tabard_registry.errors import (
     StoreUnavailable,
 )
-from livery_registry.fsck import check_registry, content_digest
-from livery_registry.store import Outcome, Store
-from livery_registry.store.folder import FolderStore
-from livery_registry.transfer import Transferred, export_registry, import_registry
+from tabard_registry.fsck import check_registry, content_digest
+from tabard_registry.store import Outcome, Store
+from tabard_registry.store.folder import FolderStore
+from tabard_registry.transfer import Transferred, export_registry, import_registry
 from tests.registry.fakes import (
     MemoryStore,
     counted_ids,

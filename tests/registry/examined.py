@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import Registry
-from livery_registry.blobs import blob_key
-from livery_registry.collection import collect
-from livery_registry.errors import StoreUnavailable
-from livery_registry.findings import Finding, FsckReport
-from livery_registry.fsck import check_registry
+from tabard_registry import Registry
+from tabard_registry.blobs import blob_key
+from tabard_registry.collection import collect
+from tabard_registry.errors import StoreUnavailable
+from tabard_registry.findings import Finding, FsckReport
+from tabard_registry.fsck import check_registry
 from tests.registry.fakes import (
     MemoryStore,
     counted_ids,

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 from safetensors.numpy import save_file
 
-from livery_registry import (
+from tabard_registry import (
     AdapterName,
     AdapterRef,
     BaseProfile,
@@ -28,8 +28,8 @@ from livery_registry import (
     check,
     sha256_bytes,
 )
-from livery_registry.errors import CorruptRegistry, NotFound
-from livery_registry.store import Outcome, StoredObject
+from tabard_registry.errors import CorruptRegistry, NotFound
+from tabard_registry.store import Outcome, StoredObject
 
 NAME = AdapterName("acme", "ink")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import (
+from tabard_registry import (
     AdapterName,
     Digest,
     Published,
@@ -15,12 +15,12 @@ from livery_registry import (
     Version,
     check,
 )
-from livery_registry.collection import (
+from tabard_registry.collection import (
     Collected,
     collect,
 )
-from livery_registry.errors import StoreUnavailable
-from livery_registry.storing import store_release
+from tabard_registry.errors import StoreUnavailable
+from tabard_registry.storing import store_release
 from tests.registry.fakes import (
     MemoryStore,
     counted_ids,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from livery_registry.index import Index
+from tabard_registry.index import Index
 from tests.registry.spoken import FakeJournal, history_by_scan, said_publication
 from tests.registry.test_fold_properties import EMPTY, LINES, act
 

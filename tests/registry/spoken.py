@@ -14,13 +14,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from livery_registry import AdapterName, Manifest, Member, State, Version
-from livery_registry.chronicle import history_of, time_text
-from livery_registry.fold import fold
-from livery_registry.history import HistoryEntry
-from livery_registry.records import AppliedRecord
-from livery_registry.release import Adapter, summarise
-from livery_registry.trust import Key
+from tabard_registry import AdapterName, Manifest, Member, State, Version
+from tabard_registry.chronicle import history_of, time_text
+from tabard_registry.fold import fold
+from tabard_registry.history import HistoryEntry
+from tabard_registry.records import AppliedRecord
+from tabard_registry.release import Adapter, summarise
+from tabard_registry.trust import Key
 from tests.registry.test_fold_properties import (
     DIGESTS,
     EMPTY,

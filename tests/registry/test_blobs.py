@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry.blobs import Blobs, blob_key
-from livery_registry.digest import Digest, sha256_bytes
-from livery_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
-from livery_registry.store.folder import FolderStore
+from tabard_registry.blobs import Blobs, blob_key
+from tabard_registry.digest import Digest, sha256_bytes
+from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
+from tabard_registry.store.folder import FolderStore
 from tests.registry.fakes import MemoryStore
 
 CONTENT = bytes(range(256)) * 40

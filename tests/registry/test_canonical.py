@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from livery_registry import (
+from tabard_registry import (
     Manifest,
     ReleaseDraft,
     Version,
@@ -16,8 +16,8 @@ from livery_registry import (
     sha256_file,
     write_canonical,
 )
-from livery_registry.assembly import assemble_manifest
-from livery_registry.errors import CorruptRegistry, InvalidField
+from tabard_registry.assembly import assemble_manifest
+from tabard_registry.errors import CorruptRegistry, InvalidField
 from tests.registry.fakes import (
     NAME,
     kohya_name,

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import (
+from tabard_registry import (
     ABSENT,
     AdapterRef,
     Registry,
     Version,
 )
-from livery_registry.errors import (
+from tabard_registry.errors import (
     InvalidField,
     NotFound,
     PreconditionFailed,

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livery_registry import AdapterName, Registry, State, Version
-from livery_registry.checkpoint import Checkpoints, files
-from livery_registry.errors import CorruptRegistry
-from livery_registry.fold import fold
+from tabard_registry import AdapterName, Registry, State, Version
+from tabard_registry.checkpoint import Checkpoints, files
+from tabard_registry.errors import CorruptRegistry
+from tabard_registry.fold import fold
 from tests.registry.fakes import (
     NAME,
     MemoryStore,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import AdapterName, Registry
-from livery_registry.errors import NotFound
-from livery_registry.history import HistoryEntry
+from tabard_registry import AdapterName, Registry
+from tabard_registry.errors import NotFound
+from tabard_registry.history import HistoryEntry
 from tests.registry.fakes import NAME, counted_ids, fixed_clock, promote, publish, ref
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 MOVER = """
 import sys
 from pathlib import Path
-from livery_registry import AdapterRef, Registry
+from tabard_registry import AdapterRef, Registry
 url, cache, channel, moves = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 registry = Registry.open(url, cache=cache)
 for number in range(moves):

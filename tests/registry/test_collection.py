@@ -5,20 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import (
+from tabard_registry import (
     Digest,
     Registry,
 )
-from livery_registry.blobs import blob_key
-from livery_registry.collection import (
+from tabard_registry.blobs import blob_key
+from tabard_registry.collection import (
     CHECKPOINTS_KEPT,
     KEYS_NAMED_MAX,
     MIN_AGE_SECONDS,
     collect,
 )
-from livery_registry.errors import InvalidField
-from livery_registry.inventory import Needs, current_key, read_blob_key
-from livery_registry.state import State
+from tabard_registry.errors import InvalidField
+from tabard_registry.inventory import Needs, current_key, read_blob_key
+from tabard_registry.state import State
 from tests.registry.fakes import (
     publish,
     ref,
@@ -133,7 +133,7 @@ def test_many_digests_take_many_records(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A record condemns a bounded number of digests, and a report names a bounded number."""
-    monkeypatch.setattr("livery_registry.collection.DIGESTS_PER_COLLECTION_MAX", 60)
+    monkeypatch.setattr("tabard_registry.collection.DIGESTS_PER_COLLECTION_MAX", 60)
     registry = opened(bucket)
     for number in range(KEYS_NAMED_MAX + 50):
         registry.blobs.put_bytes(b"garbage %d" % number)

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import (
+from tabard_registry import (
     Published,
     Registry,
     Wish,
     acts,
     sha256_file,
 )
-from livery_registry.blobs import blob_key
-from livery_registry.collection import (
+from tabard_registry.blobs import blob_key
+from tabard_registry.collection import (
     MIN_AGE_SECONDS,
 )
-from livery_registry.errors import PreconditionFailed, StoreUnavailable
-from livery_registry.inventory import read_blob_key
+from tabard_registry.errors import PreconditionFailed, StoreUnavailable
+from tabard_registry.inventory import read_blob_key
 from tests.registry.fakes import (
     publish,
     ref,

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry.digest import Hashing, sha256_bytes, sha256_file
+from tabard_registry.digest import Hashing, sha256_bytes, sha256_file
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) + 1, 3_000_000])

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry.doctor import Check, Diagnosis, examine, require_safe
-from livery_registry.errors import UnusableRegistry
-from livery_registry.store import Store
-from livery_registry.store.folder import FolderStore
-from livery_registry.store.probe import ExpiryRule, Versioning
-from livery_registry.store.s3 import S3Store
+from tabard_registry.doctor import Check, Diagnosis, examine, require_safe
+from tabard_registry.errors import UnusableRegistry
+from tabard_registry.store import Store
+from tabard_registry.store.folder import FolderStore
+from tabard_registry.store.probe import ExpiryRule, Versioning
+from tabard_registry.store.s3 import S3Store
 from tests.registry.ailing_stores import (
     NOW,
     Bucket,
@@ -109,7 +109,7 @@ def test_unsafe_store_is_refused(store: type[MemoryStore], name: str, told: str)
         require_safe(store())
     assert caught.value.reason == "UNSAFE_STORE"
     assert "--single-writer" in caught.value.hint
-    assert "LIVERY_SINGLE_WRITER=true" in caught.value.hint
+    assert "TABARD_SINGLE_WRITER=true" in caught.value.hint
 
 
 def test_sequential_checks_do_not_see_the_race() -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livery_registry import BaseProfile, Canonical, Checked, Registry, ReleaseDraft, check
-from livery_registry.canonical import read_canonical, write_canonical
-from livery_registry.errors import PreconditionFailed
-from livery_registry.export import FORMATS, ExportedFile, export_release
-from livery_registry.exports.tensors import alpha_of
-from livery_registry.names import AdapterName, AdapterRef
-from livery_registry.release import Release
-from livery_registry.semver import Version
+from tabard_registry import BaseProfile, Canonical, Checked, Registry, ReleaseDraft, check
+from tabard_registry.canonical import read_canonical, write_canonical
+from tabard_registry.errors import PreconditionFailed
+from tabard_registry.export import FORMATS, ExportedFile, export_release
+from tabard_registry.exports.tensors import alpha_of
+from tabard_registry.names import AdapterName, AdapterRef
+from tabard_registry.release import Release
+from tabard_registry.semver import Version
 from tests.registry.fakes import (
     NAME,
     Tensors,

@@ -4,11 +4,11 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livery_registry import AdapterName, Record, State, Version, sha256_bytes
-from livery_registry.fold import empty_state, fold
-from livery_registry.meaning import MEANINGS, ROLLBACK_DEPTH_MAX
-from livery_registry.records import Action, AppliedRecord
-from livery_registry.release import summarise
+from tabard_registry import AdapterName, Record, State, Version, sha256_bytes
+from tabard_registry.fold import empty_state, fold
+from tabard_registry.meaning import MEANINGS, ROLLBACK_DEPTH_MAX
+from tabard_registry.records import Action, AppliedRecord
+from tabard_registry.release import summarise
 from tests.registry.fakes import NAME, small_manifest
 from tests.registry.test_records import json_values
 
@@ -197,7 +197,7 @@ def test_request_acts_once() -> None:
 
 
 def test_newer_action_stays_visible() -> None:
-    """An action of a newer Livery is a no-op with its name."""
+    """An action of a newer Tabard is a no-op with its name."""
     _, applied = run(Action(type="embroider", adapter=str(NAME)))
 
     assert "embroider" in applied[0].effects[0].note

@@ -10,13 +10,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livery_registry import AdapterName, Record, State, sha256_bytes
-from livery_registry.checkpoint import Checkpoints
-from livery_registry.digest import Digest
-from livery_registry.errors import CorruptRegistry, UnusableRegistry
-from livery_registry.fold import effects_of, empty_state, fold
-from livery_registry.records import ACTIONS_MAX, AppliedRecord
-from livery_registry.release import summarise
+from tabard_registry import AdapterName, Record, State, sha256_bytes
+from tabard_registry.checkpoint import Checkpoints
+from tabard_registry.digest import Digest
+from tabard_registry.errors import CorruptRegistry, UnusableRegistry
+from tabard_registry.fold import effects_of, empty_state, fold
+from tabard_registry.records import ACTIONS_MAX, AppliedRecord
+from tabard_registry.release import summarise
 from tests.registry.fakes import MemoryStore, small_manifest
 from tests.simulation.portrait import portrait
 

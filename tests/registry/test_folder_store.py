@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
-from livery_registry.store import Outcome
-from livery_registry.store.folder import TEMP_AGE_SECONDS_MAX, FolderStore
+from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
+from tabard_registry.store import Outcome
+from tabard_registry.store.folder import TEMP_AGE_SECONDS_MAX, FolderStore
 
 
 def test_create_makes_an_object_once(tmp_path: Path) -> None:

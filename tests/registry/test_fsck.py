@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import Registry, Wish, acts, sha256_bytes
-from livery_registry.errors import UnusableRegistry
-from livery_registry.findings import FINDINGS_MAX, Findings
-from livery_registry.fsck import check_registry, content_digest
-from livery_registry.history import HistoryEntry
-from livery_registry.log import slot_key
-from livery_registry.records import Record
+from tabard_registry import Registry, Wish, acts, sha256_bytes
+from tabard_registry.errors import UnusableRegistry
+from tabard_registry.findings import FINDINGS_MAX, Findings
+from tabard_registry.fsck import check_registry, content_digest
+from tabard_registry.history import HistoryEntry
+from tabard_registry.log import slot_key
+from tabard_registry.records import Record
 from tests.registry.examined import (
     checkpoint_of,
     examined,
@@ -201,7 +201,7 @@ def test_useless_hint_is_named(store: MemoryStore) -> None:
 
 
 def test_newer_records_are_named(store: MemoryStore) -> None:
-    """A record of a newer Livery stops the fold there; the report says so."""
+    """A record of a newer Tabard stops the fold there; the report says so."""
     store.held[slot_key(10)] = store.held[slot_key(10)].replace(b'"v":1', b'"v":2')
 
     with pytest.raises(UnusableRegistry, match="newer"):

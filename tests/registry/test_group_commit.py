@@ -8,17 +8,17 @@ from dataclasses import replace
 
 import pytest
 
-from livery_registry import acts
-from livery_registry.errors import AlreadyExists, RegistryError
-from livery_registry.fold import empty_state, fold
-from livery_registry.group import Petition, Wish, plan_group
-from livery_registry.journal import Journal
-from livery_registry.log import Log, LogLimits
-from livery_registry.place import open_place
-from livery_registry.records import ACTIONS_MAX, RECORD_BYTES_MAX, Record
-from livery_registry.registry import Registry
-from livery_registry.state import State
-from livery_registry.store import Outcome
+from tabard_registry import acts
+from tabard_registry.errors import AlreadyExists, RegistryError
+from tabard_registry.fold import empty_state, fold
+from tabard_registry.group import Petition, Wish, plan_group
+from tabard_registry.journal import Journal
+from tabard_registry.log import Log, LogLimits
+from tabard_registry.place import open_place
+from tabard_registry.records import ACTIONS_MAX, RECORD_BYTES_MAX, Record
+from tabard_registry.registry import Registry
+from tabard_registry.state import State
+from tabard_registry.store import Outcome
 from tests.registry.fakes import MemoryStore, counted_ids, fixed_clock, ref, small_manifest
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livery_registry import AdapterName
-from livery_registry.index import words
+from tabard_registry import AdapterName
+from tabard_registry.index import words
 from tests.registry.indexed import INK, LOG, index_of, names, whole_history
 from tests.registry.spoken import (
     FakeJournal,

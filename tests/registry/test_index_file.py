@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from livery_registry.errors import StoreUnavailable
-from livery_registry.index import Index, files
-from livery_registry.index.index import GAP_RECORDS_MAX
+from tabard_registry.errors import StoreUnavailable
+from tabard_registry.index import Index, files
+from tabard_registry.index.index import GAP_RECORDS_MAX
 from tests.registry.indexed import LOG, OIL, assert_fresh, index_of, names, whole_history
 from tests.registry.spoken import FakeJournal, history_by_scan
 from tests.registry.test_fold_properties import EMPTY, act

@@ -12,15 +12,15 @@ from collections.abc import Callable
 
 import pytest
 
-from livery_registry import acts
-from livery_registry.errors import CorruptRegistry, StoreUnavailable
-from livery_registry.fold import empty_state
-from livery_registry.group import Wish
-from livery_registry.journal import Journal
-from livery_registry.log import Log, LogLimits, slot_key
-from livery_registry.place import open_place
-from livery_registry.state import State
-from livery_registry.store import Outcome
+from tabard_registry import acts
+from tabard_registry.errors import CorruptRegistry, StoreUnavailable
+from tabard_registry.fold import empty_state
+from tabard_registry.group import Wish
+from tabard_registry.journal import Journal
+from tabard_registry.log import Log, LogLimits, slot_key
+from tabard_registry.place import open_place
+from tabard_registry.state import State
+from tabard_registry.store import Outcome
 from tests.registry.fakes import (
     NAME,
     MemoryStore,

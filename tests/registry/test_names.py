@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livery_registry import AdapterName, AdapterRef, ByChannel, ByDigest, ByVersion, Version
-from livery_registry.errors import InvalidName
-from livery_registry.names import WEIGHT_ABS_MAX
+from tabard_registry import AdapterName, AdapterRef, ByChannel, ByDigest, ByVersion, Version
+from tabard_registry.errors import InvalidName
+from tabard_registry.names import WEIGHT_ABS_MAX
 
 segments = st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,20}[a-z0-9])?", fullmatch=True)
 versions = st.builds(

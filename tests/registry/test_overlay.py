@@ -7,10 +7,10 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livery_registry import Adapter, AdapterName, overlay
-from livery_registry.checkpoint.codec import lines_of
-from livery_registry.checkpoint.packed import PackedLines
-from livery_registry.overlay import Overlay
+from tabard_registry import Adapter, AdapterName, overlay
+from tabard_registry.checkpoint.codec import lines_of
+from tabard_registry.checkpoint.packed import PackedLines
+from tabard_registry.overlay import Overlay
 
 NAMES = [AdapterName("acme", f"a{number}") for number in range(12)]
 names = st.sampled_from(NAMES)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import Registry, sha256_bytes
-from livery_registry.errors import CorruptRegistry, UnusableRegistry
-from livery_registry.place import open_place, open_store, refuse_strangers
+from tabard_registry import Registry, sha256_bytes
+from tabard_registry.errors import CorruptRegistry, UnusableRegistry
+from tabard_registry.place import open_place, open_store, refuse_strangers
 from tests.registry.fakes import MemoryStore, counted_ids, publish
 from tests.s3 import s3_endpoint, s3_environment, s3_url
 
@@ -42,8 +42,8 @@ def test_missing_registry_is_not_made(tmp_path: Path) -> None:
 
 
 def test_newer_protocol_is_refused(tmp_path: Path) -> None:
-    """A registry of a newer Livery is left alone."""
-    content = b'{"format":"livery-registry","protocol":2,"registry":"x"}'
+    """A registry of a newer Tabard is left alone."""
+    content = b'{"format":"tabard-registry","protocol":2,"registry":"x"}'
     (tmp_path / "format.json").write_bytes(content)
 
     with pytest.raises(UnusableRegistry) as caught:
@@ -83,21 +83,21 @@ def test_unknown_scheme_is_refused() -> None:
 
 def test_store_follows_the_scheme(s3_environment: None) -> None:
     """An address chooses the store; a bucket keeps its prefix."""
-    assert open_store("/srv/livery").url == "file:///srv/livery"
+    assert open_store("/srv/tabard").url == "file:///srv/tabard"
     assert open_store("s3://bucket/team/styles/").url == "s3://bucket/team/styles"
     assert open_store("s3://bucket", single_writer=True).url == "s3://bucket"
 
 
 def test_missing_boto3_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra, a bucket's address says what to install."""
-    for name in [name for name in sys.modules if name.startswith("livery_registry.store.s3")]:
+    for name in [name for name in sys.modules if name.startswith("tabard_registry.store.s3")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "boto3", None)
 
     with pytest.raises(UnusableRegistry, match="boto3") as caught:
         open_store("s3://bucket")
 
-    assert caught.value.hint == "pip install 'livery[registry]'"
+    assert caught.value.hint == "pip install 'tabard[registry]'"
 
 
 @pytest.mark.parametrize("name", ["checkpoint/1", "hint.json", "log/1"])

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from livery_registry import State, Version, Wish, acts, sha256_bytes
-from livery_registry.blobs import blob_key
-from livery_registry.collection import collect
-from livery_registry.errors import StoreUnavailable
-from livery_registry.fsck import check_registry
-from livery_registry.log import slot_key
-from livery_registry.release import summarise
+from tabard_registry import State, Version, Wish, acts, sha256_bytes
+from tabard_registry.blobs import blob_key
+from tabard_registry.collection import collect
+from tabard_registry.errors import StoreUnavailable
+from tabard_registry.fsck import check_registry
+from tabard_registry.log import slot_key
+from tabard_registry.release import summarise
 from tests.registry.examined import (
     blob_of,
     dies,

@@ -8,8 +8,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from livery_registry import Registry, sha256_file
-from livery_registry.store.folder import FolderStore
+from tabard_registry import Registry, sha256_file
+from tabard_registry.store.folder import FolderStore
 from tests.registry.fakes import NAME
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ KILLS = 4
 WRITER = """
 import sys
 from pathlib import Path
-from livery_registry import Registry
+from tabard_registry import Registry
 from tests.registry.fakes import publish
 url, folder, number, count = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 registry = Registry.open(url)
@@ -31,7 +31,7 @@ for i in range(count):
 HALF_PUTTER = """
 import sys, time
 from pathlib import Path
-from livery_registry.store.folder import FolderStore
+from tabard_registry.store.folder import FolderStore
 def chunks():
     yield b"first half"
     print("half", flush=True)

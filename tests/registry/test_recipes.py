@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import AdapterName, AdapterRef, Registry, ReleaseDraft, State, Version
-from livery_registry.errors import InvalidField, PreconditionFailed, RegistryError
-from livery_registry.fold import empty_state, fold
+from tabard_registry import AdapterName, AdapterRef, Registry, ReleaseDraft, State, Version
+from tabard_registry.errors import InvalidField, PreconditionFailed, RegistryError
+from tabard_registry.fold import empty_state, fold
 from tests.registry.fakes import promote, publish, ref
 
 POSTER = AdapterName("acme", "poster")

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livery_registry import Record, sha256_bytes
-from livery_registry.errors import CorruptRegistry, InvalidField, RegistryError
-from livery_registry.records import Action
+from tabard_registry import Record, sha256_bytes
+from tabard_registry.errors import CorruptRegistry, InvalidField, RegistryError
+from tabard_registry.records import Action
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

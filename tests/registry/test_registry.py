@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-import livery_registry
-import livery_registry.errors
-from livery_registry import (
+import tabard_registry
+import tabard_registry.errors
+from tabard_registry import (
     AdapterName,
     AdapterRef,
     Registry,
@@ -16,7 +16,7 @@ from livery_registry import (
     read_canonical,
     sha256_file,
 )
-from livery_registry.errors import (
+from tabard_registry.errors import (
     AlreadyExists,
     CorruptRegistry,
     IntakeRefused,
@@ -289,9 +289,9 @@ def test_threads_share_one_registry(registry: Registry, tmp_path: Path) -> None:
 
 def test_public_names_are_exported() -> None:
     """Every name that the package promises is there, and so is every error."""
-    assert all(hasattr(livery_registry, name) for name in livery_registry.__all__)
-    errors = {name for name, value in vars(livery_registry.errors).items() if _is_error(value)}
-    assert errors <= set(livery_registry.__all__)
+    assert all(hasattr(tabard_registry, name) for name in tabard_registry.__all__)
+    errors = {name for name, value in vars(tabard_registry.errors).items() if _is_error(value)}
+    assert errors <= set(tabard_registry.__all__)
 
 
 def _is_error(value: object) -> bool:

@@ -2,8 +2,8 @@
 import pytest
 from hypothesis import given
 
-from livery_registry import Version
-from livery_registry.errors import InvalidName
+from tabard_registry import Version
+from tabard_registry.errors import InvalidName
 from tests.registry.test_names import versions
 
 ORDERED = [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import (
+from tabard_registry import (
     AdapterName,
     AdapterRef,
     Registry,
@@ -16,9 +16,9 @@ from livery_registry import (
     Version,
     check,
 )
-from livery_registry.errors import PreconditionFailed
-from livery_registry.servable import check_servable
-from livery_registry.signing import (
+from tabard_registry.errors import PreconditionFailed
+from tabard_registry.servable import check_servable
+from tabard_registry.signing import (
     Verifier,
     new_key_pair,
     set_policy,

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from livery_registry import Key, Registry, Release, Wish, acts, sha256_bytes
-from livery_registry.errors import InvalidField, InvalidName, NotFound, PreconditionFailed
-from livery_registry.signing import (
+from tabard_registry import Key, Registry, Release, Wish, acts, sha256_bytes
+from tabard_registry.errors import InvalidField, InvalidName, NotFound, PreconditionFailed
+from tabard_registry.signing import (
     SIGNATURE_PREFIX,
     KeyPair,
     Verifier,
@@ -84,9 +84,9 @@ def test_signature_is_of_golden_bytes() -> None:
     public = Ed25519PublicKey.from_public_bytes(base64.b64decode(GOLDEN_PUBLIC))
     public.verify(
         base64.b64decode(signature),
-        b"livery release signature v1\n" + f"sha256:{DIGEST.hex}".encode(),
+        b"tabard release signature v1\n" + f"sha256:{DIGEST.hex}".encode(),
     )
-    assert SIGNATURE_PREFIX == b"livery release signature v1\n"
+    assert SIGNATURE_PREFIX == b"tabard release signature v1\n"
 
 
 def test_signature_is_the_keys_alone(pair: KeyPair) -> None:
@@ -231,7 +231,7 @@ def test_verifier_looks_once(monkeypatch: pytest.MonkeyPatch, pair: KeyPair) -> 
         calls.append(signature)
         return True
 
-    monkeypatch.setattr("livery_registry.signing.is_signature", counting)
+    monkeypatch.setattr("tabard_registry.signing.is_signature", counting)
     verifier = Verifier()
 
     for signature in ("a", "a", "b"):

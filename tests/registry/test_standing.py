@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import Registry
-from livery_registry.errors import InvalidField, NotFound, PreconditionFailed
+from tabard_registry import Registry
+from tabard_registry.errors import InvalidField, NotFound, PreconditionFailed
 from tests.registry.fakes import NAME, promote, publish, ref
 
 WHO = {"actor": "bob", "reason": "legal"}

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import Registry, sha256_file
-from livery_registry.blobs import blob_key
-from livery_registry.collection import collect
-from livery_registry.errors import (
+from tabard_registry import Registry, sha256_file
+from tabard_registry.blobs import blob_key
+from tabard_registry.collection import collect
+from tabard_registry.errors import (
     CorruptRegistry,
     StoreUnavailable,
 )
-from livery_registry.store import Outcome
-from livery_registry.store.folder import FolderStore
-from livery_registry.transfer import export_registry, import_registry
+from tabard_registry.store import Outcome
+from tabard_registry.store.folder import FolderStore
+from tabard_registry.transfer import export_registry, import_registry
 from tests.registry.copies import (
     Mortal,
     assert_same,

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import Registry
-from livery_registry.errors import (
+from tabard_registry import Registry
+from tabard_registry.errors import (
     CorruptRegistry,
     NotFound,
     UnusableRegistry,
 )
-from livery_registry.log import slot_key
+from tabard_registry.log import slot_key
 from tests.registry.copies import (
     contents,
     exported,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import Registry
-from livery_registry.collection import collect
-from livery_registry.fsck import check_registry, content_digest
-from livery_registry.place import open_store
-from livery_registry.transfer import export_registry, import_registry
+from tabard_registry import Registry
+from tabard_registry.collection import collect
+from tabard_registry.fsck import check_registry, content_digest
+from tabard_registry.place import open_store
+from tabard_registry.transfer import export_registry, import_registry
 from tests.registry.fakes import promote, publish, ref
 from tests.s3 import s3_endpoint, s3_environment, s3_url
 

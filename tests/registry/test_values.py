@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livery_registry import BaseProfile, Digest, Manifest, sha256_bytes
-from livery_registry.errors import CorruptRegistry, InvalidField, InvalidName
+from tabard_registry import BaseProfile, Digest, Manifest, sha256_bytes
+from tabard_registry.errors import CorruptRegistry, InvalidField, InvalidName
 from tests.registry.fakes import sd_profile, small_manifest
 
 GOLDEN = "sha256:a085bfc57a8a9f603e4e3b2438b76c18c5d3a20417c5176fd55d41b2d0056530"
@@ -12,7 +12,7 @@ GOLDEN = "sha256:a085bfc57a8a9f603e4e3b2438b76c18c5d3a20417c5176fd55d41b2d005653
 
 def test_digest_survives_its_text() -> None:
     """A digest is what its text says."""
-    digest = sha256_bytes(b"livery")
+    digest = sha256_bytes(b"tabard")
 
     assert Digest.parse(str(digest)) == digest
     assert str(digest).startswith("sha256:")

@@ -9,9 +9,9 @@ from functools import cmp_to_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livery_registry import AdapterRef, Version
-from livery_registry.errors import InvalidName
-from livery_registry.version_range import VersionRange
+from tabard_registry import AdapterRef, Version
+from tabard_registry.errors import InvalidName
+from tabard_registry.version_range import VersionRange
 
 numbers = st.integers(0, 3)
 identifiers = st.sampled_from(["0", "1", "2", "10", "alpha", "beta", "rc", "a-b", "0a", "-", "A"])

@@ -15,17 +15,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from livery_registry import BaseProfile, Digest, ModuleShape, Registry
-from livery_server.adapters.packed import HostAdapter, PackedLayer
-from livery_server.costs import Costs
-from livery_server.engine.errors import EngineError, SamplerNotServed, SlotsExhausted
-from livery_server.engine.merged import StackKey
-from livery_server.engine.plan import MemoryPlan
-from livery_server.engine.prompt_syntax import read_plain, read_weighted
-from livery_server.engine.row import RowSpec
-from livery_server.engine.samplers import resolve_sampler
-from livery_server.engine.text import PromptStyle
-from livery_server.engine_port import Pixels
+from tabard_registry import BaseProfile, Digest, ModuleShape, Registry
+from tabard_server.adapters.packed import HostAdapter, PackedLayer
+from tabard_server.costs import Costs
+from tabard_server.engine.errors import EngineError, SamplerNotServed, SlotsExhausted
+from tabard_server.engine.merged import StackKey
+from tabard_server.engine.plan import MemoryPlan
+from tabard_server.engine.prompt_syntax import read_plain, read_weighted
+from tabard_server.engine.row import RowSpec
+from tabard_server.engine.samplers import resolve_sampler
+from tabard_server.engine.text import PromptStyle
+from tabard_server.engine_port import Pixels
 
 WIDTH = 8
 UNET_MODULE = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"

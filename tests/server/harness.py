@@ -16,7 +16,7 @@ from google.rpc import error_details_pb2, status_pb2
 from PIL import Image
 from safetensors.numpy import save
 
-from livery.v1 import (
+from tabard.v1 import (
     adapter_pb2,
     generation_service_pb2,
     generation_service_pb2_grpc,
@@ -25,12 +25,12 @@ from livery.v1 import (
     registry_service_pb2,
     registry_service_pb2_grpc,
 )
-from livery_registry import Digest, Registry
-from livery_registry.store import Store
-from livery_server.app import App, Parts
-from livery_server.engine_port import Pixels
-from livery_server.limits import Limits
-from livery_server.settings import Defaults, Settings
+from tabard_registry import Digest, Registry
+from tabard_registry.store import Store
+from tabard_server.app import App, Parts
+from tabard_server.engine_port import Pixels
+from tabard_server.limits import Limits
+from tabard_server.settings import Defaults, Settings
 from tests.server.fakes import UNET_MODULE, WIDTH, FakeEngine, FakeLoader
 
 Request = generation_service_pb2.GenerateRequest
@@ -289,7 +289,7 @@ def chunks_of(png: bytes) -> dict[str, str]:
 
 def provenance_of(png: bytes) -> dict[str, Any]:
     """Return the JSON within an image."""
-    document: dict[str, Any] = json.loads(chunks_of(png)["livery"])
+    document: dict[str, Any] = json.loads(chunks_of(png)["tabard"])
     return document
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import grpc
 import pytest
 
-from livery.v1 import registry_service_pb2 as pb
-from livery_registry import Digest, Registry
-from livery_registry.signing import new_key_pair, set_policy, sign_digest, trust_key
+from tabard.v1 import registry_service_pb2 as pb
+from tabard_registry import Digest, Registry
+from tabard_registry.signing import new_key_pair, set_policy, sign_digest, trust_key
 from tests.server.harness import Request, Server, refusal_of, serving, until
 
 INK = "acme/ink@1.0.0"

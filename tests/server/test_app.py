@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import Registry
-from livery_server.app import Parts, serve
-from livery_server.errors import BadSettings
-from livery_server.settings import Settings
+from tabard_registry import Registry
+from tabard_server.app import Parts, serve
+from tabard_server.errors import BadSettings
+from tabard_server.settings import Settings
 from tests.server.fakes import FakeEngine, FakeLoader
 
 

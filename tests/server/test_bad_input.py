@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from livery.v1.generation_service_pb2 import PROMPT_SYNTAX_A1111 as A1111
+from tabard.v1.generation_service_pb2 import PROMPT_SYNTAX_A1111 as A1111
 from tests.server.harness import (
     KIND_TEXTUAL_INVERSION,
     Refusal,

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from livery_server.bounds import Bounds, Canvas, Numbers
-from livery_server.errors import InvalidRequest, Violation
-from livery_server.job import JobSpec
-from livery_server.limits import Limits
-from livery_server.settings import Defaults
+from tabard_server.bounds import Bounds, Canvas, Numbers
+from tabard_server.errors import InvalidRequest, Violation
+from tabard_server.job import JobSpec
+from tabard_server.limits import Limits
+from tabard_server.settings import Defaults
 
 
 def bounds_of(family: str = "sd1", **limits: Any) -> Bounds:

@@ -4,7 +4,7 @@
 import asyncio
 from pathlib import Path
 
-from livery_registry.place import open_store
+from tabard_registry.place import open_store
 from tests.s3 import s3_endpoint, s3_environment, s3_url
 from tests.server.harness import Request, refusal_of, serving, until
 

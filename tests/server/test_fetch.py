@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from livery.v1 import registry_service_pb2 as pb
+from tabard.v1 import registry_service_pb2 as pb
 from tests.server.harness import Refusal, Server, lora_file, refusal_of, serving, small_limits
 
 
@@ -56,7 +56,7 @@ def test_every_format_comes(tmp_path: Path) -> None:
     assert [list(files) for files in (found["FILE_FORMAT_KOHYA"], found["FILE_FORMAT_DIFFUSERS"])]
     assert b"lora_down.weight" in found["FILE_FORMAT_KOHYA"]["ink-1.0.0.safetensors"]
     assert b"lora_A.weight" in found["FILE_FORMAT_DIFFUSERS"]["ink-1.0.0.safetensors"]
-    assert b"livery-canonical" in found["FILE_FORMAT_CANONICAL"]["ink-1.0.0.canonical.safetensors"]
+    assert b"tabard-canonical" in found["FILE_FORMAT_CANONICAL"]["ink-1.0.0.canonical.safetensors"]
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-from livery_registry import AppliedRecord, Registry, StoreUnavailable, Wish, acts
-from livery_registry.trust import Policy
-from livery_server.follower import Follower
-from livery_server.metrics import Metrics
+from tabard_registry import AppliedRecord, Registry, StoreUnavailable, Wish, acts
+from tabard_registry.trust import Policy
+from tabard_server.follower import Follower
+from tabard_server.metrics import Metrics
 from tests.registry.fakes import MemoryStore
 from tests.server.harness import until
 
@@ -100,7 +100,7 @@ def test_outage_is_outlived() -> None:
         task = asyncio.create_task(follower.run())
         labels = {"reason": "STORE_UNAVAILABLE"}
         value = metrics.registry.get_sample_value
-        await until(lambda: (value("livery_failures_total", labels) or 0) >= 2)
+        await until(lambda: (value("tabard_failures_total", labels) or 0) >= 2)
         now[0] = 40.0
         assert follower.lag_seconds == 40.0
         store.is_out = False

@@ -5,9 +5,9 @@ import asyncio
 import threading
 from typing import Any
 
-from livery_registry import Registry, StoreUnavailable
-from livery_server.keeper import Keeper
-from livery_server.metrics import Metrics
+from tabard_registry import Registry, StoreUnavailable
+from tabard_server.keeper import Keeper
+from tabard_server.metrics import Metrics
 from tests.registry.fakes import MemoryStore
 from tests.server.harness import until
 from tests.server.test_follower import act
@@ -16,7 +16,7 @@ from tests.server.test_follower import act
 def count(metrics: Metrics, outcome: str) -> float | None:
     """Return how many checkpoints came to this."""
     return metrics.registry.get_sample_value(
-        "livery_registry_checkpoints_total", {"outcome": outcome}
+        "tabard_registry_checkpoints_total", {"outcome": outcome}
     )
 
 
@@ -48,7 +48,7 @@ def test_checkpoint_is_kept_when_due() -> None:
 
 
 def test_zero_means_never() -> None:
-    """Checkpoints can be left to `livery checkpoint`."""
+    """Checkpoints can be left to `tabard checkpoint`."""
 
     async def walk() -> None:
         keeper = Keeper(registry_with(5), records_min=0, metrics=Metrics())

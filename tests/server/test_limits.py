@@ -3,9 +3,9 @@
 
 import pytest
 
-from livery_server.errors import BadSettings
-from livery_server.limits import MEBIBYTE, Limits
-from livery_server.settings import Defaults, load_settings
+from tabard_server.errors import BadSettings
+from tabard_server.limits import MEBIBYTE, Limits
+from tabard_server.settings import Defaults, load_settings
 
 
 def test_largest_request_fits_into_a_message() -> None:
@@ -30,7 +30,7 @@ def test_limits_that_contradict_stop_the_start(said: dict[str, int]) -> None:
 def test_unknown_default_syntax_stops_the_start() -> None:
     """A syntax is named, or refused with the names there are."""
     with pytest.raises(BadSettings, match="prompt_syntax") as caught:
-        load_settings(environment={"LIVERY_DEFAULTS_PROMPT_SYNTAX": "compel"})
+        load_settings(environment={"TABARD_DEFAULTS_PROMPT_SYNTAX": "compel"})
 
     assert "a1111" in caught.value.hint
     assert Defaults(prompt_syntax="a1111").prompt_syntax == "a1111"

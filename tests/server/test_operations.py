@@ -11,32 +11,32 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from livery.v1 import operations_service_pb2 as pb
-from livery_server.metrics import Metrics
+from tabard.v1 import operations_service_pb2 as pb
+from tabard_server.metrics import Metrics
 from tests.server.fakes import FakeEngine
 from tests.server.harness import Request, Server, refusal_of, serving, until
 
 METRICS = (
-    "livery_rows_waiting",
-    "livery_rows_running",
-    "livery_step_seconds",
-    "livery_batch_rows",
-    "livery_rows_total",
-    "livery_jobs_total",
-    "livery_failures_total",
-    "livery_job_seconds",
-    "livery_queue_seconds",
-    "livery_adapter_cache_hits_total",
-    "livery_adapter_loads_total",
-    "livery_adapter_load_seconds",
-    "livery_adapter_resident_bytes",
-    "livery_registry_seq",
-    "livery_channel_moves_total",
-    "livery_registry_lag_seconds",
-    "livery_images_total",
-    "livery_info",
-    "livery_draining",
-    "livery_registry_checkpoints_total",
+    "tabard_rows_waiting",
+    "tabard_rows_running",
+    "tabard_step_seconds",
+    "tabard_batch_rows",
+    "tabard_rows_total",
+    "tabard_jobs_total",
+    "tabard_failures_total",
+    "tabard_job_seconds",
+    "tabard_queue_seconds",
+    "tabard_adapter_cache_hits_total",
+    "tabard_adapter_loads_total",
+    "tabard_adapter_load_seconds",
+    "tabard_adapter_resident_bytes",
+    "tabard_registry_seq",
+    "tabard_channel_moves_total",
+    "tabard_registry_lag_seconds",
+    "tabard_images_total",
+    "tabard_info",
+    "tabard_draining",
+    "tabard_registry_checkpoints_total",
 )
 
 
@@ -132,9 +132,9 @@ def test_reflection_names_the_services(tmp_path: Path) -> None:
             return {service.name for service in answer.list_services_response.service}
 
     assert asyncio.run(walk()) >= {
-        "livery.v1.GenerationService",
-        "livery.v1.RegistryService",
-        "livery.v1.OperationsService",
+        "tabard.v1.GenerationService",
+        "tabard.v1.RegistryService",
+        "tabard.v1.OperationsService",
         "grpc.health.v1.Health",
     }
 
@@ -150,7 +150,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
             await server.generate("x", adapters=["acme/ink"])
             await refusal_of(server.generation.Generate(Request(prompt="")))
             moves = server.app.metrics.registry.get_sample_value
-            await until(lambda: moves("livery_channel_moves_total", {"action": "promote"}) == 1.0)
+            await until(lambda: moves("tabard_channel_moves_total", {"action": "promote"}) == 1.0)
             return await asyncio.to_thread(read_page, server.metrics_address)
 
     return asyncio.run(walk())
@@ -162,7 +162,7 @@ def test_page_shows_every_metric(page: str) -> None:
         f"{metric.name}_total" if metric.type == "counter" else metric.name
         for metric in Metrics().registry.collect()
     }
-    declared = {"livery_info" if name == "livery" else name for name in declared}
+    declared = {"tabard_info" if name == "tabard" else name for name in declared}
 
     assert declared == set(METRICS)
     assert all(f"\n{name}" in page for name in METRICS)
@@ -171,15 +171,15 @@ def test_page_shows_every_metric(page: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        'livery_rows_total{adapter="acme/ink",version="1.0.0"} 1.0',
-        'livery_jobs_total{outcome="done"} 1.0',
-        'livery_jobs_total{outcome="refused"} 1.0',
-        'livery_failures_total{reason="PROMPT_EMPTY"} 1.0',
-        'livery_adapter_loads_total{tier="host"} 1.0',
-        'livery_adapter_loads_total{tier="slot"} 1.0',
-        "livery_registry_seq 2.0",
-        "livery_images_total 1.0",
-        "livery_rows_running 0.0",
+        'tabard_rows_total{adapter="acme/ink",version="1.0.0"} 1.0',
+        'tabard_jobs_total{outcome="done"} 1.0',
+        'tabard_jobs_total{outcome="refused"} 1.0',
+        'tabard_failures_total{reason="PROMPT_EMPTY"} 1.0',
+        'tabard_adapter_loads_total{tier="host"} 1.0',
+        'tabard_adapter_loads_total{tier="slot"} 1.0',
+        "tabard_registry_seq 2.0",
+        "tabard_images_total 1.0",
+        "tabard_rows_running 0.0",
     ],
 )
 def test_page_counts_what_happened(page: str, line: str) -> None:
@@ -196,7 +196,7 @@ def read_page(address: str) -> str:
 async def health_of(server: Server) -> int:
     """Ask the standard health service."""
     stub: Any = health_pb2_grpc.HealthStub(server.channel)
-    request = health_pb2.HealthCheckRequest(service="livery.v1.GenerationService")
+    request = health_pb2.HealthCheckRequest(service="tabard.v1.GenerationService")
     return int((await stub.Check(request)).status)
 
 

@@ -4,8 +4,8 @@
 import asyncio
 import threading
 
-from livery_server.job import Done, Event, ImageReady, Progress
-from livery_server.outbox import Outbox
+from tabard_server.job import Done, Event, ImageReady, Progress
+from tabard_server.outbox import Outbox
 
 DONE = Done(queue_seconds=0.0, total_seconds=0.0)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from livery_registry import Registry, UnusableRegistry
-from livery_registry.store import Outcome, Store
-from livery_server import parts
-from livery_server.adapters.loading import ReleaseLoader
-from livery_server.metrics import Metrics
-from livery_server.settings import Settings
+from tabard_registry import Registry, UnusableRegistry
+from tabard_registry.store import Outcome, Store
+from tabard_server import parts
+from tabard_server.adapters.loading import ReleaseLoader
+from tabard_server.metrics import Metrics
+from tabard_server.settings import Settings
 from tests.registry.ailing_stores import TwoWinners, Unconditional
 from tests.registry.fakes import MemoryStore
 from tests.server.adapters.test_loading import publish_lora
@@ -111,14 +111,14 @@ def test_damaged_checkpoint_is_told(
     store.held[key] = b"damaged"
     opens(store)
 
-    with caplog.at_level(logging.ERROR, logger="livery"):
+    with caplog.at_level(logging.ERROR, logger="tabard"):
         opened = parts.open_registry(settings, metrics=metrics)
 
     assert opened.seq == 1
     assert key in caplog.text
     assert "hint=" in caplog.text
     value = metrics.registry.get_sample_value
-    assert value("livery_registry_checkpoints_total", {"outcome": "damaged"}) == 1.0
+    assert value("tabard_registry_checkpoints_total", {"outcome": "damaged"}) == 1.0
     opened.close()
 
 
@@ -142,5 +142,5 @@ def test_packed_adapters_lie_in_the_cache(
     [file] = (Path(settings.cache) / "adapters").iterdir()
     assert first.rank == second.rank == 4
     value = metrics.registry.get_sample_value
-    assert value("livery_adapter_cache_hits_total", {"tier": "disk"}) == 1.0
-    assert value("livery_adapter_resident_bytes", {"tier": "disk"}) == file.stat().st_size
+    assert value("tabard_adapter_cache_hits_total", {"tier": "disk"}) == 1.0
+    assert value("tabard_adapter_resident_bytes", {"tier": "disk"}) == file.stat().st_size

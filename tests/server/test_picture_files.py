@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from livery_server.errors import InvalidRequest
-from livery_server.limits import Limits
-from livery_server.picture_files import open_picture
+from tabard_server.errors import InvalidRequest
+from tabard_server.limits import Limits
+from tabard_server.picture_files import open_picture
 
 LIMITS = Limits()
 ORIENTATION = 0x0112

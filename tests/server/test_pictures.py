@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from livery_server.errors import Overloaded
-from livery_server.job import JobSpec
-from livery_server.limits import Limits
-from livery_server.pictures import PictureReader, PictureReading
+from tabard_server.errors import Overloaded
+from tabard_server.job import JobSpec
+from tabard_server.limits import Limits
+from tabard_server.pictures import PictureReader, PictureReading
 from tests.server.test_bounds import bounds_of
 from tests.server.test_picture_files import encode, picture
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from livery_server.prompt_tags import read_tags
+from tabard_server.prompt_tags import read_tags
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from livery_server.engine.text import PromptStyle
-from livery_server.errors import BadSettings, Violation
-from livery_server.job import JobSpec
-from livery_server.limits import Limits
-from livery_server.prompts import PromptChecker
-from livery_server.settings import Defaults
+from tabard_server.engine.text import PromptStyle
+from tabard_server.errors import BadSettings, Violation
+from tabard_server.job import JobSpec
+from tabard_server.limits import Limits
+from tabard_server.prompts import PromptChecker
+from tabard_server.settings import Defaults
 from tests.server.fakes import FakePromptReader
 
 LONG = "word " * 40

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
-from livery.v1 import registry_service_pb2 as pb
+from tabard.v1 import registry_service_pb2 as pb
 from tests.server.harness import Refusal, Server, refusal_of, serving
 
 INK = "acme/ink@1.0.0"

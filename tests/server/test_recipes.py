@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from livery.v1 import registry_service_pb2 as pb
-from livery.v1.operations_service_pb2 import WarmRequest
+from tabard.v1 import registry_service_pb2 as pb
+from tabard.v1.operations_service_pb2 import WarmRequest
 from tests.server.fakes import noise
 from tests.server.harness import (
     KIND_TEXTUAL_INVERSION,
@@ -66,7 +66,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                 call = server.generation.Generate(Request(prompt="a <teal> cat", adapters=adapters))
                 found[name] = await refusal_of(call)
             found["rows"] = server.app.metrics.registry.get_sample_value(
-                "livery_rows_total", {"adapter": "acme/mix", "version": "1.0.0"}
+                "tabard_rows_total", {"adapter": "acme/mix", "version": "1.0.0"}
             )
             return found
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import grpc
 
-from livery.v1 import registry_service_pb2 as pb
-from livery_registry import AdapterRef, Registry
+from tabard.v1 import registry_service_pb2 as pb
+from tabard_registry import AdapterRef, Registry
 from tests.server.harness import (
     Request,
     iter_parts,

@@ -8,10 +8,10 @@ from typing import Any
 import grpc
 import pytest
 
-from livery.v1 import registry_service_pb2 as pb
-from livery_registry import Registry, StoreUnavailable
-from livery_registry.store import Outcome
-from livery_server.rpc import watching
+from tabard.v1 import registry_service_pb2 as pb
+from tabard_registry import Registry, StoreUnavailable
+from tabard_registry.store import Outcome
+from tabard_server.rpc import watching
 from tests.registry.fakes import MemoryStore
 from tests.server.harness import Refusal, Server, refusal_of, serving, until
 
@@ -145,7 +145,7 @@ def test_server_keeps_checkpoints(tmp_path: Path) -> None:
             await stock(server)
             value = server.app.metrics.registry.get_sample_value
             labels = {"outcome": "written"}
-            await until(lambda: value("livery_registry_checkpoints_total", labels) == 1.0)
+            await until(lambda: value("tabard_registry_checkpoints_total", labels) == 1.0)
         reopened = Registry.open((tmp_path / "registry").as_uri())
         assert reopened.records_since_checkpoint < 4
         reopened.close()

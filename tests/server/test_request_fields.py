@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from livery import AsyncClient, InvalidArgument, ResourceExhausted
-from livery_registry import BaseProfile
-from livery_server.engine.row import RowSpec
-from livery_server.limits import Limits
+from tabard import AsyncClient, InvalidArgument, ResourceExhausted
+from tabard_registry import BaseProfile
+from tabard_server.engine.row import RowSpec
+from tabard_server.limits import Limits
 from tests.server.fakes import PROFILE, FakeEngine
 from tests.server.harness import chunks_of, provenance_of, serving
 from tests.server.test_picture_files import encode, picture
@@ -49,7 +49,7 @@ def test_nothing_said_leaves_no_trace(tmp_path: Path) -> None:
     """A plain request is drawn, and told in its file, as it always was."""
     spec, png = draw(tmp_path)
 
-    known = {"livery", "base", "registry", "stack", "prompt", "negative_prompt", "seed", "index"}
+    known = {"tabard", "base", "registry", "stack", "prompt", "negative_prompt", "seed", "index"}
     known |= {"sampler", "steps", "guidance_scale", "width", "height", "deterministic", "versions"}
     assert set(provenance_of(png)) == known
     assert set(facts_of(png)) == {

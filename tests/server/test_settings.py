@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from livery_server.errors import BadSettings
-from livery_server.settings import Settings, load_settings, setting_names
+from tabard_server.errors import BadSettings
+from tabard_server.settings import Settings, load_settings, setting_names
 
 
 def test_later_sources_win(tmp_path: Path) -> None:
     """File, then environment, then overrides."""
-    file = tmp_path / "livery.toml"
+    file = tmp_path / "tabard.toml"
     file.write_text('base = "file"\ndevice = "file"\ndtype = "file"\n[limits]\nsteps_max = 10\n')
 
     settings = load_settings(
         file=file,
         environment={
-            "LIVERY_DEVICE": "env",
-            "LIVERY_DTYPE": "env",
+            "TABARD_DEVICE": "env",
+            "TABARD_DTYPE": "env",
             "HOME": "/",
-            "LIVERY_TOKEN": "",
+            "TABARD_TOKEN": "",
         },
         overrides={"dtype": "said", "base_config": None},
     )
@@ -32,7 +32,7 @@ def test_later_sources_win(tmp_path: Path) -> None:
 
 def test_environment_reaches_every_section() -> None:
     """Names within a section are joined by an underscore."""
-    environment = {"LIVERY_LIMITS_QUEUE_ROWS_MAX": "7", "LIVERY_DEFAULTS_GUIDANCE_SCALE": "3"}
+    environment = {"TABARD_LIMITS_QUEUE_ROWS_MAX": "7", "TABARD_DEFAULTS_GUIDANCE_SCALE": "3"}
 
     settings = load_settings(environment=environment)
 
@@ -54,8 +54,8 @@ def test_environment_reaches_every_section() -> None:
         {"overrides": {"cache": ""}},
         {"overrides": {"single_writer": "perhaps"}},
         {"overrides": {"defaults.steps": 0}},
-        {"environment": {"LIVERY_LISTNE": "127.0.0.1:1"}},
-        {"environment": {"LIVERY_INSECURE": "perhaps"}},
+        {"environment": {"TABARD_LISTNE": "127.0.0.1:1"}},
+        {"environment": {"TABARD_INSECURE": "perhaps"}},
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
@@ -68,7 +68,7 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
 
 def test_unknown_name_in_file_is_refused(tmp_path: Path) -> None:
     """A misspelt name never passes silently; the near one is suggested."""
-    file = tmp_path / "livery.toml"
+    file = tmp_path / "tabard.toml"
     file.write_text("[limits]\nsteps_most = 3\n")
 
     with pytest.raises(BadSettings) as refusal:
@@ -112,7 +112,7 @@ def test_every_setting_is_documented(name: str) -> None:
     assert f"        {leaf}: " in (kind.get(section, Settings).__doc__ or "")
 
 
-@pytest.mark.parametrize("variable", ["LIVERY_TEST_S3", "LIVERY_CEPH_FOLDER", "LIVERY_TOKEN"])
+@pytest.mark.parametrize("variable", ["TABARD_TEST_S3", "TABARD_CEPH_FOLDER", "TABARD_TOKEN"])
 def test_variables_of_others_are_left_alone(variable: str) -> None:
     """What the command line and the test suite read is no wrong setting of the server."""
     assert load_settings(environment={variable: "x"}) == load_settings()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from livery_server.engine.errors import AdapterMismatch, DeviceMemoryFull
-from livery_server.engine.row import RowSpec
-from livery_server.scheduler.modes import TURNS_UNMEASURED
+from tabard_server.engine.errors import AdapterMismatch, DeviceMemoryFull
+from tabard_server.engine.row import RowSpec
+from tabard_server.scheduler.modes import TURNS_UNMEASURED
 from tests.server.fakes import FakeEngine, draw
 from tests.server.harness import Request, pixels_of, refusal_of, serving
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import (
+from tabard_registry import (
     AdapterName,
     AdapterRef,
     IntakeLimits,
@@ -16,13 +16,13 @@ from livery_registry import (
     Version,
     check,
 )
-from livery_registry.names import ByVersion
-from livery_server.adapters.disk import DiskTier
-from livery_server.adapters.loading import KeptRelease
-from livery_server.adapters.tiers import HostCache
-from livery_server.labels import Labels
-from livery_server.metrics import Metrics
-from livery_server.warmth import Warmth
+from tabard_registry.names import ByVersion
+from tabard_server.adapters.disk import DiskTier
+from tabard_server.adapters.loading import KeptRelease
+from tabard_server.adapters.tiers import HostCache
+from tabard_server.labels import Labels
+from tabard_server.metrics import Metrics
+from tabard_server.warmth import Warmth
 from tests.server.adapters.test_tiers import Shelf
 from tests.server.fakes import PROFILE
 from tests.server.harness import lora_file

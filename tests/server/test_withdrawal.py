@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 import pytest
 
-from livery_registry import Action, AppliedRecord, Effect, Record, sha256_bytes
-from livery_server.withdrawal import withdrawals_in
+from tabard_registry import Action, AppliedRecord, Effect, Record, sha256_bytes
+from tabard_server.withdrawal import withdrawals_in
 from tests.server.fakes import FakeEngine
 from tests.server.harness import Refusal, Request, Server, refusal_of, serving, until
 
@@ -75,7 +75,7 @@ def test_acting_server_needs_no_poll(tmp_path: Path, name: str) -> None:
             engine.allow(1000)
             assert (await wearing).reason == "RELEASE_QUARANTINED"
             outcome = {"outcome": "withdrawn"}
-            sample = server.app.metrics.registry.get_sample_value("livery_jobs_total", outcome)
+            sample = server.app.metrics.registry.get_sample_value("tabard_jobs_total", outcome)
             assert sample == 1.0
 
     asyncio.run(walk())

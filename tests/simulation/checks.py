@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from livery_registry import Registry
-from livery_registry.checkpoint import Checkpoints
-from livery_registry.errors import RegistryError
-from livery_registry.fsck import check_registry
-from livery_registry.inventory import read_blob_key
-from livery_registry.place import FORMAT_KEY
-from livery_registry.state import State
+from tabard_registry import Registry
+from tabard_registry.checkpoint import Checkpoints
+from tabard_registry.errors import RegistryError
+from tabard_registry.fsck import check_registry
+from tabard_registry.inventory import read_blob_key
+from tabard_registry.place import FORMAT_KEY
+from tabard_registry.state import State
 from tests.simulation.bucket import Bucket
 from tests.simulation.chain import Chain, broken_slots, read_chain
 from tests.simulation.ledger import Intent

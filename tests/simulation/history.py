@@ -6,7 +6,7 @@ From a seed to a `World` whose checks have passed, or to a failure that says how
 
 from __future__ import annotations
 
-from livery_registry.checkpoint.files import HINT_KEY
+from tabard_registry.checkpoint.files import HINT_KEY
 from tests.simulation.checks import check_world
 from tests.simulation.ledger import Intent
 from tests.simulation.process import Process, Role, World

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from livery_registry import Manifest, Registry
-from livery_registry.acts import Act
-from livery_registry.state import State
+from tabard_registry import Manifest, Registry
+from tabard_registry.acts import Act
+from tabard_registry.state import State
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

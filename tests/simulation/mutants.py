@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Livery with one rule taken out: mistakes that others made, and that the simulation must see.
+"""Tabard with one rule taken out: mistakes that others made, and that the simulation must see.
 
 A mutant is code that replaces the real one for the time of a `with`.
 """
@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from livery_registry import acts, collection, group
-from livery_registry.acts import Act, Plan, channels
-from livery_registry.blobs import Blobs, blob_key
-from livery_registry.digest import Digest, sha256_bytes
-from livery_registry.fold import fold
-from livery_registry.inventory import StoredBlob
-from livery_registry.journal import Journal
-from livery_registry.log import Entry, Log, slot_key
-from livery_registry.manifest import Manifest
-from livery_registry.records import Action, Record
-from livery_registry.state import State
-from livery_registry.store import Outcome
+from tabard_registry import acts, collection, group
+from tabard_registry.acts import Act, Plan, channels
+from tabard_registry.blobs import Blobs, blob_key
+from tabard_registry.digest import Digest, sha256_bytes
+from tabard_registry.fold import fold
+from tabard_registry.inventory import StoredBlob
+from tabard_registry.journal import Journal
+from tabard_registry.log import Entry, Log, slot_key
+from tabard_registry.manifest import Manifest
+from tabard_registry.records import Action, Record
+from tabard_registry.state import State
+from tabard_registry.store import Outcome
 from tests.simulation import wishes
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from livery_registry.state import State
+from tabard_registry.state import State
 
 
 def portrait(state: State) -> object:

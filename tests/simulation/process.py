@@ -10,9 +10,9 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from livery_registry import Registry
-from livery_registry.errors import StoreUnavailable
-from livery_registry.log import LogLimits
+from tabard_registry import Registry
+from tabard_registry.errors import StoreUnavailable
+from tabard_registry.log import LogLimits
 from tests.simulation.bucket import Bucket
 from tests.simulation.ledger import Ledger
 from tests.simulation.scheduler import Crashed, Scheduler

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from livery_registry import Registry
-from livery_registry.collection import collect
-from livery_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
-from livery_registry.release import Release
+from tabard_registry import Registry
+from tabard_registry.collection import collect
+from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
+from tabard_registry.release import Release
 from tests.simulation.process import World
 from tests.simulation.wishes import TALLY
 

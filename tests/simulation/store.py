@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from livery_registry.errors import NotFound, StoreUnavailable
-from livery_registry.store import Outcome, StoredObject
+from tabard_registry.errors import NotFound, StoreUnavailable
+from tabard_registry.store import Outcome, StoredObject
 from tests.simulation.bucket import Bucket
 from tests.simulation.scheduler import Crashed, Scheduler
 from tests.simulation.weather import Fate, Weather

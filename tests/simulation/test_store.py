@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from livery_registry.errors import StoreUnavailable
-from livery_registry.store import Outcome
+from tabard_registry.errors import StoreUnavailable
+from tabard_registry.store import Outcome
 from tests.simulation.process import World
 from tests.simulation.scheduler import Crashed
 from tests.simulation.store import FaultyStore

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from functools import partial
 
-from livery_registry import (
+from tabard_registry import (
     AdapterName,
     AdapterRef,
     BlobRef,
@@ -17,13 +17,13 @@ from livery_registry import (
     Version,
     acts,
 )
-from livery_registry.acts import Act, Plan
-from livery_registry.acts.upkeep import is_needed
-from livery_registry.digest import sha256_bytes
-from livery_registry.inventory import StoredBlob, generation_of, stored_blobs
-from livery_registry.names import ByVersion
-from livery_registry.release import ABSENT, Adapter
-from livery_registry.state import State
+from tabard_registry.acts import Act, Plan
+from tabard_registry.acts.upkeep import is_needed
+from tabard_registry.digest import sha256_bytes
+from tabard_registry.inventory import StoredBlob, generation_of, stored_blobs
+from tabard_registry.names import ByVersion
+from tabard_registry.release import ABSENT, Adapter
+from tabard_registry.state import State
 from tests.simulation.ledger import Intent
 
 LINES = (AdapterName("acme", "ink"), AdapterName("acme", "oil"))

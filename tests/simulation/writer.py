@@ -6,15 +6,15 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from livery_registry import Registry
-from livery_registry.errors import (
+from tabard_registry import Registry
+from tabard_registry.errors import (
     AlreadyExists,
     NotFound,
     PreconditionFailed,
     RegistryError,
     StoreUnavailable,
 )
-from livery_registry.group import Petition, Wish
+from tabard_registry.group import Petition, Wish
 from tests.simulation.ledger import Intent
 from tests.simulation.process import World
 from tests.simulation.wishes import Wishes

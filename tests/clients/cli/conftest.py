@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from livery.cli import run
+from tabard.cli import run
 from tests.clients.fakes import FakeServer
 
 
@@ -26,17 +26,17 @@ class Ran:
         return json.loads(self.out)
 
 
-Livery = Callable[..., Ran]
+Tabard = Callable[..., Ran]
 
 
 @pytest.fixture
-def livery(
+def tabard(
     server: FakeServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Livery:
-    """Give `livery(*arguments)`, with the fake server's address in the environment."""
-    monkeypatch.setenv("LIVERY_ADDRESS", server.address)
-    monkeypatch.setenv("LIVERY_ACTOR", "alice")
-    monkeypatch.delenv("LIVERY_TOKEN", raising=False)
+) -> Tabard:
+    """Give `tabard(*arguments)`, with the fake server's address in the environment."""
+    monkeypatch.setenv("TABARD_ADDRESS", server.address)
+    monkeypatch.setenv("TABARD_ACTOR", "alice")
+    monkeypatch.delenv("TABARD_TOKEN", raising=False)
 
     def invoke(*arguments: object) -> Ran:
         capsys.readouterr()
@@ -48,9 +48,9 @@ def livery(
 
 
 @pytest.fixture
-def published(livery: Livery, style_file: object, other_file: object) -> Livery:
+def published(tabard: Tabard, style_file: object, other_file: object) -> Tabard:
     """Publish two releases of acme/watercolor, promote both in turn, and give the command line."""
     for version, file in (("1.0.0", style_file), ("1.1.0", other_file)):
-        assert livery("publish", "acme/watercolor", file, "--version", version).code == 0
-        assert livery("promote", f"acme/watercolor@{version}").code == 0
-    return livery
+        assert tabard("publish", "acme/watercolor", file, "--version", version).code == 0
+        assert tabard("promote", f"acme/watercolor@{version}").code == 0
+    return tabard

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`livery doctor`: a plain report, one JSON document, and an exit code that scripts can trust."""
+"""`tabard doctor`: a plain report, one JSON document, and an exit code that scripts can trust."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.clients.cli.conftest import Livery
+from tests.clients.cli.conftest import Tabard
 
 
-def test_sound_folder_exits_zero(livery: Livery, tmp_path: Path) -> None:
+def test_sound_folder_exits_zero(tabard: Tabard, tmp_path: Path) -> None:
     """Every check is a line; the last one says what it means."""
-    ran = livery("doctor", str(tmp_path / "new"))
+    ran = tabard("doctor", str(tmp_path / "new"))
 
     lines = ran.out.splitlines()
     assert (ran.code, ran.err) == (0, "")
@@ -20,20 +20,20 @@ def test_sound_folder_exits_zero(livery: Livery, tmp_path: Path) -> None:
     assert lines[-1] == "fine: any number of servers may write here"
 
 
-def test_report_is_json_too(livery: Livery, tmp_path: Path) -> None:
+def test_report_is_json_too(tabard: Tabard, tmp_path: Path) -> None:
     """The same checks for scripts."""
-    ran = livery("doctor", tmp_path.as_uri(), "--json")
+    ran = tabard("doctor", tmp_path.as_uri(), "--json")
 
     assert ran.code == 0
     assert (ran.document["verdict"], ran.document["is_safe"]) == ("ok", True)
     assert {check["name"] for check in ran.document["checks"]} >= {"place", "racing create"}
 
 
-def test_place_that_must_be_refused_exits_four(livery: Livery, tmp_path: Path) -> None:
+def test_place_that_must_be_refused_exits_four(tabard: Tabard, tmp_path: Path) -> None:
     """What fails is named with its remedy, and nothing was written."""
     (tmp_path / "holiday.jpg").write_bytes(b"x")
 
-    ran = livery("doctor", str(tmp_path))
+    ran = tabard("doctor", str(tmp_path))
 
     assert ran.code == 4
     assert "fail  place: " in ran.out
@@ -42,35 +42,35 @@ def test_place_that_must_be_refused_exits_four(livery: Livery, tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
 
 
-def test_unreachable_store_is_a_finding(livery: Livery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_store_is_a_finding(tabard: Tabard, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that nobody runs is reported, not thrown."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
-    ran = livery("doctor", "s3://bucket/styles", "--json")
+    ran = tabard("doctor", "s3://bucket/styles", "--json")
 
     assert ran.code == 4
     assert "127.0.0.1:1" in ran.document["checks"][-1]["detail"]
     assert "AWS_ENDPOINT_URL_S3" in ran.document["checks"][-1]["remedy"]
 
 
-def test_unreadable_address_is_told(livery: Livery) -> None:
+def test_unreadable_address_is_told(tabard: Tabard) -> None:
     """An address without a store is an error with a hint."""
-    ran = livery("doctor", "ftp://somewhere")
+    ran = tabard("doctor", "ftp://somewhere")
 
     assert ran.code == 4
     assert "reason: UNSUPPORTED_STORE" in ran.err
     assert "s3://bucket/path" in ran.err
 
 
-def test_missing_boto3_is_named(livery: Livery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_boto3_is_named(tabard: Tabard, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra, the error says what to install."""
-    for name in [name for name in sys.modules if name.startswith("livery_registry.store.s3")]:
+    for name in [name for name in sys.modules if name.startswith("tabard_registry.store.s3")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "boto3", None)
 
-    ran = livery("doctor", "s3://bucket/styles")
+    ran = tabard("doctor", "s3://bucket/styles")
 
     assert ran.code == 4
-    assert "hint: pip install 'livery[registry]'" in ran.err
+    assert "hint: pip install 'tabard[registry]'" in ran.err

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`livery generate` writes images with telling names and a contact sheet."""
+"""`tabard generate` writes images with telling names and a contact sheet."""
 
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from livery.cli import program
-from livery.v1 import generation_service_pb2 as pb
-from tests.clients.cli.conftest import Livery
+from tabard.cli import program
+from tabard.v1 import generation_service_pb2 as pb
+from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes import FakeServer
 
 
-def test_images_have_telling_names(published: Livery, tmp_path: Path) -> None:
+def test_images_have_telling_names(published: Tabard, tmp_path: Path) -> None:
     """Prompt, stack and seed are in the name; several images come with a sheet."""
     out = tmp_path / "images"
     stack = ("--adapter", "acme/watercolor@1.0.0:0.8")
@@ -30,7 +30,7 @@ def test_images_have_telling_names(published: Livery, tmp_path: Path) -> None:
         assert sheet.width > 2 * 128
 
 
-def test_every_option_is_sent(published: Livery, server: FakeServer, tmp_path: Path) -> None:
+def test_every_option_is_sent(published: Tabard, server: FakeServer, tmp_path: Path) -> None:
     """What is said on the command line reaches the server."""
     options = ["--steps", 5, "--size", "32x16", "--guidance", 3.5, "--negative", "blur"]
     options += ["--sampler", "euler_a", "--deterministic", "--seed", 0, "--timeout", 30]
@@ -48,7 +48,7 @@ def test_every_option_is_sent(published: Livery, server: FakeServer, tmp_path: P
     assert ran.document["images"][0]["seed"] == 0
 
 
-def test_reading_and_picture_are_sent(livery: Livery, server: FakeServer, tmp_path: Path) -> None:
+def test_reading_and_picture_are_sent(tabard: Tabard, server: FakeServer, tmp_path: Path) -> None:
     """Files go as they are; sizes are written as widths and heights, and sent so."""
     image, mask = tmp_path / "photo.png", tmp_path / "hole.png"
     for file in (image, mask):
@@ -57,7 +57,7 @@ def test_reading_and_picture_are_sent(livery: Livery, server: FakeServer, tmp_pa
     options += ["--image", image, "--mask", mask, "--strength", 0.6]
     options += ["--original-size", "256x128", "--crop-top-left", "8,16", "--target-size", "96x32"]
 
-    ran = livery("generate", "x", *options, "--out", tmp_path)
+    ran = tabard("generate", "x", *options, "--out", tmp_path)
 
     request = server.state.requests[-1]
     assert ran.code == 0
@@ -69,9 +69,9 @@ def test_reading_and_picture_are_sent(livery: Livery, server: FakeServer, tmp_pa
     assert (request.target_size.width, request.target_size.height) == (96, 32)
 
 
-def test_unsaid_options_are_not_sent(livery: Livery, server: FakeServer, tmp_path: Path) -> None:
+def test_unsaid_options_are_not_sent(tabard: Tabard, server: FakeServer, tmp_path: Path) -> None:
     """The server's own defaults hold for what the command line leaves out."""
-    livery("generate", "x", "--out", tmp_path)
+    tabard("generate", "x", "--out", tmp_path)
 
     said = {field.name for field, _ in server.state.requests[-1].ListFields()}
     assert said == {"prompt", "num_images"}
@@ -91,16 +91,16 @@ def test_unsaid_options_are_not_sent(livery: Livery, server: FakeServer, tmp_pat
     ],
 )
 def test_wrong_option_is_usage_error(
-    livery: Livery, server: FakeServer, options: tuple[str, object]
+    tabard: Tabard, server: FakeServer, options: tuple[str, object]
 ) -> None:
     """What cannot be meant is told before a server is asked."""
-    ran = livery("generate", "x", *options)
+    ran = tabard("generate", "x", *options)
 
     assert (ran.code, server.state.requests) == (2, [])
     assert options[0] in ran.err
 
 
-def test_json_lists_files_and_pins(published: Livery, tmp_path: Path) -> None:
+def test_json_lists_files_and_pins(published: Tabard, tmp_path: Path) -> None:
     """A script finds each file, its provenance, and what it wears."""
     ran = published(
         "generate", "x", "--adapter", "acme/watercolor", "--sheet", "--out", tmp_path, "--json"
@@ -114,17 +114,17 @@ def test_json_lists_files_and_pins(published: Livery, tmp_path: Path) -> None:
     assert ran.err == ""
 
 
-def test_other_image_is_not_overwritten(livery: Livery, tmp_path: Path) -> None:
+def test_other_image_is_not_overwritten(tabard: Tabard, tmp_path: Path) -> None:
     """The same name with other content gets a number; the same content does not."""
-    livery("generate", "x", "--seed", 1, "--out", tmp_path)
-    livery("generate", "x", "--seed", 1, "--out", tmp_path)
+    tabard("generate", "x", "--seed", 1, "--out", tmp_path)
+    tabard("generate", "x", "--seed", 1, "--out", tmp_path)
 
-    livery("generate", "X", "--seed", 1, "--out", tmp_path)
+    tabard("generate", "X", "--seed", 1, "--out", tmp_path)
 
     assert sorted(path.name for path in tmp_path.glob("x-*.png")) == ["x--1-2.png", "x--1.png"]
 
 
-def test_interrupt_exits_130(livery: Livery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupt_exits_130(tabard: Tabard, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C ends quietly with the code that shells expect."""
 
     def interrupt(*arguments: object, **options: object) -> None:
@@ -132,6 +132,6 @@ def test_interrupt_exits_130(livery: Livery, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(program.commands, "main", interrupt)
 
-    ran = livery("generate", "x")
+    ran = tabard("generate", "x")
 
     assert (ran.code, ran.err) == (130, "interrupted\n")

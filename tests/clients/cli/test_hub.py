@@ -92,11 +92,11 @@ def publish(source: str, *, hub: str, server: FakeServer, home: Path) -> Any:
         "HF_HOME": str(home),
         "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_XET": "1",
-        "LIVERY_ADDRESS": server.address,
+        "TABARD_ADDRESS": server.address,
     }
     command = ["publish", "acme/a", source, "--version", "1.0.0", "--json"]
     done = subprocess.run(
-        [sys.executable, "-m", "livery", *command],
+        [sys.executable, "-m", "tabard", *command],
         env=environment,
         capture_output=True,
         text=True,

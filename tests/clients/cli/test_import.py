@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from livery.cli.collection import find_items, plain_name
-from livery.cli.sidecars import read_sidecars
-from livery_registry import AdapterName, Registry
-from livery_registry.names import AdapterRef
-from tests.clients.cli.conftest import Livery, Ran
+from tabard.cli.collection import find_items, plain_name
+from tabard.cli.sidecars import read_sidecars
+from tabard_registry import AdapterName, Registry
+from tabard_registry.names import AdapterRef
+from tests.clients.cli.conftest import Ran, Tabard
 from tests.registry.fakes import kohya_tensors, sd_profile, targets_of, write
 
 
@@ -26,9 +26,9 @@ class FakeEngineError(Exception):
 @pytest.fixture(autouse=True)
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a small base without torch in the engine's place."""
-    module: Any = ModuleType("livery_server.engine")
+    module: Any = ModuleType("tabard_server.engine")
     module.profile_of, module.EngineError = lambda base: sd_profile(), FakeEngineError
-    monkeypatch.setitem(sys.modules, "livery_server.engine", module)
+    monkeypatch.setitem(sys.modules, "tabard_server.engine", module)
 
 
 @pytest.fixture
@@ -72,12 +72,12 @@ Importing = Callable[..., Ran]
 
 
 @pytest.fixture
-def importing(livery: Livery, ui: Path, place: Path) -> Importing:
+def importing(tabard: Tabard, ui: Path, place: Path) -> Importing:
     """Give `importing(*options)` of the UI's folders into the registry."""
 
     def run(*options: str) -> Ran:
         given = ("--namespace", "mine", "--registry", place, "--base", "demo")
-        return livery("import", ui, *given, *options)
+        return tabard("import", ui, *given, *options)
 
     return run
 
@@ -167,24 +167,24 @@ def test_interrupted_import_goes_on(
     assert (ran.document["there"], ran.document["published"]) == (2, 3)
 
 
-def test_clean_folder_exits_zero(livery: Livery, place: Path, tmp_path: Path) -> None:
+def test_clean_folder_exits_zero(tabard: Tabard, place: Path, tmp_path: Path) -> None:
     """Without a broken file all is well."""
     lora(tmp_path / "loras" / "neon.safetensors", seed=2)
     given = ("--namespace", "mine", "--registry", place, "--base", "demo", "--yes")
 
-    assert livery("import", tmp_path / "loras", *given).code == 0
+    assert tabard("import", tmp_path / "loras", *given).code == 0
 
 
-def test_server_takes_them_too(livery: Livery, tmp_path: Path) -> None:
+def test_server_takes_them_too(tabard: Tabard, tmp_path: Path) -> None:
     """Without a registry at hand the server checks and publishes."""
     (tmp_path / "loras").mkdir()
     for name, body in (("a", b"one style"), ("b", b"BAD"), ("c", b"another style")):
         (tmp_path / "loras" / f"{name}.safetensors").write_bytes(body)
 
-    ran = livery("import", tmp_path / "loras", "--namespace", "mine", "--yes", "--json")
+    ran = tabard("import", tmp_path / "loras", "--namespace", "mine", "--yes", "--json")
 
     assert (ran.code, ran.document["published"], ran.document["refused"]) == (9, 2, 1)
-    assert livery("show", "mine/c@1.0.0").code == 0
+    assert tabard("show", "mine/c@1.0.0").code == 0
 
 
 @pytest.mark.parametrize(
@@ -197,9 +197,9 @@ def test_server_takes_them_too(livery: Livery, tmp_path: Path) -> None:
         ("x", "--namespace", "mine", "--yes"),
     ],
 )
-def test_unclear_command_is_refused(livery: Livery, ui: Path, options: tuple[str, ...]) -> None:
+def test_unclear_command_is_refused(tabard: Tabard, ui: Path, options: tuple[str, ...]) -> None:
     """Nothing is published by accident."""
-    assert livery("import", ui, *options).code == 2
+    assert tabard("import", ui, *options).code == 2
 
 
 @pytest.mark.parametrize(

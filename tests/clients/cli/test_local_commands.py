@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from livery.cli.program import commands
-from livery_registry import BaseProfile, ModuleShape
-from livery_server.settings import Settings, setting_names
-from tests.clients.cli.conftest import Livery
+from tabard.cli.program import commands
+from tabard_registry import BaseProfile, ModuleShape
+from tabard_server.settings import Settings, setting_names
+from tests.clients.cli.conftest import Tabard
 
 
 class FakeEngineError(Exception):
@@ -38,9 +38,9 @@ def _profile_of(base: str) -> BaseProfile:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a base without torch in the engine's place."""
-    module: Any = ModuleType("livery_server.engine")
+    module: Any = ModuleType("tabard_server.engine")
     module.profile_of, module.EngineError = _profile_of, FakeEngineError
-    monkeypatch.setitem(sys.modules, "livery_server.engine", module)
+    monkeypatch.setitem(sys.modules, "tabard_server.engine", module)
 
 
 @pytest.fixture
@@ -52,25 +52,25 @@ def served(monkeypatch: pytest.MonkeyPatch, engine: None) -> list[Settings]:
         settings.append(given)
         on_ready("127.0.0.1:4242", "")
 
-    app: Any = ModuleType("livery_server.app")
+    app: Any = ModuleType("tabard_server.app")
     app.serve = serve
-    monkeypatch.setitem(sys.modules, "livery_server.app", app)
-    monkeypatch.delenv("LIVERY_REGISTRY", raising=False)
+    monkeypatch.setitem(sys.modules, "tabard_server.app", app)
+    monkeypatch.delenv("TABARD_REGISTRY", raising=False)
     return settings
 
 
-def test_local_check_needs_no_server(livery: Livery, engine: None, refused_file: Path) -> None:
+def test_local_check_needs_no_server(tabard: Tabard, engine: None, refused_file: Path) -> None:
     """The intake runs here, and its report is the same kind of answer."""
-    ran = livery("check", refused_file, "--base", "demo", "--address", "127.0.0.1:1", "--json")
+    ran = tabard("check", refused_file, "--base", "demo", "--address", "127.0.0.1:1", "--json")
 
     assert ran.code == 4
     assert not ran.document["accepted"]
     assert ran.document["problems"][0]["remedy"]
 
 
-def test_local_check_names_bad_base(livery: Livery, engine: None, refused_file: Path) -> None:
+def test_local_check_names_bad_base(tabard: Tabard, engine: None, refused_file: Path) -> None:
     """The engine's reason and hint reach the user."""
-    ran = livery("check", refused_file, "--base", "nowhere")
+    ran = tabard("check", refused_file, "--base", "nowhere")
 
     assert ran.code == 4
     assert "reason: BASE_NOT_LOADABLE" in ran.err
@@ -80,13 +80,13 @@ def test_local_check_names_bad_base(livery: Livery, engine: None, refused_file: 
 @pytest.mark.parametrize(
     ("absent", "arguments"),
     [
-        ("livery_server.engine", ("check", "FILE", "--base", "demo")),
-        ("livery_server.settings", ("serve",)),
+        ("tabard_server.engine", ("check", "FILE", "--base", "demo")),
+        ("tabard_server.settings", ("serve",)),
         ("torch", ("demo", "--out", "unused")),
     ],
 )
 def test_missing_extra_is_named(
-    livery: Livery,
+    tabard: Tabard,
     refused_file: Path,
     monkeypatch: pytest.MonkeyPatch,
     absent: str,
@@ -95,22 +95,22 @@ def test_missing_extra_is_named(
     """A base install says what to install, and writes nothing."""
     monkeypatch.setitem(sys.modules, absent, None)
 
-    ran = livery(*(str(refused_file) if one == "FILE" else one for one in arguments))
+    ran = tabard(*(str(refused_file) if one == "FILE" else one for one in arguments))
 
     assert ran.code == 5
-    assert "hint: pip install 'livery[server]'" in ran.err
+    assert "hint: pip install 'tabard[server]'" in ran.err
 
 
 def test_serve_options_become_settings(
-    livery: Livery, served: list[Settings], tmp_path: Path
+    tabard: Tabard, served: list[Settings], tmp_path: Path
 ) -> None:
     """File, then options; `--set` reaches every other setting."""
-    (tmp_path / "livery.toml").write_text('base = "from-file"\nregistry = "from-file"\n')
-    options = ["--config", tmp_path / "livery.toml", "--base", "demo", "--listen", "127.0.0.1:0"]
+    (tmp_path / "tabard.toml").write_text('base = "from-file"\nregistry = "from-file"\n')
+    options = ["--config", tmp_path / "tabard.toml", "--base", "demo", "--listen", "127.0.0.1:0"]
     options += ["--set", "limits.steps_max=9", "--insecure", "--metrics-listen", ""]
     options += ["--single-writer", "--cache", tmp_path / "cache"]
 
-    ran = livery("serve", *options, "--json")
+    ran = tabard("serve", *options, "--json")
 
     (settings,) = served
     assert (settings.base, settings.registry) == ("demo", "from-file")
@@ -119,17 +119,17 @@ def test_serve_options_become_settings(
     assert json.loads(ran.out)["address"] == "127.0.0.1:4242"
 
 
-def test_serve_refuses_open_address(livery: Livery, served: list[Settings]) -> None:
+def test_serve_refuses_open_address(tabard: Tabard, served: list[Settings]) -> None:
     """The server's own reason and hint are shown; nothing was served."""
-    ran = livery("serve", "--listen", "0.0.0.0:50051")
+    ran = tabard("serve", "--listen", "0.0.0.0:50051")
 
     assert (ran.code, served) == (4, [])
     assert "reason: INSECURE_LISTEN" in ran.err
 
 
-def test_serve_refuses_unknown_setting(livery: Livery, served: list[Settings]) -> None:
+def test_serve_refuses_unknown_setting(tabard: Tabard, served: list[Settings]) -> None:
     """A setting that does not exist is not passed over."""
-    ran = livery("serve", "--set", "limits.nonsense=1")
+    ran = tabard("serve", "--set", "limits.nonsense=1")
 
     assert (ran.code, served) == (4, [])
     assert "limits.nonsense" in ran.err

@@ -8,11 +8,11 @@ import click
 import grpc
 import pytest
 
-from livery import errors
-from livery.cli import exit_codes
-from livery.cli.program import commands
-from livery.transport import STATUS_TABLE
-from tests.clients.cli.conftest import Livery
+from tabard import errors
+from tabard.cli import exit_codes
+from tabard.cli.program import commands
+from tabard.transport import STATUS_TABLE
+from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes import FakeServer, FakeStatus
 
 EXPECTED = {
@@ -56,9 +56,9 @@ def test_commands_are_the_documented_ones() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
-def test_every_command_has_help(livery: Livery, name: str) -> None:
+def test_every_command_has_help(tabard: Tabard, name: str) -> None:
     """Help exits 0 and names every option, each with its own help; `--json` is one of them."""
-    ran = livery(name, "--help")
+    ran = tabard(name, "--help")
 
     command = commands.commands[name]
     options = [option for option in command.params if isinstance(option, click.Option)]
@@ -69,19 +69,19 @@ def test_every_command_has_help(livery: Livery, name: str) -> None:
     assert [option.name for option in options if not option.help] == []
 
 
-def test_help_shows_exit_codes(livery: Livery) -> None:
+def test_help_shows_exit_codes(tabard: Tabard) -> None:
     """The table of exit codes and the environment are in the help."""
-    ran = livery("--help")
+    ran = tabard("--help")
 
     assert all(meaning in ran.out for meaning in exit_codes.MEANINGS.values())
-    assert "LIVERY_ADDRESS" in ran.out
+    assert "TABARD_ADDRESS" in ran.out
 
 
 def test_every_error_has_exit_code() -> None:
     """Each class of the tree has a code of its own choosing, each code a meaning."""
     assert set(exit_codes.CODES) == set(STATUS_TABLE.values())
     assert set(exit_codes.CODES.values()) <= set(exit_codes.MEANINGS)
-    assert exit_codes.exit_code(errors.LiveryError("?")) == exit_codes.UNEXPECTED
+    assert exit_codes.exit_code(errors.TabardError("?")) == exit_codes.UNEXPECTED
 
 
 @pytest.mark.parametrize(
@@ -98,21 +98,21 @@ def test_every_error_has_exit_code() -> None:
     ],
 )
 def test_server_error_becomes_code(
-    livery: Livery, server: FakeServer, code: grpc.StatusCode, expected: int
+    tabard: Tabard, server: FakeServer, code: grpc.StatusCode, expected: int
 ) -> None:
     """What the server says decides the exit code."""
     server.state.fail_with = FakeStatus(code.value[0], "it happened", "R")
 
-    assert livery("warm", "a/b").code == expected
+    assert tabard("warm", "a/b").code == expected
 
 
-def test_error_says_what_to_do(livery: Livery, server: FakeServer) -> None:
+def test_error_says_what_to_do(tabard: Tabard, server: FakeServer) -> None:
     """Message, fields, reason, hint and delay are told on stderr; stdout stays empty."""
     server.state.fail_with = FakeStatus(
         3, "it happened", "TOO_MANY", "ask for less", (("steps", "9000 is too many"),), 5
     )
 
-    ran = livery("generate", "x")
+    ran = tabard("generate", "x")
 
     assert ran.out == ""
     assert ran.err.splitlines() == [
@@ -124,18 +124,18 @@ def test_error_says_what_to_do(livery: Livery, server: FakeServer) -> None:
     ]
 
 
-def test_restated_field_is_told_once(livery: Livery, server: FakeServer) -> None:
+def test_restated_field_is_told_once(tabard: Tabard, server: FakeServer) -> None:
     """A field whose description is the message adds only its name."""
     server.state.fail_with = FakeStatus(3, "too many", "R", violations=(("steps", "too many"),))
 
-    ran = livery("generate", "x")
+    ran = tabard("generate", "x")
 
     assert ran.err.splitlines() == ["error: too many (steps)", "reason: R"]
 
 
-def test_error_is_json_too(livery: Livery) -> None:
+def test_error_is_json_too(tabard: Tabard) -> None:
     """With `--json` stdout holds one document, also when it went wrong."""
-    ran = livery("show", "acme/none", "--json")
+    ran = tabard("show", "acme/none", "--json")
 
     assert ran.code == 3
     assert ran.document["error"]["reason"] == "ADAPTER_NOT_FOUND"
@@ -155,34 +155,34 @@ def test_error_is_json_too(livery: Livery) -> None:
         ("check", "x.safetensors", "--kind", "poem"),
     ],
 )
-def test_wrong_usage_exits_two(livery: Livery, arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_exits_two(tabard: Tabard, arguments: tuple[str, ...]) -> None:
     """A wrong command line is told apart from a wrong request."""
-    ran = livery(*arguments)
+    ran = tabard(*arguments)
 
     assert (ran.code, ran.out) == (2, "")
     assert "Error" in ran.err
 
 
-def test_nobody_listening_exits_six(livery: Livery) -> None:
+def test_nobody_listening_exits_six(tabard: Tabard) -> None:
     """The error names the address that was tried."""
-    ran = livery("warm", "a/b", "--address", "127.0.0.1:1")
+    ran = tabard("warm", "a/b", "--address", "127.0.0.1:1")
 
     assert ran.code == 6
     assert "127.0.0.1:1" in ran.err
 
 
-def test_unwritable_output_is_told(livery: Livery) -> None:
+def test_unwritable_output_is_told(tabard: Tabard) -> None:
     """A file problem is an error line, not a traceback."""
-    ran = livery("generate", "x", "--out", "/proc/nowhere")
+    ran = tabard("generate", "x", "--out", "/proc/nowhere")
 
     assert ran.code == 1
     assert ran.err.startswith("error: ")
 
 
 def test_module_runs_as_program() -> None:
-    """`python -m livery` is `livery`."""
+    """`python -m tabard` is `tabard`."""
     done = subprocess.run(
-        [sys.executable, "-m", "livery", "--version"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "tabard", "--version"], capture_output=True, text=True, check=True
     )
 
-    assert done.stdout.startswith("livery, version ")
+    assert done.stdout.startswith("tabard, version ")

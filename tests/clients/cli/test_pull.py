@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livery_registry import Registry, ReleaseDraft, check
-from livery_registry.semver import Version
-from tests.clients.cli.conftest import Livery
+from tabard_registry import Registry, ReleaseDraft, check
+from tabard_registry.semver import Version
+from tests.clients.cli.conftest import Tabard
 from tests.registry.fakes import NAME, publish, sd_profile, small_lora, write
 
 
@@ -28,9 +28,9 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "registry"
 
 
-def test_registry_at_hand_gives_the_bytes(livery: Livery, place: Path, tmp_path: Path) -> None:
+def test_registry_at_hand_gives_the_bytes(tabard: Tabard, place: Path, tmp_path: Path) -> None:
     """The published file comes back to the byte, without a server."""
-    ran = livery("pull", f"{NAME}@1.0.0", "--registry", place, "--out", tmp_path / "out", "--json")
+    ran = tabard("pull", f"{NAME}@1.0.0", "--registry", place, "--out", tmp_path / "out", "--json")
 
     (file,) = ran.document["files"]
     wanted = small_lora(tmp_path, seed=7, name="again.safetensors")
@@ -39,13 +39,13 @@ def test_registry_at_hand_gives_the_bytes(livery: Livery, place: Path, tmp_path:
 
 
 def test_variable_names_the_registry(
-    livery: Livery, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tabard: Tabard, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where no server is named, the registry of the environment is read."""
-    monkeypatch.delenv("LIVERY_ADDRESS")
-    monkeypatch.setenv("LIVERY_REGISTRY", str(place))
+    monkeypatch.delenv("TABARD_ADDRESS")
+    monkeypatch.setenv("TABARD_REGISTRY", str(place))
 
-    ran = livery("pull", f"{NAME}@2.0.0", "--out", tmp_path / "out", "--format", "diffusers")
+    ran = tabard("pull", f"{NAME}@2.0.0", "--out", tmp_path / "out", "--format", "diffusers")
 
     assert (ran.code, "pulled acme/ink 2.0.0" in ran.out) == (0, True)
     assert (tmp_path / "out" / "ink-2.0.0.safetensors").exists()
@@ -53,11 +53,11 @@ def test_variable_names_the_registry(
 
 @pytest.mark.parametrize("file_format", ["kohya", "diffusers"])
 def test_pulled_file_is_the_same_adapter(
-    file_format: str, livery: Livery, place: Path, tmp_path: Path
+    file_format: str, tabard: Tabard, place: Path, tmp_path: Path
 ) -> None:
     """Published again, what was pulled is served from the very same bytes."""
     given = ("--registry", place, "--out", tmp_path / "out", "--format", file_format, "--json")
-    path = Path(livery("pull", f"{NAME}@1.0.0", *given).document["files"][0]["path"])
+    path = Path(tabard("pull", f"{NAME}@1.0.0", *given).document["files"][0]["path"])
 
     registry = Registry.open(str(place))
     again = registry.publish(
@@ -71,7 +71,7 @@ def test_pulled_file_is_the_same_adapter(
     assert again.canonical == first.canonical
 
 
-def test_server_gives_the_bytes(published: Livery, style_file: Path, tmp_path: Path) -> None:
+def test_server_gives_the_bytes(published: Tabard, style_file: Path, tmp_path: Path) -> None:
     """A server sends what was published to it."""
     ran = published("pull", "acme/watercolor@1.0.0", "--out", tmp_path / "out")
 
@@ -83,10 +83,10 @@ def test_server_gives_the_bytes(published: Livery, style_file: Path, tmp_path: P
     ("ref", "code"), [("acme/none@1.0.0", 3), ("acme", 4), (f"{NAME}@9.0.0", 3)]
 )
 def test_unknown_release_is_told(
-    ref: str, code: int, livery: Livery, place: Path, tmp_path: Path
+    ref: str, code: int, tabard: Tabard, place: Path, tmp_path: Path
 ) -> None:
     """The library's refusals reach the user, and no folder is made."""
-    ran = livery("pull", ref, "--registry", place, "--out", tmp_path / "out")
+    ran = tabard("pull", ref, "--registry", place, "--out", tmp_path / "out")
 
     assert ran.code == code
     assert not (tmp_path / "out").exists()

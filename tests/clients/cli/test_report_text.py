@@ -5,8 +5,8 @@ import io
 
 from rich.console import Console
 
-from livery.cli.report_text import report_text
-from livery.releases import CheckReport, Coverage, Problem
+from tabard.cli.report_text import report_text
+from tabard.releases import CheckReport, Coverage, Problem
 
 FULL = CheckReport(
     accepted=True,

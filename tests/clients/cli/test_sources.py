@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from livery import InvalidArgument
-from livery.cli.folders import choose_files
-from livery.cli.hub import HubId, parse_hub_id
-from livery.cli.sources import find_files
-from tests.clients.cli.conftest import Livery
+from tabard import InvalidArgument
+from tabard.cli.folders import choose_files
+from tabard.cli.hub import HubId, parse_hub_id
+from tabard.cli.sources import find_files
+from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes import FakeServer
 
 CHOSEN = {
@@ -68,7 +68,7 @@ def test_ambiguous_folder_is_refused(names: list[str], reason: str, says: str) -
     assert (refused.value.reason, bool(refused.value.hint)) == (reason, True)
 
 
-def test_publish_takes_a_folder(livery: Livery, server: FakeServer, tmp_path: Path) -> None:
+def test_publish_takes_a_folder(tabard: Tabard, server: FakeServer, tmp_path: Path) -> None:
     """A PEFT folder is published with its configuration."""
     folder = tmp_path / "run-7"
     folder.mkdir()
@@ -76,18 +76,18 @@ def test_publish_takes_a_folder(livery: Livery, server: FakeServer, tmp_path: Pa
     (folder / "adapter_config.json").write_bytes(b"{}")
     (folder / "README.md").write_bytes(b"read me")
 
-    ran = livery("publish", "acme/a", folder, "--version", "1.0.0", "--json")
+    ran = tabard("publish", "acme/a", folder, "--version", "1.0.0", "--json")
 
     assert ran.code == 0
     assert ran.document["release"]["original_bytes"] == len(b"weights{}")
 
 
-def test_ambiguous_folder_exits_four(livery: Livery, tmp_path: Path) -> None:
+def test_ambiguous_folder_exits_four(tabard: Tabard, tmp_path: Path) -> None:
     """The command says which files it could be."""
     for name in ("a", "b"):
         (tmp_path / f"{name}.safetensors").write_bytes(b"x")
 
-    ran = livery("publish", "acme/a", tmp_path, "--version", "1.0.0")
+    ran = tabard("publish", "acme/a", tmp_path, "--version", "1.0.0")
 
     assert (ran.code, "a.safetensors, b.safetensors" in ran.err) == (4, True)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry.digest import Digest
-from livery_registry.signing import is_signature, new_key_pair, public_key_of
-from tests.clients.cli.conftest import Livery
+from tabard_registry.digest import Digest
+from tabard_registry.signing import is_signature, new_key_pair, public_key_of
+from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes import FakeServer
 
 REF = "acme/watercolor@1.0.0"
@@ -24,7 +24,7 @@ REF = "acme/watercolor@1.0.0"
         ("purge", "purged acme/watercolor 1.0.0: why not", "purged: why not"),
     ],
 )
-def test_withdrawal_is_shown(published: Livery, command: str, said: str, flag: str) -> None:
+def test_withdrawal_is_shown(published: Tabard, command: str, said: str, flag: str) -> None:
     """The act is told, and whoever looks at the release reads why."""
     ran = published(command, REF, "--reason", "why not")
 
@@ -33,7 +33,7 @@ def test_withdrawal_is_shown(published: Livery, command: str, said: str, flag: s
     assert flag in published("show", REF).out
 
 
-def test_lift_gives_release(published: Livery) -> None:
+def test_lift_gives_release(published: Tabard) -> None:
     """As a sentence, and as a document."""
     published("quarantine", REF, "--reason", "r")
 
@@ -45,19 +45,19 @@ def test_lift_gives_release(published: Livery) -> None:
 
 
 @pytest.mark.parametrize("command", ["yank", "unyank", "quarantine", "lift", "purge"])
-def test_withdrawal_needs_reason(published: Livery, command: str) -> None:
+def test_withdrawal_needs_reason(published: Tabard, command: str) -> None:
     """Nobody withdraws anything without saying why."""
     assert published(command, REF).code == 2
 
 
-def test_show_looks_at_the_withdrawn(published: Livery, server: FakeServer) -> None:
+def test_show_looks_at_the_withdrawn(published: Tabard, server: FakeServer) -> None:
     """What nobody is served with can be looked at all the same."""
     published("show", REF)
 
     assert server.state.requests[-1].include_withdrawn
 
 
-def test_recipe_tells_members(published: Livery) -> None:
+def test_recipe_tells_members(published: Tabard) -> None:
     """Members with their weights, and how to let others wear it."""
     published("quarantine", REF, "--reason", "r")
 
@@ -66,14 +66,14 @@ def test_recipe_tells_members(published: Livery) -> None:
     document = published("show", "acme/mix@1.0.0", "--json").document["release"]
 
     assert ran.code == 0
-    assert "next: livery promote acme/mix@1.0.0" in ran.out
+    assert "next: tabard promote acme/mix@1.0.0" in ran.out
     assert "0.7" in shown.out
     assert f"uses withdrawn {REF}" in shown.out
     assert document["members"][0]["weight"] == 0.7
     assert document["publish_reason"] == "book"
 
 
-def test_search_lists_hits(published: Livery) -> None:
+def test_search_lists_hits(published: Tabard) -> None:
     """A line for each adapter; nothing found is no error."""
     found = published("search", "watercolor")
     none = published("search", "no", "such")
@@ -84,7 +84,7 @@ def test_search_lists_hits(published: Livery) -> None:
     assert hit["release_count"] == 2
 
 
-def test_history_passes_times_on(published: Livery, server: FakeServer) -> None:
+def test_history_passes_times_on(published: Tabard, server: FakeServer) -> None:
     """Since and until go to the server as they were written."""
     published("history", "--since", "2030-01-01T00:00:00Z", "--until", "2031-01-01T00:00:00Z")
 
@@ -92,7 +92,7 @@ def test_history_passes_times_on(published: Livery, server: FakeServer) -> None:
     assert (request.since, request.until) == ("2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z")
 
 
-def test_history_at_tells_who_served_what(published: Livery) -> None:
+def test_history_at_tells_who_served_what(published: Tabard) -> None:
     """Channel, version, since when, by whom; that there is more is said."""
     text = published("history", "--at", "2030-01-01T00:00:00Z")
     ran = published("history", "--at", "2030-01-01T00:00:00Z", "--json")
@@ -102,12 +102,12 @@ def test_history_at_tells_who_served_what(published: Livery) -> None:
     assert ran.document["servings"][0]["since"]["actor"] == "alice"
 
 
-def test_history_at_is_one_moment(published: Livery) -> None:
+def test_history_at_is_one_moment(published: Tabard) -> None:
     """A moment has neither beginning nor end."""
     assert published("history", "--at", "2030-01-01T00:00:00Z", "--since", "x").code == 2
 
 
-def test_act_without_effect_says_why(published: Livery, server: FakeServer) -> None:
+def test_act_without_effect_says_why(published: Tabard, server: FakeServer) -> None:
     """A record that changed nothing is shown with the note of the fold."""
     action = server.state.records[-1].actions[0]
     action.effective, action.note = False, "the channel had moved"
@@ -116,7 +116,7 @@ def test_act_without_effect_says_why(published: Livery, server: FakeServer) -> N
 
 
 @pytest.fixture
-def signable(server: FakeServer, published: Livery) -> Callable[..., None]:
+def signable(server: FakeServer, published: Tabard) -> Callable[..., None]:
     """Give what makes the server's manifest: true, of a name, made from some bytes."""
 
     def make(*, adapter: str = "acme/watercolor", original: bytes = b"style" * 300_000) -> None:
@@ -141,7 +141,7 @@ def key_file(tmp_path: Path) -> Path:
 
 
 def test_sign_checks_then_signs(
-    published: Livery,
+    published: Tabard,
     server: FakeServer,
     signable: Callable[..., None],
     key_file: Path,
@@ -169,7 +169,7 @@ def test_sign_checks_then_signs(
     [({"original": b"another"}, "FILE_MISMATCH"), ({"adapter": "acme/x"}, "MANIFEST_MISMATCH")],
 )
 def test_sign_refuses_what_is_another(
-    published: Livery,
+    published: Tabard,
     server: FakeServer,
     signable: Callable[..., None],
     key_file: Path,
@@ -187,7 +187,7 @@ def test_sign_refuses_what_is_another(
 
 
 def test_sign_refuses_other_files_as_key(
-    published: Livery, signable: Callable[..., None], other_file: Path
+    published: Tabard, signable: Callable[..., None], other_file: Path
 ) -> None:
     """What is no private key is told as that."""
     signable()

@@ -2,7 +2,7 @@
 """The models of each family at full size without their weights, and how others name their parts.
 
 The recipes beside this file are the published configurations. The names follow from the models
-themselves and from diffusers' converter, never from Livery.
+themselves and from diffusers' converter, never from Tabard.
 """
 
 from __future__ import annotations

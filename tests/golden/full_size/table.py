@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from livery_registry import BaseProfile, ModuleShape
+from tabard_registry import BaseProfile, ModuleShape
 
 FILE = Path(__file__).with_name("table.json.gz")
 

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from livery_registry import Checked, Report, check
+from tabard_registry import Checked, Report, check
 from tests.registry.fakes import (
     Tensors,
     kohya_name,

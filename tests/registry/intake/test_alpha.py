@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import check
+from tabard_registry import check
 from tests.registry.fakes import (
     Tensors,
     kohya_tensors,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livery_registry import (
+from tabard_registry import (
     BaseProfile,
     Canonical,
     Checked,
@@ -22,8 +22,8 @@ from livery_registry import (
     sha256_bytes,
     write_canonical,
 )
-from livery_registry.assembly import assemble_manifest
-from livery_registry.manifest import ChangeTarget
+from tabard_registry.assembly import assemble_manifest
+from tabard_registry.manifest import ChangeTarget
 from tests.registry.fakes import NAME, Tensors, linear, write
 from tests.registry.intake.lora_files import reasons
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from livery_registry import BaseProfile, Checked, check
-from livery_registry.intake.module_names import kohya_modules
+from tabard_registry import BaseProfile, Checked, check
+from tabard_registry.intake.module_names import kohya_modules
 from tests.registry.fakes import Tensors, linear, sd_profile, write
 
 TEXT_WIDTHS = {"text_encoder": 12, "text_encoder_2": 20}

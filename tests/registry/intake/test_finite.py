@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from livery_registry.intake.finite import are_finite
+from tabard_registry.intake.finite import are_finite
 from tests.fuzz.document import encode
 
 LONG = 300_001

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livery_registry import check
+from tabard_registry import check
 from tests.registry.fakes import Tensors, kohya_tensors, sd_profile, write
 
 STEM = "lora_unet_mid_block_attentions_0_proj_in"

@@ -13,10 +13,10 @@ from diffusers.utils.state_dict_utils import (
     convert_unet_state_dict_to_peft,
 )
 
-from livery_registry import check
-from livery_registry.intake.module_names import kohya_modules
-from livery_server.engine import profile as engine_profile
-from livery_server.engine.loading import Base, TextPart
+from tabard_registry import check
+from tabard_registry.intake.module_names import kohya_modules
+from tabard_server.engine import profile as engine_profile
+from tabard_server.engine.loading import Base, TextPart
 from tests.golden.full_size.make_table import read_rows
 from tests.golden.full_size.models import FAMILIES, build, recipe
 from tests.golden.full_size.table import Row, full_size_profile, layers, rows, widths

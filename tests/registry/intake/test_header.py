@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from livery_registry import IntakeLimits, Problem, check
-from livery_registry.intake.header import TensorFile, open_tensors
+from tabard_registry import IntakeLimits, Problem, check
+from tabard_registry.intake.header import TensorFile, open_tensors
 from tests.registry.fakes import sd_profile, small_lora, write
 from tests.registry.test_records import json_values
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livery_registry import check
-from livery_registry.intake.module_names import kohya_modules
+from tabard_registry import check
+from tabard_registry.intake.module_names import kohya_modules
 from tests.registry.fakes import (
     Tensors,
     kohya_name,

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from livery_registry import (
+from tabard_registry import (
     BaseProfile,
     Checked,
     IntakeLimits,
@@ -20,11 +20,11 @@ from livery_registry import (
     sha256_bytes,
     write_canonical,
 )
-from livery_registry.assembly import assemble_manifest
-from livery_registry.intake.loha import Loha
-from livery_registry.intake.lokr import Lokr
-from livery_registry.release import ReleaseDraft
-from livery_registry.semver import Version
+from tabard_registry.assembly import assemble_manifest
+from tabard_registry.intake.loha import Loha
+from tabard_registry.intake.lokr import Lokr
+from tabard_registry.release import ReleaseDraft
+from tabard_registry.semver import Version
 from tests.registry.fakes import NAME, Tensors, linear, write
 from tests.registry.intake.lora_files import reasons
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-from livery_registry import BaseProfile
-from livery_registry.intake.per_profile import per_profile
+from tabard_registry import BaseProfile
+from tabard_registry.intake.per_profile import per_profile
 from tests.registry.fakes import sd_profile
 
 

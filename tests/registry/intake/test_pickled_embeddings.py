@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from livery_registry import BaseProfile, Checked, ReleaseDraft, check
-from livery_registry.canonical import read_canonical
-from livery_registry.digest import sha256_file
-from livery_registry.registry import Registry
-from livery_registry.semver import Version
-from livery_server.pickles.reader import read_in_cell
+from tabard_registry import BaseProfile, Checked, ReleaseDraft, check
+from tabard_registry.canonical import read_canonical
+from tabard_registry.digest import sha256_file
+from tabard_registry.registry import Registry
+from tabard_registry.semver import Version
+from tabard_server.pickles.reader import read_in_cell
 from tests.registry.fakes import NAME, Tensors, sd_profile, write
 
 WIDTHS = {"text_encoder": 12, "text_encoder_2": 20}

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import check
-from livery_registry.intake.limits import IntakeLimits
-from livery_registry.intake.pickles import PickleRefused
-from livery_server.pickles import reader
-from livery_server.pickles.reader import CellLimits, read_in_cell
+from tabard_registry import check
+from tabard_registry.intake.limits import IntakeLimits
+from tabard_registry.intake.pickles import PickleRefused
+from tabard_server.pickles import reader
+from tabard_server.pickles.reader import CellLimits, read_in_cell
 from tests.registry.fakes import sd_profile
 from tests.registry.intake.hostile_pickles import MEBIBYTE, NOT_TORCH, RUNS_CODE, TAKES_ALL
 
@@ -97,7 +97,7 @@ def test_seal_holds_by_itself(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch,
         "import os, torch; load = torch.load\n"
         "torch.load = lambda *a, **k: load(*a, **{**k, 'weights_only': False})\n"
-        "from livery_server.pickles.__main__ import main\n"
+        "from tabard_server.pickles.__main__ import main\n"
         f"os._exit(main(['{MEBIBYTE}', '{256 * MEBIBYTE}', '4']))",
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -178,7 +178,7 @@ def test_without_a_reader_says_what_to_install(tmp_path: Path) -> None:
     problem = check([file], profile=sd_profile()).report.problems[0]
 
     assert problem.reason == "PICKLE_READER_MISSING"
-    assert "livery[server]" in problem.remedy
+    assert "tabard[server]" in problem.remedy
 
 
 def test_large_pickle_stays_outside(tmp_path: Path) -> None:

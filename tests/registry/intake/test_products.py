@@ -3,7 +3,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livery_registry.intake.products import Pair, fold_core, hadamard, kronecker, whole
+from tabard_registry.intake.products import Pair, fold_core, hadamard, kronecker, whole
 
 SIZES = st.integers(1, 4)
 KERNELS = st.sampled_from([(), (3, 3), (1, 2)])

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livery_registry import BaseProfile, Report, check
-from livery_registry.report import Coverage
+from tabard_registry import BaseProfile, Report, check
+from tabard_registry.report import Coverage
 from tests.registry.fakes import kohya_tensors, write
 from tests.registry.intake.lora_files import PROFILE as SD_PROFILE
 from tests.registry.intake.lora_files import TARGETS, reasons
@@ -77,8 +77,8 @@ def test_refused_file_has_no_mode(tmp_path: Path) -> None:
         ({"ss_base_model_version": "sd_v1"}, "family", []),
         ({"ss_sd_model_name": "D:\\models\\stable-diffusion-v1-5.safetensors"}, "same", []),
         ({"ss_sd_model_name": "dreamy.safetensors"}, "family", ["OTHER_BASE"]),
-        ({"livery.base_fingerprint": NAMED.fingerprint}, "same", []),
-        ({"livery.base_fingerprint": "sha256:" + "0" * 64}, "family", ["OTHER_BASE"]),
+        ({"tabard.base_fingerprint": NAMED.fingerprint}, "same", []),
+        ({"tabard.base_fingerprint": "sha256:" + "0" * 64}, "family", ["OTHER_BASE"]),
         ({"ss_sd_model_hash": "deadbeef"}, "", []),
     ],
 )
@@ -102,9 +102,9 @@ def test_file_of_another_family_is_refused(key: str, tmp_path: Path) -> None:
     assert reasons(report_of(tmp_path, **{key: said})) == ["WRONG_FAMILY"]
 
 
-def test_hash_of_livery_itself_is_no_proof(tmp_path: Path) -> None:
+def test_hash_of_tabard_itself_is_no_proof(tmp_path: Path) -> None:
     """A file that claims the very fingerprint is still judged by its tensors."""
-    metadata = {"livery.base_fingerprint": NAMED.fingerprint}
+    metadata = {"tabard.base_fingerprint": NAMED.fingerprint}
 
     report = checked(tmp_path, {f"{FC}.diff": np.ones((3, 3), "float32")}, metadata=metadata).report
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livery_registry import Checked, check
+from tabard_registry import Checked, check
 from tests.registry.fakes import sd_profile, write
 
 WIDTH = 12

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry.store import Store
-from livery_registry.store.folder import FolderStore
-from livery_registry.store.s3 import S3Limits, S3Store
+from tabard_registry.store import Store
+from tabard_registry.store.folder import FolderStore
+from tabard_registry.store.s3 import S3Limits, S3Store
 from tests.registry.fakes import MemoryStore
 from tests.s3 import s3_endpoint, s3_environment, s3_url
 

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from livery_registry.digest import sha256_bytes
-from livery_registry.errors import (
+from tabard_registry.digest import sha256_bytes
+from tabard_registry.errors import (
     CorruptRegistry,
     RegistryError,
     StoreUnavailable,
     UnusableRegistry,
 )
-from livery_registry.log import Log, LogLimits
-from livery_registry.records import Action, Record
-from livery_registry.store import Outcome
-from livery_registry.store.s3 import S3Limits, S3Store
+from tabard_registry.log import Log, LogLimits
+from tabard_registry.records import Action, Record
+from tabard_registry.store import Outcome
+from tabard_registry.store.s3 import S3Limits, S3Store
 from tests.registry.store.scripted import Fault, ScriptedS3, scripted_s3
 
 LIMITS = S3Limits(read_timeout_seconds=0.5, connect_timeout_seconds=2.0, part_bytes=1000)

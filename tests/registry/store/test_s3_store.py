@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from livery_registry.errors import CorruptRegistry, StoreUnavailable, UnusableRegistry
-from livery_registry.place import open_place
-from livery_registry.store import Outcome
-from livery_registry.store.s3 import S3Store
-from livery_registry.store.s3 import store as s3_module
+from tabard_registry.errors import CorruptRegistry, StoreUnavailable, UnusableRegistry
+from tabard_registry.place import open_place
+from tabard_registry.store import Outcome
+from tabard_registry.store.s3 import S3Store
+from tabard_registry.store.s3 import store as s3_module
 from tests.registry.fakes import counted_ids
 from tests.registry.store.conftest import SMALL_PARTS
 from tests.s3 import needs_real_s3, s3_client
@@ -169,7 +169,7 @@ def test_bucket_with_other_things_is_refused(s3_store: S3Store) -> None:
 
 def test_missing_bucket_is_named(s3_environment: None) -> None:
     """A bucket that does not exist is not an empty registry."""
-    store = S3Store("s3://livery-nowhere/x")
+    store = S3Store("s3://tabard-nowhere/x")
 
     for act in (
         lambda: store.read("format.json", bytes_max=1),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from livery_registry import BlobRef, Digest, StoreUnavailable, sha256_bytes
-from livery_server.adapters.disk import Damaged, DiskTier
-from livery_server.metrics import Metrics
+from tabard_registry import BlobRef, Digest, StoreUnavailable, sha256_bytes
+from tabard_server.adapters.disk import Damaged, DiskTier
+from tabard_server.metrics import Metrics
 
 
 class Maker:
@@ -115,7 +115,7 @@ def test_damaged_file_is_made_again(tmp_path: Path, damage: bytes) -> None:
     assert found == whole == (tmp_path / name_of("a")).read_bytes()
     assert len(maker.made) == 2
     value = metrics.registry.get_sample_value
-    assert value("livery_failures_total", {"reason": "CACHE_DAMAGED"}) == 1.0
+    assert value("tabard_failures_total", {"reason": "CACHE_DAMAGED"}) == 1.0
 
 
 def test_failed_making_leaves_nothing(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livery_server.adapters.keeping import Keeping
+from tabard_server.adapters.keeping import Keeping
 
 NAMES = st.sampled_from("abcdef")
 STEPS = st.lists(

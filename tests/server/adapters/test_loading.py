@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from livery_registry import (
+from tabard_registry import (
     AdapterName,
     ChangeTarget,
     CorruptRegistry,
@@ -19,10 +19,10 @@ from livery_registry import (
     Version,
     check,
 )
-from livery_server.adapters.disk import DiskTier
-from livery_server.adapters.loading import ReleaseLoader, check_fit
-from livery_server.errors import NotServable
-from livery_server.metrics import Metrics
+from tabard_server.adapters.disk import DiskTier
+from tabard_server.adapters.loading import ReleaseLoader, check_fit
+from tabard_server.errors import NotServable
+from tabard_server.metrics import Metrics
 from tests.registry.fakes import MemoryStore
 from tests.server.fakes import PROFILE, UNET_MODULE, WIDTH
 from tests.server.harness import lora_file

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from livery_registry import BlobRef
-from livery_server.adapters.disk import Damaged, DiskTier
-from livery_server.adapters.packed import (
+from tabard_registry import BlobRef
+from tabard_server.adapters.disk import Damaged, DiskTier
+from tabard_server.adapters.packed import (
     HostAdapter,
     HostChange,
     PackedLayer,
@@ -20,8 +20,8 @@ from livery_server.adapters.packed import (
     lay_out,
     named_views,
 )
-from livery_server.adapters.slab_file import SlabKey, line_in, read_slab, write_slab
-from livery_server.metrics import Metrics
+from tabard_server.adapters.slab_file import SlabKey, line_in, read_slab, write_slab
+from tabard_server.metrics import Metrics
 
 KEY = SlabKey(release=f"sha256:{'1' * 64}", base=f"sha256:{'2' * 64}", dtype=torch.float32)
 
@@ -199,7 +199,7 @@ def test_other_format_version_is_never_worn(
 ) -> None:
     """After an update of the layout, old files are made again."""
     path = written(tmp_path)
-    monkeypatch.setattr("livery_server.adapters.slab_file.FORMAT", 2)
+    monkeypatch.setattr("tabard_server.adapters.slab_file.FORMAT", 2)
 
     with pytest.raises(Damaged):
         read_slab(path, key=KEY)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from livery_server.adapters.tiers import HostCache
-from livery_server.errors import Overloaded
-from livery_server.metrics import Metrics
+from tabard_server.adapters.tiers import HostCache
+from tabard_server.errors import Overloaded
+from tabard_server.metrics import Metrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,9 +169,9 @@ def test_hits_and_loads_are_counted() -> None:
                 (await cache.acquire("a")).release()
 
         value = metrics.registry.get_sample_value
-        assert value("livery_adapter_loads_total", {"tier": "host"}) == 1
-        assert value("livery_adapter_cache_hits_total", {"tier": "host"}) == 2
-        assert value("livery_adapter_resident_bytes", {"tier": "host"}) == 10
+        assert value("tabard_adapter_loads_total", {"tier": "host"}) == 1
+        assert value("tabard_adapter_cache_hits_total", {"tier": "host"}) == 2
+        assert value("tabard_adapter_resident_bytes", {"tier": "host"}) == 10
 
     asyncio.run(walk())
 

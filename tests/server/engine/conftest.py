@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from livery_registry import BaseProfile
-from livery_server.adapters.packed import HostAdapter
-from livery_server.engine import Engine, EngineSettings, load_engine
+from tabard_registry import BaseProfile
+from tabard_server.adapters.packed import HostAdapter
+from tabard_server.engine import Engine, EngineSettings, load_engine
 from tests.bases import make_tiny_base, write_diffusers_lora, write_inversion, write_kohya_lora
 from tests.server.engine.packing import pack_file
 

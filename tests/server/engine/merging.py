@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from livery_registry import BaseProfile, ModuleShape, sha256_bytes
-from livery_server.adapters.packed import HostAdapter
-from livery_server.engine.merged import MergedWeights
+from tabard_registry import BaseProfile, ModuleShape, sha256_bytes
+from tabard_server.adapters.packed import HostAdapter
+from tabard_server.engine.merged import MergedWeights
 
 NAME = "layer"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from livery_registry import (
+from tabard_registry import (
     AdapterName,
     BaseProfile,
     IntakeLimits,
@@ -16,8 +16,8 @@ from livery_registry import (
     read_canonical,
     write_canonical,
 )
-from livery_registry.assembly import assemble_manifest
-from livery_server.adapters.packed import HostAdapter, pack
+from tabard_registry.assembly import assemble_manifest
+from tabard_server.adapters.packed import HostAdapter, pack
 
 
 def pack_file(

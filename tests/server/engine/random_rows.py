@@ -9,7 +9,7 @@ import random
 
 import numpy as np
 
-from livery_server.engine import Picture, PromptStyle, RowSpec
+from tabard_server.engine import Picture, PromptStyle, RowSpec
 from tests.server.engine.studio import TOKEN, Studio
 
 ROWS_MAX = 8

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from livery_server.adapters.packed import HostAdapter
-from livery_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
+from tabard_server.adapters.packed import HostAdapter
+from tabard_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
 from tests.bases import (
     make_tiny_base,
     write_diffusers_lora,

@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
-from livery_server.adapters.packed import HostChange
-from livery_server.engine import AdapterMismatch
-from livery_server.engine.changes import materialise
+from tabard_server.adapters.packed import HostChange
+from tabard_server.engine import AdapterMismatch
+from tabard_server.engine.changes import materialise
 from tests.golden import GOLDEN
 
 GOLDEN_FILE = load_file(str(GOLDEN / "lycoris_changes.safetensors"))

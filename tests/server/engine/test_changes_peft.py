@@ -10,7 +10,7 @@ from peft import BOFTConfig, IA3Config, LoHaConfig, LoKrConfig, OFTConfig, get_p
 from peft.tuners.boft import layer as peft_boft
 from torch import nn
 
-from livery_server.engine.changes import materialise
+from tabard_server.engine.changes import materialise
 from tests.server.engine.test_changes import change_of
 
 TARGET: dict[str, Any] = {"target_modules": ["layer"]}

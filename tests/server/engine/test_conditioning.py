@@ -4,8 +4,8 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from livery_server.engine import PromptStyle, RowNotPossible
-from livery_server.engine.conditioning import Conditioning, Prompt, join_texts
+from tabard_server.engine import PromptStyle, RowNotPossible
+from tabard_server.engine.conditioning import Conditioning, Prompt, join_texts
 from tests.server.engine.studio import TOKEN, Studio, draw, open_studio
 
 pytestmark = pytest.mark.oracle

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from livery_server.adapters.packed import HostAdapter, HostChange, PackedLayer, lay_out
-from livery_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
-from livery_server.engine.errors import (
+from tabard_server.adapters.packed import HostAdapter, HostChange, PackedLayer, lay_out
+from tabard_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
+from tabard_server.engine.errors import (
     AdapterMismatch,
     BaseNotLoadable,
     DeviceMemoryFull,
     MergedTooLarge,
 )
-from livery_server.engine.layers import KEPT_BATCHES
+from tabard_server.engine.layers import KEPT_BATCHES
 
 TOLERANCE = 1e-9
 

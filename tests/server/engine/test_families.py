@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from livery_server.engine import BaseNotLoadable, EngineSettings, load_engine, profile_of
-from livery_server.engine.loading import load_base
+from tabard_server.engine import BaseNotLoadable, EngineSettings, load_engine, profile_of
+from tabard_server.engine.loading import load_base
 from tests.bases import make_tiny_base
 from tests.single_file import write_single_file
 

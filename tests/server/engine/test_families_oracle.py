@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 import torch
 
-from livery_server.engine import RowSpec
+from tabard_server.engine import RowSpec
 from tests.server.engine.random_rows import random_batch
 from tests.server.engine.studio import Studio, draw, open_studio
 

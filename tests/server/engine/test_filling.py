@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from livery_server.adapters.packed import HostAdapter, PackedLayer, lay_out
-from livery_server.engine.filling import empty_layers, fill_layers
-from livery_server.engine.layers import Binding, SlottedLayer, add_slots
-from livery_server.engine.magnitudes import Yardstick, measure
+from tabard_server.adapters.packed import HostAdapter, PackedLayer, lay_out
+from tabard_server.engine.filling import empty_layers, fill_layers
+from tabard_server.engine.layers import Binding, SlottedLayer, add_slots
+from tabard_server.engine.magnitudes import Yardstick, measure
 
 KEY = ("unet", "one")
 ROWS = 12

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from livery_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
+from tabard_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
 from tests.bases import make_tiny_base
 from tests.heavy_writers import HEAVY, write_heavy
 from tests.oracle import Oracle

@@ -10,8 +10,8 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
 
-from livery_server.adapters.packed import PackedLayer
-from livery_server.engine import AdapterMismatch
+from tabard_server.adapters.packed import PackedLayer
+from tabard_server.engine import AdapterMismatch
 from tests.server.engine.wearing import KEY, Wardrobe, adapter_of, merge
 
 TOLERANCE = 1e-9

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from livery_server.engine import BaseNotLoadable, EngineSettings, load_engine, profile_of
+from tabard_server.engine import BaseNotLoadable, EngineSettings, load_engine, profile_of
 from tests.bases import make_tiny_base
 
 
@@ -79,7 +79,7 @@ def test_hub_id_is_loaded_from_cache(tiny_base: Path, tmp_path: Path) -> None:
     (repository / "refs" / "main").write_text(commit)
     shutil.copytree(tiny_base, repository / "snapshots" / commit)
     script = (
-        "from livery_server.engine import profile_of; print(profile_of('acme/tiny').fingerprint)"
+        "from tabard_server.engine import profile_of; print(profile_of('acme/tiny').fingerprint)"
     )
 
     loaded = subprocess.run(

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from livery_registry import BaseProfile, ModuleShape, sha256_bytes
+from tabard_registry import BaseProfile, ModuleShape, sha256_bytes
 from tests.golden import GOLDEN
 from tests.server.engine.packing import pack_file
 from tests.server.engine.wearing import Wardrobe

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from livery_registry import IntakeLimits
+from tabard_registry import IntakeLimits
 from tests.golden import GOLDEN
 from tests.server.engine.merging import profile_of_layer, run_merged
 from tests.server.engine.packing import pack_file

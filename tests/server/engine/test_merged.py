@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from livery_server.adapters.packed import (
+from tabard_server.adapters.packed import (
     HostAdapter,
     HostChange,
     PackedLayer,
@@ -17,8 +17,8 @@ from livery_server.adapters.packed import (
     named_views,
     seen_in,
 )
-from livery_server.engine import AdapterMismatch, MergedTooLarge
-from livery_server.engine.merged import MergedWeights, stack_key
+from tabard_server.engine import AdapterMismatch, MergedTooLarge
+from tabard_server.engine.merged import MergedWeights, stack_key
 
 CPU = torch.device("cpu")
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from livery_server.engine.layers import Binding, add_slots
-from livery_server.engine.merged import MergedWeights
+from tabard_server.engine.layers import Binding, add_slots
+from tabard_server.engine.merged import MergedWeights
 from tests.server.engine.test_merged import adapter, copy_of, dense, pair
 
 

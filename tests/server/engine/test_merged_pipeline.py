@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from livery_server.adapters.packed import HostAdapter, HostChange, PackedLayer, lay_out
-from livery_server.engine import Engine, EngineSettings, RowSpec, load_engine
-from livery_server.engine.merged import MergedWeights
-from livery_server.engine.profile import classic_name
+from tabard_server.adapters.packed import HostAdapter, HostChange, PackedLayer, lay_out
+from tabard_server.engine import Engine, EngineSettings, RowSpec, load_engine
+from tabard_server.engine.merged import MergedWeights
+from tabard_server.engine.profile import classic_name
 from tests.bases import load_pipeline, make_tiny_base, text_encoders, write_diffusers_lora
 from tests.server.engine.packing import pack_file
 from tests.server.engine.studio import draw

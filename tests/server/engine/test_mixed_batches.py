@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import torch
 
-from livery_server.adapters.packed import HostAdapter, lay_out
-from livery_server.engine import SAMPLERS, Engine, Row, RowNotFinite, RowSpec
+from tabard_server.adapters.packed import HostAdapter, lay_out
+from tabard_server.engine import SAMPLERS, Engine, Row, RowNotFinite, RowSpec
 from tests.server.engine.studio import skip_if_absent
 
 TOLERANCE = 1e-9

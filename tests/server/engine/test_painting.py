@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from livery_server.engine import Picture, RowNotPossible
+from tabard_server.engine import Picture, RowNotPossible
 from tests.server.engine.studio import Studio, draw, open_studio
 
 pytestmark = pytest.mark.oracle

@@ -17,7 +17,7 @@ from peft import (
 )
 from torch import nn
 
-from livery_registry import Checked, IntakeLimits, check
+from tabard_registry import Checked, IntakeLimits, check
 from tests.server.engine.merging import profile_of_layer, run_merged
 from tests.server.engine.packing import pack_file
 

@@ -9,7 +9,7 @@ import torch
 from peft import LoHaConfig, LoKrConfig, LoraConfig, get_peft_model
 from torch import nn
 
-from livery_registry import BaseProfile, ModuleShape, sha256_bytes
+from tabard_registry import BaseProfile, ModuleShape, sha256_bytes
 from tests.server.engine.packing import pack_file
 from tests.server.engine.wearing import Wardrobe
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from livery_server.engine import EngineSettings, MemoryPlan, MemoryTooSmall, load_engine
-from livery_server.engine.loading import Base, load_base
-from livery_server.engine.plan import free_bytes, plan_memory
+from tabard_server.engine import EngineSettings, MemoryPlan, MemoryTooSmall, load_engine
+from tabard_server.engine.loading import Base, load_base
+from tabard_server.engine.plan import free_bytes, plan_memory
 
 PLAN = MemoryPlan(base=10, slots=20, merged=30, gathered=5, activations=35, free=100)
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livery_server.engine import RowNotPossible
-from livery_server.engine.prompt_syntax import read_plain, read_weighted
+from tabard_server.engine import RowNotPossible
+from tabard_server.engine.prompt_syntax import read_plain, read_weighted
 
 
 def _read(prompt: str, *placeholders: str) -> list[tuple[str, float]]:

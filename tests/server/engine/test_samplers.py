@@ -2,14 +2,14 @@
 import pytest
 import torch
 
-from livery_server.engine import (
+from tabard_server.engine import (
     SAMPLERS,
     RowNotPossible,
     SamplerNotServed,
     UnknownSampler,
     resolve_sampler,
 )
-from livery_server.engine.shelf import SamplerShelf
+from tabard_server.engine.shelf import SamplerShelf
 from tests.server.engine.studio import skip_if_absent
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from livery_server.adapters.packed import HostAdapter, PackedLayer, lay_out
-from livery_server.engine import AdapterMismatch, SlotsExhausted
-from livery_server.engine.layers import Binding, SlottedLayer, add_slots
-from livery_server.engine.slots import SlotTable
+from tabard_server.adapters.packed import HostAdapter, PackedLayer, lay_out
+from tabard_server.engine import AdapterMismatch, SlotsExhausted
+from tabard_server.engine.layers import Binding, SlottedLayer, add_slots
+from tabard_server.engine.slots import SlotTable
 
 KEYS = (("unet", "one"), ("unet", "two"))
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from livery_server.adapters.packed import HostAdapter, NotRepresentable, PackedLayer, lay_out
-from livery_server.engine.binding import bind_rows
-from livery_server.engine.layers import Binding, SlottedLayer, add_slots
-from livery_server.engine.slots import SlotTable, table_rows
+from tabard_server.adapters.packed import HostAdapter, NotRepresentable, PackedLayer, lay_out
+from tabard_server.engine.binding import bind_rows
+from tabard_server.engine.layers import Binding, SlottedLayer, add_slots
+from tabard_server.engine.slots import SlotTable, table_rows
 
 RANK_ROWS = 41
 

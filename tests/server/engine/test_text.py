@@ -4,9 +4,9 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from livery_server.engine import Engine, PromptStyle, PromptTooLong, RowNotPossible
-from livery_server.engine.conditioning import Prompt
-from livery_server.engine.text import PromptReader
+from tabard_server.engine import Engine, PromptStyle, PromptTooLong, RowNotPossible
+from tabard_server.engine.conditioning import Prompt
+from tabard_server.engine.text import PromptReader
 
 WEIGHTED = PromptStyle(syntax="a1111")
 LONG = PromptStyle(windows_max=3)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from livery_server.adapters.packed import HostAdapter
-from livery_server.engine import Engine, EngineSettings, RowSpec, load_engine
+from tabard_server.adapters.packed import HostAdapter
+from tabard_server.engine import Engine, EngineSettings, RowSpec, load_engine
 from tests.bases import make_tiny_base, text_encoders, write_diffusers_lora
 from tests.oracle import Oracle, Worn
 from tests.server.engine.packing import pack_file

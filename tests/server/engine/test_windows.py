@@ -2,7 +2,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livery_server.engine.windows import COMMA_REACH, Unit, cut
+from tabard_server.engine.windows import COMMA_REACH, Unit, cut
 
 COMMA = Unit(ids=(0,), is_comma=True)
 BREAK = Unit(is_break=True)

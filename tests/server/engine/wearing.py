@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from livery_server.adapters.packed import HostAdapter, PackedLayer, lay_out
-from livery_server.engine.binding import bind_rows
-from livery_server.engine.layers import Binding, add_slots
-from livery_server.engine.slots import SlotTable
+from tabard_server.adapters.packed import HostAdapter, PackedLayer, lay_out
+from tabard_server.engine.binding import bind_rows
+from tabard_server.engine.layers import Binding, add_slots
+from tabard_server.engine.slots import SlotTable
 
 KEY = ("unet", "layer")
 

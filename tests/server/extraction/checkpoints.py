@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from livery_server.extraction import (
+from tabard_server.extraction import (
     ExtractionReport,
     ExtractionSettings,
     ProbeSettings,

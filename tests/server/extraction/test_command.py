@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`livery extract` in this process: exit code, stdout, stderr."""
+"""`tabard extract` in this process: exit code, stdout, stderr."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from livery.cli import run
+from tabard.cli import run
 from tests.server.extraction.checkpoints import add_everywhere, make_checkpoint
 
 _QUICK = ["--prompt", "a red circle", "--steps", "2", "--size", "32"]
@@ -33,7 +33,7 @@ def test_extract_says_what_it_kept(
     for words in ("mid_block", "text_encoder", "a red circle", "row by row", "layers that lose"):
         assert words in said
     assert "warning: " in said
-    assert f"next: livery publish NS/NAME {out}" in said
+    assert f"next: tabard publish NS/NAME {out}" in said
 
 
 def test_extract_answers_as_json(

@@ -2,8 +2,8 @@
 import pytest
 import torch
 
-from livery_server.extraction import ExtractionSettings, ProbeSettings, RankRule, SettingInvalid
-from livery_server.extraction.decomposition import decompose
+from tabard_server.extraction import ExtractionSettings, ProbeSettings, RankRule, SettingInvalid
+from tabard_server.extraction.decomposition import decompose
 
 LARGE = (500, 700)
 SMALL = (24, 40)

@@ -8,9 +8,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from livery_registry import check
-from livery_server.engine import profile_of
-from livery_server.extraction import ChangeNotCarried, CheckpointUnchanged
+from tabard_registry import check
+from tabard_server.engine import profile_of
+from tabard_server.extraction import ChangeNotCarried, CheckpointUnchanged
 from tests.bases import make_tiny_base
 from tests.server.extraction.checkpoints import (
     add_everywhere,
@@ -191,9 +191,9 @@ def test_file_says_where_it_comes_from(tmp_path: Path, base: Path) -> None:
 
     with safe_open(str(tmp_path / "out"), framework="pt") as file:
         said = file.metadata()
-    assert said["livery.base_fingerprint"] == profile_of(str(base)).fingerprint
-    assert said["livery.checkpoint_sha256"] == report.checkpoint_sha256
-    assert json.loads(said["livery.extraction"])["energy"] == 0.95
+    assert said["tabard.base_fingerprint"] == profile_of(str(base)).fingerprint
+    assert said["tabard.checkpoint_sha256"] == report.checkpoint_sha256
+    assert json.loads(said["tabard.extraction"])["energy"] == 0.95
     assert said["ss_network_module"] == "networks.lora"
 
 

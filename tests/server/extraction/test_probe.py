@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from livery_server.extraction import ImageErrorTooLarge
+from tabard_server.extraction import ImageErrorTooLarge
 from tests.bases import make_tiny_base
 from tests.server.extraction.checkpoints import QUICK, add_everywhere, extracted, make_checkpoint
 from tests.single_file import write_single_file

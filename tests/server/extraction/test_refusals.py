@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from livery_server.extraction import (
+from tabard_server.extraction import (
     CheckpointMismatch,
     CheckpointNotFinite,
     CheckpointUnreadable,

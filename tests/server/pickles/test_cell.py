@@ -11,7 +11,7 @@ import pytest
 
 PROGRAM = """
 import json, os, resource, socket, subprocess, sys, threading
-from livery_server.pickles import cell
+from tabard_server.pickles import cell
 "x".encode("idna")  # what `socket` would import later
 canary, is_sealed = sys.argv[1], sys.argv[2] == "sealed"
 alone = cell.leave_network() if is_sealed else False

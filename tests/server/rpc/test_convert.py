@@ -5,9 +5,9 @@ from dataclasses import fields
 
 import pytest
 
-from livery.v1 import generation_service_pb2 as pb
-from livery_server.job import JobSpec
-from livery_server.rpc.convert import read_request
+from tabard.v1 import generation_service_pb2 as pb
+from tabard_server.job import JobSpec
+from tabard_server.rpc.convert import read_request
 
 FULL = pb.GenerateRequest(
     prompt="a",

@@ -7,10 +7,10 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
-from livery_registry import Problem, RegistryError, Report
-from livery_server.engine.errors import EngineError, SlotsExhausted
-from livery_server.errors import InvalidRequest, Overloaded, ServerError, UploadRefused, Violation
-from livery_server.rpc.status import CODES, build_status
+from tabard_registry import Problem, RegistryError, Report
+from tabard_server.engine.errors import EngineError, SlotsExhausted
+from tabard_server.errors import InvalidRequest, Overloaded, ServerError, UploadRefused, Violation
+from tabard_server.rpc.status import CODES, build_status
 
 
 def family(root: type[Exception]) -> Iterator[type[Exception]]:
@@ -45,7 +45,7 @@ def test_reason_and_hint_travel() -> None:
 
     info = error_details_pb2.ErrorInfo()
     status_pb2.Status.FromString(details).details[0].Unpack(info)
-    assert (info.domain, info.reason) == ("livery", "SLOTS_EXHAUSTED")
+    assert (info.domain, info.reason) == ("tabard", "SLOTS_EXHAUSTED")
     assert info.metadata["hint"] == "wear less"
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from livery_server.costs import Costs
-from livery_server.scheduler.modes import MARGIN, TURNS_HELD_MAX, TURNS_UNMEASURED
-from livery_server.scheduler.policy import choose
-from livery_server.scheduler.snapshot import Choice, RunningRow, Snapshot, StackKey, WaitingRow
+from tabard_server.costs import Costs
+from tabard_server.scheduler.modes import MARGIN, TURNS_HELD_MAX, TURNS_UNMEASURED
+from tabard_server.scheduler.policy import choose
+from tabard_server.scheduler.snapshot import Choice, RunningRow, Snapshot, StackKey, WaitingRow
 
 INK: StackKey = (("sha256:ink", 1.0),)
 NEON: StackKey = (("sha256:neon", 0.8),)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livery_server.scheduler.policy import choose
-from livery_server.scheduler.snapshot import Choice, RunningRow, Snapshot, WaitingRow
+from tabard_server.scheduler.policy import choose
+from tabard_server.scheduler.snapshot import Choice, RunningRow, Snapshot, WaitingRow
 
 SMALL, LARGE = (64, 64), (128, 128)
 

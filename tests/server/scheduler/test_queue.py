@@ -3,8 +3,8 @@
 
 import pytest
 
-from livery_server.errors import Overloaded
-from livery_server.scheduler.queue import WaitingRoom
+from tabard_server.errors import Overloaded
+from tabard_server.scheduler.queue import WaitingRoom
 
 
 def test_full_room_refuses_whole_job() -> None:

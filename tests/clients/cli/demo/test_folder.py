@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import livery
-from livery.cli.demo.folder import claim, export
+import tabard
+from tabard.cli.demo.folder import claim, export
 
 
 def test_second_demo_clears_the_first(tmp_path: Path) -> None:
@@ -20,14 +20,14 @@ def test_second_demo_clears_the_first(tmp_path: Path) -> None:
     again = claim(tmp_path / "out")
 
     assert again == folder
-    assert sorted(path.name for path in folder.iterdir()) == [".livery-demo", "my-notes.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == [".tabard-demo", "my-notes.txt"]
 
 
 def test_foreign_folder_is_refused(tmp_path: Path) -> None:
     """Somebody's folder is left as it is."""
     (tmp_path / "thesis.txt").write_text("years of work")
 
-    with pytest.raises(livery.FailedPrecondition) as caught:
+    with pytest.raises(tabard.FailedPrecondition) as caught:
         claim(tmp_path)
 
     assert caught.value.reason == "NOT_A_DEMO_FOLDER"
@@ -38,7 +38,7 @@ def test_plain_file_is_refused(tmp_path: Path) -> None:
     """A file is no folder."""
     (tmp_path / "out").write_text("x")
 
-    with pytest.raises(livery.FailedPrecondition):
+    with pytest.raises(tabard.FailedPrecondition):
         claim(tmp_path / "out")
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-import livery
-from livery.cli.demo.command import stopped_by_signals
-from livery.cli.demo.server_process import log_tail, running_server
+import tabard
+from tabard.cli.demo.command import stopped_by_signals
+from tabard.cli.demo.server_process import log_tail, running_server
 
 LISTENS = """
 import json, os, pathlib, sys, time
-assert not [name for name in os.environ if name.startswith("LIVERY_")]
+assert not [name for name in os.environ if name.startswith("TABARD_")]
 ready = pathlib.Path(sys.argv[sys.argv.index("--ready-file") + 1])
 ready.write_text(json.dumps({"address": f"127.0.0.1:{os.getpid()}"}))
 time.sleep(600)
@@ -36,7 +36,7 @@ def _is_running(process_id: int) -> bool:
 
 def test_server_ends_with_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It runs inside the block, without the caller's settings, and not after it."""
-    monkeypatch.setenv("LIVERY_REGISTRY", "somebody's")
+    monkeypatch.setenv("TABARD_REGISTRY", "somebody's")
 
     with running_server(tmp_path, command=_program(LISTENS)) as address:
         process_id = int(address.rpartition(":")[2])
@@ -62,7 +62,7 @@ def test_interrupt_stops_server(tmp_path: Path) -> None:
 def test_failed_start_shows_log(tmp_path: Path) -> None:
     """A server that ends early is told with its code, and its log can be shown."""
     with (
-        pytest.raises(livery.Unavailable, match="code 3") as caught,
+        pytest.raises(tabard.Unavailable, match="code 3") as caught,
         running_server(tmp_path, command=_program(FAILS)),
     ):
         pass

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-import livery
-from livery.cli.demo.catalog import read_catalog
-from livery.cli.demo.command import perform
-from livery.cli.demo.folder import claim
-from livery.cli.demo.verdict import Verdict
-from livery.cli.output import Output
+import tabard
+from tabard.cli.demo.catalog import read_catalog
+from tabard.cli.demo.command import perform
+from tabard.cli.demo.folder import claim
+from tabard.cli.demo.verdict import Verdict
+from tabard.cli.output import Output
 from tests.clients.fakes import FakeServer
 
 
@@ -116,7 +116,7 @@ def test_incomplete_catalog_is_refused(adapters: Path) -> None:
     entries = json.loads((adapters / "index.json").read_text())
     (adapters / "index.json").write_text(json.dumps(entries[:-1]))
 
-    with pytest.raises(livery.FailedPrecondition) as caught:
+    with pytest.raises(tabard.FailedPrecondition) as caught:
         read_catalog(adapters)
 
     assert caught.value.reason == "DEMO_MATERIAL_MISSING"

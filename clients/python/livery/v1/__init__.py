@@ -1,1 +1,0 @@
-"""Generated protobuf and gRPC stubs of `proto/livery/v1`; regenerate with `make proto`."""

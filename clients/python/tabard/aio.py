@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The client for asyncio: the same verbs as `tabard.Client`, each a coroutine or async iterator.
+
+Verbs are the builders of `tabard.calls`; this file only sends them and turns failures into errors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import uuid
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import grpc
+
+from tabard.calls import (
+    Call,
+    Caller,
+    Upload,
+    acts,
+    downloads,
+    generation,
+    operations,
+    registry,
+    uploads,
+)
+from tabard.calls.downloads import Download
+from tabard.calls.generation import Job
+from tabard.connection import find_connection
+from tabard.errors import DeadlineExceeded, TabardError, Unavailable
+from tabard.history import Record
+from tabard.patience import WATCH_PATIENCE_SECONDS, Patience
+from tabard.releases import Adapter, Pulled
+from tabard.result import Collector, GenerateResult
+from tabard.transport import tabard_error
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _verb(
+    build: Callable[Concatenate[Caller, P], Call[T]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    @functools.wraps(build)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._send(build(self._caller, *args, **kwargs))
+
+    return method
+
+
+def _upload(
+    build: Callable[Concatenate[Caller, P], Upload[T]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    @functools.wraps(build)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._send_files(build(self._caller, *args, **kwargs))
+
+    return method
+
+
+def _download(
+    build: Callable[Concatenate[Caller, P], Download],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, Pulled]]:
+    @functools.wraps(build)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Pulled:
+        download = build(self._caller, *args, **kwargs)
+        with download.landing() as landing:
+            async with contextlib.aclosing(self._receive(download.call)) as parts:
+                async for part in parts:
+                    landing.take(part)
+            return landing.end()
+
+    return method
+
+
+def _stream(
+    build: Callable[Concatenate[Caller, P], Call[T]],
+) -> Callable[Concatenate[AsyncClient, P], AsyncGenerator[T, None]]:
+    @functools.wraps(build)
+    async def method(
+        self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncGenerator[T, None]:
+        # In a thread, because pictures are read and encoded there.
+        call = await asyncio.to_thread(build, self._caller, *args, **kwargs)
+        async with contextlib.aclosing(self._receive(call)) as messages:
+            async for message in messages:
+                yield message
+
+    return method
+
+
+def _job(
+    build: Callable[Concatenate[Caller, P], Job],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, GenerateResult]]:
+    @functools.wraps(build)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> GenerateResult:
+        # In a thread, because pictures are read and encoded there.
+        job = await asyncio.to_thread(build, self._caller, *args, **kwargs)
+        collector = Collector(job.on_progress)
+        async with contextlib.aclosing(self._receive(job.call)) as events:
+            async for event in events:
+                collector.feed(event)
+        return collector.result()
+
+    return method
+
+
+class AsyncClient:
+    """A connection to one Tabard server, for one event loop.
+
+    Use it in an `async with` block, or await `close()`. Takes what `tabard.Client` takes; the
+    channel opens with the first call.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        token: str | None = None,
+        actor: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> None:
+        self._connection = find_connection(
+            address=address, token=token, actor=actor, timeout_seconds=timeout_seconds
+        )
+        self._caller = Caller(actor=self._connection.actor, new_id=lambda: uuid.uuid4().hex)
+        self._open_channel: grpc.aio.Channel | None = None
+
+    generate = _job(generation.generate)
+    stream = _stream(generation.stream)
+    publish = _upload(uploads.publish)
+    check = _upload(uploads.check)
+    pull = _download(downloads.pull)
+    publish_recipe = _verb(acts.publish_recipe)
+    get = _verb(registry.get)
+    resolve = _verb(registry.resolve)
+    manifest = _verb(registry.manifest)
+    search = _verb(registry.search)
+    history = _verb(registry.history)
+    served_at = _verb(registry.served_at)
+    promote = _verb(acts.promote)
+    rollback = _verb(acts.rollback)
+    yank = _verb(acts.yank)
+    unyank = _verb(acts.unyank)
+    quarantine = _verb(acts.quarantine)
+    lift = _verb(acts.lift)
+    purge = _verb(acts.purge)
+    sign = _verb(acts.sign)
+    status = _verb(operations.status)
+    warm = _verb(operations.warm)
+    drain = _verb(operations.drain)
+
+    async def list(self) -> tuple[Adapter, ...]:
+        """Give all adapters by name."""
+        adapters: tuple[Adapter, ...] = ()
+        token = ""
+        while True:
+            page, token = await self._send(registry.list_page(self._caller, token))
+            adapters += page
+            if not token:
+                return adapters
+
+    async def watch(
+        self, *, from_seq: int = 0, patience_seconds: float = WATCH_PATIENCE_SECONDS
+    ) -> AsyncGenerator[Record, None]:
+        """Give records as they happen, from log position `from_seq` on; 0: only what is new.
+
+        When the server goes away, goes on from the next record as soon as one is back: none is
+        missed, none comes twice.
+
+        Raises:
+            Unavailable: No server for `patience_seconds`, or none was there to begin with.
+        """
+        patience = Patience(patience_seconds)
+        while True:
+            try:
+                status = await self.status()
+                from_seq = from_seq or status.registry_seq + 1
+                patience.renew()
+                call = registry.watch_from(self._caller, from_seq)
+                async with contextlib.aclosing(self._receive(call)) as records:
+                    async for record in records:
+                        patience.renew()
+                        from_seq = record.seq + 1
+                        yield record
+                lost: TabardError = Unavailable("the server ended the watch", reason="WATCH_ENDED")
+            except (Unavailable, DeadlineExceeded) as error:
+                lost = error
+            await asyncio.sleep(patience.pause_after(lost))
+
+    async def close(self) -> None:
+        """Close the connection; running calls end as cancelled. Idempotent."""
+        if self._open_channel is not None:
+            await self._open_channel.close()
+            self._open_channel = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @property
+    def _channel(self) -> grpc.aio.Channel:
+        # A channel belongs to the loop it is made in, and __init__ may run before there is one.
+        if self._open_channel is None:
+            self._open_channel = grpc.aio.insecure_channel(
+                self._connection.address, options=self._connection.options
+            )
+        return self._open_channel
+
+    async def _send(self, call: Call[T]) -> T:
+        invoke = self._channel.unary_unary(
+            call.method,
+            request_serializer=type(call.request).SerializeToString,
+            response_deserializer=call.response.FromString,
+        )
+        with self._errors():
+            response = await invoke(
+                call.request,
+                timeout=call.timeout_seconds or self._connection.timeout_seconds,
+                metadata=self._connection.metadata + call.metadata,
+            )
+        return call.read(response)
+
+    async def _send_files(self, upload: Upload[T]) -> T:
+        invoke = self._channel.stream_unary(
+            upload.method,
+            request_serializer=upload.request_type.SerializeToString,
+            response_deserializer=upload.response.FromString,
+        )
+        with self._errors():
+            response = await invoke(
+                upload.requests(),
+                timeout=upload.timeout_seconds or self._connection.timeout_seconds,
+                metadata=self._connection.metadata,
+            )
+        return upload.read(response)
+
+    async def _receive(self, call: Call[T]) -> AsyncGenerator[T, None]:
+        invoke = self._channel.unary_stream(
+            call.method,
+            request_serializer=type(call.request).SerializeToString,
+            response_deserializer=call.response.FromString,
+        )
+        rpc = invoke(
+            call.request,
+            timeout=call.timeout_seconds,
+            metadata=self._connection.metadata + call.metadata,
+        )
+        try:
+            with self._errors():
+                async for message in rpc:
+                    if call.knows(message):
+                        yield call.read(message)
+        finally:
+            rpc.cancel()
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
+            raise tabard_error(error, address=self._connection.address) from error

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The generate request, and the `tabard-stack` metadata that lets a proxy keep a stack together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Unpack
+from urllib.parse import quote
+
+from tabard.calls.call import Call, Caller
+from tabard.calls.options import GenerateOptions, write_request
+from tabard.convert import knows_event, read_event
+from tabard.result import GenerateEvent, Progress
+from tabard.v1 import generation_service_pb2 as pb
+
+STACK_METADATA = "tabard-stack"
+GENERATE_TIMEOUT_SECONDS = 600.0
+
+# A weight follows the last colon, but the colon of `sha256:<hex>` is not one.
+_WEIGHT = re.compile(r"(?<!@sha256):[^:@/]*$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A generate call to be collected into one result."""
+
+    call: Call[GenerateEvent]
+    on_progress: Callable[[Progress], None] | None
+
+
+def generate(
+    caller: Caller,
+    prompt: str,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    timeout_seconds: float = GENERATE_TIMEOUT_SECONDS,
+    **options: Unpack[GenerateOptions],
+) -> Job:
+    """Draw images and wait for all of them.
+
+    Parameter names follow diffusers; what is left out takes the server's default.
+
+    Args:
+        caller: Filled in by the client.
+        prompt: What to draw.
+        on_progress: Told as steps are done; the last step of every image always.
+        timeout_seconds: Deadline of the whole job.
+        **options: Everything else, each described at `tabard.GenerateOptions`: `adapters`,
+            `seed`, `num_inference_steps`, `guidance_scale`, `negative_prompt`, `width`, `height`,
+            `num_images`, `sampler`, `deterministic`, `clip_skip`, `prompt_syntax`,
+            `prompt_windows_max`, `image`, `strength`, `mask_image`, and for SDXL `original_size`,
+            `crops_coords_top_left` and `target_size`.
+
+    Raises:
+        InvalidArgument: Something asked for cannot be; see `.violations`.
+        NotFound: An adapter, release or channel does not exist.
+        ResourceExhausted: The server is full; see `.retry_after_seconds`.
+        DeadlineExceeded: The deadline passed; the job was stopped.
+    """
+    call = stream(caller, prompt, timeout_seconds=timeout_seconds, **options)
+    return Job(call=call, on_progress=on_progress)
+
+
+def stream(
+    caller: Caller,
+    prompt: str,
+    *,
+    preview_every: int = 0,
+    timeout_seconds: float = GENERATE_TIMEOUT_SECONDS,
+    **options: Unpack[GenerateOptions],
+) -> Call[GenerateEvent]:
+    """Yield the events of one job as they happen; closing the iterator cancels the job.
+
+    Takes what `generate` takes, but for `preview_every`: a rough preview every so many steps.
+    """
+    del caller  # a job is nobody's act in the registry
+    adapters = options.get("adapters", ())
+    return Call(
+        method="/tabard.v1.GenerationService/Generate",
+        request=write_request(prompt, options=options, preview_every=preview_every),
+        response=pb.GenerateResponse,
+        read=read_event,
+        knows=knows_event,
+        metadata=((STACK_METADATA, stack_key(adapters)),) if adapters else (),
+        timeout_seconds=timeout_seconds,
+    )
+
+
+def stack_key(adapters: Sequence[str]) -> str:
+    """Give the sorted refs of a stack without weights, joined by commas, as printable ASCII."""
+    refs = {_WEIGHT.sub("", ref.strip()) for ref in adapters}
+    return ",".join(sorted(quote(ref, safe="/@:.-_") for ref in refs))

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's verbs: status, warm, drain."""
+
+from __future__ import annotations
+
+from tabard.calls.call import Call, Caller
+from tabard.convert import read_drained, read_resident, read_status
+from tabard.operations import Drained, Resident, ServerStatus
+from tabard.v1 import operations_service_pb2 as pb
+
+DRAIN_GRACE_SECONDS = 30.0
+
+_SERVICE = "/tabard.v1.OperationsService"
+
+
+def status(caller: Caller) -> Call[ServerStatus]:
+    """Give what the server is, and how busy."""
+    del caller
+    return Call(
+        method=f"{_SERVICE}/GetStatus",
+        request=pb.GetStatusRequest(),
+        response=pb.GetStatusResponse,
+        read=read_status,
+    )
+
+
+def warm(caller: Caller, ref: str) -> Call[Resident]:
+    """Bring a release into host memory ahead of its first request.
+
+    Raises:
+        NotFound: The ref names nothing.
+    """
+    del caller
+    return Call(
+        method=f"{_SERVICE}/Warm",
+        request=pb.WarmRequest(ref=ref),
+        response=pb.WarmResponse,
+        read=lambda response: read_resident(response.resident),
+    )
+
+
+def drain(caller: Caller, *, wait_seconds: float = 0.0) -> Call[Drained]:
+    """Refuse new jobs and finish the running ones, waiting at most `wait_seconds` for them."""
+    del caller
+    return Call(
+        method=f"{_SERVICE}/Drain",
+        request=pb.DrainRequest(wait_seconds=wait_seconds),
+        response=pb.DrainResponse,
+        read=read_drained,
+        timeout_seconds=wait_seconds + DRAIN_GRACE_SECONDS,
+    )

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that a generate request may say besides its prompt, and the message it becomes.
+
+Names follow diffusers; what is left out takes the server's default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from tabard.calls.pictures import PictureSource, read_picture
+from tabard.errors import InvalidArgument
+from tabard.v1 import generation_service_pb2 as pb
+
+_SYNTAXES = {
+    "": pb.PROMPT_SYNTAX_UNSPECIFIED,
+    "plain": pb.PROMPT_SYNTAX_PLAIN,
+    "a1111": pb.PROMPT_SYNTAX_A1111,
+}
+PROMPT_SYNTAXES = tuple(name for name in _SYNTAXES if name)
+"""Names of the ways in which a prompt can be read."""
+
+
+class GenerateOptions(TypedDict, total=False):
+    """What `generate` and `stream` take by name.
+
+    Attributes:
+        adapters: Refs, each `ns/name[@channel|@version|@sha256:…][:weight]`.
+        seed: Image i uses `seed + i`; drawn by the server when left out.
+        num_inference_steps: Denoise steps.
+        guidance_scale: Classifier-free guidance; 1 or less turns it off.
+        negative_prompt: What to keep away from.
+        width: Pixels.
+        height: Pixels.
+        num_images: How many images.
+        sampler: Short name (`euler_a`) or A1111 spelling (`Euler a`).
+        deterministic: Byte-identical files for the same request, alone or in a crowd.
+        clip_skip: Last layers of the text encoders that the prompt leaves out; 1 is A1111's 2.
+        prompt_syntax: `plain`: every character is text. `a1111`: `(word:1.2)`, `[word]`, `BREAK`.
+        prompt_windows_max: Windows of 75 tokens that a prompt may fill. Left out: 1 in plain
+            syntax, all that the server allows in A1111's. A longer prompt is refused, never cut.
+        image: Begin from this picture: a path, bytes, or a Pillow image. Without width and height
+            it is drawn at its own size, rounded down to what the base can draw; with both it is
+            resized to them.
+        strength: How much of the picture is redrawn, above 0 and at most 1; left out: 0.8, with a
+            mask 1.
+        mask_image: Where it is redrawn (white) and where it stays (black); of the picture's size.
+        original_size: SDXL: the size `(height, width)` that the picture shall seem to come from.
+        crops_coords_top_left: SDXL: `(y, x)`, from where in that it shall seem to be cut.
+        target_size: SDXL: the size `(height, width)` that it shall seem to have.
+    """
+
+    adapters: Sequence[str]
+    seed: int | None
+    num_inference_steps: int | None
+    guidance_scale: float | None
+    negative_prompt: str
+    width: int | None
+    height: int | None
+    num_images: int | None
+    sampler: str
+    deterministic: bool
+    clip_skip: int | None
+    prompt_syntax: str
+    prompt_windows_max: int | None
+    image: PictureSource | None
+    strength: float | None
+    mask_image: PictureSource | None
+    original_size: tuple[int, int] | None
+    crops_coords_top_left: tuple[int, int] | None
+    target_size: tuple[int, int] | None
+
+
+def write_request(
+    prompt: str, *, options: Mapping[str, Any], preview_every: int = 0
+) -> pb.GenerateRequest:
+    """Return the message of a request; pictures are read here.
+
+    Args:
+        prompt: What to draw.
+        options: Those of `GenerateOptions` that are said.
+        preview_every: A preview every so many steps.
+
+    Raises:
+        TypeError: There is no such option, or its value is of another type.
+        InvalidArgument: A value cannot be sent.
+    """
+    for name in options:
+        if name not in GenerateOptions.__annotations__:
+            raise TypeError(f"there is no parameter {name!r}")
+    said = {name: value for name, value in options.items() if value is not None}
+    for name in ("image", "mask_image"):
+        if name in said:
+            said[name] = read_picture(said[name], name=name)
+    for name in ("original_size", "target_size"):
+        if name in said:
+            height, width = _pair(name, said[name])
+            said[name] = {"width": width, "height": height}
+    if "crops_coords_top_left" in said:
+        top, left = _pair("crops_coords_top_left", said.pop("crops_coords_top_left"))
+        said["crop_top_left"] = {"top": top, "left": left}
+    if "prompt_syntax" in said:
+        said["prompt_syntax"] = _syntax(said["prompt_syntax"])
+    try:
+        return pb.GenerateRequest(prompt=prompt, preview_every=preview_every, **said)
+    except ValueError as error:
+        raise InvalidArgument(
+            f"the request cannot be sent: {error}",
+            reason="VALUE_OUT_OF_RANGE",
+            hint="counts and pixels are whole numbers from 0 up",
+        ) from error
+
+
+def _pair(name: str, value: Sequence[int]) -> tuple[int, int]:
+    if len(value) != 2:
+        raise InvalidArgument(
+            f"{name} has {len(value)} numbers",
+            reason="NOT_A_PAIR",
+            hint=f"write {name}=(1024, 1024): as in diffusers the vertical number comes first",
+        )
+    return value[0], value[1]
+
+
+def _syntax(name: str) -> pb.PromptSyntax:
+    try:
+        return _SYNTAXES[name.lower()]
+    except KeyError:
+        raise InvalidArgument(
+            f"there is no prompt syntax '{name}'",
+            reason="PROMPT_SYNTAX_UNKNOWN",
+            hint=f"use one of: {', '.join(PROMPT_SYNTAXES)}",
+        ) from None

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two verbs that send files, publish and check: a draft, then each file in bounded chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from tabard.calls.call import Caller, Upload
+from tabard.convert import kind_number, purpose_number, read_published, read_report
+from tabard.errors import InvalidArgument
+from tabard.releases import CheckReport, Published
+from tabard.v1 import registry_service_pb2 as pb
+
+CHUNK_BYTES = 1024 * 1024
+UPLOAD_TIMEOUT_SECONDS = 900.0
+
+RequestT = TypeVar("RequestT", pb.PublishRequest, pb.CheckRequest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadProgress:
+    """Bytes sent so far, of all files together."""
+
+    sent_bytes: int
+    total_bytes: int
+
+
+OnUpload = Callable[[UploadProgress], None]
+
+
+def publish(
+    caller: Caller,
+    name: str,
+    *files: str | Path,
+    version: str,
+    notes: str = "",
+    licence: str = "",
+    purpose: str = "",
+    trigger_words: Sequence[str] = (),
+    kind: str = "",
+    reason: str = "",
+    on_progress: OnUpload | None = None,
+    timeout_seconds: float = UPLOAD_TIMEOUT_SECONDS,
+) -> Upload[Published]:
+    """Upload files and publish them as one release; idempotent for equal bytes.
+
+    Args:
+        caller: Filled in by the client.
+        name: `namespace/name`.
+        *files: The files as the trainer left them.
+        version: SemVer, new for this adapter.
+        notes: Free text.
+        licence: SPDX id or free text.
+        purpose: `concept`, `style` or `subject`.
+        trigger_words: Words that wake it, if the file does not name them.
+        kind: `lora`, `textual_inversion` or `dreambooth`; read from the file when empty.
+        reason: Why it is published; kept in the history.
+        on_progress: Told after every chunk.
+        timeout_seconds: Deadline of the whole upload.
+
+    Raises:
+        InvalidArgument: A file is refused (see `.violations`), or is not there.
+        AlreadyExists: The version holds other bytes.
+    """
+    draft = pb.ReleaseDraft(
+        adapter=name,
+        version=version,
+        kind=kind_number(kind),
+        purpose=purpose_number(purpose),
+        trigger_words=trigger_words,
+        notes=notes,
+        licence=licence,
+        actor=caller.actor,
+        request_id=caller.new_id(),
+        reason=reason,
+    )
+    paths = _existing_files(files)
+    return Upload(
+        method="/tabard.v1.RegistryService/Publish",
+        requests=lambda: _parts(pb.PublishRequest, draft, paths, on_progress),
+        request_type=pb.PublishRequest,
+        response=pb.PublishResponse,
+        read=read_published,
+        timeout_seconds=timeout_seconds,
+    )
+
+
+def check(
+    caller: Caller,
+    *files: str | Path,
+    kind: str = "",
+    trigger_words: Sequence[str] = (),
+    on_progress: OnUpload | None = None,
+    timeout_seconds: float = UPLOAD_TIMEOUT_SECONDS,
+) -> Upload[CheckReport]:
+    """Run publish's checks against the server's base without publishing.
+
+    A bad file is no error here: the report says what is wrong with it.
+
+    Raises:
+        InvalidArgument: A file is not there.
+    """
+    draft = pb.ReleaseDraft(kind=kind_number(kind), trigger_words=trigger_words, actor=caller.actor)
+    paths = _existing_files(files)
+    return Upload(
+        method="/tabard.v1.RegistryService/Check",
+        requests=lambda: _parts(pb.CheckRequest, draft, paths, on_progress),
+        request_type=pb.CheckRequest,
+        response=pb.CheckResponse,
+        read=lambda response: read_report(response.report),
+        timeout_seconds=timeout_seconds,
+    )
+
+
+def _existing_files(files: Iterable[str | Path]) -> tuple[Path, ...]:
+    paths = tuple(Path(file) for file in files)
+    if not paths:
+        raise InvalidArgument(
+            "no file was given", reason="NO_FILES", hint="name at least one .safetensors file"
+        )
+    for path in paths:
+        if not path.is_file():
+            raise InvalidArgument(
+                f"there is no file '{path}'",
+                reason="FILE_NOT_FOUND",
+                hint="check the path; a folder is published by naming the files in it",
+            )
+    return paths
+
+
+def _parts(
+    request: type[RequestT],
+    draft: pb.ReleaseDraft,
+    paths: tuple[Path, ...],
+    on_progress: OnUpload | None,
+) -> Iterator[RequestT]:
+    yield request(draft=draft)
+    total_bytes = sum(path.stat().st_size for path in paths)
+    sent_bytes = 0
+    for path in paths:
+        yield request(file=pb.FileStart(name=path.name, bytes_total=path.stat().st_size))
+        with path.open("rb") as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                yield request(chunk=chunk)
+                sent_bytes += len(chunk)
+                if on_progress is not None:
+                    on_progress(UploadProgress(sent_bytes=sent_bytes, total_bytes=total_bytes))

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo's plot: publish, draw, promote a bad release, roll back, draw again, and more kinds.
+
+Comes in: a connected client and the catalog. Goes out: `Told`, everything that happened, with
+times. Knows nothing of folders and processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tabard.cli.demo.catalog import Catalog, DemoRelease
+from tabard.client import Client
+from tabard.history import Record
+from tabard.operations import ServerStatus
+from tabard.releases import ChannelMove, Release
+from tabard.result import GeneratedImage, Progress, WornRelease
+
+IMAGES_PER_ROW = 4
+STEPS = 20
+GUIDANCE_SCALE = 4.0
+SAMPLER = "ddim"
+PARTNER_WEIGHTS = (0.6, 0.6)
+
+BASE, STYLE, BAD, RESTORED, PAIR, WORD, SUBJECT = (
+    "base",
+    "style",
+    "bad-release",
+    "after-rollback",
+    "two-adapters",
+    "textual-inversion",
+    "dreambooth",
+)
+
+
+class Bar(Protocol):
+    """A progress bar."""
+
+    def set(self, done: int, *, total: int | None = None) -> None:
+        """Move the bar."""
+
+
+class Narrator(Protocol):
+    """Who tells the story while it goes."""
+
+    def say(self, text: str) -> None:
+        """Tell one sentence."""
+
+    def progress(self, description: str, *, total: int) -> AbstractContextManager[Bar]:
+        """Show a bar while the block runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row of the grid: what was asked for, what was worn, what came back, in how long."""
+
+    key: str
+    label: str
+    note: str
+    prompt: str
+    adapters: tuple[str, ...]
+    worn: tuple[WornRelease, ...]
+    images: tuple[GeneratedImage, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Everything that happened."""
+
+    rows: tuple[Row, ...]
+    releases: tuple[Release, ...]
+    records: tuple[Record, ...]
+    status: ServerStatus
+    publish_seconds: dict[str, float]
+    promote_seconds: dict[str, float]
+    rollback_seconds: float
+
+    def row(self, key: str) -> Row:
+        """Give the row of that key."""
+        return next(row for row in self.rows if row.key == key)
+
+
+@dataclass(slots=True, kw_only=True)
+class Story:
+    """One telling of the story; `tell` runs once."""
+
+    client: Client
+    catalog: Catalog
+    seed: int
+    narrator: Narrator
+    clock: Callable[[], float]
+    _rows: list[Row] = field(default_factory=list)
+    _releases: list[Release] = field(default_factory=list)
+    _publish_seconds: dict[str, float] = field(default_factory=dict)
+    _promote_seconds: dict[str, float] = field(default_factory=dict)
+
+    def tell(self) -> Told:
+        """Live through it all, in order.
+
+        Raises:
+            TabardError: Whatever the server refuses.
+        """
+        style, successor = self.catalog.style, self.catalog.successor
+        for release in self.catalog.first_releases:
+            self._release(release, reason="first release")
+        self._draw(BASE, label="base", note="no adapter")
+        self._draw(
+            STYLE,
+            label=f"{style.short_name} {style.version}",
+            note="a style, published and promoted to stable",
+            adapters=(style.adapter,),
+        )
+        self._release(successor, reason="looks stronger")
+        self._draw(
+            BAD,
+            label=f"{successor.short_name} {successor.version}",
+            note="its bad successor while it was stable",
+            adapters=(style.adapter,),
+        )
+        rollback_seconds = self._roll_back(style)
+        self._draw(
+            RESTORED,
+            label="after the rollback",
+            note=f"stable is {style.version} again",
+            adapters=(style.adapter,),
+        )
+        self._draw_other_kinds()
+        return Told(
+            rows=tuple(self._rows),
+            releases=tuple(self._releases),
+            records=self.client.history(),
+            status=self.client.status(),
+            publish_seconds=self._publish_seconds,
+            promote_seconds=self._promote_seconds,
+            rollback_seconds=rollback_seconds,
+        )
+
+    def _draw_other_kinds(self) -> None:
+        style, partner = self.catalog.style, self.catalog.partner
+        word, subject = self.catalog.word, self.catalog.subject
+        weights = PARTNER_WEIGHTS
+        self._draw(
+            PAIR,
+            label=f"{style.short_name} + {partner.short_name}",
+            note=f"two adapters on one image, weights {weights[0]:g} and {weights[1]:g}",
+            adapters=(f"{style.adapter}:{weights[0]:g}", f"{partner.adapter}:{weights[1]:g}"),
+        )
+        self._draw(
+            WORD,
+            label=f"{word.short_name} {word.version}",
+            note=f"textual inversion: “{word.prompt}”",
+            adapters=(word.adapter,),
+            prompt=word.prompt,
+        )
+        self._draw(
+            SUBJECT,
+            label=f"{subject.short_name} {subject.version}",
+            note=f"DreamBooth: “{subject.prompt}”",
+            adapters=(subject.adapter,),
+            prompt=subject.prompt,
+        )
+
+    def _release(self, release: DemoRelease, *, reason: str) -> None:
+        name = f"{release.adapter}@{release.version}"
+        started = self.clock()
+        published = self.client.publish(
+            release.adapter,
+            release.file,
+            version=release.version,
+            notes=release.notes,
+            trigger_words=[release.trigger] if release.trigger else [],
+            kind="dreambooth" if release.kind.startswith("dreambooth") else release.kind,
+        )
+        self._publish_seconds[name] = self.clock() - started
+        started = self.clock()
+        move = self.client.promote(name, reason=reason)
+        self._promote_seconds[name] = self.clock() - started
+        self._releases.append(published.release)
+        self.narrator.say(
+            f"published {release.adapter} {release.version} "
+            f"({release.kind.replace('_', ' ')}, {published.release.dialect}) in "
+            f"{_ms(self._publish_seconds[name])}, {_moved(move)} in "
+            f"{_ms(self._promote_seconds[name])}"
+        )
+
+    def _roll_back(self, style: DemoRelease) -> float:
+        started = self.clock()
+        reason = f"{self.catalog.successor.version} drowns the picture"
+        move = self.client.rollback(style.adapter, reason=reason)
+        seconds = self.clock() - started
+        self.narrator.say(f"rolled back {style.adapter}, {_moved(move)}: took {_ms(seconds)}")
+        return seconds
+
+    def _draw(
+        self,
+        key: str,
+        *,
+        label: str,
+        note: str,
+        adapters: tuple[str, ...] = (),
+        prompt: str = "",
+    ) -> None:
+        prompt = prompt or self.catalog.style.prompt
+        started = self.clock()
+        with self.narrator.progress(label, total=IMAGES_PER_ROW * STEPS) as bar:
+            done: dict[int, int] = {}
+
+            def move(progress: Progress) -> None:
+                done[progress.index] = progress.step
+                bar.set(sum(done.values()), total=IMAGES_PER_ROW * progress.steps)
+
+            result = self.client.generate(
+                prompt,
+                adapters=adapters,
+                seed=self.seed,
+                num_inference_steps=STEPS,
+                guidance_scale=GUIDANCE_SCALE,
+                num_images=IMAGES_PER_ROW,
+                sampler=SAMPLER,
+                deterministic=True,
+                on_progress=move,
+            )
+        seconds = self.clock() - started
+        self._rows.append(
+            Row(
+                key=key,
+                label=label,
+                note=note,
+                prompt=prompt,
+                adapters=adapters,
+                worn=result.worn,
+                images=result.images,
+                seconds=seconds,
+            )
+        )
+        worn = " + ".join(f"{one.adapter} {one.version}" for one in result.worn) or "nothing"
+        self.narrator.say(f"drew {len(result.images)} images wearing {worn} in {seconds:.1f} s")
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
+
+
+def _moved(move: ChannelMove) -> str:
+    before = f"{move.previous_version} → " if move.previous_version else "→ "
+    return f"{move.channel} {before}{move.version}"

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Did the story hold? Judges the images alone: bytes where they must be equal, pixels elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PIL import ImageChops, ImageStat
+
+from tabard.cli.demo.story import BAD, BASE, RESTORED, STYLE, Row, Told
+from tabard.result import GeneratedImage
+
+# A style that changes an image by less than this (of 255, mean over its pixels) shows nothing.
+LEAST_DIFFERENCE = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What held.
+
+    Attributes:
+        rollback_identical: Files after the rollback equal those before the bad release.
+        bad_release_differs: Every image of the bad release differs visibly from the good one's.
+        style_differs_from_base: Every styled image differs visibly from the base's.
+        bad_release_difference: Smallest mean pixel difference, 0 to 255.
+        style_difference: Likewise, style against base.
+    """
+
+    rollback_identical: bool
+    bad_release_differs: bool
+    style_differs_from_base: bool
+    bad_release_difference: float
+    style_difference: float
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What did not hold, as sentences."""
+        told = {
+            "the images after the rollback differ from those before": self.rollback_identical,
+            "the bad release draws what the good one draws": self.bad_release_differs,
+            "the style draws what the base draws": self.style_differs_from_base,
+        }
+        return tuple(sentence for sentence, held in told.items() if not held)
+
+
+def judge(told: Told) -> Verdict:
+    """Compare the rows that the claims are about."""
+    style, restored = told.row(STYLE), told.row(RESTORED)
+    bad_difference = _least_difference(told.row(BAD), style)
+    style_difference = _least_difference(style, told.row(BASE))
+    return Verdict(
+        rollback_identical=[one.png for one in style.images]
+        == [one.png for one in restored.images],
+        bad_release_differs=bad_difference >= LEAST_DIFFERENCE,
+        style_differs_from_base=style_difference >= LEAST_DIFFERENCE,
+        bad_release_difference=bad_difference,
+        style_difference=style_difference,
+    )
+
+
+def _files(row: Row) -> list[bytes]:
+    return [image.png for image in row.images]
+
+
+def _least_difference(row: Row, other: Row) -> float:
+    pairs = zip(row.images, other.images, strict=True)
+    return min(_difference(*pair) for pair in pairs)
+
+
+def _difference(image: GeneratedImage, other: GeneratedImage) -> float:
+    channels = ImageStat.Stat(ImageChops.difference(image.pil, other.pil)).mean
+    return sum(channels) / len(channels)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the command line meets the server's packages: missing extras, errors, chatter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tabard.errors import FailedPrecondition, InvalidArgument
+
+SERVER_EXTRA = "server"
+
+
+@contextmanager
+def missing_extra(extra: str, *, needed_for: str) -> Iterator[None]:
+    """Turn a failed import inside the block into an error that says what to install.
+
+    Raises:
+        FailedPrecondition: A package of the extra is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise FailedPrecondition(
+            f"{needed_for} needs {error.name}, which is not installed",
+            reason="EXTRA_MISSING",
+            hint=f"pip install 'tabard[{extra}]'",
+        ) from error
+
+
+@contextmanager
+def reported_as_invalid(*trees: type[Exception]) -> Iterator[None]:
+    """Turn errors of these trees, which all have `.reason` and `.hint`, into one of the SDK's.
+
+    Raises:
+        InvalidArgument: The settings, the base or the registry's address are refused.
+    """
+    try:
+        yield
+    except trees as error:
+        raise InvalidArgument(
+            str(error), reason=getattr(error, "reason", ""), hint=getattr(error, "hint", "")
+        ) from error
+
+
+def quieten_libraries(base: str) -> None:
+    """Keep the model libraries' chatter off the terminal; bars stay for what may be a download.
+
+    They read these variables when they are imported, so this comes first.
+    """
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    if base == "demo" or Path(base).exists():
+        os.environ.setdefault("TQDM_DISABLE", "1")

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard generate`: a prompt and a stack go in, PNG files and a contact sheet come out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tabard.calls.options import PROMPT_SYNTAXES
+from tabard.cli.output import table
+from tabard.cli.session import Session, with_session
+from tabard.contact_sheet import SheetRow, contact_sheet
+from tabard.result import GeneratedImage, GenerateResult, Progress, WornRelease
+
+_SLUG_LENGTH_MAX = 40
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _read_size(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if match is None:
+        raise click.BadParameter(f"'{text}' is not WIDTHxHEIGHT, like 64x64", context, parameter)
+    return int(match[1]), int(match[2])
+
+
+def _read_corner(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+),(\d+)", text)
+    if match is None:
+        raise click.BadParameter(f"'{text}' is not TOP,LEFT, like 0,128", context, parameter)
+    return int(match[1]), int(match[2])
+
+
+def _turned(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> tuple[int, int] | None:
+    """Read WIDTHxHEIGHT as the height and width that diffusers takes."""
+    size = _read_size(context, parameter, text)
+    return None if size is None else (size[1], size[0])
+
+
+_PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_OPTIONS = (
+    click.option(
+        "--clip-skip",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Leave out the last N layers of the text encoders. A1111's 'Clip skip: 2' is 1.",
+    ),
+    click.option(
+        "--prompt-syntax",
+        type=click.Choice(PROMPT_SYNTAXES, case_sensitive=False),
+        help="a1111: (word:1.2) and [word] weigh, BREAK begins a new window. plain: all is text.",
+    ),
+    click.option(
+        "--prompt-windows",
+        "prompt_windows_max",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Let a prompt fill N windows of 75 tokens. A longer one is refused, never cut.",
+    ),
+    click.option(
+        "--image",
+        type=_PICTURE,
+        metavar="FILE",
+        help="Begin from this PNG, JPEG or WebP; resized to --size, else drawn at its own.",
+    ),
+    click.option(
+        "--mask",
+        "mask_image",
+        type=_PICTURE,
+        metavar="FILE",
+        help="Redraw only what is white here; of the image's size.",
+    ),
+    click.option(
+        "--strength",
+        type=click.FloatRange(min=0, max=1, min_open=True),
+        help="How much of the image is redrawn; default 0.8, with a mask 1.",
+    ),
+    click.option(
+        "--original-size",
+        callback=_turned,
+        metavar="WxH",
+        help="SDXL: the size that the picture shall seem to come from.",
+    ),
+    click.option(
+        "--crop-top-left",
+        "crops_coords_top_left",
+        callback=_read_corner,
+        metavar="TOP,LEFT",
+        help="SDXL: from where in that it shall seem to be cut.",
+    ),
+    click.option(
+        "--target-size",
+        callback=_turned,
+        metavar="WxH",
+        help="SDXL: the size that it shall seem to have.",
+    ),
+)
+
+
+def _with_options(command: Command) -> Command:
+    """Give a command the options that say how a prompt is read and what an image begins from."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("prompt")
+@click.option("--adapter", "adapters", multiple=True, metavar="REF[:WEIGHT]", help="Repeatable.")
+@click.option("--seed", type=click.IntRange(min=0), help="Image i uses SEED + i.")
+@click.option("--steps", type=click.IntRange(min=1), help="Denoise steps.")
+@click.option("--size", callback=_read_size, metavar="WxH", help="Pixels; default the base's own.")
+@click.option("--count", type=click.IntRange(min=1), default=1, help="How many images.")
+@click.option("--guidance", type=float, help="Classifier-free guidance; 1 or less is off.")
+@click.option("--negative", default="", help="What to keep away from.")
+@click.option("--sampler", default="", help="Short name (euler_a) or A1111's (Euler a).")
+@click.option("--deterministic", is_flag=True, help="Byte-identical files, whatever else runs.")
+@_with_options
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Give up after so long.",
+)
+@click.option("--sheet", is_flag=True, help="Also for one image: a labelled contact sheet.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    metavar="DIR",
+    help="Where the files go; default: here.",
+)
+@with_session
+def generate(
+    session: Session,
+    *,
+    prompt: str,
+    adapters: tuple[str, ...],
+    seed: int | None,
+    steps: int | None,
+    size: tuple[int, int] | None,
+    count: int,
+    guidance: float | None,
+    negative: str,
+    sampler: str,
+    deterministic: bool,
+    timeout: float | None,
+    sheet: bool,
+    out: Path,
+    **options: Any,
+) -> None:
+    """Draw images, wearing any number of adapters; from noise, or from a picture.
+
+    \b
+    tabard generate "a red circle" --adapter acme/watercolor:0.8 --seed 7 --count 4 --out images
+    tabard generate "a blue star" --image photo.jpg --mask hole.png --strength 0.9 --out images
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    if timeout is not None:
+        options["timeout_seconds"] = timeout
+    if size is not None:
+        options |= {"width": size[0], "height": size[1]}
+    with session.connect() as client, session.output.progress("drawing", total=count) as bar:
+        done: dict[int, Progress] = {}
+
+        def move(progress: Progress) -> None:
+            done[progress.index] = progress
+            bar.set(sum(one.step for one in done.values()), total=count * progress.steps)
+
+        result = client.generate(
+            prompt,
+            adapters=adapters,
+            seed=seed,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            negative_prompt=negative,
+            num_images=count,
+            sampler=sampler,
+            deterministic=deterministic,
+            on_progress=move,
+            **options,
+        )
+    _save(session, result, prompt=prompt, out=out, with_sheet=sheet or count > 1)
+
+
+def _save(
+    session: Session, result: GenerateResult, *, prompt: str, out: Path, with_sheet: bool
+) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    stem = "--".join(filter(None, (_slug(prompt), _stack_name(result.worn))))
+    files = [
+        image.save(_free(out / f"{stem}--{image.seed}.png", image.png)) for image in result.images
+    ]
+    sheet_file = None
+    if with_sheet:
+        sheet_file = out / f"{stem}--{result.images[0].seed}--sheet.png"
+        _draw_sheet(result, prompt=prompt).save(sheet_file)
+    document = {
+        "job_id": result.job_id,
+        "worn": result.worn,
+        "registry_seq": result.registry_seq,
+        "queue_ms": result.queue_ms,
+        "total_ms": result.total_ms,
+        "images": [_document(*pair) for pair in zip(result.images, files, strict=True)],
+        "sheet": None if sheet_file is None else str(sheet_file),
+    }
+    rows = [(str(image.seed), str(file)) for image, file in zip(result.images, files, strict=True)]
+    worn = [f"wears {one.adapter} {one.version} at {one.weight:g}" for one in result.worn]
+    text: list[Any] = [*worn, table("seed", "file", rows=rows)]
+    if sheet_file is not None:
+        text.append(f"contact sheet: {sheet_file}")
+    session.output.answer(document, *text)
+
+
+def _document(image: GeneratedImage, file: Path) -> dict[str, Any]:
+    return {
+        "index": image.index,
+        "seed": image.seed,
+        "file": str(file),
+        "provenance": image.provenance,
+    }
+
+
+def _draw_sheet(result: GenerateResult, *, prompt: str) -> Any:
+    worn = "\n".join(f"{one.adapter} {one.version} at {one.weight:g}" for one in result.worn)
+    row = SheetRow(label=worn or "base", images=tuple(image.pil for image in result.images))
+    return contact_sheet(
+        [row], columns=[f"seed {image.seed}" for image in result.images], title=prompt[:80]
+    )
+
+
+def _slug(prompt: str) -> str:
+    words = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")
+    return words[:_SLUG_LENGTH_MAX].rstrip("-") or "image"
+
+
+def _stack_name(worn: tuple[WornRelease, ...]) -> str:
+    parts = []
+    for one in worn:
+        weight = "" if one.weight == 1 else f"x{one.weight:g}"
+        parts.append(f"{one.adapter.rpartition('/')[2]}-{one.version}{weight}")
+    return "+".join(parts)
+
+
+def _free(path: Path, content: bytes) -> Path:
+    """Give the path, numbered when another image lies there already."""
+    number, candidate = 1, path
+    while candidate.exists() and candidate.read_bytes() != content:
+        number += 1
+        candidate = path.with_stem(f"{path.stem}-{number}")
+    return candidate

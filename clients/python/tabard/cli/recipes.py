@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard recipe`: releases combined into one release."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.text import Text
+
+from tabard.cli.output import fields, short, table
+from tabard.cli.session import Session, with_session
+from tabard.convert import PURPOSES
+from tabard.releases import Member, PublishedRecipe
+
+
+@click.command()
+@click.argument("name", metavar="NS/NAME")
+@click.argument("members", nargs=-1, required=True, metavar="REF:WEIGHT…")
+@click.option("--version", required=True, help="SemVer of the new release, e.g. 1.2.0.")
+@click.option("--notes", default="", help="Free text shown with the release.")
+@click.option("--licence", "--license", default="", help="SPDX id or free text.")
+@click.option("--purpose", type=click.Choice(list(PURPOSES)), help="Why it exists.")
+@click.option("--reason", default="", help="Why it is published; kept in the history.")
+@with_session
+def recipe(
+    session: Session,
+    *,
+    name: str,
+    members: tuple[str, ...],
+    version: str,
+    notes: str,
+    licence: str,
+    purpose: str | None,
+    reason: str,
+) -> None:
+    """Publish a weighted combination of releases, locked to what they are now.
+
+    It is promoted, rolled back and worn like any release; its weight multiplies those of its
+    members. A later release of a member changes nothing in it.
+
+    \b
+    tabard recipe acme/storybook acme/watercolor@1.0.0:0.7 acme/ink@^1.2:0.4 --version 1.0.0
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    with session.connect() as client:
+        published = client.publish_recipe(
+            name,
+            members,
+            version=version,
+            notes=notes,
+            licence=licence,
+            purpose=purpose or "",
+            reason=reason,
+        )
+    session.output.answer(published, *_text(published))
+
+
+def member_table(members: tuple[Member, ...]) -> Any:
+    """Give the members of a recipe as a table."""
+    rows = [(one.adapter, one.version, f"{one.weight:g}", short(one.digest)) for one in members]
+    return table("member", "version", "weight", "digest", rows=rows)
+
+
+def _text(published: PublishedRecipe) -> list[Any]:
+    release = published.release
+    verb = "published" if published.created else "already published, the same recipe:"
+    return [
+        Text(f"{verb} {release.adapter} {release.version}", style="bold"),
+        fields({"digest": short(release.digest), "triggers": ", ".join(release.trigger_words)}),
+        member_table(release.members),
+        f"next: tabard promote {release.adapter}@{release.version}",
+    ]

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a client reaches its server: address, token, actor, deadline, and gRPC's channel options.
+
+Comes from arguments, then `TABARD_ADDRESS`, `TABARD_TOKEN` and `TABARD_ACTOR`. Opens nothing.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tabard.calls import Metadata
+from tabard.errors import InvalidArgument
+
+DEFAULT_ADDRESS = "127.0.0.1:50051"
+DEFAULT_TIMEOUT_SECONDS = 60.0
+MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+
+_LOOPBACK = ("127.", "localhost", "[::1]", "unix:")
+
+# Reads, and acts that carry a request id, may be sent again when a server was not there.
+_RETRIED_METHODS = (
+    "GetAdapter",
+    "ListAdapters",
+    "Resolve",
+    "GetManifest",
+    "Search",
+    "ServedAt",
+    "History",
+    "PublishRecipe",
+    "Promote",
+    "Rollback",
+    "Yank",
+    "Unyank",
+    "Quarantine",
+    "Lift",
+    "Purge",
+    "Sign",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where to, as whom, and for how long.
+
+    Attributes:
+        address: `host:port` or any gRPC target.
+        token: Sent as `authorization: Bearer …` when not empty.
+        actor: Written into the records of this client's acts.
+        timeout_seconds: Deadline of every call that does not set its own.
+    """
+
+    address: str
+    token: str = field(default="", repr=False)
+    actor: str
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+
+    def __post_init__(self) -> None:
+        if not self.address.strip():
+            raise InvalidArgument(
+                "the server address is empty", reason="BAD_ADDRESS", hint="use host:port"
+            )
+        if not self.timeout_seconds > 0:
+            raise InvalidArgument(
+                f"a timeout of {self.timeout_seconds} seconds cannot be kept",
+                reason="BAD_TIMEOUT",
+                hint="use a positive number of seconds",
+            )
+
+    @property
+    def metadata(self) -> Metadata:
+        """Request metadata of every call."""
+        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
+
+    @property
+    def options(self) -> list[tuple[str, str | int]]:
+        """Channel options: sizes bounded, safe calls retried, no proxy on the way to loopback."""
+        options: list[tuple[str, str | int]] = [
+            ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+            ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+            ("grpc.service_config", _service_config()),
+        ]
+        if self.address.startswith(_LOOPBACK):
+            options.append(("grpc.enable_http_proxy", 0))
+        return options
+
+
+def find_connection(
+    *,
+    address: str | None = None,
+    token: str | None = None,
+    actor: str | None = None,
+    timeout_seconds: float | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Connection:
+    """Fill what is not given from the environment, then from the defaults.
+
+    Raises:
+        InvalidArgument: The address is empty or the timeout is not positive.
+    """
+    environ = os.environ if environ is None else environ
+    return Connection(
+        address=address or environ.get("TABARD_ADDRESS") or DEFAULT_ADDRESS,
+        token=environ.get("TABARD_TOKEN", "") if token is None else token,
+        actor=actor or environ.get("TABARD_ACTOR") or _user(),
+        timeout_seconds=DEFAULT_TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds,
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container without a passwd entry
+        return "unknown"
+
+
+def _service_config() -> str:
+    names = [{"service": "tabard.v1.RegistryService", "method": name} for name in _RETRIED_METHODS]
+    names += [{"service": "tabard.v1.OperationsService", "method": "GetStatus"}]
+    policy = {
+        "maxAttempts": 4,
+        "initialBackoff": "0.1s",
+        "maxBackoff": "1s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    return json.dumps({"methodConfig": [{"name": names, "retryPolicy": policy}]})

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator sees of a running server: its status, what lies in memory, how a drain went.
+
+Plain frozen values; they know nothing of protobuf or the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resident:
+    """A release in memory: its highest tier (`slot` or `host`), bytes there, jobs holding it."""
+
+    adapter: str
+    version: str
+    digest: str
+    tier: str
+    bytes: int
+    leases: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryPlan:
+    """What a server planned to use of its device when it started, in bytes.
+
+    Attributes:
+        base_bytes: Weights of all models.
+        slot_bytes: Tables of rank rows beside every layer.
+        merged_bytes: The merged copy when every layer is changed; 0 without one.
+        gathered_bytes: Factors kept from one step to the next.
+        activation_bytes: A full batch at the base's own size.
+        free_bytes: What the device had for all of this; 0 where nobody could say.
+    """
+
+    base_bytes: int
+    slot_bytes: int
+    merged_bytes: int
+    gathered_bytes: int
+    activation_bytes: int
+    free_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """Everything but what is free."""
+        weights = self.base_bytes + self.slot_bytes + self.merged_bytes
+        return weights + self.gathered_bytes + self.activation_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStatus:
+    """What a server is, and how busy.
+
+    Attributes:
+        version: Version of Tabard.
+        base_family: e.g. `sd1`.
+        base_fingerprint: All components of the base.
+        base_source: Where the base was loaded from.
+        device: `cpu`, `cuda:0`, ….
+        registry_id: Id of its registry.
+        registry_seq: Log position it has seen.
+        rows_waiting: Images waiting.
+        rows_running: Images being denoised.
+        draining: True once a drain was asked for.
+        residents: Releases in memory.
+        samplers: Samplers that can be asked for.
+        uptime_seconds: Since start.
+        native_width: Pixels.
+        native_height: Pixels.
+        registry_lag_seconds: Since the registry last answered; grows while it is out of reach.
+        memory_plan: What it uses of its device; None when nobody asked.
+        merged_digests: What the merged copy of the base wears now; empty: it is not in use.
+    """
+
+    version: str
+    base_family: str
+    base_fingerprint: str
+    base_source: str
+    device: str
+    registry_id: str
+    registry_seq: int
+    rows_waiting: int
+    rows_running: int
+    draining: bool
+    residents: tuple[Resident, ...]
+    samplers: tuple[str, ...]
+    uptime_seconds: float
+    native_width: int
+    native_height: int
+    registry_lag_seconds: float = 0.0
+    memory_plan: MemoryPlan | None = None
+    merged_digests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """How far a drain got: jobs still running when the wait was over."""
+
+    jobs_left: int

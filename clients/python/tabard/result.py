@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What comes back from generating: the events of a job's life, and the finished result.
+
+`Collector` turns events into a `GenerateResult`; it knows nothing of the network.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tabard.errors import Internal, InvalidArgument
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WornRecipe:
+    """A recipe as one job wears it, and its weight in the request."""
+
+    adapter: str
+    version: str
+    digest: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WornRelease:
+    """A release as one job wears it: the ref as written, and what it was pinned to.
+
+    A recipe is worn as its members: each names it in `recipe`, and has both weights multiplied.
+    """
+
+    ref: str
+    adapter: str
+    version: str
+    digest: str
+    weight: float
+    recipe: WornRecipe | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The job is admitted: its stack and seeds are pinned to the last step.
+
+    Attributes:
+        job_id: The server's id of the job.
+        worn: The stack in order of the request.
+        seeds: One per image.
+        registry_seq: Log position the refs were resolved at.
+        queue_depth: Rows ahead of this job.
+    """
+
+    job_id: str
+    worn: tuple[WornRelease, ...]
+    seeds: tuple[int, ...]
+    registry_seq: int
+    queue_depth: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Image `index` has done `step` of `steps` denoise steps."""
+
+    index: int
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """A rough look at unfinished image `index`: PNG bytes after `step` steps."""
+
+    index: int
+    step: int
+    png: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedImage:
+    """A finished image; also the event that delivers it.
+
+    Attributes:
+        index: Which image of the job.
+        seed: Its seed.
+        png: PNG bytes with the provenance in their text chunks.
+        provenance_json: The same provenance as JSON text.
+    """
+
+    index: int
+    seed: int
+    png: bytes
+    provenance_json: str
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """How the image came to be: digests, weights, seed, sampler, versions, …."""
+        document: dict[str, Any] = json.loads(self.provenance_json or "{}")
+        return document
+
+    @property
+    def pil(self) -> PillowImage:
+        """The image as a loaded Pillow image."""
+        from PIL import Image  # noqa: PLC0415 - Pillow is loaded only by those who ask for it
+
+        with Image.open(io.BytesIO(self.png)) as image:
+            image.load()
+            return image
+
+    def save(self, path: str | Path) -> Path:
+        """Write the PNG as the server made it, provenance included; give the path back.
+
+        Raises:
+            InvalidArgument: `path` does not end in `.png`.
+        """
+        target = Path(path)
+        if target.suffix.lower() != ".png":
+            raise InvalidArgument(
+                f"'{target}' is not a .png path",
+                reason="NOT_A_PNG_PATH",
+                hint="save as .png, or use image.pil.save(…) for other formats (no provenance)",
+            )
+        target.write_bytes(self.png)
+        return target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The job is over: milliseconds from admission to the first step and to the last image."""
+
+    queue_ms: float
+    total_ms: float
+
+
+GenerateEvent = Accepted | Progress | Preview | GeneratedImage | Done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateResult:
+    """Everything one job left.
+
+    Attributes:
+        images: The images in order of their index.
+        job_id: The server's id of the job.
+        worn: What every image wears, pinned.
+        registry_seq: Log position the refs were resolved at.
+        queue_ms: Milliseconds from admission to the first step.
+        total_ms: Milliseconds from admission to the last image.
+    """
+
+    images: tuple[GeneratedImage, ...]
+    job_id: str
+    worn: tuple[WornRelease, ...]
+    registry_seq: int
+    queue_ms: float
+    total_ms: float
+
+
+class Collector:
+    """Gathers the events of one job and tells a callback how far each image is.
+
+    The callback hears of every image's last step, even when the server dropped progress for it.
+    """
+
+    def __init__(self, on_progress: Callable[[Progress], None] | None = None) -> None:
+        self._on_progress = on_progress
+        self._accepted: Accepted | None = None
+        self._done: Done | None = None
+        self._images: dict[int, GeneratedImage] = {}
+        self._steps = 1
+
+    def feed(self, event: GenerateEvent) -> None:
+        """Take the next event of the job."""
+        match event:
+            case Accepted():
+                self._accepted = event
+            case Progress():
+                self._steps = event.steps
+                self._tell(event)
+            case GeneratedImage():
+                self._images[event.index] = event
+                self._tell(Progress(index=event.index, step=self._steps, steps=self._steps))
+            case Done():
+                self._done = event
+            case Preview():
+                pass
+
+    def result(self) -> GenerateResult:
+        """Give the finished result.
+
+        Raises:
+            Internal: The stream ended before the job was done.
+        """
+        if self._accepted is None or self._done is None:
+            raise Internal(
+                "the stream ended before the job was done",
+                reason="STREAM_INCOMPLETE",
+                hint="retry; if it happens again, look at the server's log",
+            )
+        return GenerateResult(
+            images=tuple(self._images[index] for index in sorted(self._images)),
+            job_id=self._accepted.job_id,
+            worn=self._accepted.worn,
+            registry_seq=self._accepted.registry_seq,
+            queue_ms=self._done.queue_ms,
+            total_ms=self._done.total_ms,
+        )
+
+    def _tell(self, progress: Progress) -> None:
+        if self._on_progress is not None:
+            self._on_progress(progress)

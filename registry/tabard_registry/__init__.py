@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tabard's registry: versioned adapters in a folder or a bucket, with channels and rollback.
+
+A library: names and digests in, releases and verified bytes out. No gRPC, no torch.
+"""
+
+from tabard_registry.canonical import Canonical, Change, Layer, read_canonical, write_canonical
+from tabard_registry.digest import Digest, sha256_bytes, sha256_file
+from tabard_registry.errors import (
+    AlreadyExists,
+    CorruptRegistry,
+    IntakeRefused,
+    InvalidField,
+    InvalidName,
+    NotFound,
+    PreconditionFailed,
+    RegistryError,
+    StoreUnavailable,
+    UnusableRegistry,
+)
+from tabard_registry.group import Landed, Wish
+from tabard_registry.history import HistoryEntry, Serving
+from tabard_registry.index import SearchHit
+from tabard_registry.intake import check
+from tabard_registry.intake.limits import IntakeLimits
+from tabard_registry.log import LogLimits
+from tabard_registry.manifest import (
+    KINDS,
+    PURPOSES,
+    BlobRef,
+    ChangeTarget,
+    Manifest,
+    Member,
+    Target,
+    TokenVectors,
+)
+from tabard_registry.names import (
+    DEFAULT_CHANNEL,
+    WEIGHT_ABS_MAX,
+    AdapterName,
+    AdapterRef,
+    ByChannel,
+    ByDigest,
+    ByRange,
+    ByVersion,
+    Selector,
+    check_channel,
+)
+from tabard_registry.profile import BaseProfile, ModuleShape
+from tabard_registry.records import Action, AppliedRecord, Effect, Record
+from tabard_registry.registry import Registry
+from tabard_registry.release import (
+    ABSENT,
+    Absent,
+    Adapter,
+    Channel,
+    ChannelMove,
+    Published,
+    Release,
+    ReleaseDraft,
+    Signature,
+)
+from tabard_registry.report import Checked, Problem, Report
+from tabard_registry.semver import Version
+from tabard_registry.state import State
+from tabard_registry.trust import Key, Policy
+from tabard_registry.version_range import VersionRange
+
+__all__ = [
+    "ABSENT",
+    "DEFAULT_CHANNEL",
+    "KINDS",
+    "PURPOSES",
+    "WEIGHT_ABS_MAX",
+    "Absent",
+    "Action",
+    "Adapter",
+    "AdapterName",
+    "AdapterRef",
+    "AlreadyExists",
+    "AppliedRecord",
+    "BaseProfile",
+    "BlobRef",
+    "ByChannel",
+    "ByDigest",
+    "ByRange",
+    "ByVersion",
+    "Canonical",
+    "Change",
+    "ChangeTarget",
+    "Channel",
+    "ChannelMove",
+    "Checked",
+    "CorruptRegistry",
+    "Digest",
+    "Effect",
+    "HistoryEntry",
+    "IntakeLimits",
+    "IntakeRefused",
+    "InvalidField",
+    "InvalidName",
+    "Key",
+    "Landed",
+    "Layer",
+    "LogLimits",
+    "Manifest",
+    "Member",
+    "ModuleShape",
+    "NotFound",
+    "Policy",
+    "PreconditionFailed",
+    "Problem",
+    "Published",
+    "Record",
+    "Registry",
+    "RegistryError",
+    "Release",
+    "ReleaseDraft",
+    "Report",
+    "SearchHit",
+    "Selector",
+    "Serving",
+    "Signature",
+    "State",
+    "StoreUnavailable",
+    "Target",
+    "TokenVectors",
+    "UnusableRegistry",
+    "Version",
+    "VersionRange",
+    "Wish",
+    "check",
+    "check_channel",
+    "read_canonical",
+    "sha256_bytes",
+    "sha256_file",
+    "write_canonical",
+]

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Moves of channels: promote and roll back."""
+
+from __future__ import annotations
+
+from tabard_registry.acts.act import Act, Plan, action_on
+from tabard_registry.digest import Digest
+from tabard_registry.errors import NotFound, PreconditionFailed
+from tabard_registry.fold import channel_key
+from tabard_registry.names import AdapterName, AdapterRef, check_channel
+from tabard_registry.records import Action
+from tabard_registry.release import Absent, Adapter, Channel, Release
+from tabard_registry.semver import Version
+from tabard_registry.state import State, refuse_withdrawn
+
+
+def promote(ref: AdapterRef, *, channel: str, expect: Digest | Absent | None) -> Act:
+    """Plan to move a channel to what a ref means."""
+    check_channel(channel)
+    key = channel_key(ref.adapter, channel=channel)
+
+    def plan(state: State) -> Plan:
+        release = state.resolve(ref)
+        pointer = state.adapter(ref.adapter).channels.get(channel)
+        expected = _check_expect(pointer, key=key, expect=expect)
+        _refuse_unchoosable(release, hint="Unyank it first, or promote another release.")
+        if pointer is not None and pointer.digest == release.digest:
+            return Plan(action=None)
+        return Plan(action=action_on("promote", release, channel=channel), expect=expected)
+
+    def is_same(found: Action) -> bool:
+        return (found.type, found.adapter, found.channel) == ("promote", str(ref.adapter), channel)
+
+    return Act(plan=plan, is_same=is_same)
+
+
+def roll_back(
+    adapter: AdapterName, *, channel: str, to: Version | None, expect: Digest | Absent | None
+) -> Act:
+    """Plan to return a channel to the release before, or to an earlier one.
+
+    Without an `expect`, the act leaves the release that the channel had when it was first planned:
+    of two people who roll back the same bad release at once, the second moves nothing further.
+    """
+    key = channel_key(adapter, channel=channel)
+    leaving: list[Digest] = [expect] if isinstance(expect, Digest) else []
+
+    def plan(state: State) -> Plan:
+        pointer = state.channel(adapter, channel=channel)
+        leaving[:] = leaving or [pointer.digest]
+        expected = _check_expect(pointer, key=key, expect=leaving[0])
+        line = state.adapter(adapter)
+        release = _rollback_target(line, pointer, to=to)
+        if release.digest == pointer.digest:
+            return Plan(action=None)
+        return Plan(action=action_on("rollback", release, channel=channel), expect=expected)
+
+    def is_same(found: Action) -> bool:
+        wanted = ("rollback", str(adapter), channel)
+        return (found.type, found.adapter, found.channel) == wanted and (
+            to is None or found.version == str(to)
+        )
+
+    return Act(plan=plan, is_same=is_same)
+
+
+def _check_expect(
+    pointer: Channel | None, *, key: str, expect: Digest | Absent | None
+) -> dict[str, str | None]:
+    if expect is None:
+        return {}
+    wanted = None if isinstance(expect, Absent) else expect
+    found = pointer.digest if pointer else None
+    if found != wanted:
+        raise PreconditionFailed(
+            f"{key} points to {_said(pointer)}, not to {wanted.short if wanted else 'nothing'}",
+            reason="EXPECT_MISMATCH",
+            hint="Somebody moved the channel: look at its history, then decide again.",
+        )
+    return {key: str(wanted) if wanted else None}
+
+
+def _rollback_target(line: Adapter, pointer: Channel, *, to: Version | None) -> Release:
+    if to is None:
+        for digest in reversed(pointer.below):
+            if line.by_digest[digest].is_choosable:
+                return line.by_digest[digest]
+        raise PreconditionFailed(
+            f"{line.name}@{pointer.name} has no release before {pointer.version}",
+            reason="NOTHING_TO_ROLL_BACK",
+            hint="Promote the release that you want instead.",
+        )
+    release = line.by_version.get(to)
+    if release is None:
+        known = sorted(line.by_version, reverse=True)[:5]
+        raise NotFound(
+            f"no release {to} of {line.name}",
+            reason="RELEASE_NOT_FOUND",
+            hint=f"Known versions: {', '.join(map(str, known))}.",
+        )
+    if release.digest not in pointer.served:
+        raise PreconditionFailed(
+            f"{release} was never on {pointer.name}",
+            reason="NEVER_ON_CHANNEL",
+            hint=f"A rollback returns to what was there before; promote {release} instead.",
+        )
+    _refuse_unchoosable(release, hint="Unyank it first, or roll back to another release.")
+    return release
+
+
+def _refuse_unchoosable(release: Release, *, hint: str) -> None:
+    refuse_withdrawn(release)
+    if release.yanked:
+        raise PreconditionFailed(
+            f"{release} was yanked: {release.yank_reason}", reason="RELEASE_YANKED", hint=hint
+        )
+
+
+def _said(pointer: Channel | None) -> str:
+    return f"{pointer.version} ({pointer.digest.short})" if pointer else "nothing"

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishing: a manifest becomes a release, once."""
+
+from __future__ import annotations
+
+from tabard_registry.acts.act import Act, Plan
+from tabard_registry.errors import AlreadyExists, NotFound, PreconditionFailed
+from tabard_registry.manifest import Manifest
+from tabard_registry.records import Action
+from tabard_registry.release import Release, summarise
+from tabard_registry.state import State, refuse_withdrawn
+
+
+def publish(manifest: Manifest, *, gc_seq: int = 0) -> Act:
+    """Plan to publish a manifest; publishing the same again is a wish fulfilled.
+
+    Args:
+        manifest: The release.
+        gc_seq: The newest collection that was known before its bytes were stored. If another one
+            began since, it may delete what was thought to be there: BYTES_COLLECTED.
+    """
+    name, version = str(manifest.adapter), str(manifest.version)
+    action = Action(
+        type="publish",
+        adapter=name,
+        digest=str(manifest.digest),
+        version=version,
+        summary=summarise(manifest),
+    )
+
+    def plan(state: State) -> Plan:
+        line = state.adapters.get(manifest.adapter)
+        existing = line.by_version.get(manifest.version) if line else None
+        if existing is not None:
+            refuse_other(existing, manifest)
+            return Plan(action=None)
+        refuse_purged(state, manifest)
+        _refuse_members(state, manifest)
+        if state.gc_seq != gc_seq:
+            raise PreconditionFailed(
+                "a collection began while the bytes were stored",
+                reason="BYTES_COLLECTED",
+                hint="Publish again: what is missing is stored anew.",
+            )
+        return Plan(action=action)
+
+    def is_same(found: Action) -> bool:
+        return (found.type, found.adapter, found.version) == ("publish", name, version)
+
+    return Act(plan=plan, is_same=is_same)
+
+
+def refuse_other(existing: Release, manifest: Manifest) -> None:
+    """Refuse a manifest that is another release under an existing version.
+
+    Equal are releases with equal files and equal words of the author: what the intake derives from
+    the files may differ between two versions of Tabard.
+
+    Raises:
+        AlreadyExists: Something differs; the message says what.
+    """
+    if existing.digest == manifest.digest:
+        return
+    differing = [
+        what
+        for what, before, now in (
+            ("files", existing.original, tuple(blob.sha256 for blob in manifest.original)),
+            ("kind", existing.kind, manifest.kind),
+            ("purpose", existing.purpose, manifest.purpose),
+            ("notes", existing.notes, manifest.notes),
+            ("licence", existing.licence, manifest.licence),
+            ("trigger words", existing.trigger_words, manifest.trigger_words),
+            ("members", existing.members, manifest.members),
+            ("parent", existing.parent, manifest.parent),
+        )
+        if before != now
+    ]
+    if differing:
+        raise AlreadyExists(
+            f"{existing} exists with other {', '.join(differing)} ({existing.digest.short})",
+            reason="VERSION_EXISTS",
+            hint="Releases never change: publish under a new version.",
+        )
+
+
+def refuse_purged(state: State, manifest: Manifest) -> None:
+    """Refuse bytes that were purged.
+
+    Raises:
+        PreconditionFailed: Some of the bytes are deny-listed.
+    """
+    canonical = (manifest.canonical,) if manifest.canonical else ()
+    for digest in (manifest.digest, *(blob.sha256 for blob in (*manifest.original, *canonical))):
+        if str(digest) in state.denied:
+            raise PreconditionFailed(
+                f"{digest.short} was purged from this registry",
+                reason="BYTES_PURGED",
+                hint="Purged bytes never come back; publish other ones.",
+            )
+
+
+def _refuse_members(state: State, manifest: Manifest) -> None:
+    for member in manifest.members:
+        release = state.release_of(member)
+        if release is None or release.version != member.version:
+            raise NotFound(
+                f"no release {member.adapter}@{member.version} with {member.digest.short}",
+                reason="RELEASE_NOT_FOUND",
+                hint="A recipe is locked to releases of the same registry.",
+            )
+        refuse_withdrawn(release)

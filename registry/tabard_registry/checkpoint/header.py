@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a checkpoint says besides release lines: where it stands, and what is nobody's."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+from tabard_registry.checkpoint.events import entry_from_json, entry_to_json
+from tabard_registry.digest import Digest
+from tabard_registry.overlay import Overlay
+from tabard_registry.state import STRAYS_MAX, State, remembered_requests
+from tabard_registry.trust import Key, Policy
+
+FORMAT = "tabard-checkpoint"
+"""First word of every checkpoint."""
+CHECKPOINT_PROTOCOL = 1
+"""Version of this layout and of the fold; a checkpoint of another one is passed over."""
+
+
+def header_of(state: State) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write the first two lines as JSON objects."""
+    place = {
+        "format": FORMAT,
+        "protocol": CHECKPOINT_PROTOCOL,
+        "registry": state.registry_id,
+        "seq": state.seq,
+        "head": str(state.head),
+    }
+    rest = {
+        "acted": remembered_requests(state.acted, seq=state.seq),
+        "denied": sorted(state.denied),
+        "collected": dict(state.collected),
+        "gc_seq": state.gc_seq,
+        "gc_open": sorted(state.gc_open),
+        "keys": {path: [key.namespace, key.to_json()] for path, key in state.keys.items()},
+        "policies": {name: one.require_signature for name, one in state.policies.items()},
+        "strays": [entry_to_json(entry) for entry in state.strays[-STRAYS_MAX:]],
+    }
+    return place, rest
+
+
+def read_header(place: Any, rest: Any, *, adapters: Overlay) -> State:
+    """Read what `header_of` wrote.
+
+    Raises:
+        RegistryError, ValueError, TypeError, KeyError, AttributeError: It is something else.
+    """
+    if place["format"] != FORMAT or place["protocol"] != CHECKPOINT_PROTOCOL:
+        raise ValueError("another format or protocol")
+    return State(
+        registry_id=place["registry"],
+        seq=int(place["seq"]),
+        head=Digest.parse(place["head"]),
+        adapters=adapters,
+        acted=MappingProxyType(dict(rest["acted"])),
+        denied=frozenset(rest["denied"]),
+        collected=MappingProxyType(dict(rest["collected"])),
+        gc_seq=int(rest["gc_seq"]),
+        gc_open=frozenset(rest["gc_open"]),
+        keys=MappingProxyType(
+            {
+                path: Key.from_json(value, namespace=namespace)
+                for path, (namespace, value) in rest["keys"].items()
+            }
+        ),
+        policies=MappingProxyType(
+            {
+                name: Policy(namespace=name, require_signature=required)
+                for name, required in rest["policies"].items()
+            }
+        ),
+        strays=tuple(map(entry_from_json, rest["strays"])),
+    )

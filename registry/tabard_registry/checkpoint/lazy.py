@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A release line whose parts are read from their lines when somebody asks for them.
+
+In: a way to parse the line of a number. Out: an `Adapter` that cannot be told from one that was
+folded. What was read is kept with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from tabard_registry.checkpoint.codec import read_channel, read_release
+from tabard_registry.checkpoint.digests import HEX_DIGITS, check_digits, digest_in
+from tabard_registry.checkpoint.events import events_from_json
+from tabard_registry.checkpoint.later import LaterTuple
+from tabard_registry.digest import Digest
+from tabard_registry.history import HistoryEntry
+from tabard_registry.names import AdapterName
+from tabard_registry.release import Adapter, Channel, Release
+from tabard_registry.semver import Version
+
+Read = Callable[[int], Any]
+
+_VERSIONS_KEPT_MAX = 4_096
+# Most release lines have the same few versions.
+_parse_version = lru_cache(maxsize=_VERSIONS_KEPT_MAX)(Version.parse)
+
+
+def adapter_of(read: Read, *, head: int, name: AdapterName) -> Adapter:
+    """Read the head of a release line, and no more.
+
+    Args:
+        read: Parses the line of a number.
+        head: The number of the head; releases and events follow it.
+        name: The release line's name, as the head has it.
+    """
+    _, versions, digits, channels, texts = read(head)
+    releases = _Releases(
+        read, first=head + 1, name=name, versions=versions.split(), digits=digits, texts=texts
+    )
+    return Adapter(
+        name=name,
+        by_version=_ByVersion(releases),
+        by_digest=_ByDigest(releases),
+        channels=_Channels(channels, releases=releases),
+        events=LaterTuple(releases.events),
+    )
+
+
+class _Releases:
+    """The releases of one line, each read when it is asked for."""
+
+    __slots__ = ("_digests", "_digits", "_first", "_kept", "_texts", "name", "read", "versions")
+
+    def __init__(
+        self,
+        read: Read,
+        *,
+        first: int,
+        name: AdapterName,
+        versions: list[str],
+        digits: str,
+        texts: Sequence[str],
+    ) -> None:
+        self._first = first
+        self._texts = texts
+        self._digits = check_digits(digits)
+        self._digests: dict[int, Digest] = {}
+        self._kept: dict[int, Release] = {}
+        self.read = read
+        self.name = name
+        self.versions = versions
+
+    def __len__(self) -> int:
+        return len(self.versions)
+
+    def at(self, index: int) -> Release:
+        """Return one release by its position."""
+        found = self._kept.get(index)
+        if found is None:
+            found = self._kept[index] = read_release(
+                self.read(self._first + index),
+                adapter=self.name,
+                version=self.version_at(index),
+                digest=self.digest_at(index),
+                texts=self._texts,
+                digest_at=self.digest_at,
+            )
+        return found
+
+    def version_at(self, index: int) -> Version:
+        """Return one version by its position."""
+        return _parse_version(self.versions[index])
+
+    def digest_at(self, index: int) -> Digest:
+        """Return one digest by its position."""
+        found = self._digests.get(index)
+        if found is None:
+            found = self._digests[index] = digest_in(self._digits, index)
+        return found
+
+    def position_of(self, digits: str) -> int:
+        """Return the position of a digest, or -1."""
+        found = self._digits.find(digits)
+        while found % HEX_DIGITS and found >= 0:  # the end of one and the beginning of the next
+            found = self._digits.find(digits, found + 1)
+        return found // HEX_DIGITS
+
+    def events(self) -> tuple[HistoryEntry, ...]:
+        """Read what happened to the line."""
+        return events_from_json(
+            self.read(self._first + len(self)),
+            name=str(self.name),
+            versions=self.versions,
+            digests=[str(self.digest_at(index)) for index in range(len(self))],
+        )
+
+
+class _ByVersion(Mapping[Version, Release]):
+    __slots__ = ("_releases",)
+
+    def __init__(self, releases: _Releases) -> None:
+        self._releases = releases
+
+    def __getitem__(self, version: Version) -> Release:
+        try:
+            return self._releases.at(self._releases.versions.index(str(version)))
+        except ValueError:
+            raise KeyError(version) from None
+
+    def __contains__(self, version: object) -> bool:
+        return isinstance(version, Version) and str(version) in self._releases.versions
+
+    def __iter__(self) -> Iterator[Version]:
+        return map(_parse_version, self._releases.versions)
+
+    def __len__(self) -> int:
+        return len(self._releases)
+
+
+class _ByDigest(Mapping[Digest, Release]):
+    __slots__ = ("_releases",)
+
+    def __init__(self, releases: _Releases) -> None:
+        self._releases = releases
+
+    def __getitem__(self, digest: Digest) -> Release:
+        position = self._releases.position_of(digest.hex)
+        if position < 0:
+            raise KeyError(digest)
+        return self._releases.at(position)
+
+    def __contains__(self, digest: object) -> bool:
+        return isinstance(digest, Digest) and self._releases.position_of(digest.hex) >= 0
+
+    def __iter__(self) -> Iterator[Digest]:
+        return map(self._releases.digest_at, range(len(self._releases)))
+
+    def __len__(self) -> int:
+        return len(self._releases)
+
+
+class _Channels(Mapping[str, Channel]):
+    """The channels of one line, each read when it is asked for."""
+
+    __slots__ = ("_kept", "_releases", "_rows")
+
+    def __init__(self, rows: Sequence[Any], *, releases: _Releases) -> None:
+        self._rows = rows
+        self._releases = releases
+        self._kept: dict[str, Channel] = {}
+
+    def __getitem__(self, name: str) -> Channel:
+        found = self._kept.get(name)
+        if found is not None:
+            return found
+        for row in self._rows:
+            if row[0] == name:
+                found = self._kept[name] = read_channel(
+                    row,
+                    version_at=self._releases.version_at,
+                    digest_at=self._releases.digest_at,
+                )
+                return found
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (row[0] for row in self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Digests: sha256 of bytes, as a value. Knows nothing of what the bytes mean."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabard_registry.errors import InvalidName
+
+_WORTH_A_THREAD_BYTES = 1 << 20
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """A sha256. `str()` gives `sha256:<64 hex>`.
+
+    Attributes:
+        hex: 64 lower-case hexadecimal digits.
+
+    Raises:
+        InvalidName: `hex` is anything else.
+    """
+
+    hex: str
+
+    def __post_init__(self) -> None:
+        if not _HEX.fullmatch(self.hex):
+            raise InvalidName(
+                f"not a sha256 digest: {self.hex[:80]!r}",
+                reason="INVALID_DIGEST",
+                hint="Write `sha256:` and 64 lower-case hexadecimal digits.",
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Digest:
+        """Read `sha256:<64 hex>`.
+
+        Raises:
+            InvalidName: The text is anything else.
+        """
+        scheme, _, digits = text.partition(":")
+        return cls(digits if scheme == "sha256" else text)
+
+    @property
+    def short(self) -> str:
+        """The first 12 digits with the scheme: enough for a person, and a valid selector."""
+        return f"sha256:{self.hex[:12]}"
+
+    def __str__(self) -> str:
+        return f"sha256:{self.hex}"
+
+
+def sha256_bytes(content: bytes) -> Digest:
+    """Hash bytes."""
+    return Digest(hashlib.sha256(content).hexdigest())
+
+
+def sha256_file(path: Path) -> Digest:
+    """Hash a file in bounded memory.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        return Digest(hashlib.file_digest(file, "sha256").hexdigest())
+
+
+class Hashing:
+    """A file that is being hashed by a thread of its own, while its caller reads it as well.
+
+    Hashing lets other threads run, so on two cores the check of a large file costs its hash alone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Begin."""
+        self._path = path
+        self._found: Digest | None = None
+        self._error: OSError | None = None
+        self._thread = threading.Thread(target=self._hash, name="hashing", daemon=True)
+        if path.stat().st_size > _WORTH_A_THREAD_BYTES:
+            self._thread.start()
+        else:
+            self._hash()
+
+    def result(self) -> Digest:
+        """Wait for the digest.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+        assert self._found is not None
+        return self._found
+
+    def _hash(self) -> None:
+        try:
+            self._found = sha256_file(self._path)
+        except OSError as error:
+            self._error = error

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The exceptions of the registry. Each carries a stable reason and says what to do next.
+
+RegistryError
+├── InvalidName          a name, version, digest, channel or ref cannot be read
+├── InvalidField         another field of a request is missing, too long or unknown
+├── NotFound             no such adapter, release or channel
+├── AlreadyExists        the version, or the request id, stands for something else
+├── PreconditionFailed   the registry is not in the state that the act needs
+├── IntakeRefused        the files cannot be published; holds the report
+├── StoreUnavailable     the store did not answer, or its answer stayed unknown
+├── CorruptRegistry      stored bytes are not what the log says they are
+└── UnusableRegistry     the place is not a registry that this version can use
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from tabard_registry.report import Report
+
+
+class RegistryError(Exception):
+    """Base of all errors of the registry.
+
+    Attributes:
+        reason: Stable UPPER_SNAKE code, one of the class's `reasons`.
+        hint: What to do next, in one sentence; may be empty.
+    """
+
+    reasons: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, message: str, *, reason: str, hint: str = "") -> None:
+        assert not self.reasons or reason in self.reasons, reason
+        super().__init__(message)
+        self.reason = reason
+        self.hint = hint
+
+
+class InvalidName(RegistryError):
+    """A name, version, digest, channel or ref cannot be read."""
+
+    reasons = (
+        "INVALID_NAME",
+        "INVALID_CHANNEL",
+        "INVALID_VERSION",
+        "INVALID_DIGEST",
+        "INVALID_REF",
+        "INVALID_WEIGHT",
+    )
+
+
+class InvalidField(RegistryError):
+    """A field of a request is missing, too long or has an unknown value."""
+
+    reasons = ("FIELD_REQUIRED", "FIELD_TOO_LONG", "FIELD_INVALID", "EXACT_REF_REQUIRED")
+
+
+class NotFound(RegistryError):
+    """No such adapter, release or channel; the hint lists near names."""
+
+    reasons = (
+        "ADAPTER_NOT_FOUND",
+        "RELEASE_NOT_FOUND",
+        "CHANNEL_NOT_FOUND",
+        "BLOB_NOT_FOUND",
+        "KEY_NOT_FOUND",
+    )
+
+
+class AlreadyExists(RegistryError):
+    """The version holds other bytes, or the request id was used for another act."""
+
+    reasons = ("VERSION_EXISTS", "REQUEST_ID_REUSED")
+
+
+class PreconditionFailed(RegistryError):
+    """The registry is not in the state that the act needs."""
+
+    reasons = (
+        "EXPECT_MISMATCH",
+        "NOTHING_TO_ROLL_BACK",
+        "NEVER_ON_CHANNEL",
+        "RELEASE_YANKED",
+        "RELEASE_QUARANTINED",
+        "RELEASE_PURGED",
+        "BYTES_PURGED",
+        "BYTES_SHARED",
+        "BYTES_COLLECTED",
+        "MEMBER_NOT_SERVABLE",
+        "SIGNATURE_REQUIRED",
+        "SIGNATURE_INVALID",
+        "FORMAT_CANNOT_HOLD",
+    )
+
+
+class IntakeRefused(RegistryError):
+    """The files cannot be published. `reason` and `hint` are those of the first problem.
+
+    Attributes:
+        report: The complete report.
+    """
+
+    def __init__(self, report: Report) -> None:
+        first = next((p for p in report.problems if not p.is_warning), None)
+        super().__init__(
+            first.message if first else "the files were refused",
+            reason=first.reason if first else "REFUSED",
+            hint=first.remedy if first else "Run `tabard check` on the file.",
+        )
+        self.report = report
+
+
+class StoreUnavailable(RegistryError):
+    """The store did not answer, or whether it did what was asked stayed unknown."""
+
+    reasons = ("STORE_UNAVAILABLE", "COMMIT_UNKNOWN", "CONTENTION")
+
+
+class CorruptRegistry(RegistryError):
+    """Stored bytes are not what the log says they are; names the object and the remedy."""
+
+    reasons = (
+        "CORRUPT_RECORD",
+        "BROKEN_CHAIN",
+        "CORRUPT_BLOB",
+        "CORRUPT_FORMAT",
+        "CORRUPT_CHECKPOINT",
+    )
+
+
+class UnusableRegistry(RegistryError):
+    """The place is not a registry that this version of Tabard can use."""
+
+    reasons = ("NOT_A_REGISTRY", "NEWER_PROTOCOL", "UNSUPPORTED_STORE", "UNSAFE_STORE")

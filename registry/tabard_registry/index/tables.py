@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of the index and what is asked of them. Knows SQL; knows nothing of files and locks.
+
+In: states and applied records. Out: names, snippets, and the spots of entries in the log.
+"""
+
+from __future__ import annotations
+
+import heapq
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from tabard_registry.errors import RegistryError
+from tabard_registry.history import time_text
+from tabard_registry.index.acts import moves_of, spots_of
+from tabard_registry.index.words import Document, document_of, query_of, snippet_of, storable
+from tabard_registry.names import AdapterName
+from tabard_registry.records import AppliedRecord
+from tabard_registry.release import Adapter
+from tabard_registry.state import State
+
+SCHEMA = 1
+"""Version of the tables and of what is in them; another one is built anew."""
+SEARCH_HITS_MAX = 1_000
+"""Most lines that a search returns."""
+RANKED_MAX = 4_000
+"""How many of the lines that match are ranked."""
+
+_TABLES = (
+    "CREATE TABLE place (registry TEXT, seq INTEGER, head TEXT)",
+    "CREATE TABLE line (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE entry (seq INTEGER, adapter TEXT, position INTEGER, time TEXT, channel TEXT)",
+    "CREATE TABLE move (adapter TEXT, channel TEXT, first TEXT, PRIMARY KEY (adapter, channel))"
+    " WITHOUT ROWID",
+    "CREATE VIRTUAL TABLE words USING fts5 (name, triggers, facts, notes,"
+    " tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3')",
+    # A word in the name says most, one in long notes least.
+    "INSERT INTO words (words, rank) VALUES ('rank', 'bm25(10.0, 4.0, 2.0, 1.0)')",
+)
+_INDEXES = (
+    "CREATE INDEX entry_order ON entry (seq, adapter, position)",
+    "CREATE INDEX entry_channel ON entry (channel, seq, adapter, position) WHERE channel <> ''",
+)
+_WORDS_ACTS = frozenset({"publish", "purge"})
+_BUILD_CACHE_KIB = 128 << 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchHit:
+    """One release line that speaks of the words.
+
+    Attributes:
+        adapter: Its name.
+        snippet: Some words around the place that was found.
+    """
+
+    adapter: AdapterName
+    snippet: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What an index says that it shows.
+
+    Attributes:
+        registry_id: The registry.
+        seq: Log position of the state.
+        head: Digest of that record's bytes.
+    """
+
+    registry_id: str
+    seq: int
+    head: str
+
+
+class Tables:
+    """The tables behind one connection, which it owns. One thread at a time.
+
+    Every method raises sqlite3.Error when the file is damaged, or another one than was expected.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def place(self) -> Place | None:
+        """Return what the tables show, or None when they were not finished."""
+        row = self._connection.execute("SELECT registry, seq, head FROM place").fetchone()
+        return Place(registry_id=str(row[0]), seq=int(row[1]), head=str(row[2])) if row else None
+
+    def fill(self, state: State) -> None:
+        """Make the tables in an empty file, and write a state into them. Holds one line at once."""
+        run = self._connection.execute
+        run(f"PRAGMA cache_size = -{_BUILD_CACHE_KIB}")
+        run("BEGIN IMMEDIATE")
+        for statement in _TABLES:
+            run(statement)
+        for line in state.adapters.lines():
+            self._write_words(line)
+            self._write_acts(line, after=0)
+        for statement in _INDEXES:
+            run(statement)
+        self._write_place(state)
+        run("COMMIT")
+
+    def advance(self, state: State, applied: Iterable[AppliedRecord], *, after: int) -> None:
+        """Bring the tables from log position `after` to a state, by the records between."""
+        acted: dict[str, bool] = {}
+        for record in applied:
+            for action, effect in zip(record.record.actions, record.effects, strict=True):
+                is_said = effect.effective and action.type in _WORDS_ACTS
+                acted[action.adapter] = acted.get(action.adapter, False) or is_said
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for name, is_said in acted.items():
+                line = _find(state, name)
+                if line is not None:
+                    self._write_acts(line, after=after)
+                    if is_said:
+                        self._write_words(line)
+            self._write_place(state)
+            self._connection.execute("COMMIT")
+        finally:
+            self._connection.rollback()
+
+    def search(self, words: str, *, limit: int) -> list[SearchHit]:
+        """Find lines in which every word begins some word; the best first.
+
+        Of a word that very many lines say, those are ranked that have it in their name, and some.
+        """
+        query = query_of(words)
+        if not query or limit <= 0:
+            return []
+        # The whole document's rank comes last, and replaces that of the name alone.
+        ranked = {**self._ranked(f"name : ({query})"), **self._ranked(query)}
+        best = heapq.nsmallest(min(limit, SEARCH_HITS_MAX), ranked, key=lambda id: (ranked[id], id))
+        hits = [(ranked[id], hit) for id in best if (hit := self._hit(id, words=words))]
+        # Equal ones by name: the order must not tell how the tables came to be.
+        return [hit for _, hit in sorted(hits, key=lambda one: (one[0], str(one[1].adapter)))]
+
+    def newest(
+        self,
+        *,
+        seq: int,
+        channel: str | None,
+        since: datetime | None,
+        until: datetime | None,
+        limit: int | None,
+    ) -> list[tuple[int, AdapterName, int]]:
+        """Return log position, adapter and order of entries up to a position, the newest first."""
+        wanted: list[tuple[str, object]] = [("seq <= ?", seq)]
+        if channel is not None:
+            # Said twice, because the index over channels holds only entries that have one.
+            wanted.append(("channel = ?" + " AND channel <> ''" * bool(channel), storable(channel)))
+        if since is not None:
+            wanted.append(("time >= ?", time_text(since)))
+        if until is not None:
+            wanted.append(("time <= ?", time_text(until)))
+        rows = self._connection.execute(
+            "SELECT seq, adapter, position FROM entry WHERE "
+            + " AND ".join(clause for clause, _ in wanted)
+            + " ORDER BY seq DESC, adapter DESC, position DESC LIMIT ?",
+            [*(value for _, value in wanted), -1 if limit is None else max(0, limit)],
+        )
+        return [(seq, AdapterName.parse(name), position) for seq, name, position in rows]
+
+    def moved(self, *, until: datetime, channel: str | None) -> list[AdapterName]:
+        """Return the names of lines with an effective move of a channel until then, in order."""
+        clause, values = ("", ()) if channel is None else (" AND channel = ?", (storable(channel),))
+        rows = self._connection.execute(
+            f"SELECT DISTINCT adapter FROM move WHERE first <= ?{clause} ORDER BY adapter",
+            (time_text(until), *values),
+        )
+        return [AdapterName.parse(name) for (name,) in rows]
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        self._connection.close()
+
+    def _ranked(self, query: str) -> dict[int, float]:
+        # Ranking looks at each line, and is all that a search costs.
+        return dict(
+            self._connection.execute(
+                "SELECT rowid, rank FROM words WHERE words MATCH ? LIMIT ?", (query, RANKED_MAX)
+            )
+        )
+
+    def _hit(self, id: int, *, words: str) -> SearchHit | None:
+        row = self._connection.execute(
+            "SELECT name, triggers, facts, notes FROM words WHERE rowid = ?", (id,)
+        ).fetchone()
+        if row is None:
+            return None
+        document = Document(name=row[0], triggers=row[1], facts=row[2], notes=row[3])
+        snippet = snippet_of(document, words=words)
+        return SearchHit(adapter=AdapterName.parse(document.name), snippet=snippet)
+
+    def _write_place(self, state: State) -> None:
+        self._connection.execute("DELETE FROM place")
+        row = (state.registry_id, state.seq, str(state.head))
+        self._connection.execute("INSERT INTO place VALUES (?, ?, ?)", row)
+
+    def _write_words(self, line: Adapter) -> None:
+        document, run = document_of(line), self._connection.execute
+        row = run("SELECT id FROM line WHERE name = ?", (document.name,)).fetchone()
+        if row is None:
+            row = (run("INSERT INTO line (name) VALUES (?)", (document.name,)).lastrowid,)
+        else:
+            run("DELETE FROM words WHERE rowid = ?", row)
+        run(
+            "INSERT INTO words (rowid, name, triggers, facts, notes) VALUES (?, ?, ?, ?, ?)",
+            (*row, document.name, document.triggers, document.facts, document.notes),
+        )
+
+    def _write_acts(self, line: Adapter, *, after: int) -> None:
+        name = str(line.name)
+        self._connection.executemany(
+            "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
+            [
+                (spot.seq, name, spot.position, storable(spot.time), storable(spot.channel))
+                for spot in spots_of(line, after=after)
+            ],
+        )
+        self._connection.executemany(
+            "INSERT INTO move VALUES (?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET first = min(first, excluded.first)",
+            [
+                (name, storable(channel), storable(first))
+                for channel, first in moves_of(line, after=after).items()
+            ],
+        )
+
+
+def _find(state: State, name: str) -> Adapter | None:
+    try:
+        return state.adapters.get(AdapterName.parse(name))
+    except RegistryError:
+        return None

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks the files of one release against a base: which dialect, what is wrong, what applies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabard_registry.digest import Digest, Hashing
+from tabard_registry.intake.dialect import Context, Dialect, Reading
+from tabard_registry.intake.diffusers_keys import Diffusers
+from tabard_registry.intake.foreign import find_foreign
+from tabard_registry.intake.header import TensorFile, file_name, open_tensors
+from tabard_registry.intake.kohya import Kohya
+from tabard_registry.intake.limits import IntakeLimits
+from tabard_registry.intake.peft_config import read_config
+from tabard_registry.intake.peft_keys import Peft
+from tabard_registry.intake.pickles import PickleReader, is_pickled, open_pickled
+from tabard_registry.intake.textual_inversion import TextualInversion
+from tabard_registry.intake.verdict import Findings, report_on
+from tabard_registry.profile import BaseProfile
+from tabard_registry.report import Checked, CheckedFile, Problem, Report
+
+DIALECTS: tuple[Dialect, ...] = (Kohya(), Diffusers(), Peft(), TextualInversion())
+"""Every dialect that is taken. A new one is one file, and one word here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    files: tuple[tuple[Path, Hashing], ...] = ()
+    tensors: tuple[TensorFile, ...] = ()
+    config: Mapping[str, Any] | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def check(
+    files: Sequence[Path],
+    *,
+    profile: BaseProfile,
+    kind: str | None = None,
+    trigger_words: Sequence[str] = (),
+    limits: IntakeLimits | None = None,
+    pickles: PickleReader | None = None,
+) -> Checked:
+    """Check files without publishing them. Never raises for what is in them.
+
+    Args:
+        files: One or more safetensors files, and PEFT's `adapter_config.json` if there is one.
+        profile: The base that they shall fit.
+        kind: What the author says they are, or None.
+        trigger_words: Words that the author gives.
+        limits: Bounds; None for the defaults.
+        pickles: What reads pickled files; None refuses them.
+
+    Raises:
+        OSError: A file cannot be opened or read.
+    """
+    limits = limits or IntakeLimits()
+    opened = _open(files, limits=limits, pickles=pickles)
+    context = Context(
+        profile=profile,
+        limits=limits,
+        trigger_words=tuple(trigger_words),
+        config=opened.config,
+        files=opened.tensors,
+    )
+    dialect, reading = ("", Reading(problems=opened.problems))
+    if not opened.problems:
+        dialect, reading = _read(opened.tensors, context=context)
+    findings = Findings(
+        tensors=opened.tensors, dialect=dialect, reading=reading, kind=kind, context=context
+    )
+    report = report_on(findings)
+    return _checked(report, opened=opened, reading=reading, profile=profile)
+
+
+def _open(files: Sequence[Path], *, limits: IntakeLimits, pickles: PickleReader | None) -> _Opened:
+    if not 0 < len(files) <= limits.files_max:
+        problem = Problem(
+            reason="TOO_LARGE" if files else "EMPTY",
+            message=f"{len(files)} files; a release has 1 to {limits.files_max}",
+            remedy="Send the adapter's own files only.",
+        )
+        return _Opened(problems=(problem,))
+    hashed: list[tuple[Path, Hashing]] = []
+    tensors: list[TensorFile] = []
+    configs: list[Mapping[str, Any]] = []
+    problems: list[Problem] = []
+    for path in files:
+        config = read_config(path)
+        found = None if config is not None else _open_one(path, limits=limits, pickles=pickles)
+        if config is not None:
+            configs.append(config)
+        if isinstance(found, Problem):
+            problems.append(found)
+            continue
+        if found is not None:
+            tensors.append(found)
+        hashed.append((path, Hashing(path)))
+    if len(configs) > 1:
+        problems.append(_two_configs())
+    return _Opened(
+        files=tuple(hashed),
+        tensors=tuple(tensors),
+        config=configs[0] if configs else None,
+        problems=tuple(problems),
+    )
+
+
+def _open_one(
+    path: Path, *, limits: IntakeLimits, pickles: PickleReader | None
+) -> TensorFile | Problem:
+    if is_pickled(path):
+        return open_pickled(path, reader=pickles, limits=limits)
+    return open_tensors(path, limits=limits)
+
+
+def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Reading]:
+    """Find the one dialect of all files, and read them in it."""
+    foreign = tuple(
+        p
+        for f in files
+        for p in find_foreign(f.tensors, name=file_name(f.path), profile=context.profile)
+    )
+    if foreign:
+        return "", Reading(problems=foreign)
+    if not any(file.tensors for file in files):
+        return "", Reading(problems=(_no_tensors(),))
+    shares = {d.name: [d.claimed(file) for file in files] for d in DIALECTS}
+    speaking = _without_guesses([d for d in DIALECTS if any(shares[d.name])])
+    if len(speaking) != 1:
+        keys = tuple(
+            sorted(next(iter(share)) for d in speaking for share in shares[d.name] if share)
+        )
+        problem = _mixed(speaking, keys=keys) if speaking else _unknown(files)
+        return "", Reading(problems=(problem,))
+    dialect = speaking[0]
+    unclaimed = [
+        key
+        for file, share in zip(files, shares[dialect.name], strict=True)
+        for key in file.tensors
+        if key not in share
+    ]
+    if unclaimed:
+        return dialect.name, Reading(problems=(_unclaimed(dialect, unclaimed),))
+    return dialect.name, _merge([dialect.read(file, context=context) for file in files])
+
+
+def _without_guesses(speaking: list[Dialect]) -> list[Dialect]:
+    """Leave out a textual inversion beside another: it is known by shapes, the others by names."""
+    named = [dialect for dialect in speaking if dialect.name != TextualInversion.name]
+    return named if len(named) == 1 else speaking
+
+
+def _merge(readings: Sequence[Reading]) -> Reading:
+    layers = sorted((x for r in readings for x in r.layers), key=lambda x: (x.component, x.module))
+    changes = sorted(
+        (x for r in readings for x in r.changes), key=lambda x: (x.component, x.parameter)
+    )
+    problems = [p for r in readings for p in r.problems]
+    names = Counter(
+        [
+            *(f"{x.component}.{x.module}.weight" for x in layers),
+            *(f"{x.component}.{x.parameter}" for x in changes),
+        ]
+    )
+    twice = sorted(name.removesuffix(".weight") for name, count in names.items() if count > 1)
+    if twice:
+        problems.append(
+            Problem(
+                reason="DUPLICATE_TARGET",
+                message=f"{len(twice)} layers are changed by two files, {twice[0]} first",
+                remedy="Publish the files as two adapters and combine them in a request.",
+                keys=tuple(twice),
+            )
+        )
+    return Reading(
+        layers=tuple(layers),
+        changes=tuple(changes),
+        tokens=tuple(x for r in readings for x in r.tokens),
+        applied=frozenset(f"{i}:{key}" for i, r in enumerate(readings) for key in r.applied),
+        alphas=frozenset().union(*(r.alphas for r in readings)),
+        problems=tuple(problems),
+    )
+
+
+def _checked(report: Report, *, opened: _Opened, reading: Reading, profile: BaseProfile) -> Checked:
+    return Checked(
+        report=report,
+        files=tuple(_checked_file(path, digest=found.result()) for path, found in opened.files),
+        layers=reading.layers if report.accepted else (),
+        changes=reading.changes if report.accepted else (),
+        tokens=reading.tokens if report.accepted else (),
+        base_family=profile.family,
+        base_fingerprint=profile.fingerprint,
+    )
+
+
+def _checked_file(path: Path, *, digest: Digest) -> CheckedFile:
+    return CheckedFile(
+        path=path, name=file_name(path), digest=digest, size_bytes=path.stat().st_size
+    )
+
+
+def _two_configs() -> Problem:
+    return Problem(
+        reason="MIXED_DIALECTS",
+        message="two adapter_config.json files: it is not clear which belongs to which tensors",
+        remedy="Save UNet and text encoder in one file with diffusers' save_lora_weights.",
+    )
+
+
+def _no_tensors() -> Problem:
+    return Problem(
+        reason="EMPTY", message="there are no tensors", remedy="Send the .safetensors file too."
+    )
+
+
+def _mixed(speaking: Sequence[Dialect], *, keys: tuple[str, ...]) -> Problem:
+    return Problem(
+        reason="MIXED_DIALECTS",
+        message=f"keys of several dialects: {', '.join(d.name for d in speaking)}",
+        remedy="Publish them as separate adapters and combine them in a request.",
+        keys=keys,
+    )
+
+
+def _unknown(files: Sequence[TensorFile]) -> Problem:
+    keys = [key for file in files for key in file.tensors]
+    return Problem(
+        reason="UNSUPPORTED_DIALECT",
+        message=f"none of {len(keys)} keys is of a dialect that is known, {keys[0][:80]!r} first",
+        remedy="Send a LoRA as kohya, diffusers or PEFT write it, or a textual inversion.",
+        keys=tuple(keys),
+    )
+
+
+def _unclaimed(dialect: Dialect, keys: Sequence[str]) -> Problem:
+    return Problem(
+        reason="UNKNOWN_KEYS",
+        message=f"{len(keys)} keys are not of the {dialect.name} dialect like the others, "
+        f"{keys[0][:80]!r} first",
+        remedy="Export the file again without them; nothing is dropped silently.",
+        keys=tuple(keys),
+    )

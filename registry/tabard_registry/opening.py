@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opens a registry: place, newest checkpoint, the log from there; and puts its parts together."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tabard_registry.blobs import Blobs
+from tabard_registry.checkpoint import Checkpoints
+from tabard_registry.chronicle import Chronicle
+from tabard_registry.digest import Digest
+from tabard_registry.errors import CorruptRegistry
+from tabard_registry.fold import empty_state
+from tabard_registry.journal import Journal
+from tabard_registry.log import Log, LogLimits
+from tabard_registry.place import Place, open_place, open_store
+from tabard_registry.store import Store
+from tabard_registry.store.folder import FolderStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a registry is made of.
+
+    Attributes:
+        place: Where it is.
+        journal: Its log and state.
+        blobs: Its bytes.
+        checkpoints: Its checkpoints.
+        chronicle: Its history and search.
+        damaged_checkpoints: What was wrong with those that were passed over.
+    """
+
+    place: Place
+    journal: Journal
+    blobs: Blobs
+    checkpoints: Checkpoints
+    chronicle: Chronicle
+    damaged_checkpoints: tuple[CorruptRegistry, ...]
+
+
+def utc_now() -> datetime:
+    """Return the time; the default clock."""
+    return datetime.now(UTC)
+
+
+def random_id() -> str:
+    """Return 128 random bits in hexadecimal; the default source of ids."""
+    return secrets.token_hex(16)
+
+
+def open_parts(
+    url: str | Store,
+    *,
+    cache: Path | None,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], str],
+    create: bool,
+    limits: LogLimits,
+    sleep: Callable[[float], None],
+    rng: random.Random,
+) -> Parts:
+    """Open the parts of a registry; arguments and errors are those of `Registry.open`."""
+    store = open_store(url) if isinstance(url, str) else url
+    place = open_place(store, new_id=new_id, create=create)
+    if isinstance(store, FolderStore):
+        store.sweep()
+    checkpoints = Checkpoints(store, registry_id=place.registry_id)
+    found = checkpoints.open_newest()
+    journal = Journal(
+        found.state or empty_state(registry_id=place.registry_id, genesis=place.genesis),
+        log=Log(store, limits=limits, sleep=sleep, rng=rng),
+        limits=limits,
+        clock=clock,
+        new_id=new_id,
+    )
+
+    def generation(digest: Digest) -> int:
+        return journal.state.collected.get(str(digest), 0)
+
+    return Parts(
+        place=place,
+        journal=journal,
+        blobs=Blobs(store, generation=generation),
+        checkpoints=checkpoints,
+        chronicle=Chronicle(journal, registry_id=place.registry_id, cache=cache),
+        damaged_checkpoints=found.damaged,
+    )

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a failed call to S3 means: what came of a create, and what to tell people to do."""
+
+from __future__ import annotations
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+    SSLError,
+    TokenRetrievalError,
+)
+from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
+
+from tabard_registry.store import Outcome
+
+FAILURES = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
+"""Everything that a call to boto3, or reading the body of its answer, may raise."""
+
+_MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+)
+_NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError, *_CREDENTIALS)
+
+_GRANT = (
+    "Grant s3:GetObject, s3:PutObject and s3:DeleteObject below the prefix and s3:ListBucket on "
+    "the bucket; without s3:ListBucket a missing object is forbidden instead of missing."
+)
+_REGION = "The bucket is in another region: set AWS_REGION, or the region of the profile."
+_SIGN_IN = "The session has ended: sign in again, or renew the credentials."
+_NO_CONDITIONS = (
+    "This store cannot create an object conditionally. Use another one, or the single-writer mode "
+    "with one server only: `--single-writer`, TABARD_SINGLE_WRITER=true."
+)
+_HINTS = {
+    "403": _GRANT,
+    "AccessDenied": _GRANT,
+    "AllAccessDisabled": _GRANT,
+    "AuthorizationHeaderMalformed": _REGION,
+    "ExpiredToken": _SIGN_IN,
+    "IllegalLocationConstraintException": _REGION,
+    "InvalidAccessKeyId": "The store does not know this access key: check AWS_ACCESS_KEY_ID or the "
+    "profile, and that AWS_ENDPOINT_URL_S3 names the right store.",
+    "InvalidArgument": _NO_CONDITIONS,
+    "InvalidPart": "Another writer worked at the same upload: try again.",
+    "InvalidToken": _SIGN_IN,
+    "MethodNotAllowed": _NO_CONDITIONS,
+    "NoSuchBucket": "Create the bucket, or correct the address: Tabard makes no buckets.",
+    "NoSuchUpload": "Another writer worked at the same upload: try again.",
+    "NotImplemented": _NO_CONDITIONS,
+    "PermanentRedirect": _REGION,
+    "QuotaExceeded": "The quota of this user or bucket is used up: raise it, or collect garbage.",
+    "RequestTimeTooSkewed": "Set the clock of this machine: S3 refuses requests 15 minutes off.",
+    "SignatureDoesNotMatch": "The secret key is not the one of this access key: check "
+    "AWS_SECRET_ACCESS_KEY or the profile.",
+}
+
+
+def is_missing(error: Exception) -> bool:
+    """Whether the store said that there is no such object."""
+    return isinstance(error, ClientError) and _code(error) in _MISSING
+
+
+def is_code(error: Exception, *codes: str) -> bool:
+    """Whether the store answered with one of these codes."""
+    return isinstance(error, ClientError) and _code(error) in codes
+
+
+def outcome_of_create(error: Exception) -> Outcome | None:
+    """Tell what came of a create that was sent once; None when nothing was or will be written."""
+    if isinstance(error, ClientError):
+        return _outcome_of_answer(_code(error), status=_status(error))
+    if isinstance(error, _NEVER_SENT) or "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return None
+    return Outcome.UNKNOWN
+
+
+def _outcome_of_answer(code: str, *, status: int) -> Outcome | None:
+    if code == "PreconditionFailed" or status == 412:
+        return Outcome.OCCUPIED
+    if code == "NotImplemented":
+        return None
+    # 409 says only that somebody else was writing; 408 and 429 may come from a proxy that has
+    # passed the request on. RequestTimeout is S3's 400 for a body that came too slowly.
+    if status in (408, 409, 429) or status >= 500 or code == "RequestTimeout":
+        return Outcome.UNKNOWN
+    return None if 300 <= status < 500 else Outcome.UNKNOWN
+
+
+def explain(error: Exception) -> tuple[str, str]:
+    """Tell what happened, and what to do."""
+    if isinstance(error, ClientError):
+        return _explain_answer(error)
+    told = str(error)
+    if isinstance(error, _CREDENTIALS):
+        return told, (
+            "Give credentials where boto3 looks for them: AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the role of this machine."
+        )
+    if isinstance(error, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError):
+        return told, "Check AWS_ENDPOINT_URL_S3, the network, and that the store is running."
+    if isinstance(error, SSLError):
+        return told, "Check the certificate of the store; AWS_CA_BUNDLE names the authority."
+    return told, "The connection broke off or the store was slow: try again."
+
+
+def _explain_answer(error: ClientError) -> tuple[str, str]:
+    code, status = _code(error), _status(error)
+    message = error.response.get("Error", {}).get("Message") or ""
+    told = f"the store answered {status} {code}" + (f": {message}" if message else "")
+    usual = "The store is out of order or overloaded: try again." if status >= 500 else ""
+    if status in (408, 409, 429):
+        usual = "The store asks to try again later."
+    return told, _HINTS.get(code, usual or (_GRANT if status == 403 else f"See {code} at S3."))
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may vouch for releases: public keys, and what a namespace asks of its releases."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tabard_registry.errors import InvalidField
+
+PUBLIC_KEY_BYTES = 32
+"""Length of an Ed25519 public key (RFC 8032)."""
+KEY_NAME_CHARS_MAX = 200
+"""Longest name of a key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A public key that a namespace trusts.
+
+    Attributes:
+        namespace: Whose releases it may sign.
+        public_key: The raw 32 bytes of an Ed25519 public key (RFC 8032), base64.
+        name: Whose key it is, for people.
+        revoked: Whether its signatures count no longer, old ones included.
+
+    Raises:
+        InvalidField: It is not a key.
+    """
+
+    namespace: str
+    public_key: str
+    name: str
+    revoked: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.name) > KEY_NAME_CHARS_MAX:
+            raise InvalidField(
+                f"the name of a key has {len(self.name)} characters",
+                reason="FIELD_TOO_LONG",
+                hint=f"At most {KEY_NAME_CHARS_MAX} characters.",
+            )
+        try:
+            size = len(base64.b64decode(self.public_key, validate=True))
+        except (binascii.Error, ValueError):
+            size = 0
+        if size != PUBLIC_KEY_BYTES:
+            raise InvalidField(
+                "not an Ed25519 public key",
+                reason="FIELD_INVALID",
+                hint="Give the raw 32 bytes in base64, as `tabard key new` prints them.",
+            )
+
+    @property
+    def id(self) -> str:
+        """The first 16 hexadecimal digits of the sha256 of the raw key."""
+        return hashlib.sha256(base64.b64decode(self.public_key)).hexdigest()[:16]
+
+    @property
+    def path(self) -> str:
+        """`namespace/id`: where the state keeps it."""
+        return f"{self.namespace}/{self.id}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the key as a JSON object, without its namespace."""
+        return {"public_key": self.public_key, "name": self.name, "revoked": self.revoked}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], *, namespace: str) -> Key:
+        """Read what `to_json` wrote; raises what the lookups and the checks raise."""
+        return cls(
+            namespace=namespace,
+            public_key=str(value["public_key"]),
+            name=str(value["name"]),
+            revoked=bool(value["revoked"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a namespace asks of its releases.
+
+    Attributes:
+        namespace: The namespace.
+        require_signature: Whether only releases signed by a trusted key are served.
+
+    Raises:
+        InvalidField: It asks for nothing that can be understood.
+    """
+
+    namespace: str
+    require_signature: bool
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.require_signature, bool):
+            raise InvalidField(
+                "require_signature is neither true nor false",
+                reason="FIELD_INVALID",
+                hint="Say true or false.",
+            )

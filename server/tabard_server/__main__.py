@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m tabard_server [settings.toml]`: a server from a file and `TABARD_*` variables."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from tabard_registry import RegistryError
+from tabard_server.app import serve
+from tabard_server.engine.errors import EngineError
+from tabard_server.errors import ServerError
+from tabard_server.log import log_problem, set_up_logging
+from tabard_server.settings import load_settings
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until stopped; return the exit code: 0, or 2 when the server could not start."""
+    set_up_logging()
+    file = Path(arguments[0]) if arguments else None
+    try:
+        asyncio.run(serve(load_settings(file=file, environment=os.environ)))
+    except (ServerError, RegistryError, EngineError) as error:
+        log_problem("server.refused", reason=error.reason, message=str(error), hint=error.hint)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A packed adapter as one file: mapped into memory as it is, with nothing to convert.
+
+In: a host adapter and a path, and back. A prologue, a JSON header, a sum for every page of the
+payload, and the payload: the slab, then the vectors of tokens. See docs/decisions/0018 for what is
+guaranteed. Knows nothing of registries, budgets or devices.
+"""
+
+import hashlib
+import json
+import mmap
+import os
+import stat
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tabard_server.adapters.disk import Damaged
+from tabard_server.adapters.packed import HostAdapter, HostChange, PackedLayer, TokenVectors, wide
+
+FORMAT = 1
+"""Version of the layout; files of another one are made again."""
+SUFFIX = ".slab"
+
+_MAGIC = b"livslab1"
+_PROLOGUE = struct.Struct("<8sQQ32s")
+_PAGE_BYTES = 4096
+_WORDS = _PAGE_BYTES // 8
+_HEADER_BYTES_MAX = 64 << 20
+_ALIGNMENT_BYTES = 16
+_DTYPES = {
+    str(dtype): dtype for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+}
+
+Words = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlabKey:
+    """Everything that decides what the bytes of a slab are.
+
+    Attributes:
+        release: `sha256:…` of the manifest: the same canonical file has other scales elsewhere.
+        base: Fingerprint of the base that it was compared with.
+        dtype: The engine's dtype.
+    """
+
+    release: str
+    base: str
+    dtype: torch.dtype
+
+    @property
+    def file_name(self) -> str:
+        """Name of its file; the release comes first."""
+        release, base = (text.removeprefix("sha256:") for text in (self.release, self.base))
+        dtype = str(self.dtype).removeprefix("torch.")
+        return f"{release}.{base[:16]}.{dtype}.{FORMAT}{SUFFIX}"
+
+    def to_json(self) -> list[Any]:
+        """Write what the header says of it."""
+        return [FORMAT, self.release, self.base, str(self.dtype)]
+
+
+def write_slab(adapter: HostAdapter, path: Path, *, key: SlabKey, line: str) -> None:
+    """Write a new file, down to the disk.
+
+    Args:
+        adapter: What shall be in it.
+        path: The file.
+        key: What it is.
+        line: The release line, `namespace/name`.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    chunks = list(_payload(adapter))
+    sums = np.concatenate([_sums(chunk) for chunk in chunks])
+    text = json.dumps(_describe(adapter, key=key, line=line), separators=(",", ":")).encode("ascii")
+    prologue = _prologue(text, sums=sums)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(prologue)
+        file.write(text)
+        file.write(sums.data)
+        file.write(bytes(_padding(file.tell())))
+        for chunk in chunks:
+            file.write(chunk.data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_slab(path: Path, *, key: SlabKey, is_pinned: bool = False) -> HostAdapter:
+    """Map a file, check all of it, and return the adapter in it.
+
+    Args:
+        path: The file.
+        key: What it must be.
+        is_pinned: Read it into page-locked memory instead.
+
+    Raises:
+        Damaged: It is not what `write_slab` wrote for this key.
+        OSError: It cannot be read.
+    """
+    with path.open("rb", buffering=0) as file:
+        document, sums, start = _read_header(file)
+        if document["key"] != key.to_json():
+            raise Damaged(f"it holds {document['key']}")
+        payload = _load(file, start=start, pages=len(sums), is_pinned=is_pinned)
+    if not np.array_equal(_sums(payload.numpy().view(np.uint64)), sums):
+        raise Damaged("a page of it has another sum")
+    return _assemble(document, payload, key=key)
+
+
+def line_in(path: Path) -> str:
+    """Return which release line a file belongs to; of the file only the header is read.
+
+    Raises:
+        Damaged: It is no slab file.
+        OSError: It cannot be read.
+    """
+    with path.open("rb", buffering=0) as file:
+        return str(_read_header(file)[0]["line"])
+
+
+def _payload(adapter: HostAdapter) -> Iterator[Words]:
+    """Yield the slab's whole pages as they lie, and the rest padded to pages."""
+    slab = np.empty(0, np.uint8) if adapter.slab is None else adapter.slab.numpy()
+    whole = slab.size // _PAGE_BYTES * _PAGE_BYTES
+    if whole:
+        yield slab[:whole].view(np.uint64)
+    rest = bytearray(slab[whole:].tobytes())
+    for entry in adapter.tokens:
+        rest += bytes(-len(rest) % _ALIGNMENT_BYTES)
+        rest += entry.vectors.contiguous().numpy().tobytes()
+    rest += bytes(_padding(len(rest)))
+    if rest:
+        yield np.frombuffer(rest, np.uint64)
+
+
+def _describe(adapter: HostAdapter, *, key: SlabKey, line: str) -> dict[str, Any]:
+    slab_bytes = 0 if adapter.slab is None else adapter.slab.nbytes
+    at = slab_bytes
+    tokens = []
+    for entry in adapter.tokens:
+        at += -at % _ALIGNMENT_BYTES
+        tokens.append([entry.component, entry.token, *entry.vectors.shape, at])
+        at += entry.vectors.nbytes
+    return {
+        "key": key.to_json(),
+        "line": line,
+        "kind": adapter.kind,
+        "rank": adapter.rank,
+        "magnitude_rows": adapter.magnitude_rows,
+        "slab_bytes": slab_bytes,
+        "layers": [
+            [*name, *layer.down.shape, layer.up.shape[1], *map(_place, layer.tensors())]
+            + ([] if layer.magnitude is None else [layer.magnitude.numel(), layer.magnitude_axis])
+            for name, layer in adapter.layers.items()
+        ],
+        "changes": [
+            [x.component, x.parameter, x.method, x.scale, dict(x.options), _describe_parts(x)]
+            for x in adapter.changes
+        ],
+        "tokens": tokens,
+    }
+
+
+def _describe_parts(change: HostChange) -> list[list[Any]]:
+    return [
+        [name, str(part.dtype), list(part.shape), _place(part)]
+        for name, part in change.parts.items()
+    ]
+
+
+def _place(view: torch.Tensor) -> int:
+    return int(view.storage_offset()) * view.itemsize
+
+
+def _prologue(text: bytes, *, sums: Words) -> bytes:
+    digest = hashlib.sha256(_PROLOGUE.pack(_MAGIC, len(text), len(sums), bytes(32)))
+    digest.update(text)
+    digest.update(sums.data)
+    return _PROLOGUE.pack(_MAGIC, len(text), len(sums), digest.digest())
+
+
+def _read_header(file: FileIO) -> tuple[dict[str, Any], Words, int]:
+    """Return what a file says of itself, the sums of its pages, and where its payload starts."""
+    found = os.fstat(file.fileno())
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise Damaged("others can write it")
+    prologue = file.read(_PROLOGUE.size)
+    if len(prologue) < _PROLOGUE.size:
+        raise Damaged("it is truncated")
+    magic, text_bytes, pages, _ = _PROLOGUE.unpack(prologue)
+    if magic != _MAGIC or text_bytes > _HEADER_BYTES_MAX:
+        raise Damaged("it is no slab of this format")
+    start = _PROLOGUE.size + text_bytes + 8 * pages
+    start += _padding(start)
+    if start + pages * _PAGE_BYTES != found.st_size:
+        raise Damaged(f"it has {found.st_size} bytes, not {start + pages * _PAGE_BYTES}")
+    text, sums = file.read(text_bytes), np.frombuffer(file.read(8 * pages), np.uint64)
+    if prologue != _prologue(text, sums=sums):
+        raise Damaged("its header has another digest")
+    document: dict[str, Any] = json.loads(text)
+    return document, sums, start
+
+
+def _load(file: FileIO, *, start: int, pages: int, is_pinned: bool) -> torch.Tensor:
+    """Return the payload, mapped, so that it is copied once: from the page cache into the slots.
+
+    The map is private: whoever writes a tensor in it changes no file.
+    """
+    if not is_pinned:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        return torch.frombuffer(mapped, dtype=torch.uint8, offset=start)
+    payload = torch.empty(pages * _PAGE_BYTES, dtype=torch.uint8, pin_memory=True)
+    target = memoryview(payload.numpy().data)
+    file.seek(start)
+    while target:
+        count = file.readinto(target)
+        if not count:
+            raise Damaged("it is truncated")
+        target = target[count:]
+    return payload
+
+
+def _sums(words: Words) -> Words:
+    """Sum each page modulo 2^64: no page can be changed, lost, old or elsewhere unseen."""
+    sums: Words = words.reshape(-1, _WORDS).sum(axis=1, dtype=np.uint64)
+    return sums
+
+
+def _assemble(document: dict[str, Any], payload: torch.Tensor, *, key: SlabKey) -> HostAdapter:
+    slab_bytes = document["slab_bytes"]
+    tokens = tuple(
+        TokenVectors(
+            component=component, token=token, vectors=_view(payload, torch.float32, shape, at=at)
+        )
+        for component, token, *shape, at in document["tokens"]
+    )
+    return HostAdapter(
+        digest=key.release,
+        kind=document["kind"],
+        rank=document["rank"],
+        layers=_layers(document["layers"], payload, dtype=key.dtype),
+        magnitude_rows=document["magnitude_rows"],
+        slab=payload[:slab_bytes] if slab_bytes else None,
+        tokens=tokens,
+        changes=tuple(_change(row, payload) for row in document["changes"]),
+        resident_bytes=slab_bytes + sum(entry.vectors.nbytes for entry in tokens),
+    )
+
+
+def _layers(
+    rows: Sequence[Sequence[Any]], payload: torch.Tensor, *, dtype: torch.dtype
+) -> dict[tuple[str, str], PackedLayer]:
+    # There are hundreds: one call for each view, through one tensor of the dtype.
+    flat, itemsize = payload.view(dtype), dtype.itemsize
+    layers = {}
+    for component, module, rank, inputs, outputs, down, up, *scaled in rows:
+        magnitude, axis = None, ""
+        if scaled:
+            at, width, axis = scaled
+            magnitude = _view(payload, wide(dtype), [width], at=at)
+        layers[component, module] = PackedLayer(
+            down=flat.as_strided((rank, inputs), (inputs, 1), down // itemsize),
+            up=flat.as_strided((rank, outputs), (outputs, 1), up // itemsize),
+            magnitude=magnitude,
+            magnitude_axis=axis,
+        )
+    return layers
+
+
+def _change(row: Sequence[Any], payload: torch.Tensor) -> HostChange:
+    component, parameter, method, scale, options, parts = row
+    return HostChange(
+        component=component,
+        parameter=parameter,
+        method=method,
+        scale=scale,
+        options=options,
+        parts={
+            name: _view(payload, _DTYPES[dtype], shape, at=at) for name, dtype, shape, at in parts
+        },
+    )
+
+
+def _view(
+    payload: torch.Tensor, dtype: torch.dtype, shape: Sequence[int], *, at: int
+) -> torch.Tensor:
+    count = int(np.prod(shape))
+    return payload[at : at + count * dtype.itemsize].view(dtype).view(*shape)
+
+
+def _padding(size_bytes: int) -> int:
+    return -size_bytes % _PAGE_BYTES

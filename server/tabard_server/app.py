@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The composition root: everything is constructed here and passed on; nothing is global.
+
+In: settings. Out: a server that runs until it is told to stop, then drains. Other hosts of the
+same core construct `App` themselves.
+"""
+
+import asyncio
+import json
+import os
+import random
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tabard_registry import AppliedRecord, IntakeLimits, Registry
+from tabard_registry.signing import Verifier
+from tabard_server.adapters.tiers import HostCache
+from tabard_server.admission import Admission
+from tabard_server.bounds import Bounds, Canvas
+from tabard_server.corridor import Corridor
+from tabard_server.engine.samplers import SAMPLERS
+from tabard_server.engine_port import EnginePort
+from tabard_server.errors import BadSettings
+from tabard_server.finishing import Finisher
+from tabard_server.follower import Follower
+from tabard_server.job import Job
+from tabard_server.keeper import Keeper
+from tabard_server.labels import Labels
+from tabard_server.log import log_event
+from tabard_server.loop import Loop
+from tabard_server.metrics_page import MetricsPage
+from tabard_server.parts import Parts, load_parts
+from tabard_server.pictures import PictureReader
+from tabard_server.prompts import PromptChecker
+from tabard_server.provenance import Origin
+from tabard_server.publishing import Publishing
+from tabard_server.rpc.generation import GenerationServicer
+from tabard_server.rpc.operations import OperationsServicer
+from tabard_server.rpc.registry import RegistryServicer
+from tabard_server.rpc.server import RpcServer
+from tabard_server.rpc.status import Guard
+from tabard_server.scheduler.queue import WaitingRoom
+from tabard_server.settings import Settings
+from tabard_server.stacking import Stacker
+from tabard_server.threads import Threads
+from tabard_server.version import tabard_version
+from tabard_server.warmth import Warmth
+from tabard_server.withdrawal import Withdrawal
+
+OnReady = Callable[[str, str], None]
+"""Called once with the address and the metrics address; the latter may be empty."""
+
+
+class App:
+    """One server around one engine and one registry. Construct it within a running event loop."""
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        """Construct everything; nothing runs yet. From `start` on, a thread owns the engine."""
+        limits, engine, registry = settings.limits, parts.engine, parts.registry
+        self._settings = settings
+        self.metrics = parts.metrics
+        self.registry = registry
+        self._verifier = Verifier()
+        self._labels = Labels()
+        self._acts = Threads("act", threads_max=limits.registry_acts_max)
+        self._reads = Threads("read", threads_max=limits.registry_reads_max)
+        self._loads = ThreadPoolExecutor(
+            max_workers=limits.adapter_loads_max, thread_name_prefix="tabard-load"
+        )
+        self.cache = HostCache(
+            load=parts.load_adapter,
+            bytes_max=limits.host_bytes_max,
+            executor=self._loads,
+            metrics=self.metrics,
+        )
+        self._finisher = Finisher(
+            origin=_origin(engine, registry),
+            backlog_max=limits.finish_backlog_max,
+            metrics=self.metrics,
+        )
+        self.loop = Loop(engine, limits=limits, finisher=self._finisher, metrics=self.metrics)
+        self.room = WaitingRoom(rows_max=limits.queue_rows_max, retry_seconds=limits.retry_seconds)
+        bounds = _bounds(engine, settings)
+        self._pictures = PictureReader(bounds=bounds, limits=limits)
+        self.corridor = Corridor(
+            registry=registry,
+            admission=_admission(engine, settings, bounds=bounds, verifier=self._verifier),
+            pictures=self._pictures,
+            room=self.room,
+            cache=self.cache,
+            loop=self.loop,
+            limits=limits,
+            metrics=self.metrics,
+            clock=time.monotonic,
+            on_admitted=self._note_admitted,
+        )
+        self._warmth = Warmth(registry, cache=self.cache, disk=parts.disk, labels=self._labels)
+        self._kept_releases = parts.kept_releases
+        self._withdrawal = Withdrawal(
+            corridor=self.corridor, cache=self.cache, forget=parts.forget_file
+        )
+        self._keeper = Keeper(
+            registry, records_min=settings.checkpoint_records, metrics=self.metrics
+        )
+        self._follower = Follower(
+            registry,
+            poll_seconds=settings.poll_seconds,
+            on_records=self._note_records,
+            metrics=self.metrics,
+        )
+        self._rpc = self._build_rpc(engine)
+        self._page: MetricsPage | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._describe(engine)
+
+    async def start(self) -> tuple[str, str]:
+        """Start threads, metrics page and gRPC; return address and metrics address.
+
+        Raises:
+            BadSettings: An address cannot be had.
+        """
+        try:
+            address = await self._rpc.start(self._settings.listen)
+            if self._settings.metrics_listen:
+                listen = self._settings.metrics_listen
+                self._page = MetricsPage(listen, registry=self.metrics.registry)
+        except BadSettings:
+            await self._rpc.stop(grace_seconds=0.0)
+            raise
+        self._finisher.start()
+        self.loop.start()
+        self._keeper.review()
+        self._warmth.begin_recall(self._kept_releases)
+        self._tasks.append(asyncio.create_task(self._follower.run(), name="tabard-follower"))
+        await self._rpc.begin_serving()
+        return address, self._page.address if self._page else ""
+
+    async def drain(self) -> None:
+        """Refuse new jobs; running ones go on. Idempotent."""
+        self.corridor.drain()
+        await self._rpc.end_serving()
+
+    async def stop(self) -> int:
+        """Drain within the settings' bound, then stop everything; return the jobs cut off."""
+        await self.drain()
+        left = await self.corridor.wait_until_empty(seconds_max=self._settings.drain_seconds_max)
+        self.corridor.stop_all()
+        self._follower.close()
+        self._warmth.close()
+        await self._rpc.stop(grace_seconds=1.0)
+        await asyncio.gather(*self._tasks)
+        await self._keeper.close()
+        self._acts.close()
+        self._reads.close()
+        self._pictures.close()
+        await asyncio.to_thread(self.loop.stop)
+        await asyncio.to_thread(self._finisher.stop)
+        self._loads.shutdown(wait=False, cancel_futures=True)
+        if self._page is not None:
+            await asyncio.to_thread(self._page.close)
+        return left
+
+    def _note_records(self, records: Sequence[AppliedRecord]) -> None:
+        # Withdrawals first: nothing may stand between them and the jobs they end.
+        self._withdrawal.review(records)
+        self._warmth.review(records)
+        self._keeper.review()
+
+    def _note_admitted(self, job: Job) -> None:
+        for worn in job.worn:
+            self._labels.note(worn.release)
+        recipes = (one.release.adapter for one in job.recipes)
+        self._warmth.note_worn((*(worn.release.adapter for worn in job.worn), *recipes))
+
+    def _build_rpc(self, engine: EnginePort[Any]) -> RpcServer:
+        limits, guard = self._settings.limits, Guard(count=self._count_failure)
+        intake = IntakeLimits(
+            files_max=limits.upload_files_max,
+            file_bytes_max=limits.upload_bytes_max,
+            rank_max=min(IntakeLimits().rank_max, self._settings.slot_rank_total),
+        )
+        publishing = Publishing(
+            self.registry,
+            profile=engine.profile,
+            limits=intake,
+            cache=self.cache,
+            follower=self._follower,
+            threads=self._acts,
+            labels=self._labels,
+            verifier=self._verifier,
+        )
+        return RpcServer(
+            # The corridor counts its own, those of callers who have gone included.
+            generation=GenerationServicer(self.corridor, guard=Guard(count=_count_nothing)),
+            registry=RegistryServicer(
+                self.registry,
+                publishing=publishing,
+                follower=self._follower,
+                threads=self._reads,
+                limits=limits,
+                guard=guard,
+            ),
+            operations=OperationsServicer(
+                registry=self.registry,
+                engine=engine,
+                corridor=self.corridor,
+                room=self.room,
+                loop=self.loop,
+                cache=self.cache,
+                follower=self._follower,
+                labels=self._labels,
+                verifier=self._verifier,
+                drain=self.drain,
+                guard=guard,
+            ),
+            limits=limits,
+        )
+
+    def _count_failure(self, reason: str) -> None:
+        self.metrics.failures.labels(reason=reason).inc()
+
+    def _describe(self, engine: EnginePort[Any]) -> None:
+        metrics = self.metrics
+        metrics.describe(
+            version=tabard_version(), base_family=engine.profile.family, device=engine.device
+        )
+        metrics.rows_waiting.set_function(lambda: self.room.depth)
+        metrics.rows_running.set_function(lambda: self.loop.running_count)
+        metrics.registry_seq.set_function(lambda: self.registry.seq)
+        metrics.registry_lag_seconds.set_function(lambda: self._follower.lag_seconds)
+
+
+async def serve(
+    settings: Settings,
+    *,
+    on_ready: OnReady | None = None,
+    stop: asyncio.Event | None = None,
+    load: Callable[[Settings], Parts] = load_parts,
+) -> None:
+    """Load the base, serve until SIGTERM, SIGINT or `stop`, then drain.
+
+    Args:
+        settings: What the server is told.
+        on_ready: Called once, with the address and the metrics address.
+        stop: Set it to stop; signals are heard as well when this is the main thread.
+        load: Opens the registry and loads the engine, in a worker thread.
+
+    Raises:
+        BadSettings: An address cannot be had.
+        BaseNotLoadable: The base cannot be served.
+        RegistryError: The registry cannot be opened.
+    """
+    stop = stop or asyncio.Event()
+    _stop_on_signals(stop)
+    begun_at = time.monotonic()
+    parts = await asyncio.to_thread(load, settings)
+    app = App(settings, parts)
+    address, metrics_address = await app.start()
+    log_event(
+        "server.ready",
+        address=address,
+        metrics=metrics_address or "off",
+        base=parts.engine.source,
+        device=parts.engine.device,
+        registry=parts.registry.id,
+        seconds=time.monotonic() - begun_at,
+    )
+    if settings.ready_file is not None:
+        _write_ready(Path(settings.ready_file), address=address, metrics_address=metrics_address)
+    if on_ready is not None:
+        on_ready(address, metrics_address)
+    await stop.wait()
+    log_event("server.draining", jobs=app.corridor.jobs_left)
+    left = await app.stop()
+    log_event("server.stopped", jobs_cut_off=left)
+
+
+def _bounds(engine: EnginePort[Any], settings: Settings) -> Bounds:
+    canvas = Canvas(
+        native_width=engine.native_width,
+        native_height=engine.native_height,
+        pixel_multiple=engine.pixel_multiple,
+        clip_skip_max=engine.clip_skip_max,
+        family=engine.profile.family,
+    )
+    return Bounds(canvas=canvas, limits=settings.limits, defaults=settings.defaults)
+
+
+def _admission(
+    engine: EnginePort[Any], settings: Settings, *, bounds: Bounds, verifier: Verifier
+) -> Admission:
+    limits, defaults = settings.limits, settings.defaults
+    rng = random.SystemRandom()
+    return Admission(
+        bounds=bounds,
+        stacker=Stacker(
+            base_family=engine.profile.family,
+            rank_total_max=settings.slot_rank_total,
+            can_merge=engine.can_merge,
+            limits=limits,
+            verifier=verifier,
+        ),
+        prompts=PromptChecker(
+            reader=engine.new_prompt_reader(),
+            limits=limits,
+            defaults=defaults,
+            windows_max=engine.prompt_windows_max,
+        ),
+        resolve_sampler=engine.resolve_sampler,
+        limits=limits,
+        defaults=defaults,
+        clock=time.monotonic,
+        new_id=lambda: secrets.token_hex(8),
+        draw_seed=lambda most: rng.randint(0, most),
+    )
+
+
+def _origin(engine: EnginePort[Any], registry: Registry) -> Origin:
+    return Origin(
+        tabard=tabard_version(),
+        base_family=engine.profile.family,
+        base_fingerprint=engine.profile.fingerprint,
+        base_source=Path(engine.source).name or engine.source,
+        registry_id=registry.id,
+        versions=engine.versions,
+        sampler_titles={name: sampler.title for name, sampler in SAMPLERS.items()},
+    )
+
+
+def _count_nothing(_reason: str) -> None:
+    return
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+def _write_ready(path: Path, *, address: str, metrics_address: str) -> None:
+    document = {"address": address, "metrics_address": metrics_address, "pid": os.getpid()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(document), encoding="utf-8")
+    temporary.replace(path)

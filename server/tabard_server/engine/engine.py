@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The resident base, wearing another stack of adapters in every row.
+
+In: row specs and host adapters. Out: rows, denoised one step at a time, decoded to pixels.
+Used from one thread. Knows nothing of jobs, refs, queues or the registry; never writes the base.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import diffusers
+import peft
+import torch
+import transformers
+
+from tabard_registry import BaseProfile
+from tabard_server.costs import Costs
+from tabard_server.engine.conditioning import Conditioning
+from tabard_server.engine.denoiser import Denoiser
+from tabard_server.engine.developing import Developing
+from tabard_server.engine.errors import EngineError, no_merged_copy
+from tabard_server.engine.latents import LatentSpace
+from tabard_server.engine.layers import Binding, SlottedLayer, add_slots, is_slottable
+from tabard_server.engine.loading import Base
+from tabard_server.engine.merged import MergedWeights, StackKey
+from tabard_server.engine.plan import MemoryPlan
+from tabard_server.engine.pressure import telling_of_memory
+from tabard_server.engine.profile import named_layers, read_profile
+from tabard_server.engine.row import Row, RowSpec, begin_row
+from tabard_server.engine.samplers import resolve_sampler
+from tabard_server.engine.shelf import SamplerShelf
+from tabard_server.engine.slots import SlotTable, SlotUse, table_rows
+from tabard_server.engine.speaking import Speaker, key_of
+from tabard_server.engine.stopwatch import Stopwatch
+from tabard_server.engine.text import WINDOWS_MAX, PromptReader
+
+
+class Engine:
+    """One base pipeline on one device, with slots for adapters.
+
+    Attributes:
+        profile: Layers, widths and fingerprints of the base.
+        source: Where the base came from, as the user wrote it.
+        plan: What it uses of the device; None: nobody asked.
+        slots: What lies on the device.
+        can_merge: Whether there may be a merged copy.
+    """
+
+    def __init__(
+        self,
+        base: Base,
+        *,
+        plan: MemoryPlan | None = None,
+        device: torch.device,
+        dtype: torch.dtype,
+        slot_rank_total: int,
+        is_compiled: bool = False,
+        can_merge: bool = True,
+    ) -> None:
+        """Fingerprint the base, move it to the device, and give its layers slots.
+
+        Args:
+            base: In float32 on the CPU.
+            plan: What it will use of the device; None: nobody asked.
+            device: Where everything shall lie.
+            dtype: Of weights and latents.
+            slot_rank_total: Rank rows of all slots together.
+            is_compiled: Whether the UNet runs as a compiled graph.
+            can_merge: Whether there may be a merged copy.
+        """
+        self.profile: BaseProfile = read_profile(base)
+        self.source = base.source
+        self.plan = plan
+        self._base = base
+        self._device, self._dtype = device, dtype
+        self._space = LatentSpace(base, device=device, dtype=dtype)
+        for component in base.adaptable:
+            # diffusers' own `to` warns about modules that other models keep in float32.
+            torch.nn.Module.to(base.models[component], device=device, dtype=dtype)
+        # Convolutions and their 1x1 neighbours read pixels without turning them around.
+        base.unet.to(memory_format=torch.channels_last)
+        self._bindings = {component: Binding() for component in base.adaptable}
+        rank_rows = table_rows(slot_rank_total)
+        self.slots = SlotTable(self._add_slots(rank_rows=rank_rows), rank_rows=rank_rows)
+        self._shelf = SamplerShelf(base.scheduler_config)
+        self._stopwatch = Stopwatch(device)
+        models = {component: base.models[component] for component in base.adaptable}
+        unet = {"unet": models.pop("unet")}
+        self._speaker = Speaker(
+            base,
+            bindings=self._bindings,
+            merged=MergedWeights(models, device=device, bytes_max=None) if can_merge else None,
+            device=device,
+            dtype=dtype,
+        )
+        self._denoiser = Denoiser(
+            base.unet,
+            binding=self._bindings["unet"],
+            merged=MergedWeights(unet, device=device, bytes_max=None) if can_merge else None,
+            dtype=dtype,
+            is_compiled=is_compiled,
+            stopwatch=self._stopwatch,
+        )
+        self.can_merge = can_merge
+
+    @property
+    def device(self) -> str:
+        """Name of the device, like `cpu` or `cuda:0`."""
+        return str(self._device)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of weights and latents."""
+        return self._dtype
+
+    @property
+    def native_width(self) -> int:
+        """Pixels the base was trained at."""
+        return self._base.native_pixels
+
+    @property
+    def native_height(self) -> int:
+        """Pixels the base was trained at."""
+        return self._base.native_pixels
+
+    @property
+    def pixel_multiple(self) -> int:
+        """Width and height must be multiples of it."""
+        return self._base.pixel_multiple
+
+    @property
+    def samplers(self) -> tuple[str, ...]:
+        """Short names of the samplers that this base can be walked with."""
+        return self._shelf.names
+
+    @property
+    def clip_skip_max(self) -> int:
+        """Most last layers of the text encoders that a prompt may leave out."""
+        return self._speaker.clip_skip_max
+
+    @property
+    def prompt_windows_max(self) -> int:
+        """Most windows of the text encoders that a prompt may fill."""
+        return WINDOWS_MAX
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Versions of the libraries that shape an image."""
+        modules = (diffusers, peft, torch, transformers)
+        return {module.__name__: str(module.__version__) for module in modules}
+
+    def new_prompt_reader(self) -> PromptReader:
+        """Return a reader with a tokenizer of its own, for another thread."""
+        return PromptReader(self._base.text_parts[0].tokenizer)
+
+    def resolve_sampler(self, name: str) -> str:
+        """Return the short name of a sampler in any spelling, if this base can be walked with it.
+
+        Raises:
+            UnknownSampler: No sampler goes by that name, or it cannot run here.
+        """
+        found = resolve_sampler(name)
+        self._shelf.check(found)
+        return found
+
+    @property
+    def merged_stack(self) -> StackKey:
+        """What the merged copy wears, as `RowSpec.stack_key` says it; empty: nothing."""
+        return self._denoiser.merged_stack
+
+    def costs(self) -> Costs:
+        """Return what pieces of work took lately."""
+        return self._stopwatch.costs()
+
+    def can_open(self, spec: RowSpec) -> bool:
+        """Say whether the slots have room for this row's stack now."""
+        return spec.is_merged_only or self.slots.can_hold([adapter for adapter, _ in spec.stack])
+
+    @torch.inference_mode()
+    def open_rows(self, specs: Sequence[RowSpec]) -> list[Row | EngineError]:
+        """Fill slots, encode text and draw latents; a row that cannot open gives its error.
+
+        Rows of equal prompts and stacks share one text encoding, so images of one job cost one.
+        """
+        encoded: dict[Any, Conditioning] = {}
+        with self._stopwatch.timing("opening", pieces=max(1, len(specs))):
+            return [self._open(spec, encoded=encoded) for spec in specs]
+
+    @torch.inference_mode()
+    def step(self, rows: Sequence[Row], *, is_merged: bool = False) -> None:
+        """Take one denoise step for all rows in one forward pass.
+
+        Args:
+            rows: Open rows of one pixel size, not done.
+            is_merged: On the merged copy; the rows then wear one stack.
+
+        Raises:
+            DeviceMemoryFull: The pass did not fit; no row has moved.
+            AdapterMismatch, MergedTooLarge: The stack cannot be merged; no row has moved.
+        """
+        with telling_of_memory(self._free_memory):
+            predictions = self._denoiser.predict(rows, is_merged=is_merged)
+        for row, prediction in zip(rows, predictions, strict=True):
+            try:
+                with telling_of_memory(self._free_memory):
+                    row.advance(prediction)
+            except EngineError as error:
+                row.failure = error
+
+    @torch.inference_mode()
+    def decode(self, row: Row) -> Developing:
+        """Begin to develop the image of a done row.
+
+        Raises:
+            DeviceMemoryFull: The decoder did not fit.
+        """
+        with telling_of_memory(self._free_memory), self._stopwatch.timing("decoding"):
+            return self._space.decode(row.latents)
+
+    @torch.inference_mode()
+    def preview(self, row: Row) -> Developing:
+        """Begin to develop a rough look at an unfinished row, at latent resolution."""
+        scaled = row.scheduler.scale_model_input(
+            row.latents, row.timesteps[min(row.steps_done, row.steps_total - 1)]
+        )
+        with telling_of_memory(self._free_memory), self._stopwatch.timing("decoding"):
+            return self._space.decode_small(scaled)
+
+    def close_row(self, row: Row) -> None:
+        """Give a row's slots back. Idempotent."""
+        if row.is_open:
+            row.is_open = False
+            for slot in row.slots:
+                self.slots.release(slot)
+
+    def residents(self) -> list[SlotUse]:
+        """Return what lies in the slots."""
+        return self.slots.residents()
+
+    def _add_slots(self, *, rank_rows: int) -> dict[tuple[str, str], SlottedLayer]:
+        return {
+            (component, name): add_slots(module, binding=binding, rank_rows=rank_rows)
+            for component, binding in self._bindings.items()
+            for name, module in named_layers(self._base, component)
+            if is_slottable(module)
+        }
+
+    def _free_memory(self) -> None:
+        """Let go of what can be made again."""
+        for binding in self._bindings.values():
+            binding.kept.clear()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _open(self, spec: RowSpec, *, encoded: dict[Any, Conditioning]) -> Row | EngineError:
+        if spec.is_merged_only and not self.can_merge:
+            return no_merged_copy()
+        worn = [] if spec.is_merged_only else [adapter for adapter, _ in spec.stack]
+        try:
+            slots = self.slots.acquire(worn)
+        except EngineError as error:
+            return error
+        try:
+            with telling_of_memory(self._free_memory):
+                key = key_of(spec)
+                if key not in encoded:
+                    encoded[key] = self._speaker.speak(spec, slots=slots)
+                return begin_row(
+                    spec,
+                    slots=slots,
+                    conditioning=encoded[key],
+                    shelf=self._shelf,
+                    space=self._space,
+                )
+        except Exception as error:
+            for slot in slots:
+                self.slots.release(slot)
+            if isinstance(error, EngineError):
+                return error
+            raise

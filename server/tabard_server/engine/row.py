@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One image on its way: its sampler, generator, latents, text and slots.
+
+In: a `RowSpec`. Out: the samples it puts into a forward pass, and what it makes of the
+prediction. Knows nothing of its neighbours; reads no device value back during the walk.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tabard_server.adapters.packed import HostAdapter
+from tabard_server.engine.conditioning import Conditioning
+from tabard_server.engine.errors import EngineError
+from tabard_server.engine.latents import LatentSpace
+from tabard_server.engine.merged import StackKey, stack_key
+from tabard_server.engine.painting import (
+    Frame,
+    Picture,
+    begin_from_noise,
+    begin_from_picture,
+)
+from tabard_server.engine.shelf import SamplerShelf
+from tabard_server.engine.slots import Slot
+from tabard_server.engine.text import PLAIN, PromptStyle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowSpec:
+    """Everything that shapes one image.
+
+    Attributes:
+        prompt: What to draw.
+        negative_prompt: What to keep away from; empty: nothing in particular.
+        stack: Adapters and their weights, in order.
+        seed: Seed of this row's generator.
+        steps: Denoise steps asked of the sampler.
+        guidance_scale: Classifier-free guidance; 1 or less: none.
+        width: Pixels.
+        height: Pixels.
+        sampler: Canonical short name.
+        style: How the prompts are read.
+        clip_skip: Last layers of the text encoders that the prompt leaves out; as in diffusers,
+            where 1 is A1111's 2, the negative prompt leaves out none.
+        picture: What to redraw; None: begin from noise.
+        original_size: SDXL: width and height that the picture shall seem to come from; None: its
+            own.
+        crop_top_left: SDXL: from which y and x of that it shall seem to be cut.
+        target_size: SDXL: width and height that it shall seem to have; None: its own.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    stack: tuple[tuple[HostAdapter, float], ...] = ()
+    seed: int
+    steps: int
+    guidance_scale: float
+    width: int
+    height: int
+    sampler: str
+    style: PromptStyle = PLAIN
+    clip_skip: int = 0
+    picture: Picture | None = None
+    original_size: tuple[int, int] | None = None
+    crop_top_left: tuple[int, int] = (0, 0)
+    target_size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        assert self.picture is None or self.picture.size == (self.width, self.height)
+
+    @property
+    def stack_key(self) -> StackKey:
+        """What of the stack changes weights: rows of one key can share a merged copy."""
+        return stack_key(self.stack)
+
+    @property
+    def is_merged_only(self) -> bool:
+        """Say whether a part of the stack is not low-rank."""
+        return any(adapter.is_merged_only for adapter, _ in self.stack)
+
+    @property
+    def time_ids(self) -> tuple[int, ...]:
+        """What SDXL is told of sizes, heights before widths as it was trained."""
+        own = (self.width, self.height)
+        original, target = self.original_size or own, self.target_size or own
+        return (original[1], original[0], *self.crop_top_left, target[1], target[0])
+
+    @property
+    def is_guided(self) -> bool:
+        """Say whether the row needs an unconditional sample beside its own."""
+        return self.guidance_scale > 1.0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Row:
+    """A row in flight. Owned by the engine's thread.
+
+    Attributes:
+        spec: What was asked for.
+        slots: Leased slots, in the order of the stack's layered adapters.
+        steps_done: Forward passes behind it.
+        steps_total: Forward passes in all; some samplers take more than were asked for.
+        failure: Set when the row broke; it takes part in no further step.
+    """
+
+    spec: RowSpec
+    slots: list[Slot]
+    conditioning: Conditioning
+    scheduler: Any
+    step_options: dict[str, Any]
+    latents: torch.Tensor
+    timesteps: torch.Tensor
+    frame: Frame | None = None
+    steps_done: int = 0
+    failure: EngineError | None = None
+    is_open: bool = True
+
+    @property
+    def worn(self) -> list[tuple[Slot, float]]:
+        """Its slots with their weights, in the order of the stack."""
+        weights = (weight for _, weight in self.spec.stack)
+        return list(zip(self.slots, weights, strict=True))
+
+    @property
+    def steps_total(self) -> int:
+        """Forward passes from noise to image."""
+        return len(self.timesteps)
+
+    @property
+    def is_done(self) -> bool:
+        """Say whether the latents are final."""
+        return self.steps_done >= self.steps_total
+
+    @property
+    def samples(self) -> int:
+        """Samples it takes in a forward pass: 2 with guidance, else 1."""
+        return 2 if self.spec.is_guided else 1
+
+    def timestep(self) -> torch.Tensor:
+        """The timestep of the next forward pass, a scalar on the CPU."""
+        return self.timesteps[self.steps_done]
+
+    def model_input(self) -> torch.Tensor:
+        """Latents scaled for the model, shape `[samples, channels, h, w]`."""
+        scaled = self.scheduler.scale_model_input(self.latents, self.timestep())
+        return scaled.expand(self.samples, -1, -1, -1)  # type: ignore[no-any-return]
+
+    def advance(self, prediction: torch.Tensor) -> None:
+        """Take one sampler step with this row's prediction `[samples, channels, h, w]`."""
+        if self.spec.is_guided:
+            unconditional, conditional = prediction[:1], prediction[1:]
+            prediction = unconditional + self.spec.guidance_scale * (conditional - unconditional)
+        self.latents = self.scheduler.step(
+            prediction, self.timestep(), self.latents, return_dict=False, **self.step_options
+        )[0]
+        self.steps_done += 1
+        if self.frame is not None:
+            self.latents = self.frame.put_around(
+                self.latents,
+                scheduler=self.scheduler,
+                next_timestep=None if self.is_done else self.timestep(),
+            )
+
+
+def begin_row(
+    spec: RowSpec,
+    *,
+    slots: list[Slot],
+    conditioning: Conditioning,
+    shelf: SamplerShelf,
+    space: LatentSpace,
+) -> Row:
+    """Draw the initial latents as diffusers draws them: from a CPU generator, in model dtype.
+
+    Args:
+        spec: What was asked for.
+        slots: Leased slots, one for each adapter of the stack.
+        conditioning: What the UNet is told, one sample for each that the row takes.
+        shelf: Where samplers come from.
+        space: Where latents live.
+
+    Raises:
+        SamplerNotServed: The base cannot be walked with this sampler.
+        RowNotPossible: The sampler cannot take that many steps, or no step is left.
+    """
+    generator = torch.Generator("cpu").manual_seed(spec.seed)
+    scheduler = shelf.take(spec.sampler, num_inference_steps=spec.steps, seed=spec.seed)
+    if spec.picture is None:
+        beginning = begin_from_noise(
+            scheduler, generator=generator, space=space, width=spec.width, height=spec.height
+        )
+    else:
+        beginning = begin_from_picture(
+            spec.picture, scheduler=scheduler, steps=spec.steps, generator=generator, space=space
+        )
+    return Row(
+        spec=spec,
+        slots=slots,
+        conditioning=conditioning,
+        scheduler=scheduler,
+        step_options=shelf.step_options(spec.sampler, generator=generator),
+        latents=beginning.latents,
+        timesteps=beginning.timesteps,
+        frame=beginning.frame,
+    )

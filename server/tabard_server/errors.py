@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server refuses or fails at, each class a different thing for the caller to do.
+
+ServerError
+├── BadSettings          the server does not start: correct the settings
+├── InvalidRequest       change the request; lists every field that is wrong
+├── UploadRefused        the files cannot be published; holds the report
+├── NotServable          the release exists, but this server cannot wear it
+├── ReleaseWithdrawn     the release was quarantined or purged while a job wore it
+├── Overloaded           a bound is reached: retry later
+├── Draining             this server takes no new work: go to another
+├── OutOfTime            the deadline passed, or is too near to begin
+├── JobCancelled         the caller left or the server stopped
+├── WatchEnded           resume the watch from the last seq
+└── JobFailed            the server's own failure, logged there with its traceback
+"""
+
+from dataclasses import dataclass
+
+from tabard_registry import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """One field of a request that is wrong.
+
+    Attributes:
+        field: Name in the proto, like `adapters[1]`.
+        description: What is wrong with it.
+        reason: Stable code in upper snake case.
+        hint: What to write instead.
+    """
+
+    field: str
+    description: str
+    reason: str
+    hint: str = ""
+
+
+class ServerError(Exception):
+    """A failure with a stable reason and advice.
+
+    Attributes:
+        reason: Stable code in upper snake case.
+        hint: What the caller can do next.
+        violations: Fields that are wrong; mostly empty.
+        retry_seconds: When to try again; None: not on its own account.
+    """
+
+    reason = "SERVER_ERROR"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        hint: str = "",
+        violations: tuple[Violation, ...] = (),
+        retry_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason or type(self).reason
+        self.hint = hint
+        self.violations = violations
+        self.retry_seconds = retry_seconds
+
+
+class BadSettings(ServerError):
+    """A setting is wrong or unknown; the server does not start."""
+
+    reason = "BAD_SETTINGS"
+
+
+class InvalidRequest(ServerError):
+    """One or more fields of a request are wrong; reason and hint are those of the first."""
+
+    reason = "INVALID_REQUEST"
+
+    def __init__(self, violations: tuple[Violation, ...]) -> None:
+        first = violations[0]
+        message = "; ".join(violation.description for violation in violations)
+        super().__init__(message, reason=first.reason, hint=first.hint, violations=violations)
+
+
+class UploadRefused(ServerError):
+    """The files were read and cannot be published.
+
+    Attributes:
+        report: What the checks said.
+    """
+
+    reason = "UPLOAD_REFUSED"
+
+    def __init__(self, report: Report) -> None:
+        problems = [problem for problem in report.problems if not problem.is_warning]
+        first = problems[0]
+        rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(
+            first.message + rest,
+            reason=first.reason,
+            hint=first.remedy,
+            violations=tuple(
+                Violation(
+                    field="file",
+                    description=f"{problem.message.rstrip('.')}. {problem.remedy}".strip(),
+                    reason=problem.reason,
+                    hint=problem.remedy,
+                )
+                for problem in problems
+            ),
+        )
+        self.report = report
+
+
+class NotServable(ServerError):
+    """The release cannot be worn by the base of this server."""
+
+    reason = "NOT_SERVABLE"
+
+
+class ReleaseWithdrawn(ServerError):
+    """A job was cut off because what it wears was taken out of service."""
+
+    reason = "RELEASE_QUARANTINED"
+
+
+class Overloaded(ServerError):
+    """A named bound is reached."""
+
+    reason = "OVERLOADED"
+
+
+class Draining(ServerError):
+    """The server finishes what it has and takes nothing new."""
+
+    reason = "DRAINING"
+
+
+class OutOfTime(ServerError):
+    """The caller's deadline passed, or is too near to begin."""
+
+    reason = "DEADLINE_EXCEEDED"
+
+
+class JobCancelled(ServerError):
+    """The job was stopped before its end."""
+
+    reason = "JOB_CANCELLED"
+
+
+class WatchEnded(ServerError):
+    """The server ends a watch; nothing is lost when it is resumed."""
+
+    reason = "WATCH_ENDED"
+
+
+class JobFailed(ServerError):
+    """Something broke that should not; the log of the server has the traceback."""
+
+    reason = "JOB_FAILED"
+
+
+def invalid(field: str, description: str, *, reason: str, hint: str = "") -> InvalidRequest:
+    """Make the error for a single wrong field."""
+    return InvalidRequest(
+        (Violation(field=field, description=description, reason=reason, hint=hint),)
+    )

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A checkpoint becomes an adapter: compared, written, drawn, and kept or refused.
+
+In: a checkpoint, its base, and where the adapter goes. Out: a file that the intake takes, and a
+report. Only the base is ever whole in memory, and the checkpoint after it for its pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tabard_registry import BaseProfile
+from tabard_registry.digest import sha256_file
+from tabard_server.engine.loading import DEMO_BASE, load_base
+from tabard_server.engine.profile import read_profile
+from tabard_server.extraction.adapter_file import AdapterFile
+from tabard_server.extraction.checkpoint import Checkpoint
+from tabard_server.extraction.errors import (
+    ChangeNotCarried,
+    CheckpointUnchanged,
+    ImageErrorTooLarge,
+)
+from tabard_server.extraction.opening import open_checkpoint
+from tabard_server.extraction.probe import Probe
+from tabard_server.extraction.report import (
+    ExtractionReport,
+    PictureError,
+    blocks_of,
+    is_alike,
+    kept_share,
+    lost_length,
+    missing_share,
+)
+from tabard_server.extraction.settings import ExtractionSettings
+from tabard_server.extraction.survey import Progress, Survey, names_of, survey
+from tabard_server.version import tabard_version
+
+RELATED_CHANGE_MAX = 0.3
+"""A fine-tune moves a base by a few hundredths of its length; above this it is hardly one."""
+_FAMILY_WORDS = {"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_base_v1-0"}
+"""What trainers write into `ss_base_model_version`."""
+
+
+def extract(
+    checkpoint: str,
+    *,
+    base: str,
+    out: Path,
+    settings: ExtractionSettings,
+    base_config: str | None = None,
+    progress: Progress | None = None,
+) -> ExtractionReport:
+    """Write the difference between a checkpoint and its base as an adapter.
+
+    Args:
+        checkpoint: A diffusers folder, a `.safetensors` file, or a hub id.
+        base: As after `--base`.
+        out: Where the adapter goes; replaced only when it is accepted.
+        settings: Ranks, exactness, the probe.
+        base_config: For a single-file base: folder or hub id with its configs and tokenizer.
+        progress: Told what is done.
+
+    Raises:
+        ExtractionError: It is refused; the class says why.
+        BaseNotLoadable: The base, or the checkpoint for its pictures, cannot be loaded.
+        OSError: A file cannot be read or written.
+    """
+    tell = progress or (lambda _what, _done, _total: None)
+    begun = time.monotonic()
+    tell("reading the base", 0, 1)
+    loaded = load_base(base, config=base_config)
+    profile = read_profile(loaded)
+    tell("reading the checkpoint", 0, 1)
+    source = open_checkpoint(checkpoint, base=loaded)
+    with AdapterFile(out) as file:
+        found = survey(loaded, source, profile=profile, settings=settings, file=file, progress=tell)
+        _refuse_unfit(found, settings=settings, checkpoint=checkpoint)
+        file.seal(_metadata(found, source=source, profile=profile, settings=settings))
+        pictures: tuple[PictureError, ...] = ()
+        if settings.probe is not None:
+            probe = Probe(
+                file=file.draft,
+                checkpoint=source.path,
+                config=_config(base, base_config),
+                device=settings.device,
+                settings=settings.probe,
+            )
+            pictures = probe.compare(loaded, profile=profile, progress=tell)
+        report = _report(
+            found,
+            source=source,
+            profile=profile,
+            settings=settings,
+            names=(checkpoint, base, str(out)),
+            draft=file.draft,
+            pictures=pictures,
+            seconds=time.monotonic() - begun,
+        )
+        _refuse_unlike(report)
+        file.keep()
+    return report
+
+
+def _refuse_unfit(found: Survey, *, settings: ExtractionSettings, checkpoint: str) -> None:
+    if settings.is_exact and found.left_out:
+        raise ChangeNotCarried(
+            f"{len(found.left_out)} parameters differ that no adapter carries: "
+            f"{names_of(found.left_out)}",
+            hint="extract without --exact: the report says what is left out, and the probe "
+            "pictures whether it matters",
+        )
+    if not found.layers:
+        left = names_of(found.left_out)
+        raise CheckpointUnchanged(
+            f"nothing that an adapter carries differs between {checkpoint} and the base"
+            + (f"; not carried: {left}" if left else ""),
+            hint="serve the base itself, or name the checkpoint's own base",
+        )
+
+
+def _refuse_unlike(report: ExtractionReport) -> None:
+    if report.accepted or report.image_error is None:
+        return
+    raise ImageErrorTooLarge(
+        f"of the way from the base's pictures to the checkpoint's {report.image_error:.0%} is "
+        f"missing, allowed is {report.image_error_max:.0%}",
+        hint="give a larger --rank or --energy, drop --low-rank-only, keep everything with "
+        "--exact, or allow more with --error-max",
+        report=report,
+    )
+
+
+def _config(base: str, base_config: str | None) -> str | None:
+    """Return where the configs and tokenizer of a single-file checkpoint may come from."""
+    if base_config is not None:
+        return base_config
+    if base == "demo":
+        return str(DEMO_BASE)
+    return None if Path(base).is_file() else base
+
+
+def _metadata(
+    found: Survey, *, source: Checkpoint, profile: BaseProfile, settings: ExtractionSettings
+) -> Mapping[str, str]:
+    """Return where the file comes from: nothing of when or where, so that bytes repeat."""
+    ranks = settings.ranks
+    choice = {
+        "rank": ranks.rank,
+        "energy": ranks.energy,
+        "rank_max": ranks.limit,
+        "exact": settings.is_exact,
+        "low_rank_only": settings.is_low_rank_only,
+        "seed": settings.seed,
+        "kept_energy": round(kept_share(found.layers, found.left_out), 9),
+        "left_out": len(found.left_out),
+    }
+    is_plain = all(one.form == "lora" for one in found.layers)
+    rank = max((one.rank for one in found.layers), default=0)
+    return {
+        "format": "pt",
+        "tabard.base_family": profile.family,
+        "tabard.base_fingerprint": profile.fingerprint,
+        "tabard.checkpoint_sha256": source.sha256,
+        "tabard.extraction": json.dumps(choice, sort_keys=True, separators=(",", ":")),
+        "tabard.version": tabard_version(),
+        "ss_base_model_version": _FAMILY_WORDS[profile.family],
+        "ss_network_alpha": str(rank),
+        "ss_network_dim": str(rank),
+        "ss_network_module": "networks.lora" if is_plain else "lycoris.kohya",
+    }
+
+
+def _report(
+    found: Survey,
+    *,
+    source: Checkpoint,
+    profile: BaseProfile,
+    settings: ExtractionSettings,
+    names: tuple[str, str, str],
+    draft: Path,
+    pictures: tuple[PictureError, ...],
+    seconds: float,
+) -> ExtractionReport:
+    checkpoint, base, out = names
+    kept = kept_share(found.layers, found.left_out)
+    is_low_rank = all(one.form == "lora" for one in found.layers)
+    return ExtractionReport(
+        accepted=is_alike(pictures, image_error_max=settings.image_error_max),
+        checkpoint=checkpoint,
+        checkpoint_sha256=source.sha256,
+        base=base,
+        base_family=profile.family,
+        base_fingerprint=profile.fingerprint,
+        file=out,
+        file_sha256=str(sha256_file(draft)),
+        file_bytes=draft.stat().st_size,
+        mode="rows" if is_low_rank else "merged",
+        rank_max=max((one.rank for one in found.layers), default=0),
+        kept_energy=kept,
+        relative_error=lost_length(kept),
+        relative_change=found.relative_change,
+        unchanged_count=found.unchanged_count,
+        rounded_count=found.rounded_count,
+        layers=tuple(found.layers),
+        left_out=tuple(found.left_out),
+        unused=tuple(found.unused),
+        blocks=blocks_of(found.layers, found.left_out),
+        pictures=pictures,
+        image_error=missing_share(pictures),
+        image_error_max=settings.image_error_max,
+        warnings=tuple(_warnings(found, settings=settings)),
+        seconds=seconds,
+    )
+
+
+def _warnings(found: Survey, *, settings: ExtractionSettings) -> list[str]:
+    said = []
+    if found.relative_change > RELATED_CHANGE_MAX:
+        said.append(
+            f"the checkpoint is {found.relative_change:.0%} of the base's length away from it: "
+            "was it trained from this base?"
+        )
+    if vae := [one for one in found.left_out if one.component == "vae"]:
+        said.append(
+            f"its VAE differs in {len(vae)} parameters; an adapter does not carry a VAE, pictures "
+            "are decoded by the base's"
+        )
+    if words := [one for one in found.left_out if one.why == "embedding"]:
+        said.append(f"its embeddings differ and are not carried: {names_of(words)}")
+    if other := [one for one in found.left_out if one.why == "unknown_kind"]:
+        said.append(f"differences of an unknown kind are not carried: {names_of(other)}")
+    if folded := [one for one in found.left_out if one.why == "low_rank_only"]:
+        said.append(f"{len(folded)} norms and biases differ and are left out, as asked")
+    if found.unused:
+        said.append(
+            f"{len(found.unused)} keys of the checkpoint belong to no parameter of the base, "
+            f"{found.unused[0]} first"
+        )
+    if settings.probe is None:
+        said.append("no pictures were compared")
+    return said

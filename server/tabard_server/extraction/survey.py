@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The walk over all parameters: what differs is put into the file, or said not to be carried.
+
+In: a loaded base and an open checkpoint. Out: tensors in an adapter file, and what was found. At
+no time is more than one difference in memory. Draws no pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from tabard_registry import BaseProfile
+from tabard_server.engine.loading import Base
+from tabard_server.extraction.adapter_file import AdapterFile
+from tabard_server.extraction.checkpoint import Checkpoint
+from tabard_server.extraction.decomposition import decompose, energy
+from tabard_server.extraction.difference import difference_of, match_names
+from tabard_server.extraction.parameters import Parameter, parameters_of
+from tabard_server.extraction.report import LayerReport, LeftOut, lost_length
+from tabard_server.extraction.settings import ExtractionSettings
+
+Progress = Callable[[str, int, int], None]
+"""Told what is done, how much of it, and of how much."""
+
+_FORMS = {"matrix": "diff", "bias": "diff_b", "norm_weight": "w_norm", "norm_bias": "b_norm"}
+"""How LyCORIS calls the whole difference of a parameter."""
+_BLOCK = re.compile(r"(?:down|up)_blocks\.\d+|mid_block")
+
+
+@dataclass(slots=True, kw_only=True)
+class Survey:
+    """What was found so far.
+
+    Attributes:
+        layers: Carried parameters.
+        left_out: Differing parameters that are not carried.
+        unused: Names of the checkpoint that the base does not have.
+        unchanged_count: Parameters equal to the base's.
+        rounded_count: Parameters that differ by rounding only.
+        base_energy: Squared length of the base's UNet and text encoders.
+    """
+
+    layers: list[LayerReport] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    unchanged_count: int = 0
+    rounded_count: int = 0
+    base_energy: float = 0.0
+
+    @property
+    def relative_change(self) -> float:
+        """Length of the whole difference, as a share of the base; without the VAE's."""
+        changed = sum(one.energy for one in self.layers)
+        changed += sum(one.energy for one in self.left_out if one.component != "vae")
+        return math.sqrt(changed / self.base_energy) if self.base_energy else 0.0
+
+
+def survey(
+    base: Base,
+    checkpoint: Checkpoint,
+    *,
+    profile: BaseProfile,
+    settings: ExtractionSettings,
+    file: AdapterFile,
+    progress: Progress,
+) -> Survey:
+    """Compare every parameter, and write what an adapter can carry.
+
+    Raises:
+        CheckpointMismatch: The checkpoint lacks a parameter, or has one of another shape.
+        CheckpointNotFinite: It holds NaN or infinity.
+    """
+    found = Survey(unused=list(checkpoint.unused))
+    parameters = [
+        parameter
+        for component in base.adaptable
+        for parameter in parameters_of(base, component=component, profile=profile)
+    ]
+    shapes: dict[str, dict[str, torch.Size]] = {name: {} for name in base.adaptable}
+    for one in parameters:
+        shapes[one.component][one.plain] = one.weight.shape
+    shapes["vae"] = {name: weight.shape for name, weight in base.vae.named_parameters()}
+    for component, known in shapes.items():
+        tensors = checkpoint.components[component]
+        others = match_names(known, found=tensors, component=component)
+        found.unused += [f"{component}.{name}" for name in others]
+    total = len(parameters) + len(shapes["vae"])
+    for done, one in enumerate(parameters):
+        progress("comparing", done, total)
+        _take(one, found, checkpoint=checkpoint, settings=settings, file=file)
+    _look_at_vae(base, found, checkpoint=checkpoint)
+    progress("comparing", total, total)
+    return found
+
+
+def block_of(component: str, parameter: str) -> str:
+    """Return the block that a parameter is counted under."""
+    if component != "unet":
+        return component
+    known = _BLOCK.match(parameter)
+    return known[0] if known else "unet ends"
+
+
+def _take(
+    parameter: Parameter,
+    found: Survey,
+    *,
+    checkpoint: Checkpoint,
+    settings: ExtractionSettings,
+    file: AdapterFile,
+) -> None:
+    label = f"{parameter.component}.{parameter.name}"
+    own_energy = energy(parameter.weight)
+    found.base_energy += own_energy
+    difference = difference_of(
+        label,
+        base=parameter.weight,
+        found=checkpoint.components[parameter.component][parameter.plain],
+    )
+    if difference is None:
+        found.unchanged_count += 1
+    elif difference.is_rounding and not settings.is_exact:
+        found.rounded_count += 1
+    elif why := _why_left_out(parameter, settings=settings):
+        found.left_out.append(
+            _left_out(parameter, difference.values, why=why, own_energy=own_energy)
+        )
+    else:
+        found.layers.append(
+            _write(
+                parameter, difference.values, own_energy=own_energy, settings=settings, file=file
+            )
+        )
+
+
+def _why_left_out(parameter: Parameter, *, settings: ExtractionSettings) -> str:
+    if parameter.role == "embedding":
+        return "embedding"
+    if parameter.role not in _FORMS:
+        return "unknown_kind"
+    return "low_rank_only" if settings.is_low_rank_only and parameter.role != "matrix" else ""
+
+
+def _write(
+    parameter: Parameter,
+    values: torch.Tensor,
+    *,
+    own_energy: float,
+    settings: ExtractionSettings,
+    file: AdapterFile,
+) -> LayerReport:
+    form, rank, kept = _FORMS[parameter.role], 0, 1.0
+    changed = energy(values)
+    if parameter.role == "matrix" and not settings.is_exact:
+        matrix = values.flatten(1).to(settings.device)
+        pair = decompose(
+            matrix, ranks=settings.ranks, seed=_seed(parameter, start=settings.seed), total=changed
+        )
+        form, rank, kept = "lora", pair.rank, pair.kept_energy
+        _write_pair(parameter, down=pair.down, up=pair.up, file=file)
+    else:
+        file.add(f"{parameter.stem}.{form}", values)
+    return LayerReport(
+        component=parameter.component,
+        parameter=parameter.name,
+        block=block_of(parameter.component, parameter.name),
+        form=form,
+        rank=rank,
+        energy=changed,
+        kept_energy=kept,
+        relative_error=lost_length(kept),
+        relative_change=_share(changed, own_energy),
+    )
+
+
+def _write_pair(
+    parameter: Parameter, *, down: torch.Tensor, up: torch.Tensor, file: AdapterFile
+) -> None:
+    """Write a pair as kohya and LyCORIS do: kernels in `down`, alpha of the rank's size."""
+    rank = down.shape[0]
+    kernel = parameter.weight.shape[2:]
+    file.add(f"{parameter.stem}.alpha", torch.tensor(float(rank)))
+    file.add(
+        f"{parameter.stem}.lora_down.weight", down.reshape(rank, parameter.weight.shape[1], *kernel)
+    )
+    file.add(f"{parameter.stem}.lora_up.weight", up.reshape(*up.shape, *(1 for _ in kernel)))
+
+
+def _left_out(
+    parameter: Parameter, values: torch.Tensor, *, why: str, own_energy: float
+) -> LeftOut:
+    return LeftOut(
+        component=parameter.component,
+        parameter=parameter.name,
+        block=block_of(parameter.component, parameter.name),
+        why=why,
+        energy=energy(values),
+        relative_change=_share(energy(values), own_energy),
+    )
+
+
+def _look_at_vae(base: Base, found: Survey, *, checkpoint: Checkpoint) -> None:
+    for name, weight in base.vae.named_parameters():
+        difference = difference_of(
+            f"vae.{name}", base=weight.detach(), found=checkpoint.components["vae"][name]
+        )
+        if difference is None:
+            found.unchanged_count += 1
+        elif difference.is_rounding:
+            found.rounded_count += 1
+        else:
+            found.left_out.append(
+                LeftOut(
+                    component="vae",
+                    parameter=name,
+                    block="vae",
+                    why="vae",
+                    energy=energy(difference.values),
+                    relative_change=_share(energy(difference.values), energy(weight)),
+                )
+            )
+
+
+def _share(changed: float, own: float) -> float | None:
+    """Return a length as a share of another, from their squares; None of nothing."""
+    return math.sqrt(changed / own) if own else None
+
+
+def _seed(parameter: Parameter, *, start: int) -> int:
+    """Give every layer a seed of its own, whatever stands before it."""
+    name = f"{start}:{parameter.component}.{parameter.name}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "little")
+
+
+def names_of(left_out: Sequence[LeftOut], *, at_most: int = 3) -> str:
+    """Name the first few parameters that are not carried."""
+    names = [f"{one.component}.{one.parameter}" for one in left_out[:at_most]]
+    return ", ".join(names) + (", …" if len(left_out) > at_most else "")

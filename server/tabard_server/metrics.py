@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every metric of the server, declared here and nowhere else, on a registry of its own.
+
+In: numbers from all rooms. Out: the Prometheus page. Units stand last in the names.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+_STEP_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_JOB_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_LOAD_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+
+
+class Metrics:
+    """All metrics of one server.
+
+    `tabard_info` is a gauge that is always 1; its labels say what the server is.
+    """
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry(auto_describe=True)
+
+        def gauge(name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
+            return Gauge(name, text, labels, registry=registry)
+
+        def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
+            return Counter(name, text, labels, registry=registry)
+
+        def histogram(
+            name: str, text: str, buckets: tuple[float, ...], labels: tuple[str, ...] = ()
+        ) -> Histogram:
+            return Histogram(name, text, labels, registry=registry, buckets=buckets)
+
+        self.rows_waiting = gauge("tabard_rows_waiting", "Images admitted and not yet begun.")
+        self.rows_running = gauge("tabard_rows_running", "Images begun and not yet finished.")
+        self.draining = gauge("tabard_draining", "1 while the server takes no new jobs.")
+        self.registry_seq = gauge("tabard_registry_seq", "Log position this server has seen.")
+        self.registry_lag_seconds = gauge(
+            "tabard_registry_lag_seconds", "Seconds since the registry last answered."
+        )
+        self.adapter_resident_bytes = gauge(
+            "tabard_adapter_resident_bytes", "Bytes of adapters in a tier.", ("tier",)
+        )
+        self.step_seconds = histogram(
+            "tabard_step_seconds", "Time of one denoise step of a batch.", _STEP_BUCKETS
+        )
+        self.batch_rows = histogram(
+            "tabard_batch_rows", "Images that shared a forward pass.", _BATCH_BUCKETS
+        )
+        self.job_seconds = histogram(
+            "tabard_job_seconds", "Admission to the last image.", _JOB_BUCKETS
+        )
+        self.queue_seconds = histogram(
+            "tabard_queue_seconds", "Admission to the first denoise step.", _JOB_BUCKETS
+        )
+        self.adapter_load_seconds = histogram(
+            "tabard_adapter_load_seconds",
+            "Time to bring an adapter into a tier.",
+            _LOAD_BUCKETS,
+            ("tier",),
+        )
+        self.rows = counter(
+            "tabard_rows_total", "Images drawn, by what they wore.", ("adapter", "version")
+        )
+        self.images = counter("tabard_images_total", "Images sent.")
+        self.jobs = counter("tabard_jobs_total", "Jobs ended, by outcome.", ("outcome",))
+        self.failures = counter("tabard_failures_total", "Failures, by reason.", ("reason",))
+        self.adapter_cache_hits = counter(
+            "tabard_adapter_cache_hits_total", "Adapters found in a tier.", ("tier",)
+        )
+        self.adapter_loads = counter(
+            "tabard_adapter_loads_total", "Adapters brought into a tier.", ("tier",)
+        )
+        self.channel_moves = counter(
+            "tabard_channel_moves_total", "Channels moved, by act.", ("action",)
+        )
+        self.registry_checkpoints = counter(
+            "tabard_registry_checkpoints_total",
+            "Checkpoints of the registry, by outcome: written, failed, found damaged.",
+            ("outcome",),
+        )
+        for outcome in ("written", "failed", "damaged"):
+            self.registry_checkpoints.labels(outcome=outcome)
+        self._info = Info("tabard", "What this server is.", registry=registry)
+
+    def describe(self, *, version: str, base_family: str, device: str) -> None:
+        """Say once what this server is."""
+        self._info.info({"version": version, "base_family": base_family, "device": device})

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program in the cell: a pickle on stdin becomes safetensors, or a reason, on stdout.
+
+Says `ready` once it is sealed, before it reads a byte; then `ok` and the file, or `large` or
+`refused` and one line. Nobody must believe what it says: the file is checked again by who asked.
+"""
+
+import os
+import re
+import sys
+import warnings
+from io import BytesIO
+from typing import BinaryIO
+
+from tabard_server.pickles.cell import leave_network, seal
+
+READY, OK, LARGE, REFUSED = b"ready\n", b"ok\n", b"large\n", b"refused\n"
+_CODECS = ("ascii", "latin-1", "utf-8")
+_CALLED = re.compile(r"(?:GLOBAL|[Uu]nsupported class|function) ([\w.]{1,100})")
+_REASON_CHARS_MAX = 300
+
+
+def main(arguments: list[str]) -> int:
+    """Seal this process, then convert; the arguments are bytes in, bytes of memory, seconds."""
+    input_bytes_max, memory_bytes_max, seconds_max = map(int, arguments)
+    leave_network()
+    warnings.simplefilter("ignore")
+    answer = _Answer(sys.stdout.buffer)
+    _warm_up()
+    seal(memory_bytes_max=memory_bytes_max, seconds_max=seconds_max)
+    answer.say(READY)
+    try:
+        content = sys.stdin.buffer.read(input_bytes_max + 1)
+        if len(content) > input_bytes_max:
+            answer.say(LARGE, f"it has more than {input_bytes_max} bytes")
+        else:
+            answer.say(OK, _converted(content, bytes_max=input_bytes_max))
+    except MemoryError:
+        answer.say(LARGE, f"it wants more than {memory_bytes_max} bytes of memory")
+    # What hostile bytes can make torch raise is anything; all of it is one answer.
+    except Exception as error:
+        answer.say(*_verdict(error))
+    return 0
+
+
+def _verdict(error: Exception) -> tuple[bytes, str]:
+    """Say what was wrong in own words: torch's advice is to read the file without care."""
+    kind, says = type(error).__name__, str(error)
+    if kind == "TooLarge" or "allocate memory" in says:
+        return LARGE, says
+    if kind == "Unknown":
+        return REFUSED, says
+    called = _CALLED.search(says)
+    if called is not None:
+        return REFUSED, f"it wants to call {called[1]}, which is code and no data"
+    return REFUSED, f"it cannot be read as data only: {kind}"
+
+
+class _Answer:
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def say(self, word: bytes, more: str | bytes = b"") -> None:
+        if isinstance(more, str):
+            more = " ".join(more.split())[:_REASON_CHARS_MAX].encode("utf-8", "replace")
+        self._stream.write(word)
+        self._stream.write(more)
+        self._stream.flush()
+
+
+def _converted(content: bytes, *, bytes_max: int) -> bytes:
+    import safetensors.torch  # noqa: PLC0415 - before the seal only `_warm_up` imports it
+    import torch  # noqa: PLC0415
+
+    from tabard_server.pickles.contents import ParameterDict, named_tensors  # noqa: PLC0415
+
+    stand_in = (ParameterDict, "torch.nn.modules.container.ParameterDict")
+    with torch.serialization.safe_globals([stand_in]):
+        document = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    tensors, words = named_tensors(document, bytes_max=bytes_max)
+    return bytes(safetensors.torch.save(tensors, metadata=words or None))
+
+
+def _warm_up() -> None:
+    """Import what converting needs, and convert both layouts once: later no file can be opened."""
+    import torch  # noqa: PLC0415 - heavy, and after the network is gone
+
+    torch.set_num_threads(1)
+    for codec in _CODECS:
+        "warm".encode(codec)
+    for is_zip in (True, False):
+        sink = BytesIO()
+        document = {"warm": torch.zeros(2)}
+        torch.save(document, sink, _use_new_zipfile_serialization=is_zip)
+        _converted(sink.getvalue(), bytes_max=1024)
+
+
+if __name__ == "__main__":
+    # No clean-up: nothing that a hostile file left in memory gets to run.
+    code = main(sys.argv[1:])
+    os._exit(code)

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server does with the registry beyond reading it: check, publish, move, withdraw, sign.
+
+In: parsed values. Out: the registry's answers, in effect on this server before they are given.
+Acts wait in worker threads of their own, where those who wait together share a record. Knows
+nothing of protobuf.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tabard_registry import (
+    Absent,
+    AdapterName,
+    AdapterRef,
+    BaseProfile,
+    ByDigest,
+    ChannelMove,
+    Checked,
+    Digest,
+    IntakeLimits,
+    Published,
+    Registry,
+    Release,
+    ReleaseDraft,
+    Version,
+    check,
+)
+from tabard_registry.servable import check_servable
+from tabard_registry.signing import Verifier, sign_release
+from tabard_server.errors import UploadRefused
+from tabard_server.follower import Follower
+from tabard_server.job import worn_for
+from tabard_server.labels import Labels
+from tabard_server.pickles.reader import read_in_cell
+from tabard_server.threads import Threads
+
+if TYPE_CHECKING:
+    from tabard_server.adapters.packed import HostAdapter
+    from tabard_server.adapters.tiers import HostCache
+
+T = TypeVar("T")
+
+
+class Standing(Enum):
+    """What may be said of one release: pairs of an act and its opposite, and purge."""
+
+    YANKED = "yank"
+    NOT_YANKED = "unyank"
+    QUARANTINED = "quarantine"
+    NOT_QUARANTINED = "lift"
+    PURGED = "purge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who acts, why, and the caller's key for the act."""
+
+    actor: str
+    reason: str = ""
+    request_id: str = ""
+
+
+class Publishing:
+    """The registry's acts, as one server allows them. Asyncio thread."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        profile: BaseProfile,
+        limits: IntakeLimits,
+        cache: "HostCache[HostAdapter]",
+        follower: Follower,
+        threads: Threads,
+        labels: Labels,
+        verifier: Verifier,
+    ) -> None:
+        """Take the rooms that an act reaches; `threads` are where acts wait for the store."""
+        self._registry = registry
+        self._profile = profile
+        self._limits = limits
+        self._cache = cache
+        self._follower = follower
+        self._threads = threads
+        self._labels = labels
+        self._verifier = verifier
+
+    async def check(
+        self, files: Sequence[Path], *, kind: str | None, trigger_words: Sequence[str]
+    ) -> Checked:
+        """Check files against the resident base. Bad content is told in the report."""
+        return await asyncio.to_thread(
+            check,
+            files,
+            profile=self._profile,
+            kind=kind,
+            trigger_words=trigger_words,
+            limits=self._limits,
+            pickles=read_in_cell,
+        )
+
+    async def publish(
+        self, draft: ReleaseDraft, *, files: Sequence[Path], author: Author
+    ) -> tuple[Published, Checked]:
+        """Check and publish.
+
+        Raises:
+            UploadRefused: The checks found problems; it holds the report.
+            RegistryError: The registry refused, or did not answer.
+        """
+        checked = await self.check(files, kind=draft.kind, trigger_words=draft.trigger_words)
+        if not checked.report.accepted:
+            raise UploadRefused(checked.report)
+        published = await self._act(
+            self._registry.publish, draft, checked=checked, files=files, author=author
+        )
+        return published, checked
+
+    async def publish_recipe(
+        self, draft: ReleaseDraft, *, members: Sequence[AdapterRef], author: Author
+    ) -> Published:
+        """Publish a weighted combination of releases, locked to what they are now.
+
+        Raises:
+            RegistryError: The members do not make a recipe, or the registry did not answer.
+        """
+        return await self._act(self._registry.publish_recipe, draft, members=members, author=author)
+
+    async def promote(
+        self,
+        ref: AdapterRef,
+        *,
+        channel: str,
+        expect: Digest | Absent | None,
+        author: Author,
+    ) -> ChannelMove:
+        """Load what a ref means now, then move a channel to exactly what was loaded.
+
+        Raises:
+            NotServable: This server cannot wear it; the channel stays.
+            RegistryError: There is no such release, nobody may be served with it, or the registry
+                refused.
+        """
+        state = self._registry.state
+        release = state.resolve(ref)
+        check_servable(state, release, verifier=self._verifier)
+        self._labels.note(release)
+        exact = AdapterRef(adapter=ref.adapter, selector=ByDigest(release.digest.hex))
+        with ExitStack() as leases:
+            for digest in worn_for(release):
+                leases.enter_context(await self._cache.acquire(digest))
+            return await self._act(
+                self._registry.promote, exact, channel=channel, expect=expect, author=author
+            )
+
+    async def roll_back(
+        self,
+        adapter: AdapterName,
+        *,
+        channel: str,
+        to: Version | None,
+        expect: Digest | Absent | None,
+        author: Author,
+    ) -> ChannelMove:
+        """Return a channel to an earlier release. Needs nothing but the log."""
+        return await self._act(
+            self._registry.roll_back,
+            adapter,
+            channel=channel,
+            to=to,
+            expect=expect,
+            author=author,
+        )
+
+    async def set_standing(self, ref: AdapterRef, *, standing: Standing, author: Author) -> Release:
+        """Yank, quarantine or purge a release, or undo the first two."""
+        act: dict[Standing, Callable[..., Release]] = {
+            Standing.YANKED: self._registry.yank,
+            Standing.NOT_YANKED: self._registry.unyank,
+            Standing.QUARANTINED: self._registry.quarantine,
+            Standing.NOT_QUARANTINED: self._registry.lift,
+            Standing.PURGED: self._registry.purge,
+        }
+        return await self._act(act[standing], ref, author=author)
+
+    async def sign(
+        self, ref: AdapterRef, *, key_id: str, signature: str, author: Author
+    ) -> Release:
+        """Put a publisher's signature, base64, beside a release.
+
+        Raises:
+            RegistryError: It is not true, or its key is not trusted.
+        """
+        return await self._act(
+            sign_release, self._registry, ref, key_id=key_id, author=author, signature=signature
+        )
+
+    async def _act(self, act: Callable[..., T], *what: Any, author: Author, **how: Any) -> T:
+        try:
+            return await self._threads.run(
+                act,
+                *what,
+                actor=author.actor,
+                reason=author.reason,
+                request_id=author.request_id,
+                **how,
+            )
+        finally:
+            # Also when it failed: a purge that could not delete every byte has taken effect.
+            await self._follower.catch_up()

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The moment at a step boundary, and what the policy makes of it: frozen values, no behaviour.
+
+Knows nothing of engines, jobs or threads.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from tabard_server.costs import Costs
+
+RowKey: TypeAlias = tuple[int, int]
+"""The job's ticket and the image's index: unique, and in the order of admission."""
+Size: TypeAlias = tuple[int, int]
+"""Width and height in pixels."""
+StackKey: TypeAlias = tuple[tuple[str, float], ...]
+"""What a row wears, digests and weights; empty: the bare base."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRow:
+    """An image that has not begun.
+
+    Attributes:
+        key: Who it is.
+        size: Its pixels.
+        is_solo: It must run in a forward pass of its own.
+        stack: What it wears.
+        is_merged_only: Only a merged copy can draw it.
+        steps: Denoise steps it asks for.
+        fits: The slots have room for its stack now.
+        overtaken: Younger images that began while it waited for room.
+    """
+
+    key: RowKey
+    size: Size
+    is_solo: bool = False
+    stack: StackKey = ()
+    is_merged_only: bool = False
+    steps: int = 1
+    fits: bool = True
+    overtaken: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningRow:
+    """An image between its first step and its last.
+
+    Attributes:
+        key: Who it is.
+        size: Its pixels.
+        is_solo: It must run in a forward pass of its own.
+        stack: What it wears.
+        is_merged_only: Only a merged copy can draw it.
+        stepped_at: Number of the turn of its last step, or of its opening.
+        steps_left: Forward passes until it is done.
+        is_new: It begins in this turn.
+    """
+
+    key: RowKey
+    size: Size
+    is_solo: bool = False
+    stack: StackKey = ()
+    is_merged_only: bool = False
+    stepped_at: int = 0
+    steps_left: int = 1
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything the policy may look at.
+
+    Attributes:
+        turn: Number of this turn; larger than every `stepped_at`.
+        waiting: In the order of their keys.
+        running: In any order.
+        rows_per_step_max: Rows of one forward pass.
+        rows_fit: The same for sizes of which the device could not hold so many.
+        running_rows_max: Rows that may run at once.
+        overtakes_max: Younger images that may begin before one that waits for room.
+        opened_rows_max: Rows that may begin in this turn, so that others wait for no longer than a
+            step.
+        can_merge: A merged copy may be made for rows that do not need one.
+        unmergeable: Stacks that could not be merged.
+        merged_stack: What the merged copy wears; empty: nothing yet.
+        merged_turns: Turns that it has been used since it was made.
+        costs: What the engine's work took lately.
+    """
+
+    turn: int
+    waiting: tuple[WaitingRow, ...]
+    running: tuple[RunningRow, ...]
+    rows_per_step_max: int
+    running_rows_max: int
+    overtakes_max: int
+    opened_rows_max: int = 1_000_000
+    rows_fit: Mapping[Size, int] = field(default_factory=dict)
+    can_merge: bool = False
+    unmergeable: frozenset[StackKey] = frozenset()
+    merged_stack: StackKey = ()
+    merged_turns: int = 0
+    costs: Costs = field(default_factory=Costs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What to do in this turn.
+
+    Attributes:
+        opened: Waiting rows to open, in order.
+        overtaken: Waiting rows without room, and how often each was passed by in all.
+        batch: Rows to step together, opened ones among them.
+        is_merged: They step on the merged copy, all of one stack.
+    """
+
+    opened: tuple[RowKey, ...]
+    overtaken: tuple[tuple[RowKey, int], ...]
+    batch: tuple[RowKey, ...]
+    is_merged: bool = False
