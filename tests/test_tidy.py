@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tests.root import ROOT
 from tests.tidy import (
     FUNCTION_LINES_P90_MAX,
     RULES,
@@ -14,7 +15,6 @@ from tests.tidy import (
     ninetieth_percentile,
 )
 
-ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = (".ci", "clients", "deploy", "docs", "proto", "registry", "server", "tests")
 PACKAGES = ("clients/python/tabard", "registry/tabard_registry", "server/tabard_server")
 GENERATED = "clients/python/tabard/v1"

@@ -4,8 +4,13 @@
 A library: names and digests in, releases and verified bytes out. No gRPC, no torch.
 """
 
-from tabard_registry.canonical import Canonical, Change, Layer, read_canonical, write_canonical
-from tabard_registry.digest import Digest, sha256_bytes, sha256_file
+from tabard_registry.content.canonical import (
+    Canonical,
+    Change,
+    Layer,
+    read_canonical,
+    write_canonical,
+)
 from tabard_registry.errors import (
     AlreadyExists,
     CorruptRegistry,
@@ -18,23 +23,17 @@ from tabard_registry.errors import (
     StoreUnavailable,
     UnusableRegistry,
 )
-from tabard_registry.group import Landed, Wish
-from tabard_registry.history import HistoryEntry, Serving
 from tabard_registry.index import SearchHit
+from tabard_registry.index.queries import Serving
 from tabard_registry.intake import check
-from tabard_registry.intake.limits import IntakeLimits
-from tabard_registry.log import LogLimits
-from tabard_registry.manifest import (
-    KINDS,
-    PURPOSES,
-    BlobRef,
-    ChangeTarget,
-    Manifest,
-    Member,
-    Target,
-    TokenVectors,
-)
-from tabard_registry.names import (
+from tabard_registry.intake.files.limits import IntakeLimits
+from tabard_registry.intake.layers.checked import Checked
+from tabard_registry.intake.profile import BaseProfile, ModuleShape
+from tabard_registry.journal.group_commit import Landed, Wish
+from tabard_registry.log.records import Action, AppliedRecord, Effect, Record
+from tabard_registry.log.slots import LogLimits
+from tabard_registry.refs.digest import Digest, sha256_bytes, sha256_file
+from tabard_registry.refs.names import (
     DEFAULT_CHANNEL,
     WEIGHT_ABS_MAX,
     AdapterName,
@@ -46,10 +45,22 @@ from tabard_registry.names import (
     Selector,
     check_channel,
 )
-from tabard_registry.profile import BaseProfile, ModuleShape
-from tabard_registry.records import Action, AppliedRecord, Effect, Record
+from tabard_registry.refs.semver import Version
+from tabard_registry.refs.version_range import VersionRange
 from tabard_registry.registry import Registry
-from tabard_registry.release import (
+from tabard_registry.release.history import HistoryEntry
+from tabard_registry.release.keys import Key, Policy
+from tabard_registry.release.manifest import (
+    KINDS,
+    PURPOSES,
+    BlobRef,
+    ChangeTarget,
+    Manifest,
+    Member,
+    Target,
+    TokenVectors,
+)
+from tabard_registry.release.release import (
     ABSENT,
     Absent,
     Adapter,
@@ -60,11 +71,8 @@ from tabard_registry.release import (
     ReleaseDraft,
     Signature,
 )
-from tabard_registry.report import Checked, Problem, Report
-from tabard_registry.semver import Version
-from tabard_registry.state import State
-from tabard_registry.trust import Key, Policy
-from tabard_registry.version_range import VersionRange
+from tabard_registry.report import Problem, Report
+from tabard_registry.state.state import State
 
 __all__ = [
     "ABSENT",

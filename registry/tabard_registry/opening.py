@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tabard_registry.blobs import Blobs
 from tabard_registry.checkpoint import Checkpoints
-from tabard_registry.chronicle import Chronicle
-from tabard_registry.digest import Digest
+from tabard_registry.content.blobs import Blobs
 from tabard_registry.errors import CorruptRegistry
-from tabard_registry.fold import empty_state
-from tabard_registry.journal import Journal
-from tabard_registry.log import Log, LogLimits
+from tabard_registry.index.queries import Chronicle
+from tabard_registry.journal.journal import Journal
+from tabard_registry.log.slots import Log, LogLimits
 from tabard_registry.place import Place, open_place, open_store
+from tabard_registry.refs.digest import Digest
+from tabard_registry.state.fold import empty_state
 from tabard_registry.store import Store
 from tabard_registry.store.folder import FolderStore
 

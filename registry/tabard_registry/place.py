@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tabard_registry.digest import Digest, sha256_bytes
 from tabard_registry.errors import CorruptRegistry, StoreUnavailable, UnusableRegistry
-from tabard_registry.manifest import canonical_json
+from tabard_registry.refs.digest import Digest, sha256_bytes
+from tabard_registry.release.manifest import canonical_json
 from tabard_registry.store import Outcome, Store
 from tabard_registry.store.folder import TEMP_FOLDER, FolderStore
 

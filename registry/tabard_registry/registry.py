@@ -17,17 +17,20 @@ from pathlib import Path
 
 from tabard_registry import acts
 from tabard_registry.acts import Act
-from tabard_registry.answers import Manifests, describe_move
-from tabard_registry.digest import Digest
+from tabard_registry.content.manifest_cache import Manifests
+from tabard_registry.content.storing import store_release
 from tabard_registry.errors import CorruptRegistry, IntakeRefused, InvalidField, PreconditionFailed
-from tabard_registry.group import Landed, Wish
-from tabard_registry.log import LogLimits
-from tabard_registry.manifest import BlobRef, Manifest
-from tabard_registry.names import AdapterName, AdapterRef
+from tabard_registry.intake.layers.checked import Checked
+from tabard_registry.journal.group_commit import Landed, Wish
+from tabard_registry.journal.moves import describe_move
+from tabard_registry.log.records import AppliedRecord
+from tabard_registry.log.slots import LogLimits
 from tabard_registry.opening import Parts, open_parts, random_id, utc_now
-from tabard_registry.recipes import assemble_recipe
-from tabard_registry.records import AppliedRecord
-from tabard_registry.release import (
+from tabard_registry.refs.digest import Digest
+from tabard_registry.refs.names import AdapterName, AdapterRef
+from tabard_registry.refs.semver import Version
+from tabard_registry.release.manifest import BlobRef, Manifest
+from tabard_registry.release.release import (
     Absent,
     Adapter,
     ChannelMove,
@@ -35,11 +38,9 @@ from tabard_registry.release import (
     Release,
     ReleaseDraft,
 )
-from tabard_registry.report import Checked
-from tabard_registry.semver import Version
-from tabard_registry.state import State
+from tabard_registry.state.recipes import assemble_recipe
+from tabard_registry.state.state import State
 from tabard_registry.store import Store
-from tabard_registry.storing import store_release
 
 _STORE_ATTEMPTS_MAX = 5
 

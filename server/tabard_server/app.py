@@ -19,39 +19,39 @@ from pathlib import Path
 from typing import Any
 
 from tabard_registry import AppliedRecord, IntakeLimits, Registry
-from tabard_registry.signing import Verifier
-from tabard_server.adapters.tiers import HostCache
-from tabard_server.admission import Admission
-from tabard_server.bounds import Bounds, Canvas
-from tabard_server.corridor import Corridor
-from tabard_server.engine.samplers import SAMPLERS
-from tabard_server.engine_port import EnginePort
+from tabard_registry.trust.signatures import Verifier
+from tabard_server.adapters.host_cache import HostCache
+from tabard_server.admission.admission import Admission
+from tabard_server.admission.numbers import Bounds, Canvas
+from tabard_server.admission.pictures import PictureReader
+from tabard_server.admission.prompts import PromptChecker
+from tabard_server.admission.stack import Stacker
+from tabard_server.engine.sampling.samplers import SAMPLERS
+from tabard_server.engine_port.port import EnginePort
 from tabard_server.errors import BadSettings
-from tabard_server.finishing import Finisher
-from tabard_server.follower import Follower
-from tabard_server.job import Job
-from tabard_server.keeper import Keeper
-from tabard_server.labels import Labels
-from tabard_server.log import log_event
-from tabard_server.loop import Loop
-from tabard_server.metrics_page import MetricsPage
-from tabard_server.parts import Parts, load_parts
-from tabard_server.pictures import PictureReader
-from tabard_server.prompts import PromptChecker
-from tabard_server.provenance import Origin
+from tabard_server.followers.checkpointing import Keeper
+from tabard_server.followers.follower import Follower
+from tabard_server.followers.warming import Warmth
+from tabard_server.followers.withdrawal import Withdrawal
+from tabard_server.generation import Corridor
+from tabard_server.jobs.job import Job
+from tabard_server.jobs.waiting_room import WaitingRoom
+from tabard_server.loop.loop import Loop
+from tabard_server.output.finisher import Finisher
+from tabard_server.output.provenance import Origin
 from tabard_server.publishing import Publishing
-from tabard_server.rpc.generation import GenerationServicer
+from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.operations import OperationsServicer
-from tabard_server.rpc.registry import RegistryServicer
+from tabard_server.rpc.registry.service import RegistryServicer
 from tabard_server.rpc.server import RpcServer
 from tabard_server.rpc.status import Guard
-from tabard_server.scheduler.queue import WaitingRoom
 from tabard_server.settings import Settings
-from tabard_server.stacking import Stacker
+from tabard_server.startup import Parts, load_parts
+from tabard_server.telemetry.labels import Labels
+from tabard_server.telemetry.logs import log_event
+from tabard_server.telemetry.metrics_page import MetricsPage
 from tabard_server.threads import Threads
 from tabard_server.version import tabard_version
-from tabard_server.warmth import Warmth
-from tabard_server.withdrawal import Withdrawal
 
 OnReady = Callable[[str, str], None]
 """Called once with the address and the metrics address; the latter may be empty."""

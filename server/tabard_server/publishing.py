@@ -31,18 +31,19 @@ from tabard_registry import (
     Version,
     check,
 )
-from tabard_registry.servable import check_servable
-from tabard_registry.signing import Verifier, sign_release
+from tabard_registry.trust.keyring import sign_release
+from tabard_registry.trust.servable import check_servable
+from tabard_registry.trust.signatures import Verifier
 from tabard_server.errors import UploadRefused
-from tabard_server.follower import Follower
-from tabard_server.job import worn_for
-from tabard_server.labels import Labels
+from tabard_server.followers.follower import Follower
+from tabard_server.jobs.job import worn_for
 from tabard_server.pickles.reader import read_in_cell
+from tabard_server.telemetry.labels import Labels
 from tabard_server.threads import Threads
 
 if TYPE_CHECKING:
-    from tabard_server.adapters.packed import HostAdapter
-    from tabard_server.adapters.tiers import HostCache
+    from tabard_server.adapters.host_adapter import HostAdapter
+    from tabard_server.adapters.host_cache import HostCache
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from types import UnionType
 from typing import Any, get_args, get_type_hints
 
 from tabard_server.errors import BadSettings
-from tabard_server.job import PROMPT_SYNTAXES
+from tabard_server.jobs.job import PROMPT_SYNTAXES
 from tabard_server.limits import Limits
 
 CLIENT_VARIABLES = frozenset({"TABARD_ADDRESS", "TABARD_TOKEN", "TABARD_ACTOR"})

@@ -38,16 +38,16 @@ from tabard_registry import (
     check,
     sha256_bytes,
 )
-from tabard_registry.assembly import assemble_manifest
-from tabard_registry.names import ByVersion
-from tabard_server.adapters.disk import DiskTier
-from tabard_server.adapters.loading import ReleaseLoader
-from tabard_server.adapters.packed import HostAdapter, pack
-from tabard_server.engine.binding import bind_rows
-from tabard_server.engine.loading import load_base
-from tabard_server.engine.profile import read_profile
-from tabard_server.engine.slots import SlotTable
-from tabard_server.metrics import Metrics
+from tabard_registry.content.storing import assemble_manifest
+from tabard_registry.refs.names import ByVersion
+from tabard_server.adapters.disk_cache import DiskTier
+from tabard_server.adapters.host_adapter import HostAdapter, pack
+from tabard_server.adapters.loader import ReleaseLoader
+from tabard_server.engine.base.loading import load_base
+from tabard_server.engine.base.profile import read_profile
+from tabard_server.engine.slots.binding import bind_rows
+from tabard_server.engine.slots.slot_table import SlotTable
+from tabard_server.telemetry.metrics import Metrics
 from tests.bench import full_size
 from tests.bench.registry_scale import Numbers
 

@@ -15,9 +15,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from tabard_registry import BaseProfile, ModuleShape
-from tabard_registry.digest import sha256_bytes
-from tabard_server.engine.layers import Binding, add_slots, is_slottable
-from tabard_server.engine.slots import SlotTable, table_rows
+from tabard_registry.refs.digest import sha256_bytes
+from tabard_server.engine.slots.slot_table import SlotTable, table_rows
+from tabard_server.engine.slots.slotted_layers import Binding, add_slots, is_slottable
 
 RANK = 16
 LAYERS = 192

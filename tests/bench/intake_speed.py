@@ -24,12 +24,12 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from safetensors.numpy import save_file
 
 from tabard_registry import check, read_canonical
-from tabard_registry.assembly import assemble_manifest
-from tabard_registry.canonical import write_canonical
-from tabard_registry.names import AdapterName
-from tabard_registry.release import ReleaseDraft
-from tabard_registry.semver import Version
-from tabard_server.adapters.packed import pack
+from tabard_registry.content.canonical import write_canonical
+from tabard_registry.content.storing import assemble_manifest
+from tabard_registry.refs.names import AdapterName
+from tabard_registry.refs.semver import Version
+from tabard_registry.release.release import ReleaseDraft
+from tabard_server.adapters.host_adapter import pack
 from tests.golden.full_size.models import build
 from tests.golden.full_size.table import Row, full_size_profile, layers
 from tests.tiny_models import tiny_tokenizer, tiny_vae

@@ -22,8 +22,8 @@ from typing import Any
 
 from tabard_registry import AdapterName, AdapterRef, Registry, Version
 from tabard_registry.checkpoint.packed import PackedLines
-from tabard_registry.names import ByVersion
-from tabard_registry.overlay import Overlay
+from tabard_registry.refs.names import ByVersion
+from tabard_registry.state.overlay import Overlay
 from tests.bench import commits, synthetic
 
 RELEASES = 1_000_000

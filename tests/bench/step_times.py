@@ -18,11 +18,11 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from tabard_registry import check
-from tabard_server.adapters.packed import HostAdapter, PackedLayer, lay_out
-from tabard_server.engine.binding import COMPILED_RANK_BUCKETS, RANK_BUCKETS, bind_rows
-from tabard_server.engine.layers import Worn
-from tabard_server.engine.merged import MergedWeights
-from tabard_server.engine.slots import Slot
+from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
+from tabard_server.engine.merged.merged_copy import MergedWeights
+from tabard_server.engine.slots.binding import COMPILED_RANK_BUCKETS, RANK_BUCKETS, bind_rows
+from tabard_server.engine.slots.slot_table import Slot
+from tabard_server.engine.slots.slotted_layers import Worn
 from tests.bench import full_size
 
 ROWS = 8

@@ -16,8 +16,8 @@ from itertools import product
 
 from tabard_registry import Adapter, AdapterName, Channel, Digest, Release, Version
 from tabard_registry.checkpoint.codec import lines_of
-from tabard_registry.digest import sha256_bytes
-from tabard_registry.history import HistoryEntry
+from tabard_registry.refs.digest import sha256_bytes
+from tabard_registry.release.history import HistoryEntry
 
 _WORDS = """
 watercolor ink charcoal gouache pastel oil acrylic etching linocut woodblock fresco mosaic portrait

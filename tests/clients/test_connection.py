@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import is_dataclass
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,7 @@ import tabard
 from tabard import operations, releases, result
 from tabard.calls.generation import stack_key
 from tabard.connection import DEFAULT_ADDRESS, Connection, find_connection
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.root import ROOT
 
 
 def test_environment_fills_the_gaps() -> None:

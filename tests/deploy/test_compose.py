@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The compose file fits together: mounts exist, scraped ports are served, nothing is open."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+from tests.root import ROOT
+
+DEPLOY = ROOT / "deploy"
 
 
 def load(name: str) -> Any:

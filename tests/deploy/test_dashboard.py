@@ -4,16 +4,16 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from prometheus_client import generate_latest
 
-from tabard_server.metrics import Metrics
+from tabard_server.telemetry.metrics import Metrics
+from tests.root import ROOT
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+DEPLOY = ROOT / "deploy"
 DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/tabard.json").read_text(encoding="utf-8"))
 RULES = yaml.safe_load((DEPLOY / "prometheus/rules.yml").read_text(encoding="utf-8"))
 DATASOURCES = yaml.safe_load(

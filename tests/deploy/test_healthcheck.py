@@ -5,13 +5,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent import futures
-from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-PROBE = Path(__file__).resolve().parents[2] / "deploy" / "healthcheck.py"
+from tests.root import ROOT
+
+PROBE = ROOT / "deploy" / "healthcheck.py"
 STATES = health_pb2.HealthCheckResponse
 
 

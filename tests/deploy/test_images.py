@@ -3,13 +3,12 @@
 
 import re
 from fnmatch import fnmatch
-from pathlib import Path
 
 import pytest
 
 from tabard_server.settings import load_settings
+from tests.root import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SERVER_IMAGES = ("deploy/Dockerfile", "deploy/Dockerfile.cpu")
 ALL_IMAGES = (*SERVER_IMAGES, "deploy/s3/Dockerfile")
 

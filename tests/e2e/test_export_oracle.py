@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tabard_registry import Registry, ReleaseDraft, check
-from tabard_registry.export import export_release
-from tabard_registry.names import AdapterName
-from tabard_registry.semver import Version
+from tabard_registry.export.export import export_release
+from tabard_registry.refs.names import AdapterName
+from tabard_registry.refs.semver import Version
 from tabard_server.engine import profile_of
 from tests.bases import (
     make_tiny_base,

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tabard_registry import Digest, Registry, read_canonical
-
-ROOT = Path(__file__).parents[2]
+from tests.root import ROOT
 
 
 class Acknowledged(NamedTuple):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tabard_registry import Registry
-from tabard_registry.fsck import check_registry
+from tabard_registry.upkeep.fsck.fsck import check_registry
 from tests.faults.processes import acknowledged_by, check_loads, start_writer
 from tests.registry.fakes import NAME
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabard_registry import Checked, check
-from tabard_registry.canonical import write_canonical
+from tabard_registry.content.canonical import write_canonical
 from tabard_registry.report import Problem, Report
 from tests.fuzz.case import Case
 from tests.fuzz.document import decode

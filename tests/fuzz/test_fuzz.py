@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tabard_registry.intake import header
+from tabard_registry.intake.files import safetensors as header
 from tests.fuzz.byte_changes import BYTE_CHANGES
 from tests.fuzz.case import bend, make_case, sound_case
 from tests.fuzz.header_changes import HEADER_CHANGES
@@ -22,6 +22,7 @@ from tests.fuzz.run import run_chunk
 from tests.fuzz.seeds import SEEDS
 from tests.fuzz.tally import Tally
 from tests.fuzz.tensor_changes import TENSOR_CHANGES
+from tests.root import ROOT
 
 CASES_FAST = 2_000
 CASES_LONG = 100_000
@@ -31,7 +32,6 @@ REASONS = (
     *("BAD_HEADER", "TRUNCATED", "NOT_SAFETENSORS", "HEADER_TOO_LONG", "EMPTY", "UNKNOWN_KEYS"),
     *("INCOMPLETE_PAIR", "NOT_FINITE", "SHAPE_MISMATCH", "BAD_ALPHA", "UNSUPPORTED_DTYPE"),
 )
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from tabard_server.adapters.packed import HostAdapter, PackedLayer, lay_out
-from tabard_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
+from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
+from tabard_server.engine import Engine, Row, RowSpec
+from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tests.bases import make_tiny_base
 
 pytestmark = pytest.mark.gpu

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tabard_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
+from tabard_server.engine import Engine, Row, RowSpec
+from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tests.bases import make_tiny_base, write_diffusers_lora, write_kohya_lora
 from tests.oracle import Oracle, Worn, largest_difference
 from tests.server.engine.packing import pack_file

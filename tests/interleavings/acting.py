@@ -14,11 +14,11 @@ from typing import TypeVar
 
 from tabard import TabardError
 from tabard.releases import ChannelMove, Release
+from tests.interleavings.adapter_files import KINDS, Wardrobe
 from tests.interleavings.model import CHANNELS, Item, Line, Model
 from tests.interleavings.script import Act
 from tests.interleavings.stage import Stage
 from tests.interleavings.tally import Tally
-from tests.interleavings.wardrobe import KINDS, Wardrobe
 
 ALWAYS_ALLOWED = frozenset({"HOST_MEMORY_FULL"})
 """What tight bounds may refuse at any time."""

@@ -21,12 +21,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tabard_server.adapters.packed import HostAdapter
-from tabard_server.engine import EngineError, EngineSettings, RowSpec, load_engine
-from tabard_server.engine_port import Pixels
+from tabard_server.adapters.host_adapter import HostAdapter
+from tabard_server.engine import EngineError, RowSpec
+from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine_port.port import Pixels
+from tests.interleavings.adapter_files import SLOT_RANKS
 from tests.interleavings.model import Item, Stack
 from tests.interleavings.script import Draw
-from tests.interleavings.wardrobe import SLOT_RANKS
 from tests.server.engine.packing import pack_file
 
 TOLERANCE = 1

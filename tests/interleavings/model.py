@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.interleavings.wardrobe import SLOT_RANKS
+from tests.interleavings.adapter_files import SLOT_RANKS
 
 CHANNELS = ("stable", "canary")
 

@@ -17,15 +17,17 @@ from unittest.mock import patch
 import torch
 
 from tabard_registry import AdapterRef, RegistryError, State
-from tabard_server.adapters.packed import HostAdapter
-from tabard_server.corridor import Corridor
-from tabard_server.engine import binding, engine, slots
-from tabard_server.engine.row import RowSpec
-from tabard_server.engine.shelf import SamplerShelf
-from tabard_server.engine.slots import Slot, SlotTable
-from tabard_server.job import Worn
-from tabard_server.roster import Roster
-from tabard_server.run import JobRun
+from tabard_server.adapters.host_adapter import HostAdapter
+from tabard_server.engine import engine
+from tabard_server.engine.sampling.sampler_prototypes import SamplerShelf
+from tabard_server.engine.slots import binding
+from tabard_server.engine.slots import slot_table as slots
+from tabard_server.engine.slots.slot_table import Slot, SlotTable
+from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.generation import Corridor
+from tabard_server.jobs.job import Worn
+from tabard_server.jobs.run import JobRun
+from tabard_server.loop.roster import Roster
 from tabard_server.scheduler.snapshot import RowKey, Snapshot
 
 ENGINE_THREAD = "tabard-engine"

@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.bases import make_tiny_base
 from tests.interleavings.acting import Director
+from tests.interleavings.adapter_files import KINDS, Wardrobe
 from tests.interleavings.checks import check_quiet, settle_down
 from tests.interleavings.judge import Judge
 from tests.interleavings.model import Model
@@ -25,7 +26,6 @@ from tests.interleavings.review import Review
 from tests.interleavings.script import Act, Draw, Script
 from tests.interleavings.stage import Stage, on_stage
 from tests.interleavings.tally import Tally
-from tests.interleavings.wardrobe import KINDS, Wardrobe
 
 STREAMS_MAX = 16
 UNREVIEWED_MAX = 48

@@ -11,8 +11,8 @@ import random
 from collections import deque
 from dataclasses import dataclass, field, replace
 
+from tests.interleavings.adapter_files import KINDS
 from tests.interleavings.model import CHANNELS, Item, Line, Model, Ref
-from tests.interleavings.wardrobe import KINDS
 
 PROMPTS = ("a red circle", "a blue star on white", "two green squares")
 SAMPLERS = (

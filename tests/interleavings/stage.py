@@ -18,12 +18,13 @@ from typing import Any
 
 from tabard import AsyncClient
 from tabard_registry import Registry
-from tabard_server.adapters.loading import ReleaseLoader
+from tabard_server.adapters.loader import ReleaseLoader
 from tabard_server.app import App, Parts
-from tabard_server.engine import Engine, EngineSettings, load_engine
+from tabard_server.engine import Engine
+from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.limits import Limits
 from tabard_server.settings import Settings
-from tests.interleavings.wardrobe import SLOT_RANKS
+from tests.interleavings.adapter_files import SLOT_RANKS
 
 HOST_BYTES = 1_200_000
 LIMITS = Limits(

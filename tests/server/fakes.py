@@ -16,16 +16,14 @@ import numpy as np
 import torch
 
 from tabard_registry import BaseProfile, Digest, ModuleShape, Registry
-from tabard_server.adapters.packed import HostAdapter, PackedLayer
-from tabard_server.costs import Costs
-from tabard_server.engine.errors import EngineError, SamplerNotServed, SlotsExhausted
-from tabard_server.engine.merged import StackKey
-from tabard_server.engine.plan import MemoryPlan
-from tabard_server.engine.prompt_syntax import read_plain, read_weighted
-from tabard_server.engine.row import RowSpec
-from tabard_server.engine.samplers import resolve_sampler
-from tabard_server.engine.text import PromptStyle
-from tabard_server.engine_port import Pixels
+from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer
+from tabard_server.engine.sampling.samplers import resolve_sampler
+from tabard_server.engine.text.prompt_syntax import read_plain, read_weighted
+from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.errors import EngineError, SamplerNotServed, SlotsExhausted
+from tabard_server.engine_port.memory import MemoryPlan
+from tabard_server.engine_port.port import Pixels
+from tabard_server.engine_port.row_spec import PromptStyle, RowSpec, StackKey
 
 WIDTH = 8
 UNET_MODULE = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"

@@ -28,7 +28,7 @@ from tabard.v1 import (
 from tabard_registry import Digest, Registry
 from tabard_registry.store import Store
 from tabard_server.app import App, Parts
-from tabard_server.engine_port import Pixels
+from tabard_server.engine_port.port import Pixels
 from tabard_server.limits import Limits
 from tabard_server.settings import Defaults, Settings
 from tests.server.fakes import UNET_MODULE, WIDTH, FakeEngine, FakeLoader

@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 
-from tabard_server.engine.errors import RowNotFinite
+from tabard_server.engine_port.errors import RowNotFinite
 from tests.server.fakes import FakeEngine, noise
 from tests.server.harness import (
     Request,

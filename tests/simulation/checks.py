@@ -14,16 +14,16 @@ from typing import TypeVar
 from tabard_registry import Registry
 from tabard_registry.checkpoint import Checkpoints
 from tabard_registry.errors import RegistryError
-from tabard_registry.fsck import check_registry
-from tabard_registry.inventory import read_blob_key
 from tabard_registry.place import FORMAT_KEY
-from tabard_registry.state import State
+from tabard_registry.state.state import State
+from tabard_registry.upkeep.fsck.fsck import check_registry
+from tabard_registry.upkeep.inventory import read_blob_key
 from tests.simulation.bucket import Bucket
 from tests.simulation.chain import Chain, broken_slots, read_chain
+from tests.simulation.fault_rates import CALM
 from tests.simulation.ledger import Intent
-from tests.simulation.portrait import portrait
+from tests.simulation.plain_state import portrait
 from tests.simulation.process import World
-from tests.simulation.weather import CALM
 from tests.simulation.wishes import TALLY
 
 FSCK_RATE = 0.2

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from tabard_registry import Manifest, Registry
 from tabard_registry.acts import Act
-from tabard_registry.state import State
+from tabard_registry.state.state import State
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -13,18 +13,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from tabard_registry import acts, collection, group
+from tabard_registry import acts
 from tabard_registry.acts import Act, Plan, channels
-from tabard_registry.blobs import Blobs, blob_key
-from tabard_registry.digest import Digest, sha256_bytes
-from tabard_registry.fold import fold
-from tabard_registry.inventory import StoredBlob
-from tabard_registry.journal import Journal
-from tabard_registry.log import Entry, Log, slot_key
-from tabard_registry.manifest import Manifest
-from tabard_registry.records import Action, Record
-from tabard_registry.state import State
+from tabard_registry.content.blobs import Blobs, blob_key
+from tabard_registry.journal import group_commit as group
+from tabard_registry.journal.journal import Journal
+from tabard_registry.log.records import Action, Record
+from tabard_registry.log.slots import Entry, Log, slot_key
+from tabard_registry.refs.digest import Digest, sha256_bytes
+from tabard_registry.release.manifest import Manifest
+from tabard_registry.state.fold import fold
+from tabard_registry.state.state import State
 from tabard_registry.store import Outcome
+from tabard_registry.upkeep import garbage as collection
+from tabard_registry.upkeep.inventory import StoredBlob
 from tests.simulation import wishes
 
 

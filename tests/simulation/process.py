@@ -12,12 +12,12 @@ from typing import Protocol
 
 from tabard_registry import Registry
 from tabard_registry.errors import StoreUnavailable
-from tabard_registry.log import LogLimits
+from tabard_registry.log.slots import LogLimits
 from tests.simulation.bucket import Bucket
+from tests.simulation.fault_rates import Weather
 from tests.simulation.ledger import Ledger
 from tests.simulation.scheduler import Crashed, Scheduler
 from tests.simulation.store import FaultyStore
-from tests.simulation.weather import Weather
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 OPEN_ATTEMPTS_MAX = 50

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from tabard_registry import Registry
-from tabard_registry.collection import collect
 from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
-from tabard_registry.release import Release
+from tabard_registry.release.release import Release
+from tabard_registry.upkeep.garbage import collect
 from tests.simulation.process import World
 from tests.simulation.wishes import TALLY
 

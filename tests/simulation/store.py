@@ -16,8 +16,8 @@ from typing import TypeVar
 from tabard_registry.errors import NotFound, StoreUnavailable
 from tabard_registry.store import Outcome, StoredObject
 from tests.simulation.bucket import Bucket
+from tests.simulation.fault_rates import Fate, Weather
 from tests.simulation.scheduler import Crashed, Scheduler
-from tests.simulation.weather import Fate, Weather
 
 Answer = TypeVar("Answer")
 PAGE_OBJECTS = 3

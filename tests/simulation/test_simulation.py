@@ -4,10 +4,10 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.root import ROOT
 from tests.simulation.history import run_history
 from tests.simulation.tally import Tally
 
@@ -73,7 +73,7 @@ def _replay(*, seed: int, hash_seed: str) -> str:
     return subprocess.run(
         [sys.executable, "-m", "tests.simulation", "--seed", str(seed), "--trace"],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,

@@ -8,10 +8,10 @@ import pytest
 
 from tabard_registry.errors import StoreUnavailable
 from tabard_registry.store import Outcome
+from tests.simulation.fault_rates import CALM, Fate
 from tests.simulation.process import World
 from tests.simulation.scheduler import Crashed
 from tests.simulation.store import FaultyStore
-from tests.simulation.weather import CALM, Fate
 
 KEY = "log/1"
 

@@ -19,11 +19,11 @@ from tabard_registry import (
 )
 from tabard_registry.acts import Act, Plan
 from tabard_registry.acts.upkeep import is_needed
-from tabard_registry.digest import sha256_bytes
-from tabard_registry.inventory import StoredBlob, generation_of, stored_blobs
-from tabard_registry.names import ByVersion
-from tabard_registry.release import ABSENT, Adapter
-from tabard_registry.state import State
+from tabard_registry.refs.digest import sha256_bytes
+from tabard_registry.refs.names import ByVersion
+from tabard_registry.release.release import ABSENT, Adapter
+from tabard_registry.state.state import State
+from tabard_registry.upkeep.inventory import StoredBlob, generation_of, stored_blobs
 from tests.simulation.ledger import Intent
 
 LINES = (AdapterName("acme", "ink"), AdapterName("acme", "oil"))

@@ -14,7 +14,7 @@ from tabard_registry.errors import (
     RegistryError,
     StoreUnavailable,
 )
-from tabard_registry.group import Petition, Wish
+from tabard_registry.journal.group_commit import Petition, Wish
 from tests.simulation.ledger import Intent
 from tests.simulation.process import World
 from tests.simulation.wishes import Wishes

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tabard_registry.records import Action
-from tabard_registry.release import Release
-from tabard_registry.state import State
+from tabard_registry.log.records import Action
+from tabard_registry.release.release import Release
+from tabard_registry.state.state import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from tabard_registry.acts.act import Act, Plan, action_on
-from tabard_registry.digest import Digest
 from tabard_registry.errors import NotFound, PreconditionFailed
-from tabard_registry.fold import channel_key
-from tabard_registry.names import AdapterName, AdapterRef, check_channel
-from tabard_registry.records import Action
-from tabard_registry.release import Absent, Adapter, Channel, Release
-from tabard_registry.semver import Version
-from tabard_registry.state import State, refuse_withdrawn
+from tabard_registry.log.records import Action
+from tabard_registry.refs.digest import Digest
+from tabard_registry.refs.names import AdapterName, AdapterRef, check_channel
+from tabard_registry.refs.semver import Version
+from tabard_registry.release.release import Absent, Adapter, Channel, Release
+from tabard_registry.state.fold import channel_key
+from tabard_registry.state.state import State, refuse_withdrawn
 
 
 def promote(ref: AdapterRef, *, channel: str, expect: Digest | Absent | None) -> Act:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from tabard_registry.acts.act import Act, Plan
 from tabard_registry.errors import AlreadyExists, NotFound, PreconditionFailed
-from tabard_registry.manifest import Manifest
-from tabard_registry.records import Action
-from tabard_registry.release import Release, summarise
-from tabard_registry.state import State, refuse_withdrawn
+from tabard_registry.log.records import Action
+from tabard_registry.release.manifest import Manifest
+from tabard_registry.release.release import Release, summarise
+from tabard_registry.state.state import State, refuse_withdrawn
 
 
 def publish(manifest: Manifest, *, gc_seq: int = 0) -> Act:

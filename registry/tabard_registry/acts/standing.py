@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from tabard_registry.acts.act import Act, Plan, action_on
 from tabard_registry.errors import InvalidField, NotFound, PreconditionFailed
-from tabard_registry.names import AdapterRef, ByDigest, ByVersion
-from tabard_registry.records import Action
-from tabard_registry.release import Release
-from tabard_registry.state import State
+from tabard_registry.log.records import Action
+from tabard_registry.refs.names import AdapterRef, ByDigest, ByVersion
+from tabard_registry.release.release import Release
+from tabard_registry.state.state import State
 
 _SHARERS_NAMED_MAX = 5
 

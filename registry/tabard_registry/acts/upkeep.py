@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from tabard_registry.acts.act import Act, Plan
-from tabard_registry.digest import Digest
-from tabard_registry.names import AdapterName
-from tabard_registry.records import Action
-from tabard_registry.state import State
-from tabard_registry.trust import Key, Policy
+from tabard_registry.log.records import Action
+from tabard_registry.refs.digest import Digest
+from tabard_registry.refs.names import AdapterName
+from tabard_registry.release.keys import Key, Policy
+from tabard_registry.state.state import State
 
 DIGESTS_PER_COLLECTION_MAX = 4_000
 """Most digests that one record condemns: they must fit into it."""

@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from tabard_registry.checkpoint.digests import read_digests, write_digests
+from tabard_registry.checkpoint.digests import Texts, read_digests, write_digests
 from tabard_registry.checkpoint.events import events_to_json
 from tabard_registry.checkpoint.later import LaterSet, LaterTuple
-from tabard_registry.checkpoint.texts import Texts
-from tabard_registry.digest import Digest
-from tabard_registry.manifest import Member, canonical_json, tokens_from_json
-from tabard_registry.names import AdapterName
-from tabard_registry.release import Adapter, Channel, Release, Signature
-from tabard_registry.semver import Version
+from tabard_registry.refs.digest import Digest
+from tabard_registry.refs.names import AdapterName
+from tabard_registry.refs.semver import Version
+from tabard_registry.release.manifest import Member, canonical_json, tokens_from_json
+from tabard_registry.release.release import Adapter, Channel, Release, Signature
 
 _STANDINGS = (
     ("yanked", "yank_reason"),

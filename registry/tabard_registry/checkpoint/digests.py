@@ -6,7 +6,7 @@ They are checked all at once: a check of each would be most of what reading a re
 
 from __future__ import annotations
 
-from tabard_registry.digest import Digest
+from tabard_registry.refs.digest import Digest
 
 HEX_DIGITS = 64
 """Length of one."""
@@ -42,3 +42,19 @@ def read_digests(digits: str) -> tuple[Digest, ...]:
 def write_digests(digests: tuple[Digest, ...]) -> str:
     """Write digests one after the other."""
     return "".join([digest.hex for digest in digests])
+
+
+class Texts:
+    """A table of texts while it grows. One thread."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    @property
+    def found(self) -> list[str]:
+        """The texts, by number."""
+        return list(self._numbers)
+
+    def number(self, text: str) -> int:
+        """Return the number of a text."""
+        return self._numbers.setdefault(text, len(self._numbers))

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tabard_registry.checkpoint.texts import Texts
-from tabard_registry.history import HistoryEntry
+from tabard_registry.checkpoint.digests import Texts
+from tabard_registry.release.history import HistoryEntry
 
 _TEXTS = (
     "time",

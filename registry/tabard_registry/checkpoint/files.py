@@ -23,9 +23,9 @@ from tabard_registry.checkpoint.codec import lines_of
 from tabard_registry.checkpoint.header import header_of, read_header
 from tabard_registry.checkpoint.packed import PackedLines
 from tabard_registry.errors import CorruptRegistry, NotFound, RegistryError
-from tabard_registry.manifest import canonical_json
-from tabard_registry.overlay import Overlay
-from tabard_registry.state import State
+from tabard_registry.release.manifest import canonical_json
+from tabard_registry.state.overlay import Overlay
+from tabard_registry.state.state import State
 from tabard_registry.store import Store
 
 HINT_KEY = "hint.json"

@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import Any
 
 from tabard_registry.checkpoint.events import entry_from_json, entry_to_json
-from tabard_registry.digest import Digest
-from tabard_registry.overlay import Overlay
-from tabard_registry.state import STRAYS_MAX, State, remembered_requests
-from tabard_registry.trust import Key, Policy
+from tabard_registry.refs.digest import Digest
+from tabard_registry.release.keys import Key, Policy
+from tabard_registry.state.overlay import Overlay
+from tabard_registry.state.state import STRAYS_MAX, State, remembered_requests
 
 FORMAT = "tabard-checkpoint"
 """First word of every checkpoint."""

@@ -15,11 +15,11 @@ from tabard_registry.checkpoint.codec import read_channel, read_release
 from tabard_registry.checkpoint.digests import HEX_DIGITS, check_digits, digest_in
 from tabard_registry.checkpoint.events import events_from_json
 from tabard_registry.checkpoint.later import LaterTuple
-from tabard_registry.digest import Digest
-from tabard_registry.history import HistoryEntry
-from tabard_registry.names import AdapterName
-from tabard_registry.release import Adapter, Channel, Release
-from tabard_registry.semver import Version
+from tabard_registry.refs.digest import Digest
+from tabard_registry.refs.names import AdapterName
+from tabard_registry.refs.semver import Version
+from tabard_registry.release.history import HistoryEntry
+from tabard_registry.release.release import Adapter, Channel, Release
 
 Read = Callable[[int], Any]
 

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabard_registry.checkpoint.lazy import adapter_of
-from tabard_registry.names import AdapterName
-from tabard_registry.release import Adapter
+from tabard_registry.refs.names import AdapterName
+from tabard_registry.release.release import Adapter
 
 LINES_KEPT_MAX = 4_096
 """How many release lines are kept as values."""

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from tabard_registry.errors import RegistryError, StoreUnavailable
-from tabard_registry.history import HistoryEntry, time_text
-from tabard_registry.index.acts import entries_at, order_of
+from tabard_registry.index.entry_positions import entries_at, order_of
 from tabard_registry.index.files import LOCK_SECONDS_MAX, IndexFile, open_private
 from tabard_registry.index.tables import SearchHit, Tables
-from tabard_registry.journal import Journal
-from tabard_registry.names import AdapterName
-from tabard_registry.state import State
+from tabard_registry.journal.journal import Journal
+from tabard_registry.refs.names import AdapterName
+from tabard_registry.release.history import HistoryEntry, time_text
+from tabard_registry.state.state import State
 
 GAP_RECORDS_MAX = 10_000
 """How many records an index may be behind before building it anew is quicker."""

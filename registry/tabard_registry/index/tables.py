@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tabard_registry.errors import RegistryError
-from tabard_registry.history import time_text
-from tabard_registry.index.acts import moves_of, spots_of
+from tabard_registry.index.entry_positions import moves_of, spots_of
 from tabard_registry.index.words import Document, document_of, query_of, snippet_of, storable
-from tabard_registry.names import AdapterName
-from tabard_registry.records import AppliedRecord
-from tabard_registry.release import Adapter
-from tabard_registry.state import State
+from tabard_registry.log.records import AppliedRecord
+from tabard_registry.refs.names import AdapterName
+from tabard_registry.release.history import time_text
+from tabard_registry.release.release import Adapter
+from tabard_registry.state.state import State
 
 SCHEMA = 1
 """Version of the tables and of what is in them; another one is built anew."""

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tabard_registry.release import Adapter, Release
+from tabard_registry.release.release import Adapter, Release
 
 WORDS_MAX = 16
 """How many typed words are looked for; the rest is not read."""

@@ -6,6 +6,6 @@ refused by name with a remedy.
 """
 
 from tabard_registry.intake.check import check
-from tabard_registry.intake.limits import IntakeLimits
+from tabard_registry.intake.files.limits import IntakeLimits
 
 __all__ = ["IntakeLimits", "check"]

@@ -9,20 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabard_registry.digest import Digest, Hashing
 from tabard_registry.intake.dialect import Context, Dialect, Reading
-from tabard_registry.intake.diffusers_keys import Diffusers
-from tabard_registry.intake.foreign import find_foreign
-from tabard_registry.intake.header import TensorFile, file_name, open_tensors
-from tabard_registry.intake.kohya import Kohya
-from tabard_registry.intake.limits import IntakeLimits
-from tabard_registry.intake.peft_config import read_config
-from tabard_registry.intake.peft_keys import Peft
-from tabard_registry.intake.pickles import PickleReader, is_pickled, open_pickled
-from tabard_registry.intake.textual_inversion import TextualInversion
-from tabard_registry.intake.verdict import Findings, report_on
-from tabard_registry.profile import BaseProfile
-from tabard_registry.report import Checked, CheckedFile, Problem, Report
+from tabard_registry.intake.dialects.diffusers import Diffusers
+from tabard_registry.intake.dialects.foreign import find_foreign
+from tabard_registry.intake.dialects.kohya import Kohya
+from tabard_registry.intake.dialects.peft import Peft
+from tabard_registry.intake.dialects.textual_inversion import TextualInversion
+from tabard_registry.intake.files.limits import IntakeLimits
+from tabard_registry.intake.files.pickles import PickleReader, is_pickled, open_pickled
+from tabard_registry.intake.files.safetensors import TensorFile, file_name, open_tensors
+from tabard_registry.intake.layers.checked import Checked, CheckedFile
+from tabard_registry.intake.methods.peft_config import read_config
+from tabard_registry.intake.profile import BaseProfile
+from tabard_registry.intake.verdict.report_builder import Findings, report_on
+from tabard_registry.refs.digest import Digest, Hashing
+from tabard_registry.report import Problem, Report
 
 DIALECTS: tuple[Dialect, ...] = (Kohya(), Diffusers(), Peft(), TextualInversion())
 """Every dialect that is taken. A new one is one file, and one word here."""

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tabard_registry.intake.header import TensorFile
-from tabard_registry.intake.limits import IntakeLimits
-from tabard_registry.profile import BaseProfile
-from tabard_registry.report import CheckedChange, CheckedLayer, CheckedToken, Problem
+from tabard_registry.intake.files.limits import IntakeLimits
+from tabard_registry.intake.files.safetensors import TensorFile
+from tabard_registry.intake.layers.checked import CheckedChange, CheckedLayer, CheckedToken
+from tabard_registry.intake.profile import BaseProfile
+from tabard_registry.report import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

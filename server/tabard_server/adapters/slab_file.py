@@ -22,8 +22,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tabard_server.adapters.disk import Damaged
-from tabard_server.adapters.packed import HostAdapter, HostChange, PackedLayer, TokenVectors, wide
+from tabard_server.adapters.disk_cache import Damaged
+from tabard_server.adapters.host_adapter import (
+    HostAdapter,
+    HostChange,
+    PackedLayer,
+    TokenVectors,
+    wide,
+)
 
 FORMAT = 1
 """Version of the layout; files of another one are made again."""

@@ -10,14 +10,20 @@ from typing import Any
 
 import torch
 
-from tabard_server.engine.binding import COMPILED_RANK_BUCKETS, RANK_BUCKETS, bind_rows, bucket
-from tabard_server.engine.conditioning import join_texts
-from tabard_server.engine.errors import no_merged_copy
-from tabard_server.engine.layers import Binding, Worn
-from tabard_server.engine.merged import MergedWeights, StackKey
-from tabard_server.engine.row import Row, RowSpec
-from tabard_server.engine.slots import Slot
+from tabard_server.engine.merged.merged_copy import MergedWeights
+from tabard_server.engine.row import Row
+from tabard_server.engine.slots.binding import (
+    COMPILED_RANK_BUCKETS,
+    RANK_BUCKETS,
+    bind_rows,
+    bucket,
+)
+from tabard_server.engine.slots.slot_table import Slot
+from tabard_server.engine.slots.slotted_layers import Binding, Worn
 from tabard_server.engine.stopwatch import Stopwatch
+from tabard_server.engine.text.conditioning import join_texts
+from tabard_server.engine_port.errors import no_merged_copy
+from tabard_server.engine_port.row_spec import RowSpec, StackKey
 
 SAMPLE_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 """Samples of a compiled forward pass; a batch is filled up to the next."""

@@ -14,25 +14,26 @@ import torch
 import transformers
 
 from tabard_registry import BaseProfile
-from tabard_server.costs import Costs
-from tabard_server.engine.conditioning import Conditioning
+from tabard_server.engine.base.loading import Base
+from tabard_server.engine.base.profile import named_layers, read_profile
 from tabard_server.engine.denoiser import Denoiser
-from tabard_server.engine.developing import Developing
-from tabard_server.engine.errors import EngineError, no_merged_copy
-from tabard_server.engine.latents import LatentSpace
-from tabard_server.engine.layers import Binding, SlottedLayer, add_slots, is_slottable
-from tabard_server.engine.loading import Base
-from tabard_server.engine.merged import MergedWeights, StackKey
-from tabard_server.engine.plan import MemoryPlan
-from tabard_server.engine.pressure import telling_of_memory
-from tabard_server.engine.profile import named_layers, read_profile
-from tabard_server.engine.row import Row, RowSpec, begin_row
-from tabard_server.engine.samplers import resolve_sampler
-from tabard_server.engine.shelf import SamplerShelf
-from tabard_server.engine.slots import SlotTable, SlotUse, table_rows
-from tabard_server.engine.speaking import Speaker, key_of
+from tabard_server.engine.merged.merged_copy import MergedWeights
+from tabard_server.engine.out_of_memory import telling_of_memory
+from tabard_server.engine.row import Row, begin_row
+from tabard_server.engine.row_text import Speaker, key_of
+from tabard_server.engine.sampling.readback import Developing
+from tabard_server.engine.sampling.sampler_prototypes import SamplerShelf
+from tabard_server.engine.sampling.samplers import resolve_sampler
+from tabard_server.engine.sampling.vae import LatentSpace
+from tabard_server.engine.slots.slot_table import SlotTable, SlotUse, table_rows
+from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots, is_slottable
 from tabard_server.engine.stopwatch import Stopwatch
-from tabard_server.engine.text import WINDOWS_MAX, PromptReader
+from tabard_server.engine.text.conditioning import Conditioning
+from tabard_server.engine.text.prompt_reader import PromptReader
+from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.errors import EngineError, no_merged_copy
+from tabard_server.engine_port.memory import MemoryPlan
+from tabard_server.engine_port.row_spec import WINDOWS_MAX, RowSpec, StackKey
 
 
 class Engine:

@@ -10,86 +10,15 @@ from typing import Any
 
 import torch
 
-from tabard_server.adapters.packed import HostAdapter
-from tabard_server.engine.conditioning import Conditioning
-from tabard_server.engine.errors import EngineError
-from tabard_server.engine.latents import LatentSpace
-from tabard_server.engine.merged import StackKey, stack_key
-from tabard_server.engine.painting import (
-    Frame,
-    Picture,
-    begin_from_noise,
-    begin_from_picture,
+from tabard_server.engine.sampling.first_latents import Frame, begin_from_noise, begin_from_picture
+from tabard_server.engine.sampling.sampler_prototypes import SamplerShelf
+from tabard_server.engine.sampling.vae import LatentSpace
+from tabard_server.engine.slots.slot_table import Slot
+from tabard_server.engine.text.conditioning import Conditioning
+from tabard_server.engine_port.errors import EngineError
+from tabard_server.engine_port.row_spec import (
+    RowSpec,
 )
-from tabard_server.engine.shelf import SamplerShelf
-from tabard_server.engine.slots import Slot
-from tabard_server.engine.text import PLAIN, PromptStyle
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowSpec:
-    """Everything that shapes one image.
-
-    Attributes:
-        prompt: What to draw.
-        negative_prompt: What to keep away from; empty: nothing in particular.
-        stack: Adapters and their weights, in order.
-        seed: Seed of this row's generator.
-        steps: Denoise steps asked of the sampler.
-        guidance_scale: Classifier-free guidance; 1 or less: none.
-        width: Pixels.
-        height: Pixels.
-        sampler: Canonical short name.
-        style: How the prompts are read.
-        clip_skip: Last layers of the text encoders that the prompt leaves out; as in diffusers,
-            where 1 is A1111's 2, the negative prompt leaves out none.
-        picture: What to redraw; None: begin from noise.
-        original_size: SDXL: width and height that the picture shall seem to come from; None: its
-            own.
-        crop_top_left: SDXL: from which y and x of that it shall seem to be cut.
-        target_size: SDXL: width and height that it shall seem to have; None: its own.
-    """
-
-    prompt: str
-    negative_prompt: str = ""
-    stack: tuple[tuple[HostAdapter, float], ...] = ()
-    seed: int
-    steps: int
-    guidance_scale: float
-    width: int
-    height: int
-    sampler: str
-    style: PromptStyle = PLAIN
-    clip_skip: int = 0
-    picture: Picture | None = None
-    original_size: tuple[int, int] | None = None
-    crop_top_left: tuple[int, int] = (0, 0)
-    target_size: tuple[int, int] | None = None
-
-    def __post_init__(self) -> None:
-        assert self.picture is None or self.picture.size == (self.width, self.height)
-
-    @property
-    def stack_key(self) -> StackKey:
-        """What of the stack changes weights: rows of one key can share a merged copy."""
-        return stack_key(self.stack)
-
-    @property
-    def is_merged_only(self) -> bool:
-        """Say whether a part of the stack is not low-rank."""
-        return any(adapter.is_merged_only for adapter, _ in self.stack)
-
-    @property
-    def time_ids(self) -> tuple[int, ...]:
-        """What SDXL is told of sizes, heights before widths as it was trained."""
-        own = (self.width, self.height)
-        original, target = self.original_size or own, self.target_size or own
-        return (original[1], original[0], *self.crop_top_left, target[1], target[0])
-
-    @property
-    def is_guided(self) -> bool:
-        """Say whether the row needs an unconditional sample beside its own."""
-        return self.guidance_scale > 1.0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

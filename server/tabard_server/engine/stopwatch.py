@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from tabard_server.costs import Costs
+from tabard_server.engine_port.costs import Costs
 
 _SHARE_OF_NEW = 0.3
 _PENDING_MAX = 256

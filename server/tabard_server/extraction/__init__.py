@@ -17,7 +17,7 @@ from tabard_server.extraction.errors import (
     SettingInvalid,
 )
 from tabard_server.extraction.extraction import extract
-from tabard_server.extraction.report import (
+from tabard_server.extraction.outcome import (
     BlockReport,
     ExtractionReport,
     LayerReport,

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tabard_server.extraction.report import ExtractionReport
+    from tabard_server.extraction.outcome import ExtractionReport
 
 
 class ExtractionError(Exception):

@@ -13,19 +13,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tabard_registry import BaseProfile
-from tabard_registry.digest import sha256_file
-from tabard_server.engine.loading import DEMO_BASE, load_base
-from tabard_server.engine.profile import read_profile
+from tabard_registry.refs.digest import sha256_file
+from tabard_server.engine.base.loading import DEMO_BASE, load_base
+from tabard_server.engine.base.profile import read_profile
 from tabard_server.extraction.adapter_file import AdapterFile
-from tabard_server.extraction.checkpoint import Checkpoint
+from tabard_server.extraction.comparison import Probe
 from tabard_server.extraction.errors import (
     ChangeNotCarried,
     CheckpointUnchanged,
     ImageErrorTooLarge,
 )
 from tabard_server.extraction.opening import open_checkpoint
-from tabard_server.extraction.probe import Probe
-from tabard_server.extraction.report import (
+from tabard_server.extraction.outcome import (
     ExtractionReport,
     PictureError,
     blocks_of,
@@ -36,6 +35,7 @@ from tabard_server.extraction.report import (
 )
 from tabard_server.extraction.settings import ExtractionSettings
 from tabard_server.extraction.survey import Progress, Survey, names_of, survey
+from tabard_server.extraction.tuned_model import Checkpoint
 from tabard_server.version import tabard_version
 
 RELATED_CHANGE_MAX = 0.3

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from diffusers import DiffusionPipeline
 
-from tabard_server.engine.loading import Base
-from tabard_server.extraction.checkpoint import Checkpoint
-from tabard_server.extraction.checkpoint_file import open_file
-from tabard_server.extraction.checkpoint_folder import open_folder
+from tabard_server.engine.base.loading import Base
 from tabard_server.extraction.errors import CheckpointMismatch, CheckpointUnreadable
+from tabard_server.extraction.tuned_file import open_file
+from tabard_server.extraction.tuned_folder import open_folder
+from tabard_server.extraction.tuned_model import Checkpoint
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 

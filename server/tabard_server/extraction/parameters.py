@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from tabard_registry import BaseProfile
-from tabard_registry.intake.module_names import text_prefixes
-from tabard_server.engine.loading import Base
-from tabard_server.engine.profile import TEXT_PREFIX, TEXT_PROJECTION
+from tabard_registry.intake.dialects.module_names import text_prefixes
+from tabard_server.engine.base.loading import Base
+from tabard_server.engine.base.profile import TEXT_PREFIX, TEXT_PROJECTION
 
 Role = Literal["matrix", "bias", "norm_weight", "norm_bias", "embedding", "other"]
 

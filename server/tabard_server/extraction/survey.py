@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 import torch
 
 from tabard_registry import BaseProfile
-from tabard_server.engine.loading import Base
+from tabard_server.engine.base.loading import Base
 from tabard_server.extraction.adapter_file import AdapterFile
-from tabard_server.extraction.checkpoint import Checkpoint
 from tabard_server.extraction.decomposition import decompose, energy
 from tabard_server.extraction.difference import difference_of, match_names
+from tabard_server.extraction.outcome import LayerReport, LeftOut, lost_length
 from tabard_server.extraction.parameters import Parameter, parameters_of
-from tabard_server.extraction.report import LayerReport, LeftOut, lost_length
 from tabard_server.extraction.settings import ExtractionSettings
+from tabard_server.extraction.tuned_model import Checkpoint
 
 Progress = Callable[[str, int, int], None]
 """Told what is done, how much of it, and of how much."""

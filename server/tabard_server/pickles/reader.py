@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabard_registry.intake.pickles import PickleRefused
+from tabard_registry.intake.files.pickles import PickleRefused
 
 _CHUNK_BYTES = 1 << 16
 _HEADER_BYTES = 1 << 20

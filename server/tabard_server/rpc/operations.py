@@ -14,19 +14,19 @@ import grpc
 from tabard.v1 import operations_service_pb2 as pb
 from tabard.v1 import operations_service_pb2_grpc
 from tabard_registry import AdapterRef, Registry, Release
-from tabard_registry.servable import check_servable
-from tabard_registry.signing import Verifier
-from tabard_server.adapters.tiers import HostCache
-from tabard_server.corridor import Corridor
-from tabard_server.engine.plan import MemoryPlan
-from tabard_server.engine_port import EnginePort
+from tabard_registry.trust.servable import check_servable
+from tabard_registry.trust.signatures import Verifier
+from tabard_server.adapters.host_cache import HostCache
+from tabard_server.engine_port.memory import MemoryPlan
+from tabard_server.engine_port.port import EnginePort
 from tabard_server.errors import invalid
-from tabard_server.follower import Follower
-from tabard_server.job import worn_for
-from tabard_server.labels import Labels
-from tabard_server.loop import Loop
+from tabard_server.followers.follower import Follower
+from tabard_server.generation import Corridor
+from tabard_server.jobs.job import worn_for
+from tabard_server.jobs.waiting_room import WaitingRoom
+from tabard_server.loop.loop import Loop
 from tabard_server.rpc.status import Guard
-from tabard_server.scheduler.queue import WaitingRoom
+from tabard_server.telemetry.labels import Labels
 from tabard_server.version import tabard_version
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -20,9 +20,9 @@ from tabard.v1 import (
 )
 from tabard_server.errors import BadSettings
 from tabard_server.limits import Limits
-from tabard_server.rpc.generation import GenerationServicer
+from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.operations import OperationsServicer
-from tabard_server.rpc.registry import RegistryServicer
+from tabard_server.rpc.registry.service import RegistryServicer
 
 SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name

@@ -15,9 +15,9 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
 import tabard_registry.errors as registry_errors
-import tabard_server.engine.errors as engine_errors
+import tabard_server.engine_port.errors as engine_errors
 from tabard_server import errors
-from tabard_server.log import log_problem
+from tabard_server.telemetry.logs import log_problem
 
 DOMAIN = "tabard"
 """Domain of every ErrorInfo."""

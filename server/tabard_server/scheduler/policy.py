@@ -6,7 +6,7 @@ pixel size share a forward pass, sizes take turns, and a solo row runs alone. Ro
 merged copy can draw share passes by stack; `modes` says who has the copy. Touches no tensor.
 """
 
-from tabard_server.scheduler.modes import must_wait_for_copy, pays_off
+from tabard_server.scheduler.merging import must_wait_for_copy, pays_off
 from tabard_server.scheduler.snapshot import Choice, RowKey, RunningRow, Snapshot, WaitingRow
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from tabard_server.costs import Costs
+from tabard_server.engine_port.costs import Costs
 
 RowKey: TypeAlias = tuple[int, int]
 """The job's ticket and the image's index: unique, and in the order of admission."""

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tabard_registry import BlobRef
-from tabard_server.adapters.disk import Damaged, DiskTier
-from tabard_server.adapters.packed import (
+from tabard_server.adapters.disk_cache import Damaged, DiskTier
+from tabard_server.adapters.host_adapter import (
     HostAdapter,
     HostChange,
     PackedLayer,
@@ -21,7 +21,7 @@ from tabard_server.adapters.packed import (
     named_views,
 )
 from tabard_server.adapters.slab_file import SlabKey, line_in, read_slab, write_slab
-from tabard_server.metrics import Metrics
+from tabard_server.telemetry.metrics import Metrics
 
 KEY = SlabKey(release=f"sha256:{'1' * 64}", base=f"sha256:{'2' * 64}", dtype=torch.float32)
 

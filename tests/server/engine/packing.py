@@ -16,8 +16,8 @@ from tabard_registry import (
     read_canonical,
     write_canonical,
 )
-from tabard_registry.assembly import assemble_manifest
-from tabard_server.adapters.packed import HostAdapter, pack
+from tabard_registry.content.storing import assemble_manifest
+from tabard_server.adapters.host_adapter import HostAdapter, pack
 
 
 def pack_file(

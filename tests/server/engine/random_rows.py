@@ -10,7 +10,7 @@ import random
 import numpy as np
 
 from tabard_server.engine import Picture, PromptStyle, RowSpec
-from tests.server.engine.studio import TOKEN, Studio
+from tests.server.engine.tiny_base import TOKEN, Studio
 
 ROWS_MAX = 8
 STACK_MAX = 4

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 import torch
 
-from tabard_server.adapters.packed import HostAdapter, HostChange, PackedLayer, lay_out
-from tabard_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
-from tabard_server.engine.errors import (
+from tabard_server.adapters.host_adapter import HostAdapter, HostChange, PackedLayer, lay_out
+from tabard_server.engine import Engine, Row, RowSpec
+from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine.slots.slotted_layers import KEPT_BATCHES
+from tabard_server.engine_port.errors import (
     AdapterMismatch,
     BaseNotLoadable,
     DeviceMemoryFull,
     MergedTooLarge,
 )
-from tabard_server.engine.layers import KEPT_BATCHES
 
 TOLERANCE = 1e-9
 

@@ -9,7 +9,7 @@ import torch
 
 from tabard_server.engine import RowSpec
 from tests.server.engine.random_rows import random_batch
-from tests.server.engine.studio import Studio, draw, open_studio
+from tests.server.engine.tiny_base import Studio, draw, open_studio
 
 pytestmark = pytest.mark.oracle
 

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import torch
 
-from tabard_server.adapters.packed import HostAdapter, lay_out
+from tabard_server.adapters.host_adapter import HostAdapter, lay_out
 from tabard_server.engine import SAMPLERS, Engine, Row, RowNotFinite, RowSpec
-from tests.server.engine.studio import skip_if_absent
+from tests.server.engine.tiny_base import skip_if_absent
 
 TOLERANCE = 1e-9
 

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import torch
 
-from tabard_server.adapters.packed import HostAdapter
-from tabard_server.engine import Engine, EngineSettings, RowSpec, load_engine
+from tabard_server.adapters.host_adapter import HostAdapter
+from tabard_server.engine import Engine, RowSpec
+from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tests.bases import make_tiny_base, text_encoders, write_diffusers_lora
 from tests.oracle import Oracle, Worn
+from tests.server.engine.one_layer import merge
 from tests.server.engine.packing import pack_file
-from tests.server.engine.studio import draw, run_of
-from tests.server.engine.wearing import merge
+from tests.server.engine.tiny_base import draw, run_of
 from tests.writers import write_locon, write_peft_lora
 
 pytestmark = pytest.mark.oracle

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from tabard_server.engine import Engine, EngineSettings, Row, RowSpec, load_engine
+from tabard_server.engine import Engine, Row, RowSpec
+from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tests.oracle import Oracle
 from tests.server.engine.packing import pack_file
 from tests.server.extraction.checkpoints import (

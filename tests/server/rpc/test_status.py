@@ -8,7 +8,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from tabard_registry import Problem, RegistryError, Report
-from tabard_server.engine.errors import EngineError, SlotsExhausted
+from tabard_server.engine_port.errors import EngineError, SlotsExhausted
 from tabard_server.errors import InvalidRequest, Overloaded, ServerError, UploadRefused, Violation
 from tabard_server.rpc.status import CODES, build_status
 

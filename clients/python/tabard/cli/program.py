@@ -9,25 +9,22 @@ from collections.abc import Sequence
 import click
 
 from tabard import __version__
-from tabard.cli import (
-    browsing,
-    chronicle,
-    doctor,
-    exit_codes,
-    extracting,
-    generating,
-    importing,
-    keys,
-    moving,
-    operating,
-    publishing,
-    pulling,
-    recipes,
-    serving,
-    signing,
-    upkeep,
-    withdrawing,
-)
+from tabard.cli import exit_codes
+from tabard.cli.commands.generate import generate as generating
+from tabard.cli.commands.publish import extract as extracting
+from tabard.cli.commands.publish import import_ as importing
+from tabard.cli.commands.publish import publish as publishing
+from tabard.cli.commands.publish import recipe as recipes
+from tabard.cli.commands.release import browse as browsing
+from tabard.cli.commands.release import history as chronicle
+from tabard.cli.commands.release import key as keys
+from tabard.cli.commands.release import promote as moving
+from tabard.cli.commands.release import pull as pulling
+from tabard.cli.commands.release import sign as signing
+from tabard.cli.commands.release import withdraw as withdrawing
+from tabard.cli.commands.serve import operate as operating
+from tabard.cli.commands.serve import serve as serving
+from tabard.cli.commands.upkeep import doctor, upkeep
 from tabard.cli.demo import demo
 from tabard.cli.output import show_error
 from tabard.errors import TabardError

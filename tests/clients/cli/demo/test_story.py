@@ -14,7 +14,7 @@ import tabard
 from tabard.cli.demo.catalog import read_catalog
 from tabard.cli.demo.command import perform
 from tabard.cli.demo.folder import claim
-from tabard.cli.demo.verdict import Verdict
+from tabard.cli.demo.proof import Verdict
 from tabard.cli.output import Output
 from tests.clients.fakes import FakeServer
 

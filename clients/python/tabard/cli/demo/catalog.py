@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabard.cli.extras import SERVER_EXTRA
+from tabard.cli.local.extras import SERVER_EXTRA
 from tabard.errors import FailedPrecondition
 
 INDEX = "index.json"

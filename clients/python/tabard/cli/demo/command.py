@@ -16,10 +16,10 @@ from rich.text import Text
 from tabard.cli.demo import folder as names
 from tabard.cli.demo.catalog import find_material, read_catalog
 from tabard.cli.demo.folder import claim, export
-from tabard.cli.demo.keepsakes import keep
+from tabard.cli.demo.outputs import keep
+from tabard.cli.demo.proof import Verdict, judge
 from tabard.cli.demo.server_process import log_tail, running_server
 from tabard.cli.demo.story import Story
-from tabard.cli.demo.verdict import Verdict, judge
 from tabard.cli.output import Output
 from tabard.cli.session import with_output
 from tabard.client import Client

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bring files in: check, publish, import, extract, recipe."""

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard extract`: a whole fine-tuned checkpoint becomes an adapter; needs the extra `server`.
+
+The engine is imported only here and only when asked for; no server is spoken to.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import RenderableType
+from rich.text import Text
+
+from tabard.cli import exit_codes
+from tabard.cli.local.extras import (
+    SERVER_EXTRA,
+    missing_extra,
+    quieten_libraries,
+    reported_as_invalid,
+)
+from tabard.cli.output import Output, fields, size, table
+from tabard.cli.session import with_output
+
+_LAYERS_SHOWN = 5
+
+
+@click.command()
+@click.argument("checkpoint", metavar="CHECKPOINT")
+@click.option(
+    "--base", required=True, metavar="demo|PATH|HUB_ID", help="What it was trained from, exactly."
+)
+@click.option(
+    "--base-config", metavar="PATH|HUB_ID", help="For a single-file base: configs and tokenizer."
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The adapter's file.",
+)
+@click.option("--rank", type=int, help="Rank of every layer; default 32.")
+@click.option(
+    "--energy", type=float, metavar="SHARE", help="Instead: smallest ranks that keep it, as 0.95."
+)
+@click.option("--rank-max", type=int, default=128, show_default=True, help="Bound of --energy.")
+@click.option("--exact", is_flag=True, help="Keep every difference whole; large, merged mode only.")
+@click.option(
+    "--low-rank-only", is_flag=True, help="Leave out norms and biases: can be worn row by row."
+)
+@click.option("--probe/--no-probe", default=True, help="Compare pictures with the checkpoint's.")
+@click.option(
+    "--prompt", "prompts", multiple=True, help="What the probe draws; repeatable. Name the subject."
+)
+@click.option("--steps", type=int, default=8, show_default=True, help="Denoise steps of the probe.")
+@click.option("--size", "pixels", type=int, help="Pixels per side of the probe; default native.")
+@click.option(
+    "--error-max",
+    type=float,
+    default=0.5,
+    show_default=True,
+    metavar="SHARE",
+    help="Refuse if more of the way from the base's pictures to the checkpoint's is missing.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="Where decompositions are computed and probe pictures drawn.",
+)
+@with_output
+def extract(
+    output: Output,
+    *,
+    checkpoint: str,
+    base: str,
+    base_config: str | None,
+    out: Path,
+    **choice: Any,
+) -> None:
+    """Turn a whole checkpoint (folder, .safetensors file, hub id) into an adapter of its base.
+
+    What differs is kept per layer: linear layers and convolutions as low-rank pairs, norms and
+    biases whole. Pictures of the result are compared with the checkpoint's own. Exits 0 when the
+    file was written and 4 when it was refused.
+
+    \b
+    tabard extract dreambooth/ --base runwayml/sd-v1-5 --out dog.safetensors --prompt "sks dog"
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    quieten_libraries(base)
+    with missing_extra(SERVER_EXTRA, needed_for="tabard extract"):
+        extraction: Any = importlib.import_module("tabard_server.extraction")
+        engine: Any = importlib.import_module("tabard_server.engine")
+    with (
+        reported_as_invalid(engine.EngineError, extraction.ExtractionError),
+        output.progress("reading the base", total=1) as bar,
+    ):
+
+        def tell(what: str, done: int, total: int) -> None:
+            bar.bar.update(bar.task, description=what, completed=done, total=total)
+
+        refusal: dict[str, str] | None = None
+        try:
+            report = extraction.extract(
+                checkpoint,
+                base=base,
+                base_config=base_config,
+                out=out,
+                settings=_settings(extraction, **choice),
+                progress=tell,
+            )
+        except extraction.ImageErrorTooLarge as error:
+            report = error.report
+            refusal = {"reason": error.reason, "message": str(error), "remedy": error.hint}
+    _answer(output, report, refusal=refusal)
+    click.get_current_context().exit(exit_codes.OK if report.accepted else exit_codes.INVALID)
+
+
+def _settings(
+    extraction: Any,
+    *,
+    rank: int | None,
+    energy: float | None,
+    rank_max: int,
+    exact: bool,
+    low_rank_only: bool,
+    probe: bool,
+    prompts: tuple[str, ...],
+    steps: int,
+    pixels: int | None,
+    error_max: float,
+    device: str,
+) -> Any:
+    drawn: dict[str, Any] = {"prompts": prompts} if prompts else {}
+    return extraction.ExtractionSettings(
+        ranks=extraction.RankRule(rank=rank, energy=energy, rank_max=rank_max),
+        is_exact=exact,
+        is_low_rank_only=low_rank_only,
+        image_error_max=error_max,
+        probe=extraction.ProbeSettings(steps=steps, pixels=pixels, **drawn) if probe else None,
+        device=device,
+    )
+
+
+def _answer(output: Output, report: Any, *, refusal: dict[str, str] | None) -> None:
+    document = {**asdict(report), "problems": [refusal] if refusal else []}
+    output.answer(document, *_text(report, refusal=refusal))
+
+
+def _text(report: Any, *, refusal: dict[str, str] | None) -> list[RenderableType]:
+    verb = "extracted" if report.accepted else "refused:"
+    lines: list[RenderableType] = [
+        Text(f"{verb} {report.checkpoint}", style="bold" if report.accepted else "bold red"),
+        fields(_summary(report)),
+        table(
+            "block", "share", "kept", "error", "rank", "carried", "left out", rows=_blocks(report)
+        ),
+        *_worst(report),
+        *_pictures(report),
+    ]
+    lines += [Text(f"warning: {said}") for said in report.warnings]
+    if refusal:
+        lines += [f"{refusal['reason']}: {refusal['message']}", f"hint: {refusal['remedy']}"]
+    else:
+        lines.append(f"next: tabard publish NS/NAME {report.file} --version 1.0.0")
+    return lines
+
+
+def _summary(report: Any) -> dict[str, str]:
+    error = report.image_error
+    return {
+        "base": f"{report.base} ({report.base_family}), moved by {report.relative_change:.2%}",
+        "file": f"{report.file}, {size(report.file_bytes)}" if report.accepted else "not written",
+        "worn": "row by row" if report.mode == "rows" else "in merged mode only",
+        "kept": f"{report.kept_energy:.2%} of the energy, error {report.relative_error:.2%}",
+        "pictures": "" if error is None else f"{error:.1%} of the way is missing",
+        "parameters": f"{len(report.layers)} carried, {len(report.left_out)} left out, "
+        f"{report.unchanged_count} as in the base, {report.rounded_count} but for rounding",
+        "took": f"{report.seconds:.1f} s",
+    }
+
+
+def _blocks(report: Any) -> list[list[str]]:
+    return [
+        [
+            one.block,
+            f"{one.share:.1%}",
+            f"{one.kept_energy:.2%}",
+            f"{one.relative_error:.2%}",
+            str(one.rank_max or ""),
+            str(one.layer_count),
+            str(one.left_out_count or ""),
+        ]
+        for one in report.blocks
+    ]
+
+
+def _worst(report: Any) -> list[RenderableType]:
+    """Show the layers that lose most; --json has all of them."""
+    lossy = [one for one in report.layers if one.rank and one.relative_error > 0.005]
+    lossy.sort(key=lambda one: one.energy * (1 - one.kept_energy), reverse=True)
+    if not lossy:
+        return []
+    rows = [
+        [f"{one.component}.{one.parameter}", str(one.rank), f"{one.relative_error:.2%}"]
+        for one in lossy[:_LAYERS_SHOWN]
+    ]
+    return [table("layers that lose most", "rank", "error", rows=rows)]
+
+
+def _pictures(report: Any) -> list[RenderableType]:
+    rows = [
+        [
+            one.prompt,
+            f"{one.pixel_mean:.2f}/255, at most {one.pixel_max}",
+            f"{one.latent_error:.2%}",
+            f"{one.base_pixel_mean:.2f}/255",
+            f"{one.base_latent_error:.2%}",
+        ]
+        for one in report.pictures
+    ]
+    columns = ("picture", "pixels", "latents", "base: pixels", "base: latents")
+    return [table(*columns, rows=rows)] if rows else []

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard import`: the adapters of a UI's folders become releases; or a whole registry is copied.
+
+With `--namespace` every file is checked, a table says what would become of it, and what is new is
+published. Repeated, it goes on where it ended: what is there is known by its bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.text import Text
+
+from tabard.cli import exit_codes
+from tabard.cli.commands.upkeep import upkeep
+from tabard.cli.files.import_plan import Row, carry_out, plan_import
+from tabard.cli.files.ui_folders import find_items, plain_name
+from tabard.cli.local.publishers import Desk, ServerDesk, local_desk
+from tabard.cli.local.registry import REGISTRY_VARIABLE
+from tabard.cli.output import Output, table
+from tabard.cli.session import Session, with_session
+
+_NEEDED_FOR = "tabard import --registry"
+_BAD = ("refused", "failed")
+
+
+@click.command(name="import")
+@click.argument(
+    "folder", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False, exists=True)
+)
+@click.argument("url", metavar="[URL]", required=False)
+@click.option("--namespace", metavar="NS", help="Publish the adapters in FOLDER as NS/….")
+@click.option("--version", default="1.0.0", show_default=True, help="Version of new releases.")
+@click.option("--registry", metavar="URL", help="Publish here, without a server; needs --base.")
+@click.option("--base", metavar="demo|PATH|HUB_ID", help="The base, with --registry.")
+@click.option("--dry-run", is_flag=True, help="Only the table; publish nothing.")
+@click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask before publishing.")
+@with_session
+def import_command(
+    session: Session, *, folder: Path, url: str | None, namespace: str | None, **options: Any
+) -> None:
+    """Publish all adapters of a UI's folders, or copy a registry.
+
+    With --namespace: every LoRA and embedding below FOLDER (say A1111's models/Lora, or ComfyUI's
+    models) is checked and listed, then published as NS/<file name>, with trigger words and notes
+    from .civitai.info and .json files beside it. Safe to repeat: what is there is passed over.
+    Exits 0 when everything is there, and 9 when some files were refused.
+
+    Without it: make the empty place URL, or $TABARD_REGISTRY, into the registry that FOLDER holds,
+    usually an export. Repeat it to go on after an interruption.
+
+    \b
+    tabard import ~/stable-diffusion-webui/models/Lora --namespace mine --dry-run
+    tabard import exported s3://styles/copy
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    if namespace is None:
+        place = url or os.environ.get(REGISTRY_VARIABLE)
+        if not place:
+            raise click.UsageError(
+                "say --namespace NS to publish the adapters in FOLDER, or name the empty place "
+                f"that the registry in FOLDER is copied to, as URL or ${REGISTRY_VARIABLE}"
+            )
+        upkeep.import_registry(session.output, folder=folder, url=place)
+        return
+    if url is not None:
+        raise click.UsageError("with --namespace the registry is named by --registry")
+    if namespace != plain_name(namespace):
+        raise click.UsageError(f"'{namespace}' is no namespace: lower case, digits, '.', '_', '-'")
+    _import_adapters(session, folder, namespace=namespace, **options)
+
+
+def _import_adapters(
+    session: Session,
+    folder: Path,
+    *,
+    namespace: str,
+    version: str,
+    registry: str | None,
+    base: str | None,
+    dry_run: bool,
+    is_sure: bool,
+) -> None:
+    output = session.output
+    if not (dry_run or is_sure) and not sys.stdin.isatty():
+        raise click.UsageError("say --dry-run to see what would happen, or --yes to do it")
+    items = find_items(folder)
+    with _desk(session, registry=registry, base=base) as desk:
+        with output.progress("checking", total=len(items)) as bar:
+            rows = plan_import(
+                items, desk=desk, namespace=namespace, version=version, on_progress=bar.set
+            )
+        if not dry_run:
+            rows = _publish(rows, desk=desk, output=output, is_sure=is_sure)
+    _tell(output, rows, is_shown=dry_run)
+    if any(row.state in _BAD for row in rows):
+        click.get_current_context().exit(exit_codes.PARTLY)
+
+
+def _publish(rows: list[Row], *, desk: Desk, output: Output, is_sure: bool) -> list[Row]:
+    """Show what would happen, ask, and do it one by one."""
+    output.say(_table(rows))
+    new = sum(row.state == "new" for row in rows)
+    if new == 0:
+        return rows
+    if not is_sure:
+        click.confirm(f"publish {new} adapters?", abort=True, err=True)
+    done: list[Row] = []
+    with output.progress("publishing", total=len(rows)) as bar:
+        for number, row in enumerate(rows, start=1):
+            done.append(carry_out(row, desk=desk))
+            bar.set(number)
+    return done
+
+
+@contextmanager
+def _desk(session: Session, *, registry: str | None, base: str | None) -> Iterator[Desk]:
+    if registry is None:
+        if base is not None:
+            raise click.UsageError("--base goes with --registry; a server has its own base")
+        with session.connect() as client:
+            yield ServerDesk(client)
+        return
+    if base is None:
+        raise click.UsageError("--registry needs --base, to check the files against")
+    with local_desk(registry, base=base, needed_for=_NEEDED_FOR) as desk:
+        yield desk
+
+
+def _tell(output: Output, rows: Sequence[Row], *, is_shown: bool) -> None:
+    counts = {
+        state: sum(row.state == state for row in rows)
+        for state in ("new", "published", "there", "refused", "failed")
+    }
+    document = {**counts, "adapters": [_document(row) for row in rows]}
+    lines: list[Any] = [_table(rows)] if is_shown else []
+    lines += [line for row in rows if row.state in _BAD for line in _complaint(row)]
+    lines.append(", ".join(f"{n} {state}" for state, n in counts.items() if n) or "no adapters")
+    output.answer(document, *lines)
+
+
+def _document(row: Row) -> dict[str, Any]:
+    found = asdict(row)
+    del found["wanted"]
+    return found
+
+
+def _table(rows: Sequence[Row]) -> Any:
+    return table(
+        "file",
+        "kind",
+        "dialect",
+        "rank",
+        "mode",
+        "triggers",
+        "name",
+        "",
+        rows=[
+            (
+                row.place if row.files == 1 else f"{row.place} (+{row.files - 1})",
+                row.kind,
+                row.dialect,
+                str(row.rank or ""),
+                row.mode,
+                ", ".join(row.trigger_words)[:40],
+                row.name,
+                row.state if row.state not in _BAD else row.problems[-1].reason,
+            )
+            for row in rows
+        ],
+    )
+
+
+def _complaint(row: Row) -> Iterator[Text]:
+    for problem in row.problems:
+        if not problem.is_warning:
+            yield Text.assemble((row.place, "bold"), f": {problem.reason}: {problem.message}")
+            yield Text(f"  hint: {problem.remedy}")

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard pull`: the files of a release back again, from a server or from a registry at hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.text import Text
+
+from tabard.calls.downloads import FORMATS, PullProgress
+from tabard.cli.local.registry import REGISTRY_VARIABLE, library, opened
+from tabard.cli.output import Output, fields, short, size
+from tabard.cli.session import Session, with_session
+
+_NEEDED_FOR = "tabard pull --registry"
+
+
+@click.command()
+@click.argument("ref", metavar="REF")
+@click.option(
+    "--out",
+    default=".",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write to; default: here.",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(list(FORMATS)),
+    default="original",
+    show_default=True,
+    help="The published bytes, what is served, or a file that other programs load.",
+)
+@click.option(
+    "--registry",
+    "url",
+    metavar="URL",
+    help=f"Read a registry here, without a server; default ${REGISTRY_VARIABLE} when no server "
+    "is named.",
+)
+@with_session
+def pull(session: Session, *, ref: str, out: Path, file_format: str, url: str | None) -> None:
+    """Fetch the files of a release, every byte verified.
+
+    The original files are those that were published. A kohya or diffusers file is made of what is
+    served, exactly: published again it is the same adapter. What such a file cannot hold is
+    refused by name. A withdrawn release is given, too, as long as its bytes are there.
+
+    \b
+    tabard pull acme/watercolor@1.0.0 --out styles
+    tabard pull acme/watercolor --format diffusers
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    if url is None and session.address is None:
+        url = os.environ.get(REGISTRY_VARIABLE) or None
+    if url is not None:
+        answer = _pull_here(url, ref, out=out, file_format=file_format)
+    else:
+        answer = _pull_there(session, ref, out=out, file_format=file_format)
+    _tell(session.output, answer)
+
+
+def _pull_there(session: Session, ref: str, *, out: Path, file_format: str) -> dict[str, Any]:
+    with session.connect() as client, session.output.progress("downloading", total=1) as bar:
+
+        def show(got: PullProgress) -> None:
+            bar.set(got.received_bytes, total=got.total_bytes)
+
+        pulled = client.pull(ref, out=out, file_format=file_format, on_progress=show)
+    release = pulled.release
+    return {
+        "adapter": release.adapter,
+        "version": release.version,
+        "digest": release.digest,
+        "quarantined": release.quarantined,
+        "yanked": release.yanked,
+        "format": file_format,
+        "files": [
+            {"path": one.path, "digest": one.digest, "size_bytes": one.size_bytes}
+            for one in pulled.files
+        ],
+    }
+
+
+def _pull_here(url: str, ref: str, *, out: Path, file_format: str) -> dict[str, Any]:
+    names = library("refs.names", needed_for=_NEEDED_FOR)
+    export_release = library("export.export", needed_for=_NEEDED_FOR).export_release
+    with opened(url, needed_for=_NEEDED_FOR) as registry:
+        release = registry.state.find(names.AdapterRef.parse(ref))
+        out.mkdir(parents=True, exist_ok=True)
+        files = export_release(registry, release, style=file_format, folder=out)
+    return {
+        "adapter": str(release.adapter),
+        "version": str(release.version),
+        "digest": str(release.digest),
+        "quarantined": release.quarantined,
+        "yanked": release.yanked,
+        "format": file_format,
+        "files": [
+            {"path": str(one.path), "digest": str(one.digest), "size_bytes": one.size_bytes}
+            for one in files
+        ],
+    }
+
+
+def _tell(output: Output, answer: dict[str, Any]) -> None:
+    lines: list[Any] = [Text(f"pulled {answer['adapter']} {answer['version']}", style="bold")]
+    states = [word for word in ("quarantined", "yanked") if answer[word]]
+    lines.append(fields({"digest": short(answer["digest"]), "format": answer["format"]}))
+    lines += [Text(f"{one['path']} ({size(one['size_bytes'])})") for one in answer["files"]]
+    lines += [Text(f"it is {word}", style="yellow") for word in states]
+    output.answer(answer, *lines)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start a server and operate it."""

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard serve`: start a server in this process; needs the extra `server`.
+
+Options become overrides of the server's settings; the server's packages are imported only here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tabard.cli.local.extras import (
+    SERVER_EXTRA,
+    missing_extra,
+    quieten_libraries,
+    reported_as_invalid,
+)
+from tabard.cli.output import Output
+from tabard.cli.session import with_output
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--base", metavar="demo|PATH|HUB_ID", help="The pipeline to keep resident.")
+@click.option("--base-config", metavar="PATH|HUB_ID", help="For a single file: its configs.")
+@click.option(
+    "--registry", metavar="URL", help="s3://bucket/prefix, file:///… or a folder; $TABARD_REGISTRY."
+)
+@click.option("--single-writer", is_flag=True, help="Write to a bucket that keeps no conditions.")
+@click.option("--cache", metavar="FOLDER", help="What can be made again: index, fetched adapters.")
+@click.option("--listen", metavar="HOST:PORT", help="gRPC; port 0 lets the system choose.")
+@click.option("--metrics-listen", metavar="HOST:PORT", help="The Prometheus page; '' for none.")
+@click.option("--insecure", is_flag=True, help="Allow addresses that others can reach.")
+@click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, …")
+@click.option("--dtype", metavar="NAME", help="auto, float32, float16, bfloat16.")
+@click.option("--torch-threads", type=click.IntRange(min=1), help="CPU threads of torch.")
+@click.option("--config", type=_PATH, metavar="FILE", help="Settings as TOML.")
+@click.option("--ready-file", type=_PATH, metavar="FILE", help="Written once the server listens.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; repeatable."
+)
+@with_output
+def serve(
+    output: Output,
+    *,
+    config: Path | None,
+    insecure: bool,
+    single_writer: bool,
+    settings: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Serve images until interrupted; Ctrl-C finishes the running jobs.
+
+    Settings come from the file, then TABARD_* variables, then these options; later ones win.
+
+    \b
+    tabard serve --base demo --registry file:///srv/tabard --listen 127.0.0.1:50051
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    flags = {"insecure": insecure or None, "single_writer": single_writer or None}
+    overrides = options | flags | dict(map(_setting, settings))
+    with missing_extra(SERVER_EXTRA, needed_for="tabard serve"):
+        settings_module: Any = importlib.import_module("tabard_server.settings")
+        server_errors: Any = importlib.import_module("tabard_server.errors")
+        server_log: Any = importlib.import_module("tabard_server.telemetry.logs")
+    with reported_as_invalid(server_errors.ServerError):
+        loaded = settings_module.load_settings(
+            file=config, environment=os.environ, overrides=overrides
+        )
+    quieten_libraries(loaded.base)
+    with missing_extra(SERVER_EXTRA, needed_for="tabard serve"):
+        engine: Any = importlib.import_module("tabard_server.engine")
+        registry: Any = importlib.import_module("tabard_registry")
+        app: Any = importlib.import_module("tabard_server.app")
+    server_log.set_up_logging()
+    with reported_as_invalid(server_errors.ServerError, engine.EngineError, registry.RegistryError):
+        asyncio.run(app.serve(loaded, on_ready=functools.partial(_announce, output)))
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"'{text}' is not NAME=VALUE", param_hint="--set")
+    return name.strip(), value
+
+
+def _announce(output: Output, address: str, metrics_address: str) -> None:
+    document = {"address": address, "metrics_address": metrics_address}
+    output.answer_line(document, f"listening on {address}; stop with Ctrl-C")

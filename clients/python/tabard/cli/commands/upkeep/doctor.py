@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard doctor`: whether a place can be a registry, for one server or for many."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.text import Text
+
+from tabard.cli import exit_codes
+from tabard.cli.local.registry import library, told_as_ours, url_argument
+from tabard.cli.output import Output
+from tabard.cli.session import with_output
+
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+_VERDICTS = {
+    "ok": "fine: any number of servers may write here",
+    "warn": "fine for any number of servers; read the warnings",
+    "fail": "refused: a server would lose records here, or nothing works",
+}
+
+
+@click.command()
+@url_argument
+@with_output
+def doctor(output: Output, *, url: str) -> None:
+    """Examine the place of a registry before trusting it: races, missing objects, rules, clock.
+
+    Objects of its own lie below doctor/ for some seconds. Exits 0 when servers may write there,
+    though there may be warnings, and 4 when they must not. URL is s3://bucket/path, file:///path
+    or a folder; left out, $TABARD_REGISTRY.
+    """
+    open_store = library("place", needed_for="tabard doctor").open_store
+    examine = library("upkeep.doctor", needed_for="tabard doctor").examine
+    with told_as_ours():
+        store = open_store(url)
+    diagnosis = examine(store)
+    answer = {**asdict(diagnosis), "verdict": diagnosis.verdict, "is_safe": diagnosis.is_safe}
+    lines = [_check_text(check) for check in diagnosis.checks]
+    output.answer(answer, *lines, Text(_VERDICTS[diagnosis.verdict], _STYLES[diagnosis.verdict]))
+    if not diagnosis.is_safe:
+        click.get_current_context().exit(exit_codes.INVALID)
+
+
+def _check_text(check: Any) -> Text:
+    remedy = f"\n      {check.remedy}" if check.remedy else ""
+    return Text.assemble(
+        (f"{check.verdict:<4}  ", _STYLES[check.verdict]), f"{check.name}: {check.detail}{remedy}"
+    )

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an author names: files, a folder or a repository of a hub become files at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabard.cli.files.grouping import choose_files
+from tabard.cli.files.hub import download, parse_hub_id
+from tabard.errors import InvalidArgument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The files of one adapter.
+
+    Attributes:
+        files: Where they lie.
+        source: Where they were downloaded from; empty for files that were here.
+    """
+
+    files: tuple[Path, ...]
+    source: str = ""
+
+
+def find_files(named: Sequence[str]) -> Found:
+    """Return the files that arguments name: each a file, or one folder, or one hub id.
+
+    Raises:
+        InvalidArgument: A folder or a hub id stands beside others, or is ambiguous.
+        TabardError: The hub does not give it.
+    """
+    if len(named) == 1:
+        path = Path(named[0])
+        if path.is_dir():
+            names = [one.name for one in path.iterdir() if one.is_file()]
+            chosen = choose_files(names, where=f"the folder {path}")
+            return Found(files=tuple(path / name for name in chosen))
+        if not path.exists() and (wanted := parse_hub_id(named[0])) is not None:
+            downloaded = download(wanted)
+            return Found(files=downloaded.files, source=downloaded.source)
+    for one in named:
+        if Path(one).is_dir() or one.startswith("hf:"):
+            raise InvalidArgument(
+                f"'{one}' stands beside other files",
+                reason="AMBIGUOUS_SOURCE",
+                hint="name one folder, or one repository, or files",
+            )
+    return Found(files=tuple(map(Path, named)))
+
+
+def with_source(notes: str, *, source: str) -> str:
+    """Return notes that say where the files are from."""
+    return "\n".join(part for part in (notes, f"source: {source}" if source else "") if part)

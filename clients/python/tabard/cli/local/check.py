@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check files against a base in this process, without a server; needs the extra `server`.
+
+The registry and the engine are imported only here and only when asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tabard.cli.local.extras import (
+    SERVER_EXTRA,
+    missing_extra,
+    quieten_libraries,
+    reported_as_invalid,
+)
+from tabard.releases import CheckReport, Coverage, Problem
+
+
+class LocalCheck:
+    """The checks of one base, which is read once.
+
+    Raises:
+        FailedPrecondition: The extra `server` is not installed.
+        InvalidArgument: The base cannot be loaded.
+    """
+
+    def __init__(self, base: str) -> None:
+        quieten_libraries(base)
+        with missing_extra(SERVER_EXTRA, needed_for="tabard check --base"):
+            engine: Any = importlib.import_module("tabard_server.engine")
+            registry: Any = importlib.import_module("tabard_registry")
+            pickles: Any = importlib.import_module("tabard_server.pickles.reader")
+        self._intake: Any = importlib.import_module("tabard_registry.intake")
+        self._errors = (engine.EngineError, registry.RegistryError)
+        self._read_pickle = pickles.read_in_cell
+        with reported_as_invalid(*self._errors):
+            self._profile = engine.profile_of(base)
+
+    def checked(
+        self, files: Sequence[Path], *, kind: str = "", trigger_words: Sequence[str] = ()
+    ) -> Any:
+        """Give the checked reading that the registry publishes."""
+        with reported_as_invalid(*self._errors):
+            return self._intake.check(
+                files,
+                profile=self._profile,
+                kind=kind or None,
+                trigger_words=tuple(trigger_words),
+                limits=self._intake.IntakeLimits(),
+                pickles=self._read_pickle,
+            )
+
+    def report(
+        self, files: Sequence[Path], *, kind: str = "", trigger_words: Sequence[str] = ()
+    ) -> CheckReport:
+        """Give what people are told."""
+        return _read_report(self.checked(files, kind=kind, trigger_words=trigger_words).report)
+
+
+def _read_report(report: Any) -> CheckReport:
+    return CheckReport(
+        accepted=report.accepted,
+        kind=report.kind,
+        dialect=report.dialect,
+        rank=report.rank,
+        target_count=report.target_count,
+        tensor_count=report.tensor_count,
+        tensors_applied=report.tensors_applied,
+        trigger_words=tuple(report.trigger_words),
+        problems=tuple(Problem(**asdict(problem)) for problem in report.problems),
+        resident_bytes=report.resident_bytes,
+        training=dict(report.training),
+        mode=report.mode,
+        alphas=tuple(report.alphas),
+        methods=dict(report.methods),
+        coverage=tuple(Coverage(**asdict(part)) for part in report.coverage),
+        base_family=report.base_family,
+        base_fingerprint=report.base_fingerprint,
+        base_match=report.base_match,
+        declared=dict(report.declared),
+    )

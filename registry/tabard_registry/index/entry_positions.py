@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the acts of a release line lie in the log: enough to find them again in the line. Pure.
+
+The order within one record is that of the names, then publications, then the rest as it happened.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+from tabard_registry.refs.semver import Version
+from tabard_registry.release.history import MOVES, HistoryEntry
+from tabard_registry.release.release import Adapter, Release, publication_of
+
+_seq = attrgetter("seq")
+
+
+class Spot(NamedTuple):
+    """Where an entry is, and what it is chosen by."""
+
+    seq: int
+    position: int
+    time: str
+    channel: str
+
+
+def spots_of(line: Adapter, *, after: int = 0) -> Iterator[Spot]:
+    """Yield the spots of a line's entries beyond a log position, in order."""
+    published = [
+        Spot(release.seq, 0, release.published_at, "")
+        for release in sorted(line.by_digest.values(), key=_publication_order)
+        if release.seq > after
+    ]
+    events = [Spot(e.seq, 0, e.time, e.channel) for e in _events_from(line, after + 1)]
+    for _, group in groupby(heapq.merge(published, events, key=_seq), key=_seq):
+        for position, spot in enumerate(group):
+            yield spot._replace(position=position)
+
+
+def entries_at(line: Adapter, seq: int) -> list[HistoryEntry]:
+    """Return a line's entries of one log position, in order."""
+    releases = (release for release in line.by_digest.values() if release.seq == seq)
+    published = [publication_of(one) for one in sorted(releases, key=_publication_order)]
+    end = bisect_right(line.events, seq, key=_seq)
+    return [*published, *line.events[bisect_left(line.events, seq, key=_seq) : end]]
+
+
+def order_of(entry: HistoryEntry) -> tuple[int, str, bool, int]:
+    """Return what entries of all lines, and of none, are ordered by."""
+    is_publication = entry.type == "publish" and entry.effective
+    return (entry.seq, entry.adapter, not is_publication, entry.position)
+
+
+def moves_of(line: Adapter, *, after: int = 0) -> dict[str, str]:
+    """Return the earliest time of an effective move of each channel beyond a log position."""
+    found: dict[str, str] = {}
+    for entry in _events_from(line, after + 1):
+        if entry.effective and entry.type in MOVES:
+            found[entry.channel] = min(entry.time, found.get(entry.channel, entry.time))
+    return found
+
+
+def _events_from(line: Adapter, seq: int) -> list[HistoryEntry]:
+    return list(line.events[bisect_left(line.events, seq, key=_seq) :])
+
+
+def _publication_order(release: Release) -> tuple[int, Version]:
+    return (release.seq, release.version)

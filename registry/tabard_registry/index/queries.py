@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happened, what was served at some time, and which release lines speak of some words.
+
+One release line answers from the snapshot; all of them from an index that is derived from it. Time
+is that of the writers' clocks and orders nothing: entries stay in the order of the log.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tabard_registry.index import Index, SearchHit
+from tabard_registry.journal.journal import Journal
+from tabard_registry.refs.digest import Digest
+from tabard_registry.refs.names import AdapterName
+from tabard_registry.release.history import MOVES, HistoryEntry, time_text
+from tabard_registry.release.release import Adapter, Release, publication_of
+
+
+class Chronicle:
+    """Questions about the past of one registry. Any thread; the first one may take its time."""
+
+    def __init__(self, journal: Journal, *, registry_id: str, cache: Path | None) -> None:
+        """Take the folder where the derived index is kept; None keeps it in memory."""
+        self._journal = journal
+        self._index = Index(cache, registry_id=registry_id)
+
+    def search(self, words: str, *, limit: int = 50) -> tuple[SearchHit, ...]:
+        """Find release lines by words in names, notes, trigger words, base and kind, best first."""
+        return self._fresh_index().search(words, limit=limit)
+
+    def history(
+        self,
+        adapter: AdapterName | None = None,
+        *,
+        channel: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> tuple[HistoryEntry, ...]:
+        """Return the newest acts that concern an adapter, a channel and a time, oldest first.
+
+        Args:
+            adapter: Only on this adapter; None: on all.
+            channel: Only moves of this channel; None: everything.
+            since: Only at this time or later.
+            until: Only at this time or earlier.
+            limit: At most this many; None: all.
+        """
+        if adapter is None:
+            index = self._fresh_index()
+            return index.history(channel=channel, since=since, until=until, limit=limit)
+        line = self._journal.state.adapters.get(adapter)
+        return history_of(line, channel=channel, since=since, until=until, limit=limit)
+
+    def served_at(
+        self, at: datetime, *, adapter: AdapterName | None = None, channel: str | None = None
+    ) -> tuple[Serving, ...]:
+        """Tell what channels pointed to at some time, and why.
+
+        Raises:
+            NotFound: There is no such adapter.
+        """
+        state = self._journal.state
+        if adapter is not None:
+            return serving_of(state.adapter(adapter), at=at, channel=channel)
+        names = self._fresh_index().moved(until=at, channel=channel)
+        lines = (state.adapters.get(name) for name in names)
+        return tuple(s for line in lines if line for s in serving_of(line, at=at, channel=channel))
+
+    def close(self) -> None:
+        """Close the derived index. Idempotent."""
+        self._index.close()
+
+    def _fresh_index(self) -> Index:
+        self._index.update(self._journal)
+        return self._index
+
+
+def history_of(
+    line: Adapter | None,
+    *,
+    channel: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+) -> tuple[HistoryEntry, ...]:
+    """Return the newest acts on a line, oldest first; none for no line."""
+    if line is None:
+        return ()
+    releases = sorted(line.by_digest.values(), key=lambda one: (one.seq, one.version))
+    published = map(publication_of, releases)
+    earliest, latest = time_text(since) if since else "", time_text(until) if until else "~"
+    found = [
+        entry
+        for entry in heapq.merge(published, line.events, key=_seq)
+        if (channel is None or entry.channel == channel) and earliest <= entry.time <= latest
+    ]
+    return tuple(found if limit is None else found[max(0, len(found) - limit) :])
+
+
+def serving_of(line: Adapter, *, at: datetime, channel: str | None) -> tuple[Serving, ...]:
+    """Tell what the channels of a line pointed to at a time: their last move until then."""
+    latest = time_text(at)
+    last: dict[str, HistoryEntry] = {}
+    for entry in line.events:
+        is_move = entry.effective and entry.type in MOVES and entry.time <= latest
+        if is_move and channel in (None, entry.channel):
+            last[entry.channel] = entry
+    return tuple(
+        Serving(
+            adapter=line.name,
+            channel=name,
+            release=line.by_digest[Digest.parse(entry.digest)],
+            since=entry,
+        )
+        for name, entry in sorted(last.items())
+    )
+
+
+def _seq(entry: HistoryEntry) -> int:
+    return entry.seq
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """What a channel pointed to at some time, and why.
+
+    Attributes:
+        adapter: The release line.
+        channel: The channel.
+        release: What it pointed to.
+        since: The act that moved it there.
+    """
+
+    adapter: AdapterName
+    channel: str
+    release: Release
+    since: HistoryEntry

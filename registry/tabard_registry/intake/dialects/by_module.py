@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Groups the tensors of a file into layers, whoever named them, and refuses what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tabard_registry.intake.dialect import Context, Reading
+from tabard_registry.intake.files.safetensors import TensorFile
+from tabard_registry.intake.layers.checked import CheckedChange, CheckedLayer
+from tabard_registry.intake.methods.module_tensors import AlphaRule, Group, LayerRefused
+from tabard_registry.intake.methods.read_module import read_module
+from tabard_registry.report import Problem
+
+TELLING = "text width"
+"""What a detail says that explains most of the others."""
+
+_REMEDIES = {
+    "UNKNOWN_KEYS": "Check which base it was trained for; no layer of this base has the name.",
+    "DUPLICATE_TARGET": "Remove one of the two: a layer can be changed once by a file.",
+    "INCOMPLETE_PAIR": "Export the file again: the tensors of a layer must be whole and fit.",
+    "UNSUPPORTED_DTYPE": "Export the file in float16, bfloat16 or float32.",
+    "SHAPE_MISMATCH": "Serve it on the base that it was trained on.",
+    "RANK_TOO_LARGE": "Resize it to a lower rank with the trainer's own script.",
+    "NOT_FINITE": "The training diverged: publish an earlier checkpoint.",
+    "BAD_ALPHA": "Export the file again with the alpha that it was trained with.",
+    "UNSUPPORTED_DIALECT": "Merge it into its base with its own trainer, and extract a LoRA.",
+    "ALPHA_UNKNOWN": "Send adapter_config.json along, or export the file with diffusers or kohya.",
+}
+_LEADS = {
+    "SHAPE_MISMATCH": "this file is for another base or family: ",
+    "DUPLICATE_TARGET": "one layer under two names: ",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Which tensor of which layer a key names.
+
+    Attributes:
+        component: `unet` or a text encoder.
+        module: Module name as the profile has it.
+        part: A part of a method, `alpha`, `dora_scale` or `magnitude_vector`.
+    """
+
+    component: str
+    module: str
+    part: str
+
+
+@dataclass(slots=True, kw_only=True)
+class _Ledger:
+    """Refusals by reason, in the order found."""
+
+    found: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+
+    def note(self, reason: str, *, detail: str, key: str) -> None:
+        self.found.setdefault(reason, []).append((detail, key))
+
+    def problems(self) -> tuple[Problem, ...]:
+        """The wrong base explains most other refusals, so it comes first."""
+        ordered = sorted(self.found, key=lambda reason: reason != "SHAPE_MISMATCH")
+        return tuple(_problem(reason, self.found[reason]) for reason in ordered)
+
+
+def pair_up(
+    file: TensorFile,
+    *,
+    places: Mapping[str, Place | None],
+    alpha_rule: AlphaRule,
+    context: Context,
+) -> Reading:
+    """Make layers of keys.
+
+    Args:
+        file: The file.
+        places: Every key of the file, with its place, or None when it fits no module.
+        alpha_rule: alpha of a layer without an alpha tensor.
+        context: The base and the bounds.
+    """
+    ledger = _Ledger()
+    groups: dict[tuple[str, str], dict[str, str]] = {}
+    for key, place in places.items():
+        if place is None:
+            ledger.note("UNKNOWN_KEYS", detail=key, key=key)
+            continue
+        group = groups.setdefault((place.component, place.module), {})
+        if place.part in group:
+            ledger.note("DUPLICATE_TARGET", detail=f"{group[place.part]} and {key}", key=key)
+        else:
+            group[place.part] = key
+    layers: list[CheckedLayer] = []
+    changes: list[CheckedChange] = []
+    applied: set[str] = set()
+    alphas: set[float] = set()
+    for (component, name), keys in sorted(groups.items()):
+        tensors = Group(
+            file=file,
+            component=component,
+            name=name,
+            keys=keys,
+            alpha_rule=alpha_rule,
+            context=context,
+        )
+        try:
+            found = read_module(tensors)
+        except LayerRefused as refused:
+            ledger.note(refused.reason, detail=refused.detail, key=next(iter(keys.values())))
+            continue
+        layers.extend(found.layers)
+        changes.extend(found.changes)
+        applied.update(keys.values())
+        alphas.update(found.alphas(tensors))
+    return Reading(
+        layers=tuple(layers),
+        changes=tuple(changes),
+        applied=frozenset(applied),
+        alphas=frozenset(alphas),
+        problems=ledger.problems(),
+    )
+
+
+def _problem(reason: str, hits: list[tuple[str, str]]) -> Problem:
+    hits = sorted(hits, key=lambda hit: TELLING not in hit[0])
+    first = "; ".join(detail for detail, _ in hits[:3])
+    more = f"; and {len(hits) - 3} more" if len(hits) > 3 else ""
+    lead = _LEADS.get(reason, "")
+    if reason == "UNKNOWN_KEYS":
+        lead = f"{len(hits)} keys fit no module of this base: "
+    return Problem(
+        reason=reason,
+        message=lead + first + more,
+        remedy=_REMEDIES[reason],
+        keys=tuple(key for _, key in hits),
+    )

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The diffusers dialect: dotted module names under `unet.` and each text encoder."""
+
+from __future__ import annotations
+
+from tabard_registry.intake.dialect import Context, Reading
+from tabard_registry.intake.dialects.by_module import Place, pair_up
+from tabard_registry.intake.dialects.module_names import Modules, dotted_modules
+from tabard_registry.intake.files.safetensors import TensorFile
+from tabard_registry.intake.methods.module_tensors import Alpha
+from tabard_registry.intake.methods.peft_config import alpha_from, header_config, refuse_config
+
+_SUFFIXES = (
+    (".lora_A.weight", "down"),
+    (".lora_B.weight", "up"),
+    (".lora_A.default.weight", "down"),
+    (".lora_B.default.weight", "up"),
+    (".lora.down.weight", "down"),
+    (".lora.up.weight", "up"),
+    (".lora_linear_layer.down.weight", "down"),
+    (".lora_linear_layer.up.weight", "up"),
+    ("_lora.down.weight", "down"),
+    ("_lora.up.weight", "up"),
+    (".lora_B.bias", "up_bias"),
+    (".lora_B.default.bias", "up_bias"),
+    (".lora_magnitude_vector", "magnitude_vector"),
+    (".lora_magnitude_vector.weight", "magnitude_vector"),
+    (".lora_magnitude_vector.default.weight", "magnitude_vector"),
+    (".lora.alpha", "alpha"),
+    (".alpha", "alpha"),
+)
+_COMPONENTS = ("unet.", "text_encoder.", "text_encoder_2.")
+_BARE = ("down_blocks.", "mid_block.", "up_blocks.")
+
+
+class Diffusers:
+    """Implements `Dialect`."""
+
+    name = "diffusers"
+
+    def claimed(self, file: TensorFile) -> frozenset[str]:
+        """Claim what begins with a component, or with a UNet block as the oldest files do."""
+        return frozenset(k for k in file.tensors if k.startswith(_COMPONENTS + _BARE))
+
+    def read(self, file: TensorFile, *, context: Context) -> Reading:
+        """Look every module up; alpha is a tensor's, else the header's, else the rank."""
+        modules = dotted_modules(context.profile)
+        configs = {
+            component: header_config(file.metadata, component=component)
+            for component in context.profile.modules
+        }
+        refusals = dict.fromkeys(
+            problem
+            for config in configs.values()
+            if config is not None
+            for problem in refuse_config(config, name=file.path.name)
+        )
+        if refusals:
+            return Reading(problems=tuple(refusals))
+
+        def alpha_rule(component: str, module: str, rank: int) -> Alpha | None:
+            config = configs[component]
+            return Alpha(value=rank) if config is None else alpha_from(config, module=module)
+
+        places = {key: _place(key, modules=modules) for key in file.tensors}
+        return pair_up(file, places=places, alpha_rule=alpha_rule, context=context)
+
+
+def _place(key: str, *, modules: Modules) -> Place | None:
+    full = f"unet.{key}" if key.startswith(_BARE) else key
+    for suffix, part in _SUFFIXES:
+        if full.endswith(suffix):
+            stem = full.removesuffix(suffix)
+            if suffix.startswith("_"):
+                stem = _oldest_stem(stem)
+            target = modules.get(stem)
+            if target is not None:
+                return Place(component=target[0], module=target[1], part=part)
+    return None
+
+
+def _oldest_stem(stem: str) -> str:
+    """Undo the names of the oldest files: `attn1.processor.to_out` is `attn1.to_out.0`.
+
+    They called the layers of text encoders alike: `self_attn.to_q` is `self_attn.q_proj`.
+    """
+    stem = stem.replace(".processor.", ".")
+    before, _, name = stem.rpartition(".to_")
+    if before.endswith(".self_attn"):
+        return f"{before}.{name}_proj"
+    return f"{stem}.0" if name == "out" else stem

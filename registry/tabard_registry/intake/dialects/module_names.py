@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names under which trainers know the modules of a base, built from the names it really has.
+
+Underscored names cannot be taken apart again: every dialect looks names up in a table made here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from tabard_registry.intake.dialects.per_profile import per_profile
+from tabard_registry.intake.profile import BaseProfile
+
+Modules = Mapping[str, tuple[str, str]]
+"""From a foreign name to (component, module)."""
+
+TEXT_COMPONENT = "text_encoder"
+"""What the names of text encoders begin with."""
+TEXT_PREFIX = "text_model."
+"""What text-encoder modules always begin with in a profile."""
+
+_INNER = re.compile(r"(down|up)_blocks\.(\d+)\.(attentions|resnets)\.(\d+)\.(.+)", re.ASCII)
+_MIDDLE = re.compile(r"mid_block\.(attentions|resnets)\.(\d+)\.(.+)", re.ASCII)
+_SAMPLER = re.compile(r"(down|up)_blocks\.(\d+)\.(?:down|up)samplers\.0\.conv", re.ASCII)
+_OUTER = {
+    "conv_in": "input_blocks.0.0",
+    "conv_norm_out": "out.0",
+    "conv_out": "out.2",
+    "time_embedding.linear_1": "time_embed.0",
+    "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
+}
+_RESNET = {
+    "norm1": "in_layers.0",
+    "norm2": "out_layers.0",
+    "conv1": "in_layers.2",
+    "conv2": "out_layers.3",
+    "time_emb_proj": "emb_layers.1",
+    "conv_shortcut": "skip_connection",
+}
+
+
+@per_profile
+def kohya_modules(profile: BaseProfile) -> Modules:
+    """Return kohya's names of every module, those of the UNet in diffusers and sgm style.
+
+    The UNet's begin with `lora_unet_`; those of text encoders with `lora_te_`, and where there are
+    two with `lora_te1_` and `lora_te2_`. A name that would stand for two modules is left out.
+    """
+    pairs: list[tuple[str, tuple[str, str]]] = []
+    unet = tuple(_named_modules(profile, "unet"))
+    blocks = _Blocks(unet)
+    for module in unet:
+        target = ("unet", module)
+        pairs.append(("lora_unet_" + module.replace(".", "_"), target))
+        original = blocks.original_name(module)
+        if original:
+            pairs.append(("lora_unet_" + original.replace(".", "_"), target))
+    for component, prefix in text_prefixes(profile).items():
+        for module in _named_modules(profile, component):
+            pairs.append((prefix + module.replace(".", "_"), (component, module)))
+    return _unambiguous(pairs)
+
+
+def text_prefixes(profile: BaseProfile) -> Mapping[str, str]:
+    """Return what kohya's names of each text encoder begin with."""
+    components = [name for name in profile.modules if name.startswith(TEXT_COMPONENT)]
+    if len(components) == 1:
+        return {components[0]: "lora_te_"}
+    return {name: f"lora_te{number}_" for number, name in enumerate(sorted(components), start=1)}
+
+
+@per_profile
+def dotted_modules(profile: BaseProfile) -> Modules:
+    """Return `component.module` of every module; text modules with and without `text_model.`."""
+    pairs = [
+        (f"{component}.{name}", (component, module))
+        for component in profile.modules
+        for module in _named_modules(profile, component)
+        for name in _spellings(component, module)
+    ]
+    return _unambiguous(pairs)
+
+
+@per_profile
+def bare_modules(profile: BaseProfile) -> Modules:
+    """Return every module without its component; text modules with and without `text_model.`."""
+    pairs = [
+        (name, (component, module))
+        for component in profile.modules
+        for module in _named_modules(profile, component)
+        for name in _spellings(component, module)
+    ]
+    return _unambiguous(pairs)
+
+
+def _named_modules(profile: BaseProfile, component: str) -> Iterator[str]:
+    """Yield layers first, then norms, which are what has a vector for a weight."""
+    yield from profile.modules.get(component, {})
+    for parameter in profile.vectors.get(component, {}):
+        if parameter.endswith(".weight"):
+            yield parameter.removesuffix(".weight")
+
+
+class _Blocks:
+    """The block arithmetic of the original Stable Diffusion code, for one UNet."""
+
+    def __init__(self, modules: Iterable[str]) -> None:
+        layers = 0
+        with_attention: set[tuple[str, int]] = set()
+        for module in modules:
+            found = _INNER.fullmatch(module)
+            if found is None:
+                continue
+            side, block, kind, place, _ = found.groups()
+            layers = max(layers, int(place) + (side == "down"))
+            if kind == "attentions":
+                with_attention.add((side, int(block)))
+        self._layers_per_block = layers
+        self._with_attention = with_attention
+
+    def original_name(self, module: str) -> str | None:
+        """Return the original name of a diffusers module, or None when there is none."""
+        if module in _OUTER:
+            return _OUTER[module]
+        if self._layers_per_block == 0:
+            return None
+        if found := _INNER.fullmatch(module):
+            side, block, kind, place, tail = found.groups()
+            return self._inner(side, int(block), kind, int(place), tail)
+        if found := _MIDDLE.fullmatch(module):
+            kind, place, tail = found.groups()
+            return _named(
+                f"middle_block.{1 if kind == 'attentions' else 2 * int(place)}", kind, tail
+            )
+        if found := _SAMPLER.fullmatch(module):
+            return self._sampler(found[1], int(found[2]))
+        return None
+
+    def _inner(self, side: str, block: int, kind: str, place: int, tail: str) -> str | None:
+        index = block * (self._layers_per_block + 1) + place
+        prefix = f"input_blocks.{index + 1}" if side == "down" else f"output_blocks.{index}"
+        return _named(f"{prefix}.{1 if kind == 'attentions' else 0}", kind, tail)
+
+    def _sampler(self, side: str, block: int) -> str:
+        last = (block + 1) * (self._layers_per_block + 1)
+        if side == "down":
+            return f"input_blocks.{last}.0.op"
+        position = 2 if (side, block) in self._with_attention else 1
+        return f"output_blocks.{last - 1}.{position}.conv"
+
+
+def _named(prefix: str, kind: str, tail: str) -> str | None:
+    if kind == "attentions":
+        return f"{prefix}.{tail}"
+    return f"{prefix}.{_RESNET[tail]}" if tail in _RESNET else None
+
+
+def _spellings(component: str, module: str) -> tuple[str, ...]:
+    if component.startswith(TEXT_COMPONENT) and module.startswith(TEXT_PREFIX):
+        return module, module.removeprefix(TEXT_PREFIX)
+    return (module,)
+
+
+def _unambiguous(pairs: Iterable[tuple[str, tuple[str, str]]]) -> Modules:
+    found: dict[str, tuple[str, str]] = {}
+    ambiguous: set[str] = set()
+    for name, target in pairs:
+        if found.setdefault(name, target) != target:
+            ambiguous.add(name)
+    return {name: target for name, target in found.items() if name not in ambiguous}

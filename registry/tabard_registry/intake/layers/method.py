@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The seam of the methods: what trainers decompose a change into, and how it becomes one pair.
+
+Shapes of a layer's tensors in, the equivalent rank or a refusal out; then arrays in, a pair out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from tabard_registry.intake.layers.products import Array, Pair
+from tabard_registry.intake.profile import ModuleShape
+
+Shape = tuple[int, ...]
+POINT = (1, 1)
+"""The kernel of what has none."""
+
+
+class Malformed(Exception):
+    """The tensors of a layer do not fit each other; the text says how."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a layer's tensors amount to.
+
+    Attributes:
+        rank: Rank of the equivalent pair.
+        trained_rank: What alpha is divided by; None where the method takes no alpha.
+        inputs: Features or channels in.
+        outputs: Features or channels out.
+        kernel: Height and width.
+    """
+
+    rank: int
+    trained_rank: int | None
+    inputs: int
+    outputs: int
+    kernel: tuple[int, int] = POINT
+
+
+class Method(Protocol):
+    """One way to write a change. A new method is a new file with one of these, named in `pairs`."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The parts that only this method has."""
+        ...
+
+    def measure(self, shapes: Mapping[str, Shape], *, module: ModuleShape) -> Measured:
+        """Say what tensors of these shapes amount to on a module.
+
+        Raises:
+            Malformed: They do not fit each other.
+        """
+        ...
+
+    def build(self, tensors: Mapping[str, Array], *, module: ModuleShape) -> Pair:
+        """Make the pair of tensors whose shapes were measured."""
+        ...
+
+
+def require(shapes: Mapping[str, object], *parts: str) -> None:
+    """Refuse a layer that lacks one of these parts.
+
+    Raises:
+        Malformed: One is missing.
+    """
+    missing = [part for part in parts if part not in shapes]
+    if missing:
+        raise Malformed(f"has no {' and no '.join(missing)} factor")
+
+
+def agree(*sizes: int, what: str) -> None:
+    """Refuse sizes that should be one.
+
+    Raises:
+        Malformed: They differ.
+    """
+    if len(set(sizes)) > 1:
+        raise Malformed(f"has {what} {' and '.join(map(str, sizes))}")
+
+
+def flat(shape: Shape) -> tuple[int, int]:
+    """Return a matrix's sizes, also when it is written as a 1x1 kernel.
+
+    Raises:
+        Malformed: It is anything else.
+    """
+    if len(shape) not in (2, 4) or math.prod(shape[2:]) != 1:
+        raise Malformed(f"has a factor of shape {list(shape)}")
+    return shape[0], shape[1]
+
+
+def unrolled(columns: int, *, module: ModuleShape) -> tuple[int, tuple[int, int]]:
+    """Take inputs and kernel apart, where a factor holds both in one dimension."""
+    area = math.prod(module.kernel)
+    return (columns // area, module.kernel) if columns % area == 0 else (columns, POINT)
+
+
+def core_kernel(shape: Shape, *, rank: int) -> tuple[int, int]:
+    """Return the kernel of a Tucker core.
+
+    Raises:
+        Malformed: It is no core of this rank.
+    """
+    if len(shape) != 4 or shape[:2] != (rank, rank):
+        raise Malformed(f"has a core of shape {list(shape)} for rank {rank}")
+    return shape[2], shape[3]

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LoKr: the Kronecker product of two matrices, either of which may be low-rank itself.
+
+The rank of the equivalent pair is the product of the two ranks; a whole matrix counts with its
+smaller side, so a LoKr with two whole halves is of full rank and mostly beyond the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tabard_registry.intake.layers.method import (
+    POINT,
+    Malformed,
+    Measured,
+    Shape,
+    agree,
+    core_kernel,
+    flat,
+    require,
+    unrolled,
+)
+from tabard_registry.intake.layers.products import Array, Pair, fold_core, kronecker, matrix, whole
+from tabard_registry.intake.profile import ModuleShape
+
+
+class Lokr:
+    """Implements `Method`."""
+
+    name = "LoKr"
+    parts = frozenset(
+        {"lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2"}
+    )
+
+    def measure(self, shapes: Mapping[str, Shape], *, module: ModuleShape) -> Measured:
+        """Alpha counts only when a half is decomposed, as LyCORIS has it."""
+        left, right = _left(shapes), _right(shapes, module=module)
+        trained = {half.trained_rank for half in (left, right)} - {None}
+        if len(trained) > 1:
+            raise Malformed(f"has halves of ranks {left.trained_rank} and {right.trained_rank}")
+        return Measured(
+            rank=left.rank * right.rank,
+            trained_rank=next(iter(trained), None),
+            inputs=left.inputs * right.inputs,
+            outputs=left.outputs * right.outputs,
+            kernel=right.kernel,
+        )
+
+    def build(self, tensors: Mapping[str, Array], *, module: ModuleShape) -> Pair:
+        """Multiply the halves out of their factors, the left one first if that is smaller."""
+        return kronecker(_left_pair(tensors), _right_pair(tensors, module=module))
+
+
+def _left(shapes: Mapping[str, Shape]) -> Measured:
+    if "lokr_w1" in shapes:
+        _refuse_both(shapes, half="lokr_w1")
+        outputs, inputs = flat(shapes["lokr_w1"])
+        rank, trained = min(outputs, inputs), None
+    else:
+        require(shapes, "lokr_w1_a", "lokr_w1_b")
+        (outputs, trained), (rows, inputs) = flat(shapes["lokr_w1_a"]), flat(shapes["lokr_w1_b"])
+        agree(trained, rows, what="factors of ranks")
+        rank = min(trained, outputs, inputs)
+    return Measured(rank=rank, trained_rank=trained, inputs=inputs, outputs=outputs)
+
+
+def _right(shapes: Mapping[str, Shape], *, module: ModuleShape) -> Measured:
+    if "lokr_w2" in shapes:
+        _refuse_both(shapes, half="lokr_w2")
+        return _whole_right(shapes["lokr_w2"])
+    require(shapes, "lokr_w2_a", "lokr_w2_b")
+    outputs, rank = flat(shapes["lokr_w2_a"])
+    if "lokr_t2" in shapes:
+        outputs, rank = rank, outputs
+        rows, inputs = flat(shapes["lokr_w2_b"])
+        kernel = core_kernel(shapes["lokr_t2"], rank=rank)
+    else:
+        rows, inputs, kernel = _unrolled_right(shapes["lokr_w2_b"], module=module)
+    agree(rank, rows, what="factors of ranks")
+    return Measured(rank=rank, trained_rank=rank, inputs=inputs, outputs=outputs, kernel=kernel)
+
+
+def _unrolled_right(shape: Shape, *, module: ModuleShape) -> tuple[int, int, tuple[int, int]]:
+    if len(shape) == 4:
+        return shape[0], shape[1], (shape[2], shape[3])
+    rows, columns = flat(shape)
+    return (rows, *unrolled(columns, module=module))
+
+
+def _whole_right(shape: Shape) -> Measured:
+    if len(shape) not in (2, 4):
+        raise Malformed(f"has a factor of shape {list(shape)}")
+    outputs, inputs = shape[0], shape[1]
+    kernel = (shape[2], shape[3]) if len(shape) == 4 else POINT
+    rank = outputs if len(shape) == 4 else min(outputs, inputs)
+    return Measured(rank=rank, trained_rank=None, inputs=inputs, outputs=outputs, kernel=kernel)
+
+
+def _refuse_both(shapes: Mapping[str, Shape], *, half: str) -> None:
+    if f"{half}_a" in shapes or f"{half}_b" in shapes:
+        raise Malformed(f"has {half} both whole and decomposed")
+
+
+def _left_pair(tensors: Mapping[str, Array]) -> Pair:
+    if "lokr_w1" in tensors:
+        return whole(matrix(tensors["lokr_w1"]))
+    first, second = matrix(tensors["lokr_w1_a"]), matrix(tensors["lokr_w1_b"])
+    if first.shape[1] > min(first.shape[0], second.shape[1]):
+        return whole(np.matmul(first, second))
+    return Pair(down=second, up=first)
+
+
+def _right_pair(tensors: Mapping[str, Array], *, module: ModuleShape) -> Pair:
+    if "lokr_w2" in tensors:
+        return whole(tensors["lokr_w2"])
+    first, second = tensors["lokr_w2_a"], tensors["lokr_w2_b"]
+    if "lokr_t2" in tensors:
+        return fold_core(Pair(down=second, up=matrix(first).T), core=tensors["lokr_t2"])
+    rows, inputs, kernel = _unrolled_right(second.shape, module=module)
+    tail = () if kernel == POINT else kernel
+    return Pair(down=second.reshape(rows, inputs, *tail), up=matrix(first))

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks the tensors of one layer: method, types, shapes against the base, rank, values, alpha."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from tabard_registry.intake.layers.checked import CheckedChange, CheckedLayer
+from tabard_registry.intake.layers.factors import Axis, Factors
+from tabard_registry.intake.layers.method import Measured, Method
+from tabard_registry.intake.methods.loha import Loha
+from tabard_registry.intake.methods.lokr import Lokr
+from tabard_registry.intake.methods.lora import Lora
+from tabard_registry.intake.methods.module_tensors import Group, LayerRefused
+from tabard_registry.intake.methods.rebuilt import read_rebuilt
+from tabard_registry.intake.profile import ModuleShape
+
+METHODS: tuple[Method, ...] = (Lora(), Loha(), Lokr())
+"""Every method that becomes a pair."""
+PAIR_PARTS = frozenset[str]().union(*(method.parts for method in METHODS))
+"""Every part that only these methods have."""
+MAGNITUDES = ("dora_scale", "magnitude_vector")
+"""DoRA's magnitude, as LyCORIS and kohya write it and as PEFT does."""
+
+_FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
+
+
+def read_layer(group: Group, *, module: ModuleShape) -> CheckedLayer | CheckedChange:
+    """Check the low-rank tensors of a module: a pair for slots, or more than slots take.
+
+    Raises:
+        LayerRefused: They cannot be applied completely.
+        Malformed: They do not fit each other.
+    """
+    factors = _factors(group, module=module)
+    if factors.can_overflow():
+        raise LayerRefused("NOT_FINITE", f"{group.name} overflows when its factors are multiplied")
+    measured = factors.measured
+    scale = group.scale(rank=measured.trained_rank, fallback_rank=measured.rank)
+    _check_magnitude(group, factors)
+    if measured.rank > group.context.limits.rank_max:
+        return read_rebuilt(group, factors, scale=scale, magnitude=_magnitude(group.keys))
+    return CheckedLayer(component=group.component, module=group.name, scale=scale, factors=factors)
+
+
+def _check_magnitude(group: Group, factors: Factors) -> None:
+    """Compare with what the configuration says, if there is one."""
+    measured = factors.measured
+    alpha = group.alpha_rule(group.component, group.name, measured.trained_rank or measured.rank)
+    if alpha is not None and alpha.is_dora not in (None, bool(factors.axis)):
+        says = "a magnitude" if alpha.is_dora else "no magnitude"
+        raise LayerRefused(
+            "INCOMPLETE_PAIR", f"the configuration says that {group.name} has {says}"
+        )
+
+
+def _factors(group: Group, *, module: ModuleShape) -> Factors:
+    method = _method(group.keys, name=group.name)
+    keys = {part: key for part, key in group.keys.items() if part in method.parts}
+    measured = method.measure({part: group.shape(part) for part in keys}, module=module)
+    _check_fit(measured, name=group.name, module=module)
+    magnitude = _magnitude(group.keys)
+    return Factors(
+        source=group.file,
+        method=method,
+        keys=keys,
+        measured=measured,
+        module=module,
+        magnitude_key=group.keys[magnitude] if magnitude else None,
+        axis=_axis(group, module=module) if magnitude else "",
+    )
+
+
+def _magnitude(keys: Mapping[str, str]) -> str | None:
+    return next((part for part in MAGNITUDES if part in keys), None)
+
+
+def _method(keys: Mapping[str, str], *, name: str) -> Method:
+    speaking = [method for method in METHODS if keys.keys() & method.parts]
+    if len(speaking) > 1:
+        names = " and ".join(method.name for method in speaking)
+        raise LayerRefused("INCOMPLETE_PAIR", f"{name} is both {names}")
+    return speaking[0]
+
+
+def _check_fit(measured: Measured, *, name: str, module: ModuleShape) -> None:
+    if (measured.inputs, measured.outputs) != (module.inputs, module.outputs):
+        detail = f"{name} maps {measured.inputs} to {measured.outputs}"
+        detail += f", in this base {module.inputs} to {module.outputs}"
+        if "attn2.to_k" in name and measured.inputs in _FAMILY_OF_WIDTH:
+            family = _FAMILY_OF_WIDTH[measured.inputs]
+            detail += f"; text width {measured.inputs} is that of {family}"
+        raise LayerRefused("SHAPE_MISMATCH", detail)
+    if measured.kernel != module.kernel:
+        mine, theirs = ("x".join(map(str, k)) for k in (module.kernel, measured.kernel))
+        raise LayerRefused("SHAPE_MISMATCH", f"{name} has a kernel of {theirs}, here {mine}")
+
+
+def _axis(group: Group, *, module: ModuleShape) -> Axis:
+    """Tell which side a magnitude scales: LyCORIS says it by its shape, PEFT always the outputs.
+
+    A LyCORIS of version 4 writes [out, 1, …], an older one and OneTrainer [1, in, …].
+    """
+    if all(part in group.keys for part in MAGNITUDES):
+        raise LayerRefused("DUPLICATE_TARGET", f"{group.name} has two magnitudes")
+    if "magnitude_vector" in group.keys:
+        key, shape = group.keys["magnitude_vector"], group.shape("magnitude_vector")
+        if shape in ((module.outputs,), (module.outputs, 1), (1, module.outputs, 1, 1)):
+            return "outputs"
+    else:
+        key, shape = group.keys["dora_scale"], group.shape("dora_scale")
+        if len(shape) in (2, 4) and math.prod(shape[2:]) == 1:
+            if shape[:2] == (module.outputs, 1):
+                return "outputs"
+            if shape[:2] == (1, module.inputs):
+                return "inputs"
+    raise LayerRefused("SHAPE_MISMATCH", f"{key} has the shape {list(shape)}")

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tensors of one module, as a dialect found them, and the one way to refuse them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tabard_registry.intake.dialect import Context
+from tabard_registry.intake.files.safetensors import TensorFile
+from tabard_registry.intake.layers.change import Array, Part
+from tabard_registry.intake.layers.method import Shape
+from tabard_registry.intake.profile import ModuleShape
+
+WEIGHT = "weight"
+BIAS = "bias"
+
+
+class LayerRefused(Exception):
+    """A layer is refused.
+
+    Attributes:
+        reason: Stable UPPER_SNAKE code.
+        detail: What is wrong with it.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alpha:
+    """What is known of a layer beside its tensors.
+
+    Attributes:
+        value: alpha.
+        is_rslora: Whether the scale is alpha / sqrt(rank) instead of alpha / rank.
+        is_dora: Whether a magnitude belongs to it; None when nothing says so.
+        rank: The rank to divide by even where the tensors are whole; None: the tensors' own.
+    """
+
+    value: float
+    is_rslora: bool = False
+    is_dora: bool | None = None
+    rank: int | None = None
+
+    def scale(self, *, rank: int | None) -> float:
+        """Return what the product of the factors is multiplied with."""
+        divisor = rank or self.rank
+        if divisor is None:
+            return 1.0
+        return self.value / (math.sqrt(divisor) if self.is_rslora else divisor)
+
+
+AlphaRule = Callable[[str, str, int], Alpha | None]
+"""From component, module and rank to alpha; None when it cannot be known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The tensors of one module.
+
+    Attributes:
+        file: The file that holds them.
+        component: `unet` or a text encoder.
+        name: The module, as the profile has it.
+        keys: Part to key.
+        alpha_rule: alpha where no tensor says it.
+        context: The base and the bounds.
+    """
+
+    file: TensorFile
+    component: str
+    name: str
+    keys: Mapping[str, str]
+    alpha_rule: AlphaRule
+    context: Context
+
+    @property
+    def module(self) -> ModuleShape | None:
+        """The layer of the base; None for a norm."""
+        return self.context.profile.modules[self.component].get(self.name)
+
+    def shape(self, part: str) -> Shape:
+        """Return the shape of a part."""
+        return self.file.tensors[self.keys[part]].shape
+
+    def width_of(self, own: str) -> int | None:
+        """Return the width of the module's own bias or norm weight; None when it has none."""
+        found = self.context.profile.vectors.get(self.component, {})
+        return found.get(f"{self.name}.{own}")
+
+    def part(
+        self,
+        part: str,
+        *,
+        shape: Shape | None = None,
+        rewrite: Callable[[Array], Array] | None = None,
+    ) -> Part:
+        """Take a part into a change, as it is or in another shape."""
+        return Part(
+            source=self.file,
+            key=self.keys[part],
+            shape=self.shape(part) if shape is None else shape,
+            rewrite=rewrite,
+        )
+
+    def number(self, part: str) -> float:
+        """Return a part that is one number.
+
+        Raises:
+            LayerRefused: It is anything else.
+        """
+        if math.prod(self.shape(part)) != 1:
+            raise LayerRefused("BAD_ALPHA", f"{self.keys[part]} is not one number")
+        return float(self.file.read(self.keys[part]).reshape(-1)[0])
+
+    def alpha(self, *, rank: int) -> Alpha | None:
+        """Return alpha as the tensors say it, or else the dialect's rule."""
+        if "alpha" in self.keys:
+            return Alpha(value=self.number("alpha"))
+        return self.alpha_rule(self.component, self.name, rank)
+
+    def scale(self, *, rank: int | None, fallback_rank: int) -> float:
+        """Return alpha over rank.
+
+        Raises:
+            LayerRefused: Nothing says alpha, or it is impossible.
+        """
+        alpha = self.alpha(rank=rank or fallback_rank)
+        if alpha is None:
+            raise LayerRefused(
+                "ALPHA_UNKNOWN", f"nothing in the file says the alpha of {self.name}"
+            )
+        scale = alpha.scale(rank=rank)
+        if not math.isfinite(scale) or not 0 < abs(scale) <= self.context.limits.scale_abs_max:
+            raise LayerRefused(
+                "BAD_ALPHA", f"alpha {alpha.value} of {self.name} (rank {rank}) is impossible"
+            )
+        return scale

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads all tensors of one module: what changes its weight, by any method, and its bias."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tabard_registry.intake.layers.checked import CheckedChange, CheckedLayer
+from tabard_registry.intake.layers.method import Malformed
+from tabard_registry.intake.methods.dense import (
+    BIAS_PARTS,
+    WEIGHT_PARTS,
+    read_biases,
+    read_dense_weight,
+)
+from tabard_registry.intake.methods.glora import Glora
+from tabard_registry.intake.methods.ia3 import Ia3, PeftIa3
+from tabard_registry.intake.methods.low_rank import MAGNITUDES, PAIR_PARTS, read_layer
+from tabard_registry.intake.methods.module_tensors import Group, LayerRefused
+from tabard_registry.intake.methods.oft import Oft, PeftBoft, PeftOft
+from tabard_registry.intake.profile import ModuleShape
+
+_INTEGER_PARTS = ("alpha", "on_input")
+
+
+class ChangeMethod(Protocol):
+    """One way to change a weight that is not low-rank, listed in `CHANGE_METHODS`."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The parts that only this method has."""
+        ...
+
+    def read(self, group: Group, *, module: ModuleShape) -> list[CheckedChange]:
+        """Check the tensors of one module.
+
+        Raises:
+            LayerRefused: They cannot be applied completely.
+            Malformed: They do not fit each other.
+        """
+        ...
+
+
+CHANGE_METHODS: tuple[ChangeMethod, ...] = (
+    Oft(),
+    Glora(),
+    Ia3(),
+    PeftOft(),
+    PeftBoft(),
+    PeftIa3(),
+)
+"""Every method that only a merged copy can wear."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleReading:
+    """What changes one module."""
+
+    layers: tuple[CheckedLayer, ...] = ()
+    changes: tuple[CheckedChange, ...] = ()
+
+    def alphas(self, group: Group) -> Iterator[float]:
+        """Yield the alpha that was resolved for it, or none where it takes none."""
+        if "alpha" in group.keys:
+            yield group.number("alpha")
+        else:
+            for layer in self.layers:
+                alpha = group.alpha(rank=layer.factors.measured.trained_rank or layer.rank)
+                yield from () if alpha is None else (alpha.value,)
+
+
+def read_module(group: Group) -> ModuleReading:
+    """Check the tensors of one module.
+
+    Raises:
+        LayerRefused: They cannot be applied completely.
+    """
+    _check_numbers(group)
+    try:
+        weight = _read_weight(group)
+    except Malformed as error:
+        raise LayerRefused("INCOMPLETE_PAIR", f"{group.name} {error}") from error
+    scale = next((x.scale for x in weight if _is_low_rank(x)), None)
+    layers = tuple(x for x in weight if isinstance(x, CheckedLayer))
+    changes = [x for x in weight if isinstance(x, CheckedChange)]
+    return ModuleReading(layers=layers, changes=(*changes, *read_biases(group, scale=scale)))
+
+
+def _read_weight(group: Group) -> Sequence[CheckedLayer | CheckedChange]:
+    """Read what changes the weight, of which there is at most one."""
+    parts = group.keys.keys()
+    is_pair = bool(parts & PAIR_PARTS)
+    dense = sorted(parts & WEIGHT_PARTS)
+    methods = [method for method in CHANGE_METHODS if parts & method.parts]
+    names = [*(["low-rank"] if is_pair else []), *dense, *(method.name for method in methods)]
+    if len(names) > 1:
+        raise LayerRefused("INCOMPLETE_PAIR", f"{group.name} is both {' and '.join(names)}")
+    if not is_pair and any(part in parts for part in MAGNITUDES):
+        raise LayerRefused(
+            "INCOMPLETE_PAIR", f"{group.name} has a magnitude, and no down and no up factor"
+        )
+    if dense:
+        return [read_dense_weight(group, dense[0])]
+    if not names:
+        if "alpha" in parts or not parts & BIAS_PARTS:
+            raise LayerRefused("INCOMPLETE_PAIR", f"{group.name} has no down and no up factor")
+        return []
+    module = group.module
+    if module is None:
+        raise LayerRefused("SHAPE_MISMATCH", f"{group.name} is a norm: it has no such weight")
+    return [read_layer(group, module=module)] if is_pair else methods[0].read(group, module=module)
+
+
+def _is_low_rank(found: CheckedLayer | CheckedChange) -> bool:
+    """Whether its scale is that of factors, which a bias beside them shares."""
+    return isinstance(found, CheckedLayer) or found.method in ("lora", "hadamard", "kronecker")
+
+
+def _check_numbers(group: Group) -> None:
+    for part, key in group.keys.items():
+        entry = group.file.tensors[key]
+        is_integer = part in _INTEGER_PARTS and entry.dtype in ("I32", "I64")
+        if not entry.is_float and not is_integer:
+            raise LayerRefused("UNSUPPORTED_DTYPE", f"{key} is {entry.dtype}")
+    for part, key in group.keys.items():
+        if part != "on_input" and not group.file.is_finite(key):
+            reason = "BAD_ALPHA" if part == "alpha" else "NOT_FINITE"
+            raise LayerRefused(reason, f"{key} holds NaN or infinity")

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the registry knows of a base: module shapes, token widths and fingerprints. No weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from tabard_registry.errors import InvalidField, RegistryError
+from tabard_registry.refs.digest import Digest, sha256_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleShape:
+    """Shape of one module that an adapter may change.
+
+    Attributes:
+        kind: `linear` or `conv2d`.
+        inputs: Features or channels in.
+        outputs: Features or channels out.
+        kernel: Height and width of a convolution; (1, 1) for a linear module.
+    """
+
+    kind: Literal["linear", "conv2d"]
+    inputs: int
+    outputs: int
+    kernel: tuple[int, int] = (1, 1)
+
+    def __post_init__(self) -> None:
+        sizes = (self.inputs, self.outputs, *self.kernel)
+        if self.kind not in ("linear", "conv2d") or min(sizes) < 1 or len(self.kernel) != 2:
+            raise _invalid(f"impossible module shape {self!r}")
+        if self.kind == "linear" and self.kernel != (1, 1):
+            raise _invalid("a linear module has no kernel")
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether the module is one matrix: a linear one or a 1x1 convolution."""
+        return self.kernel == (1, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseProfile:
+    """Everything that decides whether an adapter fits a base.
+
+    Module names are diffusers' dotted UNet names; text-encoder modules always carry the classic
+    `text_model.` prefix, whatever the installed transformers calls them.
+
+    Attributes:
+        family: `sd1`, `sd2` or `sdxl`.
+        fingerprints: Component to `sha256:…` of its weights.
+        modules: Component to module name to shape.
+        token_widths: Component to width of its token embedding.
+        vectors: Component to parameter name to width: weights and biases of norms, and biases of
+            the modules. Empty in a profile that an older Tabard wrote.
+        names: What people call the base, like a hub id or the name of its file; informative only.
+    """
+
+    family: str
+    fingerprints: Mapping[str, str]
+    modules: Mapping[str, Mapping[str, ModuleShape]]
+    token_widths: Mapping[str, int]
+    vectors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.family:
+            raise _invalid("a profile needs a family")
+        for text in self.fingerprints.values():
+            Digest.parse(text)
+        if any(width < 1 for width in self.token_widths.values()):
+            raise _invalid("a token embedding has at least one dimension")
+        if any(width < 1 for found in self.vectors.values() for width in found.values()):
+            raise _invalid("a bias or a norm has at least one number")
+        frozen = {name: MappingProxyType(dict(found)) for name, found in self.modules.items()}
+        object.__setattr__(self, "fingerprints", MappingProxyType(dict(self.fingerprints)))
+        object.__setattr__(self, "modules", MappingProxyType(frozen))
+        object.__setattr__(self, "token_widths", MappingProxyType(dict(self.token_widths)))
+        vectors = {name: MappingProxyType(dict(found)) for name, found in self.vectors.items()}
+        object.__setattr__(self, "vectors", MappingProxyType(vectors))
+
+    @property
+    def fingerprint(self) -> str:
+        """`sha256:…` over the family and the components' fingerprints."""
+        lines = [self.family, *(f"{k}={v}" for k, v in sorted(self.fingerprints.items()))]
+        return str(sha256_bytes("\n".join(lines).encode()))
+
+    def to_json(self) -> str:
+        """Write the profile as JSON; `from_json` reads it back to an equal value."""
+        modules = {
+            component: {
+                name: [shape.kind, shape.inputs, shape.outputs, *shape.kernel]
+                for name, shape in sorted(found.items())
+            }
+            for component, found in sorted(self.modules.items())
+        }
+        document: dict[str, Any] = {
+            "family": self.family,
+            "fingerprints": dict(self.fingerprints),
+            "modules": modules,
+            "token_widths": dict(self.token_widths),
+        }
+        if self.vectors:
+            document["vectors"] = {name: dict(found) for name, found in self.vectors.items()}
+        if self.names:
+            document["names"] = list(self.names)
+        return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> BaseProfile:
+        """Read what `to_json` wrote.
+
+        Raises:
+            InvalidField: The text is anything else.
+        """
+        try:
+            document = json.loads(text)
+            return cls(
+                family=str(document["family"]),
+                fingerprints={str(k): str(v) for k, v in document["fingerprints"].items()},
+                modules={
+                    str(component): {str(name): _shape(row) for name, row in found.items()}
+                    for component, found in document["modules"].items()
+                },
+                token_widths={str(k): int(v) for k, v in document["token_widths"].items()},
+                names=tuple(str(name) for name in document.get("names", ())),
+                vectors={
+                    str(component): {str(name): int(width) for name, width in found.items()}
+                    for component, found in document.get("vectors", {}).items()
+                },
+            )
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise _invalid(f"not a profile of a base: {error!r}") from error
+        except RegistryError as error:
+            raise _invalid(f"not a profile of a base: {error}") from error
+
+
+def _shape(row: Any) -> ModuleShape:
+    kind, inputs, outputs, height, width = row
+    return ModuleShape(
+        kind=kind, inputs=int(inputs), outputs=int(outputs), kernel=(int(height), int(width))
+    )
+
+
+def _invalid(message: str) -> InvalidField:
+    return InvalidField(
+        message, reason="FIELD_INVALID", hint="Take the profile from a loaded engine."
+    )

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What files say of the base they were made on, compared with the base at hand.
+
+Their own words: anybody can write anything there. They inform and warn; nothing is accepted for
+their sake.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tabard_registry.intake.files.safetensors import TensorFile
+from tabard_registry.intake.profile import BaseProfile
+from tabard_registry.report import BaseMatch, Problem
+
+FINGERPRINT_KEY = "tabard.base_fingerprint"
+"""Under which Tabard's own files name the base that they were made against."""
+NAME_KEYS = ("ss_sd_model_name", "base_model_name_or_path")
+"""Under which trainers keep what they called the base."""
+FAMILY_KEYS = ("tabard.base_family", "ss_base_model_version", "modelspec.architecture")
+"""Under which a family is named."""
+HASH_KEYS = ("ss_sd_model_hash", "ss_new_sd_model_hash")
+"""Hashes of a checkpoint file; shown, and compared with nothing."""
+
+_VALUE_CHARS_MAX = 200
+_ENDING = re.compile(r"\.(?:safetensors|ckpt|pt|bin)$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """What files say of their base.
+
+    Attributes:
+        words: Their words, by the name of the field.
+        match: How these compare with the base at hand.
+        warnings: What to say about it.
+    """
+
+    words: Mapping[str, str]
+    match: BaseMatch = ""
+    warnings: tuple[Problem, ...] = ()
+
+
+def read_declaration(
+    files: Sequence[TensorFile], *, config: Mapping[str, Any] | None, profile: BaseProfile
+) -> Declaration:
+    """Gather what files, or the configuration beside them, say; the family was judged before."""
+    words = dict(_words(files, config=config))
+    fingerprint = words.get(FINGERPRINT_KEY)
+    names = [words[key] for key in NAME_KEYS if key in words]
+    if fingerprint is not None:
+        is_same = fingerprint == profile.fingerprint
+        said, here = fingerprint[:23], profile.fingerprint[:23]
+    elif names and profile.names:
+        is_same = bool(set(map(_plain, names)) & set(map(_plain, profile.names)))
+        said, here = names[0], profile.names[0]
+    else:
+        says_family = any(key in words for key in FAMILY_KEYS)
+        return Declaration(words=words, match="family" if says_family else "")
+    if is_same:
+        return Declaration(words=words, match="same")
+    return Declaration(words=words, match="family", warnings=(_other_base(said, here=here),))
+
+
+def _words(
+    files: Sequence[TensorFile], *, config: Mapping[str, Any] | None
+) -> Iterator[tuple[str, str]]:
+    keys = (*FAMILY_KEYS, *NAME_KEYS, *HASH_KEYS, FINGERPRINT_KEY)
+    for source in ({} if config is None else config, *(file.metadata for file in files)):
+        for key in keys:
+            value = source.get(key)
+            if isinstance(value, str) and value.strip():
+                yield key, value.strip()[:_VALUE_CHARS_MAX]
+
+
+def _plain(name: str) -> str:
+    """Drop folders, endings and case: the same base lies under many paths."""
+    last = re.split(r"[\\/]", name.strip().rstrip("\\/"))[-1]
+    return _ENDING.sub("", last.casefold())
+
+
+def _other_base(said: str, *, here: str) -> Problem:
+    return Problem(
+        reason="OTHER_BASE",
+        message=f"by its own words it was made on {said!r}, this base is {here!r}",
+        remedy="It fits this family, so it is taken. Compare an image before you promote it.",
+        is_warning=True,
+    )

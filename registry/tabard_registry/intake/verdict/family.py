@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which family of bases a file was made for, by what it shows: widths first, names, then words.
+
+In: opened files. Out: the family and how it is known, or None. A file that says nothing of its
+family is judged by its layers alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from tabard_registry.intake.files.safetensors import TensorFile
+from tabard_registry.report import Problem
+
+FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
+"""Width of the text that a family's UNet reads."""
+
+_DOWN = r"(?:lora_down|lora_A(?:\.default)?|lora[._]down|lora_linear_layer\.down)\.weight"
+_TEXT_READER = re.compile(
+    rf".*attn2[._](?:processor[._])?to_[kv].*(?:{_DOWN}|hada_w1_b|b2\.weight|diff)$"
+)
+_TEXT_LAYER = re.compile(
+    rf"lora_te_.*(?:q_proj|k_proj|v_proj|fc1)\.(?:{_DOWN}|hada_w1_b|b2\.weight|diff)$"
+)
+_NAMES_OF_SDXL = re.compile(r"lora_te[12]_|text_encoder_2\.|clip_[lg]$")
+_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("sdxl", re.compile(r"sdxl|stable-diffusion-xl")),
+    ("sd1", re.compile(r"sd_v?1|stable-diffusion-v1")),
+    ("sd2", re.compile(r"sd_v?2|stable-diffusion-v2")),
+    ("sd3", re.compile(r"sd_?3|stable-diffusion-3")),
+    ("flux", re.compile(r"flux")),
+)
+_BASE_NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("sdxl", re.compile(r"(?:^|/)(?:stable-diffusion-xl|sdxl)-")),
+    ("sd1", re.compile(r"(?:^|/)stable-diffusion-v1-")),
+    ("sd2", re.compile(r"(?:^|/)stable-diffusion-2(?:-|$)")),
+    ("sd3", re.compile(r"(?:^|/)stable-diffusion-3(?:[.-]|$)")),
+    ("flux", re.compile(r"(?:^|/)flux\.")),
+)
+_WORD_KEYS = ("tabard.base_family", "ss_base_model_version", "modelspec.architecture")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A family, and how it is known."""
+
+    family: str
+    why: str
+
+
+def find_evidence(
+    files: Sequence[TensorFile], *, config: Mapping[str, Any] | None = None
+) -> Evidence | None:
+    """Return the best evidence of the family that files were made for."""
+    evidence = (found for source in _SOURCES for file in files for found in source(file))
+    return next(chain(evidence, _by_base_name(config or {})), None)
+
+
+def wrong_family(
+    files: Sequence[TensorFile], *, family: str, config: Mapping[str, Any] | None = None
+) -> tuple[Problem, ...]:
+    """Return a problem if files show that they are for another family than this one.
+
+    Args:
+        files: The files.
+        family: The family of the base at hand.
+        config: The `adapter_config.json` beside them, or None.
+    """
+    evidence = find_evidence(files, config=config)
+    if evidence is None or evidence.family == family:
+        return ()
+    return (
+        Problem(
+            reason="WRONG_FAMILY",
+            message=f"made for {evidence.family} ({evidence.why}), this base is {family}",
+            remedy=f"Serve it on a base of the {evidence.family} family, or train it on this one.",
+        ),
+    )
+
+
+def _by_width(file: TensorFile) -> Iterator[Evidence]:
+    for key, entry in file.tensors.items():
+        reads_text = _TEXT_READER.match(key) or _TEXT_LAYER.match(key)
+        if reads_text and len(entry.shape) > 1 and entry.shape[1] in FAMILY_OF_WIDTH:
+            width = entry.shape[1]
+            yield Evidence(family=FAMILY_OF_WIDTH[width], why=f"its text is {width} wide")
+
+
+def _by_name(file: TensorFile) -> Iterator[Evidence]:
+    for key in file.tensors:
+        if found := _NAMES_OF_SDXL.match(key):
+            yield Evidence(family="sdxl", why=f"its keys begin like {found[0]}")
+
+
+def _by_word(file: TensorFile) -> Iterator[Evidence]:
+    for key, word in _words(file):
+        for family, pattern in _WORDS:
+            if pattern.match(word):
+                yield Evidence(family=family, why=f"its metadata says {key} {word[:60]}")
+
+
+def _by_base_name(config: Mapping[str, Any]) -> Iterator[Evidence]:
+    """PEFT keeps the hub id of its base; only names that everybody knows are understood."""
+    name = config.get("base_model_name_or_path")
+    for family, pattern in _BASE_NAMES if isinstance(name, str) else ():
+        if pattern.search(str(name).lower()):
+            yield Evidence(family=family, why=f"its configuration says {str(name)[:60]}")
+
+
+def _words(file: TensorFile) -> Iterable[tuple[str, str]]:
+    return ((key, file.metadata.get(key, "").lower()) for key in _WORD_KEYS)
+
+
+_SOURCES = (_by_width, _by_name, _by_word)

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns what a dialect read into the report: kind, trigger words, totals, last objections. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tabard_registry.intake.dialect import Context, Reading
+from tabard_registry.intake.files.limits import IntakeLimits
+from tabard_registry.intake.files.safetensors import TensorFile
+from tabard_registry.intake.layers.checked import CheckedToken
+from tabard_registry.intake.verdict.coverage import measure_coverage
+from tabard_registry.intake.verdict.declared import read_declaration
+from tabard_registry.intake.verdict.family import wrong_family
+from tabard_registry.release.manifest import KINDS
+from tabard_registry.report import Mode, Problem, Report
+
+_ITEM_BYTES_KEPT = {"F16": 2, "F32": 4, "BF16": 4, "F64": 4}
+_TRIGGER_KEYS = ("modelspec.trigger_phrase", "ss_trigger_word", "trigger_word", "trigger_words")
+_ALPHAS_MAX = 16
+_METHOD_NAMES = {
+    "dense": "full difference",
+    "hadamard": "LoHa",
+    "kronecker": "LoKr",
+    "oft": "OFT",
+    "boft": "BOFT",
+    "ia3": "IA3",
+    "glora": "GLoRA",
+    "lora": "LoRA",
+}
+_METHOD_KEYS = ("training_method", "modelspec.usage_hint", "ss_training_comment")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """Everything that a report is made of.
+
+    Attributes:
+        tensors: The files that could be opened.
+        dialect: Their dialect; empty when there is none.
+        reading: What it understood.
+        kind: What the author says they are, or None.
+        context: The base, the bounds, the author's words.
+    """
+
+    tensors: Sequence[TensorFile]
+    dialect: str
+    reading: Reading
+    kind: str | None
+    context: Context
+
+
+def report_on(findings: Findings) -> Report:
+    """Make the report."""
+    reading, limits = findings.reading, findings.context.limits
+    metadata = _metadata(findings.tensors)
+    kind = _kind(findings, metadata=metadata)
+    words = _trigger_words(findings, metadata=metadata)
+    tensor_count = sum(len(file.tensors) for file in findings.tensors)
+    problems = [*_of_family(findings), *reading.problems, *_kind_problems(findings, kind=kind)]
+    if not problems and len(reading.applied) != tensor_count:
+        problems.append(_left_over(tensor_count - len(reading.applied)))
+    profile = findings.context.profile
+    declared = read_declaration(findings.tensors, config=findings.context.config, profile=profile)
+    problems += [*_warnings(reading, kind=kind, words=words), *declared.warnings]
+    is_accepted = all(problem.is_warning for problem in problems)
+    vectors = sum(token.count for token in reading.tokens)
+    return Report(
+        accepted=is_accepted,
+        kind=kind,
+        dialect=findings.dialect,
+        rank=max((layer.rank for layer in reading.layers), default=0),
+        target_count=len(reading.layers) + len(reading.changes) or vectors,
+        tensor_count=tensor_count,
+        tensors_applied=len(reading.applied),
+        trigger_words=words,
+        problems=tuple(problems),
+        resident_bytes=_resident_bytes(reading),
+        training=_kept(metadata, limits=limits),
+        mode=_mode(reading) if is_accepted else "",
+        alphas=tuple(sorted(reading.alphas)[:_ALPHAS_MAX]),
+        methods=_methods(reading),
+        coverage=measure_coverage(reading, profile=profile),
+        base_family=profile.family,
+        base_fingerprint=profile.fingerprint,
+        base_match=declared.match if is_accepted else "",
+        declared=declared.words,
+    )
+
+
+def _of_family(findings: Findings) -> tuple[Problem, ...]:
+    """The wrong family explains every other problem, so it comes first, and once."""
+    if any(problem.reason == "WRONG_FAMILY" for problem in findings.reading.problems):
+        return ()
+    return wrong_family(
+        findings.tensors,
+        family=findings.context.profile.family,
+        config=findings.context.config,
+    )
+
+
+def _metadata(files: Sequence[TensorFile]) -> dict[str, str]:
+    return {key: value for file in files for key, value in file.metadata.items()}
+
+
+def _kind(findings: Findings, *, metadata: Mapping[str, str]) -> str:
+    if not findings.dialect:
+        return ""
+    if findings.dialect == "textual_inversion":
+        return "textual_inversion"
+    if findings.kind is not None:
+        return "dreambooth" if findings.kind == "dreambooth" else "lora"
+    says_so = "instance_prompt" in metadata or any(
+        "dreambooth" in metadata.get(key, "").lower() for key in _METHOD_KEYS
+    )
+    return "dreambooth" if says_so else "lora"
+
+
+def _kind_problems(findings: Findings, *, kind: str) -> list[Problem]:
+    wanted = findings.kind
+    if wanted is None or not kind or wanted == kind:
+        return []
+    return [
+        Problem(
+            reason="KIND_MISMATCH",
+            message=f"the author says {wanted!r}, the files are a {kind}",
+            remedy=f"Leave the kind out, or say one of: {', '.join(KINDS)}.",
+        )
+    ]
+
+
+def _trigger_words(findings: Findings, *, metadata: Mapping[str, str]) -> tuple[str, ...]:
+    if findings.reading.tokens:
+        return tuple(dict.fromkeys(token.token for token in findings.reading.tokens))
+    if findings.context.trigger_words:
+        return findings.context.trigger_words
+    for key in _TRIGGER_KEYS:
+        words = [word.strip() for word in metadata.get(key, "").split(",")]
+        found = [w for w in words if 0 < len(w) <= findings.context.limits.token_chars_max]
+        if found:
+            return tuple(found[:8])
+    return ()
+
+
+def _left_over(count: int) -> Problem:
+    return Problem(
+        reason="UNKNOWN_KEYS",
+        message=f"{count} tensors would not be applied",
+        remedy="Export the file again; nothing is dropped silently.",
+    )
+
+
+def _warnings(reading: Reading, *, kind: str, words: tuple[str, ...]) -> list[Problem]:
+    found = []
+    if (reading.layers or reading.changes) and _has_no_effect(reading):
+        found.append(
+            Problem(
+                reason="NO_EFFECT",
+                message="every layer is zero: images will not change",
+                remedy="Check that the training ran and that the right file was saved.",
+                is_warning=True,
+            )
+        )
+    if kind == "dreambooth" and not words:
+        found.append(
+            Problem(
+                reason="NO_TRIGGER",
+                message="nothing says which words call the subject",
+                remedy="Give the trigger words, such as `sks dog`.",
+                is_warning=True,
+            )
+        )
+    return found
+
+
+def _has_no_effect(reading: Reading) -> bool:
+    return all(layer.factors.is_zero() for layer in reading.layers) and all(
+        change.is_zero() for change in reading.changes
+    )
+
+
+def _mode(reading: Reading) -> Mode:
+    return "merged" if reading.changes else "rows"
+
+
+def _methods(reading: Reading) -> dict[str, int]:
+    names = [layer.factors.method.name for layer in reading.layers]
+    names += [_METHOD_NAMES[change.method] for change in reading.changes]
+    scaled = sum(1 for layer in reading.layers if layer.axis)
+    scaled += sum(1 for change in reading.changes if "magnitude" in change.parts)
+    return dict(sorted(Counter(names).items())) | ({"DoRA": scaled} if scaled else {})
+
+
+def _resident_bytes(reading: Reading) -> int:
+    return (
+        sum(layer.factors.kept_bytes for layer in reading.layers)
+        + sum(part.kept_bytes for change in reading.changes for part in change.parts.values())
+        + sum(map(_bytes, reading.tokens))
+    )
+
+
+def _bytes(token: CheckedToken) -> int:
+    return _tensor_bytes(token.source, token.key)
+
+
+def _tensor_bytes(file: TensorFile, key: str) -> int:
+    entry = file.tensors[key]
+    items = 1
+    for size in entry.shape:
+        items *= size
+    return items * _ITEM_BYTES_KEPT[entry.dtype]
+
+
+def _kept(metadata: Mapping[str, str], *, limits: IntakeLimits) -> dict[str, str]:
+    """Keep the trainer's metadata within bounds; a text that was cut ends in an ellipsis."""
+    chars_max = limits.training_value_chars_max
+    return {
+        key[:200]: value if len(value) <= chars_max else value[: chars_max - 1] + "…"
+        for key, value in sorted(metadata.items())[: limits.training_keys_max]
+    }

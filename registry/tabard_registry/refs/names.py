@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names that people write: adapters, channels and refs, parsed at the door into values."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from tabard_registry.errors import InvalidName
+from tabard_registry.refs.semver import Version
+from tabard_registry.refs.version_range import VersionRange, looks_like_range
+
+WEIGHT_ABS_MAX = 4.0
+"""Largest weight of an adapter, either sign."""
+NAME_CHARS_MAX = 64
+"""Longest namespace, adapter name or channel."""
+DIGEST_PREFIX_HEX_MIN = 12
+"""Fewest hexadecimal digits of an abbreviated digest."""
+DEFAULT_CHANNEL = "stable"
+"""The channel that a ref without a selector means."""
+
+_SEGMENT = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
+_CHANNEL = re.compile(r"[a-z](?:[a-z0-9._-]*[a-z0-9])?")
+_DIGEST_PREFIX = re.compile(rf"[0-9a-f]{{{DIGEST_PREFIX_HEX_MIN},64}}")
+_WEIGHT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_REF_CHARS_MAX = 512
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AdapterName:
+    """The name of a release line, `namespace/name`.
+
+    Attributes:
+        namespace: Who owns it: lower-case letters, digits, `.`, `_` and `-`.
+        name: What it is called; the same characters.
+
+    Raises:
+        InvalidName: One of the two is empty, too long or has other characters.
+    """
+
+    namespace: str
+    name: str
+
+    def __post_init__(self) -> None:
+        for what, text in (("namespace", self.namespace), ("name", self.name)):
+            if len(text) > NAME_CHARS_MAX or not _SEGMENT.fullmatch(text):
+                raise InvalidName(
+                    f"invalid {what} {text[:NAME_CHARS_MAX]!r} of an adapter",
+                    reason="INVALID_NAME",
+                    hint=_name_hint(text),
+                )
+
+    @classmethod
+    def parse(cls, text: str) -> AdapterName:
+        """Read `namespace/name`.
+
+        Raises:
+            InvalidName: The namespace is missing, or a part is malformed.
+        """
+        namespace, slash, name = text.partition("/")
+        if not slash:
+            raise InvalidName(
+                f"adapter {text[:_REF_CHARS_MAX]!r} has no namespace",
+                reason="INVALID_NAME",
+                hint=f"Write `namespace/name`, for example `acme/{text or 'watercolor'}`."[:200],
+            )
+        return cls(namespace, name)
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ByChannel:
+    """Selects what a channel points to at the moment."""
+
+    channel: str
+
+    def __post_init__(self) -> None:
+        check_channel(self.channel)
+
+    def __str__(self) -> str:
+        return self.channel
+
+
+@dataclass(frozen=True, slots=True)
+class ByVersion:
+    """Selects one version, exactly."""
+
+    version: Version
+
+    def __str__(self) -> str:
+        return str(self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class ByDigest:
+    """Selects one digest, written in full or by its first digits.
+
+    Attributes:
+        prefix: 12 to 64 lower-case hexadecimal digits.
+    """
+
+    prefix: str
+
+    def __post_init__(self) -> None:
+        if not _DIGEST_PREFIX.fullmatch(self.prefix):
+            raise InvalidName(
+                f"not a digest or its beginning: {self.prefix[:80]!r}",
+                reason="INVALID_DIGEST",
+                hint=f"Write `sha256:` and {DIGEST_PREFIX_HEX_MIN} to 64 lower-case hex digits.",
+            )
+
+    def __str__(self) -> str:
+        return f"sha256:{self.prefix}"
+
+
+@dataclass(frozen=True, slots=True)
+class ByRange:
+    """Selects the highest version of a range that may be served."""
+
+    range: VersionRange
+
+    def __str__(self) -> str:
+        return str(self.range)
+
+
+Selector: TypeAlias = ByChannel | ByVersion | ByDigest | ByRange
+"""How a ref chooses among the releases of an adapter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterRef:
+    """What a caller writes: `namespace/name[@selector][:weight]`.
+
+    Attributes:
+        adapter: The release line.
+        selector: Which release of it; the stable channel when left out.
+        weight: How strongly it acts; finite, at most `WEIGHT_ABS_MAX` either way.
+    """
+
+    adapter: AdapterName
+    selector: Selector = field(default_factory=lambda: ByChannel(DEFAULT_CHANNEL))
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.weight) or abs(self.weight) > WEIGHT_ABS_MAX:
+            raise _invalid_weight(str(self.weight))
+
+    @classmethod
+    def parse(cls, text: str) -> AdapterRef:
+        """Read a ref such as `acme/ink@1.2.0:0.8`.
+
+        Raises:
+            InvalidName: Some part cannot be read; the message quotes it.
+        """
+        if len(text) > _REF_CHARS_MAX:
+            raise InvalidName(
+                f"ref of {len(text)} characters is too long",
+                reason="INVALID_REF",
+                hint=f"A ref has at most {_REF_CHARS_MAX} characters.",
+            )
+        name, at, tail = text.partition("@")
+        if not at:
+            name, colon, weight = name.partition(":")
+            selector: Selector = ByChannel(DEFAULT_CHANNEL)
+        else:
+            selector, colon, weight = _parse_selector(tail)
+        return cls(
+            adapter=AdapterName.parse(name),
+            selector=selector,
+            weight=_parse_weight(weight) if colon else 1.0,
+        )
+
+    def __str__(self) -> str:
+        weight = "" if self.weight == 1.0 else f":{self.weight!r}"
+        return f"{self.adapter}@{self.selector}{weight}"
+
+
+def check_channel(channel: str) -> None:
+    """Refuse what cannot be a channel.
+
+    Raises:
+        InvalidName: The channel is empty, too long, or has characters a channel cannot have.
+    """
+    if len(channel) > NAME_CHARS_MAX or not _CHANNEL.fullmatch(channel):
+        raise InvalidName(
+            f"invalid channel or version {channel[:NAME_CHARS_MAX]!r}",
+            reason="INVALID_CHANNEL",
+            hint="A channel is a lower-case word like `stable`; a version is three numbers.",
+        )
+
+
+def _parse_selector(text: str) -> tuple[Selector, str, str]:
+    if text.startswith("sha256:"):
+        prefix, colon, weight = text.removeprefix("sha256:").partition(":")
+        return ByDigest(prefix), colon, weight
+    word, colon, weight = text.partition(":")
+    if looks_like_range(word):
+        return ByRange(VersionRange.parse(word)), colon, weight
+    if word[:1].isdigit() or "+" in word:
+        return ByVersion(Version.parse(word)), colon, weight
+    return ByChannel(word), colon, weight
+
+
+def _parse_weight(text: str) -> float:
+    if not _WEIGHT.fullmatch(text):
+        raise _invalid_weight(text)
+    return float(text)
+
+
+def _invalid_weight(text: str) -> InvalidName:
+    return InvalidName(
+        f"invalid weight {text[:40]!r}",
+        reason="INVALID_WEIGHT",
+        hint=f"A weight is a number from {-WEIGHT_ABS_MAX} to {WEIGHT_ABS_MAX}, such as 0.8.",
+    )
+
+
+def _name_hint(text: str) -> str:
+    if text != text.lower() and _SEGMENT.fullmatch(text.lower()):
+        return f"Names are lower-case: write {text.lower()!r}."
+    return (
+        f"Use 1 to {NAME_CHARS_MAX} lower-case letters, digits, `.`, `_` or `-`, "
+        "with a letter or digit at both ends."
+    )

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happened, one act at a time: the values that history answers with. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+
+MOVES = frozenset({"promote", "rollback"})
+"""Acts that move a channel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One act and what came of it; texts that do not apply are empty.
+
+    Attributes:
+        seq: Log position; several acts of one record share it.
+        time: Wall clock of the writer, RFC 3339, UTC; informative only.
+        actor: Who.
+        reason: Why.
+        type: `publish`, `promote`, `rollback`, ….
+        adapter: The adapter acted on.
+        version: The release acted on.
+        digest: Its digest, `sha256:…`.
+        channel: The channel moved.
+        previous_digest: Where the channel pointed before.
+        effective: False when the act was not valid at its position and changed nothing.
+        note: Why it was not.
+        position: Which act of its record it is, from 0.
+    """
+
+    seq: int
+    time: str
+    actor: str
+    reason: str
+    type: str
+    adapter: str = ""
+    version: str = ""
+    digest: str = ""
+    channel: str = ""
+    previous_digest: str = ""
+    effective: bool = True
+    note: str = ""
+    position: int = 0
+
+
+def time_text(time: datetime) -> str:
+    """Write a time as records have it, so that texts compare as times do."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

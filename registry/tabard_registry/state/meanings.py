@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each act of the log means for the state. Pure; an act that cannot be raises `Invalid`.
+
+Part of the protocol: every Tabard that reads a log must come to the same state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from tabard_registry.log.records import Action, Effect, Record
+from tabard_registry.refs.digest import Digest
+from tabard_registry.refs.names import AdapterName, check_channel
+from tabard_registry.refs.semver import Version
+from tabard_registry.release.history import HistoryEntry
+from tabard_registry.release.keys import Key, Policy
+from tabard_registry.release.release import (
+    Adapter,
+    Channel,
+    Release,
+    Signature,
+    release_from_summary,
+)
+from tabard_registry.state.overlay import Changes
+from tabard_registry.state.recipes import manifest_of
+from tabard_registry.state.state import State
+
+ROLLBACK_DEPTH_MAX = 256
+"""How many moves of a channel a chain of rollbacks can undo. Part of the protocol."""
+SIGNATURES_MAX = 16
+"""Most signatures of a release. Part of the protocol."""
+
+_DONE = Effect(effective=True)
+
+
+class Invalid(Exception):
+    """An act is not valid at its position; the text says why."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """The state while records are folded into it."""
+
+    lines: Changes
+    acted: dict[str, int]
+    denied: set[str]
+    collected: dict[str, int]
+    gc_seq: int
+    gc_open: set[int]
+    keys: dict[str, Key]
+    policies: dict[str, Policy]
+    strays: list[HistoryEntry]
+
+    @classmethod
+    def of(cls, state: State) -> Draft:
+        """Begin from a state."""
+        return cls(
+            lines=state.adapters.changes(),
+            acted=dict(state.acted),
+            denied=set(state.denied),
+            collected=dict(state.collected),
+            gc_seq=state.gc_seq,
+            gc_open=set(state.gc_open),
+            keys=dict(state.keys),
+            policies=dict(state.policies),
+            strays=list(state.strays),
+        )
+
+
+def channel_below(channel: Channel, *, target: Digest) -> Sequence[Digest]:
+    """Return what lies below `target` after a channel was rolled back to it."""
+    for position in range(len(channel.below) - 1, -1, -1):
+        if channel.below[position] == target:
+            return channel.below[:position]
+    return channel.below
+
+
+def _publish(draft: Draft, record: Record, action: Action) -> Effect:
+    name = AdapterName.parse(action.adapter)
+    version = Version.parse(action.version)
+    release = release_from_summary(
+        action.summary,
+        adapter=name,
+        version=version,
+        digest=Digest.parse(action.digest),
+        seq=record.seq,
+        published_at=record.time,
+        published_by=action.actor,
+        publish_reason=action.reason,
+    )
+    line = draft.lines.get(name) or Adapter(
+        name=name, by_version={}, by_digest={}, channels=MappingProxyType({})
+    )
+    if version in line.by_version:
+        raise Invalid(f"{name}@{version} exists")
+    if release.digest in line.by_digest:
+        raise Invalid(f"{release.digest} is another release of {name}")
+    denied = next((d for d in release.blobs if str(d) in draft.denied), None)
+    if denied is not None:
+        raise Invalid(f"{denied} was purged")
+    _check_members(draft, release)
+    draft.lines.put(_with_release(line, release))
+    return _DONE
+
+
+def _check_members(draft: Draft, release: Release) -> None:
+    if (release.kind == "recipe") != bool(release.members):
+        raise Invalid("a recipe has members, and nothing else has")
+    if release.members and manifest_of(release).digest != release.digest:
+        raise Invalid("its digest is not that of its members")
+    for member in release.members:
+        line = draft.lines.get(member.adapter)
+        found = line.by_digest.get(member.digest) if line else None
+        if found is None or found.version != member.version:
+            raise Invalid(f"no release {member.adapter}@{member.version} of that digest")
+        if found.kind == "recipe":
+            raise Invalid(f"{found} is a recipe itself")
+
+
+def _promote(draft: Draft, record: Record, action: Action) -> Effect:
+    line, release = _named_release(draft, action)
+    check_channel(action.channel)
+    _check_choosable(release)
+    before = line.channels.get(action.channel)
+    if before is None:
+        below: Sequence[Digest] = ()
+    elif before.digest == release.digest:
+        raise Invalid(f"{action.channel} points there already")
+    else:
+        below = (*before.below, before.digest)[-ROLLBACK_DEPTH_MAX:]
+    return _move(draft, line, action.channel, release=release, seq=record.seq, below=below)
+
+
+def _rollback(draft: Draft, record: Record, action: Action) -> Effect:
+    line, release = _named_release(draft, action)
+    before = line.channels.get(action.channel)
+    if before is None:
+        raise Invalid(f"no channel {action.channel[:40]!r}")
+    if before.digest == release.digest:
+        raise Invalid(f"{action.channel} points there already")
+    if release.digest not in before.served:
+        raise Invalid(f"{release} was never on {action.channel}")
+    _check_choosable(release)
+    below = channel_below(before, target=release.digest)
+    return _move(draft, line, action.channel, release=release, seq=record.seq, below=below)
+
+
+def _yank(draft: Draft, record: Record, action: Action) -> Effect:
+    line, release = _named_release(draft, action)
+    if release.yanked:
+        raise Invalid(f"{release} is yanked already")
+    return _change(draft, line, replace(release, yanked=True, yank_reason=action.reason))
+
+
+def _unyank(draft: Draft, record: Record, action: Action) -> Effect:
+    line, release = _named_release(draft, action)
+    if not release.yanked:
+        raise Invalid(f"{release} is not yanked")
+    return _change(draft, line, replace(release, yanked=False, yank_reason=""))
+
+
+def _quarantine(draft: Draft, record: Record, action: Action) -> Effect:
+    line, release = _named_release(draft, action)
+    if release.quarantined:
+        raise Invalid(f"{release} is quarantined already")
+    return _change(draft, line, replace(release, quarantined=True, quarantine_reason=action.reason))
+
+
+def _lift(draft: Draft, record: Record, action: Action) -> Effect:
+    line, release = _named_release(draft, action)
+    if not release.quarantined:
+        raise Invalid(f"{release} is not quarantined")
+    return _change(draft, line, replace(release, quarantined=False, quarantine_reason=""))
+
+
+def _purge(draft: Draft, record: Record, action: Action) -> Effect:
+    line, release = _named_release(draft, action)
+    if release.purged:
+        raise Invalid(f"{release} was purged already")
+    draft.denied.update(map(str, release.blobs))
+    return _change(draft, line, replace(release, purged=True, purge_reason=action.reason))
+
+
+def _sign(draft: Draft, record: Record, action: Action) -> Effect:
+    line, release = _named_release(draft, action)
+    signature = Signature(
+        key_id=str(action.summary["key"]),
+        signature=str(action.summary["signature"]),
+        seq=record.seq,
+    )
+    key = draft.keys.get(f"{line.name.namespace}/{signature.key_id}")
+    if key is None or key.revoked:
+        raise Invalid(f"{line.name.namespace} trusts no key {signature.key_id}")
+    others = tuple(s for s in release.signatures if s.key_id != signature.key_id)
+    if len(others) >= SIGNATURES_MAX:
+        raise Invalid(f"{release} has {SIGNATURES_MAX} signatures")
+    return _change(draft, line, replace(release, signatures=(*others, signature)))
+
+
+def _key(draft: Draft, record: Record, action: Action) -> Effect:
+    namespace = AdapterName(action.adapter, "any").namespace
+    key = Key.from_json(action.summary, namespace=namespace)
+    if draft.keys.get(key.path) == key:
+        raise Invalid(f"key {key.path} is so already")
+    draft.keys[key.path] = key
+    return _DONE
+
+
+def _policy(draft: Draft, record: Record, action: Action) -> Effect:
+    namespace = AdapterName(action.adapter, "any").namespace
+    required = action.summary["require_signature"]
+    if not isinstance(required, bool):
+        raise Invalid("require_signature is neither true nor false")
+    draft.policies[namespace] = Policy(namespace=namespace, require_signature=required)
+    return _DONE
+
+
+def _gc_intent(draft: Draft, record: Record, action: Action) -> Effect:
+    digests = [Digest(str(text)) for text in action.summary["digests"]]
+    draft.collected.update((str(digest), record.seq) for digest in digests)
+    draft.gc_seq = record.seq
+    draft.gc_open.add(record.seq)
+    return _DONE
+
+
+def _gc_done(draft: Draft, record: Record, action: Action) -> Effect:
+    seq = int(action.summary["intent"])
+    if seq not in draft.gc_open:
+        raise Invalid(f"no collection {seq} is open")
+    draft.gc_open.remove(seq)
+    return _DONE
+
+
+def _named_release(draft: Draft, action: Action) -> tuple[Adapter, Release]:
+    line = draft.lines.get(AdapterName.parse(action.adapter))
+    if line is None:
+        raise Invalid(f"no adapter {action.adapter}")
+    release = line.by_digest.get(Digest.parse(action.digest))
+    if release is None:
+        raise Invalid(f"no release {action.digest} of {action.adapter}")
+    return line, release
+
+
+def _check_choosable(release: Release) -> None:
+    for is_so, what in (
+        (release.yanked, "yanked"),
+        (release.quarantined, "quarantined"),
+        (release.purged, "purged"),
+    ):
+        if is_so:
+            raise Invalid(f"{release} is {what}")
+
+
+def _with_release(line: Adapter, release: Release) -> Adapter:
+    return replace(
+        line,
+        by_version=MappingProxyType({**line.by_version, release.version: release}),
+        by_digest=MappingProxyType({**line.by_digest, release.digest: release}),
+    )
+
+
+def _change(draft: Draft, line: Adapter, release: Release) -> Effect:
+    draft.lines.put(_with_release(line, release))
+    return _DONE
+
+
+def _move(
+    draft: Draft,
+    line: Adapter,
+    channel: str,
+    *,
+    release: Release,
+    seq: int,
+    below: Sequence[Digest],
+) -> Effect:
+    before = line.channels.get(channel)
+    after = Channel(
+        name=channel,
+        digest=release.digest,
+        version=release.version,
+        seq=seq,
+        below=below,
+        served=(before.served if before else frozenset()) | {release.digest},
+    )
+    channels = MappingProxyType({**line.channels, channel: after})
+    draft.lines.put(replace(line, channels=channels))
+    return Effect(effective=True, previous_digest=before.digest if before else None)
+
+
+MEANINGS: Mapping[str, Callable[[Draft, Record, Action], Effect]] = {
+    "publish": _publish,
+    "promote": _promote,
+    "rollback": _rollback,
+    "yank": _yank,
+    "unyank": _unyank,
+    "quarantine": _quarantine,
+    "lift": _lift,
+    "purge": _purge,
+    "sign": _sign,
+    "key": _key,
+    "policy": _policy,
+    "gc_intent": _gc_intent,
+    "gc_done": _gc_done,
+}
+"""Every act that this Tabard understands."""

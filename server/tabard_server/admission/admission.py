@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The door: a request becomes a job, or is told everything that is wrong with it.
+
+In: a request and the registry's snapshot of this moment. Out: a job whose releases, seeds and
+numbers are pinned for good. Does no I/O; runs on the asyncio thread.
+"""
+
+import itertools
+from collections.abc import Callable
+
+from tabard_registry import State
+from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds
+from tabard_server.admission.pictures import NO_PICTURE, PictureReading
+from tabard_server.admission.prompts import PromptChecker
+from tabard_server.admission.stack import Stacker
+from tabard_server.engine_port.errors import UnknownSampler
+from tabard_server.errors import InvalidRequest, OutOfTime, Violation
+from tabard_server.jobs.job import Job, JobSpec
+from tabard_server.jobs.prompt_tags import read_tags
+from tabard_server.limits import Limits
+from tabard_server.settings import Defaults
+
+
+class Admission:
+    """Makes jobs of requests, one at a time and in their order."""
+
+    def __init__(
+        self,
+        *,
+        bounds: Bounds,
+        stacker: Stacker,
+        prompts: PromptChecker,
+        resolve_sampler: Callable[[str], str],
+        limits: Limits,
+        defaults: Defaults,
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
+        draw_seed: Callable[[int], int],
+    ) -> None:
+        """Take the checkers and the sources of time, ids and seeds.
+
+        Args:
+            bounds: Checks numbers.
+            stacker: Pins stacks.
+            prompts: Checks words.
+            resolve_sampler: From any spelling to the short name; raises `UnknownSampler`.
+            limits: The bounds of this server.
+            defaults: What a request means where it says nothing.
+            clock: Monotonic seconds.
+            new_id: Returns a fresh job id.
+            draw_seed: Returns a number from 0 to its argument.
+        """
+        self._bounds = bounds
+        self._stacker = stacker
+        self._prompts = prompts
+        self._resolve_sampler = resolve_sampler
+        self._limits = limits
+        self._defaults = defaults
+        self._clock = clock
+        self._new_id = new_id
+        self._draw_seed = draw_seed
+        self._tickets = itertools.count(1)
+
+    def admit(self, spec: JobSpec, *, state: State, reading: PictureReading = NO_PICTURE) -> Job:
+        """Check a request and pin it.
+
+        Args:
+            spec: The request.
+            state: The registry's snapshot.
+            reading: What its picture files came to.
+
+        Raises:
+            InvalidRequest: Fields are wrong; it lists them.
+            OutOfTime: The deadline passed or is too near.
+            NotServable: A release is for another base.
+            UnknownSampler: No sampler goes by that name.
+            NotFound, PreconditionFailed: A ref resolves to nothing, or to a yanked release.
+        """
+        now = self._clock()
+        self._check_deadline(spec)
+        tagged = read_tags(spec.prompt)
+        numbers, violations = self._bounds.read(spec, picture_size=reading.size)
+        style, style_violations = self._prompts.style_of(spec)
+        violations += [*reading.violations, *style_violations]
+        violations += self._prompts.check_text(spec, prompt=tagged.text)
+        _refuse(violations)
+        sampler = self._sampler(spec)
+        worn = self._stacker.pin(spec, tagged=tagged, state=state)
+        windows, violations = self._prompts.read_words(
+            tagged.text, negative_prompt=spec.negative_prompt, style=style, worn=worn
+        )
+        _refuse(violations)
+        first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed
+        return Job(
+            id=self._new_id(),
+            ticket=next(self._tickets),
+            prompt=tagged.text,
+            negative_prompt=spec.negative_prompt,
+            worn=worn,
+            seeds=tuple(first + index for index in range(numbers.images)),
+            steps=numbers.steps,
+            guidance_scale=numbers.guidance_scale,
+            width=numbers.width,
+            height=numbers.height,
+            sampler=sampler,
+            is_deterministic=spec.is_deterministic,
+            preview_every=spec.preview_every,
+            registry_seq=state.seq,
+            admitted_at=now,
+            deadline_at=None if spec.seconds_left is None else now + spec.seconds_left,
+            clip_skip=numbers.clip_skip,
+            prompt_syntax=style.syntax,
+            prompt_windows_max=style.windows_max,
+            prompt_windows=windows,
+            picture=reading.picture,
+            strength=numbers.strength,
+            original_size=spec.original_size,
+            crop_top_left=spec.crop_top_left,
+            target_size=spec.target_size,
+        )
+
+    def _check_deadline(self, spec: JobSpec) -> None:
+        left, least = spec.seconds_left, self._limits.deadline_seconds_min
+        if left is not None and left < least:
+            raise OutOfTime(
+                f"{max(left, 0.0):.3f} s are left until the deadline, too few to begin",
+                reason="DEADLINE_TOO_SHORT",
+                hint=f"allow more time; under {least:g} s nothing is begun",
+            )
+
+    def _sampler(self, spec: JobSpec) -> str:
+        try:
+            return self._resolve_sampler(spec.sampler or self._defaults.sampler)
+        except UnknownSampler as error:
+            raise InvalidRequest(
+                (
+                    Violation(
+                        field="sampler",
+                        description=str(error),
+                        reason=error.reason,
+                        hint=error.hint,
+                    ),
+                )
+            ) from error
+
+
+def _refuse(violations: list[Violation]) -> None:
+    if violations:
+        raise InvalidRequest(tuple(violations))

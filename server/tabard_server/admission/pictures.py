@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures to begin from: decoded in threads of their own, and brought to the size that is drawn.
+
+In: a request as written. Out: pixels, or a violation for each thing that is wrong with the files.
+A request that says both width and height has its picture resized to them; one that says neither is
+drawn at the picture's own size, rounded down to what the base can draw. Both are diffusers' rules.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from tabard_server.admission.numbers import Bounds
+from tabard_server.admission.picture_files import open_picture
+from tabard_server.errors import InvalidRequest, Overloaded, Violation, invalid
+from tabard_server.jobs.job import JobSpec, SentPicture, Size
+from tabard_server.limits import Limits
+from tabard_server.threads import Threads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PictureReading:
+    """What the files of a request come to.
+
+    Attributes:
+        picture: The picture and its mask; None: none was sent, or something is wrong.
+        size: What is drawn if the request says no size; None: the base's own.
+        violations: What is wrong with the files.
+    """
+
+    picture: SentPicture | None = None
+    size: Size | None = None
+    violations: tuple[Violation, ...] = ()
+
+
+NO_PICTURE = PictureReading()
+
+
+class PictureReader:
+    """Reads the files of requests, so many at once, off the asyncio thread."""
+
+    def __init__(self, *, bounds: Bounds, limits: Limits) -> None:
+        """Take what says which sizes can be drawn, and the bounds of files."""
+        self._bounds = bounds
+        self._limits = limits
+        self._threads = Threads("picture", threads_max=limits.picture_reads_max)
+        self._waiting = 0
+
+    async def read(self, spec: JobSpec) -> PictureReading:
+        """Read the files of a request; without a picture there is nothing to wait for.
+
+        Raises:
+            Overloaded: Too many wait already.
+        """
+        if spec.image is None:
+            return NO_PICTURE
+        if self._waiting >= self._limits.picture_queue_max:
+            raise Overloaded(
+                f"{self._waiting} pictures wait to be decoded",
+                reason="PICTURE_QUEUE_FULL",
+                hint="retry (limits.picture_queue_max)",
+                retry_seconds=self._limits.retry_seconds,
+            )
+        self._waiting += 1
+        try:
+            return await self._threads.run(self.read_now, spec)
+        finally:
+            self._waiting -= 1
+
+    def read_now(self, spec: JobSpec) -> PictureReading:
+        """Read the files of a request in this thread."""
+        violations: list[Violation] = []
+        image = self._open(spec.image, field="image", violations=violations)
+        mask = self._open(spec.mask_image, field="mask_image", violations=violations)
+        if image is None or violations:
+            return PictureReading(violations=tuple(violations))
+        try:
+            size = self._bounds.size_of_picture(spec, sent=image.size)
+            if mask is not None:
+                _check_mask(mask, image=image)
+        except InvalidRequest as error:
+            return PictureReading(violations=error.violations)
+        if self._bounds.check_size(*size):
+            # The request's own size is wrong: it is told so with its other numbers.
+            return PictureReading(size=size)
+        return PictureReading(size=size, picture=_fit(spec, image=image, mask=mask, size=size))
+
+    def close(self) -> None:
+        """Read nothing more. Idempotent."""
+        self._threads.close()
+
+    def _open(
+        self, data: bytes | None, *, field: str, violations: list[Violation]
+    ) -> Image.Image | None:
+        if data is None:
+            return None
+        try:
+            return open_picture(data, field=field, limits=self._limits)
+        except InvalidRequest as error:
+            violations += error.violations
+            return None
+
+
+def _check_mask(mask: Image.Image, *, image: Image.Image) -> None:
+    if mask.size != image.size:
+        raise invalid(
+            "mask_image",
+            f"mask_image is {mask.width}x{mask.height}, image is {image.width}x{image.height}",
+            reason="MASK_SIZE_DIFFERS",
+            hint="send a mask of the picture's size; both are resized alike",
+        )
+
+
+def _fit(spec: JobSpec, *, image: Image.Image, mask: Image.Image | None, size: Size) -> SentPicture:
+    lanczos = Image.Resampling.LANCZOS
+    pixels = image.convert("RGB").resize(size, resample=lanczos)
+    hole = None if mask is None else mask.resize(size, resample=lanczos).convert("L")
+    return SentPicture(
+        pixels=np.asarray(pixels),
+        sha256=hashlib.sha256(spec.image or b"").hexdigest(),
+        width=image.width,
+        height=image.height,
+        mask=None if hole is None else np.asarray(hole),
+        mask_sha256="" if hole is None else hashlib.sha256(spec.mask_image or b"").hexdigest(),
+    )

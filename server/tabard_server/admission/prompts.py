@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words of a request: not empty, well written, not too long, and every taught token used.
+
+In: the prompts without tags, and the pinned stack. Out: a violation for each thing that is wrong.
+Counts tokens through the engine's prompt reader; encodes nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from tabard_server.engine_port.errors import EngineError
+from tabard_server.engine_port.port import PromptReaderLike, ReadingLike
+from tabard_server.engine_port.row_spec import PromptStyle
+from tabard_server.errors import BadSettings, InvalidRequest, Violation, invalid
+from tabard_server.jobs.job import PROMPT_SYNTAXES, JobSpec, Worn
+from tabard_server.limits import Limits
+from tabard_server.settings import Defaults
+
+_SYNTAXES = {str(syntax): syntax for syntax in PROMPT_SYNTAXES}
+
+
+class PromptChecker:
+    """Checks prompts on the asyncio thread, with a reader of its own."""
+
+    def __init__(
+        self,
+        *,
+        reader: PromptReaderLike,
+        limits: Limits,
+        defaults: Defaults,
+        windows_max: int,
+    ) -> None:
+        """Take the reader, the bounds, and how many windows the engine can encode.
+
+        Raises:
+            BadSettings: The limit promises more windows than that.
+        """
+        if limits.prompt_windows_max > windows_max:
+            raise BadSettings(
+                f"limits.prompt_windows_max is {limits.prompt_windows_max}, and the engine "
+                f"encodes {windows_max}",
+                hint=f"use 1 to {windows_max}",
+            )
+        self._reader = reader
+        self._limits = limits
+        self._defaults = defaults
+
+    def style_of(self, spec: JobSpec) -> tuple[PromptStyle, list[Violation]]:
+        """Return how the prompts of a request are read, and what is wrong with that.
+
+        Who says no number of windows gets one in plain syntax, as the base was trained, and all
+        that are allowed in A1111's, where people expect that a long prompt simply works.
+        """
+        violations: list[Violation] = []
+        most = self._limits.prompt_windows_max
+        name = spec.prompt_syntax or self._defaults.prompt_syntax
+        syntax = _SYNTAXES.get(name)
+        if syntax is None:
+            violations += _unknown_syntax(name).violations
+            syntax = "plain"
+        windows = spec.prompt_windows_max
+        if windows is None:
+            windows = most if syntax == "a1111" else 1
+        if not 1 <= windows <= most:
+            violations += invalid(
+                "prompt_windows_max",
+                f"prompt_windows_max {windows} is not from 1 to {most}",
+                reason="PROMPT_WINDOWS_OUT_OF_RANGE",
+                hint=f"use 1 to {most} (limits.prompt_windows_max)",
+            ).violations
+            windows = most
+        return PromptStyle(syntax=syntax, windows_max=windows), violations
+
+    def check_text(self, spec: JobSpec, *, prompt: str) -> list[Violation]:
+        """Check what can be seen without a stack.
+
+        Args:
+            spec: The request, with its prompts as written.
+            prompt: The prompt without tags.
+        """
+        violations = []
+        most = self._limits.prompt_chars_max
+        for field, text in (("prompt", spec.prompt), ("negative_prompt", spec.negative_prompt)):
+            if len(text) > most:
+                violations.append(
+                    Violation(
+                        field=field,
+                        description=f"{field} has {len(text)} characters, at most {most}",
+                        reason="PROMPT_TOO_LONG",
+                        hint="shorten it (limits.prompt_chars_max)",
+                    )
+                )
+            elif "\0" in text:
+                violations.append(
+                    Violation(
+                        field=field,
+                        description=f"{field} holds a NUL character",
+                        reason="PROMPT_INVALID",
+                        hint="send plain text",
+                    )
+                )
+        if not prompt and not violations:
+            violations.append(
+                Violation(
+                    field="prompt",
+                    description="the prompt is empty",
+                    reason="PROMPT_EMPTY",
+                    hint="say what to draw, like 'a red circle'; tags alone are not enough",
+                )
+            )
+        return violations
+
+    def read_words(
+        self, prompt: str, *, negative_prompt: str, style: PromptStyle, worn: Iterable[Worn]
+    ) -> tuple[int, list[Violation]]:
+        """Return the windows that the longer prompt fills, and everything wrong with the two.
+
+        They are written in their syntax, not too long, and every taught token occurs.
+        """
+        owners = {
+            tokens.token: (one, tokens.count) for one in worn for tokens in one.release.tokens
+        }
+        counts = {token: count for token, (_one, count) in owners.items()}
+        used: frozenset[str] = frozenset()
+        violations: list[Violation] = []
+        windows = 1
+        for field, text in (("prompt", prompt), ("negative_prompt", negative_prompt)):
+            try:
+                reading = self._reader.read(text, counts, style)
+            except EngineError as error:
+                violations += invalid(
+                    field, str(error), reason=error.reason, hint=error.hint
+                ).violations
+                used |= frozenset(counts)
+                continue
+            used |= reading.used
+            windows = max(windows, reading.window_count)
+            if not reading.fits:
+                violations.append(self._too_long(field, reading))
+        unused = _unused({token: owner for token, (owner, _) in owners.items()}, used=used)
+        return windows, [*violations, *unused]
+
+    def _too_long(self, field: str, reading: ReadingLike) -> Violation:
+        needed, allowed = reading.window_count, reading.window_limit
+        size = reading.token_limit // allowed
+        what = f"{field} has {reading.token_count} tokens"
+        if needed <= self._limits.prompt_windows_max:
+            hint = f"shorten it, or allow it windows: prompt_windows_max={needed}"
+        else:
+            hint = f"shorten it to {size * self._limits.prompt_windows_max} tokens"
+        return Violation(
+            field=field,
+            description=f"{what} in {needed} windows of {size}, and may fill {allowed}",
+            reason="PROMPT_TOO_LONG",
+            hint=f"{hint}; nothing is cut off",
+        )
+
+
+def _unknown_syntax(name: str) -> InvalidRequest:
+    return invalid(
+        "prompt_syntax",
+        f"no prompt syntax is called {name!r}",
+        reason="PROMPT_SYNTAX_UNKNOWN",
+        hint=f"choose one of: {', '.join(PROMPT_SYNTAXES)}",
+    )
+
+
+def _unused(owners: Mapping[str, Worn], *, used: frozenset[str]) -> Iterator[Violation]:
+    for token, one in owners.items():
+        if token not in used:
+            yield Violation(
+                field="prompt",
+                description=f"{one.release.adapter} teaches {token!r}, which neither prompt uses",
+                reason="TOKEN_NOT_USED",
+                hint=f"write {token} where its subject belongs, or leave the adapter out",
+            )

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From refs and prompt tags to a pinned stack: each ref is resolved exactly once, on one snapshot.
+
+In: a request and a registry snapshot. Out: releases with weights, recipes as their members, or a
+violation for what is wrong with the request. An adapter that does not exist, or that nobody may be
+served with, is the registry's own error.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tabard_registry import AdapterName, AdapterRef, InvalidName, Release, State
+from tabard_registry.trust.servable import check_servable
+from tabard_registry.trust.signatures import Verifier
+from tabard_server.errors import InvalidRequest, NotServable, Violation, invalid
+from tabard_server.jobs.job import JobSpec, Worn, WornRecipe
+from tabard_server.jobs.prompt_tags import TaggedPrompt, read_tags
+from tabard_server.limits import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    field: str
+    text: str
+
+
+class Stacker:
+    """Pins stacks for one base."""
+
+    def __init__(
+        self,
+        *,
+        base_family: str,
+        rank_total_max: int,
+        can_merge: bool,
+        limits: Limits,
+        verifier: Verifier,
+    ) -> None:
+        self._base_family = base_family
+        self._can_merge = can_merge
+        self._verifier = verifier
+        self._rank_total_max = rank_total_max
+        self._limits = limits
+
+    def pin(self, spec: JobSpec, *, tagged: TaggedPrompt, state: State) -> tuple[Worn, ...]:
+        """Resolve what a request asks to wear, adapters before tags, in the order written.
+
+        Raises:
+            InvalidRequest: A ref cannot be read, or the stack is not allowed.
+            NotServable: A release is for another family.
+            NotFound, PreconditionFailed: The registry has no such release, or nobody may be served
+                with it: yanked, quarantined, purged, not signed.
+        """
+        asked = [
+            *(_Asked(field=f"adapters[{i}]", text=text) for i, text in enumerate(spec.adapters)),
+            *(_Asked(field="prompt", text=text) for text in tagged.refs),
+        ]
+        if violations := [*self._count(len(asked)), *_foreign_tags(spec, tagged)]:
+            raise InvalidRequest(tuple(violations))
+        refs = [(one.text, _parse(one)) for one in asked]
+        worn = tuple(one for text, ref in refs for one in self._wear(text, ref=ref, state=state))
+        if violations := [
+            *self._count(len(worn)),
+            *self._weights(worn),
+            *_twins(worn),
+            *_token_clashes(worn),
+            *self._room(worn),
+        ]:
+            raise InvalidRequest(tuple(violations))
+        self._check_family(worn)
+        return worn
+
+    def _wear(self, text: str, *, ref: AdapterRef, state: State) -> Iterator[Worn]:
+        release = state.resolve(ref)
+        check_servable(state, release, verifier=self._verifier)
+        if not release.members:
+            yield Worn(ref=text, release=release, weight=ref.weight)
+            return
+        recipe = WornRecipe(release=release, weight=ref.weight)
+        for member in release.members:
+            found = state.release_of(member)
+            assert found is not None, "a servable recipe has its members"
+            weight = _weight_of(found, within=member.weight, recipe=recipe)
+            yield Worn(ref=text, release=found, weight=weight, recipe=recipe)
+
+    def _count(self, adapters: int) -> Iterator[Violation]:
+        most = self._limits.adapters_per_request_max
+        if adapters > most:
+            yield Violation(
+                field="adapters",
+                description=f"{adapters} adapters in one request, at most {most}",
+                reason="TOO_MANY_ADAPTERS",
+                hint="wear fewer (limits.adapters_per_request_max)",
+            )
+
+    def _weights(self, worn: Iterable[Worn]) -> Iterator[Violation]:
+        most = self._limits.weight_abs_max
+        for one in worn:
+            if abs(one.weight) > most:
+                yield Violation(
+                    field="adapters",
+                    description=f"weight {one.weight:g} of {one.release.adapter} exceeds {most:g}",
+                    reason="INVALID_WEIGHT",
+                    hint=f"use -{most:g} to {most:g} (limits.weight_abs_max)",
+                )
+            elif one.release.kind == "textual_inversion" and one.weight != 1.0:
+                yield Violation(
+                    field="adapters",
+                    description=f"{one.release.adapter} is a textual inversion; it has no weight",
+                    reason="WEIGHT_NOT_SUPPORTED",
+                    hint="leave the weight out; its token in the prompt is all it needs",
+                )
+
+    def _room(self, worn: Sequence[Worn]) -> Iterator[Violation]:
+        """A stack that is worn merged, whole, takes no slots."""
+        merged = [one for one in worn if one.release.is_merged_only]
+        if merged and self._can_merge:
+            return
+        for one in merged:
+            yield Violation(
+                field="adapters",
+                description=f"{one.release.adapter} is not low-rank, and this server keeps no "
+                "merged copy of its base",
+                reason="MERGED_NOT_SERVED",
+                hint="serve with merged_copy = true, or publish an extracted LoRA of it",
+            )
+        total = sum(one.release.rank for one in worn)
+        if total > self._rank_total_max:
+            yield Violation(
+                field="adapters",
+                description=f"the stack has {total} ranks in all, the slots {self._rank_total_max}",
+                reason="STACK_TOO_LARGE",
+                hint="wear fewer adapters, or serve with a larger slot_rank_total",
+            )
+
+    def _check_family(self, worn: Iterable[Worn]) -> None:
+        for one in worn:
+            if one.release.base_family != self._base_family:
+                raise NotServable(
+                    f"{one.release} is for {one.release.base_family}; this server serves "
+                    f"{self._base_family}",
+                    reason="BASE_FAMILY_MISMATCH",
+                    hint=f"publish it for {self._base_family}, or ask another server",
+                )
+
+
+def _weight_of(release: Release, *, within: float, recipe: WornRecipe) -> float:
+    # A textual inversion is worn or not; only what has a weight takes that of the recipe as well.
+    return within if release.kind == "textual_inversion" else within * recipe.weight
+
+
+def _parse(one: _Asked) -> AdapterRef:
+    try:
+        return AdapterRef.parse(one.text)
+    except InvalidName as error:
+        hint = error.hint
+        name = one.text.partition("@")[0]
+        if one.field == "prompt" and name.count(":") > 1:
+            hint = "a tag has one weight here, for UNet and text encoder alike: <lora:ns/name:0.8>"
+        elif one.field == "prompt" and error.reason == "INVALID_NAME":
+            hint = f"write the whole name in the tag, like <lora:acme/watercolor:0.8>. {hint}"
+        raise invalid(one.field, str(error), reason=error.reason, hint=hint) from error
+
+
+def _foreign_tags(spec: JobSpec, tagged: TaggedPrompt) -> Iterator[Violation]:
+    for tag in tagged.foreign:
+        yield Violation(
+            field="prompt",
+            description=f"{tag} is of a kind that is not served here",
+            reason="TAG_NOT_SUPPORTED",
+            hint="publish it as an adapter and write <lora:namespace/name:weight>",
+        )
+    negative = read_tags(spec.negative_prompt)
+    if negative.refs or negative.foreign:
+        yield Violation(
+            field="negative_prompt",
+            description="the negative prompt has adapter tags, which have no meaning there",
+            reason="TAG_NOT_SUPPORTED",
+            hint="move the tags into the prompt; a negative weight turns an adapter around",
+        )
+
+
+def _twins(worn: Iterable[Worn]) -> Iterator[Violation]:
+    """Refuse to guess what a release line named twice should weigh.
+
+    A recipe may combine two releases of one line: its author locked both.
+    """
+    first: dict[AdapterName, Worn] = {}
+    for one in worn:
+        other = first.setdefault(one.release.adapter, one)
+        is_twin = other is not one and (one.recipe is None or one.recipe is not other.recipe)
+        if is_twin:
+            brought = {str(w.recipe.release) for w in (one, other) if w.recipe is not None}
+            by = f" ({' and '.join(sorted(brought))} brings it)" if brought else ""
+            yield Violation(
+                field="adapters",
+                description=f"{one.release.adapter} is asked for twice{by}",
+                reason="ADAPTER_TWICE",
+                hint="name it once, with the weight you want; tags in the prompt and the members "
+                "of recipes count too",
+            )
+
+
+def _token_clashes(worn: Iterable[Worn]) -> Iterator[Violation]:
+    owners: dict[tuple[str, str], Worn] = {}
+    for one in worn:
+        for tokens in one.release.tokens:
+            key = (tokens.component, tokens.token)
+            owner = owners.setdefault(key, one)
+            if owner is not one:
+                yield Violation(
+                    field="adapters",
+                    description=f"{owner.release.adapter} and {one.release.adapter} both teach "
+                    f"{tokens.token!r}",
+                    reason="TOKEN_CLASH",
+                    hint="wear one of them in a request",
+                )

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The families that are served, and how a pipeline shows to which one it belongs.
+
+In: names of pipeline classes, or a loaded pipeline. Out: a family, or a refusal that names what
+was found. Reads no files.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tabard_server.engine_port.errors import BaseNotLoadable
+
+_SERVED = "sd1, sd2 and sdxl are served: text-to-image pipelines with all their text encoders"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineKind:
+    """One of diffusers' pipeline classes that can be a base.
+
+    Attributes:
+        pipeline: Its name in diffusers.
+        text_encoders: Component to class name, in the order in which their outputs are joined.
+    """
+
+    pipeline: str
+    text_encoders: Mapping[str, str]
+
+    @property
+    def tokenizers(self) -> tuple[str, ...]:
+        """Name of each text encoder's tokenizer, in the same order."""
+        return tuple(name.replace("text_encoder", "tokenizer") for name in self.text_encoders)
+
+
+KINDS: Mapping[str, PipelineKind] = {
+    kind.pipeline: kind
+    for kind in (
+        PipelineKind(
+            pipeline="StableDiffusionPipeline", text_encoders={"text_encoder": "CLIPTextModel"}
+        ),
+        PipelineKind(
+            pipeline="StableDiffusionXLPipeline",
+            text_encoders={
+                "text_encoder": "CLIPTextModel",
+                "text_encoder_2": "CLIPTextModelWithProjection",
+            },
+        ),
+    )
+}
+"""By the name that a `model_index.json` gives."""
+
+
+def kind_of(pipeline_class: str, *, source: str) -> PipelineKind:
+    """Return the kind of pipeline of that name.
+
+    Raises:
+        BaseNotLoadable: It is none that is served.
+    """
+    kind = KINDS.get(pipeline_class)
+    if kind is None:
+        raise BaseNotLoadable(
+            f"{source} holds a {pipeline_class}, which is not served",
+            hint=f"{_SERVED}; give a {' or a '.join(KINDS)}",
+        )
+    return kind
+
+
+def family_of(pipeline: Any, *, source: str) -> str:
+    """Return `sd1`, `sd2` or `sdxl`.
+
+    Raises:
+        BaseNotLoadable: The UNet wants more than text, or its parts do not belong together.
+    """
+    config = pipeline.unet.config
+    problem = _foreign_part(config, latent_channels=int(pipeline.vae.config.latent_channels))
+    if hasattr(pipeline, "text_encoder_2"):
+        family, width = "sdxl", _width(pipeline.text_encoder) + _width(pipeline.text_encoder_2)
+        if config.addition_embed_type != "text_time":
+            problem = problem or "its UNet takes no pooled text and sizes, as SDXL's does"
+    else:
+        family = "sd2" if config.use_linear_projection else "sd1"
+        width = _width(pipeline.text_encoder)
+        if config.addition_embed_type is not None:
+            problem = problem or f"its UNet wants {config.addition_embed_type} conditioning"
+    if config.cross_attention_dim != width:
+        problem = problem or (
+            f"its UNet reads text {config.cross_attention_dim} wide, its text encoders write "
+            f"{width}"
+        )
+    if problem:
+        raise BaseNotLoadable(f"the base {source!r} cannot be served: {problem}", hint=_SERVED)
+    return family
+
+
+def _foreign_part(config: Any, *, latent_channels: int) -> str:
+    """Say what a UNet wants that a text-to-image pipeline does not give; empty: nothing."""
+    if config.in_channels != latent_channels:
+        return (
+            f"its UNet takes {config.in_channels} channels and not {latent_channels}, as those "
+            "of inpainting, editing and upscaling models do"
+        )
+    if config.class_embed_type is not None or config.num_class_embeds is not None:
+        return "its UNet wants class labels, as those of upscalers do"
+    if config.time_cond_proj_dim is not None:
+        return "its UNet takes the guidance scale as an input, as distilled ones do"
+    if config.encoder_hid_dim_type is not None:
+        return f"its UNet projects {config.encoder_hid_dim_type} conditioning"
+    return ""
+
+
+def _width(text_encoder: Any) -> int:
+    return int(text_encoder.config.hidden_size)

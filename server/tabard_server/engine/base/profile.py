@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the registry needs to know of a base: its layers, widths and fingerprints.
+
+In: a loaded base in float32. Out: a `BaseProfile`, plain data without tensors, and the layers
+behind its names. Module names follow the classic checkpoints: text encoder layers carry
+`text_model.`, whatever the installed transformers calls them.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from tabard_registry import BaseProfile, ModuleShape
+from tabard_server.engine.base.loading import Base, load_base
+
+TEXT_PREFIX = "text_model."
+TEXT_PROJECTION = "text_projection"
+"""The one layer of a text encoder that never stood below `text_model.`"""
+
+
+def profile_of(base: str, *, config: str | None = None) -> BaseProfile:
+    """Load a base and return its profile; for checks without a server.
+
+    Raises:
+        BaseNotLoadable: The base cannot be loaded.
+    """
+    return read_profile(load_base(base, config=config))
+
+
+def read_profile(base: Base) -> BaseProfile:
+    """Return the profile of a base whose weights are still float32 on the CPU."""
+    return BaseProfile(
+        family=base.family,
+        fingerprints={name: _fingerprint(model) for name, model in sorted(base.models.items())},
+        modules={
+            component: {name: _shape(module) for name, module in named_layers(base, component)}
+            for component in base.adaptable
+        },
+        token_widths={
+            part.component: int(part.model.config.hidden_size) for part in base.text_parts
+        },
+        names=_names(base.source),
+        vectors={component: dict(_vectors(base, component)) for component in base.adaptable},
+    )
+
+
+def named_layers(base: Base, component: str) -> Iterator[tuple[str, nn.Module]]:
+    """Yield every linear and convolution of a component under its classic name."""
+    for name, module in base.models[component].named_modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            yield classic_name(name, component), module
+
+
+def _vectors(base: Base, component: str) -> Iterator[tuple[str, int]]:
+    """Yield the one-dimensional parameters: of norms all, of layers the biases."""
+    for name, module in base.models[component].named_modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.GroupNorm | nn.LayerNorm):
+            for own, parameter in module.named_parameters(recurse=False):
+                if parameter.ndim == 1:
+                    yield f"{classic_name(name, component)}.{own}", parameter.numel()
+
+
+def _names(source: str) -> tuple[str, ...]:
+    """Return the name of a hub id or a single file; a folder may be called anything."""
+    is_file = source.endswith((".safetensors", ".ckpt"))
+    is_hub_id = source.count("/") == 1 and not source.startswith((".", "/", "~"))
+    if is_file:
+        return (Path(source).name,)
+    return (source,) if is_hub_id and not Path(source).exists() else ()
+
+
+def classic_name(name: str, component: str) -> str:
+    """Return how the profile calls a module that the model calls `name`."""
+    if component == "unet" or name.startswith(TEXT_PREFIX) or name == TEXT_PROJECTION:
+        return name
+    return TEXT_PREFIX + name
+
+
+def _shape(module: nn.Module) -> ModuleShape:
+    if isinstance(module, nn.Conv2d):
+        kernel = (int(module.kernel_size[0]), int(module.kernel_size[1]))
+        return ModuleShape(
+            kind="conv2d", inputs=module.in_channels, outputs=module.out_channels, kernel=kernel
+        )
+    assert isinstance(module, nn.Linear)
+    return ModuleShape(kind="linear", inputs=module.in_features, outputs=module.out_features)
+
+
+def _fingerprint(model: Any) -> str:
+    """Hash names, shapes and float32 bytes, so that the file's dtype and layout do not matter."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        if not tensor.is_floating_point():
+            continue
+        plain = name.removeprefix(TEXT_PREFIX)
+        digest.update(f"{plain}:{list(tensor.shape)}\n".encode())
+        digest.update(tensor.float().contiguous().numpy().data)
+    return f"sha256:{digest.hexdigest()}"

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From settings to an engine that is ready: the device, the base, the plan, the slots."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+import torch
+
+from tabard_server.engine.base.loading import load_base
+from tabard_server.engine.engine import Engine
+from tabard_server.engine.memory_plan import free_bytes, plan_memory
+from tabard_server.engine_port.errors import (
+    BaseNotLoadable,
+)
+
+_DTYPES = {
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float32": torch.float32,
+    "float64": torch.float64,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """How to load an engine.
+
+    Attributes:
+        base: `demo`, a diffusers folder, a `.safetensors` file, or a hub id.
+        base_config: For a single file: folder or hub id with its configs and tokenizer.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, ….
+        dtype: `auto` (float16 on CUDA, float32 on CPU) or a torch dtype's name.
+        slot_rank_total: Rank rows of all slots together.
+        torch_threads: CPU threads of torch; None: torch's own choice.
+        is_compiled: Whether the UNet runs as a compiled graph.
+        can_merge: Whether there may be a merged copy of the base.
+        rows_per_step_max: Rows that may share a forward pass; memory is planned for so many.
+        memory_bytes_max: What may be used of the device; None: what it has.
+    """
+
+    base: str
+    base_config: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    slot_rank_total: int = 256
+    torch_threads: int | None = None
+    is_compiled: bool = False
+    can_merge: bool = True
+    rows_per_step_max: int = 8
+    memory_bytes_max: int | None = None
+
+
+_COMPILERS = ("g++", "c++", "clang++")
+
+
+def load_engine(settings: EngineSettings) -> Engine:
+    """Load the base and give it slots.
+
+    Raises:
+        BaseNotLoadable: The base cannot be loaded, or the device or dtype is not to be had.
+        MemoryTooSmall: What is asked for does not fit into the device's memory.
+    """
+    if settings.torch_threads is not None:
+        torch.set_num_threads(settings.torch_threads)
+    device = _device(settings.device)
+    dtype_name = settings.dtype
+    if dtype_name == "auto":
+        dtype_name = "float16" if device.type == "cuda" else "float32"
+    if dtype_name not in _DTYPES:
+        raise BaseNotLoadable(
+            f"no dtype is called {dtype_name!r}", hint=f"choose one of: auto, {', '.join(_DTYPES)}"
+        )
+    if settings.is_compiled and not any(map(shutil.which, _COMPILERS)):
+        raise BaseNotLoadable(
+            "a compiled base needs a C++ compiler, and none is here",
+            hint="install g++, or leave compiled out",
+        )
+    base = load_base(settings.base, config=settings.base_config)
+    dtype, most = _DTYPES[dtype_name], settings.memory_bytes_max
+    plan = plan_memory(
+        base,
+        dtype=dtype,
+        slot_rank_total=settings.slot_rank_total,
+        rows_per_step_max=settings.rows_per_step_max,
+        can_merge=settings.can_merge,
+        free_bytes=free_bytes(device, base=base) if most is None else most,
+    )
+    plan.require()
+    return Engine(
+        base,
+        plan=plan,
+        device=device,
+        dtype=dtype,
+        slot_rank_total=settings.slot_rank_total,
+        is_compiled=settings.is_compiled,
+        can_merge=settings.can_merge,
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BaseNotLoadable(
+            f"no device is called {name!r}", hint="try auto, cpu or cuda"
+        ) from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise BaseNotLoadable(
+            "CUDA is asked for, but no CUDA device is here", hint="try --device cpu"
+        )
+    return device

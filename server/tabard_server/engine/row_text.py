@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a row says to the UNet, spoken with its adapters: slots, a merged copy, placeholders.
+
+In: a row's spec and its slots. Out: its conditioning. Knows nothing of latents or batches.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from tabard_server.engine.base.loading import Base
+from tabard_server.engine.merged.merged_copy import MergedWeights
+from tabard_server.engine.slots.binding import bind_rows
+from tabard_server.engine.slots.slot_table import Slot
+from tabard_server.engine.slots.slotted_layers import Binding
+from tabard_server.engine.text.conditioning import Conditioner, Conditioning, Prompt, Wearing
+from tabard_server.engine_port.row_spec import RowSpec
+
+
+class Speaker:
+    """The text encoders of one base, and what they wear."""
+
+    def __init__(
+        self,
+        base: Base,
+        *,
+        bindings: Mapping[str, Binding],
+        merged: MergedWeights | None,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        """Take the text encoders, whose embeddings learn to read placeholders.
+
+        Args:
+            base: Its models are on the device.
+            bindings: Of the text encoders' layers, by component.
+            merged: The text encoders' merged copy, if there may be one. It is not the UNet's: text
+                is encoded as a row opens, while others may need that.
+            device: Where they lie.
+            dtype: Dtype of the models.
+        """
+        self._conditioner = Conditioner(base)
+        self._is_empty_zero = base.is_empty_zero
+        self._bindings, self._merged = bindings, merged
+        self._device, self._dtype = device, dtype
+
+    @property
+    def clip_skip_max(self) -> int:
+        """Most layers that a prompt may leave out."""
+        return self._conditioner.clip_skip_max
+
+    def speak(self, spec: RowSpec, *, slots: Sequence[Slot]) -> Conditioning:
+        """Encode the prompts of a row.
+
+        Args:
+            spec: The row.
+            slots: Those of its stack; none when it is only worn merged.
+
+        Raises:
+            PromptTooLong: A text does not fit.
+            RowNotPossible: A text is not written in its syntax, or too many layers are skipped.
+            AdapterMismatch, MergedTooLarge: The stack cannot be merged.
+        """
+        prompts = [Prompt(text=spec.prompt, clip_skip=spec.clip_skip)]
+        if spec.is_guided:
+            is_zero = self._is_empty_zero and not spec.negative_prompt
+            prompts.insert(0, Prompt(text=spec.negative_prompt, is_zero=is_zero))
+        placeholders: dict[str, dict[str, torch.Tensor]] = {}
+        for adapter, _ in spec.stack:
+            for tokens in adapter.tokens:
+                vectors = tokens.vectors.to(self._device)
+                placeholders.setdefault(tokens.component, {})[tokens.token] = vectors
+        return self._conditioner.encode(
+            prompts,
+            placeholders=placeholders,
+            wearing=self._copied(spec) if spec.is_merged_only else self._slotted(spec, slots=slots),
+            style=spec.style,
+        )
+
+    def _slotted(self, spec: RowSpec, *, slots: Sequence[Slot]) -> Wearing:
+        worn = [(slot, weight) for slot, (_, weight) in zip(slots, spec.stack, strict=True)]
+
+        @contextmanager
+        def wearing(component: str, sequences: int) -> Iterator[None]:
+            binding = self._bindings[component]
+            bind_rows(
+                binding,
+                stacks=[worn],
+                samples_per_row=sequences,
+                device=self._device,
+                dtype=self._dtype,
+            )
+            try:
+                yield
+            finally:
+                binding.clear()
+
+        return wearing
+
+    def _copied(self, spec: RowSpec) -> Wearing:
+        assert self._merged is not None, "such a row is refused before it speaks"
+        copy = self._merged
+        copy.merge(spec.stack)
+        return lambda component, _sequences: copy.wearing(component)
+
+
+def key_of(spec: RowSpec) -> tuple[Any, ...]:
+    """Return everything that shapes a row's conditioning."""
+    stack = tuple((adapter.digest, weight) for adapter, weight in spec.stack)
+    prompts = (spec.prompt, spec.negative_prompt, spec.is_guided, spec.style, spec.clip_skip)
+    return (*prompts, stack)

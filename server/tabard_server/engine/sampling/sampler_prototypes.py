@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Warm schedulers of every sampler that one base can be walked with.
+
+In: the base's scheduler config. Out: schedulers, one for each row and owned by it. Knows nothing
+of rows, latents or adapters.
+"""
+
+import copy
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import diffusers
+
+from tabard_server.engine.sampling.samplers import SAMPLERS, Sampler
+from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed
+
+ZERO_SNR = "rescale_betas_zero_snr"
+"""Config entry of a base that was trained down to pure noise; not every scheduler heeds it."""
+_NOISE_SEED = "noise_sampler_seed"
+
+
+class SamplerShelf:
+    """Prototypes of samplers; `take` gives a private copy.
+
+    Building a scheduler from its config can cost 100 ms; copying a built one costs less than 1 ms.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._obstacles: dict[str, str] = {}
+        self._prototypes: dict[str, Any] = {}
+        for name, sampler in SAMPLERS.items():
+            obstacle = _obstacle(sampler, config)
+            if obstacle:
+                self._obstacles[name] = obstacle
+            else:
+                self._prototypes[name] = _class_of(sampler).from_config(
+                    dict(config), **sampler.options
+                )
+        self._step_keys = {
+            name: frozenset(inspect.signature(prototype.step).parameters)
+            for name, prototype in self._prototypes.items()
+        }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Short names of the samplers that this base can be walked with."""
+        return tuple(self._prototypes)
+
+    def check(self, name: str) -> None:
+        """Refuse a sampler that this base cannot be walked with.
+
+        Raises:
+            SamplerNotServed: It cannot.
+        """
+        if name not in self._prototypes:
+            raise SamplerNotServed(
+                f"{name} cannot draw on this base: {self._obstacles[name]}",
+                hint=f"choose one of: {', '.join(self._prototypes)}",
+            )
+
+    def take(self, name: str, *, num_inference_steps: int, seed: int) -> Any:
+        """Return a scheduler of this name, ready for so many steps, owned by the caller.
+
+        Args:
+            name: Short name.
+            num_inference_steps: Steps.
+            seed: Seed of a sampler that draws its noise by itself.
+
+        Raises:
+            SamplerNotServed: This base cannot be walked that way.
+            RowNotPossible: The sampler cannot take that many steps.
+        """
+        self.check(name)
+        scheduler = copy.deepcopy(self._prototypes[name])
+        if hasattr(scheduler, _NOISE_SEED):
+            scheduler.noise_sampler_seed = seed
+        try:
+            scheduler.set_timesteps(num_inference_steps, device="cpu")
+        except (ValueError, IndexError) as error:
+            raise RowNotPossible(
+                f"{name} cannot take {num_inference_steps} steps: {str(error).splitlines()[0]}",
+                reason="STEPS_NOT_POSSIBLE",
+                hint="use another number of steps, or another sampler",
+            ) from error
+        return scheduler
+
+    def step_options(self, name: str, *, generator: Any) -> dict[str, Any]:
+        """Return the keyword arguments this scheduler's `step` wants, as diffusers passes them."""
+        keys = self._step_keys[name]
+        options: dict[str, Any] = {}
+        if "eta" in keys:
+            options["eta"] = 0.0
+        if "generator" in keys:
+            options["generator"] = generator
+        return options
+
+
+def _obstacle(sampler: Sampler, config: Mapping[str, Any]) -> str:
+    """Say why a base of this config cannot be walked with a sampler; empty: it can."""
+    kind = _class_of(sampler)
+    if not issubclass(kind, diffusers.SchedulerMixin):
+        # diffusers puts a dummy in the place of what needs a library that is not there.
+        return "it needs the torchsde library, which is not installed"
+    keys = inspect.signature(kind.__init__).parameters
+    if config.get(ZERO_SNR) and ZERO_SNR not in keys:
+        return "the base was trained with zero terminal SNR, which this sampler does not heed"
+    return ""
+
+
+def _class_of(sampler: Sampler) -> Any:
+    return getattr(diffusers, sampler.scheduler)

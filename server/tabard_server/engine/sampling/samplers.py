@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samplers by their short names, in whatever spelling people write them.
+
+In: a name. Out: which of diffusers' schedulers walks that way, or a refusal that says what to
+take instead. Imports no scheduler; `shelf.py` builds them.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tabard_server.engine_port.errors import SamplerNotServed, UnknownSampler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampler:
+    """One way to walk from noise to image.
+
+    Attributes:
+        name: Short name, the one we answer with.
+        title: The name A1111 shows, written into image metadata.
+        scheduler: Class name within diffusers.
+        options: Config entries that differ from the base's.
+    """
+
+    name: str
+    title: str
+    scheduler: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+_KARRAS = {"use_karras_sigmas": True}
+_SDE = {"algorithm_type": "sde-dpmsolver++"}
+_MULTISTEP = "DPMSolverMultistepScheduler"
+# name, title, scheduler, options; a title is unique however it is spelled.
+_ROWS: tuple[tuple[str, str, str, Mapping[str, Any]], ...] = (
+    ("ddim", "DDIM", "DDIMScheduler", {}),
+    ("pndm", "PLMS", "PNDMScheduler", {}),
+    ("euler", "Euler", "EulerDiscreteScheduler", {}),
+    ("euler_karras", "Euler Karras", "EulerDiscreteScheduler", _KARRAS),
+    ("euler_a", "Euler a", "EulerAncestralDiscreteScheduler", {}),
+    ("heun", "Heun", "HeunDiscreteScheduler", {}),
+    ("heun_karras", "Heun Karras", "HeunDiscreteScheduler", _KARRAS),
+    ("lms", "LMS", "LMSDiscreteScheduler", {}),
+    ("lms_karras", "LMS Karras", "LMSDiscreteScheduler", _KARRAS),
+    ("dpm2", "DPM2", "KDPM2DiscreteScheduler", {}),
+    ("dpm2_karras", "DPM2 Karras", "KDPM2DiscreteScheduler", _KARRAS),
+    ("dpm2_a", "DPM2 a", "KDPM2AncestralDiscreteScheduler", {}),
+    ("dpm2_a_karras", "DPM2 a Karras", "KDPM2AncestralDiscreteScheduler", _KARRAS),
+    ("dpmpp_2m", "DPM++ 2M", _MULTISTEP, {}),
+    ("dpmpp_2m_karras", "DPM++ 2M Karras", _MULTISTEP, _KARRAS),
+    ("dpmpp_2m_sde", "DPM++ 2M SDE", _MULTISTEP, _SDE),
+    ("dpmpp_2m_sde_karras", "DPM++ 2M SDE Karras", _MULTISTEP, {**_SDE, **_KARRAS}),
+    ("dpmpp_sde", "DPM++ SDE", "DPMSolverSDEScheduler", {}),
+    ("dpmpp_sde_karras", "DPM++ SDE Karras", "DPMSolverSDEScheduler", _KARRAS),
+    ("unipc", "UniPC", "UniPCMultistepScheduler", {}),
+    ("lcm", "LCM", "LCMScheduler", {}),
+)
+
+SAMPLERS: Mapping[str, Sampler] = {
+    name: Sampler(name=name, title=title, scheduler=scheduler, options=options)
+    for name, title, scheduler, options in _ROWS
+}
+
+_ALIASES = {
+    "plms": "pndm",
+    "eulera": "euler_a",
+    "eulerancestral": "euler_a",
+    "dpm2ancestral": "dpm2_a",
+    "kdpm2": "dpm2",
+    "kdpm2a": "dpm2_a",
+    "kdpm2ancestral": "dpm2_a",
+    **{re.sub(r"[^a-z0-9]", "", name): name for name in SAMPLERS},
+}
+# Known to A1111's users; none of diffusers' schedulers walks that way one step at a time.
+_NOT_SERVED = {
+    "dpmfast": "dpmpp_2m",
+    "dpmadaptive": "dpmpp_2m_karras",
+    "dpmpp2sa": "euler_a",
+    "dpmpp2sakarras": "dpm2_a_karras",
+    "dpmpp2msdeheun": "dpmpp_2m_sde",
+    "dpmpp2msdeheunkarras": "dpmpp_2m_sde_karras",
+    "dpmpp3msde": "dpmpp_2m_sde",
+    "dpmpp3msdekarras": "dpmpp_2m_sde_karras",
+    "dpmpp3msdeexponential": "dpmpp_2m_sde_karras",
+    "dpmpp2msdeexponential": "dpmpp_2m_sde_karras",
+    "dpmpp2mexponential": "dpmpp_2m_karras",
+    "restart": "heun_karras",
+    "ddimcfgpp": "ddim",
+    "flowmatcheuler": "euler",
+    "repaint": "ddim",
+    "scm": "lcm",
+}
+
+
+def resolve_sampler(name: str) -> str:
+    """Return the short name for a sampler as people write it.
+
+    Case, spaces, underscores and the pluses of A1111's spellings do not matter:
+    `DPM++ 2M Karras`, `dpmpp_2m_karras` and `dpmpp-2m-karras` are one.
+
+    Raises:
+        SamplerNotServed: It is known, but cannot run one step of one row at a time.
+        UnknownSampler: No sampler goes by that name.
+    """
+    plain = re.sub(r"[^a-z0-9]", "", name.lower().replace("++", "pp"))
+    for key in (plain, re.sub(r"^dpm(?=2m|3m|2s|sde)", "dpmpp", plain)):
+        if key in _ALIASES:
+            return _ALIASES[key]
+        if key in _NOT_SERVED:
+            raise SamplerNotServed(
+                f"the sampler {name!r} cannot run one step of one image at a time",
+                hint=f"take {_NOT_SERVED[key]}, the nearest that can",
+            )
+    known = ", ".join(SAMPLERS)
+    raise UnknownSampler(f"no sampler is called {name!r}", hint=f"choose one of: {known}")

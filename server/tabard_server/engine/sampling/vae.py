@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between pixels and latents: the VAE of a base, in the precision that it needs.
+
+In: latents, or pixels in [-1, 1]. Out: the other. Knows nothing of rows or samplers.
+"""
+
+from typing import Any
+
+import torch
+from diffusers.utils.torch_utils import randn_tensor
+
+from tabard_server.engine.base.loading import Base
+from tabard_server.engine.sampling.readback import Developing
+
+
+class LatentSpace:
+    """The VAE of one base on its device.
+
+    Attributes:
+        device: Where latents lie.
+        dtype: Dtype of latents; the VAE itself may be wider.
+    """
+
+    def __init__(self, base: Base, *, device: torch.device, dtype: torch.dtype) -> None:
+        """Move the VAE to the device.
+
+        SDXL's overflows in half precision, so that its config asks for float32; the config of
+        older families asks too, by default only, and diffusers does not obey it there.
+        """
+        self._vae: Any = base.vae
+        self._factor = base.latent_factor
+        self._scale = float(base.vae.config.scaling_factor)
+        wants_float32 = base.family == "sdxl" and base.vae.config.get("force_upcast", False)
+        self._vae_dtype = torch.float32 if dtype == torch.float16 and wants_float32 else dtype
+        torch.nn.Module.to(self._vae, device=device, dtype=self._vae_dtype)
+        self._vae.to(memory_format=torch.channels_last)
+        self.device, self.dtype = device, dtype
+
+    def shape(self, *, width: int, height: int) -> tuple[int, int, int, int]:
+        """Return the shape of one row's latents."""
+        channels = int(self._vae.config.latent_channels)
+        return (1, channels, height // self._factor, width // self._factor)
+
+    def decode(self, latents: torch.Tensor) -> Developing:
+        """Begin to develop the picture of one row's latents."""
+        return Developing(self._decode(latents)[0], is_finite=torch.isfinite(latents).all())
+
+    def decode_small(self, latents: torch.Tensor) -> Developing:
+        """Begin to develop a picture at latent resolution."""
+        image = self._decode(latents)
+        return Developing(torch.nn.functional.avg_pool2d(image, self._factor)[0])
+
+    def encode(self, pixels: torch.Tensor, *, generator: torch.Generator) -> torch.Tensor:
+        """Draw latents `[1, channels, h, w]` of pixels `[1, 3, height, width]` in [-1, 1]."""
+        posterior = self._vae.encode(pixels.to(self.device, self._vae_dtype)).latent_dist
+        drawn: torch.Tensor = posterior.sample(generator).to(self.dtype)
+        if (spread := self._spread(drawn)) is not None:
+            mean, deviation = spread
+            return (drawn - mean) * self._scale / deviation
+        return drawn * self._scale
+
+    def pass_over(self, generator: torch.Generator, *, width: int, height: int) -> None:
+        """Draw what `encode` would draw, for a picture that is not looked at."""
+        shape = self.shape(width=width, height=height)
+        randn_tensor(shape, generator=generator, device=self.device, dtype=self._vae_dtype)
+
+    def _decode(self, latents: torch.Tensor) -> torch.Tensor:
+        latents = latents.to(self._vae_dtype)
+        if (spread := self._spread(latents)) is not None:
+            mean, deviation = spread
+            plain = latents * deviation / self._scale + mean
+        else:
+            plain = latents / self._scale
+        return self._vae.decode(plain, return_dict=False)[0]  # type: ignore[no-any-return]
+
+    def _spread(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Return mean and deviation of latents, for a VAE that was trained to whiten them."""
+        config = self._vae.config
+        mean, deviation = config.get("latents_mean"), config.get("latents_std")
+        if mean is None or deviation is None:
+            return None
+        shape = (1, len(mean), 1, 1)
+        return (
+            torch.tensor(mean, dtype=like.dtype, device=like.device).view(shape),
+            torch.tensor(deviation, dtype=like.dtype, device=like.device).view(shape),
+        )

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From each row's stack of slots to the few small tensors that a batch gathers by.
+
+In: per row, slots and weights in the order of its stack. Out: a bound `Binding`; a batch that was
+bound a moment ago is bound again as it was. The rank axis is padded with the zero row to a fixed
+bucket, and so is that of magnitudes: shapes are few.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, wide
+from tabard_server.engine.slots.slot_table import Slot
+from tabard_server.engine.slots.slotted_layers import KEPT_BATCHES, Binding, Scaling, Worn
+
+Stack = Sequence[tuple[Slot, float]]
+"""What one row wears, in order."""
+
+RANK_BUCKETS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
+COMPILED_RANK_BUCKETS = (16, 64, 256, 1024)
+"""Fewer sizes for a compiled model, of which each is a graph."""
+MAGNITUDE_BUCKETS = (1, 2, 4, 8)
+GATHERED_BYTES_MAX = 512 << 20
+"""Gathered factors that a component keeps for batches that step again."""
+
+
+def bucket(count: int, *, buckets: Sequence[int] = RANK_BUCKETS) -> int:
+    """Return the smallest bucket that holds so many."""
+    return next((size for size in buckets if count <= size), count)
+
+
+def bind_rows(
+    binding: Binding,
+    *,
+    stacks: Sequence[Stack],
+    samples_per_row: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    is_everywhere: bool = False,
+    rank_buckets: Sequence[int] = RANK_BUCKETS,
+    gathered_bytes_max: int = GATHERED_BYTES_MAX,
+) -> None:
+    """Bind rows to what they wear until the binding is cleared.
+
+    Rows must keep their slots leased from one pass to the next; what a slot holds is told by its
+    adapter's digest.
+
+    Args:
+        binding: The component's binding.
+        stacks: What each row wears.
+        samples_per_row: Adjacent samples that share a row's adapters.
+        device: Where the tables lie.
+        dtype: Dtype of the model.
+        is_everywhere: Let every layer gather, whichever the adapters change: for a compiled model,
+            to which a swap is then no new graph.
+        rank_buckets: Sizes that the rank axis is padded to.
+        gathered_bytes_max: What may be kept for batches that step again.
+    """
+    key = (_key(stacks), samples_per_row, is_everywhere)
+    if key in binding.kept:
+        binding.wear(binding.kept[key], key=key)
+        return
+    active = frozenset[int]().union(*(slot.active for stack in stacks for slot, _ in stack))
+    if not active:
+        binding.clear()
+        return
+    ranks = [[rank for slot, _ in stack for rank in slot.ranks] for stack in stacks]
+    weights = [[weight for slot, weight in stack for _ in slot.ranks] for stack in stacks]
+    size = bucket(max(map(len, ranks)), buckets=rank_buckets)
+    worn = Worn(
+        index=_send(torch.tensor([_padded(row, size) for row in ranks]), device),
+        weight=_send(
+            torch.tensor([_padded(row, size) for row in weights], dtype=dtype).unsqueeze(2), device
+        ),
+        samples_per_row=samples_per_row,
+        active=None if is_everywhere else active,
+        scaling=_scaling(
+            stacks, ranks=size, device=device, dtype=dtype, is_everywhere=is_everywhere
+        ),
+        room_bytes=gathered_bytes_max // KEPT_BATCHES,
+    )
+    binding.wear(worn, key=key)
+
+
+def _key(stacks: Sequence[Stack]) -> tuple[object, ...]:
+    """Say what rows wear and where it lies."""
+    return tuple(
+        tuple((slot.adapter.digest, slot.ranks, slot.magnitudes, weight) for slot, weight in stack)
+        for stack in stacks
+    )
+
+
+def _scaling(
+    stacks: Sequence[Stack],
+    *,
+    ranks: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    is_everywhere: bool,
+) -> Scaling | None:
+    worn = [[(slot, weight) for slot, weight in stack if slot.magnitudes] for stack in stacks]
+    size = max(map(len, worn))
+    if size == 0:
+        return None
+    size = bucket(size, buckets=MAGNITUDE_BUCKETS)
+    index = [
+        _padded([r for slot, _ in row for r in slot.magnitudes], MAGNITUDE_ROWS * size)
+        for row in worn
+    ]
+    weight = [_padded([weight for _, weight in row], size) for row in worn]
+    share = torch.zeros(len(stacks), ranks, size, dtype=dtype)
+    for row, stack in enumerate(stacks):
+        _share_out(share[row], stack)
+    scaled = {
+        axis: frozenset[int]().union(*(slot.scaled[axis] for row in worn for slot, _ in row))
+        for axis in ("inputs", "outputs")
+    }
+    return Scaling(
+        index=_send(torch.tensor(index).view(-1), device),
+        weight=_send(torch.tensor(weight, dtype=wide(dtype)).unsqueeze(2), device),
+        share=_send(share, device),
+        outputs=None if is_everywhere and scaled["outputs"] else scaled["outputs"],
+        inputs=None if is_everywhere and scaled["inputs"] else scaled["inputs"],
+    )
+
+
+def _share_out(share: torch.Tensor, stack: Stack) -> None:
+    """Point every rank row at the first magnitude worn with it or after it."""
+    magnitude = rank = 0
+    count = sum(bool(slot.magnitudes) for slot, _ in stack)
+    for slot, _ in stack:
+        if magnitude < count:
+            share[rank : rank + len(slot.ranks), magnitude] = 1
+        rank += len(slot.ranks)
+        magnitude += bool(slot.magnitudes)
+
+
+def _padded(values: Sequence[float], size: int) -> list[float]:
+    return [*values, *[0] * (size - len(values))]
+
+
+def _send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

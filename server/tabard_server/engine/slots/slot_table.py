@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Slots: where adapters lie on the device, ready for any row of any batch.
+
+Every slotted layer has tables of P rank rows. A slot is a set of rank rows, the same in every
+layer, that holds one adapter; so memory follows rank, a stack of adapters is the concatenation of
+its slots, and a swap is one copy to the device and one within it. Free rank rows are zero in every
+layer. In: host adapters. Out: leased slots. One thread. Knows nothing of rows, text or samplers.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tabard_server.adapters.eviction import Keeping
+from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, HostAdapter, LayerKey, PackedLayer
+from tabard_server.engine.slots.filling import empty_layers, fill_layers
+from tabard_server.engine.slots.magnitudes import Yardstick
+from tabard_server.engine.slots.slotted_layers import SlottedLayer
+from tabard_server.engine_port.errors import AdapterMismatch, SlotsExhausted
+
+_SCALED_STACK = 8
+"""Adapters with magnitudes in one stack for which there is room beside all factors."""
+
+_TRIP_ROWS = 16
+"""Rank rows that are copied in the time that filling a slot takes beside that."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Slot:
+    """One adapter on the device.
+
+    Attributes:
+        adapter: What lies here.
+        ranks: Rank rows of its factors in every table, ascending.
+        magnitudes: Rank rows of its magnitudes, or none.
+        active: `id()`s of the layers it changes.
+        scaled: By axis, `id()`s of the layers it scales.
+        leases: Rows that wear it now.
+    """
+
+    adapter: HostAdapter
+    ranks: tuple[int, ...]
+    magnitudes: tuple[int, ...]
+    active: frozenset[int]
+    scaled: Mapping[str, frozenset[int]]
+    leases: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotUse:
+    """What one slot holds, for operators."""
+
+    digest: str
+    bytes: int
+    leases: int
+
+
+def table_rows(rank_total: int) -> int:
+    """Return how many rows tables have, so that factors of this rank in all always fit.
+
+    The zero row comes first; magnitudes have room of their own, so that a stack which was admitted
+    by its ranks never waits for slots that cannot be.
+    """
+    return 1 + rank_total + _SCALED_STACK * MAGNITUDE_ROWS
+
+
+class SlotTable:
+    """All slots of one engine."""
+
+    def __init__(self, layers: Mapping[LayerKey, SlottedLayer], *, rank_rows: int) -> None:
+        """Take the slotted layers of the base; each table has `rank_rows` rows, row 0 zero."""
+        self._layers = layers
+        self._free = list(range(1, rank_rows))
+        self._slots: dict[str, Slot] = {}
+        self._keeping: Keeping[str] = Keeping(trip_size=_TRIP_ROWS)
+        self._yardstick = Yardstick()
+        self.capacity = rank_rows - 1
+        self.loads = 0
+        self.hits = 0
+
+    def can_hold(self, adapters: Sequence[HostAdapter]) -> bool:
+        """Say whether these adapters fit now, evicting what nobody wears."""
+        wanted = {adapter.digest: adapter for adapter in adapters}
+        missing = sum(a.rank_rows for digest, a in wanted.items() if digest not in self._slots)
+        idle = sum(
+            slot.adapter.rank_rows
+            for digest, slot in self._slots.items()
+            if slot.leases == 0 and digest not in wanted
+        )
+        return missing <= len(self._free) + idle
+
+    def acquire(self, adapters: Sequence[HostAdapter]) -> list[Slot]:
+        """Lease a slot for each adapter, filling those that are not resident.
+
+        Raises:
+            AdapterMismatch: An adapter names a layer or width this base lacks, or scales one
+                that has no length.
+            SlotsExhausted: They do not fit beside what is worn now.
+        """
+        for adapter in adapters:
+            self._check(adapter)
+        if not self.can_hold(adapters):
+            total = sum(adapter.rank_rows for adapter in adapters)
+            raise SlotsExhausted(
+                f"the stack needs {total} rank rows; {self.capacity} exist and too few are free",
+                hint="wear fewer or smaller adapters, or serve with more slot ranks",
+            )
+        kept = frozenset(adapter.digest for adapter in adapters)
+        leased: list[Slot] = []
+        try:
+            for adapter in adapters:
+                leased.append(self._lease(adapter, kept=kept))
+        finally:
+            if len(leased) < len(adapters):
+                for slot in leased:
+                    self.release(slot)
+        return leased
+
+    def release(self, slot: Slot) -> None:
+        """Give one lease back; the adapter stays until its ranks are needed."""
+        assert slot.leases > 0, "a slot was released more often than acquired"
+        slot.leases -= 1
+
+    @contextmanager
+    def held(self, adapters: Sequence[HostAdapter]) -> Iterator[list[Slot]]:
+        """Acquire for the length of a `with` block."""
+        slots = self.acquire(adapters)
+        try:
+            yield slots
+        finally:
+            for slot in slots:
+                self.release(slot)
+
+    def evict_idle(self) -> int:
+        """Empty every slot that nobody wears; return how many."""
+        idle = [digest for digest, slot in self._slots.items() if slot.leases == 0]
+        for digest in idle:
+            self._evict(digest)
+        return len(idle)
+
+    def residents(self) -> list[SlotUse]:
+        """Return what lies in the slots, first to be evicted first."""
+        slots = (self._slots[digest] for digest in self._keeping.in_order())
+        return [
+            SlotUse(
+                digest=slot.adapter.digest, bytes=slot.adapter.resident_bytes, leases=slot.leases
+            )
+            for slot in slots
+        ]
+
+    def _check(self, adapter: HostAdapter) -> None:
+        if adapter.rank_rows > self.capacity:
+            raise SlotsExhausted(
+                f"{adapter.digest} has rank {adapter.rank_rows}; all slots have {self.capacity}",
+                hint="serve with more slot ranks",
+            )
+        for key, packed in adapter.layers.items():
+            layer = self._layers.get(key)
+            if layer is None:
+                raise AdapterMismatch(
+                    f"{adapter.digest} changes {key[0]}:{key[1]}, which this base does not have",
+                    hint="the release was checked against another base; publish it for this one",
+                )
+            if not _fits(packed, layer=layer):
+                widths = (packed.down.shape[1], packed.up.shape[1])
+                raise AdapterMismatch(
+                    f"{adapter.digest} has widths {widths} for {key[0]}:{key[1]}, which differ",
+                    hint="the release was checked against another base; publish it for this one",
+                )
+
+    def _lease(self, adapter: HostAdapter, *, kept: frozenset[str]) -> Slot:
+        slot = self._slots.get(adapter.digest)
+        if slot is None:
+            slot = self._fill(adapter, kept=kept)
+            self.loads += 1
+        else:
+            self._keeping.use(adapter.digest)
+            self.hits += 1
+        slot.leases += 1
+        return slot
+
+    def _fill(self, adapter: HostAdapter, *, kept: frozenset[str]) -> Slot:
+        self._make_room(adapter.rank_rows, kept=kept)
+        rows = self._take_free(adapter.rank_rows)
+        worn = {key: self._layers[key] for key in adapter.layers}
+        slot = Slot(
+            adapter=adapter,
+            ranks=rows[: adapter.rank],
+            magnitudes=rows[adapter.rank :],
+            active=frozenset(map(id, worn.values())),
+            scaled={
+                axis: frozenset(
+                    id(worn[key])
+                    for key, packed in adapter.layers.items()
+                    if packed.magnitude_axis == axis
+                )
+                for axis in ("inputs", "outputs")
+            },
+        )
+        self._slots[adapter.digest] = slot
+        self._keeping.add(adapter.digest, size=adapter.rank_rows)
+        if not fill_layers(
+            adapter,
+            layers=worn,
+            ranks=slot.ranks,
+            magnitudes=slot.magnitudes,
+            yardstick=self._yardstick,
+        ):
+            self._evict(adapter.digest)
+            raise AdapterMismatch(
+                f"{adapter.digest} scales a part of this base that is zero, or is not finite",
+                hint="wear it on the base it was trained on",
+            )
+        return slot
+
+    def _take_free(self, count: int) -> tuple[int, ...]:
+        """Take free rank rows, side by side if there are such: then a fill is plain copies."""
+        if count == 0:
+            return ()
+        free = self._free
+        runs = (i for i in range(len(free) - count + 1) if free[i + count - 1] - free[i] < count)
+        first = next(runs, 0)
+        self._free = free[:first] + free[first + count :]
+        return tuple(free[first : first + count])
+
+    def _make_room(self, rank_rows: int, *, kept: frozenset[str]) -> None:
+        held = kept | {digest for digest, slot in self._slots.items() if slot.leases}
+        victims = self._keeping.victims(excess=rank_rows - len(self._free), held=held)
+        assert victims is not None, "`can_hold` said that there is room"
+        for digest in victims:
+            self._evict(digest)
+
+    def _evict(self, digest: str) -> None:
+        slot = self._slots.pop(digest)
+        self._keeping.evict(digest)
+        rows = (*slot.ranks, *slot.magnitudes)
+        empty_layers([self._layers[key] for key in slot.adapter.layers], rows=rows)
+        self._free = sorted([*self._free, *rows])
+
+
+def _fits(packed: PackedLayer, *, layer: SlottedLayer) -> bool:
+    outputs, inputs = layer.weight.shape[:2]
+    width = {"inputs": inputs, "outputs": outputs}.get(packed.magnitude_axis, 0)
+    found = 0 if packed.magnitude is None else packed.magnitude.numel()
+    return (packed.down.shape[1], packed.up.shape[1], found) == (
+        layer.slot_down.shape[1],
+        layer.slot_up.shape[1],
+        width,
+    )

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Base layers that can wear another adapter in every row of a batch.
+
+A layer keeps its base weight untouched and gains two tables of rank rows, `down [P, in * kernel]`
+and `up [P, out]`. A `Binding`, shared by all layers of one component, says which rank rows each row
+of the batch gathers, and with which weight. Row 0 of every table is zero and pads short rows.
+Knows nothing of adapters, slots or samplers.
+"""
+
+from collections import OrderedDict
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from tabard_server.engine.slots.magnitudes import excesses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """Which magnitudes each row of the next forward pass wears.
+
+    Attributes:
+        index: Rank rows that hold them, `[rows * 3 * K]`, int64, on the device; row 0: none.
+        weight: Weights of their adapters, `[rows, K, 1]`, in at least float32.
+        share: One where a rank row is scaled by a magnitude and those after it, `[rows, R, K]`.
+        outputs: `id()`s of the layers whose outputs any of them scales; None: of all.
+        inputs: `id()`s of the layers whose inputs any of them scales; None: of all.
+    """
+
+    index: torch.Tensor
+    weight: torch.Tensor
+    share: torch.Tensor
+    outputs: AbstractSet[int] | None
+    inputs: AbstractSet[int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gathered:
+    """What the rows of a batch wear in one layer.
+
+    Attributes:
+        down: `[rows, R, in * kernel]`.
+        up: `[rows, R, out]`, weights and magnitudes folded in.
+        inputs: How far beyond 1 each row scales its inputs, `[rows, in]`; None: not at all.
+        outputs: How far beyond 1 each row scales its base outputs, `[rows, out]`; None: likewise.
+    """
+
+    down: torch.Tensor
+    up: torch.Tensor
+    inputs: torch.Tensor | None = None
+    outputs: torch.Tensor | None = None
+
+    @property
+    def is_scaled(self) -> bool:
+        """Say whether a magnitude changes the base product itself."""
+        return self.inputs is not None or self.outputs is not None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Worn:
+    """Which rank rows each row of a batch gathers, and what layers have gathered already.
+
+    A batch that steps again finds its factors where it left them; a compiled model gathers anew,
+    for its graph holds no memory of another pass.
+
+    Attributes:
+        index: Rank rows, shape `[rows, R]`, int64, on the device.
+        weight: Their weights, shape `[rows, R, 1]`, model dtype.
+        samples_per_row: Adjacent samples that share a row's adapters (2 with guidance).
+        active: `id()`s of the layers that any adapter of the batch changes; None: all.
+        scaling: Magnitudes; None when no row wears any.
+        room_bytes: What may be kept of gathered factors; layers that come late do without.
+        gathered: By `id()` of the layer.
+    """
+
+    index: torch.Tensor
+    weight: torch.Tensor
+    samples_per_row: int
+    active: AbstractSet[int] | None
+    scaling: Scaling | None = None
+    room_bytes: int = 0
+    gathered: dict[int, _Gathered] = field(default_factory=dict)
+
+
+KEPT_BATCHES = 3
+"""Batches that take turns and find what they gathered: two of one size, and one of another."""
+
+
+class Binding:
+    """What the layers of one component wear in the next forward pass.
+
+    Attributes:
+        worn: None: the bare base.
+        kept: What was worn lately, by a key that says of whom; the last one last.
+    """
+
+    __slots__ = ("kept", "worn")
+
+    def __init__(self) -> None:
+        self.worn: Worn | None = None
+        self.kept: OrderedDict[object, Worn] = OrderedDict()
+
+    def wear(self, worn: Worn, *, key: object) -> None:
+        """Wear these rank rows in every forward pass until `clear`."""
+        self.worn = self.kept[key] = worn
+        self.kept.move_to_end(key)
+        while len(self.kept) > KEPT_BATCHES:
+            self.kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Go back to the bare base."""
+        self.worn = None
+
+
+class SlottedLinear(nn.Linear):
+    """A linear layer whose rows may each wear their own low-rank delta and magnitude."""
+
+    slot_down: torch.Tensor
+    slot_up: torch.Tensor
+    slot_binding: Binding
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Return `x W^T + b` plus each row's delta; shape `[batch, …, in] -> [batch, …, out]`."""
+        worn = _worn_by(self)
+        if worn is None:
+            return functional.linear(input, self.weight, self.bias)
+        x = input.reshape(worn.down.shape[0], -1, input.shape[-1])
+        if worn.is_scaled:
+            base = _scaled(functional.linear(_scaled(x, worn.inputs), self.weight), worn.outputs)
+            base = base if self.bias is None else base + self.bias
+        else:
+            base = functional.linear(x, self.weight, self.bias)
+        hidden = torch.bmm(x, worn.down.transpose(1, 2))
+        return torch.baddbmm(base, hidden, worn.up).view(*input.shape[:-1], -1)
+
+
+class SlottedConv2d(nn.Conv2d):
+    """A convolution whose rows may each wear their own low-rank delta and magnitude."""
+
+    slot_down: torch.Tensor
+    slot_up: torch.Tensor
+    slot_binding: Binding
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Return the convolution plus each row's delta; `[batch, in, h, w]` to `[…, out, h', w']`.
+
+        The up factor is a 1x1 convolution: one product per row over all its pixels.
+        """
+        worn = _worn_by(self)
+        if worn is None:
+            return super().forward(input)
+        if worn.is_scaled:
+            x = _scaled_channels(input, worn.inputs)
+            output = _scaled_channels(self._conv_forward(x, self.weight, None), worn.outputs)
+            output = output if self.bias is None else output + self.bias.view(-1, 1, 1)
+        else:
+            output = self._conv_forward(input, self.weight, self.bias)
+        rows = worn.up.shape[0]
+        base, hidden = _pixels(output, rows=rows), self._down(input, worn.down)
+        batch, outputs, height, width = output.shape
+        changed = torch.baddbmm(base, hidden, worn.up).view(batch, height, width, outputs)
+        return changed.permute(0, 3, 1, 2)
+
+    def _down(self, input: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
+        """Apply each row's down factor: `[batch, in, h, w]` to `[rows, samples * h' * w', R]`.
+
+        A row is a group of one grouped convolution; without a kernel it is one product.
+        """
+        rows, ranks, _ = down.shape
+        if self.kernel_size == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0):
+            return torch.bmm(_pixels(input, rows=rows), down.transpose(1, 2))
+        batch, channels, height, width = input.shape
+        samples = batch // rows
+        by_group = input.reshape(rows, samples, channels, height, width).transpose(0, 1)
+        hidden = functional.conv2d(
+            by_group.reshape(samples, rows * channels, height, width),
+            down.view(rows * ranks, channels, *self.kernel_size),
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=rows,
+        )
+        by_row = hidden.view(samples, rows, ranks, -1).permute(1, 0, 3, 2)
+        return by_row.reshape(rows, -1, ranks)
+
+
+SlottedLayer = SlottedLinear | SlottedConv2d
+
+
+def is_slottable(module: nn.Module) -> bool:
+    """Say whether this layer can be given slots: linear, or an ungrouped convolution."""
+    if isinstance(module, nn.Linear):
+        return True
+    return isinstance(module, nn.Conv2d) and module.groups == 1 and module.padding_mode == "zeros"
+
+
+def add_slots(module: nn.Module, *, binding: Binding, rank_rows: int) -> SlottedLayer:
+    """Turn a base layer into a slotted one, in place, without touching its weights.
+
+    The tables are non-persistent buffers: `state_dict` keys stay as they were.
+
+    Args:
+        module: A layer for which `is_slottable` holds.
+        binding: The binding of the layer's component.
+        rank_rows: Rows of the tables, the zero row included.
+    """
+    weight = module.weight
+    assert isinstance(weight, torch.Tensor)
+    outputs, inputs = int(weight.shape[0]), weight[0].numel()
+    module.__class__ = SlottedLinear if isinstance(module, nn.Linear) else SlottedConv2d
+    assert isinstance(module, SlottedLinear | SlottedConv2d)
+    module.register_buffer("slot_down", weight.new_zeros(rank_rows, inputs), persistent=False)
+    module.register_buffer("slot_up", weight.new_zeros(rank_rows, outputs), persistent=False)
+    module.slot_binding = binding
+    return module
+
+
+def _worn_by(layer: SlottedLayer) -> _Gathered | None:
+    """Return what the rows of this pass wear in a layer; None when that is nothing."""
+    worn = layer.slot_binding.worn
+    if worn is None or not _is_among(layer, worn.active):
+        return None
+    if torch.compiler.is_compiling():
+        return _gather(layer, worn)
+    found = worn.gathered.get(id(layer))
+    if found is None:
+        found = _gather(layer, worn)
+        size_bytes = found.down.nbytes + found.up.nbytes
+        if size_bytes <= worn.room_bytes:
+            worn.room_bytes -= size_bytes
+            worn.gathered[id(layer)] = found
+    return found
+
+
+def _is_among(layer: SlottedLayer, layers: AbstractSet[int] | None) -> bool:
+    return layers is None or id(layer) in layers
+
+
+def _gather(layer: SlottedLayer, worn: Worn) -> _Gathered:
+    """Gather each row's rank rows, and fold weights and magnitudes into the small factors."""
+    down = _take(layer.slot_down, worn.index)
+    up = _take(layer.slot_up, worn.index) * worn.weight
+    scaling = worn.scaling
+    inputs = outputs = None
+    if scaling is not None and _is_among(layer, scaling.outputs):
+        beyond = _excesses(layer.slot_up, scaling).to(up.dtype)
+        up, outputs = torch.addcmul(up, up, torch.bmm(scaling.share, beyond)), beyond[:, 0]
+    if scaling is not None and _is_among(layer, scaling.inputs):
+        channels = layer.weight.shape[1]
+        beyond = _excesses(layer.slot_down[:, :channels], scaling).to(down.dtype)
+        area = down.shape[2] // channels
+        by_column = torch.bmm(scaling.share, beyond).repeat_interleave(area, 2)
+        down, inputs = torch.addcmul(down, down, by_column), beyond[:, 0]
+    return _Gathered(down=down, up=up, inputs=inputs, outputs=outputs)
+
+
+def _pixels(images: torch.Tensor, *, rows: int) -> torch.Tensor:
+    """See `[batch, channels, h, w]` as `[rows, samples * h * w, channels]`.
+
+    No copy where channels lie last, as in the engine.
+    """
+    return images.permute(0, 2, 3, 1).reshape(rows, -1, images.shape[1])
+
+
+def _take(table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    return table.index_select(0, index.reshape(-1)).view(*index.shape, -1)
+
+
+def _excesses(table: torch.Tensor, scaling: Scaling) -> torch.Tensor:
+    rows = scaling.weight.shape[0]
+    vectors = table.index_select(0, scaling.index).view(rows, -1, table.shape[1])
+    return excesses(vectors, weight=scaling.weight)
+
+
+def _scaled(x: torch.Tensor, beyond: torch.Tensor | None) -> torch.Tensor:
+    return x if beyond is None else torch.addcmul(x, x, beyond.unsqueeze(1))
+
+
+def _scaled_channels(x: torch.Tensor, beyond: torch.Tensor | None) -> torch.Tensor:
+    if beyond is None:
+        return x
+    per_sample = beyond.repeat_interleave(x.shape[0] // beyond.shape[0], 0)
+    return torch.addcmul(x, x, per_sample[:, :, None, None])

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server asks of an engine: the seam between the loop and the tensors.
+
+`tabard_server.engine.Engine` is the real one; tests bring their own. Everything here is called
+from the one engine thread, but for prompt readers, of which each thread takes its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from tabard_registry import BaseProfile
+from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.errors import EngineError
+from tabard_server.engine_port.memory import MemoryPlan
+from tabard_server.engine_port.row_spec import PromptStyle, RowSpec, StackKey
+
+Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+
+
+class RowLike(Protocol):
+    """An image on its way."""
+
+    failure: EngineError | None
+
+    @property
+    def steps_done(self) -> int:
+        """Forward passes behind it."""
+
+    @property
+    def steps_total(self) -> int:
+        """Forward passes in all."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it can be decoded."""
+
+
+class DevelopingLike(Protocol):
+    """An image on its way to host memory."""
+
+    def pixels(self) -> Pixels:
+        """Wait for it; from any thread. Raises `EngineError` when it came to nothing."""
+
+
+class SlotUseLike(Protocol):
+    """What one slot holds."""
+
+    @property
+    def digest(self) -> str:
+        """`sha256:…` of the release."""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes it takes."""
+
+    @property
+    def leases(self) -> int:
+        """Rows that wear it now."""
+
+
+class ReadingLike(Protocol):
+    """What a prompt comes to."""
+
+    @property
+    def token_count(self) -> int:
+        """Tokens without begin and end."""
+
+    @property
+    def token_limit(self) -> int:
+        """The most that fit."""
+
+    @property
+    def used(self) -> frozenset[str]:
+        """Placeholders that occur."""
+
+    @property
+    def window_count(self) -> int:
+        """Windows that it fills."""
+
+    @property
+    def window_limit(self) -> int:
+        """The most that it may fill."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether it can be encoded whole."""
+
+
+class PromptReaderLike(Protocol):
+    """Counts tokens without encoding anything."""
+
+    def read(self, prompt: str, tokens: Mapping[str, int], style: PromptStyle) -> ReadingLike:
+        """Read a prompt; `tokens` gives the vectors of each placeholder.
+
+        Raises:
+            RowNotPossible: The prompt is not written in that style.
+        """
+
+
+R = TypeVar("R", bound=RowLike)
+
+
+class EnginePort(Protocol[R]):
+    """One base, any mix of adapters in a batch, one denoise step at a time."""
+
+    @property
+    def profile(self) -> BaseProfile:
+        """Layers, widths and fingerprints of the base."""
+
+    @property
+    def source(self) -> str:
+        """Where the base came from, as the user wrote it."""
+
+    @property
+    def device(self) -> str:
+        """Like `cpu` or `cuda:0`."""
+
+    @property
+    def native_width(self) -> int:
+        """Pixels the base was trained at."""
+
+    @property
+    def native_height(self) -> int:
+        """Pixels the base was trained at."""
+
+    @property
+    def pixel_multiple(self) -> int:
+        """Width and height are multiples of it."""
+
+    @property
+    def samplers(self) -> tuple[str, ...]:
+        """Short names."""
+
+    @property
+    def clip_skip_max(self) -> int:
+        """Most last layers of the text encoders that a prompt may leave out."""
+
+    @property
+    def prompt_windows_max(self) -> int:
+        """Most windows of the text encoders that a prompt may fill."""
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Versions of the libraries that shape an image."""
+
+    def new_prompt_reader(self) -> PromptReaderLike:
+        """Return a reader for another thread."""
+
+    def resolve_sampler(self, name: str) -> str:
+        """Return the short name of a sampler in any spelling; from any thread.
+
+        Raises:
+            UnknownSampler: No sampler goes by that name, or it cannot run on this base.
+        """
+
+    @property
+    def plan(self) -> MemoryPlan | None:
+        """What it uses of the device; None: nobody asked."""
+
+    @property
+    def can_merge(self) -> bool:
+        """Whether there may be a merged copy."""
+
+    @property
+    def merged_stack(self) -> StackKey:
+        """What the merged copy wears; empty: nothing."""
+
+    def costs(self) -> Costs:
+        """Return what pieces of work took lately."""
+
+    def can_open(self, spec: RowSpec) -> bool:
+        """Say whether the slots have room for this row's stack now."""
+
+    def open_rows(self, specs: Sequence[RowSpec]) -> Sequence[R | EngineError]:
+        """Begin images; one that cannot begin gives its error."""
+
+    def step(self, rows: Sequence[R], *, is_merged: bool) -> None:
+        """Take one denoise step for rows of one pixel size, in one forward pass.
+
+        Args:
+            rows: They wear one stack if the step is merged.
+            is_merged: On a merged copy of the base.
+        """
+
+    def preview(self, row: R) -> DevelopingLike:
+        """Begin to develop a rough look, uint8 `[h, w, 3]`."""
+
+    def decode(self, row: R) -> DevelopingLike:
+        """Begin to develop the image of a done row, uint8 `[height, width, 3]`."""
+
+    def close_row(self, row: R) -> None:
+        """Give a row's slots back. Idempotent."""
+
+    def residents(self) -> Sequence[SlotUseLike]:
+        """Return what lies in the slots."""

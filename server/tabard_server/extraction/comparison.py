@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of the base wearing the file, beside pictures of the checkpoint itself.
+
+The first through the engine, the second through plain diffusers, one after another, so that two
+models never lie in memory together. In: what to draw. Out: how far the pictures are apart.
+"""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+
+from tabard_registry import BaseProfile
+from tabard_server.engine import Pixels
+from tabard_server.engine.base.diffusers_folder import read_folder
+from tabard_server.engine.base.loading import Base
+from tabard_server.engine.base.single_file import read_checkpoint
+from tabard_server.engine.engine import Engine
+from tabard_server.engine_port.errors import EngineError
+from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.extraction.outcome import PictureError
+from tabard_server.extraction.parameters import Parameter, parameters_of
+from tabard_server.extraction.settings import ProbeSettings
+from tabard_server.extraction.survey import Progress
+from tabard_server.extraction.wearing import add_into
+
+_SAMPLER = "ddim"
+_SLOT_RANKS = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Drawn:
+    pixels: Pixels
+    latents: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One comparison.
+
+    Attributes:
+        file: The adapter.
+        checkpoint: Folder or file of the checkpoint.
+        config: Where the configs of a single file are; None: diffusers' own.
+        device: Where is drawn.
+        settings: What is drawn.
+    """
+
+    file: Path
+    checkpoint: Path
+    config: str | None
+    device: str
+    settings: ProbeSettings
+
+    def compare(
+        self, base: Base, *, profile: BaseProfile, progress: Progress
+    ) -> tuple[PictureError, ...]:
+        """Draw everything, and measure. The base is worn out after it: its weights are gone.
+
+        Raises:
+            BaseNotLoadable: The checkpoint cannot be loaded as a pipeline.
+            RowNotFinite: A picture of the adapter became NaN.
+        """
+        done = _Counter(total=3 * len(self.settings.prompts), progress=progress)
+        schedule, pixels = base.scheduler_config, self.settings.pixels or base.native_pixels
+        engine = Engine(
+            base,
+            device=torch.device(self.device),
+            dtype=torch.float32,
+            slot_rank_total=_SLOT_RANKS,
+        )
+        bare = [self._draw_base(engine, spec, done) for spec in self._specs(pixels)]
+        add_into(_parameters(base, profile), file=self.file)
+        worn = [self._draw_base(engine, spec, done) for spec in self._specs(pixels)]
+        del engine
+        _empty(base)
+        real = list(self._draw_checkpoint(schedule, pixels=pixels, tell=done))
+        return tuple(
+            _error(spec, worn=w, bare=b, real=r)
+            for spec, w, b, r in zip(self._specs(pixels), worn, bare, real, strict=True)
+        )
+
+    def _specs(self, pixels: int) -> list[RowSpec]:
+        return [
+            RowSpec(
+                prompt=prompt,
+                seed=self.settings.seed + number,
+                steps=self.settings.steps,
+                guidance_scale=self.settings.guidance_scale,
+                width=pixels,
+                height=pixels,
+                sampler=_SAMPLER,
+            )
+            for number, prompt in enumerate(self.settings.prompts)
+        ]
+
+    def _draw_base(self, engine: Engine, spec: RowSpec, tell: Callable[[], None]) -> _Drawn:
+        tell()
+        (row,) = engine.open_rows([spec])
+        if isinstance(row, EngineError):
+            raise row
+        while not row.is_done:
+            engine.step([row])
+        if row.failure is not None:
+            raise row.failure
+        drawn = _Drawn(pixels=engine.decode(row).pixels(), latents=row.latents.cpu())
+        engine.close_row(row)
+        return drawn
+
+    def _draw_checkpoint(
+        self, schedule: dict[str, Any], *, pixels: int, tell: Callable[[], None]
+    ) -> Iterator[_Drawn]:
+        is_folder = self.checkpoint.is_dir()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pipe = (
+                read_folder(self.checkpoint)
+                if is_folder
+                else read_checkpoint(self.checkpoint, config=self.config)
+            )
+        # One schedule on both sides: the weights are compared, not the samplers.
+        pipe.scheduler = diffusers.DDIMScheduler.from_config(schedule)
+        pipe.set_progress_bar_config(disable=True)
+        pipe.to(self.device)
+        for spec in self._specs(pixels):
+            tell()
+            yield _draw_alone(pipe, spec)
+
+
+class _Counter:
+    def __init__(self, *, total: int, progress: Progress) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+
+    def __call__(self) -> None:
+        self._progress("drawing", self._done, self._total)
+        self._done += 1
+
+
+def _draw_alone(pipe: Any, spec: RowSpec) -> _Drawn:
+    kept: list[torch.Tensor] = []
+
+    def keep(_pipe: Any, _step: int, _time: Any, values: dict[str, Any]) -> dict[str, Any]:
+        kept[:] = [values["latents"]]
+        return values
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = pipe(
+            spec.prompt,
+            num_inference_steps=spec.steps,
+            guidance_scale=spec.guidance_scale,
+            width=spec.width,
+            height=spec.height,
+            generator=torch.Generator("cpu").manual_seed(spec.seed),
+            callback_on_step_end=keep,
+            callback_on_step_end_tensor_inputs=["latents"],
+        ).images[0]
+    return _Drawn(pixels=np.asarray(image), latents=kept[0].cpu())
+
+
+def _error(spec: RowSpec, *, worn: _Drawn, bare: _Drawn, real: _Drawn) -> PictureError:
+    apart = np.abs(worn.pixels.astype(np.int16) - real.pixels.astype(np.int16))
+    without = np.abs(bare.pixels.astype(np.int16) - real.pixels.astype(np.int16))
+    return PictureError(
+        prompt=spec.prompt,
+        seed=spec.seed,
+        pixel_max=int(apart.max()),
+        pixel_mean=float(apart.mean()),
+        latent_error=_apart(worn.latents, real.latents),
+        base_pixel_mean=float(without.mean()),
+        base_latent_error=_apart(bare.latents, real.latents),
+    )
+
+
+def _apart(one: torch.Tensor, other: torch.Tensor) -> float:
+    lengths = [float(torch.linalg.vector_norm(x.double())) for x in (one - other, other)]
+    return lengths[0] / lengths[1] if lengths[1] else float("inf")
+
+
+def _parameters(base: Base, profile: BaseProfile) -> list[Parameter]:
+    """Return what the engine wears now: it may have moved its weights."""
+    return [
+        parameter
+        for component in base.adaptable
+        for parameter in parameters_of(base, component=component, profile=profile)
+    ]
+
+
+def _empty(base: Base) -> None:
+    """Give the base's memory back, whoever still knows the object."""
+    for model in base.models.values():
+        for weight in model.parameters():
+            weight.data = torch.empty(0)
+    gc.collect()

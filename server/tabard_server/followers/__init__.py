@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens here when a record appears in the log."""

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps this server's view of the registry fresh, and tells others here that something happened.
+
+In: a poll interval, and a word after each local act. Out: every record once, in order, to one
+listener; a wake-up for whoever waits beyond a log position. Watchers keep their own position, so
+none can fall behind. Outlives every failure of the store.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+
+from tabard_registry import AppliedRecord, Registry, RegistryError
+from tabard_server.telemetry.logs import log_problem
+from tabard_server.telemetry.metrics import Metrics
+from tabard_server.threads import Threads
+
+_MOVES = ("promote", "rollback")
+_JITTER = 0.2
+_RECORDS_AT_ONCE = 1_000
+# A poll, a detabard and their neighbours never wait for the threads of acts.
+_THREADS_MAX = 2
+
+
+class Follower:
+    """Polls the registry on the asyncio thread, with the I/O in worker threads of its own."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        poll_seconds: float,
+        on_records: Callable[[Sequence[AppliedRecord]], None],
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+        rng: random.Random | None = None,
+    ) -> None:
+        """Take the listener; it is called on the asyncio thread and must not wait."""
+        self._registry = registry
+        self._poll_seconds = poll_seconds
+        self._on_records = on_records
+        self._metrics = metrics
+        self._clock = clock
+        self._rng = rng or random.Random()
+        self._threads = Threads("follow", threads_max=_THREADS_MAX)
+        self._delivered_seq = registry.seq
+        self._delivering = asyncio.Lock()
+        self._answered_at = clock()
+        self._changed = asyncio.Event()
+        self._closed = asyncio.Event()
+
+    @property
+    def lag_seconds(self) -> float:
+        """Seconds since the registry last answered."""
+        return self._clock() - self._answered_at
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is followed any more."""
+        return self._closed.is_set()
+
+    def close(self) -> None:
+        """Let everybody who waits go. Idempotent."""
+        self._closed.set()
+        self._announce()
+
+    async def wait_beyond(self, seq: int) -> None:
+        """Wait until the snapshot is beyond a position, or the follower is closed."""
+        while self._registry.seq <= seq and not self.is_closed:
+            await self._changed.wait()
+
+    async def catch_up(self) -> None:
+        """Tell the listener of all that the snapshot holds: this server just acted.
+
+        Asks the store for nothing, so it is quick even when the store is not. Never raises.
+        """
+        try:
+            async with self._delivering:
+                while self._delivered_seq < self._registry.seq:
+                    await self._deliver()
+        except Exception as error:
+            # The outermost loop of what follows a record: the next poll tries again.
+            self._note_failure(error, event="registry.records_not_handled")
+
+    async def run(self) -> None:
+        """Follow the registry until closed."""
+        while not self.is_closed:
+            await self._poll()
+            pause = self._poll_seconds * (1 + self._rng.uniform(-_JITTER, _JITTER))
+            try:
+                async with asyncio.timeout(pause):
+                    await self._closed.wait()
+            except TimeoutError:
+                continue
+        self._threads.close()
+
+    async def _poll(self) -> None:
+        try:
+            await self._threads.run(self._registry.refresh)
+        except Exception as error:
+            # The outermost loop of this task: a server that stopped following would serve what
+            # others have withdrawn.
+            self._note_failure(error, event="registry.unreachable")
+        else:
+            self._answered_at = self._clock()
+        await self.catch_up()
+
+    async def _deliver(self) -> None:
+        records = await self._threads.run(
+            self._registry.since, self._delivered_seq, limit=_RECORDS_AT_ONCE
+        )
+        # Even when the listener fails on them: a second time it would fail again, for ever.
+        self._delivered_seq = records[-1].seq
+        self._count(records)
+        self._announce()
+        self._on_records(records)
+
+    def _announce(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _count(self, records: Sequence[AppliedRecord]) -> None:
+        for applied in records:
+            for action, effect in zip(applied.record.actions, applied.effects, strict=True):
+                if effect.effective and action.type in _MOVES:
+                    self._metrics.channel_moves.labels(action=action.type).inc()
+
+    def _note_failure(self, error: Exception, *, event: str) -> None:
+        is_known = isinstance(error, RegistryError)
+        reason = error.reason if isinstance(error, RegistryError) else "INTERNAL"
+        self._metrics.failures.labels(reason=reason).inc()
+        log_problem(event, error=None if is_known else error, reason=reason, message=str(error))

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one thread that owns the engine: at each step boundary it takes in, chooses, opens, steps.
+
+In: admitted runs whose adapters are in host memory, through one bounded inbox. Out: pixels to the
+finisher and events to the runs. Knows nothing of gRPC, refs or the registry. It outlives whatever
+goes wrong within a job.
+"""
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Generic
+
+from tabard_server.engine_port.errors import DeviceMemoryFull, EngineError, SlotsExhausted
+from tabard_server.engine_port.port import EnginePort, R, SlotUseLike
+from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.errors import Draining, JobFailed, Overloaded
+from tabard_server.jobs.job import Progress
+from tabard_server.jobs.run import JobRun
+from tabard_server.limits import Limits
+from tabard_server.loop.roster import Begun, Roster, Workshop
+from tabard_server.output.finisher import Finisher
+from tabard_server.scheduler.policy import choose
+from tabard_server.scheduler.snapshot import RowKey
+from tabard_server.telemetry.logs import log_problem
+from tabard_server.telemetry.metrics import Metrics
+
+
+class Loop(Generic[R]):
+    """Drives the engine. `join`, `wake`, `start` and `stop` are for the asyncio thread."""
+
+    def __init__(
+        self,
+        engine: EnginePort[R],
+        *,
+        limits: Limits,
+        finisher: Finisher,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._finisher = finisher
+        self._metrics = metrics
+        self._clock = clock
+        self._roster: Roster[R] = Roster(limits=limits)
+        self._done: deque[Begun[R]] = deque()
+        self._inbox: queue.Queue[JobRun | None] = queue.Queue(
+            maxsize=limits.queue_rows_max + limits.running_rows_max
+        )
+        self._is_stopping = False
+        self._thread = threading.Thread(target=self._live, name="tabard-engine", daemon=True)
+        self.residents: tuple[SlotUseLike, ...] = ()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop at the next step boundary; what still runs fails. Waits for the thread."""
+        self._is_stopping = True
+        self.wake()
+        self._thread.join()
+
+    def join(self, run: JobRun) -> None:
+        """Let a run in; its rows may begin at the next step boundary.
+
+        Raises:
+            Overloaded: The inbox is full.
+        """
+        try:
+            self._inbox.put_nowait(run)
+        except queue.Full as error:
+            raise Overloaded(
+                "too many jobs arrive at once",
+                reason="QUEUE_FULL",
+                hint="retry after a moment",
+                retry_seconds=self._limits.retry_seconds,
+            ) from error
+
+    def wake(self) -> None:
+        """Make an idle loop look at its runs; a full inbox wakes it anyway."""
+        try:
+            self._inbox.put_nowait(None)
+        except queue.Full:
+            return
+
+    @property
+    def running_count(self) -> int:
+        """Open rows, as of this moment."""
+        return self._roster.running_count
+
+    def turn(self) -> None:
+        """Do everything that belongs to one step boundary, and one step."""
+        self._take_in()
+        self._sweep()
+        choice = choose(self._roster.snapshot(self._workshop()))
+        self._roster.note_overtaken(choice.overtaken)
+        self._open(choice.opened)
+        batch = [begun for key in choice.batch if (begun := self._roster.begun(key))]
+        self._step(batch, is_merged=choice.is_merged)
+        self._develop()
+
+    def _live(self) -> None:
+        while not self._is_stopping:
+            try:
+                self.turn()
+            except Exception as error:
+                # The outermost loop of this thread: whatever it was, those who ran are told, and
+                # the thread goes on for those who come.
+                self._fail_all(self._roster.runs(), error, event="loop.turn_failed")
+        stopped = Draining("the server stopped", reason="SERVER_STOPPED", hint="retry")
+        self._take_in()
+        for run in (*self._roster.runs(), *(begun.run for begun in self._done)):
+            self._drop(run, stopped)
+
+    def _take_in(self) -> None:
+        """Empty the inbox; wait for a first arrival when there is nothing to do."""
+        may_wait = self._roster.is_empty and not self._done and not self._is_stopping
+        try:
+            while True:
+                run = self._inbox.get(block=may_wait)
+                may_wait = False
+                if run is not None:
+                    self._roster.add(run)
+        except queue.Empty:
+            return
+
+    def _sweep(self) -> None:
+        for run in self._roster.runs():
+            if run.is_ended:
+                self._drop(run, None)
+            elif (error := run.stop_error) is not None:
+                self._drop(run, error)
+
+    def _open(self, keys: Iterable[RowKey]) -> None:
+        chosen = [(key, self._roster.spec(key)) for key in keys]
+        if not chosen:
+            return
+        before = {use.digest for use in self._engine.residents()}
+        begun_at = self._clock()
+        try:
+            results = self._engine.open_rows([spec for _key, spec in chosen])
+        except Exception as error:
+            runs = {self._roster.run(key) for key, _spec in chosen}
+            self._fail_all(runs, error, event="rows.opening_failed")
+            return
+        failures: dict[JobRun, EngineError] = {}
+        for (key, _spec), result in zip(chosen, results, strict=True):
+            if not isinstance(result, EngineError):
+                self._roster.open(key, result)
+            elif not (isinstance(result, SlotsExhausted) and self._roster.running_count):
+                failures[self._roster.run(key)] = result
+        for run, failure in failures.items():
+            self._drop(run, failure)
+        self._note_slots(chosen, before=before, seconds=self._clock() - begun_at)
+
+    def _workshop(self) -> Workshop:
+        engine = self._engine
+        return Workshop(
+            can_open=engine.can_open,
+            costs=engine.costs(),
+            can_merge=engine.can_merge,
+            merged_stack=engine.merged_stack,
+        )
+
+    def _step(self, batch: list[Begun[R]], *, is_merged: bool) -> None:
+        if not batch:
+            return
+        for begun in batch:
+            begun.run.begin()
+        begun_at = self._clock()
+        try:
+            self._engine.step([begun.row for begun in batch], is_merged=is_merged)
+        except EngineError as error:
+            self._step_otherwise(batch, error, is_merged=is_merged)
+            return
+        except Exception as error:
+            self._fail_all({begun.run for begun in batch}, error, event="step.failed")
+            return
+        self._roster.note_mode(is_merged=is_merged, merged_stack=self._engine.merged_stack)
+        self._metrics.step_seconds.observe(self._clock() - begun_at)
+        self._metrics.batch_rows.observe(len(batch))
+        for begun in batch:
+            if not begun.run.is_ended:
+                self._settle(begun)
+
+    def _step_otherwise(
+        self, batch: list[Begun[R]], error: EngineError, *, is_merged: bool
+    ) -> None:
+        """Go on after a step that was not possible: without the copy, in halves, or not at all."""
+        if is_merged and self._roster.note_unmergeable(batch[0]):
+            # First, for the batch may well fit once there is no copy to make.
+            log_problem("stack.not_merged", reason=error.reason, message=str(error))
+            self._step(batch, is_merged=False)
+        elif isinstance(error, DeviceMemoryFull) and len(batch) > 1:
+            log_problem("step.halved", reason=error.reason, rows=len(batch))
+            self._roster.note_fit(batch[0], rows=len(batch))
+            middle = len(batch) // 2
+            for half in (batch[:middle], batch[middle:]):
+                self._step(half, is_merged=is_merged)
+        else:
+            for run in {begun.run for begun in batch}:
+                self._drop(run, error)
+
+    def _settle(self, begun: Begun[R]) -> None:
+        """Tell of one row's step; free its slots when it is done."""
+        run, row, index = begun.run, begun.row, begun.index
+        self._roster.note_stepped(begun)
+        if row.failure is not None:
+            self._drop(run, row.failure)
+            return
+        run.send(Progress(index=index, step=row.steps_done, steps=row.steps_total))
+        every = run.job.preview_every
+        try:
+            if row.is_done:
+                self._close(begun)
+                self._done.append(begun)
+            elif every and row.steps_done % every == 0:
+                developing = self._engine.preview(row)
+                self._finisher.show(run, index=index, step=row.steps_done, developing=developing)
+        except EngineError as error:
+            self._drop(run, error)
+        except Exception as error:
+            self._fail_all([run], error, event="image.decoding_failed")
+
+    def _develop(self) -> None:
+        """Decode done rows, while others run for no longer than one of their steps."""
+        costs = self._engine.costs()
+        spent = 0.0
+        while self._done and not (self._roster.running_count and spent > costs.step):
+            begun = self._done.popleft()
+            run, begun_at = begun.run, self._clock()
+            if run.is_ended or run.stop_error is not None:
+                self._drop(run, run.stop_error)
+                continue
+            try:
+                developing = self._engine.decode(begun.row)
+                self._finisher.finish(run, index=begun.index, developing=developing)
+            except EngineError as error:
+                self._drop(run, error)
+            except Exception as error:
+                self._fail_all([run], error, event="image.decoding_failed")
+            spent += max(costs.decoding, self._clock() - begun_at)
+
+    def _fail_all(self, runs: Iterable[JobRun], error: Exception, *, event: str) -> None:
+        log_problem(event, error=error)
+        for run in list(runs):
+            failure = JobFailed(
+                "the server failed while it drew this image",
+                hint="retry; if it happens again, the server's log has the traceback",
+            )
+            failure.__cause__ = error
+            self._drop(run, failure)
+
+    def _drop(self, run: JobRun, error: Exception | None) -> None:
+        """Free everything a run has here, then end it with the error, if there is one."""
+        for begun in self._roster.remove(run):
+            self._close(begun)
+        if error is not None:
+            run.fail(error)
+
+    def _close(self, begun: Begun[R]) -> None:
+        self._roster.close(begun)
+        try:
+            self._engine.close_row(begun.row)
+        except Exception as error:
+            log_problem("row.closing_failed", error=error, job=begun.run.job.id)
+        self.residents = tuple(self._engine.residents())
+
+    def _note_slots(
+        self, chosen: list[tuple[RowKey, RowSpec]], *, before: set[str], seconds: float
+    ) -> None:
+        self.residents = tuple(self._engine.residents())
+        worn = {adapter.digest for _key, spec in chosen for adapter, _weight in spec.stack}
+        now = {use.digest for use in self.residents}
+        self._metrics.adapter_cache_hits.labels(tier="slot").inc(len(worn & before))
+        if loaded := worn & (now - before):
+            self._metrics.adapter_loads.labels(tier="slot").inc(len(loaded))
+            self._metrics.adapter_load_seconds.labels(tier="slot").observe(seconds)
+        total = sum(use.bytes for use in self.residents)
+        self._metrics.adapter_resident_bytes.labels(tier="slot").set(total)

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who waits and who runs, as the engine's thread knows it; makes the policy's snapshots.
+
+In: runs, and the rows the engine opened for them. Out: snapshots and row specs. One thread. Knows
+nothing of how rows are stepped.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic
+
+from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.port import R
+from tabard_server.engine_port.row_spec import Picture, PromptStyle, RowSpec
+from tabard_server.jobs.job import Job
+from tabard_server.jobs.run import JobRun
+from tabard_server.limits import Limits
+from tabard_server.scheduler.snapshot import (
+    RowKey,
+    RunningRow,
+    Size,
+    Snapshot,
+    StackKey,
+    WaitingRow,
+)
+
+_UNMERGEABLE_MAX = 64
+_SIZES_MAX = 256
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Begun(Generic[R]):
+    """A row the engine has open.
+
+    Attributes:
+        key: Who it is.
+        run: Its job.
+        row: The engine's own.
+        stepped_at: Number of the turn of its last step, or of its opening.
+    """
+
+    key: RowKey
+    run: JobRun
+    row: R
+    stepped_at: int
+
+    @property
+    def index(self) -> int:
+        """Which image of its job."""
+        return self.key[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What the engine's thread knows of the engine as a turn begins.
+
+    Attributes:
+        can_open: Whether the slots have room for a row now.
+        costs: What pieces of work took lately.
+        can_merge: Whether there may be a merged copy.
+        merged_stack: What the merged copy wears.
+    """
+
+    can_open: Callable[[RowSpec], bool]
+    costs: Costs
+    can_merge: bool
+    merged_stack: StackKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wear:
+    stack: StackKey
+    is_merged_only: bool
+
+
+class Roster(Generic[R]):
+    """The runs the engine's thread has, their waiting rows and their open ones."""
+
+    def __init__(self, *, limits: Limits) -> None:
+        self._limits = limits
+        self._runs: dict[int, JobRun] = {}
+        self._waiting: dict[RowKey, int] = {}
+        self._begun: dict[RowKey, Begun[R]] = {}
+        self._wears: dict[int, _Wear] = {}
+        self._turn = 0
+        self._merged_stack: StackKey = ()
+        self._merged_turns = 0
+        self._unmergeable: deque[StackKey] = deque(maxlen=_UNMERGEABLE_MAX)
+        self._rows_fit: dict[Size, int] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether there is nothing to do."""
+        return not self._waiting and not self._begun
+
+    @property
+    def running_count(self) -> int:
+        """Open rows."""
+        return len(self._begun)
+
+    def runs(self) -> list[JobRun]:
+        """Return all runs with a row that waits or runs."""
+        return list(self._runs.values())
+
+    def run(self, key: RowKey) -> JobRun:
+        """Return the run a row belongs to."""
+        return self._runs[key[0]]
+
+    def begun(self, key: RowKey) -> Begun[R] | None:
+        """Return an open row, or None when it is not open (any more)."""
+        return self._begun.get(key)
+
+    def add(self, run: JobRun) -> None:
+        """Let all rows of a run wait."""
+        self._runs[run.job.ticket] = run
+        spec = self.spec((run.job.ticket, 0))
+        self._wears[run.job.ticket] = _Wear(
+            stack=spec.stack_key, is_merged_only=spec.is_merged_only
+        )
+        for index in range(len(run.job.seeds)):
+            self._waiting[(run.job.ticket, index)] = 0
+
+    def remove(self, run: JobRun) -> list[Begun[R]]:
+        """Forget a run and its waiting rows; return its open rows, for the caller to close."""
+        ticket = run.job.ticket
+        self._forget(ticket)
+        for key in [key for key in self._waiting if key[0] == ticket]:
+            del self._waiting[key]
+        return [begun for key, begun in self._begun.items() if key[0] == ticket]
+
+    def spec(self, key: RowKey) -> RowSpec:
+        """Return what the engine must know of one row."""
+        run, index = self._runs[key[0]], key[1]
+        job = run.job
+        return RowSpec(
+            prompt=job.prompt,
+            negative_prompt=job.negative_prompt,
+            stack=run.stack,
+            seed=job.seeds[index],
+            steps=job.steps,
+            guidance_scale=job.guidance_scale,
+            width=job.width,
+            height=job.height,
+            sampler=job.sampler,
+            style=PromptStyle(syntax=job.prompt_syntax, windows_max=job.prompt_windows_max),
+            clip_skip=job.clip_skip,
+            picture=_picture_of(job),
+            original_size=job.original_size,
+            crop_top_left=job.crop_top_left or (0, 0),
+            target_size=job.target_size,
+        )
+
+    def open(self, key: RowKey, row: R) -> None:
+        """Note that a waiting row is open now."""
+        del self._waiting[key]
+        run = self._runs[key[0]]
+        run.seats.rise()
+        self._begun[key] = Begun(key=key, run=run, row=row, stepped_at=self._turn)
+
+    def close(self, begun: Begun[R]) -> None:
+        """Note that a row is closed; forget its run with its last row."""
+        self._begun.pop(begun.key, None)
+        ticket = begun.key[0]
+        if not any(key[0] == ticket for key in (*self._waiting, *self._begun)):
+            self._forget(ticket)
+
+    def note_stepped(self, begun: Begun[R]) -> None:
+        """Note that a row took a step in this turn."""
+        begun.stepped_at = self._turn
+
+    def note_overtaken(self, times: Iterable[tuple[RowKey, int]]) -> None:
+        """Note how often rows without room were passed by."""
+        self._waiting.update(times)
+
+    def note_mode(self, *, is_merged: bool, merged_stack: StackKey) -> None:
+        """Note on what a batch stepped, and what the merged copy wears since then."""
+        if merged_stack != self._merged_stack:
+            self._merged_stack, self._merged_turns = merged_stack, 0
+        self._merged_turns += is_merged
+
+    def note_unmergeable(self, begun: Begun[R]) -> bool:
+        """Note that a row's stack could not be merged; say whether it can do without."""
+        wear = self._wears[begun.key[0]]
+        self._unmergeable.append(wear.stack)
+        return not wear.is_merged_only
+
+    def note_fit(self, begun: Begun[R], *, rows: int) -> None:
+        """Note how many rows of this one's size the device could not hold: fewer come next."""
+        if len(self._rows_fit) >= _SIZES_MAX:
+            self._rows_fit.clear()
+        self._rows_fit[(begun.run.job.width, begun.run.job.height)] = max(1, rows // 2)
+
+    def snapshot(self, workshop: Workshop) -> Snapshot:
+        """Begin a turn and return what the policy may look at.
+
+        When nothing runs, the first row counts as fitting: either it fits, or the engine says why
+        it never will.
+        """
+        self._turn += 1
+        limits = self._limits
+        places = limits.running_rows_max - len(self._begun)
+        return Snapshot(
+            turn=self._turn,
+            waiting=tuple(self._waiting_rows(workshop.can_open)) if places > 0 else (),
+            running=tuple(map(self._running_row, self._begun.values())),
+            rows_per_step_max=limits.rows_per_step_max,
+            running_rows_max=limits.running_rows_max,
+            overtakes_max=limits.overtakes_max,
+            opened_rows_max=self._opened_rows_max(workshop.costs),
+            rows_fit=dict(self._rows_fit),
+            can_merge=workshop.can_merge,
+            unmergeable=frozenset(self._unmergeable),
+            merged_stack=workshop.merged_stack,
+            merged_turns=self._merged_turns,
+            costs=workshop.costs,
+        )
+
+    def _opened_rows_max(self, costs: Costs) -> int:
+        """Open no more in one turn than takes as long as a step, so that running rows go on."""
+        if not self._begun or not (costs.opening and costs.step):
+            return self._limits.running_rows_max
+        return max(1, int(costs.step / costs.opening))
+
+    def _running_row(self, begun: Begun[R]) -> RunningRow:
+        job, wear = begun.run.job, self._wears[begun.key[0]]
+        return RunningRow(
+            key=begun.key,
+            size=(job.width, job.height),
+            is_solo=job.is_deterministic,
+            stack=wear.stack,
+            is_merged_only=wear.is_merged_only,
+            stepped_at=begun.stepped_at,
+            steps_left=begun.row.steps_total - begun.row.steps_done,
+        )
+
+    def _waiting_rows(self, can_open: Callable[[RowSpec], bool]) -> list[WaitingRow]:
+        fits: dict[int, bool] = {}
+        rows: list[WaitingRow] = []
+        for key in sorted(self._waiting):
+            job, wear = self._runs[key[0]].job, self._wears[key[0]]
+            if key[0] not in fits:
+                is_alone = not rows and not self._begun
+                fits[key[0]] = is_alone or can_open(self.spec(key))
+            rows.append(
+                WaitingRow(
+                    key=key,
+                    size=(job.width, job.height),
+                    is_solo=job.is_deterministic,
+                    stack=wear.stack,
+                    is_merged_only=wear.is_merged_only,
+                    steps=job.steps,
+                    fits=fits[key[0]],
+                    overtaken=self._waiting[key],
+                )
+            )
+        return rows
+
+    def _forget(self, ticket: int) -> None:
+        self._runs.pop(ticket, None)
+        self._wears.pop(ticket, None)
+
+
+def _picture_of(job: Job) -> Picture | None:
+    if job.picture is None or job.strength is None:
+        return None
+    return Picture(pixels=job.picture.pixels, strength=job.strength, mask=job.picture.mask)

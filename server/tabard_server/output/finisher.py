@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From pixels to PNG, beside the engine's thread: encoding and provenance in worker threads.
+
+In: images and previews that are developed, through a bounded queue of each thread; all of one image
+go the same way, so a preview never comes after its image. Out: events in the job's outbox. When a
+queue is full the engine waits for images, and previews are dropped.
+"""
+
+import queue
+import threading
+from dataclasses import dataclass
+
+from tabard_server.engine_port.errors import EngineError
+from tabard_server.engine_port.port import DevelopingLike
+from tabard_server.errors import JobFailed
+from tabard_server.jobs.job import ImageReady, Preview
+from tabard_server.jobs.run import JobRun
+from tabard_server.output.provenance import Origin, encode_image, encode_preview
+from tabard_server.telemetry.logs import log_problem
+from tabard_server.telemetry.metrics import Metrics
+
+_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Picture:
+    run: JobRun
+    index: int
+    developing: DevelopingLike
+    preview_step: int | None
+
+
+class Finisher:
+    """Encodes what the engine draws. Start it once, stop it after the engine's thread."""
+
+    def __init__(self, *, origin: Origin, backlog_max: int, metrics: Metrics) -> None:
+        self._origin = origin
+        self._metrics = metrics
+        self._queues: list[queue.Queue[_Picture | None]] = [
+            queue.Queue(maxsize=-(-backlog_max // _THREADS)) for _ in range(_THREADS)
+        ]
+        self._threads = [
+            threading.Thread(
+                target=self._work, args=(waiting,), name=f"tabard-finisher-{number}", daemon=True
+            )
+            for number, waiting in enumerate(self._queues)
+        ]
+
+    def start(self) -> None:
+        """Start the worker threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish what is queued, then end the threads."""
+        for waiting in self._queues:
+            waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def finish(self, run: JobRun, *, index: int, developing: DevelopingLike) -> None:
+        """Queue a finished image; waits while the queue is full."""
+        picture = _Picture(run=run, index=index, developing=developing, preview_step=None)
+        self._queue_of(picture).put(picture)
+
+    def show(self, run: JobRun, *, index: int, step: int, developing: DevelopingLike) -> None:
+        """Queue a preview, or drop it when the queue is full."""
+        picture = _Picture(run=run, index=index, developing=developing, preview_step=step)
+        try:
+            self._queue_of(picture).put_nowait(picture)
+        except queue.Full:
+            return
+
+    def _queue_of(self, picture: _Picture) -> "queue.Queue[_Picture | None]":
+        return self._queues[(picture.run.job.ticket + picture.index) % _THREADS]
+
+    def _work(self, waiting: "queue.Queue[_Picture | None]") -> None:
+        while (picture := waiting.get()) is not None:
+            if picture.run.is_ended:
+                continue
+            try:
+                self._encode(picture)
+            except EngineError as error:
+                picture.run.fail(error)
+            except Exception as error:
+                log_problem("image.encoding_failed", error=error, job=picture.run.job.id)
+                picture.run.fail(
+                    JobFailed("the image could not be written as PNG", reason="ENCODING_FAILED")
+                )
+
+    def _encode(self, picture: _Picture) -> None:
+        run, index = picture.run, picture.index
+        if picture.preview_step is not None:
+            png = encode_preview(picture.developing.pixels())
+            run.send(Preview(index=index, step=picture.preview_step, png=png))
+            return
+        png, provenance = encode_image(
+            picture.developing.pixels(), job=run.job, index=index, origin=self._origin
+        )
+        self._metrics.images.inc()
+        recipes = [recipe.release for recipe in run.job.recipes]
+        for release in (*(worn.release for worn in run.job.worn), *recipes):
+            self._metrics.rows.labels(
+                adapter=str(release.adapter), version=str(release.version)
+            ).inc()
+        if not run.job.worn:
+            self._metrics.rows.labels(adapter="", version="").inc()
+        run.deliver(
+            ImageReady(index=index, png=png, seed=run.job.seeds[index], provenance_json=provenance)
+        )

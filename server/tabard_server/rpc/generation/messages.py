@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between generate messages and the server's jobs and events."""
+
+from tabard.v1 import generation_service_pb2
+from tabard_server.jobs.job import (
+    Accepted,
+    Done,
+    Event,
+    ImageReady,
+    JobSpec,
+    Preview,
+    Progress,
+    WornRecipe,
+)
+
+_SYNTAXES = {
+    generation_service_pb2.PROMPT_SYNTAX_UNSPECIFIED: "",
+    generation_service_pb2.PROMPT_SYNTAX_PLAIN: "plain",
+    generation_service_pb2.PROMPT_SYNTAX_A1111: "a1111",
+}
+
+
+def read_request(
+    message: generation_service_pb2.GenerateRequest, *, seconds_left: float | None
+) -> JobSpec:
+    """Read a generate request; what it leaves out stays None."""
+
+    def said(name: str) -> bool:
+        return message.HasField(name)
+
+    return JobSpec(
+        prompt=message.prompt,
+        negative_prompt=message.negative_prompt,
+        adapters=tuple(message.adapters),
+        seed=message.seed if said("seed") else None,
+        steps=message.num_inference_steps if said("num_inference_steps") else None,
+        guidance_scale=message.guidance_scale if said("guidance_scale") else None,
+        width=message.width if said("width") else None,
+        height=message.height if said("height") else None,
+        images=message.num_images if said("num_images") else None,
+        sampler=message.sampler,
+        is_deterministic=message.deterministic,
+        preview_every=message.preview_every,
+        seconds_left=seconds_left,
+        clip_skip=message.clip_skip if said("clip_skip") else None,
+        prompt_syntax=_read_syntax(message.prompt_syntax),
+        prompt_windows_max=message.prompt_windows_max if said("prompt_windows_max") else None,
+        image=message.image if said("image") else None,
+        strength=message.strength if said("strength") else None,
+        mask_image=message.mask_image if said("mask_image") else None,
+        original_size=_read_size(message.original_size) if said("original_size") else None,
+        crop_top_left=_read_corner(message.crop_top_left) if said("crop_top_left") else None,
+        target_size=_read_size(message.target_size) if said("target_size") else None,
+    )
+
+
+def _read_syntax(number: generation_service_pb2.PromptSyntax) -> str:
+    """Return the short name of a syntax; of a number newer than this server, the number."""
+    return _SYNTAXES.get(number, str(number))
+
+
+def _read_size(message: generation_service_pb2.ImageSize) -> tuple[int, int]:
+    return message.width, message.height
+
+
+def _read_corner(message: generation_service_pb2.ImageCorner) -> tuple[int, int]:
+    return message.top, message.left
+
+
+def write_event(event: Event) -> generation_service_pb2.GenerateResponse:
+    """Write one event of a job."""
+    pb = generation_service_pb2
+    match event:
+        case Accepted():
+            return pb.GenerateResponse(accepted=_accepted(event))
+        case Progress(index=index, step=step, steps=steps):
+            return pb.GenerateResponse(progress=pb.Progress(index=index, step=step, steps=steps))
+        case Preview(index=index, step=step, png=png):
+            return pb.GenerateResponse(preview=pb.Preview(index=index, step=step, png=png))
+        case ImageReady(index=index, png=png, seed=seed, provenance_json=text):
+            image = pb.Image(index=index, png=png, seed=seed, provenance_json=text)
+            return pb.GenerateResponse(image=image)
+        case Done(queue_seconds=queued, total_seconds=total):
+            done = pb.Done(queue_ms=queued * 1000, total_ms=total * 1000)
+            return pb.GenerateResponse(done=done)
+    raise AssertionError(f"{event} ends the stream as a status")
+
+
+def _accepted(event: Accepted) -> generation_service_pb2.Accepted:
+    job = event.job
+    return generation_service_pb2.Accepted(
+        job_id=job.id,
+        worn=[
+            generation_service_pb2.WornRelease(
+                ref=worn.ref,
+                adapter=str(worn.release.adapter),
+                version=str(worn.release.version),
+                digest=worn.digest,
+                weight=worn.weight,
+                recipe=_recipe(worn.recipe) if worn.recipe else None,
+            )
+            for worn in job.worn
+        ],
+        seeds=job.seeds,
+        registry_seq=job.registry_seq,
+        queue_depth=event.rows_ahead,
+    )
+
+
+def _recipe(recipe: WornRecipe) -> generation_service_pb2.WornRecipe:
+    release = recipe.release
+    return generation_service_pb2.WornRecipe(
+        adapter=str(release.adapter),
+        version=str(release.version),
+        digest=str(release.digest),
+        weight=recipe.weight,
+    )

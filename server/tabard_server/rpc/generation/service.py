@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GenerationService: one request in, the events of its job out.
+
+Converts once on the way in and once on the way out; everything between is the corridor's.
+"""
+
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+
+from tabard.v1 import generation_service_pb2, generation_service_pb2_grpc
+from tabard_server.generation import Corridor
+from tabard_server.rpc.generation.messages import read_request, write_event
+from tabard_server.rpc.status import Guard
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
+    """Serves `tabard.v1.GenerationService`."""
+
+    def __init__(self, corridor: Corridor, *, guard: Guard) -> None:
+        self._corridor = corridor
+        self._guard = guard
+
+    async def Generate(
+        self, request: generation_service_pb2.GenerateRequest, context: Context
+    ) -> None:
+        """Stream the life of one job; a caller that leaves stops it within one step."""
+        await self._guard.call(context, self._generate(request, context))
+
+    async def _generate(
+        self, request: generation_service_pb2.GenerateRequest, context: Context
+    ) -> None:
+        # The corridor alone holds the request: it lets go of a picture once that is read.
+        events_of = self._corridor.generate(
+            read_request(request, seconds_left=context.time_remaining())
+        )
+        async with aclosing(events_of) as events:
+            async for event in events:
+                await context.write(write_event(event))

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a server is built around: the engine, the registry, and what brings one to the other.
+
+In: settings. Out: the parts, loaded and opened; the slow part of a start, and the part that refuses
+a place that cannot be trusted.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tabard_registry import Digest, Registry
+from tabard_registry.place import FORMAT_KEY, open_store, refuse_strangers
+from tabard_registry.store.folder import FolderStore
+from tabard_registry.upkeep.doctor import require_safe
+from tabard_server.adapters.disk_cache import DiskTier
+from tabard_server.engine_port.port import EnginePort
+from tabard_server.settings import Settings
+from tabard_server.telemetry.logs import log_problem
+from tabard_server.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from tabard_server.adapters.host_adapter import HostAdapter
+    from tabard_server.adapters.loader import KeptRelease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a server is built around.
+
+    Attributes:
+        engine: The resident base.
+        registry: The registry, opened.
+        load_adapter: Brings a digest into host memory; called in worker threads.
+        forget_file: Removes the files of a release from the disk tier.
+        disk: The disk tier, if there is one.
+        kept_releases: Says what the disk tier has for this base, last used first; reads files.
+        metrics: What the parts have counted so far, and everything else will.
+    """
+
+    engine: EnginePort[Any]
+    registry: Registry
+    load_adapter: "Callable[[str], HostAdapter]"
+    forget_file: Callable[[Digest], None] = lambda _digest: None
+    disk: DiskTier | None = None
+    kept_releases: "Callable[[], list[KeptRelease]]" = list
+    metrics: Metrics = field(default_factory=Metrics)
+
+
+def load_parts(settings: Settings) -> Parts:
+    """Open the registry and load the engine: the slow part.
+
+    Raises:
+        BaseNotLoadable: The base cannot be served.
+        RegistryError: The registry cannot be opened, or its store cannot be trusted.
+    """
+    from tabard_server.adapters.loader import ReleaseLoader  # noqa: PLC0415 - torch comes late
+    from tabard_server.engine.load_engine import EngineSettings, load_engine  # noqa: PLC0415 - likewise
+
+    metrics = Metrics()
+    registry = open_registry(settings, metrics=metrics)
+    engine = load_engine(
+        EngineSettings(
+            base=settings.base,
+            base_config=settings.base_config,
+            device=settings.device,
+            dtype=settings.dtype,
+            slot_rank_total=settings.slot_rank_total,
+            torch_threads=settings.torch_threads,
+            is_compiled=settings.compiled,
+            can_merge=settings.merged_copy,
+            rows_per_step_max=settings.limits.rows_per_step_max,
+            memory_bytes_max=settings.memory_bytes_max,
+        )
+    )
+    disk = _disk_tier(registry, settings=settings, metrics=metrics)
+    load_adapter = ReleaseLoader(
+        registry,
+        profile=engine.profile,
+        dtype=engine.dtype,
+        disk=disk,
+        is_pinned=engine.device.startswith("cuda"),
+    )
+    return Parts(
+        engine=engine,
+        registry=registry,
+        load_adapter=load_adapter,
+        forget_file=disk.forget,
+        disk=disk,
+        kept_releases=load_adapter.kept,
+        metrics=metrics,
+    )
+
+
+def open_registry(settings: Settings, *, metrics: Metrics) -> Registry:
+    """Open the registry, or make it in an empty place, once the place was seen to be safe.
+
+    Raises:
+        RegistryError: It cannot be opened, or its store would lose records (UNSAFE_STORE).
+    """
+    store = open_store(settings.registry, single_writer=settings.single_writer)
+    if not (settings.single_writer or isinstance(store, FolderStore)):
+        if store.size_bytes(FORMAT_KEY) is None:
+            # Nothing is probed in a place that is somebody else's.
+            refuse_strangers(store.top_level(), url=store.url)
+        require_safe(store)
+    registry = Registry.open(store, cache=Path(settings.cache).expanduser() / "index")
+    for damage in registry.damaged_checkpoints:
+        metrics.registry_checkpoints.labels(outcome="damaged").inc()
+        log_problem(
+            "checkpoint.damaged", reason=damage.reason, message=str(damage), hint=damage.hint
+        )
+    return registry
+
+
+def _disk_tier(registry: Registry, *, settings: Settings, metrics: Metrics) -> DiskTier:
+    disk = DiskTier(
+        Path(settings.cache).expanduser() / "adapters",
+        fetch=registry.fetch,
+        bytes_max=settings.limits.disk_bytes_max,
+        metrics=metrics,
+    )
+    metrics.adapter_resident_bytes.labels(tier="disk").set_function(lambda: disk.kept_bytes)
+    return disk

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard extract` in this process: exit code, stdout, stderr."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tabard.cli import run
+from tests.bases import make_tiny_base
+from tests.server.extraction.checkpoints import add_everywhere, make_checkpoint
+
+_QUICK = ["--prompt", "a red circle", "--steps", "2", "--size", "32"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a tiny sd1 base."""
+    return make_tiny_base(tmp_path_factory.mktemp("extract") / "sd1", seed=1)
+
+
+@pytest.fixture(scope="module")
+def tuned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a checkpoint that differs everywhere."""
+    return make_checkpoint(base, tmp_path_factory.mktemp("tuned") / "tuned", add_everywhere(0.1))
+
+
+def test_extract_says_what_it_kept(
+    tmp_path: Path, base: Path, tuned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """People get blocks, pictures, warnings and the next command."""
+    out = tmp_path / "dog.safetensors"
+    choice = ["--rank", "4", "--low-rank-only", "--error-max", "9"]
+
+    code = run(["extract", str(tuned), "--base", str(base), "--out", str(out), *choice, *_QUICK])
+
+    said = capsys.readouterr().out
+    assert code == 0
+    assert out.exists()
+    for words in ("mid_block", "text_encoder", "a red circle", "row by row", "layers that lose"):
+        assert words in said
+    assert "warning: " in said
+    assert f"next: tabard publish NS/NAME {out}" in said
+
+
+def test_extract_answers_as_json(
+    tmp_path: Path, base: Path, tuned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole report is one document."""
+    out = tmp_path / "dog.safetensors"
+    arguments = ["extract", str(tuned), "--base", str(base), "--out", str(out), "--energy", "0.5"]
+
+    code = run([*arguments, "--no-probe", "--json"])
+
+    document = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert document["accepted"] and document["problems"] == []
+    assert document["mode"] == "merged"
+    assert document["image_error"] is None
+    assert all(one["relative_error"] <= 0.5**0.5 + 1e-3 for one in document["layers"])
+
+
+def test_refused_pictures_exit_with_four(
+    tmp_path: Path, base: Path, tuned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The report comes with the refusal and its remedy, and no file."""
+    out = tmp_path / "dog.safetensors"
+    arguments = ["extract", str(tuned), "--base", str(base), "--out", str(out), "--rank", "1"]
+
+    code = run([*arguments, *_QUICK, "--error-max", "0", "--json"])
+
+    document = json.loads(capsys.readouterr().out)
+    assert code == 4
+    assert not document["accepted"]
+    assert document["problems"][0]["reason"] == "IMAGE_ERROR_TOO_LARGE"
+    assert document["pictures"][0]["pixel_mean"] > 0
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("extra", "reason"),
+    [
+        (["--rank", "4", "--energy", "0.5"], "SETTING_INVALID"),
+        (["--rank", "0"], "SETTING_INVALID"),
+        (["--exact", "--low-rank-only"], "SETTING_INVALID"),
+    ],
+)
+def test_impossible_choices_say_why(
+    tmp_path: Path,
+    base: Path,
+    tuned: Path,
+    capsys: pytest.CaptureFixture[str],
+    extra: list[str],
+    reason: str,
+) -> None:
+    """A refusal of the extraction is one of the command line's."""
+    code = run(["extract", str(tuned), "--base", str(base), "--out", str(tmp_path / "o"), *extra])
+
+    said = capsys.readouterr().err
+    assert code == 4
+    assert f"reason: {reason}" in said
+    assert "hint: " in said

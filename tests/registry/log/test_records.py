@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabard_registry import Record, sha256_bytes
+from tabard_registry.errors import CorruptRegistry, InvalidField, RegistryError
+from tabard_registry.log.records import Action
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+YANK = Action(
+    type="yank",
+    adapter="acme/ink",
+    actor="ann",
+    reason="why",
+    request_id="r",
+    expect={"acme/ink@stable": None},
+)
+
+
+def record(*actions: Action) -> Record:
+    """A record of some actions."""
+    return Record(
+        seq=1,
+        prev=sha256_bytes(b"format"),
+        id="a",
+        time="2026-01-01T00:00:00Z",
+        actions=actions or (YANK,),
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2, 64])
+def test_record_survives_its_bytes(count: int) -> None:
+    """A record is what its bytes say, with acts of one caller or of several."""
+    actions = [replace(YANK, actor=f"caller {n}", request_id=f"r{n}") for n in range(count)]
+
+    written = record(*actions)
+
+    assert Record.from_bytes(written.to_bytes(), key="log/1") == written
+
+
+def test_one_act_is_signed_by_the_envelope() -> None:
+    """Who, why and what was expected stand in the envelope when there is one act."""
+    document = json.loads(record().to_bytes())
+
+    assert (document["actor"], document["reason"], document["request_id"]) == ("ann", "why", "r")
+    assert document["expect"] == {"acme/ink@stable": None}
+    assert document["actions"] == [{"type": "yank", "adapter": "acme/ink"}]
+
+
+def test_unreadable_expectation_never_holds() -> None:
+    """An expectation that cannot be read is not taken for none."""
+    action = Action.from_json({"type": "promote", "expect": {"acme/ink@stable": 7}})
+
+    assert action.expect
+    assert None not in action.expect.values()
+
+
+@given(st.binary())
+def test_any_bytes_are_no_record(content: bytes) -> None:
+    """Arbitrary bytes raise CorruptRegistry and nothing else."""
+    with pytest.raises(CorruptRegistry, match="log/1"):
+        Record.from_bytes(content, key="log/1")
+
+
+@given(st.sampled_from(list(json.loads(record().to_bytes()))), json_values)
+def test_any_field_reads_or_raises(field: str, value: object) -> None:
+    """A record with any value in any field is read, or raises an error of the registry."""
+    document = {**json.loads(record().to_bytes()), field: value}
+
+    try:
+        Record.from_bytes(json.dumps(document).encode(), key="log/1")
+    except RegistryError as error:
+        assert error.hint
+
+
+@given(json_values)
+def test_any_value_reads_as_action(value: object) -> None:
+    """An action is read from any JSON value."""
+    assert isinstance(Action.from_json(value), Action)
+
+
+def test_deep_nesting_is_corrupt() -> None:
+    """A record nested deeper than the parser goes is damage, not a crash."""
+    with pytest.raises(CorruptRegistry):
+        Record.from_bytes(b"[" * 100_000, key="log/1")
+
+
+def test_oversized_record_is_refused() -> None:
+    """A record that readers would refuse is not written."""
+    with pytest.raises(InvalidField) as caught:
+        record(replace(YANK, reason="x" * 600_000)).to_bytes()
+
+    assert caught.value.reason == "FIELD_TOO_LONG"

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabard_registry import AdapterName, AdapterRef, ByChannel, ByDigest, ByVersion, Version
+from tabard_registry.errors import InvalidName
+from tabard_registry.refs.names import WEIGHT_ABS_MAX
+
+segments = st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,20}[a-z0-9])?", fullmatch=True)
+versions = st.builds(
+    Version,
+    major=st.integers(0, 99),
+    minor=st.integers(0, 99),
+    patch=st.integers(0, 99),
+    prerelease=st.lists(st.sampled_from(["rc", "1", "a-b", "0a"]), max_size=3).map(tuple),
+)
+selectors = st.one_of(
+    st.from_regex(r"[a-z]([a-z0-9._-]{0,20}[a-z0-9])?", fullmatch=True).map(ByChannel),
+    versions.map(ByVersion),
+    st.from_regex(r"[0-9a-f]{12,64}", fullmatch=True).map(ByDigest),
+)
+refs = st.builds(
+    AdapterRef,
+    adapter=st.builds(AdapterName, segments, segments),
+    selector=selectors,
+    weight=st.floats(-WEIGHT_ABS_MAX, WEIGHT_ABS_MAX),
+)
+
+
+@given(refs)
+def test_ref_survives_its_text(ref: AdapterRef) -> None:
+    """Every ref is what its text says."""
+    assert AdapterRef.parse(str(ref)) == ref
+
+
+@given(st.text())
+def test_any_text_parses_or_raises(text: str) -> None:
+    """No text makes anything but a ref or an InvalidName with a hint."""
+    try:
+        found = AdapterRef.parse(text)
+    except InvalidName as error:
+        assert error.hint
+    else:
+        assert AdapterRef.parse(str(found)) == found
+
+
+def test_plain_ref_means_stable() -> None:
+    """A ref without a selector means the stable channel at weight one."""
+    ref = AdapterRef.parse("acme/ink")
+
+    assert (ref.selector, ref.weight) == (ByChannel("stable"), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "selector", "weight"),
+    [
+        ("acme/ink:0.8", ByChannel("stable"), 0.8),
+        ("acme/ink@canary", ByChannel("canary"), 1.0),
+        ("acme/ink@1.2.0:-1", ByVersion(Version.parse("1.2.0")), -1.0),
+        ("acme/ink@sha256:" + "ab" * 6 + ":2", ByDigest("ab" * 6), 2.0),
+        ("acme/ink@sha256:" + "ab" * 32, ByDigest("ab" * 32), 1.0),
+    ],
+)
+def test_ref_reads_selector_and_weight(text: str, selector: object, weight: float) -> None:
+    """Each form of the grammar is read."""
+    ref = AdapterRef.parse(text)
+
+    assert (ref.selector, ref.weight) == (selector, weight)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "hint"),
+    [
+        ("ink", "INVALID_NAME", "acme/ink"),
+        ("Acme/ink", "INVALID_NAME", "acme"),
+        ("acme/", "INVALID_NAME", "lower-case"),
+        ("acme/ink/x", "INVALID_NAME", "lower-case"),
+        ("acme/ink@", "INVALID_CHANNEL", "stable"),
+        ("acme/ink@Stable", "INVALID_CHANNEL", "lower-case"),
+        ("acme/ink@1.2.3.4", "INVALID_VERSION", "1.2.0"),
+        ("acme/ink@^x1", "INVALID_VERSION", "^1.2"),
+        ("acme/ink@1.2.0+b", "INVALID_VERSION", "Build metadata"),
+        ("acme/ink@sha256:abc", "INVALID_DIGEST", "12"),
+        ("acme/ink:nan", "INVALID_WEIGHT", "4.0"),
+        ("acme/ink:inf", "INVALID_WEIGHT", "4.0"),
+        ("acme/ink:4.1", "INVALID_WEIGHT", "4.0"),
+        ("acme/ink:", "INVALID_WEIGHT", "4.0"),
+        ("acme/ink:1_0", "INVALID_WEIGHT", "4.0"),
+        ("a" * 600, "INVALID_REF", "512"),
+    ],
+)
+def test_wrong_ref_says_how(text: str, reason: str, hint: str) -> None:
+    """Each wrong ref has a stable reason and a hint that helps."""
+    with pytest.raises(InvalidName) as caught:
+        AdapterRef.parse(text)
+
+    assert caught.value.reason == reason
+    assert hint in caught.value.hint
+
+
+def test_weight_outside_range_is_refused() -> None:
+    """A ref that exists has a weight that is allowed."""
+    with pytest.raises(InvalidName, match="weight"):
+        AdapterRef(adapter=AdapterName("acme", "ink"), weight=float("nan"))

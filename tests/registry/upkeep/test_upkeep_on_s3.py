@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Collecting, examining and copying a registry in a bucket; moto where no real one is named."""
+
+from pathlib import Path
+
+import pytest
+
+from tabard_registry import Registry
+from tabard_registry.place import open_store
+from tabard_registry.upkeep.fsck.fsck import check_registry, content_digest
+from tabard_registry.upkeep.garbage import collect
+from tabard_registry.upkeep.transfer import export_registry, import_registry
+from tests.registry.fakes import promote, publish, ref
+from tests.s3 import s3_endpoint, s3_environment, s3_url
+
+__all__ = ["s3_endpoint", "s3_environment", "s3_url"]
+
+
+@pytest.fixture
+def bucket(s3_url: str, tmp_path: Path) -> Registry:
+    """A registry in a bucket: releases, a purge, garbage, a checkpoint."""
+    registry = Registry.open(s3_url)
+    for version in ("1.0.0", "1.1.0"):
+        publish(registry, version, folder=tmp_path)
+    promote(registry, "1.0.0")
+    registry.purge(ref("1.1.0"), actor="ann", reason="consent withdrawn")
+    registry.blobs.put_bytes(b"garbage")
+    registry.checkpoint()
+    return registry
+
+
+def test_bucket_is_collected(bucket: Registry) -> None:
+    """Garbage goes, what is needed stays, and the examination finds nothing."""
+    before = check_registry(bucket.url, deep=True)
+
+    done = collect(bucket, min_age_seconds=0, dry_run=False, actor="cleaner")
+
+    assert (before.is_sound, [one.severity for one in before.findings]) == (True, ["info"])
+    assert (done.blobs, done.freed_bytes) == (1, 7)
+    after = check_registry(bucket.url, deep=True)
+    assert (after.findings, after.blobs) == ((), 3)
+
+
+def test_returned_bytes_are_found(bucket: Registry) -> None:
+    """A key of a later generation is a key like any other to a bucket."""
+    digest = bucket.blobs.put_bytes(b"garbage")
+    collect(bucket, min_age_seconds=0, dry_run=False, actor="cleaner")
+
+    bucket.blobs.put_bytes(b"garbage")
+
+    assert bucket.blobs.read(digest, bytes_max=99) == b"garbage"
+    assert collect(bucket, min_age_seconds=0, dry_run=True, actor="cleaner").blobs == 1
+
+
+def test_damage_in_a_bucket_is_named(bucket: Registry) -> None:
+    """A blob that somebody deleted."""
+    release = bucket.resolve(ref("1.0.0"))
+    assert release.canonical is not None
+    bucket.blobs.delete(release.canonical)
+
+    report = check_registry(bucket.url, deep=False)
+
+    (finding,) = (one for one in report.findings if one.severity == "error")
+    assert release.canonical.hex[2:] in finding.key and str(release) in finding.problem
+
+
+def test_bucket_goes_to_a_folder_and_back(bucket: Registry, tmp_path: Path) -> None:
+    """The same registry, in another place of the bucket."""
+    export_registry(bucket, tmp_path / "export")
+
+    import_registry(tmp_path / "export", f"{bucket.url}-again")
+
+    copy = Registry.open(f"{bucket.url}-again", create=False)
+    assert copy.id == bucket.id
+    assert content_digest(copy.state) == content_digest(bucket.state)
+    assert check_registry(open_store(f"{bucket.url}-again"), deep=True).is_sound

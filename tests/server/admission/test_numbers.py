@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Numbers of a request: what is filled in, and what is refused with advice that helps."""
+
+import math
+from typing import Any
+
+import pytest
+
+from tabard_server.admission.numbers import Bounds, Canvas, Numbers
+from tabard_server.errors import InvalidRequest, Violation
+from tabard_server.jobs.job import JobSpec
+from tabard_server.limits import Limits
+from tabard_server.settings import Defaults
+
+
+def bounds_of(family: str = "sd1", **limits: Any) -> Bounds:
+    """Return the bounds of a small base."""
+    canvas = Canvas(
+        native_width=64, native_height=48, pixel_multiple=16, clip_skip_max=3, family=family
+    )
+    return Bounds(canvas=canvas, limits=Limits(**limits), defaults=Defaults())
+
+
+def read(bounds: Bounds, **said: Any) -> tuple[Numbers, list[Violation]]:
+    return bounds.read(JobSpec(prompt="x", **said))
+
+
+def refusal_of(bounds: Bounds, **said: Any) -> Violation:
+    """Return the one thing that is wrong."""
+    (violation,) = read(bounds, **said)[1]
+    assert violation.hint
+    return violation
+
+
+def test_nothing_said_is_the_default() -> None:
+    """A request without numbers is drawn at the base's size, whole, from noise."""
+    numbers, violations = read(bounds_of())
+
+    assert not violations
+    assert (numbers.width, numbers.height, numbers.clip_skip) == (64, 48, 0)
+    assert numbers.strength is None
+
+
+@pytest.mark.parametrize("skip", [0, 3])
+def test_clip_skip_within_the_base(skip: int) -> None:
+    """As many layers may be left out as the base can spare."""
+    numbers, violations = read(bounds_of(), clip_skip=skip)
+
+    assert (numbers.clip_skip, violations) == (skip, [])
+
+
+def test_clip_skip_beyond_the_base() -> None:
+    """One more is refused, and the advice names A1111's number."""
+    violation = refusal_of(bounds_of(), clip_skip=4)
+
+    assert (violation.field, violation.reason) == ("clip_skip", "CLIP_SKIP_OUT_OF_RANGE")
+    assert "0 to 3" in violation.description
+    assert "A1111" in violation.hint
+
+
+@pytest.mark.parametrize(("mask", "strength"), [(None, 0.8), (b"mask", 1.0)])
+def test_strength_defaults_as_in_diffusers(mask: bytes | None, strength: float) -> None:
+    """0.8 of a picture is redrawn; of a masked part, all."""
+    numbers, violations = read(bounds_of(), image=b"image", mask_image=mask)
+
+    assert (numbers.strength, violations) == (strength, [])
+
+
+@pytest.mark.parametrize("strength", [0.0, -0.5, 1.01, math.nan, math.inf])
+def test_strength_out_of_range(strength: float) -> None:
+    """Strength is above 0 and at most 1."""
+    violation = refusal_of(bounds_of(), image=b"image", strength=strength)
+
+    assert (violation.field, violation.reason) == ("strength", "STRENGTH_OUT_OF_RANGE")
+
+
+def test_strength_that_leaves_no_step() -> None:
+    """A strength is refused with one that would do, before anything is drawn."""
+    bounds = bounds_of()
+
+    violation = refusal_of(bounds, image=b"image", strength=0.1, steps=9)
+
+    assert violation.reason == "STRENGTH_TOO_SMALL"
+    assert "0.11" in violation.hint
+    assert not read(bounds, image=b"image", strength=0.12, steps=9)[1]
+
+
+@pytest.mark.parametrize("said", [{"strength": 0.5}, {"mask_image": b"mask"}])
+def test_words_about_no_image(said: dict[str, Any]) -> None:
+    """A strength or a mask without a picture is a mistake, not noise."""
+    violation = refusal_of(bounds_of(), **said)
+
+    assert (violation.field, violation.reason) == (next(iter(said)), "IMAGE_MISSING")
+
+
+SIZES = {"original_size": (128, 64), "crop_top_left": (0, 8), "target_size": (64, 64)}
+
+
+@pytest.mark.parametrize("field", sorted(SIZES))
+def test_sizes_are_told_to_sdxl_only(field: str) -> None:
+    """Another base does not hear them, so they are refused rather than dropped."""
+    said = {field: SIZES[field]}
+
+    violation = refusal_of(bounds_of("sd2"), **said)
+
+    assert (violation.field, violation.reason) == (field, "SIZES_NOT_SERVED")
+    assert not read(bounds_of("sdxl"), **said)[1]
+
+
+@pytest.mark.parametrize(
+    ("field", "pair"),
+    [("original_size", (0, 64)), ("crop_top_left", (0, 16_385)), ("target_size", (64, 16_385))],
+)
+def test_sizes_are_bounded(field: str, pair: tuple[int, int]) -> None:
+    """What SDXL is told has a limit with a name."""
+    violation = refusal_of(bounds_of("sdxl"), **{field: pair})
+
+    assert (violation.field, violation.reason) == (field, "SIZE_OUT_OF_RANGE")
+    assert "told_pixels_max" in violation.hint
+
+
+def test_picture_gives_the_size() -> None:
+    """Where a request says no size, its picture does, rounded down to what can be drawn."""
+    bounds = bounds_of()
+    spec = JobSpec(prompt="x", image=b"image")
+
+    size = bounds.size_of_picture(spec, sent=(100, 95))
+    numbers, violations = bounds.read(spec, picture_size=size)
+
+    assert (numbers.width, numbers.height) == size == (96, 80)
+    assert not violations
+
+
+def test_said_size_goes_before_the_picture() -> None:
+    """Both sides said: the picture is resized to them."""
+    spec = JobSpec(prompt="x", image=b"image", width=32, height=64)
+
+    assert bounds_of().size_of_picture(spec, sent=(100, 95)) == (32, 64)
+
+
+@pytest.mark.parametrize("said", [{"width": 64}, {"height": 64}])
+def test_one_side_is_not_a_size(said: dict[str, int]) -> None:
+    """One side alone would bend the picture by surprise."""
+    with pytest.raises(InvalidRequest) as caught:
+        bounds_of().size_of_picture(JobSpec(prompt="x", **said), sent=(64, 64))
+
+    assert caught.value.reason == "SIZE_INCOMPLETE"
+
+
+@pytest.mark.parametrize("sent", [(4000, 3000), (3, 5), (9000, 4), (2, 9000), (1024, 1100)])
+def test_advised_size_can_be_drawn(sent: tuple[int, int]) -> None:
+    """A photo too large, or a picture too small, is told a size of its shape that works."""
+    bounds = bounds_of()
+    with pytest.raises(InvalidRequest) as caught:
+        bounds.size_of_picture(JobSpec(prompt="x"), sent=sent)
+
+    numbers = [int(word) for word in caught.value.hint.replace(",", "").split() if word.isdigit()]
+    assert caught.value.reason == "IMAGE_SIZE_NOT_DRAWABLE"
+    assert len(numbers) == 2
+    assert not bounds.check_size(*numbers)

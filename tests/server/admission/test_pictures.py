@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of a request brought to the size that is drawn, with their masks."""
+
+import asyncio
+import hashlib
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tabard_server.admission.pictures import PictureReader, PictureReading
+from tabard_server.errors import Overloaded
+from tabard_server.jobs.job import JobSpec
+from tabard_server.limits import Limits
+from tests.server.admission.test_numbers import bounds_of
+from tests.server.admission.test_picture_files import encode, picture
+
+
+@pytest.fixture
+def reader() -> PictureReader:
+    return PictureReader(bounds=bounds_of(), limits=Limits())
+
+
+def read(reader: PictureReader, image: Image.Image, **said: Any) -> PictureReading:
+    if (mask := said.pop("mask", None)) is not None:
+        said["mask_image"] = encode(mask)
+    return reader.read_now(JobSpec(prompt="x", image=encode(image), **said))
+
+
+def test_fitting_picture_is_left_alone(reader: PictureReader) -> None:
+    """A picture whose size can be drawn keeps every pixel; its file's hash is its name."""
+    image = picture(size=(64, 48))
+
+    reading = read(reader, image)
+
+    assert reading.size == (64, 48)
+    assert reading.picture is not None
+    assert np.array_equal(reading.picture.pixels, np.asarray(image))
+    assert reading.picture.sha256 == hashlib.sha256(encode(image)).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("said", "size"), [({}, (64, 48)), ({"width": 32, "height": 32}, (32, 32))]
+)
+def test_picture_is_resized_as_diffusers_does(
+    reader: PictureReader, said: dict[str, int], size: tuple[int, int]
+) -> None:
+    """Lanczos, to the size said or to its own rounded down; the sent size is remembered."""
+    image = picture(size=(70, 50))
+
+    reading = read(reader, image, **said)
+
+    expected = image.resize(size, resample=Image.Resampling.LANCZOS)
+    assert reading.picture is not None
+    assert np.array_equal(reading.picture.pixels, np.asarray(expected))
+    assert (reading.picture.width, reading.picture.height) == (70, 50)
+
+
+def test_mask_is_resized_along(reader: PictureReader) -> None:
+    """A mask goes the way of its picture, and stays grey until the engine halves it."""
+    mask = picture("L", size=(70, 50))
+
+    reading = read(reader, picture(size=(70, 50)), mask=mask)
+
+    expected = mask.resize((64, 48), resample=Image.Resampling.LANCZOS)
+    assert reading.picture is not None and reading.picture.mask is not None
+    assert np.array_equal(reading.picture.mask, np.asarray(expected))
+    assert reading.picture.mask_sha256 == hashlib.sha256(encode(mask)).hexdigest()
+
+
+def test_mask_of_other_size_is_refused(reader: PictureReader) -> None:
+    """A mask lies on its picture or it means nothing."""
+    reading = read(reader, picture(size=(64, 48)), mask=picture("L", size=(48, 64)))
+
+    (violation,) = reading.violations
+    assert (violation.field, violation.reason) == ("mask_image", "MASK_SIZE_DIFFERS")
+    assert reading.picture is None
+
+
+def test_both_files_are_judged(reader: PictureReader) -> None:
+    """A broken picture does not hide a broken mask."""
+    reading = reader.read_now(JobSpec(prompt="x", image=b"no", mask_image=b"neither"))
+
+    assert [violation.field for violation in reading.violations] == ["image", "mask_image"]
+
+
+def test_nothing_is_resized_to_a_wrong_size(reader: PictureReader) -> None:
+    """A size beyond the bounds costs no memory: its violation comes from the bounds."""
+    reading = read(reader, picture(), width=1_000_000, height=1_000_000)
+
+    assert (reading.picture, reading.violations) == (None, ())
+
+
+def test_waiting_pictures_are_bounded() -> None:
+    """One more than may wait is told to come back, and the others are read."""
+    reader = PictureReader(bounds=bounds_of(), limits=Limits(picture_queue_max=2))
+    spec = JobSpec(prompt="x", image=encode(picture(size=(64, 48))))
+
+    async def walk() -> list[object]:
+        readings = [reader.read(spec) for _ in range(3)]
+        return list(await asyncio.gather(*readings, return_exceptions=True))
+
+    *read_, refused = asyncio.run(walk())
+
+    assert all(isinstance(one, PictureReading) and one.picture for one in read_)
+    assert isinstance(refused, Overloaded)
+    assert (refused.reason, refused.retry_seconds) == ("PICTURE_QUEUE_FULL", 1.0)
+    assert isinstance(asyncio.run(reader.read(spec)), PictureReading)
+    reader.close()

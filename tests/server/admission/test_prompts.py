@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the prompts of a request are read, and what is wrong with them."""
+
+from typing import Any
+
+import pytest
+
+from tabard_server.admission.prompts import PromptChecker
+from tabard_server.engine_port.row_spec import PromptStyle
+from tabard_server.errors import BadSettings, Violation
+from tabard_server.jobs.job import JobSpec
+from tabard_server.limits import Limits
+from tabard_server.settings import Defaults
+from tests.server.fakes import FakePromptReader
+
+LONG = "word " * 40
+
+
+def checker(*, prompt_syntax: str = "plain", **limits: Any) -> PromptChecker:
+    return PromptChecker(
+        reader=FakePromptReader(),
+        limits=Limits(**limits),
+        defaults=Defaults(prompt_syntax=prompt_syntax),
+        windows_max=4,
+    )
+
+
+def style_of(prompts: PromptChecker, **said: Any) -> PromptStyle:
+    style, violations = prompts.style_of(JobSpec(prompt="x", **said))
+    assert not violations
+    return style
+
+
+def judge(prompt: str, style: PromptStyle, *, negative_prompt: str = "") -> Violation:
+    """Return the one thing that is wrong with two prompts."""
+    _, (violation,) = checker().read_words(
+        prompt, negative_prompt=negative_prompt, style=style, worn=()
+    )
+    assert violation.hint
+    return violation
+
+
+@pytest.mark.parametrize(
+    ("said", "syntax", "windows"),
+    [
+        ({}, "plain", 1),
+        ({"prompt_syntax": "a1111"}, "a1111", 3),
+        ({"prompt_windows_max": 2}, "plain", 2),
+        ({"prompt_syntax": "a1111", "prompt_windows_max": 1}, "a1111", 1),
+    ],
+)
+def test_windows_follow_the_syntax(said: dict[str, Any], syntax: str, windows: int) -> None:
+    """Plain prompts get what the base was trained with, A1111's what its users expect."""
+    style = style_of(checker(prompt_windows_max=3), **said)
+
+    assert (style.syntax, style.windows_max) == (syntax, windows)
+
+
+def test_server_has_a_default_syntax() -> None:
+    """A request that says nothing is read as the settings say; one that says so, as it says."""
+    prompts = checker(prompt_syntax="a1111")
+
+    assert style_of(prompts).syntax == "a1111"
+    assert style_of(prompts, prompt_syntax="plain").syntax == "plain"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"prompt_syntax": "7"}, "PROMPT_SYNTAX_UNKNOWN"),
+        ({"prompt_windows_max": 0}, "PROMPT_WINDOWS_OUT_OF_RANGE"),
+        ({"prompt_windows_max": 5}, "PROMPT_WINDOWS_OUT_OF_RANGE"),
+    ],
+)
+def test_wrong_style_is_named(said: dict[str, Any], reason: str) -> None:
+    """A syntax newer than this server and a window too many are refused by their field."""
+    _, (violation,) = checker().style_of(JobSpec(prompt="x", **said))
+
+    assert (violation.field, violation.reason) == (next(iter(said)), reason)
+
+
+def test_limit_beyond_the_engine_stops_the_start() -> None:
+    """The settings promise no windows that the engine cannot encode."""
+    with pytest.raises(BadSettings, match="prompt_windows_max"):
+        checker(prompt_windows_max=5)
+
+
+def test_long_prompt_is_told_what_it_needs() -> None:
+    """The advice is the value that would do."""
+    violation = judge(LONG, PromptStyle())
+
+    assert (violation.field, violation.reason) == ("prompt", "PROMPT_TOO_LONG")
+    assert "40 tokens" in violation.description
+    assert "prompt_windows_max=2" in violation.hint
+
+
+def test_endless_prompt_is_told_to_shorten() -> None:
+    """Where no number of windows would do, none is advised."""
+    violation = judge(LONG * 4, PromptStyle(windows_max=4))
+
+    assert "shorten it to 120 tokens" in violation.hint
+    assert "prompt_windows_max" not in violation.hint
+
+
+def test_windows_make_room() -> None:
+    """With room for it the same prompt is right, and the windows it fills are counted."""
+    windows, violations = checker().read_words(
+        LONG, negative_prompt="x", style=PromptStyle(windows_max=3), worn=()
+    )
+
+    assert (windows, violations) == (2, [])
+
+
+@pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("a [red|blue] star", "PROMPT_SYNTAX_NOT_SERVED"), ("(star:99)", "PROMPT_SYNTAX")],
+)
+def test_syntax_errors_name_their_field(field: str, text: str, reason: str) -> None:
+    """What A1111 would read in another way than we do is refused at the door."""
+    texts = {"prompt": "x", "negative_prompt": "", field: text}
+
+    violation = judge(
+        texts["prompt"],
+        PromptStyle(syntax="a1111"),
+        negative_prompt=texts["negative_prompt"],
+    )
+
+    assert (violation.field, violation.reason) == (field, reason)

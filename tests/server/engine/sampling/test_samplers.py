@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+
+from tabard_server.engine import (
+    SAMPLERS,
+    RowNotPossible,
+    SamplerNotServed,
+    UnknownSampler,
+    resolve_sampler,
+)
+from tabard_server.engine.sampling.sampler_prototypes import SamplerShelf
+from tests.server.engine.tiny_base import skip_if_absent
+
+BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+
+
+@pytest.fixture(scope="module")
+def shelf() -> SamplerShelf:
+    return SamplerShelf(BETAS)
+
+
+@pytest.fixture(scope="module")
+def zero_shelf() -> SamplerShelf:
+    return SamplerShelf({**BETAS, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"})
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Euler a", "euler_a"),
+        ("euler ancestral", "euler_a"),
+        ("DPM++ 2M Karras", "dpmpp_2m_karras"),
+        ("DPM++ 2M", "dpmpp_2m"),
+        ("dpmpp-2m", "dpmpp_2m"),
+        ("DPM2 a Karras", "dpm2_a_karras"),
+        ("DPM++ SDE Karras", "dpmpp_sde_karras"),
+        ("dpm++ 2m sde", "dpmpp_2m_sde"),
+        ("k-dpm-2", "dpm2"),
+        ("LMS Karras", "lms_karras"),
+        ("PLMS", "pndm"),
+        ("UniPC", "unipc"),
+        ("LCM", "lcm"),
+    ],
+)
+def test_people_spell_samplers_freely(written: str, name: str) -> None:
+    """A1111's spellings and our short names mean the same sampler."""
+    assert resolve_sampler(written) == name
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLERS))
+def test_every_name_and_title_resolves(name: str) -> None:
+    """Each sampler is found by its short name and by the title written into images."""
+    assert resolve_sampler(name) == resolve_sampler(SAMPLERS[name].title) == name
+
+
+def test_unknown_sampler_lists_known() -> None:
+    """The error says what there is."""
+    with pytest.raises(UnknownSampler) as caught:
+        resolve_sampler("magic")
+
+    assert caught.value.reason == "UNKNOWN_SAMPLER"
+    assert "dpmpp_2m" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "written", ["DPM fast", "DPM adaptive", "Restart", "DPM++ 2S a Karras", "DPM++ 3M SDE"]
+)
+def test_sampler_that_cannot_run_per_row_says_so(written: str) -> None:
+    """A sampler people know, and that no row can walk by itself, is refused with the nearest."""
+    with pytest.raises(SamplerNotServed) as caught:
+        resolve_sampler(written)
+
+    assert caught.value.reason == "SAMPLER_NOT_SERVED"
+    assert any(f"take {name}," in caught.value.hint for name in SAMPLERS)
+
+
+def test_zero_snr_leaves_out_who_does_not_heed_it(zero_shelf: SamplerShelf) -> None:
+    """On a base trained down to pure noise, a sampler that would ignore that is refused."""
+    with pytest.raises(SamplerNotServed, match="zero terminal SNR"):
+        zero_shelf.take("lms", num_inference_steps=10, seed=0)
+
+    assert {"ddim", "euler", "euler_a", "dpmpp_2m", "unipc", "lcm"} <= set(zero_shelf.names)
+
+
+def test_impossible_steps_are_refused(shelf: SamplerShelf) -> None:
+    """A sampler that was distilled for a few steps cannot take hundreds."""
+    with pytest.raises(RowNotPossible) as caught:
+        shelf.take("lcm", num_inference_steps=400, seed=0)
+
+    assert caught.value.reason == "STEPS_NOT_POSSIBLE"
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("name", sorted(SAMPLERS))
+def test_few_steps_end_or_are_refused(shelf: SamplerShelf, name: str, steps: int) -> None:
+    """However few steps are asked for, a sampler walks to finite latents or says it cannot."""
+    skip_if_absent(name)
+    try:
+        scheduler = shelf.take(name, num_inference_steps=steps, seed=0)
+    except RowNotPossible:
+        return
+    options = shelf.step_options(name, generator=torch.Generator().manual_seed(0))
+    latents = torch.zeros(1, 4, 2, 2, dtype=torch.float64) * scheduler.init_noise_sigma
+
+    for timestep in scheduler.timesteps:
+        scaled = scheduler.scale_model_input(latents, timestep)
+        latents = scheduler.step(scaled * 0.1, timestep, latents, return_dict=False, **options)[0]
+
+    assert bool(torch.isfinite(latents).all())
+
+
+def test_rows_own_their_schedulers(shelf: SamplerShelf) -> None:
+    """Two rows of one sampler share no state."""
+    one = shelf.take("pndm", num_inference_steps=5, seed=0)
+    two = shelf.take("pndm", num_inference_steps=5, seed=0)
+
+    one.step(torch.ones(1), one.timesteps[0], torch.ones(1))
+
+    assert (one.counter, two.counter) == (1, 0)

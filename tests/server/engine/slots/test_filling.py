@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a slab into the tables, whatever rank rows are free; magnitudes are measured once."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
+from tabard_server.engine.slots.filling import empty_layers, fill_layers
+from tabard_server.engine.slots.magnitudes import Yardstick, measure
+from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots
+
+KEY = ("unet", "one")
+ROWS = 12
+
+
+def slotted() -> SlottedLayer:
+    """Make a layer with slots, its weights known."""
+    torch.manual_seed(0)
+    return add_slots(nn.Linear(6, 5), binding=Binding(), rank_rows=ROWS)
+
+
+def adapter(*, rank: int, axis: str = "") -> HostAdapter:
+    """Make an adapter of noise."""
+    torch.manual_seed(rank)
+    magnitude = torch.rand({"inputs": 6, "outputs": 5}[axis]) + 1 if axis else None
+    layer = PackedLayer(
+        down=torch.randn(rank, 6),
+        up=torch.randn(rank, 5),
+        magnitude=magnitude,
+        magnitude_axis=axis,
+    )
+    return lay_out({KEY: layer}, digest=f"{axis}{rank}")
+
+
+@given(st.sets(st.integers(1, ROWS - 1), min_size=1).map(sorted))
+def test_any_free_rows_hold_an_adapter(rows: list[int]) -> None:
+    """Side by side or scattered: its rows hold it, all others stay zero, and emptying undoes it."""
+    layer, worn = slotted(), adapter(rank=len(rows))
+    others = [row for row in range(ROWS) if row not in rows]
+
+    fill_layers(worn, layers={KEY: layer}, ranks=tuple(rows), magnitudes=())
+
+    assert torch.equal(layer.slot_down[rows], worn.layers[KEY].down)
+    assert torch.equal(layer.slot_up[rows], worn.layers[KEY].up)
+    assert not layer.slot_down[others].any()
+    assert not layer.slot_up[others].any()
+    empty_layers([layer], rows=tuple(rows))
+    assert not layer.slot_down.any()
+    assert not layer.slot_up.any()
+
+
+@pytest.mark.parametrize("axis", ["inputs", "outputs"])
+def test_known_lengths_change_no_number(axis: str) -> None:
+    """The second filling reads the base no more, and puts the same bits there."""
+    layer, worn, yardstick = slotted(), adapter(rank=2, axis=axis), Yardstick()
+    table = layer.slot_up if axis == "outputs" else layer.slot_down
+    plain = measure(worn.layers[KEY], weight=layer.weight)
+
+    found = []
+    for _ in range(2):
+        fill_layers(
+            worn, layers={KEY: layer}, ranks=(1, 2), magnitudes=(4, 5, 6), yardstick=yardstick
+        )
+        found.append(table[4:7].clone())
+        empty_layers([layer], rows=(1, 2, 4, 5, 6))
+        with torch.no_grad():
+            layer.weight.fill_(float("nan"))
+
+    assert torch.equal(found[0], plain)
+    assert torch.equal(found[1], plain)
+
+
+@pytest.mark.parametrize("axis", ["inputs", "outputs"])
+def test_lengths_of_the_base_are_shared(axis: str) -> None:
+    """Another adapter is measured by what is known of the base, and comes out as it would alone."""
+    layer, yardstick = slotted(), Yardstick()
+    for worn in (adapter(rank=2, axis=axis), adapter(rank=3, axis=axis)):
+        packed = worn.layers[KEY]
+
+        found = yardstick.measure(packed, key=KEY, layer=layer, digest=worn.digest)
+
+        assert torch.equal(found, measure(packed, weight=layer.weight))
+    assert len(yardstick._base) == 1
+
+
+def test_yardstick_forgets_old_adapters() -> None:
+    """What it remembers is bounded."""
+    layer, yardstick = slotted(), Yardstick()
+    packed = adapter(rank=2, axis="outputs").layers[KEY]
+
+    for number in range(100):
+        yardstick.measure(packed, key=KEY, layer=layer, digest=str(number))
+
+    assert len(yardstick._adapters) == 32

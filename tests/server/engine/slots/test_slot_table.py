@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+from collections.abc import Mapping
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
+from tabard_server.engine import AdapterMismatch, SlotsExhausted
+from tabard_server.engine.slots.slot_table import SlotTable
+from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots
+
+KEYS = (("unet", "one"), ("unet", "two"))
+
+
+def _layers(rank_rows: int) -> Mapping[tuple[str, str], SlottedLayer]:
+    binding = Binding()
+    return {key: add_slots(nn.Linear(3, 5), binding=binding, rank_rows=rank_rows) for key in KEYS}
+
+
+def _adapter(name: str, *, rank: int, keys: tuple[tuple[str, str], ...] = KEYS) -> HostAdapter:
+    value = float(sum(name.encode()))
+    layers = {
+        key: PackedLayer(down=torch.full((rank, 3), value), up=torch.full((rank, 5), value))
+        for key in keys
+    }
+    return lay_out(layers, digest=name)
+
+
+def _assert_tables_are_true(
+    table: SlotTable, layers: Mapping[tuple[str, str], SlottedLayer]
+) -> None:
+    """Assert that each resident's rank rows hold its own value, and free rows hold zero."""
+    owned: set[int] = set()
+    for slot in table._slots.values():
+        value = float(sum(slot.adapter.digest.encode()))
+        for key in slot.adapter.layers:
+            assert (layers[key].slot_down[list(slot.ranks)] == value).all()
+        assert not owned & set(slot.ranks)
+        owned |= set(slot.ranks)
+    free = [row for row in range(table.capacity + 1) if row not in owned]
+    for layer in layers.values():
+        assert (layer.slot_down[free] == 0).all()
+        assert (layer.slot_up[free] == 0).all()
+
+
+def test_resident_adapter_is_not_reloaded() -> None:
+    """The second acquire of an adapter copies nothing."""
+    table = SlotTable(_layers(9), rank_rows=9)
+    adapter = _adapter("a", rank=4)
+
+    with table.held([adapter]), table.held([adapter]):
+        pass
+
+    assert (table.loads, table.hits) == (1, 1)
+
+
+def test_least_recently_used_leaves_first() -> None:
+    """Room is made by evicting the idle adapter that was used longest ago."""
+    table = SlotTable(_layers(9), rank_rows=9)
+    a, b, c = (_adapter(name, rank=4) for name in "abc")
+    for adapter in (a, b, a):
+        with table.held([adapter]):
+            pass
+
+    with table.held([c]):
+        pass
+
+    assert [use.digest for use in table.residents()] == ["a", "c"]
+
+
+def test_worn_adapter_is_never_evicted() -> None:
+    """When everything is worn, a newcomer is told so and nothing is lost."""
+    layers = _layers(9)
+    table = SlotTable(layers, rank_rows=9)
+
+    with table.held([_adapter("a", rank=4)]), table.held([_adapter("b", rank=4)]):
+        newcomer = _adapter("c", rank=1)
+        assert not table.can_hold([newcomer])
+        with pytest.raises(SlotsExhausted):
+            table.acquire([newcomer])
+        _assert_tables_are_true(table, layers)
+
+
+def test_subset_of_layers_leaves_rest_zero() -> None:
+    """An adapter of fewer layers after one of more leaves no trace of the first."""
+    layers = _layers(5)
+    table = SlotTable(layers, rank_rows=5)
+    with table.held([_adapter("a", rank=4)]):
+        pass
+
+    with table.held([_adapter("b", rank=4, keys=KEYS[:1])]):
+        _assert_tables_are_true(table, layers)
+        assert (layers[KEYS[1]].slot_down == 0).all()
+
+
+def test_foreign_layer_is_refused() -> None:
+    """An adapter for a layer or width the base lacks is refused before anything is copied."""
+    layers = _layers(9)
+    table = SlotTable(layers, rank_rows=9)
+    wide = PackedLayer(down=torch.ones(1, 4), up=torch.ones(1, 5))
+    bad_width = lay_out({KEYS[0]: wide}, digest="w")
+
+    for adapter in (_adapter("x", rank=1, keys=(("unet", "three"),)), bad_width):
+        with pytest.raises(AdapterMismatch):
+            table.acquire([adapter])
+
+    _assert_tables_are_true(table, layers)
+    assert table.residents() == []
+
+
+def test_rank_above_all_slots_is_refused() -> None:
+    """A rank that can never fit is an error, not an endless wait."""
+    table = SlotTable(_layers(5), rank_rows=5)
+
+    with pytest.raises(SlotsExhausted, match="rank 9"):
+        table.acquire([_adapter("a", rank=9)])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 2)), max_size=40))
+def test_random_histories_keep_tables_true(history: list[tuple[str, int]]) -> None:
+    """Whatever is acquired and released, each slot holds its own weights and free rows are zero."""
+    ranks = {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 7}
+    layers = _layers(11)
+    table = SlotTable(layers, rank_rows=11)
+    held = []
+    for name, action in history:
+        adapter = _adapter(name, rank=ranks[name])
+        if action < 2 and table.can_hold([adapter]):
+            held += table.acquire([adapter])
+        elif held:
+            table.release(held.pop(0))
+        _assert_tables_are_true(table, layers)

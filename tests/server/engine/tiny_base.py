@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One tiny base of a family in float64: an engine, diffusers alone, and files that both wear."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tabard_server.adapters.host_adapter import HostAdapter
+from tabard_server.engine import Engine, Row, RowSpec
+from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tests.bases import (
+    make_tiny_base,
+    write_diffusers_lora,
+    write_inversion,
+    write_inversion_pair,
+    write_kohya_lora,
+)
+from tests.oracle import Oracle, Worn
+from tests.server.engine.packing import pack_file
+from tests.tiny_models import TEXT_WIDTHS
+from tests.writers import write_peft_lora
+
+TOKEN = "<plum>"
+PROMPT = f"a red {TOKEN} circle"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Studio:
+    """What one family's tests need.
+
+    Attributes:
+        engine: In float64, where a mixed batch and a lone row agree to rounding.
+        oracle: diffusers alone on the same base.
+        adapters: By name, as the engine wears them.
+        files: The same, as diffusers loads them.
+    """
+
+    engine: Engine
+    oracle: Oracle
+    adapters: Mapping[str, HostAdapter]
+    files: Mapping[str, Path]
+
+    def spec(self, stack: Mapping[str, float], **changes: Any) -> RowSpec:
+        """Return a row that wears these adapters."""
+        values: dict[str, Any] = {
+            "prompt": PROMPT,
+            "negative_prompt": "blue",
+            "stack": tuple((self.adapters[name], weight) for name, weight in stack.items()),
+            "seed": 11,
+            "steps": 4,
+            "guidance_scale": 5.0,
+            "width": 64,
+            "height": 64,
+            "sampler": "ddim",
+        }
+        return RowSpec(**{**values, **changes})
+
+    def expect(
+        self, stack: Mapping[str, float], specs: Sequence[RowSpec], **options: Any
+    ) -> list[torch.Tensor]:
+        """Return the latents that diffusers alone comes to for rows that wear this stack."""
+        worn = [
+            Worn(file=self.files[name], weight=weight, token=TOKEN if name == "inversion" else None)
+            for name, weight in stack.items()
+        ]
+        runs = [run_of(spec) | options for spec in specs]
+        if "kohya" in stack:
+            # diffusers leaves out part of such a file, so its layers are merged into a copy.
+            return self.oracle.draw_merged_latents(runs, worn=worn)
+        return self.oracle.draw_latents(runs, worn=worn)
+
+
+def run_of(spec: RowSpec) -> dict[str, Any]:
+    """Return a row as diffusers' pipelines are asked for it."""
+    run: dict[str, Any] = {
+        "prompt": spec.prompt,
+        "seed": spec.seed,
+        "steps": spec.steps,
+        "sampler": spec.sampler,
+        "guidance_scale": spec.guidance_scale,
+        "negative_prompt": spec.negative_prompt,
+        "width": spec.width,
+        "height": spec.height,
+    }
+    if spec.clip_skip:
+        run["clip_skip"] = spec.clip_skip
+    if spec.picture is not None:
+        run |= {"image": spec.picture.pixels, "mask": spec.picture.mask}
+        run["strength"] = spec.picture.strength
+    return run
+
+
+def open_studio(folder: Path, *, family: str, is_zero_snr: bool = False) -> Studio:
+    """Make a base, its adapters, an engine and an oracle."""
+    base = make_tiny_base(folder / "base", family=family, is_zero_snr=is_zero_snr)
+    files = _write_files(base, folder, family=family)
+    engine = load_engine(EngineSettings(base=str(base), device="cpu", dtype="float64"))
+    adapters = {
+        name: pack_file(
+            file,
+            profile=engine.profile,
+            folder=folder,
+            dtype=torch.float64,
+            trigger_words=[TOKEN] if name == "inversion" else (),
+        )
+        for name, file in files.items()
+    }
+    oracle = Oracle(base, dtype=torch.float64)
+    return Studio(engine=engine, oracle=oracle, adapters=adapters, files=files)
+
+
+def draw(engine: Engine, specs: Sequence[RowSpec]) -> list[torch.Tensor]:
+    """Run rows together to their ends; each leaves when it is done."""
+    rows = engine.open_rows(specs)
+    assert all(isinstance(row, Row) for row in rows), rows
+    opened = [row for row in rows if isinstance(row, Row)]
+    while pending := [row for row in opened if not row.is_done]:
+        engine.step(pending)
+    for row in opened:
+        engine.close_row(row)
+    return [row.latents for row in opened]
+
+
+def skip_if_absent(sampler: str) -> None:
+    """Skip a test of a sampler whose library is not installed."""
+    if sampler.startswith("dpmpp_sde"):
+        pytest.importorskip("torchsde")
+
+
+def _write_files(base: Path, folder: Path, *, family: str) -> dict[str, Path]:
+    widths = TEXT_WIDTHS[family]
+    inversion = folder / "inversion.safetensors"
+    if len(widths) == 2:
+        write_inversion_pair(inversion, widths=widths, vectors=2, seed=3)
+    else:
+        write_inversion(inversion, token=TOKEN, width=widths[0], vectors=2, seed=3)
+    return {
+        "lora": write_diffusers_lora(base, folder / "lora.safetensors", seed=1),
+        "text": write_diffusers_lora(
+            base,
+            folder / "text.safetensors",
+            seed=2,
+            targets=(),
+            text_targets=("q_proj", "v_proj", "fc1"),
+        ),
+        "kohya": write_kohya_lora(base, folder / "kohya.safetensors", seed=4, rank=6),
+        # diffusers drops magnitudes of text encoders without a word.
+        "conv": write_peft_lora(
+            base, folder / "conv.safetensors", seed=5, use_dora=False, text_targets=()
+        ),
+        "dora": write_peft_lora(base, folder / "dora.safetensors", seed=6, text_targets=()),
+        "inversion": inversion,
+    }

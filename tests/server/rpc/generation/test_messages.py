@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a generate message to a request: what is said, and what is left out."""
+
+from dataclasses import fields
+
+import pytest
+
+from tabard.v1 import generation_service_pb2 as pb
+from tabard_server.jobs.job import JobSpec
+from tabard_server.rpc.generation.messages import read_request
+
+FULL = pb.GenerateRequest(
+    prompt="a",
+    negative_prompt="b",
+    adapters=["c"],
+    seed=0,
+    num_inference_steps=0,
+    guidance_scale=0.0,
+    width=0,
+    height=0,
+    num_images=0,
+    sampler="d",
+    deterministic=True,
+    preview_every=1,
+    clip_skip=0,
+    prompt_syntax=pb.PROMPT_SYNTAX_A1111,
+    prompt_windows_max=0,
+    image=b"",
+    strength=0.0,
+    mask_image=b"",
+    original_size=pb.ImageSize(width=1, height=2),
+    crop_top_left=pb.ImageCorner(top=3, left=4),
+    target_size=pb.ImageSize(width=5, height=6),
+)
+
+
+def test_zero_is_something_said() -> None:
+    """A zero and an empty file are not taken for silence: they are judged, not replaced."""
+    spec = read_request(FULL, seconds_left=9.0)
+
+    assert all(getattr(spec, field.name) is not None for field in fields(JobSpec))
+    assert (spec.image, spec.mask_image, spec.strength, spec.clip_skip) == (b"", b"", 0.0, 0)
+    assert (spec.original_size, spec.crop_top_left, spec.target_size) == ((1, 2), (3, 4), (5, 6))
+
+
+def test_every_field_is_read() -> None:
+    """A request has as many fields as the message, but for the deadline of the call."""
+    assert len(fields(JobSpec)) - 1 == len(FULL.DESCRIPTOR.fields) == len(FULL.ListFields())
+
+
+def test_silence_stays_silence() -> None:
+    """What is left out is None, and filled in by nobody on the way."""
+    spec = read_request(pb.GenerateRequest(prompt="a"), seconds_left=None)
+
+    assert spec == JobSpec(prompt="a")
+
+
+@pytest.mark.parametrize(("number", "name"), [(0, ""), (1, "plain"), (2, "a1111"), (7, "7")])
+def test_syntax_by_name(number: int, name: str) -> None:
+    """A syntax that is newer than this server keeps its number, to be refused by it."""
+    message = pb.GenerateRequest()
+    message.MergeFromString(bytes([14 << 3, number]))
+
+    assert read_request(message, seconds_left=None).prompt_syntax == name

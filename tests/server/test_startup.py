@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opening a registry for a server: an unsafe place is refused, damage is told, files are cached."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tabard_registry import Registry, UnusableRegistry
+from tabard_registry.store import Outcome, Store
+from tabard_server import startup as parts
+from tabard_server.adapters.loader import ReleaseLoader
+from tabard_server.settings import Settings
+from tabard_server.telemetry.metrics import Metrics
+from tests.registry.fakes import MemoryStore
+from tests.registry.upkeep.doctor.broken_stores import TwoWinners, Unconditional
+from tests.server.adapters.test_loader import publish_lora
+from tests.server.fakes import PROFILE
+from tests.server.followers.test_follower import act
+
+Opening = Callable[[Store], None]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a server whose registry is elsewhere."""
+    return Settings(registry="s3://bucket/team", cache=str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def opens(monkeypatch: pytest.MonkeyPatch) -> Opening:
+    """Give what makes a store the one that the settings name."""
+
+    def use(store: Store) -> None:
+        monkeypatch.setattr(parts, "open_store", lambda _url, *, single_writer: store)
+
+    return use
+
+
+@pytest.mark.parametrize("kind", [TwoWinners, Unconditional])
+def test_unsafe_store_is_refused(
+    settings: Settings, opens: Opening, kind: type[MemoryStore]
+) -> None:
+    """A store where two writers can both win gets not a byte; the way out is named."""
+    store = kind()
+    opens(store)
+
+    with pytest.raises(UnusableRegistry) as refusal:
+        parts.open_registry(settings, metrics=Metrics())
+
+    assert refusal.value.reason == "UNSAFE_STORE"
+    assert "single-writer" in refusal.value.hint
+    assert store.held == {}
+
+
+def test_single_writer_is_taken_at_its_word(settings: Settings, opens: Opening) -> None:
+    """Who says that nobody else writes may use such a store."""
+    opens(Unconditional())
+
+    registry = parts.open_registry(replace(settings, single_writer=True), metrics=Metrics())
+
+    assert registry.seq == 0
+    registry.close()
+
+
+class Untouchable(MemoryStore):
+    """A place where nothing may be written."""
+
+    def create(self, key: str, *, body: bytes) -> Outcome:
+        raise AssertionError(f"{key} was written")
+
+
+def test_stranger_is_not_probed(settings: Settings, opens: Opening) -> None:
+    """In somebody else's bucket nothing is written, not even to try it out."""
+    store = Untouchable()
+    store.held["photos/cat.jpg"] = b"cat"
+    opens(store)
+
+    with pytest.raises(UnusableRegistry) as refusal:
+        parts.open_registry(settings, metrics=Metrics())
+
+    assert refusal.value.reason == "NOT_A_REGISTRY"
+    assert store.held == {"photos/cat.jpg": b"cat"}
+
+
+def test_stray_object_stops_no_registry(settings: Settings, opens: Opening) -> None:
+    """A registry stays one when somebody leaves something beside it."""
+    store = MemoryStore()
+    Registry.open(store).close()
+    store.held["README.txt"] = b"our styles"
+    opens(store)
+
+    registry = parts.open_registry(settings, metrics=Metrics())
+
+    assert store.held["README.txt"] == b"our styles"
+    registry.close()
+
+
+def test_damaged_checkpoint_is_told(
+    settings: Settings, opens: Opening, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server opens without it, names it with a remedy, and counts it."""
+    store, metrics = MemoryStore(), Metrics()
+    registry = Registry.open(store)
+    act(registry, flag=True)
+    key = registry.checkpoint()
+    assert key is not None
+    store.held[key] = b"damaged"
+    opens(store)
+
+    with caplog.at_level(logging.ERROR, logger="tabard"):
+        opened = parts.open_registry(settings, metrics=metrics)
+
+    assert opened.seq == 1
+    assert key in caplog.text
+    assert "hint=" in caplog.text
+    value = metrics.registry.get_sample_value
+    assert value("tabard_registry_checkpoints_total", {"outcome": "damaged"}) == 1.0
+    opened.close()
+
+
+@pytest.mark.parametrize("is_remote", [True, False])
+def test_packed_adapters_lie_in_the_cache(
+    settings: Settings, tmp_path: Path, is_remote: bool
+) -> None:
+    """A release is packed once; afterwards its bytes in the store are not needed."""
+    registry = Registry.open(MemoryStore() if is_remote else str(tmp_path / "registry"))
+    release = publish_lora(registry, folder=tmp_path)
+    metrics = Metrics()
+    disk = parts._disk_tier(registry, settings=settings, metrics=metrics)
+    load = ReleaseLoader(registry, profile=PROFILE, dtype=torch.float32, disk=disk)
+
+    first = load(str(release.digest))
+    blob = registry.manifest(release.digest).canonical
+    assert blob is not None
+    registry.blobs.delete(blob.sha256)
+    second = load(str(release.digest))
+
+    [file] = (Path(settings.cache) / "adapters").iterdir()
+    assert first.rank == second.rank == 4
+    value = metrics.registry.get_sample_value
+    assert value("tabard_adapter_cache_hits_total", {"tier": "disk"}) == 1.0
+    assert value("tabard_adapter_resident_bytes", {"tier": "disk"}) == file.stat().st_size
