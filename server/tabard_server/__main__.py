@@ -10,7 +10,7 @@ from tabard_registry import RegistryError
 from tabard_server.app import serve
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.errors import ServerError
-from tabard_server.settings import load_settings
+from tabard_server.settings_sources import load_settings
 from tabard_server.telemetry.logs import log_problem, set_up_logging
 
 

@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 
 import pytest
 
-from tabard_server.settings import load_settings
+from tabard_server.settings_sources import load_settings
 from tests.root import ROOT
 
 SERVER_IMAGES = ("deploy/Dockerfile", "deploy/Dockerfile.cpu")

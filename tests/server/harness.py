@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -295,7 +295,7 @@ def provenance_of(png: bytes) -> dict[str, Any]:
 
 def small_limits(**changes: Any) -> Limits:
     """Return the limits with some of them changed."""
-    return replace(Limits(), **changes)
+    return Limits(**changes)
 
 
 KIND_TEXTUAL_INVERSION = adapter_pb2.RELEASE_KIND_TEXTUAL_INVERSION

@@ -5,7 +5,6 @@ import asyncio
 import json
 import os
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,7 @@ def test_metrics_page_can_be_off(tmp_path: Path) -> None:
 
     async def walk() -> None:
         stop = asyncio.Event()
-        settings = replace(settings_in(tmp_path), metrics_listen="")
+        settings = settings_in(tmp_path).model_copy(update={"metrics_listen": ""})
 
         def ready(_address: str, metrics_address: str) -> None:
             told.append(metrics_address)
@@ -81,7 +80,7 @@ def test_taken_address_stops_the_start(tmp_path: Path, name: str) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        settings = replace(settings_in(tmp_path), **{name: address})
+        settings = settings_in(tmp_path).model_copy(update={name: address})
 
         with pytest.raises(BadSettings) as refusal:
             asyncio.run(serve(settings, load=load_fake))

@@ -5,7 +5,8 @@ import pytest
 
 from tabard_server.errors import BadSettings
 from tabard_server.limits import MEBIBYTE, Limits
-from tabard_server.settings import Defaults, load_settings
+from tabard_server.settings import Defaults
+from tabard_server.settings_sources import load_settings
 
 
 def test_largest_request_fits_into_a_message() -> None:

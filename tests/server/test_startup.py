@@ -3,7 +3,6 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,7 +59,9 @@ def test_single_writer_is_taken_at_its_word(settings: Settings, opens: Opening) 
     """Who says that nobody else writes may use such a store."""
     opens(Unconditional())
 
-    registry = parts.open_registry(replace(settings, single_writer=True), metrics=Metrics())
+    registry = parts.open_registry(
+        settings.model_copy(update={"single_writer": True}), metrics=Metrics()
+    )
 
     assert registry.seq == 0
     registry.close()

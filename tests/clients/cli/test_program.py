@@ -18,6 +18,7 @@ from tests.clients.fakes import FakeServer, FakeStatus
 EXPECTED = {
     "check",
     "checkpoint",
+    "config",
     "demo",
     "doctor",
     "drain",

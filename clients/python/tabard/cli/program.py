@@ -22,6 +22,7 @@ from tabard.cli.commands.release import promote as moving
 from tabard.cli.commands.release import pull as pulling
 from tabard.cli.commands.release import sign as signing
 from tabard.cli.commands.release import withdraw as withdrawing
+from tabard.cli.commands.serve import config as configuring
 from tabard.cli.commands.serve import operate as operating
 from tabard.cli.commands.serve import serve as serving
 from tabard.cli.commands.upkeep import doctor, upkeep
@@ -60,6 +61,7 @@ def commands() -> None:
 for _command in (
     demo,
     serving.serve,
+    configuring.config,
     publishing.check,
     publishing.publish,
     extracting.extract,

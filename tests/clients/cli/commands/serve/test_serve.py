@@ -12,7 +12,8 @@ import pytest
 
 from tabard.cli.program import commands
 from tabard_registry import BaseProfile, ModuleShape
-from tabard_server.settings import Settings, setting_names
+from tabard_server.settings import Settings
+from tabard_server.settings_sources import setting_names
 from tests.clients.cli.conftest import Tabard
 
 
@@ -81,7 +82,7 @@ def test_local_check_names_bad_base(tabard: Tabard, engine: None, refused_file: 
     ("absent", "arguments"),
     [
         ("tabard_server.engine", ("check", "FILE", "--base", "demo")),
-        ("tabard_server.settings", ("serve",)),
+        ("tabard_server.settings_sources", ("serve",)),
         ("torch", ("demo", "--out", "unused")),
     ],
 )

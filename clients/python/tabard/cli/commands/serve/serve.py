@@ -10,6 +10,7 @@ import asyncio
 import functools
 import importlib
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,27 @@ from tabard.cli.output import Output
 from tabard.cli.session import with_output
 
 _PATH = click.Path(path_type=Path)
+
+
+def _read_settings(
+    _context: click.Context, _option: click.Parameter, texts: Sequence[str]
+) -> dict[str, str]:
+    unread = [text for text in texts if "=" not in text]
+    if unread:
+        raise click.BadParameter(f"'{unread[0]}' is not NAME=VALUE")
+    pairs = (text.partition("=") for text in texts)
+    return {name.strip(): value for name, _equals, value in pairs}
+
+
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_read_settings,
+    help="Any setting by its name; repeatable.",
+)
+"""`--set` of every command that reads a server's settings."""
 
 
 @click.command()
@@ -43,9 +65,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--torch-threads", type=click.IntRange(min=1), help="CPU threads of torch.")
 @click.option("--config", type=_PATH, metavar="FILE", help="Settings as TOML.")
 @click.option("--ready-file", type=_PATH, metavar="FILE", help="Written once the server listens.")
-@click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; repeatable."
-)
+@set_option
 @with_output
 def serve(
     output: Output,
@@ -53,7 +73,7 @@ def serve(
     config: Path | None,
     insecure: bool,
     single_writer: bool,
-    settings: tuple[str, ...],
+    settings: Mapping[str, str],
     **options: Any,
 ) -> None:
     """Serve images until interrupted; Ctrl-C finishes the running jobs.
@@ -64,9 +84,9 @@ def serve(
     tabard serve --base demo --registry file:///srv/tabard --listen 127.0.0.1:50051
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     flags = {"insecure": insecure or None, "single_writer": single_writer or None}
-    overrides = options | flags | dict(map(_setting, settings))
+    overrides = options | flags | dict(settings)
     with missing_extra(SERVER_EXTRA, needed_for="tabard serve"):
-        settings_module: Any = importlib.import_module("tabard_server.settings")
+        settings_module: Any = importlib.import_module("tabard_server.settings_sources")
         server_errors: Any = importlib.import_module("tabard_server.errors")
         server_log: Any = importlib.import_module("tabard_server.telemetry.logs")
     with reported_as_invalid(server_errors.ServerError):
@@ -81,13 +101,6 @@ def serve(
     server_log.set_up_logging()
     with reported_as_invalid(server_errors.ServerError, engine.EngineError, registry.RegistryError):
         asyncio.run(app.serve(loaded, on_ready=functools.partial(_announce, output)))
-
-
-def _setting(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise click.BadParameter(f"'{text}' is not NAME=VALUE", param_hint="--set")
-    return name.strip(), value
 
 
 def _announce(output: Output, address: str, metrics_address: str) -> None:

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where settings are said: a TOML file, `TABARD_*` variables and overrides, later ones winning.
+
+Names are those of the fields; within a section `limits.steps_max`, `TABARD_LIMITS_STEPS_MAX`.
+Whatever is unknown or of the wrong kind is refused, and where it was said is named.
+"""
+
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import EnvSettingsSource
+
+from tabard_server.errors import BadSettings
+from tabard_server.settings import Settings
+
+CLIENT_VARIABLES = frozenset({"TABARD_ADDRESS", "TABARD_TOKEN", "TABARD_ACTOR"})
+"""Variables of the command line, which the server leaves alone."""
+TEST_VARIABLES = frozenset({"TABARD_TEST_S3", "TABARD_CEPH_FOLDER"})
+"""Variables of the test suite, which may stand in the environment of a server that it starts."""
+
+_PREFIX = "TABARD_"
+_LIKENESS_MIN = 0.7
+_CREDENTIALS = re.compile(r"^(?!file:)([\w+.-]+://).*@")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting as people are shown it.
+
+    Attributes:
+        name: Dotted name.
+        value: Its value; secrets are masked.
+        source: Who said it: `default`, `file PATH`, `variable NAME` or `flag`.
+        meaning: What it is for.
+    """
+
+    name: str
+    value: Any
+    source: str
+    meaning: str
+
+
+class Sources(TypedDict, total=False):
+    """Where settings are said; later ones win."""
+
+    file: Path | None
+    """TOML, with the names of the fields; sections are tables."""
+    environment: Mapping[str, str]
+    """Variables; those that do not begin with `TABARD_` are left alone."""
+    overrides: Mapping[str, object]
+    """Values by dotted name, read like the texts of variables; None means "not said"."""
+
+
+def load_settings(**sources: Unpack[Sources]) -> Settings:
+    """Read the settings.
+
+    Raises:
+        BadSettings: A name is unknown or a value is of the wrong kind.
+    """
+    return _build(_gather(**sources))
+
+
+def explain_settings(**sources: Unpack[Sources]) -> tuple[Setting, ...]:
+    """Read the settings as `load_settings` does, and say of each where it comes from."""
+    said = _gather(**sources)
+    values = dict(_flatten(_build(said).model_dump()))
+    return tuple(
+        Setting(
+            name=name,
+            value=_masked(values[name]),
+            source=said[name][1] if name in said else "default",
+            meaning=" ".join((field.description or "").split()),
+        )
+        for name, field in _leaves(Settings)
+    )
+
+
+def setting_names() -> tuple[str, ...]:
+    """Return the dotted name of every setting."""
+    return tuple(name for name, _field in _leaves(Settings))
+
+
+_Said = dict[str, tuple[object, str]]
+"""What was said, by dotted name: the value, and who said it."""
+
+
+def _gather(
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> _Said:
+    names = setting_names()
+    document = dict(_flatten(_read_toml(file))) if file else {}
+    texts = {
+        variable: text
+        for variable, text in (environment or {}).items()
+        if variable.startswith(_PREFIX) and variable not in CLIENT_VARIABLES | TEST_VARIABLES
+    }
+    flags = {name: str(value) for name, value in (overrides or {}).items() if value is not None}
+    _refuse_unknown(document, known=names, where=f"in {file}")
+    _refuse_unknown(texts, known=[*map(_variable, names)], where="in the environment")
+    _refuse_unknown(overrides or (), known=names, where="among the overrides")
+    said: _Said = {name: (value, f"file {file}") for name, value in document.items()}
+    for name, value in _read_texts(texts, prefix=_PREFIX, delimiter="_"):
+        said[name] = value, f"variable {_variable(name)}"
+    for name, value in _read_texts(flags, prefix="", delimiter="."):
+        said[name] = value, "flag"
+    return said
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    # Not by the library, which passes over a file that is not there and cannot read a pipe.
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadSettings(
+            f"{file} cannot be read: {error}", hint="it must be a TOML file in UTF-8"
+        ) from error
+
+
+def _read_texts(
+    texts: Mapping[str, str], *, prefix: str, delimiter: str
+) -> Iterator[tuple[str, object]]:
+    """Turn texts into the kinds of their settings; what cannot be turned is refused later."""
+    source = EnvSettingsSource(
+        Settings, env_prefix=prefix, env_nested_delimiter=delimiter, env_nested_max_split=1
+    )
+    source.env_vars = {name.lower(): text for name, text in texts.items()}
+    return _flatten(source())
+
+
+def _build(said: _Said) -> Settings:
+    tree: dict[str, Any] = {}
+    for name, (value, _source) in said.items():
+        section, _dot, leaf = name.rpartition(".")
+        (tree.setdefault(section, {}) if section else tree)[leaf] = value
+    try:
+        return Settings(**tree)
+    except ValidationError as error:
+        problems = {".".join(map(str, one["loc"])): one["msg"] for one in error.errors()}
+        raise BadSettings(
+            "; ".join(f"{name} is wrong ({said[name][1]})" for name in problems),
+            hint="; ".join(f"{name}: {message}" for name, message in problems.items()),
+        ) from error
+
+
+def _refuse_unknown(names: Collection[str], *, known: Collection[str], where: str) -> None:
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=_LIKENESS_MIN)
+            hint = f"did you mean {near[0]}?" if near else "`tabard config example` names them all"
+            raise BadSettings(f"there is no setting {name} ({where})", hint=hint)
+
+
+def _leaves(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _leaves(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _variable(name: str) -> str:
+    return _PREFIX + name.upper().replace(".", "_")
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return str(value)
+    return _CREDENTIALS.sub(r"\1**********@", value) if isinstance(value, str) else value
