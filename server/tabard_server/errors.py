@@ -15,9 +15,13 @@ ServerError
 └── JobFailed            the server's own failure, logged there with its traceback
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from tabard_registry import Report
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tabard_registry import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
