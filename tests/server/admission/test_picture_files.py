@@ -5,7 +5,6 @@ import io
 import random
 import struct
 import zlib
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -136,8 +135,8 @@ def test_limits_are_the_settings() -> None:
     """Bytes and pixels are bounded by name."""
     data = encode(picture())
 
-    few_bytes = refusal_of(data, limits=replace(LIMITS, picture_bytes_max=100))
-    few_pixels = refusal_of(data, limits=replace(LIMITS, picture_pixels_max=1_000))
+    few_bytes = refusal_of(data, limits=Limits(picture_bytes_max=100))
+    few_pixels = refusal_of(data, limits=Limits(picture_pixels_max=1_000))
 
     assert few_bytes.reason == few_pixels.reason == "IMAGE_TOO_LARGE"
     assert "picture_bytes_max" in few_bytes.hint
