@@ -29,11 +29,11 @@ from tabard_server.admission.stack import Stacker
 from tabard_server.engine.sampling.samplers import SAMPLERS
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.errors import BadSettings
-from tabard_server.followers.checkpointing import Keeper
+from tabard_server.followers.checkpointing import Checkpointer
 from tabard_server.followers.follower import Follower
-from tabard_server.followers.warming import Warmth
+from tabard_server.followers.warming import Warming
 from tabard_server.followers.withdrawal import Withdrawal
-from tabard_server.generation import Corridor
+from tabard_server.generation import Generation
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.loop.loop import Loop
@@ -46,7 +46,7 @@ from tabard_server.rpc.registry.service import RegistryServicer
 from tabard_server.rpc.server import RpcServer
 from tabard_server.rpc.status import Guard
 from tabard_server.settings import Settings
-from tabard_server.startup import Parts, load_parts
+from tabard_server.startup import Resources, load_resources
 from tabard_server.telemetry.labels import Labels
 from tabard_server.telemetry.logs import log_event
 from tabard_server.telemetry.metrics_page import MetricsPage
@@ -60,11 +60,11 @@ OnReady = Callable[[str, str], None]
 class App:
     """One server around one engine and one registry. Construct it within a running event loop."""
 
-    def __init__(self, settings: Settings, parts: Parts) -> None:
+    def __init__(self, settings: Settings, resources: Resources) -> None:
         """Construct everything; nothing runs yet. From `start` on, a thread owns the engine."""
-        limits, engine, registry = settings.limits, parts.engine, parts.registry
+        limits, engine, registry = settings.limits, resources.engine, resources.registry
         self._settings = settings
-        self.metrics = parts.metrics
+        self.metrics = resources.metrics
         self.registry = registry
         self._verifier = Verifier()
         self._labels = Labels()
@@ -74,7 +74,7 @@ class App:
             max_workers=limits.adapter_loads_max, thread_name_prefix="tabard-load"
         )
         self.cache = HostCache(
-            load=parts.load_adapter,
+            load=resources.load_adapter,
             bytes_max=limits.host_bytes_max,
             executor=self._loads,
             metrics=self.metrics,
@@ -88,7 +88,7 @@ class App:
         self.room = WaitingRoom(rows_max=limits.queue_rows_max, retry_seconds=limits.retry_seconds)
         bounds = _bounds(engine, settings)
         self._pictures = PictureReader(bounds=bounds, limits=limits)
-        self.corridor = Corridor(
+        self.generation = Generation(
             registry=registry,
             admission=_admission(engine, settings, bounds=bounds, verifier=self._verifier),
             pictures=self._pictures,
@@ -100,12 +100,14 @@ class App:
             clock=time.monotonic,
             on_admitted=self._note_admitted,
         )
-        self._warmth = Warmth(registry, cache=self.cache, disk=parts.disk, labels=self._labels)
-        self._kept_releases = parts.kept_releases
-        self._withdrawal = Withdrawal(
-            corridor=self.corridor, cache=self.cache, forget=parts.forget_file
+        self._warming = Warming(
+            registry, cache=self.cache, disk=resources.disk, labels=self._labels
         )
-        self._keeper = Keeper(
+        self._kept_releases = resources.kept_releases
+        self._withdrawal = Withdrawal(
+            generation=self.generation, cache=self.cache, forget=resources.forget_file
+        )
+        self._checkpointer = Checkpointer(
             registry, records_min=settings.checkpoint_records, metrics=self.metrics
         )
         self._follower = Follower(
@@ -135,27 +137,27 @@ class App:
             raise
         self._finisher.start()
         self.loop.start()
-        self._keeper.review()
-        self._warmth.begin_recall(self._kept_releases)
+        self._checkpointer.review()
+        self._warming.begin_recall(self._kept_releases)
         self._tasks.append(asyncio.create_task(self._follower.run(), name="tabard-follower"))
         await self._rpc.begin_serving()
         return address, self._page.address if self._page else ""
 
     async def drain(self) -> None:
         """Refuse new jobs; running ones go on. Idempotent."""
-        self.corridor.drain()
+        self.generation.drain()
         await self._rpc.end_serving()
 
     async def stop(self) -> int:
         """Drain within the settings' bound, then stop everything; return the jobs cut off."""
         await self.drain()
-        left = await self.corridor.wait_until_empty(seconds_max=self._settings.drain_seconds_max)
-        self.corridor.stop_all()
+        left = await self.generation.wait_until_empty(seconds_max=self._settings.drain_seconds_max)
+        self.generation.stop_all()
         self._follower.close()
-        self._warmth.close()
+        self._warming.close()
         await self._rpc.stop(grace_seconds=1.0)
         await asyncio.gather(*self._tasks)
-        await self._keeper.close()
+        await self._checkpointer.close()
         self._acts.close()
         self._reads.close()
         self._pictures.close()
@@ -169,14 +171,14 @@ class App:
     def _note_records(self, records: Sequence[AppliedRecord]) -> None:
         # Withdrawals first: nothing may stand between them and the jobs they end.
         self._withdrawal.review(records)
-        self._warmth.review(records)
-        self._keeper.review()
+        self._warming.review(records)
+        self._checkpointer.review()
 
     def _note_admitted(self, job: Job) -> None:
         for worn in job.worn:
             self._labels.note(worn.release)
         recipes = (one.release.adapter for one in job.recipes)
-        self._warmth.note_worn((*(worn.release.adapter for worn in job.worn), *recipes))
+        self._warming.note_worn((*(worn.release.adapter for worn in job.worn), *recipes))
 
     def _build_rpc(self, engine: EnginePort[Any]) -> RpcServer:
         limits, guard = self._settings.limits, Guard(count=self._count_failure)
@@ -196,8 +198,8 @@ class App:
             verifier=self._verifier,
         )
         return RpcServer(
-            # The corridor counts its own, those of callers who have gone included.
-            generation=GenerationServicer(self.corridor, guard=Guard(count=_count_nothing)),
+            # It counts its own failures, those of callers who have gone included.
+            generation=GenerationServicer(self.generation, guard=Guard(count=_count_nothing)),
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,
@@ -209,7 +211,7 @@ class App:
             operations=OperationsServicer(
                 registry=self.registry,
                 engine=engine,
-                corridor=self.corridor,
+                generation=self.generation,
                 room=self.room,
                 loop=self.loop,
                 cache=self.cache,
@@ -241,7 +243,7 @@ async def serve(
     *,
     on_ready: OnReady | None = None,
     stop: asyncio.Event | None = None,
-    load: Callable[[Settings], Parts] = load_parts,
+    load: Callable[[Settings], Resources] = load_resources,
 ) -> None:
     """Load the base, serve until SIGTERM, SIGINT or `stop`, then drain.
 
@@ -259,16 +261,16 @@ async def serve(
     stop = stop or asyncio.Event()
     _stop_on_signals(stop)
     begun_at = time.monotonic()
-    parts = await asyncio.to_thread(load, settings)
-    app = App(settings, parts)
+    resources = await asyncio.to_thread(load, settings)
+    app = App(settings, resources)
     address, metrics_address = await app.start()
     log_event(
         "server.ready",
         address=address,
         metrics=metrics_address or "off",
-        base=parts.engine.source,
-        device=parts.engine.device,
-        registry=parts.registry.id,
+        base=resources.engine.source,
+        device=resources.engine.device,
+        registry=resources.registry.id,
         seconds=time.monotonic() - begun_at,
     )
     if settings.ready_file is not None:
@@ -276,7 +278,7 @@ async def serve(
     if on_ready is not None:
         on_ready(address, metrics_address)
     await stop.wait()
-    log_event("server.draining", jobs=app.corridor.jobs_left)
+    log_event("server.draining", jobs=app.generation.jobs_left)
     left = await app.stop()
     log_event("server.stopped", jobs_cut_off=left)
 

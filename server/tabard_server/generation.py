@@ -8,11 +8,13 @@ thread at the loop's inbox and the job's outbox only. Knows nothing of protobuf.
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tabard_registry import Registry
+from tabard_server.adapters.host_cache import HostCache, Lease
 from tabard_server.admission.admission import Admission
 from tabard_server.admission.pictures import NO_PICTURE, PictureReader, PictureReading
+from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.errors import (
     Draining,
     JobCancelled,
@@ -28,13 +30,9 @@ from tabard_server.limits import Limits
 from tabard_server.loop.loop import Loop
 from tabard_server.telemetry.metrics import Metrics
 
-if TYPE_CHECKING:
-    from tabard_server.adapters.host_adapter import HostAdapter
-    from tabard_server.adapters.host_cache import HostCache, Lease
 
-
-class Corridor:
-    """Leads jobs from the door to their last image. One asyncio thread."""
+class Generation:
+    """Leads jobs from admission to their last image. One asyncio thread."""
 
     def __init__(
         self,
@@ -43,7 +41,7 @@ class Corridor:
         admission: Admission,
         pictures: PictureReader,
         room: WaitingRoom,
-        cache: "HostCache[HostAdapter]",
+        cache: HostCache[HostAdapterLike],
         loop: Loop[Any],
         limits: Limits,
         metrics: Metrics,
@@ -80,7 +78,7 @@ class Corridor:
         Raises:
             ServerError, RegistryError, EngineError: The job was refused, or ended badly.
         """
-        run = self._admit(*await self._look(spec))
+        run = self._admit(*await self._read_picture(spec))
         # What was sent is not needed any more, and may be large.
         del spec
         try:
@@ -142,13 +140,13 @@ class Corridor:
             self._loop.wake()
         return len(stopped)
 
-    async def _look(self, spec: JobSpec) -> tuple[JobSpec, PictureReading]:
+    async def _read_picture(self, spec: JobSpec) -> tuple[JobSpec, PictureReading]:
         """Read the picture of a request, at the cost of its own time; others pass it by."""
-        if spec.image is None or self.is_draining:
+        if spec.wanted.image is None or self.is_draining:
             return spec, NO_PICTURE
         begun_at = self._clock()
         try:
-            reading = await self._pictures.read(spec)
+            reading = await self._pictures.read(spec.wanted)
         except Overloaded as error:
             raise self._count(error) from None
         if spec.seconds_left is not None:
@@ -179,7 +177,7 @@ class Corridor:
         """Bring the stack into host memory, held until the job ends."""
         if run.was_asked_to_stop and run.stop_error is not None:
             raise run.stop_error
-        leases: list[Lease[HostAdapter]] = []
+        leases: list[Lease[HostAdapterLike]] = []
         tasks = [asyncio.ensure_future(self._cache.acquire(one)) for one in run.job.digests]
         deadline = run.job.deadline_at
         try:
@@ -243,6 +241,6 @@ class Corridor:
             return
 
 
-def _give_back(task: "asyncio.Future[Lease[HostAdapter]]") -> None:
+def _give_back(task: "asyncio.Future[Lease[HostAdapterLike]]") -> None:
     if not task.cancelled() and task.exception() is None:
         task.result().release()

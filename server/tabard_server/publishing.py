@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from tabard_registry import (
     Absent,
@@ -34,16 +34,14 @@ from tabard_registry import (
 from tabard_registry.trust.keyring import sign_release
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
+from tabard_server.adapters.host_cache import HostCache
+from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.errors import UploadRefused
 from tabard_server.followers.follower import Follower
 from tabard_server.jobs.job import worn_for
 from tabard_server.pickles.reader import read_in_cell
 from tabard_server.telemetry.labels import Labels
 from tabard_server.threads import Threads
-
-if TYPE_CHECKING:
-    from tabard_server.adapters.host_adapter import HostAdapter
-    from tabard_server.adapters.host_cache import HostCache
 
 T = TypeVar("T")
 
@@ -76,7 +74,7 @@ class Publishing:
         *,
         profile: BaseProfile,
         limits: IntakeLimits,
-        cache: "HostCache[HostAdapter]",
+        cache: HostCache[HostAdapterLike],
         follower: Follower,
         threads: Threads,
         labels: Labels,

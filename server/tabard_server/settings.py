@@ -18,8 +18,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from tabard_server.engine_port.drawing import PromptSyntax
 from tabard_server.errors import BadSettings
-from tabard_server.jobs.job import PromptSyntax
 from tabard_server.limits import VALUES, Limits
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "unix")

@@ -1,32 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a server is built around: the engine, the registry, and what brings one to the other.
 
-In: settings. Out: the parts, loaded and opened; the slow part of a start, and the part that refuses
-a place that cannot be trusted.
+In: settings. Out: these, loaded and opened: the slow part of a start, and the one that refuses a
+place that cannot be trusted.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tabard_registry import Digest, Registry
 from tabard_registry.place import FORMAT_KEY, open_store, refuse_strangers
 from tabard_registry.store.folder import FolderStore
 from tabard_registry.upkeep.doctor import require_safe
-from tabard_server.adapters.disk_cache import DiskTier
+from tabard_server.adapters.disk_cache import DiskCache, KeptRelease
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.settings import Settings
 from tabard_server.telemetry.logs import log_problem
 from tabard_server.telemetry.metrics import Metrics
 
-if TYPE_CHECKING:
-    from tabard_server.adapters.host_adapter import HostAdapter
-    from tabard_server.adapters.loader import KeptRelease
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Resources:
     """What a server is built around.
 
     Attributes:
@@ -36,19 +33,19 @@ class Parts:
         forget_file: Removes the files of a release from the disk tier.
         disk: The disk tier, if there is one.
         kept_releases: Says what the disk tier has for this base, last used first; reads files.
-        metrics: What the parts have counted so far, and everything else will.
+        metrics: What loading them has counted so far, and everything else will.
     """
 
     engine: EnginePort[Any]
     registry: Registry
-    load_adapter: "Callable[[str], HostAdapter]"
+    load_adapter: Callable[[str], HostAdapterLike]
     forget_file: Callable[[Digest], None] = lambda _digest: None
-    disk: DiskTier | None = None
-    kept_releases: "Callable[[], list[KeptRelease]]" = list
+    disk: DiskCache | None = None
+    kept_releases: Callable[[], list[KeptRelease]] = list
     metrics: Metrics = field(default_factory=Metrics)
 
 
-def load_parts(settings: Settings) -> Parts:
+def load_resources(settings: Settings) -> Resources:
     """Open the registry and load the engine: the slow part.
 
     Raises:
@@ -74,7 +71,7 @@ def load_parts(settings: Settings) -> Parts:
             memory_bytes_max=settings.memory_bytes_max,
         )
     )
-    disk = _disk_tier(registry, settings=settings, metrics=metrics)
+    disk = _disk_cache(registry, settings=settings, metrics=metrics)
     load_adapter = ReleaseLoader(
         registry,
         profile=engine.profile,
@@ -82,7 +79,7 @@ def load_parts(settings: Settings) -> Parts:
         disk=disk,
         is_pinned=engine.device.startswith("cuda"),
     )
-    return Parts(
+    return Resources(
         engine=engine,
         registry=registry,
         load_adapter=load_adapter,
@@ -114,8 +111,8 @@ def open_registry(settings: Settings, *, metrics: Metrics) -> Registry:
     return registry
 
 
-def _disk_tier(registry: Registry, *, settings: Settings, metrics: Metrics) -> DiskTier:
-    disk = DiskTier(
+def _disk_cache(registry: Registry, *, settings: Settings, metrics: Metrics) -> DiskCache:
+    disk = DiskCache(
         Path(settings.cache).expanduser() / "adapters",
         fetch=registry.fetch,
         bytes_max=settings.limits.disk_bytes_max,

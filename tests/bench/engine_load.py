@@ -40,7 +40,7 @@ from tabard_registry import (
 )
 from tabard_registry.content.storing import assemble_manifest
 from tabard_registry.refs.names import ByVersion
-from tabard_server.adapters.disk_cache import DiskTier
+from tabard_server.adapters.disk_cache import DiskCache
 from tabard_server.adapters.host_adapter import HostAdapter, pack
 from tabard_server.adapters.loader import ReleaseLoader
 from tabard_server.engine.base.loading import load_base
@@ -223,7 +223,7 @@ class _Stock:
             self._registry,
             profile=profile,
             dtype=dtype,
-            disk=DiskTier(
+            disk=DiskCache(
                 self._place / "cache",
                 fetch=self._registry.fetch,
                 bytes_max=1 << 40,

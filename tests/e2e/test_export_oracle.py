@@ -13,7 +13,7 @@ from tabard_registry import Registry, ReleaseDraft, check
 from tabard_registry.export.export import export_release
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
-from tabard_server.engine import profile_of
+from tabard_server.engine.base.profile import profile_of
 from tests.bases import (
     make_tiny_base,
     write_diffusers_lora,

@@ -8,9 +8,11 @@ import torch
 from torch._dynamo.utils import counters
 
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
-from tabard_server.engine import Engine, Row, RowSpec
+from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine.row import Row
 from tests.bases import make_tiny_base
+from tests.server.drawings import row_spec
 
 pytestmark = pytest.mark.gpu
 
@@ -39,17 +41,7 @@ def _lora(engine: Engine, *, seed: int) -> HostAdapter:
 
 def _open(engine: Engine, adapters: list[HostAdapter]) -> list[Row]:
     specs = [
-        RowSpec(
-            prompt="a red circle",
-            stack=((adapter, 0.8),),
-            seed=number,
-            steps=3,
-            guidance_scale=5.0,
-            width=64,
-            height=64,
-            sampler="ddim",
-        )
-        for number, adapter in enumerate(adapters)
+        row_spec(stack=((adapter, 0.8),), seed=number) for number, adapter in enumerate(adapters)
     ]
     rows = [row for row in engine.open_rows(specs) if isinstance(row, Row)]
     assert len(rows) == len(specs)

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from tabard_server.engine import Engine, Row, RowSpec
+from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine.row import Row
+from tabard_server.engine_port.row_spec import RowSpec
 from tests.bases import make_tiny_base, write_diffusers_lora, write_kohya_lora
 from tests.oracle import Oracle, Worn, largest_difference
+from tests.server.drawings import row_spec
 from tests.server.engine.packing import pack_file
 from tests.writers import write_peft_lora
 
@@ -39,16 +42,7 @@ def engine(base: Path) -> Engine:
 
 def _spec(engine: Engine, file: Path, *, folder: Path, seed: int) -> RowSpec:
     adapter = pack_file(file, profile=engine.profile, folder=folder, dtype=torch.float32)
-    return RowSpec(
-        prompt="a red circle",
-        stack=((adapter, 0.8),),
-        seed=seed,
-        steps=STEPS,
-        guidance_scale=5.0,
-        width=64,
-        height=64,
-        sampler="ddim",
-    )
+    return row_spec(stack=((adapter, 0.8),), seed=seed, steps=STEPS)
 
 
 def _run(engine: Engine, specs: list[RowSpec]) -> list[Row]:

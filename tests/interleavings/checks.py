@@ -19,7 +19,7 @@ async def settle_down(stage: Stage) -> None:
     app = stage.app
     try:
         async with asyncio.timeout(REST_SECONDS_MAX):
-            while app.corridor.jobs_left or app.loop.running_count or _flights():
+            while app.generation.jobs_left or app.loop.running_count or _flights():
                 await asyncio.sleep(0.01)
     except TimeoutError:
         return
@@ -29,7 +29,7 @@ def check_quiet(stage: Stage) -> Iterator[str]:
     """Yield what is held, though nobody asks for anything."""
     app = stage.app
     counts = {
-        "jobs": app.corridor.jobs_left,
+        "jobs": app.generation.jobs_left,
         "waiting images": app.room.depth,
         "running images": app.loop.running_count,
         "leases in host memory": sum(use.leases for use in app.cache.residents()),

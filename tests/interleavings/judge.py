@@ -22,9 +22,10 @@ import torch
 from PIL import Image
 
 from tabard_server.adapters.host_adapter import HostAdapter
-from tabard_server.engine import EngineError, RowSpec
 from tabard_server.engine.load_engine import EngineSettings, load_engine
-from tabard_server.engine_port.port import Pixels
+from tabard_server.engine_port.drawing import Drawing, Pixels
+from tabard_server.engine_port.errors import EngineError
+from tabard_server.engine_port.row_spec import RowSpec
 from tests.interleavings.adapter_files import SLOT_RANKS
 from tests.interleavings.model import Item, Stack
 from tests.interleavings.script import Draw
@@ -107,17 +108,17 @@ class Judge:
             engine.close_row(row)
 
     def _spec(self, drawn: Draw, stack: Stack, *, index: int) -> RowSpec:
-        return RowSpec(
+        drawing = Drawing(
             prompt=drawn.prompt,
             negative_prompt=drawn.negative_prompt,
-            stack=tuple((self._adapter(item), weight) for item, weight in stack),
-            seed=drawn.seed + index,
             steps=drawn.steps,
             guidance_scale=drawn.guidance_scale,
             width=drawn.width,
             height=drawn.height,
             sampler=drawn.sampler,
         )
+        worn = tuple((self._adapter(item), weight) for item, weight in stack)
+        return RowSpec(drawing=drawing, stack=worn, seed=drawn.seed + index)
 
     def _pack(self, item: Item) -> HostAdapter:
         assert item.file is not None, "a recipe is never worn, its members are"

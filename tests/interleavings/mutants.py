@@ -19,12 +19,12 @@ import torch
 from tabard_registry import AdapterRef, RegistryError, State
 from tabard_server.adapters.host_adapter import HostAdapter
 from tabard_server.engine import engine
-from tabard_server.engine.sampling.sampler_prototypes import SamplerShelf
+from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.slots import binding
 from tabard_server.engine.slots import slot_table as slots
 from tabard_server.engine.slots.slot_table import Slot, SlotTable
 from tabard_server.engine_port.row_spec import RowSpec
-from tabard_server.generation import Corridor
+from tabard_server.generation import Generation
 from tabard_server.jobs.job import Worn
 from tabard_server.jobs.run import JobRun
 from tabard_server.loop.roster import Roster
@@ -92,7 +92,7 @@ def _key_without_weights(spec: Any) -> tuple[Any, ...]:
     return _TEXT_KEY(replace(spec, stack=worn))
 
 
-def _one_generator(shelf: SamplerShelf, name: str, *, generator: torch.Generator) -> Any:
+def _one_generator(shelf: SamplerPrototypes, name: str, *, generator: torch.Generator) -> Any:
     generators = _GENERATORS.setdefault(id(shelf), [generator])
     return _OPTIONS(shelf, name, generator=generators[0])
 
@@ -103,9 +103,9 @@ def _padded_with_neighbours(row: list[Any], size: int) -> list[Any]:
     return [*row, *[1 if is_ranks else 0] * (size - len(row))]
 
 
-async def _load_and_remember(corridor: Corridor, run: JobRun) -> None:
-    await _LOAD(corridor, run)
-    _STATES[0] = lambda: corridor._registry.state
+async def _load_and_remember(generation: Generation, run: JobRun) -> None:
+    await _LOAD(generation, run)
+    _STATES[0] = lambda: generation._registry.state
     _SEEN.update((adapter.digest, adapter) for adapter, _ in run.stack)
 
 
@@ -134,14 +134,14 @@ def _crowded(roster: Roster[Any], **options: Any) -> Snapshot:
     )
 
 
-def _let_go(corridor: Corridor, run: JobRun) -> None:
+def _let_go(generation: Generation, run: JobRun) -> None:
     return
 
 
 _LEASE, _FILL = SlotTable._lease, SlotTable._fill
-_EMPTY, _TEXT_KEY = slots.empty_layers, engine.key_of
-_OPTIONS, _PADDED = SamplerShelf.step_options, binding._padded
-_LOAD, _SPEC, _SNAPSHOT = Corridor._load, Roster.spec, Roster.snapshot
+_EMPTY, _TEXT_KEY = slots.empty_layers, engine.text_key
+_OPTIONS, _PADDED = SamplerPrototypes.step_options, binding._padded
+_LOAD, _SPEC, _SNAPSHOT = Generation._load, Roster.spec, Roster.snapshot
 _GENERATORS: dict[int, list[torch.Generator]] = {}
 _SEEN: dict[str, HostAdapter] = {}
 _STATES: list[Callable[[], State]] = [State]
@@ -160,12 +160,12 @@ MUTANTS: Mapping[str, Mutant] = {
     "text-key-without-weights": Mutant(
         says="equal prompts in equal adapters are equal texts",
         damage="from the image alone",
-        patches=((engine, "key_of", _served(_key_without_weights, _TEXT_KEY)),),
+        patches=((engine, "text_key", _served(_key_without_weights, _TEXT_KEY)),),
     ),
     "one-generator-for-all": Mutant(
         says="noise is noise, whoever draws it",
         damage="from the image alone",
-        patches=((SamplerShelf, "step_options", _served(_one_generator, _OPTIONS)),),
+        patches=((SamplerPrototypes, "step_options", _served(_one_generator, _OPTIONS)),),
     ),
     "padded-with-neighbours": Mutant(
         says="what is multiplied by zero is zero",
@@ -176,7 +176,7 @@ MUTANTS: Mapping[str, Mutant] = {
         says="a ref means what it means when its row begins",
         damage="from the image alone",
         patches=(
-            (Corridor, "_load", _load_and_remember),
+            (Generation, "_load", _load_and_remember),
             (Roster, "spec", _spec_of_now),
         ),
     ),
@@ -193,7 +193,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "the-gone-are-forgotten": Mutant(
         says="a caller who has gone needs no end",
         damage="are left when all is quiet",
-        patches=((Corridor, "_abandon", _let_go),),
+        patches=((Generation, "_abandon", _let_go),),
     ),
 }
 """The mutants by name."""

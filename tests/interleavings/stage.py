@@ -19,11 +19,12 @@ from typing import Any
 from tabard import AsyncClient
 from tabard_registry import Registry
 from tabard_server.adapters.loader import ReleaseLoader
-from tabard_server.app import App, Parts
-from tabard_server.engine import Engine
+from tabard_server.app import App
+from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.limits import Limits
 from tabard_server.settings import Settings
+from tabard_server.startup import Resources
 from tests.interleavings.adapter_files import SLOT_RANKS
 
 HOST_BYTES = 1_200_000
@@ -103,7 +104,7 @@ async def on_stage(base: Path, *, folder: Path) -> AsyncIterator[Stage]:
     with _opened_registry(folder) as registry:
         door: Any = EngineDoor(engine)
         loader = ReleaseLoader(registry, profile=engine.profile, dtype=engine.dtype)
-        app = App(_settings(folder), Parts(engine=door, registry=registry, load_adapter=loader))
+        app = App(_settings(folder), Resources(engine=door, registry=registry, load_adapter=loader))
         address, _ = await app.start()
         try:
             async with AsyncClient(address, actor="player") as client:

@@ -20,10 +20,11 @@ from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer
 from tabard_server.engine.sampling.samplers import resolve_sampler
 from tabard_server.engine.text.prompt_syntax import read_plain, read_weighted
 from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.drawing import Pixels, PromptStyle
 from tabard_server.engine_port.errors import EngineError, SamplerNotServed, SlotsExhausted
 from tabard_server.engine_port.memory import MemoryPlan
-from tabard_server.engine_port.port import Pixels
-from tabard_server.engine_port.row_spec import PromptStyle, RowSpec, StackKey
+from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.stack import StackKey
 
 WIDTH = 8
 UNET_MODULE = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -53,15 +54,15 @@ class FakeRow:
 
     @property
     def steps_total(self) -> int:
-        return self.spec.steps
+        return self.spec.drawing.steps
 
     @property
     def is_done(self) -> bool:
-        return self.steps_done >= self.spec.steps
+        return self.steps_done >= self.spec.drawing.steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FakeDeveloping:
+class FakeReadback:
     """Pixels that are there at once."""
 
     drawn: Pixels
@@ -202,7 +203,7 @@ class FakeEngine:
         if self._permits is not None:
             self._permits.acquire()
         time.sleep(self.step_seconds)
-        assert len({(row.spec.width, row.spec.height) for row in rows}) == 1
+        assert len({row.spec.drawing.size for row in rows}) == 1
         assert all(row.is_open and not row.is_done for row in rows)
         self.batches.append([row.spec for row in rows])
         if self.step_errors:
@@ -211,14 +212,14 @@ class FakeEngine:
             row.failure = self.break_row(row.spec)
             row.steps_done += 1
 
-    def preview(self, row: FakeRow) -> FakeDeveloping:
-        return FakeDeveloping(drawn=draw(row.spec)[::8, ::8].copy())
+    def preview(self, row: FakeRow) -> FakeReadback:
+        return FakeReadback(drawn=draw(row.spec)[::8, ::8].copy())
 
-    def decode(self, row: FakeRow) -> FakeDeveloping:
+    def decode(self, row: FakeRow) -> FakeReadback:
         assert row.is_done
         if self.decode_errors:
             raise self.decode_errors.pop(0)
-        return FakeDeveloping(drawn=draw(row.spec))
+        return FakeReadback(drawn=draw(row.spec))
 
     def close_row(self, row: FakeRow) -> None:
         if row.is_open:
@@ -253,10 +254,10 @@ def draw(spec: RowSpec) -> Pixels:
     """Return the pixels of a row: noise, seeded by everything that shapes it."""
     return noise(
         stack=[(adapter.digest, weight) for adapter, weight in spec.stack],
-        prompt=spec.prompt,
+        prompt=spec.drawing.prompt,
         seed=spec.seed,
-        width=spec.width,
-        height=spec.height,
+        width=spec.drawing.width,
+        height=spec.drawing.height,
     )
 
 

@@ -27,10 +27,11 @@ from tabard.v1 import (
 )
 from tabard_registry import Digest, Registry
 from tabard_registry.store import Store
-from tabard_server.app import App, Parts
-from tabard_server.engine_port.port import Pixels
+from tabard_server.app import App
+from tabard_server.engine_port.drawing import Pixels
 from tabard_server.limits import Limits
 from tabard_server.settings import Defaults, Settings
+from tabard_server.startup import Resources
 from tests.server.fakes import UNET_MODULE, WIDTH, FakeEngine, FakeLoader
 
 Request = generation_service_pb2.GenerateRequest
@@ -136,7 +137,7 @@ class Server:
     @property
     def stopping(self) -> int:
         """Jobs that were asked to stop and have not ended."""
-        return sum(run.was_asked_to_stop for run in self.app.corridor._running.values())
+        return sum(run.was_asked_to_stop for run in self.app.generation._running.values())
 
     async def status(self) -> Any:
         return await self.operations.GetStatus(operations_service_pb2.GetStatusRequest())
@@ -173,10 +174,10 @@ async def serving(
         **{"poll_seconds": 0.05, "drain_seconds_max": 5.0, "checkpoint_records": 0} | changes,
     )
     forgotten: list[Digest] = []
-    parts = Parts(
+    resources = Resources(
         engine=engine, registry=registry, load_adapter=loader, forget_file=forgotten.append
     )
-    app = App(settings, parts)
+    app = App(settings, resources)
     address, metrics = await app.start()
     server = Server(app, engine=engine, loader=loader, address=address, metrics=metrics)
     server.forgotten = forgotten

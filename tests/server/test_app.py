@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 
 from tabard_registry import Registry
-from tabard_server.app import Parts, serve
+from tabard_server.app import serve
 from tabard_server.errors import BadSettings
 from tabard_server.settings import Settings
+from tabard_server.startup import Resources
 from tests.server.fakes import FakeEngine, FakeLoader
 
 
-def load_fake(settings: Settings) -> Parts:
+def load_fake(settings: Settings) -> Resources:
     """Load everything but weights."""
     registry = Registry.open(settings.registry)
-    return Parts(engine=FakeEngine(), registry=registry, load_adapter=FakeLoader(registry))
+    return Resources(engine=FakeEngine(), registry=registry, load_adapter=FakeLoader(registry))
 
 
 def settings_in(folder: Path) -> Settings:

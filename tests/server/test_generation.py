@@ -90,7 +90,7 @@ def test_rows_join_between_steps(tmp_path: Path) -> None:
             await asyncio.gather(first, second)
 
     asyncio.run(walk())
-    prompts = [sorted(spec.prompt for spec in batch) for batch in engine.batches]
+    prompts = [sorted(spec.drawing.prompt for spec in batch) for batch in engine.batches]
     assert prompts[0] == ["first"]
     assert ["first", "second"] in prompts
 
@@ -109,7 +109,7 @@ def test_deterministic_rows_run_alone(tmp_path: Path) -> None:
 
     alone, among = asyncio.run(walk())
     assert alone == among
-    assert all(len(batch) == 1 for batch in engine.batches if batch[0].prompt == "solo")
+    assert all(len(batch) == 1 for batch in engine.batches if batch[0].drawing.prompt == "solo")
     assert any(len(batch) > 1 for batch in engine.batches)
 
 
@@ -131,7 +131,7 @@ def test_cancelled_call_frees_its_rows(tmp_path: Path) -> None:
             call.cancel()
             await until(lambda: _stops(server.app) > 0)
             engine.allow(1)
-            await until(lambda: server.app.corridor.jobs_left == 0)
+            await until(lambda: server.app.generation.jobs_left == 0)
 
             assert engine.open_count == 0
             assert len(engine.batches) <= 2
@@ -139,7 +139,7 @@ def test_cancelled_call_frees_its_rows(tmp_path: Path) -> None:
             assert server.app.cache.residents()[0].leases == 0
 
     def _stops(app: object) -> int:
-        return sum(run.stop_error is not None for run in app.corridor._running.values())  # type: ignore[attr-defined]
+        return sum(run.stop_error is not None for run in app.generation._running.values())  # type: ignore[attr-defined]
 
     asyncio.run(walk())
 
@@ -168,7 +168,7 @@ def test_passed_deadline_stops_the_job(tmp_path: Path) -> None:
                 Request(prompt="x", num_inference_steps=150), timeout=0.4
             )
             refusal = await refusal_of(call)
-            await until(lambda: server.app.corridor.jobs_left == 0)
+            await until(lambda: server.app.generation.jobs_left == 0)
 
             assert refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED
             assert engine.open_count == 0
@@ -204,7 +204,9 @@ def test_full_queue_refuses_with_retry(tmp_path: Path) -> None:
 def test_broken_row_fails_only_its_job(tmp_path: Path) -> None:
     """A row whose latents are not finite ends its job; its neighbours are served."""
     engine = FakeEngine(
-        break_row=lambda spec: RowNotFinite("NaN", hint="less") if spec.prompt == "bad" else None
+        break_row=lambda spec: (
+            RowNotFinite("NaN", hint="less") if spec.drawing.prompt == "bad" else None
+        )
     )
     engine.hold_steps()
 
@@ -212,7 +214,7 @@ def test_broken_row_fails_only_its_job(tmp_path: Path) -> None:
         async with serving(tmp_path, engine=engine) as server:
             bad = asyncio.ensure_future(server.generate("bad"))
             good = asyncio.ensure_future(server.generate("good"))
-            await until(lambda: server.app.corridor.jobs_left == 2)
+            await until(lambda: server.app.generation.jobs_left == 2)
             engine.allow(100)
             outcome = (await asyncio.gather(bad, return_exceptions=True))[0]
             told = await good
@@ -273,7 +275,7 @@ def test_cold_adapter_delays_only_its_job(tmp_path: Path) -> None:
             published = await server.publish("acme/cold")
             gate = server.loader.hold(published.release.digest)
             cold = asyncio.ensure_future(server.generate("cold", adapters=["acme/cold@1.0.0"]))
-            await until(lambda: server.app.corridor.jobs_left == 1)
+            await until(lambda: server.app.generation.jobs_left == 1)
             warm = await server.generate("warm")
             assert not cold.done()
             gate.set()
@@ -297,11 +299,11 @@ def test_job_without_room_waits(tmp_path: Path) -> None:
             await until(lambda: server.app.loop.running_count == 1)
             second = asyncio.ensure_future(server.generate("b", adapters=["acme/b@1.0.0"]))
             third = asyncio.ensure_future(server.generate("plain"))
-            await until(lambda: server.app.corridor.jobs_left == 3)
+            await until(lambda: server.app.generation.jobs_left == 3)
             engine.allow(1000)
             await asyncio.gather(first, second, third)
 
-        prompts = [{spec.prompt for spec in batch} for batch in engine.batches]
+        prompts = [{spec.drawing.prompt for spec in batch} for batch in engine.batches]
         assert not any({"a", "b"} <= batch for batch in prompts)
 
     asyncio.run(walk())
@@ -335,7 +337,7 @@ def test_cancel_during_load_frees_everything(tmp_path: Path) -> None:
             call = server.generation.Generate(Request(prompt="x", adapters=["acme/cold@1.0.0"]))
             await call.read()
             call.cancel()
-            await until(lambda: server.app.corridor.jobs_left == 0)
+            await until(lambda: server.app.generation.jobs_left == 0)
             gate.set()
             await until(lambda: len(server.app.cache.residents()) == 1)
 

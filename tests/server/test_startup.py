@@ -10,7 +10,7 @@ import torch
 
 from tabard_registry import Registry, UnusableRegistry
 from tabard_registry.store import Outcome, Store
-from tabard_server import startup as parts
+from tabard_server import startup
 from tabard_server.adapters.loader import ReleaseLoader
 from tabard_server.settings import Settings
 from tabard_server.telemetry.metrics import Metrics
@@ -34,7 +34,7 @@ def opens(monkeypatch: pytest.MonkeyPatch) -> Opening:
     """Give what makes a store the one that the settings name."""
 
     def use(store: Store) -> None:
-        monkeypatch.setattr(parts, "open_store", lambda _url, *, single_writer: store)
+        monkeypatch.setattr(startup, "open_store", lambda _url, *, single_writer: store)
 
     return use
 
@@ -48,7 +48,7 @@ def test_unsafe_store_is_refused(
     opens(store)
 
     with pytest.raises(UnusableRegistry) as refusal:
-        parts.open_registry(settings, metrics=Metrics())
+        startup.open_registry(settings, metrics=Metrics())
 
     assert refusal.value.reason == "UNSAFE_STORE"
     assert "single-writer" in refusal.value.hint
@@ -59,7 +59,7 @@ def test_single_writer_is_taken_at_its_word(settings: Settings, opens: Opening) 
     """Who says that nobody else writes may use such a store."""
     opens(Unconditional())
 
-    registry = parts.open_registry(
+    registry = startup.open_registry(
         settings.model_copy(update={"single_writer": True}), metrics=Metrics()
     )
 
@@ -81,7 +81,7 @@ def test_stranger_is_not_probed(settings: Settings, opens: Opening) -> None:
     opens(store)
 
     with pytest.raises(UnusableRegistry) as refusal:
-        parts.open_registry(settings, metrics=Metrics())
+        startup.open_registry(settings, metrics=Metrics())
 
     assert refusal.value.reason == "NOT_A_REGISTRY"
     assert store.held == {"photos/cat.jpg": b"cat"}
@@ -94,7 +94,7 @@ def test_stray_object_stops_no_registry(settings: Settings, opens: Opening) -> N
     store.held["README.txt"] = b"our styles"
     opens(store)
 
-    registry = parts.open_registry(settings, metrics=Metrics())
+    registry = startup.open_registry(settings, metrics=Metrics())
 
     assert store.held["README.txt"] == b"our styles"
     registry.close()
@@ -113,7 +113,7 @@ def test_damaged_checkpoint_is_told(
     opens(store)
 
     with caplog.at_level(logging.ERROR, logger="tabard"):
-        opened = parts.open_registry(settings, metrics=metrics)
+        opened = startup.open_registry(settings, metrics=metrics)
 
     assert opened.seq == 1
     assert key in caplog.text
@@ -131,7 +131,7 @@ def test_packed_adapters_lie_in_the_cache(
     registry = Registry.open(MemoryStore() if is_remote else str(tmp_path / "registry"))
     release = publish_lora(registry, folder=tmp_path)
     metrics = Metrics()
-    disk = parts._disk_tier(registry, settings=settings, metrics=metrics)
+    disk = startup._disk_cache(registry, settings=settings, metrics=metrics)
     load = ReleaseLoader(registry, profile=PROFILE, dtype=torch.float32, disk=disk)
 
     first = load(str(release.digest))

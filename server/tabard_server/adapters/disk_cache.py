@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from tabard_registry import BlobRef, Digest
-from tabard_server.adapters.eviction import Keeping
+from tabard_server.adapters.eviction import EvictionOrder
 from tabard_server.telemetry.logs import log_problem
 from tabard_server.telemetry.metrics import Metrics
 
@@ -30,11 +31,26 @@ _TRIP_BYTES = 8 << 20
 """What a store sends in the time that asking it takes, and making a file beside that."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRelease:
+    """A release that lies in the disk tier, packed for this base.
+
+    Attributes:
+        digest: `sha256:…` of the release.
+        line: Its release line, `namespace/name`.
+        bytes: What it takes.
+    """
+
+    digest: str
+    line: str
+    bytes: int
+
+
 class Damaged(Exception):
     """A file of the cache is not what its name says; the text says how."""
 
 
-class DiskTier:
+class DiskCache:
     """Files by name, at most `bytes_max` together. Any thread; blocks while it fetches and makes.
 
     Only this user can write the folder; who can is trusted with what lies in it.
@@ -55,7 +71,7 @@ class DiskTier:
         self._metrics = metrics
         self._lock = threading.Lock()
         self._turns: dict[str, tuple[threading.Lock, int]] = {}
-        self._keeping: Keeping[str] = Keeping(trip_size=_TRIP_BYTES)
+        self._order: EvictionOrder[str] = EvictionOrder(trip_size=_TRIP_BYTES)
         self._used_at: dict[str, float] = {}
         self._favoured: frozenset[str] = frozenset()
         self._take_stock()
@@ -179,9 +195,9 @@ class DiskTier:
         with self._lock, contextlib.suppress(OSError):
             found = path.stat()
             if path.name in self._used_at:
-                self._keeping.use(path.name)
+                self._order.use(path.name)
             else:
-                self._keeping.add(path.name, size=found.st_size)
+                self._order.add(path.name, size=found.st_size)
             self._used_at[path.name] = found.st_mtime
             os.utime(path)
             self._used_at[path.name] = path.stat().st_mtime
@@ -202,11 +218,11 @@ class DiskTier:
         with self._lock:
             self._take_stock()
             names = {name for name in self._used_at if _release_of(name) in self._favoured}
-            victims = self._keeping.victims(
-                excess=self._keeping.size + wanted_bytes - self._bytes_max, favoured=names
+            victims = self._order.victims(
+                excess=self._order.size + wanted_bytes - self._bytes_max, favoured=names
             )
             for name in victims or ():
-                self._keeping.evict(name)
+                self._order.evict(name)
                 del self._used_at[name]
                 _remove(self._folder / name)
             return victims is not None
@@ -215,13 +231,13 @@ class DiskTier:
         """Learn what other processes wrote, used and removed; the oldest use counts first."""
         files = self._files()
         for name in [name for name in self._used_at if name not in files]:
-            self._keeping.remove(name)
+            self._order.remove(name)
             del self._used_at[name]
         for name, found in sorted(files.items(), key=lambda item: item[1].st_mtime):
             if name not in self._used_at:
-                self._keeping.add(name, size=found.st_size)
+                self._order.add(name, size=found.st_size)
             elif found.st_mtime > self._used_at[name]:
-                self._keeping.use(name)
+                self._order.use(name)
             self._used_at[name] = max(found.st_mtime, self._used_at.get(name, 0.0))
 
     def _files(self) -> dict[str, os.stat_result]:

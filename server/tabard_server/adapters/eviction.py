@@ -21,7 +21,7 @@ class _Kept:
     priority: float
 
 
-class Keeping(Generic[K]):
+class EvictionOrder(Generic[K]):
     """What is kept, ranked by `age + uses * cost / size`. The caller holds the lock.
 
     The cost of a miss is one trip, and the way back of everything that is missed. `age` is the

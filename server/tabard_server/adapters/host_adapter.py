@@ -13,6 +13,7 @@ import torch
 from tabard_registry import Canonical, Manifest
 from tabard_registry.content.canonical import Change, Layer
 from tabard_registry.intake.files.finite import are_finite
+from tabard_server.engine_port.stack import Stack
 
 LayerKey = tuple[str, str]
 MAGNITUDE_ROWS = 3
@@ -110,6 +111,11 @@ class HostAdapter:
     resident_bytes: int
 
     @property
+    def changes_weights(self) -> bool:
+        """Say whether it changes any weight of the base; a placeholder token changes none."""
+        return bool(self.layers or self.changes)
+
+    @property
     def rank_rows(self) -> int:
         """Rank rows it takes in a slot; none when it is only worn merged."""
         return 0 if self.is_merged_only else self.rank + self.magnitude_rows
@@ -118,6 +124,15 @@ class HostAdapter:
     def is_merged_only(self) -> bool:
         """Say whether a part of it is not low-rank."""
         return bool(self.changes)
+
+
+def adapters_of(stack: Stack) -> list[HostAdapter]:
+    """Return the adapters of a stack as what they are to those who draw with them."""
+    found = []
+    for adapter, _ in stack:
+        assert isinstance(adapter, HostAdapter), "an engine wears what was packed here"
+        found.append(adapter)
+    return found
 
 
 def pack(

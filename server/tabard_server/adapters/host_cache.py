@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
-from tabard_server.adapters.eviction import Keeping
+from tabard_server.adapters.eviction import EvictionOrder
 from tabard_server.errors import Overloaded
 from tabard_server.telemetry.metrics import Metrics
 
@@ -96,7 +96,7 @@ class HostCache(Generic[A]):
         self._executor = executor
         self._metrics = metrics
         self._entries: dict[str, _Entry[A]] = {}
-        self._keeping: Keeping[str] = Keeping(trip_size=_TRIP_BYTES)
+        self._order: EvictionOrder[str] = EvictionOrder(trip_size=_TRIP_BYTES)
         self._flights: dict[str, asyncio.Task[A]] = {}
         self._dropped_flights: set[str] = set()
         self._favoured: frozenset[str] = frozenset()
@@ -160,18 +160,18 @@ class HostCache(Generic[A]):
                     bytes=self._entries[digest].adapter.resident_bytes,
                     leases=self._entries[digest].leases,
                 )
-                for digest in self._keeping.in_order(favoured=self._favoured)
+                for digest in self._order.in_order(favoured=self._favoured)
             )
 
     @property
     def room_bytes(self) -> int:
         """Bytes for which nothing has to go."""
-        return self._bytes_max - self._keeping.size
+        return self._bytes_max - self._order.size
 
     @property
     def resident_bytes(self) -> int:
         """Bytes of all adapters in memory."""
-        return self._keeping.size
+        return self._order.size
 
     async def _fly(self, digest: str) -> A:
         begun = time.perf_counter()
@@ -192,14 +192,14 @@ class HostCache(Generic[A]):
         entry = self._entries[digest]
         entry.leases += 1
         entry.is_dropped = False
-        self._keeping.use(digest)
+        self._order.use(digest)
         return Lease(self, digest=digest, adapter=entry.adapter)
 
     def _insert(self, digest: str, adapter: A) -> None:
         wanted = adapter.resident_bytes
         held = {name for name, entry in self._entries.items() if entry.leases}
-        victims = self._keeping.victims(
-            excess=self._keeping.size + wanted - self._bytes_max,
+        victims = self._order.victims(
+            excess=self._order.size + wanted - self._bytes_max,
             held=held,
             favoured=self._favoured,
         )
@@ -215,14 +215,14 @@ class HostCache(Generic[A]):
             )
         for name in victims:
             del self._entries[name]
-            self._keeping.evict(name)
+            self._order.evict(name)
         self._entries[digest] = _Entry(adapter=adapter)
-        self._keeping.add(digest, size=wanted)
-        self._metrics.adapter_resident_bytes.labels(tier="host").set(self._keeping.size)
+        self._order.add(digest, size=wanted)
+        self._metrics.adapter_resident_bytes.labels(tier="host").set(self._order.size)
 
     def _remove_dropped(self, digest: str) -> None:
         entry = self._entries[digest]
         if entry.is_dropped and entry.leases == 0:
             del self._entries[digest]
-            self._keeping.remove(digest)
-            self._metrics.adapter_resident_bytes.labels(tier="host").set(self._keeping.size)
+            self._order.remove(digest)
+            self._metrics.adapter_resident_bytes.labels(tier="host").set(self._order.size)

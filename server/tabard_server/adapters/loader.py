@@ -9,7 +9,6 @@ gets past this room.
 import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,25 +23,10 @@ from tabard_registry import (
     Registry,
     read_canonical,
 )
-from tabard_server.adapters.disk_cache import Damaged, DiskTier
+from tabard_server.adapters.disk_cache import Damaged, DiskCache, KeptRelease
 from tabard_server.adapters.host_adapter import HostAdapter, NotRepresentable, pack
 from tabard_server.adapters.slab_file import SlabKey, line_in, read_slab, write_slab
 from tabard_server.errors import NotServable
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptRelease:
-    """A release that lies in the disk tier, packed for this base.
-
-    Attributes:
-        digest: `sha256:…` of the release.
-        line: Its release line, `namespace/name`.
-        bytes: What it takes.
-    """
-
-    digest: str
-    line: str
-    bytes: int
 
 
 class ReleaseLoader:
@@ -54,7 +38,7 @@ class ReleaseLoader:
         *,
         profile: BaseProfile,
         dtype: torch.dtype,
-        disk: DiskTier | None = None,
+        disk: DiskCache | None = None,
         is_pinned: bool = False,
     ) -> None:
         """Take the disk tier; without one, every load packs anew what lies in a folder here."""

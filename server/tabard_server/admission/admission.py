@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable
 
 from tabard_registry import State
-from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds
+from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds, images_of
 from tabard_server.admission.pictures import NO_PICTURE, PictureReading
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.stack import Stacker
@@ -76,47 +76,34 @@ class Admission:
             UnknownSampler: No sampler goes by that name.
             NotFound, PreconditionFailed: A ref resolves to nothing, or to a yanked release.
         """
-        now = self._clock()
+        now, wanted = self._clock(), spec.wanted
         self._check_deadline(spec)
-        tagged = read_tags(spec.prompt)
-        numbers, violations = self._bounds.read(spec, picture_size=reading.size)
-        style, style_violations = self._prompts.style_of(spec)
+        tagged = read_tags(wanted.prompt)
+        violations = self._bounds.check(spec, picture_size=reading.size)
+        style, style_violations = self._prompts.style_of(wanted)
         violations += [*reading.violations, *style_violations]
-        violations += self._prompts.check_text(spec, prompt=tagged.text)
+        violations += self._prompts.check_text(wanted, prompt=tagged.text)
         _refuse(violations)
-        sampler = self._sampler(spec)
+        sampler = self._sampler(wanted.sampler)
         worn = self._stacker.pin(spec, tagged=tagged, state=state)
-        windows, violations = self._prompts.read_words(
-            tagged.text, negative_prompt=spec.negative_prompt, style=style, worn=worn
+        drawing = self._bounds.draw(
+            wanted, prompt=tagged.text, style=style, sampler=sampler, picture=reading.picture
         )
+        windows, violations = self._prompts.read_words(drawing, worn=worn)
         _refuse(violations)
         first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed
         return Job(
             id=self._new_id(),
             ticket=next(self._tickets),
-            prompt=tagged.text,
-            negative_prompt=spec.negative_prompt,
+            drawing=drawing,
             worn=worn,
-            seeds=tuple(first + index for index in range(numbers.images)),
-            steps=numbers.steps,
-            guidance_scale=numbers.guidance_scale,
-            width=numbers.width,
-            height=numbers.height,
-            sampler=sampler,
+            seeds=tuple(first + index for index in range(images_of(spec))),
             is_deterministic=spec.is_deterministic,
             preview_every=spec.preview_every,
             registry_seq=state.seq,
             admitted_at=now,
             deadline_at=None if spec.seconds_left is None else now + spec.seconds_left,
-            clip_skip=numbers.clip_skip,
-            prompt_syntax=style.syntax,
-            prompt_windows_max=style.windows_max,
             prompt_windows=windows,
-            picture=reading.picture,
-            strength=numbers.strength,
-            original_size=spec.original_size,
-            crop_top_left=spec.crop_top_left,
-            target_size=spec.target_size,
         )
 
     def _check_deadline(self, spec: JobSpec) -> None:
@@ -128,9 +115,9 @@ class Admission:
                 hint=f"allow more time; under {least:g} s nothing is begun",
             )
 
-    def _sampler(self, spec: JobSpec) -> str:
+    def _sampler(self, name: str) -> str:
         try:
-            return self._resolve_sampler(spec.sampler or self._defaults.sampler)
+            return self._resolve_sampler(name or self._defaults.sampler)
         except UnknownSampler as error:
             raise InvalidRequest(
                 (

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The numbers of a request: filled in where it says nothing, refused where they are out of bounds.
 
-In: a request as written. Out: plain numbers, and a violation for each field that is wrong. Looks
-at no registry, no prompt and no pixel.
+In: a request as written. Out: a violation for each field that is wrong, and the drawing of one that
+has none. Looks at no registry, no prompt and no pixel.
 """
 
 import math
 from dataclasses import dataclass
 
+from tabard_server.engine_port.drawing import Drawing, Picture, PromptStyle, Size, WantedDrawing
 from tabard_server.errors import Violation, invalid
-from tabard_server.jobs.job import JobSpec, Size
+from tabard_server.jobs.job import JobSpec
 from tabard_server.limits import Limits
 from tabard_server.settings import Defaults
 
@@ -42,19 +43,6 @@ class Canvas:
     family: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Numbers:
-    """The numbers of a request, complete; the strength is None without a picture."""
-
-    width: int
-    height: int
-    steps: int
-    images: int
-    guidance_scale: float
-    clip_skip: int
-    strength: float | None
-
-
 class Bounds:
     """Reads the numbers of requests against the limits of one server."""
 
@@ -63,49 +51,71 @@ class Bounds:
         self._limits = limits
         self._defaults = defaults
 
-    def read(
-        self, spec: JobSpec, *, picture_size: Size | None = None
-    ) -> tuple[Numbers, list[Violation]]:
-        """Return the numbers, and everything that is wrong with them.
+    def check(self, spec: JobSpec, *, picture_size: Size | None = None) -> list[Violation]:
+        """Return everything that is wrong with the numbers of a request.
 
         Args:
             spec: The request.
             picture_size: What its picture is drawn at where it says no size.
         """
-        defaults, canvas = self._defaults, self._canvas
-        width, height = picture_size or (canvas.native_width, canvas.native_height)
-        scale = spec.guidance_scale
-        numbers = Numbers(
-            width=width if spec.width is None else spec.width,
-            height=height if spec.height is None else spec.height,
-            steps=defaults.steps if spec.steps is None else spec.steps,
-            images=1 if spec.images is None else spec.images,
-            guidance_scale=defaults.guidance_scale if scale is None else scale,
-            clip_skip=spec.clip_skip or 0,
-            strength=_strength_of(spec),
-        )
-        violations = [
-            *self.check_size(numbers.width, numbers.height),
-            *self._counts(numbers),
-            *self._scale(numbers),
-            *_seed(spec, images=numbers.images),
-            *self._clip_skip(numbers),
-            *_picture(spec, numbers),
-            *self._told(spec),
+        wanted, images = spec.wanted, images_of(spec)
+        return [
+            *self.check_size(*self._size(wanted, picture_size)),
+            *self._counts(wanted, images=images),
+            *self._scale(wanted),
+            *_seed(spec.seed, images=images),
+            *self._clip_skip(wanted),
+            *_picture(wanted, steps=self._steps(wanted)),
+            *self._told(wanted),
         ]
-        return numbers, violations
 
-    def size_of_picture(self, spec: JobSpec, *, sent: Size) -> Size:
+    def draw(
+        self,
+        wanted: WantedDrawing,
+        *,
+        prompt: str,
+        style: PromptStyle,
+        sampler: str,
+        picture: Picture | None,
+    ) -> Drawing:
+        """Return what a request with nothing wrong in it is drawn as.
+
+        Args:
+            wanted: As it was written.
+            prompt: Without tags.
+            style: How its prompts are read.
+            sampler: Short name.
+            picture: What its files came to.
+        """
+        width, height = self._size(wanted, None if picture is None else picture.size)
+        return Drawing(
+            prompt=prompt,
+            negative_prompt=wanted.negative_prompt,
+            steps=self._steps(wanted),
+            guidance_scale=self._guidance_scale(wanted),
+            width=width,
+            height=height,
+            sampler=sampler,
+            style=style,
+            clip_skip=wanted.clip_skip or 0,
+            picture=picture,
+            strength=_strength(wanted),
+            original_size=wanted.original_size,
+            crop_top_left=wanted.crop_top_left,
+            target_size=wanted.target_size,
+        )
+
+    def size_of_picture(self, wanted: WantedDrawing, *, sent: Size) -> Size:
         """Return what a request with a picture of this size is drawn at; it may be out of bounds.
 
         Raises:
             InvalidRequest: It says one side only, or none and the picture's own cannot be drawn.
         """
-        if spec.width is not None and spec.height is not None:
-            return spec.width, spec.height
-        if spec.width is not None or spec.height is not None:
+        if wanted.width is not None and wanted.height is not None:
+            return wanted.width, wanted.height
+        if wanted.width is not None or wanted.height is not None:
             raise invalid(
-                "height" if spec.height is None else "width",
+                "height" if wanted.height is None else "width",
                 "a request with an image says both width and height, or neither",
                 reason="SIZE_INCOMPLETE",
                 hint="say both: the image is resized to them; or neither: it is drawn at its own",
@@ -149,17 +159,25 @@ class Bounds:
             )
         return wrong
 
-    def _counts(self, numbers: Numbers) -> list[Violation]:
-        limits = self._limits
+    def _size(self, wanted: WantedDrawing, picture_size: Size | None) -> Size:
+        width, height = picture_size or (self._canvas.native_width, self._canvas.native_height)
+        return (
+            width if wanted.width is None else wanted.width,
+            height if wanted.height is None else wanted.height,
+        )
+
+    def _steps(self, wanted: WantedDrawing) -> int:
+        return self._defaults.steps if wanted.steps is None else wanted.steps
+
+    def _guidance_scale(self, wanted: WantedDrawing) -> float:
+        scale = wanted.guidance_scale
+        return self._defaults.guidance_scale if scale is None else scale
+
+    def _counts(self, wanted: WantedDrawing, *, images: int) -> list[Violation]:
+        limits, steps = self._limits, self._steps(wanted)
         asked = (
-            ("num_inference_steps", numbers.steps, limits.steps_max, "STEPS", "steps_max"),
-            (
-                "num_images",
-                numbers.images,
-                limits.images_per_job_max,
-                "IMAGES",
-                "images_per_job_max",
-            ),
+            ("num_inference_steps", steps, limits.steps_max, "STEPS", "steps_max"),
+            ("num_images", images, limits.images_per_job_max, "IMAGES", "images_per_job_max"),
         )
         return [
             Violation(
@@ -172,8 +190,8 @@ class Bounds:
             if not 1 <= count <= most
         ]
 
-    def _scale(self, numbers: Numbers) -> list[Violation]:
-        scale, most = numbers.guidance_scale, self._limits.guidance_scale_max
+    def _scale(self, wanted: WantedDrawing) -> list[Violation]:
+        scale, most = self._guidance_scale(wanted), self._limits.guidance_scale_max
         if math.isfinite(scale) and 0 <= scale <= most:
             return []
         return [
@@ -185,8 +203,8 @@ class Bounds:
             )
         ]
 
-    def _clip_skip(self, numbers: Numbers) -> list[Violation]:
-        skip, most = numbers.clip_skip, self._canvas.clip_skip_max
+    def _clip_skip(self, wanted: WantedDrawing) -> list[Violation]:
+        skip, most = wanted.clip_skip or 0, self._canvas.clip_skip_max
         if 0 <= skip <= most:
             return []
         return [
@@ -198,13 +216,13 @@ class Bounds:
             )
         ]
 
-    def _told(self, spec: JobSpec) -> list[Violation]:
+    def _told(self, wanted: WantedDrawing) -> list[Violation]:
         """Check what SDXL is told of sizes; nobody else is told any."""
         most = self._limits.told_pixels_max
         told = (
-            ("original_size", spec.original_size, 1),
-            ("crop_top_left", spec.crop_top_left, 0),
-            ("target_size", spec.target_size, 1),
+            ("original_size", wanted.original_size, 1),
+            ("crop_top_left", wanted.crop_top_left, 0),
+            ("target_size", wanted.target_size, 1),
         )
         said = [(field, pair, least) for field, pair, least in told if pair is not None]
         if self._canvas.family != "sdxl":
@@ -234,18 +252,24 @@ class Bounds:
         return min(width, longest), min(height, longest)
 
 
-def _strength_of(spec: JobSpec) -> float | None:
-    if spec.image is None:
+def images_of(spec: JobSpec) -> int:
+    """Return how many images a request asks for."""
+    return 1 if spec.images is None else spec.images
+
+
+def _strength(wanted: WantedDrawing) -> float | None:
+    if wanted.image is None:
         return None
-    if spec.strength is None:
-        return STRENGTH if spec.mask_image is None else MASKED_STRENGTH
-    return spec.strength
+    if wanted.strength is None:
+        return STRENGTH if wanted.mask_image is None else MASKED_STRENGTH
+    return wanted.strength
 
 
-def _picture(spec: JobSpec, numbers: Numbers) -> list[Violation]:
+def _picture(wanted: WantedDrawing, *, steps: int) -> list[Violation]:
     """Check what is said of a picture, whatever the picture is."""
-    if numbers.strength is None:
-        said = (("strength", spec.strength), ("mask_image", spec.mask_image))
+    strength = _strength(wanted)
+    if strength is None:
+        said = (("strength", wanted.strength), ("mask_image", wanted.mask_image))
         return [
             Violation(
                 field=field,
@@ -256,7 +280,6 @@ def _picture(spec: JobSpec, numbers: Numbers) -> list[Violation]:
             for field, value in said
             if value is not None
         ]
-    strength, steps = numbers.strength, numbers.steps
     if not 0 < strength <= 1:
         description, reason = f"strength {strength} is not above 0 and at most 1", "OUT_OF_RANGE"
         hint = "0.8 is usual; 1 leaves little of the image, less leaves more"
@@ -279,13 +302,13 @@ def _told_to_nobody(field: str, *, family: str) -> Violation:
     )
 
 
-def _seed(spec: JobSpec, *, images: int) -> list[Violation]:
-    if spec.seed is None or 0 <= spec.seed <= SEED_MAX - max(images, 1) + 1:
+def _seed(seed: int | None, *, images: int) -> list[Violation]:
+    if seed is None or 0 <= seed <= SEED_MAX - max(images, 1) + 1:
         return []
     return [
         Violation(
             field="seed",
-            description=f"seed {spec.seed} leaves no room for {images} images below 2^64",
+            description=f"seed {seed} leaves no room for {images} images below 2^64",
             reason="SEED_OUT_OF_RANGE",
             hint="use a smaller seed",
         )

@@ -14,8 +14,8 @@ from PIL import Image
 
 from tabard_server.admission.numbers import Bounds
 from tabard_server.admission.picture_files import open_picture
+from tabard_server.engine_port.drawing import Picture, Size, WantedDrawing
 from tabard_server.errors import InvalidRequest, Overloaded, Violation, invalid
-from tabard_server.jobs.job import JobSpec, SentPicture, Size
 from tabard_server.limits import Limits
 from tabard_server.threads import Threads
 
@@ -30,7 +30,7 @@ class PictureReading:
         violations: What is wrong with the files.
     """
 
-    picture: SentPicture | None = None
+    picture: Picture | None = None
     size: Size | None = None
     violations: tuple[Violation, ...] = ()
 
@@ -48,13 +48,13 @@ class PictureReader:
         self._threads = Threads("picture", threads_max=limits.picture_reads_max)
         self._waiting = 0
 
-    async def read(self, spec: JobSpec) -> PictureReading:
+    async def read(self, wanted: WantedDrawing) -> PictureReading:
         """Read the files of a request; without a picture there is nothing to wait for.
 
         Raises:
             Overloaded: Too many wait already.
         """
-        if spec.image is None:
+        if wanted.image is None:
             return NO_PICTURE
         if self._waiting >= self._limits.picture_queue_max:
             raise Overloaded(
@@ -65,19 +65,19 @@ class PictureReader:
             )
         self._waiting += 1
         try:
-            return await self._threads.run(self.read_now, spec)
+            return await self._threads.run(self.read_now, wanted)
         finally:
             self._waiting -= 1
 
-    def read_now(self, spec: JobSpec) -> PictureReading:
+    def read_now(self, wanted: WantedDrawing) -> PictureReading:
         """Read the files of a request in this thread."""
         violations: list[Violation] = []
-        image = self._open(spec.image, field="image", violations=violations)
-        mask = self._open(spec.mask_image, field="mask_image", violations=violations)
+        image = self._open(wanted.image, field="image", violations=violations)
+        mask = self._open(wanted.mask_image, field="mask_image", violations=violations)
         if image is None or violations:
             return PictureReading(violations=tuple(violations))
         try:
-            size = self._bounds.size_of_picture(spec, sent=image.size)
+            size = self._bounds.size_of_picture(wanted, sent=image.size)
             if mask is not None:
                 _check_mask(mask, image=image)
         except InvalidRequest as error:
@@ -85,7 +85,7 @@ class PictureReader:
         if self._bounds.check_size(*size):
             # The request's own size is wrong: it is told so with its other numbers.
             return PictureReading(size=size)
-        return PictureReading(size=size, picture=_fit(spec, image=image, mask=mask, size=size))
+        return PictureReading(size=size, picture=_fit(wanted, image=image, mask=mask, size=size))
 
     def close(self) -> None:
         """Read nothing more. Idempotent."""
@@ -113,15 +113,16 @@ def _check_mask(mask: Image.Image, *, image: Image.Image) -> None:
         )
 
 
-def _fit(spec: JobSpec, *, image: Image.Image, mask: Image.Image | None, size: Size) -> SentPicture:
+def _fit(
+    wanted: WantedDrawing, *, image: Image.Image, mask: Image.Image | None, size: Size
+) -> Picture:
     lanczos = Image.Resampling.LANCZOS
     pixels = image.convert("RGB").resize(size, resample=lanczos)
-    hole = None if mask is None else mask.resize(size, resample=lanczos).convert("L")
-    return SentPicture(
+    redrawn = None if mask is None else mask.resize(size, resample=lanczos).convert("L")
+    return Picture(
         pixels=np.asarray(pixels),
-        sha256=hashlib.sha256(spec.image or b"").hexdigest(),
-        width=image.width,
-        height=image.height,
-        mask=None if hole is None else np.asarray(hole),
-        mask_sha256="" if hole is None else hashlib.sha256(spec.mask_image or b"").hexdigest(),
+        sha256=hashlib.sha256(wanted.image or b"").hexdigest(),
+        sent_size=image.size,
+        mask=None if redrawn is None else np.asarray(redrawn),
+        mask_sha256="" if redrawn is None else hashlib.sha256(wanted.mask_image or b"").hexdigest(),
     )

@@ -7,11 +7,16 @@ Counts tokens through the engine's prompt reader; encodes nothing.
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from tabard_server.engine_port.drawing import (
+    PROMPT_SYNTAXES,
+    Drawing,
+    PromptStyle,
+    WantedDrawing,
+)
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.port import PromptReaderLike, ReadingLike
-from tabard_server.engine_port.row_spec import PromptStyle
 from tabard_server.errors import BadSettings, InvalidRequest, Violation, invalid
-from tabard_server.jobs.job import PROMPT_SYNTAXES, JobSpec, Worn
+from tabard_server.jobs.job import Worn
 from tabard_server.limits import Limits
 from tabard_server.settings import Defaults
 
@@ -44,7 +49,7 @@ class PromptChecker:
         self._limits = limits
         self._defaults = defaults
 
-    def style_of(self, spec: JobSpec) -> tuple[PromptStyle, list[Violation]]:
+    def style_of(self, wanted: WantedDrawing) -> tuple[PromptStyle, list[Violation]]:
         """Return how the prompts of a request are read, and what is wrong with that.
 
         Who says no number of windows gets one in plain syntax, as the base was trained, and all
@@ -52,12 +57,12 @@ class PromptChecker:
         """
         violations: list[Violation] = []
         most = self._limits.prompt_windows_max
-        name = spec.prompt_syntax or self._defaults.prompt_syntax
+        name = wanted.prompt_syntax or self._defaults.prompt_syntax
         syntax = _SYNTAXES.get(name)
         if syntax is None:
             violations += _unknown_syntax(name).violations
             syntax = "plain"
-        windows = spec.prompt_windows_max
+        windows = wanted.prompt_windows_max
         if windows is None:
             windows = most if syntax == "a1111" else 1
         if not 1 <= windows <= most:
@@ -70,16 +75,16 @@ class PromptChecker:
             windows = most
         return PromptStyle(syntax=syntax, windows_max=windows), violations
 
-    def check_text(self, spec: JobSpec, *, prompt: str) -> list[Violation]:
+    def check_text(self, wanted: WantedDrawing, *, prompt: str) -> list[Violation]:
         """Check what can be seen without a stack.
 
         Args:
-            spec: The request, with its prompts as written.
+            wanted: With its prompts as written.
             prompt: The prompt without tags.
         """
         violations = []
         most = self._limits.prompt_chars_max
-        for field, text in (("prompt", spec.prompt), ("negative_prompt", spec.negative_prompt)):
+        for field, text in _texts(wanted):
             if len(text) > most:
                 violations.append(
                     Violation(
@@ -109,9 +114,7 @@ class PromptChecker:
             )
         return violations
 
-    def read_words(
-        self, prompt: str, *, negative_prompt: str, style: PromptStyle, worn: Iterable[Worn]
-    ) -> tuple[int, list[Violation]]:
+    def read_words(self, drawing: Drawing, *, worn: Iterable[Worn]) -> tuple[int, list[Violation]]:
         """Return the windows that the longer prompt fills, and everything wrong with the two.
 
         They are written in their syntax, not too long, and every taught token occurs.
@@ -123,9 +126,9 @@ class PromptChecker:
         used: frozenset[str] = frozenset()
         violations: list[Violation] = []
         windows = 1
-        for field, text in (("prompt", prompt), ("negative_prompt", negative_prompt)):
+        for field, text in _texts(drawing):
             try:
-                reading = self._reader.read(text, counts, style)
+                reading = self._reader.read(text, counts, drawing.style)
             except EngineError as error:
                 violations += invalid(
                     field, str(error), reason=error.reason, hint=error.hint
@@ -153,6 +156,10 @@ class PromptChecker:
             reason="PROMPT_TOO_LONG",
             hint=f"{hint}; nothing is cut off",
         )
+
+
+def _texts(drawing: Drawing | WantedDrawing) -> tuple[tuple[str, str], ...]:
+    return ("prompt", drawing.prompt), ("negative_prompt", drawing.negative_prompt)
 
 
 def _unknown_syntax(name: str) -> InvalidRequest:

@@ -170,7 +170,7 @@ def _foreign_tags(spec: JobSpec, tagged: TaggedPrompt) -> Iterator[Violation]:
             reason="TAG_NOT_SUPPORTED",
             hint="publish it as an adapter and write <lora:namespace/name:weight>",
         )
-    negative = read_tags(spec.negative_prompt)
+    negative = read_tags(spec.wanted.negative_prompt)
     if negative.refs or negative.foreign:
         yield Violation(
             field="negative_prompt",

@@ -23,7 +23,8 @@ from tabard_server.engine.slots.slotted_layers import Binding, Worn
 from tabard_server.engine.stopwatch import Stopwatch
 from tabard_server.engine.text.conditioning import join_texts
 from tabard_server.engine_port.errors import no_merged_copy
-from tabard_server.engine_port.row_spec import RowSpec, StackKey
+from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.stack import StackKey
 
 SAMPLE_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 """Samples of a compiled forward pass; a batch is filled up to the next."""
@@ -174,7 +175,7 @@ class Denoiser:
         pooled = [row.conditioning.pooled for row in rows]
         if pooled[0] is None:
             return None
-        sizes = [row.spec.time_ids for row in rows for _ in range(row.samples)]
+        sizes = [row.spec.drawing.time_ids for row in rows for _ in range(row.samples)]
         told = torch.cat([one for one in pooled if one is not None])
         time_ids = torch.tensor(sizes, dtype=self._dtype).to(self._device, non_blocking=True)
         return {"text_embeds": _filled(told, filler), "time_ids": _filled(time_ids, filler)}

@@ -14,15 +14,16 @@ import torch
 import transformers
 
 from tabard_registry import BaseProfile
+from tabard_server.adapters.host_adapter import adapters_of
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import named_layers, read_profile
 from tabard_server.engine.denoiser import Denoiser
 from tabard_server.engine.merged.merged_copy import MergedWeights
-from tabard_server.engine.out_of_memory import telling_of_memory
+from tabard_server.engine.out_of_memory import translating_out_of_memory
 from tabard_server.engine.row import Row, begin_row
-from tabard_server.engine.row_text import Speaker, key_of
-from tabard_server.engine.sampling.readback import Developing
-from tabard_server.engine.sampling.sampler_prototypes import SamplerShelf
+from tabard_server.engine.row_text import RowTextEncoder, text_key
+from tabard_server.engine.sampling.readback import Readback
+from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.samplers import resolve_sampler
 from tabard_server.engine.sampling.vae import LatentSpace
 from tabard_server.engine.slots.slot_table import SlotTable, SlotUse, table_rows
@@ -31,9 +32,11 @@ from tabard_server.engine.stopwatch import Stopwatch
 from tabard_server.engine.text.conditioning import Conditioning
 from tabard_server.engine.text.prompt_reader import PromptReader
 from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.drawing import WINDOWS_MAX
 from tabard_server.engine_port.errors import EngineError, no_merged_copy
 from tabard_server.engine_port.memory import MemoryPlan
-from tabard_server.engine_port.row_spec import WINDOWS_MAX, RowSpec, StackKey
+from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.stack import StackKey
 
 
 class Engine:
@@ -83,11 +86,11 @@ class Engine:
         self._bindings = {component: Binding() for component in base.adaptable}
         rank_rows = table_rows(slot_rank_total)
         self.slots = SlotTable(self._add_slots(rank_rows=rank_rows), rank_rows=rank_rows)
-        self._shelf = SamplerShelf(base.scheduler_config)
+        self._samplers = SamplerPrototypes(base.scheduler_config)
         self._stopwatch = Stopwatch(device)
         models = {component: base.models[component] for component in base.adaptable}
         unet = {"unet": models.pop("unet")}
-        self._speaker = Speaker(
+        self._text = RowTextEncoder(
             base,
             bindings=self._bindings,
             merged=MergedWeights(models, device=device, bytes_max=None) if can_merge else None,
@@ -132,12 +135,12 @@ class Engine:
     @property
     def samplers(self) -> tuple[str, ...]:
         """Short names of the samplers that this base can be walked with."""
-        return self._shelf.names
+        return self._samplers.names
 
     @property
     def clip_skip_max(self) -> int:
         """Most last layers of the text encoders that a prompt may leave out."""
-        return self._speaker.clip_skip_max
+        return self._text.clip_skip_max
 
     @property
     def prompt_windows_max(self) -> int:
@@ -161,7 +164,7 @@ class Engine:
             UnknownSampler: No sampler goes by that name, or it cannot run here.
         """
         found = resolve_sampler(name)
-        self._shelf.check(found)
+        self._samplers.check(found)
         return found
 
     @property
@@ -175,7 +178,7 @@ class Engine:
 
     def can_open(self, spec: RowSpec) -> bool:
         """Say whether the slots have room for this row's stack now."""
-        return spec.is_merged_only or self.slots.can_hold([adapter for adapter, _ in spec.stack])
+        return spec.is_merged_only or self.slots.can_hold(adapters_of(spec.stack))
 
     @torch.inference_mode()
     def open_rows(self, specs: Sequence[RowSpec]) -> list[Row | EngineError]:
@@ -199,32 +202,32 @@ class Engine:
             DeviceMemoryFull: The pass did not fit; no row has moved.
             AdapterMismatch, MergedTooLarge: The stack cannot be merged; no row has moved.
         """
-        with telling_of_memory(self._free_memory):
+        with translating_out_of_memory(self._free_memory):
             predictions = self._denoiser.predict(rows, is_merged=is_merged)
         for row, prediction in zip(rows, predictions, strict=True):
             try:
-                with telling_of_memory(self._free_memory):
+                with translating_out_of_memory(self._free_memory):
                     row.advance(prediction)
             except EngineError as error:
                 row.failure = error
 
     @torch.inference_mode()
-    def decode(self, row: Row) -> Developing:
-        """Begin to develop the image of a done row.
+    def decode(self, row: Row) -> Readback:
+        """Begin to decode the image of a done row.
 
         Raises:
             DeviceMemoryFull: The decoder did not fit.
         """
-        with telling_of_memory(self._free_memory), self._stopwatch.timing("decoding"):
+        with translating_out_of_memory(self._free_memory), self._stopwatch.timing("decoding"):
             return self._space.decode(row.latents)
 
     @torch.inference_mode()
-    def preview(self, row: Row) -> Developing:
-        """Begin to develop a rough look at an unfinished row, at latent resolution."""
+    def preview(self, row: Row) -> Readback:
+        """Begin to decode a rough look at an unfinished row, at latent resolution."""
         scaled = row.scheduler.scale_model_input(
             row.latents, row.timesteps[min(row.steps_done, row.steps_total - 1)]
         )
-        with telling_of_memory(self._free_memory), self._stopwatch.timing("decoding"):
+        with translating_out_of_memory(self._free_memory), self._stopwatch.timing("decoding"):
             return self._space.decode_small(scaled)
 
     def close_row(self, row: Row) -> None:
@@ -256,21 +259,21 @@ class Engine:
     def _open(self, spec: RowSpec, *, encoded: dict[Any, Conditioning]) -> Row | EngineError:
         if spec.is_merged_only and not self.can_merge:
             return no_merged_copy()
-        worn = [] if spec.is_merged_only else [adapter for adapter, _ in spec.stack]
+        worn = [] if spec.is_merged_only else adapters_of(spec.stack)
         try:
             slots = self.slots.acquire(worn)
         except EngineError as error:
             return error
         try:
-            with telling_of_memory(self._free_memory):
-                key = key_of(spec)
+            with translating_out_of_memory(self._free_memory):
+                key = text_key(spec)
                 if key not in encoded:
-                    encoded[key] = self._speaker.speak(spec, slots=slots)
+                    encoded[key] = self._text.encode(spec, slots=slots)
                 return begin_row(
                     spec,
                     slots=slots,
                     conditioning=encoded[key],
-                    shelf=self._shelf,
+                    samplers=self._samplers,
                     space=self._space,
                 )
         except Exception as error:

@@ -15,11 +15,11 @@ _CPU_SAYS = ("not enough memory", "can't allocate memory", "DefaultCPUAllocator"
 
 
 @contextmanager
-def telling_of_memory(let_go: Callable[[], None]) -> Iterator[None]:
+def translating_out_of_memory(free_memory: Callable[[], None]) -> Iterator[None]:
     """Turn a failed allocation within the block into `DeviceMemoryFull`.
 
     Args:
-        let_go: Frees what can be made again.
+        free_memory: Frees what can be made again.
 
     Raises:
         DeviceMemoryFull: The block did not fit.
@@ -27,13 +27,13 @@ def telling_of_memory(let_go: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        let_go()
+        free_memory()
         raise _full() from error
     except RuntimeError as error:
         # On a CPU torch has no class of its own for this.
         if not any(words in str(error) for words in _CPU_SAYS):
             raise
-        let_go()
+        free_memory()
         raise _full() from error
 
 

@@ -10,15 +10,13 @@ from typing import Any
 
 import torch
 
-from tabard_server.engine.sampling.first_latents import Frame, begin_from_noise, begin_from_picture
-from tabard_server.engine.sampling.sampler_prototypes import SamplerShelf
+from tabard_server.engine.sampling.first_latents import KeptPart, draw_first_latents
+from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
 from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.text.conditioning import Conditioning
 from tabard_server.engine_port.errors import EngineError
-from tabard_server.engine_port.row_spec import (
-    RowSpec,
-)
+from tabard_server.engine_port.row_spec import RowSpec
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -40,7 +38,7 @@ class Row:
     step_options: dict[str, Any]
     latents: torch.Tensor
     timesteps: torch.Tensor
-    frame: Frame | None = None
+    kept_part: KeptPart | None = None
     steps_done: int = 0
     failure: EngineError | None = None
     is_open: bool = True
@@ -64,7 +62,7 @@ class Row:
     @property
     def samples(self) -> int:
         """Samples it takes in a forward pass: 2 with guidance, else 1."""
-        return 2 if self.spec.is_guided else 1
+        return 2 if self.spec.drawing.is_guided else 1
 
     def timestep(self) -> torch.Tensor:
         """The timestep of the next forward pass, a scalar on the CPU."""
@@ -77,15 +75,16 @@ class Row:
 
     def advance(self, prediction: torch.Tensor) -> None:
         """Take one sampler step with this row's prediction `[samples, channels, h, w]`."""
-        if self.spec.is_guided:
+        drawing = self.spec.drawing
+        if drawing.is_guided:
             unconditional, conditional = prediction[:1], prediction[1:]
-            prediction = unconditional + self.spec.guidance_scale * (conditional - unconditional)
+            prediction = unconditional + drawing.guidance_scale * (conditional - unconditional)
         self.latents = self.scheduler.step(
             prediction, self.timestep(), self.latents, return_dict=False, **self.step_options
         )[0]
         self.steps_done += 1
-        if self.frame is not None:
-            self.latents = self.frame.put_around(
+        if self.kept_part is not None:
+            self.latents = self.kept_part.put_back(
                 self.latents,
                 scheduler=self.scheduler,
                 next_timestep=None if self.is_done else self.timestep(),
@@ -97,7 +96,7 @@ def begin_row(
     *,
     slots: list[Slot],
     conditioning: Conditioning,
-    shelf: SamplerShelf,
+    samplers: SamplerPrototypes,
     space: LatentSpace,
 ) -> Row:
     """Draw the initial latents as diffusers draws them: from a CPU generator, in model dtype.
@@ -106,7 +105,7 @@ def begin_row(
         spec: What was asked for.
         slots: Leased slots, one for each adapter of the stack.
         conditioning: What the UNet is told, one sample for each that the row takes.
-        shelf: Where samplers come from.
+        samplers: Where its sampler comes from.
         space: Where latents live.
 
     Raises:
@@ -114,22 +113,16 @@ def begin_row(
         RowNotPossible: The sampler cannot take that many steps, or no step is left.
     """
     generator = torch.Generator("cpu").manual_seed(spec.seed)
-    scheduler = shelf.take(spec.sampler, num_inference_steps=spec.steps, seed=spec.seed)
-    if spec.picture is None:
-        beginning = begin_from_noise(
-            scheduler, generator=generator, space=space, width=spec.width, height=spec.height
-        )
-    else:
-        beginning = begin_from_picture(
-            spec.picture, scheduler=scheduler, steps=spec.steps, generator=generator, space=space
-        )
+    drawing = spec.drawing
+    scheduler = samplers.take(drawing.sampler, num_inference_steps=drawing.steps, seed=spec.seed)
+    first = draw_first_latents(drawing, scheduler=scheduler, generator=generator, space=space)
     return Row(
         spec=spec,
         slots=slots,
         conditioning=conditioning,
         scheduler=scheduler,
-        step_options=shelf.step_options(spec.sampler, generator=generator),
-        latents=beginning.latents,
-        timesteps=beginning.timesteps,
-        frame=beginning.frame,
+        step_options=samplers.step_options(drawing.sampler, generator=generator),
+        latents=first.latents,
+        timesteps=first.timesteps,
+        kept_part=first.kept_part,
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a row says to the UNet, spoken with its adapters: slots, a merged copy, placeholders.
+"""What the UNet is told about a row: its prompts, encoded while its own adapters are worn.
 
 In: a row's spec and its slots. Out: its conditioning. Knows nothing of latents or batches.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from tabard_server.adapters.host_adapter import adapters_of
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.slots.binding import bind_rows
@@ -19,7 +20,7 @@ from tabard_server.engine.text.conditioning import Conditioner, Conditioning, Pr
 from tabard_server.engine_port.row_spec import RowSpec
 
 
-class Speaker:
+class RowTextEncoder:
     """The text encoders of one base, and what they wear."""
 
     def __init__(
@@ -51,7 +52,7 @@ class Speaker:
         """Most layers that a prompt may leave out."""
         return self._conditioner.clip_skip_max
 
-    def speak(self, spec: RowSpec, *, slots: Sequence[Slot]) -> Conditioning:
+    def encode(self, spec: RowSpec, *, slots: Sequence[Slot]) -> Conditioning:
         """Encode the prompts of a row.
 
         Args:
@@ -63,12 +64,13 @@ class Speaker:
             RowNotPossible: A text is not written in its syntax, or too many layers are skipped.
             AdapterMismatch, MergedTooLarge: The stack cannot be merged.
         """
-        prompts = [Prompt(text=spec.prompt, clip_skip=spec.clip_skip)]
-        if spec.is_guided:
-            is_zero = self._is_empty_zero and not spec.negative_prompt
-            prompts.insert(0, Prompt(text=spec.negative_prompt, is_zero=is_zero))
+        drawing = spec.drawing
+        prompts = [Prompt(text=drawing.prompt, clip_skip=drawing.clip_skip)]
+        if drawing.is_guided:
+            is_zero = self._is_empty_zero and not drawing.negative_prompt
+            prompts.insert(0, Prompt(text=drawing.negative_prompt, is_zero=is_zero))
         placeholders: dict[str, dict[str, torch.Tensor]] = {}
-        for adapter, _ in spec.stack:
+        for adapter in adapters_of(spec.stack):
             for tokens in adapter.tokens:
                 vectors = tokens.vectors.to(self._device)
                 placeholders.setdefault(tokens.component, {})[tokens.token] = vectors
@@ -76,7 +78,7 @@ class Speaker:
             prompts,
             placeholders=placeholders,
             wearing=self._copied(spec) if spec.is_merged_only else self._slotted(spec, slots=slots),
-            style=spec.style,
+            style=drawing.style,
         )
 
     def _slotted(self, spec: RowSpec, *, slots: Sequence[Slot]) -> Wearing:
@@ -100,14 +102,15 @@ class Speaker:
         return wearing
 
     def _copied(self, spec: RowSpec) -> Wearing:
-        assert self._merged is not None, "such a row is refused before it speaks"
+        assert self._merged is not None, "such a row is refused before its text is encoded"
         copy = self._merged
         copy.merge(spec.stack)
         return lambda component, _sequences: copy.wearing(component)
 
 
-def key_of(spec: RowSpec) -> tuple[Any, ...]:
+def text_key(spec: RowSpec) -> tuple[Any, ...]:
     """Return everything that shapes a row's conditioning."""
     stack = tuple((adapter.digest, weight) for adapter, weight in spec.stack)
-    prompts = (spec.prompt, spec.negative_prompt, spec.is_guided, spec.style, spec.clip_skip)
-    return (*prompts, stack)
+    drawing = spec.drawing
+    prompts = (drawing.prompt, drawing.negative_prompt, drawing.is_guided)
+    return (*prompts, drawing.style, drawing.clip_skip, stack)

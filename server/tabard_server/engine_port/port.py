@@ -1,22 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the server asks of an engine: the seam between the loop and the tensors.
 
-`tabard_server.engine.Engine` is the real one; tests bring their own. Everything here is called
-from the one engine thread, but for prompt readers, of which each thread takes its own.
+`tabard_server.engine.engine.Engine` is the real one; tests bring their own. Everything here is
+called from the one engine thread, but for prompt readers, of which each thread takes its own.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
-import numpy as np
-
 from tabard_registry import BaseProfile
 from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.drawing import Pixels, PromptStyle
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.memory import MemoryPlan
-from tabard_server.engine_port.row_spec import PromptStyle, RowSpec, StackKey
-
-Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.stack import StackKey
 
 
 class RowLike(Protocol):
@@ -37,7 +35,7 @@ class RowLike(Protocol):
         """Whether it can be decoded."""
 
 
-class DevelopingLike(Protocol):
+class ReadbackLike(Protocol):
     """An image on its way to host memory."""
 
     def pixels(self) -> Pixels:
@@ -184,11 +182,11 @@ class EnginePort(Protocol[R]):
             is_merged: On a merged copy of the base.
         """
 
-    def preview(self, row: R) -> DevelopingLike:
-        """Begin to develop a rough look, uint8 `[h, w, 3]`."""
+    def preview(self, row: R) -> ReadbackLike:
+        """Begin to decode a rough look, uint8 `[h, w, 3]`."""
 
-    def decode(self, row: R) -> DevelopingLike:
-        """Begin to develop the image of a done row, uint8 `[height, width, 3]`."""
+    def decode(self, row: R) -> ReadbackLike:
+        """Begin to decode the image of a done row, uint8 `[height, width, 3]`."""
 
     def close_row(self, row: R) -> None:
         """Give a row's slots back. Idempotent."""

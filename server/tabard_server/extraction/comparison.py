@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from tabard_registry import BaseProfile
-from tabard_server.engine import Pixels
 from tabard_server.engine.base.diffusers_folder import read_folder
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.single_file import read_checkpoint
 from tabard_server.engine.engine import Engine
+from tabard_server.engine_port.drawing import Drawing, Pixels
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.extraction.outcome import PictureError
@@ -91,13 +91,15 @@ class Probe:
     def _specs(self, pixels: int) -> list[RowSpec]:
         return [
             RowSpec(
-                prompt=prompt,
+                drawing=Drawing(
+                    prompt=prompt,
+                    steps=self.settings.steps,
+                    guidance_scale=self.settings.guidance_scale,
+                    width=pixels,
+                    height=pixels,
+                    sampler=_SAMPLER,
+                ),
                 seed=self.settings.seed + number,
-                steps=self.settings.steps,
-                guidance_scale=self.settings.guidance_scale,
-                width=pixels,
-                height=pixels,
-                sampler=_SAMPLER,
             )
             for number, prompt in enumerate(self.settings.prompts)
         ]
@@ -146,6 +148,7 @@ class _Counter:
 
 def _draw_alone(pipe: Any, spec: RowSpec) -> _Drawn:
     kept: list[torch.Tensor] = []
+    drawing = spec.drawing
 
     def keep(_pipe: Any, _step: int, _time: Any, values: dict[str, Any]) -> dict[str, Any]:
         kept[:] = [values["latents"]]
@@ -154,11 +157,11 @@ def _draw_alone(pipe: Any, spec: RowSpec) -> _Drawn:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image = pipe(
-            spec.prompt,
-            num_inference_steps=spec.steps,
-            guidance_scale=spec.guidance_scale,
-            width=spec.width,
-            height=spec.height,
+            drawing.prompt,
+            num_inference_steps=drawing.steps,
+            guidance_scale=drawing.guidance_scale,
+            width=drawing.width,
+            height=drawing.height,
             generator=torch.Generator("cpu").manual_seed(spec.seed),
             callback_on_step_end=keep,
             callback_on_step_end_tensor_inputs=["latents"],
@@ -170,7 +173,7 @@ def _error(spec: RowSpec, *, worn: _Drawn, bare: _Drawn, real: _Drawn) -> Pictur
     apart = np.abs(worn.pixels.astype(np.int16) - real.pixels.astype(np.int16))
     without = np.abs(bare.pixels.astype(np.int16) - real.pixels.astype(np.int16))
     return PictureError(
-        prompt=spec.prompt,
+        prompt=spec.drawing.prompt,
         seed=spec.seed,
         pixel_max=int(apart.max()),
         pixel_mean=float(apart.mean()),

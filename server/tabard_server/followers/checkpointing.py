@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps checkpoints of the registry, so that whoever opens it next need not read the whole log.
+"""Writes checkpoints of the registry, so that whoever opens it next need not read the whole log.
 
 In: a word whenever records came. Out: a checkpoint in the store every so many records, written in
 a thread of its own, one at a time. A failure is logged and counted and never more than that.
@@ -17,7 +17,7 @@ from tabard_server.threads import Threads
 _RETRY_SECONDS = 60.0
 
 
-class Keeper:
+class Checkpointer:
     """Writes checkpoints. Asyncio thread."""
 
     def __init__(

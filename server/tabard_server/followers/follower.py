@@ -19,7 +19,7 @@ from tabard_server.threads import Threads
 _MOVES = ("promote", "rollback")
 _JITTER = 0.2
 _RECORDS_AT_ONCE = 1_000
-# A poll, a detabard and their neighbours never wait for the threads of acts.
+# A poll, a delivery and their neighbours never wait for the threads of acts.
 _THREADS_MAX = 2
 
 

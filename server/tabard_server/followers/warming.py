@@ -9,33 +9,29 @@ release that cannot be loaded is logged, and nobody waits for it.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from tabard_registry import Adapter, AdapterName, AppliedRecord, Digest, Registry, RegistryError
-from tabard_server.adapters.disk_cache import DiskTier
+from tabard_server.adapters.disk_cache import DiskCache, KeptRelease
+from tabard_server.adapters.host_cache import HostCache
 from tabard_server.engine_port.errors import EngineError
+from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.errors import ServerError
 from tabard_server.jobs.job import worn_for
 from tabard_server.telemetry.labels import Labels
 from tabard_server.telemetry.logs import log_problem
 
-if TYPE_CHECKING:
-    from tabard_server.adapters.host_adapter import HostAdapter
-    from tabard_server.adapters.host_cache import HostCache
-    from tabard_server.adapters.loader import KeptRelease
-
 _LINES_MAX = 4_096
 
 
-class Warmth:
+class Warming:
     """Follows the channels of the release lines that matter here. One asyncio thread."""
 
     def __init__(
         self,
         registry: Registry,
         *,
-        cache: "HostCache[HostAdapter]",
-        disk: DiskTier | None = None,
+        cache: HostCache[HostAdapterLike],
+        disk: DiskCache | None = None,
         labels: Labels,
     ) -> None:
         self._labels = labels
@@ -64,7 +60,7 @@ class Warmth:
         """Favour what the channels of these lines point to: a job wears them."""
         self._favour(names)
 
-    def begin_recall(self, kept_releases: "Callable[[], list[KeptRelease]]") -> None:
+    def begin_recall(self, kept_releases: Callable[[], list[KeptRelease]]) -> None:
         """Load in the background what an earlier run kept on disk and channels still point to.
 
         As far as it fits, one after the other, last used first.
@@ -78,7 +74,7 @@ class Warmth:
         for task in self._loads:
             task.cancel()
 
-    async def _recall(self, kept_releases: "Callable[[], list[KeptRelease]]") -> None:
+    async def _recall(self, kept_releases: Callable[[], list[KeptRelease]]) -> None:
         for kept in await asyncio.to_thread(kept_releases):
             line = self._registry.state.adapters.get(AdapterName.parse(kept.line))
             if line is None or kept.digest not in self._favours(line):

@@ -7,17 +7,14 @@ release end with a typed error, and memory and disk let go of it. New jobs are r
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tabard_registry import AppliedRecord, Digest
+from tabard_server.adapters.host_cache import HostCache
+from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.errors import ReleaseWithdrawn
-from tabard_server.generation import Corridor
+from tabard_server.generation import Generation
 from tabard_server.jobs.job import Job
 from tabard_server.telemetry.logs import log_event
-
-if TYPE_CHECKING:
-    from tabard_server.adapters.host_adapter import HostAdapter
-    from tabard_server.adapters.host_cache import HostCache
 
 _WITHDRAWALS = {"quarantine": "RELEASE_QUARANTINED", "purge": "RELEASE_PURGED"}
 
@@ -60,19 +57,19 @@ class Withdrawal:
     def __init__(
         self,
         *,
-        corridor: Corridor,
-        cache: "HostCache[HostAdapter]",
+        generation: Generation,
+        cache: HostCache[HostAdapterLike],
         forget: Callable[[Digest], None],
     ) -> None:
         """Take what holds releases; `forget` drops the files of a purged one from the disk."""
-        self._corridor = corridor
+        self._generation = generation
         self._cache = cache
         self._forget = forget
 
     def review(self, records: Sequence[AppliedRecord]) -> None:
         """Act on every withdrawal among the records. Idempotent."""
         for withdrawn in withdrawals_in(records):
-            stopped = self._corridor.stop_where(withdrawn.concerns, error=withdrawn.error())
+            stopped = self._generation.stop_where(withdrawn.concerns, error=withdrawn.error())
             self._cache.drop(withdrawn.digest)
             if withdrawn.act == "purge":
                 self._forget(Digest.parse(withdrawn.digest))

@@ -6,43 +6,10 @@ threads.
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
-
-import numpy as np
+from typing import TypeAlias
 
 from tabard_registry import Release
-
-PromptSyntax = Literal["plain", "a1111"]
-"""How a prompt may be read."""
-PROMPT_SYNTAXES: tuple[PromptSyntax, ...] = get_args(PromptSyntax)
-"""All of them."""
-
-Size: TypeAlias = tuple[int, int]
-"""Width and height."""
-
-
-Bytes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SentPicture:
-    """A picture, and maybe the mask that says where it is redrawn.
-
-    Attributes:
-        pixels: `[height, width, 3]`, of the size that is drawn.
-        sha256: Of the file as it was sent, in hex.
-        width: Pixels of the file, upright.
-        height: Pixels of the file, upright.
-        mask: `[height, width]`, of the size that is drawn: 128 and more is drawn anew. None: all.
-        mask_sha256: Of the mask's file, in hex; empty without one.
-    """
-
-    pixels: Bytes
-    sha256: str
-    width: int
-    height: int
-    mask: Bytes | None = None
-    mask_sha256: str = ""
+from tabard_server.engine_port.drawing import Drawing, WantedDrawing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,52 +17,22 @@ class JobSpec:
     """A request as it was written; None where it says nothing.
 
     Attributes:
-        prompt: What to draw, `<lora:…>` tags included.
-        negative_prompt: What to keep away from.
+        wanted: What every image shall be.
         adapters: Refs as written.
         seed: Seed of image 0; image i uses seed + i.
-        steps: Denoise steps.
-        guidance_scale: Classifier-free guidance.
-        width: Pixels.
-        height: Pixels.
         images: How many.
-        sampler: Name in any spelling; empty: the default.
         is_deterministic: Byte-identical files for the same request.
         preview_every: A preview every so many steps; 0: none.
         seconds_left: Time until the caller's deadline; None: no deadline.
-        clip_skip: Last layers of the text encoders that the prompt leaves out.
-        prompt_syntax: One of `PROMPT_SYNTAXES`; empty: the default.
-        prompt_windows_max: Windows that a prompt may fill.
-        image: A file with the picture to begin from.
-        strength: How much of it is redrawn.
-        mask_image: A file that says where.
-        original_size: SDXL: the size that the picture shall seem to come from.
-        crop_top_left: SDXL: from which y and x of that it shall seem to be cut.
-        target_size: SDXL: the size that it shall seem to have.
     """
 
-    prompt: str
-    negative_prompt: str = ""
+    wanted: WantedDrawing
     adapters: tuple[str, ...] = ()
     seed: int | None = None
-    steps: int | None = None
-    guidance_scale: float | None = None
-    width: int | None = None
-    height: int | None = None
     images: int | None = None
-    sampler: str = ""
     is_deterministic: bool = False
     preview_every: int = 0
     seconds_left: float | None = None
-    clip_skip: int | None = None
-    prompt_syntax: str = ""
-    prompt_windows_max: int | None = None
-    image: bytes | None = None
-    strength: float | None = None
-    mask_image: bytes | None = None
-    original_size: Size | None = None
-    crop_top_left: tuple[int, int] | None = None
-    target_size: Size | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,56 +82,28 @@ class Job:
     Attributes:
         id: Random id.
         ticket: Place in the order of admission.
-        prompt: Without tags.
-        negative_prompt: What to keep away from.
+        drawing: What every image is.
         worn: The stack, pinned.
         seeds: One for each image.
-        steps: Denoise steps.
-        guidance_scale: Classifier-free guidance.
-        width: Pixels.
-        height: Pixels.
-        sampler: Canonical short name.
         is_deterministic: Every image runs in a forward pass of its own.
         preview_every: A preview every so many steps; 0: none.
         registry_seq: Log position the refs were resolved at.
         admitted_at: Monotonic seconds.
         deadline_at: Monotonic seconds; None: no deadline.
-        clip_skip: Last layers of the text encoders that the prompt leaves out.
-        prompt_syntax: One of `PROMPT_SYNTAXES`.
-        prompt_windows_max: Windows that each prompt may fill.
-        prompt_windows: Windows that the longer prompt does fill.
-        picture: What to begin from; None: noise.
-        strength: How much of it is redrawn; None without one.
-        original_size: SDXL: None: the picture's own.
-        crop_top_left: SDXL: y and x; None: its corner.
-        target_size: SDXL: None: the picture's own.
+        prompt_windows: Windows that the longer prompt fills.
     """
 
     id: str
     ticket: int
-    prompt: str
-    negative_prompt: str
+    drawing: Drawing
     worn: tuple[Worn, ...]
     seeds: tuple[int, ...]
-    steps: int
-    guidance_scale: float
-    width: int
-    height: int
-    sampler: str
     is_deterministic: bool
     preview_every: int
     registry_seq: int
     admitted_at: float
     deadline_at: float | None
-    clip_skip: int = 0
-    prompt_syntax: PromptSyntax = "plain"
-    prompt_windows_max: int = 1
-    prompt_windows: int = 1
-    picture: SentPicture | None = None
-    strength: float | None = None
-    original_size: Size | None = None
-    crop_top_left: tuple[int, int] | None = None
-    target_size: Size | None = None
+    prompt_windows: int
 
     @property
     def digests(self) -> tuple[str, ...]:

@@ -8,16 +8,13 @@ holds - seats, leases - is given back at that moment. Knows nothing of engines.
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+from tabard_server.adapters.host_cache import Lease
+from tabard_server.engine_port.stack import HostAdapterLike, Stack
 from tabard_server.errors import OutOfTime
 from tabard_server.jobs.job import Done, Event, Failed, ImageReady, Job
 from tabard_server.jobs.outbox import Outbox
 from tabard_server.jobs.waiting_room import Seats
-
-if TYPE_CHECKING:
-    from tabard_server.adapters.host_adapter import HostAdapter
-    from tabard_server.adapters.host_cache import Lease
 
 
 class JobRun:
@@ -44,9 +41,9 @@ class JobRun:
         self.job = job
         self.outbox = outbox
         self.seats = seats
-        self.stack: tuple[tuple[HostAdapter, float], ...] = ()
+        self.stack: Stack = ()
         self.is_joined = False
-        self._leases: tuple[Lease[HostAdapter], ...] = ()
+        self._leases: tuple[Lease[HostAdapterLike], ...] = ()
         self._on_end = on_end
         self._clock = clock
         self._images_left = len(job.seeds)
@@ -81,7 +78,7 @@ class JobRun:
             )
         return self._stop_error
 
-    def hold(self, leases: Sequence["Lease[HostAdapter]"]) -> None:
+    def hold(self, leases: Sequence[Lease[HostAdapterLike]]) -> None:
         """Take the leases of the stack, in its order; kept until the job ends."""
         weights = [worn.weight for worn in self.job.worn]
         with self._lock:

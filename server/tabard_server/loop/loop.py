@@ -20,7 +20,7 @@ from tabard_server.errors import Draining, JobFailed, Overloaded
 from tabard_server.jobs.job import Progress
 from tabard_server.jobs.run import JobRun
 from tabard_server.limits import Limits
-from tabard_server.loop.roster import Begun, Roster, Workshop
+from tabard_server.loop.roster import Begun, EngineState, Roster
 from tabard_server.output.finisher import Finisher
 from tabard_server.scheduler.policy import choose
 from tabard_server.scheduler.snapshot import RowKey
@@ -96,12 +96,12 @@ class Loop(Generic[R]):
         """Do everything that belongs to one step boundary, and one step."""
         self._take_in()
         self._sweep()
-        choice = choose(self._roster.snapshot(self._workshop()))
+        choice = choose(self._roster.snapshot(self._engine_state()))
         self._roster.note_overtaken(choice.overtaken)
         self._open(choice.opened)
         batch = [begun for key in choice.batch if (begun := self._roster.begun(key))]
         self._step(batch, is_merged=choice.is_merged)
-        self._develop()
+        self._decode()
 
     def _live(self) -> None:
         while not self._is_stopping:
@@ -157,9 +157,9 @@ class Loop(Generic[R]):
             self._drop(run, failure)
         self._note_slots(chosen, before=before, seconds=self._clock() - begun_at)
 
-    def _workshop(self) -> Workshop:
+    def _engine_state(self) -> EngineState:
         engine = self._engine
-        return Workshop(
+        return EngineState(
             can_open=engine.can_open,
             costs=engine.costs(),
             can_merge=engine.can_merge,
@@ -219,14 +219,14 @@ class Loop(Generic[R]):
                 self._close(begun)
                 self._done.append(begun)
             elif every and row.steps_done % every == 0:
-                developing = self._engine.preview(row)
-                self._finisher.show(run, index=index, step=row.steps_done, developing=developing)
+                readback = self._engine.preview(row)
+                self._finisher.show(run, index=index, step=row.steps_done, readback=readback)
         except EngineError as error:
             self._drop(run, error)
         except Exception as error:
             self._fail_all([run], error, event="image.decoding_failed")
 
-    def _develop(self) -> None:
+    def _decode(self) -> None:
         """Decode done rows, while others run for no longer than one of their steps."""
         costs = self._engine.costs()
         spent = 0.0
@@ -237,8 +237,8 @@ class Loop(Generic[R]):
                 self._drop(run, run.stop_error)
                 continue
             try:
-                developing = self._engine.decode(begun.row)
-                self._finisher.finish(run, index=begun.index, developing=developing)
+                readback = self._engine.decode(begun.row)
+                self._finisher.finish(run, index=begun.index, readback=readback)
             except EngineError as error:
                 self._drop(run, error)
             except Exception as error:

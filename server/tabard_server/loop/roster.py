@@ -11,19 +11,13 @@ from dataclasses import dataclass
 from typing import Generic
 
 from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.port import R
-from tabard_server.engine_port.row_spec import Picture, PromptStyle, RowSpec
-from tabard_server.jobs.job import Job
+from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.stack import StackKey
 from tabard_server.jobs.run import JobRun
 from tabard_server.limits import Limits
-from tabard_server.scheduler.snapshot import (
-    RowKey,
-    RunningRow,
-    Size,
-    Snapshot,
-    StackKey,
-    WaitingRow,
-)
+from tabard_server.scheduler.snapshot import RowKey, RunningRow, Snapshot, WaitingRow
 
 _UNMERGEABLE_MAX = 64
 _SIZES_MAX = 256
@@ -52,7 +46,7 @@ class Begun(Generic[R]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
+class EngineState:
     """What the engine's thread knows of the engine as a turn begins.
 
     Attributes:
@@ -132,24 +126,7 @@ class Roster(Generic[R]):
     def spec(self, key: RowKey) -> RowSpec:
         """Return what the engine must know of one row."""
         run, index = self._runs[key[0]], key[1]
-        job = run.job
-        return RowSpec(
-            prompt=job.prompt,
-            negative_prompt=job.negative_prompt,
-            stack=run.stack,
-            seed=job.seeds[index],
-            steps=job.steps,
-            guidance_scale=job.guidance_scale,
-            width=job.width,
-            height=job.height,
-            sampler=job.sampler,
-            style=PromptStyle(syntax=job.prompt_syntax, windows_max=job.prompt_windows_max),
-            clip_skip=job.clip_skip,
-            picture=_picture_of(job),
-            original_size=job.original_size,
-            crop_top_left=job.crop_top_left or (0, 0),
-            target_size=job.target_size,
-        )
+        return RowSpec(drawing=run.job.drawing, stack=run.stack, seed=run.job.seeds[index])
 
     def open(self, key: RowKey, row: R) -> None:
         """Note that a waiting row is open now."""
@@ -189,9 +166,9 @@ class Roster(Generic[R]):
         """Note how many rows of this one's size the device could not hold: fewer come next."""
         if len(self._rows_fit) >= _SIZES_MAX:
             self._rows_fit.clear()
-        self._rows_fit[(begun.run.job.width, begun.run.job.height)] = max(1, rows // 2)
+        self._rows_fit[begun.run.job.drawing.size] = max(1, rows // 2)
 
-    def snapshot(self, workshop: Workshop) -> Snapshot:
+    def snapshot(self, engine: EngineState) -> Snapshot:
         """Begin a turn and return what the policy may look at.
 
         When nothing runs, the first row counts as fitting: either it fits, or the engine says why
@@ -202,18 +179,18 @@ class Roster(Generic[R]):
         places = limits.running_rows_max - len(self._begun)
         return Snapshot(
             turn=self._turn,
-            waiting=tuple(self._waiting_rows(workshop.can_open)) if places > 0 else (),
+            waiting=tuple(self._waiting_rows(engine.can_open)) if places > 0 else (),
             running=tuple(map(self._running_row, self._begun.values())),
             rows_per_step_max=limits.rows_per_step_max,
             running_rows_max=limits.running_rows_max,
             overtakes_max=limits.overtakes_max,
-            opened_rows_max=self._opened_rows_max(workshop.costs),
+            opened_rows_max=self._opened_rows_max(engine.costs),
             rows_fit=dict(self._rows_fit),
-            can_merge=workshop.can_merge,
+            can_merge=engine.can_merge,
             unmergeable=frozenset(self._unmergeable),
-            merged_stack=workshop.merged_stack,
+            merged_stack=engine.merged_stack,
             merged_turns=self._merged_turns,
-            costs=workshop.costs,
+            costs=engine.costs,
         )
 
     def _opened_rows_max(self, costs: Costs) -> int:
@@ -226,7 +203,7 @@ class Roster(Generic[R]):
         job, wear = begun.run.job, self._wears[begun.key[0]]
         return RunningRow(
             key=begun.key,
-            size=(job.width, job.height),
+            size=job.drawing.size,
             is_solo=job.is_deterministic,
             stack=wear.stack,
             is_merged_only=wear.is_merged_only,
@@ -245,11 +222,11 @@ class Roster(Generic[R]):
             rows.append(
                 WaitingRow(
                     key=key,
-                    size=(job.width, job.height),
+                    size=job.drawing.size,
                     is_solo=job.is_deterministic,
                     stack=wear.stack,
                     is_merged_only=wear.is_merged_only,
-                    steps=job.steps,
+                    steps=job.drawing.steps,
                     fits=fits[key[0]],
                     overtaken=self._waiting[key],
                 )
@@ -259,9 +236,3 @@ class Roster(Generic[R]):
     def _forget(self, ticket: int) -> None:
         self._runs.pop(ticket, None)
         self._wears.pop(ticket, None)
-
-
-def _picture_of(job: Job) -> Picture | None:
-    if job.picture is None or job.strength is None:
-        return None
-    return Picture(pixels=job.picture.pixels, strength=job.strength, mask=job.picture.mask)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From pixels to PNG, beside the engine's thread: encoding and provenance in worker threads.
 
-In: images and previews that are developed, through a bounded queue of each thread; all of one image
-go the same way, so a preview never comes after its image. Out: events in the job's outbox. When a
-queue is full the engine waits for images, and previews are dropped.
+In: images and previews on their way from the device, through a bounded queue of each thread; all of
+one image go the same way, so a preview never comes after its image. Out: events in the job's
+outbox. When a queue is full the engine waits for images, and previews are dropped.
 """
 
 import queue
@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass
 
 from tabard_server.engine_port.errors import EngineError
-from tabard_server.engine_port.port import DevelopingLike
+from tabard_server.engine_port.port import ReadbackLike
 from tabard_server.errors import JobFailed
 from tabard_server.jobs.job import ImageReady, Preview
 from tabard_server.jobs.run import JobRun
@@ -26,7 +26,7 @@ _THREADS = 2
 class _Picture:
     run: JobRun
     index: int
-    developing: DevelopingLike
+    readback: ReadbackLike
     preview_step: int | None
 
 
@@ -58,14 +58,14 @@ class Finisher:
         for thread in self._threads:
             thread.join()
 
-    def finish(self, run: JobRun, *, index: int, developing: DevelopingLike) -> None:
+    def finish(self, run: JobRun, *, index: int, readback: ReadbackLike) -> None:
         """Queue a finished image; waits while the queue is full."""
-        picture = _Picture(run=run, index=index, developing=developing, preview_step=None)
+        picture = _Picture(run=run, index=index, readback=readback, preview_step=None)
         self._queue_of(picture).put(picture)
 
-    def show(self, run: JobRun, *, index: int, step: int, developing: DevelopingLike) -> None:
+    def show(self, run: JobRun, *, index: int, step: int, readback: ReadbackLike) -> None:
         """Queue a preview, or drop it when the queue is full."""
-        picture = _Picture(run=run, index=index, developing=developing, preview_step=step)
+        picture = _Picture(run=run, index=index, readback=readback, preview_step=step)
         try:
             self._queue_of(picture).put_nowait(picture)
         except queue.Full:
@@ -91,11 +91,11 @@ class Finisher:
     def _encode(self, picture: _Picture) -> None:
         run, index = picture.run, picture.index
         if picture.preview_step is not None:
-            png = encode_preview(picture.developing.pixels())
+            png = encode_preview(picture.readback.pixels())
             run.send(Preview(index=index, step=picture.preview_step, png=png))
             return
         png, provenance = encode_image(
-            picture.developing.pixels(), job=run.job, index=index, origin=self._origin
+            picture.readback.pixels(), job=run.job, index=index, origin=self._origin
         )
         self._metrics.images.inc()
         recipes = [recipe.release for recipe in run.job.recipes]

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from PIL import Image, PngImagePlugin
 
 from tabard_registry import Release
+from tabard_server.engine_port.drawing import Drawing, Pixels, Size
 from tabard_server.jobs.job import Job, Worn
 from tabard_server.jobs.prompt_tags import write_tag
 
@@ -22,8 +22,6 @@ JSON_CHUNK = "tabard"
 """Name of the PNG text chunk with the JSON."""
 A1111_CHUNK = "parameters"
 """Name of the PNG text chunk with A1111's text."""
-
-Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,19 +65,12 @@ def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
         },
         "registry": registry,
         "stack": [_describe_worn(worn) for worn in job.worn],
-        "prompt": job.prompt,
-        "negative_prompt": job.negative_prompt,
         "seed": job.seeds[index],
         "index": index,
-        "sampler": job.sampler,
-        "steps": job.steps,
-        "guidance_scale": job.guidance_scale,
-        "width": job.width,
-        "height": job.height,
         "deterministic": job.is_deterministic,
         "versions": dict(origin.versions),
-        **_describe_reading(job),
-        **_describe_picture(job),
+        **_describe_drawing(job.drawing),
+        **({"prompt_windows": job.prompt_windows} if job.prompt_windows > 1 else {}),
     }
 
 
@@ -88,15 +79,16 @@ def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
     layered = [worn for worn in job.worn if worn.release.kind != "textual_inversion"]
     taught = [worn for worn in job.worn if worn.release.kind == "textual_inversion"]
     tags = [write_tag(str(worn.release.adapter), weight=worn.weight) for worn in layered]
+    drawing = job.drawing
     facts = {
-        "Steps": str(job.steps),
-        "Sampler": origin.sampler_titles.get(job.sampler, job.sampler),
-        "CFG scale": f"{job.guidance_scale:g}",
+        "Steps": str(drawing.steps),
+        "Sampler": origin.sampler_titles.get(drawing.sampler, drawing.sampler),
+        "CFG scale": f"{drawing.guidance_scale:g}",
         "Seed": str(job.seeds[index]),
-        "Size": f"{job.width}x{job.height}",
+        "Size": f"{drawing.width}x{drawing.height}",
         "Model hash": origin.base_fingerprint.removeprefix("sha256:")[:10],
         "Model": _quote(origin.base_source),
-        **_wished_facts(job),
+        **_optional_facts(drawing),
     }
     if layered:
         facts["Lora hashes"] = _quote(
@@ -106,9 +98,9 @@ def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
         pairs = [(t.token, w.release.digest.hex[:12]) for w in taught for t in w.release.tokens]
         facts["TI hashes"] = _quote(", ".join(f"{token}: {short}" for token, short in pairs))
     facts["Version"] = f"tabard {origin.tabard}"
-    lines = [" ".join([job.prompt, *tags])]
-    if job.negative_prompt:
-        lines.append(f"Negative prompt: {job.negative_prompt}")
+    lines = [" ".join([drawing.prompt, *tags])]
+    if drawing.negative_prompt:
+        lines.append(f"Negative prompt: {drawing.negative_prompt}")
     lines.append(", ".join(f"{name}: {value}" for name, value in facts.items()))
     return "\n".join(lines)
 
@@ -140,54 +132,59 @@ def encode_preview(pixels: Pixels) -> bytes:
     return _encode(pixels, chunks=None)
 
 
-def _describe_reading(job: Job) -> dict[str, Any]:
-    """Say how the prompts were read, where it is not the plain way."""
-    told: dict[str, Any] = {}
-    if job.clip_skip:
-        told["clip_skip"] = job.clip_skip
-    if job.prompt_syntax != "plain":
-        told["prompt_syntax"] = job.prompt_syntax
-    if job.prompt_windows > 1:
-        told["prompt_windows"] = job.prompt_windows
+def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
+    """Say all that a drawing is; what is optional only where it was asked for."""
+    told: dict[str, Any] = {
+        "prompt": drawing.prompt,
+        "negative_prompt": drawing.negative_prompt,
+        "sampler": drawing.sampler,
+        "steps": drawing.steps,
+        "guidance_scale": drawing.guidance_scale,
+        "width": drawing.width,
+        "height": drawing.height,
+    }
+    if drawing.clip_skip:
+        told["clip_skip"] = drawing.clip_skip
+    if drawing.style.syntax != "plain":
+        told["prompt_syntax"] = drawing.style.syntax
+    if (picture := drawing.picture) is not None:
+        told["image"] = {"sha256": picture.sha256, **_describe_size(picture.sent_size)}
+        told["strength"] = drawing.strength
+        if picture.mask is not None:
+            told["mask_image"] = {"sha256": picture.mask_sha256}
+    if drawing.original_size is not None:
+        told["original_size"] = _describe_size(drawing.original_size)
+    if drawing.target_size is not None:
+        told["target_size"] = _describe_size(drawing.target_size)
+    if drawing.crop_top_left is not None:
+        told["crop_top_left"] = {"top": drawing.crop_top_left[0], "left": drawing.crop_top_left[1]}
     return told
 
 
-def _describe_picture(job: Job) -> dict[str, Any]:
-    """Say what the image began from, and what SDXL was told; nothing of what was not given."""
-    told: dict[str, Any] = {}
-    if (sent := job.picture) is not None:
-        told["image"] = {"sha256": sent.sha256, "width": sent.width, "height": sent.height}
-        told["strength"] = job.strength
-        if sent.mask is not None:
-            told["mask_image"] = {"sha256": sent.mask_sha256}
-    for name, size in (("original_size", job.original_size), ("target_size", job.target_size)):
-        if size is not None:
-            told[name] = {"width": size[0], "height": size[1]}
-    if job.crop_top_left is not None:
-        told["crop_top_left"] = {"top": job.crop_top_left[0], "left": job.crop_top_left[1]}
-    return told
+def _describe_size(size: Size) -> dict[str, int]:
+    return {"width": size[0], "height": size[1]}
 
 
-def _wished_facts(job: Job) -> dict[str, str]:
-    """Say the same in A1111's words, where it has them."""
+def _optional_facts(drawing: Drawing) -> dict[str, str]:
+    """Say what is optional in A1111's words, where it has them."""
     facts: dict[str, str] = {}
-    if job.clip_skip:
-        facts["Clip skip"] = str(job.clip_skip + 1)
-    if job.prompt_syntax != "plain":
-        facts["Prompt syntax"] = job.prompt_syntax
-    if (sent := job.picture) is not None:
-        facts["Denoising strength"] = f"{job.strength:g}"
-        facts["Image hash"] = sent.sha256[:12]
-        facts["Image size"] = f"{sent.width}x{sent.height}"
-        facts["Mask"] = "no" if sent.mask is None else "yes"
-        if sent.mask is not None:
-            facts["Mask hash"] = sent.mask_sha256[:12]
-    if job.original_size is not None:
-        facts["Original size"] = "{}x{}".format(*job.original_size)
-    if job.crop_top_left is not None:
-        facts["Crop top left"] = _quote("{}, {}".format(*job.crop_top_left))
-    if job.target_size is not None:
-        facts["Target size"] = "{}x{}".format(*job.target_size)
+    if drawing.clip_skip:
+        facts["Clip skip"] = str(drawing.clip_skip + 1)
+    if drawing.style.syntax != "plain":
+        facts["Prompt syntax"] = drawing.style.syntax
+    if (picture := drawing.picture) is not None:
+        facts["Denoising strength"] = f"{drawing.strength:g}"
+        facts["Image hash"] = picture.sha256[:12]
+        facts["Image size"] = "{}x{}".format(*picture.sent_size)
+        facts["Mask"] = "no" if picture.mask is None else "yes"
+        if picture.mask is not None:
+            facts["Mask hash"] = picture.mask_sha256[:12]
+    if drawing.original_size is not None:
+        facts["Original size"] = "{}x{}".format(*drawing.original_size)
+    if drawing.crop_top_left is not None:
+        facts["Crop top left"] = _quote("{}, {}".format(*drawing.crop_top_left))
+    if drawing.target_size is not None:
+        facts["Target size"] = "{}x{}".format(*drawing.target_size)
     return facts
 
 

@@ -21,7 +21,7 @@ from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.errors import invalid
 from tabard_server.followers.follower import Follower
-from tabard_server.generation import Corridor
+from tabard_server.generation import Generation
 from tabard_server.jobs.job import worn_for
 from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.loop.loop import Loop
@@ -41,7 +41,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         *,
         registry: Registry,
         engine: EnginePort[Any],
-        corridor: Corridor,
+        generation: Generation,
         room: WaitingRoom,
         loop: Loop[Any],
         cache: HostCache[Any],
@@ -54,7 +54,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         """Take what can be asked; `drain` makes the whole server refuse new jobs."""
         self._registry = registry
         self._engine = engine
-        self._corridor = corridor
+        self._generation = generation
         self._room = room
         self._loop = loop
         self._cache = cache
@@ -92,7 +92,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             registry_seq=self._registry.seq,
             rows_waiting=self._room.depth,
             rows_running=self._loop.running_count,
-            draining=self._corridor.is_draining,
+            draining=self._generation.is_draining,
             registry_lag_seconds=self._follower.lag_seconds,
             residents=list(self._residents()),
             samplers=engine.samplers,
@@ -124,7 +124,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
                 hint=f"use 0 to {_WAIT_SECONDS_MAX:g}",
             )
         await self._drain_server()
-        left = await self._corridor.wait_until_empty(seconds_max=seconds)
+        left = await self._generation.wait_until_empty(seconds_max=seconds)
         return pb.DrainResponse(jobs_left=left)
 
     def _residents(self) -> Iterator[pb.Resident]:

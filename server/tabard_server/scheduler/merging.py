@@ -8,7 +8,8 @@ that need it take turns with it, and others may use it while one stack owns the 
 import math
 from collections.abc import Sequence
 
-from tabard_server.scheduler.snapshot import RunningRow, Snapshot, StackKey
+from tabard_server.engine_port.stack import StackKey
+from tabard_server.scheduler.snapshot import RunningRow, Snapshot
 
 GAIN_ASSUMED = 0.08
 """Share of a step that a merged copy saves, until both kinds of step were measured."""

@@ -3,7 +3,7 @@
 
 First come, first served; who lacks room in the slots lets others pass, up to a bound. Rows of one
 pixel size share a forward pass, sizes take turns, and a solo row runs alone. Rows that only a
-merged copy can draw share passes by stack; `modes` says who has the copy. Touches no tensor.
+merged copy can draw share passes by stack; `merging` says who has the copy. Touches no tensor.
 """
 
 from tabard_server.scheduler.merging import must_wait_for_copy, pays_off

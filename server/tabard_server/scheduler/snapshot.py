@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.drawing import Size
+from tabard_server.engine_port.stack import StackKey
 
 RowKey: TypeAlias = tuple[int, int]
 """The job's ticket and the image's index: unique, and in the order of admission."""
-Size: TypeAlias = tuple[int, int]
-"""Width and height in pixels."""
-StackKey: TypeAlias = tuple[tuple[str, float], ...]
-"""What a row wears, digests and weights; empty: the bare base."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

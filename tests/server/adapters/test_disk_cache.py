@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tabard_registry import BlobRef, Digest, StoreUnavailable, sha256_bytes
-from tabard_server.adapters.disk_cache import Damaged, DiskTier
+from tabard_server.adapters.disk_cache import Damaged, DiskCache
 from tabard_server.telemetry.metrics import Metrics
 
 
@@ -22,7 +22,7 @@ class Maker:
         self.seconds = 0.0
         self.error: Exception | None = None
 
-    def use(self, disk: DiskTier, name: str, *, size: int = 400) -> bytes:
+    def use(self, disk: DiskCache, name: str, *, size: int = 400) -> bytes:
         """Ask the tier for a file that holds its name over and over."""
         content = (name * size)[:size].encode()
 
@@ -46,13 +46,13 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def tier(folder: Path, *, bytes_max: int = 1_000, metrics: Metrics | None = None) -> DiskTier:
+def tier(folder: Path, *, bytes_max: int = 1_000, metrics: Metrics | None = None) -> DiskCache:
     """Make a tier whose store is out of reach."""
 
     def fetch(_blob: BlobRef, _path: Path) -> None:
         raise StoreUnavailable("out", reason="STORE_UNAVAILABLE", hint="wait")
 
-    return DiskTier(folder, fetch=fetch, bytes_max=bytes_max, metrics=metrics or Metrics())
+    return DiskCache(folder, fetch=fetch, bytes_max=bytes_max, metrics=metrics or Metrics())
 
 
 def name_of(letter: str) -> str:
@@ -224,7 +224,7 @@ def test_fetched_file_is_lent(tmp_path: Path) -> None:
     """A blob is here for the length of the block; afterwards nothing of it is left."""
     content = b"weights"
     blob = BlobRef(name="canonical", sha256=sha256_bytes(content), bytes=len(content))
-    disk = DiskTier(
+    disk = DiskCache(
         tmp_path / "cache",
         fetch=lambda _blob, path: _write(path, content),
         bytes_max=1_000,

@@ -4,7 +4,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabard_server.adapters.eviction import Keeping
+from tabard_server.adapters.eviction import EvictionOrder
 
 NAMES = st.sampled_from("abcdef")
 STEPS = st.lists(
@@ -13,17 +13,17 @@ STEPS = st.lists(
 )
 
 
-def keeping(**sizes: int) -> Keeping[str]:
+def order(**sizes: int) -> EvictionOrder[str]:
     """Keep things of these sizes, in this order."""
-    kept: Keeping[str] = Keeping(trip_size=100)
+    kept: EvictionOrder[str] = EvictionOrder(trip_size=100)
     for name, size in sizes.items():
         kept.add(name, size=size)
     return kept
 
 
-def walk(steps: list[tuple[str, str, int]]) -> Keeping[str]:
+def walk(steps: list[tuple[str, str, int]]) -> EvictionOrder[str]:
     """Do something at random; what is used and not kept is added."""
-    kept = keeping()
+    kept = order()
     for step, name, size in steps:
         if name not in kept:
             kept.add(name, size=size)
@@ -38,7 +38,7 @@ def walk(steps: list[tuple[str, str, int]]) -> Keeping[str]:
 
 def test_equals_go_in_order_of_use() -> None:
     """Of equal size and use, what was used longest ago goes first."""
-    kept = keeping(a=10, b=10, c=10)
+    kept = order(a=10, b=10, c=10)
     for name in "bac":
         kept.use(name)
 
@@ -47,7 +47,7 @@ def test_equals_go_in_order_of_use() -> None:
 
 def test_often_used_stays_longer() -> None:
     """An old friend outlives a newcomer."""
-    kept = keeping(a=10)
+    kept = order(a=10)
     for _ in range(3):
         kept.use("a")
     kept.add("b", size=10)
@@ -57,14 +57,14 @@ def test_often_used_stays_longer() -> None:
 
 def test_large_goes_before_small() -> None:
     """Used alike, what frees most goes first, however lately it was used."""
-    kept = keeping(small=10, large=1_000)
+    kept = order(small=10, large=1_000)
 
     assert kept.in_order() == ["large", "small"]
 
 
 def test_favoured_go_last() -> None:
     """Whatever its size and use, a favoured one outlives all others."""
-    kept = keeping(large=1_000, small=10)
+    kept = order(large=1_000, small=10)
 
     assert kept.in_order(favoured={"large"}) == ["small", "large"]
     assert kept.victims(excess=5, favoured={"large"}) == ["small"]
@@ -72,7 +72,7 @@ def test_favoured_go_last() -> None:
 
 def test_fame_fades() -> None:
     """What was once used a lot and is no longer gives way, after enough others have."""
-    kept = keeping(star=10)
+    kept = order(star=10)
     for _ in range(20):
         kept.use("star")
     evictions = 0
@@ -86,7 +86,7 @@ def test_fame_fades() -> None:
 
 def test_removal_ages_nothing() -> None:
     """A withdrawn release says nothing about how long others should stay."""
-    kept = keeping(a=10, b=10)
+    kept = order(a=10, b=10)
     for _ in range(9):
         kept.use("b")
     kept.remove("b")

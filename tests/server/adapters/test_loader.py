@@ -19,7 +19,7 @@ from tabard_registry import (
     Version,
     check,
 )
-from tabard_server.adapters.disk_cache import DiskTier
+from tabard_server.adapters.disk_cache import DiskCache
 from tabard_server.adapters.loader import ReleaseLoader, check_fit
 from tabard_server.errors import NotServable
 from tabard_server.telemetry.metrics import Metrics
@@ -97,7 +97,7 @@ def loader_with_disk(
     registry: Registry, folder: Path, *, dtype: torch.dtype = torch.float32
 ) -> ReleaseLoader:
     """Make a loader with a disk tier."""
-    disk = DiskTier(folder, fetch=registry.fetch, bytes_max=1 << 20, metrics=Metrics())
+    disk = DiskCache(folder, fetch=registry.fetch, bytes_max=1 << 20, metrics=Metrics())
     return ReleaseLoader(registry, profile=PROFILE, dtype=dtype, disk=disk)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tabard_registry import BlobRef
-from tabard_server.adapters.disk_cache import Damaged, DiskTier
+from tabard_server.adapters.disk_cache import Damaged, DiskCache
 from tabard_server.adapters.host_adapter import (
     HostAdapter,
     HostChange,
@@ -221,7 +221,7 @@ def _use(folder: str, barrier: object, rounds: int) -> None:
     def fetch(_blob: BlobRef, _path: Path) -> None:
         raise AssertionError("nothing is fetched here")
 
-    disk = DiskTier(Path(folder), fetch=fetch, bytes_max=1 << 20, metrics=Metrics())
+    disk = DiskCache(Path(folder), fetch=fetch, bytes_max=1 << 20, metrics=Metrics())
     known = adapter()
     barrier.wait(60)  # type: ignore[attr-defined]
     for _ in range(rounds):

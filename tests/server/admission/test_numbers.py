@@ -2,15 +2,21 @@
 """Numbers of a request: what is filled in, and what is refused with advice that helps."""
 
 import math
+from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tabard_server.admission.numbers import Bounds, Canvas, Numbers
+from tabard_server.admission.numbers import Bounds, Canvas
+from tabard_server.engine_port.drawing import PLAIN, Drawing, Picture, WantedDrawing
 from tabard_server.errors import InvalidRequest, Violation
 from tabard_server.jobs.job import JobSpec
 from tabard_server.limits import Limits
 from tabard_server.settings import Defaults
+from tests.server.drawings import picture_of
+
+SIZES = {"original_size": (128, 64), "crop_top_left": (0, 8), "target_size": (64, 64)}
 
 
 def bounds_of(family: str = "sd1", **limits: Any) -> Bounds:
@@ -21,32 +27,49 @@ def bounds_of(family: str = "sd1", **limits: Any) -> Bounds:
     return Bounds(canvas=canvas, limits=Limits(**limits), defaults=Defaults())
 
 
-def read(bounds: Bounds, **said: Any) -> tuple[Numbers, list[Violation]]:
-    return bounds.read(JobSpec(prompt="x", **said))
+def check(bounds: Bounds, **said: Any) -> list[Violation]:
+    return bounds.check(JobSpec(wanted=WantedDrawing(prompt="x", **said)))
+
+
+def draw(bounds: Bounds, *, picture: Picture | None = None, **said: Any) -> Drawing:
+    """Return what a request is drawn as that has nothing wrong in it."""
+    assert not check(bounds, **said)
+    wanted = WantedDrawing(prompt="<lora:a/b>x", **said)
+    return bounds.draw(wanted, prompt="x", style=PLAIN, sampler="ddim", picture=picture)
 
 
 def refusal_of(bounds: Bounds, **said: Any) -> Violation:
     """Return the one thing that is wrong."""
-    (violation,) = read(bounds, **said)[1]
+    (violation,) = check(bounds, **said)
     assert violation.hint
     return violation
 
 
 def test_nothing_said_is_the_default() -> None:
     """A request without numbers is drawn at the base's size, whole, from noise."""
-    numbers, violations = read(bounds_of())
+    drawing = draw(bounds_of())
 
-    assert not violations
-    assert (numbers.width, numbers.height, numbers.clip_skip) == (64, 48, 0)
-    assert numbers.strength is None
+    assert (drawing.size, drawing.clip_skip, drawing.strength) == ((64, 48), 0, None)
+
+
+def test_all_that_was_asked_for_is_drawn() -> None:
+    """No field of a drawing is left at its default when the request says otherwise."""
+    said = {"negative_prompt": "blur", "steps": 7, "guidance_scale": 2.0, "width": 32, "height": 16}
+    said |= {"clip_skip": 2, "strength": 0.5, "image": b"image", **SIZES}
+    picture = picture_of(np.zeros((16, 32, 3), dtype=np.uint8))
+
+    drawing = draw(bounds_of("sdxl"), picture=picture, **said)
+
+    silent = {"prompt", "sampler", "style", "picture"}
+    names = {field.name for field in fields(Drawing)} - silent
+    assert {name: getattr(drawing, name) for name in names} == {name: said[name] for name in names}
+    assert (drawing.prompt, drawing.picture) == ("x", picture)
 
 
 @pytest.mark.parametrize("skip", [0, 3])
 def test_clip_skip_within_the_base(skip: int) -> None:
     """As many layers may be left out as the base can spare."""
-    numbers, violations = read(bounds_of(), clip_skip=skip)
-
-    assert (numbers.clip_skip, violations) == (skip, [])
+    assert draw(bounds_of(), clip_skip=skip).clip_skip == skip
 
 
 def test_clip_skip_beyond_the_base() -> None:
@@ -61,9 +84,11 @@ def test_clip_skip_beyond_the_base() -> None:
 @pytest.mark.parametrize(("mask", "strength"), [(None, 0.8), (b"mask", 1.0)])
 def test_strength_defaults_as_in_diffusers(mask: bytes | None, strength: float) -> None:
     """0.8 of a picture is redrawn; of a masked part, all."""
-    numbers, violations = read(bounds_of(), image=b"image", mask_image=mask)
+    picture = picture_of(np.zeros((48, 64, 3), dtype=np.uint8))
 
-    assert (numbers.strength, violations) == (strength, [])
+    drawing = draw(bounds_of(), picture=picture, image=b"image", mask_image=mask)
+
+    assert drawing.strength == strength
 
 
 @pytest.mark.parametrize("strength", [0.0, -0.5, 1.01, math.nan, math.inf])
@@ -82,7 +107,7 @@ def test_strength_that_leaves_no_step() -> None:
 
     assert violation.reason == "STRENGTH_TOO_SMALL"
     assert "0.11" in violation.hint
-    assert not read(bounds, image=b"image", strength=0.12, steps=9)[1]
+    assert not check(bounds, image=b"image", strength=0.12, steps=9)
 
 
 @pytest.mark.parametrize("said", [{"strength": 0.5}, {"mask_image": b"mask"}])
@@ -93,9 +118,6 @@ def test_words_about_no_image(said: dict[str, Any]) -> None:
     assert (violation.field, violation.reason) == (next(iter(said)), "IMAGE_MISSING")
 
 
-SIZES = {"original_size": (128, 64), "crop_top_left": (0, 8), "target_size": (64, 64)}
-
-
 @pytest.mark.parametrize("field", sorted(SIZES))
 def test_sizes_are_told_to_sdxl_only(field: str) -> None:
     """Another base does not hear them, so they are refused rather than dropped."""
@@ -104,7 +126,7 @@ def test_sizes_are_told_to_sdxl_only(field: str) -> None:
     violation = refusal_of(bounds_of("sd2"), **said)
 
     assert (violation.field, violation.reason) == (field, "SIZES_NOT_SERVED")
-    assert not read(bounds_of("sdxl"), **said)[1]
+    assert not check(bounds_of("sdxl"), **said)
 
 
 @pytest.mark.parametrize(
@@ -122,27 +144,27 @@ def test_sizes_are_bounded(field: str, pair: tuple[int, int]) -> None:
 def test_picture_gives_the_size() -> None:
     """Where a request says no size, its picture does, rounded down to what can be drawn."""
     bounds = bounds_of()
-    spec = JobSpec(prompt="x", image=b"image")
+    wanted = WantedDrawing(prompt="x", image=b"image")
 
-    size = bounds.size_of_picture(spec, sent=(100, 95))
-    numbers, violations = bounds.read(spec, picture_size=size)
+    size = bounds.size_of_picture(wanted, sent=(100, 95))
+    drawing = draw(bounds, picture=picture_of(np.zeros((80, 96, 3), np.uint8)), image=b"image")
 
-    assert (numbers.width, numbers.height) == size == (96, 80)
-    assert not violations
+    assert drawing.size == size == (96, 80)
+    assert not bounds.check(JobSpec(wanted=wanted), picture_size=size)
 
 
 def test_said_size_goes_before_the_picture() -> None:
     """Both sides said: the picture is resized to them."""
-    spec = JobSpec(prompt="x", image=b"image", width=32, height=64)
+    wanted = WantedDrawing(prompt="x", image=b"image", width=32, height=64)
 
-    assert bounds_of().size_of_picture(spec, sent=(100, 95)) == (32, 64)
+    assert bounds_of().size_of_picture(wanted, sent=(100, 95)) == (32, 64)
 
 
 @pytest.mark.parametrize("said", [{"width": 64}, {"height": 64}])
 def test_one_side_is_not_a_size(said: dict[str, int]) -> None:
     """One side alone would bend the picture by surprise."""
     with pytest.raises(InvalidRequest) as caught:
-        bounds_of().size_of_picture(JobSpec(prompt="x", **said), sent=(64, 64))
+        bounds_of().size_of_picture(WantedDrawing(prompt="x", **said), sent=(64, 64))
 
     assert caught.value.reason == "SIZE_INCOMPLETE"
 
@@ -152,7 +174,7 @@ def test_advised_size_can_be_drawn(sent: tuple[int, int]) -> None:
     """A photo too large, or a picture too small, is told a size of its shape that works."""
     bounds = bounds_of()
     with pytest.raises(InvalidRequest) as caught:
-        bounds.size_of_picture(JobSpec(prompt="x"), sent=sent)
+        bounds.size_of_picture(WantedDrawing(prompt="x"), sent=sent)
 
     numbers = [int(word) for word in caught.value.hint.replace(",", "").split() if word.isdigit()]
     assert caught.value.reason == "IMAGE_SIZE_NOT_DRAWABLE"

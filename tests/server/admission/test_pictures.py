@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from tabard_server.admission.pictures import PictureReader, PictureReading
+from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.errors import Overloaded
-from tabard_server.jobs.job import JobSpec
 from tabard_server.limits import Limits
 from tests.server.admission.test_numbers import bounds_of
 from tests.server.admission.test_picture_files import encode, picture
@@ -25,7 +25,7 @@ def reader() -> PictureReader:
 def read(reader: PictureReader, image: Image.Image, **said: Any) -> PictureReading:
     if (mask := said.pop("mask", None)) is not None:
         said["mask_image"] = encode(mask)
-    return reader.read_now(JobSpec(prompt="x", image=encode(image), **said))
+    return reader.read_now(WantedDrawing(prompt="x", image=encode(image), **said))
 
 
 def test_fitting_picture_is_left_alone(reader: PictureReader) -> None:
@@ -54,7 +54,7 @@ def test_picture_is_resized_as_diffusers_does(
     expected = image.resize(size, resample=Image.Resampling.LANCZOS)
     assert reading.picture is not None
     assert np.array_equal(reading.picture.pixels, np.asarray(expected))
-    assert (reading.picture.width, reading.picture.height) == (70, 50)
+    assert reading.picture.sent_size == (70, 50)
 
 
 def test_mask_is_resized_along(reader: PictureReader) -> None:
@@ -80,7 +80,7 @@ def test_mask_of_other_size_is_refused(reader: PictureReader) -> None:
 
 def test_both_files_are_judged(reader: PictureReader) -> None:
     """A broken picture does not hide a broken mask."""
-    reading = reader.read_now(JobSpec(prompt="x", image=b"no", mask_image=b"neither"))
+    reading = reader.read_now(WantedDrawing(prompt="x", image=b"no", mask_image=b"neither"))
 
     assert [violation.field for violation in reading.violations] == ["image", "mask_image"]
 
@@ -95,10 +95,10 @@ def test_nothing_is_resized_to_a_wrong_size(reader: PictureReader) -> None:
 def test_waiting_pictures_are_bounded() -> None:
     """One more than may wait is told to come back, and the others are read."""
     reader = PictureReader(bounds=bounds_of(), limits=Limits(picture_queue_max=2))
-    spec = JobSpec(prompt="x", image=encode(picture(size=(64, 48))))
+    wanted = WantedDrawing(prompt="x", image=encode(picture(size=(64, 48))))
 
     async def walk() -> list[object]:
-        readings = [reader.read(spec) for _ in range(3)]
+        readings = [reader.read(wanted) for _ in range(3)]
         return list(await asyncio.gather(*readings, return_exceptions=True))
 
     *read_, refused = asyncio.run(walk())
@@ -106,5 +106,5 @@ def test_waiting_pictures_are_bounded() -> None:
     assert all(isinstance(one, PictureReading) and one.picture for one in read_)
     assert isinstance(refused, Overloaded)
     assert (refused.reason, refused.retry_seconds) == ("PICTURE_QUEUE_FULL", 1.0)
-    assert isinstance(asyncio.run(reader.read(spec)), PictureReading)
+    assert isinstance(asyncio.run(reader.read(wanted)), PictureReading)
     reader.close()

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from tabard_server.admission.prompts import PromptChecker
-from tabard_server.engine_port.row_spec import PromptStyle
+from tabard_server.engine_port.drawing import PromptStyle, WantedDrawing
 from tabard_server.errors import BadSettings, Violation
-from tabard_server.jobs.job import JobSpec
 from tabard_server.limits import Limits
 from tabard_server.settings import Defaults
+from tests.server.drawings import drawing
 from tests.server.fakes import FakePromptReader
 
 LONG = "word " * 40
@@ -26,16 +26,15 @@ def checker(*, prompt_syntax: str = "plain", **limits: Any) -> PromptChecker:
 
 
 def style_of(prompts: PromptChecker, **said: Any) -> PromptStyle:
-    style, violations = prompts.style_of(JobSpec(prompt="x", **said))
+    style, violations = prompts.style_of(WantedDrawing(prompt="x", **said))
     assert not violations
     return style
 
 
 def judge(prompt: str, style: PromptStyle, *, negative_prompt: str = "") -> Violation:
     """Return the one thing that is wrong with two prompts."""
-    _, (violation,) = checker().read_words(
-        prompt, negative_prompt=negative_prompt, style=style, worn=()
-    )
+    read = drawing(prompt=prompt, negative_prompt=negative_prompt, style=style)
+    _, (violation,) = checker().read_words(read, worn=())
     assert violation.hint
     return violation
 
@@ -74,7 +73,7 @@ def test_server_has_a_default_syntax() -> None:
 )
 def test_wrong_style_is_named(said: dict[str, Any], reason: str) -> None:
     """A syntax newer than this server and a window too many are refused by their field."""
-    _, (violation,) = checker().style_of(JobSpec(prompt="x", **said))
+    _, (violation,) = checker().style_of(WantedDrawing(prompt="x", **said))
 
     assert (violation.field, violation.reason) == (next(iter(said)), reason)
 
@@ -104,9 +103,9 @@ def test_endless_prompt_is_told_to_shorten() -> None:
 
 def test_windows_make_room() -> None:
     """With room for it the same prompt is right, and the windows it fills are counted."""
-    windows, violations = checker().read_words(
-        LONG, negative_prompt="x", style=PromptStyle(windows_max=3), worn=()
-    )
+    read = drawing(prompt=LONG, negative_prompt="x", style=PromptStyle(windows_max=3))
+
+    windows, violations = checker().read_words(read, worn=())
 
     assert (windows, violations) == (2, [])
 

@@ -8,7 +8,7 @@ import torch
 
 from tabard_registry import BaseProfile
 from tabard_server.adapters.host_adapter import HostAdapter
-from tabard_server.engine import Engine
+from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tests.bases import make_tiny_base, write_diffusers_lora, write_inversion, write_kohya_lora
 from tests.server.engine.packing import pack_file

@@ -6,10 +6,13 @@ prompt and picture.
 """
 
 import random
+from typing import Any
 
 import numpy as np
 
-from tabard_server.engine import Picture, PromptStyle, RowSpec
+from tabard_server.engine_port.drawing import PromptStyle
+from tabard_server.engine_port.row_spec import RowSpec
+from tests.server.drawings import picture_of
 from tests.server.engine.tiny_base import TOKEN, Studio
 
 ROWS_MAX = 8
@@ -45,7 +48,7 @@ def random_row(studio: Studio, dice: random.Random, *, size: tuple[int, int]) ->
         sampler=dice.choice(_samplers(studio, steps=steps)),
         width=size[0],
         height=size[1],
-        picture=_picture(dice, size=size),
+        **_redrawing(dice, size=size),
     )
 
 
@@ -54,10 +57,10 @@ def _samplers(studio: Studio, *, steps: int) -> list[str]:
     return [name for name in studio.engine.samplers if name != "pndm" or steps >= 4]
 
 
-def _picture(dice: random.Random, *, size: tuple[int, int]) -> Picture | None:
+def _redrawing(dice: random.Random, *, size: tuple[int, int]) -> dict[str, Any]:
     if dice.random() < 0.5:
-        return None
+        return {}
     rows = np.random.default_rng(dice.randint(0, 99))
     pixels = rows.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     mask = rows.integers(0, 256, (size[1], size[0]), dtype=np.uint8)
-    return Picture(pixels=pixels, strength=0.7, mask=dice.choice([None, mask]))
+    return {"picture": picture_of(pixels, mask=dice.choice([None, mask])), "strength": 0.7}

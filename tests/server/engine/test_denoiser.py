@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from tabard_server.adapters.host_adapter import HostAdapter, HostChange, PackedLayer, lay_out
-from tabard_server.engine import Engine, Row, RowSpec
+from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine.row import Row
 from tabard_server.engine.slots.slotted_layers import KEPT_BATCHES
 from tabard_server.engine_port.errors import (
     AdapterMismatch,
@@ -20,14 +21,14 @@ from tabard_server.engine_port.errors import (
     DeviceMemoryFull,
     MergedTooLarge,
 )
+from tabard_server.engine_port.row_spec import RowSpec
+from tests.server.drawings import row_spec
 
 TOLERANCE = 1e-9
 
 
-def _spec(*stack: tuple[HostAdapter, float], **changes: object) -> RowSpec:
-    values: dict[str, object] = {"prompt": "a red circle", "seed": 3, "steps": 3}
-    values |= {"guidance_scale": 5.0, "width": 64, "height": 64, "sampler": "ddim"}
-    return RowSpec(**{**values, "stack": stack, **changes})  # type: ignore[arg-type]
+def _spec(*stack: tuple[HostAdapter, float], **changes: Any) -> RowSpec:
+    return row_spec(stack=stack, **{"seed": 3} | changes)
 
 
 def _draw(engine: Engine, *specs: RowSpec, is_merged: bool = False) -> list[torch.Tensor]:

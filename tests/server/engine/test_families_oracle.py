@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 import torch
 
-from tabard_server.engine import RowSpec
+from tabard_server.engine_port.row_spec import RowSpec
 from tests.server.engine.random_rows import random_batch
 from tests.server.engine.tiny_base import Studio, draw, open_studio
 
@@ -51,7 +51,7 @@ def noisy_studio(
 def assert_equal(found: torch.Tensor, expected: torch.Tensor, spec: RowSpec) -> None:
     """Equal to 1e-9 of the largest value."""
     bound = TOLERANCE * max(1.0, float(expected.abs().max()))
-    assert float((found - expected).abs().max()) <= bound, spec.sampler
+    assert float((found - expected).abs().max()) <= bound, spec.drawing.sampler
 
 
 def _compare(studio: Studio, stack: Mapping[str, float], specs: list[RowSpec]) -> None:

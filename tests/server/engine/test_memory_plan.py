@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tabard_server.engine import MemoryPlan, MemoryTooSmall
 from tabard_server.engine.base.loading import Base, load_base
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.memory_plan import free_bytes, plan_memory
+from tabard_server.engine_port.errors import MemoryTooSmall
+from tabard_server.engine_port.memory import MemoryPlan
 
 PLAN = MemoryPlan(base=10, slots=20, merged=30, gathered=5, activations=35, free=100)
 

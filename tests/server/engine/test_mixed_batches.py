@@ -1,28 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from tabard_server.adapters.host_adapter import HostAdapter, lay_out
-from tabard_server.engine import SAMPLERS, Engine, Row, RowNotFinite, RowSpec
+from tabard_server.engine.engine import Engine
+from tabard_server.engine.row import Row
+from tabard_server.engine.sampling.samplers import SAMPLERS
+from tabard_server.engine_port.errors import RowNotFinite
+from tabard_server.engine_port.row_spec import RowSpec
+from tests.server.drawings import row_spec
 from tests.server.engine.tiny_base import skip_if_absent
 
 TOLERANCE = 1e-9
 
 
-def _spec(stack: tuple[tuple[HostAdapter, float], ...] = (), **changes: object) -> RowSpec:
-    values: dict[str, object] = {
-        "prompt": "a red <plum> circle",
-        "negative_prompt": "blue",
-        "stack": stack,
-        "seed": 11,
-        "steps": 6,
-        "guidance_scale": 5.0,
-        "width": 64,
-        "height": 64,
-        "sampler": "ddim",
-    }
-    return RowSpec(**{**values, **changes})  # type: ignore[arg-type]
+def _spec(stack: tuple[tuple[HostAdapter, float], ...] = (), **changes: Any) -> RowSpec:
+    values = {"prompt": "a red <plum> circle", "negative_prompt": "blue", "steps": 6}
+    return row_spec(stack=stack, **values | changes)
 
 
 def _open(engine: Engine, specs: list[RowSpec]) -> list[Row]:

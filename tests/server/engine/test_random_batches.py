@@ -4,7 +4,7 @@
 import pytest
 import torch
 
-from tabard_server.engine import RowSpec
+from tabard_server.engine_port.row_spec import RowSpec
 from tests.server.engine.random_rows import random_batch
 from tests.server.engine.tiny_base import Studio, draw, open_studio
 
@@ -34,7 +34,8 @@ def _check(studio: Studio, seed: int) -> None:
 
 def _told(spec: RowSpec) -> str:
     kinds = [adapter.digest[:15] for adapter, _ in spec.stack]
-    return f"{spec.sampler}, {spec.steps} steps, {spec.prompt!r}, stack {kinds}"
+    drawing = spec.drawing
+    return f"{drawing.sampler}, {drawing.steps} steps, {drawing.prompt!r}, stack {kinds}"
 
 
 def test_random_batches_equal_lone_rows(studio: Studio) -> None:

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from tabard_server.adapters.host_adapter import HostAdapter
-from tabard_server.engine import Engine, RowSpec
+from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine_port.row_spec import RowSpec
 from tests.bases import make_tiny_base, text_encoders, write_diffusers_lora
 from tests.oracle import Oracle, Worn
+from tests.server.drawings import row_spec
 from tests.server.engine.one_layer import merge
 from tests.server.engine.packing import pack_file
 from tests.server.engine.tiny_base import draw, run_of
@@ -38,18 +40,8 @@ class Atelier:
 
     def spec(self, stack: Stack, **changes: Any) -> RowSpec:
         """A row that wears these, in this order."""
-        values: dict[str, Any] = {
-            "prompt": "a red circle",
-            "negative_prompt": "blue",
-            "stack": tuple((self.adapters[name], weight) for name, weight in stack),
-            "seed": 11,
-            "steps": 2,
-            "guidance_scale": 5.0,
-            "width": 64,
-            "height": 64,
-            "sampler": "ddim",
-        }
-        return RowSpec(**{**values, **changes})
+        worn = tuple((self.adapters[name], weight) for name, weight in stack)
+        return row_spec(stack=worn, **{"negative_prompt": "blue", "steps": 2} | changes)
 
     def by_diffusers(self, stack: Stack, spec: RowSpec) -> torch.Tensor:
         """The latents of diffusers and peft."""

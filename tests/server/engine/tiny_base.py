@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from tabard_server.adapters.host_adapter import HostAdapter
-from tabard_server.engine import Engine, Row, RowSpec
+from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine.row import Row
+from tabard_server.engine_port.row_spec import RowSpec
 from tests.bases import (
     make_tiny_base,
     write_diffusers_lora,
@@ -20,6 +22,7 @@ from tests.bases import (
     write_kohya_lora,
 )
 from tests.oracle import Oracle, Worn
+from tests.server.drawings import row_spec
 from tests.server.engine.packing import pack_file
 from tests.tiny_models import TEXT_WIDTHS
 from tests.writers import write_peft_lora
@@ -46,18 +49,9 @@ class Studio:
 
     def spec(self, stack: Mapping[str, float], **changes: Any) -> RowSpec:
         """Return a row that wears these adapters."""
-        values: dict[str, Any] = {
-            "prompt": PROMPT,
-            "negative_prompt": "blue",
-            "stack": tuple((self.adapters[name], weight) for name, weight in stack.items()),
-            "seed": 11,
-            "steps": 4,
-            "guidance_scale": 5.0,
-            "width": 64,
-            "height": 64,
-            "sampler": "ddim",
-        }
-        return RowSpec(**{**values, **changes})
+        worn = tuple((self.adapters[name], weight) for name, weight in stack.items())
+        values: dict[str, Any] = {"prompt": PROMPT, "negative_prompt": "blue", "steps": 4}
+        return row_spec(stack=worn, **values | changes)
 
     def expect(
         self, stack: Mapping[str, float], specs: Sequence[RowSpec], **options: Any
@@ -76,21 +70,22 @@ class Studio:
 
 def run_of(spec: RowSpec) -> dict[str, Any]:
     """Return a row as diffusers' pipelines are asked for it."""
+    drawing = spec.drawing
     run: dict[str, Any] = {
-        "prompt": spec.prompt,
+        "prompt": drawing.prompt,
         "seed": spec.seed,
-        "steps": spec.steps,
-        "sampler": spec.sampler,
-        "guidance_scale": spec.guidance_scale,
-        "negative_prompt": spec.negative_prompt,
-        "width": spec.width,
-        "height": spec.height,
+        "steps": drawing.steps,
+        "sampler": drawing.sampler,
+        "guidance_scale": drawing.guidance_scale,
+        "negative_prompt": drawing.negative_prompt,
+        "width": drawing.width,
+        "height": drawing.height,
     }
-    if spec.clip_skip:
-        run["clip_skip"] = spec.clip_skip
-    if spec.picture is not None:
-        run |= {"image": spec.picture.pixels, "mask": spec.picture.mask}
-        run["strength"] = spec.picture.strength
+    if drawing.clip_skip:
+        run["clip_skip"] = drawing.clip_skip
+    if drawing.picture is not None:
+        run |= {"image": drawing.picture.pixels, "mask": drawing.picture.mask}
+        run["strength"] = drawing.strength
     return run
 
 

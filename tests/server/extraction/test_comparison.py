@@ -42,7 +42,7 @@ def test_full_rank_adapter_draws_the_checkpoint(tmp_path: Path, base: Path, tune
 
 @pytest.mark.oracle
 def test_error_falls_with_rank(tmp_path: Path, base: Path, tuned: Path) -> None:
-    """A rank that keeps more draws nearer pictures; the base is the yardstick of both."""
+    """A rank that keeps more draws nearer pictures; the base is the known of both."""
     small, large = (
         extracted(base, tuned, tmp_path / "out", rank=rank, probe=QUICK, image_error_max=9.0)
         for rank in (1, 24)

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tabard_registry import check
-from tabard_server.engine import profile_of
+from tabard_server.engine.base.profile import profile_of
 from tabard_server.extraction import ChangeNotCarried, CheckpointUnchanged
 from tests.bases import make_tiny_base
 from tests.server.extraction.checkpoints import (

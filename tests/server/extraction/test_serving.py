@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """An extracted file through publish's checks, into the engine, beside the checkpoint alone."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tabard_server.engine import Engine, Row, RowSpec
+from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine.row import Row
+from tabard_server.engine_port.row_spec import RowSpec
 from tests.oracle import Oracle
+from tests.server.drawings import row_spec
 from tests.server.engine.packing import pack_file
+from tests.server.engine.tiny_base import run_of
 from tests.server.extraction.checkpoints import (
     Change,
     add_everywhere,
@@ -48,13 +53,12 @@ def test_served_adapter_is_the_checkpoint(
     extracted(base, checkpoint, file, **choice)
     engine = load_engine(EngineSettings(base=str(base), device="cpu", dtype="float64"))
     adapter = pack_file(file, profile=engine.profile, folder=tmp_path, dtype=torch.float64)
-    run = {"prompt": "a red circle", "seed": 3, "steps": 3, "guidance_scale": 5.0}
-    run |= {"width": 64, "height": 64, "sampler": "ddim"}
+    spec = row_spec(stack=((adapter, 1.0),))
 
-    bare = _draw(engine, RowSpec(**run), is_merged=False)
-    worn = _draw(engine, RowSpec(**run, stack=((adapter, 1.0),)), is_merged=is_merged)
+    bare = _draw(engine, replace(spec, stack=()), is_merged=False)
+    worn = _draw(engine, spec, is_merged=is_merged)
 
-    [real] = Oracle(checkpoint, dtype=torch.float64).draw_latents([run])
+    [real] = Oracle(checkpoint, dtype=torch.float64).draw_latents([run_of(spec)])
     assert adapter.is_merged_only == is_merged
     assert float((worn - real).abs().max()) < 1e-4
     assert float((bare - real).abs().max()) > 1e-2

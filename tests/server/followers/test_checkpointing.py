@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from tabard_registry import Registry, StoreUnavailable
-from tabard_server.followers.checkpointing import Keeper
+from tabard_server.followers.checkpointing import Checkpointer
 from tabard_server.telemetry.metrics import Metrics
 from tests.registry.fakes import MemoryStore
 from tests.server.followers.test_follower import act
@@ -33,16 +33,16 @@ def test_checkpoint_is_kept_when_due() -> None:
 
     async def walk() -> None:
         registry, metrics = registry_with(2), Metrics()
-        keeper = Keeper(registry, records_min=3, metrics=metrics)
-        keeper.review()
-        assert keeper._writing is None
+        checkpointer = Checkpointer(registry, records_min=3, metrics=metrics)
+        checkpointer.review()
+        assert checkpointer._writing is None
         act(registry, flag=True)
-        keeper.review()
+        checkpointer.review()
         await until(lambda: count(metrics, "written") == 1.0)
         assert registry.records_since_checkpoint == 0
-        keeper.review()
-        assert keeper._writing is None
-        await keeper.close()
+        checkpointer.review()
+        assert checkpointer._writing is None
+        await checkpointer.close()
 
     asyncio.run(walk())
 
@@ -51,10 +51,10 @@ def test_zero_means_never() -> None:
     """Checkpoints can be left to `tabard checkpoint`."""
 
     async def walk() -> None:
-        keeper = Keeper(registry_with(5), records_min=0, metrics=Metrics())
-        keeper.review()
-        assert keeper._writing is None
-        await keeper.close()
+        checkpointer = Checkpointer(registry_with(5), records_min=0, metrics=Metrics())
+        checkpointer.review()
+        assert checkpointer._writing is None
+        await checkpointer.close()
 
     asyncio.run(walk())
 
@@ -73,11 +73,11 @@ def test_one_checkpoint_at_a_time() -> None:
 
     async def walk() -> None:
         store, metrics = Slow(), Metrics()
-        keeper = Keeper(registry_with(3, store), records_min=1, metrics=metrics)
+        checkpointer = Checkpointer(registry_with(3, store), records_min=1, metrics=metrics)
         for _ in range(5):
-            keeper.review()
+            checkpointer.review()
         may_end.set()
-        await keeper.close()
+        await checkpointer.close()
         assert (store.puts, count(metrics, "written")) == (1, 1.0)
 
     asyncio.run(walk())
@@ -97,16 +97,16 @@ def test_failure_is_counted_and_tried_later() -> None:
     async def walk() -> None:
         store, metrics, now = Full(), Metrics(), [0.0]
         registry = registry_with(3, store)
-        keeper = Keeper(registry, records_min=1, metrics=metrics, clock=lambda: now[0])
-        keeper.review()
+        checkpointer = Checkpointer(registry, records_min=1, metrics=metrics, clock=lambda: now[0])
+        checkpointer.review()
         await until(lambda: count(metrics, "failed") == 1.0)
-        await until(lambda: keeper._writing is None)
+        await until(lambda: checkpointer._writing is None)
         store.is_full = False
-        keeper.review()
-        assert keeper._writing is None
+        checkpointer.review()
+        assert checkpointer._writing is None
         now[0] = 100.0
-        keeper.review()
+        checkpointer.review()
         await until(lambda: count(metrics, "written") == 1.0)
-        await keeper.close()
+        await checkpointer.close()
 
     asyncio.run(walk())

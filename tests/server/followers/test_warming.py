@@ -17,10 +17,9 @@ from tabard_registry import (
     check,
 )
 from tabard_registry.refs.names import ByVersion
-from tabard_server.adapters.disk_cache import DiskTier
+from tabard_server.adapters.disk_cache import DiskCache, KeptRelease
 from tabard_server.adapters.host_cache import HostCache
-from tabard_server.adapters.loader import KeptRelease
-from tabard_server.followers.warming import Warmth
+from tabard_server.followers.warming import Warming
 from tabard_server.telemetry.labels import Labels
 from tabard_server.telemetry.metrics import Metrics
 from tests.server.adapters.test_host_cache import Shelf
@@ -59,10 +58,10 @@ def recalled(registry: Registry, kept: list[KeptRelease], *, folder: Path) -> li
         shelf = Shelf()
         with ThreadPoolExecutor(max_workers=1) as executor:
             cache = HostCache(load=shelf, bytes_max=25, executor=executor, metrics=Metrics())
-            disk = DiskTier(folder, fetch=registry.fetch, bytes_max=100, metrics=Metrics())
-            warmth = Warmth(registry, cache=cache, disk=disk, labels=Labels())  # type: ignore[arg-type]
-            warmth.begin_recall(lambda: kept)
-            await asyncio.gather(*warmth._loads)
+            disk = DiskCache(folder, fetch=registry.fetch, bytes_max=100, metrics=Metrics())
+            warming = Warming(registry, cache=cache, disk=disk, labels=Labels())  # type: ignore[arg-type]
+            warming.begin_recall(lambda: kept)
+            await asyncio.gather(*warming._loads)
         return shelf.loads
 
     return asyncio.run(walk())

@@ -43,7 +43,7 @@ def test_other_replica_cuts_running_job_off(
             wearing = there.begin(worn)
             await until(lambda: there.app.loop.running_count == 1)
             other = asyncio.ensure_future(there.generate("y", adapters=["acme/pen"]))
-            await until(lambda: there.app.corridor.jobs_left == 2)
+            await until(lambda: there.app.generation.jobs_left == 2)
             await getattr(here, act)("acme/ink@1.0.0")
             await until(lambda: there.stopping == 1)
             engine.allow(1000)
@@ -89,15 +89,15 @@ def test_withdrawal_ends_job_that_loads(tmp_path: Path) -> None:
             release = (await server.publish("acme/ink")).release
             gate = server.loader.hold(release.digest)
             wearing = server.begin("acme/ink@1.0.0")
-            await until(lambda: server.app.corridor.jobs_left == 1)
-            await until(lambda: bool(server.app.corridor._loading))
+            await until(lambda: server.app.generation.jobs_left == 1)
+            await until(lambda: bool(server.app.generation._loading))
             await server.quarantine("acme/ink@1.0.0")
             refusal = await wearing
             gate.set()
             await until(lambda: not server.app.cache._flights)
             assert refusal.reason == "RELEASE_QUARANTINED"
             assert server.app.cache.residents() == ()
-            assert server.app.corridor.jobs_left == 0
+            assert server.app.generation.jobs_left == 0
 
     asyncio.run(walk())
 
@@ -165,10 +165,10 @@ def test_withdrawn_release_is_not_warmed(tmp_path: Path) -> None:
         async with serving(tmp_path, poll_seconds=LONG_SECONDS) as server:
             await stock(server)
             await server.quarantine("acme/ink@1.0.0")
-            await until(lambda: not server.app._warmth._loads)
+            await until(lambda: not server.app._warming._loads)
             pen = {use.digest for use in server.app.cache.residents()}
-            server.app._warmth.review(server.app.registry.since(0))
-            await until(lambda: not server.app._warmth._loads)
+            server.app._warming.review(server.app.registry.since(0))
+            await until(lambda: not server.app._warming._loads)
             assert {use.digest for use in server.app.cache.residents()} == pen
             assert len(pen) == 1
 
@@ -185,7 +185,7 @@ def test_later_job_is_left_alone(tmp_path: Path) -> None:
             await server.lift("acme/ink@1.0.0")
             records = server.app.registry.since(0)
             told = asyncio.ensure_future(server.generate(adapters=["acme/ink"]))
-            await until(lambda: server.app.corridor.jobs_left == 1)
+            await until(lambda: server.app.generation.jobs_left == 1)
             server.app._withdrawal.review(records)
             assert (await told).kinds[-1] == "done"
 

@@ -87,4 +87,8 @@ def test_memory_for_a_merge_shrinks_no_batch(tmp_path: Path) -> None:
 
 
 def _whole(spec: RowSpec) -> tuple[object, ...]:
-    return (spec.prompt, spec.seed, *((adapter.digest, weight) for adapter, weight in spec.stack))
+    return (
+        spec.drawing.prompt,
+        spec.seed,
+        *((adapter.digest, weight) for adapter, weight in spec.stack),
+    )

@@ -68,7 +68,7 @@ def test_drain_refuses_new_and_finishes_old(tmp_path: Path) -> None:
         async with serving(tmp_path, engine=engine) as server:
             assert await health_of(server) == health_pb2.HealthCheckResponse.SERVING
             running = asyncio.ensure_future(server.generate())
-            await until(lambda: server.app.corridor.jobs_left == 1)
+            await until(lambda: server.app.generation.jobs_left == 1)
             left = await server.operations.Drain(pb.DrainRequest())
             refusal = await refusal_of(server.generation.Generate(Request(prompt="x")))
             assert await health_of(server) == health_pb2.HealthCheckResponse.NOT_SERVING

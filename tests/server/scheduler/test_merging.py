@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.stack import StackKey
 from tabard_server.scheduler.merging import MARGIN, TURNS_HELD_MAX, TURNS_UNMEASURED
 from tabard_server.scheduler.policy import choose
-from tabard_server.scheduler.snapshot import Choice, RunningRow, Snapshot, StackKey, WaitingRow
+from tabard_server.scheduler.snapshot import Choice, RunningRow, Snapshot, WaitingRow
 
 INK: StackKey = (("sha256:ink", 1.0),)
 NEON: StackKey = (("sha256:neon", 0.8),)

@@ -14,11 +14,17 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from tabard_server.adapters.host_adapter import HostAdapter, LayerKey, PackedLayer, seen_in
+from tabard_server.adapters.host_adapter import (
+    HostAdapter,
+    LayerKey,
+    PackedLayer,
+    adapters_of,
+    seen_in,
+)
 from tabard_server.engine.base.profile import classic_name
 from tabard_server.engine.merged.folding import Contribution, first_not_finite, fold_into
 from tabard_server.engine_port.errors import AdapterMismatch, MergedTooLarge
-from tabard_server.engine_port.row_spec import Stack, StackKey, stack_key
+from tabard_server.engine_port.stack import Stack, StackKey, stack_key
 
 _MISMATCH_HINT = "the release was checked against another base; publish it for this one"
 
@@ -118,7 +124,7 @@ class MergedWeights:
         What it does to other components is for their own copies.
         """
         plan: dict[_Target, list[Contribution]] = {}
-        for adapter, weight in stack:
+        for adapter, (_, weight) in zip(adapters_of(stack), stack, strict=True):
             own: dict[_Target, Contribution] = {}
             there = self._on_device(adapter)
             for key, layer in there.layers.items():

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a row's latents come from: pure noise, a picture to redraw, or a picture with a hole.
+"""Where a row's latents come from: pure noise, a picture to redraw, or a picture with a mask.
 
-In: the picture and the row's scheduler, generator and VAE. Out: the first latents, the timesteps
+In: the drawing and the row's scheduler, generator and VAE. Out: the first latents, the timesteps
 that are left, and what keeps the unmasked part. Draws as diffusers draws, number for number.
-Knows nothing of prompts, adapters or batches.
+Knows nothing of adapters or batches.
 """
 
 from dataclasses import dataclass
@@ -15,92 +15,89 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch.nn import functional
 
 from tabard_server.engine.sampling.vae import LatentSpace
+from tabard_server.engine_port.drawing import Drawing, Pixels
 from tabard_server.engine_port.errors import RowNotPossible
-from tabard_server.engine_port.row_spec import Bytes, Picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class KeptPart:
     """The part of a picture that stays.
 
     Attributes:
-        original: Latents of the picture.
-        noise: The noise the row began with.
-        hole: 1 where something new is drawn, else 0; `[1, 1, h, w]`.
+        original: Latents of the picture, `[1, channels, h, w]`.
+        noise: The noise the row began with, of the same shape.
+        redrawn: 1 where something new is drawn, else 0; `[1, 1, h, w]`.
     """
 
     original: torch.Tensor
     noise: torch.Tensor
-    hole: torch.Tensor
+    redrawn: torch.Tensor
 
-    def put_around(
+    def put_back(
         self, latents: torch.Tensor, *, scheduler: Any, next_timestep: torch.Tensor | None
     ) -> torch.Tensor:
-        """Return latents whose frame is the picture, as noisy as the next step expects.
+        """Return latents whose kept part is the picture, as noisy as the next step expects.
 
         Args:
             latents: After a step.
             scheduler: The row's.
             next_timestep: None after the last step.
         """
-        frame = self.original
+        kept = self.original
         if next_timestep is not None:
-            frame = scheduler.add_noise(frame, self.noise, next_timestep.reshape(1))
-        return (1 - self.hole) * frame + self.hole * latents
+            kept = scheduler.add_noise(kept, self.noise, next_timestep.reshape(1))
+        return (1 - self.redrawn) * kept + self.redrawn * latents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beginning:
-    """The first latents, the timesteps that are left, and the frame if there is one."""
+class FirstLatents:
+    """The first latents, the timesteps that are left, and the kept part if there is one."""
 
     latents: torch.Tensor
     timesteps: torch.Tensor
-    frame: Frame | None = None
+    kept_part: KeptPart | None = None
 
 
-def begin_from_noise(
-    scheduler: Any,
-    *,
-    generator: torch.Generator,
-    space: LatentSpace,
-    width: int,
-    height: int,
-) -> Beginning:
-    """Draw latents from nothing but noise."""
-    if hasattr(scheduler, "set_begin_index"):
-        scheduler.set_begin_index(0)
-    noise = _noise(space, generator=generator, width=width, height=height)
-    return Beginning(latents=noise * scheduler.init_noise_sigma, timesteps=scheduler.timesteps)
-
-
-def begin_from_picture(
-    picture: Picture,
-    *,
-    scheduler: Any,
-    steps: int,
-    generator: torch.Generator,
-    space: LatentSpace,
-) -> Beginning:
-    """Draw noise over a picture, and note what of it shall stay.
+def draw_first_latents(
+    drawing: Drawing, *, scheduler: Any, generator: torch.Generator, space: LatentSpace
+) -> FirstLatents:
+    """Draw noise, over the drawing's picture if it has one, and note what of that shall stay.
 
     Raises:
         RowNotPossible: So little is redrawn that no step is left.
     """
-    timesteps = _timesteps_left(scheduler, steps=steps, strength=picture.strength)
+    draw = _from_noise if drawing.picture is None else _over_picture
+    return draw(drawing, scheduler=scheduler, generator=generator, space=space)
+
+
+def _from_noise(
+    drawing: Drawing, *, scheduler: Any, generator: torch.Generator, space: LatentSpace
+) -> FirstLatents:
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(0)
+    noise = _noise(drawing, generator=generator, space=space)
+    return FirstLatents(latents=noise * scheduler.init_noise_sigma, timesteps=scheduler.timesteps)
+
+
+def _over_picture(
+    drawing: Drawing, *, scheduler: Any, generator: torch.Generator, space: LatentSpace
+) -> FirstLatents:
+    picture, strength = drawing.picture, drawing.strength
+    assert picture is not None and strength is not None, "there is nothing to draw over"
+    timesteps = _timesteps_left(scheduler, steps=drawing.steps, strength=strength)
     original = space.encode(_to_unit(picture.pixels), generator=generator)
-    width, height = picture.size
-    noise = _noise(space, generator=generator, width=width, height=height)
-    if picture.mask is not None and picture.strength == 1.0:
+    noise = _noise(drawing, generator=generator, space=space)
+    if picture.mask is not None and strength == 1.0:
         latents = noise * scheduler.init_noise_sigma
     else:
         latents = scheduler.add_noise(original, noise, timesteps[:1])
-    frame = None
+    kept_part = None
     if picture.mask is not None:
         # diffusers encodes the masked picture too and, for these bases, uses only the draw.
-        space.pass_over(generator, width=width, height=height)
-        hole = _hole(picture.mask, like=noise)
-        frame = Frame(original=original, noise=noise, hole=hole)
-    return Beginning(latents=latents, timesteps=timesteps, frame=frame)
+        space.pass_over(generator, width=drawing.width, height=drawing.height)
+        redrawn = _at_latents(picture.mask, like=noise)
+        kept_part = KeptPart(original=original, noise=noise, redrawn=redrawn)
+    return FirstLatents(latents=latents, timesteps=timesteps, kept_part=kept_part)
 
 
 def _timesteps_left(scheduler: Any, *, steps: int, strength: float) -> torch.Tensor:
@@ -117,11 +114,9 @@ def _timesteps_left(scheduler: Any, *, steps: int, strength: float) -> torch.Ten
     return timesteps
 
 
-def _noise(
-    space: LatentSpace, *, generator: torch.Generator, width: int, height: int
-) -> torch.Tensor:
+def _noise(drawing: Drawing, *, generator: torch.Generator, space: LatentSpace) -> torch.Tensor:
     noise: torch.Tensor = randn_tensor(
-        space.shape(width=width, height=height),
+        space.shape(width=drawing.width, height=drawing.height),
         generator=generator,
         device=space.device,
         dtype=space.dtype,
@@ -129,12 +124,12 @@ def _noise(
     return noise
 
 
-def _to_unit(pixels: Bytes) -> torch.Tensor:
+def _to_unit(pixels: Pixels) -> torch.Tensor:
     """Map uint8 `[h, w, 3]` to `[1, 3, h, w]` in [-1, 1], in float32 as diffusers does."""
     unit = torch.from_numpy(pixels.astype(np.float32) / 255.0)
     return (2.0 * unit - 1.0).permute(2, 0, 1)[None]
 
 
-def _hole(mask: Bytes, *, like: torch.Tensor) -> torch.Tensor:
+def _at_latents(mask: Pixels, *, like: torch.Tensor) -> torch.Tensor:
     whole = torch.from_numpy((mask >= 128).astype(np.float32))[None, None]
     return functional.interpolate(whole, size=like.shape[-2:]).to(like)

@@ -4,15 +4,13 @@
 In: decoded values on the device. Out: pixels, for whoever asks later, in another thread.
 """
 
-import numpy as np
 import torch
 
+from tabard_server.engine_port.drawing import Pixels
 from tabard_server.engine_port.errors import RowNotFinite
 
-Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
-
-class Developing:
+class Readback:
     """Pixels that are being copied. Made on the engine's thread, asked from any."""
 
     def __init__(self, image: torch.Tensor, *, is_finite: torch.Tensor | None = None) -> None:

@@ -20,8 +20,8 @@ ZERO_SNR = "rescale_betas_zero_snr"
 _NOISE_SEED = "noise_sampler_seed"
 
 
-class SamplerShelf:
-    """Prototypes of samplers; `take` gives a private copy.
+class SamplerPrototypes:
+    """One scheduler of each sampler; `take` gives a private copy.
 
     Building a scheduler from its config can cost 100 ms; copying a built one costs less than 1 ms.
     """

@@ -10,7 +10,7 @@ import torch
 from diffusers.utils.torch_utils import randn_tensor
 
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.sampling.readback import Developing
+from tabard_server.engine.sampling.readback import Readback
 
 
 class LatentSpace:
@@ -41,14 +41,14 @@ class LatentSpace:
         channels = int(self._vae.config.latent_channels)
         return (1, channels, height // self._factor, width // self._factor)
 
-    def decode(self, latents: torch.Tensor) -> Developing:
-        """Begin to develop the picture of one row's latents."""
-        return Developing(self._decode(latents)[0], is_finite=torch.isfinite(latents).all())
+    def decode(self, latents: torch.Tensor) -> Readback:
+        """Begin to decode the picture of one row's latents."""
+        return Readback(self._decode(latents)[0], is_finite=torch.isfinite(latents).all())
 
-    def decode_small(self, latents: torch.Tensor) -> Developing:
-        """Begin to develop a picture at latent resolution."""
+    def decode_small(self, latents: torch.Tensor) -> Readback:
+        """Begin to decode a picture at latent resolution."""
         image = self._decode(latents)
-        return Developing(torch.nn.functional.avg_pool2d(image, self._factor)[0])
+        return Readback(torch.nn.functional.avg_pool2d(image, self._factor)[0])
 
     def encode(self, pixels: torch.Tensor, *, generator: torch.Generator) -> torch.Tensor:
         """Draw latents `[1, channels, h, w]` of pixels `[1, 3, height, width]` in [-1, 1]."""

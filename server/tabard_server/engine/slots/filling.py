@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 
 from tabard_server.adapters.host_adapter import HostAdapter, LayerKey, PackedLayer
-from tabard_server.engine.slots.magnitudes import Yardstick
+from tabard_server.engine.slots.magnitudes import MagnitudeCache
 from tabard_server.engine.slots.slotted_layers import SlottedLayer
 
 _RUNS_KEPT_MAX = 256
@@ -26,7 +26,7 @@ def fill_layers(
     layers: Mapping[LayerKey, SlottedLayer],
     ranks: tuple[int, ...],
     magnitudes: tuple[int, ...],
-    yardstick: Yardstick | None = None,
+    measured: MagnitudeCache | None = None,
 ) -> bool:
     """Copy an adapter into rank rows that are zero; measure its magnitudes against the base.
 
@@ -35,14 +35,14 @@ def fill_layers(
         layers: The layers it changes, by its names for them.
         ranks: Rank rows of its factors, ascending.
         magnitudes: Rank rows of its magnitudes, ascending.
-        yardstick: What was measured of this base before; None to measure anew.
+        measured: What was measured of this base before; None to measure anew.
 
     Returns:
         Whether all magnitudes are finite; if not, empty the rows again.
     """
     if adapter.slab is None:
         return True
-    yardstick = yardstick or Yardstick()
+    measured = measured or MagnitudeCache()
     view = _viewer(adapter.slab, device=next(iter(layers.values())).slot_down.device)
     targets: list[torch.Tensor] = []
     sources: list[torch.Tensor] = []
@@ -65,7 +65,7 @@ def fill_layers(
                 magnitude=view(packed.magnitude),
                 magnitude_axis=packed.magnitude_axis,
             )
-            found = yardstick.measure(there, key=key, layer=layer, digest=adapter.digest)
+            found = measured.measure(there, key=key, layer=layer, digest=adapter.digest)
             vectors.append(found)
             is_output = packed.magnitude_axis == "outputs"
             table = layer.slot_up if is_output else layer.slot_down[:, : found.shape[1]]

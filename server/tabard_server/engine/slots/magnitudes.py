@@ -17,7 +17,7 @@ from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, LayerKey, Packed
 _ADAPTERS_KEPT_MAX = 32
 
 
-class Yardstick:
+class MagnitudeCache:
     """Measures magnitudes against one base, and remembers: lengths of the base, last adapters.
 
     Of a base only its own lengths, of an adapter only what a slot stores. One thread.

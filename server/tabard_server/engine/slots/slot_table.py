@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tabard_server.adapters.eviction import Keeping
+from tabard_server.adapters.eviction import EvictionOrder
 from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, HostAdapter, LayerKey, PackedLayer
 from tabard_server.engine.slots.filling import empty_layers, fill_layers
-from tabard_server.engine.slots.magnitudes import Yardstick
+from tabard_server.engine.slots.magnitudes import MagnitudeCache
 from tabard_server.engine.slots.slotted_layers import SlottedLayer
 from tabard_server.engine_port.errors import AdapterMismatch, SlotsExhausted
 
@@ -72,8 +72,8 @@ class SlotTable:
         self._layers = layers
         self._free = list(range(1, rank_rows))
         self._slots: dict[str, Slot] = {}
-        self._keeping: Keeping[str] = Keeping(trip_size=_TRIP_ROWS)
-        self._yardstick = Yardstick()
+        self._order: EvictionOrder[str] = EvictionOrder(trip_size=_TRIP_ROWS)
+        self._measured = MagnitudeCache()
         self.capacity = rank_rows - 1
         self.loads = 0
         self.hits = 0
@@ -140,7 +140,7 @@ class SlotTable:
 
     def residents(self) -> list[SlotUse]:
         """Return what lies in the slots, first to be evicted first."""
-        slots = (self._slots[digest] for digest in self._keeping.in_order())
+        slots = (self._slots[digest] for digest in self._order.in_order())
         return [
             SlotUse(
                 digest=slot.adapter.digest, bytes=slot.adapter.resident_bytes, leases=slot.leases
@@ -174,7 +174,7 @@ class SlotTable:
             slot = self._fill(adapter, kept=kept)
             self.loads += 1
         else:
-            self._keeping.use(adapter.digest)
+            self._order.use(adapter.digest)
             self.hits += 1
         slot.leases += 1
         return slot
@@ -198,13 +198,13 @@ class SlotTable:
             },
         )
         self._slots[adapter.digest] = slot
-        self._keeping.add(adapter.digest, size=adapter.rank_rows)
+        self._order.add(adapter.digest, size=adapter.rank_rows)
         if not fill_layers(
             adapter,
             layers=worn,
             ranks=slot.ranks,
             magnitudes=slot.magnitudes,
-            yardstick=self._yardstick,
+            measured=self._measured,
         ):
             self._evict(adapter.digest)
             raise AdapterMismatch(
@@ -225,14 +225,14 @@ class SlotTable:
 
     def _make_room(self, rank_rows: int, *, kept: frozenset[str]) -> None:
         held = kept | {digest for digest, slot in self._slots.items() if slot.leases}
-        victims = self._keeping.victims(excess=rank_rows - len(self._free), held=held)
+        victims = self._order.victims(excess=rank_rows - len(self._free), held=held)
         assert victims is not None, "`can_hold` said that there is room"
         for digest in victims:
             self._evict(digest)
 
     def _evict(self, digest: str) -> None:
         slot = self._slots.pop(digest)
-        self._keeping.evict(digest)
+        self._order.evict(digest)
         rows = (*slot.ranks, *slot.magnitudes)
         empty_layers([self._layers[key] for key in slot.adapter.layers], rows=rows)
         self._free = sorted([*self._free, *rows])

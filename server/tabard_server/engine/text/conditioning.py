@@ -14,7 +14,7 @@ import torch
 
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.text.text_encoder import Reading, TextEncoder
-from tabard_server.engine_port.row_spec import PLAIN, PromptStyle
+from tabard_server.engine_port.drawing import PLAIN, PromptStyle
 
 Wearing = Callable[[str, int], AbstractContextManager[None]]
 """Wear a row's adapters in a text encoder while it encodes so many sequences."""
@@ -85,12 +85,12 @@ class Conditioner:
             PromptTooLong: A text does not fit.
             RowNotPossible: A text is not written in its syntax, or too many layers are skipped.
         """
-        spoken = [prompt for prompt in prompts if not prompt.is_zero]
+        encoded = [prompt for prompt in prompts if not prompt.is_zero]
         hidden, pooled = [], None
-        for encoder, reading in self._read(spoken, placeholders=placeholders, style=style):
-            with wearing(encoder.component, len(spoken) * reading.window_count):
+        for encoder, reading in self._read(encoded, placeholders=placeholders, style=style):
+            with wearing(encoder.component, len(encoded) * reading.window_count):
                 states, summary = encoder.encode(
-                    reading, clip_skips=[prompt.clip_skip for prompt in spoken]
+                    reading, clip_skips=[prompt.clip_skip for prompt in encoded]
                 )
             hidden.append(states)
             pooled = pooled if summary is None else summary
@@ -135,8 +135,8 @@ def join_texts(texts: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def _with_zeros(states: torch.Tensor, *, is_zero: Sequence[bool]) -> torch.Tensor:
-    """Put a sample of zeros in wherever one was not spoken."""
+    """Put a sample of zeros in wherever one was not encoded."""
     if not any(is_zero):
         return states
-    spoken = iter(states)
-    return torch.stack([torch.zeros_like(states[0]) if zero else next(spoken) for zero in is_zero])
+    encoded = iter(states)
+    return torch.stack([torch.zeros_like(states[0]) if zero else next(encoded) for zero in is_zero])

@@ -2,6 +2,7 @@
 """Between generate messages and the server's jobs and events."""
 
 from tabard.v1 import generation_service_pb2
+from tabard_server.engine_port.drawing import Size, WantedDrawing
 from tabard_server.jobs.job import (
     Accepted,
     Done,
@@ -29,28 +30,30 @@ def read_request(
         return message.HasField(name)
 
     return JobSpec(
-        prompt=message.prompt,
-        negative_prompt=message.negative_prompt,
+        wanted=WantedDrawing(
+            prompt=message.prompt,
+            negative_prompt=message.negative_prompt,
+            steps=message.num_inference_steps if said("num_inference_steps") else None,
+            guidance_scale=message.guidance_scale if said("guidance_scale") else None,
+            width=message.width if said("width") else None,
+            height=message.height if said("height") else None,
+            sampler=message.sampler,
+            prompt_syntax=_read_syntax(message.prompt_syntax),
+            prompt_windows_max=message.prompt_windows_max if said("prompt_windows_max") else None,
+            clip_skip=message.clip_skip if said("clip_skip") else None,
+            image=message.image if said("image") else None,
+            mask_image=message.mask_image if said("mask_image") else None,
+            strength=message.strength if said("strength") else None,
+            original_size=_read_size(message.original_size) if said("original_size") else None,
+            crop_top_left=_read_corner(message.crop_top_left) if said("crop_top_left") else None,
+            target_size=_read_size(message.target_size) if said("target_size") else None,
+        ),
         adapters=tuple(message.adapters),
         seed=message.seed if said("seed") else None,
-        steps=message.num_inference_steps if said("num_inference_steps") else None,
-        guidance_scale=message.guidance_scale if said("guidance_scale") else None,
-        width=message.width if said("width") else None,
-        height=message.height if said("height") else None,
         images=message.num_images if said("num_images") else None,
-        sampler=message.sampler,
         is_deterministic=message.deterministic,
         preview_every=message.preview_every,
         seconds_left=seconds_left,
-        clip_skip=message.clip_skip if said("clip_skip") else None,
-        prompt_syntax=_read_syntax(message.prompt_syntax),
-        prompt_windows_max=message.prompt_windows_max if said("prompt_windows_max") else None,
-        image=message.image if said("image") else None,
-        strength=message.strength if said("strength") else None,
-        mask_image=message.mask_image if said("mask_image") else None,
-        original_size=_read_size(message.original_size) if said("original_size") else None,
-        crop_top_left=_read_corner(message.crop_top_left) if said("crop_top_left") else None,
-        target_size=_read_size(message.target_size) if said("target_size") else None,
     )
 
 
@@ -59,7 +62,7 @@ def _read_syntax(number: generation_service_pb2.PromptSyntax) -> str:
     return _SYNTAXES.get(number, str(number))
 
 
-def _read_size(message: generation_service_pb2.ImageSize) -> tuple[int, int]:
+def _read_size(message: generation_service_pb2.ImageSize) -> Size:
     return message.width, message.height
 
 

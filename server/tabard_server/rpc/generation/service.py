@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """GenerationService: one request in, the events of its job out.
 
-Converts once on the way in and once on the way out; everything between is the corridor's.
+Converts once on the way in and once on the way out; `generation` does everything between.
 """
 
 from contextlib import aclosing
@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 
 from tabard.v1 import generation_service_pb2, generation_service_pb2_grpc
-from tabard_server.generation import Corridor
+from tabard_server.generation import Generation
 from tabard_server.rpc.generation.messages import read_request, write_event
 from tabard_server.rpc.status import Guard
 
@@ -20,8 +20,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
     """Serves `tabard.v1.GenerationService`."""
 
-    def __init__(self, corridor: Corridor, *, guard: Guard) -> None:
-        self._corridor = corridor
+    def __init__(self, generation: Generation, *, guard: Guard) -> None:
+        self._generation = generation
         self._guard = guard
 
     async def Generate(
@@ -33,8 +33,8 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
     async def _generate(
         self, request: generation_service_pb2.GenerateRequest, context: Context
     ) -> None:
-        # The corridor alone holds the request: it lets go of a picture once that is read.
-        events_of = self._corridor.generate(
+        # Nobody else may hold the request: a picture is let go of once it is read.
+        events_of = self._generation.generate(
             read_request(request, seconds_left=context.time_remaining())
         )
         async with aclosing(events_of) as events:

@@ -18,7 +18,7 @@ from tabard_registry import AdapterRef, Registry
 from tabard_registry.export.export import ExportedFile, export_release
 from tabard_server.errors import Overloaded, invalid
 from tabard_server.limits import MEBIBYTE, Limits
-from tabard_server.rpc.registry import messages as nouns
+from tabard_server.rpc.registry import messages
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -76,7 +76,7 @@ class Fetching:
             files = await asyncio.to_thread(
                 export_release, self._registry, release, style=style, folder=Path(folder)
             )
-            said = nouns.write_release(release, state=state)
+            said = messages.write_release(release, state=state)
             await context.write(pb.FetchResponse(release=said))
             for file in files:
                 await _send_file(file, context=context)

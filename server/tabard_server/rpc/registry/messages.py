@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registry's nouns as protobuf messages, and what callers say of them read back.
+"""The registry's values as protobuf messages, and what callers say of them read back.
 
 In: the registry's values. Out: messages, and the other way round for enums, times and expectations.
 """

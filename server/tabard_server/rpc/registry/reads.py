@@ -8,7 +8,7 @@ index waits in worker threads; every answer is bounded.
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry import AdapterName, AdapterRef, Registry, State
 from tabard_server.limits import Limits
-from tabard_server.rpc.registry import messages as nouns
+from tabard_server.rpc.registry import messages
 from tabard_server.threads import Threads
 
 
@@ -24,7 +24,7 @@ class Questions:
         """Return one adapter."""
         state = self._registry.state
         adapter = state.adapter(AdapterName.parse(request.adapter))
-        return pb.GetAdapterResponse(adapter=nouns.write_adapter(adapter, state=state))
+        return pb.GetAdapterResponse(adapter=messages.write_adapter(adapter, state=state))
 
     async def list_adapters(self, request: pb.ListAdaptersRequest) -> pb.ListAdaptersResponse:
         """Return a page of adapters; a name is the token of what follows it."""
@@ -34,7 +34,7 @@ class Questions:
         )
         state, page = self._registry.state, found[:size]
         return pb.ListAdaptersResponse(
-            adapters=[nouns.write_adapter(adapter, state=state) for adapter in page],
+            adapters=[messages.write_adapter(adapter, state=state) for adapter in page],
             next_page_token=str(page[-1].name) if len(found) > size else "",
         )
 
@@ -44,7 +44,7 @@ class Questions:
         meaning = state.find if request.include_withdrawn else state.resolve
         release = meaning(AdapterRef.parse(request.ref))
         return pb.ResolveResponse(
-            release=nouns.write_release(release, state=state), registry_seq=state.seq
+            release=messages.write_release(release, state=state), registry_seq=state.seq
         )
 
     async def get_manifest(self, request: pb.GetManifestRequest) -> pb.GetManifestResponse:
@@ -53,7 +53,7 @@ class Questions:
         release = state.find(AdapterRef.parse(request.ref))
         manifest = await self._threads.run(self._registry.manifest, release.digest)
         return pb.GetManifestResponse(
-            release=nouns.write_release(release, state=state), manifest=manifest.to_bytes()
+            release=messages.write_release(release, state=state), manifest=manifest.to_bytes()
         )
 
     async def search(self, request: pb.SearchRequest) -> pb.SearchResponse:
@@ -80,23 +80,23 @@ class Questions:
             self._registry.chronicle.history,
             adapter,
             channel=request.channel or None,
-            since=nouns.read_time(request.since, field="since") if request.since else None,
-            until=nouns.read_time(request.until, field="until") if request.until else None,
+            since=messages.read_time(request.since, field="since") if request.since else None,
+            until=messages.read_time(request.until, field="until") if request.until else None,
             limit=self._bound(request.limit),
         )
-        return pb.HistoryResponse(records=nouns.write_history(entries))
+        return pb.HistoryResponse(records=messages.write_history(entries))
 
     async def served_at(self, request: pb.ServedAtRequest) -> pb.ServedAtResponse:
         """Say what channels pointed to at some time, and who moved them there."""
         servings = await self._threads.run(
             self._registry.chronicle.served_at,
-            nouns.read_time(request.time, field="time"),
+            messages.read_time(request.time, field="time"),
             adapter=self._known(request.adapter),
             channel=request.channel or None,
         )
         state, size = self._registry.state, self._bound(request.limit)
         return pb.ServedAtResponse(
-            servings=[nouns.write_serving(one, state=state) for one in servings[:size]],
+            servings=[messages.write_serving(one, state=state) for one in servings[:size]],
             is_truncated=len(servings) > size,
         )
 

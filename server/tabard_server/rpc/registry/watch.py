@@ -15,7 +15,7 @@ from tabard_registry import Registry
 from tabard_server.errors import Overloaded, WatchEnded
 from tabard_server.followers.follower import Follower
 from tabard_server.limits import Limits
-from tabard_server.rpc.registry import messages as nouns
+from tabard_server.rpc.registry import messages
 from tabard_server.threads import Threads
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -61,7 +61,7 @@ class Watching:
         while not self._follower.is_closed:
             records = await self._threads.run(self._registry.since, seq, limit=_RECORDS_AT_ONCE)
             for applied in records:
-                await context.write(pb.WatchResponse(record=nouns.write_record(applied)))
+                await context.write(pb.WatchResponse(record=messages.write_record(applied)))
                 seq = applied.seq
             await self._follower.wait_beyond(seq)
         raise WatchEnded(

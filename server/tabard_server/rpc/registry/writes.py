@@ -25,7 +25,7 @@ from tabard_registry import (
 from tabard_server.errors import Overloaded, invalid
 from tabard_server.limits import Limits
 from tabard_server.publishing import Author, Publishing, Standing
-from tabard_server.rpc.registry import messages as nouns
+from tabard_server.rpc.registry import messages
 from tabard_server.rpc.registry.uploads import Part, Upload, receive
 
 T = TypeVar("T")
@@ -85,12 +85,12 @@ class Acts:
         move = await self._publishing.promote(
             AdapterRef.parse(request.ref),
             channel=request.channel or DEFAULT_CHANNEL,
-            expect=nouns.read_expectation(request.expect_digest),
+            expect=messages.read_expectation(request.expect_digest),
             author=self._author(
                 request.actor, reason=request.reason, request_id=request.request_id
             ),
         )
-        return pb.PromoteResponse(move=nouns.write_move(move))
+        return pb.PromoteResponse(move=messages.write_move(move))
 
     async def roll_back(self, request: pb.RollbackRequest) -> pb.RollbackResponse:
         """Return a channel to an earlier release."""
@@ -98,12 +98,12 @@ class Acts:
             AdapterName.parse(request.adapter),
             channel=request.channel or DEFAULT_CHANNEL,
             to=Version.parse(request.to_version) if request.to_version else None,
-            expect=nouns.read_expectation(request.expect_digest),
+            expect=messages.read_expectation(request.expect_digest),
             author=self._author(
                 request.actor, reason=request.reason, request_id=request.request_id
             ),
         )
-        return pb.RollbackResponse(move=nouns.write_move(move))
+        return pb.RollbackResponse(move=messages.write_move(move))
 
     async def set_standing(
         self, request: StandingRequest, *, standing: Standing
@@ -157,19 +157,19 @@ class Acts:
         return pb.PublishResponse(
             release=self._write(published.release),
             created=published.created,
-            report=nouns.write_report(checked.report),
+            report=messages.write_report(checked.report),
         )
 
     async def _check(self, upload: Upload) -> pb.CheckResponse:
         checked = await self._publishing.check(
             upload.files,
-            kind=nouns.read_kind(upload.draft.kind),
+            kind=messages.read_kind(upload.draft.kind),
             trigger_words=tuple(upload.draft.trigger_words),
         )
-        return pb.CheckResponse(report=nouns.write_report(checked.report))
+        return pb.CheckResponse(report=messages.write_report(checked.report))
 
     def _write(self, release: Release) -> adapter_pb2.Release:
-        return nouns.write_release(release, state=self._registry.state)
+        return messages.write_release(release, state=self._registry.state)
 
     def _author_of_draft(self, draft: pb.ReleaseDraft) -> Author:
         return self._author(draft.actor, reason=draft.reason, request_id=draft.request_id)
@@ -191,11 +191,11 @@ def _draft(message: pb.ReleaseDraft) -> ReleaseDraft:
     return ReleaseDraft(
         adapter=AdapterName.parse(message.adapter),
         version=Version.parse(message.version),
-        purpose=nouns.read_purpose(message.purpose),
+        purpose=messages.read_purpose(message.purpose),
         notes=message.notes,
         licence=message.licence,
         trigger_words=tuple(message.trigger_words),
-        kind=nouns.read_kind(message.kind),
+        kind=messages.read_kind(message.kind),
     )
 
 

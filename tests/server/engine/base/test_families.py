@@ -9,9 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tabard_server.engine import BaseNotLoadable, profile_of
 from tabard_server.engine.base.loading import load_base
+from tabard_server.engine.base.profile import profile_of
 from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine_port.errors import BaseNotLoadable
 from tests.bases import make_tiny_base
 from tests.single_file import write_single_file
 

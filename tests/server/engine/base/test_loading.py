@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tabard_server.engine import BaseNotLoadable, profile_of
+from tabard_server.engine.base.profile import profile_of
 from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine_port.errors import BaseNotLoadable
 from tests.bases import make_tiny_base
 
 
@@ -80,7 +81,8 @@ def test_hub_id_is_loaded_from_cache(tiny_base: Path, tmp_path: Path) -> None:
     (repository / "refs" / "main").write_text(commit)
     shutil.copytree(tiny_base, repository / "snapshots" / commit)
     script = (
-        "from tabard_server.engine import profile_of; print(profile_of('acme/tiny').fingerprint)"
+        "from tabard_server.engine.base.profile import profile_of;"
+        "print(profile_of('acme/tiny').fingerprint)"
     )
 
     loaded = subprocess.run(

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 from tabard_server.adapters.host_adapter import HostChange
-from tabard_server.engine import AdapterMismatch
 from tabard_server.engine.merged.changes import materialise
+from tabard_server.engine_port.errors import AdapterMismatch
 from tests.golden import GOLDEN
 
 GOLDEN_FILE = load_file(str(GOLDEN / "lycoris_changes.safetensors"))

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from tabard_server.engine import Engine, Row, RowSpec
+from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine.row import Row
+from tabard_server.engine_port.row_spec import RowSpec
 from tests.bases import make_tiny_base
 from tests.heavy_writers import HEAVY, write_heavy
 from tests.oracle import Oracle
+from tests.server.drawings import row_spec
 from tests.server.engine.packing import pack_file
 from tests.server.engine.tiny_base import run_of
 
@@ -55,17 +58,7 @@ def test_heavy_adapter_equals_merged_weights(
 
 def spec_of(*stack: Any) -> RowSpec:
     """A row that wears this."""
-    return RowSpec(
-        prompt="a red circle",
-        negative_prompt="blue",
-        stack=stack,
-        seed=11,
-        steps=2,
-        guidance_scale=5.0,
-        width=64,
-        height=64,
-        sampler="ddim",
-    )
+    return row_spec(stack=stack, negative_prompt="blue", steps=2)
 
 
 def draw_merged(engine: Engine, spec: RowSpec, *, is_merged: bool = True) -> torch.Tensor:

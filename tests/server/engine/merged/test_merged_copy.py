@@ -17,9 +17,9 @@ from tabard_server.adapters.host_adapter import (
     named_views,
     seen_in,
 )
-from tabard_server.engine import AdapterMismatch, MergedTooLarge
 from tabard_server.engine.merged.merged_copy import MergedWeights
-from tabard_server.engine_port.row_spec import stack_key
+from tabard_server.engine_port.errors import AdapterMismatch, MergedTooLarge
+from tabard_server.engine_port.stack import stack_key
 
 CPU = torch.device("cpu")
 

@@ -12,11 +12,13 @@ import torch
 from torch import nn
 
 from tabard_server.adapters.host_adapter import HostAdapter, HostChange, PackedLayer, lay_out
-from tabard_server.engine import Engine, RowSpec
 from tabard_server.engine.base.profile import classic_name
+from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.merged.merged_copy import MergedWeights
+from tabard_server.engine_port.row_spec import RowSpec
 from tests.bases import load_pipeline, make_tiny_base, text_encoders, write_diffusers_lora
+from tests.server.drawings import row_spec
 from tests.server.engine.packing import pack_file
 from tests.server.engine.tiny_base import draw
 from tests.writers import write_locon, write_peft_lora
@@ -44,17 +46,8 @@ class Atelier:
 
     def spec(self, stack: Stack = ()) -> RowSpec:
         """A row that wears these in slots."""
-        return RowSpec(
-            prompt="a red circle",
-            negative_prompt="blue",
-            stack=tuple((self.adapters[name], weight) for name, weight in stack),
-            seed=11,
-            steps=2,
-            guidance_scale=5.0,
-            width=64,
-            height=64,
-            sampler="ddim",
-        )
+        worn = tuple((self.adapters[name], weight) for name, weight in stack)
+        return row_spec(stack=worn, negative_prompt="blue", steps=2)
 
     def draw_merged(self, stack: Sequence[tuple[HostAdapter, float]]) -> torch.Tensor:
         """Latents of a row that wears nothing, on the merged copy."""

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Redrawing pictures and filling holes, against diffusers' own pipelines in float64."""
+"""Redrawing pictures, whole or where a mask says, against diffusers' pipelines in float64."""
 
 import numpy as np
 import pytest
 import torch
 
-from tabard_server.engine import Picture, RowNotPossible
+from tabard_server.engine_port.drawing import Pixels
+from tabard_server.engine_port.errors import RowNotPossible
+from tests.server.drawings import picture_of
 from tests.server.engine.tiny_base import Studio, draw, open_studio
 
 pytestmark = pytest.mark.oracle
@@ -23,26 +25,23 @@ def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.mark.parametrize(
-    "picture",
-    [
-        Picture(pixels=PIXELS, strength=0.6),
-        Picture(pixels=PIXELS, strength=1.0),
-        Picture(pixels=PIXELS, strength=0.6, mask=MASK),
-        Picture(pixels=PIXELS, strength=1.0, mask=MASK),
-    ],
+    ("mask", "strength"),
+    [(None, 0.6), (None, 1.0), (MASK, 0.6), (MASK, 1.0)],
     ids=["redrawn", "redrawn wholly", "filled", "filled anew"],
 )
-def test_picture_equals_diffusers(studio: Studio, picture: Picture) -> None:
+def test_picture_equals_diffusers(studio: Studio, mask: Pixels | None, strength: float) -> None:
     """Rows of several samplers begin from a picture in one batch, each as diffusers alone."""
-    specs = [studio.spec(STACK, sampler=sampler, picture=picture, steps=5) for sampler in SAMPLERS]
+    said = {"picture": picture_of(PIXELS, mask=mask), "strength": strength, "steps": 5}
+    specs = [studio.spec(STACK, sampler=sampler, **said) for sampler in SAMPLERS]
 
     together = draw(studio.engine, specs)
 
     for spec, mixed, theirs in zip(specs, together, studio.expect(STACK, specs), strict=True):
-        torch.testing.assert_close(mixed, theirs, rtol=TOLERANCE, atol=TOLERANCE, msg=spec.sampler)
+        sampler = spec.drawing.sampler
+        torch.testing.assert_close(mixed, theirs, rtol=TOLERANCE, atol=TOLERANCE, msg=sampler)
 
 
-def test_frame_stays_and_hole_changes(studio: Studio) -> None:
+def test_kept_part_stays_and_the_rest_changes(studio: Studio) -> None:
     """Outside the mask the latents are the picture's; inside they are the prompt's."""
     whole = np.zeros((64, 64), dtype=np.uint8)
     half = whole.copy()
@@ -51,7 +50,7 @@ def test_frame_stays_and_hole_changes(studio: Studio) -> None:
     kept, filled = draw(
         studio.engine,
         [
-            studio.spec({}, picture=Picture(pixels=PIXELS, strength=1.0, mask=mask))
+            studio.spec({}, picture=picture_of(PIXELS, mask=mask), strength=1.0)
             for mask in (whole, half)
         ],
     )
@@ -62,7 +61,7 @@ def test_frame_stays_and_hole_changes(studio: Studio) -> None:
 
 def test_too_little_strength_is_refused(studio: Studio) -> None:
     """A strength that leaves no step is refused with one that would do; no slot is kept."""
-    spec = studio.spec(STACK, picture=Picture(pixels=PIXELS, strength=0.1))
+    spec = studio.spec(STACK, picture=picture_of(PIXELS), strength=0.1)
 
     (error,) = studio.engine.open_rows([spec])
 

@@ -2,27 +2,24 @@
 import pytest
 import torch
 
-from tabard_server.engine import (
-    SAMPLERS,
-    RowNotPossible,
-    SamplerNotServed,
-    UnknownSampler,
-    resolve_sampler,
-)
-from tabard_server.engine.sampling.sampler_prototypes import SamplerShelf
+from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
+from tabard_server.engine.sampling.samplers import SAMPLERS, resolve_sampler
+from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed, UnknownSampler
 from tests.server.engine.tiny_base import skip_if_absent
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
 
 @pytest.fixture(scope="module")
-def shelf() -> SamplerShelf:
-    return SamplerShelf(BETAS)
+def prototypes() -> SamplerPrototypes:
+    return SamplerPrototypes(BETAS)
 
 
 @pytest.fixture(scope="module")
-def zero_shelf() -> SamplerShelf:
-    return SamplerShelf({**BETAS, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"})
+def zero_snr() -> SamplerPrototypes:
+    return SamplerPrototypes(
+        {**BETAS, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,32 +72,32 @@ def test_sampler_that_cannot_run_per_row_says_so(written: str) -> None:
     assert any(f"take {name}," in caught.value.hint for name in SAMPLERS)
 
 
-def test_zero_snr_leaves_out_who_does_not_heed_it(zero_shelf: SamplerShelf) -> None:
+def test_zero_snr_leaves_out_who_does_not_heed_it(zero_snr: SamplerPrototypes) -> None:
     """On a base trained down to pure noise, a sampler that would ignore that is refused."""
     with pytest.raises(SamplerNotServed, match="zero terminal SNR"):
-        zero_shelf.take("lms", num_inference_steps=10, seed=0)
+        zero_snr.take("lms", num_inference_steps=10, seed=0)
 
-    assert {"ddim", "euler", "euler_a", "dpmpp_2m", "unipc", "lcm"} <= set(zero_shelf.names)
+    assert {"ddim", "euler", "euler_a", "dpmpp_2m", "unipc", "lcm"} <= set(zero_snr.names)
 
 
-def test_impossible_steps_are_refused(shelf: SamplerShelf) -> None:
+def test_impossible_steps_are_refused(prototypes: SamplerPrototypes) -> None:
     """A sampler that was distilled for a few steps cannot take hundreds."""
     with pytest.raises(RowNotPossible) as caught:
-        shelf.take("lcm", num_inference_steps=400, seed=0)
+        prototypes.take("lcm", num_inference_steps=400, seed=0)
 
     assert caught.value.reason == "STEPS_NOT_POSSIBLE"
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
-def test_few_steps_end_or_are_refused(shelf: SamplerShelf, name: str, steps: int) -> None:
+def test_few_steps_end_or_are_refused(prototypes: SamplerPrototypes, name: str, steps: int) -> None:
     """However few steps are asked for, a sampler walks to finite latents or says it cannot."""
     skip_if_absent(name)
     try:
-        scheduler = shelf.take(name, num_inference_steps=steps, seed=0)
+        scheduler = prototypes.take(name, num_inference_steps=steps, seed=0)
     except RowNotPossible:
         return
-    options = shelf.step_options(name, generator=torch.Generator().manual_seed(0))
+    options = prototypes.step_options(name, generator=torch.Generator().manual_seed(0))
     latents = torch.zeros(1, 4, 2, 2, dtype=torch.float64) * scheduler.init_noise_sigma
 
     for timestep in scheduler.timesteps:
@@ -110,10 +107,10 @@ def test_few_steps_end_or_are_refused(shelf: SamplerShelf, name: str, steps: int
     assert bool(torch.isfinite(latents).all())
 
 
-def test_rows_own_their_schedulers(shelf: SamplerShelf) -> None:
+def test_rows_own_their_schedulers(prototypes: SamplerPrototypes) -> None:
     """Two rows of one sampler share no state."""
-    one = shelf.take("pndm", num_inference_steps=5, seed=0)
-    two = shelf.take("pndm", num_inference_steps=5, seed=0)
+    one = prototypes.take("pndm", num_inference_steps=5, seed=0)
+    two = prototypes.take("pndm", num_inference_steps=5, seed=0)
 
     one.step(torch.ones(1), one.timesteps[0], torch.ones(1))
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
 from tabard_server.engine.slots.filling import empty_layers, fill_layers
-from tabard_server.engine.slots.magnitudes import Yardstick, measure
+from tabard_server.engine.slots.magnitudes import MagnitudeCache, measure
 from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots
 
 KEY = ("unet", "one")
@@ -55,15 +55,13 @@ def test_any_free_rows_hold_an_adapter(rows: list[int]) -> None:
 @pytest.mark.parametrize("axis", ["inputs", "outputs"])
 def test_known_lengths_change_no_number(axis: str) -> None:
     """The second filling reads the base no more, and puts the same bits there."""
-    layer, worn, yardstick = slotted(), adapter(rank=2, axis=axis), Yardstick()
+    layer, worn, known = slotted(), adapter(rank=2, axis=axis), MagnitudeCache()
     table = layer.slot_up if axis == "outputs" else layer.slot_down
     plain = measure(worn.layers[KEY], weight=layer.weight)
 
     found = []
     for _ in range(2):
-        fill_layers(
-            worn, layers={KEY: layer}, ranks=(1, 2), magnitudes=(4, 5, 6), yardstick=yardstick
-        )
+        fill_layers(worn, layers={KEY: layer}, ranks=(1, 2), magnitudes=(4, 5, 6), measured=known)
         found.append(table[4:7].clone())
         empty_layers([layer], rows=(1, 2, 4, 5, 6))
         with torch.no_grad():
@@ -76,22 +74,22 @@ def test_known_lengths_change_no_number(axis: str) -> None:
 @pytest.mark.parametrize("axis", ["inputs", "outputs"])
 def test_lengths_of_the_base_are_shared(axis: str) -> None:
     """Another adapter is measured by what is known of the base, and comes out as it would alone."""
-    layer, yardstick = slotted(), Yardstick()
+    layer, known = slotted(), MagnitudeCache()
     for worn in (adapter(rank=2, axis=axis), adapter(rank=3, axis=axis)):
         packed = worn.layers[KEY]
 
-        found = yardstick.measure(packed, key=KEY, layer=layer, digest=worn.digest)
+        found = known.measure(packed, key=KEY, layer=layer, digest=worn.digest)
 
         assert torch.equal(found, measure(packed, weight=layer.weight))
-    assert len(yardstick._base) == 1
+    assert len(known._base) == 1
 
 
 def test_yardstick_forgets_old_adapters() -> None:
     """What it remembers is bounded."""
-    layer, yardstick = slotted(), Yardstick()
+    layer, known = slotted(), MagnitudeCache()
     packed = adapter(rank=2, axis="outputs").layers[KEY]
 
     for number in range(100):
-        yardstick.measure(packed, key=KEY, layer=layer, digest=str(number))
+        known.measure(packed, key=KEY, layer=layer, digest=str(number))
 
-    assert len(yardstick._adapters) == 32
+    assert len(known._adapters) == 32

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
-from tabard_server.engine import AdapterMismatch, SlotsExhausted
 from tabard_server.engine.slots.slot_table import SlotTable
 from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots
+from tabard_server.engine_port.errors import AdapterMismatch, SlotsExhausted
 
 KEYS = (("unet", "one"), ("unet", "two"))
 

@@ -11,7 +11,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
 
 from tabard_server.adapters.host_adapter import PackedLayer
-from tabard_server.engine import AdapterMismatch
+from tabard_server.engine_port.errors import AdapterMismatch
 from tests.server.engine.one_layer import KEY, Wardrobe, adapter_of, merge
 
 TOLERANCE = 1e-9

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabard_server.engine import RowNotPossible
 from tabard_server.engine.text.prompt_syntax import read_plain, read_weighted
+from tabard_server.engine_port.errors import RowNotPossible
 
 
 def _read(prompt: str, *placeholders: str) -> list[tuple[str, float]]:

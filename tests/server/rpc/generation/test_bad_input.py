@@ -170,7 +170,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Refusal]:
                 for number, case in enumerate(CASES)
             }
             assert (await server.generate(adapters=["acme/ink"])).kinds[-1] == "done"
-            assert server.app.corridor.jobs_left == 0
+            assert server.app.generation.jobs_left == 0
             assert server.app.room.depth == 0
             return told
 

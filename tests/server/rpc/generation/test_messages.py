@@ -6,6 +6,7 @@ from dataclasses import fields
 import pytest
 
 from tabard.v1 import generation_service_pb2 as pb
+from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.jobs.job import JobSpec
 from tabard_server.rpc.generation.messages import read_request
 
@@ -38,21 +39,26 @@ def test_zero_is_something_said() -> None:
     """A zero and an empty file are not taken for silence: they are judged, not replaced."""
     spec = read_request(FULL, seconds_left=9.0)
 
-    assert all(getattr(spec, field.name) is not None for field in fields(JobSpec))
-    assert (spec.image, spec.mask_image, spec.strength, spec.clip_skip) == (b"", b"", 0.0, 0)
-    assert (spec.original_size, spec.crop_top_left, spec.target_size) == ((1, 2), (3, 4), (5, 6))
+    wanted = spec.wanted
+    for value in (spec, wanted):
+        assert all(getattr(value, field.name) is not None for field in fields(value))
+    assert (wanted.image, wanted.mask_image, wanted.strength) == (b"", b"", 0.0)
+    assert (wanted.original_size, wanted.crop_top_left) == ((1, 2), (3, 4))
+    assert (wanted.target_size, wanted.clip_skip) == ((5, 6), 0)
 
 
 def test_every_field_is_read() -> None:
     """A request has as many fields as the message, but for the deadline of the call."""
-    assert len(fields(JobSpec)) - 1 == len(FULL.DESCRIPTOR.fields) == len(FULL.ListFields())
+    # The drawing is a field of the request, and the deadline none of the message.
+    count = len(fields(JobSpec)) + len(fields(WantedDrawing)) - 2
+    assert count == len(FULL.DESCRIPTOR.fields) == len(FULL.ListFields())
 
 
 def test_silence_stays_silence() -> None:
     """What is left out is None, and filled in by nobody on the way."""
     spec = read_request(pb.GenerateRequest(prompt="a"), seconds_left=None)
 
-    assert spec == JobSpec(prompt="a")
+    assert spec == JobSpec(wanted=WantedDrawing(prompt="a"))
 
 
 @pytest.mark.parametrize(("number", "name"), [(0, ""), (1, "plain"), (2, "a1111"), (7, "7")])
@@ -61,4 +67,4 @@ def test_syntax_by_name(number: int, name: str) -> None:
     message = pb.GenerateRequest()
     message.MergeFromString(bytes([14 << 3, number]))
 
-    assert read_request(message, seconds_left=None).prompt_syntax == name
+    assert read_request(message, seconds_left=None).wanted.prompt_syntax == name

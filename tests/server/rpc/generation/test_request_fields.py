@@ -15,7 +15,7 @@ from PIL import Image
 
 from tabard import AsyncClient, InvalidArgument, ResourceExhausted
 from tabard_registry import BaseProfile
-from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.drawing import Drawing
 from tabard_server.limits import Limits
 from tests.server.admission.test_picture_files import encode, picture
 from tests.server.fakes import PROFILE, FakeEngine
@@ -25,7 +25,7 @@ SDXL: BaseProfile = replace(PROFILE, family="sdxl")
 SQUARE = Image.new("RGB", (64, 64))
 
 
-def draw(folder: Path, *, profile: BaseProfile = PROFILE, **options: Any) -> tuple[RowSpec, bytes]:
+def draw(folder: Path, *, profile: BaseProfile = PROFILE, **options: Any) -> tuple[Drawing, bytes]:
     """Draw one image through the SDK; return what the engine was asked for, and the PNG."""
     engine = FakeEngine(profile=profile)
 
@@ -36,7 +36,7 @@ def draw(folder: Path, *, profile: BaseProfile = PROFILE, **options: Any) -> tup
             return result.images[0].png
 
     png = asyncio.run(walk())
-    return engine.batches[0][0], png
+    return engine.batches[0][0].drawing, png
 
 
 def facts_of(png: bytes) -> dict[str, str]:
@@ -47,7 +47,7 @@ def facts_of(png: bytes) -> dict[str, str]:
 
 def test_nothing_said_leaves_no_trace(tmp_path: Path) -> None:
     """A plain request is drawn, and told in its file, as it always was."""
-    spec, png = draw(tmp_path)
+    drawing, png = draw(tmp_path)
 
     known = {"tabard", "base", "registry", "stack", "prompt", "negative_prompt", "seed", "index"}
     known |= {"sampler", "steps", "guidance_scale", "width", "height", "deterministic", "versions"}
@@ -55,25 +55,25 @@ def test_nothing_said_leaves_no_trace(tmp_path: Path) -> None:
     assert set(facts_of(png)) == {
         *("Steps", "Sampler", "CFG scale", "Seed", "Size", "Model hash", "Model", "Version")
     }
-    assert (spec.clip_skip, spec.picture, spec.style.syntax) == (0, None, "plain")
-    assert (spec.original_size, spec.crop_top_left, spec.target_size) == (None, (0, 0), None)
+    assert (drawing.clip_skip, drawing.picture, drawing.style.syntax) == (0, None, "plain")
+    assert (drawing.original_size, drawing.crop_top_left, drawing.target_size) == (None, None, None)
 
 
 def test_reading_reaches_row_and_file(tmp_path: Path) -> None:
     """Clip skip and syntax shape the row; A1111 is told its own number of layers."""
-    spec, png = draw(tmp_path, prompt="a (cat:1.2)", clip_skip=1, prompt_syntax="a1111")
+    drawing, png = draw(tmp_path, prompt="a (cat:1.2)", clip_skip=1, prompt_syntax="a1111")
 
     document = provenance_of(png)
-    assert (spec.clip_skip, spec.style.syntax, spec.style.windows_max) == (1, "a1111", 4)
+    assert (drawing.clip_skip, drawing.style.syntax, drawing.style.windows_max) == (1, "a1111", 4)
     assert (document["clip_skip"], document["prompt_syntax"]) == (1, "a1111")
     assert facts_of(png)["Clip skip"] == "2"
 
 
 def test_long_prompt_is_drawn_when_allowed(tmp_path: Path) -> None:
     """Windows that a request allows make room, and the file says how many were filled."""
-    spec, png = draw(tmp_path, prompt="word " * 40, prompt_windows_max=3)
+    drawing, png = draw(tmp_path, prompt="word " * 40, prompt_windows_max=3)
 
-    assert spec.style.windows_max == 3
+    assert drawing.style.windows_max == 3
     assert provenance_of(png)["prompt_windows"] == 2
 
 
@@ -81,12 +81,12 @@ def test_picture_reaches_row_and_file(tmp_path: Path) -> None:
     """A picture gives its pixels and its size; its file's hash stands in the image."""
     image = picture(size=(56, 40))
 
-    spec, png = draw(tmp_path, image=encode(image), strength=0.5)
+    drawing, png = draw(tmp_path, image=encode(image), strength=0.5)
 
     sha256 = hashlib.sha256(encode(image)).hexdigest()
-    assert spec.picture is not None
-    assert np.array_equal(spec.picture.pixels, np.asarray(image))
-    assert (spec.width, spec.height, spec.picture.strength) == (56, 40, 0.5)
+    assert drawing.picture is not None
+    assert np.array_equal(drawing.picture.pixels, np.asarray(image))
+    assert (drawing.width, drawing.height, drawing.strength) == (56, 40, 0.5)
     assert provenance_of(png)["image"] == {"sha256": sha256, "width": 56, "height": 40}
     facts = facts_of(png)
     assert (facts["Denoising strength"], facts["Mask"]) == ("0.5", "no")
@@ -99,19 +99,19 @@ def test_mask_reaches_row_and_file(tmp_path: Path) -> None:
     file = tmp_path / "mask.png"
     mask.save(file)
 
-    spec, png = draw(tmp_path, image=picture(size=(56, 40)), mask_image=file)
+    drawing, png = draw(tmp_path, image=picture(size=(56, 40)), mask_image=file)
 
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-    assert spec.picture is not None and spec.picture.mask is not None
-    assert np.array_equal(spec.picture.mask, np.asarray(mask))
-    assert spec.picture.strength == 1.0
+    assert drawing.picture is not None and drawing.picture.mask is not None
+    assert np.array_equal(drawing.picture.mask, np.asarray(mask))
+    assert drawing.strength == 1.0
     assert provenance_of(png)["mask_image"] == {"sha256": sha256}
     assert (facts_of(png)["Mask"], facts_of(png)["Mask hash"]) == ("yes", sha256[:12])
 
 
 def test_sizes_reach_row_and_file(tmp_path: Path) -> None:
     """Diffusers' order on the outside, heights first, is width and height within."""
-    spec, png = draw(
+    drawing, png = draw(
         tmp_path,
         profile=SDXL,
         original_size=(128, 256),
@@ -120,7 +120,7 @@ def test_sizes_reach_row_and_file(tmp_path: Path) -> None:
     )
 
     document = provenance_of(png)
-    assert spec.time_ids == (128, 256, 8, 16, 32, 96)
+    assert drawing.time_ids == (128, 256, 8, 16, 32, 96)
     assert document["original_size"] == {"width": 256, "height": 128}
     assert document["crop_top_left"] == {"top": 8, "left": 16}
     assert document["target_size"] == {"width": 96, "height": 32}
@@ -200,7 +200,7 @@ def test_photos_among_other_requests(tmp_path: Path) -> None:
             ]
             results = await asyncio.gather(*sent, *(server.generate() for _ in range(4)))
             assert len(results) == 8
-            assert server.app.corridor.jobs_left == 0
+            assert server.app.generation.jobs_left == 0
             assert json.loads(results[0].images[0].provenance_json)["image"]["width"] == 1500
 
     asyncio.run(walk())

@@ -32,14 +32,15 @@ class LocalCheck:
     def __init__(self, base: str) -> None:
         quieten_libraries(base)
         with missing_extra(SERVER_EXTRA, needed_for="tabard check --base"):
-            engine: Any = importlib.import_module("tabard_server.engine")
+            profiles: Any = importlib.import_module("tabard_server.engine.base.profile")
+            engine_errors: Any = importlib.import_module("tabard_server.engine_port.errors")
             registry: Any = importlib.import_module("tabard_registry")
             pickles: Any = importlib.import_module("tabard_server.pickles.reader")
         self._intake: Any = importlib.import_module("tabard_registry.intake")
-        self._errors = (engine.EngineError, registry.RegistryError)
+        self._errors = (engine_errors.EngineError, registry.RegistryError)
         self._read_pickle = pickles.read_in_cell
         with reported_as_invalid(*self._errors):
-            self._profile = engine.profile_of(base)
+            self._profile = profiles.profile_of(base)
 
     def checked(
         self, files: Sequence[Path], *, kind: str = "", trigger_words: Sequence[str] = ()

@@ -19,16 +19,12 @@ from tests.clients.cli.conftest import Ran, Tabard
 from tests.registry.fakes import kohya_tensors, sd_profile, targets_of, write
 
 
-class FakeEngineError(Exception):
-    """Stands for the engine's errors."""
-
-
 @pytest.fixture(autouse=True)
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a small base without torch in the engine's place."""
-    module: Any = ModuleType("tabard_server.engine")
-    module.profile_of, module.EngineError = lambda base: sd_profile(), FakeEngineError
-    monkeypatch.setitem(sys.modules, "tabard_server.engine", module)
+    module: Any = ModuleType("tabard_server.engine.base.profile")
+    module.profile_of = lambda base: sd_profile()
+    monkeypatch.setitem(sys.modules, module.__name__, module)
 
 
 @pytest.fixture

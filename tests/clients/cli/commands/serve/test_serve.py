@@ -12,21 +12,15 @@ import pytest
 
 from tabard.cli.program import commands
 from tabard_registry import BaseProfile, ModuleShape
+from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.settings import Settings
 from tabard_server.settings_sources import setting_names
 from tests.clients.cli.conftest import Tabard
 
 
-class FakeEngineError(Exception):
-    """Stands for the engine's errors."""
-
-    reason = "BASE_NOT_LOADABLE"
-    hint = "name a diffusers folder"
-
-
 def _profile_of(base: str) -> BaseProfile:
     if base != "demo":
-        raise FakeEngineError(f"there is no base {base}")
+        raise BaseNotLoadable(f"there is no base {base}", hint="name a diffusers folder")
     shape = ModuleShape(kind="linear", inputs=8, outputs=8)
     return BaseProfile(
         family="sd1",
@@ -39,9 +33,10 @@ def _profile_of(base: str) -> BaseProfile:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a base without torch in the engine's place."""
-    module: Any = ModuleType("tabard_server.engine")
-    module.profile_of, module.EngineError = _profile_of, FakeEngineError
-    monkeypatch.setitem(sys.modules, "tabard_server.engine", module)
+    profile: Any = ModuleType("tabard_server.engine.base.profile")
+    profile.profile_of = _profile_of
+    for module in (profile, ModuleType("tabard_server.engine.load_engine")):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
 
 
 @pytest.fixture
@@ -81,8 +76,9 @@ def test_local_check_names_bad_base(tabard: Tabard, engine: None, refused_file: 
 @pytest.mark.parametrize(
     ("absent", "arguments"),
     [
-        ("tabard_server.engine", ("check", "FILE", "--base", "demo")),
+        ("tabard_server.engine.base.profile", ("check", "FILE", "--base", "demo")),
         ("tabard_server.settings_sources", ("serve",)),
+        ("tabard_server.engine.load_engine", ("serve",)),
         ("torch", ("demo", "--out", "unused")),
     ],
 )

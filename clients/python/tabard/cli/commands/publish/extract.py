@@ -94,9 +94,9 @@ def extract(
     quieten_libraries(base)
     with missing_extra(SERVER_EXTRA, needed_for="tabard extract"):
         extraction: Any = importlib.import_module("tabard_server.extraction")
-        engine: Any = importlib.import_module("tabard_server.engine")
+        engine_errors: Any = importlib.import_module("tabard_server.engine_port.errors")
     with (
-        reported_as_invalid(engine.EngineError, extraction.ExtractionError),
+        reported_as_invalid(engine_errors.EngineError, extraction.ExtractionError),
         output.progress("reading the base", total=1) as bar,
     ):
 

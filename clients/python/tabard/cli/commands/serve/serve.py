@@ -95,11 +95,14 @@ def serve(
         )
     quieten_libraries(loaded.base)
     with missing_extra(SERVER_EXTRA, needed_for="tabard serve"):
-        engine: Any = importlib.import_module("tabard_server.engine")
+        engine_errors: Any = importlib.import_module("tabard_server.engine_port.errors")
         registry: Any = importlib.import_module("tabard_registry")
         app: Any = importlib.import_module("tabard_server.app")
+        # The app itself loads it late: whatever the extra lacks is missing here already.
+        importlib.import_module("tabard_server.engine.load_engine")
     server_log.set_up_logging()
-    with reported_as_invalid(server_errors.ServerError, engine.EngineError, registry.RegistryError):
+    refusals = (server_errors.ServerError, engine_errors.EngineError, registry.RegistryError)
+    with reported_as_invalid(*refusals):
         asyncio.run(app.serve(loaded, on_ready=functools.partial(_announce, output)))
 
 

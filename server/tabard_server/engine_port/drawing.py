@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What shapes one image, but for its stack and seed: as somebody asks for it, and as it is drawn.
+
+A field of a request that shapes images is a field of both. Admission makes the one of the other,
+once; from then on a drawing is carried whole. Knows neither protobuf nor torch.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+
+PromptSyntax = Literal["plain", "a1111"]
+"""How a prompt may be read. `plain`: every character is text. `a1111`: brackets weigh."""
+PROMPT_SYNTAXES: tuple[PromptSyntax, ...] = get_args(PromptSyntax)
+"""All of them."""
+WINDOWS_MAX = 4
+"""Most windows that a prompt may have, however it is asked for."""
+
+Size: TypeAlias = tuple[int, int]
+"""Width and height in pixels."""
+Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+"""An image `[height, width, 3]`, or a mask `[height, width]`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptStyle:
+    """How prompts are read.
+
+    Attributes:
+        syntax: What brackets mean.
+        windows_max: Windows of the text encoder that a prompt may fill; 1 as it was trained.
+    """
+
+    syntax: PromptSyntax = "plain"
+    windows_max: int = 1
+
+    def __post_init__(self) -> None:
+        assert self.syntax in PROMPT_SYNTAXES
+        assert 1 <= self.windows_max <= WINDOWS_MAX
+
+
+PLAIN = PromptStyle()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Picture:
+    """A picture that is redrawn, and maybe the mask that says where.
+
+    Attributes:
+        pixels: `[height, width, 3]`, of the size that is drawn.
+        sha256: Of the file as it was sent, in hex.
+        sent_size: Size of the file, upright.
+        mask: `[height, width]`, of the size that is drawn: 128 and more is drawn anew, less is
+            kept. None: all is drawn anew.
+        mask_sha256: Of the mask's file, in hex; empty without one.
+    """
+
+    pixels: Pixels
+    sha256: str
+    sent_size: Size
+    mask: Pixels | None = None
+    mask_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.pixels.dtype == np.uint8 and self.pixels.ndim == 3
+        assert self.mask is None or (
+            self.mask.dtype == np.uint8 and self.mask.shape == self.pixels.shape[:2]
+        )
+
+    @property
+    def size(self) -> Size:
+        """Size that is drawn."""
+        return int(self.pixels.shape[1]), int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """Everything that shapes one image except its stack and seed.
+
+    Attributes:
+        prompt: What to draw, without tags.
+        negative_prompt: What to keep away from; empty: nothing in particular.
+        steps: Denoise steps asked of the sampler.
+        guidance_scale: Classifier-free guidance; 1 or less: none.
+        width: Pixels.
+        height: Pixels.
+        sampler: Canonical short name.
+        style: How the prompts are read.
+        clip_skip: Last layers of the text encoders that the prompt leaves out; as in diffusers,
+            where 1 is A1111's 2, the negative prompt leaves out none.
+        picture: What to redraw; None: begin from noise.
+        strength: How much of it is redrawn, above 0 and at most 1; at 1 nothing but what the mask
+            keeps is left. None without a picture.
+        original_size: SDXL: the size that the picture shall seem to come from; None: its own.
+        crop_top_left: SDXL: from which y and x of that it shall seem to be cut; None: its corner.
+        target_size: SDXL: the size that it shall seem to have; None: its own.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    steps: int
+    guidance_scale: float
+    width: int
+    height: int
+    sampler: str
+    style: PromptStyle = PLAIN
+    clip_skip: int = 0
+    picture: Picture | None = None
+    strength: float | None = None
+    original_size: Size | None = None
+    crop_top_left: tuple[int, int] | None = None
+    target_size: Size | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.picture is None) == (self.strength is None)
+        assert self.picture is None or self.picture.size == self.size
+        assert self.strength is None or 0.0 < self.strength <= 1.0
+
+    @property
+    def size(self) -> Size:
+        """Width and height."""
+        return self.width, self.height
+
+    @property
+    def is_guided(self) -> bool:
+        """Say whether an unconditional sample is needed beside the image's own."""
+        return self.guidance_scale > 1.0
+
+    @property
+    def time_ids(self) -> tuple[int, ...]:
+        """What SDXL is told of sizes, heights before widths as it was trained."""
+        original, target = self.original_size or self.size, self.target_size or self.size
+        return (*original[::-1], *(self.crop_top_left or (0, 0)), *target[::-1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedDrawing:
+    """A drawing as it was asked for, `<lora:…>` tags included; None where nothing was said.
+
+    Attributes:
+        sampler: In any spelling; empty: the default.
+        prompt_syntax: One of `PROMPT_SYNTAXES`; empty: the default.
+        prompt_windows_max: Windows that a prompt may fill.
+        image: A file with the picture to redraw.
+        mask_image: A file that says where.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    steps: int | None = None
+    guidance_scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    sampler: str = ""
+    prompt_syntax: str = ""
+    prompt_windows_max: int | None = None
+    clip_skip: int | None = None
+    image: bytes | None = None
+    mask_image: bytes | None = None
+    strength: float | None = None
+    original_size: Size | None = None
+    crop_top_left: tuple[int, int] | None = None
+    target_size: Size | None = None

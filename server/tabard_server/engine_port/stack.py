@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stack as the server carries it: adapters in host memory with their weights. Knows no torch."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+
+class HostAdapterLike(Protocol):
+    """One release in host memory, as far as anybody looks who does not draw with it."""
+
+    @property
+    def digest(self) -> str:
+        """`sha256:…` of the release."""
+
+    @property
+    def resident_bytes(self) -> int:
+        """Bytes it takes in memory."""
+
+    @property
+    def changes_weights(self) -> bool:
+        """Say whether it changes any weight of the base; a placeholder token changes none."""
+
+    @property
+    def is_merged_only(self) -> bool:
+        """Say whether a part of it is not low-rank."""
+
+
+Stack: TypeAlias = Sequence[tuple[HostAdapterLike, float]]
+"""Adapters and their weights, in order."""
+StackKey: TypeAlias = tuple[tuple[str, float], ...]
+"""What tells stacks apart: digests and weights, in order; empty: the bare base."""
+
+
+def stack_key(stack: Stack) -> StackKey:
+    """Return the key of what changes weights: rows of one key can share a merged copy."""
+    return tuple((adapter.digest, float(w)) for adapter, w in stack if adapter.changes_weights)
