@@ -3,8 +3,16 @@
 
 import asyncio
 import json
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from tabard_server.engine_port.drawing import Drawing, PromptStyle
+from tabard_server.jobs.job import Job
+from tabard_server.output.provenance import Origin, describe, write_parameters
+from tests.server.drawings import drawing, picture_of
 from tests.server.harness import (
     KIND_TEXTUAL_INVERSION,
     Told,
@@ -13,6 +21,32 @@ from tests.server.harness import (
     serving,
     token_file,
 )
+
+ORIGIN = Origin(
+    tabard="1",
+    base_family="sd1",
+    base_fingerprint="sha256:0",
+    base_source="base",
+    registry_id="r",
+    versions={},
+    sampler_titles={},
+)
+
+
+def _job(drawn: Drawing) -> Job:
+    return Job(
+        id="j",
+        ticket=1,
+        drawing=drawn,
+        worn=(),
+        seeds=(1,),
+        is_deterministic=True,
+        preview_every=0,
+        registry_seq=1,
+        admitted_at=0.0,
+        deadline_at=None,
+        prompt_windows=1,
+    )
 
 
 def draw(folder: Path, *, is_deterministic: bool = False, times: int = 1) -> list[Told]:
@@ -91,3 +125,33 @@ def test_equal_requests_leave_equal_files(tmp_path: Path) -> None:
     files = {told.images[0].png for told in draw(tmp_path, is_deterministic=True, times=3)}
 
     assert len(files) == 1
+
+
+PICTURE = picture_of(np.zeros((64, 64, 3), dtype=np.uint8))
+CHANGES: dict[str, dict[str, Any]] = {
+    "prompt": {"prompt": "a blue square"},
+    "negative_prompt": {"negative_prompt": "blur"},
+    "steps": {"steps": 9},
+    "guidance_scale": {"guidance_scale": 2.5},
+    "width": {"width": 128},
+    "height": {"height": 128},
+    "sampler": {"sampler": "euler"},
+    "style": {"style": PromptStyle(syntax="a1111")},
+    "clip_skip": {"clip_skip": 1},
+    "picture": {"picture": PICTURE, "strength": 0.5},
+    "strength": {"picture": PICTURE, "strength": 0.6},
+    "original_size": {"original_size": (64, 64)},
+    "crop_top_left": {"crop_top_left": (0, 0)},
+    "target_size": {"target_size": (64, 64)},
+}
+
+
+def test_whatever_shapes_an_image_is_told() -> None:
+    """Two drawings that differ in any field differ in their JSON and in A1111's text."""
+    assert set(CHANGES) == {field.name for field in fields(Drawing)}
+    jobs = [_job(drawing()), *(_job(drawing(**changes)) for changes in CHANGES.values())]
+
+    documents = {json.dumps(describe(job, index=0, origin=ORIGIN), sort_keys=True) for job in jobs}
+    texts = {write_parameters(job, index=0, origin=ORIGIN) for job in jobs}
+
+    assert len(documents) == len(texts) == len(CHANGES) + 1

@@ -84,7 +84,7 @@ def test_lengths_of_the_base_are_shared(axis: str) -> None:
     assert len(known._base) == 1
 
 
-def test_yardstick_forgets_old_adapters() -> None:
+def test_old_adapters_are_forgotten() -> None:
     """What it remembers is bounded."""
     layer, known = slotted(), MagnitudeCache()
     packed = adapter(rank=2, axis="outputs").layers[KEY]

@@ -26,7 +26,7 @@ def _encode(studio: Studio, *texts: str, style: PromptStyle = WEIGHTED) -> Condi
     known: dict[str, dict[str, torch.Tensor]] = {}
     for tokens in studio.adapters["inversion"].tokens:
         known.setdefault(tokens.component, {})[tokens.token] = tokens.vectors
-    return studio.engine._speaker._conditioner.encode(
+    return studio.engine._text._conditioner.encode(
         [Prompt(text=text) for text in texts],
         placeholders=known,
         wearing=lambda *_: nullcontext(),

@@ -60,7 +60,7 @@ def test_virtual_ids_leave_vocabulary_alone(engine: Engine) -> None:
     def encode(text: str, vectors: torch.Tensor | None = None) -> torch.Tensor:
         known = {} if vectors is None else {"text_encoder": {"<plum>": vectors}}
         with torch.inference_mode():
-            return engine._speaker._conditioner.encode(
+            return engine._text._conditioner.encode(
                 [Prompt(text=text)], placeholders=known, wearing=lambda *_: nullcontext()
             ).text
 
