@@ -200,7 +200,7 @@ def _stage(name: str, folder: Path) -> Numbers:
 
 
 def _settings(**choice: Any) -> ExtractionSettings:
-    return ExtractionSettings(probe=None, **choice)
+    return ExtractionSettings(comparison=None, **choice)
 
 
 STAGES: dict[str, Callable[[Path], Numbers]] = {

@@ -1,47 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The room where whole fine-tuned checkpoints become adapters against their base.
+"""The room where whole fine-tuned models become adapters against their base.
 
-In: a checkpoint (folder, file, hub id), the base it was trained from, and how exact it shall be.
-Out: one safetensors file in kohya's and LyCORIS' key layout, and a report of what it keeps. It
-must not know the registry's log, servers or jobs: publishing the file is another act.
+In: a tuned model (folder, file, hub id), the base it was trained from, and how exact it shall be.
+Out: one safetensors file in kohya's and LyCORIS' key layout, and an outcome that says what it
+keeps. It must not know the registry's log, servers or jobs: publishing the file is another act.
 """
 
 from tabard_server.extraction.errors import (
     ChangeNotCarried,
-    CheckpointMismatch,
-    CheckpointNotFinite,
-    CheckpointUnchanged,
-    CheckpointUnreadable,
     ExtractionError,
     ImageErrorTooLarge,
     SettingInvalid,
+    TunedModelMismatch,
+    TunedModelNotFinite,
+    TunedModelUnchanged,
+    TunedModelUnreadable,
 )
 from tabard_server.extraction.extraction import extract
 from tabard_server.extraction.outcome import (
-    BlockReport,
-    ExtractionReport,
-    LayerReport,
+    BlockOutcome,
+    ExtractionOutcome,
+    LayerOutcome,
     LeftOut,
     PictureError,
 )
-from tabard_server.extraction.settings import ExtractionSettings, ProbeSettings, RankRule
+from tabard_server.extraction.settings import ComparisonSettings, ExtractionSettings, RankRule
 
 __all__ = [
-    "BlockReport",
+    "BlockOutcome",
     "ChangeNotCarried",
-    "CheckpointMismatch",
-    "CheckpointNotFinite",
-    "CheckpointUnchanged",
-    "CheckpointUnreadable",
+    "ComparisonSettings",
     "ExtractionError",
-    "ExtractionReport",
+    "ExtractionOutcome",
     "ExtractionSettings",
     "ImageErrorTooLarge",
-    "LayerReport",
+    "LayerOutcome",
     "LeftOut",
     "PictureError",
-    "ProbeSettings",
     "RankRule",
     "SettingInvalid",
+    "TunedModelMismatch",
+    "TunedModelNotFinite",
+    "TunedModelUnchanged",
+    "TunedModelUnreadable",
     "extract",
 ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of the base wearing the file, beside pictures of the checkpoint itself.
+"""Pictures of the base wearing the file, beside pictures of the tuned model itself.
 
 The first through the engine, the second through plain diffusers, one after another, so that two
 models never lie in memory together. In: what to draw. Out: how far the pictures are apart.
@@ -21,14 +21,14 @@ import torch
 from tabard_registry import BaseProfile
 from tabard_server.engine.base.diffusers_folder import read_folder
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.base.single_file import read_checkpoint
+from tabard_server.engine.base.single_file import read_single_file
 from tabard_server.engine.engine import Engine
 from tabard_server.engine_port.drawing import Drawing, Pixels
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.extraction.outcome import PictureError
 from tabard_server.extraction.parameters import Parameter, parameters_of
-from tabard_server.extraction.settings import ProbeSettings
+from tabard_server.extraction.settings import ComparisonSettings
 from tabard_server.extraction.survey import Progress
 from tabard_server.extraction.wearing import add_into
 
@@ -43,22 +43,22 @@ class _Drawn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
+class Comparison:
     """One comparison.
 
     Attributes:
         file: The adapter.
-        checkpoint: Folder or file of the checkpoint.
+        tuned: Folder or file of the tuned model.
         config: Where the configs of a single file are; None: diffusers' own.
         device: Where is drawn.
         settings: What is drawn.
     """
 
     file: Path
-    checkpoint: Path
+    tuned: Path
     config: str | None
     device: str
-    settings: ProbeSettings
+    settings: ComparisonSettings
 
     def compare(
         self, base: Base, *, profile: BaseProfile, progress: Progress
@@ -66,7 +66,7 @@ class Probe:
         """Draw everything, and measure. The base is worn out after it: its weights are gone.
 
         Raises:
-            BaseNotLoadable: The checkpoint cannot be loaded as a pipeline.
+            BaseNotLoadable: The tuned model cannot be loaded as a pipeline.
             RowNotFinite: A picture of the adapter became NaN.
         """
         done = _Counter(total=3 * len(self.settings.prompts), progress=progress)
@@ -82,7 +82,7 @@ class Probe:
         worn = [self._draw_base(engine, spec, done) for spec in self._specs(pixels)]
         del engine
         _empty(base)
-        real = list(self._draw_checkpoint(schedule, pixels=pixels, tell=done))
+        real = list(self._draw_tuned(schedule, pixels=pixels, tell=done))
         return tuple(
             _error(spec, worn=w, bare=b, real=r)
             for spec, w, b, r in zip(self._specs(pixels), worn, bare, real, strict=True)
@@ -117,16 +117,16 @@ class Probe:
         engine.close_row(row)
         return drawn
 
-    def _draw_checkpoint(
+    def _draw_tuned(
         self, schedule: dict[str, Any], *, pixels: int, tell: Callable[[], None]
     ) -> Iterator[_Drawn]:
-        is_folder = self.checkpoint.is_dir()
+        is_folder = self.tuned.is_dir()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             pipe = (
-                read_folder(self.checkpoint)
+                read_folder(self.tuned)
                 if is_folder
-                else read_checkpoint(self.checkpoint, config=self.config)
+                else read_single_file(self.tuned, config=self.config)
             )
         # One schedule on both sides: the weights are compared, not the samplers.
         pipe.scheduler = diffusers.DDIMScheduler.from_config(schedule)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One parameter of the base beside the checkpoint's: the difference in float32, or a refusal.
+"""One parameter of the base beside the tuned model's: the difference in float32, or a refusal.
 
 In: two tensors. Out: a difference, and whether it is more than rounding. Knows no files.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tabard_server.extraction.errors import CheckpointMismatch, CheckpointNotFinite
+from tabard_server.extraction.errors import TunedModelMismatch, TunedModelNotFinite
 
 _FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
 _HALVES = (torch.float16, torch.bfloat16)
@@ -22,10 +22,10 @@ _LOOKED_AT_FIRST = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Difference:
-    """What a checkpoint adds to one parameter.
+    """What a tuned model adds to one parameter.
 
     Attributes:
-        values: Checkpoint minus base, in float32, of the base's shape.
+        values: Tuned minus base, in float32, of the base's shape.
         is_rounding: Whether both are one number before somebody saved it in half precision.
     """
 
@@ -37,11 +37,11 @@ def difference_of(name: str, *, base: torch.Tensor, found: torch.Tensor) -> Diff
     """Return the difference of two tensors of one shape, None where there is none.
 
     Raises:
-        CheckpointNotFinite: The checkpoint's holds NaN or infinity.
+        TunedModelNotFinite: The tuned model's holds NaN or infinity.
     """
     wide = found.float().reshape(base.shape)
     if not bool(torch.isfinite(wide).all()):
-        raise CheckpointNotFinite(
+        raise TunedModelNotFinite(
             f"{name} of the checkpoint holds NaN or infinity",
             hint="its training diverged, or it was saved in a precision too small for it; "
             "take an earlier step",
@@ -54,14 +54,14 @@ def difference_of(name: str, *, base: torch.Tensor, found: torch.Tensor) -> Diff
 def match_names(
     shapes: Mapping[str, torch.Size], *, found: Mapping[str, torch.Tensor], component: str
 ) -> Iterator[str]:
-    """Yield the checkpoint's names that the base does not have, once the others fit.
+    """Yield the tuned model's names that the base does not have, once the others fit.
 
     Raises:
-        CheckpointMismatch: A parameter is missing, or has another shape.
+        TunedModelMismatch: A parameter is missing, or has another shape.
     """
     missing = sorted(name for name in shapes if name not in found)
     if missing:
-        raise CheckpointMismatch(
+        raise TunedModelMismatch(
             f"{len(missing)} parameters of the {component} are not in the checkpoint: "
             f"{_quoted(missing)}",
             hint="give the full checkpoint; extract against the base it was trained from",
@@ -87,7 +87,7 @@ def _other_shapes(
     *,
     found: Mapping[str, torch.Tensor],
     component: str,
-) -> CheckpointMismatch:
+) -> TunedModelMismatch:
     first = names[0]
     message = (
         f"{len(names)} parameters of the {component} have other shapes than the base's: {first} "
@@ -99,7 +99,7 @@ def _other_shapes(
         message += f"; its text is {found[readers[0]].shape[1]} wide, as that of {family}"
     elif any("token_embedding" in name for name in names):
         hint = "words were added to its vocabulary: publish them as a textual inversion instead"
-    return CheckpointMismatch(message, hint=hint)
+    return TunedModelMismatch(message, hint=hint)
 
 
 def _is_rounding(base: torch.Tensor, found: torch.Tensor) -> bool:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong when a checkpoint becomes an adapter, told so that a caller can act on it.
+"""What can go wrong when a tuned model becomes an adapter, told so that a caller can act on it.
 
 ExtractionError
 ├── SettingInvalid         a rank, an energy or a threshold that cannot be
-├── CheckpointUnreadable   no checkpoint, a pickle, or half a file
-├── CheckpointMismatch     of another family or other shapes than the base, or not whole
-├── CheckpointNotFinite    NaN or infinity in it
-├── CheckpointUnchanged    nothing in it differs from the base
+├── TunedModelUnreadable   no tuned model, a pickle, or half a file
+├── TunedModelMismatch     of another family or other shapes than the base, or not whole
+├── TunedModelNotFinite    NaN or infinity in it
+├── TunedModelUnchanged    nothing in it differs from the base
 ├── ChangeNotCarried       it differs where an adapter cannot follow, and exactness was asked for
-└── ImageErrorTooLarge     the adapter's pictures are not the checkpoint's; holds the report
+└── ImageErrorTooLarge     the adapter's pictures are not the tuned model's; holds the outcome
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tabard_server.extraction.outcome import ExtractionReport
+    from tabard_server.extraction.outcome import ExtractionOutcome
 
 
 class ExtractionError(Exception):
@@ -40,26 +40,26 @@ class SettingInvalid(ExtractionError):
     reason = "SETTING_INVALID"
 
 
-class CheckpointUnreadable(ExtractionError):
-    """There is no checkpoint, or none that is read."""
+class TunedModelUnreadable(ExtractionError):
+    """There is no tuned model, or none that is read."""
 
     reason = "CHECKPOINT_UNREADABLE"
 
 
-class CheckpointMismatch(ExtractionError):
-    """The checkpoint is not of the base's architecture, or parts of it are missing."""
+class TunedModelMismatch(ExtractionError):
+    """The tuned model is not of the base's architecture, or parts of it are missing."""
 
     reason = "CHECKPOINT_MISMATCH"
 
 
-class CheckpointNotFinite(ExtractionError):
-    """The checkpoint holds NaN or infinity."""
+class TunedModelNotFinite(ExtractionError):
+    """The tuned model holds NaN or infinity."""
 
     reason = "CHECKPOINT_NOT_FINITE"
 
 
-class CheckpointUnchanged(ExtractionError):
-    """The checkpoint is the base."""
+class TunedModelUnchanged(ExtractionError):
+    """The tuned model is the base."""
 
     reason = "CHECKPOINT_UNCHANGED"
 
@@ -71,14 +71,14 @@ class ChangeNotCarried(ExtractionError):
 
 
 class ImageErrorTooLarge(ExtractionError):
-    """The adapter's pictures differ too much from the checkpoint's.
+    """The adapter's pictures differ too much from the tuned model's.
 
     Attributes:
-        report: Everything that was measured.
+        outcome: Everything that was measured.
     """
 
     reason = "IMAGE_ERROR_TOO_LARGE"
 
-    def __init__(self, message: str, *, hint: str, report: ExtractionReport) -> None:
+    def __init__(self, message: str, *, hint: str, outcome: ExtractionOutcome) -> None:
         super().__init__(message, hint=hint)
-        self.report = report
+        self.outcome = outcome

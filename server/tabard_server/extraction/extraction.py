@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A checkpoint becomes an adapter: compared, written, drawn, and kept or refused.
+"""A tuned model becomes an adapter: compared, written, drawn, and kept or refused.
 
-In: a checkpoint, its base, and where the adapter goes. Out: a file that the intake takes, and a
-report. Only the base is ever whole in memory, and the checkpoint after it for its pictures.
+In: a tuned model, its base, and where the adapter goes. Out: a file that the intake takes, and a
+outcome. Only the base is ever whole in memory, and the tuned model after it for its pictures.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from tabard_registry.refs.digest import sha256_file
 from tabard_server.engine.base.loading import DEMO_BASE, load_base
 from tabard_server.engine.base.profile import read_profile
 from tabard_server.extraction.adapter_file import AdapterFile
-from tabard_server.extraction.comparison import Probe
+from tabard_server.extraction.comparison import Comparison
 from tabard_server.extraction.errors import (
     ChangeNotCarried,
-    CheckpointUnchanged,
     ImageErrorTooLarge,
+    TunedModelUnchanged,
 )
-from tabard_server.extraction.opening import open_checkpoint
+from tabard_server.extraction.opening import open_tuned_model
 from tabard_server.extraction.outcome import (
-    ExtractionReport,
+    ExtractionOutcome,
     PictureError,
     blocks_of,
     is_alike,
@@ -35,7 +35,7 @@ from tabard_server.extraction.outcome import (
 )
 from tabard_server.extraction.settings import ExtractionSettings
 from tabard_server.extraction.survey import Progress, Survey, names_of, survey
-from tabard_server.extraction.tuned_model import Checkpoint
+from tabard_server.extraction.tuned_model import TunedModel
 from tabard_server.version import tabard_version
 
 RELATED_CHANGE_MAX = 0.3
@@ -45,27 +45,27 @@ _FAMILY_WORDS = {"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_base_v1-0"}
 
 
 def extract(
-    checkpoint: str,
+    tuned: str,
     *,
     base: str,
     out: Path,
     settings: ExtractionSettings,
     base_config: str | None = None,
     progress: Progress | None = None,
-) -> ExtractionReport:
-    """Write the difference between a checkpoint and its base as an adapter.
+) -> ExtractionOutcome:
+    """Write the difference between a tuned model and its base as an adapter.
 
     Args:
-        checkpoint: A diffusers folder, a `.safetensors` file, or a hub id.
+        tuned: A diffusers folder, a `.safetensors` file, or a hub id.
         base: As after `--base`.
         out: Where the adapter goes; replaced only when it is accepted.
-        settings: Ranks, exactness, the probe.
+        settings: Ranks, exactness, the comparison.
         base_config: For a single-file base: folder or hub id with its configs and tokenizer.
         progress: Told what is done.
 
     Raises:
         ExtractionError: It is refused; the class says why.
-        BaseNotLoadable: The base, or the checkpoint for its pictures, cannot be loaded.
+        BaseNotLoadable: The base, or the tuned model for its pictures, cannot be loaded.
         OSError: A file cannot be read or written.
     """
     tell = progress or (lambda _what, _done, _total: None)
@@ -74,37 +74,37 @@ def extract(
     loaded = load_base(base, config=base_config)
     profile = read_profile(loaded)
     tell("reading the checkpoint", 0, 1)
-    source = open_checkpoint(checkpoint, base=loaded)
+    source = open_tuned_model(tuned, base=loaded)
     with AdapterFile(out) as file:
         found = survey(loaded, source, profile=profile, settings=settings, file=file, progress=tell)
-        _refuse_unfit(found, settings=settings, checkpoint=checkpoint)
+        _refuse_unfit(found, settings=settings, tuned=tuned)
         file.seal(_metadata(found, source=source, profile=profile, settings=settings))
         pictures: tuple[PictureError, ...] = ()
-        if settings.probe is not None:
-            probe = Probe(
+        if settings.comparison is not None:
+            comparison = Comparison(
                 file=file.draft,
-                checkpoint=source.path,
+                tuned=source.path,
                 config=_config(base, base_config),
                 device=settings.device,
-                settings=settings.probe,
+                settings=settings.comparison,
             )
-            pictures = probe.compare(loaded, profile=profile, progress=tell)
-        report = _report(
+            pictures = comparison.compare(loaded, profile=profile, progress=tell)
+        outcome = _outcome(
             found,
             source=source,
             profile=profile,
             settings=settings,
-            names=(checkpoint, base, str(out)),
+            names=(tuned, base, str(out)),
             draft=file.draft,
             pictures=pictures,
             seconds=time.monotonic() - begun,
         )
-        _refuse_unlike(report)
+        _refuse_unlike(outcome)
         file.keep()
-    return report
+    return outcome
 
 
-def _refuse_unfit(found: Survey, *, settings: ExtractionSettings, checkpoint: str) -> None:
+def _refuse_unfit(found: Survey, *, settings: ExtractionSettings, tuned: str) -> None:
     if settings.is_exact and found.left_out:
         raise ChangeNotCarried(
             f"{len(found.left_out)} parameters differ that no adapter carries: "
@@ -114,27 +114,27 @@ def _refuse_unfit(found: Survey, *, settings: ExtractionSettings, checkpoint: st
         )
     if not found.layers:
         left = names_of(found.left_out)
-        raise CheckpointUnchanged(
-            f"nothing that an adapter carries differs between {checkpoint} and the base"
+        raise TunedModelUnchanged(
+            f"nothing that an adapter carries differs between {tuned} and the base"
             + (f"; not carried: {left}" if left else ""),
             hint="serve the base itself, or name the checkpoint's own base",
         )
 
 
-def _refuse_unlike(report: ExtractionReport) -> None:
-    if report.accepted or report.image_error is None:
+def _refuse_unlike(outcome: ExtractionOutcome) -> None:
+    if outcome.accepted or outcome.image_error is None:
         return
     raise ImageErrorTooLarge(
-        f"of the way from the base's pictures to the checkpoint's {report.image_error:.0%} is "
-        f"missing, allowed is {report.image_error_max:.0%}",
+        f"of the way from the base's pictures to the checkpoint's {outcome.image_error:.0%} is "
+        f"missing, allowed is {outcome.image_error_max:.0%}",
         hint="give a larger --rank or --energy, drop --low-rank-only, keep everything with "
         "--exact, or allow more with --error-max",
-        report=report,
+        outcome=outcome,
     )
 
 
 def _config(base: str, base_config: str | None) -> str | None:
-    """Return where the configs and tokenizer of a single-file checkpoint may come from."""
+    """Return where the configs and tokenizer of a single-file tuned model may come from."""
     if base_config is not None:
         return base_config
     if base == "demo":
@@ -143,7 +143,7 @@ def _config(base: str, base_config: str | None) -> str | None:
 
 
 def _metadata(
-    found: Survey, *, source: Checkpoint, profile: BaseProfile, settings: ExtractionSettings
+    found: Survey, *, source: TunedModel, profile: BaseProfile, settings: ExtractionSettings
 ) -> Mapping[str, str]:
     """Return where the file comes from: nothing of when or where, so that bytes repeat."""
     ranks = settings.ranks
@@ -173,23 +173,23 @@ def _metadata(
     }
 
 
-def _report(
+def _outcome(
     found: Survey,
     *,
-    source: Checkpoint,
+    source: TunedModel,
     profile: BaseProfile,
     settings: ExtractionSettings,
     names: tuple[str, str, str],
     draft: Path,
     pictures: tuple[PictureError, ...],
     seconds: float,
-) -> ExtractionReport:
-    checkpoint, base, out = names
+) -> ExtractionOutcome:
+    tuned, base, out = names
     kept = kept_share(found.layers, found.left_out)
     is_low_rank = all(one.form == "lora" for one in found.layers)
-    return ExtractionReport(
+    return ExtractionOutcome(
         accepted=is_alike(pictures, image_error_max=settings.image_error_max),
-        checkpoint=checkpoint,
+        checkpoint=tuned,
         checkpoint_sha256=source.sha256,
         base=base,
         base_family=profile.family,
@@ -239,6 +239,6 @@ def _warnings(found: Survey, *, settings: ExtractionSettings) -> list[str]:
             f"{len(found.unused)} keys of the checkpoint belong to no parameter of the base, "
             f"{found.unused[0]} first"
         )
-    if settings.probe is None:
+    if settings.comparison is None:
         said.append("no pictures were compared")
     return said

@@ -16,7 +16,7 @@ _NEARLY_NOTHING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LayerReport:
+class LayerOutcome:
     """One parameter that differs and is carried.
 
     Attributes:
@@ -66,7 +66,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BlockReport:
+class BlockOutcome:
     """A block of the model.
 
     Attributes:
@@ -74,7 +74,7 @@ class BlockReport:
         layer_count: Parameters carried.
         left_out_count: Parameters not carried.
         rank_max: Largest rank.
-        share: Share of the whole checkpoint's squared difference that is here.
+        share: Share of the whole tuned model's squared difference that is here.
         kept_energy: Share of the block's own squared difference that the file holds.
         relative_error: Length of what is lost, as a share of the block's difference.
     """
@@ -90,15 +90,15 @@ class BlockReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureError:
-    """One probe picture of the adapter beside the checkpoint's own.
+    """One compared picture of the adapter beside the tuned model's own.
 
     Attributes:
         prompt: What was drawn.
         seed: With which seed.
         pixel_max: Largest difference of a channel, in steps of 1/255.
         pixel_mean: Mean difference over all channels, in steps of 1/255.
-        latent_error: Length of the latents' difference, as a share of the checkpoint's.
-        base_pixel_mean: The same mean for the base without the adapter, as a yardstick.
+        latent_error: Length of the latents' difference, as a share of the tuned model's.
+        base_pixel_mean: The same mean for the base without the adapter, to compare with.
         base_latent_error: Likewise.
     """
 
@@ -112,7 +112,7 @@ class PictureError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExtractionReport:
+class ExtractionOutcome:
     """Everything that is known of one extraction.
 
     Attributes:
@@ -134,11 +134,11 @@ class ExtractionReport:
         rounded_count: Parameters that differ by rounding to half precision only; not carried.
         layers: Parameters carried.
         left_out: Parameters that differ and are not carried.
-        unused: Keys of the checkpoint that belong to no parameter of the base.
+        unused: Keys of the tuned model that belong to no parameter of the base.
         blocks: The same by block.
-        pictures: Probe pictures; empty without a probe.
-        image_error: Share of the way from the base's pictures to the checkpoint's that is missing:
-            0 is the checkpoint, 1 the base without an adapter; None without a probe.
+        pictures: Comparison pictures; empty without a comparison.
+        image_error: Share of the way from the base's pictures to the tuned model's that is missing:
+            0 is the tuned model, 1 the base without an adapter; None without a comparison.
         image_error_max: What it was allowed to be.
         warnings: What a person should know.
         seconds: How long it took.
@@ -160,10 +160,10 @@ class ExtractionReport:
     relative_change: float
     unchanged_count: int
     rounded_count: int
-    layers: tuple[LayerReport, ...]
+    layers: tuple[LayerOutcome, ...]
     left_out: tuple[LeftOut, ...]
     unused: tuple[str, ...]
-    blocks: tuple[BlockReport, ...]
+    blocks: tuple[BlockOutcome, ...]
     pictures: tuple[PictureError, ...]
     image_error: float | None
     image_error_max: float
@@ -172,11 +172,11 @@ class ExtractionReport:
 
 
 def blocks_of(
-    layers: Sequence[LayerReport], left_out: Sequence[LeftOut]
-) -> tuple[BlockReport, ...]:
+    layers: Sequence[LayerOutcome], left_out: Sequence[LeftOut]
+) -> tuple[BlockOutcome, ...]:
     """Return the blocks of everything that differs, in the order of its first parameter."""
     missing = [one for one in left_out if one.component != "vae"]
-    differing: tuple[LayerReport | LeftOut, ...] = (*layers, *missing)
+    differing: tuple[LayerOutcome | LeftOut, ...] = (*layers, *missing)
     total = sum(one.energy for one in differing)
     names = dict.fromkeys(one.block for one in differing)
     return tuple(
@@ -190,7 +190,7 @@ def blocks_of(
     )
 
 
-def kept_share(layers: Iterable[LayerReport], left_out: Iterable[LeftOut]) -> float:
+def kept_share(layers: Iterable[LayerOutcome], left_out: Iterable[LeftOut]) -> float:
     """Return the share of the squared difference that is kept; the VAE's does not count."""
     layers = tuple(layers)
     whole = sum(one.energy for one in layers)
@@ -200,7 +200,7 @@ def kept_share(layers: Iterable[LayerReport], left_out: Iterable[LeftOut]) -> fl
 
 
 def missing_share(pictures: Sequence[PictureError]) -> float | None:
-    """Return how much of the way from the base's pictures to the checkpoint's is missing."""
+    """Return how much of the way from the base's pictures to the tuned model's is missing."""
     if not pictures:
         return None
     missing = sum(one.pixel_mean for one in pictures)
@@ -222,10 +222,10 @@ def lost_length(kept_energy: float) -> float:
 
 
 def _block(
-    name: str, layers: Sequence[LayerReport], left_out: Sequence[LeftOut], *, total: float
-) -> BlockReport:
+    name: str, layers: Sequence[LayerOutcome], left_out: Sequence[LeftOut], *, total: float
+) -> BlockOutcome:
     kept = kept_share(layers, left_out)
-    return BlockReport(
+    return BlockOutcome(
         block=name,
         layer_count=len(layers),
         left_out_count=len(left_out),

@@ -2,7 +2,7 @@
 """The parameters of a base, and the part each may play in an adapter's file.
 
 In: a loaded base. Out: every parameter under its classic name, with its role and kohya's stem.
-Knows no checkpoint.
+Knows no tuned model.
 """
 
 from __future__ import annotations

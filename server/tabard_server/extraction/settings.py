@@ -15,12 +15,12 @@ RANK_MAX = 128
 RANK_BOUND = 512
 """Largest rank that the intake takes."""
 IMAGE_ERROR_MAX = 0.5
-"""How far probe pictures may stay from the checkpoint's, as a share of how far the base's are."""
-PROBE_PROMPTS = (
+"""How far pictures may stay from the tuned model's, as a share of how far the base's are."""
+PROMPTS = (
     "a red circle on a white background",
     "a portrait photo of a person, soft light",
 )
-PROBE_STEPS_MAX = 200
+STEPS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +60,18 @@ class RankRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeSettings:
+class ComparisonSettings:
     """The pictures that are compared.
 
     Attributes:
-        prompts: One picture each; the word that the checkpoint was trained for belongs in one.
+        prompts: One picture each; the word that the tuned model was trained for belongs in one.
         steps: Denoise steps.
         seed: Seed of the first picture; the next ones count up.
         guidance_scale: Classifier-free guidance.
         pixels: Width and height; None: what the base was trained at.
     """
 
-    prompts: tuple[str, ...] = PROBE_PROMPTS
+    prompts: tuple[str, ...] = PROMPTS
     steps: int = 8
     seed: int = 0
     guidance_scale: float = 5.0
@@ -80,24 +80,24 @@ class ProbeSettings:
     def __post_init__(self) -> None:
         if not self.prompts or not all(self.prompts):
             raise SettingInvalid("a probe prompt is empty", hint="give one prompt or more")
-        if not 1 <= self.steps <= PROBE_STEPS_MAX:
+        if not 1 <= self.steps <= STEPS_MAX:
             raise SettingInvalid(
-                f"{self.steps} probe steps are not possible", hint=f"give 1 to {PROBE_STEPS_MAX}"
+                f"{self.steps} probe steps are not possible", hint=f"give 1 to {STEPS_MAX}"
             )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractionSettings:
-    """How a checkpoint becomes an adapter.
+    """How a tuned model becomes an adapter.
 
     Attributes:
         ranks: Ranks of the layers.
         is_exact: Keep every difference whole; the ranks mean nothing then.
         is_low_rank_only: Leave out norms and biases, so that the adapter fits into slots.
         seed: Seed of the random sketches.
-        image_error_max: Share of the way from the base's pictures to the checkpoint's that may be
+        image_error_max: Share of the way from the base's pictures to the tuned model's that may be
             missing; above it the adapter is refused.
-        probe: The pictures that are compared; None: no comparison.
+        comparison: The pictures that are compared; None: none are.
         device: Where is computed: `cpu` or `cuda`.
     """
 
@@ -106,7 +106,7 @@ class ExtractionSettings:
     is_low_rank_only: bool = False
     seed: int = 0
     image_error_max: float = IMAGE_ERROR_MAX
-    probe: ProbeSettings | None = field(default_factory=ProbeSettings)
+    comparison: ComparisonSettings | None = field(default_factory=ComparisonSettings)
     device: str = "cpu"
 
     def __post_init__(self) -> None:

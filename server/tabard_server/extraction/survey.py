@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The walk over all parameters: what differs is put into the file, or said not to be carried.
 
-In: a loaded base and an open checkpoint. Out: tensors in an adapter file, and what was found. At
+In: a loaded base and an open tuned model. Out: tensors in an adapter file, and what was found. At
 no time is more than one difference in memory. Draws no pictures.
 """
 
@@ -20,10 +20,10 @@ from tabard_server.engine.base.loading import Base
 from tabard_server.extraction.adapter_file import AdapterFile
 from tabard_server.extraction.decomposition import decompose, energy
 from tabard_server.extraction.difference import difference_of, match_names
-from tabard_server.extraction.outcome import LayerReport, LeftOut, lost_length
+from tabard_server.extraction.outcome import LayerOutcome, LeftOut, lost_length
 from tabard_server.extraction.parameters import Parameter, parameters_of
 from tabard_server.extraction.settings import ExtractionSettings
-from tabard_server.extraction.tuned_model import Checkpoint
+from tabard_server.extraction.tuned_model import TunedModel
 
 Progress = Callable[[str, int, int], None]
 """Told what is done, how much of it, and of how much."""
@@ -40,13 +40,13 @@ class Survey:
     Attributes:
         layers: Carried parameters.
         left_out: Differing parameters that are not carried.
-        unused: Names of the checkpoint that the base does not have.
+        unused: Names of the tuned model that the base does not have.
         unchanged_count: Parameters equal to the base's.
         rounded_count: Parameters that differ by rounding only.
         base_energy: Squared length of the base's UNet and text encoders.
     """
 
-    layers: list[LayerReport] = field(default_factory=list)
+    layers: list[LayerOutcome] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     unchanged_count: int = 0
@@ -63,7 +63,7 @@ class Survey:
 
 def survey(
     base: Base,
-    checkpoint: Checkpoint,
+    tuned: TunedModel,
     *,
     profile: BaseProfile,
     settings: ExtractionSettings,
@@ -73,10 +73,10 @@ def survey(
     """Compare every parameter, and write what an adapter can carry.
 
     Raises:
-        CheckpointMismatch: The checkpoint lacks a parameter, or has one of another shape.
-        CheckpointNotFinite: It holds NaN or infinity.
+        TunedModelMismatch: The tuned model lacks a parameter, or has one of another shape.
+        TunedModelNotFinite: It holds NaN or infinity.
     """
-    found = Survey(unused=list(checkpoint.unused))
+    found = Survey(unused=list(tuned.unused))
     parameters = [
         parameter
         for component in base.adaptable
@@ -87,14 +87,14 @@ def survey(
         shapes[one.component][one.plain] = one.weight.shape
     shapes["vae"] = {name: weight.shape for name, weight in base.vae.named_parameters()}
     for component, known in shapes.items():
-        tensors = checkpoint.components[component]
+        tensors = tuned.components[component]
         others = match_names(known, found=tensors, component=component)
         found.unused += [f"{component}.{name}" for name in others]
     total = len(parameters) + len(shapes["vae"])
     for done, one in enumerate(parameters):
         progress("comparing", done, total)
-        _take(one, found, checkpoint=checkpoint, settings=settings, file=file)
-    _look_at_vae(base, found, checkpoint=checkpoint)
+        _take(one, found, tuned=tuned, settings=settings, file=file)
+    _look_at_vae(base, found, tuned=tuned)
     progress("comparing", total, total)
     return found
 
@@ -111,7 +111,7 @@ def _take(
     parameter: Parameter,
     found: Survey,
     *,
-    checkpoint: Checkpoint,
+    tuned: TunedModel,
     settings: ExtractionSettings,
     file: AdapterFile,
 ) -> None:
@@ -121,7 +121,7 @@ def _take(
     difference = difference_of(
         label,
         base=parameter.weight,
-        found=checkpoint.components[parameter.component][parameter.plain],
+        found=tuned.components[parameter.component][parameter.plain],
     )
     if difference is None:
         found.unchanged_count += 1
@@ -154,7 +154,7 @@ def _write(
     own_energy: float,
     settings: ExtractionSettings,
     file: AdapterFile,
-) -> LayerReport:
+) -> LayerOutcome:
     form, rank, kept = _FORMS[parameter.role], 0, 1.0
     changed = energy(values)
     if parameter.role == "matrix" and not settings.is_exact:
@@ -166,7 +166,7 @@ def _write(
         _write_pair(parameter, down=pair.down, up=pair.up, file=file)
     else:
         file.add(f"{parameter.stem}.{form}", values)
-    return LayerReport(
+    return LayerOutcome(
         component=parameter.component,
         parameter=parameter.name,
         block=block_of(parameter.component, parameter.name),
@@ -205,10 +205,10 @@ def _left_out(
     )
 
 
-def _look_at_vae(base: Base, found: Survey, *, checkpoint: Checkpoint) -> None:
+def _look_at_vae(base: Base, found: Survey, *, tuned: TunedModel) -> None:
     for name, weight in base.vae.named_parameters():
         difference = difference_of(
-            f"vae.{name}", base=weight.detach(), found=checkpoint.components["vae"][name]
+            f"vae.{name}", base=weight.detach(), found=tuned.components["vae"][name]
         )
         if difference is None:
             found.unchanged_count += 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A single file in the original Stable Diffusion key layout as a checkpoint.
+"""A single file in the original Stable Diffusion key layout as a tuned model.
 
 The keys say the family; diffusers' own tables of names translate them, with the configs of the
 base, so that nothing is fetched from anywhere. Tensors stay mapped from the file.
@@ -17,8 +17,8 @@ from diffusers.loaders import single_file_utils
 from tabard_registry.refs.digest import sha256_file
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import TEXT_PREFIX
-from tabard_server.extraction.errors import CheckpointMismatch, CheckpointUnreadable
-from tabard_server.extraction.tuned_model import Checkpoint, Tensors, read_tensors
+from tabard_server.extraction.errors import TunedModelMismatch, TunedModelUnreadable
+from tabard_server.extraction.tuned_model import Tensors, TunedModel, read_tensors
 
 _UNET = "model.diffusion_model."
 _VAE = "first_stage_model."
@@ -35,17 +35,17 @@ _SHOWN_BY = {
 """Beginnings of keys that only a family has."""
 
 
-def open_file(path: Path, *, base: Base) -> Checkpoint:
-    """Open a checkpoint file.
+def open_file(path: Path, *, base: Base) -> TunedModel:
+    """Open a file with a tuned model.
 
     Raises:
-        CheckpointUnreadable: It is no checkpoint in safetensors.
-        CheckpointMismatch: It is of another family, or parts of it are missing.
+        TunedModelUnreadable: It is no tuned model in safetensors.
+        TunedModelMismatch: It is of another family, or parts of it are missing.
     """
     tensors = read_tensors(path)
     family = _family(tensors, source=str(path))
     if family != base.family:
-        raise CheckpointMismatch(
+        raise TunedModelMismatch(
             f"{path} is of the {family} family, the base is {base.family}",
             hint="extract against the base it was trained from",
         )
@@ -54,7 +54,7 @@ def open_file(path: Path, *, base: Base) -> Checkpoint:
         "vae": _vae(tensors, base=base, source=str(path)),
         **dict(_texts(tensors, base=base)),
     }
-    return Checkpoint(
+    return TunedModel(
         path=path,
         sha256=str(sha256_file(path)),
         components=components,
@@ -65,14 +65,14 @@ def open_file(path: Path, *, base: Base) -> Checkpoint:
 
 def _family(tensors: Tensors, *, source: str) -> str:
     if not any(key.startswith(_UNET) for key in tensors):
-        raise CheckpointUnreadable(
+        raise TunedModelUnreadable(
             f"{source} holds no UNet of Stable Diffusion",
             hint="give a full checkpoint; an adapter is published as it is",
         )
     for family, prefixes in _SHOWN_BY.items():
         if all(any(key.startswith(prefix) for key in tensors) for prefix in prefixes):
             return family
-    raise CheckpointMismatch(
+    raise TunedModelMismatch(
         f"{source} holds no text encoders of sd1, sd2 or sdxl",
         hint="give the full checkpoint, with its text encoders",
     )
@@ -89,7 +89,7 @@ def _unet(tensors: Tensors, *, base: Base) -> Tensors:
 def _vae(tensors: Tensors, *, base: Base, source: str) -> Tensors:
     own = {key: tensor for key, tensor in tensors.items() if key.startswith(_VAE)}
     if not own:
-        raise CheckpointMismatch(
+        raise TunedModelMismatch(
             f"{source} holds no VAE", hint="give the full checkpoint, with its VAE"
         )
     found: Tensors = single_file_utils.convert_ldm_vae_checkpoint(own, dict(base.vae.config))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A diffusers folder as a checkpoint: which of its files hold the weights, and under what names."""
+"""A diffusers folder as a tuned model: which files hold its weights, and under what names."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from tabard_registry.refs.digest import sha256_file
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import TEXT_PREFIX
-from tabard_server.extraction.errors import CheckpointMismatch, CheckpointUnreadable
-from tabard_server.extraction.tuned_model import Checkpoint, read_tensors
+from tabard_server.extraction.errors import TunedModelMismatch, TunedModelUnreadable
+from tabard_server.extraction.tuned_model import TunedModel, read_tensors
 
 _WEIGHTS = re.compile(
     r"(?:diffusion_pytorch_model|model)(?P<variant>\.fp16)?(?:-\d+-of-\d+)?(?P<late>\.fp16)?"
@@ -29,22 +29,22 @@ _OLD_NAMES = {
 _TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
 
 
-def open_folder(path: Path, *, base: Base) -> Checkpoint:
+def open_folder(path: Path, *, base: Base) -> TunedModel:
     """Open a diffusers folder.
 
     Raises:
-        CheckpointUnreadable: It holds no weights in safetensors.
-        CheckpointMismatch: Its components are not those of the base.
+        TunedModelUnreadable: It holds no weights in safetensors.
+        TunedModelMismatch: Its components are not those of the base.
     """
     if not (path / "model_index.json").is_file():
-        raise CheckpointUnreadable(
+        raise TunedModelUnreadable(
             f"{path} has no model_index.json",
             hint="a diffusers folder holds model_index.json beside unet/, vae/, text_encoder/, …; "
             "an adapter's folder is published, not extracted",
         )
     _refuse_other_encoders(path, base=base)
     files = {component: _weight_files(path / component) for component in base.models}
-    return Checkpoint(
+    return TunedModel(
         path=path,
         sha256=_digest(files),
         components={
@@ -61,7 +61,7 @@ def _refuse_other_encoders(path: Path, *, base: Base) -> None:
     mine = {part.component for part in base.text_parts}
     theirs = {name for name in _TEXT_ENCODERS if (path / name).is_dir()}
     if mine != theirs:
-        raise CheckpointMismatch(
+        raise TunedModelMismatch(
             f"{path} has {len(theirs)} text encoders, the {base.family} base {len(mine)}",
             hint="extract against the base it was trained from",
         )
@@ -75,7 +75,7 @@ def _weight_files(folder: Path) -> Sequence[Path]:
             found.setdefault(bool(known["variant"] or known["late"]), []).append(file)
     files = found.get(False) or found.get(True)
     if not files:
-        raise CheckpointUnreadable(
+        raise TunedModelUnreadable(
             f"{folder} holds no weights in safetensors",
             hint="save the pipeline again with save_pretrained(…, safe_serialization=True); "
             "pickled weights are not read",
@@ -107,5 +107,5 @@ def _prediction(path: Path) -> str:
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CheckpointUnreadable(f"{file} is not JSON", hint="save the pipeline again") from error
+        raise TunedModelUnreadable(f"{file} is not JSON", hint="save the pipeline again") from error
     return str(config.get("prediction_type", "epsilon")) if isinstance(config, dict) else ""

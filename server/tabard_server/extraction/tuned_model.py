@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A checkpoint as it lies on disk: its tensors by component, read when they are looked at."""
+"""A tuned model as it lies on disk: its tensors by component, read when they are looked at."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from tabard_server.extraction.errors import CheckpointUnreadable
+from tabard_server.extraction.errors import TunedModelUnreadable
 
 Tensors = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Checkpoint:
+class TunedModel:
     """A fine-tuned whole model, not loaded.
 
     Attributes:
@@ -39,12 +39,12 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """Map a safetensors file into memory; nothing is read before it is looked at.
 
     Raises:
-        CheckpointUnreadable: It is anything else.
+        TunedModelUnreadable: It is anything else.
     """
     try:
         found: dict[str, torch.Tensor] = load_file(str(path))
     except (SafetensorError, OSError) as error:
-        raise CheckpointUnreadable(
+        raise TunedModelUnreadable(
             f"{path} is not a whole safetensors file: {error}",
             hint="convert the checkpoint to safetensors; pickled checkpoints are not read",
         ) from error

@@ -2,7 +2,12 @@
 import pytest
 import torch
 
-from tabard_server.extraction import ExtractionSettings, ProbeSettings, RankRule, SettingInvalid
+from tabard_server.extraction import (
+    ComparisonSettings,
+    ExtractionSettings,
+    RankRule,
+    SettingInvalid,
+)
 from tabard_server.extraction.decomposition import decompose
 
 LARGE = (500, 700)
@@ -63,7 +68,7 @@ def test_energy_takes_smallest_rank(shape: tuple[int, int], share: float) -> Non
 
 
 def test_energy_stops_at_bound() -> None:
-    """What an energy asks for is bounded, and the report says what was reached."""
+    """What an energy asks for is bounded, and the outcome says what was reached."""
     matrix = _falling(LARGE)
 
     pair = decompose(matrix, ranks=RankRule(energy=0.9999, rank_max=16), seed=1)
@@ -104,12 +109,12 @@ def test_impossible_ranks_are_refused(choice: dict[str, float]) -> None:
 
 
 def test_impossible_settings_are_refused() -> None:
-    """Exact and low-rank exclude each other; a probe draws something."""
+    """Exact and low-rank exclude each other; a comparison draws something."""
     with pytest.raises(SettingInvalid):
         ExtractionSettings(is_exact=True, is_low_rank_only=True)
     with pytest.raises(SettingInvalid):
         ExtractionSettings(image_error_max=float("nan"))
     with pytest.raises(SettingInvalid):
-        ProbeSettings(prompts=())
+        ComparisonSettings(prompts=())
     with pytest.raises(SettingInvalid):
-        ProbeSettings(steps=0)
+        ComparisonSettings(steps=0)

@@ -10,14 +10,14 @@ from safetensors.torch import load_file
 
 from tabard_registry import check
 from tabard_server.engine.base.profile import profile_of
-from tabard_server.extraction import ChangeNotCarried, CheckpointUnchanged
+from tabard_server.extraction import ChangeNotCarried, TunedModelUnchanged
 from tests.bases import make_tiny_base
-from tests.server.extraction.checkpoints import (
+from tests.server.extraction.tuned_models import (
     add_everywhere,
     add_low_rank,
     deltas_of,
     extracted,
-    make_checkpoint,
+    make_tuned_model,
     modules_of,
     real_deltas,
 )
@@ -28,25 +28,25 @@ from tests.single_file import write_single_file
 def test_known_change_is_recovered(tmp_path: Path, family: str) -> None:
     """Linear layers, convolutions and every text encoder get back what was added to them."""
     base = make_tiny_base(tmp_path / "base", seed=2, family=family)
-    checkpoint = make_checkpoint(base, tmp_path / "tuned", add_low_rank(3))
+    tuned = make_tuned_model(base, tmp_path / "tuned", add_low_rank(3))
 
-    report = extracted(base, checkpoint, tmp_path / "out.safetensors", rank=8)
+    outcome = extracted(base, tuned, tmp_path / "out.safetensors", rank=8)
 
     found, real = (
         deltas_of(tmp_path / "out.safetensors", base),
-        real_deltas(base, checkpoint),
+        real_deltas(base, tuned),
     )
     assert found.keys() == real.keys()
     assert max(float((found[stem] - real[stem]).abs().max()) for stem in real) < 1e-5
-    assert report.kept_energy == pytest.approx(1.0, abs=1e-9)
-    assert (report.mode, report.rank_max) == ("rows", 3)
+    assert outcome.kept_energy == pytest.approx(1.0, abs=1e-9)
+    assert (outcome.mode, outcome.rank_max) == ("rows", 3)
 
 
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
 def test_single_file_equals_folder(tmp_path: Path, family: str) -> None:
     """The original key layout, fused projections of OpenCLIP included, makes the same tensors."""
     base = make_tiny_base(tmp_path / "base", seed=2, family=family)
-    folder = make_checkpoint(base, tmp_path / "tuned", add_everywhere(0.05))
+    folder = make_tuned_model(base, tmp_path / "tuned", add_everywhere(0.05))
     file = write_single_file(folder, tmp_path / "tuned.safetensors")
 
     of_folder = extracted(base, folder, tmp_path / "folder.out", rank=8)
@@ -61,12 +61,12 @@ def test_single_file_equals_folder(tmp_path: Path, family: str) -> None:
 
 def test_norms_and_biases_are_exact(tmp_path: Path, base: Path) -> None:
     """They are kept whole, under the names that LyCORIS gives them."""
-    checkpoint = make_checkpoint(base, tmp_path / "tuned", add_everywhere(0.05))
+    tuned = make_tuned_model(base, tmp_path / "tuned", add_everywhere(0.05))
 
-    report = extracted(base, checkpoint, tmp_path / "out.safetensors", rank=2)
+    outcome = extracted(base, tuned, tmp_path / "out.safetensors", rank=2)
 
     tensors = load_file(tmp_path / "out.safetensors")
-    before, after = modules_of(base), modules_of(checkpoint)
+    before, after = modules_of(base), modules_of(tuned)
     parts = {"w_norm": "weight", "b_norm": "bias", "diff_b": "bias"}
     dense = {key: key.split(".") for key in tensors if key.split(".")[1] in parts}
     for key, (stem, part) in dense.items():
@@ -75,22 +75,22 @@ def test_norms_and_biases_are_exact(tmp_path: Path, base: Path) -> None:
     assert "lora_unet_down_blocks_0_resnets_0_norm1.w_norm" in dense
     assert "lora_te_text_model_final_layer_norm.b_norm" in dense
     assert "lora_unet_conv_in.diff_b" in dense
-    assert report.mode == "merged"
+    assert outcome.mode == "merged"
 
 
 def test_low_rank_only_reports_the_rest(tmp_path: Path, base: Path) -> None:
     """What slots cannot hold is left out, by name and with its energy."""
-    checkpoint = make_checkpoint(base, tmp_path / "tuned", add_everywhere(0.05))
+    tuned = make_tuned_model(base, tmp_path / "tuned", add_everywhere(0.05))
 
-    report = extracted(base, checkpoint, tmp_path / "out", rank=64, is_low_rank_only=True)
+    outcome = extracted(base, tuned, tmp_path / "out", rank=64, is_low_rank_only=True)
 
-    assert report.mode == "rows"
-    assert {one.form for one in report.layers} == {"lora"}
-    assert {one.why for one in report.left_out} == {"low_rank_only"}
-    lost = sum(one.energy for one in report.left_out)
-    whole = lost + sum(one.energy for one in report.layers)
-    assert report.kept_energy == pytest.approx(1 - lost / whole, abs=1e-6)
-    assert any("norms and biases" in said for said in report.warnings)
+    assert outcome.mode == "rows"
+    assert {one.form for one in outcome.layers} == {"lora"}
+    assert {one.why for one in outcome.left_out} == {"low_rank_only"}
+    lost = sum(one.energy for one in outcome.left_out)
+    whole = lost + sum(one.energy for one in outcome.layers)
+    assert outcome.kept_energy == pytest.approx(1 - lost / whole, abs=1e-6)
+    assert any("norms and biases" in said for said in outcome.warnings)
 
 
 def test_unchanged_parameters_are_left_out(tmp_path: Path, base: Path) -> None:
@@ -99,45 +99,45 @@ def test_unchanged_parameters_are_left_out(tmp_path: Path, base: Path) -> None:
     def change(pipe: Any) -> None:
         pipe.unet.mid_block.attentions[0].proj_in.weight.add_(0.01)
 
-    checkpoint = make_checkpoint(base, tmp_path / "tuned", change)
+    tuned = make_tuned_model(base, tmp_path / "tuned", change)
 
-    report = extracted(base, checkpoint, tmp_path / "out", rank=4)
+    outcome = extracted(base, tuned, tmp_path / "out", rank=4)
 
     stem = "lora_unet_mid_block_attentions_0_proj_in"
     assert {key.split(".")[0] for key in load_file(tmp_path / "out")} == {stem}
-    assert [one.parameter for one in report.layers] == ["mid_block.attentions.0.proj_in.weight"]
-    assert report.layers[0].rank == 1
+    assert [one.parameter for one in outcome.layers] == ["mid_block.attentions.0.proj_in.weight"]
+    assert outcome.layers[0].rank == 1
 
 
 def test_rounding_is_no_change(tmp_path: Path, base: Path) -> None:
-    """A checkpoint that was saved in half precision does not differ in what it only rounded."""
+    """A tuned model that was saved in half precision does not differ in what it only rounded."""
 
     def change(pipe: Any) -> None:
         pipe.unet.half()
         pipe.text_encoder.half()
         pipe.unet.conv_out.weight.add_(0.5)
 
-    checkpoint = make_checkpoint(base, tmp_path / "tuned", change)
+    tuned = make_tuned_model(base, tmp_path / "tuned", change)
 
-    report = extracted(base, checkpoint, tmp_path / "out", rank=64)
+    outcome = extracted(base, tuned, tmp_path / "out", rank=64)
 
-    assert [one.parameter for one in report.layers] == ["conv_out.weight"]
-    assert report.rounded_count > 50
+    assert [one.parameter for one in outcome.layers] == ["conv_out.weight"]
+    assert outcome.rounded_count > 50
 
 
 def test_exact_keeps_rounding_too(tmp_path: Path, base: Path) -> None:
-    """An exact adapter gives the checkpoint's own numbers, rounded ones included."""
+    """An exact adapter gives the tuned model's own numbers, rounded ones included."""
 
     def change(pipe: Any) -> None:
         pipe.unet.half()
 
-    checkpoint = make_checkpoint(base, tmp_path / "tuned", change)
+    tuned = make_tuned_model(base, tmp_path / "tuned", change)
 
-    report = extracted(base, checkpoint, tmp_path / "out", is_exact=True)
+    outcome = extracted(base, tuned, tmp_path / "out", is_exact=True)
 
-    found, real = deltas_of(tmp_path / "out", base), real_deltas(base, checkpoint)
+    found, real = deltas_of(tmp_path / "out", base), real_deltas(base, tuned)
     assert all(torch.equal(found[stem], real[stem]) for stem in found)
-    assert report.rounded_count == 0
+    assert outcome.rounded_count == 0
 
 
 def test_words_and_vae_are_named(tmp_path: Path, base: Path) -> None:
@@ -148,24 +148,24 @@ def test_words_and_vae_are_named(tmp_path: Path, base: Path) -> None:
         pipe.vae.decoder.conv_in.weight.add_(0.1)
         pipe.unet.conv_in.weight.add_(0.1)
 
-    checkpoint = make_checkpoint(base, tmp_path / "tuned", change)
+    tuned = make_tuned_model(base, tmp_path / "tuned", change)
 
-    report = extracted(base, checkpoint, tmp_path / "out", rank=4)
+    outcome = extracted(base, tuned, tmp_path / "out", rank=4)
 
-    left_out = {(one.component, one.why): one.parameter for one in report.left_out}
+    left_out = {(one.component, one.why): one.parameter for one in outcome.left_out}
     assert left_out == {
         ("text_encoder", "embedding"): "text_model.embeddings.token_embedding.weight",
         ("vae", "vae"): "decoder.conv_in.weight",
     }
-    assert len(report.warnings) == 3
+    assert len(outcome.warnings) == 3
     with pytest.raises(ChangeNotCarried, match="token_embedding"):
-        extracted(base, checkpoint, tmp_path / "exact", is_exact=True)
+        extracted(base, tuned, tmp_path / "exact", is_exact=True)
     assert not (tmp_path / "exact").exists()
 
 
-def test_same_checkpoint_is_refused(tmp_path: Path, base: Path) -> None:
+def test_same_tuned_model_is_refused(tmp_path: Path, base: Path) -> None:
     """The base itself makes no adapter, and no file."""
-    with pytest.raises(CheckpointUnchanged) as refused:
+    with pytest.raises(TunedModelUnchanged) as refused:
         extracted(base, base, tmp_path / "out", rank=4)
 
     assert refused.value.hint
@@ -174,42 +174,42 @@ def test_same_checkpoint_is_refused(tmp_path: Path, base: Path) -> None:
 
 def test_same_input_makes_same_bytes(tmp_path: Path, base: Path) -> None:
     """A file is repeatable to the bit, whatever it is called."""
-    checkpoint = make_checkpoint(base, tmp_path / "tuned", add_everywhere(0.05))
+    tuned = make_tuned_model(base, tmp_path / "tuned", add_everywhere(0.05))
 
-    reports = [extracted(base, checkpoint, tmp_path / name, energy=0.9) for name in ("a", "b")]
+    outcomes = [extracted(base, tuned, tmp_path / name, energy=0.9) for name in ("a", "b")]
 
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    assert reports[0].file_sha256 == reports[1].file_sha256
+    assert outcomes[0].file_sha256 == outcomes[1].file_sha256
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a", "b", "tuned"]
 
 
 def test_file_says_where_it_comes_from(tmp_path: Path, base: Path) -> None:
-    """The header names base, checkpoint and choice."""
-    checkpoint = make_checkpoint(base, tmp_path / "tuned", add_low_rank(2))
+    """The header names base, tuned model and choice."""
+    tuned = make_tuned_model(base, tmp_path / "tuned", add_low_rank(2))
 
-    report = extracted(base, checkpoint, tmp_path / "out", energy=0.95)
+    outcome = extracted(base, tuned, tmp_path / "out", energy=0.95)
 
     with safe_open(str(tmp_path / "out"), framework="pt") as file:
         said = file.metadata()
     assert said["tabard.base_fingerprint"] == profile_of(str(base)).fingerprint
-    assert said["tabard.checkpoint_sha256"] == report.checkpoint_sha256
+    assert said["tabard.checkpoint_sha256"] == outcome.checkpoint_sha256
     assert json.loads(said["tabard.extraction"])["energy"] == 0.95
     assert said["ss_network_module"] == "networks.lora"
 
 
 def test_blocks_share_the_whole(tmp_path: Path, base: Path) -> None:
     """Every difference is counted under one block, and the shares make one."""
-    checkpoint = make_checkpoint(base, tmp_path / "tuned", add_everywhere(0.05))
+    tuned = make_tuned_model(base, tmp_path / "tuned", add_everywhere(0.05))
 
-    report = extracted(base, checkpoint, tmp_path / "out", rank=2)
+    outcome = extracted(base, tuned, tmp_path / "out", rank=2)
 
-    names = [one.block for one in report.blocks]
+    names = [one.block for one in outcome.blocks]
     assert {"down_blocks.0", "mid_block", "up_blocks.1", "text_encoder", "unet ends"} <= {*names}
-    assert sum(one.share for one in report.blocks) == pytest.approx(1.0)
-    assert sum(one.layer_count for one in report.blocks) == len(report.layers)
-    kept = sum(one.share * one.kept_energy for one in report.blocks)
-    assert report.kept_energy == pytest.approx(kept)
-    assert report.relative_error == pytest.approx((1 - kept) ** 0.5)
+    assert sum(one.share for one in outcome.blocks) == pytest.approx(1.0)
+    assert sum(one.layer_count for one in outcome.blocks) == len(outcome.layers)
+    kept = sum(one.share * one.kept_energy for one in outcome.blocks)
+    assert outcome.kept_energy == pytest.approx(kept)
+    assert outcome.relative_error == pytest.approx((1 - kept) ** 0.5)
 
 
 @pytest.mark.parametrize(
@@ -226,8 +226,8 @@ def test_intake_takes_the_file(
 ) -> None:
     """What was extracted is published like any other file, with all of its tensors."""
     base = make_tiny_base(tmp_path / "base", family=family)
-    checkpoint = make_checkpoint(base, tmp_path / "tuned", add_everywhere(0.05))
-    extracted(base, checkpoint, tmp_path / "out.safetensors", **choice)
+    tuned = make_tuned_model(base, tmp_path / "tuned", add_everywhere(0.05))
+    extracted(base, tuned, tmp_path / "out.safetensors", **choice)
 
     report = check([tmp_path / "out.safetensors"], profile=profile_of(str(base))).report
 

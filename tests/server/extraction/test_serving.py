@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An extracted file through publish's checks, into the engine, beside the checkpoint alone."""
+"""An extracted file through publish's checks, into the engine, beside the tuned model alone."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +16,12 @@ from tests.oracle import Oracle
 from tests.server.drawings import row_spec
 from tests.server.engine.packing import pack_file
 from tests.server.engine.tiny_base import run_of
-from tests.server.extraction.checkpoints import (
+from tests.server.extraction.tuned_models import (
     Change,
     add_everywhere,
     add_low_rank,
     extracted,
-    make_checkpoint,
+    make_tuned_model,
 )
 
 
@@ -44,13 +44,13 @@ def _draw(engine: Engine, spec: RowSpec, *, is_merged: bool) -> torch.Tensor:
     ],
     ids=["pairs in slots", "exact, merged", "pairs and norms, merged"],
 )
-def test_served_adapter_is_the_checkpoint(
+def test_served_adapter_is_the_tuned_model(
     tmp_path: Path, base: Path, change: Change, choice: dict[str, Any], is_merged: bool
 ) -> None:
-    """All the way through intake, canonical file and engine, pictures are the checkpoint's."""
-    checkpoint = make_checkpoint(base, tmp_path / "tuned", change)
+    """All the way through intake, canonical file and engine, pictures are the tuned model's."""
+    tuned = make_tuned_model(base, tmp_path / "tuned", change)
     file = tmp_path / "out.safetensors"
-    extracted(base, checkpoint, file, **choice)
+    extracted(base, tuned, file, **choice)
     engine = load_engine(EngineSettings(base=str(base), device="cpu", dtype="float64"))
     adapter = pack_file(file, profile=engine.profile, folder=tmp_path, dtype=torch.float64)
     spec = row_spec(stack=((adapter, 1.0),))
@@ -58,7 +58,7 @@ def test_served_adapter_is_the_checkpoint(
     bare = _draw(engine, replace(spec, stack=()), is_merged=False)
     worn = _draw(engine, spec, is_merged=is_merged)
 
-    [real] = Oracle(checkpoint, dtype=torch.float64).draw_latents([run_of(spec)])
+    [real] = Oracle(tuned, dtype=torch.float64).draw_latents([run_of(spec)])
     assert adapter.is_merged_only == is_merged
     assert float((worn - real).abs().max()) < 1e-4
     assert float((bare - real).abs().max()) > 1e-2

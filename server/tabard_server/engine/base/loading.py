@@ -17,7 +17,7 @@ from diffusers import DiffusionPipeline
 
 from tabard_server.engine.base.diffusers_folder import EXTRAS_LEFT_OUT, read_folder
 from tabard_server.engine.base.families import KINDS, family_of
-from tabard_server.engine.base.single_file import read_checkpoint
+from tabard_server.engine.base.single_file import read_single_file
 from tabard_server.engine_port.errors import BaseNotLoadable
 
 DEMO_BASE = Path(__file__).parents[2] / "demo" / "base"
@@ -118,7 +118,7 @@ def _read(base: str, *, config: str | None) -> Any:
     if path.is_dir():
         return read_folder(path)
     if path.is_file():
-        return read_checkpoint(path, config=config)
+        return read_single_file(path, config=config)
     if _HUB_ID.fullmatch(base):
         folder = DiffusionPipeline.download(base, use_safetensors=True, **EXTRAS_LEFT_OUT)
         return read_folder(Path(folder))

@@ -25,7 +25,7 @@ _MARK_OF_V_PREDICTION = "v_pred"
 _MARK_OF_ZERO_SNR = "ztsnr"
 
 
-def read_checkpoint(path: Path, *, config: str | None) -> Any:
+def read_single_file(path: Path, *, config: str | None) -> Any:
     """Load a checkpoint file.
 
     Args:

@@ -8,7 +8,7 @@ import pytest
 
 from tabard.cli import run
 from tests.bases import make_tiny_base
-from tests.server.extraction.checkpoints import add_everywhere, make_checkpoint
+from tests.server.extraction.tuned_models import add_everywhere, make_tuned_model
 
 _QUICK = ["--prompt", "a red circle", "--steps", "2", "--size", "32"]
 
@@ -22,7 +22,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tuned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a checkpoint that differs everywhere."""
-    return make_checkpoint(base, tmp_path_factory.mktemp("tuned") / "tuned", add_everywhere(0.1))
+    return make_tuned_model(base, tmp_path_factory.mktemp("tuned") / "tuned", add_everywhere(0.1))
 
 
 def test_extract_says_what_it_kept(

@@ -114,7 +114,7 @@ def extract(
                 progress=tell,
             )
         except extraction.ImageErrorTooLarge as error:
-            report = error.report
+            report = error.outcome
             refusal = {"reason": error.reason, "message": str(error), "remedy": error.hint}
     _answer(output, report, refusal=refusal)
     click.get_current_context().exit(exit_codes.OK if report.accepted else exit_codes.INVALID)
@@ -141,7 +141,9 @@ def _settings(
         is_exact=exact,
         is_low_rank_only=low_rank_only,
         image_error_max=error_max,
-        probe=extraction.ProbeSettings(steps=steps, pixels=pixels, **drawn) if probe else None,
+        comparison=extraction.ComparisonSettings(steps=steps, pixels=pixels, **drawn)
+        if probe
+        else None,
         device=device,
     )
 

@@ -10,20 +10,20 @@ from safetensors.torch import load_file
 from torch import nn
 
 from tabard_server.extraction import (
-    ExtractionReport,
+    ComparisonSettings,
+    ExtractionOutcome,
     ExtractionSettings,
-    ProbeSettings,
     RankRule,
     extract,
 )
 from tests.bases import kohya_stems, load_pipeline, text_encoders
 
 Change = Callable[[Any], None]
-QUICK = ProbeSettings(prompts=("a red circle",), steps=2, pixels=32)
-"""A probe of one small picture."""
+QUICK = ComparisonSettings(prompts=("a red circle",), steps=2, pixels=32)
+"""A comparison of one small picture."""
 
 
-def make_checkpoint(base: Path, folder: Path, change: Change) -> Path:
+def make_tuned_model(base: Path, folder: Path, change: Change) -> Path:
     """Write a copy of a base that a function has changed; return the folder."""
     pipe = load_pipeline(base)
     with torch.no_grad():
@@ -65,17 +65,17 @@ def settings(
     rank: int | None = None,
     energy: float | None = None,
     rank_max: int = 128,
-    probe: ProbeSettings | None = None,
+    comparison: ComparisonSettings | None = None,
     **choice: Any,
 ) -> ExtractionSettings:
-    """Return settings without a probe, unless one is given."""
+    """Return settings without a comparison, unless one is given."""
     ranks = RankRule(rank=rank, energy=energy, rank_max=rank_max)
-    return ExtractionSettings(ranks=ranks, probe=probe, **choice)
+    return ExtractionSettings(ranks=ranks, comparison=comparison, **choice)
 
 
-def extracted(base: Path, checkpoint: Path, out: Path, **choice: Any) -> ExtractionReport:
+def extracted(base: Path, tuned: Path, out: Path, **choice: Any) -> ExtractionOutcome:
     """Extract with these settings."""
-    return extract(str(checkpoint), base=str(base), out=out, settings=settings(**choice))
+    return extract(str(tuned), base=str(base), out=out, settings=settings(**choice))
 
 
 def deltas_of(file: Path, base: Path) -> dict[str, torch.Tensor]:
@@ -95,9 +95,9 @@ def deltas_of(file: Path, base: Path) -> dict[str, torch.Tensor]:
     return found
 
 
-def real_deltas(base: Path, checkpoint: Path) -> dict[str, torch.Tensor]:
-    """Return the same of the checkpoint itself, for every linear layer and convolution."""
-    before, after = modules_of(base), modules_of(checkpoint)
+def real_deltas(base: Path, tuned: Path) -> dict[str, torch.Tensor]:
+    """Return the same of the tuned model itself, for every linear layer and convolution."""
+    before, after = modules_of(base), modules_of(tuned)
     return {
         stem: (module.weight.double() - before[stem].weight.double()).detach()
         for stem, module in after.items()
