@@ -214,7 +214,7 @@ class Generation:
             run.fail(gone)
 
     def _count(self, error: Exception) -> Exception:
-        """Count a refusal at the door, and return it."""
+        """Count a refusal before admission, and return it."""
         self._metrics.jobs.labels(outcome="refused").inc()
         self._metrics.failures.labels(reason=getattr(error, "reason", "INTERNAL")).inc()
         return error

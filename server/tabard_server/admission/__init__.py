@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The door: a request becomes a pinned job, or is told everything that is wrong with it."""
+"""Admission: a request becomes a pinned job, or is told everything that is wrong with it."""

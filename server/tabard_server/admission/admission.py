@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The door: a request becomes a job, or is told everything that is wrong with it.
+"""Admission: a request becomes a job, or is told everything that is wrong with it.
 
 In: a request and the registry's snapshot of this moment. Out: a job whose releases, seeds and
 numbers are pinned for good. Does no I/O; runs on the asyncio thread.

@@ -14,7 +14,7 @@ MAGNITUDE = "magnitude"
 MAGNITUDE_AXIS = "magnitude_axis"
 
 
-class Parts:
+class ChangeParts:
     """What a method reads of one change.
 
     Attributes:

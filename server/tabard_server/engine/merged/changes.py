@@ -12,7 +12,7 @@ from types import MappingProxyType
 import torch
 
 from tabard_server.adapters.host_adapter import HostChange, wide
-from tabard_server.engine.merged.change_parts import MAGNITUDE, MAGNITUDE_AXIS, Parts
+from tabard_server.engine.merged.change_parts import MAGNITUDE, MAGNITUDE_AXIS, ChangeParts
 from tabard_server.engine.merged.orthogonal import butterfly, orthogonal
 from tabard_server.engine.merged.products import (
     dense,
@@ -23,7 +23,7 @@ from tabard_server.engine.merged.products import (
     scaling,
 )
 
-_LINEAR: Mapping[str, Callable[[Parts], torch.Tensor]] = MappingProxyType(
+_LINEAR: Mapping[str, Callable[[ChangeParts], torch.Tensor]] = MappingProxyType(
     {
         "dense": dense,
         "glora": glora,
@@ -51,7 +51,7 @@ def materialise(
     Raises:
         AdapterMismatch: The change does not fit the parameter, or nobody here can apply it.
     """
-    parts = Parts(change, base=weight.detach().to(wide(weight.dtype)))
+    parts = ChangeParts(change, base=weight.detach().to(wide(weight.dtype)))
     total = change.scale * stack_weight
     if change.method in _LINEAR:
         found = _LINEAR[change.method](parts) * total
@@ -74,7 +74,7 @@ def read_magnitude(
     axis = str(change.options.get(MAGNITUDE_AXIS, ""))
     if MAGNITUDE not in change.parts and not axis:
         return None, ""
-    parts = Parts(change, base=weight.detach().to(wide(weight.dtype)))
+    parts = ChangeParts(change, base=weight.detach().to(wide(weight.dtype)))
     if axis not in ("inputs", "outputs"):
         raise parts.misfit("has a magnitude of neither inputs nor outputs")
     return parts.vector(MAGNITUDE, getattr(parts, axis)), axis

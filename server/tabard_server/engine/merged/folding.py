@@ -18,12 +18,13 @@ from tabard_server.engine.merged.changes import materialise, read_magnitude
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contribution:
-    """What one adapter of a stack does to one parameter.
+    """What one adapter of a stack does to one parameter `[out, in, *kernel]`.
 
     Attributes:
         weight: The adapter's weight in the stack.
-        layers: Its low-rank pairs, on any device.
-        changes: Its other changes, on any device.
+        layers: Its low-rank pairs, `down [rank, in * k]` and `up [rank, out]` in the model's dtype,
+            each with a magnitude `[out]` or `[in]` in float32 or wider, or none; on any device.
+        changes: Its other changes, their arrays as they are stored, on any device.
     """
 
     weight: float
@@ -41,8 +42,14 @@ def fold_into(
 ) -> torch.Tensor:
     """Write the pristine parameter with all contributions into the buffer.
 
+    Args:
+        buffer: Of the parameter's shape, dtype and layout.
+        pristine: `[out, in, *kernel]`, or `[out]` of a norm or bias, in the model's dtype.
+        contributions: In the order of the stack.
+
     Returns:
-        The sum of the result, on the device: not finite where an element is not.
+        The sum of the result, one number in float32 or wider on the device: not finite where an
+        element is not.
 
     Raises:
         AdapterMismatch: A change does not fit the parameter.
@@ -58,8 +65,8 @@ def first_not_finite(buffers: Sequence[torch.Tensor], *, sums: Sequence[torch.Te
     """Return the index of the first buffer with a NaN or Inf, or -1; wait for the device once.
 
     Args:
-        buffers: What was folded.
-        sums: What `fold_into` returned for each.
+        buffers: What was folded, of any shapes.
+        sums: What `fold_into` returned for each, one number on the device.
     """
     if not sums:
         return -1
@@ -138,7 +145,10 @@ def _magnitudes(
 
 
 def _scales(changed: torch.Tensor, *, magnitude: torch.Tensor, axis: str) -> torch.Tensor:
-    """Return by how much each output (or input) of the changed weight must be scaled."""
+    """Return by how much each output (or input) of a DoRA's weight must be scaled.
+
+    `magnitude / |changed|` as in arXiv:2402.09353: `[out, 1, …]`, or `[1, in, …]` for inputs.
+    """
     kept = 0 if axis == "outputs" else 1
     others = [dimension for dimension in range(changed.dim()) if dimension != kept]
     length: torch.Tensor = torch.linalg.vector_norm(changed, dim=others, keepdim=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changes that turn a weight: Diag-OFT and BOFT, as LyCORIS and as PEFT have them.
+"""Changes that turn a weight: Diag-OFT (arXiv:2306.07280) and BOFT (arXiv:2311.06243).
 
-Blocks `B` make skew matrices `Q = B - B^T`, and those rotations by the Cayley transform. LyCORIS
-turns the outputs (`on_input` false), PEFT the inputs with the kernel unrolled (`on_input` true).
+Square blocks `B` make skew matrices `Q = B - B^T`, and those rotations by the Cayley transform.
+LyCORIS turns the outputs (`on_input` false), PEFT the inputs, the kernel unrolled (`on_input`).
 
 Neither is linear in its weight with LyCORIS, and this follows it: the rotation itself is
 interpolated with the identity, in BOFT each of its stages, and a `rescale` counts whole at any
@@ -11,13 +11,18 @@ weight. PEFT knows no weight but 1; its change is taken times the weight.
 
 import torch
 
-from tabard_server.engine.merged.change_parts import Parts
+from tabard_server.engine.merged.change_parts import ChangeParts
 
 _TERMS_MAX = 64
 
 
-def orthogonal(parts: Parts, *, weight: float) -> torch.Tensor:
-    """Return OFT's change: one rotation of blocks side by side."""
+def orthogonal(parts: ChangeParts, *, weight: float) -> torch.Tensor:
+    """Return OFT's change of the parameter `[out, in, *kernel]`, in the dtype of `parts.base`.
+
+    `blocks [n, b, b]`: n rotations side by side, where `n * b` is the number of outputs, or of
+    columns `in * k` if `on_input`; then one block may serve all columns. `rescale`, if there is
+    one, has `[out]` numbers.
+    """
     blocks = _squares(parts, axes=3)
     if parts.says("on_input"):
         turned = _turn_columns(parts.rows, _peft_rotation(parts, blocks), parts=parts)
@@ -27,8 +32,12 @@ def orthogonal(parts: Parts, *, weight: float) -> torch.Tensor:
     return _rescaled(parts, turned) - parts.base
 
 
-def butterfly(parts: Parts, *, weight: float) -> torch.Tensor:
-    """Return BOFT's change: rotations in stages, each mixing twice as far as the one before."""
+def butterfly(parts: ChangeParts, *, weight: float) -> torch.Tensor:
+    """Return BOFT's change of the parameter `[out, in, *kernel]`, in the dtype of `parts.base`.
+
+    `blocks [stages, n, b, b]`: each stage turns like an OFT, and mixes twice as far as the one
+    before. `rescale` as of an OFT.
+    """
     blocks = _squares(parts, axes=4)
     if parts.says("on_input"):
         return _peft_butterfly(parts, blocks, weight=weight)
@@ -44,7 +53,7 @@ def butterfly(parts: Parts, *, weight: float) -> torch.Tensor:
     return _rescaled(parts, turned) - parts.base
 
 
-def _peft_butterfly(parts: Parts, blocks: torch.Tensor, *, weight: float) -> torch.Tensor:
+def _peft_butterfly(parts: ChangeParts, blocks: torch.Tensor, *, weight: float) -> torch.Tensor:
     turned, half = parts.rows, blocks.shape[-1] // 2
     for number, rotation in enumerate(_peft_rotation(parts, blocks)):
         chunk = 2 ** (number + 1) * half
@@ -64,15 +73,15 @@ def _interleaving(width: int, *, chunk: int, unit: int) -> torch.Tensor:
     return (torch.arange(0, width, chunk).view(-1, 1) + within).flatten()
 
 
-def _squares(parts: Parts, *, axes: int) -> torch.Tensor:
+def _squares(parts: ChangeParts, *, axes: int) -> torch.Tensor:
     blocks = parts.take("blocks", *[None] * axes)
     if blocks.shape[-1] != blocks.shape[-2] or not blocks.numel():
         raise parts.misfit(f"has blocks of shape {list(blocks.shape)}")
     return blocks
 
 
-def _bounded(parts: Parts, blocks: torch.Tensor) -> torch.Tensor:
-    """Return the skew matrices, together no longer than LyCORIS' constraint; zero means none."""
+def _bounded(parts: ChangeParts, blocks: torch.Tensor) -> torch.Tensor:
+    """Return skew matrices `[…, b, b]`, together no longer than LyCORIS' constraint; 0: none."""
     skew = blocks - blocks.mT
     longest = parts.number("constraint") * parts.outputs
     length = torch.linalg.vector_norm(skew) + 1e-8
@@ -80,7 +89,7 @@ def _bounded(parts: Parts, blocks: torch.Tensor) -> torch.Tensor:
 
 
 def _cayley(skew: torch.Tensor) -> torch.Tensor:
-    """Return `(I + Q)(I - Q)^-1`; not finite where `Q` is not."""
+    """Return `(I + Q)(I - Q)^-1` of each `Q` of `[…, b, b]`; not finite where `Q` is not."""
     identity = torch.eye(skew.shape[-1], dtype=skew.dtype, device=skew.device)
     found: torch.Tensor = torch.linalg.solve_ex(identity - skew, identity + skew, left=False)[0]
     return found
@@ -91,7 +100,7 @@ def _between(rotation: torch.Tensor, *, weight: float) -> torch.Tensor:
     return torch.lerp(identity.expand_as(rotation), rotation, weight)
 
 
-def _peft_rotation(parts: Parts, blocks: torch.Tensor) -> torch.Tensor:
+def _peft_rotation(parts: ChangeParts, blocks: torch.Tensor) -> torch.Tensor:
     """Return PEFT's rotation: exact, or the first terms of its Neumann series.
 
     PEFT's exact transform turns the other way than its series does.
@@ -112,26 +121,28 @@ def _peft_rotation(parts: Parts, blocks: torch.Tensor) -> torch.Tensor:
     return rotation
 
 
-def _peft_change(parts: Parts, turned: torch.Tensor, *, weight: float) -> torch.Tensor:
+def _peft_change(parts: ChangeParts, turned: torch.Tensor, *, weight: float) -> torch.Tensor:
     return (_rescaled(parts, turned) - parts.base).mul_(weight)
 
 
-def _rescaled(parts: Parts, turned: torch.Tensor) -> torch.Tensor:
+def _rescaled(parts: ChangeParts, turned: torch.Tensor) -> torch.Tensor:
     if parts.has("rescale"):
         turned = turned * parts.vector("rescale", parts.outputs).view(-1, 1)
     return turned.reshape(parts.base.shape)
 
 
-def _turn_rows(rows: torch.Tensor, rotation: torch.Tensor, *, parts: Parts) -> torch.Tensor:
-    """Multiply each block of rows by its rotation from the left."""
+def _turn_rows(rows: torch.Tensor, rotation: torch.Tensor, *, parts: ChangeParts) -> torch.Tensor:
+    """Multiply each block of rows `[n * b, columns]` by its rotation `[n, b, b]` from the left."""
     count, size, _ = rotation.shape
     if count * size != rows.shape[0]:
         raise parts.misfit(f"has {count} blocks of {size} for its outputs")
     return torch.bmm(rotation, rows.reshape(count, size, -1)).flatten(0, 1)
 
 
-def _turn_columns(rows: torch.Tensor, rotation: torch.Tensor, *, parts: Parts) -> torch.Tensor:
-    """Multiply each block of columns by its rotation; a single one is shared by all blocks."""
+def _turn_columns(
+    rows: torch.Tensor, rotation: torch.Tensor, *, parts: ChangeParts
+) -> torch.Tensor:
+    """Multiply each block of columns `[rows, n * b]` by its rotation; a single one serves all."""
     count, size, _ = rotation.shape
     if parts.columns % size or count not in (1, parts.columns // size):
         raise parts.misfit(f"has {count} blocks of {size} for its inputs")

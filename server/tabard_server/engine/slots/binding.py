@@ -48,14 +48,16 @@ def bind_rows(
 
     Args:
         binding: The component's binding.
-        stacks: What each row wears.
+        stacks: What each row wears. Of R rank rows at most in one stack, padded to a bucket, come
+            `index [rows, R]` in int64 and `weight [rows, R, 1]` in the model's dtype; of K
+            magnitudes, padded likewise, those of `Scaling`.
         samples_per_row: Adjacent samples that share a row's adapters.
         device: Where the tables lie.
         dtype: Dtype of the model.
         is_everywhere: Let every layer gather, whichever the adapters change: for a compiled model,
             to which a swap is then no new graph.
         rank_buckets: Sizes that the rank axis is padded to.
-        gathered_bytes_max: What may be kept for batches that step again.
+        gathered_bytes_max: Bytes that may be kept for batches that step again.
     """
     key = (_key(stacks), samples_per_row, is_everywhere)
     if key in binding.kept:
@@ -126,7 +128,12 @@ def _scaling(
 
 
 def _share_out(share: torch.Tensor, stack: Stack) -> None:
-    """Point every rank row at the first magnitude worn with it or after it."""
+    """Point every rank row at the first magnitude worn with it or after it.
+
+    Args:
+        share: Zeros `[R, K]`, written in place.
+        stack: What the row wears.
+    """
     magnitude = rank = 0
     count = sum(bool(slot.magnitudes) for slot, _ in stack)
     for slot, _ in stack:

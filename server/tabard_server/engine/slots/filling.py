@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an adapter's slab into the tables of the layers: one copy to the device, one within it.
 
-In: a host adapter, the layers it changes, the rank rows that are its. On the CPU a slab that is
-mapped from a file is copied once, from the page cache into the tables. Knows nothing of who decides
-which rows.
+In: a host adapter, the layers it changes, and which rank rows of their tables are its; the tables
+are `slot_down [P, in * k]` and `slot_up [P, out]`, in the model's dtype. On the CPU a slab that is
+mapped from a file is copied once, from the page cache. Knows nothing of who decides which rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,10 +31,12 @@ def fill_layers(
     """Copy an adapter into rank rows that are zero; measure its magnitudes against the base.
 
     Args:
-        adapter: What to copy.
+        adapter: What to copy: a slab, uint8 `[bytes]`, in which each layer sees `down
+            [rank, in * k]` and `up [rank, out]` in the model's dtype.
         layers: The layers it changes, by its names for them.
-        ranks: Rank rows of its factors, ascending.
-        magnitudes: Rank rows of its magnitudes, ascending.
+        ranks: Rank rows of its factors, ascending; a layer of a smaller rank takes the first.
+        magnitudes: Rank rows of its magnitudes, ascending: three, of whose table each takes `[in]`
+            or `[out]` numbers as `magnitudes.measure` gives them; or none.
         measured: What was measured of this base before; None to measure anew.
 
     Returns:
@@ -76,7 +78,12 @@ def fill_layers(
 
 @torch.inference_mode()
 def empty_layers(layers: Sequence[SlottedLayer], *, rows: tuple[int, ...]) -> None:
-    """Zero rank rows in these layers."""
+    """Zero rank rows in both tables of these layers.
+
+    Args:
+        layers: On one device.
+        rows: Numbers of rank rows, ascending, from 1 up: row 0 is zero always.
+    """
     tables = [table for layer in layers for table in (layer.slot_down, layer.slot_up)]
     views = [table[first:stop] for first, stop, _ in _runs(rows) for table in tables]
     if views:
@@ -102,7 +109,7 @@ def _runs(rows: tuple[int, ...]) -> tuple[tuple[int, int, int | None], ...]:
 
 
 def _viewer(slab: torch.Tensor, *, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Copy a slab to the device and return what finds there what a view shows of it here."""
+    """Copy a slab of bytes to the device; return what finds there what a view shows of it here."""
     if slab.device == device:
         return lambda host: host
     staged = slab.to(device, non_blocking=True)
