@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from tabard_server.engine_port.drawing import PromptSyntax
+from tabard_server.engine_port.prompt_style import PromptSyntax
 from tabard_server.errors import BadSettings
 from tabard_server.limits import VALUES, Limits
 

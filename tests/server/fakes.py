@@ -20,9 +20,10 @@ from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer
 from tabard_server.engine.sampling.samplers import resolve_sampler
 from tabard_server.engine.text.prompt_syntax import read_plain, read_weighted
 from tabard_server.engine_port.costs import Costs
-from tabard_server.engine_port.drawing import Pixels, PromptStyle
+from tabard_server.engine_port.drawing import Pixels
 from tabard_server.engine_port.errors import EngineError, SamplerNotServed, SlotsExhausted
 from tabard_server.engine_port.memory import MemoryPlan
+from tabard_server.engine_port.prompt_style import PromptStyle
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
 

@@ -8,7 +8,8 @@ has none. Looks at no registry, no prompt and no pixel.
 import math
 from dataclasses import dataclass
 
-from tabard_server.engine_port.drawing import Drawing, Picture, PromptStyle, Size, WantedDrawing
+from tabard_server.engine_port.drawing import Drawing, Picture, Size, WantedDrawing
+from tabard_server.engine_port.prompt_style import PromptStyle
 from tabard_server.errors import Violation, invalid
 from tabard_server.jobs.job import JobSpec
 from tabard_server.limits import Limits

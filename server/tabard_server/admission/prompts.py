@@ -7,14 +7,10 @@ Counts tokens through the engine's prompt reader; encodes nothing.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from tabard_server.engine_port.drawing import (
-    PROMPT_SYNTAXES,
-    Drawing,
-    PromptStyle,
-    WantedDrawing,
-)
+from tabard_server.engine_port.drawing import Drawing, WantedDrawing
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.port import PromptReaderLike, ReadingLike
+from tabard_server.engine_port.prompt_style import PROMPT_SYNTAXES, PromptStyle
 from tabard_server.errors import BadSettings, InvalidRequest, Violation, invalid
 from tabard_server.jobs.job import Worn
 from tabard_server.limits import Limits

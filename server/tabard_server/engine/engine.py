@@ -32,9 +32,9 @@ from tabard_server.engine.stopwatch import Stopwatch
 from tabard_server.engine.text.conditioning import Conditioning
 from tabard_server.engine.text.prompt_reader import PromptReader
 from tabard_server.engine_port.costs import Costs
-from tabard_server.engine_port.drawing import WINDOWS_MAX
 from tabard_server.engine_port.errors import EngineError, no_merged_copy
 from tabard_server.engine_port.memory import MemoryPlan
+from tabard_server.engine_port.prompt_style import WINDOWS_MAX
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
 

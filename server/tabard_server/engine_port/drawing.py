@@ -6,41 +6,16 @@ once; from then on a drawing is carried whole. Knows neither protobuf nor torch.
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import TypeAlias
 
 import numpy as np
 
-PromptSyntax = Literal["plain", "a1111"]
-"""How a prompt may be read. `plain`: every character is text. `a1111`: brackets weigh."""
-PROMPT_SYNTAXES: tuple[PromptSyntax, ...] = get_args(PromptSyntax)
-"""All of them."""
-WINDOWS_MAX = 4
-"""Most windows that a prompt may have, however it is asked for."""
+from tabard_server.engine_port.prompt_style import PLAIN, PromptStyle
 
 Size: TypeAlias = tuple[int, int]
 """Width and height in pixels."""
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 """An image `[height, width, 3]`, or a mask `[height, width]`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptStyle:
-    """How prompts are read.
-
-    Attributes:
-        syntax: What brackets mean.
-        windows_max: Windows of the text encoder that a prompt may fill; 1 as it was trained.
-    """
-
-    syntax: PromptSyntax = "plain"
-    windows_max: int = 1
-
-    def __post_init__(self) -> None:
-        assert self.syntax in PROMPT_SYNTAXES
-        assert 1 <= self.windows_max <= WINDOWS_MAX
-
-
-PLAIN = PromptStyle()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,9 +10,10 @@ from typing import Protocol, TypeVar
 
 from tabard_registry import BaseProfile
 from tabard_server.engine_port.costs import Costs
-from tabard_server.engine_port.drawing import Pixels, PromptStyle
+from tabard_server.engine_port.drawing import Pixels
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.memory import MemoryPlan
+from tabard_server.engine_port.prompt_style import PromptStyle
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tabard_server.admission.numbers import Bounds, Canvas
-from tabard_server.engine_port.drawing import PLAIN, Drawing, Picture, WantedDrawing
+from tabard_server.engine_port.drawing import Drawing, Picture, WantedDrawing
+from tabard_server.engine_port.prompt_style import PLAIN
 from tabard_server.errors import InvalidRequest, Violation
 from tabard_server.jobs.job import JobSpec
 from tabard_server.limits import Limits

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tabard_server.admission.prompts import PromptChecker
-from tabard_server.engine_port.drawing import PromptStyle, WantedDrawing
+from tabard_server.engine_port.drawing import WantedDrawing
+from tabard_server.engine_port.prompt_style import PromptStyle
 from tabard_server.errors import BadSettings, Violation
 from tabard_server.limits import Limits
 from tabard_server.settings import Defaults

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tabard_server.engine_port.drawing import PromptStyle
+from tabard_server.engine_port.prompt_style import PromptStyle
 from tabard_server.engine_port.row_spec import RowSpec
 from tests.server.drawings import picture_of
 from tests.server.engine.tiny_base import TOKEN, Studio

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tabard_server.engine_port.drawing import Drawing, PromptStyle
+from tabard_server.engine_port.drawing import Drawing
+from tabard_server.engine_port.prompt_style import PromptStyle
 from tabard_server.jobs.job import Job
 from tabard_server.output.provenance import Origin, describe, write_parameters
 from tests.server.drawings import drawing, picture_of

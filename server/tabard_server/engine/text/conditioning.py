@@ -14,7 +14,7 @@ import torch
 
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.text.text_encoder import Reading, TextEncoder
-from tabard_server.engine_port.drawing import PLAIN, PromptStyle
+from tabard_server.engine_port.prompt_style import PLAIN, PromptStyle
 
 Wearing = Callable[[str, int], AbstractContextManager[None]]
 """Wear a row's adapters in a text encoder while it encodes so many sequences."""

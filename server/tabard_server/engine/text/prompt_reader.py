@@ -13,8 +13,8 @@ from typing import Any
 
 from tabard_server.engine.text.prompt_syntax import read_plain, read_weighted
 from tabard_server.engine.text.windows import Unit, cut
-from tabard_server.engine_port.drawing import PLAIN, PromptStyle
 from tabard_server.engine_port.errors import PromptTooLong, RowNotPossible
+from tabard_server.engine_port.prompt_style import PLAIN, PromptStyle
 
 TOKENIZER_LENGTH_MAX = 1_000_000
 """More tokens than any prompt within its limit of characters."""

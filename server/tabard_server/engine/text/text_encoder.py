@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from tabard_server.engine.base.loading import TextPart
 from tabard_server.engine.text.prompt_reader import PromptReader, Window
-from tabard_server.engine_port.drawing import PromptStyle
 from tabard_server.engine_port.errors import RowNotPossible
+from tabard_server.engine_port.prompt_style import PromptStyle
 
 _LEGACY_END = 2
 """The `eos_token_id` that early configs give by mistake; transformers then takes the highest id."""

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from tabard_server.engine.text.conditioning import Conditioning, Prompt, join_texts
-from tabard_server.engine_port.drawing import PromptStyle
 from tabard_server.engine_port.errors import RowNotPossible
+from tabard_server.engine_port.prompt_style import PromptStyle
 from tests.server.engine.tiny_base import TOKEN, Studio, draw, open_studio
 
 pytestmark = pytest.mark.oracle

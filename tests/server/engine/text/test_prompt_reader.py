@@ -7,8 +7,8 @@ import torch
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.text.conditioning import Prompt
 from tabard_server.engine.text.prompt_reader import PromptReader
-from tabard_server.engine_port.drawing import PromptStyle
 from tabard_server.engine_port.errors import PromptTooLong, RowNotPossible
+from tabard_server.engine_port.prompt_style import PromptStyle
 
 WEIGHTED = PromptStyle(syntax="a1111")
 LONG = PromptStyle(windows_max=3)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How prompts are read, as one value. Knows no prompt and no token; imports next to nothing."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+PromptSyntax = Literal["plain", "a1111"]
+"""How a prompt may be read. `plain`: every character is text. `a1111`: brackets weigh."""
+PROMPT_SYNTAXES: tuple[PromptSyntax, ...] = get_args(PromptSyntax)
+"""All of them."""
+WINDOWS_MAX = 4
+"""Most windows that a prompt may have, however it is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptStyle:
+    """How prompts are read.
+
+    Attributes:
+        syntax: What brackets mean.
+        windows_max: Windows of the text encoder that a prompt may fill; 1 as it was trained.
+    """
+
+    syntax: PromptSyntax = "plain"
+    windows_max: int = 1
+
+    def __post_init__(self) -> None:
+        assert self.syntax in PROMPT_SYNTAXES
+        assert 1 <= self.windows_max <= WINDOWS_MAX
+
+
+PLAIN = PromptStyle()
