@@ -35,7 +35,7 @@ from tabard.history import Record
 from tabard.patience import WATCH_PATIENCE_SECONDS, Patience
 from tabard.releases import Adapter, Pulled
 from tabard.result import Collector, GenerateResult
-from tabard.transport import tabard_error
+from tabard.rpc_errors import tabard_error
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,7 +11,7 @@ import pytest
 from tabard import errors
 from tabard.cli import exit_codes
 from tabard.cli.program import commands
-from tabard.transport import STATUS_TABLE
+from tabard.rpc_errors import STATUS_TABLE
 from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes import FakeServer, FakeStatus
 

@@ -58,7 +58,7 @@ def library(part: str = "", *, needed_for: str) -> Any:
 
 
 @contextmanager
-def told_as_ours() -> Iterator[None]:
+def sdk_errors() -> Iterator[None]:
     """Turn the library's errors inside the block into the SDK's.
 
     Raises:
@@ -73,10 +73,10 @@ def told_as_ours() -> Iterator[None]:
 
 
 @contextmanager
-def opened(url: str, *, needed_for: str) -> Iterator[Any]:
+def open_registry(url: str, *, needed_for: str) -> Iterator[Any]:
     """Open a registry that exists; its errors inside the block become the SDK's."""
     registry_class = library(needed_for=needed_for).Registry
-    with told_as_ours():
+    with sdk_errors():
         registry = registry_class.open(url, create=False)
         try:
             yield registry

@@ -11,7 +11,7 @@ import click
 from rich.text import Text
 
 from tabard.calls.downloads import FORMATS, PullProgress
-from tabard.cli.local.registry import REGISTRY_VARIABLE, library, opened
+from tabard.cli.local.registry import REGISTRY_VARIABLE, library, open_registry
 from tabard.cli.output import Output, fields, short, size
 from tabard.cli.session import Session, with_session
 
@@ -88,7 +88,7 @@ def _pull_there(session: Session, ref: str, *, out: Path, file_format: str) -> d
 def _pull_here(url: str, ref: str, *, out: Path, file_format: str) -> dict[str, Any]:
     names = library("refs.names", needed_for=_NEEDED_FOR)
     export_release = library("export.export", needed_for=_NEEDED_FOR).export_release
-    with opened(url, needed_for=_NEEDED_FOR) as registry:
+    with open_registry(url, needed_for=_NEEDED_FOR) as registry:
         release = registry.state.find(names.AdapterRef.parse(ref))
         out.mkdir(parents=True, exist_ok=True)
         files = export_release(registry, release, style=file_format, folder=out)

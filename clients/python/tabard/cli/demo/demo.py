@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `tabard demo`: a server of its own, the story, the keepsakes, and the verdict."""
+"""`tabard demo`: a server of its own, the story, what it leaves behind, and whether it held."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rich.text import Text
 from tabard.cli.demo import folder as names
 from tabard.cli.demo.catalog import find_material, read_catalog
 from tabard.cli.demo.folder import claim, export
-from tabard.cli.demo.outputs import keep
-from tabard.cli.demo.proof import Verdict, judge
+from tabard.cli.demo.outputs import write_outputs
+from tabard.cli.demo.proof import Proof, prove
 from tabard.cli.demo.server_process import log_tail, running_server
 from tabard.cli.demo.story import Story
 from tabard.cli.output import Output
@@ -60,13 +60,13 @@ def demo(output: Output, *, out: Path, seed: int, export_to: Path | None) -> Non
     folder = claim(out)
     with stopped_by_signals():
         try:
-            verdict, summary = perform(
+            proof, summary = perform(
                 folder, adapters=material / "adapters", seed=seed, output=output
             )
         except TabardError:
             output.say(Text(log_tail(folder), style="dim"))
             raise
-    _conclude(output, verdict, summary=summary, folder=folder)
+    _conclude(output, proof, summary=summary, folder=folder)
 
 
 def perform(
@@ -76,8 +76,8 @@ def perform(
     seed: int,
     output: Output,
     start_server: Callable[[Path], Any] = running_server,
-) -> tuple[Verdict, Any]:
-    """Run the story against a server of its own; give the verdict and the summary it wrote.
+) -> tuple[Proof, Any]:
+    """Run the story against a server of its own; give the proof and the summary it wrote.
 
     Raises:
         TabardError: The server did not start, or refused something.
@@ -92,17 +92,17 @@ def perform(
             client=client, catalog=catalog, seed=seed, narrator=output, clock=time.perf_counter
         )
         told = story.tell()
-    verdict = judge(told)
+    proof = prove(told)
     seconds = {"server_start": start_seconds, "total": time.perf_counter() - started}
-    return verdict, keep(told, verdict=verdict, seconds=seconds, folder=folder)
+    return proof, write_outputs(told, proof=proof, seconds=seconds, folder=folder)
 
 
-def _conclude(output: Output, verdict: Verdict, *, summary: Any, folder: Path) -> None:
-    identical = "yes" if verdict.rollback_identical else "NO"
+def _conclude(output: Output, proof: Proof, *, summary: Any, folder: Path) -> None:
+    identical = "yes" if proof.rollback_identical else "NO"
     output.say(f"images after the rollback identical to those before: {identical}")
-    if verdict.failures:
+    if proof.failures:
         raise Internal(
-            "the demo did not hold: " + "; ".join(verdict.failures),
+            "the demo did not hold: " + "; ".join(proof.failures),
             reason="DEMO_FAILED",
             hint=f"look at {names.SHEET}, {names.SUMMARY} and {names.SERVER_LOG} in {folder}",
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tabard list`, `search` and `show`: what there is, and how it stands."""
+"""`tabard show`: an adapter, or one of its releases, and how it stands."""
 
 from __future__ import annotations
 
@@ -12,27 +12,6 @@ from tabard.cli.commands.publish.recipe import member_table
 from tabard.cli.output import fields, short, size, table
 from tabard.cli.session import Session, with_session
 from tabard.releases import Adapter, Release
-
-
-@click.command(name="list")
-@with_session
-def list_adapters(session: Session) -> None:
-    """List all adapters with their channels."""
-    with session.connect() as client:
-        adapters = client.list()
-    rows = [
-        (
-            adapter.name,
-            adapter.releases[0].kind if adapter.releases else "",
-            str(len(adapter.releases)),
-            _channels(adapter),
-        )
-        for adapter in adapters
-    ]
-    text: Any = table("adapter", "kind", "releases", "channels", rows=rows)
-    session.output.answer(
-        {"adapters": adapters}, text if rows else "nothing is published yet: tabard publish --help"
-    )
 
 
 @click.command()
@@ -52,39 +31,6 @@ def show(session: Session, *, ref: str) -> None:
             session.output.answer({"adapter": adapter}, *_adapter_text(adapter))
 
 
-@click.command()
-@click.argument("words", nargs=-1, required=True, metavar="WORDS…")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
-@with_session
-def search(session: Session, *, words: tuple[str, ...], limit: int | None) -> None:
-    """Find adapters that have all the words, best first.
-
-    Looks at names, notes, trigger words, base and kind.
-    """
-    with session.connect() as client:
-        hits = client.search(" ".join(words), limit=limit or 0)
-    rows = [(hit.adapter, str(hit.release_count), hit.snippet) for hit in hits]
-    text: Any = table("adapter", "releases", "found in", rows=rows)
-    session.output.answer({"hits": hits}, text if rows else "nothing has all these words")
-
-
-def standing(release: Release) -> str:
-    """Say what is held against a release; empty when nothing is."""
-    told = (
-        ("yanked", release.yanked, release.yank_reason),
-        ("quarantined", release.quarantined, release.quarantine_reason),
-        ("purged", release.purged, release.purge_reason),
-    )
-    flags = [f"{word}: {why}" for word, is_so, why in told if is_so]
-    if release.troubled_members:
-        flags.append(f"uses withdrawn {', '.join(release.troubled_members)}")
-    return "; ".join(flags)
-
-
-def _channels(adapter: Adapter) -> str:
-    return ", ".join(f"{channel.name} → {channel.version}" for channel in adapter.channels)
-
-
 def _adapter_text(adapter: Adapter) -> list[Any]:
     rows = [
         (
@@ -94,7 +40,7 @@ def _adapter_text(adapter: Adapter) -> list[Any]:
             short(release.digest),
             release.published_at,
             release.published_by,
-            standing(release) or release.notes,
+            _standing(release) or release.notes,
         )
         for release in adapter.releases
     ]
@@ -117,10 +63,23 @@ def _release_text(release: Release) -> list[Any]:
         "licence": release.licence,
         "notes": release.notes,
         "why": release.publish_reason,
-        "standing": standing(release),
+        "standing": _standing(release),
         "signed": ", ".join(f"key {one.key_id}" for one in release.signatures),
         "training": "\n".join(f"{key}: {value}" for key, value in release.training.items()),
     }
     title = Text(f"{release.adapter} {release.version}", style="bold")
     members = [member_table(release.members)] if release.members else []
     return [title, fields(facts), *members]
+
+
+def _standing(release: Release) -> str:
+    """Say what is held against a release; empty when nothing is."""
+    told = (
+        ("yanked", release.yanked, release.yank_reason),
+        ("quarantined", release.quarantined, release.quarantine_reason),
+        ("purged", release.purged, release.purge_reason),
+    )
+    flags = [f"{word}: {why}" for word, is_so, why in told if is_so]
+    if release.troubled_members:
+        flags.append(f"uses withdrawn {', '.join(release.troubled_members)}")
+    return "; ".join(flags)

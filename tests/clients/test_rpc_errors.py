@@ -10,7 +10,7 @@ import pytest
 
 import tabard
 from tabard import Client, errors
-from tabard.transport import STATUS_TABLE
+from tabard.rpc_errors import STATUS_TABLE
 from tests.clients.fakes import FakeServer, FakeStatus
 
 FAILURES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]

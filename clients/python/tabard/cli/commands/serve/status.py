@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tabard status`, `warm` and `drain`: what an operator asks of a running server."""
+"""`tabard status`: what a running server is, and how busy."""
 
 from __future__ import annotations
 
@@ -27,37 +27,6 @@ def status(session: Session) -> None:
     ]
     residents = table("resident", "version", "digest", "tier", "size", "leases", rows=rows)
     session.output.answer(found, fields(_facts(found)), residents if rows else Text("no residents"))
-
-
-@click.command()
-@click.argument("ref", metavar="REF")
-@with_session
-def warm(session: Session, *, ref: str) -> None:
-    """Bring a release into memory ahead of its first request."""
-    with session.connect() as client:
-        resident = client.warm(ref)
-    session.output.answer(
-        resident,
-        f"{resident.adapter} {resident.version} is in {resident.tier} memory, "
-        f"{size(resident.bytes)}",
-    )
-
-
-@click.command()
-@click.option(
-    "--wait",
-    "wait_seconds",
-    type=click.FloatRange(min=0),
-    default=0.0,
-    metavar="SECONDS",
-    help="Wait so long for running jobs.",
-)
-@with_session
-def drain(session: Session, *, wait_seconds: float) -> None:
-    """Refuse new jobs and finish the running ones."""
-    with session.connect() as client:
-        drained = client.drain(wait_seconds=wait_seconds)
-    session.output.answer(drained, f"draining; jobs still running: {drained.jobs_left}")
 
 
 def _registry(found: ServerStatus) -> str:
