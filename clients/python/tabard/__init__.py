@@ -119,24 +119,14 @@ __all__ = [
     "WornRelease",
 ]
 
-_MODULES = (
-    "errors",
-    "releases",
-    "history",
-    "operations",
-    "result",
-    "calls.uploads",
-    "calls.options",
-    "client",
-    "aio",
-)
+_MODULES = "errors releases history operations result calls.uploads calls.options client aio"
 """Where the public names are, those that import little before those that import much."""
 
 if not TYPE_CHECKING:  # a name that is not there is an error for type checkers, too
 
     def __getattr__(name: str) -> Any:
         if name in __all__:
-            for module in (import_module(f"tabard.{one}") for one in _MODULES):
+            for module in (import_module(f"tabard.{one}") for one in _MODULES.split()):
                 if hasattr(module, name):
                     return getattr(module, name)
         raise AttributeError(f"module 'tabard' has no attribute {name!r}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tabard
-from tabard.cli.demo.command import stopped_by_signals
+from tabard.cli.demo.demo import stopped_by_signals
 from tabard.cli.demo.server_process import log_tail, running_server
 
 LISTENS = """

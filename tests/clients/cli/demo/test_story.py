@@ -12,14 +12,14 @@ from PIL import Image
 
 import tabard
 from tabard.cli.demo.catalog import read_catalog
-from tabard.cli.demo.command import perform
+from tabard.cli.demo.demo import perform
 from tabard.cli.demo.folder import claim
-from tabard.cli.demo.proof import Verdict
+from tabard.cli.demo.proof import Proof
 from tabard.cli.output import Output
 from tests.clients.fakes import FakeServer
 
 
-def _perform(server: FakeServer, adapters: Path, out: Path) -> tuple[Verdict, Any]:
+def _perform(server: FakeServer, adapters: Path, out: Path) -> tuple[Proof, Any]:
     @contextmanager
     def running(folder: Path) -> Iterator[str]:
         yield server.address

@@ -83,7 +83,8 @@ def carry_out(row: Row, *, publisher: Publisher) -> Row:
     try:
         publisher.publish(row.wanted)
     except TabardError as error:
-        return replace(row, state="failed", problems=(*row.problems, _problem(error)))
+        failure = _problem(error.reason, str(error), remedy=error.hint)
+        return replace(row, state="failed", problems=(*row.problems, failure))
     return replace(row, state="published")
 
 
@@ -170,26 +171,17 @@ def _refused(item: Item, problem: Problem) -> Row:
 
 
 def _too_large(size_bytes: int) -> Problem:
-    return Problem(
-        reason="TOO_LARGE",
-        message=f"it has {size_bytes} bytes, more than an adapter",
+    return _problem(
+        "TOO_LARGE",
+        f"it has {size_bytes} bytes, more than an adapter",
         remedy="Leave whole models out; what was fine-tuned in them has to be extracted first.",
-        keys=(),
-        is_warning=False,
     )
 
 
 def _unreadable(error: OSError) -> Problem:
-    return Problem(
-        reason="UNREADABLE",
-        message=f"it cannot be read: {error.strerror or error}",
-        remedy="Look at its permissions.",
-        keys=(),
-        is_warning=False,
-    )
+    message = f"it cannot be read: {error.strerror or error}"
+    return _problem("UNREADABLE", message, remedy="Look at its permissions.")
 
 
-def _problem(error: TabardError) -> Problem:
-    return Problem(
-        reason=error.reason, message=str(error), remedy=error.hint, keys=(), is_warning=False
-    )
+def _problem(reason: str, message: str, *, remedy: str) -> Problem:
+    return Problem(reason=reason, message=message, remedy=remedy, keys=(), is_warning=False)

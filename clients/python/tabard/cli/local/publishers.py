@@ -6,7 +6,6 @@ Files and words in, reports out; a release that is there already is known by its
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tabard.cli.local.check import LocalCheck
-from tabard.cli.local.extras import SERVER_EXTRA, missing_extra
 from tabard.cli.local.registry import library, open_registry, sdk_errors, who_acts
 from tabard.client import Client
 from tabard.errors import NotFound
@@ -123,7 +121,5 @@ class LocalPublisher:
 def open_local_publisher(url: str, *, base: str, needed_for: str) -> Iterator[LocalPublisher]:
     """Open a registry that exists, and read a base."""
     checks = LocalCheck(base)
-    with missing_extra(SERVER_EXTRA, needed_for=needed_for):
-        importlib.import_module("tabard_registry")
     with open_registry(url, needed_for=needed_for) as registry:
         yield LocalPublisher(registry, checks=checks, needed_for=needed_for)

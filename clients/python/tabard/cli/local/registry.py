@@ -68,7 +68,7 @@ def sdk_errors() -> Iterator[None]:
     try:
         yield
     except tree.RegistryError as error:
-        known = next(ERRORS[base.__name__] for base in type(error).__mro__ if _is_known(base))
+        known = next(ERRORS[one.__name__] for one in type(error).__mro__ if one.__name__ in ERRORS)
         raise known[0](str(error), reason=error.reason, hint=error.hint, status=known[1]) from error
 
 
@@ -98,7 +98,3 @@ def shown_progress(output: Output) -> Iterator[Callable[[str, int, int | None], 
 def who_acts() -> str:
     """Say who acts: `TABARD_ACTOR`, or the user's name."""
     return find_connection().actor
-
-
-def _is_known(base: type) -> bool:
-    return base.__name__ in ERRORS

@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import click
 
 from tabard.calls.uploads import UploadProgress
 from tabard.cli.output import ProgressBar
+from tabard.cli.session import together
 from tabard.convert import KINDS, PURPOSES
-
-Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def _or_empty(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
@@ -30,7 +28,7 @@ TRIGGERS = click.option(
     "--trigger", "trigger_words", multiple=True, metavar="WORD", help="A trigger word; repeatable."
 )
 
-_DRAFT = (
+with_draft = together(
     click.option("--version", required=True, help="SemVer of the new release, e.g. 1.2.0."),
     click.option("--notes", default="", help="Free text shown with the release."),
     click.option("--licence", "--license", default="", help="SPDX id or free text."),
@@ -42,13 +40,7 @@ _DRAFT = (
     ),
     click.option("--reason", default="", help="Why it is published; kept in the history."),
 )
-
-
-def with_draft(command: Command) -> Command:
-    """Give a command what is said of a new release of any kind."""
-    for option in reversed(_DRAFT):
-        command = option(command)
-    return command
+"""What is said of a new release of any kind."""
 
 
 def uploaded_on(bar: ProgressBar) -> Callable[[UploadProgress], None]:

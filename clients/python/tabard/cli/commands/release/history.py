@@ -67,17 +67,8 @@ def act_text(action: Action) -> str:
 def _show_served(session: Session, *, at: str, name: str, channel: str, limit: int) -> None:
     with session.connect() as client:
         served = client.served_at(at, name=name, channel=channel, limit=limit)
-    text: Any = table(
-        "adapter",
-        "channel",
-        "version",
-        "digest",
-        "since",
-        "seq",
-        "by",
-        "why",
-        rows=[_serving_row(one) for one in served.servings],
-    )
+    columns = ("adapter", "channel", "version", "digest", "since", "seq", "by", "why")
+    text: Any = table(*columns, rows=[_serving_row(one) for one in served.servings])
     more = ["there is more: name an adapter or a channel"] if served.is_truncated else []
     session.output.answer(served, text if served.servings else "nothing was served then", *more)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -70,19 +71,7 @@ def _pull_there(session: Session, ref: str, *, out: Path, file_format: str) -> d
             bar.set(got.received_bytes, total=got.total_bytes)
 
         pulled = client.pull(ref, out=out, file_format=file_format, on_progress=show)
-    release = pulled.release
-    return {
-        "adapter": release.adapter,
-        "version": release.version,
-        "digest": release.digest,
-        "quarantined": release.quarantined,
-        "yanked": release.yanked,
-        "format": file_format,
-        "files": [
-            {"path": one.path, "digest": one.digest, "size_bytes": one.size_bytes}
-            for one in pulled.files
-        ],
-    }
+    return _answer(pulled.release, pulled.files, file_format=file_format)
 
 
 def _pull_here(url: str, ref: str, *, out: Path, file_format: str) -> dict[str, Any]:
@@ -92,6 +81,11 @@ def _pull_here(url: str, ref: str, *, out: Path, file_format: str) -> dict[str, 
         release = registry.state.find(names.AdapterRef.parse(ref))
         out.mkdir(parents=True, exist_ok=True)
         files = export_release(registry, release, style=file_format, folder=out)
+    return _answer(release, files, file_format=file_format)
+
+
+def _answer(release: Any, files: Iterable[Any], *, file_format: str) -> dict[str, Any]:
+    """Describe a release and its files, the SDK's or the library's: their fields have one name."""
     return {
         "adapter": str(release.adapter),
         "version": str(release.version),
