@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tabard import Client
-from tests.clients.fakes import FakeServer
+from tests.clients.fakes.server import FakeServer
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 import tabard
 from tabard import AsyncClient, Client
-from tests.clients.fakes import FakeServer
+from tests.clients.fakes.server import FakeServer
 
 
 def _verbs(kind: type) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ import pytest
 
 import tabard
 from tabard import Client
-from tests.clients.fakes import FakeServer
+from tests.clients.fakes.server import FakeServer
 
 
 @pytest.fixture

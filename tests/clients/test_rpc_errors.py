@@ -11,7 +11,8 @@ import pytest
 import tabard
 from tabard import Client, errors
 from tabard.rpc_errors import STATUS_TABLE
-from tests.clients.fakes import FakeServer, FakeStatus
+from tests.clients.fakes.server import FakeServer
+from tests.clients.fakes.state import FakeStatus
 
 FAILURES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
 

@@ -16,7 +16,7 @@ from tabard import AsyncClient, Client, GenerateOptions
 from tabard.calls import generation
 from tabard.calls.options import write_request
 from tabard.v1 import generation_service_pb2 as pb
-from tests.clients.fakes import FakeServer
+from tests.clients.fakes.server import FakeServer
 
 IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 12, 3), dtype=np.uint8))
 

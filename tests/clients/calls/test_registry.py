@@ -12,7 +12,7 @@ import pytest
 
 import tabard
 from tabard import AsyncClient, Client
-from tests.clients.fakes import FakeServer
+from tests.clients.fakes.server import FakeServer
 
 INK = "acme/ink@1.0.0"
 

@@ -2,14 +2,18 @@
 """The command line against the fake server, in this process: exit code, stdout, stderr."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from tabard.cli import run
-from tests.clients.fakes import FakeServer
+from tabard_registry import BaseProfile
+from tests.clients.fakes.server import FakeServer
+from tests.registry.fakes import sd_profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +58,24 @@ def published(tabard: Tabard, style_file: object, other_file: object) -> Tabard:
         assert tabard("publish", "acme/watercolor", file, "--version", version).code == 0
         assert tabard("promote", f"acme/watercolor@{version}").code == 0
     return tabard
+
+
+class FakeEngineError(Exception):
+    """Stands for the engine's errors."""
+
+    reason = "BASE_NOT_LOADABLE"
+    hint = "name a diffusers folder"
+
+
+def _profile_of(base: str) -> BaseProfile:
+    if base != "demo":
+        raise FakeEngineError(f"there is no base {base}")
+    return sd_profile()
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a small base without torch in the engine's place."""
+    module: Any = ModuleType("tabard_server.engine")
+    module.profile_of, module.EngineError = _profile_of, FakeEngineError
+    monkeypatch.setitem(sys.modules, "tabard_server.engine", module)

@@ -13,7 +13,8 @@ from tabard.cli import exit_codes
 from tabard.cli.program import commands
 from tabard.rpc_errors import STATUS_TABLE
 from tests.clients.cli.conftest import Tabard
-from tests.clients.fakes import FakeServer, FakeStatus
+from tests.clients.fakes.server import FakeServer
+from tests.clients.fakes.state import FakeStatus
 
 EXPECTED = {
     "check",

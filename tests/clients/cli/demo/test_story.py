@@ -16,7 +16,7 @@ from tabard.cli.demo.demo import perform
 from tabard.cli.demo.folder import claim
 from tabard.cli.demo.proof import Proof
 from tabard.cli.output import Output
-from tests.clients.fakes import FakeServer
+from tests.clients.fakes.server import FakeServer
 
 
 def _perform(server: FakeServer, adapters: Path, out: Path) -> tuple[Proof, Any]:

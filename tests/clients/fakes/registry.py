@@ -9,7 +9,7 @@ from typing import Any
 
 from tabard.v1 import adapter_pb2, registry_service_pb2_grpc
 from tabard.v1 import registry_service_pb2 as registry_pb2
-from tests.clients.fake_state import FakeState, FakeStatus
+from tests.clients.fakes.state import FakeState, FakeStatus
 
 BAD_FILE = b"BAD"
 NO_EFFECT_FILE = b"NO EFFECT"

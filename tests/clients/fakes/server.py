@@ -26,10 +26,8 @@ from tabard.v1 import (
     registry_service_pb2_grpc,
 )
 from tabard.v1 import operations_service_pb2 as operations_pb2
-from tests.clients.fake_registry import FakeRegistry
-from tests.clients.fake_state import FakeState, FakeStatus
-
-__all__ = ["FakeServer", "FakeState", "FakeStatus"]
+from tests.clients.fakes.registry import FakeRegistry
+from tests.clients.fakes.state import FakeState
 
 
 class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
