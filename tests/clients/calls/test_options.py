@@ -2,7 +2,6 @@
 """What a generate request may say, in the SDK's words and on the wire, by either client."""
 
 import asyncio
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -42,22 +41,6 @@ def test_nothing_said_sends_the_prompt_only() -> None:
     silent: dict[str, Any] = dict.fromkeys(GenerateOptions.__annotations__)
 
     assert write_request("x", options=silent) == pb.GenerateRequest(prompt="x")
-
-
-@pytest.mark.parametrize("source", ["path", "text", "bytes", "pillow"])
-def test_picture_from_anything(tmp_path: Path, source: str) -> None:
-    """A path and bytes go as they are; a Pillow image keeps every pixel."""
-    file = tmp_path / "photo.jpg"
-    IMAGE.save(file)
-    given: dict[str, Any] = {"path": file, "text": str(file), "bytes": file.read_bytes()}
-
-    request = write_request("x", options={"image": given.get(source, IMAGE)})
-
-    if source == "pillow":
-        with Image.open(io.BytesIO(request.image)) as sent:
-            assert np.array_equal(np.asarray(sent), np.asarray(IMAGE))
-    else:
-        assert request.image == file.read_bytes()
 
 
 def test_sizes_are_in_diffusers_order() -> None:

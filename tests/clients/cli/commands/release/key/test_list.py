@@ -27,3 +27,12 @@ def test_keys_are_listed(tabard: Tabard, key: Any, place: Path) -> None:
     ]
     assert "revoked" in tabard("key", "list").out
     assert tabard("key", "list", "other").out == "no keys\n"
+
+
+def test_every_key_command_has_help(tabard: Tabard) -> None:
+    """Each with its options and --json."""
+    for name in ("new", "sign", "trust", "revoke", "policy", "list"):
+        ran = tabard("key", name, "--help")
+
+        assert (ran.code, ran.err) == (0, "")
+        assert "--json" in ran.out
