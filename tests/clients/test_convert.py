@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages become the SDK's values, whole: no field is missed, none is made up."""
+"""Messages become the SDK's values, whole: no field is missed, none is made up.
+
+The values of `history` have no behaviour of their own; that they are read is seen here.
+"""
 
 import dataclasses
 import hashlib
