@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tabard import Client
-from tests.clients.fakes import FakeServer
+from tabard import Client, Release
+from tests.clients.fakes.server import FakeServer
 
 
 @pytest.fixture
@@ -46,3 +46,18 @@ def refused_file(tmp_path: Path) -> Path:
     path = tmp_path / "refused.safetensors"
     path.write_bytes(b"BAD")
     return path
+
+
+@pytest.fixture
+def stocked(client: Client, style_file: Path) -> Client:
+    """Publish a style, and give the client."""
+    client.publish("acme/ink", style_file, version="1.0.0", notes="black", reason="new")
+    return client
+
+
+@pytest.fixture
+def stable(client: Client, style_file: Path) -> Release:
+    """Publish 1.0.0 of a style and promote it to stable."""
+    published = client.publish("acme/watercolor", style_file, version="1.0.0")
+    client.promote("acme/watercolor@1.0.0")
+    return published.release

@@ -10,7 +10,9 @@ import pytest
 
 import tabard
 from tabard import AsyncClient, Client
-from tests.clients.fakes import FakeServer
+from tests.clients.fakes.server import FakeServer
+
+INK = "acme/ink@1.0.0"
 
 
 def _verbs(kind: type) -> dict[str, list[str]]:
@@ -140,3 +142,42 @@ def test_async_watch_yields_records(server: FakeServer, style_file: Path) -> Non
                 return (await anext(records)).seq
 
     assert asyncio.run(first()) == 1
+
+
+def test_watch_of_the_new_goes_on(stocked: Client, server: FakeServer) -> None:
+    """Without a position, what came while the server was away is not missed either."""
+    server.state.watch_breaks = 1
+
+    async def walk() -> list[int]:
+        async with (
+            AsyncClient(server.address) as client,
+            contextlib.aclosing(client.watch()) as records,
+        ):
+            first = asyncio.ensure_future(anext(records))
+            while not any(hasattr(r, "from_seq") for r in server.state.requests):
+                await asyncio.sleep(0.01)
+            await client.promote(INK)
+            await client.promote(INK, channel="canary")
+            return [(await first).seq, (await anext(records)).seq]
+
+    assert asyncio.run(walk()) == [2, 3]
+
+
+def test_async_verbs_answer(server: FakeServer, stocked: Client) -> None:
+    """The new verbs await as they block."""
+
+    async def walk() -> list[object]:
+        async with AsyncClient(server.address, actor="bob") as client:
+            await client.promote(INK)
+            recipe = await client.publish_recipe("acme/mix", [f"{INK}:1"], version="1.0.0")
+            return [
+                (await client.quarantine(INK, reason="r")).quarantined,
+                (await client.lift(INK, reason="r")).quarantined,
+                (await client.purge(INK, reason="r")).purged,
+                (await client.sign(INK, key_id="k", signature="s")).signatures[0].key_id,
+                recipe.release.published_by,
+                len(await client.search("ink")),
+                len((await client.served_at("2030-01-01T00:00:00Z")).servings),
+            ]
+
+    assert asyncio.run(walk()) == [True, False, True, "k", "bob", 1, 1]

@@ -1,61 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tabard's SDK: publish styles like releases, wear them per request, roll them back at once.
 
-`Client` and `AsyncClient` are the doors; everything they give back and raise is exported here.
+`Client` and `AsyncClient` are the doors; everything they give back and raise is exported here, and
+imported when it is asked for: the command line, which begins here too, shows help without gRPC.
 """
 
-from tabard.aio import AsyncClient
-from tabard.calls.options import GenerateOptions
-from tabard.calls.pictures import PictureSource
-from tabard.calls.uploads import UploadProgress
-from tabard.client import Client
-from tabard.errors import (
-    Aborted,
-    AlreadyExists,
-    Cancelled,
-    DeadlineExceeded,
-    FailedPrecondition,
-    FieldViolation,
-    Internal,
-    InvalidArgument,
-    NotFound,
-    PermissionDenied,
-    ResourceExhausted,
-    TabardError,
-    Unauthenticated,
-    Unavailable,
-    Unimplemented,
-)
-from tabard.history import Action, Record, ServedAt, Serving
-from tabard.operations import Drained, MemoryPlan, Resident, ServerStatus
-from tabard.releases import (
-    Adapter,
-    Channel,
-    ChannelMove,
-    CheckReport,
-    Coverage,
-    Manifest,
-    Member,
-    Problem,
-    Published,
-    PublishedRecipe,
-    Pulled,
-    PulledFile,
-    Release,
-    ReleaseSignature,
-    SearchHit,
-)
-from tabard.result import (
-    Accepted,
-    Done,
-    GeneratedImage,
-    GenerateEvent,
-    GenerateResult,
-    Preview,
-    Progress,
-    WornRecipe,
-    WornRelease,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tabard.aio import AsyncClient
+    from tabard.calls.options import GenerateOptions
+    from tabard.calls.pictures import PictureSource
+    from tabard.calls.uploads import UploadProgress
+    from tabard.client import Client
+    from tabard.errors import (
+        Aborted,
+        AlreadyExists,
+        Cancelled,
+        DeadlineExceeded,
+        FailedPrecondition,
+        FieldViolation,
+        Internal,
+        InvalidArgument,
+        NotFound,
+        PermissionDenied,
+        ResourceExhausted,
+        TabardError,
+        Unauthenticated,
+        Unavailable,
+        Unimplemented,
+    )
+    from tabard.history import Action, Record, ServedAt, Serving
+    from tabard.operations import Drained, MemoryPlan, Resident, ServerStatus
+    from tabard.releases import (
+        Adapter,
+        Channel,
+        ChannelMove,
+        CheckReport,
+        Coverage,
+        Manifest,
+        Member,
+        Problem,
+        Published,
+        PublishedRecipe,
+        Pulled,
+        PulledFile,
+        Release,
+        ReleaseSignature,
+        SearchHit,
+    )
+    from tabard.result import (
+        Accepted,
+        Done,
+        GeneratedImage,
+        GenerateEvent,
+        GenerateResult,
+        Preview,
+        Progress,
+        WornRecipe,
+        WornRelease,
+    )
 
 __version__ = "0.1.0"
 
@@ -113,3 +118,15 @@ __all__ = [
     "WornRecipe",
     "WornRelease",
 ]
+
+_MODULES = "errors releases history operations result calls.uploads calls.options client aio"
+"""Where the public names are, those that import little before those that import much."""
+
+if not TYPE_CHECKING:  # a name that is not there is an error for type checkers, too
+
+    def __getattr__(name: str) -> Any:
+        if name in __all__:
+            for module in (import_module(f"tabard.{one}") for one in _MODULES.split()):
+                if hasattr(module, name):
+                    return getattr(module, name)
+        raise AttributeError(f"module 'tabard' has no attribute {name!r}")

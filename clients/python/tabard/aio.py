@@ -16,17 +16,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
-from tabard.calls import (
-    Call,
-    Caller,
-    Upload,
-    acts,
-    downloads,
-    generation,
-    operations,
-    registry,
-    uploads,
-)
+from tabard.calls import acts, downloads, generation, operations, registry, uploads
+from tabard.calls.call import Call, Caller, Upload
 from tabard.calls.downloads import Download
 from tabard.calls.generation import Job
 from tabard.connection import find_connection
@@ -35,7 +26,7 @@ from tabard.history import Record
 from tabard.patience import WATCH_PATIENCE_SECONDS, Patience
 from tabard.releases import Adapter, Pulled
 from tabard.result import Collector, GenerateResult
-from tabard.transport import tabard_error
+from tabard.rpc_errors import tabard_error
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -218,11 +209,7 @@ class AsyncClient:
         return self._open_channel
 
     async def _send(self, call: Call[T]) -> T:
-        invoke = self._channel.unary_unary(
-            call.method,
-            request_serializer=type(call.request).SerializeToString,
-            response_deserializer=call.response.FromString,
-        )
+        invoke = self._channel.unary_unary(*call.rpc)
         with self._errors():
             response = await invoke(
                 call.request,
@@ -232,11 +219,7 @@ class AsyncClient:
         return call.read(response)
 
     async def _send_files(self, upload: Upload[T]) -> T:
-        invoke = self._channel.stream_unary(
-            upload.method,
-            request_serializer=upload.request_type.SerializeToString,
-            response_deserializer=upload.response.FromString,
-        )
+        invoke = self._channel.stream_unary(*upload.rpc)
         with self._errors():
             response = await invoke(
                 upload.requests(),
@@ -246,11 +229,7 @@ class AsyncClient:
         return upload.read(response)
 
     async def _receive(self, call: Call[T]) -> AsyncGenerator[T, None]:
-        invoke = self._channel.unary_stream(
-            call.method,
-            request_serializer=type(call.request).SerializeToString,
-            response_deserializer=call.response.FromString,
-        )
+        invoke = self._channel.unary_stream(*call.rpc)
         rpc = invoke(
             call.request,
             timeout=call.timeout_seconds,

@@ -16,17 +16,8 @@ from typing import Concatenate, ParamSpec, Self, TypeVar, cast
 
 import grpc
 
-from tabard.calls import (
-    Call,
-    Caller,
-    Upload,
-    acts,
-    downloads,
-    generation,
-    operations,
-    registry,
-    uploads,
-)
+from tabard.calls import acts, downloads, generation, operations, registry, uploads
+from tabard.calls.call import Call, Caller, Upload
 from tabard.calls.downloads import Download
 from tabard.calls.generation import Job
 from tabard.connection import find_connection
@@ -35,7 +26,7 @@ from tabard.history import Record
 from tabard.patience import WATCH_PATIENCE_SECONDS, Patience
 from tabard.releases import Adapter, Pulled
 from tabard.result import Collector, GenerateResult
-from tabard.transport import FailedCall, tabard_error
+from tabard.rpc_errors import FailedCall, tabard_error
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -206,11 +197,7 @@ class Client:
         self.close()
 
     def _send(self, call: Call[T]) -> T:
-        invoke = self._channel.unary_unary(
-            call.method,
-            request_serializer=type(call.request).SerializeToString,
-            response_deserializer=call.response.FromString,
-        )
+        invoke = self._channel.unary_unary(*call.rpc)
         with self._errors():
             response = invoke(
                 call.request,
@@ -220,11 +207,7 @@ class Client:
         return call.read(response)
 
     def _send_files(self, upload: Upload[T]) -> T:
-        invoke = self._channel.stream_unary(
-            upload.method,
-            request_serializer=upload.request_type.SerializeToString,
-            response_deserializer=upload.response.FromString,
-        )
+        invoke = self._channel.stream_unary(*upload.rpc)
         with self._errors():
             response = invoke(
                 upload.requests(),
@@ -234,11 +217,7 @@ class Client:
         return upload.read(response)
 
     def _receive(self, call: Call[T]) -> Generator[T, None, None]:
-        invoke = self._channel.unary_stream(
-            call.method,
-            request_serializer=type(call.request).SerializeToString,
-            response_deserializer=call.response.FromString,
-        )
+        invoke = self._channel.unary_stream(*call.rpc)
         rpc = invoke(
             call.request,
             timeout=call.timeout_seconds,

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tabard.calls import Metadata
+from tabard.calls.call import Metadata
 from tabard.errors import InvalidArgument
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"

@@ -12,7 +12,7 @@ from tabard import AsyncClient, Client, Internal, InvalidArgument
 from tabard.calls.downloads import PullProgress, landing
 from tabard.v1 import adapter_pb2
 from tabard.v1 import registry_service_pb2 as pb
-from tests.clients.fakes import FakeServer
+from tests.clients.fakes.server import FakeServer
 
 
 def test_pull_gives_the_bytes(client: Client, style_file: Path, tmp_path: Path) -> None:

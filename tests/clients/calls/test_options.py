@@ -2,7 +2,6 @@
 """What a generate request may say, in the SDK's words and on the wire, by either client."""
 
 import asyncio
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from tabard import AsyncClient, Client, GenerateOptions
 from tabard.calls import generation
 from tabard.calls.options import write_request
 from tabard.v1 import generation_service_pb2 as pb
-from tests.clients.fakes import FakeServer
+from tests.clients.fakes.server import FakeServer
 
 IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 12, 3), dtype=np.uint8))
 
@@ -42,22 +41,6 @@ def test_nothing_said_sends_the_prompt_only() -> None:
     silent: dict[str, Any] = dict.fromkeys(GenerateOptions.__annotations__)
 
     assert write_request("x", options=silent) == pb.GenerateRequest(prompt="x")
-
-
-@pytest.mark.parametrize("source", ["path", "text", "bytes", "pillow"])
-def test_picture_from_anything(tmp_path: Path, source: str) -> None:
-    """A path and bytes go as they are; a Pillow image keeps every pixel."""
-    file = tmp_path / "photo.jpg"
-    IMAGE.save(file)
-    given: dict[str, Any] = {"path": file, "text": str(file), "bytes": file.read_bytes()}
-
-    request = write_request("x", options={"image": given.get(source, IMAGE)})
-
-    if source == "pillow":
-        with Image.open(io.BytesIO(request.image)) as sent:
-            assert np.array_equal(np.asarray(sent), np.asarray(IMAGE))
-    else:
-        assert request.image == file.read_bytes()
 
 
 def test_sizes_are_in_diffusers_order() -> None:

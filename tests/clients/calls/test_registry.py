@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Standings, recipes, signatures, search and the past, as the SDK gives them."""
+"""The verbs that only look: what there is, what happened, what was served."""
 
-import asyncio
-import contextlib
 import hashlib
 import json
 from datetime import UTC, datetime
@@ -11,62 +9,10 @@ from pathlib import Path
 import pytest
 
 import tabard
-from tabard import AsyncClient, Client
-from tests.clients.fakes import FakeServer
+from tabard import Client
+from tests.clients.fakes.server import FakeServer
 
 INK = "acme/ink@1.0.0"
-
-
-@pytest.fixture
-def stocked(client: Client, style_file: Path) -> Client:
-    """Publish a style, and give the client."""
-    client.publish("acme/ink", style_file, version="1.0.0", notes="black", reason="new")
-    return client
-
-
-def test_quarantine_carries_reason(stocked: Client) -> None:
-    """Both ways, and each with a key of its own."""
-    held = stocked.quarantine(INK, reason="a signature in it")
-    lifted = stocked.lift(INK, reason="cleared")
-
-    assert (held.quarantined, held.quarantine_reason) == (True, "a signature in it")
-    assert (lifted.quarantined, lifted.quarantine_reason) == (False, "")
-
-
-def test_purge_carries_reason(stocked: Client) -> None:
-    """The release is still there to be looked at."""
-    purged = stocked.purge(INK, reason="asked for")
-
-    assert (purged.purged, purged.purge_reason) == (True, "asked for")
-
-
-def test_every_act_has_a_key(stocked: Client, server: FakeServer) -> None:
-    """An act that is sent twice by the transport happens once."""
-    stocked.yank(INK, reason="r")
-    stocked.unyank(INK, reason="r")
-    stocked.quarantine(INK, reason="r")
-    stocked.lift(INK, reason="r")
-    stocked.purge(INK, reason="r")
-    stocked.sign(INK, key_id="k", signature="s")
-
-    keys = [request.request_id for request in server.state.requests]
-    assert all(keys)
-    assert len(set(keys)) == len(keys)
-
-
-def test_recipe_locks_members(stocked: Client) -> None:
-    """Members come back with digest and weight; a withdrawn one flags the recipe."""
-    ink = stocked.quarantine(INK, reason="r")
-
-    published = stocked.publish_recipe(
-        "acme/mix", [f"{INK}:0.5"], version="1.0.0", reason="for the book"
-    )
-
-    member = tabard.Member(adapter="acme/ink", version="1.0.0", digest=ink.digest, weight=0.5)
-    assert (published.created, published.release.kind) == (True, "recipe")
-    assert published.release.members == (member,)
-    assert published.release.troubled_members == (INK,)
-    assert published.release.publish_reason == "for the book"
 
 
 def test_search_counts_releases(stocked: Client) -> None:
@@ -119,65 +65,32 @@ def test_manifest_is_checked(stocked: Client, server: FakeServer) -> None:
     assert manifest.original_digests == ("sha256:" + "a" * 64,)
 
 
-def test_watch_goes_on_after_a_break(stocked: Client, server: FakeServer) -> None:
-    """The stream breaks after every record; none is missed, none comes twice."""
-    stocked.promote(INK)
-    stocked.promote(INK, channel="canary")
-    server.state.watch_breaks = 2
+def test_get_shows_releases_and_channels(client: Client, stable: tabard.Release) -> None:
+    """One adapter comes with everything it has."""
+    adapter = client.get("acme/watercolor")
 
-    with contextlib.closing(stocked.watch(from_seq=1)) as records:
-        seen = [next(records).seq for _ in range(3)]
-
-    assert seen == [1, 2, 3]
-    assert server.state.watch_breaks == 0
+    assert adapter.releases == (stable,)
+    assert [channel.name for channel in adapter.channels] == ["stable"]
+    assert adapter.releases[0].training == {"ss_steps": "100"}
 
 
-def test_watch_of_the_new_goes_on(stocked: Client, server: FakeServer) -> None:
-    """Without a position, what came while the server was away is not missed either."""
-    server.state.watch_breaks = 1
+def test_list_reads_every_page(client: Client, style_file: Path) -> None:
+    """Pages of two are joined."""
+    for name in "edcba":
+        client.publish(f"acme/{name}", style_file, version="1.0.0")
 
-    async def walk() -> list[int]:
-        async with (
-            AsyncClient(server.address) as client,
-            contextlib.aclosing(client.watch()) as records,
-        ):
-            first = asyncio.ensure_future(anext(records))
-            while not any(hasattr(r, "from_seq") for r in server.state.requests):
-                await asyncio.sleep(0.01)
-            await client.promote(INK)
-            await client.promote(INK, channel="canary")
-            return [(await first).seq, (await anext(records)).seq]
+    adapters = client.list()
 
-    assert asyncio.run(walk()) == [2, 3]
+    assert [adapter.name for adapter in adapters] == [f"acme/{name}" for name in "abcde"]
 
 
-def test_watch_gives_up(stocked: Client, server: FakeServer) -> None:
-    """Without patience the break is told."""
-    server.state.watch_breaks = 1
+def test_history_keeps_actor_and_reason(client: Client, stable: tabard.Release) -> None:
+    """History filters by adapter and channel and is cut to the newest."""
+    client.promote("acme/watercolor@1.0.0", channel="canary", reason="try it")
 
-    with contextlib.closing(stocked.watch(from_seq=1, patience_seconds=0.0)) as records:
-        next(records)
-        with pytest.raises(tabard.Unavailable) as caught:
-            next(records)
+    records = client.history("acme/watercolor", channel="canary", limit=5)
 
-    assert caught.value.reason == "WATCH_ENDED"
-
-
-def test_async_verbs_answer(server: FakeServer, stocked: Client) -> None:
-    """The new verbs await as they block."""
-
-    async def walk() -> list[object]:
-        async with AsyncClient(server.address, actor="bob") as client:
-            await client.promote(INK)
-            recipe = await client.publish_recipe("acme/mix", [f"{INK}:1"], version="1.0.0")
-            return [
-                (await client.quarantine(INK, reason="r")).quarantined,
-                (await client.lift(INK, reason="r")).quarantined,
-                (await client.purge(INK, reason="r")).purged,
-                (await client.sign(INK, key_id="k", signature="s")).signatures[0].key_id,
-                recipe.release.published_by,
-                len(await client.search("ink")),
-                len((await client.served_at("2030-01-01T00:00:00Z")).servings),
-            ]
-
-    assert asyncio.run(walk()) == [True, False, True, "k", "bob", 1, 1]
+    assert [(one.actor, one.reason, one.actions[0].type) for one in records] == [
+        ("alice", "try it", "promote")
+    ]
+    assert client.history(limit=1)[0].seq == 3

@@ -2,14 +2,19 @@
 """The command line against the fake server, in this process: exit code, stdout, stderr."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from tabard.cli import run
-from tests.clients.fakes import FakeServer
+from tabard_registry import BaseProfile
+from tabard_server.engine_port.errors import BaseNotLoadable
+from tests.clients.fakes.server import FakeServer
+from tests.registry.fakes import sd_profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +59,18 @@ def published(tabard: Tabard, style_file: object, other_file: object) -> Tabard:
         assert tabard("publish", "acme/watercolor", file, "--version", version).code == 0
         assert tabard("promote", f"acme/watercolor@{version}").code == 0
     return tabard
+
+
+def _profile_of(base: str) -> BaseProfile:
+    if base != "demo":
+        raise BaseNotLoadable(f"there is no base {base}", hint="name a diffusers folder")
+    return sd_profile()
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a small base without torch in the engine's place."""
+    profile: Any = ModuleType("tabard_server.engine.base.profile")
+    profile.profile_of = _profile_of
+    for module in (profile, ModuleType("tabard_server.engine.load_engine")):
+        monkeypatch.setitem(sys.modules, module.__name__, module)

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program as a whole: help for everything, exit codes for every error, errors that help."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
-import grpc
 import pytest
 
-from tabard import errors
 from tabard.cli import exit_codes
 from tabard.cli.program import commands
-from tabard.transport import STATUS_TABLE
 from tests.clients.cli.conftest import Tabard
-from tests.clients.fakes import FakeServer, FakeStatus
+from tests.clients.fakes.server import FakeServer
 
 EXPECTED = {
     "check",
@@ -61,7 +60,7 @@ def test_every_command_has_help(tabard: Tabard, name: str) -> None:
     """Help exits 0 and names every option, each with its own help; `--json` is one of them."""
     ran = tabard(name, "--help")
 
-    command = commands.commands[name]
+    command = commands.loaded(name)
     options = [option for option in command.params if isinstance(option, click.Option)]
     assert (ran.code, ran.err) == (0, "")
     assert command.help
@@ -76,72 +75,6 @@ def test_help_shows_exit_codes(tabard: Tabard) -> None:
 
     assert all(meaning in ran.out for meaning in exit_codes.MEANINGS.values())
     assert "TABARD_ADDRESS" in ran.out
-
-
-def test_every_error_has_exit_code() -> None:
-    """Each class of the tree has a code of its own choosing, each code a meaning."""
-    assert set(exit_codes.CODES) == set(STATUS_TABLE.values())
-    assert set(exit_codes.CODES.values()) <= set(exit_codes.MEANINGS)
-    assert exit_codes.exit_code(errors.TabardError("?")) == exit_codes.UNEXPECTED
-
-
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        (grpc.StatusCode.NOT_FOUND, 3),
-        (grpc.StatusCode.INVALID_ARGUMENT, 4),
-        (grpc.StatusCode.ALREADY_EXISTS, 5),
-        (grpc.StatusCode.FAILED_PRECONDITION, 5),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, 6),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, 6),
-        (grpc.StatusCode.UNAUTHENTICATED, 7),
-        (grpc.StatusCode.INTERNAL, 1),
-    ],
-)
-def test_server_error_becomes_code(
-    tabard: Tabard, server: FakeServer, code: grpc.StatusCode, expected: int
-) -> None:
-    """What the server says decides the exit code."""
-    server.state.fail_with = FakeStatus(code.value[0], "it happened", "R")
-
-    assert tabard("warm", "a/b").code == expected
-
-
-def test_error_says_what_to_do(tabard: Tabard, server: FakeServer) -> None:
-    """Message, fields, reason, hint and delay are told on stderr; stdout stays empty."""
-    server.state.fail_with = FakeStatus(
-        3, "it happened", "TOO_MANY", "ask for less", (("steps", "9000 is too many"),), 5
-    )
-
-    ran = tabard("generate", "x")
-
-    assert ran.out == ""
-    assert ran.err.splitlines() == [
-        "error: it happened",
-        "  steps: 9000 is too many",
-        "reason: TOO_MANY",
-        "hint: ask for less",
-        "retry after: 5 s",
-    ]
-
-
-def test_restated_field_is_told_once(tabard: Tabard, server: FakeServer) -> None:
-    """A field whose description is the message adds only its name."""
-    server.state.fail_with = FakeStatus(3, "too many", "R", violations=(("steps", "too many"),))
-
-    ran = tabard("generate", "x")
-
-    assert ran.err.splitlines() == ["error: too many (steps)", "reason: R"]
-
-
-def test_error_is_json_too(tabard: Tabard) -> None:
-    """With `--json` stdout holds one document, also when it went wrong."""
-    ran = tabard("show", "acme/none", "--json")
-
-    assert ran.code == 3
-    assert ran.document["error"]["reason"] == "ADAPTER_NOT_FOUND"
-    assert ran.document["error"]["exit_code"] == 3
-    assert "error: there is no adapter" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -187,3 +120,66 @@ def test_module_runs_as_program() -> None:
     )
 
     assert done.stdout.startswith("tabard, version ")
+
+
+HEAVY = {"boto3", "diffusers", "numpy", "tabard_registry", "tabard_server", "torch", "transformers"}
+UNUSED_BY_HELP = {"PIL", "google", "grpc", "rich"}
+HELP_MODULES_MAX = 200
+"""A third more than it is; importing every command made it 400."""
+
+
+def _loaded_by(*arguments: str, address: str = "") -> set[str]:
+    """Run a command line in a fresh process; return the modules it has loaded at its end."""
+    program = (
+        "import sys; from tabard.cli import run; code = run(sys.argv[1:]);"
+        "print(*sys.modules, file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "TABARD_ADDRESS": address},
+    )
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def test_help_loads_almost_nothing() -> None:
+    """Neither what is heavy, nor what speaks to a server, nor what draws tables."""
+    loaded = _loaded_by("--help")
+
+    assert loaded & (HEAVY | UNUSED_BY_HELP) == set()
+    assert len(loaded) <= HELP_MODULES_MAX
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list",),
+        ("show", "acme/watercolor@1.0.0"),
+        ("promote", "acme/watercolor@1.0.0"),
+        ("yank", "acme/watercolor@1.0.0", "--reason", "r"),
+        ("history",),
+        ("status",),
+        ("generate", "x", "--adapter", "acme/watercolor"),
+        ("publish", "acme/other", "other.safetensors", "--version", "1.0.0"),
+        ("check", "other.safetensors"),
+        ("pull", "acme/watercolor@1.0.0"),
+        ("import", ".", "--namespace", "mine", "--dry-run"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_commands_of_a_server_stay_light(
+    published: Tabard,
+    server: FakeServer,
+    other_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+) -> None:
+    """What speaks to a server needs no package of the server's side."""
+    monkeypatch.chdir(other_file.parent)
+
+    loaded = _loaded_by(*arguments, address=server.address)
+
+    assert "grpc" in loaded
+    assert loaded & HEAVY == set()

@@ -7,6 +7,7 @@ Each carries a fresh key, so that an act which is sent twice happens once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
@@ -17,7 +18,7 @@ from tabard.v1 import registry_service_pb2 as pb
 
 DEFAULT_CHANNEL = "stable"
 
-_SERVICE = "/tabard.v1.RegistryService"
+T = TypeVar("T")
 
 
 def publish_recipe(
@@ -64,9 +65,7 @@ def publish_recipe(
         reason=reason,
     )
     return Call(
-        method=f"{_SERVICE}/PublishRecipe",
         request=pb.PublishRecipeRequest(draft=draft, members=members),
-        response=pb.PublishRecipeResponse,
         read=read_published_recipe,
     )
 
@@ -91,19 +90,8 @@ def promote(
         FailedPrecondition: The channel points elsewhere than expected, or nobody may be served
             with the release.
     """
-    return Call(
-        method=f"{_SERVICE}/Promote",
-        request=pb.PromoteRequest(
-            ref=ref,
-            channel=channel,
-            reason=reason,
-            actor=caller.actor,
-            expect_digest=expect,
-            request_id=caller.new_id(),
-        ),
-        response=pb.PromoteResponse,
-        read=lambda response: read_move(response.move),
-    )
+    said = {"ref": ref, "channel": channel, "reason": reason, "expect_digest": expect}
+    return _act(caller, pb.PromoteRequest, read=_move, **said)
 
 
 def rollback(
@@ -124,30 +112,18 @@ def rollback(
         FailedPrecondition: There is nothing to roll back to, or the channel points elsewhere than
             expected.
     """
-    return Call(
-        method=f"{_SERVICE}/Rollback",
-        request=pb.RollbackRequest(
-            adapter=name,
-            channel=channel,
-            to_version=to,
-            reason=reason,
-            actor=caller.actor,
-            expect_digest=expect,
-            request_id=caller.new_id(),
-        ),
-        response=pb.RollbackResponse,
-        read=lambda response: read_move(response.move),
-    )
+    said = {"adapter": name, "channel": channel, "reason": reason, "expect_digest": expect}
+    return _act(caller, pb.RollbackRequest, read=_move, to_version=to, **said)
 
 
 def yank(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
     """Take a release out of resolution by channel and range; exact pins still work."""
-    return _on_release(caller, "Yank", pb.YankRequest, ref=ref, reason=reason)
+    return _act(caller, pb.YankRequest, read=_release, ref=ref, reason=reason)
 
 
 def unyank(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
     """Undo a yank."""
-    return _on_release(caller, "Unyank", pb.UnyankRequest, ref=ref, reason=reason)
+    return _act(caller, pb.UnyankRequest, read=_release, ref=ref, reason=reason)
 
 
 def quarantine(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
@@ -159,12 +135,12 @@ def quarantine(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
         InvalidArgument: The ref is not exact: `ns/name@1.2.0` or `ns/name@sha256:…`.
         NotFound: No such release.
     """
-    return _on_release(caller, "Quarantine", pb.QuarantineRequest, ref=ref, reason=reason)
+    return _act(caller, pb.QuarantineRequest, read=_release, ref=ref, reason=reason)
 
 
 def lift(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
     """Undo a quarantine."""
-    return _on_release(caller, "Lift", pb.LiftRequest, ref=ref, reason=reason)
+    return _act(caller, pb.LiftRequest, read=_release, ref=ref, reason=reason)
 
 
 def purge(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
@@ -178,7 +154,7 @@ def purge(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
         FailedPrecondition: Another release needs the same bytes.
         Unavailable: Nobody is served with it any more, but bytes may be left: repeat it.
     """
-    return _on_release(caller, "Purge", pb.PurgeRequest, ref=ref, reason=reason)
+    return _act(caller, pb.PurgeRequest, read=_release, ref=ref, reason=reason)
 
 
 def sign(
@@ -191,32 +167,20 @@ def sign(
         NotFound: No such release, or its namespace does not trust the key.
         FailedPrecondition: The signature is not true.
     """
-    return Call(
-        method=f"{_SERVICE}/Sign",
-        request=pb.SignRequest(
-            ref=ref,
-            key_id=key_id,
-            signature=signature,
-            actor=caller.actor,
-            reason=reason,
-            request_id=caller.new_id(),
-        ),
-        response=pb.SignResponse,
-        read=lambda response: read_release(response.release),
-    )
+    signed = {"key_id": key_id, "signature": signature}
+    return _act(caller, pb.SignRequest, read=_release, ref=ref, reason=reason, **signed)
 
 
-def _on_release(
-    caller: Caller,
-    method: str,
-    request: Callable[..., Message],
-    *,
-    ref: str,
-    reason: str,
-) -> Call[Release]:
-    return Call(
-        method=f"{_SERVICE}/{method}",
-        request=request(ref=ref, reason=reason, actor=caller.actor, request_id=caller.new_id()),
-        response=getattr(pb, f"{method}Response"),
-        read=lambda response: read_release(response.release),
-    )
+def _act(
+    caller: Caller, request: Callable[..., Message], *, read: Callable[[Any], T], **said: str
+) -> Call[T]:
+    key = caller.new_id()
+    return Call(request=request(actor=caller.actor, request_id=key, **said), read=read)
+
+
+def _release(response: Any) -> Release:
+    return read_release(response.release)
+
+
+def _move(response: Any) -> ChannelMove:
+    return read_move(response.move)

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 T_co = TypeVar("T_co", covariant=True)
 
 Metadata = tuple[tuple[str, str], ...]
+Rpc = tuple[str, Callable[[Any], bytes], Callable[[bytes], Any]]
+"""Path, `/tabard.v1.Service/Method`; how a request is written; how a response is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,31 +35,45 @@ class Call(Generic[T_co]):
     """One RPC with one request.
 
     Attributes:
-        method: Full gRPC path, `/tabard.v1.Service/Method`.
-        request: The message to send.
-        response: Class of the messages that come back.
+        request: The message to send; its type says which RPC it is.
         read: Makes the SDK's value of each.
         knows: False for messages to pass over: events newer than this SDK.
         metadata: Request metadata besides the connection's own.
         timeout_seconds: Deadline; None takes the client's own, and none at all for a stream.
     """
 
-    method: str
     request: Message
-    response: type[Any]
     read: Callable[[Any], T_co]
     knows: Callable[[Any], bool] = _knows_all
     metadata: Metadata = ()
     timeout_seconds: float | None = None
+
+    @property
+    def rpc(self) -> Rpc:
+        """What a channel is asked for."""
+        return _rpc_taking(type(self.request))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload(Generic[T_co]):
     """One RPC that streams requests; `requests()` starts a fresh stream each time."""
 
-    method: str
     requests: Callable[[], Iterator[Message]] = field(repr=False)
     request_type: type[Message]
-    response: type[Any]
     read: Callable[[Any], T_co]
     timeout_seconds: float | None = None
+
+    @property
+    def rpc(self) -> Rpc:
+        """What a channel is asked for."""
+        return _rpc_taking(self.request_type)
+
+
+def _rpc_taking(request: type[Message]) -> Rpc:
+    """Find the RPC of a request: by a rule of the API each RPC has a request type of its own."""
+    services = request.DESCRIPTOR.file.services_by_name.values()
+    rpcs = (rpc for service in services for rpc in service.methods)
+    found: Any = next(rpc for rpc in rpcs if rpc.input_type is request.DESCRIPTOR)
+    response = GetMessageClass(found.output_type)
+    path = f"/{found.containing_service.full_name}/{found.name}"
+    return path, request.SerializeToString, response.FromString

@@ -87,9 +87,7 @@ def pull(
             hint=f"one of: {', '.join(FORMATS)}",
         )
     call = Call(
-        method="/tabard.v1.RegistryService/Fetch",
         request=pb.FetchRequest(ref=ref, format=FORMATS[file_format]),
-        response=pb.FetchResponse,
         read=lambda response: response,
         timeout_seconds=timeout_seconds,
     )

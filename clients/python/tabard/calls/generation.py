@@ -13,7 +13,6 @@ from tabard.calls.call import Call, Caller
 from tabard.calls.options import GenerateOptions, write_request
 from tabard.convert import knows_event, read_event
 from tabard.result import GenerateEvent, Progress
-from tabard.v1 import generation_service_pb2 as pb
 
 STACK_METADATA = "tabard-stack"
 GENERATE_TIMEOUT_SECONDS = 600.0
@@ -78,9 +77,7 @@ def stream(
     del caller  # a job is nobody's act in the registry
     adapters = options.get("adapters", ())
     return Call(
-        method="/tabard.v1.GenerationService/Generate",
         request=write_request(prompt, options=options, preview_every=preview_every),
-        response=pb.GenerateResponse,
         read=read_event,
         knows=knows_event,
         metadata=((STACK_METADATA, stack_key(adapters)),) if adapters else (),

@@ -10,16 +10,12 @@ from tabard.v1 import operations_service_pb2 as pb
 
 DRAIN_GRACE_SECONDS = 30.0
 
-_SERVICE = "/tabard.v1.OperationsService"
-
 
 def status(caller: Caller) -> Call[ServerStatus]:
     """Give what the server is, and how busy."""
     del caller
     return Call(
-        method=f"{_SERVICE}/GetStatus",
         request=pb.GetStatusRequest(),
-        response=pb.GetStatusResponse,
         read=read_status,
     )
 
@@ -32,9 +28,7 @@ def warm(caller: Caller, ref: str) -> Call[Resident]:
     """
     del caller
     return Call(
-        method=f"{_SERVICE}/Warm",
         request=pb.WarmRequest(ref=ref),
-        response=pb.WarmResponse,
         read=lambda response: read_resident(response.resident),
     )
 
@@ -43,9 +37,7 @@ def drain(caller: Caller, *, wait_seconds: float = 0.0) -> Call[Drained]:
     """Refuse new jobs and finish the running ones, waiting at most `wait_seconds` for them."""
     del caller
     return Call(
-        method=f"{_SERVICE}/Drain",
         request=pb.DrainRequest(wait_seconds=wait_seconds),
-        response=pb.DrainResponse,
         read=read_drained,
         timeout_seconds=wait_seconds + DRAIN_GRACE_SECONDS,
     )

@@ -22,8 +22,6 @@ from tabard.history import Record, ServedAt
 from tabard.releases import Adapter, Manifest, Release, SearchHit
 from tabard.v1 import registry_service_pb2 as pb
 
-_SERVICE = "/tabard.v1.RegistryService"
-
 
 def get(caller: Caller, name: str) -> Call[Adapter]:
     """Give one adapter (`namespace/name`) with its releases and channels.
@@ -33,9 +31,7 @@ def get(caller: Caller, name: str) -> Call[Adapter]:
     """
     del caller
     return Call(
-        method=f"{_SERVICE}/GetAdapter",
         request=pb.GetAdapterRequest(adapter=name),
-        response=pb.GetAdapterResponse,
         read=lambda response: read_adapter(response.adapter),
     )
 
@@ -44,9 +40,7 @@ def list_page(caller: Caller, token: str) -> Call[tuple[tuple[Adapter, ...], str
     """Give one page of adapters and the token of the next page, empty on the last one."""
     del caller
     return Call(
-        method=f"{_SERVICE}/ListAdapters",
         request=pb.ListAdaptersRequest(page_token=token),
-        response=pb.ListAdaptersResponse,
         read=lambda page: (tuple(read_adapter(one) for one in page.adapters), page.next_page_token),
     )
 
@@ -63,9 +57,7 @@ def resolve(caller: Caller, ref: str, *, include_withdrawn: bool = False) -> Cal
     """
     del caller
     return Call(
-        method=f"{_SERVICE}/Resolve",
         request=pb.ResolveRequest(ref=ref, include_withdrawn=include_withdrawn),
-        response=pb.ResolveResponse,
         read=lambda response: read_release(response.release),
     )
 
@@ -79,9 +71,7 @@ def manifest(caller: Caller, ref: str) -> Call[Manifest]:
     """
     del caller
     return Call(
-        method=f"{_SERVICE}/GetManifest",
         request=pb.GetManifestRequest(ref=ref),
-        response=pb.GetManifestResponse,
         read=read_manifest,
     )
 
@@ -93,9 +83,7 @@ def search(caller: Caller, words: str, *, limit: int = 0) -> Call[tuple[SearchHi
     """
     del caller
     return Call(
-        method=f"{_SERVICE}/Search",
         request=pb.SearchRequest(words=words, limit=limit),
-        response=pb.SearchResponse,
         read=read_hits,
     )
 
@@ -120,7 +108,6 @@ def history(
     """
     del caller
     return Call(
-        method=f"{_SERVICE}/History",
         request=pb.HistoryRequest(
             adapter=name,
             channel=channel,
@@ -128,7 +115,6 @@ def history(
             until=_time_text(until),
             limit=limit,
         ),
-        response=pb.HistoryResponse,
         read=lambda response: tuple(read_record(record) for record in response.records),
     )
 
@@ -144,11 +130,9 @@ def served_at(
     """
     del caller
     return Call(
-        method=f"{_SERVICE}/ServedAt",
         request=pb.ServedAtRequest(
             time=_time_text(time), adapter=name, channel=channel, limit=limit
         ),
-        response=pb.ServedAtResponse,
         read=read_served_at,
     )
 
@@ -157,9 +141,7 @@ def watch_from(caller: Caller, seq: int) -> Call[Record]:
     """Give records as they happen, from a log position on."""
     del caller
     return Call(
-        method=f"{_SERVICE}/Watch",
         request=pb.WatchRequest(from_seq=seq),
-        response=pb.WatchResponse,
         read=lambda response: read_record(response.record),
     )
 

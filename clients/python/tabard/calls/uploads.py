@@ -79,10 +79,8 @@ def publish(
     )
     paths = _existing_files(files)
     return Upload(
-        method="/tabard.v1.RegistryService/Publish",
         requests=lambda: _parts(pb.PublishRequest, draft, paths, on_progress),
         request_type=pb.PublishRequest,
-        response=pb.PublishResponse,
         read=read_published,
         timeout_seconds=timeout_seconds,
     )
@@ -106,10 +104,8 @@ def check(
     draft = pb.ReleaseDraft(kind=kind_number(kind), trigger_words=trigger_words, actor=caller.actor)
     paths = _existing_files(files)
     return Upload(
-        method="/tabard.v1.RegistryService/Check",
         requests=lambda: _parts(pb.CheckRequest, draft, paths, on_progress),
         request_type=pb.CheckRequest,
-        response=pb.CheckResponse,
         read=lambda response: read_report(response.report),
         timeout_seconds=timeout_seconds,
     )

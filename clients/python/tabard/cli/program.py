@@ -10,26 +10,18 @@ import click
 
 from tabard import __version__
 from tabard.cli import exit_codes
-from tabard.cli.commands.generate import generate as generating
-from tabard.cli.commands.publish import extract as extracting
-from tabard.cli.commands.publish import import_ as importing
-from tabard.cli.commands.publish import publish as publishing
-from tabard.cli.commands.publish import recipe as recipes
-from tabard.cli.commands.release import browse as browsing
-from tabard.cli.commands.release import history as chronicle
-from tabard.cli.commands.release import key as keys
-from tabard.cli.commands.release import promote as moving
-from tabard.cli.commands.release import pull as pulling
-from tabard.cli.commands.release import sign as signing
-from tabard.cli.commands.release import withdraw as withdrawing
-from tabard.cli.commands.serve import config as configuring
-from tabard.cli.commands.serve import operate as operating
-from tabard.cli.commands.serve import serve as serving
-from tabard.cli.commands.upkeep import doctor, upkeep
-from tabard.cli.demo import demo
-from tabard.cli.output import show_error
+from tabard.cli.lazy_group import LazyGroup
 from tabard.errors import TabardError
 
+_FOLDERS = (
+    "tabard.cli.commands.generate",
+    "tabard.cli.commands.publish",
+    "tabard.cli.commands.release",
+    "tabard.cli.commands.release.withdraw",
+    "tabard.cli.commands.serve",
+    "tabard.cli.commands.upkeep",
+    "tabard.cli.demo",
+)
 _EPILOG = f"""
 \b
 A REF is NS/NAME, NS/NAME@CHANNEL, NS/NAME@VERSION, NS/NAME@RANGE like @^1.2,
@@ -49,50 +41,18 @@ Exit codes
 """
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    folders=_FOLDERS,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="tabard")
 def commands() -> None:
     """Publish styles for Stable Diffusion like releases, wear any of them per request, roll back.
 
     See all of it at work: tabard demo
     """
-
-
-for _command in (
-    demo,
-    serving.serve,
-    configuring.config,
-    publishing.check,
-    publishing.publish,
-    extracting.extract,
-    pulling.pull,
-    recipes.recipe,
-    browsing.list_adapters,
-    browsing.search,
-    browsing.show,
-    chronicle.history,
-    moving.promote,
-    moving.rollback,
-    withdrawing.yank,
-    withdrawing.unyank,
-    withdrawing.quarantine,
-    withdrawing.lift,
-    withdrawing.purge,
-    signing.sign,
-    generating.generate,
-    chronicle.watch,
-    operating.status,
-    operating.warm,
-    operating.drain,
-    doctor.doctor,
-    upkeep.fsck,
-    upkeep.gc,
-    upkeep.export_command,
-    importing.import_command,
-    upkeep.checkpoint,
-    keys.key,
-):
-    commands.add_command(_command)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -104,6 +64,8 @@ def run(arguments: Sequence[str]) -> int:
         error.show()
         return exit_codes.USAGE
     except TabardError as error:
+        from tabard.cli.output import show_error  # noqa: PLC0415 - rich is for those who print
+
         show_error(error, is_json=is_json)
         return exit_codes.exit_code(error)
     except (KeyboardInterrupt, click.Abort):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A check report as text for people: the verdict, what the file is, what it changes, what is wrong.
+"""A check report as text for people: yes or no, what the file is, what it changes, what is wrong.
 
 In: the SDK's report. Out: what `Output.answer` prints. Says nothing that the report does not.
 """
@@ -45,9 +45,9 @@ _VALUE_CHARS_MAX = 100
 
 def report_text(report: CheckReport, *, names: Sequence[str]) -> list[Any]:
     """Give a report, one thing a line."""
-    verdict, style = ("accepted", "bold green") if report.accepted else ("refused", "bold red")
+    word, style = ("accepted", "bold green") if report.accepted else ("refused", "bold red")
     return [
-        Text(f"{verdict}: {', '.join(names)}", style=style),
+        Text(f"{word}: {', '.join(names)}", style=style),
         fields(_facts(report)),
         *map(problem_text, report.problems),
     ]

@@ -32,6 +32,11 @@ class Session:
         return Client(self.address, token=self.token)
 
 
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Make one decorator of several, in the order of the help."""
+    return lambda command: functools.reduce(lambda made, add: add(made), options[::-1], command)
+
+
 def with_output(command: Command) -> Command:
     """Give a command `--json`; it takes an `Output` first."""
 

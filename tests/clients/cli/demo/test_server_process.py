@@ -2,14 +2,12 @@
 """The demo's server is a process of its own, and is gone when the block ends, however it ends."""
 
 import os
-import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 import tabard
-from tabard.cli.demo.command import stopped_by_signals
 from tabard.cli.demo.server_process import log_tail, running_server
 
 LISTENS = """
@@ -69,14 +67,3 @@ def test_failed_start_shows_log(tmp_path: Path) -> None:
 
     assert caught.value.reason == "DEMO_SERVER_ENDED"
     assert "no base here" in log_tail(tmp_path)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_signals_end_the_block(number: signal.Signals) -> None:
-    """Being told to stop ends a demo as Ctrl-C does, and only inside the block."""
-    before = signal.getsignal(number)
-
-    with pytest.raises(KeyboardInterrupt), stopped_by_signals():
-        signal.raise_signal(number)
-
-    assert signal.getsignal(number) is before

@@ -1,122 +1,94 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's story told against the fake server: what it leaves, and how it notices a lie."""
+"""The demo's story told against the fake server: every act and every row, in order."""
 
-import json
+import contextlib
+import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from PIL import Image
 
-import tabard
+from tabard import Client
 from tabard.cli.demo.catalog import read_catalog
-from tabard.cli.demo.command import perform
-from tabard.cli.demo.folder import claim
-from tabard.cli.demo.proof import Verdict
-from tabard.cli.output import Output
-from tests.clients.fakes import FakeServer
+from tabard.cli.demo.story import BAD, BASE, IMAGES_PER_ROW, RESTORED, STYLE, Bar, Story, Told
+from tests.clients.fakes.server import FakeServer
 
 
-def _perform(server: FakeServer, adapters: Path, out: Path) -> tuple[Verdict, Any]:
-    @contextmanager
-    def running(folder: Path) -> Iterator[str]:
-        yield server.address
+class SilentBar:
+    """Implements `Bar`: remembers how far it got."""
 
-    return perform(
-        claim(out),
-        adapters=adapters,
+    def __init__(self) -> None:
+        self.done, self.total = 0, 0
+
+    def set(self, done: int, *, total: int | None = None) -> None:
+        self.done, self.total = done, total or 0
+
+
+class Listener:
+    """Implements `Narrator`: keeps what was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.bars: list[SilentBar] = []
+
+    def say(self, text: str) -> None:
+        self.told.append(text)
+
+    @contextlib.contextmanager
+    def progress(self, description: str, *, total: int) -> Iterator[Bar]:
+        self.bars.append(SilentBar())
+        yield self.bars[-1]
+
+
+@pytest.fixture
+def listener() -> Listener:
+    """Somebody who hears the story."""
+    return Listener()
+
+
+@pytest.fixture
+def told(client: Client, adapters: Path, listener: Listener) -> Told:
+    """Tell the story; every look at the clock is a second later."""
+    seconds = map(float, itertools.count())
+    story = Story(
+        client=client,
+        catalog=read_catalog(adapters),
         seed=7,
-        output=Output(is_json=True),
-        start_server=running,
+        narrator=listener,
+        clock=lambda: next(seconds),
     )
+    return story.tell()
 
 
-def test_story_holds_and_is_kept(server: FakeServer, adapters: Path, tmp_path: Path) -> None:
-    """A good server: the verdict holds, and everything promised is in the folder."""
-    out = tmp_path / "out"
+def test_rows_wear_what_was_live(told: Told) -> None:
+    """The bad release is worn while it is stable, the good one before and after."""
+    worn = [[one.version for one in told.row(key).worn] for key in (BASE, STYLE, BAD, RESTORED)]
 
-    verdict, summary = _perform(server, adapters, out)
-
-    assert (verdict.failures, verdict.rollback_identical) == ((), True)
-    assert json.loads((out / "summary.json").read_text()) == json.loads(json.dumps(summary))
-    assert len(list((out / "images").glob("*.png"))) == 28
-    with Image.open(out / "contact-sheet.png") as sheet:
-        assert sheet.height > 7 * 128
+    assert worn == [[], ["1.0.0"], ["1.1.0"], ["1.0.0"]]
+    assert {len(row.images) for row in told.rows} == {IMAGES_PER_ROW}
+    assert {row.images[0].seed for row in told.rows} == {7}
 
 
-def test_summary_tells_the_moves(server: FakeServer, adapters: Path, tmp_path: Path) -> None:
-    """Who moved what, when and why, and which release each row wears."""
-    _, summary = _perform(server, adapters, tmp_path / "out")
+def test_requests_are_deterministic(told: Told, server: FakeServer) -> None:
+    """Else equal files would prove nothing."""
+    drawn = [one for one in server.state.requests if hasattr(one, "num_inference_steps")]
 
-    moves = [(move["type"], move["adapter"], move["version"]) for move in summary["channel_moves"]]
-    worn = [[one["version"] for one in row["worn"]] for row in summary["rows"]]
-    assert moves[-2:] == [
-        ("promote", "acme/watercolor", "1.1.0"),
-        ("rollback", "acme/watercolor", "1.0.0"),
-    ]
-    assert {move["actor"] for move in summary["channel_moves"]} == {"demo"}
-    assert all(move["reason"] for move in summary["channel_moves"])
-    assert worn == [
-        [],
-        ["1.0.0"],
-        ["1.1.0"],
-        ["1.0.0"],
-        ["1.0.0", "1.0.0"],
-        ["1.0.0"],
-        ["1.0.0"],
-    ]
-    assert {"server_start", "total", "publish", "promote", "rollback"} <= set(summary["seconds"])
+    assert len(drawn) == len(told.rows) == 7
+    assert all(request.deterministic for request in drawn)
 
 
-def test_broken_rollback_is_noticed(server: FakeServer, adapters: Path, tmp_path: Path) -> None:
-    """A rollback that does not bring the old images back fails the demo."""
-    server.state.is_rollback_broken = True
+def test_times_are_taken_of_every_act(told: Told) -> None:
+    """By the clock that was given."""
+    names = [f"{release.adapter}@{release.version}" for release in told.releases]
 
-    verdict, summary = _perform(server, adapters, tmp_path / "out")
-
-    assert not verdict.rollback_identical
-    assert summary["failures"] == ["the images after the rollback differ from those before"]
-
-
-@pytest.mark.parametrize(
-    ("file", "failure"),
-    [
-        ("watercolor-1.0.0", "the style draws what the base draws"),
-        ("watercolor-1.1.0", None),
-    ],
-)
-def test_style_without_effect_is_noticed(
-    server: FakeServer, adapters: Path, tmp_path: Path, file: str, failure: str | None
-) -> None:
-    """A style that changes nothing fails the demo; a bad release like the base is still bad."""
-    (adapters / f"{file}.safetensors").write_bytes(b"NO EFFECT " + file.encode())
-
-    verdict, _ = _perform(server, adapters, tmp_path / "out")
-
-    assert verdict.failures == ((failure,) if failure else ())
+    assert told.publish_seconds == dict.fromkeys(names, 1.0)
+    assert told.promote_seconds == dict.fromkeys(names, 1.0)
+    assert told.rollback_seconds == 1.0
 
 
-def test_harmless_bad_release_is_noticed(
-    server: FakeServer, adapters: Path, tmp_path: Path
-) -> None:
-    """A bad release that looks like the good one proves nothing."""
-    for version in ("1.0.0", "1.1.0"):
-        path = adapters / f"watercolor-{version}.safetensors"
-        path.write_bytes(b"NO EFFECT " + version.encode())
-
-    verdict, _ = _perform(server, adapters, tmp_path / "out")
-
-    assert "the bad release draws what the good one draws" in verdict.failures
-
-
-def test_incomplete_catalog_is_refused(adapters: Path) -> None:
-    """Every part of the story needs its release."""
-    entries = json.loads((adapters / "index.json").read_text())
-    (adapters / "index.json").write_text(json.dumps(entries[:-1]))
-
-    with pytest.raises(tabard.FailedPrecondition) as caught:
-        read_catalog(adapters)
-
-    assert caught.value.reason == "DEMO_MATERIAL_MISSING"
+def test_listener_hears_every_act(told: Told, listener: Listener) -> None:
+    """A sentence an act, and bars that get to their end."""
+    assert sum(text.startswith("published ") for text in listener.told) == 5
+    assert any(text.startswith("rolled back acme/watercolor, stable") for text in listener.told)
+    assert "drew 4 images wearing nothing in 1.0 s" in listener.told
+    assert all(bar.done == bar.total > 0 for bar in listener.bars)

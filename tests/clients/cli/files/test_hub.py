@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.clients.fakes import FakeServer
+from tabard import InvalidArgument
+from tabard.cli.files.hub import HubId, parse_hub_id
+from tests.clients.fakes.server import FakeServer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = {
@@ -164,3 +166,28 @@ def test_silent_hub_is_unavailable(server: FakeServer, tmp_path: Path) -> None:
     ]
 
     assert (error["reason"], error["exit_code"]) == ("HUB_UNAVAILABLE", 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("hf:owner/name", HubId(repo="owner/name")),
+        ("owner/name", HubId(repo="owner/name")),
+        ("owner/name@v1.2", HubId(repo="owner/name", revision="v1.2")),
+        ("hf:o/n@refs/pr/3:sub/x.pt", HubId(repo="o/n", revision="refs/pr/3", file="sub/x.pt")),
+        ("owner/name:x.safetensors", HubId(repo="owner/name", file="x.safetensors")),
+        ("models/x.safetensors", None),
+        ("x.safetensors", None),
+        ("/owner/name", None),
+        ("../owner/name", None),
+    ],
+)
+def test_hub_ids(text: str, found: HubId | None) -> None:
+    """Paths of files that are not there are no repositories."""
+    assert parse_hub_id(text) == found
+
+
+def test_malformed_hub_id_is_refused() -> None:
+    """Who says hf: means the hub."""
+    with pytest.raises(InvalidArgument, match="no repository"):
+        parse_hub_id("hf:name")

@@ -1,71 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folders and names become the files of one adapter, or a refusal that says what is ambiguous."""
+"""An author names files, a folder or a repository; what is ambiguous is refused."""
 
 from pathlib import Path
 
 import pytest
 
 from tabard import InvalidArgument
-from tabard.cli.files.grouping import choose_files
-from tabard.cli.files.hub import HubId, parse_hub_id
-from tabard.cli.files.sources import find_files
+from tabard.cli.files.sources import find_files, with_source
 from tests.clients.cli.conftest import Tabard
-from tests.clients.fakes import FakeServer
-
-CHOSEN = {
-    "peft": (
-        ["adapter_model.safetensors", "adapter_config.json", "README.md"],
-        ("adapter_model.safetensors", "adapter_config.json"),
-    ),
-    "peft in both forms": (
-        ["adapter_model.bin", "adapter_model.safetensors", "adapter_config.json"],
-        ("adapter_model.safetensors", "adapter_config.json"),
-    ),
-    "diffusers": (
-        ["pytorch_lora_weights.safetensors", "image_0.png"],
-        ("pytorch_lora_weights.safetensors",),
-    ),
-    "pickled": (["pytorch_lora_weights.bin"], ("pytorch_lora_weights.bin",)),
-    "embedding": (["learned_embeds.bin", "token_identifier.txt"], ("learned_embeds.bin",)),
-    "embedding for two": (
-        ["learned_embeds.safetensors", "learned_embeds_2.safetensors", "learned_embeds.bin"],
-        ("learned_embeds.safetensors", "learned_embeds_2.safetensors"),
-    ),
-    "the only one": (["style.safetensors", "style.png", "notes.txt"], ("style.safetensors",)),
-    "the only pickle": (["style.PT", "x.yaml"], ("style.PT",)),
-    "safe before pickled": (["a.safetensors", "b.pt"], ("a.safetensors",)),
-}
-
-
-@pytest.mark.parametrize("case", CHOSEN)
-def test_files_that_belong_together(case: str) -> None:
-    """Names that trainers give decide."""
-    names, chosen = CHOSEN[case]
-
-    assert choose_files(names, where="the folder") == chosen
-
-
-@pytest.mark.parametrize(
-    ("names", "reason", "says"),
-    [
-        (["a.safetensors", "b.safetensors"], "AMBIGUOUS_FOLDER", "a.safetensors, b.safetensors"),
-        (["a.pt", "b.bin"], "AMBIGUOUS_FOLDER", "a.pt, b.bin"),
-        (
-            ["adapter_model.safetensors", "pytorch_lora_weights.safetensors"],
-            "AMBIGUOUS_FOLDER",
-            "pytorch_lora_weights.safetensors",
-        ),
-        (["model_index.json", "x.safetensors"], "NOT_AN_ADAPTER", "pipeline"),
-        (["readme.txt"], "NOT_AN_ADAPTER", "no adapter"),
-        ([], "NOT_AN_ADAPTER", "no adapter"),
-    ],
-)
-def test_ambiguous_folder_is_refused(names: list[str], reason: str, says: str) -> None:
-    """Nothing is guessed; the candidates are named."""
-    with pytest.raises(InvalidArgument, match=says) as refused:
-        choose_files(names, where="the folder")
-
-    assert (refused.value.reason, bool(refused.value.hint)) == (reason, True)
+from tests.clients.fakes.server import FakeServer
 
 
 def test_publish_takes_a_folder(tabard: Tabard, server: FakeServer, tmp_path: Path) -> None:
@@ -98,26 +41,8 @@ def test_folder_stands_alone(tmp_path: Path) -> None:
         find_files([str(tmp_path), "x.safetensors"])
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("hf:owner/name", HubId(repo="owner/name")),
-        ("owner/name", HubId(repo="owner/name")),
-        ("owner/name@v1.2", HubId(repo="owner/name", revision="v1.2")),
-        ("hf:o/n@refs/pr/3:sub/x.pt", HubId(repo="o/n", revision="refs/pr/3", file="sub/x.pt")),
-        ("owner/name:x.safetensors", HubId(repo="owner/name", file="x.safetensors")),
-        ("models/x.safetensors", None),
-        ("x.safetensors", None),
-        ("/owner/name", None),
-        ("../owner/name", None),
-    ],
-)
-def test_hub_ids(text: str, found: HubId | None) -> None:
-    """Paths of files that are not there are no repositories."""
-    assert parse_hub_id(text) == found
-
-
-def test_malformed_hub_id_is_refused() -> None:
-    """Who says hf: means the hub."""
-    with pytest.raises(InvalidArgument, match="no repository"):
-        parse_hub_id("hf:name")
+def test_source_stands_in_the_notes() -> None:
+    """Only what was downloaded has one."""
+    assert with_source("soft", source="hf:a/b@1:x") == "soft\nsource: hf:a/b@1:x"
+    assert with_source("", source="hf:a/b@1:x") == "source: hf:a/b@1:x"
+    assert with_source("soft", source="") == "soft"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tabard.cli.demo import folder as names
-from tabard.cli.demo.proof import Verdict
+from tabard.cli.demo.proof import Proof
 from tabard.cli.demo.story import BAD, GUIDANCE_SCALE, RESTORED, SAMPLER, STEPS, STYLE, Row, Told
 from tabard.cli.output import to_json
 from tabard.contact_sheet import SheetRow, contact_sheet
@@ -17,24 +17,24 @@ from tabard.contact_sheet import SheetRow, contact_sheet
 _TITLE = "Tabard: one resident base, a style per request, a bad release rolled back"
 
 
-def keep(told: Told, *, verdict: Verdict, seconds: dict[str, float], folder: Path) -> Any:
+def write_outputs(told: Told, *, proof: Proof, seconds: dict[str, float], folder: Path) -> Any:
     """Write images, sheet and summary; give the summary."""
     files = [_save_images(row, folder) for row in told.rows]
-    _draw_sheet(told, verdict=verdict).save(folder / names.SHEET, optimize=True)
-    summary = summarise(told, verdict=verdict, seconds=seconds, files=files)
+    _draw_sheet(told, proof=proof).save(folder / names.SHEET, optimize=True)
+    summary = summarise(told, proof=proof, seconds=seconds, files=files)
     (folder / names.SUMMARY).write_text(to_json(summary) + "\n", encoding="utf-8")
     return summary
 
 
 def summarise(
-    told: Told, *, verdict: Verdict, seconds: dict[str, float], files: list[list[str]]
+    told: Told, *, proof: Proof, seconds: dict[str, float], files: list[list[str]]
 ) -> dict[str, Any]:
-    """Give the summary: the verdict, digests, moves, versions and timings."""
+    """Give the summary: what held, digests, moves, versions and timings."""
     images = sum(len(row.images) for row in told.rows)
     drawing_seconds = sum(row.seconds for row in told.rows)
     return {
-        **asdict(verdict),
-        "failures": list(verdict.failures),
+        **asdict(proof),
+        "failures": list(proof.failures),
         "tabard": told.status.version,
         "versions": told.rows[0].images[0].provenance.get("versions", {}),
         "registry_id": told.status.registry_id,
@@ -107,28 +107,28 @@ def _save_images(row: Row, folder: Path) -> list[str]:
     return [path.relative_to(folder).as_posix() for path in saved]
 
 
-def _draw_sheet(told: Told, *, verdict: Verdict) -> Any:
+def _draw_sheet(told: Told, *, proof: Proof) -> Any:
     rows = [
         SheetRow(
             label=row.label,
-            note=_note(row, verdict),
+            note=_note(row, proof),
             images=tuple(image.pil for image in row.images),
         )
         for row in told.rows
     ]
     seeds = [f"seed {image.seed}" for image in told.rows[0].images]
-    return contact_sheet(rows, columns=seeds, title=_TITLE, caption=_caption(told, verdict))
+    return contact_sheet(rows, columns=seeds, title=_TITLE, caption=_caption(told, proof))
 
 
-def _note(row: Row, verdict: Verdict) -> str:
+def _note(row: Row, proof: Proof) -> str:
     if row.key != RESTORED:
         return row.note
-    return f"{row.note}; {'byte-identical' if verdict.rollback_identical else 'NOT identical'}"
+    return f"{row.note}; {'byte-identical' if proof.rollback_identical else 'NOT identical'}"
 
 
-def _caption(told: Told, verdict: Verdict) -> str:
+def _caption(told: Told, proof: Proof) -> str:
     style, bad = told.row(STYLE), told.row(BAD)
-    same = "byte for byte the same files" if verdict.rollback_identical else "NOT the same files"
+    same = "byte for byte the same files" if proof.rollback_identical else "NOT the same files"
     return (
         f"Prompt “{style.prompt}” unless a row says otherwise; {STEPS} steps of {SAMPLER}, "
         f"guidance {GUIDANCE_SCALE:g}, one seed a column. {style.label} was live, then its bad "

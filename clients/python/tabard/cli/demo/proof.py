@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Did the story hold? Judges the images alone: bytes where they must be equal, pixels elsewhere."""
+"""Did the story hold? The images alone prove it: equal bytes, or pixels that differ enough."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEAST_DIFFERENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Proof:
     """What held.
 
     Attributes:
@@ -43,12 +43,12 @@ class Verdict:
         return tuple(sentence for sentence, held in told.items() if not held)
 
 
-def judge(told: Told) -> Verdict:
+def prove(told: Told) -> Proof:
     """Compare the rows that the claims are about."""
     style, restored = told.row(STYLE), told.row(RESTORED)
     bad_difference = _least_difference(told.row(BAD), style)
     style_difference = _least_difference(style, told.row(BASE))
-    return Verdict(
+    return Proof(
         rollback_identical=[one.png for one in style.images]
         == [one.png for one in restored.images],
         bad_release_differs=bad_difference >= LEAST_DIFFERENCE,
@@ -56,10 +56,6 @@ def judge(told: Told) -> Verdict:
         bad_release_difference=bad_difference,
         style_difference=style_difference,
     )
-
-
-def _files(row: Row) -> list[bytes]:
-    return [image.png for image in row.images]
 
 
 def _least_difference(row: Row, other: Row) -> float:

@@ -28,6 +28,12 @@ class Layout:
     first: tuple[str, ...]
     others: tuple[str, ...] = ()
 
+    def found_in(self, names: Collection[str]) -> tuple[str, ...]:
+        """Return the files of this layout among names, the first one first; none if it is not."""
+        first = next((name for name in self.first if name in names), None)
+        others = (name for name in self.others if name in names)
+        return (first, *others) if first is not None else ()
+
 
 LAYOUTS = (
     Layout(
@@ -97,9 +103,8 @@ def choose_files(names: Collection[str], *, where: str) -> tuple[str, ...]:
 def _known(names: Collection[str]) -> list[tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for layout in LAYOUTS:
-        first = next((name for name in layout.first if name in names), None)
-        if first is not None and layout.what not in found:
-            found[layout.what] = (first, *(name for name in layout.others if name in names))
+        if files := layout.found_in(names):
+            found.setdefault(layout.what, files)
     return list(found.values())
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from tabard.cli.files.ui_folders import NAME_CHARS_MAX, Item, plain_name
-from tabard.cli.local.publishers import Desk, Wanted
+from tabard.cli.local.publishers import Publisher, Wanted
 from tabard.errors import TabardError
 from tabard.releases import CheckReport, Problem
 
@@ -62,13 +62,13 @@ class Row:
 def plan_import(
     items: Sequence[Item],
     *,
-    desk: Desk,
+    publisher: Publisher,
     namespace: str,
     version: str,
     on_progress: Callable[[int], None],
 ) -> list[Row]:
     """Look at every adapter and say what would become of it."""
-    planner = _Planner(desk=desk, namespace=namespace, version=version)
+    planner = _Planner(publisher=publisher, namespace=namespace, version=version)
     rows: list[Row] = []
     for number, item in enumerate(items, start=1):
         rows.append(planner.row(item))
@@ -76,20 +76,21 @@ def plan_import(
     return rows
 
 
-def carry_out(row: Row, *, desk: Desk) -> Row:
+def carry_out(row: Row, *, publisher: Publisher) -> Row:
     """Publish what is new; give the row as it is afterwards."""
     if row.state != "new" or row.wanted is None:
         return row
     try:
-        desk.publish(row.wanted)
+        publisher.publish(row.wanted)
     except TabardError as error:
-        return replace(row, state="failed", problems=(*row.problems, _problem(error)))
+        failure = _problem(error.reason, str(error), remedy=error.hint)
+        return replace(row, state="failed", problems=(*row.problems, failure))
     return replace(row, state="published")
 
 
 @dataclass(slots=True, kw_only=True)
 class _Planner:
-    desk: Desk
+    publisher: Publisher
     namespace: str
     version: str
     taken: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -137,7 +138,7 @@ class _Planner:
         short = plain[: NAME_CHARS_MAX - _DIGITS - 1].rstrip("._-")
         for last in (plain, f"{short}-{tail}"):
             name = f"{self.namespace}/{last}"
-            held = self.taken.get(name) or self.desk.originals(name, self.version)
+            held = self.taken.get(name) or self.publisher.originals(name, self.version)
             if held is None or held == digests:
                 return name, held == digests
         return name, False
@@ -150,7 +151,7 @@ class _Planner:
         said = item.sidecar.trigger_words
         own = "".join(item.stem.split())
         for words in dict.fromkeys((said, (), (own,))):
-            report = self.desk.check(item.files, trigger_words=words)
+            report = self.publisher.check(item.files, trigger_words=words)
             nameless = any(problem.reason == _NO_TRIGGER for problem in report.problems)
             if report.accepted or not nameless:
                 break
@@ -170,26 +171,17 @@ def _refused(item: Item, problem: Problem) -> Row:
 
 
 def _too_large(size_bytes: int) -> Problem:
-    return Problem(
-        reason="TOO_LARGE",
-        message=f"it has {size_bytes} bytes, more than an adapter",
+    return _problem(
+        "TOO_LARGE",
+        f"it has {size_bytes} bytes, more than an adapter",
         remedy="Leave whole models out; what was fine-tuned in them has to be extracted first.",
-        keys=(),
-        is_warning=False,
     )
 
 
 def _unreadable(error: OSError) -> Problem:
-    return Problem(
-        reason="UNREADABLE",
-        message=f"it cannot be read: {error.strerror or error}",
-        remedy="Look at its permissions.",
-        keys=(),
-        is_warning=False,
-    )
+    message = f"it cannot be read: {error.strerror or error}"
+    return _problem("UNREADABLE", message, remedy="Look at its permissions.")
 
 
-def _problem(error: TabardError) -> Problem:
-    return Problem(
-        reason=error.reason, message=str(error), remedy=error.hint, keys=(), is_warning=False
-    )
+def _problem(reason: str, message: str, *, remedy: str) -> Problem:
+    return Problem(reason=reason, message=message, remedy=remedy, keys=(), is_warning=False)

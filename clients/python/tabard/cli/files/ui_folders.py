@@ -75,19 +75,17 @@ def _folders(folder: Path) -> Iterator[tuple[Path, list[str]]]:
 def _items(folder: Path, names: list[str], *, root: Path) -> Iterator[Item]:
     taken: set[str] = set()
     for layout in LAYOUTS:
-        first = next((name for name in layout.first if name in names), None)
-        if first is None or first in taken:
-            continue
-        files = [first, *(name for name in layout.others if name in names)]
-        taken.update(files, layout.first)
-        yield _item(folder, files, root=root, stem=folder.resolve().name)
+        files = layout.found_in(names)
+        if files and files[0] not in taken:
+            taken.update(files, layout.first)
+            yield _item(folder, files, root=root, stem=folder.resolve().name)
     for name in names:
         path = folder / name
         if name not in taken and not path.is_symlink() and _is_candidate(path):
-            yield _item(folder, [name], root=root, stem=path.stem)
+            yield _item(folder, (name,), root=root, stem=path.stem)
 
 
-def _item(folder: Path, files: list[str], *, root: Path, stem: str) -> Item:
+def _item(folder: Path, files: tuple[str, ...], *, root: Path, stem: str) -> Item:
     first = folder / files[0]
     return Item(
         files=tuple(folder / name for name in files),

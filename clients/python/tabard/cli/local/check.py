@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from tabard.cli.local.extras import (
     quieten_libraries,
     reported_as_invalid,
 )
-from tabard.releases import CheckReport, Coverage, Problem
+from tabard.convert import report_like
+from tabard.releases import CheckReport
 
 
 class LocalCheck:
@@ -60,28 +60,5 @@ class LocalCheck:
         self, files: Sequence[Path], *, kind: str = "", trigger_words: Sequence[str] = ()
     ) -> CheckReport:
         """Give what people are told."""
-        return _read_report(self.checked(files, kind=kind, trigger_words=trigger_words).report)
-
-
-def _read_report(report: Any) -> CheckReport:
-    return CheckReport(
-        accepted=report.accepted,
-        kind=report.kind,
-        dialect=report.dialect,
-        rank=report.rank,
-        target_count=report.target_count,
-        tensor_count=report.tensor_count,
-        tensors_applied=report.tensors_applied,
-        trigger_words=tuple(report.trigger_words),
-        problems=tuple(Problem(**asdict(problem)) for problem in report.problems),
-        resident_bytes=report.resident_bytes,
-        training=dict(report.training),
-        mode=report.mode,
-        alphas=tuple(report.alphas),
-        methods=dict(report.methods),
-        coverage=tuple(Coverage(**asdict(part)) for part in report.coverage),
-        base_family=report.base_family,
-        base_fingerprint=report.base_fingerprint,
-        base_match=report.base_match,
-        declared=dict(report.declared),
-    )
+        found = self.checked(files, kind=kind, trigger_words=trigger_words).report
+        return report_like(found, kind=found.kind)

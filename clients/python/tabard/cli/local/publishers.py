@@ -6,7 +6,6 @@ Files and words in, reports out; a release that is there already is known by its
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tabard.cli.local.check import LocalCheck
-from tabard.cli.local.extras import SERVER_EXTRA, missing_extra
-from tabard.cli.local.registry import library, opened, told_as_ours, who_acts
+from tabard.cli.local.registry import library, open_registry, sdk_errors, who_acts
 from tabard.client import Client
 from tabard.errors import NotFound
 from tabard.releases import CheckReport
@@ -40,7 +38,7 @@ class Wanted:
     notes: str = ""
 
 
-class Desk(Protocol):
+class Publisher(Protocol):
     """One place that takes adapters. Its errors are the SDK's."""
 
     def originals(self, name: str, version: str) -> frozenset[str] | None:
@@ -56,8 +54,8 @@ class Desk(Protocol):
         ...
 
 
-class ServerDesk:
-    """Implements `Desk` at a server."""
+class ServerPublisher:
+    """Implements `Publisher` at a server."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -85,8 +83,8 @@ class ServerDesk:
         )
 
 
-class LocalDesk:
-    """Implements `Desk` at a registry that was opened here."""
+class LocalPublisher:
+    """Implements `Publisher` at a registry that was opened here."""
 
     def __init__(self, registry: Any, *, checks: LocalCheck, needed_for: str) -> None:
         self._registry = registry
@@ -95,7 +93,7 @@ class LocalDesk:
 
     def originals(self, name: str, version: str) -> frozenset[str] | None:
         """Look into the state."""
-        with told_as_ours():
+        with sdk_errors():
             line = self._registry.state.adapters.get(self._root.AdapterName.parse(name))
             release = line.by_version.get(self._root.Version.parse(version)) if line else None
         return frozenset(map(str, release.original)) if release else None
@@ -106,7 +104,7 @@ class LocalDesk:
 
     def publish(self, wanted: Wanted) -> None:
         """Check and publish here."""
-        with told_as_ours():
+        with sdk_errors():
             checked = self._checks.checked(wanted.files, trigger_words=wanted.trigger_words)
             draft = self._root.ReleaseDraft(
                 adapter=self._root.AdapterName.parse(wanted.name),
@@ -120,10 +118,8 @@ class LocalDesk:
 
 
 @contextmanager
-def local_desk(url: str, *, base: str, needed_for: str) -> Iterator[LocalDesk]:
+def open_local_publisher(url: str, *, base: str, needed_for: str) -> Iterator[LocalPublisher]:
     """Open a registry that exists, and read a base."""
     checks = LocalCheck(base)
-    with missing_extra(SERVER_EXTRA, needed_for=needed_for):
-        importlib.import_module("tabard_registry")
-    with opened(url, needed_for=needed_for) as registry:
-        yield LocalDesk(registry, checks=checks, needed_for=needed_for)
+    with open_registry(url, needed_for=needed_for) as registry:
+        yield LocalPublisher(registry, checks=checks, needed_for=needed_for)

@@ -58,7 +58,7 @@ def library(part: str = "", *, needed_for: str) -> Any:
 
 
 @contextmanager
-def told_as_ours() -> Iterator[None]:
+def sdk_errors() -> Iterator[None]:
     """Turn the library's errors inside the block into the SDK's.
 
     Raises:
@@ -68,15 +68,15 @@ def told_as_ours() -> Iterator[None]:
     try:
         yield
     except tree.RegistryError as error:
-        known = next(ERRORS[base.__name__] for base in type(error).__mro__ if _is_known(base))
+        known = next(ERRORS[one.__name__] for one in type(error).__mro__ if one.__name__ in ERRORS)
         raise known[0](str(error), reason=error.reason, hint=error.hint, status=known[1]) from error
 
 
 @contextmanager
-def opened(url: str, *, needed_for: str) -> Iterator[Any]:
+def open_registry(url: str, *, needed_for: str) -> Iterator[Any]:
     """Open a registry that exists; its errors inside the block become the SDK's."""
     registry_class = library(needed_for=needed_for).Registry
-    with told_as_ours():
+    with sdk_errors():
         registry = registry_class.open(url, create=False)
         try:
             yield registry
@@ -98,7 +98,3 @@ def shown_progress(output: Output) -> Iterator[Callable[[str, int, int | None], 
 def who_acts() -> str:
     """Say who acts: `TABARD_ACTOR`, or the user's name."""
     return find_connection().actor
-
-
-def _is_known(base: type) -> bool:
-    return base.__name__ in ERRORS

@@ -9,7 +9,7 @@ from PIL import Image
 from tabard.cli import program
 from tabard.v1 import generation_service_pb2 as pb
 from tests.clients.cli.conftest import Tabard
-from tests.clients.fakes import FakeServer
+from tests.clients.fakes.server import FakeServer
 
 
 def test_images_have_telling_names(published: Tabard, tmp_path: Path) -> None:

@@ -2,29 +2,19 @@
 """A UI's folders become releases: every file told, what is broken named, what is there left."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tabard.cli.files.sidecars import read_sidecars
-from tabard.cli.files.ui_folders import find_items, plain_name
-from tabard_registry import AdapterName, Registry
+from tabard.cli import exit_codes
+from tabard_registry import Registry
 from tabard_registry.refs.names import AdapterRef
+from tests.clients.cli.commands.upkeep.registry_folder import objects
 from tests.clients.cli.conftest import Ran, Tabard
 from tests.registry.fakes import kohya_tensors, sd_profile, targets_of, write
-
-
-@pytest.fixture(autouse=True)
-def engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a small base without torch in the engine's place."""
-    module: Any = ModuleType("tabard_server.engine.base.profile")
-    module.profile_of = lambda base: sd_profile()
-    monkeypatch.setitem(sys.modules, module.__name__, module)
 
 
 @pytest.fixture
@@ -63,6 +53,8 @@ def ui(tmp_path: Path) -> Path:
     (root / "embeddings" / "readme.txt").write_text("no adapter")
     return root
 
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 Importing = Callable[..., Ran]
 
@@ -198,57 +190,12 @@ def test_unclear_command_is_refused(tabard: Tabard, ui: Path, options: tuple[str
     assert tabard("import", ui, *options).code == 2
 
 
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("Ink Wash (v2)", "ink-wash-v2"),
-        ("水彩", ""),
-        ("__x__", "x"),
-        ("a" * 99, "a" * 64),
-        ("a" * 63 + "-b", "a" * 63),
-        ("../../etc", "etc"),
-    ],
-)
-def test_names_of_files_become_names(text: str, name: str) -> None:
-    """Every name that comes out is one that the registry takes."""
-    assert plain_name(text) == name
-    if name:
-        AdapterName("mine", plain_name(text))
+def test_import_refuses_another_registry(tabard: Tabard, place: Path, tmp_path: Path) -> None:
+    """Nothing is overwritten."""
+    Registry.open(str(tmp_path / "other"))
+    before = objects(tmp_path / "other")
 
+    ran = tabard("import", place, tmp_path / "other")
 
-def test_folders_of_trainers_are_one_adapter(tmp_path: Path) -> None:
-    """Files that belong together are one, called like their folder; links are not followed."""
-    run = tmp_path / "run-7"
-    run.mkdir()
-    for name in ("adapter_model.safetensors", "adapter_model.bin", "adapter_config.json"):
-        (run / name).write_bytes(b"x")
-    (run / "link.safetensors").symlink_to(run / "adapter_model.safetensors")
-
-    (item,) = find_items(tmp_path)
-
-    assert [path.name for path in item.files] == [
-        "adapter_model.safetensors",
-        "adapter_config.json",
-    ]
-    assert (item.stem, item.place) == ("run-7", "run-7/adapter_model.safetensors")
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"[1]", b"{", b"\xff\xfe", b"[" * 100_000, b'{"trainedWords": {"a": 1}}', b"x" * 2**21],
-)
-def test_damaged_sidecar_says_nothing(body: bytes, tmp_path: Path) -> None:
-    """A sidecar is a courtesy, never a reason to fail."""
-    (tmp_path / "a.json").write_bytes(body)
-
-    assert read_sidecars(tmp_path / "a.safetensors").trigger_words == ()
-
-
-def test_manager_of_comfyui_is_read(tmp_path: Path) -> None:
-    """Its metadata holds what the site says."""
-    document = {"civitai": {"trainedWords": ["a, b", "b", "c" * 201]}, "notes": " soft "}
-    (tmp_path / "a.metadata.json").write_text(json.dumps(document))
-
-    found = read_sidecars(tmp_path / "a.safetensors")
-
-    assert (found.trigger_words, found.notes) == (("a", "b"), "soft")
+    assert ran.code == exit_codes.INVALID
+    assert "another registry" in ran.err and objects(tmp_path / "other") == before

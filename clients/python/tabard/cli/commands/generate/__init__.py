@@ -1,2 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw images."""
+
+COMMANDS = {
+    "generate": "Draw images, wearing any number of adapters; from noise, or from a picture.",
+}

@@ -4,55 +4,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from tabard.calls.options import PROMPT_SYNTAXES
 from tabard.cli.output import table
-from tabard.cli.session import Session, with_session
+from tabard.cli.session import Session, together, with_session
 from tabard.contact_sheet import SheetRow, contact_sheet
 from tabard.result import GeneratedImage, GenerateResult, Progress, WornRelease
 
 _SLUG_LENGTH_MAX = 40
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+
+def _two_numbers(form: str, *, between: str, like: str, is_turned: bool = False) -> Any:
+    """Give what reads two numbers; turned, as diffusers takes sizes: the height comes first."""
+
+    def read(
+        context: click.Context, parameter: click.Parameter, text: str | None
+    ) -> tuple[int, int] | None:
+        if text is None:
+            return None
+        match = re.fullmatch(rf"(\d+){between}(\d+)", text)
+        if match is None:
+            raise click.BadParameter(f"'{text}' is not {form}, like {like}", context, parameter)
+        first, second = int(match[1]), int(match[2])
+        return (second, first) if is_turned else (first, second)
+
+    return read
 
 
-def _read_size(
-    context: click.Context, parameter: click.Parameter, text: str | None
-) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    if match is None:
-        raise click.BadParameter(f"'{text}' is not WIDTHxHEIGHT, like 64x64", context, parameter)
-    return int(match[1]), int(match[2])
-
-
-def _read_corner(
-    context: click.Context, parameter: click.Parameter, text: str | None
-) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+),(\d+)", text)
-    if match is None:
-        raise click.BadParameter(f"'{text}' is not TOP,LEFT, like 0,128", context, parameter)
-    return int(match[1]), int(match[2])
-
-
-def _turned(
-    context: click.Context, parameter: click.Parameter, text: str | None
-) -> tuple[int, int] | None:
-    """Read WIDTHxHEIGHT as the height and width that diffusers takes."""
-    size = _read_size(context, parameter, text)
-    return None if size is None else (size[1], size[0])
-
-
+_read_size = _two_numbers("WIDTHxHEIGHT", between="x", like="64x64")
+_read_turned_size = _two_numbers("WIDTHxHEIGHT", between="x", like="64x64", is_turned=True)
+_read_corner = _two_numbers("TOP,LEFT", between=",", like="0,128")
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_OPTIONS = (
+_with_reading_and_picture = together(
     click.option(
         "--clip-skip",
         type=click.IntRange(min=0),
@@ -91,7 +78,7 @@ _OPTIONS = (
     ),
     click.option(
         "--original-size",
-        callback=_turned,
+        callback=_read_turned_size,
         metavar="WxH",
         help="SDXL: the size that the picture shall seem to come from.",
     ),
@@ -104,32 +91,29 @@ _OPTIONS = (
     ),
     click.option(
         "--target-size",
-        callback=_turned,
+        callback=_read_turned_size,
         metavar="WxH",
         help="SDXL: the size that it shall seem to have.",
     ),
 )
 
 
-def _with_options(command: Command) -> Command:
-    """Give a command the options that say how a prompt is read and what an image begins from."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
 @click.command()
 @click.argument("prompt")
 @click.option("--adapter", "adapters", multiple=True, metavar="REF[:WEIGHT]", help="Repeatable.")
 @click.option("--seed", type=click.IntRange(min=0), help="Image i uses SEED + i.")
-@click.option("--steps", type=click.IntRange(min=1), help="Denoise steps.")
+@click.option("--steps", "num_inference_steps", type=click.IntRange(min=1), help="Denoise steps.")
 @click.option("--size", callback=_read_size, metavar="WxH", help="Pixels; default the base's own.")
-@click.option("--count", type=click.IntRange(min=1), default=1, help="How many images.")
-@click.option("--guidance", type=float, help="Classifier-free guidance; 1 or less is off.")
-@click.option("--negative", default="", help="What to keep away from.")
+@click.option(
+    "--count", "num_images", type=click.IntRange(min=1), default=1, help="How many images."
+)
+@click.option(
+    "--guidance", "guidance_scale", type=float, help="Classifier-free guidance; 1 or less is off."
+)
+@click.option("--negative", "negative_prompt", default="", help="What to keep away from.")
 @click.option("--sampler", default="", help="Short name (euler_a) or A1111's (Euler a).")
 @click.option("--deterministic", is_flag=True, help="Byte-identical files, whatever else runs.")
-@_with_options
+@_with_reading_and_picture
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -149,15 +133,8 @@ def generate(
     session: Session,
     *,
     prompt: str,
-    adapters: tuple[str, ...],
-    seed: int | None,
-    steps: int | None,
+    num_images: int,
     size: tuple[int, int] | None,
-    count: int,
-    guidance: float | None,
-    negative: str,
-    sampler: str,
-    deterministic: bool,
     timeout: float | None,
     sheet: bool,
     out: Path,
@@ -173,27 +150,15 @@ def generate(
         options["timeout_seconds"] = timeout
     if size is not None:
         options |= {"width": size[0], "height": size[1]}
-    with session.connect() as client, session.output.progress("drawing", total=count) as bar:
+    with session.connect() as client, session.output.progress("drawing", total=num_images) as bar:
         done: dict[int, Progress] = {}
 
         def move(progress: Progress) -> None:
             done[progress.index] = progress
-            bar.set(sum(one.step for one in done.values()), total=count * progress.steps)
+            bar.set(sum(one.step for one in done.values()), total=num_images * progress.steps)
 
-        result = client.generate(
-            prompt,
-            adapters=adapters,
-            seed=seed,
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            negative_prompt=negative,
-            num_images=count,
-            sampler=sampler,
-            deterministic=deterministic,
-            on_progress=move,
-            **options,
-        )
-    _save(session, result, prompt=prompt, out=out, with_sheet=sheet or count > 1)
+        result = client.generate(prompt, num_images=num_images, on_progress=move, **options)
+    _save(session, result, prompt=prompt, out=out, with_sheet=sheet or num_images > 1)
 
 
 def _save(

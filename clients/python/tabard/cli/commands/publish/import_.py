@@ -19,11 +19,11 @@ import click
 from rich.text import Text
 
 from tabard.cli import exit_codes
-from tabard.cli.commands.upkeep import upkeep
+from tabard.cli.commands.upkeep.export import transferred_text
 from tabard.cli.files.import_plan import Row, carry_out, plan_import
 from tabard.cli.files.ui_folders import find_items, plain_name
-from tabard.cli.local.publishers import Desk, ServerDesk, local_desk
-from tabard.cli.local.registry import REGISTRY_VARIABLE
+from tabard.cli.local.publishers import Publisher, ServerPublisher, open_local_publisher
+from tabard.cli.local.registry import REGISTRY_VARIABLE, library, sdk_errors, shown_progress
 from tabard.cli.output import Output, table
 from tabard.cli.session import Session, with_session
 
@@ -43,7 +43,7 @@ _BAD = ("refused", "failed")
 @click.option("--dry-run", is_flag=True, help="Only the table; publish nothing.")
 @click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask before publishing.")
 @with_session
-def import_command(
+def import_(
     session: Session, *, folder: Path, url: str | None, namespace: str | None, **options: Any
 ) -> None:
     """Publish all adapters of a UI's folders, or copy a registry.
@@ -67,13 +67,24 @@ def import_command(
                 "say --namespace NS to publish the adapters in FOLDER, or name the empty place "
                 f"that the registry in FOLDER is copied to, as URL or ${REGISTRY_VARIABLE}"
             )
-        upkeep.import_registry(session.output, folder=folder, url=place)
+        _import_registry(session.output, folder=folder, url=place)
         return
     if url is not None:
         raise click.UsageError("with --namespace the registry is named by --registry")
     if namespace != plain_name(namespace):
         raise click.UsageError(f"'{namespace}' is no namespace: lower case, digits, '.', '_', '-'")
     _import_adapters(session, folder, namespace=namespace, **options)
+
+
+def _import_registry(output: Output, *, folder: Path, url: str) -> None:
+    """Make an empty place into the registry that a folder holds, usually an export.
+
+    Repeated, it goes on after an interruption. A place that holds anything else is refused.
+    """
+    transfer = library("upkeep.transfer", needed_for="tabard import")
+    with sdk_errors(), shown_progress(output) as progress:
+        done = transfer.import_registry(folder, url, progress=progress)
+    output.answer(done, *transferred_text(done))
 
 
 def _import_adapters(
@@ -91,19 +102,23 @@ def _import_adapters(
     if not (dry_run or is_sure) and not sys.stdin.isatty():
         raise click.UsageError("say --dry-run to see what would happen, or --yes to do it")
     items = find_items(folder)
-    with _desk(session, registry=registry, base=base) as desk:
+    with _publisher(session, registry=registry, base=base) as publisher:
         with output.progress("checking", total=len(items)) as bar:
             rows = plan_import(
-                items, desk=desk, namespace=namespace, version=version, on_progress=bar.set
+                items,
+                publisher=publisher,
+                namespace=namespace,
+                version=version,
+                on_progress=bar.set,
             )
         if not dry_run:
-            rows = _publish(rows, desk=desk, output=output, is_sure=is_sure)
+            rows = _publish(rows, publisher=publisher, output=output, is_sure=is_sure)
     _tell(output, rows, is_shown=dry_run)
     if any(row.state in _BAD for row in rows):
         click.get_current_context().exit(exit_codes.PARTLY)
 
 
-def _publish(rows: list[Row], *, desk: Desk, output: Output, is_sure: bool) -> list[Row]:
+def _publish(rows: list[Row], *, publisher: Publisher, output: Output, is_sure: bool) -> list[Row]:
     """Show what would happen, ask, and do it one by one."""
     output.say(_table(rows))
     new = sum(row.state == "new" for row in rows)
@@ -114,23 +129,23 @@ def _publish(rows: list[Row], *, desk: Desk, output: Output, is_sure: bool) -> l
     done: list[Row] = []
     with output.progress("publishing", total=len(rows)) as bar:
         for number, row in enumerate(rows, start=1):
-            done.append(carry_out(row, desk=desk))
+            done.append(carry_out(row, publisher=publisher))
             bar.set(number)
     return done
 
 
 @contextmanager
-def _desk(session: Session, *, registry: str | None, base: str | None) -> Iterator[Desk]:
+def _publisher(session: Session, *, registry: str | None, base: str | None) -> Iterator[Publisher]:
     if registry is None:
         if base is not None:
             raise click.UsageError("--base goes with --registry; a server has its own base")
         with session.connect() as client:
-            yield ServerDesk(client)
+            yield ServerPublisher(client)
         return
     if base is None:
         raise click.UsageError("--registry needs --base, to check the files against")
-    with local_desk(registry, base=base, needed_for=_NEEDED_FOR) as desk:
-        yield desk
+    with open_local_publisher(registry, base=base, needed_for=_NEEDED_FOR) as publisher:
+        yield publisher
 
 
 def _tell(output: Output, rows: Sequence[Row], *, is_shown: bool) -> None:

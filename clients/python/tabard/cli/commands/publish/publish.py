@@ -1,59 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tabard publish` and `tabard check`: files go to the registry, or are only looked at."""
+"""`tabard publish`: files become a release."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.text import Text
 
-from tabard.calls.uploads import UploadProgress
-from tabard.cli import exit_codes
+from tabard.cli.commands.publish.options import FILES, KIND, TRIGGERS, uploaded_on, with_draft
 from tabard.cli.files.sources import find_files, with_source
-from tabard.cli.local.check import LocalCheck
-from tabard.cli.output import ProgressBar, fields, short, size
-from tabard.cli.report_text import problem_text, report_text
+from tabard.cli.output import fields, short, size
+from tabard.cli.report_text import problem_text
 from tabard.cli.session import Session, with_session
-from tabard.convert import KINDS, PURPOSES
-from tabard.releases import CheckReport, Published, Release
-
-_FILES = click.argument("named", nargs=-1, required=True, metavar="FILE…|FOLDER|HUB_ID")
-_KIND = click.option(
-    "--kind",
-    type=click.Choice([name for name in KINDS if name != "recipe"]),
-    help="Insist on a kind; read from the file when left out.",
-)
-_TRIGGERS = click.option(
-    "--trigger", "trigger_words", multiple=True, metavar="WORD", help="A trigger word; repeatable."
-)
+from tabard.releases import Published, Release
 
 
 @click.command()
 @click.argument("name", metavar="NS/NAME")
-@_FILES
-@click.option("--version", required=True, help="SemVer of the new release, e.g. 1.2.0.")
-@click.option("--notes", default="", help="Free text shown with the release.")
-@click.option("--licence", "--license", default="", help="SPDX id or free text.")
-@click.option("--purpose", type=click.Choice(list(PURPOSES)), help="Why it exists.")
-@click.option("--reason", default="", help="Why it is published; kept in the history.")
-@_TRIGGERS
-@_KIND
+@FILES
+@with_draft
+@TRIGGERS
+@KIND
 @with_session
 def publish(
-    session: Session,
-    *,
-    name: str,
-    named: tuple[str, ...],
-    version: str,
-    notes: str,
-    licence: str,
-    purpose: str | None,
-    reason: str,
-    trigger_words: tuple[str, ...],
-    kind: str | None,
+    session: Session, *, name: str, named: tuple[str, ...], notes: str, **draft: Any
 ) -> None:
     """Publish files as one release of an adapter.
 
@@ -73,59 +44,11 @@ def publish(
         published = client.publish(
             name,
             *found.files,
-            version=version,
             notes=with_source(notes, source=found.source),
-            licence=licence,
-            purpose=purpose or "",
-            trigger_words=trigger_words,
-            kind=kind or "",
-            reason=reason,
-            on_progress=_mover(bar),
+            on_progress=uploaded_on(bar),
+            **draft,
         )
     output.answer(published, *_published_text(published))
-
-
-@click.command()
-@_FILES
-@click.option("--base", metavar="demo|PATH|HUB_ID", help="Check here, against this base.")
-@_TRIGGERS
-@_KIND
-@with_session
-def check(
-    session: Session,
-    *,
-    named: tuple[str, ...],
-    base: str | None,
-    trigger_words: tuple[str, ...],
-    kind: str | None,
-) -> None:
-    """Say whether a file will work on a base, completely; publish nothing.
-
-    With --base it runs here and needs no server; otherwise the server at --address checks against
-    the base it serves. Exits 0 when the files would be published and 4 when not.
-
-    \b
-    tabard check watercolor.safetensors --base demo
-    """  # noqa: D301 - as above
-    if base is None and session.address is None:
-        raise click.UsageError("say --base demo|PATH|HUB_ID, or name a server with --address")
-    files = find_files(named).files
-    if base is not None:
-        session.output.say(f"reading the base {base} …")
-        report = LocalCheck(base).report(files, kind=kind or "", trigger_words=trigger_words)
-    else:
-        report = _check_remotely(session, files, kind=kind or "", trigger_words=trigger_words)
-    session.output.answer(report, *report_text(report, names=[path.name for path in files]))
-    click.get_current_context().exit(exit_codes.OK if report.accepted else exit_codes.INVALID)
-
-
-def _check_remotely(session: Session, files: tuple[Path, ...], **draft: Any) -> CheckReport:
-    with session.connect() as client, session.output.progress("uploading", total=1) as bar:
-        return client.check(*files, on_progress=_mover(bar), **draft)
-
-
-def _mover(bar: ProgressBar) -> Callable[[UploadProgress], None]:
-    return lambda sent: bar.set(sent.sent_bytes, total=sent.total_bytes)
 
 
 def _published_text(published: Published) -> list[Any]:

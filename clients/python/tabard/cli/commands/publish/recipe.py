@@ -8,32 +8,18 @@ from typing import Any
 import click
 from rich.text import Text
 
+from tabard.cli.commands.publish.options import with_draft
 from tabard.cli.output import fields, short, table
 from tabard.cli.session import Session, with_session
-from tabard.convert import PURPOSES
 from tabard.releases import Member, PublishedRecipe
 
 
 @click.command()
 @click.argument("name", metavar="NS/NAME")
 @click.argument("members", nargs=-1, required=True, metavar="REF:WEIGHT…")
-@click.option("--version", required=True, help="SemVer of the new release, e.g. 1.2.0.")
-@click.option("--notes", default="", help="Free text shown with the release.")
-@click.option("--licence", "--license", default="", help="SPDX id or free text.")
-@click.option("--purpose", type=click.Choice(list(PURPOSES)), help="Why it exists.")
-@click.option("--reason", default="", help="Why it is published; kept in the history.")
+@with_draft
 @with_session
-def recipe(
-    session: Session,
-    *,
-    name: str,
-    members: tuple[str, ...],
-    version: str,
-    notes: str,
-    licence: str,
-    purpose: str | None,
-    reason: str,
-) -> None:
+def recipe(session: Session, *, name: str, members: tuple[str, ...], **draft: Any) -> None:
     """Publish a weighted combination of releases, locked to what they are now.
 
     It is promoted, rolled back and worn like any release; its weight multiplies those of its
@@ -43,15 +29,7 @@ def recipe(
     tabard recipe acme/storybook acme/watercolor@1.0.0:0.7 acme/ink@^1.2:0.4 --version 1.0.0
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     with session.connect() as client:
-        published = client.publish_recipe(
-            name,
-            members,
-            version=version,
-            notes=notes,
-            licence=licence,
-            purpose=purpose or "",
-            reason=reason,
-        )
+        published = client.publish_recipe(name, members, **draft)
     session.output.answer(published, *_text(published))
 
 

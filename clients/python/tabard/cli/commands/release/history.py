@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tabard history` and `watch`: what happened, who served what at some time, what happens now."""
+"""`tabard history`: what happened, and who served what at some time."""
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 from typing import Any
 
 import click
-from rich.text import Text
 
 from tabard.cli.output import short, table
 from tabard.cli.session import Session, with_session
-from tabard.history import Action, Record, Serving
+from tabard.history import Action, Serving
 
 _TIME = "TIME"
 
@@ -51,7 +48,7 @@ def history(
     with session.connect() as client:
         records = client.history(name, channel=channel, since=since, until=until, limit=limit or 0)
     rows = [
-        (str(record.seq), record.time, action.actor, _act(action), action.reason)
+        (str(record.seq), record.time, action.actor, act_text(action), action.reason)
         for record in records
         for action in record.actions
     ]
@@ -59,38 +56,19 @@ def history(
     session.output.answer({"records": records}, text if rows else "nothing happened yet")
 
 
-@click.command()
-@click.option(
-    "--from-seq", "--from", "from_seq", type=click.IntRange(min=1), help="First record to show."
-)
-@click.option("--count", type=click.IntRange(min=1), help="Stop after so many records.")
-@with_session
-def watch(session: Session, *, from_seq: int | None, count: int | None) -> None:
-    """Show records as they happen, until interrupted. With --json: one document a line.
-
-    When the server goes away and comes back, goes on where it was.
-    """
-    with session.connect() as client:
-        stream = client.watch(from_seq=from_seq or 0)
-        with contextlib.closing(stream) as records:
-            for record in itertools.islice(records, count):
-                session.output.answer_line(record, _record_text(record))
+def act_text(action: Action) -> str:
+    """Say what one act did, or that it did nothing, and why."""
+    where = f" → {action.channel}" if action.channel else ""
+    note = f": {action.note}" if action.note else ""
+    void = "" if action.effective else f" (without effect{note})"
+    return f"{action.type} {action.adapter} {action.version}{where}{void}".replace("  ", " ")
 
 
 def _show_served(session: Session, *, at: str, name: str, channel: str, limit: int) -> None:
     with session.connect() as client:
         served = client.served_at(at, name=name, channel=channel, limit=limit)
-    text: Any = table(
-        "adapter",
-        "channel",
-        "version",
-        "digest",
-        "since",
-        "seq",
-        "by",
-        "why",
-        rows=[_serving_row(one) for one in served.servings],
-    )
+    columns = ("adapter", "channel", "version", "digest", "since", "seq", "by", "why")
+    text: Any = table(*columns, rows=[_serving_row(one) for one in served.servings])
     more = ["there is more: name an adapter or a channel"] if served.is_truncated else []
     session.output.answer(served, text if served.servings else "nothing was served then", *more)
 
@@ -107,18 +85,3 @@ def _serving_row(serving: Serving) -> tuple[str, ...]:
         f"{act.actor} ({act.type})",
         act.reason,
     )
-
-
-def _record_text(record: Record) -> Text:
-    acts = "; ".join(map(_act, record.actions))
-    actors = ", ".join(dict.fromkeys(action.actor for action in record.actions))
-    reasons = "; ".join(dict.fromkeys(a.reason for a in record.actions if a.reason))
-    why = f" ({reasons})" if reasons else ""
-    return Text(f"{record.seq}  {record.time}  {actors}: {acts}{why}")
-
-
-def _act(action: Action) -> str:
-    where = f" → {action.channel}" if action.channel else ""
-    note = f": {action.note}" if action.note else ""
-    void = "" if action.effective else f" (without effect{note})"
-    return f"{action.type} {action.adapter} {action.version}{where}{void}".replace("  ", " ")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 from rich.text import Text
 
 from tabard.calls.downloads import FORMATS, PullProgress
-from tabard.cli.local.registry import REGISTRY_VARIABLE, library, opened
+from tabard.cli.local.registry import REGISTRY_VARIABLE, library, open_registry
 from tabard.cli.output import Output, fields, short, size
 from tabard.cli.session import Session, with_session
 
@@ -70,28 +71,21 @@ def _pull_there(session: Session, ref: str, *, out: Path, file_format: str) -> d
             bar.set(got.received_bytes, total=got.total_bytes)
 
         pulled = client.pull(ref, out=out, file_format=file_format, on_progress=show)
-    release = pulled.release
-    return {
-        "adapter": release.adapter,
-        "version": release.version,
-        "digest": release.digest,
-        "quarantined": release.quarantined,
-        "yanked": release.yanked,
-        "format": file_format,
-        "files": [
-            {"path": one.path, "digest": one.digest, "size_bytes": one.size_bytes}
-            for one in pulled.files
-        ],
-    }
+    return _answer(pulled.release, pulled.files, file_format=file_format)
 
 
 def _pull_here(url: str, ref: str, *, out: Path, file_format: str) -> dict[str, Any]:
     names = library("refs.names", needed_for=_NEEDED_FOR)
     export_release = library("export.export", needed_for=_NEEDED_FOR).export_release
-    with opened(url, needed_for=_NEEDED_FOR) as registry:
+    with open_registry(url, needed_for=_NEEDED_FOR) as registry:
         release = registry.state.find(names.AdapterRef.parse(ref))
         out.mkdir(parents=True, exist_ok=True)
         files = export_release(registry, release, style=file_format, folder=out)
+    return _answer(release, files, file_format=file_format)
+
+
+def _answer(release: Any, files: Iterable[Any], *, file_format: str) -> dict[str, Any]:
+    """Describe a release and its files, the SDK's or the library's: their fields have one name."""
     return {
         "adapter": str(release.adapter),
         "version": str(release.version),

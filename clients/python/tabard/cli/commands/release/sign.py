@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from tabard.cli.commands.release.key import read_key
-from tabard.cli.local.registry import library, told_as_ours
+from tabard.cli.local.keys import SigningKey
+from tabard.cli.local.registry import library, sdk_errors
 from tabard.cli.session import Session, with_session
 from tabard.errors import InvalidArgument
 from tabard.releases import Manifest
@@ -45,22 +45,15 @@ def sign(
     \b
     tabard sign acme/watercolor@1.0.0 --key ann.pem --file watercolor.safetensors
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    names = library(needed_for="tabard sign")
-    signing = library("trust.signatures", needed_for="tabard sign")
-    trust = library("release.keys", needed_for="tabard sign")
-    private_key = read_key(key_file)
+    digest_class = library(needed_for="tabard sign").Digest
+    key = SigningKey(key_file, needed_for="tabard sign")
     with session.connect() as client:
         manifest = client.manifest(ref)
         release = manifest.release
         _check_name(manifest)
         _check_files(manifest, files)
-        with told_as_ours():
-            key = trust.Key(
-                namespace=release.adapter.partition("/")[0],
-                public_key=signing.public_key_of(private_key),
-                name="",
-            )
-            signature = signing.sign_digest(private_key, names.Digest.parse(release.digest))
+        with sdk_errors():
+            signature = key.sign(digest_class.parse(release.digest))
         # By digest, so that the signature goes to what was checked and to nothing else.
         exact = f"{release.adapter}@{release.digest}"
         signed = client.sign(exact, key_id=key.id, signature=signature, reason=reason)

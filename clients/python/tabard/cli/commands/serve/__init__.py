@@ -1,2 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start a server and operate it."""
+"""Run a server, and operate it."""
+
+COMMANDS = {
+    "config": "Show, check and write the settings of a server.",
+    "drain": "Refuse new jobs and finish the running ones.",
+    "serve": "Serve images until interrupted; Ctrl-C finishes the running jobs.",
+    "status": "Show what the server is, how busy, and which releases lie in memory.",
+    "warm": "Bring a release into memory ahead of its first request.",
+}

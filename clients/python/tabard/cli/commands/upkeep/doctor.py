@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from tabard.cli import exit_codes
-from tabard.cli.local.registry import library, told_as_ours, url_argument
+from tabard.cli.local.registry import library, sdk_errors, url_argument
 from tabard.cli.output import Output
 from tabard.cli.session import with_output
 
@@ -34,7 +34,7 @@ def doctor(output: Output, *, url: str) -> None:
     """
     open_store = library("place", needed_for="tabard doctor").open_store
     examine = library("upkeep.doctor", needed_for="tabard doctor").examine
-    with told_as_ours():
+    with sdk_errors():
         store = open_store(url)
     diagnosis = examine(store)
     answer = {**asdict(diagnosis), "verdict": diagnosis.verdict, "is_safe": diagnosis.is_safe}

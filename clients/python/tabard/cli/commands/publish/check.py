@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard check`: whether files would be published, and how they would be worn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tabard.cli import exit_codes
+from tabard.cli.commands.publish.options import FILES, KIND, TRIGGERS, uploaded_on
+from tabard.cli.files.sources import find_files
+from tabard.cli.local.check import LocalCheck
+from tabard.cli.report_text import report_text
+from tabard.cli.session import Session, with_session
+from tabard.releases import CheckReport
+
+
+@click.command()
+@FILES
+@click.option("--base", metavar="demo|PATH|HUB_ID", help="Check here, against this base.")
+@TRIGGERS
+@KIND
+@with_session
+def check(
+    session: Session,
+    *,
+    named: tuple[str, ...],
+    base: str | None,
+    **draft: Any,
+) -> None:
+    """Say whether a file will work on a base, completely; publish nothing.
+
+    With --base it runs here and needs no server; otherwise the server at --address checks against
+    the base it serves. Exits 0 when the files would be published and 4 when not.
+
+    \b
+    tabard check watercolor.safetensors --base demo
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    if base is None and session.address is None:
+        raise click.UsageError("say --base demo|PATH|HUB_ID, or name a server with --address")
+    files = find_files(named).files
+    if base is not None:
+        session.output.say(f"reading the base {base} …")
+        report = LocalCheck(base).report(files, **draft)
+    else:
+        report = _check_remotely(session, files, **draft)
+    session.output.answer(report, *report_text(report, names=[path.name for path in files]))
+    click.get_current_context().exit(exit_codes.OK if report.accepted else exit_codes.INVALID)
+
+
+def _check_remotely(session: Session, files: tuple[Path, ...], **draft: Any) -> CheckReport:
+    with session.connect() as client, session.output.progress("uploading", total=1) as bar:
+        return client.check(*files, on_progress=uploaded_on(bar), **draft)

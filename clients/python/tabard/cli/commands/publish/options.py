@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options that commands of this folder share: which files, and what is said of a release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from tabard.calls.uploads import UploadProgress
+from tabard.cli.output import ProgressBar
+from tabard.cli.session import together
+from tabard.convert import KINDS, PURPOSES
+
+
+def _or_empty(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
+    return value or ""
+
+
+FILES = click.argument("named", nargs=-1, required=True, metavar="FILE…|FOLDER|HUB_ID")
+KIND = click.option(
+    "--kind",
+    type=click.Choice([name for name in KINDS if name != "recipe"]),
+    callback=_or_empty,
+    help="Insist on a kind; read from the file when left out.",
+)
+TRIGGERS = click.option(
+    "--trigger", "trigger_words", multiple=True, metavar="WORD", help="A trigger word; repeatable."
+)
+
+with_draft = together(
+    click.option("--version", required=True, help="SemVer of the new release, e.g. 1.2.0."),
+    click.option("--notes", default="", help="Free text shown with the release."),
+    click.option("--licence", "--license", default="", help="SPDX id or free text."),
+    click.option(
+        "--purpose",
+        type=click.Choice(list(PURPOSES)),
+        callback=_or_empty,
+        help="Why it exists.",
+    ),
+    click.option("--reason", default="", help="Why it is published; kept in the history."),
+)
+"""What is said of a new release of any kind."""
+
+
+def uploaded_on(bar: ProgressBar) -> Callable[[UploadProgress], None]:
+    """Give what moves a bar along an upload."""
+    return lambda sent: bar.set(sent.sent_bytes, total=sent.total_bytes)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard key trust`: whose signatures count in a namespace."""
+
+from __future__ import annotations
+
+import click
+
+from tabard.cli.local.keys import key_document
+from tabard.cli.local.registry import library, open_registry, registry_option, who_acts
+from tabard.cli.output import Output
+from tabard.cli.session import with_output
+
+
+@click.command()
+@click.argument("namespace", metavar="NS")
+@click.argument("public_key", metavar="PUBLIC_KEY")
+@click.option("--name", required=True, help="Whose key it is.")
+@registry_option
+@click.option("--reason", default="", help="Why; kept in the history.")
+@with_output
+def trust(
+    output: Output, *, namespace: str, public_key: str, name: str, url: str, reason: str
+) -> None:
+    """Let a key sign the releases of a namespace."""
+    signing = library("trust.keyring", needed_for="tabard key trust")
+    with open_registry(url, needed_for="tabard key trust") as registry:
+        trusted = signing.trust_key(
+            registry, namespace, public_key=public_key, name=name, actor=who_acts(), reason=reason
+        )
+    output.answer(key_document(trusted), f"{namespace} trusts key {trusted.id} ({name})")

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard list`: the adapters that there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tabard.cli.output import table
+from tabard.cli.session import Session, with_session
+from tabard.releases import Adapter
+
+
+@click.command(name="list")
+@with_session
+def list_(session: Session) -> None:
+    """List all adapters with their channels."""
+    with session.connect() as client:
+        adapters = client.list()
+    rows = [
+        (
+            adapter.name,
+            adapter.releases[0].kind if adapter.releases else "",
+            str(len(adapter.releases)),
+            _channels(adapter),
+        )
+        for adapter in adapters
+    ]
+    text: Any = table("adapter", "kind", "releases", "channels", rows=rows)
+    session.output.answer(
+        {"adapters": adapters}, text if rows else "nothing is published yet: tabard publish --help"
+    )
+
+
+def _channels(adapter: Adapter) -> str:
+    return ", ".join(f"{channel.name} → {channel.version}" for channel in adapter.channels)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard rollback`: what callers got by channel before."""
+
+from __future__ import annotations
+
+import click
+
+from tabard.cli.commands.release.promote import CHANNEL, move_text
+from tabard.cli.session import Session, with_session
+
+
+@click.command()
+@click.argument("name", metavar="NS/NAME")
+@CHANNEL
+@click.option("--to", default="", metavar="VERSION", help="Return to this version.")
+@click.option("--reason", required=True, help="Why; kept in the history.")
+@click.option(
+    "--expect", default="", metavar="DIGEST", help="Move only if the channel points here now."
+)
+@with_session
+def rollback(
+    session: Session, *, name: str, channel: str, to: str, reason: str, expect: str
+) -> None:
+    """Return a channel to the release before, at once.
+
+    \b
+    tabard rollback acme/watercolor --reason "colours drift on dark backgrounds"
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    with session.connect() as client:
+        move = client.rollback(name, channel=channel, to=to, reason=reason, expect=expect)
+    session.output.answer(move, move_text(move))

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard search`: the adapters that have some words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tabard.cli.output import table
+from tabard.cli.session import Session, with_session
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True, metavar="WORDS…")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+@with_session
+def search(session: Session, *, words: tuple[str, ...], limit: int | None) -> None:
+    """Find adapters that have all the words, best first.
+
+    Looks at names, notes, trigger words, base and kind.
+    """
+    with session.connect() as client:
+        hits = client.search(" ".join(words), limit=limit or 0)
+    rows = [(hit.adapter, str(hit.release_count), hit.snippet) for hit in hits]
+    text: Any = table("adapter", "releases", "found in", rows=rows)
+    session.output.answer({"hits": hits}, text if rows else "nothing has all these words")

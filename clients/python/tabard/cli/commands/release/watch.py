@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard watch`: what happens now, until interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+
+import click
+from rich.text import Text
+
+from tabard.cli.commands.release.history import act_text
+from tabard.cli.session import Session, with_session
+from tabard.history import Record
+
+
+@click.command()
+@click.option(
+    "--from-seq", "--from", "from_seq", type=click.IntRange(min=1), help="First record to show."
+)
+@click.option("--count", type=click.IntRange(min=1), help="Stop after so many records.")
+@with_session
+def watch(session: Session, *, from_seq: int | None, count: int | None) -> None:
+    """Show records as they happen, until interrupted. With --json: one document a line.
+
+    When the server goes away and comes back, goes on where it was.
+    """
+    with session.connect() as client:
+        stream = client.watch(from_seq=from_seq or 0)
+        with contextlib.closing(stream) as records:
+            for record in itertools.islice(records, count):
+                session.output.answer_line(record, _record_text(record))
+
+
+def _record_text(record: Record) -> Text:
+    acts = "; ".join(map(act_text, record.actions))
+    actors = ", ".join(dict.fromkeys(action.actor for action in record.actions))
+    reasons = "; ".join(dict.fromkeys(a.reason for a in record.actions if a.reason))
+    why = f" ({reasons})" if reasons else ""
+    return Text(f"{record.seq}  {record.time}  {actors}: {acts}{why}")

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard lift`: what undoes `tabard quarantine`."""
+
+from tabard.cli.commands.release.withdraw.withdrawal import withdrawal
+from tabard.client import Client
+from tabard.releases import Release
+
+
+@withdrawal(Client.lift)
+def lift(release: Release) -> str:
+    """Undo a quarantine."""
+    return f"{release.adapter} {release.version} can be served again"

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard purge`: a release's bytes are gone for good."""
+
+from tabard.cli.commands.release.withdraw.withdrawal import withdrawal
+from tabard.client import Client
+from tabard.releases import Release
+
+
+@withdrawal(Client.purge)
+def purge(release: Release) -> str:
+    """Delete the bytes of a release for good; its record stays. There is no way back.
+
+    The same bytes are never taken again. Safe to repeat: that deletes what was left.
+
+    \b
+    tabard purge acme/watercolor@1.1.0 --reason "the artist asked for it"
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    return f"purged {release.adapter} {release.version}: {release.purge_reason}"

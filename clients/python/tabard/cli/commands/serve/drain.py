@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard drain`: the running jobs end, and no other begins."""
+
+from __future__ import annotations
+
+import click
+
+from tabard.cli.session import Session, with_session
+
+
+@click.command()
+@click.option(
+    "--wait",
+    "wait_seconds",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait so long for running jobs.",
+)
+@with_session
+def drain(session: Session, *, wait_seconds: float) -> None:
+    """Refuse new jobs and finish the running ones."""
+    with session.connect() as client:
+        drained = client.drain(wait_seconds=wait_seconds)
+    session.output.answer(drained, f"draining; jobs still running: {drained.jobs_left}")

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard demo`: a server of its own, the story, what it leaves behind, and whether it held."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.text import Text
+
+from tabard.cli.demo import folder as names
+from tabard.cli.demo.catalog import find_material, read_catalog
+from tabard.cli.demo.folder import claim, export
+from tabard.cli.demo.outputs import write_outputs
+from tabard.cli.demo.proof import Proof, prove
+from tabard.cli.demo.server_process import log_tail, running_server
+from tabard.cli.demo.story import Story
+from tabard.cli.output import Output
+from tabard.cli.session import with_output
+from tabard.client import Client
+from tabard.errors import Internal, TabardError
+
+ACTOR = "demo"
+OUT = "tabard-demo"
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--out", type=_FOLDER, default=OUT, show_default=True, help="Where everything goes.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=7, show_default=True, help="Seed of column one."
+)
+@click.option(
+    "--export",
+    "export_to",
+    type=_FOLDER,
+    metavar="DIR",
+    help="Only copy the demo base and adapter files to DIR/base and DIR/adapters.",
+)
+@with_output
+def demo(output: Output, *, out: Path, seed: int, export_to: Path | None) -> None:
+    """Show the whole of Tabard, end to end, with nothing to set up.
+
+    Starts a server, publishes styles, draws a grid, promotes a bad release, rolls it back, and
+    proves that the images are the same as before, byte for byte. Leaves contact-sheet.png,
+    summary.json, images/, registry/ and server.log in the folder. Exits 1 if a claim did not hold.
+    """
+    material = find_material()
+    if export_to is not None:
+        target = export(material, target=export_to)
+        document = {"base": str(target / "base"), "adapters": str(target / "adapters")}
+        output.answer(document, f"base: {document['base']}\nadapters: {document['adapters']}")
+        return
+    folder = claim(out)
+    with stopped_by_signals():
+        try:
+            proof, summary = perform(
+                folder, adapters=material / "adapters", seed=seed, output=output
+            )
+        except TabardError:
+            output.say(Text(log_tail(folder), style="dim"))
+            raise
+    _conclude(output, proof, summary=summary, folder=folder)
+
+
+def perform(
+    folder: Path,
+    *,
+    adapters: Path,
+    seed: int,
+    output: Output,
+    start_server: Callable[[Path], Any] = running_server,
+) -> tuple[Proof, Any]:
+    """Run the story against a server of its own; give the proof and the summary it wrote.
+
+    Raises:
+        TabardError: The server did not start, or refused something.
+    """
+    started = time.perf_counter()
+    catalog = read_catalog(adapters)
+    output.say("starting a server with the demo base …")
+    with start_server(folder) as address, Client(address, actor=ACTOR) as client:
+        start_seconds = time.perf_counter() - started
+        output.say(f"the server listens on {address} after {start_seconds:.1f} s")
+        story = Story(
+            client=client, catalog=catalog, seed=seed, narrator=output, clock=time.perf_counter
+        )
+        told = story.tell()
+    proof = prove(told)
+    seconds = {"server_start": start_seconds, "total": time.perf_counter() - started}
+    return proof, write_outputs(told, proof=proof, seconds=seconds, folder=folder)
+
+
+def _conclude(output: Output, proof: Proof, *, summary: Any, folder: Path) -> None:
+    identical = "yes" if proof.rollback_identical else "NO"
+    output.say(f"images after the rollback identical to those before: {identical}")
+    if proof.failures:
+        raise Internal(
+            "the demo did not hold: " + "; ".join(proof.failures),
+            reason="DEMO_FAILED",
+            hint=f"look at {names.SHEET}, {names.SUMMARY} and {names.SERVER_LOG} in {folder}",
+        )
+    output.answer(
+        summary,
+        Text("the demo held", style="bold green"),
+        f"{summary['images']} images, {summary['images_per_second']:.1f} a second; "
+        f"{summary['seconds']['total']:.0f} s in all",
+        f"contact sheet: {folder / names.SHEET}",
+    )
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that the server is stopped."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    stopping = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in stopping}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A group of commands that are imported when they are asked for; its help imports none of them.
+
+A folder of commands lists them in its table `COMMANDS`: name to the first sentence of the help.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import keyword
+from typing import Any
+
+import click
+
+
+class LazyGroup(click.Group):
+    """Holds a stand-in for every command, which knows its name and its sentence."""
+
+    def __init__(self, *arguments: Any, folders: tuple[str, ...], **options: Any) -> None:
+        """Take the packages whose modules are the commands."""
+        super().__init__(*arguments, **options)
+        self._folder_of: dict[str, str] = {}
+        for folder in folders:
+            for name, sentence in importlib.import_module(folder).COMMANDS.items():
+                self._folder_of[name] = folder
+                self.add_command(click.Command(name, help=sentence))
+
+    def loaded(self, name: str) -> click.Command:
+        """Import a command: in a file of its name, under its name."""
+        is_python = keyword.iskeyword(name) or hasattr(builtins, name)
+        word = f"{name}_" if is_python else name
+        command = getattr(importlib.import_module(f"{self._folder_of[name]}.{word}"), word)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a command line, as click does, and import it."""
+        name, stand_in, rest = super().resolve_command(ctx, args)
+        return name, self.loaded(name) if name else stand_in, rest

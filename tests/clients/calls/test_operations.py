@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's verbs: what a server is asked, and for how long."""
+
+import tabard
+from tabard import Client
+from tabard.calls import operations
+from tabard.calls.call import Caller
+from tabard.v1 import operations_service_pb2 as pb
+
+CALLER = Caller(actor="alice", new_id=lambda: "id")
+
+
+def test_operator_verbs_are_typed(client: Client, stable: tabard.Release) -> None:
+    """Status, warm and drain give values."""
+    resident = client.warm("acme/watercolor")
+    drained = client.drain(wait_seconds=1)
+    status = client.status()
+
+    assert (resident.tier, resident.version) == ("host", "1.0.0")
+    assert drained.jobs_left == 2
+    assert (status.draining, status.samplers, status.device) == (True, ("ddim", "euler"), "cpu")
+    assert status.residents == (resident,)
+
+
+def test_drain_outlives_its_wait() -> None:
+    """The deadline leaves the server time to answer after it has waited."""
+    call = operations.drain(CALLER, wait_seconds=100)
+
+    assert call.request == pb.DrainRequest(wait_seconds=100)
+    assert call.timeout_seconds is not None
+    assert call.timeout_seconds > 100

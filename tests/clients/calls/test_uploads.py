@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files are sent whole, in order, in bounded parts; what cannot be sent is not begun."""
+
+from pathlib import Path
+
+import pytest
+
+import tabard
+from tabard import Client
+from tabard.calls import uploads
+from tabard.calls.call import Caller
+from tabard.v1 import registry_service_pb2 as pb
+from tests.clients.fakes.server import FakeServer
+
+CALLER = Caller(actor="alice", new_id=lambda: "id")
+
+
+def test_publish_sends_draft_and_bytes(
+    client: Client, server: FakeServer, style_file: Path
+) -> None:
+    """What the author says arrives, and so does every byte."""
+    sent: list[tabard.UploadProgress] = []
+
+    published = client.publish(
+        "acme/watercolor",
+        style_file,
+        version="1.0.0",
+        notes="soft",
+        licence="CC0-1.0",
+        purpose="style",
+        trigger_words=["wtr"],
+        kind="dreambooth",
+        on_progress=sent.append,
+    )
+
+    release = published.release
+    assert (published.created, published.report.accepted) == (True, True)
+    assert (release.kind, release.purpose, release.notes) == ("dreambooth", "style", "soft")
+    assert (release.licence, release.trigger_words) == ("CC0-1.0", ("wtr",))
+    assert release.published_by == "alice"
+    assert release.original_bytes == sent[-1].sent_bytes == style_file.stat().st_size
+    assert server.state.requests[0].request_id
+
+
+def test_publish_twice_creates_once(client: Client, style_file: Path) -> None:
+    """The same bytes under the same version are the same release."""
+    first = client.publish("acme/watercolor", style_file, version="1.0.0")
+
+    second = client.publish("acme/watercolor", style_file, version="1.0.0")
+
+    assert (second.created, second.release) == (False, first.release)
+
+
+def test_publish_other_bytes_refused(client: Client, style_file: Path, other_file: Path) -> None:
+    """A version never changes its bytes."""
+    client.publish("acme/watercolor", style_file, version="1.0.0")
+
+    with pytest.raises(tabard.AlreadyExists) as caught:
+        client.publish("acme/watercolor", other_file, version="1.0.0")
+
+    assert (caught.value.reason, caught.value.hint) == ("VERSION_EXISTS", "use a new version")
+
+
+def test_refused_file_names_problem(client: Client, refused_file: Path) -> None:
+    """The violations of a refused file reach the author."""
+    with pytest.raises(tabard.InvalidArgument) as caught:
+        client.publish("acme/watercolor", refused_file, version="1.0.0")
+
+    assert caught.value.reason == "UNKNOWN_KEYS"
+    assert "fit no module" in caught.value.violations[0].description
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "reason"),
+    [
+        ((), {}, "NO_FILES"),
+        (("nowhere.safetensors",), {}, "FILE_NOT_FOUND"),
+        ((__file__,), {"kind": "poem"}, "UNKNOWN_KIND"),
+        ((__file__,), {"purpose": "fun"}, "UNKNOWN_PURPOSE"),
+    ],
+)
+def test_publish_refuses_before_sending(
+    client: Client,
+    server: FakeServer,
+    files: tuple[str, ...],
+    options: dict[str, str],
+    reason: str,
+) -> None:
+    """What the SDK can see for itself never reaches the server."""
+    with pytest.raises(tabard.InvalidArgument) as caught:
+        client.publish("a/b", *files, version="1.0.0", **options)  # type: ignore[arg-type]
+
+    assert (caught.value.reason, server.state.requests) == (reason, [])
+
+
+def test_check_reports_without_raising(client: Client, refused_file: Path) -> None:
+    """A bad file is an answer, not an error."""
+    report = client.check(refused_file)
+
+    assert not report.accepted
+    assert report.problems[0].remedy == "train it on sd1"
+
+
+def test_parts_are_a_draft_then_files(
+    style_file: Path, other_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file is announced with its size, and comes in chunks of a bounded size."""
+    monkeypatch.setattr(uploads, "CHUNK_BYTES", 1_000_000)
+
+    upload = uploads.publish(CALLER, "acme/a", style_file, other_file, version="1.0.0")
+
+    parts = list(upload.requests())
+    assert [part.WhichOneof("part") for part in parts] == [
+        "draft",
+        "file",
+        "chunk",
+        "chunk",
+        "file",
+        "chunk",
+    ]
+    assert parts[1] == pb.PublishRequest(
+        file=pb.FileStart(name="watercolor.safetensors", bytes_total=1_500_000)
+    )
+
+
+def test_upload_can_be_begun_again(other_file: Path) -> None:
+    """Each stream starts from the first byte."""
+    upload = uploads.check(CALLER, other_file)
+
+    assert list(upload.requests()) == list(upload.requests())

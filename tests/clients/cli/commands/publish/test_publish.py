@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard publish`: files become a release, or the author reads what is wrong with them."""
+
+from pathlib import Path
+
+from tests.clients.cli.conftest import Tabard
+from tests.clients.fakes.server import FakeServer
+
+
+def test_publish_tells_next_step(tabard: Tabard, style_file: Path) -> None:
+    """The author learns what was published and how to let others wear it."""
+    ran = tabard("publish", "acme/a", style_file, "--version", "1.0.0", "--trigger", "wtr")
+
+    assert ran.code == 0
+    assert "published acme/a 1.0.0" in ran.out
+    assert "next: tabard promote acme/a@1.0.0" in ran.out
+
+
+def test_publish_again_is_told(tabard: Tabard, style_file: Path) -> None:
+    """Publishing the same bytes twice succeeds and says so."""
+    arguments = ("publish", "acme/a", style_file, "--version", "1.0.0")
+    tabard(*arguments)
+
+    ran = tabard(*arguments)
+
+    assert (ran.code, "already published" in ran.out) == (0, True)
+
+
+def test_publish_json_has_release(tabard: Tabard, server: FakeServer, style_file: Path) -> None:
+    """Every option reaches the server, and the document holds the release."""
+    options = ("--notes", "n", "--licence", "MIT", "--purpose", "style", "--kind", "dreambooth")
+
+    ran = tabard("publish", "acme/a", style_file, "--version", "1.0.0", *options, "--json")
+
+    release = ran.document["release"]
+    assert ran.document["created"]
+    assert (release["notes"], release["licence"], release["kind"]) == ("n", "MIT", "dreambooth")
+    assert (release["purpose"], release["published_by"]) == ("style", "alice")
+    assert ran.err == ""
+
+
+def test_refused_publish_exits_four(tabard: Tabard, refused_file: Path) -> None:
+    """The author reads the problem and the remedy."""
+    ran = tabard("publish", "acme/a", refused_file, "--version", "1.0.0")
+
+    assert ran.code == 4
+    assert "fit no module" in ran.err
+    assert "hint: train it on sd1" in ran.err
+
+
+def test_publish_other_bytes_exits_five(tabard: Tabard, style_file: Path, other_file: Path) -> None:
+    """A version keeps its bytes."""
+    tabard("publish", "acme/a", style_file, "--version", "1.0.0")
+
+    ran = tabard("publish", "acme/a", other_file, "--version", "1.0.0")
+
+    assert (ran.code, "reason: VERSION_EXISTS" in ran.err) == (5, True)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard key new`: the private half is the owner's alone, and never overwritten."""
+
+import stat
+from pathlib import Path
+from typing import Any
+
+from tabard.cli import exit_codes
+from tests.clients.cli.conftest import Tabard
+
+
+def test_new_key_is_the_owners_alone(tabard: Tabard, tmp_path: Path) -> None:
+    """The private half is in a file that only its owner reads; it is not shown."""
+    ran = tabard("key", "new", tmp_path / "ann.pem")
+
+    content = (tmp_path / "ann.pem").read_text()
+    assert ran.code == 0 and "public key" in ran.out and "key id" in ran.out
+    assert content.startswith("-----BEGIN PRIVATE KEY-----")
+    assert content.splitlines()[1] not in ran.out
+    assert stat.S_IMODE((tmp_path / "ann.pem").stat().st_mode) == 0o600
+
+
+def test_keys_are_never_overwritten(tabard: Tabard, tmp_path: Path, key: Any) -> None:
+    """A file that exists stays as it is."""
+    before = (tmp_path / "ann.pem").read_bytes()
+
+    ran = tabard("key", "new", tmp_path / "ann.pem")
+
+    assert ran.code == exit_codes.PRECONDITION
+    assert (tmp_path / "ann.pem").read_bytes() == before

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard show`: an adapter or a release, and what is held against it."""
+
+from tests.clients.cli.conftest import Tabard
+from tests.clients.fakes.server import FakeServer
+
+
+def test_show_adapter_and_release(published: Tabard) -> None:
+    """A name shows the line of releases, a ref shows one of them."""
+    adapter = published("show", "acme/watercolor")
+    release = published("show", "acme/watercolor@1.0.0")
+
+    assert "1.1.0" in adapter.out
+    assert "1.0.0" in adapter.out
+    assert "ss_steps: 100" in release.out
+    document = published("show", "acme/watercolor@1.0.0", "--json").document
+    assert document["release"]["version"] == "1.0.0"
+    assert len(published("show", "acme/watercolor", "--json").document["adapter"]["releases"]) == 2
+
+
+def test_show_looks_at_the_withdrawn(published: Tabard, server: FakeServer) -> None:
+    """What nobody is served with can be looked at all the same."""
+    published("show", "acme/watercolor@1.0.0")
+
+    assert server.state.requests[-1].include_withdrawn

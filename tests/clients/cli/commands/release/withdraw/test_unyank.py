@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard unyank`: a release is resolved again."""
+
+from tests.clients.cli.conftest import Tabard
+
+REF = "acme/watercolor@1.0.0"
+
+
+def test_unyank_says_so(published: Tabard) -> None:
+    """As a sentence, and as a document without the old reason."""
+    published("yank", REF, "--reason", "licence")
+
+    text = published("unyank", REF, "--reason", "cleared")
+    document = published("unyank", REF, "--reason", "cleared", "--json").document
+
+    assert text.out == "acme/watercolor 1.0.0 can be resolved by channel again\n"
+    assert (document["yanked"], document["yank_reason"]) == (False, "")

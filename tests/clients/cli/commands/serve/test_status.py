@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard status`: what a server is and how busy, as text and as JSON."""
+
+from tests.clients.cli.conftest import Tabard
+
+
+def test_operator_commands_speak(published: Tabard) -> None:
+    """Status, warm and drain as text."""
+    warm = published("warm", "acme/watercolor")
+    drain = published("drain", "--wait", "1")
+    status = published("status")
+
+    assert "acme/watercolor 1.1.0 is in host memory, 324.0 kB" in warm.out
+    assert "jobs still running: 2" in drain.out
+    assert "(draining)" in status.out
+    assert "1:02:05" in status.out
+
+
+def test_operator_commands_are_json(published: Tabard) -> None:
+    """Status, warm and drain as documents."""
+    assert published("status", "--json").document["residents"][0]["tier"] == "host"
+    assert published("warm", "acme/watercolor", "--json").document["version"] == "1.1.0"
+    assert published("drain", "--json").document == {"jobs_left": 2}
+
+
+def test_empty_server_has_no_residents(tabard: Tabard) -> None:
+    """Nothing in memory is said, and is no error; what nobody planned is left out."""
+    ran = tabard("status")
+
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "no residents")
+    assert "at most" not in ran.out

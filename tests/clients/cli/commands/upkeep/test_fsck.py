@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard fsck`: whole or damaged, told by words, by JSON and by the exit code."""
+
+from pathlib import Path
+
+from tabard.cli import exit_codes
+from tabard_registry.log.slots import slot_key
+from tests.clients.cli.conftest import Tabard
+
+
+def test_sound_registry_exits_zero(tabard: Tabard, place: Path) -> None:
+    """The answer says what was looked at."""
+    ran = tabard("fsck", place, "--deep")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert "sound: 2 records, 0 checkpoints, 3 blobs" in ran.out and "hashed" in ran.out
+    assert "info: blob/" in ran.out
+
+
+def test_damaged_registry_exits_eight(tabard: Tabard, place: Path) -> None:
+    """Every finding names its object and the remedy, for people and as JSON."""
+    (place / slot_key(2)).write_bytes(b"{}")
+
+    ran, as_json = tabard("fsck", place), tabard("fsck", place, "--json")
+
+    assert (ran.code, as_json.code) == (exit_codes.DAMAGED, exit_codes.DAMAGED)
+    assert slot_key(2) in ran.out and "Restore" in ran.out and "damaged: " in ran.out
+    assert not as_json.document["is_sound"]
+    assert as_json.document["findings"][0]["severity"] == "error"

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A command speaks: one answer on stdout, the rest on stderr, errors with what to do."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tabard.cli.output import Output, fields, short, size, table, to_json
+from tests.clients.cli.conftest import Tabard
+from tests.clients.fakes.server import FakeServer
+from tests.clients.fakes.state import FakeStatus
+
+
+@dataclass(frozen=True)
+class Value:
+    """Something to answer with."""
+
+    name: str
+    parts: tuple[Any, ...] = ()
+
+
+def test_answer_is_text_or_one_document(capsys: pytest.CaptureFixture[str]) -> None:
+    """Never both, and `say` never on stdout."""
+    for is_json in (False, True):
+        output = Output(is_json=is_json)
+        output.say("on the way")
+        output.answer(Value("é", (Value("inner"),)), "done")
+
+    captured = capsys.readouterr()
+    text, _, document = captured.out.partition("\n")
+    assert text == "done"
+    assert json.loads(document) == {"name": "é", "parts": [{"name": "inner", "parts": []}]}
+    assert captured.err == "on the way\n"
+
+
+def test_endless_answers_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """A document each, without a line break in it."""
+    output = Output(is_json=True)
+
+    output.answer_line(Value("a"), "a")
+    output.answer_line({"b": Value("c")}, "b")
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert json.loads(first)["name"] == "a"
+    assert json.loads(second)["b"]["name"] == "c"
+
+
+def test_long_sentence_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """So that it can be searched; nothing in it is markup."""
+    Output(is_json=False).answer({}, "[bold] word " * 40)
+
+    assert capsys.readouterr().out.rstrip("\n") == "[bold] word " * 40
+
+
+def test_piped_bar_is_not_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    """Only a terminal sees bars."""
+    with Output(is_json=False).progress("drawing", total=2) as bar:
+        bar.set(1)
+        bar.set(2, total=2)
+
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.strip()) == ("", "")
+
+
+def test_empty_fields_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not known takes no room."""
+    Output(is_json=False).answer({}, fields({"rank": "", "kind": "lora"}))
+
+    assert capsys.readouterr().out.split() == ["kind", "lora"]
+
+
+def test_table_has_its_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    """A heading and a line for each row; cells are no markup."""
+    Output(is_json=False).answer({}, table("name", "what", rows=[("a", "[red]b")]))
+
+    heading, row = capsys.readouterr().out.splitlines()
+    assert (heading.split(), row.split()) == (["name", "what"], ["a", "[red]b"])
+
+
+@pytest.mark.parametrize(
+    ("count_bytes", "told"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (13_600_000, "13.6 MB"), (10**13, "10000.0 GB")],
+)
+def test_sizes_are_for_people(count_bytes: int, told: str) -> None:
+    """Three digits and a unit."""
+    assert size(count_bytes) == told
+
+
+def test_short_digest_names_it() -> None:
+    """Twelve hexadecimal digits."""
+    assert short("sha256:" + "ab" * 32) == "sha256:abababababab"
+
+
+def test_json_keeps_letters() -> None:
+    """No escapes where a terminal can show the letter."""
+    assert to_json({"a": "é"}) == '{\n  "a": "é"\n}'
+
+
+def test_error_says_what_to_do(tabard: Tabard, server: FakeServer) -> None:
+    """Message, fields, reason, hint and delay are told on stderr; stdout stays empty."""
+    server.state.fail_with = FakeStatus(
+        3, "it happened", "TOO_MANY", "ask for less", (("steps", "9000 is too many"),), 5
+    )
+
+    ran = tabard("generate", "x")
+
+    assert ran.out == ""
+    assert ran.err.splitlines() == [
+        "error: it happened",
+        "  steps: 9000 is too many",
+        "reason: TOO_MANY",
+        "hint: ask for less",
+        "retry after: 5 s",
+    ]
+
+
+def test_restated_field_is_told_once(tabard: Tabard, server: FakeServer) -> None:
+    """A field whose description is the message adds only its name."""
+    server.state.fail_with = FakeStatus(3, "too many", "R", violations=(("steps", "too many"),))
+
+    ran = tabard("generate", "x")
+
+    assert ran.err.splitlines() == ["error: too many (steps)", "reason: R"]
+
+
+def test_error_is_json_too(tabard: Tabard) -> None:
+    """With `--json` stdout holds one document, also when it went wrong."""
+    ran = tabard("show", "acme/none", "--json")
+
+    assert ran.code == 3
+    assert ran.document["error"]["reason"] == "ADAPTER_NOT_FOUND"
+    assert ran.document["error"]["exit_code"] == 3
+    assert "error: there is no adapter" in ran.err

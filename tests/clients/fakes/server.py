@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Tabard server that lives in memory: the three services on a real socket, with painted images.
+
+`FakeServer.state` holds what it knows; `state.fail_with` makes every call fail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from PIL import Image
+
+from tabard.v1 import (
+    adapter_pb2,
+    generation_service_pb2,
+    generation_service_pb2_grpc,
+    operations_service_pb2_grpc,
+    registry_service_pb2_grpc,
+)
+from tabard.v1 import operations_service_pb2 as operations_pb2
+from tests.clients.fakes.registry import FakeRegistry
+from tests.clients.fakes.state import FakeState
+
+
+class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
+    """Paints a square whose colour is a hash of everything that should shape the image."""
+
+    def __init__(self, state: FakeState) -> None:
+        self.state = state
+
+    def Generate(self, request: Any, context: Any) -> Iterator[Any]:
+        pb = generation_service_pb2
+        self.state.enter(request, context)
+        context.add_callback(self.state.cancelled.set)
+        worn = [self._worn(ref, context) for ref in request.adapters]
+        seeds = [request.seed + index for index in range(request.num_images or 1)]
+        steps = request.num_inference_steps or 3
+        accepted = pb.Accepted(job_id="job-1", worn=worn, seeds=seeds, registry_seq=4)
+        yield pb.GenerateResponse(accepted=accepted)
+        for index, seed in enumerate(seeds):
+            for step in range(1, steps):
+                time.sleep(self.state.step_seconds)
+                if not context.is_active():
+                    return
+                progress = pb.Progress(index=index, step=step, steps=steps)
+                yield pb.GenerateResponse(progress=progress)
+                if request.preview_every and step % request.preview_every == 0:
+                    preview = pb.Preview(index=index, step=step, png=b"preview")
+                    yield pb.GenerateResponse(preview=preview)
+            yield pb.GenerateResponse(image=self._image(request, worn, index=index, seed=seed))
+        yield pb.GenerateResponse(done=pb.Done(queue_ms=1.5, total_ms=20.0))
+
+    def _worn(self, ref: str, context: Any) -> Any:
+        name, _, weight = ref.rpartition(":") if ref.count(":") else (ref, "", "")
+        release = self.state.resolve(name, context)
+        return generation_service_pb2.WornRelease(
+            ref=ref,
+            adapter=release.adapter,
+            version=release.version,
+            digest=release.digest,
+            weight=float(weight or 1),
+        )
+
+    def _image(self, request: Any, worn: list[Any], *, index: int, seed: int) -> Any:
+        felt = [release.digest for release in worn if self.state.effects[release.digest]]
+        colour = hashlib.sha256(repr((request.prompt, felt, seed)).encode()).digest()[:3]
+        data = io.BytesIO()
+        size = (request.width or 64, request.height or 64)
+        Image.new("RGB", size, tuple(colour)).save(data, format="PNG")
+        provenance = {"prompt": request.prompt, "seed": seed, "adapters": list(request.adapters)}
+        return generation_service_pb2.Image(
+            index=index, png=data.getvalue(), seed=seed, provenance_json=json.dumps(provenance)
+        )
+
+
+class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
+    """A status with something in every field."""
+
+    def __init__(self, state: FakeState) -> None:
+        self.state = state
+
+    def GetStatus(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        return operations_pb2.GetStatusResponse(
+            version="0.1.0",
+            base_family="sd1",
+            base_fingerprint="sha256:" + "b" * 64,
+            base_source="demo",
+            device="cpu",
+            registry_id="registry-1",
+            registry_seq=len(self.state.records),
+            rows_waiting=1,
+            rows_running=2,
+            draining=self.state.draining,
+            residents=[_resident(one[0]) for one in self.state.releases.values()],
+            samplers=["ddim", "euler"],
+            uptime_seconds=3725.0,
+            native_width=64,
+            native_height=64,
+        )
+
+    def Warm(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        release = self.state.resolve(request.ref, context)
+        return operations_pb2.WarmResponse(resident=_resident(release))
+
+    def Drain(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        self.state.draining = True
+        return operations_pb2.DrainResponse(jobs_left=2)
+
+
+class FakeServer:
+    """The fake on a port of its own: `with FakeServer() as server: server.address`."""
+
+    def __init__(self) -> None:
+        self.state = FakeState()
+        self._server = grpc.server(ThreadPoolExecutor(max_workers=8))
+        adders = (
+            (registry_service_pb2_grpc.add_RegistryServiceServicer_to_server, FakeRegistry),
+            (generation_service_pb2_grpc.add_GenerationServiceServicer_to_server, FakeGeneration),
+            (operations_service_pb2_grpc.add_OperationsServiceServicer_to_server, FakeOperations),
+        )
+        for add, service in adders:
+            add(service(self.state), self._server)  # type: ignore[no-untyped-call]
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.stop(grace=0).wait()
+
+
+def _resident(release: adapter_pb2.Release) -> operations_pb2.Resident:
+    return operations_pb2.Resident(
+        adapter=release.adapter,
+        version=release.version,
+        digest=release.digest,
+        tier="host",
+        bytes=324_000,
+        leases=1,
+    )

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tree of errors: drawn, exported, reachable, and whole after a journey."""
+
+import inspect
+import pickle
+import re
+
+import tabard
+from tabard import errors
+from tabard.rpc_errors import STATUS_TABLE
+
+
+def test_every_error_class_is_reachable() -> None:
+    """Each class of the tree is raised for some status, drawn in the docstring, and exported."""
+    classes = {
+        one
+        for _, one in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(one, tabard.TabardError) and one is not tabard.TabardError
+    }
+
+    drawn = set(re.findall(r"[├└]─ (\w+)", errors.__doc__ or ""))
+
+    assert classes == set(STATUS_TABLE.values())
+    assert {one.__name__ for one in classes} == drawn
+    assert drawn <= set(tabard.__all__)
+
+
+def test_error_survives_pickle() -> None:
+    """An error can cross a process pool."""
+    error = tabard.NotFound("gone", reason="ADAPTER_NOT_FOUND", hint="look")
+
+    copy = pickle.loads(pickle.dumps(error))
+
+    assert (type(copy), str(copy), copy.reason, copy.hint, copy.status) == (
+        tabard.NotFound,
+        "gone",
+        "ADAPTER_NOT_FOUND",
+        "look",
+        "NOT_FOUND",
+    )
+
+
+def test_bare_error_has_empty_facts() -> None:
+    """Whoever reads them need not ask whether they are there."""
+    error = errors.NotFound("gone")
+
+    assert (str(error), error.reason, error.hint) == ("gone", "", "")
+    assert (error.violations, error.retry_after_seconds) == ((), None)

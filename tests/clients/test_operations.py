@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a server plans to use of its device adds up."""
+
+from tabard.operations import MemoryPlan
+
+
+def test_total_leaves_out_what_is_free() -> None:
+    """Everything else is used."""
+    plan = MemoryPlan(
+        base_bytes=1,
+        slot_bytes=20,
+        merged_bytes=300,
+        gathered_bytes=4_000,
+        activation_bytes=50_000,
+        free_bytes=600_000,
+    )
+
+    assert plan.total_bytes == 54_321

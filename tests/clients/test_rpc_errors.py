@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every gRPC status becomes an error of the tree, with reason, hint and details."""
+
+import grpc
+import pytest
+
+import tabard
+from tabard import Client
+from tabard.rpc_errors import STATUS_TABLE
+from tests.clients.fakes.server import FakeServer
+from tests.clients.fakes.state import FakeStatus
+
+FAILURES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
+
+
+def test_every_status_is_mapped() -> None:
+    """No status falls through the table."""
+    assert set(STATUS_TABLE) == set(FAILURES)
+
+
+@pytest.mark.parametrize("code", FAILURES, ids=lambda code: code.name)
+def test_rich_status_becomes_error(
+    client: Client, server: FakeServer, code: grpc.StatusCode
+) -> None:
+    """Class, reason, hint, violations and retry delay survive the wire, for every status."""
+    server.state.fail_with = FakeStatus(
+        code.value[0],
+        "it happened",
+        reason="SOME_REASON",
+        hint="do this",
+        violations=(("steps", "too many"),),
+        retry_seconds=3,
+    )
+
+    with pytest.raises(STATUS_TABLE[code]) as caught:
+        client.warm("a/b")
+
+    error = caught.value
+    assert (str(error), error.reason, error.hint) == ("it happened", "SOME_REASON", "do this")
+    assert error.status == code.name
+    assert error.violations == (tabard.FieldViolation(field="steps", description="too many"),)
+    assert error.retry_after_seconds == 3.0
+
+
+def test_stream_maps_errors_too(client: Client, server: FakeServer) -> None:
+    """A job that is refused raises at the first event."""
+    server.state.fail_with = FakeStatus(8, "full", reason="QUEUE_FULL", retry_seconds=2)
+
+    with pytest.raises(tabard.ResourceExhausted) as caught:
+        client.generate("x")
+
+    assert (caught.value.reason, caught.value.retry_after_seconds) == ("QUEUE_FULL", 2.0)
+
+
+def test_absent_server_is_unavailable() -> None:
+    """Nobody at the address: the hint says how to start a server there."""
+    with Client("127.0.0.1:1") as client, pytest.raises(tabard.Unavailable) as caught:
+        client.warm("a/b")
+
+    assert str(caught.value) == "no server answers at 127.0.0.1:1"
+    assert caught.value.reason == "UNAVAILABLE"
+    assert "tabard serve" in caught.value.hint
+    assert "127.0.0.1:1" in caught.value.hint
