@@ -73,9 +73,14 @@ def test_serve_options_are_settings() -> None:
     assert options - {"config", "settings", "is_json"} <= set(setting_names())
 
 
-def test_missing_extra_is_named(tabard: Tabard, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "absent", ["tabard_server.settings_sources", "tabard_server.engine.load_engine"]
+)
+def test_missing_extra_is_named(
+    tabard: Tabard, monkeypatch: pytest.MonkeyPatch, absent: str
+) -> None:
     """A base install says what to install."""
-    monkeypatch.setitem(sys.modules, "tabard_server.settings_sources", None)
+    monkeypatch.setitem(sys.modules, absent, None)
 
     ran = tabard("serve")
 
