@@ -4,6 +4,7 @@
 A library: names and digests in, releases and verified bytes out. No gRPC, no torch.
 """
 
+from tabard_registry.acts.author import Author
 from tabard_registry.content.canonical import (
     Canonical,
     Change,
@@ -29,7 +30,6 @@ from tabard_registry.intake import check
 from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.layers.checked import Checked
 from tabard_registry.intake.profile import BaseProfile, ModuleShape
-from tabard_registry.journal.group_commit import Landed, Wish
 from tabard_registry.log.records import Action, AppliedRecord, Effect, Record
 from tabard_registry.log.slots import LogLimits
 from tabard_registry.refs.digest import Digest, sha256_bytes, sha256_file
@@ -87,6 +87,7 @@ __all__ = [
     "AdapterRef",
     "AlreadyExists",
     "AppliedRecord",
+    "Author",
     "BaseProfile",
     "BlobRef",
     "ByChannel",
@@ -108,7 +109,6 @@ __all__ = [
     "InvalidField",
     "InvalidName",
     "Key",
-    "Landed",
     "Layer",
     "LogLimits",
     "Manifest",
@@ -136,7 +136,6 @@ __all__ = [
     "UnusableRegistry",
     "Version",
     "VersionRange",
-    "Wish",
     "check",
     "check_channel",
     "read_canonical",

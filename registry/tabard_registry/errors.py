@@ -134,3 +134,17 @@ class UnusableRegistry(RegistryError):
     """The place is not a registry that this version of Tabard can use."""
 
     reasons = ("NOT_A_REGISTRY", "NEWER_PROTOCOL", "UNSUPPORTED_STORE", "UNSAFE_STORE")
+
+
+def check_length(what: str, text: str, *, chars_max: int) -> None:
+    """Refuse a field that is too long.
+
+    Raises:
+        InvalidField: It is.
+    """
+    if len(text) > chars_max:
+        raise InvalidField(
+            f"{what} has {len(text)} characters",
+            reason="FIELD_TOO_LONG",
+            hint=f"At most {chars_max} characters.",
+        )

@@ -13,18 +13,16 @@ from pathlib import Path
 from tabard_registry.checkpoint import Checkpoints
 from tabard_registry.content.blobs import Blobs
 from tabard_registry.errors import CorruptRegistry
-from tabard_registry.index.queries import Chronicle
+from tabard_registry.index.queries import Queries
 from tabard_registry.journal.journal import Journal
 from tabard_registry.log.slots import Log, LogLimits
 from tabard_registry.place import Place, open_place, open_store
-from tabard_registry.refs.digest import Digest
 from tabard_registry.state.fold import empty_state
 from tabard_registry.store import Store
-from tabard_registry.store.folder import FolderStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Opened:
     """What a registry is made of.
 
     Attributes:
@@ -32,7 +30,7 @@ class Parts:
         journal: Its log and state.
         blobs: Its bytes.
         checkpoints: Its checkpoints.
-        chronicle: Its history and search.
+        queries: Its history and search.
         damaged_checkpoints: What was wrong with those that were passed over.
     """
 
@@ -40,7 +38,7 @@ class Parts:
     journal: Journal
     blobs: Blobs
     checkpoints: Checkpoints
-    chronicle: Chronicle
+    queries: Queries
     damaged_checkpoints: tuple[CorruptRegistry, ...]
 
 
@@ -54,7 +52,7 @@ def random_id() -> str:
     return secrets.token_hex(16)
 
 
-def open_parts(
+def open_registry(
     url: str | Store,
     *,
     cache: Path | None,
@@ -64,11 +62,11 @@ def open_parts(
     limits: LogLimits,
     sleep: Callable[[float], None],
     rng: random.Random,
-) -> Parts:
-    """Open the parts of a registry; arguments and errors are those of `Registry.open`."""
+) -> Opened:
+    """Open what a registry is made of; arguments and errors are those of `Registry.open`."""
     store = open_store(url) if isinstance(url, str) else url
     place = open_place(store, new_id=new_id, create=create)
-    if isinstance(store, FolderStore):
+    if store.is_swept_when_opened:
         store.sweep()
     checkpoints = Checkpoints(store, registry_id=place.registry_id)
     found = checkpoints.open_newest()
@@ -80,14 +78,11 @@ def open_parts(
         new_id=new_id,
     )
 
-    def generation(digest: Digest) -> int:
-        return journal.state.collected.get(str(digest), 0)
-
-    return Parts(
+    return Opened(
         place=place,
         journal=journal,
-        blobs=Blobs(store, generation=generation),
+        blobs=Blobs(store, generation=lambda digest: journal.state.collected.get(str(digest), 0)),
         checkpoints=checkpoints,
-        chronicle=Chronicle(journal, registry_id=place.registry_id, cache=cache),
+        queries=Queries(journal, registry_id=place.registry_id, cache=cache),
         damaged_checkpoints=found.damaged,
     )

@@ -23,7 +23,7 @@ PROTOCOL = 1
 FORMAT_KEY = "format.json"
 """The object that makes a place a registry."""
 DOCTOR_FOLDER = "doctor"
-"""Where a doctor's probes lie while it examines a place."""
+"""Where a doctor's trial objects lie while it examines a place."""
 
 _FORMAT_BYTES_MAX = 4096
 _FORMAT_ATTEMPTS_MAX = 5

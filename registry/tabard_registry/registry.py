@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registry: publish, promote, roll back, withdraw and resolve, over one log and its blobs.
+"""The registry: publish, promote, roll back, withdraw, vouch, over one log and its blobs.
 
-Everything comes in as parsed values and goes out as frozen ones. Reads are answered from an
-immutable snapshot; writes go through the journal. Knows nothing of gRPC, torch or devices.
+What is lies in `state`, what was in `queries`, bytes in `blobs`; each verb commits one of `acts`,
+which say what it takes and refuses. Knows nothing of gRPC, torch or devices.
 """
 
 from __future__ import annotations
@@ -12,52 +12,54 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from tabard_registry import acts
-from tabard_registry.acts import Act
+from tabard_registry.acts import Act, Author
 from tabard_registry.content.manifest_cache import Manifests
 from tabard_registry.content.storing import store_release
-from tabard_registry.errors import CorruptRegistry, IntakeRefused, InvalidField, PreconditionFailed
+from tabard_registry.errors import CorruptRegistry, IntakeRefused, PreconditionFailed
 from tabard_registry.intake.layers.checked import Checked
-from tabard_registry.journal.group_commit import Landed, Wish
-from tabard_registry.journal.moves import describe_move
 from tabard_registry.log.records import AppliedRecord
 from tabard_registry.log.slots import LogLimits
-from tabard_registry.opening import Parts, open_parts, random_id, utc_now
+from tabard_registry.opening import Opened, open_registry, random_id, utc_now
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName, AdapterRef
 from tabard_registry.refs.semver import Version
+from tabard_registry.release.keys import Key, Policy
 from tabard_registry.release.manifest import BlobRef, Manifest
-from tabard_registry.release.release import (
-    Absent,
-    Adapter,
-    ChannelMove,
-    Published,
-    Release,
-    ReleaseDraft,
-)
+from tabard_registry.release.release import Absent, ChannelMove, Published, Release, ReleaseDraft
 from tabard_registry.state.recipes import assemble_recipe
 from tabard_registry.state.state import State
 from tabard_registry.store import Store
 
 _STORE_ATTEMPTS_MAX = 5
+_Answer = TypeVar("_Answer")
 
 
 class Registry:
-    """One registry, opened. Thread-safe; several processes may have the same one open."""
+    """One registry, opened. Thread-safe; several processes may have the same one open.
 
-    def __init__(self, parts: Parts) -> None:
-        """Take what `open_parts` built; most callers want `Registry.open`."""
-        self._parts = parts
-        self._journal = parts.journal
-        self._manifests = Manifests(parts.blobs)
+    Every verb names its author, may find that nothing had to be written, and raises what its act
+    says, and StoreUnavailable when the store did not take it: nothing is visible of it then.
+
+    Attributes:
+        blobs: Its bytes.
+        checkpoints: Its checkpoints.
+        queries: Questions about its past, and search.
+    """
+
+    def __init__(self, opened: Opened) -> None:
+        """Take what `open_registry` made; most callers want `Registry.open`."""
+        self._opened = opened
+        self._journal = opened.journal
+        self._manifests = Manifests(opened.blobs)
         self._lock = threading.Lock()
-        self._refreshed_seq = parts.journal.state.seq
-        self.blobs = parts.blobs
-        self.checkpoints = parts.checkpoints
-        self.chronicle = parts.chronicle
+        self._refreshed_seq = opened.journal.state.seq
+        self.blobs = opened.blobs
+        self.checkpoints = opened.checkpoints
+        self.queries = opened.queries
 
     @classmethod
     def open(
@@ -90,7 +92,7 @@ class Registry:
             StoreUnavailable: The store did not answer.
         """
         return cls(
-            open_parts(
+            open_registry(
                 url,
                 cache=cache,
                 clock=clock,
@@ -105,22 +107,22 @@ class Registry:
     @property
     def id(self) -> str:
         """The registry's id, chosen when it was made."""
-        return self._parts.place.registry_id
+        return self._opened.place.registry_id
 
     @property
     def url(self) -> str:
         """Where it is."""
-        return self._parts.place.store.url
+        return self._opened.place.store.url
 
     @property
     def store(self) -> Store:
         """Its objects."""
-        return self._parts.place.store
+        return self._opened.place.store
 
     @property
     def damaged_checkpoints(self) -> tuple[CorruptRegistry, ...]:
         """What was wrong with checkpoints that were passed over when the registry was opened."""
-        return self._parts.damaged_checkpoints
+        return self._opened.damaged_checkpoints
 
     @property
     def state(self) -> State:
@@ -151,19 +153,20 @@ class Registry:
         """
         return self._journal.applied(after=max(0, seq), limit=limit)
 
-    def commit(self, act: Act, *, wish: Wish) -> Landed | None:
-        """Make an act happen; None when nothing had to be written. Raises what its plan raises."""
-        return self._journal.commit(act, wish=wish)
+    def commit(self, act: Act[_Answer], *, author: Author) -> _Answer:
+        """Make an act happen, and return its answer.
+
+        Raises:
+            InvalidField: The act needs a reason, and there is none.
+            AlreadyExists: The request id stands for another act.
+            StoreUnavailable: The store did not take it, or too many others write.
+            RegistryError: Whatever the plan raises.
+        """
+        landed = self._journal.commit(act, author=author)
+        return act.answer(self.state, landed)
 
     def publish(
-        self,
-        draft: ReleaseDraft,
-        *,
-        checked: Checked,
-        files: Sequence[Path],
-        actor: str,
-        reason: str = "",
-        request_id: str = "",
+        self, draft: ReleaseDraft, *, checked: Checked, files: Sequence[Path], author: Author
     ) -> Published:
         """Publish checked files as a release. Equal files and words again: the same release.
 
@@ -171,33 +174,23 @@ class Registry:
             draft: What the author says.
             checked: The outcome of the check of these files.
             files: The files, as they were checked; they stay where they are.
-            actor: Who publishes; not empty.
-            reason: Why.
-            request_id: Key of the caller: the same key never acts twice.
+            author: Who publishes, and why.
 
         Raises:
             IntakeRefused: The check did not accept the files.
             AlreadyExists: The version holds something else.
             CorruptRegistry: A file changed since it was checked.
-            StoreUnavailable: The store did not take it; nothing is visible of it.
         """
         if not checked.report.accepted:
             raise IntakeRefused(checked.report)
-        wish = Wish(actor=actor, reason=reason, request_id=request_id)
 
         def store(state: State) -> Manifest:
             return store_release(self.blobs, draft, checked=checked, files=files, state=state)
 
-        return self._publish(store, wish=wish)
+        return self._publish(store, author=author)
 
     def publish_recipe(
-        self,
-        draft: ReleaseDraft,
-        *,
-        members: Sequence[AdapterRef],
-        actor: str,
-        reason: str = "",
-        request_id: str = "",
+        self, draft: ReleaseDraft, *, members: Sequence[AdapterRef], author: Author
     ) -> Published:
         """Publish a weighted combination of releases, locked to what they are now.
 
@@ -206,137 +199,94 @@ class Registry:
             NotFound, PreconditionFailed: A member is not there, or may not be served.
             AlreadyExists: The version holds something else.
         """
-        wish = Wish(actor=actor, reason=reason, request_id=request_id)
 
         def store(state: State) -> Manifest:
             manifest = assemble_recipe(draft, members=members, state=state)
             self.blobs.put_bytes(manifest.to_bytes())
             return manifest
 
-        return self._publish(store, wish=wish)
+        return self._publish(store, author=author)
 
     def promote(
         self,
         ref: AdapterRef,
         *,
         channel: str,
-        actor: str,
-        reason: str = "",
+        author: Author,
         expect: Digest | Absent | None = None,
-        request_id: str = "",
     ) -> ChannelMove:
-        """Move a channel to what a ref means.
-
-        Args:
-            ref: The release: exact, or another channel to copy from.
-            channel: The channel.
-            actor: Who; not empty.
-            reason: Why.
-            expect: Where the channel must point now; `Absent()`: it must not exist; None: anywhere.
-            request_id: Key of the caller: the same key never acts twice.
-
-        Raises:
-            NotFound: There is no such release.
-            PreconditionFailed: The channel is elsewhere (EXPECT_MISMATCH), or the release yanked.
-        """
-        act = acts.promote(ref, channel=channel, expect=expect)
-        wish = Wish(actor=actor, reason=reason, request_id=request_id)
-        return self._move(act, wish=wish, adapter=ref.adapter, channel=channel)
+        """Move a channel to what a ref means: `acts.promote`."""
+        return self.commit(acts.promote(ref, channel=channel, expect=expect), author=author)
 
     def roll_back(
         self,
         adapter: AdapterName,
         *,
         channel: str,
+        author: Author,
         to: Version | None = None,
-        actor: str,
-        reason: str,
         expect: Digest | Absent | None = None,
-        request_id: str = "",
     ) -> ChannelMove:
-        """Return a channel to the release before, or to an earlier one. Needs only the log.
-
-        Promotions pile up and rollbacks take from the pile: rolling back twice goes two back.
-        Yanked releases are passed over.
-
-        Args:
-            adapter: The release line.
-            channel: The channel.
-            to: A version that was on the channel before; None: the release before.
-            actor: Who; not empty.
-            reason: Why; not empty.
-            expect: Where the channel must point now.
-            request_id: Key of the caller: the same key never acts twice.
-
-        Raises:
-            InvalidField: There is no reason.
-            NotFound: There is no such adapter, channel or version.
-            PreconditionFailed: There is nothing before (NOTHING_TO_ROLL_BACK), `to` was never on
-                the channel or is yanked, or somebody else moved the channel (EXPECT_MISMATCH).
-        """
-        wish = _reasoned("a rollback", actor=actor, reason=reason, request_id=request_id)
+        """Return a channel to the release before, or to an earlier one: `acts.roll_back`."""
         act = acts.roll_back(adapter, channel=channel, to=to, expect=expect)
-        return self._move(act, wish=wish, adapter=adapter, channel=channel)
+        return self.commit(act, author=author)
 
-    def yank(self, ref: AdapterRef, *, actor: str, reason: str, request_id: str = "") -> Release:
-        """Take a release out of resolution by channel and range; exact pins still work.
+    def yank(self, ref: AdapterRef, *, author: Author) -> Release:
+        """Take a release out of resolution by channel and range; exact pins still work."""
+        return self.commit(acts.set_yanked(ref, yanked=True), author=author)
 
-        Raises:
-            InvalidField: The ref is not exact, or there is no reason.
-            NotFound: There is no such release.
-        """
-        wish = _reasoned("a yank", actor=actor, reason=reason, request_id=request_id)
-        self.commit(acts.set_yanked(ref, yanked=True), wish=wish)
-        return self.state.find(ref)
+    def unyank(self, ref: AdapterRef, *, author: Author) -> Release:
+        """Undo a yank."""
+        return self.commit(acts.set_yanked(ref, yanked=False), author=author)
 
-    def unyank(self, ref: AdapterRef, *, actor: str, reason: str, request_id: str = "") -> Release:
-        """Undo a yank. Raises what `yank` raises."""
-        wish = _reasoned("an unyank", actor=actor, reason=reason, request_id=request_id)
-        self.commit(acts.set_yanked(ref, yanked=False), wish=wish)
-        return self.state.find(ref)
+    def quarantine(self, ref: AdapterRef, *, author: Author) -> Release:
+        """Serve nobody with a release until that is lifted."""
+        return self.commit(acts.set_quarantined(ref, quarantined=True), author=author)
 
-    def quarantine(
-        self, ref: AdapterRef, *, actor: str, reason: str, request_id: str = ""
-    ) -> Release:
-        """Serve nobody with a release until that is lifted. Raises what `yank` raises."""
-        wish = _reasoned("a quarantine", actor=actor, reason=reason, request_id=request_id)
-        self.commit(acts.set_quarantined(ref, quarantined=True), wish=wish)
-        return self.state.find(ref)
+    def lift(self, ref: AdapterRef, *, author: Author) -> Release:
+        """Undo a quarantine."""
+        return self.commit(acts.set_quarantined(ref, quarantined=False), author=author)
 
-    def lift(self, ref: AdapterRef, *, actor: str, reason: str, request_id: str = "") -> Release:
-        """Undo a quarantine. Raises what `yank` raises."""
-        wish = _reasoned("a lift", actor=actor, reason=reason, request_id=request_id)
-        self.commit(acts.set_quarantined(ref, quarantined=False), wish=wish)
-        return self.state.find(ref)
-
-    def purge(self, ref: AdapterRef, *, actor: str, reason: str, request_id: str = "") -> Release:
+    def purge(self, ref: AdapterRef, *, author: Author) -> Release:
         """Delete the bytes of a release for good and deny-list them; its record stays.
 
         Repeating it deletes what an interrupted purge left.
 
         Raises:
-            InvalidField, NotFound: As for `yank`.
-            PreconditionFailed: Another release needs the same bytes (BYTES_SHARED).
             StoreUnavailable: Nothing can be served with it any more, but bytes may be left.
         """
-        wish = _reasoned("a purge", actor=actor, reason=reason, request_id=request_id)
-        self.commit(acts.purge(ref), wish=wish)
-        for digest in self.state.find(ref).blobs:
+        release = self.commit(acts.purge(ref), author=author)
+        for digest in release.blobs:
             self.blobs.delete(digest)
-        return self.state.find(ref)
+        return release
 
-    def resolve(self, ref: AdapterRef) -> Release:
-        """Return what a ref means in the newest snapshot. Raises as `State.resolve`; no I/O."""
-        return self.state.resolve(ref)
+    def trust_key(self, key: Key, *, author: Author) -> Key:
+        """Let a key sign the releases of its namespace; trusting it again changes its name."""
+        return self.commit(acts.trust_key(key), author=author)
 
-    def adapter(self, name: AdapterName) -> Adapter:
-        """Return one release line. Raises NotFound."""
-        return self.state.adapter(name)
+    def revoke_key(self, namespace: str, *, key_id: str, author: Author) -> Key:
+        """Let a key's signatures count no longer, old ones included. For good."""
+        return self.commit(acts.revoke_key(namespace, key_id=key_id), author=author)
 
-    def adapters(self, *, after: str = "", limit: int | None = None) -> tuple[Adapter, ...]:
-        """Return release lines beyond a name, in the order of their names' text."""
-        state = self.state
-        return tuple(state.adapters[name] for name in islice(state.names(after=after), limit))
+    def set_policy(self, policy: Policy, *, author: Author) -> Policy:
+        """Say what a namespace asks of its releases."""
+        return self.commit(acts.set_policy(policy), author=author)
+
+    def sign(self, ref: AdapterRef, *, key_id: str, signature: str, author: Author) -> Release:
+        """Put a signature, base64, beside a release, if it is true."""
+        return self.commit(acts.sign(ref, key_id=key_id, signature=signature), author=author)
+
+    def manifest(self, digest: Digest) -> Manifest:
+        """Return a release's manifest, verified; raises NotFound or CorruptRegistry."""
+        return self._manifests.get(digest)
+
+    def fetch(self, blob: BlobRef, target: Path) -> None:
+        """Copy a blob to a file, verified, whole or not at all. Raises as `manifest`."""
+        self.blobs.fetch(blob.sha256, target=target)
+
+    def blob_path(self, digest: Digest) -> Path | None:
+        """Return the blob as a local file, unverified; None when the store is elsewhere."""
+        return self.blobs.path(digest)
 
     def checkpoint(self, *, records_min: int = 1) -> str | None:
         """Keep the newest snapshot if `records_min` records came since the last one kept.
@@ -356,44 +306,17 @@ class Registry:
 
     def close(self) -> None:
         """Close the derived index. Idempotent."""
-        self.chronicle.close()
+        self.queries.close()
 
-    def manifest(self, digest: Digest) -> Manifest:
-        """Return a release's manifest, verified; raises NotFound or CorruptRegistry."""
-        return self._manifests.get(digest)
-
-    def fetch(self, blob: BlobRef, target: Path) -> None:
-        """Copy a blob to a file, verified, whole or not at all. Raises as `manifest`."""
-        self.blobs.fetch(blob.sha256, target=target)
-
-    def blob_path(self, digest: Digest) -> Path | None:
-        """Return the blob as a local file, unverified; None when the store is elsewhere."""
-        return self.blobs.path(digest)
-
-    def _publish(self, store: Callable[[State], Manifest], *, wish: Wish) -> Published:
-        for attempt in range(_STORE_ATTEMPTS_MAX):
+    def _publish(self, store: Callable[[State], Manifest], *, author: Author) -> Published:
+        attempt = 1
+        while True:
             state = self.state
-            manifest = store(state)
+            act = acts.publish(store(state), gc_seq=state.gc_seq)
             try:
-                landed = self.commit(acts.publish(manifest, gc_seq=state.gc_seq), wish=wish)
-                break
+                return self.commit(act, author=author)
             except PreconditionFailed as error:
                 # What looked stored may be deleted by a collection: look again, store what lacks.
-                if error.reason != "BYTES_COLLECTED" or attempt + 1 == _STORE_ATTEMPTS_MAX:
+                if error.reason != "BYTES_COLLECTED" or attempt == _STORE_ATTEMPTS_MAX:
                     raise
-        release = self.state.adapters[manifest.adapter].by_version[manifest.version]
-        return Published(release=release, created=landed is not None, seq=release.seq)
-
-    def _move(self, act: Act, *, wish: Wish, adapter: AdapterName, channel: str) -> ChannelMove:
-        landed = self.commit(act, wish=wish)
-        return describe_move(self.state, landed, adapter=adapter, channel=channel)
-
-
-def _reasoned(act: str, *, actor: str, reason: str, request_id: str) -> Wish:
-    if not reason.strip():
-        raise InvalidField(
-            f"{act} needs a reason",
-            reason="FIELD_REQUIRED",
-            hint="Say why, for those who read the history later.",
-        )
-    return Wish(actor=actor, reason=reason, request_id=request_id)
+                attempt += 1

@@ -60,8 +60,6 @@ class Limits(BaseModel):
     """Largest weight of an adapter, either sign."""
     adapters_per_request_max: PositiveInt = 16
     """Refs of one request, and releases in its stack, where a recipe counts as its members."""
-    reason_chars_max: PositiveInt = 2_000
-    """Characters of an actor, a reason or a request id."""
     queue_rows_max: PositiveInt = 256
     """Images admitted and not yet begun."""
     running_rows_max: PositiveInt = 16

@@ -12,7 +12,6 @@ from typing import Any
 
 from tabard_registry import Digest, Registry
 from tabard_registry.place import FORMAT_KEY, open_store, refuse_strangers
-from tabard_registry.store.folder import FolderStore
 from tabard_registry.upkeep.doctor import require_safe
 from tabard_server.adapters.disk_cache import DiskCache, KeptRelease
 from tabard_server.engine_port.port import EnginePort
@@ -97,7 +96,7 @@ def open_registry(settings: Settings, *, metrics: Metrics) -> Registry:
         RegistryError: It cannot be opened, or its store would lose records (UNSAFE_STORE).
     """
     store = open_store(settings.registry, single_writer=settings.single_writer)
-    if not (settings.single_writer or isinstance(store, FolderStore)):
+    if store.needs_doctor:
         if store.size_bytes(FORMAT_KEY) is None:
             # Nothing is probed in a place that is somebody else's.
             refuse_strangers(store.top_level(), url=store.url)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tabard_registry import Registry
+from tabard_registry import Author, Registry
 from tests.registry.fakes import publish, ref
 
 VERSIONS = ("1.0.0", "1.1.0")
@@ -62,7 +62,7 @@ def seconds_until_seen(url: str) -> list[float]:
     rng = random.Random(0)
     for version in _turns(PROMOTIONS):
         time.sleep(rng.uniform(0.0, 0.2))
-        move = writer.promote(ref(version), channel="seen", actor="bench")
+        move = writer.promote(ref(version), channel="seen", author=Author(actor="bench"))
         with lock:
             landed[move.seq] = time.perf_counter()
     done.set()
@@ -72,10 +72,10 @@ def seconds_until_seen(url: str) -> list[float]:
 
 def _promote_often(registry: Registry, channel: str) -> None:
     # Where it stands from a run before must not make the first act an idle one.
-    pointer = registry.adapter(ref("stable").adapter).channels.get(channel)
+    pointer = registry.state.adapter(ref("stable").adapter).channels.get(channel)
     last = str(pointer.version) if pointer else VERSIONS[1]
     for version in _turns(ACTS_EACH, after=last):
-        registry.promote(ref(version), channel=channel, actor="bench")
+        registry.promote(ref(version), channel=channel, author=Author(actor="bench"))
 
 
 def _turns(count: int, *, after: str = VERSIONS[1]) -> Iterator[str]:

@@ -27,6 +27,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from tabard_registry import (
     AdapterName,
     AdapterRef,
+    Author,
     BlobRef,
     Canonical,
     IntakeLimits,
@@ -252,10 +253,12 @@ class _Stock:
         draft = ReleaseDraft(adapter=name, version=_VERSION)
         checked = check([file], profile=self._profile, limits=IntakeLimits())
         release: Release = self._registry.publish(
-            draft, checked=checked, files=[file], actor="bench"
+            draft, checked=checked, files=[file], author=Author(actor="bench")
         ).release
         self._registry.promote(
-            AdapterRef(adapter=name, selector=ByVersion(_VERSION)), channel="stable", actor="bench"
+            AdapterRef(adapter=name, selector=ByVersion(_VERSION)),
+            channel="stable",
+            author=Author(actor="bench"),
         )
         digest = str(release.digest)
         self.load(digest)
@@ -298,7 +301,7 @@ class _Stock:
         for _ in range(9):
             begun = time.thread_time_ns()
             for number in range(_RESOLVES):
-                self._registry.resolve(refs[number % len(refs)])
+                self._registry.state.resolve(refs[number % len(refs)])
             found.append((time.thread_time_ns() - begun) / _RESOLVES / 1e3)
         return median(found)
 

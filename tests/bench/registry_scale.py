@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from tabard_registry import AdapterName, AdapterRef, Registry, Version
+from tabard_registry import AdapterName, AdapterRef, Author, Registry, Version
 from tabard_registry.checkpoint.packed import PackedLines
 from tabard_registry.refs.names import ByVersion
 from tabard_registry.state.overlay import Overlay
@@ -148,7 +148,7 @@ def ask(folder: Path, adapters: int) -> Numbers:
         "version_us": _us_each(registry, versions),
         "again_us": _us_each(registry, channels[-1:] * REFS),
         "page_ms": [
-            _ms(lambda start=str(start): registry.adapters(after=start, limit=PAGE))
+            _ms(lambda start=str(start): registry.state.adapters_after(start, limit=PAGE))
             for start in starts
         ],
     }
@@ -158,7 +158,7 @@ def index(folder: Path, _adapters: int) -> Numbers:
     """Build the index."""
     registry = Registry.open(str(folder / "registry"), cache=folder / "cache")
     begun = time.perf_counter()
-    registry.chronicle.search("watercolor")
+    registry.queries.search("watercolor")
     seconds = time.perf_counter() - begun
     registry.close()
     [file] = (folder / "cache").glob("*.sqlite")
@@ -168,13 +168,13 @@ def index(folder: Path, _adapters: int) -> Numbers:
 def search(folder: Path, _adapters: int) -> Numbers:
     """Search by words of three kinds, with an index that was there."""
     registry = Registry.open(str(folder / "registry"), cache=folder / "cache")
-    find = registry.chronicle.search
+    find = registry.queries.search
     return {
         "first_ms": _ms(lambda: find("watercolor")),
         "common_ms": _ms_of(find, _COMMON),
         "rare_ms": _ms_of(find, _RARE),
         "beginning_ms": _ms_of(find, _BEGINNINGS),
-        "history_ms": [_ms(lambda: registry.chronicle.history(limit=50)) for _ in range(ROUNDS)],
+        "history_ms": [_ms(lambda: registry.queries.history(limit=50)) for _ in range(ROUNDS)],
     }
 
 
@@ -212,7 +212,9 @@ def _stage(name: str, folder: Path, adapters: int) -> Numbers:
 
 
 def _promote(registry: Registry, name: AdapterName, *, channel: str) -> None:
-    registry.promote(AdapterRef(adapter=name, selector=_FIRST), channel=channel, actor="bench")
+    registry.promote(
+        AdapterRef(adapter=name, selector=_FIRST), channel=channel, author=Author(actor="bench")
+    )
 
 
 def _us_each(registry: Registry, refs: Sequence[AdapterRef]) -> list[float]:
@@ -220,7 +222,7 @@ def _us_each(registry: Registry, refs: Sequence[AdapterRef]) -> list[float]:
     clock, found = time.perf_counter_ns, []
     for ref in refs:
         begun = clock()
-        registry.resolve(ref)
+        registry.state.resolve(ref)
         found.append((clock() - begun) / 1e3)
     return [median(found), quantiles(found, n=100)[98]]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tabard_registry import Registry, ReleaseDraft, check
+from tabard_registry import Author, Registry, ReleaseDraft, check
 from tabard_registry.export.export import export_release
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
@@ -70,7 +70,7 @@ def test_exported_file_draws_the_same(
         ReleaseDraft(adapter=AdapterName("acme", "ink"), version=Version.parse("1.0.0")),
         checked=checked,
         files=[path],
-        actor="ann",
+        author=Author(actor="ann"),
     ).release
 
     (file,) = export_release(registry, release, style=style, folder=tmp_path)

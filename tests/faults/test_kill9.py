@@ -118,7 +118,7 @@ def test_kills_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def judge(url: str, acknowledged: list[Acknowledged]) -> None:
     """Open the registry anew and look for everything that was acknowledged."""
     registry = Registry.open(url, create=False)
-    line = registry.adapter(NAME)
+    line = registry.state.adapter(NAME)
     assert len({one.version for one in acknowledged}) == len(acknowledged) > ROUNDS
     published = [
         (action.version, action.digest) for r in registry.since(0) for action in r.record.actions

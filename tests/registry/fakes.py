@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 from tabard_registry import (
     AdapterName,
     AdapterRef,
+    Author,
     BaseProfile,
     BlobRef,
     Manifest,
@@ -197,14 +198,13 @@ def publish(
         ReleaseDraft(adapter=NAME, version=Version.parse(version)),
         checked=check([path], profile=sd_profile()),
         files=[path],
-        actor="ann",
-        request_id=request_id,
+        author=Author(actor="ann", request_id=request_id),
     )
 
 
 def promote(registry: Registry, version: str, *, channel: str = "stable") -> None:
     """Promote a version of the one adapter."""
-    registry.promote(ref(version), channel=channel, actor="ann", reason="test")
+    registry.promote(ref(version), channel=channel, author=Author(actor="ann", reason="test"))
 
 
 def ref(selector: str) -> AdapterRef:
@@ -238,6 +238,8 @@ class MemoryStore:
     """
 
     url = "memory:"
+    needs_doctor = True
+    is_swept_when_opened = False
     _creating: ClassVar = threading.Lock()
 
     def __init__(self) -> None:

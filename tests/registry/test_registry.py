@@ -9,6 +9,7 @@ import tabard_registry.errors
 from tabard_registry import (
     AdapterName,
     AdapterRef,
+    Author,
     Registry,
     ReleaseDraft,
     Version,
@@ -40,9 +41,9 @@ def test_published_release_is_found(registry: Registry, tmp_path: Path) -> None:
 
     release = published.release
     assert (published.created, published.seq, release.seq) == (True, 1, 1)
-    assert registry.resolve(ref("1.0.0")) == release
-    assert registry.resolve(ref(str(release.digest))) == release
-    assert registry.resolve(ref(release.digest.short)) == release
+    assert registry.state.resolve(ref("1.0.0")) == release
+    assert registry.state.resolve(ref(str(release.digest))) == release
+    assert registry.state.resolve(ref(release.digest.short)) == release
     assert (release.published_by, release.published_at) == ("ann", "2026-01-01T00:00:00.000000Z")
 
 
@@ -94,7 +95,7 @@ def test_other_bytes_are_refused(registry: Registry, tmp_path: Path) -> None:
         publish(registry, "1.0.0", folder=tmp_path, seed=2)
 
     assert caught.value.reason == "VERSION_EXISTS"
-    assert registry.resolve(ref("1.0.0")) == first.release
+    assert registry.state.resolve(ref("1.0.0")) == first.release
 
 
 def test_other_notes_are_refused(registry: Registry, tmp_path: Path) -> None:
@@ -104,10 +105,10 @@ def test_other_notes_are_refused(registry: Registry, tmp_path: Path) -> None:
     for notes in ("", "nicer"):
         draft = ReleaseDraft(adapter=NAME, version=Version.parse("1.0.0"), notes=notes)
         if not notes:
-            registry.publish(draft, checked=checked, files=[path], actor="ann")
+            registry.publish(draft, checked=checked, files=[path], author=Author(actor="ann"))
 
     with pytest.raises(AlreadyExists, match="other notes"):
-        registry.publish(draft, checked=checked, files=[path], actor="ann")
+        registry.publish(draft, checked=checked, files=[path], author=Author(actor="ann"))
 
 
 def test_refused_files_are_not_published(registry: Registry, tmp_path: Path) -> None:
@@ -118,11 +119,14 @@ def test_refused_files_are_not_published(registry: Registry, tmp_path: Path) -> 
 
     with pytest.raises(IntakeRefused) as caught:
         registry.publish(
-            draft, checked=check([path], profile=sd_profile()), files=[path], actor="ann"
+            draft,
+            checked=check([path], profile=sd_profile()),
+            files=[path],
+            author=Author(actor="ann"),
         )
 
     assert caught.value.reason == "NOT_SAFETENSORS"
-    assert registry.adapters() == ()
+    assert registry.state.adapters_after() == ()
 
 
 def test_file_changed_after_check(registry: Registry, tmp_path: Path) -> None:
@@ -134,7 +138,7 @@ def test_file_changed_after_check(registry: Registry, tmp_path: Path) -> None:
     draft = ReleaseDraft(adapter=NAME, version=Version.parse("1.0.0"))
 
     with pytest.raises(CorruptRegistry):
-        registry.publish(draft, checked=checked, files=[path], actor="ann")
+        registry.publish(draft, checked=checked, files=[path], author=Author(actor="ann"))
 
     assert registry.seq == 0
 
@@ -151,7 +155,7 @@ def test_unknown_names_list_near_ones(registry: Registry, tmp_path: Path) -> Non
         ("acme/ink@stabel", "CHANNEL_NOT_FOUND", "stable"),
     ):
         with pytest.raises(NotFound) as caught:
-            registry.resolve(AdapterRef.parse(text))
+            registry.state.resolve(AdapterRef.parse(text))
         assert caught.value.reason == reason
         assert hint in caught.value.hint
 
@@ -161,7 +165,7 @@ def test_adapter_without_channels_says_promote(registry: Registry, tmp_path: Pat
     publish(registry, "1.0.0", folder=tmp_path)
 
     with pytest.raises(NotFound) as caught:
-        registry.resolve(AdapterRef.parse("acme/ink"))
+        registry.state.resolve(AdapterRef.parse("acme/ink"))
 
     assert "promote acme/ink@1.0.0 to stable" in caught.value.hint
 
@@ -171,11 +175,11 @@ def test_acts_need_actor_and_reason(registry: Registry, tmp_path: Path) -> None:
     publish(registry, "1.0.0", folder=tmp_path)
 
     with pytest.raises(InvalidField, match="actor"):
-        registry.promote(ref("1.0.0"), channel="stable", actor=" ", reason="")
+        registry.promote(ref("1.0.0"), channel="stable", author=Author(actor=" "))
     with pytest.raises(InvalidField, match="reason"):
-        registry.roll_back(NAME, channel="stable", to=None, actor="bob", reason=" ")
+        registry.roll_back(NAME, channel="stable", to=None, author=Author(actor="bob", reason=" "))
     with pytest.raises(InvalidField, match="reason"):
-        registry.yank(ref("1.0.0"), actor="bob", reason="")
+        registry.yank(ref("1.0.0"), author=Author(actor="bob"))
 
 
 def test_request_id_acts_once(registry: Registry, tmp_path: Path) -> None:
@@ -186,13 +190,16 @@ def test_request_id_acts_once(registry: Registry, tmp_path: Path) -> None:
 
     moves = [
         registry.roll_back(
-            NAME, channel="stable", to=None, actor="bob", reason="bad", request_id="r"
+            NAME,
+            channel="stable",
+            to=None,
+            author=Author(actor="bob", reason="bad", request_id="r"),
         )
         for _ in range(2)
     ]
 
     assert moves[0] == moves[1]
-    assert str(registry.resolve(AdapterRef.parse("acme/ink")).version) == "1.1.0"
+    assert str(registry.state.resolve(AdapterRef.parse("acme/ink")).version) == "1.1.0"
     with pytest.raises(AlreadyExists) as caught:
         publish(registry, "3.0.0", folder=tmp_path, request_id="r")
     assert caught.value.reason == "REQUEST_ID_REUSED"
@@ -216,13 +223,13 @@ def test_history_is_one_query(registry: Registry, tmp_path: Path) -> None:
     promote(registry, "1.1.0")
 
     def seqs(**query: object) -> list[int]:
-        return [applied.seq for applied in registry.chronicle.history(**query)]  # type: ignore[arg-type]
+        return [applied.seq for applied in registry.queries.history(**query)]  # type: ignore[arg-type]
 
     assert seqs() == [1, 2, 3, 4, 5]
     assert seqs(adapter=NAME, channel="stable") == [2, 5]
     assert seqs(adapter=NAME, limit=2) == [4, 5]
     assert seqs(adapter=AdapterName("acme", "oil")) == []
-    assert registry.chronicle.history(NAME, channel="stable")[-1].previous_digest
+    assert registry.queries.history(NAME, channel="stable")[-1].previous_digest
 
 
 def test_refresh_returns_every_record_once(registry: Registry, tmp_path: Path) -> None:
@@ -253,7 +260,7 @@ def test_adapters_list_newest_first(registry: Registry, tmp_path: Path) -> None:
     for version in ("1.10.0", "1.2.0", "2.0.0-rc.1"):
         publish(registry, version, folder=tmp_path)
 
-    (adapter,) = registry.adapters()
+    (adapter,) = registry.state.adapters_after()
 
     assert [str(r.version) for r in adapter.releases] == ["2.0.0-rc.1", "1.10.0", "1.2.0"]
 
@@ -280,11 +287,11 @@ def test_threads_share_one_registry(registry: Registry, tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
 
-    assert len(registry.adapter(NAME).channels) == 40
+    assert len(registry.state.adapter(NAME).channels) == 40
     assert registry.seq <= 41
     reopened = Registry.open(registry.url)
     assert sum(len(a.record.actions) for a in reopened.since(0)) == 41
-    assert len(registry.adapter(NAME).channels) == 40
+    assert len(registry.state.adapter(NAME).channels) == 40
 
 
 def test_public_names_are_exported() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tabard_registry import Registry, UnusableRegistry
-from tabard_registry.store import Outcome, Store
+from tabard_registry.store import Outcome
 from tabard_server import startup
 from tabard_server.adapters.loader import ReleaseLoader
 from tabard_server.settings import Settings
@@ -20,7 +20,7 @@ from tests.server.adapters.test_loader import publish_lora
 from tests.server.fakes import PROFILE
 from tests.server.followers.test_follower import act
 
-Opening = Callable[[Store], None]
+Opening = Callable[[MemoryStore], None]
 
 
 @pytest.fixture
@@ -33,8 +33,12 @@ def settings(tmp_path: Path) -> Settings:
 def opens(monkeypatch: pytest.MonkeyPatch) -> Opening:
     """Give what makes a store the one that the settings name."""
 
-    def use(store: Store) -> None:
-        monkeypatch.setattr(startup, "open_store", lambda _url, *, single_writer: store)
+    def use(store: MemoryStore) -> None:
+        def open_store(_url: str, *, single_writer: bool) -> MemoryStore:
+            store.needs_doctor = not single_writer
+            return store
+
+        monkeypatch.setattr(startup, "open_store", open_store)
 
     return use
 

@@ -19,7 +19,7 @@ from tabard_registry.content.blobs import Blobs, blob_key
 from tabard_registry.journal import group_commit as group
 from tabard_registry.journal.journal import Journal
 from tabard_registry.log.records import Action, Record
-from tabard_registry.log.slots import Entry, Log, slot_key
+from tabard_registry.log.slots import Log, StoredRecord, slot_key
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import Manifest
 from tabard_registry.state.fold import fold
@@ -57,7 +57,7 @@ def installed(mutant: Mutant | None) -> Iterator[None]:
         yield
 
 
-def _occupied_is_lost(log: Log, record: Record) -> Entry:
+def _occupied_is_lost(log: Log, record: Record) -> StoredRecord:
     outcome = log._store.create(slot_key(record.seq), body=record.to_bytes())
     found = log._read(record.seq, prev=record.prev)
     if outcome is Outcome.OCCUPIED and found is not None:
@@ -66,26 +66,26 @@ def _occupied_is_lost(log: Log, record: Record) -> Entry:
     return _CLAIM(log, record)
 
 
-def _unknown_is_lost(log: Log, record: Record) -> Entry:
+def _unknown_is_lost(log: Log, record: Record) -> StoredRecord:
     outcome = log._store.create(slot_key(record.seq), body=record.to_bytes())
     if outcome is Outcome.UNKNOWN and log._read(record.seq, prev=record.prev) is None:
         return log.claim(replace(record, seq=record.seq + 1))
     return _CLAIM(log, record)
 
 
-def _silence_is_no(log: Log, record: Record) -> Entry:
+def _silence_is_no(log: Log, record: Record) -> StoredRecord:
     outcome = log._store.create(slot_key(record.seq), body=record.to_bytes())
     if outcome is Outcome.CREATED:
-        return Entry(record=record, digest=sha256_bytes(record.to_bytes()))
+        return StoredRecord(record=record, digest=sha256_bytes(record.to_bytes()))
     # When this is not answered, the caller is told that the store is out of order.
     return log._read(record.seq, prev=record.prev) or _CLAIM(log, record)
 
 
-def _unknown_is_done(log: Log, record: Record) -> Entry:
+def _unknown_is_done(log: Log, record: Record) -> StoredRecord:
     outcome = log._store.create(slot_key(record.seq), body=record.to_bytes())
     if outcome is Outcome.OCCUPIED:
         return _CLAIM(log, record)
-    return Entry(record=record, digest=sha256_bytes(record.to_bytes()))
+    return StoredRecord(record=record, digest=sha256_bytes(record.to_bytes()))
 
 
 def _condemn_unannounced(
@@ -137,7 +137,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "request-ids-forgotten": Mutant(
         says="a caller who asks again wants it again",
         damage="acted in record",
-        patches=((Journal, "_is_replayed", lambda journal, petition: False),),
+        patches=((Journal, "_is_replayed", lambda journal, waiting: False),),
     ),
     "expectations-ignored": Mutant(
         says="what the caller saw is what there is",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tabard_registry import Registry
+from tabard_registry import Author, Registry
 from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
 from tabard_registry.release.release import Release
 from tabard_registry.upkeep.garbage import collect
@@ -85,7 +85,11 @@ class Collector:
                 if rng.random() < 0.7:
                     registry.refresh()
                 found = collect(
-                    registry, min_age_seconds=age, dry_run=False, actor="gc", workers=1, reason=""
+                    registry,
+                    min_age_seconds=age,
+                    dry_run=False,
+                    author=Author(actor="gc"),
+                    workers=1,
                 )
             except StoreUnavailable:
                 counts["collector waits"] += 1

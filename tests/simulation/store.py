@@ -28,6 +28,8 @@ class FaultyStore:
     """One process's client of the bucket. The seed decides what becomes of each call."""
 
     url = "simulated:"
+    needs_doctor = True
+    is_swept_when_opened = False
 
     def __init__(
         self,

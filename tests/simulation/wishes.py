@@ -18,7 +18,7 @@ from tabard_registry import (
     acts,
 )
 from tabard_registry.acts import Act, Plan
-from tabard_registry.acts.upkeep import is_needed
+from tabard_registry.acts.garbage import is_needed
 from tabard_registry.refs.digest import sha256_bytes
 from tabard_registry.refs.names import ByVersion
 from tabard_registry.release.release import ABSENT, Adapter

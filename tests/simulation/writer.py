@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from tabard_registry import Registry
+from tabard_registry import Author, Registry
 from tabard_registry.errors import (
     AlreadyExists,
     NotFound,
@@ -14,7 +14,7 @@ from tabard_registry.errors import (
     RegistryError,
     StoreUnavailable,
 )
-from tabard_registry.journal.group_commit import Petition, Wish
+from tabard_registry.journal.group_commit import WaitingAct
 from tests.simulation.ledger import Intent
 from tests.simulation.process import World
 from tests.simulation.wishes import Wishes
@@ -143,35 +143,32 @@ class Writer:
 
 def _ask(registry: Registry, crowd: list[Intent]) -> list[Answer]:
     """Let several callers wait for the journal at once; the one who comes last writes for all."""
-    wishes = [Wish(actor="ann", reason=one.label, request_id=one.request_id) for one in crowd]
+    authors = [Author(actor="ann", reason=one.label, request_id=one.request_id) for one in crowd]
     if len(crowd) == 1 and crowd[0].store is not None:
-        return [_publish(registry, crowd[0], wish=wishes[0])]
-    petitions = [
-        Petition(act=intent.act, wish=wish)
-        for intent, wish in zip(crowd, wishes, strict=True)
+        return [_publish(registry, crowd[0], author=authors[0])]
+    waiting = [
+        WaitingAct(act=intent.act, author=author)
+        for intent, author in zip(crowd, authors, strict=True)
         if intent.act
     ]
-    if not petitions:
+    if not waiting:
         return []
-    registry._journal._waiting.extend(petitions[:-1])
-    last = petitions[-1]
+    registry._journal._waiting.extend(waiting[:-1])
+    last = waiting[-1]
     try:
-        last.answer(registry.commit(last.act, wish=last.wish))
+        last.answer(registry._journal.commit(last.act, author=last.author))
     except (StoreUnavailable, *REFUSALS) as error:
         last.answer(error=error)
-    assert all(petition.is_answered for petition in petitions), "somebody waits for ever"
-    return [
-        Answer(seq=petition.landed.seq if petition.landed else None, error=petition.error)
-        for petition in petitions
-    ]
+    assert all(one.is_answered for one in waiting), "somebody waits for ever"
+    return [Answer(seq=one.landed.seq if one.landed else None, error=one.error) for one in waiting]
 
 
-def _publish(registry: Registry, intent: Intent, *, wish: Wish) -> Answer:
+def _publish(registry: Registry, intent: Intent, *, author: Author) -> Answer:
     """Publish as `Registry.publish` does, which stores again what a collection took."""
     store = intent.store
     assert store is not None
     try:
-        published = registry._publish(lambda state: store(registry), wish=wish)
+        published = registry._publish(lambda state: store(registry), author=author)
     except (StoreUnavailable, *REFUSALS) as error:
         return Answer(error=error)
     return Answer(seq=published.seq if published.created else None)

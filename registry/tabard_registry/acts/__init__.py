@@ -2,33 +2,32 @@
 """Acts as pure plans: from a state, what to write so that it happens, or why it cannot.
 
 An act is planned anew against every state that it meets, so that one which lost its slot is
-validated again before it tries the next.
+validated again before it tries the next. A new act is a function here and a method of `Registry`.
 """
 
-from tabard_registry.acts.act import Act, Plan
+from tabard_registry.acts.act import Act, Landed, Plan
+from tabard_registry.acts.author import Author
 from tabard_registry.acts.channels import promote, roll_back
-from tabard_registry.acts.publication import publish, refuse_other
-from tabard_registry.acts.standing import (
-    purge,
-    set_quarantined,
-    set_yanked,
-    sign,
-)
-from tabard_registry.acts.upkeep import begin_collection, end_collection, set_key, set_policy
+from tabard_registry.acts.garbage import begin_collection, end_collection
+from tabard_registry.acts.keys import revoke_key, set_policy, sign, trust_key
+from tabard_registry.acts.publication import publish
+from tabard_registry.acts.standing import purge, set_quarantined, set_yanked
 
 __all__ = [
     "Act",
+    "Author",
+    "Landed",
     "Plan",
     "begin_collection",
     "end_collection",
     "promote",
     "publish",
     "purge",
-    "refuse_other",
+    "revoke_key",
     "roll_back",
-    "set_key",
     "set_policy",
     "set_quarantined",
     "set_yanked",
     "sign",
+    "trust_key",
 ]

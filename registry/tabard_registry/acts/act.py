@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an act is: a plan for any state that it meets, and a way to know itself again."""
+"""What an act is: a plan for any state that it meets, a way to know itself, and an answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
-from tabard_registry.log.records import Action
+from tabard_registry.acts.author import Author
+from tabard_registry.errors import InvalidField
+from tabard_registry.log.records import Action, Effect
 from tabard_registry.release.release import Release
 from tabard_registry.state.state import State
+
+Answer_co = TypeVar("Answer_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,16 +30,49 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """One wish of a caller.
+class Landed:
+    """An act that a record of the log holds.
+
+    Attributes:
+        seq: The record's position.
+        action: What the record says.
+        effect: What the fold made of it.
+    """
+
+    seq: int
+    action: Action
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act(Generic[Answer_co]):
+    """One thing that a caller wants done.
 
     Attributes:
         plan: Makes the plan for a state, or raises why it cannot be.
         is_same: Whether an action found under the caller's request id is this act.
+        answer: From the state after it, and where it is, to what its caller is told; None when
+            nothing had to be written.
+        reasoned: What it is called where it must have a reason, like `a purge`; empty: it need not.
     """
 
     plan: Callable[[State], Plan]
     is_same: Callable[[Action], bool]
+    answer: Callable[[State, Landed | None], Answer_co]
+    reasoned: str = ""
+
+    def check(self, author: Author) -> None:
+        """Refuse an author who does not say why, if this act needs a reason.
+
+        Raises:
+            InvalidField: It does, and there is none.
+        """
+        if self.reasoned and not author.reason.strip():
+            raise InvalidField(
+                f"{self.reasoned} needs a reason",
+                reason="FIELD_REQUIRED",
+                hint="Say why, for those who read the history later.",
+            )
 
 
 def action_on(kind: str, release: Release, *, channel: str = "") -> Action:

@@ -3,19 +3,31 @@
 
 from __future__ import annotations
 
-from tabard_registry.acts.act import Act, Plan, action_on
+from collections.abc import Callable
+
+from tabard_registry.acts.act import Act, Landed, Plan, action_on
 from tabard_registry.errors import NotFound, PreconditionFailed
 from tabard_registry.log.records import Action
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName, AdapterRef, check_channel
 from tabard_registry.refs.semver import Version
-from tabard_registry.release.release import Absent, Adapter, Channel, Release
+from tabard_registry.release.release import Absent, Adapter, Channel, ChannelMove, Release
 from tabard_registry.state.fold import channel_key
 from tabard_registry.state.state import State, refuse_withdrawn
 
 
-def promote(ref: AdapterRef, *, channel: str, expect: Digest | Absent | None) -> Act:
-    """Plan to move a channel to what a ref means."""
+def promote(ref: AdapterRef, *, channel: str, expect: Digest | Absent | None) -> Act[ChannelMove]:
+    """Plan to move a channel to what a ref means.
+
+    Args:
+        ref: The release: exact, or another channel to copy from.
+        channel: The channel.
+        expect: Where the channel must point now; `Absent()`: it must not exist; None: anywhere.
+
+    Its plan raises:
+        NotFound: There is no such release.
+        PreconditionFailed: The channel is elsewhere (EXPECT_MISMATCH), or the release yanked.
+    """
     check_channel(channel)
     key = channel_key(ref.adapter, channel=channel)
 
@@ -31,16 +43,29 @@ def promote(ref: AdapterRef, *, channel: str, expect: Digest | Absent | None) ->
     def is_same(found: Action) -> bool:
         return (found.type, found.adapter, found.channel) == ("promote", str(ref.adapter), channel)
 
-    return Act(plan=plan, is_same=is_same)
+    return _move(ref.adapter, channel=channel, plan=plan, is_same=is_same)
 
 
 def roll_back(
     adapter: AdapterName, *, channel: str, to: Version | None, expect: Digest | Absent | None
-) -> Act:
-    """Plan to return a channel to the release before, or to an earlier one.
+) -> Act[ChannelMove]:
+    """Plan to return a channel to the release before, or to an earlier one. Needs only the log.
 
-    Without an `expect`, the act leaves the release that the channel had when it was first planned:
-    of two people who roll back the same bad release at once, the second moves nothing further.
+    Promotions pile up and rollbacks take from the pile: rolling back twice goes two back. Yanked
+    releases are passed over. Without an `expect`, the act leaves the release that the channel had
+    when it was first planned: of two people who roll back the same bad release at once, the second
+    moves nothing further.
+
+    Args:
+        adapter: The release line.
+        channel: The channel.
+        to: A version that was on the channel before; None: the release before.
+        expect: Where the channel must point now.
+
+    Its plan raises:
+        NotFound: There is no such adapter, channel or version.
+        PreconditionFailed: There is nothing before (NOTHING_TO_ROLL_BACK), `to` was never on
+            the channel or is yanked, or somebody else moved the channel (EXPECT_MISMATCH).
     """
     key = channel_key(adapter, channel=channel)
     leaving: list[Digest] = [expect] if isinstance(expect, Digest) else []
@@ -61,7 +86,32 @@ def roll_back(
             to is None or found.version == str(to)
         )
 
-    return Act(plan=plan, is_same=is_same)
+    return _move(adapter, channel=channel, plan=plan, is_same=is_same, reasoned="a rollback")
+
+
+def _move(
+    adapter: AdapterName,
+    *,
+    channel: str,
+    plan: Callable[[State], Plan],
+    is_same: Callable[[Action], bool],
+    reasoned: str = "",
+) -> Act[ChannelMove]:
+    def answer(state: State, landed: Landed | None) -> ChannelMove:
+        line = state.adapter(adapter)
+        pointer = line.channels[channel]
+        after = Digest.parse(landed.action.digest) if landed else pointer.digest
+        before = landed.effect.previous_digest if landed else after
+        return ChannelMove(
+            adapter=adapter,
+            channel=channel,
+            previous=line.by_digest[before] if before else None,
+            current=line.by_digest[after],
+            seq=landed.seq if landed else pointer.seq,
+            moved=landed is not None,
+        )
+
+    return Act(plan=plan, is_same=is_same, answer=answer, reasoned=reasoned)
 
 
 def _check_expect(

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from tabard_registry.acts.act import Act, Plan
+from tabard_registry.acts.act import Act, Landed, Plan
 from tabard_registry.errors import AlreadyExists, NotFound, PreconditionFailed
 from tabard_registry.log.records import Action
 from tabard_registry.release.manifest import Manifest
-from tabard_registry.release.release import Release, summarise
+from tabard_registry.release.release import Published, Release, summarise
 from tabard_registry.state.state import State, refuse_withdrawn
 
 
-def publish(manifest: Manifest, *, gc_seq: int = 0) -> Act:
-    """Plan to publish a manifest; publishing the same again is a wish fulfilled.
+def publish(manifest: Manifest, *, gc_seq: int = 0) -> Act[Published]:
+    """Plan to publish a manifest; publishing the same again changes nothing.
 
     Args:
         manifest: The release.
@@ -47,7 +47,11 @@ def publish(manifest: Manifest, *, gc_seq: int = 0) -> Act:
     def is_same(found: Action) -> bool:
         return (found.type, found.adapter, found.version) == ("publish", name, version)
 
-    return Act(plan=plan, is_same=is_same)
+    def answer(state: State, landed: Landed | None) -> Published:
+        release = state.adapters[manifest.adapter].by_version[manifest.version]
+        return Published(release=release, created=landed is not None, seq=release.seq)
+
+    return Act(plan=plan, is_same=is_same, answer=answer)
 
 
 def refuse_other(existing: Release, manifest: Manifest) -> None:

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a release stands: yanked, quarantined, purged, signed; each on exactly one release."""
+"""How a release stands: yanked, quarantined, purged; each on exactly one release, with a reason."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from tabard_registry.acts.act import Act, Plan, action_on
-from tabard_registry.errors import InvalidField, NotFound, PreconditionFailed
+from tabard_registry.errors import InvalidField, PreconditionFailed
 from tabard_registry.log.records import Action
 from tabard_registry.refs.names import AdapterRef, ByDigest, ByVersion
 from tabard_registry.release.release import Release
@@ -16,62 +15,36 @@ from tabard_registry.state.state import State
 _SHARERS_NAMED_MAX = 5
 
 
-def set_yanked(ref: AdapterRef, *, yanked: bool) -> Act:
-    """Plan to yank or unyank the one release that an exact ref names."""
-    kind = "yank" if yanked else "unyank"
-
-    def plan(state: State) -> Plan:
-        release = state.find(ref)
-        return Plan(action=None if release.yanked == yanked else action_on(kind, release))
-
-    return _act(ref, plan=plan, kind=kind)
+def set_yanked(ref: AdapterRef, *, yanked: bool) -> Act[Release]:
+    """Plan to yank the one release that an exact ref names, or to undo that."""
+    kind, said = ("yank", "a yank") if yanked else ("unyank", "an unyank")
+    return _standing(ref, kind=kind, said=said, is_so=lambda found: found.yanked == yanked)
 
 
-def set_quarantined(ref: AdapterRef, *, quarantined: bool) -> Act:
+def set_quarantined(ref: AdapterRef, *, quarantined: bool) -> Act[Release]:
     """Plan to quarantine one release, or to lift that."""
-    kind = "quarantine" if quarantined else "lift"
-
-    def plan(state: State) -> Plan:
-        release = state.find(ref)
-        return Plan(action=None if release.quarantined == quarantined else action_on(kind, release))
-
-    return _act(ref, plan=plan, kind=kind)
+    kind, said = ("quarantine", "a quarantine") if quarantined else ("lift", "a lift")
+    return _standing(
+        ref, kind=kind, said=said, is_so=lambda found: found.quarantined == quarantined
+    )
 
 
-def purge(ref: AdapterRef) -> Act:
-    """Plan to deny-list one release and its bytes for good; the bytes are deleted afterwards."""
+def purge(ref: AdapterRef) -> Act[Release]:
+    """Plan to deny-list one release and its bytes for good; the bytes are deleted afterwards.
 
-    def plan(state: State) -> Plan:
-        release = state.find(ref)
-        if release.purged:
-            return Plan(action=None)
-        _refuse_shared(state, release)
-        return Plan(action=action_on("purge", release))
-
-    return _act(ref, plan=plan, kind="purge")
+    Its plan raises PreconditionFailed when another release needs the same bytes (BYTES_SHARED).
+    """
+    return _standing(
+        ref, kind="purge", said="a purge", is_so=lambda found: found.purged, check=_refuse_shared
+    )
 
 
-def sign(ref: AdapterRef, *, key_id: str, signature: str) -> Act:
-    """Plan to put a signature beside one release. Whether it is true is checked elsewhere."""
+def refuse_inexact(ref: AdapterRef) -> None:
+    """Refuse a ref that may mean another release tomorrow.
 
-    def plan(state: State) -> Plan:
-        release = state.find(ref)
-        key = state.keys.get(f"{ref.adapter.namespace}/{key_id}")
-        if key is None or key.revoked:
-            raise NotFound(
-                f"{ref.adapter.namespace} trusts no key {key_id}",
-                reason="KEY_NOT_FOUND",
-                hint="Let the owner of the namespace add the key first.",
-            )
-        if any((s.key_id, s.signature) == (key_id, signature) for s in release.signatures):
-            return Plan(action=None)
-        summary = {"key": key_id, "signature": signature}
-        return Plan(action=replace(action_on("sign", release), summary=summary))
-
-    return _act(ref, plan=plan, kind="sign")
-
-
-def _act(ref: AdapterRef, *, plan: Callable[[State], Plan], kind: str) -> Act:
+    Raises:
+        InvalidField: It names a channel or a range (EXACT_REF_REQUIRED).
+    """
     if not isinstance(ref.selector, ByVersion | ByDigest):
         raise InvalidField(
             f"{ref} may mean another release tomorrow",
@@ -79,10 +52,33 @@ def _act(ref: AdapterRef, *, plan: Callable[[State], Plan], kind: str) -> Act:
             hint="Name the release: `namespace/name@1.2.0` or `namespace/name@sha256:…`.",
         )
 
+
+def _standing(
+    ref: AdapterRef,
+    *,
+    kind: str,
+    said: str,
+    is_so: Callable[[Release], bool],
+    check: Callable[[State, Release], None] = lambda _state, _release: None,
+) -> Act[Release]:
+    refuse_inexact(ref)
+
+    def plan(state: State) -> Plan:
+        release = state.find(ref)
+        if is_so(release):
+            return Plan(action=None)
+        check(state, release)
+        return Plan(action=action_on(kind, release))
+
     def is_same(found: Action) -> bool:
         return (found.type, found.adapter) == (kind, str(ref.adapter))
 
-    return Act(plan=plan, is_same=is_same)
+    return Act(
+        plan=plan,
+        is_same=is_same,
+        answer=lambda state, _landed: state.find(ref),
+        reasoned=said,
+    )
 
 
 def _refuse_shared(state: State, release: Release) -> None:

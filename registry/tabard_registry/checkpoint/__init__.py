@@ -4,6 +4,6 @@
 Derived: whatever is missing or damaged is passed over, and the log is read instead.
 """
 
-from tabard_registry.checkpoint.files import Checkpoints, Opened
+from tabard_registry.checkpoint.files import Checkpoints
 
-__all__ = ["Checkpoints", "Opened"]
+__all__ = ["Checkpoints"]

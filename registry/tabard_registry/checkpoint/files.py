@@ -44,7 +44,7 @@ _TRIED_MAX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class NewestCheckpoint:
     """What was found.
 
     Attributes:
@@ -99,7 +99,7 @@ class Checkpoints:
         self.newest_seq = state.seq
         return key
 
-    def open_newest(self) -> Opened:
+    def open_newest(self) -> NewestCheckpoint:
         """Read the newest checkpoint that can be read.
 
         Raises:
@@ -110,14 +110,14 @@ class Checkpoints:
             try:
                 state = self.read(key)
                 self.newest_seq = state.seq
-                return Opened(state=state, damaged=tuple(damaged))
+                return NewestCheckpoint(state=state, damaged=tuple(damaged))
             except CorruptRegistry as error:
                 damaged.append(error)
             except NotFound:
                 continue
             if len(damaged) >= _TRIED_MAX:
                 break
-        return Opened(state=None, damaged=tuple(damaged))
+        return NewestCheckpoint(state=None, damaged=tuple(damaged))
 
     def read(self, key: str) -> State:
         """Read one checkpoint, verified against its name.

@@ -71,7 +71,7 @@ class Change:
     Attributes:
         component: `unet` or a text encoder.
         parameter: Name of the parameter as the base profile has it: `….weight` or `….bias`.
-        method: One of `manifest.CHANGE_METHODS`.
+        method: Name of one of `CHANGE_METHODS`.
         scale: What the change is multiplied with; not applied to the arrays.
         options: What else the method must know.
         parts: Its arrays by name, float16 or float32.

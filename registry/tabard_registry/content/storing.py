@@ -10,10 +10,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tabard_registry.acts import refuse_other
-from tabard_registry.acts.publication import refuse_purged
+from tabard_registry.acts.publication import refuse_other, refuse_purged
 from tabard_registry.content.blobs import Blobs
-from tabard_registry.content.canonical import write_canonical
+from tabard_registry.content.canonical import CANONICAL_NAME, write_canonical
 from tabard_registry.errors import InvalidField
 from tabard_registry.intake.layers.checked import Checked
 from tabard_registry.release.manifest import BlobRef, ChangeTarget, Manifest, Target, TokenVectors
@@ -44,7 +43,7 @@ def store_release(
             hint="Publish exactly the files that were checked.",
         )
     with tempfile.TemporaryDirectory(prefix="tabard-publish-") as folder:
-        path = Path(folder) / "canonical.safetensors"
+        path = Path(folder) / CANONICAL_NAME
         canonical = write_canonical(checked, path)
         manifest = assemble_manifest(draft, checked=checked, canonical=canonical)
         refuse_needless(state, manifest)

@@ -17,6 +17,17 @@ from tabard_registry.export.tensors import (
     is_convolution,
     pointed,
 )
+from tabard_registry.release.change_methods import (
+    BOFT,
+    DENSE,
+    HADAMARD,
+    IA3,
+    KRONECKER,
+    LORA,
+    MAGNITUDE,
+    MAGNITUDE_AXIS,
+    OFT,
+)
 from tabard_registry.release.manifest import Manifest
 
 _TWO_ENCODERS = ("sdxl",)
@@ -81,7 +92,7 @@ def _change(change: Change, *, parameter: str) -> Mapping[str, Array]:
 
 
 def _dense(change: Change, parameter: str) -> Mapping[str, Array]:
-    if change.scale != 1.0 or "magnitude" in change.parts:
+    if change.scale != 1.0 or MAGNITUDE in change.parts:
         raise CannotHold(f"the difference of {change.parameter} has a scale or a magnitude")
     module = change.parameter.rpartition(".")[0]
     is_norm = change.parts["diff"].ndim == 1 and parameter == "weight"
@@ -99,7 +110,7 @@ def _low_rank(change: Change, _parameter: str) -> Mapping[str, Array]:
 
 def _hadamard(change: Change, _parameter: str) -> Mapping[str, Array]:
     rank = change.parts["w1_b"].shape[0]
-    parts = {f"hada_{name}": v for name, v in change.parts.items() if name != "magnitude"}
+    parts = {f"{HADAMARD.prefix}{name}": v for name, v in change.parts.items() if name != MAGNITUDE}
     return {**parts, "alpha": alpha_tensor(change.scale, rank=rank), **_magnitude(change)}
 
 
@@ -107,7 +118,9 @@ def _kronecker(change: Change, _parameter: str) -> Mapping[str, Array]:
     ranked = [change.parts[name] for name in ("w1_b", "w2_b") if name in change.parts]
     if not ranked and change.scale != 1.0:
         raise CannotHold(f"{change.parameter} has whole factors and a scale, which ignore alpha")
-    parts = {f"lokr_{name}": v for name, v in change.parts.items() if name != "magnitude"}
+    parts = {
+        f"{KRONECKER.prefix}{name}": v for name, v in change.parts.items() if name != MAGNITUDE
+    }
     if ranked:
         parts["alpha"] = alpha_tensor(change.scale, rank=ranked[-1].shape[0])
     return {**parts, **_magnitude(change)}
@@ -129,22 +142,22 @@ def _scaling(change: Change, parameter: str) -> Mapping[str, Array]:
 
 
 def _magnitude(change: Change) -> Mapping[str, Array]:
-    found = change.parts.get("magnitude")
+    found = change.parts.get(MAGNITUDE)
     if found is None:
         return {}
-    is_inputs = change.options.get("magnitude_axis") == "inputs"
+    is_inputs = change.options.get(MAGNITUDE_AXIS) == "inputs"
     flat = found.reshape((1, -1) if is_inputs else (-1, 1))
     module = change.parameter.rpartition(".")[0]
     return {"dora_scale": pointed(flat) if is_convolution(module, family="") else flat}
 
 
 _CHANGES: Mapping[str, Callable[[Change, str], Mapping[str, Array]]] = {
-    "dense": _dense,
-    "lora": _low_rank,
-    "hadamard": _hadamard,
-    "kronecker": _kronecker,
-    "oft": _rotation,
-    "boft": _rotation,
-    "ia3": _scaling,
+    DENSE.name: _dense,
+    LORA.name: _low_rank,
+    HADAMARD.name: _hadamard,
+    KRONECKER.name: _kronecker,
+    OFT.name: _rotation,
+    BOFT.name: _rotation,
+    IA3.name: _scaling,
 }
 """Methods that become keys again; GLoRA, whose factors have no one order, is refused by name."""

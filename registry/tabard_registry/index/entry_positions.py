@@ -20,7 +20,7 @@ from tabard_registry.release.release import Adapter, Release, publication_of
 _seq = attrgetter("seq")
 
 
-class Spot(NamedTuple):
+class EntryPosition(NamedTuple):
     """Where an entry is, and what it is chosen by."""
 
     seq: int
@@ -29,17 +29,17 @@ class Spot(NamedTuple):
     channel: str
 
 
-def spots_of(line: Adapter, *, after: int = 0) -> Iterator[Spot]:
-    """Yield the spots of a line's entries beyond a log position, in order."""
+def positions_of(line: Adapter, *, after: int = 0) -> Iterator[EntryPosition]:
+    """Yield the positions of a line's entries beyond a log position, in order."""
     published = [
-        Spot(release.seq, 0, release.published_at, "")
+        EntryPosition(release.seq, 0, release.published_at, "")
         for release in sorted(line.by_digest.values(), key=_publication_order)
         if release.seq > after
     ]
-    events = [Spot(e.seq, 0, e.time, e.channel) for e in _events_from(line, after + 1)]
+    events = [EntryPosition(e.seq, 0, e.time, e.channel) for e in _events_from(line, after + 1)]
     for _, group in groupby(heapq.merge(published, events, key=_seq), key=_seq):
-        for position, spot in enumerate(group):
-            yield spot._replace(position=position)
+        for order, position in enumerate(group):
+            yield position._replace(position=order)
 
 
 def entries_at(line: Adapter, seq: int) -> list[HistoryEntry]:

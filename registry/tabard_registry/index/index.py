@@ -21,8 +21,9 @@ from tabard_registry.index.entry_positions import entries_at, order_of
 from tabard_registry.index.files import LOCK_SECONDS_MAX, IndexFile, open_private
 from tabard_registry.index.tables import SearchHit, Tables
 from tabard_registry.journal.journal import Journal
+from tabard_registry.log.records import time_text
 from tabard_registry.refs.names import AdapterName
-from tabard_registry.release.history import HistoryEntry, time_text
+from tabard_registry.release.history import HistoryEntry
 from tabard_registry.state.state import State
 
 GAP_RECORDS_MAX = 10_000
@@ -91,7 +92,7 @@ class Index:
         """Return the newest acts on all adapters, and those on none, oldest first."""
         with self._lock:
             state = self._shown
-            spots = self._ask(
+            positions = self._ask(
                 lambda tables: tables.newest(
                     seq=state.seq, channel=channel, since=since, until=until, limit=limit
                 )
@@ -102,7 +103,7 @@ class Index:
             for entry in sorted(state.strays, key=order_of)
             if channel in (None, entry.channel) and earliest <= entry.time <= latest
         ]
-        found = list(heapq.merge(_entries_of(state, reversed(spots)), strays, key=order_of))
+        found = list(heapq.merge(_entries_of(state, reversed(positions)), strays, key=order_of))
         return tuple(found if limit is None else found[max(0, len(found) - limit) :])
 
     def moved(self, *, until: datetime, channel: str | None) -> tuple[AdapterName, ...]:
@@ -173,34 +174,34 @@ class Index:
 
     def _advance(self, tables: Tables, journal: Journal) -> bool:
         """Bring tables forward; False when they are not an earlier view of this registry."""
-        place = tables.place()
-        if place is None or place.registry_id != self._registry_id:
+        shown = tables.shown()
+        if shown is None or shown.registry_id != self._registry_id:
             return False
-        if place.seq > journal.state.seq:
+        if shown.seq > journal.state.seq:
             with contextlib.suppress(RegistryError):
                 journal.catch_up()
         state = journal.state
-        gap = state.seq - place.seq
+        gap = state.seq - shown.seq
         if not 0 <= gap <= GAP_RECORDS_MAX:
             return False
         try:
-            applied = journal.applied(after=place.seq, limit=gap)
+            applied = journal.applied(after=shown.seq, limit=gap)
         except RegistryError:
             return False
-        if place.head != str(applied[0].record.prev if applied else state.head):
+        if shown.head != str(applied[0].record.prev if applied else state.head):
             return False
         if applied:
-            tables.advance(state, applied, after=place.seq)
+            tables.advance(state, applied, after=shown.seq)
         self._state = state
         return True
 
 
 def _entries_of(
-    state: State, spots: Iterable[tuple[int, AdapterName, int]]
+    state: State, positions: Iterable[tuple[int, AdapterName, int]]
 ) -> Iterable[HistoryEntry]:
     found: Sequence[HistoryEntry] = ()
     last = None
-    for seq, name, position in spots:
+    for seq, name, position in positions:
         if (seq, name) != last:
             last = (seq, name)
             line = state.adapters.get(name)

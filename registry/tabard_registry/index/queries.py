@@ -14,13 +14,14 @@ from pathlib import Path
 
 from tabard_registry.index import Index, SearchHit
 from tabard_registry.journal.journal import Journal
+from tabard_registry.log.records import time_text
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
-from tabard_registry.release.history import MOVES, HistoryEntry, time_text
+from tabard_registry.release.history import MOVES, HistoryEntry
 from tabard_registry.release.release import Adapter, Release, publication_of
 
 
-class Chronicle:
+class Queries:
     """Questions about the past of one registry. Any thread; the first one may take its time."""
 
     def __init__(self, journal: Journal, *, registry_id: str, cache: Path | None) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of the index and what is asked of them. Knows SQL; knows nothing of files and locks.
 
-In: states and applied records. Out: names, snippets, and the spots of entries in the log.
+In: states and applied records. Out: names, snippets, and the positions of entries in the log.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tabard_registry.errors import RegistryError
-from tabard_registry.index.entry_positions import moves_of, spots_of
+from tabard_registry.index.entry_positions import moves_of, positions_of
 from tabard_registry.index.words import Document, document_of, query_of, snippet_of, storable
-from tabard_registry.log.records import AppliedRecord
+from tabard_registry.log.records import AppliedRecord, time_text
 from tabard_registry.refs.names import AdapterName
-from tabard_registry.release.history import time_text
 from tabard_registry.release.release import Adapter
 from tabard_registry.state.state import State
 
@@ -61,7 +60,7 @@ class SearchHit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Shown:
     """What an index says that it shows.
 
     Attributes:
@@ -84,10 +83,10 @@ class Tables:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def place(self) -> Place | None:
+    def shown(self) -> Shown | None:
         """Return what the tables show, or None when they were not finished."""
         row = self._connection.execute("SELECT registry, seq, head FROM place").fetchone()
-        return Place(registry_id=str(row[0]), seq=int(row[1]), head=str(row[2])) if row else None
+        return Shown(registry_id=str(row[0]), seq=int(row[1]), head=str(row[2])) if row else None
 
     def fill(self, state: State) -> None:
         """Make the tables in an empty file, and write a state into them. Holds one line at once."""
@@ -101,7 +100,7 @@ class Tables:
             self._write_acts(line, after=0)
         for statement in _INDEXES:
             run(statement)
-        self._write_place(state)
+        self._write_shown(state)
         run("COMMIT")
 
     def advance(self, state: State, applied: Iterable[AppliedRecord], *, after: int) -> None:
@@ -119,7 +118,7 @@ class Tables:
                     self._write_acts(line, after=after)
                     if is_said:
                         self._write_words(line)
-            self._write_place(state)
+            self._write_shown(state)
             self._connection.execute("COMMIT")
         finally:
             self._connection.rollback()
@@ -196,7 +195,7 @@ class Tables:
         snippet = snippet_of(document, words=words)
         return SearchHit(adapter=AdapterName.parse(document.name), snippet=snippet)
 
-    def _write_place(self, state: State) -> None:
+    def _write_shown(self, state: State) -> None:
         self._connection.execute("DELETE FROM place")
         row = (state.registry_id, state.seq, str(state.head))
         self._connection.execute("INSERT INTO place VALUES (?, ?, ?)", row)
@@ -218,8 +217,8 @@ class Tables:
         self._connection.executemany(
             "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
             [
-                (spot.seq, name, spot.position, storable(spot.time), storable(spot.channel))
-                for spot in spots_of(line, after=after)
+                (one.seq, name, one.position, storable(one.time), storable(one.channel))
+                for one in positions_of(line, after=after)
             ],
         )
         self._connection.executemany(

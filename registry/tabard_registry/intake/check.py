@@ -21,7 +21,7 @@ from tabard_registry.intake.files.safetensors import TensorFile, file_name, open
 from tabard_registry.intake.layers.checked import Checked, CheckedFile
 from tabard_registry.intake.methods.peft_config import read_config
 from tabard_registry.intake.profile import BaseProfile
-from tabard_registry.intake.verdict.report_builder import Findings, report_on
+from tabard_registry.intake.report.report_builder import ReadFiles, report_on
 from tabard_registry.refs.digest import Digest, Hashing
 from tabard_registry.report import Problem, Report
 
@@ -71,10 +71,10 @@ def check(
     dialect, reading = ("", Reading(problems=opened.problems))
     if not opened.problems:
         dialect, reading = _read(opened.tensors, context=context)
-    findings = Findings(
+    read = ReadFiles(
         tensors=opened.tensors, dialect=dialect, reading=reading, kind=kind, context=context
     )
-    report = report_on(findings)
+    report = report_on(read)
     return _checked(report, opened=opened, reading=reading, profile=profile)
 
 

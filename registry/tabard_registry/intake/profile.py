@@ -12,6 +12,9 @@ from typing import Any, Literal
 from tabard_registry.errors import InvalidField, RegistryError
 from tabard_registry.refs.digest import Digest, sha256_bytes
 
+FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
+"""Width of the text that a family's UNet reads."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleShape:

@@ -11,14 +11,14 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 
-from tabard_registry.acts import Act
+from tabard_registry.acts import Act, Author, Landed
 from tabard_registry.errors import AlreadyExists, RegistryError, StoreUnavailable
-from tabard_registry.journal.group_commit import Group, Landed, Petition, Wish, plan_group
-from tabard_registry.log.records import ACTIONS_MAX, AppliedRecord, Record
-from tabard_registry.log.slots import Entry, Log, LogLimits
+from tabard_registry.journal.group_commit import Group, WaitingAct, plan_group
+from tabard_registry.log.records import ACTIONS_MAX, AppliedRecord, Record, time_text
+from tabard_registry.log.slots import Log, LogLimits, StoredRecord
 from tabard_registry.state.fold import effects_of, fold
 from tabard_registry.state.state import State
 
@@ -45,7 +45,7 @@ class Journal:
         self._new_id = new_id
         self._lock = threading.Lock()
         self._view_lock = threading.Lock()
-        self._waiting: deque[Petition] = deque()
+        self._waiting: deque[WaitingAct] = deque()
         self._kept: deque[AppliedRecord] = deque(maxlen=RECORDS_KEPT_MAX)
         self._state = start
         self.catch_up()
@@ -80,61 +80,63 @@ class Journal:
         with self._lock:
             self._catch_up()
 
-    def commit(self, act: Act, *, wish: Wish) -> Landed | None:
+    def commit(self, act: Act[object], *, author: Author) -> Landed | None:
         """Make an act happen, or return None when the state is as wanted already.
 
         Returns where the earlier act is when the request id has acted before.
 
         Raises:
+            InvalidField: The act needs a reason, and there is none.
             AlreadyExists: The request id stands for another act.
             StoreUnavailable: Too many other writers, or the outcome is unknown.
             RegistryError: Whatever the plan raises.
         """
-        petition = Petition(act=act, wish=wish)
-        self._waiting.append(petition)
+        act.check(author)
+        mine = WaitingAct(act=act, author=author)
+        self._waiting.append(mine)
         try:
-            while not petition.is_answered:
+            while not mine.is_answered:
                 with self._lock:
                     # Whoever has the lock writes for all who wait; the others find their answer.
-                    if not petition.is_answered:
-                        self._serve(self._next_petitions())
+                    if not mine.is_answered:
+                        self._serve(self._next_acts())
         finally:
-            if not petition.is_answered:
+            if not mine.is_answered:
                 with contextlib.suppress(ValueError):
-                    self._waiting.remove(petition)
-        if petition.error is not None:
-            raise petition.error
-        return petition.landed
+                    self._waiting.remove(mine)
+        if mine.error is not None:
+            raise mine.error
+        return mine.landed
 
-    def _next_petitions(self) -> list[Petition]:
-        found: list[Petition] = []
+    def _next_acts(self) -> list[WaitingAct]:
+        found: list[WaitingAct] = []
         request_ids: set[str] = set()
         while self._waiting and len(found) < ACTIONS_MAX:
-            request_id = self._waiting[0].wish.request_id
+            request_id = self._waiting[0].author.request_id
             if request_id and request_id in request_ids:
                 break
             request_ids.add(request_id)
             found.append(self._waiting.popleft())
         return found
 
-    def _serve(self, petitions: list[Petition]) -> None:
+    def _serve(self, acts: list[WaitingAct]) -> None:
         try:
-            self._write(petitions)
+            self._write(acts)
         except RegistryError as error:
-            for petition in petitions:
-                if not petition.is_answered:
-                    petition.answer(error=error)
+            for one in acts:
+                if not one.is_answered:
+                    one.answer(error=error)
         except BaseException:
             # An interrupted writer must not leave the others waiting for an answer for ever.
-            self._waiting.extendleft(p for p in reversed(petitions) if not p.is_answered)
+            self._waiting.extendleft(one for one in reversed(acts) if not one.is_answered)
             raise
 
-    def _write(self, petitions: list[Petition]) -> None:
+    def _write(self, acts: list[WaitingAct]) -> None:
         self._catch_up()
         record_id = self._new_id()
         for attempt in range(self._limits.act_attempts_max):
-            petitions = [p for p in petitions if not self._is_replayed(p)]
-            group = plan_group(petitions, state=self._state)
+            acts = [one for one in acts if not self._is_replayed(one)]
+            group = plan_group(acts, state=self._state)
             if not group.actions:
                 return _answer(group, state=self._state)
             entry = self._log.claim(self._record(group, record_id=record_id))
@@ -156,23 +158,23 @@ class Journal:
         while some := list(islice(entries, RECORDS_KEPT_MAX)):
             self._fold(some)
 
-    def _fold(self, entries: list[Entry]) -> None:
+    def _fold(self, entries: list[StoredRecord]) -> None:
         state, applied = fold(self._state, ((entry.record, entry.digest) for entry in entries))
         with self._view_lock:
             self._kept.extend(applied)
             self._state = state
 
-    def _is_replayed(self, petition: Petition) -> bool:
-        request_id = petition.wish.request_id
+    def _is_replayed(self, waiting: WaitingAct) -> bool:
+        request_id = waiting.author.request_id
         seq = self._state.acted_at(request_id)
         if seq is None:
             return False
         applied = self._at(seq)
         for action, effect in zip(applied.record.actions, applied.effects, strict=True):
-            if action.request_id == request_id and petition.act.is_same(action):
-                petition.answer(Landed(seq=seq, action=action, effect=effect))
+            if action.request_id == request_id and waiting.act.is_same(action):
+                waiting.answer(Landed(seq=seq, action=action, effect=effect))
                 return True
-        petition.answer(
+        waiting.answer(
             error=AlreadyExists(
                 f"request id {request_id} acted in record {seq}, and differently",
                 reason="REQUEST_ID_REUSED",
@@ -187,25 +189,24 @@ class Journal:
         return effects_of(self._state, next(self._log.at([seq])))
 
     def _record(self, group: Group, *, record_id: str) -> Record:
-        now = self._clock().astimezone(UTC)
         return Record(
             seq=self._state.seq + 1,
             prev=self._state.head,
             id=record_id,
-            time=now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            time=time_text(self._clock()),
             actions=tuple(group.actions),
         )
 
 
 def _answer(group: Group, *, state: State, applied: AppliedRecord | None = None) -> None:
-    for petition in group.idle:
-        petition.answer()
-    for petition, error in group.refused:
-        petition.answer(error=error)
+    for one in group.idle:
+        one.answer()
+    for one, error in group.refused:
+        one.answer(error=error)
     if applied is None:
         return
-    for petition, action, effect in zip(
+    for one, action, effect in zip(
         group.owners, applied.record.actions, applied.effects, strict=True
     ):
         assert effect.effective, effect.note
-        petition.answer(Landed(seq=state.seq, action=action, effect=effect))
+        one.answer(Landed(seq=state.seq, action=action, effect=effect))

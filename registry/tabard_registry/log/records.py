@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, TypeGuard
 
@@ -235,6 +236,11 @@ class AppliedRecord:
             and (channel is None or action.channel == channel)
             for action in self.record.actions
         )
+
+
+def time_text(time: datetime) -> str:
+    """Write a time as records have it, so that texts compare as times do."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def corrupt_record(key: str, *, detail: str) -> CorruptRegistry:

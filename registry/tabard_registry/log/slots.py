@@ -37,7 +37,7 @@ class LogLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class StoredRecord:
     """A record that a slot holds.
 
     Attributes:
@@ -65,7 +65,7 @@ class Log:
         self._sleep = sleep
         self._rng = rng
 
-    def after(self, seq: int, *, head: Digest) -> Iterator[Entry]:
+    def after(self, seq: int, *, head: Digest) -> Iterator[StoredRecord]:
         """Yield the records after slot `seq`, whose bytes have the digest `head`.
 
         Raises:
@@ -79,9 +79,9 @@ class Log:
             for content in self._store.read_many(keys, bytes_max=RECORD_BYTES_MAX):
                 if content is None:
                     return
-                entry = _entry_of(content, seq=seq + 1, prev=head)
-                yield entry
-                seq, head = entry.record.seq, entry.digest
+                found = _stored_record(content, seq=seq + 1, prev=head)
+                yield found
+                seq, head = found.record.seq, found.digest
             # A reader that is far behind asks for many slots at once; one at the tip for one.
             ahead = min(2 * ahead, self._limits.read_ahead_max)
 
@@ -101,10 +101,10 @@ class Log:
                     raise corrupt_record(key, detail="it is missing")
                 yield _record_of(content, seq=seq)
 
-    def claim(self, record: Record) -> Entry:
+    def claim(self, record: Record) -> StoredRecord:
         """Try to put a record into its slot, and return what the slot then holds.
 
-        The caller compares ids: an entry with another id means that the slot was lost.
+        The caller compares ids: a record with another id means that the slot was lost.
 
         Raises:
             StoreUnavailable: Nothing was written, or (reason COMMIT_UNKNOWN) the slot still
@@ -116,7 +116,7 @@ class Log:
         for attempt in range(self._limits.slot_attempts_max):
             try:
                 if self._store.create(key, body=body) is Outcome.CREATED:
-                    return Entry(record=record, digest=sha256_bytes(body))
+                    return StoredRecord(record=record, digest=sha256_bytes(body))
                 may_appear = True
                 found = self._read(record.seq, prev=record.prev)
             except StoreUnavailable:
@@ -139,9 +139,9 @@ class Log:
         )
         self._sleep(self._rng.uniform(0, longest))
 
-    def _read(self, seq: int, *, prev: Digest) -> Entry | None:
+    def _read(self, seq: int, *, prev: Digest) -> StoredRecord | None:
         content = self._store.read(slot_key(seq), bytes_max=RECORD_BYTES_MAX)
-        return None if content is None else _entry_of(content, seq=seq, prev=prev)
+        return None if content is None else _stored_record(content, seq=seq, prev=prev)
 
 
 def slot_key(seq: int) -> str:
@@ -156,7 +156,7 @@ def _record_of(content: bytes, *, seq: int) -> Record:
     return record
 
 
-def _entry_of(content: bytes, *, seq: int, prev: Digest) -> Entry:
+def _stored_record(content: bytes, *, seq: int, prev: Digest) -> StoredRecord:
     record = _record_of(content, seq=seq)
     if record.prev != prev:
         raise CorruptRegistry(
@@ -165,4 +165,4 @@ def _entry_of(content: bytes, *, seq: int, prev: Digest) -> Entry:
             reason="BROKEN_CHAIN",
             hint="One of the two was changed after it was written: restore both from a backup.",
         )
-    return Entry(record=record, digest=sha256_bytes(content))
+    return StoredRecord(record=record, digest=sha256_bytes(content))

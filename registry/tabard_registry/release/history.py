@@ -4,12 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 MOVES = frozenset({"promote", "rollback"})
 """Acts that move a channel."""
@@ -48,8 +42,3 @@ class HistoryEntry:
     effective: bool = True
     note: str = ""
     position: int = 0
-
-
-def time_text(time: datetime) -> str:
-    """Write a time as records have it, so that texts compare as times do."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

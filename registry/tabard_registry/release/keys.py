@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tabard_registry.errors import InvalidField
+from tabard_registry.errors import InvalidField, check_length
 
 PUBLIC_KEY_BYTES = 32
 """Length of an Ed25519 public key (RFC 8032)."""
@@ -38,12 +38,7 @@ class Key:
     revoked: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.name) > KEY_NAME_CHARS_MAX:
-            raise InvalidField(
-                f"the name of a key has {len(self.name)} characters",
-                reason="FIELD_TOO_LONG",
-                hint=f"At most {KEY_NAME_CHARS_MAX} characters.",
-            )
+        check_length("the name of a key", self.name, chars_max=KEY_NAME_CHARS_MAX)
         try:
             size = len(base64.b64decode(self.public_key, validate=True))
         except (binascii.Error, ValueError):

@@ -17,6 +17,7 @@ from tabard_registry.errors import CorruptRegistry, InvalidField, RegistryError
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
+from tabard_registry.release.change_methods import CHANGE_METHODS
 
 KINDS = ("lora", "textual_inversion", "dreambooth", "recipe")
 """What a release can be."""
@@ -26,8 +27,6 @@ PURPOSES = ("", "concept", "style", "subject")
 """Why a release exists; empty when the author did not say."""
 MAGNITUDE_AXES = ("", "inputs", "outputs")
 """What a magnitude (of DoRA) can scale; empty without one."""
-CHANGE_METHODS = ("dense", "hadamard", "kronecker", "oft", "boft", "ia3", "glora", "lora")
-"""How a change that only a merged copy can wear may be written."""
 MANIFEST_BYTES_MAX = 16 << 20
 """Largest manifest that is read."""
 
@@ -75,7 +74,7 @@ class ChangeTarget:
     Attributes:
         component: `unet` or a text encoder.
         parameter: `….weight` or `….bias` of a module, as the base profile has it.
-        method: One of `CHANGE_METHODS`.
+        method: Name of one of `CHANGE_METHODS`.
         scale: What the change is multiplied with; finite.
         parts: Names of its arrays in the canonical file.
         options: What else the method must know; finite numbers, words, truths.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from tabard_registry.errors import InvalidField
+from tabard_registry.errors import InvalidField, check_length
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
@@ -74,10 +74,10 @@ class ReleaseDraft:
     kind: str | None = None
 
     def __post_init__(self) -> None:
-        _check_length("notes", self.notes, NOTES_CHARS_MAX)
-        _check_length("licence", self.licence, LICENCE_CHARS_MAX)
+        check_length("notes", self.notes, chars_max=NOTES_CHARS_MAX)
+        check_length("licence", self.licence, chars_max=LICENCE_CHARS_MAX)
         for word in self.trigger_words:
-            _check_length("a trigger word", word, TRIGGER_WORD_CHARS_MAX)
+            check_length("a trigger word", word, chars_max=TRIGGER_WORD_CHARS_MAX)
         if len(self.trigger_words) > TRIGGER_WORDS_MAX:
             raise InvalidField(
                 f"{len(self.trigger_words)} trigger words",
@@ -358,15 +358,6 @@ def release_from_summary(
         published_by=published_by,
         publish_reason=publish_reason,
     )
-
-
-def _check_length(what: str, text: str, chars_max: int) -> None:
-    if len(text) > chars_max:
-        raise InvalidField(
-            f"{what} has {len(text)} characters",
-            reason="FIELD_TOO_LONG",
-            hint=f"At most {chars_max} characters.",
-        )
 
 
 def publication_of(release: Release) -> HistoryEntry:

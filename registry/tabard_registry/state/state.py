@@ -76,6 +76,10 @@ class State:
         """Yield the names of release lines beyond a text, in the order of their texts."""
         return (name for name in self.adapters.names_from(after) if str(name) > after)
 
+    def adapters_after(self, text: str = "", *, limit: int | None = None) -> tuple[Adapter, ...]:
+        """Return release lines beyond a text, in the order of their names' texts."""
+        return tuple(self.adapters[name] for name in islice(self.names(after=text), limit))
+
     def acted_at(self, request_id: str) -> int | None:
         """Return where a request id has acted, if the next record still has to remember it."""
         found = self.acted.get(request_id) if request_id else None

@@ -49,6 +49,16 @@ class Store(Protocol):
         """Where the objects are, for people."""
         ...
 
+    @property
+    def needs_doctor(self) -> bool:
+        """Whether a server must prove, before it writes, that a create has one winner here."""
+        ...
+
+    @property
+    def is_swept_when_opened(self) -> bool:
+        """Whether a sweep is so quick here that every opening of a registry does one."""
+        ...
+
     def create(self, key: str, *, body: bytes) -> Outcome:
         """Make the object if it is not there: all of it, or nothing.
 

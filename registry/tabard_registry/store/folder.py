@@ -38,6 +38,16 @@ class FolderStore:
         """`file:///…` of the folder."""
         return self._root.as_uri()
 
+    @property
+    def needs_doctor(self) -> bool:
+        """No: a file system makes a name once."""
+        return False
+
+    @property
+    def is_swept_when_opened(self) -> bool:
+        """Yes: one folder is listed."""
+        return True
+
     def create(self, key: str, *, body: bytes) -> Outcome:
         """Write a temporary file, then link it to its name: linking fails if the name exists."""
         target = self._path(key)

@@ -22,7 +22,7 @@ SIGNATURE_PREFIX = b"tabard release signature v1\n"
 """What is signed begins with this. Part of the protocol."""
 
 
-VERDICTS_KEPT_MAX = 65_536
+SIGNATURES_KEPT_MAX = 65_536
 """How many signatures a verifier remembers."""
 
 
@@ -43,7 +43,7 @@ class Verifier:
     """Checks signatures, and remembers what it found. Any thread; microseconds once it knows."""
 
     def __init__(self) -> None:
-        self._is_valid = lru_cache(maxsize=VERDICTS_KEPT_MAX)(is_signature)
+        self._is_valid = lru_cache(maxsize=SIGNATURES_KEPT_MAX)(is_signature)
 
     def is_valid(self, signature: str, *, digest: Digest, public_key: str) -> bool:
         """Whether the signature is the key's on this digest."""

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from tabard_registry import acts
-from tabard_registry.acts.upkeep import DIGESTS_PER_COLLECTION_MAX
+from tabard_registry.acts import Author
+from tabard_registry.acts.garbage import DIGESTS_PER_COLLECTION_MAX
 from tabard_registry.checkpoint.files import CHECKPOINT_PREFIX
 from tabard_registry.errors import InvalidField
-from tabard_registry.journal.group_commit import Wish
 from tabard_registry.place import DOCTOR_FOLDER
 from tabard_registry.refs.digest import Digest
 from tabard_registry.registry import Registry
@@ -74,8 +74,7 @@ def collect(
     *,
     min_age_seconds: float = MIN_AGE_SECONDS,
     dry_run: bool,
-    actor: str,
-    reason: str = "no release needs it",
+    author: Author,
     workers: int = WORKERS_MAX,
     progress: Progress = no_progress,
 ) -> Collected:
@@ -87,13 +86,12 @@ def collect(
         registry: The registry.
         min_age_seconds: Leave alone what is younger, by the store's clock.
         dry_run: Only look.
-        actor: Who collects; not empty.
-        reason: Why, for the history.
+        author: Who collects, and why.
         workers: How many deletes run at once.
         progress: Is told how far it is.
 
     Raises:
-        InvalidField: There is no actor, or the age is negative.
+        InvalidField: The age is negative.
         StoreUnavailable: The store did not answer; run it again.
     """
     if min_age_seconds < 0:
@@ -102,12 +100,13 @@ def collect(
             reason="FIELD_INVALID",
             hint="Give 0 or more.",
         )
-    wish = Wish(actor=actor, reason=reason)
     state = registry.state
     needs = Needs(state)
     found = _survey(registry, state, needs=needs, min_age_seconds=min_age_seconds)
     if not dry_run:
-        collector = _Collector(registry, needs=needs, wish=wish, workers=workers, report=progress)
+        collector = _Collector(
+            registry, needs=needs, author=author, workers=workers, progress=progress
+        )
         return collector.run(found, interrupted=sorted(state.gc_open))
     return replace(
         _counted([*found.leftovers, *found.garbage], found=found),
@@ -128,13 +127,13 @@ class _Survey:
 
 class _Collector:
     def __init__(
-        self, registry: Registry, *, needs: Needs, wish: Wish, workers: int, report: Progress
+        self, registry: Registry, *, needs: Needs, author: Author, workers: int, progress: Progress
     ) -> None:
         self._registry = registry
         self._needs = needs
-        self._wish = wish
+        self._author = author
         self._workers = workers
-        self._report = report
+        self._progress = progress
         self._done = 0
 
     def run(self, found: _Survey, *, interrupted: Sequence[int]) -> Collected:
@@ -142,7 +141,7 @@ class _Collector:
         # What an interrupted collection condemned is of an older generation by now: a leftover.
         self._delete((blob.key for blob in found.leftovers), total=total)
         for seq in interrupted:
-            self._registry.commit(acts.end_collection(seq), wish=self._wish)
+            self._registry.commit(acts.end_collection(seq), author=self._author)
         collections: list[int] = []
         condemned: list[StoredBlob] = []
         for some in _batches(found.garbage):
@@ -150,7 +149,7 @@ class _Collector:
             if seq:
                 # Each was listed before the record existed: none is of the generation it begins.
                 self._delete((blob.key for blob in lost), total=total)
-                self._registry.commit(acts.end_collection(seq), wish=self._wish)
+                self._registry.commit(acts.end_collection(seq), author=self._author)
                 collections.append(seq)
             condemned += lost
         self._delete((*found.checkpoints, *found.probes), total=None)
@@ -166,7 +165,7 @@ class _Collector:
     def _condemn(self, blobs: Sequence[StoredBlob]) -> tuple[int, list[StoredBlob]]:
         digests = [blob.digest for blob in blobs]
         act = acts.begin_collection(digests, judge=self._is_needed)
-        landed = self._registry.commit(act, wish=self._wish)
+        landed = self._registry.commit(act, author=self._author)
         if landed is None:
             return 0, []
         condemned = frozenset(landed.action.summary["digests"])
@@ -179,7 +178,7 @@ class _Collector:
     def _delete(self, keys: Iterable[str], *, total: int | None) -> None:
         for _ in each(self._registry.store.delete, keys, workers=self._workers):
             self._done += 1
-            self._report("deleting", self._done, total)
+            self._progress("deleting", self._done, total)
 
 
 def _survey(registry: Registry, state: State, *, needs: Needs, min_age_seconds: float) -> _Survey:

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from tabard_registry import AppliedRecord, Registry, RegistryError
+from tabard_registry.release.history import MOVES
 from tabard_server.telemetry.logs import log_problem
 from tabard_server.telemetry.metrics import Metrics
 from tabard_server.threads import Threads
 
-_MOVES = ("promote", "rollback")
 _JITTER = 0.2
 _RECORDS_AT_ONCE = 1_000
 # A poll, a delivery and their neighbours never wait for the threads of acts.
@@ -123,7 +123,7 @@ class Follower:
     def _count(self, records: Sequence[AppliedRecord]) -> None:
         for applied in records:
             for action, effect in zip(applied.record.actions, applied.effects, strict=True):
-                if effect.effective and action.type in _MOVES:
+                if effect.effective and action.type in MOVES:
                     self._metrics.channel_moves.labels(action=action.type).inc()
 
     def _note_failure(self, error: Exception, *, event: str) -> None:

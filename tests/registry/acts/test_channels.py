@@ -6,6 +6,7 @@ import pytest
 from tabard_registry import (
     ABSENT,
     AdapterRef,
+    Author,
     Registry,
     Version,
 )
@@ -25,7 +26,9 @@ from tests.registry.fakes import (
 def roll_back(registry: Registry, *, to: str | None = None) -> str:
     """Roll stable back; return the version it then has."""
     version = Version.parse(to) if to else None
-    move = registry.roll_back(NAME, channel="stable", to=version, actor="bob", reason="bad colours")
+    move = registry.roll_back(
+        NAME, channel="stable", to=version, author=Author(actor="bob", reason="bad colours")
+    )
     return str(move.current.version)
 
 
@@ -35,11 +38,13 @@ def test_promotion_moves_the_channel(registry: Registry, tmp_path: Path) -> None
     second = publish(registry, "1.1.0", folder=tmp_path).release
     promote(registry, "1.0.0")
 
-    move = registry.promote(ref("1.1.0"), channel="stable", actor="ann", reason="better")
+    move = registry.promote(
+        ref("1.1.0"), channel="stable", author=Author(actor="ann", reason="better")
+    )
 
     assert move.moved and move.previous is not None
     assert (str(move.previous.version), move.current, move.seq) == ("1.0.0", second, 4)
-    assert registry.resolve(AdapterRef.parse("acme/ink")) == second
+    assert registry.state.resolve(AdapterRef.parse("acme/ink")) == second
 
 
 def test_promotion_to_same_is_no_move(registry: Registry, tmp_path: Path) -> None:
@@ -47,7 +52,9 @@ def test_promotion_to_same_is_no_move(registry: Registry, tmp_path: Path) -> Non
     publish(registry, "1.0.0", folder=tmp_path)
     promote(registry, "1.0.0")
 
-    move = registry.promote(ref("1.0.0"), channel="stable", actor="ann", reason="again")
+    move = registry.promote(
+        ref("1.0.0"), channel="stable", author=Author(actor="ann", reason="again")
+    )
 
     assert (move.moved, move.seq, registry.seq) == (False, 2, 2)
 
@@ -57,7 +64,9 @@ def test_promotion_copies_a_channel(registry: Registry, tmp_path: Path) -> None:
     publish(registry, "1.0.0", folder=tmp_path)
     promote(registry, "1.0.0", channel="canary")
 
-    move = registry.promote(ref("canary"), channel="stable", actor="ann", reason="fine")
+    move = registry.promote(
+        ref("canary"), channel="stable", author=Author(actor="ann", reason="fine")
+    )
 
     assert str(move.current.version) == "1.0.0"
 
@@ -66,12 +75,12 @@ def test_expectation_guards_the_channel(registry: Registry, tmp_path: Path) -> N
     """A promotion happens only where its author thought the channel was."""
     first = publish(registry, "1.0.0", folder=tmp_path).release
     publish(registry, "1.1.0", folder=tmp_path)
-    registry.promote(ref("1.0.0"), channel="stable", actor="a", reason="", expect=ABSENT)
+    registry.promote(ref("1.0.0"), channel="stable", author=Author(actor="a"), expect=ABSENT)
 
     with pytest.raises(PreconditionFailed) as caught:
-        registry.promote(ref("1.1.0"), channel="stable", actor="a", reason="", expect=ABSENT)
+        registry.promote(ref("1.1.0"), channel="stable", author=Author(actor="a"), expect=ABSENT)
     move = registry.promote(
-        ref("1.1.0"), channel="stable", actor="a", reason="", expect=first.digest
+        ref("1.1.0"), channel="stable", author=Author(actor="a"), expect=first.digest
     )
 
     assert caught.value.reason == "EXPECT_MISMATCH"
@@ -87,8 +96,8 @@ def test_rollback_restores_previous_digest(registry: Registry, tmp_path: Path) -
 
     assert roll_back(registry) == "1.0.0"
 
-    assert registry.resolve(AdapterRef.parse("acme/ink")).digest == first.digest
-    last = registry.chronicle.history(NAME)[-1]
+    assert registry.state.resolve(AdapterRef.parse("acme/ink")).digest == first.digest
+    last = registry.queries.history(NAME)[-1]
     assert (last.actor, last.reason, last.type) == (
         "bob",
         "bad colours",
@@ -130,7 +139,7 @@ def test_rollback_passes_over_yanked(registry: Registry, tmp_path: Path) -> None
     for version in ("1.0.0", "1.1.0", "1.2.0"):
         publish(registry, version, folder=tmp_path)
         promote(registry, version)
-    registry.yank(ref("1.1.0"), actor="bob", reason="licence")
+    registry.yank(ref("1.1.0"), author=Author(actor="bob", reason="licence"))
 
     assert roll_back(registry) == "1.0.0"
 
@@ -154,14 +163,16 @@ def test_second_rollback_of_same_release(registry: Registry, tmp_path: Path) -> 
     for version in ("1.0.0", "1.1.0", "1.2.0"):
         publish(registry, version, folder=tmp_path)
         promote(registry, version)
-    bad = registry.resolve(AdapterRef.parse("acme/ink")).digest
+    bad = registry.state.resolve(AdapterRef.parse("acme/ink")).digest
     roll_back(registry)
 
     with pytest.raises(PreconditionFailed) as caught:
-        registry.roll_back(NAME, channel="stable", actor="eve", reason="bad", expect=bad)
+        registry.roll_back(
+            NAME, channel="stable", author=Author(actor="eve", reason="bad"), expect=bad
+        )
 
     assert caught.value.reason == "EXPECT_MISMATCH"
-    assert str(registry.resolve(AdapterRef.parse("acme/ink")).version) == "1.1.0"
+    assert str(registry.state.resolve(AdapterRef.parse("acme/ink")).version) == "1.1.0"
 
 
 def test_yanked_release_keeps_exact_pins(registry: Registry, tmp_path: Path) -> None:
@@ -169,21 +180,21 @@ def test_yanked_release_keeps_exact_pins(registry: Registry, tmp_path: Path) -> 
     publish(registry, "1.0.0", folder=tmp_path)
     promote(registry, "1.0.0")
 
-    yanked = registry.yank(ref("1.0.0"), actor="bob", reason="licence")
+    yanked = registry.yank(ref("1.0.0"), author=Author(actor="bob", reason="licence"))
 
     assert (yanked.yanked, yanked.yank_reason) == (True, "licence")
-    assert registry.resolve(ref("1.0.0")) == yanked
+    assert registry.state.resolve(ref("1.0.0")) == yanked
     with pytest.raises(PreconditionFailed, match="licence") as caught:
-        registry.resolve(AdapterRef.parse("acme/ink"))
+        registry.state.resolve(AdapterRef.parse("acme/ink"))
     assert caught.value.reason == "RELEASE_YANKED"
-    registry.unyank(ref("1.0.0"), actor="bob", reason="cleared")
-    assert not registry.resolve(AdapterRef.parse("acme/ink")).yanked
+    registry.unyank(ref("1.0.0"), author=Author(actor="bob", reason="cleared"))
+    assert not registry.state.resolve(AdapterRef.parse("acme/ink")).yanked
 
 
 def test_yanked_release_is_not_promoted(registry: Registry, tmp_path: Path) -> None:
     """A channel does not move to a yanked release."""
     publish(registry, "1.0.0", folder=tmp_path)
-    registry.yank(ref("1.0.0"), actor="bob", reason="licence")
+    registry.yank(ref("1.0.0"), author=Author(actor="bob", reason="licence"))
 
     with pytest.raises(PreconditionFailed, match="licence"):
         promote(registry, "1.0.0")
@@ -195,6 +206,6 @@ def test_yank_needs_an_exact_ref(registry: Registry, tmp_path: Path) -> None:
     promote(registry, "1.0.0")
 
     with pytest.raises(InvalidField) as caught:
-        registry.yank(ref("stable"), actor="bob", reason="licence")
+        registry.yank(ref("stable"), author=Author(actor="bob", reason="licence"))
 
     assert caught.value.reason == "EXACT_REF_REQUIRED"

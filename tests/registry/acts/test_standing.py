@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tabard_registry import Registry
+from tabard_registry import Author, Registry
 from tabard_registry.errors import InvalidField, NotFound, PreconditionFailed
 from tests.registry.fakes import NAME, promote, publish, ref
 
@@ -27,7 +27,7 @@ def test_quarantined_release_is_served_to_nobody(two: Registry, selector: str) -
     two.quarantine(ref("1.1.0"), **WHO)
 
     with pytest.raises((PreconditionFailed, NotFound)) as caught:
-        two.resolve(ref(selector))
+        two.state.resolve(ref(selector))
 
     assert caught.value.reason in ("RELEASE_QUARANTINED", "RELEASE_NOT_FOUND")
     assert caught.value.hint
@@ -37,10 +37,10 @@ def test_lifted_release_is_served_again(two: Registry) -> None:
     """A lift undoes a quarantine, and both are in the history with their reasons."""
     two.quarantine(ref("1.1.0"), **WHO)
 
-    two.lift(ref("1.1.0"), actor="bob", reason="cleared")
+    two.lift(ref("1.1.0"), author=Author(actor="bob", reason="cleared"))
 
-    assert str(two.resolve(ref("stable")).version) == "1.1.0"
-    told = [(entry.type, entry.reason) for entry in two.chronicle.history(NAME)][-2:]
+    assert str(two.state.resolve(ref("stable")).version) == "1.1.0"
+    told = [(entry.type, entry.reason) for entry in two.queries.history(NAME)][-2:]
     assert told == [("quarantine", "legal"), ("lift", "cleared")]
 
 
@@ -67,7 +67,7 @@ def test_quarantined_release_is_not_promoted(two: Registry) -> None:
 
 def test_purge_deletes_bytes_and_keeps_the_record(two: Registry) -> None:
     """After a purge the bytes are gone, the record is there, and nothing resolves to it."""
-    release = two.resolve(ref("1.1.0"))
+    release = two.state.resolve(ref("1.1.0"))
 
     purged = two.purge(ref("1.1.0"), **WHO)
 
@@ -77,7 +77,7 @@ def test_purge_deletes_bytes_and_keeps_the_record(two: Registry) -> None:
         with pytest.raises(NotFound):
             two.blob_path(digest)
     with pytest.raises(PreconditionFailed, match="legal"):
-        two.resolve(ref("1.1.0"))
+        two.state.resolve(ref("1.1.0"))
 
 
 def test_purged_bytes_never_come_back(two: Registry, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_purged_bytes_never_come_back(two: Registry, tmp_path: Path) -> None:
         publish(two, "2.0.0", folder=tmp_path, seed=sum(b"1.1.0"))
 
     assert caught.value.reason == "BYTES_PURGED"
-    assert {str(version) for version in two.adapter(NAME).by_version} == {"1.0.0", "1.1.0"}
+    assert {str(version) for version in two.state.adapter(NAME).by_version} == {"1.0.0", "1.1.0"}
 
 
 def test_shared_bytes_are_not_purged(two: Registry, tmp_path: Path) -> None:
@@ -99,12 +99,12 @@ def test_shared_bytes_are_not_purged(two: Registry, tmp_path: Path) -> None:
         two.purge(ref("1.1.0"), **WHO)
 
     assert caught.value.reason == "BYTES_SHARED"
-    assert two.resolve(ref("1.1.0"))
+    assert two.state.resolve(ref("1.1.0"))
 
 
 def test_repeated_purge_finishes_the_first(two: Registry) -> None:
     """A purge that was interrupted after its record deletes the rest when it is repeated."""
-    release = two.resolve(ref("1.1.0"))
+    release = two.state.resolve(ref("1.1.0"))
     kept = two.blob_path(release.original[0])
     assert kept is not None
     content = kept.read_bytes()
@@ -140,20 +140,20 @@ def test_standing_needs_an_exact_ref(two: Registry, act: str, selector: str) -> 
 )
 def test_range_chooses_the_highest(two: Registry, selector: str, found: str) -> None:
     """A range means the highest version in it."""
-    assert str(two.resolve(ref(selector)).version) == found
+    assert str(two.state.resolve(ref(selector)).version) == found
 
 
 def test_range_never_chooses_prereleases_unasked(two: Registry, tmp_path: Path) -> None:
     """A pre-release is chosen only by a range that names one of the same numbers."""
     publish(two, "1.2.0-rc.1", folder=tmp_path)
 
-    assert str(two.resolve(ref("^1.0")).version) == "1.1.0"
-    assert str(two.resolve(ref("^1.2.0-rc.0")).version) == "1.2.0-rc.1"
+    assert str(two.state.resolve(ref("^1.0")).version) == "1.1.0"
+    assert str(two.state.resolve(ref("^1.2.0-rc.0")).version) == "1.2.0-rc.1"
 
 
 def test_range_passes_over_yanked(two: Registry) -> None:
     """A yanked release is not chosen by a range, and is still there by its version."""
     two.yank(ref("1.1.0"), **WHO)
 
-    assert str(two.resolve(ref("^1.0")).version) == "1.0.0"
-    assert two.resolve(ref("1.1.0")).yanked
+    assert str(two.state.resolve(ref("^1.0")).version) == "1.0.0"
+    assert two.state.resolve(ref("1.1.0")).yanked

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabard_registry import AdapterName, Registry, State, Version
+from tabard_registry import AdapterName, Author, Registry, State, Version
 from tabard_registry.checkpoint import Checkpoints, files
 from tabard_registry.errors import CorruptRegistry
 from tabard_registry.state.fold import fold
@@ -181,7 +181,7 @@ def store(tmp_path: Path) -> MemoryStore:
         publish(registry, version, folder=tmp_path)
         promote(registry, version)
     assert registry.checkpoint() == checkpoint_in(store)
-    registry.roll_back(NAME, channel="stable", actor="ann", reason="too loud")
+    registry.roll_back(NAME, channel="stable", author=Author(actor="ann", reason="too loud"))
     return store
 
 
@@ -213,7 +213,7 @@ def test_registry_opens_from_its_checkpoint(store: MemoryStore) -> None:
 
     assert registry.state == whole
     assert registry.records_since_checkpoint == 1
-    assert str(registry.resolve(ref("stable")).version) == "1.0.0"
+    assert str(registry.state.resolve(ref("stable")).version) == "1.0.0"
 
 
 def test_two_checkpointers_write_one_file(store: MemoryStore) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tabard_registry import BaseProfile, Canonical, Checked, Registry, ReleaseDraft, check
+from tabard_registry import Author, BaseProfile, Canonical, Checked, Registry, ReleaseDraft, check
 from tabard_registry.content.canonical import read_canonical, write_canonical
 from tabard_registry.errors import PreconditionFailed
 from tabard_registry.export.export import FORMATS, ExportedFile, export_release
@@ -35,7 +35,7 @@ def put(
     """Publish files."""
     checked = check(files, profile=profile)
     draft = ReleaseDraft(adapter=NAME, version=Version.parse("1.0.0"))
-    published = registry.publish(draft, checked=checked, files=files, actor="ann")
+    published = registry.publish(draft, checked=checked, files=files, author=Author(actor="ann"))
     return published.release, checked
 
 
@@ -253,7 +253,7 @@ def test_original_is_the_same_bytes(name: str, tmp_path: Path, registry: Registr
         ReleaseDraft(adapter=NAME, version=Version.parse("1.0.0")),
         checked=dataclasses.replace(checked, files=(named,)),
         files=[path],
-        actor="ann",
+        author=Author(actor="ann"),
     )
 
     file = export(registry, published.release, "original", tmp_path / "out")
@@ -279,7 +279,7 @@ def test_recipe_has_no_file(style: str, tmp_path: Path, registry: Registry) -> N
     put(registry, write(tmp_path / "x.safetensors", mixed_lora()))
     draft = ReleaseDraft(adapter=AdapterName("acme", "mix"), version=Version.parse("1.0.0"))
     recipe = registry.publish_recipe(
-        draft, members=[AdapterRef.parse(f"{NAME}@1.0.0:0.5")], actor="ann"
+        draft, members=[AdapterRef.parse(f"{NAME}@1.0.0:0.5")], author=Author(actor="ann")
     ).release
 
     with pytest.raises(PreconditionFailed) as refused:

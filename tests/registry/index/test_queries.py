@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tabard_registry import AdapterName, Registry
+from tabard_registry import AdapterName, Author, Registry
 from tabard_registry.errors import NotFound
 from tabard_registry.release.history import HistoryEntry
 from tests.registry.fakes import NAME, counted_ids, fixed_clock, promote, publish, ref
@@ -28,10 +28,10 @@ registry = Registry.open(url, cache=cache)
 for number in range(moves):
     ref = AdapterRef.parse(f"acme/ink@1.{number % 2}.0")
     registry.promote(ref, channel=channel, actor=channel, reason=f"move {number}")
-    told = registry.chronicle.history(channel=channel)
+    told = registry.queries.history(channel=channel)
     assert [entry.reason for entry in told] == [f"move {n}" for n in range(number + 1)], told
-    [hit] = registry.chronicle.search("ink")
-    registry.chronicle.search("1.1.0 lora")
+    [hit] = registry.queries.search("ink")
+    registry.queries.search("1.1.0 lora")
 registry.close()
 """
 
@@ -51,7 +51,7 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Registry:
     publish(registry, "1.1.0", folder=tmp_path)
     promote(registry, "1.1.0")
     promote(registry, "1.1.0", channel="canary")
-    registry.roll_back(NAME, channel="stable", actor="bob", reason="too loud")
+    registry.roll_back(NAME, channel="stable", author=Author(actor="bob", reason="too loud"))
     if request.param == "log":
         return registry
     registry.checkpoint()
@@ -76,23 +76,23 @@ WHOLE = [
 @pytest.mark.parametrize("adapter", [None, NAME])
 def test_history_tells_everything_in_order(registry: Registry, adapter: AdapterName | None) -> None:
     """Publications and moves, oldest first, for one adapter and for all."""
-    assert told(registry.chronicle.history(adapter)) == WHOLE
+    assert told(registry.queries.history(adapter)) == WHOLE
 
 
 @pytest.mark.parametrize("adapter", [None, NAME])
 def test_history_says_who_and_why(registry: Registry, adapter: AdapterName | None) -> None:
     """A rollback with its actor, its reason, and where the channel was."""
-    [entry] = registry.chronicle.history(adapter, limit=1)
+    [entry] = registry.queries.history(adapter, limit=1)
 
     assert (entry.actor, entry.reason, entry.effective) == ("bob", "too loud", True)
-    assert entry.previous_digest == str(registry.resolve(ref("1.1.0")).digest)
-    assert entry.digest == str(registry.resolve(ref("1.0.0")).digest)
+    assert entry.previous_digest == str(registry.state.resolve(ref("1.1.0")).digest)
+    assert entry.digest == str(registry.state.resolve(ref("1.0.0")).digest)
 
 
 @pytest.mark.parametrize("adapter", [None, NAME])
 def test_history_is_chosen_by_channel(registry: Registry, adapter: AdapterName | None) -> None:
     """Only the moves of that channel; none for a channel that never was."""
-    history = registry.chronicle.history
+    history = registry.queries.history
 
     assert told(history(adapter, channel="canary")) == ["promote 1.1.0 canary"]
     assert told(history(adapter, channel="stable", limit=2)) == [WHOLE[3], WHOLE[5]]
@@ -102,7 +102,7 @@ def test_history_is_chosen_by_channel(registry: Registry, adapter: AdapterName |
 @pytest.mark.parametrize("adapter", [None, NAME])
 def test_history_is_chosen_by_time(registry: Registry, adapter: AdapterName | None) -> None:
     """Both ends belong to it, in any time zone."""
-    history = registry.chronicle.history
+    history = registry.queries.history
     zone = at(3).astimezone()
 
     assert told(history(adapter, since=at(2), until=zone)) == WHOLE[2:4]
@@ -113,16 +113,16 @@ def test_history_is_chosen_by_time(registry: Registry, adapter: AdapterName | No
 
 def test_history_of_nobody_is_empty(registry: Registry) -> None:
     """An adapter that never was has no history, and that is no error."""
-    assert registry.chronicle.history(AdapterName("acme", "oil")) == ()
+    assert registry.queries.history(AdapterName("acme", "oil")) == ()
 
 
 def test_history_follows_new_acts(registry: Registry) -> None:
     """What happens after the first question is in the next answer."""
-    assert registry.chronicle.history(limit=0) == ()
-    registry.yank(ref("1.1.0"), actor="cy", reason="licence")
+    assert registry.queries.history(limit=0) == ()
+    registry.yank(ref("1.1.0"), author=Author(actor="cy", reason="licence"))
 
-    assert told(registry.chronicle.history(limit=1)) == ["yank 1.1.0"]
-    assert told(registry.chronicle.history(NAME, limit=1)) == ["yank 1.1.0"]
+    assert told(registry.queries.history(limit=1)) == ["yank 1.1.0"]
+    assert told(registry.queries.history(NAME, limit=1)) == ["yank 1.1.0"]
 
 
 @pytest.mark.parametrize("adapter", [None, NAME])
@@ -131,7 +131,7 @@ def test_served_at_any_moment(registry: Registry, adapter: AdapterName | None) -
     found = {
         second: [
             f"{serving.channel} {serving.release.version} {serving.since.type}"
-            for serving in registry.chronicle.served_at(at(second), adapter=adapter)
+            for serving in registry.queries.served_at(at(second), adapter=adapter)
         ]
         for second in (0, 1, 2.5, 3, 4, 5, 60)
     }
@@ -150,18 +150,18 @@ def test_served_at_any_moment(registry: Registry, adapter: AdapterName | None) -
 
 def test_served_at_says_why(registry: Registry) -> None:
     """By adapter and channel, with the act that moved it there."""
-    [serving] = registry.chronicle.served_at(at(9), adapter=NAME, channel="stable")
+    [serving] = registry.queries.served_at(at(9), adapter=NAME, channel="stable")
 
     assert (serving.adapter, serving.since.actor, serving.since.reason) == (NAME, "bob", "too loud")
-    assert registry.chronicle.served_at(at(9), channel="stable") == (serving,)
-    assert registry.chronicle.served_at(at(9), channel="nightly") == ()
+    assert registry.queries.served_at(at(9), channel="stable") == (serving,)
+    assert registry.queries.served_at(at(9), channel="nightly") == ()
 
 
 def test_served_at_tells_of_withdrawn_releases(registry: Registry) -> None:
     """What was served stays told, whatever became of it."""
-    registry.purge(ref("1.0.0"), actor="cy", reason="not ours")
+    registry.purge(ref("1.0.0"), author=Author(actor="cy", reason="not ours"))
 
-    [serving] = registry.chronicle.served_at(at(1))
+    [serving] = registry.queries.served_at(at(1))
 
     assert str(serving.release.version) == "1.0.0" and serving.release.purged
 
@@ -169,7 +169,7 @@ def test_served_at_tells_of_withdrawn_releases(registry: Registry) -> None:
 def test_served_at_of_nobody_is_refused(registry: Registry) -> None:
     """Asking for an adapter that never was is a mistake."""
     with pytest.raises(NotFound):
-        registry.chronicle.served_at(at(1), adapter=AdapterName("acme", "oil"))
+        registry.queries.served_at(at(1), adapter=AdapterName("acme", "oil"))
 
 
 def test_processes_share_a_cache(tmp_path: Path) -> None:
@@ -191,8 +191,8 @@ def test_processes_share_a_cache(tmp_path: Path) -> None:
     assert [process.wait() for process in processes] == [0] * PROCESSES
     after = Registry.open(url, cache=cache)
     alone = Registry.open(url)
-    assert after.chronicle.history() == alone.chronicle.history()
-    assert len(after.chronicle.history()) == 2 + PROCESSES * MOVES_EACH
+    assert after.queries.history() == alone.queries.history()
+    assert len(after.queries.history()) == 2 + PROCESSES * MOVES_EACH
     assert len(list(cache.iterdir())) == 2, "the file and its lock"
     after.close()
     alone.close()

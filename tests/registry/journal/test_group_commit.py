@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from tabard_registry import acts
+from tabard_registry import Author, acts
 from tabard_registry.errors import AlreadyExists, RegistryError
-from tabard_registry.journal.group_commit import Petition, Wish, plan_group
+from tabard_registry.journal.group_commit import WaitingAct, plan_group
 from tabard_registry.journal.journal import Journal
 from tabard_registry.log.records import ACTIONS_MAX, RECORD_BYTES_MAX, Record
 from tabard_registry.log.slots import Log, LogLimits
@@ -22,12 +22,12 @@ from tabard_registry.store import Outcome
 from tests.registry.fakes import MemoryStore, counted_ids, fixed_clock, ref, small_manifest
 
 
-def petition(act: acts.Act, *, actor: str = "ann", request_id: str = "") -> Petition:
-    """A petition of somebody."""
-    return Petition(act=act, wish=Wish(actor=actor, reason="test", request_id=request_id))
+def waiting(act: acts.Act[object], *, actor: str = "ann", request_id: str = "") -> WaitingAct:
+    """An act of somebody, on its way."""
+    return WaitingAct(act=act, author=Author(actor=actor, reason="test", request_id=request_id))
 
 
-def publication(version: str) -> acts.Act:
+def publication(version: str) -> acts.Act[object]:
     """An act that publishes a version."""
     return acts.publish(small_manifest(version))
 
@@ -42,7 +42,7 @@ def test_acts_build_on_each_other() -> None:
     """An act sees what the acts before it in the record do."""
     promotion = acts.promote(ref("1.0.0"), channel="stable", expect=None)
 
-    group = plan_group([petition(publication("1.0.0")), petition(promotion)], state=start())
+    group = plan_group([waiting(publication("1.0.0")), waiting(promotion)], state=start())
 
     assert [action.type for action in group.actions] == ["publish", "promote"]
     record = Record(seq=1, prev=start().head, id="a", time="", actions=tuple(group.actions))
@@ -56,7 +56,7 @@ def test_refused_act_leaves_its_neighbours() -> None:
     wrong = acts.promote(ref("9.0.0"), channel="stable", expect=None)
 
     group = plan_group(
-        [petition(publication("1.0.0")), petition(wrong), petition(publication("2.0.0"))],
+        [waiting(publication("1.0.0")), waiting(wrong), waiting(publication("2.0.0"))],
         state=start(),
     )
 
@@ -68,7 +68,7 @@ def test_record_is_never_too_large() -> None:
     """What does not fit into a record waits for the next one."""
     large = replace(small_manifest("1.0.0"), notes="ü" * 8_000)
     many = [
-        petition(acts.publish(replace(large, version=small_manifest(f"{n}.0.0").version)))
+        waiting(acts.publish(replace(large, version=small_manifest(f"{n}.0.0").version)))
         for n in range(ACTIONS_MAX)
     ]
 
@@ -111,16 +111,16 @@ def journal_on(store: MemoryStore) -> Journal:
     )
 
 
-def commit_all(journal: Journal, petitions: Sequence[Petition]) -> list[threading.Thread]:
-    """Commit each petition in a thread of its own; errors are kept in the petition."""
+def commit_all(journal: Journal, crowd: Sequence[WaitingAct]) -> list[threading.Thread]:
+    """Commit each act in a thread of its own; errors are kept in the petition."""
 
-    def act(one: Petition) -> None:
+    def act(one: WaitingAct) -> None:
         try:
-            one.answer(journal.commit(one.act, wish=one.wish))
+            one.answer(journal.commit(one.act, author=one.author))
         except RegistryError as error:
             one.answer(error=error)
 
-    threads = [threading.Thread(target=act, args=(one,)) for one in petitions]
+    threads = [threading.Thread(target=act, args=(one,)) for one in crowd]
     for thread in threads:
         thread.start()
     return threads
@@ -130,9 +130,9 @@ def test_waiting_callers_share_a_record() -> None:
     """Callers who wait while a record is written come together into the next one."""
     store = SlowStore()
     journal = journal_on(store)
-    first = commit_all(journal, [petition(publication("1.0.0"))])
+    first = commit_all(journal, [waiting(publication("1.0.0"))])
     assert store.entered.wait(timeout=30)
-    others = [petition(publication(f"{n}.0.0"), actor=f"caller {n}") for n in range(2, 12)]
+    others = [waiting(publication(f"{n}.0.0"), actor=f"caller {n}") for n in range(2, 12)]
     threads = commit_all(journal, others)
     while len(journal._waiting) < len(others):
         threading.Event().wait(0.001)
@@ -152,10 +152,10 @@ def test_one_request_id_acts_once_in_a_crowd() -> None:
     """Two callers with one request id never act twice, even when they wait together."""
     store = SlowStore()
     journal = journal_on(store)
-    first = commit_all(journal, [petition(publication("1.0.0"))])
+    first = commit_all(journal, [waiting(publication("1.0.0"))])
     assert store.entered.wait(timeout=30)
-    same = [petition(publication("2.0.0"), request_id="r") for _ in range(2)]
-    other = [petition(publication("3.0.0"), request_id="r")]
+    same = [waiting(publication("2.0.0"), request_id="r") for _ in range(2)]
+    other = [waiting(publication("3.0.0"), request_id="r")]
     threads = commit_all(journal, [*same, *other])
     while len(journal._waiting) < 3:
         threading.Event().wait(0.001)
@@ -174,13 +174,13 @@ def test_one_request_id_acts_once_in_a_crowd() -> None:
 def test_history_tells_acts_of_one_record_apart(registry: Registry) -> None:
     """Acts that share a record keep their own actor and reason after a restart."""
     journal = registry._journal
-    group = [petition(publication(f"{n}.0.0"), actor=f"caller {n}") for n in range(3)]
+    group = [waiting(publication(f"{n}.0.0"), actor=f"caller {n}") for n in range(3)]
     journal._serve(group)
 
     reopened = Registry.open(registry.url)
 
     assert reopened.seq == 1
-    told = [entry.actor for entry in reopened.chronicle.history(small_manifest("1.0.0").adapter)]
+    told = [entry.actor for entry in reopened.queries.history(small_manifest("1.0.0").adapter)]
     assert told == ["caller 0", "caller 1", "caller 2"]
 
 
@@ -188,7 +188,7 @@ def test_history_tells_acts_of_one_record_apart(registry: Registry) -> None:
 def test_every_caller_is_answered(count: int) -> None:
     """However many come at once, each gets its own answer."""
     journal = journal_on(MemoryStore())
-    crowd = [petition(publication(f"{n}.0.0")) for n in range(count)]
+    crowd = [waiting(publication(f"{n}.0.0")) for n in range(count)]
 
     for thread in commit_all(journal, crowd):
         thread.join(timeout=60)

@@ -63,7 +63,7 @@ def check_blobs(registry: Registry, root: Path) -> None:
     for path in (root / "blob").rglob("*"):
         if path.is_file():
             assert sha256_file(path).hex == path.parent.name + path.name
-    for adapter in registry.adapters():
+    for adapter in registry.state.adapters_after():
         for release in adapter.releases:
             manifest = registry.manifest(release.digest)
             for blob in (*manifest.original, manifest.canonical):
@@ -79,7 +79,7 @@ def test_processes_share_one_folder(tmp_path: Path) -> None:
     assert [process.returncode for process in processes] == [0] * PROCESSES
     registry = Registry.open(str(tmp_path / "registry"), create=False)
     acknowledged = [line for output in outputs for line in output.split()]
-    published = Counter(a.version for a in registry.chronicle.history())
+    published = Counter(a.version for a in registry.queries.history())
     assert published == Counter(acknowledged)
     assert registry.seq == len(acknowledged) == PROCESSES * PUBLISHES
     assert len({applied.record.id for applied in registry.since(0)}) == registry.seq

@@ -12,9 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tabard_registry import acts
+from tabard_registry import Author, acts
 from tabard_registry.errors import CorruptRegistry, StoreUnavailable
-from tabard_registry.journal.group_commit import Wish
 from tabard_registry.journal.journal import Journal
 from tabard_registry.log.slots import Log, LogLimits, slot_key
 from tabard_registry.place import open_place
@@ -110,7 +109,7 @@ class Writer:
         self.is_busy = True
         label = self.left.pop()
         try:
-            self.journal.commit(PUBLISH_NEXT, wish=Wish(actor="ann", reason=label))
+            self.journal.commit(PUBLISH_NEXT, author=Author(actor="ann", reason=label))
             self.acknowledged.append(label)
         except StoreUnavailable:
             pass
@@ -169,7 +168,7 @@ def test_unknown_commit_is_said() -> None:
     store.create = lambda key, *, body: Outcome.UNKNOWN  # type: ignore[method-assign]
 
     with pytest.raises(StoreUnavailable) as caught:
-        writer.journal.commit(acts.publish(small_manifest("1.0.0")), wish=Wish(actor="ann"))
+        writer.journal.commit(acts.publish(small_manifest("1.0.0")), author=Author(actor="ann"))
 
     assert caught.value.reason == "COMMIT_UNKNOWN"
     assert "same request id" in caught.value.hint
@@ -187,14 +186,14 @@ def test_repeat_after_unknown_acts_once() -> None:
         late.append((key, body))
         return Outcome.UNKNOWN
 
-    act, wish = acts.publish(small_manifest("1.0.0")), Wish(actor="ann", request_id="r")
+    act, author = acts.publish(small_manifest("1.0.0")), Author(actor="ann", request_id="r")
     store.create = unknown  # type: ignore[method-assign]
     with pytest.raises(StoreUnavailable):
-        writer.journal.commit(act, wish=wish)
+        writer.journal.commit(act, author=author)
     store.create = reliable  # type: ignore[method-assign]
     store.create(late[0][0], body=late[0][1])
 
-    found = writer.journal.commit(act, wish=wish)
+    found = writer.journal.commit(act, author=author)
 
     assert found is not None and found.seq == 1
     assert writer.journal.state.seq == 1
@@ -211,7 +210,7 @@ def test_contention_is_bounded() -> None:
     store._rng.random = lambda: 0.99  # type: ignore[method-assign]
 
     with pytest.raises(StoreUnavailable) as caught:
-        loser.journal.commit(PUBLISH_NEXT, wish=Wish(actor="ann", reason="lost"))
+        loser.journal.commit(PUBLISH_NEXT, author=Author(actor="ann", reason="lost"))
 
     assert caught.value.reason == "CONTENTION"
     assert all(applied.reason != "lost" for applied in loser.journal.applied())
@@ -243,5 +242,5 @@ def test_garbage_in_a_slot_is_named() -> None:
     store.held[slot_key(1)] = b"garbage"
 
     with pytest.raises(CorruptRegistry, match=slot_key(1)):
-        writer.journal.commit(acts.publish(small_manifest("1.0.0")), wish=Wish(actor="ann"))
+        writer.journal.commit(acts.publish(small_manifest("1.0.0")), author=Author(actor="ann"))
     assert list(store.held) == ["format.json", slot_key(1)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tabard_registry import AdapterName, AdapterRef, Registry, ReleaseDraft, State, Version
+from tabard_registry import AdapterName, AdapterRef, Author, Registry, ReleaseDraft, State, Version
 from tabard_registry.errors import InvalidField, PreconditionFailed, RegistryError
 from tabard_registry.state.fold import empty_state, fold
 from tests.registry.fakes import promote, publish, ref
@@ -31,7 +31,9 @@ def stocked(registry: Registry, tmp_path: Path) -> Registry:
 def publish_recipe(registry: Registry, *members: str, version: str = "1.0.0") -> Registry:
     """Publish a recipe of some refs."""
     registry.publish_recipe(
-        draft(version), members=[AdapterRef.parse(text) for text in members], actor="ann"
+        draft(version),
+        members=[AdapterRef.parse(text) for text in members],
+        author=Author(actor="ann"),
     )
     return registry
 
@@ -41,13 +43,13 @@ def test_recipe_is_locked_to_digests(stocked: Registry) -> None:
     publish_recipe(stocked, "acme/ink:0.5", "acme/ink@1.1.0:-0.25")
     promote(stocked, "1.1.0")
 
-    recipe = stocked.resolve(AdapterRef.parse("acme/poster@1.0.0"))
+    recipe = stocked.state.resolve(AdapterRef.parse("acme/poster@1.0.0"))
 
     assert [(str(m.version), m.weight) for m in recipe.members] == [
         ("1.0.0", 0.5),
         ("1.1.0", -0.25),
     ]
-    assert recipe.members[0].digest == stocked.resolve(ref("1.0.0")).digest
+    assert recipe.members[0].digest == stocked.state.resolve(ref("1.0.0")).digest
     assert stocked.manifest(recipe.digest).members == recipe.members
 
 
@@ -56,9 +58,13 @@ def test_recipe_moves_like_any_release(stocked: Registry) -> None:
     publish_recipe(stocked, "acme/ink@1.0.0")
     publish_recipe(stocked, "acme/ink@1.1.0", version="2.0.0")
     for version in ("1.0.0", "2.0.0"):
-        stocked.promote(AdapterRef.parse(f"acme/poster@{version}"), channel="stable", actor="ann")
+        stocked.promote(
+            AdapterRef.parse(f"acme/poster@{version}"), channel="stable", author=Author(actor="ann")
+        )
 
-    move = stocked.roll_back(POSTER, channel="stable", actor="ann", reason="too much")
+    move = stocked.roll_back(
+        POSTER, channel="stable", author=Author(actor="ann", reason="too much")
+    )
 
     assert str(move.current.version) == "1.0.0"
 
@@ -78,9 +84,9 @@ def test_same_recipe_again_is_the_same_release(stocked: Registry) -> None:
 def test_yanked_member_flags_the_recipe(stocked: Registry) -> None:
     """Whoever looks at a recipe sees which members were withdrawn since."""
     publish_recipe(stocked, "acme/ink@1.0.0", "acme/ink@1.1.0")
-    stocked.yank(ref("1.1.0"), actor="bob", reason="bad")
+    stocked.yank(ref("1.1.0"), author=Author(actor="bob", reason="bad"))
 
-    recipe = stocked.resolve(AdapterRef.parse("acme/poster@1.0.0"))
+    recipe = stocked.state.resolve(AdapterRef.parse("acme/poster@1.0.0"))
 
     assert [str(one.version) for one in stocked.state.troubled_members(recipe)] == ["1.1.0"]
 
@@ -104,7 +110,7 @@ def test_recipe_of_recipes_is_refused(stocked: Registry) -> None:
 
 def test_quarantined_member_is_refused(stocked: Registry) -> None:
     """Nothing is made of what may not be served."""
-    stocked.quarantine(ref("1.0.0"), actor="bob", reason="legal")
+    stocked.quarantine(ref("1.0.0"), author=Author(actor="bob", reason="legal"))
 
     with pytest.raises(PreconditionFailed):
         publish_recipe(stocked, "acme/ink@1.0.0")

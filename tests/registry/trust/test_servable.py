@@ -10,6 +10,9 @@ import pytest
 from tabard_registry import (
     AdapterName,
     AdapterRef,
+    Author,
+    Key,
+    Policy,
     Registry,
     Release,
     ReleaseDraft,
@@ -17,7 +20,6 @@ from tabard_registry import (
     check,
 )
 from tabard_registry.errors import PreconditionFailed
-from tabard_registry.trust.keyring import set_policy, sign_release, trust_key
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier, new_key_pair, sign_digest
 from tests.registry.fakes import ref, sd_profile, small_lora
@@ -35,12 +37,12 @@ def recipe(registry: Registry, tmp_path: Path) -> Release:
             ReleaseDraft(adapter=name, version=Version.parse("1.0.0")),
             checked=check([path], profile=sd_profile()),
             files=[path],
-            actor="ann",
+            author=Author(actor="ann"),
         )
     return registry.publish_recipe(
         ReleaseDraft(adapter=BLEND, version=Version.parse("1.0.0")),
         members=[AdapterRef.parse(f"{name}@1.0.0:0.5") for name in (INK, WASH)],
-        actor="ann",
+        author=Author(actor="ann"),
     ).release
 
 
@@ -59,7 +61,7 @@ def wash() -> AdapterRef:
 
 def test_good_releases_are_served(registry: Registry, recipe: Release) -> None:
     """A release, and a recipe whose members stand."""
-    for release in (recipe, registry.resolve(ref("1.0.0"))):
+    for release in (recipe, registry.state.resolve(ref("1.0.0"))):
         check_servable(registry.state, release, verifier=Verifier())
 
 
@@ -74,7 +76,7 @@ def test_withdrawn_release_is_refused(
     registry: Registry, recipe: Release, withdraw: Callable[..., Release], reason: str
 ) -> None:
     """As the newest state has it, even where the caller holds an older value."""
-    withdraw(registry, ref("1.0.0"), actor="ann", reason="complaint")
+    withdraw(registry, ref("1.0.0"), author=Author(actor="ann", reason="complaint"))
     older = replace(registry.state.find(ref("1.0.0")), quarantined=False, purged=False)
 
     assert refused(registry, older).reason == reason
@@ -85,7 +87,7 @@ def test_withdrawn_member_stops_recipe(
     registry: Registry, recipe: Release, withdraw: Callable[..., Release]
 ) -> None:
     """The refusal names the member, and why it was withdrawn."""
-    withdraw(registry, wash(), actor="ann", reason="complaint")
+    withdraw(registry, wash(), author=Author(actor="ann", reason="complaint"))
 
     found = refused(registry, recipe)
 
@@ -96,18 +98,18 @@ def test_withdrawn_member_stops_recipe(
 
 def test_lifted_member_is_served_again(registry: Registry, recipe: Release) -> None:
     """A quarantine is not for ever."""
-    registry.quarantine(wash(), actor="ann", reason="complaint")
-    registry.lift(wash(), actor="ann", reason="cleared")
+    registry.quarantine(wash(), author=Author(actor="ann", reason="complaint"))
+    registry.lift(wash(), author=Author(actor="ann", reason="cleared"))
 
     check_servable(registry.state, recipe, verifier=Verifier())
 
 
 def test_yanked_ones_are_served(registry: Registry, recipe: Release) -> None:
     """Who pinned a release, or locked a recipe to it, keeps it."""
-    registry.yank(wash(), actor="ann", reason="pale")
-    registry.yank(AdapterRef.parse(f"{BLEND}@1.0.0"), actor="ann", reason="pale")
+    registry.yank(wash(), author=Author(actor="ann", reason="pale"))
+    registry.yank(AdapterRef.parse(f"{BLEND}@1.0.0"), author=Author(actor="ann", reason="pale"))
 
-    for release in (recipe, registry.resolve(wash())):
+    for release in (recipe, registry.state.resolve(wash())):
         check_servable(registry.state, release, verifier=Verifier())
 
 
@@ -123,12 +125,16 @@ def test_unknown_member_stops_recipe(registry: Registry, recipe: Release) -> Non
 def test_members_namespaces_ask_for_signatures(registry: Registry, recipe: Release) -> None:
     """Each member is held to the policy of its own namespace."""
     pair = new_key_pair()
-    key = trust_key(registry, "guild", public_key=pair.public_key, name="ci", actor="owner")
-    set_policy(registry, "guild", require_signature=True, actor="owner")
+    key = registry.trust_key(
+        Key(namespace="guild", public_key=pair.public_key, name="ci"), author=Author(actor="owner")
+    )
+    registry.set_policy(
+        Policy(namespace="guild", require_signature=True), author=Author(actor="owner")
+    )
     before = refused(registry, recipe)
 
-    signature = sign_digest(pair.private_key_pem, registry.resolve(wash()).digest)
-    sign_release(registry, wash(), key_id=key.id, signature=signature, actor="ci")
+    signature = sign_digest(pair.private_key_pem, registry.state.resolve(wash()).digest)
+    registry.sign(wash(), key_id=key.id, signature=signature, author=Author(actor="ci"))
 
     assert before.reason == "SIGNATURE_REQUIRED" and "guild/wash@1.0.0" in str(before)
     check_servable(registry.state, recipe, verifier=Verifier())
@@ -136,6 +142,8 @@ def test_members_namespaces_ask_for_signatures(registry: Registry, recipe: Relea
 
 def test_recipe_itself_is_signed(registry: Registry, recipe: Release) -> None:
     """Signed members do not make a signed recipe."""
-    set_policy(registry, "acme", require_signature=True, actor="owner")
+    registry.set_policy(
+        Policy(namespace="acme", require_signature=True), author=Author(actor="owner")
+    )
 
     assert "acme/blend@1.0.0" in str(refused(registry, recipe))

@@ -2,6 +2,7 @@
 """Signatures: what is signed, whose word counts, and what is refused before it is served."""
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from tabard_registry import Key, Registry, Release, Wish, acts, sha256_bytes
+from tabard_registry import Author, Key, Policy, Registry, Release, acts, sha256_bytes
+from tabard_registry.acts.act import action_on
 from tabard_registry.errors import InvalidField, InvalidName, NotFound, PreconditionFailed
-from tabard_registry.trust.keyring import revoke_key, set_policy, sign_release, trust_key
 from tabard_registry.trust.signatures import (
     SIGNATURE_PREFIX,
     KeyPair,
@@ -46,23 +47,27 @@ def release(registry: Registry, tmp_path: Path) -> Release:
 
 def trust(registry: Registry, pair: KeyPair, *, namespace: str = "acme") -> Key:
     """Let a namespace trust a key."""
-    return trust_key(registry, namespace, public_key=pair.public_key, name="ci", actor="owner")
+    key = Key(namespace=namespace, public_key=pair.public_key, name="ci")
+    return registry.trust_key(key, author=Author(actor="owner"))
 
 
 def require(registry: Registry, *, namespace: str = "acme", signature: bool = True) -> None:
     """Ask for signatures in a namespace."""
-    set_policy(registry, namespace, require_signature=signature, actor="owner")
+    policy = Policy(namespace=namespace, require_signature=signature)
+    registry.set_policy(policy, author=Author(actor="owner"))
 
 
 def sign(registry: Registry, release: Release, pair: KeyPair, *, key: Key) -> Release:
     """Sign a release."""
     signature = sign_digest(pair.private_key_pem, release.digest)
-    return sign_release(registry, ref("1.0.0"), key_id=key.id, signature=signature, actor="ci")
+    return registry.sign(
+        ref("1.0.0"), key_id=key.id, signature=signature, author=Author(actor="ci")
+    )
 
 
 def check(registry: Registry) -> None:
     """Ask whether the release is signed as its namespace wants it."""
-    check_signed(registry.state, registry.resolve(ref("1.0.0")), verifier=Verifier())
+    check_signed(registry.state, registry.state.resolve(ref("1.0.0")), verifier=Verifier())
 
 
 def refusal(registry: Registry) -> str:
@@ -159,7 +164,9 @@ def test_revoked_key_counts_no_longer(registry: Registry, release: Release, pair
     require(registry)
     check(registry)
 
-    revoked = revoke_key(registry, "acme", key_id=key.id, actor="owner", reason="stolen")
+    revoked = registry.revoke_key(
+        "acme", key_id=key.id, author=Author(actor="owner", reason="stolen")
+    )
 
     assert revoked.revoked
     assert refusal(registry) == "SIGNATURE_REQUIRED"
@@ -179,7 +186,7 @@ def test_second_key_keeps_a_release_served(
     sign(registry, release, second_pair, key=second)
     require(registry)
 
-    revoke_key(registry, "acme", key_id=first.id, actor="owner", reason="stolen")
+    registry.revoke_key("acme", key_id=first.id, author=Author(actor="owner", reason="stolen"))
 
     check(registry)
 
@@ -213,8 +220,10 @@ def test_forged_record_is_refused(registry: Registry, release: Release, pair: Ke
     """A record that somebody wrote past these checks does not help: serving verifies again."""
     key = trust(registry, pair)
     forged = base64.b64encode(b"x" * 64).decode()
-    act = acts.sign(ref("1.0.0"), key_id=key.id, signature=forged)
-    registry.commit(act, wish=Wish(actor="mallory"))
+    honest = acts.sign(ref("1.0.0"), key_id=key.id, signature=forged)
+    summary = {"key": key.id, "signature": forged}
+    forgery = acts.Plan(action=replace(action_on("sign", release), summary=summary))
+    registry.commit(replace(honest, plan=lambda _state: forgery), author=Author(actor="mallory"))
     require(registry)
 
     assert refusal(registry) == "SIGNATURE_INVALID"
@@ -242,9 +251,9 @@ def test_revocation_needs_key_and_reason(registry: Registry, pair: KeyPair) -> N
     key = trust(registry, pair)
 
     with pytest.raises(NotFound):
-        revoke_key(registry, "acme", key_id="0" * 16, actor="owner", reason="stolen")
+        registry.revoke_key("acme", key_id="0" * 16, author=Author(actor="owner", reason="stolen"))
     with pytest.raises(InvalidField):
-        revoke_key(registry, "acme", key_id=key.id, actor="owner", reason=" ")
+        registry.revoke_key("acme", key_id=key.id, author=Author(actor="owner", reason=" "))
 
 
 def test_bad_names_and_keys_are_refused(registry: Registry, pair: KeyPair) -> None:
@@ -254,5 +263,5 @@ def test_bad_names_and_keys_are_refused(registry: Registry, pair: KeyPair) -> No
     with pytest.raises(InvalidName):
         require(registry, namespace="")
     with pytest.raises(InvalidField):
-        trust_key(registry, "acme", public_key="AAAA", name="ci", actor="owner")
+        Key(namespace="acme", public_key="AAAA", name="ci")
     assert registry.seq == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tabard_registry import Registry
+from tabard_registry import Author, Registry
 from tabard_registry.errors import (
     StoreUnavailable,
 )
@@ -72,9 +72,9 @@ def source(tmp_path: Path) -> Registry:
     for version in ("1.0.0", "1.1.0", "1.2.0"):
         publish(registry, version, folder=tmp_path)
     promote(registry, "1.0.0")
-    registry.purge(ref("1.2.0"), actor="ann", reason="consent withdrawn")
+    registry.purge(ref("1.2.0"), author=Author(actor="ann", reason="consent withdrawn"))
     registry.blobs.put_bytes(b"garbage")
-    collect(registry, min_age_seconds=0, dry_run=False, actor="cleaner", workers=1)
+    collect(registry, min_age_seconds=0, dry_run=False, author=Author(actor="cleaner"), workers=1)
     registry.checkpoint()
     return registry
 

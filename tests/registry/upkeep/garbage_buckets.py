@@ -8,6 +8,7 @@ import pytest
 
 from tabard_registry import (
     AdapterName,
+    Author,
     Digest,
     Published,
     Registry,
@@ -81,7 +82,11 @@ def opened(bucket: Bucket, name: str = "id") -> Registry:
 def run(registry: Registry, *, min_age_seconds: float = 0.0, dry_run: bool = False) -> Collected:
     """Collect in this thread."""
     return collect(
-        registry, min_age_seconds=min_age_seconds, dry_run=dry_run, actor="cleaner", workers=1
+        registry,
+        min_age_seconds=min_age_seconds,
+        dry_run=dry_run,
+        author=Author(actor="cleaner"),
+        workers=1,
     )
 
 
@@ -107,7 +112,7 @@ def republish(registry: Registry, *, seed: int, folder: Path) -> Published:
         ReleaseDraft(adapter=AdapterName("acme", "lost"), version=Version.parse("9.9.9")),
         checked=check([path], profile=sd_profile()),
         files=[path],
-        actor="ann",
+        author=Author(actor="ann"),
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tabard_registry import (
+    Author,
     Digest,
     Registry,
 )
@@ -122,7 +123,7 @@ def test_folder_registry_is_collected(registry: Registry, tmp_path: Path) -> Non
     kept = publish(registry, "1.0.0", folder=tmp_path)
     abandon(registry, seed=5, folder=tmp_path)
 
-    done = collect(registry, min_age_seconds=0, dry_run=False, actor="cleaner")
+    done = collect(registry, min_age_seconds=0, dry_run=False, author=Author(actor="cleaner"))
 
     assert done.blobs == 3
     left = {read_blob_key(one.key) for one in registry.store.objects("blob/")}
@@ -153,7 +154,7 @@ def test_needs_follow_the_state(bucket: Bucket, tmp_path: Path) -> None:
     assert second.digest not in needs
 
     needs.follow(registry.state)
-    registry.purge(ref("2.0.0"), actor="ann", reason="consent withdrawn")
+    registry.purge(ref("2.0.0"), author=Author(actor="ann", reason="consent withdrawn"))
 
     assert all(digest in needs for digest in second.blobs)
     assert needs.size_bytes(second.original[0]) == second.original_bytes
@@ -192,4 +193,4 @@ def test_names_of_blobs_are_read() -> None:
 def test_collection_needs_actor_and_age(bucket: Bucket, actor: str, age: float) -> None:
     """Who collects is in the history; an age is not negative."""
     with pytest.raises(InvalidField):
-        collect(opened(bucket), min_age_seconds=age, dry_run=True, actor=actor)
+        collect(opened(bucket), min_age_seconds=age, dry_run=True, author=Author(actor=actor))

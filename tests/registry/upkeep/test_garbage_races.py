@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tabard_registry import (
+    Author,
     Published,
     Registry,
-    Wish,
     acts,
     sha256_file,
 )
@@ -71,10 +71,10 @@ def _storing_then(registry: Registry, then: Callable[[], object]) -> None:
     commit = registry.commit
     calls = [then]
 
-    def late(act: acts.Act, *, wish: Wish) -> object:
+    def late(act: acts.Act, *, author: Author) -> object:
         while calls:
             calls.pop()()
-        return commit(act, wish=wish)
+        return commit(act, author=author)
 
     registry.commit = late  # type: ignore[assignment, method-assign]
 
@@ -125,7 +125,7 @@ def test_old_knowledge_is_refused(bucket: Bucket, tmp_path: Path) -> None:
     run(registry)
 
     with pytest.raises(PreconditionFailed) as caught:
-        registry.commit(act, wish=Wish(actor="ann"))
+        registry.commit(act, author=Author(actor="ann"))
 
     assert caught.value.reason == "BYTES_COLLECTED"
 
@@ -187,7 +187,7 @@ def test_interrupted_purge_is_finished(bucket: Bucket, tmp_path: Path) -> None:
     publish(registry, "2.0.0", folder=tmp_path)
     bucket.fails_after = 1
     with pytest.raises(StoreUnavailable):
-        registry.purge(ref("2.0.0"), actor="ann", reason="consent withdrawn")
+        registry.purge(ref("2.0.0"), author=Author(actor="ann", reason="consent withdrawn"))
     bucket.fails_after = None
     seq = registry.seq
 

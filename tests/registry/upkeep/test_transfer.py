@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tabard_registry import Registry, sha256_file
+from tabard_registry import Author, Registry, sha256_file
 from tabard_registry.content.blobs import blob_key
 from tabard_registry.errors import (
     CorruptRegistry,
@@ -71,7 +71,7 @@ def test_returned_bytes_keep_their_key(source: Registry, folder: Path, tmp_path:
     """Bytes of a later generation lie under its key in the copy too."""
     path = small_lora(tmp_path, seed=77)
     source.blobs.put_file(path, digest=sha256_file(path))
-    collect(source, min_age_seconds=0, dry_run=False, actor="cleaner", workers=1)
+    collect(source, min_age_seconds=0, dry_run=False, author=Author(actor="cleaner"), workers=1)
     publish(source, "4.0.0", folder=tmp_path, seed=77)
     source.checkpoint()
 
@@ -96,7 +96,7 @@ def test_export_again_adds_what_is_new(source: Registry, folder: Path, tmp_path:
     """An earlier export becomes the present one, and loses what was purged since."""
     exported(source, folder)
     publish(source, "5.0.0", folder=tmp_path)
-    source.purge(ref("1.1.0"), actor="ann", reason="consent withdrawn")
+    source.purge(ref("1.1.0"), author=Author(actor="ann", reason="consent withdrawn"))
     source.checkpoint()
 
     done = exported(source, folder)

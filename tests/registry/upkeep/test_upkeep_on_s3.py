@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tabard_registry import Registry
+from tabard_registry import Author, Registry
 from tabard_registry.place import open_store
 from tabard_registry.upkeep.fsck.fsck import check_registry, content_digest
 from tabard_registry.upkeep.garbage import collect
@@ -23,7 +23,7 @@ def bucket(s3_url: str, tmp_path: Path) -> Registry:
     for version in ("1.0.0", "1.1.0"):
         publish(registry, version, folder=tmp_path)
     promote(registry, "1.0.0")
-    registry.purge(ref("1.1.0"), actor="ann", reason="consent withdrawn")
+    registry.purge(ref("1.1.0"), author=Author(actor="ann", reason="consent withdrawn"))
     registry.blobs.put_bytes(b"garbage")
     registry.checkpoint()
     return registry
@@ -33,7 +33,7 @@ def test_bucket_is_collected(bucket: Registry) -> None:
     """Garbage goes, what is needed stays, and the examination finds nothing."""
     before = check_registry(bucket.url, deep=True)
 
-    done = collect(bucket, min_age_seconds=0, dry_run=False, actor="cleaner")
+    done = collect(bucket, min_age_seconds=0, dry_run=False, author=Author(actor="cleaner"))
 
     assert (before.is_sound, [one.severity for one in before.findings]) == (True, ["info"])
     assert (done.blobs, done.freed_bytes) == (1, 7)
@@ -44,17 +44,19 @@ def test_bucket_is_collected(bucket: Registry) -> None:
 def test_returned_bytes_are_found(bucket: Registry) -> None:
     """A key of a later generation is a key like any other to a bucket."""
     digest = bucket.blobs.put_bytes(b"garbage")
-    collect(bucket, min_age_seconds=0, dry_run=False, actor="cleaner")
+    collect(bucket, min_age_seconds=0, dry_run=False, author=Author(actor="cleaner"))
 
     bucket.blobs.put_bytes(b"garbage")
 
     assert bucket.blobs.read(digest, bytes_max=99) == b"garbage"
-    assert collect(bucket, min_age_seconds=0, dry_run=True, actor="cleaner").blobs == 1
+    assert (
+        collect(bucket, min_age_seconds=0, dry_run=True, author=Author(actor="cleaner")).blobs == 1
+    )
 
 
 def test_damage_in_a_bucket_is_named(bucket: Registry) -> None:
     """A blob that somebody deleted."""
-    release = bucket.resolve(ref("1.0.0"))
+    release = bucket.state.resolve(ref("1.0.0"))
     assert release.canonical is not None
     bucket.blobs.delete(release.canonical)
 

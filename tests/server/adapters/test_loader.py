@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from tabard_registry import (
     AdapterName,
+    Author,
     ChangeTarget,
     CorruptRegistry,
     IntakeLimits,
@@ -34,7 +35,9 @@ def publish_lora(registry: Registry, *, folder: Path) -> Release:
     file.write_bytes(lora_file(rank=4))
     checked = check([file], profile=PROFILE, limits=IntakeLimits())
     draft = ReleaseDraft(adapter=AdapterName.parse("acme/ink"), version=Version.parse("1.0.0"))
-    return registry.publish(draft, checked=checked, files=[file], actor="tester").release
+    return registry.publish(
+        draft, checked=checked, files=[file], author=Author(actor="tester")
+    ).release
 
 
 @pytest.fixture
@@ -145,7 +148,9 @@ def test_same_bytes_of_another_scale_are_another_file(tmp_path: Path) -> None:
             adapter=AdapterName.parse("acme/ink"), version=Version.parse(f"1.0.{patch}")
         )
         releases.append(
-            registry.publish(draft, checked=checked, files=[file], actor="tester").release
+            registry.publish(
+                draft, checked=checked, files=[file], author=Author(actor="tester")
+            ).release
         )
     load = loader_with_disk(registry, tmp_path / "cache")
 

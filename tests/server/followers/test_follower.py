@@ -5,7 +5,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-from tabard_registry import AppliedRecord, Registry, StoreUnavailable, Wish, acts
+from tabard_registry import AppliedRecord, Author, Registry, StoreUnavailable, acts
 from tabard_registry.release.keys import Policy
 from tabard_server.followers.follower import Follower
 from tabard_server.telemetry.metrics import Metrics
@@ -42,7 +42,7 @@ class Brittle(MemoryStore):
 def act(registry: Registry, *, flag: bool) -> None:
     """Write one record."""
     policy = Policy(namespace="acme", require_signature=flag)
-    registry.commit(acts.set_policy(policy), wish=Wish(actor="t"))
+    registry.commit(acts.set_policy(policy), author=Author(actor="t"))
 
 
 def following(registry: Registry, ear: Ear, *, poll_seconds: float = 0.01) -> Follower:

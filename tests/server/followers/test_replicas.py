@@ -64,7 +64,7 @@ def test_both_write_one_log(tmp_path: Path) -> None:
             )
             await until(lambda: here.app.registry.seq == there.app.registry.seq)
             assert here.app.registry.state.head == there.app.registry.state.head
-            line = here.app.registry.adapters()[0]
+            line = here.app.registry.state.adapters_after()[0]
             assert len(line.channels) == 17
 
     asyncio.run(walk())
@@ -94,7 +94,7 @@ def test_worn_line_is_favoured(tmp_path: Path) -> None:
         async with serving(tmp_path) as later:
             assert later.app.cache._favoured == frozenset()
             await later.generate(adapters=["acme/ink@1.0.0"])
-            line = later.app.registry.adapters()[0]
+            line = later.app.registry.state.adapters_after()[0]
             assert later.app.cache._favoured == {str(digest) for digest in line.by_digest}
 
     asyncio.run(walk())

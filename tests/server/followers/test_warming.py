@@ -10,6 +10,7 @@ import pytest
 from tabard_registry import (
     AdapterName,
     AdapterRef,
+    Author,
     IntakeLimits,
     Registry,
     ReleaseDraft,
@@ -45,9 +46,11 @@ def stocked(tmp_path: Path) -> tuple[Registry, dict[str, str]]:
         file.write_bytes(lora_file(rank=rank))
         checked = check([file], profile=PROFILE, limits=IntakeLimits())
         draft = ReleaseDraft(adapter=INK, version=Version.parse(version))
-        published = registry.publish(draft, checked=checked, files=[file], actor="tester")
+        published = registry.publish(
+            draft, checked=checked, files=[file], author=Author(actor="tester")
+        )
         digests[version] = str(published.release.digest)
-        registry.promote(ref(version), channel="stable", actor="tester")
+        registry.promote(ref(version), channel="stable", author=Author(actor="tester"))
     return registry, digests
 
 
@@ -99,7 +102,7 @@ def test_withdrawn_and_strange_are_not_recalled(
 ) -> None:
     """A quarantined release stays on the disk; a line that is gone is nobody's."""
     registry, digests = stocked
-    registry.quarantine(ref("1.2.0"), actor="tester", reason="bad")
+    registry.quarantine(ref("1.2.0"), author=Author(actor="tester", reason="bad"))
     found = [kept(digests["1.2.0"]), kept(digests["1.1.0"], line="acme/gone")]
 
     assert recalled(registry, found, folder=tmp_path / "cache") == []

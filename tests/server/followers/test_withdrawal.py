@@ -134,7 +134,7 @@ def test_purge_clears_the_disk(tmp_path: Path) -> None:
     async def walk() -> None:
         async with serving(tmp_path, poll_seconds=LONG_SECONDS) as server:
             await stock(server)
-            purged = server.app.registry.adapters()[0].releases[0].digest
+            purged = server.app.registry.state.adapters_after()[0].releases[0].digest
             await server.quarantine("acme/pen@1.0.0")
             await server.purge("acme/ink@1.0.0")
             assert server.forgotten == [purged]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tabard_registry.intake.dialect import Context, Reading
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.layers.checked import CheckedChange, CheckedLayer
-from tabard_registry.intake.methods.module_tensors import AlphaRule, Group, LayerRefused
+from tabard_registry.intake.methods.module_tensors import AlphaRule, LayerRefused, ModuleTensors
 from tabard_registry.intake.methods.read_module import read_module
 from tabard_registry.report import Problem
 
@@ -95,7 +95,7 @@ def pair_up(
     applied: set[str] = set()
     alphas: set[float] = set()
     for (component, name), keys in sorted(groups.items()):
-        tensors = Group(
+        tensors = ModuleTensors(
             file=file,
             component=component,
             name=name,

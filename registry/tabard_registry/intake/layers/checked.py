@@ -11,9 +11,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tabard_registry.intake.files.safetensors import TensorFile
-from tabard_registry.intake.layers.change import Part
+from tabard_registry.intake.layers.change_part import ChangePart
 from tabard_registry.intake.layers.factors import Axis, Factors
 from tabard_registry.refs.digest import Digest
+from tabard_registry.release.change_methods import CHANGE_METHODS, DENSE, MAGNITUDE
 from tabard_registry.report import Report
 
 
@@ -54,9 +55,6 @@ class CheckedLayer:
         return self.factors.axis
 
 
-_MULTIPLIED = ("lora", "hadamard", "kronecker")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedChange:
     """What changes one parameter in a way that slots have no place for, and where it lies.
@@ -64,7 +62,7 @@ class CheckedChange:
     Attributes:
         component: `unet` or a text encoder.
         parameter: Name of the parameter as the profile has it: `….weight` or `….bias`.
-        method: One of `manifest.CHANGE_METHODS`.
+        method: Name of one of `CHANGE_METHODS`.
         scale: What the change is multiplied with.
         parts: Name to what stands in the file, in the order of the manifest.
         options: What else the method must know.
@@ -74,7 +72,7 @@ class CheckedChange:
     parameter: str
     method: str
     scale: float
-    parts: Mapping[str, Part]
+    parts: Mapping[str, ChangePart]
     options: Mapping[str, float | str | bool] = field(default_factory=dict)
 
     def read(self) -> dict[str, NDArray[Any]]:
@@ -87,9 +85,9 @@ class CheckedChange:
 
     def is_zero(self) -> bool:
         """Whether it changes nothing: its array, or one of its factors, is zero."""
-        if self.method in _MULTIPLIED and "magnitude" not in self.parts:
+        if CHANGE_METHODS[self.method].is_product and MAGNITUDE not in self.parts:
             return any(part.is_zero() for part in self.parts.values())
-        return self.method == "dense" and all(part.is_zero() for part in self.parts.values())
+        return self.method == DENSE.name and all(part.is_zero() for part in self.parts.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from tabard_registry.intake.layers.products import Array, Pair
 from tabard_registry.intake.profile import ModuleShape
+from tabard_registry.release.change_methods import ChangeMethod
 
 Shape = tuple[int, ...]
 POINT = (1, 1)
@@ -43,11 +44,11 @@ class Measured:
 
 
 class Method(Protocol):
-    """One way to write a change. A new method is a new file with one of these, named in `pairs`."""
+    """One way to write a pair. A new one is a new file with one of these, named in `low_rank`."""
 
     @property
-    def name(self) -> str:
-        """What people call it."""
+    def known_as(self) -> ChangeMethod:
+        """Its line in the table."""
         ...
 
     @property

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from tabard_registry.intake.layers.checked import CheckedChange
 from tabard_registry.intake.layers.method import Shape
-from tabard_registry.intake.methods.module_tensors import BIAS, WEIGHT, Group, LayerRefused
+from tabard_registry.intake.methods.module_tensors import BIAS, WEIGHT, LayerRefused, ModuleTensors
+from tabard_registry.release.change_methods import DENSE
 
 WEIGHT_PARTS = frozenset({"diff", "w_norm"})
 """The difference of a weight, as everybody and as LyCORIS' norms call it."""
@@ -16,61 +17,63 @@ BIAS_PARTS = frozenset({"diff_b", "b_norm", "up_bias"})
 """The difference of a bias; `up_bias` is PEFT's bias of the up factor, scaled like the factors."""
 
 
-def read_dense_weight(group: Group, part: str) -> CheckedChange:
+def read_dense_weight(tensors: ModuleTensors, part: str) -> CheckedChange:
     """Take the difference of a weight.
 
     Raises:
         LayerRefused: It has another shape than the weight.
     """
-    if "alpha" in group.keys:
-        raise LayerRefused("BAD_ALPHA", f"{group.name} has an alpha beside a full difference")
-    return _dense(group, part, own=WEIGHT, shape=_weight_shape(group), scale=1.0)
+    if "alpha" in tensors.keys:
+        raise LayerRefused("BAD_ALPHA", f"{tensors.name} has an alpha beside a full difference")
+    return _dense(tensors, part, own=WEIGHT, shape=_weight_shape(tensors), scale=1.0)
 
 
-def read_biases(group: Group, *, scale: float | None) -> Iterator[CheckedChange]:
+def read_biases(tensors: ModuleTensors, *, scale: float | None) -> Iterator[CheckedChange]:
     """Take the differences of a bias.
 
     Args:
-        group: The tensors.
+        tensors: The tensors.
         scale: Scale of the low-rank pair beside them; None without one.
 
     Raises:
         LayerRefused: The module has no bias, or another one.
     """
-    found = [part for part in sorted(BIAS_PARTS) if part in group.keys]
+    found = [part for part in sorted(BIAS_PARTS) if part in tensors.keys]
     if len(found) > 1:
-        raise LayerRefused("DUPLICATE_TARGET", f"the bias of {group.name} is changed twice")
+        raise LayerRefused("DUPLICATE_TARGET", f"the bias of {tensors.name} is changed twice")
     for part in found:
         if part == "up_bias" and scale is None:
-            raise LayerRefused("INCOMPLETE_PAIR", f"{group.name} has a bias without its factors")
-        width = group.width_of(BIAS)
+            raise LayerRefused("INCOMPLETE_PAIR", f"{tensors.name} has a bias without its factors")
+        width = tensors.width_of(BIAS)
         if width is None:
-            raise LayerRefused("SHAPE_MISMATCH", f"{group.name} has no bias in this base")
+            raise LayerRefused("SHAPE_MISMATCH", f"{tensors.name} has no bias in this base")
         own_scale = scale if part == "up_bias" and scale is not None else 1.0
-        yield _dense(group, part, own=BIAS, shape=(width,), scale=own_scale)
+        yield _dense(tensors, part, own=BIAS, shape=(width,), scale=own_scale)
 
 
-def _weight_shape(group: Group) -> Shape:
-    width, module = group.width_of(WEIGHT), group.module
+def _weight_shape(tensors: ModuleTensors) -> Shape:
+    width, module = tensors.width_of(WEIGHT), tensors.module
     if width is not None:
         return (width,)
     if module is None:
-        raise LayerRefused("SHAPE_MISMATCH", f"{group.name} has no weight in this base")
+        raise LayerRefused("SHAPE_MISMATCH", f"{tensors.name} has no weight in this base")
     kernel = module.kernel if module.kind == "conv2d" else ()
     return (module.outputs, module.inputs, *kernel)
 
 
-def _dense(group: Group, part: str, *, own: str, shape: Shape, scale: float) -> CheckedChange:
-    found = group.shape(part)
+def _dense(
+    tensors: ModuleTensors, part: str, *, own: str, shape: Shape, scale: float
+) -> CheckedChange:
+    found = tensors.shape(part)
     if found != shape and not _is_pointwise_twin(found, shape):
-        detail = f"the {own} of {group.name} is {list(shape)} in this base, here {list(found)}"
+        detail = f"the {own} of {tensors.name} is {list(shape)} in this base, here {list(found)}"
         raise LayerRefused("SHAPE_MISMATCH", detail)
     return CheckedChange(
-        component=group.component,
-        parameter=f"{group.name}.{own}",
-        method="dense",
+        component=tensors.component,
+        parameter=f"{tensors.name}.{own}",
+        method=DENSE.name,
         scale=scale,
-        parts={"diff": group.part(part, shape=shape)},
+        parts={"diff": tensors.part(part, shape=shape)},
     )
 
 

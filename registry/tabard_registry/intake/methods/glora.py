@@ -7,51 +7,52 @@ import math
 
 from tabard_registry.intake.layers.checked import CheckedChange
 from tabard_registry.intake.layers.method import Malformed, Shape, agree, flat, require, unrolled
-from tabard_registry.intake.methods.module_tensors import WEIGHT, Group, LayerRefused
+from tabard_registry.intake.methods.module_tensors import WEIGHT, LayerRefused, ModuleTensors
 from tabard_registry.intake.profile import ModuleShape
+from tabard_registry.release.change_methods import GLORA
 
-_FACTORS = ("a1", "a2", "b1", "b2")
 _SWAPPED = {"a1": "a2", "a2": "a1", "b1": "b2", "b2": "b1"}
 
 
 class Glora:
-    """GLoRA of LyCORIS; implements `ChangeMethod`."""
+    """GLoRA of LyCORIS; implements `ChangeReader`."""
 
-    name = "GLoRA"
-    parts = frozenset(_FACTORS)
+    known_as = GLORA
+    parts = GLORA.keys
 
-    def read(self, group: Group, *, module: ModuleShape) -> list[CheckedChange]:
+    def read(self, tensors: ModuleTensors, *, module: ModuleShape) -> list[CheckedChange]:
         """Files of LyCORIS 1 have the factors of each pair the other way round."""
-        require(group.keys, *_FACTORS)
-        source = {part: part for part in _FACTORS}
-        if _fits(group, source=_SWAPPED, module=module) is not None:
-            if _fits(group, source=source, module=module) is not None:
+        require(tensors.keys, *GLORA.parts)
+        source = {part: part for part in GLORA.parts}
+        if _fits(tensors, source=_SWAPPED, module=module) is not None:
+            if _fits(tensors, source=source, module=module) is not None:
                 raise LayerRefused(
-                    "ALPHA_UNKNOWN", f"nothing says which way round the GLoRA {group.name} is"
+                    "ALPHA_UNKNOWN", f"nothing says which way round the GLoRA {tensors.name} is"
                 )
             source = _SWAPPED
-        rank = _fits(group, source=source, module=module)
+        rank = _fits(tensors, source=source, module=module)
         if rank is None:
-            shapes = ", ".join(f"{part} {list(group.shape(part))}" for part in _FACTORS)
+            shapes = ", ".join(f"{part} {list(tensors.shape(part))}" for part in GLORA.parts)
             raise LayerRefused(
                 "SHAPE_MISMATCH",
-                f"{group.name} maps {module.inputs} to {module.outputs} here, in the file {shapes}",
+                f"{tensors.name} maps {module.inputs} to {module.outputs} here, "
+                f"in the file {shapes}",
             )
         return [
             CheckedChange(
-                component=group.component,
-                parameter=f"{group.name}.{WEIGHT}",
-                method="glora",
-                scale=group.scale(rank=rank, fallback_rank=rank),
-                parts={part: group.part(source[part]) for part in _FACTORS},
+                component=tensors.component,
+                parameter=f"{tensors.name}.{WEIGHT}",
+                method=GLORA.name,
+                scale=tensors.scale(rank=rank, fallback_rank=rank),
+                parts={part: tensors.part(source[part]) for part in GLORA.parts},
             )
         ]
 
 
-def _fits(group: Group, *, source: dict[str, str], module: ModuleShape) -> int | None:
+def _fits(tensors: ModuleTensors, *, source: dict[str, str], module: ModuleShape) -> int | None:
     """Return the rank if the factors, taken in this order, make a change of the module."""
     try:
-        shapes = {part: group.shape(source[part]) for part in _FACTORS}
+        shapes = {part: tensors.shape(source[part]) for part in GLORA.parts}
         (wide, rank), (back, inputs) = flat(shapes["a1"]), flat(shapes["a2"])
         outputs, up_rank = flat(shapes["b1"])
         down_rank, reads, kernel = _down(shapes["b2"], module=module)

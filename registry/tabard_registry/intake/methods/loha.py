@@ -18,6 +18,7 @@ from tabard_registry.intake.layers.method import (
 )
 from tabard_registry.intake.layers.products import Array, Pair, fold_core, hadamard, matrix
 from tabard_registry.intake.profile import ModuleShape
+from tabard_registry.release.change_methods import HADAMARD
 
 _FACTORS = ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
 
@@ -25,8 +26,8 @@ _FACTORS = ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
 class Loha:
     """Implements `Method`."""
 
-    name = "LoHa"
-    parts = frozenset({*_FACTORS, "hada_t1", "hada_t2"})
+    known_as = HADAMARD
+    parts = HADAMARD.keys
 
     def measure(self, shapes: Mapping[str, Shape], *, module: ModuleShape) -> Measured:
         """Both halves have one rank; with cores they are written the other way round."""

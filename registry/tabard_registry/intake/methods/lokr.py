@@ -24,15 +24,14 @@ from tabard_registry.intake.layers.method import (
 )
 from tabard_registry.intake.layers.products import Array, Pair, fold_core, kronecker, matrix, whole
 from tabard_registry.intake.profile import ModuleShape
+from tabard_registry.release.change_methods import KRONECKER
 
 
 class Lokr:
     """Implements `Method`."""
 
-    name = "LoKr"
-    parts = frozenset(
-        {"lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2"}
-    )
+    known_as = KRONECKER
+    parts = KRONECKER.keys
 
     def measure(self, shapes: Mapping[str, Shape], *, module: ModuleShape) -> Measured:
         """Alpha counts only when a half is decomposed, as LyCORIS has it."""

@@ -17,13 +17,14 @@ from tabard_registry.intake.layers.method import (
 )
 from tabard_registry.intake.layers.products import Array, Pair, fold_core
 from tabard_registry.intake.profile import ModuleShape
+from tabard_registry.release.change_methods import LORA
 
 
 class Lora:
     """Implements `Method`."""
 
-    name = "LoRA"
-    parts = frozenset({"down", "up", "mid"})
+    known_as = LORA
+    parts = LORA.keys
 
     def measure(self, shapes: Mapping[str, Shape], *, module: ModuleShape) -> Measured:
         """The kernel is that of the core, or of the down factor."""

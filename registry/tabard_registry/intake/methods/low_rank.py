@@ -12,63 +12,67 @@ from tabard_registry.intake.layers.method import Measured, Method
 from tabard_registry.intake.methods.loha import Loha
 from tabard_registry.intake.methods.lokr import Lokr
 from tabard_registry.intake.methods.lora import Lora
-from tabard_registry.intake.methods.module_tensors import Group, LayerRefused
+from tabard_registry.intake.methods.module_tensors import LayerRefused, ModuleTensors
 from tabard_registry.intake.methods.rebuilt import read_rebuilt
-from tabard_registry.intake.profile import ModuleShape
+from tabard_registry.intake.profile import FAMILY_OF_WIDTH, ModuleShape
 
-METHODS: tuple[Method, ...] = (Lora(), Loha(), Lokr())
+PAIR_METHODS: tuple[Method, ...] = (Lora(), Loha(), Lokr())
 """Every method that becomes a pair."""
-PAIR_PARTS = frozenset[str]().union(*(method.parts for method in METHODS))
+PAIR_PARTS = frozenset[str]().union(*(method.parts for method in PAIR_METHODS))
 """Every part that only these methods have."""
 MAGNITUDES = ("dora_scale", "magnitude_vector")
 """DoRA's magnitude, as LyCORIS and kohya write it and as PEFT does."""
 
-_FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
 
-
-def read_layer(group: Group, *, module: ModuleShape) -> CheckedLayer | CheckedChange:
+def read_layer(tensors: ModuleTensors, *, module: ModuleShape) -> CheckedLayer | CheckedChange:
     """Check the low-rank tensors of a module: a pair for slots, or more than slots take.
 
     Raises:
         LayerRefused: They cannot be applied completely.
         Malformed: They do not fit each other.
     """
-    factors = _factors(group, module=module)
+    factors = _factors(tensors, module=module)
     if factors.can_overflow():
-        raise LayerRefused("NOT_FINITE", f"{group.name} overflows when its factors are multiplied")
+        raise LayerRefused(
+            "NOT_FINITE", f"{tensors.name} overflows when its factors are multiplied"
+        )
     measured = factors.measured
-    scale = group.scale(rank=measured.trained_rank, fallback_rank=measured.rank)
-    _check_magnitude(group, factors)
-    if measured.rank > group.context.limits.rank_max:
-        return read_rebuilt(group, factors, scale=scale, magnitude=_magnitude(group.keys))
-    return CheckedLayer(component=group.component, module=group.name, scale=scale, factors=factors)
+    scale = tensors.scale(rank=measured.trained_rank, fallback_rank=measured.rank)
+    _check_magnitude(tensors, factors)
+    if measured.rank > tensors.context.limits.rank_max:
+        return read_rebuilt(tensors, factors, scale=scale, magnitude=_magnitude(tensors.keys))
+    return CheckedLayer(
+        component=tensors.component, module=tensors.name, scale=scale, factors=factors
+    )
 
 
-def _check_magnitude(group: Group, factors: Factors) -> None:
+def _check_magnitude(tensors: ModuleTensors, factors: Factors) -> None:
     """Compare with what the configuration says, if there is one."""
     measured = factors.measured
-    alpha = group.alpha_rule(group.component, group.name, measured.trained_rank or measured.rank)
+    alpha = tensors.alpha_rule(
+        tensors.component, tensors.name, measured.trained_rank or measured.rank
+    )
     if alpha is not None and alpha.is_dora not in (None, bool(factors.axis)):
         says = "a magnitude" if alpha.is_dora else "no magnitude"
         raise LayerRefused(
-            "INCOMPLETE_PAIR", f"the configuration says that {group.name} has {says}"
+            "INCOMPLETE_PAIR", f"the configuration says that {tensors.name} has {says}"
         )
 
 
-def _factors(group: Group, *, module: ModuleShape) -> Factors:
-    method = _method(group.keys, name=group.name)
-    keys = {part: key for part, key in group.keys.items() if part in method.parts}
-    measured = method.measure({part: group.shape(part) for part in keys}, module=module)
-    _check_fit(measured, name=group.name, module=module)
-    magnitude = _magnitude(group.keys)
+def _factors(tensors: ModuleTensors, *, module: ModuleShape) -> Factors:
+    method = _method(tensors.keys, name=tensors.name)
+    keys = {part: key for part, key in tensors.keys.items() if part in method.parts}
+    measured = method.measure({part: tensors.shape(part) for part in keys}, module=module)
+    _check_fit(measured, name=tensors.name, module=module)
+    magnitude = _magnitude(tensors.keys)
     return Factors(
-        source=group.file,
+        source=tensors.file,
         method=method,
         keys=keys,
         measured=measured,
         module=module,
-        magnitude_key=group.keys[magnitude] if magnitude else None,
-        axis=_axis(group, module=module) if magnitude else "",
+        magnitude_key=tensors.keys[magnitude] if magnitude else None,
+        axis=_axis(tensors, module=module) if magnitude else "",
     )
 
 
@@ -77,9 +81,9 @@ def _magnitude(keys: Mapping[str, str]) -> str | None:
 
 
 def _method(keys: Mapping[str, str], *, name: str) -> Method:
-    speaking = [method for method in METHODS if keys.keys() & method.parts]
+    speaking = [method for method in PAIR_METHODS if keys.keys() & method.parts]
     if len(speaking) > 1:
-        names = " and ".join(method.name for method in speaking)
+        names = " and ".join(method.known_as.title for method in speaking)
         raise LayerRefused("INCOMPLETE_PAIR", f"{name} is both {names}")
     return speaking[0]
 
@@ -88,8 +92,8 @@ def _check_fit(measured: Measured, *, name: str, module: ModuleShape) -> None:
     if (measured.inputs, measured.outputs) != (module.inputs, module.outputs):
         detail = f"{name} maps {measured.inputs} to {measured.outputs}"
         detail += f", in this base {module.inputs} to {module.outputs}"
-        if "attn2.to_k" in name and measured.inputs in _FAMILY_OF_WIDTH:
-            family = _FAMILY_OF_WIDTH[measured.inputs]
+        if "attn2.to_k" in name and measured.inputs in FAMILY_OF_WIDTH:
+            family = FAMILY_OF_WIDTH[measured.inputs]
             detail += f"; text width {measured.inputs} is that of {family}"
         raise LayerRefused("SHAPE_MISMATCH", detail)
     if measured.kernel != module.kernel:
@@ -97,19 +101,19 @@ def _check_fit(measured: Measured, *, name: str, module: ModuleShape) -> None:
         raise LayerRefused("SHAPE_MISMATCH", f"{name} has a kernel of {theirs}, here {mine}")
 
 
-def _axis(group: Group, *, module: ModuleShape) -> Axis:
+def _axis(tensors: ModuleTensors, *, module: ModuleShape) -> Axis:
     """Tell which side a magnitude scales: LyCORIS says it by its shape, PEFT always the outputs.
 
     A LyCORIS of version 4 writes [out, 1, …], an older one and OneTrainer [1, in, …].
     """
-    if all(part in group.keys for part in MAGNITUDES):
-        raise LayerRefused("DUPLICATE_TARGET", f"{group.name} has two magnitudes")
-    if "magnitude_vector" in group.keys:
-        key, shape = group.keys["magnitude_vector"], group.shape("magnitude_vector")
+    if all(part in tensors.keys for part in MAGNITUDES):
+        raise LayerRefused("DUPLICATE_TARGET", f"{tensors.name} has two magnitudes")
+    if "magnitude_vector" in tensors.keys:
+        key, shape = tensors.keys["magnitude_vector"], tensors.shape("magnitude_vector")
         if shape in ((module.outputs,), (module.outputs, 1), (1, module.outputs, 1, 1)):
             return "outputs"
     else:
-        key, shape = group.keys["dora_scale"], group.shape("dora_scale")
+        key, shape = tensors.keys["dora_scale"], tensors.shape("dora_scale")
         if len(shape) in (2, 4) and math.prod(shape[2:]) == 1:
             if shape[:2] == (module.outputs, 1):
                 return "outputs"

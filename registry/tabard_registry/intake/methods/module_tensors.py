@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tabard_registry.intake.dialect import Context
 from tabard_registry.intake.files.safetensors import TensorFile
-from tabard_registry.intake.layers.change import Array, Part
+from tabard_registry.intake.layers.change_part import Array, ChangePart
 from tabard_registry.intake.layers.method import Shape
 from tabard_registry.intake.profile import ModuleShape
 
@@ -60,7 +60,7 @@ AlphaRule = Callable[[str, str, int], Alpha | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class ModuleTensors:
     """The tensors of one module.
 
     Attributes:
@@ -99,9 +99,9 @@ class Group:
         *,
         shape: Shape | None = None,
         rewrite: Callable[[Array], Array] | None = None,
-    ) -> Part:
+    ) -> ChangePart:
         """Take a part into a change, as it is or in another shape."""
-        return Part(
+        return ChangePart(
             source=self.file,
             key=self.keys[part],
             shape=self.shape(part) if shape is None else shape,

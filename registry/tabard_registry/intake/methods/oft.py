@@ -11,12 +11,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tabard_registry.intake.layers.change import Array, Part
+from tabard_registry.intake.layers.change_part import Array, ChangePart
 from tabard_registry.intake.layers.checked import CheckedChange
 from tabard_registry.intake.layers.method import Malformed, require
-from tabard_registry.intake.methods.module_tensors import WEIGHT, Group, LayerRefused
+from tabard_registry.intake.methods.module_tensors import WEIGHT, LayerRefused, ModuleTensors
 from tabard_registry.intake.methods.peft_config import RotationRule, rotation_rule
 from tabard_registry.intake.profile import ModuleShape
+from tabard_registry.release.change_methods import BOFT, OFT, ChangeMethod
 
 Options = dict[str, float | str | bool]
 
@@ -25,34 +26,34 @@ _BY_INPUTS: Options = {"on_input": True}
 
 
 class Oft:
-    """OFT and BOFT of LyCORIS; implements `ChangeMethod`."""
+    """OFT and BOFT of LyCORIS; implements `ChangeReader`."""
 
-    name = "OFT"
+    known_as = OFT
     parts = frozenset({"oft_blocks", "rescale"})
 
-    def read(self, group: Group, *, module: ModuleShape) -> list[CheckedChange]:
+    def read(self, tensors: ModuleTensors, *, module: ModuleShape) -> list[CheckedChange]:
         """Three dimensions are a diagonal, four a butterfly; alpha bounds how far it turns."""
-        require(group.keys, "oft_blocks")
-        shape = group.shape("oft_blocks")
+        require(tensors.keys, "oft_blocks")
+        shape = tensors.shape("oft_blocks")
         if len(shape) not in (3, 4) or shape[-1] != shape[-2]:
             raise Malformed(f"has blocks of shape {list(shape)}")
         if shape[-1] * shape[-3] != module.outputs:
             turned = shape[-1] * shape[-3]
             raise LayerRefused(
-                "SHAPE_MISMATCH", f"{group.name} turns {turned} outputs, here {module.outputs}"
+                "SHAPE_MISMATCH", f"{tensors.name} turns {turned} outputs, here {module.outputs}"
             )
         if len(shape) == 4:
             _check_butterfly(shape[0], block=shape[-1], width=module.outputs)
-        parts = {"blocks": group.part("oft_blocks")}
-        if "rescale" in group.keys:
-            parts["rescale"] = _rescale(group, "rescale", module=module)
-        limit = group.number("alpha") if "alpha" in group.keys else 0.0
+        parts = {"blocks": tensors.part("oft_blocks")}
+        if "rescale" in tensors.keys:
+            parts["rescale"] = _rescale(tensors, "rescale", module=module)
+        limit = tensors.number("alpha") if "alpha" in tensors.keys else 0.0
         if not 0.0 <= limit < math.inf:
-            raise LayerRefused("BAD_ALPHA", f"{group.name} turns by at most {limit}")
+            raise LayerRefused("BAD_ALPHA", f"{tensors.name} turns by at most {limit}")
         return [
             _change(
-                group,
-                method="boft" if len(shape) == 4 else "oft",
+                tensors,
+                method=BOFT if len(shape) == 4 else OFT,
                 parts=parts,
                 options={"constraint": limit} if limit else {},
             )
@@ -60,79 +61,84 @@ class Oft:
 
 
 class PeftOft:
-    """OFT of PEFT; implements `ChangeMethod`."""
+    """OFT of PEFT; implements `ChangeReader`."""
 
-    name = "OFT"
+    known_as = OFT
     parts = frozenset({"oft_R"})
 
-    def read(self, group: Group, *, module: ModuleShape) -> list[CheckedChange]:
+    def read(self, tensors: ModuleTensors, *, module: ModuleShape) -> list[CheckedChange]:
         """Its vectors are the upper triangles of skew matrices, one of them for each block."""
-        rule = rotation_rule(group.context.config)
+        rule = rotation_rule(tensors.context.config)
         if rule is None:
-            raise LayerRefused("ALPHA_UNKNOWN", f"nothing says how {group.name} is turned")
+            raise LayerRefused("ALPHA_UNKNOWN", f"nothing says how {tensors.name} is turned")
         if not module.is_pointwise:
             kernel = "x".join(map(str, module.kernel))
             raise LayerRefused(
                 "UNSUPPORTED_DIALECT",
-                f"PEFT's OFT of the {kernel} convolution {group.name} does one thing when it runs "
-                "and another when it is merged",
+                f"PEFT's OFT of the {kernel} convolution {tensors.name} does one thing when it "
+                "runs and another when it is merged",
             )
-        shape = group.shape("oft_R")
+        shape = tensors.shape("oft_R")
         size, count = _block_size(shape[1]) if len(shape) == 2 else 0, shape[0]
         if not size or module.inputs % size or count not in (1, module.inputs // size):
             raise LayerRefused(
-                "SHAPE_MISMATCH", f"{group.name} turns {count * size} inputs, here {module.inputs}"
+                "SHAPE_MISMATCH",
+                f"{tensors.name} turns {count * size} inputs, here {module.inputs}",
             )
-        part = group.part("oft_R", shape=(count, size, size), rewrite=_Triangles(size, rule=rule))
+        part = tensors.part("oft_R", shape=(count, size, size), rewrite=_Triangles(size, rule=rule))
         options = _BY_INPUTS | ({"terms": float(rule.terms)} if rule.terms else {})
-        return [_change(group, method="oft", parts={"blocks": part}, options=options)]
+        return [_change(tensors, method=OFT, parts={"blocks": part}, options=options)]
 
 
 class PeftBoft:
-    """BOFT of PEFT; implements `ChangeMethod`."""
+    """BOFT of PEFT; implements `ChangeReader`."""
 
-    name = "BOFT"
+    known_as = BOFT
     parts = frozenset({"boft_R", "boft_s"})
 
-    def read(self, group: Group, *, module: ModuleShape) -> list[CheckedChange]:
+    def read(self, tensors: ModuleTensors, *, module: ModuleShape) -> list[CheckedChange]:
         """It turns the inputs, kernel unrolled, and makes the outputs longer or shorter."""
-        require(group.keys, "boft_R", "boft_s")
-        shape = group.shape("boft_R")
+        require(tensors.keys, "boft_R", "boft_s")
+        shape = tensors.shape("boft_R")
         inputs = module.inputs * math.prod(module.kernel)
         if len(shape) != 4 or shape[2] != shape[3]:
             raise Malformed(f"has blocks of shape {list(shape)}")
         turned = shape[1] * shape[2]
         if turned != inputs:
             raise LayerRefused(
-                "SHAPE_MISMATCH", f"{group.name} turns {turned} inputs, here {inputs}"
+                "SHAPE_MISMATCH", f"{tensors.name} turns {turned} inputs, here {inputs}"
             )
         if shape[0] > 1:
             _check_butterfly(shape[0], block=shape[3], width=inputs)
         parts = {
-            "blocks": group.part("boft_R", rewrite=_half),
-            "rescale": _rescale(group, "boft_s", module=module),
+            "blocks": tensors.part("boft_R", rewrite=_half),
+            "rescale": _rescale(tensors, "boft_s", module=module),
         }
-        return [_change(group, method="boft", parts=parts, options=_BY_INPUTS)]
+        return [_change(tensors, method=BOFT, parts=parts, options=_BY_INPUTS)]
 
 
 def _change(
-    group: Group, *, method: str, parts: Mapping[str, Part], options: Options
+    tensors: ModuleTensors,
+    *,
+    method: ChangeMethod,
+    parts: Mapping[str, ChangePart],
+    options: Options,
 ) -> CheckedChange:
     return CheckedChange(
-        component=group.component,
-        parameter=f"{group.name}.{WEIGHT}",
-        method=method,
+        component=tensors.component,
+        parameter=f"{tensors.name}.{WEIGHT}",
+        method=method.name,
         scale=1.0,
         parts=parts,
         options=options,
     )
 
 
-def _rescale(group: Group, part: str, *, module: ModuleShape) -> Part:
-    shape = group.shape(part)
+def _rescale(tensors: ModuleTensors, part: str, *, module: ModuleShape) -> ChangePart:
+    shape = tensors.shape(part)
     if sorted(shape)[:-1] != [1] * (len(shape) - 1) or max(shape, default=0) != module.outputs:
-        raise LayerRefused("SHAPE_MISMATCH", f"{group.keys[part]} has the shape {list(shape)}")
-    return group.part(part, shape=(module.outputs, 1))
+        raise LayerRefused("SHAPE_MISMATCH", f"{tensors.keys[part]} has the shape {list(shape)}")
+    return tensors.part(part, shape=(module.outputs, 1))
 
 
 def _check_butterfly(stages: int, *, block: int, width: int) -> None:

@@ -18,19 +18,20 @@ from tabard_registry.intake.methods.dense import (
 from tabard_registry.intake.methods.glora import Glora
 from tabard_registry.intake.methods.ia3 import Ia3, PeftIa3
 from tabard_registry.intake.methods.low_rank import MAGNITUDES, PAIR_PARTS, read_layer
-from tabard_registry.intake.methods.module_tensors import Group, LayerRefused
+from tabard_registry.intake.methods.module_tensors import LayerRefused, ModuleTensors
 from tabard_registry.intake.methods.oft import Oft, PeftBoft, PeftOft
 from tabard_registry.intake.profile import ModuleShape
+from tabard_registry.release.change_methods import CHANGE_METHODS, ChangeMethod
 
 _INTEGER_PARTS = ("alpha", "on_input")
 
 
-class ChangeMethod(Protocol):
-    """One way to change a weight that is not low-rank, listed in `CHANGE_METHODS`."""
+class ChangeReader(Protocol):
+    """Reads one way to change a weight that is not low-rank; listed in `CHANGE_READERS`."""
 
     @property
-    def name(self) -> str:
-        """What people call it."""
+    def known_as(self) -> ChangeMethod:
+        """Its line in the table of methods."""
         ...
 
     @property
@@ -38,7 +39,7 @@ class ChangeMethod(Protocol):
         """The parts that only this method has."""
         ...
 
-    def read(self, group: Group, *, module: ModuleShape) -> list[CheckedChange]:
+    def read(self, tensors: ModuleTensors, *, module: ModuleShape) -> list[CheckedChange]:
         """Check the tensors of one module.
 
         Raises:
@@ -48,7 +49,7 @@ class ChangeMethod(Protocol):
         ...
 
 
-CHANGE_METHODS: tuple[ChangeMethod, ...] = (
+CHANGE_READERS: tuple[ChangeReader, ...] = (
     Oft(),
     Glora(),
     Ia3(),
@@ -56,7 +57,7 @@ CHANGE_METHODS: tuple[ChangeMethod, ...] = (
     PeftBoft(),
     PeftIa3(),
 )
-"""Every method that only a merged copy can wear."""
+"""Every reader of what only a merged copy can wear."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,70 +67,76 @@ class ModuleReading:
     layers: tuple[CheckedLayer, ...] = ()
     changes: tuple[CheckedChange, ...] = ()
 
-    def alphas(self, group: Group) -> Iterator[float]:
+    def alphas(self, tensors: ModuleTensors) -> Iterator[float]:
         """Yield the alpha that was resolved for it, or none where it takes none."""
-        if "alpha" in group.keys:
-            yield group.number("alpha")
+        if "alpha" in tensors.keys:
+            yield tensors.number("alpha")
         else:
             for layer in self.layers:
-                alpha = group.alpha(rank=layer.factors.measured.trained_rank or layer.rank)
+                alpha = tensors.alpha(rank=layer.factors.measured.trained_rank or layer.rank)
                 yield from () if alpha is None else (alpha.value,)
 
 
-def read_module(group: Group) -> ModuleReading:
+def read_module(tensors: ModuleTensors) -> ModuleReading:
     """Check the tensors of one module.
 
     Raises:
         LayerRefused: They cannot be applied completely.
     """
-    _check_numbers(group)
+    _check_numbers(tensors)
     try:
-        weight = _read_weight(group)
+        weight = _read_weight(tensors)
     except Malformed as error:
-        raise LayerRefused("INCOMPLETE_PAIR", f"{group.name} {error}") from error
+        raise LayerRefused("INCOMPLETE_PAIR", f"{tensors.name} {error}") from error
     scale = next((x.scale for x in weight if _is_low_rank(x)), None)
     layers = tuple(x for x in weight if isinstance(x, CheckedLayer))
     changes = [x for x in weight if isinstance(x, CheckedChange)]
-    return ModuleReading(layers=layers, changes=(*changes, *read_biases(group, scale=scale)))
+    return ModuleReading(layers=layers, changes=(*changes, *read_biases(tensors, scale=scale)))
 
 
-def _read_weight(group: Group) -> Sequence[CheckedLayer | CheckedChange]:
+def _read_weight(tensors: ModuleTensors) -> Sequence[CheckedLayer | CheckedChange]:
     """Read what changes the weight, of which there is at most one."""
-    parts = group.keys.keys()
+    parts = tensors.keys.keys()
     is_pair = bool(parts & PAIR_PARTS)
     dense = sorted(parts & WEIGHT_PARTS)
-    methods = [method for method in CHANGE_METHODS if parts & method.parts]
-    names = [*(["low-rank"] if is_pair else []), *dense, *(method.name for method in methods)]
+    readers = [reader for reader in CHANGE_READERS if parts & reader.parts]
+    names = [
+        *(["low-rank"] if is_pair else []),
+        *dense,
+        *(reader.known_as.title for reader in readers),
+    ]
     if len(names) > 1:
-        raise LayerRefused("INCOMPLETE_PAIR", f"{group.name} is both {' and '.join(names)}")
+        raise LayerRefused("INCOMPLETE_PAIR", f"{tensors.name} is both {' and '.join(names)}")
     if not is_pair and any(part in parts for part in MAGNITUDES):
         raise LayerRefused(
-            "INCOMPLETE_PAIR", f"{group.name} has a magnitude, and no down and no up factor"
+            "INCOMPLETE_PAIR", f"{tensors.name} has a magnitude, and no down and no up factor"
         )
     if dense:
-        return [read_dense_weight(group, dense[0])]
+        return [read_dense_weight(tensors, dense[0])]
     if not names:
         if "alpha" in parts or not parts & BIAS_PARTS:
-            raise LayerRefused("INCOMPLETE_PAIR", f"{group.name} has no down and no up factor")
+            raise LayerRefused("INCOMPLETE_PAIR", f"{tensors.name} has no down and no up factor")
         return []
-    module = group.module
+    module = tensors.module
     if module is None:
-        raise LayerRefused("SHAPE_MISMATCH", f"{group.name} is a norm: it has no such weight")
-    return [read_layer(group, module=module)] if is_pair else methods[0].read(group, module=module)
+        raise LayerRefused("SHAPE_MISMATCH", f"{tensors.name} is a norm: it has no such weight")
+    return (
+        [read_layer(tensors, module=module)] if is_pair else readers[0].read(tensors, module=module)
+    )
 
 
 def _is_low_rank(found: CheckedLayer | CheckedChange) -> bool:
     """Whether its scale is that of factors, which a bias beside them shares."""
-    return isinstance(found, CheckedLayer) or found.method in ("lora", "hadamard", "kronecker")
+    return isinstance(found, CheckedLayer) or CHANGE_METHODS[found.method].is_product
 
 
-def _check_numbers(group: Group) -> None:
-    for part, key in group.keys.items():
-        entry = group.file.tensors[key]
+def _check_numbers(tensors: ModuleTensors) -> None:
+    for part, key in tensors.keys.items():
+        entry = tensors.file.tensors[key]
         is_integer = part in _INTEGER_PARTS and entry.dtype in ("I32", "I64")
         if not entry.is_float and not is_integer:
             raise LayerRefused("UNSUPPORTED_DTYPE", f"{key} is {entry.dtype}")
-    for part, key in group.keys.items():
-        if part != "on_input" and not group.file.is_finite(key):
+    for part, key in tensors.keys.items():
+        if part != "on_input" and not tensors.file.is_finite(key):
             reason = "BAD_ALPHA" if part == "alpha" else "NOT_FINITE"
             raise LayerRefused(reason, f"{key} holds NaN or infinity")

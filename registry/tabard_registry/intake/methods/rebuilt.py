@@ -5,19 +5,17 @@ from __future__ import annotations
 
 from tabard_registry.intake.layers.checked import CheckedChange
 from tabard_registry.intake.layers.factors import Axis, Factors
-from tabard_registry.intake.methods.module_tensors import WEIGHT, Group, LayerRefused
-
-_METHODS = {"LoRA": "lora", "LoHa": "hadamard", "LoKr": "kronecker"}
-_PREFIXES = ("hada_", "lokr_")
+from tabard_registry.intake.methods.module_tensors import WEIGHT, LayerRefused, ModuleTensors
+from tabard_registry.release.change_methods import MAGNITUDE, MAGNITUDE_AXIS
 
 
 def read_rebuilt(
-    group: Group, factors: Factors, *, scale: float, magnitude: str | None
+    tensors: ModuleTensors, factors: Factors, *, scale: float, magnitude: str | None
 ) -> CheckedChange:
     """Take the tensors of a layer as they are.
 
     Args:
-        group: The tensors.
+        tensors: The tensors.
         factors: What they were found to be.
         scale: alpha over rank.
         magnitude: The part that is DoRA's magnitude, or None.
@@ -25,30 +23,25 @@ def read_rebuilt(
     Raises:
         LayerRefused: The trained rank is beyond every limit.
     """
-    rank_max = group.context.limits.merged_rank_max
-    trained = factors.measured.trained_rank or 0
+    rank_max = tensors.context.limits.merged_rank_max
+    method, trained = factors.method.known_as, factors.measured.trained_rank or 0
     if trained > rank_max:
-        what = f"{group.name} is a {factors.method.name} of rank {trained}"
+        what = f"{tensors.name} is a {method.title} of rank {trained}"
         raise LayerRefused("RANK_TOO_LARGE", f"{what}; at most {rank_max} is taken")
-    parts = {_plain(part): group.part(part) for part in sorted(factors.keys)}
+    keys = {part: f"{method.prefix}{part}" for part in method.parts}
+    parts = {part: tensors.part(key) for part, key in keys.items() if key in factors.keys}
     options: dict[str, float | str | bool] = {}
     if magnitude is not None:
-        parts["magnitude"] = group.part(magnitude, shape=(_length(factors, factors.axis),))
-        options["magnitude_axis"] = factors.axis
+        parts[MAGNITUDE] = tensors.part(magnitude, shape=(_length(factors, factors.axis),))
+        options[MAGNITUDE_AXIS] = factors.axis
     return CheckedChange(
-        component=group.component,
-        parameter=f"{group.name}.{WEIGHT}",
-        method=_METHODS[factors.method.name],
+        component=tensors.component,
+        parameter=f"{tensors.name}.{WEIGHT}",
+        method=method.name,
         scale=scale,
         parts=parts,
         options=options,
     )
-
-
-def _plain(part: str) -> str:
-    for prefix in _PREFIXES:
-        part = part.removeprefix(prefix)
-    return part
 
 
 def _length(factors: Factors, axis: Axis) -> int:

@@ -66,6 +66,16 @@ class S3Store:
         """`s3://bucket/prefix`."""
         return self._bucket.url
 
+    @property
+    def needs_doctor(self) -> bool:
+        """Yes, unless its owner gave his word that one process writes."""
+        return not self._single_writer
+
+    @property
+    def is_swept_when_opened(self) -> bool:
+        """No: a bucket is asked for its uploads page by page, so only garbage collection does."""
+        return False
+
     def create(self, key: str, *, body: bytes) -> Outcome:
         """Send the object once, on condition that it is new."""
         if self._single_writer:

@@ -12,7 +12,7 @@ from datetime import datetime
 from tabard_registry.errors import StoreUnavailable
 from tabard_registry.store.probe import StoreProbe, Versioning
 from tabard_registry.upkeep.doctor.diagnosis import Check
-from tabard_registry.upkeep.doctor.trial_objects import Probes
+from tabard_registry.upkeep.doctor.trial_objects import TrialObjects
 
 SKEW_SECONDS_MAX = 60.0
 """A clock that is further off than that is worth a word; S3 refuses requests at 15 minutes."""
@@ -21,10 +21,10 @@ _NEEDLESS = "Nothing needs it: Tabard commits by creating objects, never by repl
 
 
 def check_rules(
-    probe: StoreProbe, probes: Probes, *, clock: Callable[[], datetime]
+    probe: StoreProbe, trials: TrialObjects, *, clock: Callable[[], datetime]
 ) -> Iterator[Check]:
     """Yield what the store tells about itself."""
-    yield _asked("stale If-Match", lambda: _check_if_match(probe, probes))
+    yield _asked("stale If-Match", lambda: _check_if_match(probe, trials))
     yield _asked("lifecycle rules", lambda: _check_expiry(probe))
     yield _asked("versioning", lambda: _check_versioning(probe))
     yield _asked("clock", lambda: _check_clock(probe, now=clock()))
@@ -42,11 +42,11 @@ def _asked(name: str, ask: Callable[[], Check]) -> Check:
         )
 
 
-def _check_if_match(probe: StoreProbe, probes: Probes) -> Check:
-    key = probes.key("if-match")
-    probes.store.replace(key, body=b"first")
+def _check_if_match(probe: StoreProbe, trials: TrialObjects) -> Check:
+    key = trials.key("if-match")
+    trials.store.replace(key, body=b"first")
     stale = probe.etag(key)
-    probes.store.replace(key, body=b"second")
+    trials.store.replace(key, body=b"second")
     forms = {"quoted": '"{}"', "unquoted": "{}"}
     ignored = [
         form

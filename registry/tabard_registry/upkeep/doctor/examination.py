@@ -16,7 +16,7 @@ from tabard_registry.store.probe import Probed
 from tabard_registry.upkeep.doctor.bucket_rules import check_rules
 from tabard_registry.upkeep.doctor.diagnosis import Check, Diagnosis
 from tabard_registry.upkeep.doctor.race import SINGLE_WRITER_HINT, run_races
-from tabard_registry.upkeep.doctor.trial_objects import Probes
+from tabard_registry.upkeep.doctor.trial_objects import TrialObjects
 
 RACES = 10
 """Races of a full examination."""
@@ -45,18 +45,18 @@ def examine(
         clock: The time here, to compare.
         timer: Seconds of a steady clock.
     """
-    probes = Probes(store)
+    trials = TrialObjects(store)
     checks: list[Check] = []
     try:
-        checks.extend(_checks(probes, clock=clock, timer=timer))
+        checks.extend(_checks(trials, clock=clock, timer=timer))
     finally:
-        refusal = probes.remove()
+        refusal = trials.remove()
     if refusal is not None:
         checks.append(
             Check(
                 name="delete",
                 verdict="warn",
-                detail=f"probes like {probes.prefix}* are still there: {refusal}",
+                detail=f"probes like {trials.prefix}* are still there: {refusal}",
                 remedy=refusal.hint,
             )
         )
@@ -70,13 +70,13 @@ def require_safe(store: Store) -> None:
         UnusableRegistry: A second create was accepted, or a race had more than one winner.
         StoreUnavailable: The store did not answer.
     """
-    probes = Probes(store)
+    trials = TrialObjects(store)
     try:
-        check = _check_second_create(probes)
+        check = _check_second_create(trials)
         if check.verdict == "ok":
-            check = run_races(probes, rounds=RACES_AT_START)
+            check = run_races(trials, rounds=RACES_AT_START)
     finally:
-        probes.remove()
+        trials.remove()
     if check.verdict == "fail":
         raise UnusableRegistry(
             f"{store.url} is not safe to write to: {check.name}: {check.detail}",
@@ -86,7 +86,7 @@ def require_safe(store: Store) -> None:
 
 
 def _checks(
-    probes: Probes, *, clock: Callable[[], datetime], timer: Callable[[], float]
+    trials: TrialObjects, *, clock: Callable[[], datetime], timer: Callable[[], float]
 ) -> Iterator[Check]:
     """Yield checks; a failure of the first ones leaves no sense in going on."""
     for name, check in (
@@ -94,15 +94,15 @@ def _checks(
         ("missing object", _check_missing_object),
         ("second create", _check_second_create),
     ):
-        made = _tried(name, partial(check, probes))
+        made = _tried(name, partial(check, trials))
         yield made
         if made.verdict == "fail":
             return
-    yield _tried("racing create", partial(run_races, probes, rounds=RACES))
-    yield _tried("listing", partial(_check_listing, probes))
-    if isinstance(probes.store, Probed):
-        yield from check_rules(probes.store.probe(), probes, clock=clock)
-    yield _tried("latency", partial(_check_latency, probes, timer=timer))
+    yield _tried("racing create", partial(run_races, trials, rounds=RACES))
+    yield _tried("listing", partial(_check_listing, trials))
+    if isinstance(trials.store, Probed):
+        yield from check_rules(trials.store.probe(), trials, clock=clock)
+    yield _tried("latency", partial(_check_latency, trials, timer=timer))
 
 
 def _tried(name: str, check: Callable[[], Check]) -> Check:
@@ -112,16 +112,16 @@ def _tried(name: str, check: Callable[[], Check]) -> Check:
         return Check(name=name, verdict="fail", detail=str(error), remedy=error.hint)
 
 
-def _check_place(probes: Probes) -> Check:
-    names = probes.store.top_level()
-    refuse_strangers(names, url=probes.store.url)
+def _check_place(trials: TrialObjects) -> Check:
+    names = trials.store.top_level()
+    refuse_strangers(names, url=trials.store.url)
     told = "holds a registry" if FORMAT_KEY in names else "is empty: a registry may begin here"
     return Check(name="place", verdict="ok", detail=told)
 
 
-def _check_missing_object(probes: Probes) -> Check:
-    key = probes.key("missing")
-    if probes.store.read(key, bytes_max=_BODY_BYTES_MAX) is None:
+def _check_missing_object(trials: TrialObjects) -> Check:
+    key = trials.key("missing")
+    if trials.store.read(key, bytes_max=_BODY_BYTES_MAX) is None:
         return Check(name="missing object", verdict="ok", detail="is told to be missing")
     return Check(
         name="missing object",
@@ -131,11 +131,11 @@ def _check_missing_object(probes: Probes) -> Check:
     )
 
 
-def _check_second_create(probes: Probes) -> Check:
-    key = probes.key("create")
-    outcome = _created(probes.store, key, body=b"first")
-    second = probes.store.create(key, body=b"second")
-    held = probes.store.read(key, bytes_max=_BODY_BYTES_MAX)
+def _check_second_create(trials: TrialObjects) -> Check:
+    key = trials.key("create")
+    outcome = _created(trials.store, key, body=b"first")
+    second = trials.store.create(key, body=b"second")
+    held = trials.store.read(key, bytes_max=_BODY_BYTES_MAX)
     if second is Outcome.CREATED or held != b"first":
         return Check(
             name="second create",
@@ -161,9 +161,9 @@ def _created(store: Store, key: str, *, body: bytes) -> Outcome:
     )
 
 
-def _check_listing(probes: Probes) -> Check:
-    listed = {found.key for found in probes.store.objects(probes.prefix)}
-    if f"{probes.prefix}create" in listed:
+def _check_listing(trials: TrialObjects) -> Check:
+    listed = {found.key for found in trials.store.objects(trials.prefix)}
+    if f"{trials.prefix}create" in listed:
         return Check(name="listing", verdict="ok", detail="shows what was just written")
     return Check(
         name="listing",
@@ -173,10 +173,10 @@ def _check_listing(probes: Probes) -> Check:
     )
 
 
-def _check_latency(probes: Probes, *, timer: Callable[[], float]) -> Check:
-    keys = [probes.key(f"latency-{number}") for number in range(_LATENCY_SAMPLES)]
-    creates = [partial(probes.store.create, key, body=b"x") for key in keys]
-    reads = [partial(probes.store.read, key, bytes_max=1) for key in keys]
+def _check_latency(trials: TrialObjects, *, timer: Callable[[], float]) -> Check:
+    keys = [trials.key(f"latency-{number}") for number in range(_LATENCY_SAMPLES)]
+    creates = [partial(trials.store.create, key, body=b"x") for key in keys]
+    reads = [partial(trials.store.read, key, bytes_max=1) for key in keys]
     create_seconds, read_seconds = (
         median(_seconds(act, timer=timer) for act in acts) for acts in (creates, reads)
     )

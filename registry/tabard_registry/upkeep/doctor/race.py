@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tabard_registry.errors import StoreUnavailable
 from tabard_registry.store import Outcome, Store
 from tabard_registry.upkeep.doctor.diagnosis import Check
-from tabard_registry.upkeep.doctor.trial_objects import Probes
+from tabard_registry.upkeep.doctor.trial_objects import TrialObjects
 
 CONTESTANTS = 16
 """Creates of one race."""
@@ -45,14 +45,14 @@ class Race:
     held: bytes | None
 
 
-def run_races(probes: Probes, *, rounds: int) -> Check:
+def run_races(trials: TrialObjects, *, rounds: int) -> Check:
     """Race `rounds` times, and judge.
 
     Raises:
         StoreUnavailable: The store did not answer a read.
     """
-    races = [_race(probes.store, probes.key(f"race-{number}")) for number in range(rounds)]
-    again = probes.store.read_many([race.key for race in races], bytes_max=_BODY_BYTES_MAX)
+    races = [_race(trials.store, trials.key(f"race-{number}")) for number in range(rounds)]
+    again = trials.store.read_many([race.key for race in races], bytes_max=_BODY_BYTES_MAX)
     wrong = [told for race, last in zip(races, again, strict=True) if (told := _judge(race, last))]
     decided = sum(len(race.winners) == 1 for race in races)
     if wrong:

@@ -10,8 +10,8 @@ from tabard_registry.place import DOCTOR_FOLDER
 from tabard_registry.store import Store
 
 
-class Probes:
-    """Names probe objects of one examination. Used by one thread."""
+class TrialObjects:
+    """Names the trial objects of one examination. Used by one thread."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -32,7 +32,7 @@ _RELEASES_NAMED_MAX = 3
 _LOOKED_UP_MAX = 100
 
 
-class Presence:
+class BlobAudit:
     """The blobs of one registry at one position of its log.
 
     Attributes:

@@ -28,7 +28,7 @@ from tabard_registry.release.manifest import canonical_json
 from tabard_registry.state.fold import empty_state, fold
 from tabard_registry.state.state import State
 from tabard_registry.store import Store
-from tabard_registry.upkeep.fsck.blob_audit import Presence
+from tabard_registry.upkeep.fsck.blob_audit import BlobAudit
 from tabard_registry.upkeep.fsck.findings import Findings, FsckReport
 from tabard_registry.workers import WORKERS_MAX, Progress, no_progress
 
@@ -77,17 +77,17 @@ def check_registry(
     examination.check_surroundings(state)
     # A checkpoint may lead beyond where the log is broken: what it knows of blobs is newer.
     newest = opened.state if opened and opened.state.seq > state.seq else state
-    presence = Presence(store, newest, findings=findings, workers=workers, progress=progress)
-    presence.check()
+    audit = BlobAudit(store, newest, findings=findings, workers=workers, progress=progress)
+    audit.check()
     if deep:
-        presence.check_content()
-        presence.check_manifests()
+        audit.check_content()
+        audit.check_manifests()
     if opened is not None:
         examination.check_index(opened)
         if opened is not registry:
             opened.close()
     return _report(
-        findings, store=store, deep=deep, state=state, examination=examination, presence=presence
+        findings, store=store, deep=deep, state=state, examination=examination, audit=audit
     )
 
 
@@ -164,7 +164,7 @@ class _Examination:
     def check_index(self, registry: Registry) -> None:
         """Compare what the derived index tells with the state that it is derived from."""
         self._progress("comparing the index", 0, None)
-        told = set(registry.chronicle.history())
+        told = set(registry.queries.history())
         state = registry.state
         known = {e for name in state.names() for e in history_of(state.adapters[name])}
         if state is not registry.state:
@@ -297,7 +297,7 @@ def _report(
     deep: bool,
     state: State | None = None,
     examination: _Examination | None = None,
-    presence: Presence | None = None,
+    audit: BlobAudit | None = None,
 ) -> FsckReport:
     return FsckReport(
         url=store.url,
@@ -305,8 +305,8 @@ def _report(
         seq=state.seq if state else 0,
         records=examination.records if examination else 0,
         checkpoints=examination.checkpoints if examination else 0,
-        blobs=presence.blobs if presence else 0,
-        blob_bytes=presence.blob_bytes if presence else 0,
+        blobs=audit.blobs if audit else 0,
+        blob_bytes=audit.blob_bytes if audit else 0,
         deep=deep,
         findings=findings.sorted(),
         omitted=findings.omitted,

@@ -7,11 +7,9 @@ does not fit, and what nobody asked for, is refused: a change is applied whole o
 
 import torch
 
+from tabard_registry.release.change_methods import MAGNITUDE, MAGNITUDE_AXIS
 from tabard_server.adapters.host_adapter import HostChange
 from tabard_server.engine_port.errors import AdapterMismatch
-
-MAGNITUDE = "magnitude"
-MAGNITUDE_AXIS = "magnitude_axis"
 
 
 class ChangeParts:

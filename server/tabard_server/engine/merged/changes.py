@@ -11,8 +11,20 @@ from types import MappingProxyType
 
 import torch
 
+from tabard_registry.release.change_methods import (
+    BOFT,
+    DENSE,
+    GLORA,
+    HADAMARD,
+    IA3,
+    KRONECKER,
+    LORA,
+    MAGNITUDE,
+    MAGNITUDE_AXIS,
+    OFT,
+)
 from tabard_server.adapters.host_adapter import HostChange, wide
-from tabard_server.engine.merged.change_parts import MAGNITUDE, MAGNITUDE_AXIS, ChangeParts
+from tabard_server.engine.merged.change_parts import ChangeParts
 from tabard_server.engine.merged.orthogonal import butterfly, orthogonal
 from tabard_server.engine.merged.products import (
     dense,
@@ -25,15 +37,15 @@ from tabard_server.engine.merged.products import (
 
 _LINEAR: Mapping[str, Callable[[ChangeParts], torch.Tensor]] = MappingProxyType(
     {
-        "dense": dense,
-        "glora": glora,
-        "hadamard": hadamard,
-        "ia3": scaling,
-        "kronecker": kronecker,
-        "lora": low_rank,
+        DENSE.name: dense,
+        GLORA.name: glora,
+        HADAMARD.name: hadamard,
+        IA3.name: scaling,
+        KRONECKER.name: kronecker,
+        LORA.name: low_rank,
     }
 )
-_ROTATIONS = MappingProxyType({"boft": butterfly, "oft": orthogonal})
+_ROTATIONS = MappingProxyType({BOFT.name: butterfly, OFT.name: orthogonal})
 
 
 def materialise(

@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The registry's values as protobuf messages, and what callers say of them read back.
 
-In: the registry's values. Out: messages, and the other way round for enums, times and expectations.
+In: the registry's values. Out: messages, and the other way round for enums and authors.
 """
 
-import contextlib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from itertools import groupby
+from typing import Protocol
 
 from tabard.v1 import adapter_pb2, registry_service_pb2
 from tabard_registry import (
-    ABSENT,
-    Absent,
     Adapter,
     AppliedRecord,
+    Author,
     ChannelMove,
-    Digest,
     HistoryEntry,
     Release,
     Report,
@@ -24,8 +21,8 @@ from tabard_registry import (
     State,
 )
 from tabard_server.errors import invalid
+from tabard_server.publishing.author import author_of
 
-_NO_RELEASE = "none"
 _KINDS: Mapping[str, "adapter_pb2.ReleaseKind"] = {
     "lora": adapter_pb2.RELEASE_KIND_LORA,
     "textual_inversion": adapter_pb2.RELEASE_KIND_TEXTUAL_INVERSION,
@@ -38,6 +35,39 @@ _PURPOSES: Mapping[str, "adapter_pb2.Purpose"] = {
     "style": adapter_pb2.PURPOSE_STYLE,
     "subject": adapter_pb2.PURPOSE_SUBJECT,
 }
+
+
+class AuthoredMessage(Protocol):
+    """What the messages of all acts have in common."""
+
+    @property
+    def actor(self) -> str:
+        """Who."""
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+
+    @property
+    def request_id(self) -> str:
+        """Key of the caller for this act."""
+
+
+class StandingRequest(AuthoredMessage, Protocol):
+    """What the messages that change how one release stands have in common."""
+
+    @property
+    def ref(self) -> str:
+        """The release."""
+
+
+def read_author(message: AuthoredMessage) -> Author:
+    """Read who acts and why.
+
+    Raises:
+        InvalidField: A field is too long.
+    """
+    return author_of(message.actor, reason=message.reason, request_id=message.request_id)
 
 
 def write_release(release: Release, *, state: State) -> adapter_pb2.Release:
@@ -225,38 +255,6 @@ def read_kind(number: int) -> str | None:
 def read_purpose(number: int) -> str:
     """Read a purpose; a number from a newer client counts as not said."""
     return next((name for name, known in _PURPOSES.items() if known == number), "")
-
-
-def read_time(text: str, *, field: str) -> datetime:
-    """Read RFC 3339 with an offset.
-
-    Raises:
-        InvalidRequest: It cannot be read, or says no offset.
-    """
-    time: datetime | None = None
-    # The first and last days of the calendar have no time in UTC.
-    with contextlib.suppress(ValueError, OverflowError):
-        said = datetime.fromisoformat(text)
-        time = said.astimezone(UTC) if said.tzinfo is not None else None
-    if time is None:
-        raise invalid(
-            field,
-            f"{field} is {text[:80]!r}, not a time with an offset",
-            reason="TIME_INVALID",
-            hint="write RFC 3339, like 2026-11-23T12:00:00Z",
-        )
-    return time
-
-
-def read_expectation(text: str) -> Digest | Absent | None:
-    """Read where a channel must point: a digest, `none` for nowhere, empty for anywhere.
-
-    Raises:
-        InvalidName: It is neither.
-    """
-    if not text:
-        return None
-    return ABSENT if text == _NO_RELEASE else Digest.parse(text)
 
 
 def _members(release: Release) -> list[adapter_pb2.Member]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tabard_registry import BaseProfile, Checked, ReleaseDraft, check
+from tabard_registry import Author, BaseProfile, Checked, ReleaseDraft, check
 from tabard_registry.content.canonical import read_canonical
 from tabard_registry.refs.digest import sha256_file
 from tabard_registry.refs.semver import Version
@@ -60,7 +60,7 @@ def test_a1111_embedding_is_taken(is_zip: bool, tmp_path: Path, registry: Regist
         ReleaseDraft(adapter=NAME, version=Version.parse("1.0.0")),
         checked=result,
         files=[file],
-        actor="ann",
+        author=Author(actor="ann"),
     )
 
     report = result.report

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tabard_registry import Registry
+from tabard_registry import Author, Registry
 from tabard_registry.content.blobs import blob_key
 from tabard_registry.errors import StoreUnavailable
 from tabard_registry.upkeep.fsck.findings import Finding, FsckReport
@@ -31,10 +31,10 @@ def store(tmp_path: Path) -> MemoryStore:
     for version in ("1.0.0", "1.1.0"):
         promote(registry, version)
     registry.blobs.put_bytes(b"nobody needs this")
-    collect(registry, min_age_seconds=0, dry_run=False, actor="cleaner", workers=1)
-    registry.purge(ref("1.3.0"), actor="ann", reason="consent withdrawn")
+    collect(registry, min_age_seconds=0, dry_run=False, author=Author(actor="cleaner"), workers=1)
+    registry.purge(ref("1.3.0"), author=Author(actor="ann", reason="consent withdrawn"))
     registry.checkpoint()
-    registry.yank(ref("1.2.0"), actor="ann", reason="pale")
+    registry.yank(ref("1.2.0"), author=Author(actor="ann", reason="pale"))
     return store
 
 
@@ -69,7 +69,7 @@ def flip(store: MemoryStore, key: str, *, at: int = -9) -> None:
 
 def blob_of(store: MemoryStore, version: str) -> str:
     """Key of the canonical file of a release."""
-    canonical = reopened(store).resolve(ref(version)).canonical
+    canonical = reopened(store).state.resolve(ref(version)).canonical
     assert canonical is not None
     return blob_key(canonical)
 

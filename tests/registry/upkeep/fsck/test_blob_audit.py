@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tabard_registry import State, Version, Wish, acts, sha256_bytes
+from tabard_registry import Author, State, Version, acts, sha256_bytes
 from tabard_registry.content.blobs import blob_key
 from tabard_registry.errors import StoreUnavailable
 from tabard_registry.log.slots import slot_key
@@ -36,7 +36,7 @@ def test_missing_blob_is_named(store: MemoryStore) -> None:
 
 def test_missing_manifest_is_named(store: MemoryStore) -> None:
     """Manifests are blobs too."""
-    key = blob_key(reopened(store).resolve(ref("1.1.0")).digest)
+    key = blob_key(reopened(store).state.resolve(ref("1.1.0")).digest)
     store.held[key] = b""
 
     assert only(examined(store)).key == key
@@ -80,10 +80,10 @@ def test_interrupted_purge_is_found(store: MemoryStore, monkeypatch: pytest.Monk
     with monkeypatch.context() as patch:
         patch.setattr(store, "delete", dies)
         with pytest.raises(StoreUnavailable):
-            registry.purge(ref("1.2.0"), actor="ann", reason="consent withdrawn")
+            registry.purge(ref("1.2.0"), author=Author(actor="ann", reason="consent withdrawn"))
 
     before = examined(store)
-    registry.purge(ref("1.2.0"), actor="ann", reason="consent withdrawn")
+    registry.purge(ref("1.2.0"), author=Author(actor="ann", reason="consent withdrawn"))
 
     assert (before.errors, before.blobs) == (3, 6)
     assert all("purged" in one.problem for one in before.findings)
@@ -98,7 +98,13 @@ def test_crashed_collection_is_told(store: MemoryStore, monkeypatch: pytest.Monk
     with monkeypatch.context() as patch:
         patch.setattr(store, "delete", dies)
         with pytest.raises(StoreUnavailable):
-            collect(registry, min_age_seconds=0, dry_run=False, actor="cleaner", workers=1)
+            collect(
+                registry,
+                min_age_seconds=0,
+                dry_run=False,
+                author=Author(actor="cleaner"),
+                workers=1,
+            )
 
     report = examined(store)
 
@@ -122,7 +128,7 @@ def test_odd_blob_keys_are_told(store: MemoryStore) -> None:
 def test_lying_record_needs_depth(store: MemoryStore) -> None:
     """A record that says something else of a release than its manifest: only reading it tells."""
     registry = reopened(store)
-    manifest = registry.manifest(registry.resolve(ref("1.0.0")).digest)
+    manifest = registry.manifest(registry.state.resolve(ref("1.0.0")).digest)
     other = replace(manifest, version=Version.parse("7.0.0"))
     registry.blobs.put_bytes(other.to_bytes())
     lie = replace(other, base_fingerprint=str(sha256_bytes(b"another base")))
@@ -134,7 +140,7 @@ def test_lying_record_needs_depth(store: MemoryStore) -> None:
         assert action is not None
         return acts.Plan(action=replace(action, summary=summary))
 
-    registry.commit(replace(honest, plan=plan), wish=Wish(actor="mallory"))
+    registry.commit(replace(honest, plan=plan), author=Author(actor="mallory"))
 
     shallow, deep = examined(store), examined(store, deep=True)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tabard_registry import Registry, Wish, acts, sha256_bytes
+from tabard_registry import Author, Registry, acts, sha256_bytes
 from tabard_registry.errors import UnusableRegistry
 from tabard_registry.log.records import Record
 from tabard_registry.log.slots import slot_key
@@ -99,7 +99,7 @@ def test_oversized_record_is_named(store: MemoryStore) -> None:
 
 def test_missing_record_is_named(store: MemoryStore) -> None:
     """A hole in the log is told from its end by what lies beyond it."""
-    reopened(store).unyank(ref("1.2.0"), actor="ann", reason="fine")
+    reopened(store).unyank(ref("1.2.0"), author=Author(actor="ann", reason="fine"))
     del store.held[slot_key(10)]
 
     report = examined(store)
@@ -204,13 +204,13 @@ def test_newer_records_are_named(store: MemoryStore) -> None:
 def test_wrong_index_is_found(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A derived index that tells another history than the log does."""
     registry = reopened(store)
-    true = registry.chronicle.history
+    true = registry.queries.history
     cases: list[Callable[[], tuple[HistoryEntry, ...]]] = [
         lambda: true()[1:],
         lambda: (*true(), replace(true()[0], actor="mallory")),
     ]
     for told in cases:
-        monkeypatch.setattr(registry.chronicle, "history", told)
+        monkeypatch.setattr(registry.queries, "history", told)
 
         assert only(check_registry(registry, deep=False, workers=1)).key == "index"
 
@@ -231,7 +231,7 @@ def test_growing_log_is_no_hole(store: MemoryStore, monkeypatch: pytest.MonkeyPa
 
     def grown(prefix: str) -> object:
         if prefix == "log/":
-            other.unyank(ref("1.2.0"), actor="ann", reason="fine")
+            other.unyank(ref("1.2.0"), author=Author(actor="ann", reason="fine"))
         return objects(prefix)
 
     monkeypatch.setattr(store, "objects", grown)
@@ -245,7 +245,7 @@ def test_invalid_acts_are_no_damage(store: MemoryStore) -> None:
     """A record that changes nothing is part of history, not of the damage."""
     registry = reopened(store)
     act = acts.end_collection(99)
-    assert registry.commit(act, wish=Wish(actor="ann")) is None
+    assert registry.commit(act, author=Author(actor="ann")) is None
     record = Record(
         seq=11, prev=registry.state.head, id="odd", time="2026-01-01T00:00:00Z", actions=()
     )

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from tabard.v1 import registry_service_pb2 as pb
-from tabard_registry import AdapterRef, Registry
+from tabard_registry import AdapterRef, Author, Registry
 from tests.server.harness import (
     Request,
     iter_parts,
@@ -169,7 +169,7 @@ def test_channel_moves_only_to_loadable_release(tmp_path: Path) -> None:
             server.loader.errors = [MemoryError("full")]
             request = pb.PromoteRequest(ref="acme/ink@1.0.0", actor="t")
             refusal = await refusal_of(server.registry.Promote(request))
-            adapter = server.app.registry.adapters()[0]
+            adapter = server.app.registry.state.adapters_after()[0]
 
         assert refusal.code is grpc.StatusCode.INTERNAL
         assert not adapter.channels
@@ -279,7 +279,9 @@ def test_other_process_is_followed(tmp_path: Path) -> None:
             call = server.registry.Watch(pb.WatchRequest())
             other = Registry.open((tmp_path / "registry").as_uri())
             await asyncio.sleep(0.05)
-            other.promote(AdapterRef.parse("acme/ink@1.0.0"), channel="stable", actor="else")
+            other.promote(
+                AdapterRef.parse("acme/ink@1.0.0"), channel="stable", author=Author(actor="else")
+            )
             record = (await call.read()).record
             call.cancel()
             told = await server.generate("x", adapters=["acme/ink"])

@@ -9,8 +9,7 @@ import grpc
 import pytest
 
 from tabard.v1 import registry_service_pb2 as pb
-from tabard_registry import Digest, Registry
-from tabard_registry.trust.keyring import set_policy, trust_key
+from tabard_registry import Author, Digest, Key, Policy, Registry
 from tabard_registry.trust.signatures import new_key_pair, sign_digest
 from tests.server.harness import Request, Server, refusal_of, serving, until
 
@@ -54,7 +53,7 @@ def test_rollback_keeps_expectation(tmp_path: Path) -> None:
     async def walk() -> None:
         async with serving(tmp_path) as server:
             await stock(server)
-            line = server.app.registry.adapters()[0]
+            line = server.app.registry.state.adapters_after()[0]
             stable = str(line.channels["stable"].digest)
             request = pb.RollbackRequest(
                 adapter="acme/ink", reason="r", actor="t", expect_digest="sha256:" + "0" * 64
@@ -126,10 +125,15 @@ def test_policy_asks_for_signature(tmp_path: Path) -> None:
         async with serving(tmp_path) as server:
             await stock(server)
             beside = Registry.open((tmp_path / "registry").as_uri())
-            key = trust_key(beside, "acme", public_key=pair.public_key, name="ann", actor="ops")
-            set_policy(beside, "acme", require_signature=True, actor="ops")
+            key = beside.trust_key(
+                Key(namespace="acme", public_key=pair.public_key, name="ann"),
+                author=Author(actor="ops"),
+            )
+            beside.set_policy(
+                Policy(namespace="acme", require_signature=True), author=Author(actor="ops")
+            )
             await until(lambda: server.app.registry.seq == beside.seq)
-            release = beside.adapters()[0].by_digest
+            release = beside.state.adapters_after()[0].by_digest
             digest = next(d for d, one in release.items() if str(one.version) == "1.1.0")
 
             refusal = await refusal_of(_draw(server))
@@ -166,7 +170,7 @@ def test_waiting_acts_share_records(tmp_path: Path) -> None:
             before = server.app.registry.seq
             moves = [server.promote("acme/ink@2.0.0", channel=f"c{n}") for n in range(40)]
             await asyncio.gather(*moves)
-            line = server.app.registry.adapters()[0]
+            line = server.app.registry.state.adapters_after()[0]
             return server.app.registry.seq - before, len(line.channels)
 
     records, channels = asyncio.run(walk())

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tabard.cli.local.check import LocalCheck
-from tabard.cli.local.registry import library, open_registry, sdk_errors, who_acts
+from tabard.cli.local.registry import author, library, open_registry, sdk_errors
 from tabard.client import Client
 from tabard.errors import NotFound
 from tabard.releases import CheckReport
@@ -113,7 +113,7 @@ class LocalPublisher:
                 notes=wanted.notes,
             )
             self._registry.publish(
-                draft, checked=checked, files=wanted.files, actor=who_acts(), reason="import"
+                draft, checked=checked, files=wanted.files, author=author("import")
             )
 
 

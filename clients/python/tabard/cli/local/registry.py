@@ -95,6 +95,7 @@ def shown_progress(output: Output) -> Iterator[Callable[[str, int, int | None], 
         yield tell
 
 
-def who_acts() -> str:
-    """Say who acts: `TABARD_ACTOR`, or the user's name."""
-    return find_connection().actor
+def author(reason: str) -> Any:
+    """Say who acts, `TABARD_ACTOR` or the user's name, and why; once the library is there."""
+    author_class = importlib.import_module("tabard_registry").Author
+    return author_class(actor=find_connection().actor, reason=reason)

@@ -74,7 +74,7 @@ def adapters(place: Path) -> dict[str, tuple[str, ...]]:
     """Names in a registry, and their trigger words."""
     registry = Registry.open(str(place))
     try:
-        return {str(a.name): a.releases[0].trigger_words for a in registry.adapters()}
+        return {str(a.name): a.releases[0].trigger_words for a in registry.state.adapters_after()}
     finally:
         registry.close()
 
@@ -114,7 +114,7 @@ def test_notes_come_along(importing: Importing, place: Path) -> None:
     """What people wrote beside a file stays with it."""
     importing("--yes")
 
-    release = Registry.open(str(place)).resolve(AdapterRef.parse("mine/ink-wash-v2@1.0.0"))
+    release = Registry.open(str(place)).state.resolve(AdapterRef.parse("mine/ink-wash-v2@1.0.0"))
 
     assert release.notes == "use at 0.7"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tabard_registry import Registry, ReleaseDraft, check
+from tabard_registry import Author, Registry, ReleaseDraft, check
 from tabard_registry.refs.semver import Version
 from tests.clients.cli.conftest import Tabard
 from tests.registry.fakes import NAME, publish, sd_profile, small_lora, write
@@ -22,7 +22,7 @@ def place(tmp_path: Path) -> Path:
         ReleaseDraft(adapter=NAME, version=Version.parse("2.0.0")),
         checked=check([path], profile=sd_profile()),
         files=[path],
-        actor="ann",
+        author=Author(actor="ann"),
     )
     registry.close()
     return tmp_path / "registry"
@@ -64,7 +64,7 @@ def test_pulled_file_is_the_same_adapter(
         ReleaseDraft(adapter=NAME, version=Version.parse("1.0.1")),
         checked=check([path], profile=sd_profile()),
         files=[path],
-        actor="ann",
+        author=Author(actor="ann"),
     ).release
     first = registry.state.adapters[NAME].by_version[Version.parse("1.0.0")]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tabard.cli import exit_codes
+from tabard_registry import Author
 from tabard_registry import Registry
 from tests.clients.cli.commands.upkeep.registry_folder import objects
 from tests.clients.cli.conftest import Tabard
@@ -38,7 +39,7 @@ def test_gc_spares_what_is_young(tabard: Tabard, place: Path) -> None:
 
     assert (young.document["blobs"], young.document["young"]) == (0, 1)
     intent = Registry.open(str(place)).since(2)[0]
-    assert (intent.actor, intent.reason) == ("alice", "spring cleaning")
+    assert (intent.record.actor, intent.record.reason) == ("alice", "spring cleaning")
 
 
 @pytest.mark.parametrize("age", ["week", "-1d", "7 d", "1.5h", ""])
@@ -50,8 +51,8 @@ def test_odd_ages_are_refused(tabard: Tabard, place: Path, age: str) -> None:
 def test_purged_release_is_collected(tabard: Tabard, place: Path) -> None:
     """What a purge could not delete, gc does, whatever its age."""
     registry = Registry.open(str(place))
-    keep = registry.resolve(ref("1.0.0")).blobs
-    registry.purge(ref("1.0.0"), actor="ann", reason="consent withdrawn")
+    keep = registry.state.resolve(ref("1.0.0")).blobs
+    registry.purge(ref("1.0.0"), author=Author(actor="ann", reason="consent withdrawn"))
     left = next(iter(keep))
     path = place / f"blob/sha256/{left.hex[:2]}/{left.hex[2:]}"
     path.write_bytes(b"left by a purge that was interrupted")

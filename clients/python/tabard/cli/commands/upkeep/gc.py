@@ -10,11 +10,11 @@ import click
 from rich.text import Text
 
 from tabard.cli.local.registry import (
+    author,
     library,
     open_registry,
     shown_progress,
     url_argument,
-    who_acts,
 )
 from tabard.cli.output import Output, fields, size
 from tabard.cli.session import with_output
@@ -61,8 +61,7 @@ def gc(output: Output, *, url: str, is_run: bool, min_age: float, reason: str) -
             registry,
             min_age_seconds=min_age,
             dry_run=not is_run,
-            actor=who_acts(),
-            reason=reason,
+            author=author(reason),
             progress=progress,
         )
     output.answer(done, *_collected_text(done))

@@ -32,8 +32,8 @@ def test_signed_release_is_served(tabard: Tabard, tmp_path: Path, key: Any, plac
 
     assert (ran.code, "is signed by key" in ran.out) == (0, True)
     registry = Registry.open(str(place))
-    check_signed(registry.state, registry.resolve(ref("1.0.0")), verifier=Verifier())
-    assert registry.since(1)[0].actor == "alice"
+    check_signed(registry.state, registry.state.resolve(ref("1.0.0")), verifier=Verifier())
+    assert registry.since(1)[0].record.actor == "alice"
 
 
 def test_untrusted_key_is_refused(tabard: Tabard, tmp_path: Path, key: Any, place: Path) -> None:
@@ -78,4 +78,4 @@ def test_other_releases_digest_is_not_signed(
 
     assert ran.code == exit_codes.INVALID
     assert "reason: MANIFEST_MISMATCH" in ran.err
-    assert Registry.open(str(place)).resolve(ref("1.0.0")).signatures == ()
+    assert Registry.open(str(place)).state.resolve(ref("1.0.0")).signatures == ()

@@ -15,7 +15,7 @@ def test_trusted_key_is_named(tabard: Tabard, place: Path, key: Any) -> None:
 
     ran = tabard("key", "trust", *given, "--json")
 
-    record = Registry.open(str(place)).since(1)[0]
+    record = Registry.open(str(place)).since(1)[0].record
     assert (ran.document["id"], ran.document["name"]) == (key["id"], "ann")
     assert not ran.document["revoked"]
     assert (record.actor, record.reason) == ("alice", "she paints")

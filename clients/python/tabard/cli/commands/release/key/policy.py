@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from tabard.cli.local.registry import library, open_registry, registry_option, who_acts
+from tabard.cli.local.registry import author, library, open_registry, registry_option
 from tabard.cli.output import Output
 from tabard.cli.session import with_output
 
@@ -27,14 +27,9 @@ def policy(
     """Say whether a namespace serves only signed releases."""
     if require_signature is None:
         raise click.UsageError("Say --require-signature or --no-require-signature.")
-    signing = library("trust.keyring", needed_for="tabard key policy")
+    names = library(needed_for="tabard key policy")
     with open_registry(url, needed_for="tabard key policy") as registry:
-        said = signing.set_policy(
-            registry,
-            namespace,
-            require_signature=require_signature,
-            actor=who_acts(),
-            reason=reason,
-        )
+        wanted = names.Policy(namespace=namespace, require_signature=require_signature)
+        said = registry.set_policy(wanted, author=author(reason))
     served = "only signed releases" if require_signature else "every release"
     output.answer(said, f"{namespace} serves {served}")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import click
 
 from tabard.cli.local.keys import key_document
-from tabard.cli.local.registry import library, open_registry, registry_option, who_acts
+from tabard.cli.local.registry import author, open_registry, registry_option
 from tabard.cli.output import Output
 from tabard.cli.session import with_output
 
@@ -19,9 +19,6 @@ from tabard.cli.session import with_output
 @with_output
 def revoke(output: Output, *, namespace: str, key_id: str, url: str, reason: str) -> None:
     """Let a key's signatures count no longer, old ones included. There is no way back."""
-    signing = library("trust.keyring", needed_for="tabard key revoke")
     with open_registry(url, needed_for="tabard key revoke") as registry:
-        revoked = signing.revoke_key(
-            registry, namespace, key_id=key_id, actor=who_acts(), reason=reason
-        )
+        revoked = registry.revoke_key(namespace, key_id=key_id, author=author(reason))
     output.answer(key_document(revoked), f"{namespace} trusts key {key_id} no longer")

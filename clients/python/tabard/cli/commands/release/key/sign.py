@@ -11,10 +11,10 @@ import click
 from tabard.cli.local.keys import SigningKey
 from tabard.cli.local.registry import (
     REGISTRY_VARIABLE,
+    author,
     library,
     open_registry,
     sdk_errors,
-    who_acts,
 )
 from tabard.cli.output import Output
 from tabard.cli.session import with_output
@@ -56,9 +56,7 @@ def sign(output: Output, *, release: str, file: Path, url: str | None, reason: s
         found = registry.state.find(ref)
         _refuse_other(registry.manifest(found.digest), found)
         signature = key.sign(found.digest)
-        library("trust.keyring", needed_for="tabard key sign").sign_release(
-            registry, ref, key_id=key.id, signature=signature, actor=who_acts(), reason=reason
-        )
+        registry.sign(ref, key_id=key.id, signature=signature, author=author(reason))
     document = _signed(found.digest, key.id, signature) | {"release": str(found)}
     output.answer(document, f"{found} is signed by key {key.id}")
 

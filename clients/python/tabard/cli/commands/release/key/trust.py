@@ -6,7 +6,7 @@ from __future__ import annotations
 import click
 
 from tabard.cli.local.keys import key_document
-from tabard.cli.local.registry import library, open_registry, registry_option, who_acts
+from tabard.cli.local.registry import author, library, open_registry, registry_option
 from tabard.cli.output import Output
 from tabard.cli.session import with_output
 
@@ -22,9 +22,8 @@ def trust(
     output: Output, *, namespace: str, public_key: str, name: str, url: str, reason: str
 ) -> None:
     """Let a key sign the releases of a namespace."""
-    signing = library("trust.keyring", needed_for="tabard key trust")
+    names = library(needed_for="tabard key trust")
     with open_registry(url, needed_for="tabard key trust") as registry:
-        trusted = signing.trust_key(
-            registry, namespace, public_key=public_key, name=name, actor=who_acts(), reason=reason
-        )
+        given = names.Key(namespace=namespace, public_key=public_key, name=name)
+        trusted = registry.trust_key(given, author=author(reason))
     output.answer(key_document(trusted), f"{namespace} trusts key {trusted.id} ({name})")

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Acts on the registry itself: collections of garbage, keys, policies of namespaces."""
+"""Collections of garbage: condemn blobs that no release needs, and say when they are deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from tabard_registry.acts.act import Act, Plan
+from tabard_registry.acts.act import Act, Landed, Plan
 from tabard_registry.log.records import Action
 from tabard_registry.refs.digest import Digest
-from tabard_registry.refs.names import AdapterName
-from tabard_registry.release.keys import Key, Policy
 from tabard_registry.state.state import State
 
 DIGESTS_PER_COLLECTION_MAX = 4_000
@@ -18,7 +16,7 @@ DIGESTS_PER_COLLECTION_MAX = 4_000
 
 def begin_collection(
     digests: Collection[Digest], *, judge: Callable[[State, Digest], bool] | None = None
-) -> Act:
+) -> Act[Landed | None]:
     """Plan to condemn those of some blobs that no release needs at that position of the log.
 
     Args:
@@ -33,10 +31,10 @@ def begin_collection(
             return Plan(action=None)
         return Plan(action=Action(type="gc_intent", summary={"digests": garbage}))
 
-    return Act(plan=plan, is_same=lambda found: found.type == "gc_intent")
+    return _act("gc_intent", plan=plan)
 
 
-def end_collection(intent_seq: int) -> Act:
+def end_collection(intent_seq: int) -> Act[Landed | None]:
     """Plan to say that everything which a collection condemned is deleted."""
 
     def plan(state: State) -> Plan:
@@ -44,33 +42,7 @@ def end_collection(intent_seq: int) -> Act:
             return Plan(action=None)
         return Plan(action=Action(type="gc_done", summary={"intent": intent_seq}))
 
-    return Act(plan=plan, is_same=lambda found: found.type == "gc_done")
-
-
-def set_key(key: Key) -> Act:
-    """Plan to trust a key in its namespace, or to revoke it."""
-    action = Action(type="key", adapter=key.namespace, summary=key.to_json())
-    return _setting(action, is_so=lambda state: state.keys.get(key.path) == key)
-
-
-def set_policy(policy: Policy) -> Act:
-    """Plan to change what a namespace asks of its releases."""
-    summary = {"require_signature": policy.require_signature}
-    action = Action(type="policy", adapter=policy.namespace, summary=summary)
-    return _setting(action, is_so=lambda state: state.policies.get(policy.namespace) == policy)
-
-
-def _setting(action: Action, *, is_so: Callable[[State], bool]) -> Act:
-    AdapterName(action.adapter, "any")
-
-    def plan(state: State) -> Plan:
-        return Plan(action=None if is_so(state) else action)
-
-    def is_same(found: Action) -> bool:
-        wanted = (action.type, action.adapter, action.summary)
-        return (found.type, found.adapter, found.summary) == wanted
-
-    return Act(plan=plan, is_same=is_same)
+    return _act("gc_done", plan=plan)
 
 
 def is_needed(state: State, digest: Digest) -> bool:
@@ -79,4 +51,10 @@ def is_needed(state: State, digest: Digest) -> bool:
         digest in release.blobs and not release.purged
         for name in state.adapters.names_with(digest.hex)
         for release in state.adapters[name].by_digest.values()
+    )
+
+
+def _act(kind: str, *, plan: Callable[[State], Plan]) -> Act[Landed | None]:
+    return Act(
+        plan=plan, is_same=lambda found: found.type == kind, answer=lambda _state, landed: landed
     )

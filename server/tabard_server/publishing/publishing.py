@@ -9,15 +9,17 @@ nothing of protobuf.
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 from tabard_registry import (
+    ABSENT,
+    DEFAULT_CHANNEL,
     Absent,
     AdapterName,
     AdapterRef,
+    Author,
     BaseProfile,
     ByDigest,
     ChannelMove,
@@ -28,10 +30,10 @@ from tabard_registry import (
     Registry,
     Release,
     ReleaseDraft,
+    State,
     Version,
     check,
 )
-from tabard_registry.trust.keyring import sign_release
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
@@ -43,7 +45,10 @@ from tabard_server.pickles.reader import read_in_cell
 from tabard_server.telemetry.labels import Labels
 from tabard_server.threads import Threads
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+_NO_RELEASE = "none"
 
 
 class Standing(Enum):
@@ -54,15 +59,6 @@ class Standing(Enum):
     QUARANTINED = "quarantine"
     NOT_QUARANTINED = "lift"
     PURGED = "purge"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Author:
-    """Who acts, why, and the caller's key for the act."""
-
-    actor: str
-    reason: str = ""
-    request_id: str = ""
 
 
 class Publishing:
@@ -89,6 +85,11 @@ class Publishing:
         self._threads = threads
         self._labels = labels
         self._verifier = verifier
+
+    @property
+    def state(self) -> State:
+        """The newest snapshot."""
+        return self._registry.state
 
     async def check(
         self, files: Sequence[Path], *, kind: str | None, trigger_words: Sequence[str]
@@ -141,6 +142,8 @@ class Publishing:
     ) -> ChannelMove:
         """Load what a ref means now, then move a channel to exactly what was loaded.
 
+        No channel means the default one, here and in `roll_back`.
+
         Raises:
             NotServable: This server cannot wear it; the channel stays.
             RegistryError: There is no such release, nobody may be served with it, or the registry
@@ -155,7 +158,11 @@ class Publishing:
             for digest in worn_for(release):
                 leases.enter_context(await self._cache.acquire(digest))
             return await self._act(
-                self._registry.promote, exact, channel=channel, expect=expect, author=author
+                self._registry.promote,
+                exact,
+                channel=channel or DEFAULT_CHANNEL,
+                expect=expect,
+                author=author,
             )
 
     async def roll_back(
@@ -171,7 +178,7 @@ class Publishing:
         return await self._act(
             self._registry.roll_back,
             adapter,
-            channel=channel,
+            channel=channel or DEFAULT_CHANNEL,
             to=to,
             expect=expect,
             author=author,
@@ -197,19 +204,23 @@ class Publishing:
             RegistryError: It is not true, or its key is not trusted.
         """
         return await self._act(
-            sign_release, self._registry, ref, key_id=key_id, author=author, signature=signature
+            self._registry.sign, ref, key_id=key_id, signature=signature, author=author
         )
 
-    async def _act(self, act: Callable[..., T], *what: Any, author: Author, **how: Any) -> T:
+    async def _act(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return await self._threads.run(
-                act,
-                *what,
-                actor=author.actor,
-                reason=author.reason,
-                request_id=author.request_id,
-                **how,
-            )
+            return await self._threads.run(act, *args, **kwargs)
         finally:
             # Also when it failed: a purge that could not delete every byte has taken effect.
             await self._follower.catch_up()
+
+
+def read_expectation(text: str) -> Digest | Absent | None:
+    """Read where a channel must point: a digest, `none` for nowhere, empty for anywhere.
+
+    Raises:
+        InvalidName: It is neither.
+    """
+    if not text:
+        return None
+    return ABSENT if text == _NO_RELEASE else Digest.parse(text)

@@ -14,10 +14,8 @@ from itertools import chain
 from typing import Any
 
 from tabard_registry.intake.files.safetensors import TensorFile
+from tabard_registry.intake.profile import FAMILY_OF_WIDTH
 from tabard_registry.report import Problem
-
-FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
-"""Width of the text that a family's UNet reads."""
 
 _DOWN = r"(?:lora_down|lora_A(?:\.default)?|lora[._]down|lora_linear_layer\.down)\.weight"
 _TEXT_READER = re.compile(
@@ -45,19 +43,19 @@ _WORD_KEYS = ("tabard.base_family", "ss_base_model_version", "modelspec.architec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Clue:
     """A family, and how it is known."""
 
     family: str
     why: str
 
 
-def find_evidence(
+def find_clue(
     files: Sequence[TensorFile], *, config: Mapping[str, Any] | None = None
-) -> Evidence | None:
-    """Return the best evidence of the family that files were made for."""
-    evidence = (found for source in _SOURCES for file in files for found in source(file))
-    return next(chain(evidence, _by_base_name(config or {})), None)
+) -> Clue | None:
+    """Return the best clue to the family that files were made for."""
+    clues = (found for source in _SOURCES for file in files for found in source(file))
+    return next(chain(clues, _by_base_name(config or {})), None)
 
 
 def wrong_family(
@@ -70,45 +68,45 @@ def wrong_family(
         family: The family of the base at hand.
         config: The `adapter_config.json` beside them, or None.
     """
-    evidence = find_evidence(files, config=config)
-    if evidence is None or evidence.family == family:
+    clue = find_clue(files, config=config)
+    if clue is None or clue.family == family:
         return ()
     return (
         Problem(
             reason="WRONG_FAMILY",
-            message=f"made for {evidence.family} ({evidence.why}), this base is {family}",
-            remedy=f"Serve it on a base of the {evidence.family} family, or train it on this one.",
+            message=f"made for {clue.family} ({clue.why}), this base is {family}",
+            remedy=f"Serve it on a base of the {clue.family} family, or train it on this one.",
         ),
     )
 
 
-def _by_width(file: TensorFile) -> Iterator[Evidence]:
+def _by_width(file: TensorFile) -> Iterator[Clue]:
     for key, entry in file.tensors.items():
         reads_text = _TEXT_READER.match(key) or _TEXT_LAYER.match(key)
         if reads_text and len(entry.shape) > 1 and entry.shape[1] in FAMILY_OF_WIDTH:
             width = entry.shape[1]
-            yield Evidence(family=FAMILY_OF_WIDTH[width], why=f"its text is {width} wide")
+            yield Clue(family=FAMILY_OF_WIDTH[width], why=f"its text is {width} wide")
 
 
-def _by_name(file: TensorFile) -> Iterator[Evidence]:
+def _by_name(file: TensorFile) -> Iterator[Clue]:
     for key in file.tensors:
         if found := _NAMES_OF_SDXL.match(key):
-            yield Evidence(family="sdxl", why=f"its keys begin like {found[0]}")
+            yield Clue(family="sdxl", why=f"its keys begin like {found[0]}")
 
 
-def _by_word(file: TensorFile) -> Iterator[Evidence]:
+def _by_word(file: TensorFile) -> Iterator[Clue]:
     for key, word in _words(file):
         for family, pattern in _WORDS:
             if pattern.match(word):
-                yield Evidence(family=family, why=f"its metadata says {key} {word[:60]}")
+                yield Clue(family=family, why=f"its metadata says {key} {word[:60]}")
 
 
-def _by_base_name(config: Mapping[str, Any]) -> Iterator[Evidence]:
+def _by_base_name(config: Mapping[str, Any]) -> Iterator[Clue]:
     """PEFT keeps the hub id of its base; only names that everybody knows are understood."""
     name = config.get("base_model_name_or_path")
     for family, pattern in _BASE_NAMES if isinstance(name, str) else ():
         if pattern.search(str(name).lower()):
-            yield Evidence(family=family, why=f"its configuration says {str(name)[:60]}")
+            yield Clue(family=family, why=f"its configuration says {str(name)[:60]}")
 
 
 def _words(file: TensorFile) -> Iterable[tuple[str, str]]:

@@ -11,31 +11,22 @@ from tabard_registry.intake.dialect import Context, Reading
 from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.layers.checked import CheckedToken
-from tabard_registry.intake.verdict.coverage import measure_coverage
-from tabard_registry.intake.verdict.declared import read_declaration
-from tabard_registry.intake.verdict.family import wrong_family
+from tabard_registry.intake.report.coverage import measure_coverage
+from tabard_registry.intake.report.declared import read_declaration
+from tabard_registry.intake.report.family import wrong_family
+from tabard_registry.release.change_methods import CHANGE_METHODS, MAGNITUDE
 from tabard_registry.release.manifest import KINDS
 from tabard_registry.report import Mode, Problem, Report
 
 _ITEM_BYTES_KEPT = {"F16": 2, "F32": 4, "BF16": 4, "F64": 4}
 _TRIGGER_KEYS = ("modelspec.trigger_phrase", "ss_trigger_word", "trigger_word", "trigger_words")
 _ALPHAS_MAX = 16
-_METHOD_NAMES = {
-    "dense": "full difference",
-    "hadamard": "LoHa",
-    "kronecker": "LoKr",
-    "oft": "OFT",
-    "boft": "BOFT",
-    "ia3": "IA3",
-    "glora": "GLoRA",
-    "lora": "LoRA",
-}
 _METHOD_KEYS = ("training_method", "modelspec.usage_hint", "ss_training_comment")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """Everything that a report is made of.
+class ReadFiles:
+    """Files as they were read, and all else that a report is made of.
 
     Attributes:
         tensors: The files that could be opened.
@@ -52,25 +43,25 @@ class Findings:
     context: Context
 
 
-def report_on(findings: Findings) -> Report:
+def report_on(read: ReadFiles) -> Report:
     """Make the report."""
-    reading, limits = findings.reading, findings.context.limits
-    metadata = _metadata(findings.tensors)
-    kind = _kind(findings, metadata=metadata)
-    words = _trigger_words(findings, metadata=metadata)
-    tensor_count = sum(len(file.tensors) for file in findings.tensors)
-    problems = [*_of_family(findings), *reading.problems, *_kind_problems(findings, kind=kind)]
+    reading, limits = read.reading, read.context.limits
+    metadata = _metadata(read.tensors)
+    kind = _kind(read, metadata=metadata)
+    words = _trigger_words(read, metadata=metadata)
+    tensor_count = sum(len(file.tensors) for file in read.tensors)
+    problems = [*_of_family(read), *reading.problems, *_kind_problems(read, kind=kind)]
     if not problems and len(reading.applied) != tensor_count:
         problems.append(_left_over(tensor_count - len(reading.applied)))
-    profile = findings.context.profile
-    declared = read_declaration(findings.tensors, config=findings.context.config, profile=profile)
+    profile = read.context.profile
+    declared = read_declaration(read.tensors, config=read.context.config, profile=profile)
     problems += [*_warnings(reading, kind=kind, words=words), *declared.warnings]
     is_accepted = all(problem.is_warning for problem in problems)
     vectors = sum(token.count for token in reading.tokens)
     return Report(
         accepted=is_accepted,
         kind=kind,
-        dialect=findings.dialect,
+        dialect=read.dialect,
         rank=max((layer.rank for layer in reading.layers), default=0),
         target_count=len(reading.layers) + len(reading.changes) or vectors,
         tensor_count=tensor_count,
@@ -90,14 +81,14 @@ def report_on(findings: Findings) -> Report:
     )
 
 
-def _of_family(findings: Findings) -> tuple[Problem, ...]:
+def _of_family(read: ReadFiles) -> tuple[Problem, ...]:
     """The wrong family explains every other problem, so it comes first, and once."""
-    if any(problem.reason == "WRONG_FAMILY" for problem in findings.reading.problems):
+    if any(problem.reason == "WRONG_FAMILY" for problem in read.reading.problems):
         return ()
     return wrong_family(
-        findings.tensors,
-        family=findings.context.profile.family,
-        config=findings.context.config,
+        read.tensors,
+        family=read.context.profile.family,
+        config=read.context.config,
     )
 
 
@@ -105,21 +96,21 @@ def _metadata(files: Sequence[TensorFile]) -> dict[str, str]:
     return {key: value for file in files for key, value in file.metadata.items()}
 
 
-def _kind(findings: Findings, *, metadata: Mapping[str, str]) -> str:
-    if not findings.dialect:
+def _kind(read: ReadFiles, *, metadata: Mapping[str, str]) -> str:
+    if not read.dialect:
         return ""
-    if findings.dialect == "textual_inversion":
+    if read.dialect == "textual_inversion":
         return "textual_inversion"
-    if findings.kind is not None:
-        return "dreambooth" if findings.kind == "dreambooth" else "lora"
+    if read.kind is not None:
+        return "dreambooth" if read.kind == "dreambooth" else "lora"
     says_so = "instance_prompt" in metadata or any(
         "dreambooth" in metadata.get(key, "").lower() for key in _METHOD_KEYS
     )
     return "dreambooth" if says_so else "lora"
 
 
-def _kind_problems(findings: Findings, *, kind: str) -> list[Problem]:
-    wanted = findings.kind
+def _kind_problems(read: ReadFiles, *, kind: str) -> list[Problem]:
+    wanted = read.kind
     if wanted is None or not kind or wanted == kind:
         return []
     return [
@@ -131,14 +122,14 @@ def _kind_problems(findings: Findings, *, kind: str) -> list[Problem]:
     ]
 
 
-def _trigger_words(findings: Findings, *, metadata: Mapping[str, str]) -> tuple[str, ...]:
-    if findings.reading.tokens:
-        return tuple(dict.fromkeys(token.token for token in findings.reading.tokens))
-    if findings.context.trigger_words:
-        return findings.context.trigger_words
+def _trigger_words(read: ReadFiles, *, metadata: Mapping[str, str]) -> tuple[str, ...]:
+    if read.reading.tokens:
+        return tuple(dict.fromkeys(token.token for token in read.reading.tokens))
+    if read.context.trigger_words:
+        return read.context.trigger_words
     for key in _TRIGGER_KEYS:
         words = [word.strip() for word in metadata.get(key, "").split(",")]
-        found = [w for w in words if 0 < len(w) <= findings.context.limits.token_chars_max]
+        found = [w for w in words if 0 < len(w) <= read.context.limits.token_chars_max]
         if found:
             return tuple(found[:8])
     return ()
@@ -186,10 +177,10 @@ def _mode(reading: Reading) -> Mode:
 
 
 def _methods(reading: Reading) -> dict[str, int]:
-    names = [layer.factors.method.name for layer in reading.layers]
-    names += [_METHOD_NAMES[change.method] for change in reading.changes]
+    names = [layer.factors.method.known_as.title for layer in reading.layers]
+    names += [CHANGE_METHODS[change.method].title for change in reading.changes]
     scaled = sum(1 for layer in reading.layers if layer.axis)
-    scaled += sum(1 for change in reading.changes if "magnitude" in change.parts)
+    scaled += sum(1 for change in reading.changes if MAGNITUDE in change.parts)
     return dict(sorted(Counter(names).items())) | ({"DoRA": scaled} if scaled else {})
 
 

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who acts and why: one value, made once at a door and carried by the act into its record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tabard_registry.errors import InvalidField, check_length
+
+ACTOR_CHARS_MAX = 200
+"""Longest actor."""
+REASON_CHARS_MAX = 2_000
+"""Longest reason."""
+REQUEST_ID_CHARS_MAX = 200
+"""Longest request id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who wants an act, and why.
+
+    Attributes:
+        actor: Who; not empty.
+        reason: Why; some acts need one, and say so themselves.
+        request_id: Key of the caller: the same key never acts twice. Empty: no such promise.
+
+    Raises:
+        InvalidField: The actor is missing, or a field is too long.
+    """
+
+    actor: str
+    reason: str = ""
+    request_id: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.actor.strip():
+            raise InvalidField(
+                "an act needs an actor",
+                reason="FIELD_REQUIRED",
+                hint="Say who acts: a person, a team or a job.",
+            )
+        check_length("the actor", self.actor, chars_max=ACTOR_CHARS_MAX)
+        check_length("the reason", self.reason, chars_max=REASON_CHARS_MAX)
+        check_length("the request id", self.request_id, chars_max=REQUEST_ID_CHARS_MAX)
