@@ -98,7 +98,7 @@ def _publish_assumed(manifest: Manifest, *, gc_seq: int = 0) -> Act:
     def plan(state: State) -> Plan:
         return _PUBLISH(manifest, gc_seq=state.gc_seq).plan(state)
 
-    return Act(plan=plan, is_same=_PUBLISH(manifest, gc_seq=gc_seq).is_same)
+    return replace(_PUBLISH(manifest, gc_seq=gc_seq), plan=plan)
 
 
 def _key_for_ever(blobs: Blobs, digest: Digest) -> str:

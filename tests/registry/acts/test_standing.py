@@ -9,7 +9,7 @@ from tabard_registry import Author, Registry
 from tabard_registry.errors import InvalidField, NotFound, PreconditionFailed
 from tests.registry.fakes import NAME, promote, publish, ref
 
-WHO = {"actor": "bob", "reason": "legal"}
+BOB = Author(actor="bob", reason="legal")
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def two(registry: Registry, tmp_path: Path) -> Registry:
 @pytest.mark.parametrize("selector", ["stable", "1.1.0", "^1.1"])
 def test_quarantined_release_is_served_to_nobody(two: Registry, selector: str) -> None:
     """A quarantine refuses a release by channel and by exact version; a range passes it over."""
-    two.quarantine(ref("1.1.0"), **WHO)
+    two.quarantine(ref("1.1.0"), author=BOB)
 
     with pytest.raises((PreconditionFailed, NotFound)) as caught:
         two.state.resolve(ref(selector))
@@ -35,7 +35,7 @@ def test_quarantined_release_is_served_to_nobody(two: Registry, selector: str) -
 
 def test_lifted_release_is_served_again(two: Registry) -> None:
     """A lift undoes a quarantine, and both are in the history with their reasons."""
-    two.quarantine(ref("1.1.0"), **WHO)
+    two.quarantine(ref("1.1.0"), author=BOB)
 
     two.lift(ref("1.1.0"), author=Author(actor="bob", reason="cleared"))
 
@@ -48,16 +48,16 @@ def test_rollback_passes_over_withdrawn(two: Registry, tmp_path: Path) -> None:
     """A rollback never returns to a quarantined release."""
     publish(two, "1.2.0", folder=tmp_path)
     promote(two, "1.2.0")
-    two.quarantine(ref("1.1.0"), **WHO)
+    two.quarantine(ref("1.1.0"), author=BOB)
 
-    move = two.roll_back(NAME, channel="stable", **WHO)
+    move = two.roll_back(NAME, channel="stable", author=BOB)
 
     assert str(move.current.version) == "1.0.0"
 
 
 def test_quarantined_release_is_not_promoted(two: Registry) -> None:
     """A channel moves only to what can be served."""
-    two.quarantine(ref("1.0.0"), **WHO)
+    two.quarantine(ref("1.0.0"), author=BOB)
 
     with pytest.raises(PreconditionFailed) as caught:
         promote(two, "1.0.0", channel="canary")
@@ -69,7 +69,7 @@ def test_purge_deletes_bytes_and_keeps_the_record(two: Registry) -> None:
     """After a purge the bytes are gone, the record is there, and nothing resolves to it."""
     release = two.state.resolve(ref("1.1.0"))
 
-    purged = two.purge(ref("1.1.0"), **WHO)
+    purged = two.purge(ref("1.1.0"), author=BOB)
 
     assert purged.purged
     assert purged.purge_reason == "legal"
@@ -82,7 +82,7 @@ def test_purge_deletes_bytes_and_keeps_the_record(two: Registry) -> None:
 
 def test_purged_bytes_never_come_back(two: Registry, tmp_path: Path) -> None:
     """The same files under another version are refused, before anything of them is stored."""
-    two.purge(ref("1.1.0"), **WHO)
+    two.purge(ref("1.1.0"), author=BOB)
 
     with pytest.raises(PreconditionFailed) as caught:
         publish(two, "2.0.0", folder=tmp_path, seed=sum(b"1.1.0"))
@@ -96,7 +96,7 @@ def test_shared_bytes_are_not_purged(two: Registry, tmp_path: Path) -> None:
     publish(two, "2.0.0", folder=tmp_path, seed=sum(b"1.1.0"))
 
     with pytest.raises(PreconditionFailed, match=r"acme/ink@2\.0\.0") as caught:
-        two.purge(ref("1.1.0"), **WHO)
+        two.purge(ref("1.1.0"), author=BOB)
 
     assert caught.value.reason == "BYTES_SHARED"
     assert two.state.resolve(ref("1.1.0"))
@@ -108,11 +108,11 @@ def test_repeated_purge_finishes_the_first(two: Registry) -> None:
     kept = two.blob_path(release.original[0])
     assert kept is not None
     content = kept.read_bytes()
-    two.purge(ref("1.1.0"), **WHO)
+    two.purge(ref("1.1.0"), author=BOB)
     kept.write_bytes(content)
     seq = two.seq
 
-    two.purge(ref("1.1.0"), **WHO)
+    two.purge(ref("1.1.0"), author=BOB)
 
     assert not kept.exists()
     assert two.seq == seq
@@ -123,7 +123,7 @@ def test_repeated_purge_finishes_the_first(two: Registry) -> None:
 def test_standing_needs_an_exact_ref(two: Registry, act: str, selector: str) -> None:
     """What a release stands for is said of exactly one release."""
     with pytest.raises(InvalidField) as caught:
-        getattr(two, act)(ref(selector), **WHO)
+        getattr(two, act)(ref(selector), author=BOB)
 
     assert caught.value.reason == "EXACT_REF_REQUIRED"
 
@@ -153,7 +153,7 @@ def test_range_never_chooses_prereleases_unasked(two: Registry, tmp_path: Path) 
 
 def test_range_passes_over_yanked(two: Registry) -> None:
     """A yanked release is not chosen by a range, and is still there by its version."""
-    two.yank(ref("1.1.0"), **WHO)
+    two.yank(ref("1.1.0"), author=BOB)
 
     assert str(two.state.resolve(ref("^1.0")).version) == "1.0.0"
     assert two.state.resolve(ref("1.1.0")).yanked

@@ -22,12 +22,12 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 MOVER = """
 import sys
 from pathlib import Path
-from tabard_registry import AdapterRef, Registry
+from tabard_registry import AdapterRef, Author, Registry
 url, cache, channel, moves = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 registry = Registry.open(url, cache=cache)
 for number in range(moves):
     ref = AdapterRef.parse(f"acme/ink@1.{number % 2}.0")
-    registry.promote(ref, channel=channel, actor=channel, reason=f"move {number}")
+    registry.promote(ref, channel=channel, author=Author(actor=channel, reason=f"move {number}"))
     told = registry.queries.history(channel=channel)
     assert [entry.reason for entry in told] == [f"move {n}" for n in range(number + 1)], told
     [hit] = registry.queries.search("ink")
