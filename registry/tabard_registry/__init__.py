@@ -31,7 +31,6 @@ from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.layers.checked import Checked
 from tabard_registry.intake.profile import BaseProfile, ModuleShape
 from tabard_registry.log.records import Action, AppliedRecord, Effect, Record
-from tabard_registry.log.slots import LogLimits
 from tabard_registry.refs.digest import Digest, sha256_bytes, sha256_file
 from tabard_registry.refs.names import (
     DEFAULT_CHANNEL,
@@ -40,13 +39,9 @@ from tabard_registry.refs.names import (
     AdapterRef,
     ByChannel,
     ByDigest,
-    ByRange,
     ByVersion,
-    Selector,
-    check_channel,
 )
 from tabard_registry.refs.semver import Version
-from tabard_registry.refs.version_range import VersionRange
 from tabard_registry.registry import Registry
 from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.keys import Key, Policy
@@ -69,7 +64,6 @@ from tabard_registry.release.release import (
     Published,
     Release,
     ReleaseDraft,
-    Signature,
 )
 from tabard_registry.report import Problem, Report
 from tabard_registry.state.state import State
@@ -92,7 +86,6 @@ __all__ = [
     "BlobRef",
     "ByChannel",
     "ByDigest",
-    "ByRange",
     "ByVersion",
     "Canonical",
     "Change",
@@ -110,7 +103,6 @@ __all__ = [
     "InvalidName",
     "Key",
     "Layer",
-    "LogLimits",
     "Manifest",
     "Member",
     "ModuleShape",
@@ -126,18 +118,14 @@ __all__ = [
     "ReleaseDraft",
     "Report",
     "SearchHit",
-    "Selector",
     "Serving",
-    "Signature",
     "State",
     "StoreUnavailable",
     "Target",
     "TokenVectors",
     "UnusableRegistry",
     "Version",
-    "VersionRange",
     "check",
-    "check_channel",
     "read_canonical",
     "sha256_bytes",
     "sha256_file",

@@ -22,10 +22,11 @@ PROTOCOL = 1
 """Version of the layout and of the fold; a registry with a higher one is refused."""
 FORMAT_KEY = "format.json"
 """The object that makes a place a registry."""
+FORMAT_BYTES_MAX = 4096
+"""Largest such object."""
 DOCTOR_FOLDER = "doctor"
 """Where a doctor's trial objects lie while it examines a place."""
 
-_FORMAT_BYTES_MAX = 4096
 _FORMAT_ATTEMPTS_MAX = 5
 _OWN_NAMES = frozenset(
     {FORMAT_KEY, "log", "checkpoint", "hint.json", "blob", DOCTOR_FOLDER, TEMP_FOLDER}
@@ -96,7 +97,7 @@ def open_place(store: Store, *, new_id: Callable[[], str], create: bool) -> Plac
         CorruptRegistry: format.json cannot be read, or is missing beside a log.
         StoreUnavailable: The store did not answer.
     """
-    content = store.read(FORMAT_KEY, bytes_max=_FORMAT_BYTES_MAX)
+    content = store.read(FORMAT_KEY, bytes_max=FORMAT_BYTES_MAX)
     if content is None:
         content = _make_format(store, new_id=new_id, create=create)
     return Place(
@@ -120,7 +121,7 @@ def _open_bucket(url: str, *, single_writer: bool) -> Store:
 def _make_format(store: Store, *, new_id: Callable[[], str], create: bool) -> bytes:
     names = store.top_level()
     # Another process may have made the registry between our read and our listing.
-    found = store.read(FORMAT_KEY, bytes_max=_FORMAT_BYTES_MAX)
+    found = store.read(FORMAT_KEY, bytes_max=FORMAT_BYTES_MAX)
     if found is not None:
         return found
     _refuse_occupied(store, names=names, create=create)
@@ -128,7 +129,7 @@ def _make_format(store: Store, *, new_id: Callable[[], str], create: bool) -> by
     for _ in range(_FORMAT_ATTEMPTS_MAX):
         if store.create(FORMAT_KEY, body=body) is Outcome.CREATED:
             return body
-        found = store.read(FORMAT_KEY, bytes_max=_FORMAT_BYTES_MAX)
+        found = store.read(FORMAT_KEY, bytes_max=FORMAT_BYTES_MAX)
         if found is not None:
             return found
     raise StoreUnavailable(

@@ -12,14 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 from tabard_registry import acts
 from tabard_registry.acts import Act, Author
-from tabard_registry.content.manifest_cache import Manifests
 from tabard_registry.content.storing import store_release
-from tabard_registry.errors import CorruptRegistry, IntakeRefused, PreconditionFailed
+from tabard_registry.errors import IntakeRefused, PreconditionFailed
 from tabard_registry.intake.layers.checked import Checked
 from tabard_registry.log.records import AppliedRecord
 from tabard_registry.log.slots import LogLimits
@@ -28,11 +28,14 @@ from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName, AdapterRef
 from tabard_registry.refs.semver import Version
 from tabard_registry.release.keys import Key, Policy
-from tabard_registry.release.manifest import BlobRef, Manifest
+from tabard_registry.release.manifest import MANIFEST_BYTES_MAX, BlobRef, Manifest
 from tabard_registry.release.release import Absent, ChannelMove, Published, Release, ReleaseDraft
 from tabard_registry.state.recipes import assemble_recipe
 from tabard_registry.state.state import State
 from tabard_registry.store import Store
+
+MANIFESTS_CACHED_MAX = 256
+"""How many manifests are kept in memory."""
 
 _STORE_ATTEMPTS_MAX = 5
 _Answer = TypeVar("_Answer")
@@ -45,20 +48,27 @@ class Registry:
     says, and StoreUnavailable when the store did not take it: nothing is visible of it then.
 
     Attributes:
+        id: Its id, chosen when it was made.
+        url: Where it is.
+        store: Its objects.
         blobs: Its bytes.
         checkpoints: Its checkpoints.
+        damaged_checkpoints: What was wrong with those that were passed over when it was opened.
         queries: Questions about its past, and search.
     """
 
     def __init__(self, opened: Opened) -> None:
         """Take what `open_registry` made; most callers want `Registry.open`."""
-        self._opened = opened
         self._journal = opened.journal
-        self._manifests = Manifests(opened.blobs)
+        self._manifest = lru_cache(maxsize=MANIFESTS_CACHED_MAX)(self._read_manifest)
         self._lock = threading.Lock()
         self._refreshed_seq = opened.journal.state.seq
+        self.id = opened.place.registry_id
+        self.store = opened.place.store
+        self.url = self.store.url
         self.blobs = opened.blobs
         self.checkpoints = opened.checkpoints
+        self.damaged_checkpoints = opened.damaged_checkpoints
         self.queries = opened.queries
 
     @classmethod
@@ -103,26 +113,6 @@ class Registry:
                 rng=rng or random.Random(),
             )
         )
-
-    @property
-    def id(self) -> str:
-        """The registry's id, chosen when it was made."""
-        return self._opened.place.registry_id
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return self._opened.place.store.url
-
-    @property
-    def store(self) -> Store:
-        """Its objects."""
-        return self._opened.place.store
-
-    @property
-    def damaged_checkpoints(self) -> tuple[CorruptRegistry, ...]:
-        """What was wrong with checkpoints that were passed over when the registry was opened."""
-        return self._opened.damaged_checkpoints
 
     @property
     def state(self) -> State:
@@ -278,7 +268,7 @@ class Registry:
 
     def manifest(self, digest: Digest) -> Manifest:
         """Return a release's manifest, verified; raises NotFound or CorruptRegistry."""
-        return self._manifests.get(digest)
+        return self._manifest(digest)
 
     def fetch(self, blob: BlobRef, target: Path) -> None:
         """Copy a blob to a file, verified, whole or not at all. Raises as `manifest`."""
@@ -307,6 +297,9 @@ class Registry:
     def close(self) -> None:
         """Close the derived index. Idempotent."""
         self.queries.close()
+
+    def _read_manifest(self, digest: Digest) -> Manifest:
+        return Manifest.from_bytes(self.blobs.read(digest, bytes_max=MANIFEST_BYTES_MAX))
 
     def _publish(self, store: Callable[[State], Manifest], *, author: Author) -> Published:
         attempt = 1

@@ -18,8 +18,7 @@ from tabard_registry import (
     acts,
 )
 from tabard_registry.acts import Act, Plan
-from tabard_registry.acts.garbage import is_needed
-from tabard_registry.refs.digest import sha256_bytes
+from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.refs.names import ByVersion
 from tabard_registry.release.release import ABSENT, Adapter
 from tabard_registry.state.state import State
@@ -75,7 +74,7 @@ class Wishes:
                 and not is_needed(registry.state, blob.digest)
                 and blob.generation == generation_of(registry.state, blob.digest)
             ]
-            return acts.begin_collection([blob.digest for blob in garbage])
+            return acts.begin_collection([blob.digest for blob in garbage], is_needed=is_needed)
 
         def delete(registry: Registry) -> None:
             for blob in garbage:
@@ -187,6 +186,15 @@ def manifest_of(adapter: AdapterName, version: Version, content: bytes) -> Manif
         canonical=blob,
         targets=(Target(component="unet", module="m", rank=2, scale=0.5),),
         rank=2,
+    )
+
+
+def is_needed(state: State, digest: Digest) -> bool:
+    """Whether a release that was not purged needs a blob; asks the state, and no list of needs."""
+    return any(
+        digest in release.blobs and not release.purged
+        for name in state.adapters.names_with(digest.hex)
+        for release in state.adapters[name].by_digest.values()
     )
 
 

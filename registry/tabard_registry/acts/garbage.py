@@ -15,18 +15,17 @@ DIGESTS_PER_COLLECTION_MAX = 4_000
 
 
 def begin_collection(
-    digests: Collection[Digest], *, judge: Callable[[State, Digest], bool] | None = None
+    digests: Collection[Digest], *, is_needed: Callable[[State, Digest], bool]
 ) -> Act[Landed | None]:
     """Plan to condemn those of some blobs that no release needs at that position of the log.
 
     Args:
         digests: The blobs.
-        judge: `is_needed`, or a quicker one of those who ask for thousands.
+        is_needed: Whether a release that was not purged needs a blob.
     """
-    needed = judge or is_needed
 
     def plan(state: State) -> Plan:
-        garbage = sorted({digest.hex for digest in digests if not needed(state, digest)})
+        garbage = sorted({digest.hex for digest in digests if not is_needed(state, digest)})
         if not garbage:
             return Plan(action=None)
         return Plan(action=Action(type="gc_intent", summary={"digests": garbage}))
@@ -43,15 +42,6 @@ def end_collection(intent_seq: int) -> Act[Landed | None]:
         return Plan(action=Action(type="gc_done", summary={"intent": intent_seq}))
 
     return _act("gc_done", plan=plan)
-
-
-def is_needed(state: State, digest: Digest) -> bool:
-    """Whether a release that was not purged needs a blob."""
-    return any(
-        digest in release.blobs and not release.purged
-        for name in state.adapters.names_with(digest.hex)
-        for release in state.adapters[name].by_digest.values()
-    )
 
 
 def _act(kind: str, *, plan: Callable[[State], Plan]) -> Act[Landed | None]:

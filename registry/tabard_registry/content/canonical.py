@@ -26,6 +26,7 @@ from tabard_registry.errors import CorruptRegistry
 from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.safetensors import TensorFile, open_tensors
 from tabard_registry.intake.layers.checked import Checked
+from tabard_registry.intake.layers.products import kept
 from tabard_registry.refs.digest import Digest, sha256_file
 from tabard_registry.release.manifest import BlobRef, ChangeTarget, Manifest, Target
 from tabard_registry.report import Problem
@@ -187,17 +188,13 @@ def _tensors(checked: Checked) -> Iterator[tuple[str, NDArray[Any]]]:
     for change in checked.changes:
         prefix = f"{change.component}:{change.parameter}:{change.method}"
         for part, found in change.read().items():
-            yield f"{prefix}.{part}", _kept(found)
+            yield f"{prefix}.{part}", found
     vectors: dict[str, list[NDArray[Any]]] = {}
     for token in checked.tokens:
-        found = _kept(token.source.read(token.key))
+        found = kept(token.source.read(token.key))
         vectors.setdefault(token.component, []).append(found.reshape(-1, found.shape[-1]))
     for component, rows in vectors.items():
         yield f"{component}:tokens", np.concatenate(rows) if len(rows) > 1 else rows[0]
-
-
-def _kept(found: NDArray[Any]) -> NDArray[Any]:
-    return found if found.dtype in _KEPT else found.astype(np.float32)
 
 
 def _chunks(tensors: Mapping[str, NDArray[Any]]) -> Iterable[bytes | memoryview]:

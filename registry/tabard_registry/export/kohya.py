@@ -17,17 +17,8 @@ from tabard_registry.export.tensors import (
     is_convolution,
     pointed,
 )
-from tabard_registry.release.change_methods import (
-    BOFT,
-    DENSE,
-    HADAMARD,
-    IA3,
-    KRONECKER,
-    LORA,
-    MAGNITUDE,
-    MAGNITUDE_AXIS,
-    OFT,
-)
+from tabard_registry.release import change_methods as methods
+from tabard_registry.release.change_methods import MAGNITUDE, MAGNITUDE_AXIS
 from tabard_registry.release.manifest import Manifest
 
 _TWO_ENCODERS = ("sdxl",)
@@ -110,7 +101,11 @@ def _low_rank(change: Change, _parameter: str) -> Mapping[str, Array]:
 
 def _hadamard(change: Change, _parameter: str) -> Mapping[str, Array]:
     rank = change.parts["w1_b"].shape[0]
-    parts = {f"{HADAMARD.prefix}{name}": v for name, v in change.parts.items() if name != MAGNITUDE}
+    parts = {
+        f"{methods.HADAMARD.prefix}{name}": v
+        for name, v in change.parts.items()
+        if name != MAGNITUDE
+    }
     return {**parts, "alpha": alpha_tensor(change.scale, rank=rank), **_magnitude(change)}
 
 
@@ -119,7 +114,9 @@ def _kronecker(change: Change, _parameter: str) -> Mapping[str, Array]:
     if not ranked and change.scale != 1.0:
         raise CannotHold(f"{change.parameter} has whole factors and a scale, which ignore alpha")
     parts = {
-        f"{KRONECKER.prefix}{name}": v for name, v in change.parts.items() if name != MAGNITUDE
+        f"{methods.KRONECKER.prefix}{name}": v
+        for name, v in change.parts.items()
+        if name != MAGNITUDE
     }
     if ranked:
         parts["alpha"] = alpha_tensor(change.scale, rank=ranked[-1].shape[0])
@@ -152,12 +149,12 @@ def _magnitude(change: Change) -> Mapping[str, Array]:
 
 
 _CHANGES: Mapping[str, Callable[[Change, str], Mapping[str, Array]]] = {
-    DENSE.name: _dense,
-    LORA.name: _low_rank,
-    HADAMARD.name: _hadamard,
-    KRONECKER.name: _kronecker,
-    OFT.name: _rotation,
-    BOFT.name: _rotation,
-    IA3.name: _scaling,
+    methods.DENSE.name: _dense,
+    methods.LORA.name: _low_rank,
+    methods.HADAMARD.name: _hadamard,
+    methods.KRONECKER.name: _kronecker,
+    methods.OFT.name: _rotation,
+    methods.BOFT.name: _rotation,
+    methods.IA3.name: _scaling,
 }
 """Methods that become keys again; GLoRA, whose factors have no one order, is refused by name."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from tabard_registry.refs.semver import Version
+from tabard_registry.log.records import time_text
 from tabard_registry.release.history import MOVES, HistoryEntry
 from tabard_registry.release.release import Adapter, Release, publication_of
 
@@ -33,7 +34,7 @@ def positions_of(line: Adapter, *, after: int = 0) -> Iterator[EntryPosition]:
     """Yield the positions of a line's entries beyond a log position, in order."""
     published = [
         EntryPosition(release.seq, 0, release.published_at, "")
-        for release in sorted(line.by_digest.values(), key=_publication_order)
+        for release in published_of(line.by_digest.values())
         if release.seq > after
     ]
     events = [EntryPosition(e.seq, 0, e.time, e.channel) for e in _events_from(line, after + 1)]
@@ -45,9 +46,34 @@ def positions_of(line: Adapter, *, after: int = 0) -> Iterator[EntryPosition]:
 def entries_at(line: Adapter, seq: int) -> list[HistoryEntry]:
     """Return a line's entries of one log position, in order."""
     releases = (release for release in line.by_digest.values() if release.seq == seq)
-    published = [publication_of(one) for one in sorted(releases, key=_publication_order)]
+    published = map(publication_of, published_of(releases))
     end = bisect_right(line.events, seq, key=_seq)
     return [*published, *line.events[bisect_left(line.events, seq, key=_seq) : end]]
+
+
+def chosen(
+    entries: Iterable[HistoryEntry],
+    *,
+    channel: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> Iterator[HistoryEntry]:
+    """Yield the entries of a channel and a time; None: of all."""
+    earliest, latest = time_text(since) if since else "", time_text(until) if until else "~"
+    for entry in entries:
+        if channel in (None, entry.channel) and earliest <= entry.time <= latest:
+            yield entry
+
+
+def newest(entries: Iterable[HistoryEntry], *, limit: int | None) -> tuple[HistoryEntry, ...]:
+    """Return the last of some entries; None: all."""
+    found = tuple(entries)
+    return found if limit is None else found[max(0, len(found) - limit) :]
+
+
+def published_of(releases: Iterable[Release]) -> list[Release]:
+    """Return releases as they were published."""
+    return sorted(releases, key=attrgetter("seq", "version"))
 
 
 def order_of(entry: HistoryEntry) -> tuple[int, str, bool, int]:
@@ -67,7 +93,3 @@ def moves_of(line: Adapter, *, after: int = 0) -> dict[str, str]:
 
 def _events_from(line: Adapter, seq: int) -> list[HistoryEntry]:
     return list(line.events[bisect_left(line.events, seq, key=_seq) :])
-
-
-def _publication_order(release: Release) -> tuple[int, Version]:
-    return (release.seq, release.version)

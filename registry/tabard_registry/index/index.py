@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from tabard_registry.errors import RegistryError, StoreUnavailable
-from tabard_registry.index.entry_positions import entries_at, order_of
+from tabard_registry.index.entry_positions import chosen, entries_at, newest, order_of
 from tabard_registry.index.files import LOCK_SECONDS_MAX, IndexFile, open_private
 from tabard_registry.index.tables import SearchHit, Tables
 from tabard_registry.journal.journal import Journal
-from tabard_registry.log.records import time_text
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.release.history import HistoryEntry
 from tabard_registry.state.state import State
@@ -97,14 +96,10 @@ class Index:
                     seq=state.seq, channel=channel, since=since, until=until, limit=limit
                 )
             )
-        earliest, latest = time_text(since) if since else "", time_text(until) if until else "~"
-        strays = [
-            entry
-            for entry in sorted(state.strays, key=order_of)
-            if channel in (None, entry.channel) and earliest <= entry.time <= latest
-        ]
-        found = list(heapq.merge(_entries_of(state, reversed(positions)), strays, key=order_of))
-        return tuple(found if limit is None else found[max(0, len(found) - limit) :])
+        mine = sorted(state.strays, key=order_of)
+        strays = chosen(mine, channel=channel, since=since, until=until)
+        found = heapq.merge(_entries_of(state, reversed(positions)), strays, key=order_of)
+        return newest(found, limit=limit)
 
     def moved(self, *, until: datetime, channel: str | None) -> tuple[AdapterName, ...]:
         """Return the names of lines with an effective move of a channel until then, in order."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 
 from tabard_registry.index import Index, SearchHit
+from tabard_registry.index.entry_positions import chosen, newest, published_of
 from tabard_registry.journal.journal import Journal
 from tabard_registry.log.records import time_text
 from tabard_registry.refs.digest import Digest
@@ -92,15 +94,9 @@ def history_of(
     """Return the newest acts on a line, oldest first; none for no line."""
     if line is None:
         return ()
-    releases = sorted(line.by_digest.values(), key=lambda one: (one.seq, one.version))
-    published = map(publication_of, releases)
-    earliest, latest = time_text(since) if since else "", time_text(until) if until else "~"
-    found = [
-        entry
-        for entry in heapq.merge(published, line.events, key=_seq)
-        if (channel is None or entry.channel == channel) and earliest <= entry.time <= latest
-    ]
-    return tuple(found if limit is None else found[max(0, len(found) - limit) :])
+    published = map(publication_of, published_of(line.by_digest.values()))
+    entries = heapq.merge(published, line.events, key=attrgetter("seq"))
+    return newest(chosen(entries, channel=channel, since=since, until=until), limit=limit)
 
 
 def serving_of(line: Adapter, *, at: datetime, channel: str | None) -> tuple[Serving, ...]:
@@ -120,10 +116,6 @@ def serving_of(line: Adapter, *, at: datetime, channel: str | None) -> tuple[Ser
         )
         for name, entry in sorted(last.items())
     )
-
-
-def _seq(entry: HistoryEntry) -> int:
-    return entry.seq
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

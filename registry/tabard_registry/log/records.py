@@ -209,34 +209,6 @@ class AppliedRecord:
         """Position in the log."""
         return self.record.seq
 
-    @property
-    def actor(self) -> str:
-        """Who did it."""
-        return self.record.actor
-
-    @property
-    def reason(self) -> str:
-        """Why."""
-        return self.record.reason
-
-    @property
-    def time(self) -> str:
-        """When, by the writer's clock."""
-        return self.record.time
-
-    @property
-    def is_effective(self) -> bool:
-        """Whether any of its actions changed the state."""
-        return any(effect.effective for effect in self.effects)
-
-    def concerns(self, *, adapter: str | None, channel: str | None) -> bool:
-        """Whether one of its actions is on this adapter and channel; None means any."""
-        return any(
-            (adapter is None or action.adapter == adapter)
-            and (channel is None or action.channel == channel)
-            for action in self.record.actions
-        )
-
 
 def time_text(time: datetime) -> str:
     """Write a time as records have it, so that texts compare as times do."""

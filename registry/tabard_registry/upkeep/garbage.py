@@ -164,7 +164,7 @@ class _Collector:
 
     def _condemn(self, blobs: Sequence[StoredBlob]) -> tuple[int, list[StoredBlob]]:
         digests = [blob.digest for blob in blobs]
-        act = acts.begin_collection(digests, judge=self._is_needed)
+        act = acts.begin_collection(digests, is_needed=self._is_needed)
         landed = self._registry.commit(act, author=self._author)
         if landed is None:
             return 0, []

@@ -20,8 +20,8 @@ from tabard_registry.checkpoint.files import CHECKPOINT_PREFIX
 from tabard_registry.errors import CorruptRegistry, StoreUnavailable, UnusableRegistry
 from tabard_registry.log.chain import Link, links
 from tabard_registry.log.records import RECORD_BYTES_MAX
-from tabard_registry.log.slots import LogLimits, slot_key
-from tabard_registry.place import FORMAT_KEY, open_store, refuse_strangers
+from tabard_registry.log.slots import Log, LogLimits, slot_key
+from tabard_registry.place import FORMAT_BYTES_MAX, FORMAT_KEY, open_store, refuse_strangers
 from tabard_registry.refs.digest import Digest, sha256_bytes, sha256_file
 from tabard_registry.registry import Registry
 from tabard_registry.state.state import State
@@ -30,7 +30,7 @@ from tabard_registry.store.folder import FolderStore
 from tabard_registry.upkeep.inventory import Needs, StoredBlob, current_key, stored_blobs
 from tabard_registry.workers import WORKERS_MAX, Progress, each, no_progress
 
-_FORMAT_BYTES_MAX = 4096
+_LIMITS = LogLimits()
 _COMPARED_AT_ONCE = 64
 
 
@@ -158,17 +158,15 @@ class _Copy:
         self._state: State = registry.state
         self._target = target
         self._workers = workers
-        self._sleep = sleep
         self._progress = progress
-        self._limits = LogLimits()
-        self._rng = random.Random()
+        self._log = Log(target, limits=_LIMITS, sleep=sleep, rng=random.Random())
         self._format = self._read_format()
         self._refuse_others()
         self._records = self._blobs = self._blob_bytes = self._present = 0
 
     def is_complete(self) -> bool:
         """Whether the target is a registry: what an interrupted transfer leaves is not."""
-        return self._target.read(FORMAT_KEY, bytes_max=_FORMAT_BYTES_MAX) is not None
+        return self._target.read(FORMAT_KEY, bytes_max=FORMAT_BYTES_MAX) is not None
 
     def missing_record(self) -> int | None:
         """Compare the logs; return the first position that the target lacks."""
@@ -242,7 +240,7 @@ class _Copy:
         )
 
     def _read_format(self) -> bytes:
-        content = self._source.read(FORMAT_KEY, bytes_max=_FORMAT_BYTES_MAX)
+        content = self._source.read(FORMAT_KEY, bytes_max=FORMAT_BYTES_MAX)
         if content is None:
             raise CorruptRegistry(
                 f"{FORMAT_KEY} is missing in {self._source.url}",
@@ -253,7 +251,7 @@ class _Copy:
 
     def _refuse_others(self) -> None:
         refuse_strangers(self._target.top_level(), url=self._target.url)
-        found = self._target.read(FORMAT_KEY, bytes_max=_FORMAT_BYTES_MAX)
+        found = self._target.read(FORMAT_KEY, bytes_max=FORMAT_BYTES_MAX)
         if found not in (None, self._format):
             raise _occupied(self._target, "holds another registry")
 
@@ -287,7 +285,7 @@ class _Copy:
 
     def _create(self, key: str, *, body: bytes) -> None:
         """Create an object; whatever the store answers, read before trying again."""
-        for attempt in range(self._limits.slot_attempts_max):
+        for attempt in range(_LIMITS.slot_attempts_max):
             if self._target.create(key, body=body) is Outcome.CREATED:
                 return
             found = self._target.read(key, bytes_max=RECORD_BYTES_MAX)
@@ -295,8 +293,7 @@ class _Copy:
                 return
             if found is not None:
                 raise _occupied(self._target, f"has something else in {key}")
-            longest = min(self._limits.pause_seconds_max, self._limits.pause_seconds * 2**attempt)
-            self._sleep(self._rng.uniform(0, longest))
+            self._log.pause(attempt)
         raise StoreUnavailable(
             f"cannot tell whether {key} of {self._target.url} was written",
             reason="COMMIT_UNKNOWN",

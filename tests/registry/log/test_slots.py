@@ -143,7 +143,7 @@ def test_acknowledged_act_is_there_once(seed: int) -> None:
     store, writers = simulate(seed)
 
     reader = Writer(99, store, seed=0).journal
-    counts = Counter(applied.reason for applied in reader.applied())
+    counts = Counter(applied.record.reason for applied in reader.applied())
     acknowledged = [label for writer in writers for label in writer.acknowledged]
     assert set(counts.values()) == {1}
     assert set(acknowledged) <= set(counts)
@@ -215,7 +215,7 @@ def test_contention_is_bounded() -> None:
         loser.journal.commit(PUBLISH_NEXT, author=Author(actor="ann", reason="lost"))
 
     assert caught.value.reason == "CONTENTION"
-    assert all(applied.reason != "lost" for applied in loser.journal.applied())
+    assert all(applied.record.reason != "lost" for applied in loser.journal.applied())
 
 
 @pytest.mark.parametrize("seq", [1, 2, 3])

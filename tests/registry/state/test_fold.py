@@ -143,7 +143,7 @@ def test_repeated_promotion_is_no_move() -> None:
     """A promotion to where the channel points stays in history without effect."""
     _, applied = run(publication("1.0.0"), act("promote", "1.0.0"), act("promote", "1.0.0"))
 
-    assert [record.is_effective for record in applied] == [True, True, False]
+    assert [record.effects[0].effective for record in applied] == [True, True, False]
     assert "already" in applied[-1].effects[0].note
 
 
@@ -151,7 +151,7 @@ def test_unknown_digest_is_no_move() -> None:
     """A promotion of a release that does not exist is visible and harmless."""
     state, applied = run(publication("1.0.0"), act("promote", "1.1.0"))
 
-    assert not applied[-1].is_effective
+    assert not applied[-1].effects[0].effective
     assert state.adapters[NAME].channels == {}
 
 

@@ -299,7 +299,9 @@ def test_channels_follow_the_model(wanted: list[tuple[str, str, str]]) -> None:
 
     state, applied = folded(log)
 
-    assert [record.is_effective for record in applied] == [model.act(*act) for act in wanted]
+    assert [record.effects[0].effective for record in applied] == [
+        model.act(*act) for act in wanted
+    ]
     channels = state.adapters[line].channels if line in state.adapters else {}
     found = {name: [*channel.below, channel.digest] for name, channel in channels.items()}
     assert {name: list(map(str, pile)) for name, pile in found.items()} == {

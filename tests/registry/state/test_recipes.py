@@ -128,7 +128,7 @@ def test_recipe_of_other_members_is_void(stocked: Registry) -> None:
 
     _, (applied,) = fold(before_recipe(stocked), [(forged, forged.prev)])
 
-    assert not applied.is_effective
+    assert not applied.effects[0].effective
     assert "members" in applied.effects[0].note
 
 

@@ -9,14 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabard_registry.intake.files.safetensors import TensorFile
-
-Array = NDArray[Any]
+from tabard_registry.intake.layers.products import Array, kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +41,7 @@ class ChangePart:
         found = self.source.read(self.key)
         if self.rewrite is not None:
             found = self.rewrite(found.astype(np.float64)).astype(np.float32)
-        kept = found if found.dtype in (np.float16, np.float32) else found.astype(np.float32)
-        return kept.reshape(self.shape)
+        return kept(found).reshape(self.shape)
 
     def is_zero(self) -> bool:
         """Whether the file has nothing but zeros there."""
@@ -54,5 +50,7 @@ class ChangePart:
     @property
     def kept_bytes(self) -> int:
         """Bytes in the canonical file."""
-        is_half = self.rewrite is None and self.source.tensors[self.key].dtype == "F16"
-        return math.prod(self.shape) * (2 if is_half else 4)
+        is_rewritten = self.rewrite is not None
+        return math.prod(self.shape) * (
+            4 if is_rewritten else self.source.tensors[self.key].kept_item_bytes
+        )

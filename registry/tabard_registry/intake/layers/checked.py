@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,6 +108,12 @@ class CheckedToken:
     count: int
     source: TensorFile
     key: str
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes in the canonical file."""
+        entry = self.source.tensors[self.key]
+        return math.prod(entry.shape) * entry.kept_item_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,12 @@ import numpy as np
 
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.layers.method import Measured, Method
-from tabard_registry.intake.layers.products import Array, Pair
+from tabard_registry.intake.layers.products import Array, Pair, kept
 from tabard_registry.intake.profile import ModuleShape
 
 Axis = Literal["", "inputs", "outputs"]
 """Along which side of the weight a magnitude scales; empty without one."""
 
-_KEPT_ITEM_BYTES = {"F16": 2}
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
@@ -58,7 +57,7 @@ class Factors:
         )
         rank, inputs = self.measured.rank, self.measured.inputs
         kernel = () if self.module.is_pointwise else self.module.kernel
-        return Pair(down=_kept(pair.down.reshape(rank, inputs, *kernel)), up=_kept(pair.up))
+        return Pair(down=kept(pair.down.reshape(rank, inputs, *kernel)), up=kept(pair.up))
 
     def read_magnitude(self) -> Array | None:
         """Return the magnitude as a vector, or None without one.
@@ -68,7 +67,7 @@ class Factors:
         """
         if self.magnitude_key is None:
             return None
-        return _kept(self.source.read(self.magnitude_key).reshape(-1))
+        return kept(self.source.read(self.magnitude_key).reshape(-1))
 
     def is_zero(self) -> bool:
         """Whether it changes nothing: a factor is zero, and no magnitude scales the base."""
@@ -102,9 +101,4 @@ class Factors:
     def _item_bytes(self, key: str | None, *, is_factor: bool = True) -> int:
         if key is None or (is_factor and self.is_folded):
             return 4
-        return _KEPT_ITEM_BYTES.get(self.source.tensors[key].dtype, 4)
-
-
-def _kept(found: Array) -> Array:
-    """Keep float16 and float32 as they are; everything else becomes float32."""
-    return found if found.dtype in (np.float16, np.float32) else found.astype(np.float32)
+        return self.source.tensors[key].kept_item_bytes

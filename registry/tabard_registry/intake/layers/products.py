@@ -64,6 +64,11 @@ def matrix(found: Array) -> Array:
     return wide(found).reshape(found.shape[:2])
 
 
+def kept(found: Array) -> Array:
+    """Keep float16 and float32 as they are; everything else becomes float32."""
+    return found if found.dtype in (np.float16, np.float32) else found.astype(np.float32)
+
+
 def wide(found: Array) -> Array:
     """Return numbers in float64."""
     return found.astype(np.float64, copy=False)

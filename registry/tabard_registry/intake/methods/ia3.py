@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import math
 
-from tabard_registry.intake.layers.change_part import Array
 from tabard_registry.intake.layers.checked import CheckedChange
 from tabard_registry.intake.layers.method import require
+from tabard_registry.intake.layers.products import Array
 from tabard_registry.intake.methods.module_tensors import BIAS, WEIGHT, LayerRefused, ModuleTensors
 from tabard_registry.intake.profile import ModuleShape
 from tabard_registry.release.change_methods import IA3

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from tabard_registry.intake.dialect import Context
 from tabard_registry.intake.files.safetensors import TensorFile
-from tabard_registry.intake.layers.change_part import Array, ChangePart
+from tabard_registry.intake.layers.change_part import ChangePart
 from tabard_registry.intake.layers.method import Shape
+from tabard_registry.intake.layers.products import Array
 from tabard_registry.intake.profile import ModuleShape
 
 WEIGHT = "weight"

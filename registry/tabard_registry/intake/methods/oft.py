@@ -11,9 +11,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tabard_registry.intake.layers.change_part import Array, ChangePart
+from tabard_registry.intake.layers.change_part import ChangePart
 from tabard_registry.intake.layers.checked import CheckedChange
 from tabard_registry.intake.layers.method import Malformed, require
+from tabard_registry.intake.layers.products import Array
 from tabard_registry.intake.methods.module_tensors import WEIGHT, LayerRefused, ModuleTensors
 from tabard_registry.intake.methods.peft_config import RotationRule, rotation_rule
 from tabard_registry.intake.profile import ModuleShape

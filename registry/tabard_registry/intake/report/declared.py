@@ -14,14 +14,13 @@ from typing import Any
 
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.profile import BaseProfile
+from tabard_registry.intake.report.family import FAMILY_KEYS
 from tabard_registry.report import BaseMatch, Problem
 
 FINGERPRINT_KEY = "tabard.base_fingerprint"
 """Under which Tabard's own files name the base that they were made against."""
 NAME_KEYS = ("ss_sd_model_name", "base_model_name_or_path")
 """Under which trainers keep what they called the base."""
-FAMILY_KEYS = ("tabard.base_family", "ss_base_model_version", "modelspec.architecture")
-"""Under which a family is named."""
 HASH_KEYS = ("ss_sd_model_hash", "ss_new_sd_model_hash")
 """Hashes of a checkpoint file; shown, and compared with nothing."""
 

@@ -39,7 +39,8 @@ _BASE_NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("sd3", re.compile(r"(?:^|/)stable-diffusion-3(?:[.-]|$)")),
     ("flux", re.compile(r"(?:^|/)flux\.")),
 )
-_WORD_KEYS = ("tabard.base_family", "ss_base_model_version", "modelspec.architecture")
+FAMILY_KEYS = ("tabard.base_family", "ss_base_model_version", "modelspec.architecture")
+"""Under which a family is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ def _by_base_name(config: Mapping[str, Any]) -> Iterator[Clue]:
 
 
 def _words(file: TensorFile) -> Iterable[tuple[str, str]]:
-    return ((key, file.metadata.get(key, "").lower()) for key in _WORD_KEYS)
+    return ((key, file.metadata.get(key, "").lower()) for key in FAMILY_KEYS)
 
 
 _SOURCES = (_by_width, _by_name, _by_word)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from tabard_registry.intake.dialect import Context, Reading
 from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.safetensors import TensorFile
-from tabard_registry.intake.layers.checked import CheckedToken
 from tabard_registry.intake.report.coverage import measure_coverage
 from tabard_registry.intake.report.declared import read_declaration
 from tabard_registry.intake.report.family import wrong_family
@@ -18,7 +17,6 @@ from tabard_registry.release.change_methods import CHANGE_METHODS, MAGNITUDE
 from tabard_registry.release.manifest import KINDS
 from tabard_registry.report import Mode, Problem, Report
 
-_ITEM_BYTES_KEPT = {"F16": 2, "F32": 4, "BF16": 4, "F64": 4}
 _TRIGGER_KEYS = ("modelspec.trigger_phrase", "ss_trigger_word", "trigger_word", "trigger_words")
 _ALPHAS_MAX = 16
 _METHOD_KEYS = ("training_method", "modelspec.usage_hint", "ss_training_comment")
@@ -188,20 +186,8 @@ def _resident_bytes(reading: Reading) -> int:
     return (
         sum(layer.factors.kept_bytes for layer in reading.layers)
         + sum(part.kept_bytes for change in reading.changes for part in change.parts.values())
-        + sum(map(_bytes, reading.tokens))
+        + sum(token.kept_bytes for token in reading.tokens)
     )
-
-
-def _bytes(token: CheckedToken) -> int:
-    return _tensor_bytes(token.source, token.key)
-
-
-def _tensor_bytes(file: TensorFile, key: str) -> int:
-    entry = file.tensors[key]
-    items = 1
-    for size in entry.shape:
-        items *= size
-    return items * _ITEM_BYTES_KEPT[entry.dtype]
 
 
 def _kept(metadata: Mapping[str, str], *, limits: IntakeLimits) -> dict[str, str]:

@@ -11,18 +11,8 @@ from types import MappingProxyType
 
 import torch
 
-from tabard_registry.release.change_methods import (
-    BOFT,
-    DENSE,
-    GLORA,
-    HADAMARD,
-    IA3,
-    KRONECKER,
-    LORA,
-    MAGNITUDE,
-    MAGNITUDE_AXIS,
-    OFT,
-)
+from tabard_registry.release import change_methods as methods
+from tabard_registry.release.change_methods import MAGNITUDE, MAGNITUDE_AXIS
 from tabard_server.adapters.host_adapter import HostChange, wide
 from tabard_server.engine.merged.change_parts import ChangeParts
 from tabard_server.engine.merged.orthogonal import butterfly, orthogonal
@@ -37,15 +27,15 @@ from tabard_server.engine.merged.products import (
 
 _LINEAR: Mapping[str, Callable[[ChangeParts], torch.Tensor]] = MappingProxyType(
     {
-        DENSE.name: dense,
-        GLORA.name: glora,
-        HADAMARD.name: hadamard,
-        IA3.name: scaling,
-        KRONECKER.name: kronecker,
-        LORA.name: low_rank,
+        methods.DENSE.name: dense,
+        methods.GLORA.name: glora,
+        methods.HADAMARD.name: hadamard,
+        methods.IA3.name: scaling,
+        methods.KRONECKER.name: kronecker,
+        methods.LORA.name: low_rank,
     }
 )
-_ROTATIONS = MappingProxyType({BOFT.name: butterfly, OFT.name: orthogonal})
+_ROTATIONS = MappingProxyType({methods.BOFT.name: butterfly, methods.OFT.name: orthogonal})
 
 
 def materialise(

@@ -38,27 +38,17 @@ _PURPOSES: Mapping[str, "adapter_pb2.Purpose"] = {
 
 
 class AuthoredMessage(Protocol):
-    """What the messages of all acts have in common."""
+    """What the messages of all acts say: who, why, and the caller's key for the act."""
 
-    @property
-    def actor(self) -> str:
-        """Who."""
-
-    @property
-    def reason(self) -> str:
-        """Why."""
-
-    @property
-    def request_id(self) -> str:
-        """Key of the caller for this act."""
+    actor: str
+    reason: str
+    request_id: str
 
 
 class StandingRequest(AuthoredMessage, Protocol):
     """What the messages that change how one release stands have in common."""
 
-    @property
-    def ref(self) -> str:
-        """The release."""
+    ref: str
 
 
 def read_author(message: AuthoredMessage) -> Author:
