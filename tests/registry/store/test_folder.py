@@ -158,3 +158,10 @@ def test_listing_a_missing_folder_makes_nothing(tmp_path: Path) -> None:
     """A question leaves no trace."""
     assert list(FolderStore(tmp_path / "nowhere").objects("blob/")) == []
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_folder_needs_no_doctor(tmp_path: Path) -> None:
+    """A file system makes a name once; and what writers left behind is swept at every opening."""
+    store = FolderStore(tmp_path)
+
+    assert (store.needs_doctor, store.is_swept_when_opened) == (False, True)

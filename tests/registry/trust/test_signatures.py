@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from tabard_registry import Author, Key, Policy, Registry, Release, acts, sha256_bytes
+from tabard_registry import Author, Registry, Release, acts, sha256_bytes
 from tabard_registry.acts.act import action_on
-from tabard_registry.errors import InvalidField, InvalidName, NotFound, PreconditionFailed
+from tabard_registry.errors import InvalidField, NotFound, PreconditionFailed
 from tabard_registry.trust.signatures import (
     SIGNATURE_PREFIX,
     KeyPair,
@@ -24,6 +24,7 @@ from tabard_registry.trust.signatures import (
     sign_digest,
 )
 from tests.registry.fakes import publish, ref
+from tests.registry.signing import require, sign, trust
 
 DIGEST = sha256_bytes(b"a manifest")
 GOLDEN_PEM = b"""-----BEGIN PRIVATE KEY-----
@@ -43,26 +44,6 @@ def pair() -> KeyPair:
 def release(registry: Registry, tmp_path: Path) -> Release:
     """A published release."""
     return publish(registry, "1.0.0", folder=tmp_path).release
-
-
-def trust(registry: Registry, pair: KeyPair, *, namespace: str = "acme") -> Key:
-    """Let a namespace trust a key."""
-    key = Key(namespace=namespace, public_key=pair.public_key, name="ci")
-    return registry.trust_key(key, author=Author(actor="owner"))
-
-
-def require(registry: Registry, *, namespace: str = "acme", signature: bool = True) -> None:
-    """Ask for signatures in a namespace."""
-    policy = Policy(namespace=namespace, require_signature=signature)
-    registry.set_policy(policy, author=Author(actor="owner"))
-
-
-def sign(registry: Registry, release: Release, pair: KeyPair, *, key: Key) -> Release:
-    """Sign a release."""
-    signature = sign_digest(pair.private_key_pem, release.digest)
-    return registry.sign(
-        ref("1.0.0"), key_id=key.id, signature=signature, author=Author(actor="ci")
-    )
 
 
 def check(registry: Registry) -> None:
@@ -126,15 +107,6 @@ def test_only_ed25519_keys_sign() -> None:
             sign_digest(pem, DIGEST)
 
 
-def test_trusted_key_is_in_the_state(registry: Registry, pair: KeyPair) -> None:
-    """Keys are records; trusting twice writes once."""
-    key = trust(registry, pair)
-
-    assert registry.state.keys == {f"acme/{key.id}": key}
-    assert trust(registry, pair) == key
-    assert registry.seq == 1
-
-
 def test_policy_asks_for_signature(registry: Registry, release: Release, pair: KeyPair) -> None:
     """Without a policy anything goes; with one, only what a trusted key signed."""
     check(registry)
@@ -191,31 +163,6 @@ def test_second_key_keeps_a_release_served(
     check(registry)
 
 
-def test_keys_of_other_namespaces_do_not_count(
-    registry: Registry, release: Release, pair: KeyPair
-) -> None:
-    """A key signs for the namespace that trusts it."""
-    key = trust(registry, pair, namespace="other")
-
-    with pytest.raises(NotFound) as caught:
-        sign(registry, release, pair, key=key)
-
-    assert caught.value.reason == "KEY_NOT_FOUND"
-
-
-def test_untrue_signature_is_not_written(
-    registry: Registry, release: Release, pair: KeyPair
-) -> None:
-    """It is verified before it is a record."""
-    key, other = trust(registry, pair), new_key_pair()
-    seq = registry.seq
-
-    with pytest.raises(PreconditionFailed) as caught:
-        sign(registry, release, other, key=key)
-
-    assert (caught.value.reason, registry.seq) == ("SIGNATURE_INVALID", seq)
-
-
 def test_forged_record_is_refused(registry: Registry, release: Release, pair: KeyPair) -> None:
     """A record that somebody wrote past these checks does not help: serving verifies again."""
     key = trust(registry, pair)
@@ -244,24 +191,3 @@ def test_verifier_looks_once(monkeypatch: pytest.MonkeyPatch, pair: KeyPair) -> 
         assert verifier.is_valid(signature, digest=DIGEST, public_key=pair.public_key)
 
     assert calls == ["a", "b"]
-
-
-def test_revocation_needs_key_and_reason(registry: Registry, pair: KeyPair) -> None:
-    """A key that was never trusted cannot be revoked, and nobody revokes without a word."""
-    key = trust(registry, pair)
-
-    with pytest.raises(NotFound):
-        registry.revoke_key("acme", key_id="0" * 16, author=Author(actor="owner", reason="stolen"))
-    with pytest.raises(InvalidField):
-        registry.revoke_key("acme", key_id=key.id, author=Author(actor="owner", reason=" "))
-
-
-def test_bad_names_and_keys_are_refused(registry: Registry, pair: KeyPair) -> None:
-    """Nothing of it reaches the log."""
-    with pytest.raises(InvalidName):
-        trust(registry, pair, namespace="No Namespace")
-    with pytest.raises(InvalidName):
-        require(registry, namespace="")
-    with pytest.raises(InvalidField):
-        Key(namespace="acme", public_key="AAAA", name="ci")
-    assert registry.seq == 0

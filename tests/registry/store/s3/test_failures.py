@@ -256,6 +256,7 @@ def test_settled_claim_of_lost_answer(store: S3Store, server: ScriptedS3) -> Non
 def test_single_writer_reads_back(server: ScriptedS3) -> None:
     """Without conditions a create looks, writes, and looks again."""
     store = S3Store("s3://bucket/team", limits=LIMITS, single_writer=True)
+    assert not store.needs_doctor
 
     outcomes = [store.create("log/1", body=b"x"), store.create("log/1", body=b"y")]
     server.faults.extend([Fault(method="GET", body_bytes_max=None, status=404, code="NoSuchKey")])

@@ -10,7 +10,9 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
+from tabard_registry.release.change_methods import CHANGE_METHODS
 from tabard_server.adapters.host_adapter import HostChange
+from tabard_server.engine.merged import changes
 from tabard_server.engine.merged.changes import materialise
 from tabard_server.engine_port.errors import AdapterMismatch
 from tests.golden import GOLDEN
@@ -195,3 +197,8 @@ def test_parts_are_never_written() -> None:
     found.add_(1)
 
     assert bool((diff == 1).all())
+
+
+def test_every_method_of_the_table_is_applied() -> None:
+    """What a manifest may say, this server can wear."""
+    assert {*changes._LINEAR, *changes._ROTATIONS} == set(CHANGE_METHODS)

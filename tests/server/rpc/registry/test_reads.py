@@ -191,7 +191,7 @@ def test_purged_manifest_is_gone(tmp_path: Path) -> None:
         async with serving(tmp_path) as server:
             await server.publish("acme/ink")
             release = await server.purge(INK)
-            server.app.registry._manifests._kept.clear()
+            server.app.registry._manifest.cache_clear()
             request = pb.GetManifestRequest(ref=INK)
             return release, await refusal_of(server.registry.GetManifest(request))
 

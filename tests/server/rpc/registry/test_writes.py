@@ -101,6 +101,26 @@ def test_act_with_a_key_happens_once(
     asyncio.run(walk())
 
 
+@pytest.mark.parametrize(
+    ("field", "most"), [("actor", 200), ("reason", 2_000), ("request_id", 200)]
+)
+def test_author_is_bounded(tmp_path: Path, field: str, most: int) -> None:
+    """Who acts, why, and the key of the act: each has a longest length, and a typed refusal."""
+
+    async def walk() -> None:
+        async with serving(tmp_path) as server:
+            await stock(server)
+            request = pb.YankRequest(ref=INK, **{"reason": "r", field: "x" * (most + 1)})
+            refusal = await refusal_of(server.registry.Yank(request))
+
+        assert (refusal.code, refusal.reason) == (
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "FIELD_TOO_LONG",
+        )
+
+    asyncio.run(walk())
+
+
 @pytest.mark.parametrize("ref", ["acme/ink", "acme/ink@stable", "acme/ink@^1"])
 def test_withdrawal_needs_exact_ref(tmp_path: Path, ref: str) -> None:
     """What may mean another release tomorrow is not withdrawn today."""
