@@ -12,12 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
 
 from tabard_registry import acts
 from tabard_registry.acts import Act, Author
+from tabard_registry.content.blobs import Blobs
 from tabard_registry.content.storing import store_release
 from tabard_registry.errors import IntakeRefused, PreconditionFailed
 from tabard_registry.intake.layers.checked import Checked
@@ -60,7 +61,7 @@ class Registry:
     def __init__(self, opened: Opened) -> None:
         """Take what `open_registry` made; most callers want `Registry.open`."""
         self._journal = opened.journal
-        self._manifest = lru_cache(maxsize=MANIFESTS_CACHED_MAX)(self._read_manifest)
+        self._manifest = lru_cache(maxsize=MANIFESTS_CACHED_MAX)(partial(_manifest, opened.blobs))
         self._lock = threading.Lock()
         self._refreshed_seq = opened.journal.state.seq
         self.id = opened.place.registry_id
@@ -298,9 +299,6 @@ class Registry:
         """Close the derived index. Idempotent."""
         self.queries.close()
 
-    def _read_manifest(self, digest: Digest) -> Manifest:
-        return Manifest.from_bytes(self.blobs.read(digest, bytes_max=MANIFEST_BYTES_MAX))
-
     def _publish(self, store: Callable[[State], Manifest], *, author: Author) -> Published:
         attempt = 1
         while True:
@@ -313,3 +311,7 @@ class Registry:
                 if error.reason != "BYTES_COLLECTED" or attempt == _STORE_ATTEMPTS_MAX:
                     raise
                 attempt += 1
+
+
+def _manifest(blobs: Blobs, digest: Digest) -> Manifest:
+    return Manifest.from_bytes(blobs.read(digest, bytes_max=MANIFEST_BYTES_MAX))
