@@ -53,7 +53,9 @@ def test_registry_at_hand_takes_adapters(
     release = registry.state.find(AdapterRef.parse("mine/ink@1.0.0"))
     assert seen == [None, True, frozenset({digest})]
     assert (release.trigger_words, release.notes) == (("inkwash",), "soft")
-    assert [(one.record.actor, one.record.reason) for one in registry.since(0)] == [("alice", "import")]
+    assert [(one.record.actor, one.record.reason) for one in registry.since(0)] == [
+        ("alice", "import")
+    ]
 
 
 def test_refused_names_are_the_sdks_errors(engine: None, place: Path) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from tabard.cli import exit_codes
-from tabard_registry import Author
-from tabard_registry import Registry
+from tabard_registry import Author, Registry
 from tests.clients.cli.commands.upkeep.registry_folder import objects
 from tests.clients.cli.conftest import Tabard
 from tests.registry.fakes import ref
