@@ -216,6 +216,30 @@ def test_dropped_load_is_not_kept() -> None:
     asyncio.run(walk())
 
 
+def test_second_load_meets_the_kept_one() -> None:
+    """Who waited for a dropped load may keep it while another load is on its way."""
+
+    async def walk() -> None:
+        shelf = Shelf()
+        shelf.gate.clear()
+        async with caching(shelf) as cache:
+            waiting = asyncio.ensure_future(cache.acquire("a"))
+            await asyncio.sleep(0)
+            flight = cache._flights["a"]
+            cache.drop("a")
+            shelf.gate.set()
+            await flight
+            second = await cache.acquire("a")
+            first = await waiting
+
+            assert [(use.digest, use.leases) for use in cache.residents()] == [("a", 2)]
+            assert cache.resident_bytes == 10
+            first.release()
+            second.release()
+
+    asyncio.run(walk())
+
+
 def test_leased_again_is_kept() -> None:
     """After a lift somebody wears it again: it stays."""
 
