@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabard_registry.intake.files import safetensors as header
@@ -67,9 +67,7 @@ def test_files_are_really_bent(tally: Tally) -> None:
     assert tally.outcomes["accepted"] > CASES_FAST / 10
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None
-)
+@settings(max_examples=200)
 @given(rng=st.randoms(use_true_random=False))
 def test_any_choice_of_changes_is_judged(tmp_path: Path, rng) -> None:  # type: ignore[no-untyped-def]
     """The same promises for whatever hypothesis thinks of; what fails is made small by it."""

@@ -70,7 +70,7 @@ def test_everything_a_release_can_have_is_kept() -> None:
     assert read == state
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(logs(odd_spoken_actions))
 def test_lazy_state_equals_the_folded_one(log: list[list[Any]]) -> None:
     """Whatever happened: every field of every release, channel and event is there again."""
@@ -90,7 +90,7 @@ def test_lazy_state_equals_the_folded_one(log: list[list[Any]]) -> None:
         assert lazy.events == line.events and line.events == tuple(lazy.events)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(logs(odd_spoken_actions), st.integers(0, 14))
 def test_checkpoint_and_tail_are_the_whole_log(log: list[list[Any]], cut: int) -> None:
     """A state read from a checkpoint goes on as the folded one would have, to the byte."""
@@ -105,7 +105,6 @@ def test_checkpoint_and_tail_are_the_whole_log(log: list[list[Any]], cut: int) -
     assert key_of(after) == key_of(whole)
 
 
-@settings(deadline=None)
 @given(logs(odd_spoken_actions))
 def test_checkpoint_of_a_checkpoint_is_itself(log: list[list[Any]]) -> None:
     """Lines that nobody touched are copied as they are."""
@@ -114,7 +113,6 @@ def test_checkpoint_of_a_checkpoint_is_itself(log: list[list[Any]]) -> None:
     assert key_of(read) == key
 
 
-@settings(deadline=None)
 @given(logs(odd_spoken_actions), st.sampled_from(["", "acme/", "acme/ink", "acme/k", "b", "~"]))
 def test_names_go_on_from_any_text(log: list[list[Any]], text: str) -> None:
     """Names after a text, whether there is one of it or not."""
@@ -126,7 +124,6 @@ def test_names_go_on_from_any_text(log: list[list[Any]], text: str) -> None:
     ]
 
 
-@settings(deadline=None)
 @given(logs(odd_spoken_actions), st.sampled_from(sorted(DIGESTS.values())))
 def test_names_with_a_digest_are_found(log: list[list[Any]], digest: str) -> None:
     """Every line that needs a blob is found by it, in a checkpoint and in what came after."""

@@ -27,7 +27,7 @@ queries = st.lists(st.sampled_from(["w", "water", "INK", "inkb", "oil", "1", "lo
 times = st.none() | st.integers(0, 15).map(lambda s: datetime(2026, 1, 1, 0, 0, s, tzinfo=UTC))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(logs(spoken_actions), queries)
 def test_search_finds_what_a_scan_finds(log: list[list[Any]], typed: list[str]) -> None:
     """Every line that says all words, and no other."""
@@ -40,7 +40,7 @@ def test_search_finds_what_a_scan_finds(log: list[list[Any]], typed: list[str]) 
     index.close()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     logs(spoken_actions),
     st.sampled_from([None, "", *CHANNELS]),
@@ -66,7 +66,7 @@ def test_history_is_that_of_a_scan(
     index.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(logs(spoken_actions), times.filter(bool), st.sampled_from([None, *CHANNELS]))
 def test_moved_names_lines_with_a_move(
     log: list[list[Any]], until: datetime, channel: str | None
@@ -84,7 +84,7 @@ def test_moved_names_lines_with_a_move(
     index.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(logs(spoken_actions), st.lists(st.integers(0, 14), max_size=3))
 def test_following_is_building_anew(log: list[list[Any]], stops: list[int]) -> None:
     """An index that followed the log record by record is one built from its end."""
@@ -146,7 +146,7 @@ def test_purged_notes_leave_the_index(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=30) | st.text(alphabet='"*()^:-+{}, ANDORTEinkx', max_size=30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_nothing_typed_is_syntax(typed: str) -> None:
     """Whatever people type is words."""
     for hit in INDEX.search(typed, limit=5):

@@ -168,7 +168,7 @@ def test_any_bytes_are_a_record_or_refused(content: bytes) -> None:
         fold(EMPTY, [(record, GENESIS)])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(documents(any_actions))
 def test_fold_takes_any_record(log: list[list[Any]]) -> None:
     """Whatever records hold, the fold makes one effect of each action, and says why it has none."""
@@ -180,7 +180,7 @@ def test_fold_takes_any_record(log: list[list[Any]]) -> None:
         assert all(effect.effective != bool(effect.note) for effect in record.effects)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents(any_actions), st.integers(0, 8))
 def test_fold_in_portions_is_fold(log: list[list[Any]], cut: int) -> None:
     """Folding in two portions comes to the state and the effects of folding at once."""
@@ -194,7 +194,7 @@ def test_fold_in_portions_is_fold(log: list[list[Any]], cut: int) -> None:
     assert first + second == effects
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents(any_actions))
 def test_folding_leaves_the_state_before_as_it_was(log: list[list[Any]]) -> None:
     """A snapshot that somebody holds never changes under them."""
@@ -207,7 +207,7 @@ def test_folding_leaves_the_state_before_as_it_was(log: list[list[Any]]) -> None
     assert half == again
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents(said_actions))
 def test_effects_are_told_later_as_they_were(log: list[list[Any]]) -> None:
     """What came of old acts can be told from a newer state, without folding again."""
@@ -218,7 +218,7 @@ def test_effects_are_told_later_as_they_were(log: list[list[Any]]) -> None:
     assert told == list(applied)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents(any_actions), st.integers(0, 8), st.integers(0, 8))
 def test_checkpoint_and_tail_are_the_log(log: list[list[Any]], first: int, second: int) -> None:
     """A state that went through checkpoints is, to the byte, the state of the whole log."""
@@ -286,7 +286,7 @@ model_acts = st.tuples(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(model_acts, max_size=40))
 def test_channels_follow_the_model(wanted: list[tuple[str, str, str]]) -> None:
     """Channels, piles and effects are those of an independent model."""
