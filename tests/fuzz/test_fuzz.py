@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabard_registry.intake.files import safetensors as header
-from tests.fuzz.byte_changes import BYTE_CHANGES
 from tests.fuzz.case import bend, make_case, sound_case
-from tests.fuzz.header_changes import HEADER_CHANGES
+from tests.fuzz.changes.byte_changes import BYTE_CHANGES
+from tests.fuzz.changes.header_changes import HEADER_CHANGES
+from tests.fuzz.changes.tensor_changes import TENSOR_CHANGES
 from tests.fuzz.hostile import HOSTILE, write_all
 from tests.fuzz.judge import judge
 from tests.fuzz.run import run_chunk
 from tests.fuzz.seeds import SEEDS
 from tests.fuzz.tally import Tally
-from tests.fuzz.tensor_changes import TENSOR_CHANGES
 from tests.root import ROOT
 
 CASES_FAST = 2_000

@@ -7,9 +7,9 @@ From a seed to a `World` whose checks have passed, or to a failure that says how
 from __future__ import annotations
 
 from tabard_registry.checkpoint.files import HINT_KEY
-from tests.simulation.checks import check_world
-from tests.simulation.ledger import Intent
 from tests.simulation.process import Process, Role, World
+from tests.simulation.promises.checks import check_world
+from tests.simulation.promises.ledger import Intent
 from tests.simulation.roles import Collector, Keeper, Reader
 from tests.simulation.writer import Writer
 

@@ -24,7 +24,7 @@ from tabard_registry.refs.names import ByVersion
 from tabard_registry.release.release import ABSENT, Adapter
 from tabard_registry.state.state import State
 from tabard_registry.upkeep.inventory import StoredBlob, generation_of, stored_blobs
-from tests.simulation.ledger import Intent
+from tests.simulation.promises.ledger import Intent
 
 LINES = (AdapterName("acme", "ink"), AdapterName("acme", "oil"))
 """Release lines with blobs and channels."""

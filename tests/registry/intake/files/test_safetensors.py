@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tabard_registry import IntakeLimits, Problem, check
 from tabard_registry.intake.files.safetensors import TensorFile, open_tensors
 from tests.registry.fakes import sd_profile, small_lora, write
-from tests.registry.log.test_records import json_values
+from tests.registry.log.json_values import json_values
 
 LIMITS = IntakeLimits(header_bytes_max=100_000, file_bytes_max=1_000_000, tensors_max=100)
 
