@@ -10,8 +10,9 @@ import sys
 from diffusers.utils.logging import disable_progress_bar as hush_diffusers
 from transformers.utils.logging import disable_progress_bar as hush_transformers
 
-from tests.interleavings.mutants import MUTANTS, installed
+from tests.interleavings.mutants import MUTANTS
 from tests.interleavings.run import RunFailed, run_script
+from tests.mutants import installed
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from tests.interleavings.adapter_files import KINDS, FileMaker
 from tests.interleavings.model import CHANNELS, Item, Line, Model
 from tests.interleavings.script import Act
 from tests.interleavings.stage import Stage
-from tests.interleavings.tally import Tally
+from tests.tally import Tally
 
 ALWAYS_ALLOWED = frozenset({"HOST_MEMORY_FULL"})
 """What tight bounds may refuse at any time."""

@@ -25,7 +25,7 @@ from tests.interleavings.players import Told, play
 from tests.interleavings.review import Review
 from tests.interleavings.script import Act, Draw, Script
 from tests.interleavings.stage import Stage, on_stage
-from tests.interleavings.tally import Tally
+from tests.tally import Tally
 
 STREAMS_MAX = 16
 UNREVIEWED_MAX = 48

@@ -4,7 +4,7 @@
 import pytest
 
 from tests.interleavings.run import run_script
-from tests.interleavings.tally import Tally
+from tests.tally import Tally
 
 SEED = 1
 ACTIONS_FAST = 120
@@ -30,7 +30,7 @@ def test_every_image_is_that_of_its_digests_for_long() -> None:
     tally = run_script(SEED, actions=ACTIONS_SOAK)
 
     assert [what for what in EXPECTED if not tally.counts[what]] == []
-    middle, end = tally.rss_bytes[len(tally.rss_bytes) // 2], tally.rss_bytes[-1]
+    middle, end = tally.memory_bytes[len(tally.memory_bytes) // 2], tally.memory_bytes[-1]
     assert end <= middle * (1 + GROWTH_MAX)
 
 
