@@ -23,7 +23,7 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     memory_bytes: list[int] = field(default_factory=list)
-    _begun_at: float = field(default_factory=time.monotonic)
+    _begun_at: float = field(default_factory=time.monotonic, init=False)
 
     @property
     def seconds(self) -> float:
