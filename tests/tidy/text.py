@@ -194,7 +194,7 @@ RULES = (
     ),
     Rule(
         says="nobody imports from a test",
-        reads=_is_python,
+        reads=lambda path: _is_python(path) and path.parts[0] == "tests",
         judge=_no_import_of_tests,
         broken_path="tests/registry/fakes.py",
         broken_text="from tests.registry.test_place import shared\n",
