@@ -54,13 +54,13 @@ faults: setup ## races and kills on a real S3 store: needs TABARD_TEST_S3, and D
 test-gpu: setup ## the tests that need a CUDA device
 	$(OFFLINE) $(PYTEST) -m gpu $(ARGS)
 
-soak: setup ## the long runs under load
+soak: setup ## thousands of requests under load, and mistakes that must be seen
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m soak $(ARGS)
 
 interleave: setup ## 10,000 random acts on a tiny server, every image compared with a solo run
 	$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m tests.interleavings $(ARGS)
 
-fuzz: setup ## 100,000 mutated files into the intake; ARGS='--seed 7' begins elsewhere
+fuzz: setup ## 100,000 bent files into the intake; ARGS='--seed 7' is one of them again
 	$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m tests.fuzz $(ARGS)
 
 simulate: setup ## 10,000 seeded histories of the log over a faulty store; ARGS='--seed 7 --trace' replays one
