@@ -106,7 +106,7 @@ def test_deterministic_rows_run_alone(tmp_path: Path) -> None:
             crowd = [server.generate("crowd", seed=i) for i in range(6)]
             among = server.generate("solo", seed=1, deterministic=True)
             told = asyncio.gather(among, *crowd)
-            await until(lambda: server.app.corridor.jobs_left == 7)
+            await until(lambda: server.app.generation.jobs_left == 7)
             engine.allow(1000)
             return alone.images[0].png, (await told)[0].images[0].png
 
