@@ -25,7 +25,7 @@ TWO_AT_ONCE  := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test oracle faults proto proto-check demo bench soak simulate interleave fuzz test-gpu clean help
+.PHONY: setup fmt lint types test oracle faults long proto proto-check demo bench soak simulate interleave fuzz test-gpu clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -54,17 +54,20 @@ faults: setup ## races and kills on a real S3 store: needs TABARD_TEST_S3, and D
 test-gpu: setup ## the tests that need a CUDA device
 	$(OFFLINE) $(PYTEST) -m gpu $(ARGS)
 
-soak: setup ## the long runs under load
+soak: setup ## thousands of requests under load, and mistakes that must be seen
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m soak $(ARGS)
 
 interleave: setup ## 10,000 random acts on a tiny server, every image compared with a solo run
 	$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m tests.interleavings $(ARGS)
 
-fuzz: setup ## 100,000 mutated files into the intake; ARGS='--seed 7' begins elsewhere
+fuzz: setup ## 100,000 bent files into the intake; ARGS='--seed 7' is one of them again
 	$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m tests.fuzz $(ARGS)
 
 simulate: setup ## 10,000 seeded histories of the log over a faulty store; ARGS='--seed 7 --trace' replays one
 	$(BIN)/python -m tests.simulation $(ARGS)
+
+long: setup ## all the long suites in parts, with a summary; goes on where it stopped: ARGS='--only fuzz', ARGS=--again
+	$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m tests.long $(ARGS)
 
 bench: setup ## measure against diffusers and peft alone; ARGS='--part traffic' is one part, DEVICE=cuda a GPU
 	$(OFFLINE) $(BIN)/python -m tests.bench --device $(DEVICE) $(ARGS)
@@ -84,7 +87,7 @@ proto-check: $(PROTO_STAMP) ## fail when the committed stubs are not what `make 
 
 clean: ## remove both virtual environments, caches and outputs
 	rm -rf .venv .venv-proto .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf build dist tabard-demo
+	rm -rf build dist tabard-demo .long
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## list these words

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """An S3 bucket for a test: at the endpoint that TABARD_TEST_S3 names, else in moto, over HTTP.
 
-A `conftest.py` imports `s3_endpoint` and `s3_url`; boto3 finds the endpoint and the credentials in
-the environment, like everywhere. moto looks before it writes, without a lock: under load it elects
-several winners, and a doctor refuses it. So here its PUTs wait for each other. It knows neither
-credentials nor durability: what needs those is marked and runs where a real store is named.
+`tests/conftest.py` gives `s3_endpoint` and `s3_url` to all; boto3 finds the endpoint and the
+credentials in the environment, like everywhere. moto looks before it writes, without a lock: under
+load it elects several winners, and a doctor refuses it. So here its PUTs wait for each other. It
+knows neither credentials nor durability: what needs those runs where a real store is named.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+from botocore.loaders import JSONFileLoader, Loader
 
 IS_REAL = bool(os.environ.get("TABARD_TEST_S3"))
 needs_real_s3 = pytest.mark.skipif(not IS_REAL, reason="TABARD_TEST_S3 names no S3 store")
@@ -44,6 +44,8 @@ def s3_endpoint() -> Iterator[str]:
     if named := os.environ.get("TABARD_TEST_S3"):
         yield named
         return
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - a second, for tests of S3 alone
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     server._server.app = _OneWriteAtATime(server._server.app)
@@ -52,8 +54,20 @@ def s3_endpoint() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def _models_are_read_once() -> Iterator[None]:
+    """Half of what a client costs is reading the same files again."""
+    reader = JSONFileLoader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "load_file", cache(reader.load_file))
+        patch.setattr(Loader, "FILE_LOADER_CLASS", lambda _loader: reader)
+        yield
+
+
 @pytest.fixture
-def s3_environment(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def s3_environment(
+    s3_endpoint: str, _models_are_read_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The environment in which boto3 finds the store, and nothing of this machine's own."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_endpoint)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)

@@ -3,7 +3,7 @@
 # gateway, everything on 127.0.0.1 but the gateway, no internal authentication, one copy of everything.
 # Set before: folder (short: it holds sockets), address and port of the gateway, monitor_port,
 # access_key, secret_key, block_gib. State lies in the folder and survives any death of the daemons.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 export LC_ALL=C PYTHONWARNINGS=ignore
 

@@ -109,7 +109,7 @@ def test_async_close_cancels_job(server: FakeServer) -> None:
     first = asyncio.run(leave())
 
     assert isinstance(first, tabard.Accepted)
-    assert server.state.cancelled.wait(5)
+    assert server.state.cancelled.wait(60)
 
 
 def test_async_task_cancel_propagates(server: FakeServer) -> None:
@@ -129,7 +129,7 @@ def test_async_task_cancel_propagates(server: FakeServer) -> None:
             return task.cancelled()
 
     assert asyncio.run(cancel())
-    assert server.state.cancelled.wait(5)
+    assert server.state.cancelled.wait(60)
 
 
 def test_async_watch_yields_records(server: FakeServer, style_file: Path) -> None:

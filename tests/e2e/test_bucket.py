@@ -5,10 +5,7 @@ import asyncio
 from pathlib import Path
 
 from tabard_registry.place import open_store
-from tests.s3 import s3_endpoint, s3_environment, s3_url
 from tests.server.harness import Request, refusal_of, serving, until
-
-__all__ = ["s3_endpoint", "s3_environment", "s3_url"]
 
 
 def test_servers_share_a_bucket(tmp_path: Path, s3_url: str) -> None:

@@ -5,10 +5,6 @@ import os
 
 import pytest
 
-from tests.s3 import s3_endpoint, s3_environment, s3_url
-
-__all__ = ["s3_endpoint", "s3_environment", "s3_url"]
-
 
 @pytest.fixture(scope="session")
 def real_store() -> None:

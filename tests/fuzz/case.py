@@ -7,12 +7,12 @@ import json
 from dataclasses import dataclass
 from random import Random
 
-from tests.fuzz.byte_changes import BYTE_CHANGES
+from tests.fuzz.changes.byte_changes import BYTE_CHANGES
+from tests.fuzz.changes.header_changes import HEADER_CHANGES
+from tests.fuzz.changes.tensor_changes import TENSOR_CHANGES
+from tests.fuzz.changes.verdict import Verdict
 from tests.fuzz.document import Document, assemble, to_text
-from tests.fuzz.header_changes import HEADER_CHANGES
 from tests.fuzz.seeds import SEEDS
-from tests.fuzz.tensor_changes import TENSOR_CHANGES
-from tests.fuzz.verdict import Verdict
 
 _COUNTS = (1,) * 7 + (2, 2, 3)
 

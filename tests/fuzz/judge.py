@@ -20,11 +20,11 @@ from tabard_registry import Checked, check
 from tabard_registry.content.canonical import write_canonical
 from tabard_registry.report import Problem, Report
 from tests.fuzz.case import Case
+from tests.fuzz.changes.verdict import Verdict
 from tests.fuzz.document import decode
-from tests.fuzz.formulas import change_of
-from tests.fuzz.reference import Meaning, Unsound, open_plain, read
+from tests.fuzz.reference.formulas import change_of
+from tests.fuzz.reference.reader import Meaning, Unsound, open_plain, read
 from tests.fuzz.seeds import PROFILE, Target
-from tests.fuzz.verdict import Verdict
 
 MESSAGE_CHARS_MAX = 4_000
 _METHODS = {"hadamard": "hada_", "kronecker": "lokr_", "lora": ""}

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.fuzz.case import make_case
 from tests.fuzz.judge import CaseFailed, judge
 from tests.fuzz.memory import peak_bytes
-from tests.fuzz.tally import Tally
+from tests.tally import Tally
 
 
 def run_chunk(seeds: Iterable[int]) -> Tally:
@@ -20,8 +20,13 @@ def run_chunk(seeds: Iterable[int]) -> Tally:
         for seed in seeds:
             case = make_case(seed)
             try:
-                tally.count(judge(case, folder=Path(folder)), name=case.name)
+                outcome = judge(case, folder=Path(folder))
             except CaseFailed as error:
                 tally.failures.append(f"--seed {seed}: {error}")
-    tally.peak_bytes = peak_bytes()
+                continue
+            tally.count("accepted" if outcome.accepted else f"refused: {outcome.reason}")
+            tally.counts.update(f"change: {name}" for name in case.name.split(" > "))
+            if outcome.is_strict:
+                tally.count(f"refused though the reference reads it: {outcome.reason}")
+    tally.memory_bytes.append(peak_bytes())
     return tally

@@ -10,8 +10,12 @@ import sys
 from diffusers.utils.logging import disable_progress_bar as hush_diffusers
 from transformers.utils.logging import disable_progress_bar as hush_transformers
 
-from tests.interleavings.mutants import MUTANTS, installed
+from tests.interleavings.checks import check_long_run
+from tests.interleavings.mutants import MUTANTS
 from tests.interleavings.run import RunFailed, run_script
+from tests.mutants import installed
+
+ACTIONS_LONG = 2_500
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(error, file=sys.stderr)
             return 1
     print(tally)
+    if options.actions >= ACTIONS_LONG and (complaints := list(check_long_run(tally))):
+        print(*complaints, sep="\n", file=sys.stderr)
+        return 1
     done = tally.counts["actions"]
     print(f"{done} actions of seed {options.seed}, every promise kept, {tally.seconds:.0f} s")
     return 0

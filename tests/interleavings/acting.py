@@ -14,11 +14,11 @@ from typing import TypeVar
 
 from tabard import TabardError
 from tabard.releases import ChannelMove, Release
-from tests.interleavings.adapter_files import KINDS, Wardrobe
+from tests.interleavings.adapter_files import KINDS, FileMaker
 from tests.interleavings.model import CHANNELS, Item, Line, Model
 from tests.interleavings.script import Act
 from tests.interleavings.stage import Stage
-from tests.interleavings.tally import Tally
+from tests.tally import Tally
 
 ALWAYS_ALLOWED = frozenset({"HOST_MEMORY_FULL"})
 """What tight bounds may refuse at any time."""
@@ -29,10 +29,10 @@ T = TypeVar("T")
 class Director:
     """Does acts, one at a time."""
 
-    def __init__(self, stage: Stage, model: Model, *, wardrobe: Wardrobe, tally: Tally) -> None:
+    def __init__(self, stage: Stage, model: Model, *, file_maker: FileMaker, tally: Tally) -> None:
         self._stage = stage
         self._model = model
-        self._wardrobe = wardrobe
+        self._file_maker = file_maker
         self._tally = tally
 
     async def do(self, act: Act) -> str:
@@ -67,7 +67,7 @@ class Director:
 
     async def _publish(self, act: Act) -> str:
         line = _line(act)
-        file = self._wardrobe.make(line.kind, seed=act.seed)
+        file = self._file_maker.make(line.kind, seed=act.seed)
         version = f"1.{len(line.items)}.0"
         words = [line.token] if line.token else []
         published = await self._stage.client.publish(

@@ -109,7 +109,7 @@ KINDS: Mapping[str, Kind] = {
 """The kinds by name. A new one is a function that writes a file, and a line here."""
 
 
-class Wardrobe:
+class FileMaker:
     """Makes files of every kind for one base. One thread."""
 
     def __init__(self, base: Path, *, folder: Path) -> None:

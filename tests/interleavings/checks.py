@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a server at rest holds anything still: jobs, seats, leases, slots, rows, tasks.
+"""Whether a server at rest holds anything still, and whether a long run was worth its time.
 
-In: a stage on which nobody plays. Out: complaints.
+In: a stage on which nobody plays, or what a run had in it. Out: complaints.
 """
 
 from __future__ import annotations
@@ -10,8 +10,26 @@ import asyncio
 from collections.abc import Iterator
 
 from tests.interleavings.stage import HOST_BYTES, Stage
+from tests.tally import Tally
 
 REST_SECONDS_MAX = 30.0
+GROWTH_MAX = 0.05
+EXPECTED = (
+    "act: publish",
+    "act: promote",
+    "act: roll_back",
+    "act: quarantine",
+    "act: lift",
+    "act: evict_host",
+    "act: evict_slots",
+    "act: warm",
+    "deterministic images",
+    "left by their caller",
+    "failed: ROW_NOT_FINITE",
+    "failed: RELEASE_QUARANTINED",
+    "failed: DEADLINE_EXCEEDED",
+)
+"""What happens in every long run."""
 
 
 async def settle_down(stage: Stage) -> None:
@@ -41,6 +59,17 @@ def check_quiet(stage: Stage) -> Iterator[str]:
             yield f"{count} {what} are left when all is quiet"
     if app.cache.resident_bytes > HOST_BYTES:
         yield f"{app.cache.resident_bytes} bytes are in host memory, at most {HOST_BYTES}"
+
+
+def check_long_run(tally: Tally) -> Iterator[str]:
+    """Yield what never happened, and that memory at the end is more than it was in the middle."""
+    missing = [what for what in EXPECTED if not tally.counts[what]]
+    if missing:
+        yield f"{', '.join(missing)} never happened"
+    if weights := tally.memory_bytes:
+        middle, end = weights[len(weights) // 2], weights[-1]
+        if end > middle * (1 + GROWTH_MAX):
+            yield f"memory grew from {middle} to {end} bytes in the second half"
 
 
 def _flights() -> list[str]:

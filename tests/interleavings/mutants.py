@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tabard with one rule taken out: mistakes that others made, and that the players must see.
+"""Mistakes that others made, and that the players must see.
 
-A mutant is code that replaces the real one for the time of a `with`. Those of the engine work on
-the server's thread only, so that the judge keeps to the rules.
+Those of the engine work on the server's thread only, so that the judge keeps to the rules.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
-from unittest.mock import patch
 
 import torch
 
@@ -29,32 +26,9 @@ from tabard_server.jobs.job import Worn
 from tabard_server.jobs.run import JobRun
 from tabard_server.loop.roster import Roster
 from tabard_server.scheduler.snapshot import RowKey, Snapshot
+from tests.mutants import Mutant
 
 ENGINE_THREAD = "tabard-engine"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mutant:
-    """One rule taken out.
-
-    Attributes:
-        says: The mistaken belief.
-        damage: What the run says, among other things, about what comes of it.
-        patches: Where the rule lives, which attribute it is, and what that becomes.
-    """
-
-    says: str
-    damage: str
-    patches: tuple[tuple[object, str, Callable[..., Any]], ...]
-
-
-@contextmanager
-def installed(mutant: Mutant | None) -> Iterator[None]:
-    """Take the rule out while the block runs; None takes nothing out."""
-    with ExitStack() as stack:
-        for target, name, replacement in mutant.patches if mutant else ():
-            stack.enter_context(patch.object(target, name, replacement))
-        yield
 
 
 def _served(mistake: Callable[..., Any], real: Callable[..., Any]) -> Callable[..., Any]:

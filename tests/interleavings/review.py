@@ -16,7 +16,7 @@ from tabard.result import Accepted, GeneratedImage
 from tests.interleavings.judge import Judge
 from tests.interleavings.model import Item, Model, Stack
 from tests.interleavings.players import Told
-from tests.interleavings.tally import Tally
+from tests.tally import Tally
 
 ALWAYS_ALLOWED = frozenset({"QUEUE_FULL", "HOST_MEMORY_FULL"})
 """What tight bounds may refuse at any time."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.bases import make_tiny_base
 from tests.interleavings.acting import Director
-from tests.interleavings.adapter_files import KINDS, Wardrobe
+from tests.interleavings.adapter_files import KINDS, FileMaker
 from tests.interleavings.checks import check_quiet, settle_down
 from tests.interleavings.judge import Judge
 from tests.interleavings.model import Model
@@ -25,7 +25,7 @@ from tests.interleavings.players import Told, play
 from tests.interleavings.review import Review
 from tests.interleavings.script import Act, Draw, Script
 from tests.interleavings.stage import Stage, on_stage
-from tests.interleavings.tally import Tally
+from tests.tally import Tally
 
 STREAMS_MAX = 16
 UNREVIEWED_MAX = 48
@@ -67,7 +67,7 @@ class Run:
     """Plays a script. Make it within a running event loop."""
 
     def __init__(
-        self, stage: Stage, *, seed: int, wardrobe: Wardrobe, judge: Judge, trace: Trace
+        self, stage: Stage, *, seed: int, file_maker: FileMaker, judge: Judge, trace: Trace
     ) -> None:
         self._stage = stage
         self._trace = trace
@@ -76,7 +76,7 @@ class Run:
         self._dice = random.Random(seed)
         self._model = Model()
         self._script = Script(dice=self._dice, model=self._model)
-        self._director = Director(stage, self._model, wardrobe=wardrobe, tally=self.tally)
+        self._director = Director(stage, self._model, file_maker=file_maker, tally=self.tally)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="judge")
         self._review = Review(self._model, judge=judge, executor=self._executor, tally=self.tally)
         self._streams = asyncio.Semaphore(STREAMS_MAX)
@@ -190,10 +190,10 @@ async def _run(folder: Path, *, seed: int, actions: int, seconds_max: float, tra
     files, packed = folder / "files", folder / "packed"
     files.mkdir()
     packed.mkdir()
-    wardrobe = Wardrobe(base, folder=files)
+    file_maker = FileMaker(base, folder=files)
     judge = Judge(base, folder=packed)
     async with on_stage(base, folder=folder) as stage:
-        run = Run(stage, seed=seed, wardrobe=wardrobe, judge=judge, trace=trace)
+        run = Run(stage, seed=seed, file_maker=file_maker, judge=judge, trace=trace)
         await run.play(actions, seconds_max=seconds_max)
     run.tally.count("rows drawn alone", judge.drawn)
     if run.complaints:

@@ -3,8 +3,9 @@
 
 import pytest
 
-from tests.interleavings.mutants import MUTANTS, Mutant, installed
+from tests.interleavings.mutants import MUTANTS
 from tests.interleavings.run import RunFailed, run_script
+from tests.mutants import Mutant, installed
 
 ACTIONS = 400
 SEEDS = range(1, 6)

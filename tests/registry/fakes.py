@@ -212,9 +212,13 @@ def ref(selector: str) -> AdapterRef:
     return AdapterRef.parse(f"{NAME}@{selector}")
 
 
-def small_manifest(version: str, *, adapter: AdapterName = NAME) -> Manifest:
-    """A manifest without blobs."""
-    blob = BlobRef(name="a.safetensors", sha256=sha256_bytes(version.encode()), bytes=7)
+def small_manifest(
+    version: str, *, adapter: AdapterName = NAME, content: bytes | None = None
+) -> Manifest:
+    """A manifest of one file; its golden digest is that of a file which nobody has."""
+    sha256 = sha256_bytes(version.encode() if content is None else content)
+    size = 7 if content is None else len(content)
+    blob = BlobRef(name="a.safetensors", sha256=sha256, bytes=size)
     return Manifest(
         adapter=adapter,
         version=Version.parse(version),

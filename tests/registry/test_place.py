@@ -8,9 +8,6 @@ from tabard_registry import Registry, sha256_bytes
 from tabard_registry.errors import CorruptRegistry, UnusableRegistry
 from tabard_registry.place import open_place, open_store, refuse_strangers
 from tests.registry.fakes import MemoryStore, counted_ids, publish
-from tests.s3 import s3_endpoint, s3_environment, s3_url
-
-__all__ = ["s3_endpoint", "s3_environment", "s3_url"]
 
 
 def test_reopened_registry_is_the_same(tmp_path: Path) -> None:

@@ -166,12 +166,17 @@ async def serving(
     loader = FakeLoader(registry)
     settings = Settings(
         listen="127.0.0.1:0",
-        metrics_listen="127.0.0.1:0",
         slot_rank_total=engine.rank_total,
         limits=limits or Limits(),
         defaults=Defaults(sampler="ddim", steps=4),
         cache=str(folder / "cache"),
-        **{"poll_seconds": 0.05, "drain_seconds_max": 5.0, "checkpoint_records": 0} | changes,
+        **{
+            "metrics_listen": "",  # its thread takes half a second to end
+            "poll_seconds": 0.05,
+            "drain_seconds_max": 5.0,
+            "checkpoint_records": 0,
+        }
+        | changes,
     )
     forgotten: list[Digest] = []
     resources = Resources(

@@ -97,15 +97,18 @@ def test_rows_join_between_steps(tmp_path: Path) -> None:
 
 def test_deterministic_rows_run_alone(tmp_path: Path) -> None:
     """A deterministic image has every forward pass to itself, and equal files in a crowd."""
-    engine = FakeEngine(step_seconds=0.001)
+    engine = FakeEngine()
 
     async def walk() -> tuple[bytes, bytes]:
         async with serving(tmp_path, engine=engine) as server:
             alone = await server.generate("solo", seed=1, deterministic=True)
+            engine.hold_steps()
             crowd = [server.generate("crowd", seed=i) for i in range(6)]
             among = server.generate("solo", seed=1, deterministic=True)
-            told = (await asyncio.gather(among, *crowd))[0]
-            return alone.images[0].png, told.images[0].png
+            told = asyncio.gather(among, *crowd)
+            await until(lambda: server.app.generation.jobs_left == 7)
+            engine.allow(1000)
+            return alone.images[0].png, (await told)[0].images[0].png
 
     alone, among = asyncio.run(walk())
     assert alone == among
@@ -160,7 +163,7 @@ def test_near_deadline_is_refused(tmp_path: Path) -> None:
 
 def test_passed_deadline_stops_the_job(tmp_path: Path) -> None:
     """A job whose deadline passes while it runs is stopped at the next boundary."""
-    engine = FakeEngine(step_seconds=0.01)
+    engine = FakeEngine(step_seconds=0.05)
 
     async def walk() -> None:
         async with serving(tmp_path, engine=engine) as server:

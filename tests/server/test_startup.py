@@ -16,9 +16,9 @@ from tabard_server.settings import Settings
 from tabard_server.telemetry.metrics import Metrics
 from tests.registry.fakes import MemoryStore
 from tests.registry.upkeep.doctor.broken_stores import TwoWinners, Unconditional
-from tests.server.adapters.test_loader import publish_lora
+from tests.server.adapters.published_lora import publish_lora
 from tests.server.fakes import PROFILE
-from tests.server.followers.test_follower import act
+from tests.server.followers.written_records import act
 
 Opening = Callable[[MemoryStore], None]
 

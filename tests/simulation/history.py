@@ -6,12 +6,15 @@ From a seed to a `World` whose checks have passed, or to a failure that says how
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tabard_registry.checkpoint.files import HINT_KEY
-from tests.simulation.checks import check_world
-from tests.simulation.ledger import Intent
 from tests.simulation.process import Process, Role, World
+from tests.simulation.promises.checks import check_world
+from tests.simulation.promises.ledger import Intent
 from tests.simulation.roles import Collector, Keeper, Reader
 from tests.simulation.writer import Writer
+from tests.tally import Tally
 
 
 class HistoryFailed(AssertionError):
@@ -47,6 +50,29 @@ def run_history(seed: int) -> World:
     if complaints:
         raise HistoryFailed(seed, complaints, world=world)
     return world
+
+
+def run_chunk(seeds: Iterable[int]) -> Tally:
+    """Run the histories of some seeds."""
+    tally = Tally()
+    for seed in seeds:
+        try:
+            world = run_history(seed)
+        except HistoryFailed as error:
+            world = error.world
+            tally.failures.append(str(error))
+        _count(world, tally)
+    return tally
+
+
+def _count(world: World, tally: Tally) -> None:
+    tally.count("histories")
+    tally.count("store calls and turns", world.scheduler.events)
+    tally.count("records", sum(key.startswith("log/") for key in world.bucket.objects))
+    tally.counts.update(world.ledger.counts)
+    for _, _, verb, _, fate, *_ in world.events:
+        if verb != "told" and isinstance(fate, str) and fate != "applied":
+            tally.count(f"{verb}: {fate}")
 
 
 def _rot(world: World) -> None:

@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tabard with one rule taken out: mistakes that others made, and that the simulation must see.
-
-A mutant is code that replaces the real one for the time of a `with`.
-"""
+"""Mistakes that others made, and that the simulation must see."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
-from unittest.mock import patch
 
 from tabard_registry import acts
 from tabard_registry.acts import Act, Plan, channels
@@ -27,34 +22,8 @@ from tabard_registry.state.state import State
 from tabard_registry.store import Outcome
 from tabard_registry.upkeep import garbage as collection
 from tabard_registry.upkeep.inventory import StoredBlob
+from tests.mutants import Mutant
 from tests.simulation import wishes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mutant:
-    """One rule taken out.
-
-    Attributes:
-        says: The mistaken belief.
-        damage: What the simulation says, among other things, about what comes of it.
-        patches: Where the rule lives, which attribute it is, and what that becomes.
-    """
-
-    says: str
-    damage: str
-    patches: tuple[tuple[object, str, Callable[..., object]], ...]
-
-
-@contextmanager
-def installed(mutant: Mutant | None) -> Iterator[None]:
-    """Take the rule out while the block runs; None takes nothing out."""
-    if mutant is None:
-        yield
-        return
-    with ExitStack() as stack:
-        for target, name, replacement in mutant.patches:
-            stack.enter_context(patch.object(target, name, replacement))
-        yield
 
 
 def _occupied_is_lost(log: Log, record: Record) -> StoredRecord:

@@ -13,11 +13,11 @@ from typing import Protocol
 from tabard_registry import Registry
 from tabard_registry.errors import StoreUnavailable
 from tabard_registry.log.slots import LogLimits
-from tests.simulation.bucket import Bucket
-from tests.simulation.fault_rates import Weather
-from tests.simulation.ledger import Ledger
-from tests.simulation.scheduler import Crashed, Scheduler
-from tests.simulation.store import FaultyStore
+from tests.simulation.bad_store.bucket import Bucket
+from tests.simulation.bad_store.fault_rates import FaultRates
+from tests.simulation.bad_store.scheduler import Crashed, Scheduler
+from tests.simulation.bad_store.store import FaultyStore
+from tests.simulation.promises.ledger import Ledger
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 OPEN_ATTEMPTS_MAX = 50
@@ -31,7 +31,7 @@ class World:
         rng: The one source of chance.
         scheduler: Whose turn it is.
         bucket: The objects.
-        weather: How bad the store is.
+        rates: How bad the store is.
         limits: How patient writers are.
         ledger: What callers were told.
         rotten: Derived objects that were damaged on purpose.
@@ -42,7 +42,7 @@ class World:
         self.rng = random.Random(seed)
         self.scheduler = Scheduler()
         self.bucket = Bucket(lambda: self.scheduler.now)
-        self.weather = Weather.draw(self.rng)
+        self.rates = FaultRates.draw(self.rng)
         self.limits = LogLimits(slot_attempts_max=self.rng.choice((2, 4, 12)), act_attempts_max=40)
         self.ledger = Ledger()
         self.rotten: set[str] = set()
@@ -57,24 +57,24 @@ class World:
         self.scheduler.sleep(self.rng.expovariate(1 / THINK_SECONDS))
 
     def store(
-        self, owner: str, *, weather: Weather | None = None, bucket: Bucket | None = None
+        self, owner: str, *, rates: FaultRates | None = None, bucket: Bucket | None = None
     ) -> FaultyStore:
         """Connect a process to the bucket."""
         return FaultyStore(
             bucket or self.bucket,
             owner=owner,
             scheduler=self.scheduler,
-            weather=weather or self.weather,
+            rates=rates or self.rates,
             rng=self.rng,
             trace=self.trace,
         )
 
-    def open(self, owner: str, *, weather: Weather | None = None) -> Registry:
+    def open(self, owner: str, *, rates: FaultRates | None = None) -> Registry:
         """Open the registry as a new process, with a clock that is wrong in its own way."""
         skew = timedelta(seconds=self.rng.uniform(-3600, 3600))
         ids = iter(range(1, 1_000_000))
         return Registry.open(
-            self.store(owner, weather=weather),
+            self.store(owner, rates=rates),
             clock=lambda: START + skew + timedelta(seconds=self.scheduler.now),
             new_id=lambda: f"{owner}-{next(ids)}",
             limits=self.limits,

@@ -3,9 +3,10 @@
 
 import pytest
 
+from tests.mutants import Mutant, installed
 from tests.simulation.__main__ import main
 from tests.simulation.history import HistoryFailed, run_history
-from tests.simulation.mutants import MUTANTS, Mutant, installed
+from tests.simulation.mutants import MUTANTS
 
 SEEDS_MAX = 300
 

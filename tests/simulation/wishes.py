@@ -10,20 +10,19 @@ from functools import partial
 from tabard_registry import (
     AdapterName,
     AdapterRef,
-    BlobRef,
     Manifest,
     Registry,
-    Target,
     Version,
     acts,
 )
 from tabard_registry.acts import Act, Plan
-from tabard_registry.refs.digest import Digest, sha256_bytes
+from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import ByVersion
 from tabard_registry.release.release import ABSENT, Adapter
 from tabard_registry.state.state import State
 from tabard_registry.upkeep.inventory import StoredBlob, generation_of, stored_blobs
-from tests.simulation.ledger import Intent
+from tests.registry.fakes import small_manifest
+from tests.simulation.promises.ledger import Intent
 
 LINES = (AdapterName("acme", "ink"), AdapterName("acme", "oil"))
 """Release lines with blobs and channels."""
@@ -107,7 +106,7 @@ class Wishes:
         content = self._rng.choice(CONTENTS)
         # Nobody else takes this version, and not always is it the highest.
         version = Version(major=self._rng.randrange(3), minor=self._number, patch=self._count)
-        manifest = manifest_of(self._rng.choice(LINES), version, content)
+        manifest = small_manifest(str(version), adapter=self._rng.choice(LINES), content=content)
 
         def store(registry: Registry) -> Manifest:
             registry.blobs.put_bytes(content)
@@ -173,22 +172,6 @@ def delete_purged(registry: Registry) -> None:
                 registry.blobs.delete(digest)
 
 
-def manifest_of(adapter: AdapterName, version: Version, content: bytes) -> Manifest:
-    """Describe a release of one file."""
-    blob = BlobRef(name="a.safetensors", sha256=sha256_bytes(content), bytes=len(content))
-    return Manifest(
-        adapter=adapter,
-        version=version,
-        kind="lora",
-        base_family="sd1",
-        base_fingerprint=str(sha256_bytes(b"base")),
-        original=(blob,),
-        canonical=blob,
-        targets=(Target(component="unet", module="m", rank=2, scale=0.5),),
-        rank=2,
-    )
-
-
 def is_needed(state: State, digest: Digest) -> bool:
     """Whether a release that was not purged needs a blob; asks the state, and no list of needs."""
     return any(
@@ -203,7 +186,7 @@ def _plan_next_version(state: State) -> Plan:
     # The acts of one record are planned at one position: the second number tells them apart.
     count = len(line.by_version) if line else 0
     version = Version(major=state.seq + 1, minor=count, patch=0)
-    manifest = manifest_of(TALLY, version, b"")
+    manifest = small_manifest(str(version), adapter=TALLY, content=b"")
     return acts.publish(manifest, gc_seq=state.gc_seq).plan(state)
 
 

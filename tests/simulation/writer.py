@@ -15,8 +15,8 @@ from tabard_registry.errors import (
     StoreUnavailable,
 )
 from tabard_registry.journal.group_commit import WaitingAct
-from tests.simulation.ledger import Intent
 from tests.simulation.process import World
+from tests.simulation.promises.ledger import Intent
 from tests.simulation.wishes import Wishes
 
 TRIES_MAX = 4

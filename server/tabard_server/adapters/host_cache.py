@@ -179,7 +179,8 @@ class HostCache(Generic[A]):
             loop = asyncio.get_running_loop()
             adapter = await loop.run_in_executor(self._executor, self._load, digest)
             with self._lock:
-                if digest not in self._dropped_flights:
+                # Who waited for a dropped load keeps it, maybe while this one is on its way.
+                if digest not in self._dropped_flights and digest not in self._entries:
                     self._insert(digest, adapter)
         finally:
             del self._flights[digest]

@@ -218,8 +218,9 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
         return registry_pb2.HistoryResponse(records=records[-(request.limit or 100) :])
 
     def Watch(self, request: Any, context: Any) -> Any:
-        self.state.enter(request, context)
+        # Before anybody can see that it watches: what comes after that is not missed.
         position = request.from_seq - 1 if request.from_seq else len(self.state.records)
+        self.state.enter(request, context)
         context.add_callback(self.state.cancelled.set)
         while context.is_active():
             while position < len(self.state.records):

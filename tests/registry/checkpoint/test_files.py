@@ -18,6 +18,14 @@ from tabard_registry import AdapterName, Author, Registry, State, Version
 from tabard_registry.checkpoint import Checkpoints, files
 from tabard_registry.errors import CorruptRegistry
 from tabard_registry.state.fold import fold
+from tests.registry.described_logs import (
+    KEYS,
+    RECIPE,
+    logs,
+    noted_publication,
+    odd_described_actions,
+    signature,
+)
 from tests.registry.fakes import (
     NAME,
     MemoryStore,
@@ -27,15 +35,7 @@ from tests.registry.fakes import (
     publish,
     ref,
 )
-from tests.registry.state.test_fold_properties import DIGESTS, EMPTY, LINES, act, folded, written
-from tests.registry.wordy_logs import (
-    KEYS,
-    RECIPE,
-    logs,
-    odd_spoken_actions,
-    said_publication,
-    signature,
-)
+from tests.registry.random_logs import DIGESTS, EMPTY, LINES, act, folded, written
 
 HINT = files.HINT_KEY
 INK, OIL = LINES
@@ -58,7 +58,7 @@ def test_everything_a_release_can_have_is_kept() -> None:
     place = (INK, "1.0.0")
     extra = {"tokens": [["<ink>", "text_encoder", 2]], "training": {"seed": "7"}}
     acts = [act(kind, place, "") for kind in ("yank", "quarantine", "purge")]
-    state, _ = folded([[KEYS, said_publication(place, extra), signature(place)], [RECIPE], acts])
+    state, _ = folded([[KEYS, noted_publication(place, extra), signature(place)], [RECIPE], acts])
 
     _, read = kept(state)
 
@@ -70,8 +70,8 @@ def test_everything_a_release_can_have_is_kept() -> None:
     assert read == state
 
 
-@settings(max_examples=150, deadline=None)
-@given(logs(odd_spoken_actions))
+@settings(max_examples=150)
+@given(logs(odd_described_actions))
 def test_lazy_state_equals_the_folded_one(log: list[list[Any]]) -> None:
     """Whatever happened: every field of every release, channel and event is there again."""
     state, _ = folded(log)
@@ -90,8 +90,8 @@ def test_lazy_state_equals_the_folded_one(log: list[list[Any]]) -> None:
         assert lazy.events == line.events and line.events == tuple(lazy.events)
 
 
-@settings(max_examples=150, deadline=None)
-@given(logs(odd_spoken_actions), st.integers(0, 14))
+@settings(max_examples=150)
+@given(logs(odd_described_actions), st.integers(0, 14))
 def test_checkpoint_and_tail_are_the_whole_log(log: list[list[Any]], cut: int) -> None:
     """A state read from a checkpoint goes on as the folded one would have, to the byte."""
     records = written(log)
@@ -105,8 +105,7 @@ def test_checkpoint_and_tail_are_the_whole_log(log: list[list[Any]], cut: int) -
     assert key_of(after) == key_of(whole)
 
 
-@settings(deadline=None)
-@given(logs(odd_spoken_actions))
+@given(logs(odd_described_actions))
 def test_checkpoint_of_a_checkpoint_is_itself(log: list[list[Any]]) -> None:
     """Lines that nobody touched are copied as they are."""
     key, read = kept(folded(log)[0])
@@ -114,8 +113,7 @@ def test_checkpoint_of_a_checkpoint_is_itself(log: list[list[Any]]) -> None:
     assert key_of(read) == key
 
 
-@settings(deadline=None)
-@given(logs(odd_spoken_actions), st.sampled_from(["", "acme/", "acme/ink", "acme/k", "b", "~"]))
+@given(logs(odd_described_actions), st.sampled_from(["", "acme/", "acme/ink", "acme/k", "b", "~"]))
 def test_names_go_on_from_any_text(log: list[list[Any]], text: str) -> None:
     """Names after a text, whether there is one of it or not."""
     state, _ = folded(log)
@@ -126,8 +124,7 @@ def test_names_go_on_from_any_text(log: list[list[Any]], text: str) -> None:
     ]
 
 
-@settings(deadline=None)
-@given(logs(odd_spoken_actions), st.sampled_from(sorted(DIGESTS.values())))
+@given(logs(odd_described_actions), st.sampled_from(sorted(DIGESTS.values())))
 def test_names_with_a_digest_are_found(log: list[list[Any]], digest: str) -> None:
     """Every line that needs a blob is found by it, in a checkpoint and in what came after."""
     records = written(log)
@@ -146,7 +143,7 @@ def test_names_with_a_digest_are_found(log: list[list[Any]], digest: str) -> Non
 
 def test_absent_things_are_absent() -> None:
     """Names, versions and digests that a lazy line does not have."""
-    _, read = kept(folded([[said_publication((INK, "1.0.0"), {})]])[0])
+    _, read = kept(folded([[noted_publication((INK, "1.0.0"), {})]])[0])
     line = read.adapters[INK]
 
     assert OIL not in read.adapters and AdapterName("zz", "z") not in read.adapters
@@ -162,7 +159,7 @@ def test_absent_things_are_absent() -> None:
 def test_many_lines_are_found_each() -> None:
     """Bisection finds every line of many, and none between them."""
     names = [AdapterName("acme", f"a{number:03d}") for number in range(100)]
-    log = [[{**said_publication((INK, "1.0.0"), {}), "adapter": str(name)}] for name in names]
+    log = [[{**noted_publication((INK, "1.0.0"), {}), "adapter": str(name)}] for name in names]
     _, read = kept(folded(log)[0])
 
     assert [name for name in names if read.adapters[name].name == name] == names

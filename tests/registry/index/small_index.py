@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from tabard_registry.index import Index
-from tests.registry.state.test_fold_properties import EMPTY, LINES, act
-from tests.registry.wordy_logs import FakeJournal, history_by_scan, said_publication
+from tests.registry.described_logs import FakeJournal, history_by_scan, noted_publication
+from tests.registry.random_logs import EMPTY, LINES, act
 
 INK, OIL = LINES
 LOG = [
-    [said_publication((INK, "1.0.0"), {"notes": "for watercolor skies"})],
-    [said_publication((OIL, "1.0.0"), {"notes": "thick paint", "trigger_words": ["inky oil"]})],
+    [noted_publication((INK, "1.0.0"), {"notes": "for watercolor skies"})],
+    [noted_publication((OIL, "1.0.0"), {"notes": "thick paint", "trigger_words": ["inky oil"]})],
     [act("promote", (INK, "1.0.0"), "stable")],
-    [said_publication((INK, "1.1.0"), {"notes": "for snow"})],
+    [noted_publication((INK, "1.1.0"), {"notes": "for snow"})],
     [act("promote", (INK, "1.1.0"), "stable"), act("promote", (OIL, "1.0.0"), "canary")],
 ]
 

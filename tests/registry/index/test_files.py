@@ -11,9 +11,9 @@ import pytest
 from tabard_registry.errors import StoreUnavailable
 from tabard_registry.index import Index, files
 from tabard_registry.index.index import GAP_RECORDS_MAX
+from tests.registry.described_logs import FakeJournal, history_by_scan
 from tests.registry.index.small_index import LOG, OIL, assert_fresh, index_of, names, whole_history
-from tests.registry.state.test_fold_properties import EMPTY, act
-from tests.registry.wordy_logs import FakeJournal, history_by_scan
+from tests.registry.random_logs import EMPTY, act
 
 
 class Watched(Index):

@@ -11,24 +11,24 @@ from hypothesis import strategies as st
 
 from tabard_registry import AdapterName
 from tabard_registry.index import words
-from tests.registry.index.small_index import INK, LOG, index_of, names, whole_history
-from tests.registry.state.test_fold_properties import CHANNELS, LINES, act
-from tests.registry.wordy_logs import (
+from tests.registry.described_logs import (
     FakeJournal,
+    described_actions,
     found_by_scan,
     history_by_scan,
     logs,
-    said_publication,
-    spoken_actions,
+    noted_publication,
 )
+from tests.registry.index.small_index import INK, LOG, index_of, names, whole_history
+from tests.registry.random_logs import CHANNELS, LINES, act
 
 PURGE = act("purge", (INK, "1.0.0"), "")
 queries = st.lists(st.sampled_from(["w", "water", "INK", "inkb", "oil", "1", "lora", "sn"]))
 times = st.none() | st.integers(0, 15).map(lambda s: datetime(2026, 1, 1, 0, 0, s, tzinfo=UTC))
 
 
-@settings(max_examples=60, deadline=None)
-@given(logs(spoken_actions), queries)
+@settings(max_examples=60)
+@given(logs(described_actions), queries)
 def test_search_finds_what_a_scan_finds(log: list[list[Any]], typed: list[str]) -> None:
     """Every line that says all words, and no other."""
     journal = FakeJournal(log)
@@ -40,9 +40,9 @@ def test_search_finds_what_a_scan_finds(log: list[list[Any]], typed: list[str]) 
     index.close()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
-    logs(spoken_actions),
+    logs(described_actions),
     st.sampled_from([None, "", *CHANNELS]),
     times,
     times,
@@ -66,8 +66,8 @@ def test_history_is_that_of_a_scan(
     index.close()
 
 
-@settings(max_examples=60, deadline=None)
-@given(logs(spoken_actions), times.filter(bool), st.sampled_from([None, *CHANNELS]))
+@settings(max_examples=60)
+@given(logs(described_actions), times.filter(bool), st.sampled_from([None, *CHANNELS]))
 def test_moved_names_lines_with_a_move(
     log: list[list[Any]], until: datetime, channel: str | None
 ) -> None:
@@ -84,8 +84,8 @@ def test_moved_names_lines_with_a_move(
     index.close()
 
 
-@settings(max_examples=60, deadline=None)
-@given(logs(spoken_actions), st.lists(st.integers(0, 14), max_size=3))
+@settings(max_examples=60)
+@given(logs(described_actions), st.lists(st.integers(0, 14), max_size=3))
 def test_following_is_building_anew(log: list[list[Any]], stops: list[int]) -> None:
     """An index that followed the log record by record is one built from its end."""
     journal = FakeJournal(log, seq=0)
@@ -115,7 +115,7 @@ def test_name_ranks_above_notes() -> None:
 def test_snippet_shows_the_place() -> None:
     """The snippet is cut around the word that was found."""
     words = f"{'snow ' * 60}a lonely watercolor {'snow ' * 60}"
-    index = index_of(FakeJournal([[said_publication((INK, "1.0.0"), {"notes": words})]]))
+    index = index_of(FakeJournal([[noted_publication((INK, "1.0.0"), {"notes": words})]]))
 
     [hit] = index.search("WATERC", limit=5)
 
@@ -125,7 +125,7 @@ def test_snippet_shows_the_place() -> None:
 
 def test_accents_are_not_needed() -> None:
     """What is written with accents is found without them, and shown with them."""
-    index = index_of(FakeJournal([[said_publication((INK, "1.0.0"), {"notes": "Aquarellé"})]]))
+    index = index_of(FakeJournal([[noted_publication((INK, "1.0.0"), {"notes": "Aquarellé"})]]))
 
     [hit] = index.search("aquarelle", limit=5)
 
@@ -146,7 +146,7 @@ def test_purged_notes_leave_the_index(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=30) | st.text(alphabet='"*()^:-+{}, ANDORTEinkx', max_size=30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_nothing_typed_is_syntax(typed: str) -> None:
     """Whatever people type is words."""
     for hit in INDEX.search(typed, limit=5):

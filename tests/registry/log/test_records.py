@@ -9,13 +9,7 @@ from hypothesis import strategies as st
 from tabard_registry import Record, sha256_bytes
 from tabard_registry.errors import CorruptRegistry, InvalidField, RegistryError
 from tabard_registry.log.records import Action
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
-)
-
+from tests.registry.log.json_values import json_values
 
 YANK = Action(
     type="yank",

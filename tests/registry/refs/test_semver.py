@@ -4,7 +4,7 @@ from hypothesis import given
 
 from tabard_registry import Version
 from tabard_registry.errors import InvalidName
-from tests.registry.refs.test_names import versions
+from tests.registry.refs.random_refs import versions
 
 ORDERED = [
     "0.0.1",

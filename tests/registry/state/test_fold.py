@@ -10,7 +10,7 @@ from tabard_registry.release.release import summarise
 from tabard_registry.state.fold import empty_state, fold
 from tabard_registry.state.meanings import MEANINGS, ROLLBACK_DEPTH_MAX
 from tests.registry.fakes import NAME, small_manifest
-from tests.registry.log.test_records import json_values
+from tests.registry.log.json_values import json_values
 
 VERSIONS = ("1.0.0", "1.1.0", "1.2.0", "2.0.0")
 DIGESTS = {version: str(small_manifest(version).digest) for version in VERSIONS}

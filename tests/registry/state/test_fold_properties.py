@@ -4,157 +4,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabard_registry import AdapterName, Record, State, sha256_bytes
+from tabard_registry import Record
 from tabard_registry.checkpoint import Checkpoints
 from tabard_registry.errors import CorruptRegistry, UnusableRegistry
-from tabard_registry.log.records import ACTIONS_MAX, AppliedRecord
-from tabard_registry.refs.digest import Digest
-from tabard_registry.release.release import summarise
-from tabard_registry.state.fold import effects_of, empty_state, fold
-from tests.registry.fakes import MemoryStore, small_manifest
-from tests.simulation.plain_state import portrait
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner),
-    max_leaves=8,
+from tabard_registry.log.records import ACTIONS_MAX
+from tabard_registry.state.fold import effects_of, fold
+from tests.registry.fakes import MemoryStore
+from tests.registry.random_logs import (
+    CHANNELS,
+    DIGESTS,
+    EMPTY,
+    GENESIS,
+    LINES,
+    VERSIONS,
+    act,
+    any_actions,
+    documents,
+    folded,
+    json_values,
+    publication,
+    requested_actions,
+    written,
 )
-GENESIS = sha256_bytes(b"format")
-EMPTY = empty_state(registry_id="r", genesis=GENESIS)
-LINES = (AdapterName("acme", "ink"), AdapterName("acme", "oil"))
-VERSIONS = ("1.0.0", "1.1.0", "1.2.0", "2.0.0-rc.1")
-CHANNELS = ("stable", "canary")
-MANIFESTS = {
-    (line, version): small_manifest(version, adapter=line) for line in LINES for version in VERSIONS
-}
-DIGESTS = {place: str(manifest.digest) for place, manifest in MANIFESTS.items()}
-MOVES = ("promote", "rollback")
-STANDINGS = ("yank", "unyank", "quarantine", "lift", "purge")
-KINDS = (
-    "publish",
-    *MOVES,
-    *STANDINGS,
-    "sign",
-    "key",
-    "policy",
-    "gc_intent",
-    "gc_done",
-    "newer",
-    "",
-)
-
-
-def publication(place: tuple[AdapterName, str]) -> dict[str, Any]:
-    """The publication of a version, as the log holds it."""
-    line, version = place
-    return {
-        "type": "publish",
-        "adapter": str(line),
-        "version": version,
-        "digest": DIGESTS[place],
-        "summary": summarise(MANIFESTS[place]),
-    }
-
-
-def act(kind: str, place: tuple[AdapterName, str], channel: str) -> dict[str, Any]:
-    """A move or another act on a release."""
-    line, version = place
-    return {
-        "type": kind,
-        "adapter": str(line),
-        "version": version,
-        "digest": DIGESTS[place],
-        "channel": channel,
-        "reason": "because",
-    }
-
-
-places = st.sampled_from(sorted(MANIFESTS))
-words = st.one_of(
-    st.sampled_from([*map(str, LINES), *VERSIONS, *CHANNELS, *DIGESTS.values()]),
-    st.text(max_size=6),
-)
-expectations = st.dictionaries(
-    st.sampled_from([f"{line}@{channel}" for line in LINES for channel in CHANNELS]) | words,
-    st.none() | st.sampled_from(sorted(DIGESTS.values())) | words,
-    max_size=2,
-)
-request_ids = st.sampled_from(["", "", "", "a", "b", "c"])
-sound_actions = st.one_of(
-    places.map(publication),
-    st.builds(act, st.sampled_from(MOVES), places, st.sampled_from(CHANNELS)),
-    st.builds(act, st.sampled_from(STANDINGS), places, st.just("")),
-)
-summaries = st.one_of(
-    st.sampled_from([summarise(manifest) for manifest in MANIFESTS.values()]),
-    st.fixed_dictionaries({"digests": st.lists(words | json_values, max_size=3)}),
-    st.fixed_dictionaries({"intent": st.integers(0, 5) | json_values}),
-    st.fixed_dictionaries({"require_signature": json_values}),
-    st.fixed_dictionaries({"key": words, "signature": words}),
-    st.dictionaries(words, json_values, max_size=4),
-)
-odd_actions = st.fixed_dictionaries(
-    {},
-    optional={
-        "type": st.sampled_from(KINDS) | json_values,
-        "adapter": words | json_values,
-        "digest": words | json_values,
-        "version": words | json_values,
-        "channel": words | json_values,
-        "summary": summaries | json_values,
-        "actor": words | json_values,
-        "reason": words | json_values,
-        "request_id": request_ids | json_values,
-        "expect": expectations | json_values,
-    },
-)
-said_actions = st.builds(
-    lambda action, request_id, expect: {**action, "request_id": request_id, "expect": expect},
-    sound_actions,
-    request_ids,
-    st.just({}) | expectations,
-)
-any_actions = st.one_of(sound_actions, said_actions, odd_actions, json_values)
-
-
-def documents(actions: st.SearchStrategy[Any]) -> st.SearchStrategy[list[list[Any]]]:
-    """Logs: what each record does."""
-    return st.lists(st.lists(actions, max_size=4), max_size=8)
-
-
-def written(log: Sequence[Sequence[Any]]) -> list[tuple[Record, Digest]]:
-    """Write the records of a log to bytes, and read them back."""
-    found: list[tuple[Record, Digest]] = []
-    head = GENESIS
-    for seq, actions in enumerate(log, start=1):
-        content = json.dumps(
-            {
-                "v": 1,
-                "seq": seq,
-                "prev": str(head),
-                "id": f"id-{seq}",
-                "request_id": "",
-                "time": f"2026-01-01T00:00:{seq:02d}.000000Z",
-                "actor": "ann",
-                "reason": f"reason {seq}",
-                "expect": {},
-                "actions": list(actions),
-            }
-        ).encode()
-        head = sha256_bytes(content)
-        found.append((Record.from_bytes(content, key=f"log/{seq}"), head))
-    return found
-
-
-def folded(log: Sequence[Sequence[Any]]) -> tuple[State, tuple[AppliedRecord, ...]]:
-    """Fold a log from its beginning."""
-    return fold(EMPTY, written(log))
+from tests.simulation.promises.plain_state import to_plain
 
 
 @given(st.binary(max_size=300) | json_values.map(lambda value: json.dumps(value).encode()))
@@ -168,7 +45,7 @@ def test_any_bytes_are_a_record_or_refused(content: bytes) -> None:
         fold(EMPTY, [(record, GENESIS)])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(documents(any_actions))
 def test_fold_takes_any_record(log: list[list[Any]]) -> None:
     """Whatever records hold, the fold makes one effect of each action, and says why it has none."""
@@ -180,7 +57,7 @@ def test_fold_takes_any_record(log: list[list[Any]]) -> None:
         assert all(effect.effective != bool(effect.note) for effect in record.effects)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents(any_actions), st.integers(0, 8))
 def test_fold_in_portions_is_fold(log: list[list[Any]], cut: int) -> None:
     """Folding in two portions comes to the state and the effects of folding at once."""
@@ -194,7 +71,7 @@ def test_fold_in_portions_is_fold(log: list[list[Any]], cut: int) -> None:
     assert first + second == effects
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents(any_actions))
 def test_folding_leaves_the_state_before_as_it_was(log: list[list[Any]]) -> None:
     """A snapshot that somebody holds never changes under them."""
@@ -207,8 +84,8 @@ def test_folding_leaves_the_state_before_as_it_was(log: list[list[Any]]) -> None
     assert half == again
 
 
-@settings(max_examples=60, deadline=None)
-@given(documents(said_actions))
+@settings(max_examples=60)
+@given(documents(requested_actions))
 def test_effects_are_told_later_as_they_were(log: list[list[Any]]) -> None:
     """What came of old acts can be told from a newer state, without folding again."""
     state, applied = folded(log)
@@ -218,7 +95,7 @@ def test_effects_are_told_later_as_they_were(log: list[list[Any]]) -> None:
     assert told == list(applied)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents(any_actions), st.integers(0, 8), st.integers(0, 8))
 def test_checkpoint_and_tail_are_the_log(log: list[list[Any]], first: int, second: int) -> None:
     """A state that went through checkpoints is, to the byte, the state of the whole log."""
@@ -233,7 +110,7 @@ def test_checkpoint_and_tail_are_the_log(log: list[list[Any]], first: int, secon
         state, seq = checkpoints.read(checkpoints.write(state)), cut
     state, _ = fold(state, records[seq:])
 
-    assert portrait(state) == portrait(whole)
+    assert to_plain(state) == to_plain(whole)
     assert checkpoints.write(state) == checkpoints.write(whole)
 
 
@@ -286,7 +163,7 @@ model_acts = st.tuples(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(model_acts, max_size=40))
 def test_channels_follow_the_model(wanted: list[tuple[str, str, str]]) -> None:
     """Channels, piles and effects are those of an independent model."""

@@ -28,7 +28,7 @@ def packed(names: set[AdapterName]) -> PackedLines:
     return PackedLines(b"".join(row + b"\n" for row in rows), start=0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sets(names), st.lists(st.lists(names, max_size=4), max_size=8), st.integers(0, 4))
 def test_overlay_is_a_mapping_of_what_was_put(
     base: set[AdapterName], folds: list[list[AdapterName]], recent_min: int

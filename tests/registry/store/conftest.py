@@ -9,9 +9,6 @@ from tabard_registry.store import Store
 from tabard_registry.store.folder import FolderStore
 from tabard_registry.store.s3 import S3Limits, S3Store
 from tests.registry.fakes import MemoryStore
-from tests.s3 import s3_endpoint, s3_environment, s3_url
-
-__all__ = ["s3_endpoint", "s3_environment", "s3_url"]
 
 SMALL_PARTS = S3Limits(part_bytes=5 << 20, parts_in_flight_max=3)
 """The smallest parts that S3 takes: objects of some parts stay cheap in a test."""

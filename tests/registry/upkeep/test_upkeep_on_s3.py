@@ -11,9 +11,6 @@ from tabard_registry.upkeep.fsck.fsck import check_registry, content_digest
 from tabard_registry.upkeep.garbage import collect
 from tabard_registry.upkeep.transfer import export_registry, import_registry
 from tests.registry.fakes import promote, publish, ref
-from tests.s3 import s3_endpoint, s3_environment, s3_url
-
-__all__ = ["s3_endpoint", "s3_environment", "s3_url"]
 
 
 @pytest.fixture

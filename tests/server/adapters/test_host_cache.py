@@ -2,42 +2,16 @@
 """The host tier: one load for many callers, leases that hold, eviction that respects them."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import pytest
 
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.errors import Overloaded
 from tabard_server.telemetry.metrics import Metrics
-
-
-@dataclass(frozen=True, kw_only=True)
-class Brick:
-    """Something with a size."""
-
-    name: str
-    resident_bytes: int = 10
-
-
-class Shelf:
-    """Loads bricks, counts loads, and can hold them up or break."""
-
-    def __init__(self) -> None:
-        self.loads: list[str] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.errors: list[Exception] = []
-
-    def __call__(self, digest: str) -> Brick:
-        self.loads.append(digest)
-        assert self.gate.wait(timeout=30)
-        if self.errors:
-            raise self.errors.pop(0)
-        return Brick(name=digest)
+from tests.server.adapters.bricks import Brick, Shelf
 
 
 @asynccontextmanager
@@ -212,6 +186,30 @@ def test_dropped_load_is_not_kept() -> None:
             shelf.gate.set()
             await flight
             assert cache.residents() == ()
+
+    asyncio.run(walk())
+
+
+def test_second_load_meets_the_kept_one() -> None:
+    """Who waited for a dropped load may keep it while another load is on its way."""
+
+    async def walk() -> None:
+        shelf = Shelf()
+        shelf.gate.clear()
+        async with caching(shelf) as cache:
+            waiting = asyncio.ensure_future(cache.acquire("a"))
+            await asyncio.sleep(0)
+            flight = cache._flights["a"]
+            cache.drop("a")
+            shelf.gate.set()
+            await flight
+            second = await cache.acquire("a")
+            first = await waiting
+
+            assert [(use.digest, use.leases) for use in cache.residents()] == [("a", 2)]
+            assert cache.resident_bytes == 10
+            first.release()
+            second.release()
 
     asyncio.run(walk())
 

@@ -25,19 +25,8 @@ from tabard_server.adapters.loader import ReleaseLoader, check_fit
 from tabard_server.errors import NotServable
 from tabard_server.telemetry.metrics import Metrics
 from tests.registry.fakes import MemoryStore
+from tests.server.adapters.published_lora import publish_lora
 from tests.server.fakes import PROFILE, UNET_MODULE, WIDTH
-from tests.server.harness import lora_file
-
-
-def publish_lora(registry: Registry, *, folder: Path) -> Release:
-    """Publish a small LoRA."""
-    file = folder / "style.safetensors"
-    file.write_bytes(lora_file(rank=4))
-    checked = check([file], profile=PROFILE, limits=IntakeLimits())
-    draft = ReleaseDraft(adapter=AdapterName.parse("acme/ink"), version=Version.parse("1.0.0"))
-    return registry.publish(
-        draft, checked=checked, files=[file], author=Author(actor="tester")
-    ).release
 
 
 @pytest.fixture

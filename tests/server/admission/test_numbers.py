@@ -8,24 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tabard_server.admission.numbers import Bounds, Canvas
+from tabard_server.admission.numbers import Bounds
 from tabard_server.engine_port.drawing import Drawing, Picture, WantedDrawing
 from tabard_server.engine_port.prompt_style import PLAIN
 from tabard_server.errors import InvalidRequest, Violation
 from tabard_server.jobs.job import JobSpec
-from tabard_server.limits import Limits
-from tabard_server.settings import Defaults
+from tests.server.admission.small_bounds import bounds_of
 from tests.server.drawings import picture_of
 
 SIZES = {"original_size": (128, 64), "crop_top_left": (0, 8), "target_size": (64, 64)}
-
-
-def bounds_of(family: str = "sd1", **limits: Any) -> Bounds:
-    """Return the bounds of a small base."""
-    canvas = Canvas(
-        native_width=64, native_height=48, pixel_multiple=16, clip_skip_max=3, family=family
-    )
-    return Bounds(canvas=canvas, limits=Limits(**limits), defaults=Defaults())
 
 
 def check(bounds: Bounds, **said: Any) -> list[Violation]:

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Picture files as people have them, and as attackers make them."""
 
-import io
 import random
-import struct
-import zlib
 from typing import Any
 
 import numpy as np
@@ -14,22 +11,10 @@ from PIL import Image
 from tabard_server.admission.picture_files import open_picture
 from tabard_server.errors import InvalidRequest
 from tabard_server.limits import Limits
+from tests.server.admission.made_pictures import bomb, encode, picture
 
 LIMITS = Limits()
 ORIENTATION = 0x0112
-
-
-def picture(mode: str = "RGB", *, size: tuple[int, int] = (48, 32)) -> Image.Image:
-    """Return noise."""
-    rows = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    return Image.fromarray(rows).convert(mode)
-
-
-def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    """Return a file."""
-    sink = io.BytesIO()
-    image.save(sink, format=kind, **options)
-    return sink.getvalue()
 
 
 def refusal_of(data: bytes, *, limits: Limits = LIMITS) -> InvalidRequest:
@@ -147,17 +132,6 @@ def test_limits_are_the_settings() -> None:
 def test_bomb_is_refused_undecoded(side: int) -> None:
     """A file of a few bytes that promises a wall of pixels is refused by its header."""
     assert refusal_of(bomb(side)).reason == "IMAGE_TOO_LARGE"
-
-
-def bomb(side: int) -> bytes:
-    """Return a small PNG that says it is large."""
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1_000))), (b"IEND", b""))
-    data = b"\x89PNG\r\n\x1a\n"
-    for name, body in chunks:
-        data += struct.pack(">I", len(body)) + name + body
-        data += struct.pack(">I", zlib.crc32(name + body))
-    return data
 
 
 @pytest.mark.filterwarnings("ignore:Truncated File Read", "ignore:Corrupt EXIF", "ignore:Tag data")

@@ -23,7 +23,7 @@ def adapter_of(packed: PackedLayer, *, digest: str) -> HostAdapter:
     return lay_out({KEY: packed}, digest=digest, dtype=torch.float64)
 
 
-class Wardrobe:
+class WornLayer:
     """A base layer with slots."""
 
     def __init__(self, layer: nn.Module, *, rank_rows: int = 129) -> None:

@@ -9,7 +9,7 @@ from tabard_registry import Registry, StoreUnavailable
 from tabard_server.followers.checkpointing import Checkpointer
 from tabard_server.telemetry.metrics import Metrics
 from tests.registry.fakes import MemoryStore
-from tests.server.followers.test_follower import act
+from tests.server.followers.written_records import act
 from tests.server.harness import until
 
 

@@ -5,11 +5,11 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-from tabard_registry import AppliedRecord, Author, Registry, StoreUnavailable, acts
-from tabard_registry.release.keys import Policy
+from tabard_registry import AppliedRecord, Registry, StoreUnavailable
 from tabard_server.followers.follower import Follower
 from tabard_server.telemetry.metrics import Metrics
 from tests.registry.fakes import MemoryStore
+from tests.server.followers.written_records import act
 from tests.server.harness import until
 
 LONG_SECONDS = 600.0
@@ -37,12 +37,6 @@ class Brittle(MemoryStore):
         if self.is_out:
             raise StoreUnavailable("out", reason="STORE_UNAVAILABLE", hint="wait")
         return super().read(key, bytes_max=bytes_max)
-
-
-def act(registry: Registry, *, flag: bool) -> None:
-    """Write one record."""
-    policy = Policy(namespace="acme", require_signature=flag)
-    registry.commit(acts.set_policy(policy), author=Author(actor="t"))
 
 
 def following(registry: Registry, ear: Ear, *, poll_seconds: float = 0.01) -> Follower:

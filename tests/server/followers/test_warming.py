@@ -23,7 +23,7 @@ from tabard_server.adapters.host_cache import HostCache
 from tabard_server.followers.warming import Warming
 from tabard_server.telemetry.labels import Labels
 from tabard_server.telemetry.metrics import Metrics
-from tests.server.adapters.test_host_cache import Shelf
+from tests.server.adapters.bricks import Shelf
 from tests.server.fakes import PROFILE
 from tests.server.harness import lora_file
 

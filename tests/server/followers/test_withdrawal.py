@@ -177,9 +177,11 @@ def test_withdrawn_release_is_not_warmed(tmp_path: Path) -> None:
 
 def test_later_job_is_left_alone(tmp_path: Path) -> None:
     """A record that is handled late does not end a job that was admitted after it was lifted."""
+    engine = FakeEngine()
+    engine.hold_steps()
 
     async def walk() -> None:
-        async with serving(tmp_path, poll_seconds=LONG_SECONDS) as server:
+        async with serving(tmp_path, engine=engine, poll_seconds=LONG_SECONDS) as server:
             await stock(server)
             await server.quarantine("acme/ink@1.0.0")
             await server.lift("acme/ink@1.0.0")
@@ -187,6 +189,7 @@ def test_later_job_is_left_alone(tmp_path: Path) -> None:
             told = asyncio.ensure_future(server.generate(adapters=["acme/ink"]))
             await until(lambda: server.app.generation.jobs_left == 1)
             server.app._withdrawal.review(records)
+            engine.allow(1000)
             assert (await told).kinds[-1] == "done"
 
     asyncio.run(walk())

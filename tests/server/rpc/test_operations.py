@@ -144,7 +144,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The metrics page of a server that has drawn, failed, swapped and refused."""
 
     async def walk() -> str:
-        async with serving(tmp_path_factory.mktemp("metrics")) as server:
+        async with serving(
+            tmp_path_factory.mktemp("metrics"), metrics_listen="127.0.0.1:0"
+        ) as server:
             await server.publish("acme/ink")
             await server.promote("acme/ink@1.0.0")
             await server.generate("x", adapters=["acme/ink"])

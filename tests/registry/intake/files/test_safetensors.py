@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabard_registry import IntakeLimits, Problem, check
 from tabard_registry.intake.files.safetensors import TensorFile, open_tensors
 from tests.registry.fakes import sd_profile, small_lora, write
-from tests.registry.log.test_records import json_values
+from tests.registry.log.json_values import json_values
 
 LIMITS = IntakeLimits(header_bytes_max=100_000, file_bytes_max=1_000_000, tensors_max=100)
 
@@ -79,7 +79,7 @@ def test_hostile_header_is_refused(name: str, tmp_path: Path) -> None:
     assert (found.reason, bool(found.remedy)) == ("BAD_HEADER", True)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(max_examples=150)
 @given(header=st.binary() | json_values.map(lambda v: json.dumps(v).encode()), data=st.binary())
 def test_any_header_is_file_or_problem(tmp_path: Path, header: bytes, data: bytes) -> None:
     """Arbitrary headers never crash the check."""
@@ -88,7 +88,7 @@ def test_any_header_is_file_or_problem(tmp_path: Path, header: bytes, data: byte
     assert not check([path], profile=sd_profile()).report.accepted
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(max_examples=150)
 @given(position=st.integers(0, 3000), value=st.integers(0, 255))
 def test_any_damage_is_file_or_problem(tmp_path: Path, position: int, value: int) -> None:
     """A good file with any byte changed is judged, never a crash."""

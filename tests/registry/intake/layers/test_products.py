@@ -24,7 +24,7 @@ def pair_of(seed: int, *, outputs: int, inputs: int, rank: int, kernel: tuple[in
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(a=SIZES, b=SIZES, c=SIZES, d=SIZES, r=SIZES, q=SIZES, kernel=KERNELS, seed=st.integers(0, 9))
 def test_kronecker_is_the_kronecker_product(
     a: int, b: int, c: int, d: int, r: int, q: int, kernel: tuple[int, ...], seed: int
@@ -39,7 +39,7 @@ def test_kronecker_is_the_kronecker_product(
     np.testing.assert_allclose(found, np.kron(small, weight_of(right)), atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(a=SIZES, b=SIZES, r=SIZES, q=SIZES, kernel=KERNELS, seed=st.integers(0, 9))
 def test_hadamard_multiplies_elements(
     a: int, b: int, r: int, q: int, kernel: tuple[int, ...], seed: int

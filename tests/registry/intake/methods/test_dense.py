@@ -14,67 +14,17 @@ from tabard_registry import (
     Checked,
     IntakeLimits,
     Manifest,
-    ModuleShape,
     ReleaseDraft,
     Version,
     check,
     read_canonical,
-    sha256_bytes,
     write_canonical,
 )
 from tabard_registry.content.storing import assemble_manifest
 from tabard_registry.release.manifest import ChangeTarget
-from tests.registry.fakes import NAME, Tensors, linear, write
+from tests.registry.fakes import NAME, Tensors, write
+from tests.registry.intake.dense_files import CONV, FC, NORM, PROFILE, checked, lora, scalar, some
 from tests.registry.intake.lora_files import reasons
-
-PROFILE = BaseProfile(
-    family="sd1",
-    fingerprints={"unet": str(sha256_bytes(b"unet"))},
-    modules={
-        "unet": {
-            "down_blocks.0.resnets.0.conv1": ModuleShape(
-                kind="conv2d", inputs=8, outputs=16, kernel=(3, 3)
-            ),
-            "down_blocks.0.attentions.0.proj_in": linear(8, 8),
-            "mid_block.fc": linear(12, 16),
-        },
-        "text_encoder": {"text_model.encoder.layers.0.mlp.fc1": linear(12, 16)},
-    },
-    vectors={
-        "unet": {
-            "down_blocks.0.resnets.0.conv1.bias": 16,
-            "down_blocks.0.resnets.0.norm1.weight": 8,
-            "down_blocks.0.resnets.0.norm1.bias": 8,
-            "mid_block.fc.bias": 16,
-            "conv_norm_out.weight": 8,
-            "conv_norm_out.bias": 8,
-        },
-        "text_encoder": {
-            "text_model.final_layer_norm.weight": 12,
-            "text_model.final_layer_norm.bias": 12,
-        },
-    },
-    token_widths={},
-)
-FC = "lora_unet_mid_block_fc"
-CONV = "lora_unet_down_blocks_0_resnets_0_conv1"
-NORM = "lora_unet_down_blocks_0_resnets_0_norm1"
-
-
-def some(*shape: int, dtype: str = "float32") -> np.ndarray:
-    """Numbers that differ."""
-    return (np.arange(np.prod(shape)).reshape(shape) / 8 + 0.125).astype(dtype)
-
-
-def scalar(value: float, dtype: str = "float32") -> np.ndarray:
-    """A tensor of one number."""
-    return np.full((), value, dtype)
-
-
-def lora(**more: np.ndarray) -> Tensors:
-    """A LoRA of rank 4 and alpha 2, and what lies beside it."""
-    parts = {"lora_down.weight": some(4, 12), "lora_up.weight": some(16, 4), "alpha": scalar(2)}
-    return {f"{FC}.{part}": value for part, value in {**parts, **more}.items()}
 
 
 def glora(*, is_old: bool = False) -> Tensors:
@@ -85,14 +35,6 @@ def glora(*, is_old: bool = False) -> Tensors:
         f"{FC}.alpha": scalar(1),
         **{f"{FC}.{swapped[k] if is_old else k}.weight": v for k, v in parts.items()},
     }
-
-
-def checked(folder: Path, tensors: Tensors, **options: object) -> Checked:
-    """Check tensors as one file."""
-    metadata = options.pop("metadata", None)
-    profile = options.pop("profile", PROFILE)
-    path = write(folder / "x.safetensors", tensors, metadata=metadata)  # type: ignore[arg-type]
-    return check([path], profile=profile, **options)  # type: ignore[arg-type]
 
 
 def kept(result: Checked, folder: Path) -> tuple[Manifest, Canonical]:

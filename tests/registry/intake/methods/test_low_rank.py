@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
@@ -225,7 +225,7 @@ KEYS = [
 SHAPES = st.lists(st.sampled_from([1, 2, 3, 4, 8, 12, 16]), max_size=5).map(tuple)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(max_examples=300)
 @given(shapes=st.dictionaries(st.sampled_from(KEYS), SHAPES, min_size=1, max_size=8))
 def test_any_shapes_are_judged(shapes: dict[str, tuple[int, ...]], tmp_path: Path) -> None:
     """Arbitrary shapes of any parts never crash; what is accepted can be written whole."""
@@ -240,7 +240,7 @@ def test_any_shapes_are_judged(shapes: dict[str, tuple[int, ...]], tmp_path: Pat
         assert result.report.resident_bytes == _canonical_bytes(result, tmp_path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(max_examples=200)
 @given(
     name=st.sampled_from(sorted(TAKEN)),
     number=st.integers(0, 5),

@@ -10,9 +10,9 @@ import pytest
 from tabard_registry import BaseProfile, Report, check
 from tabard_registry.report import Coverage
 from tests.registry.fakes import kohya_tensors, write
+from tests.registry.intake.dense_files import CONV, FC, NORM, PROFILE, checked, lora, some
 from tests.registry.intake.lora_files import PROFILE as SD_PROFILE
 from tests.registry.intake.lora_files import TARGETS, reasons
-from tests.registry.intake.methods.test_dense import CONV, FC, NORM, PROFILE, checked, lora, some
 
 NAMED = BaseProfile(
     family=PROFILE.family,

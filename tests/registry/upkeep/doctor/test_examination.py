@@ -24,9 +24,7 @@ from tests.registry.upkeep.doctor.broken_stores import (
     Unconditional,
     Undecided,
 )
-from tests.s3 import IS_REAL, s3_client, s3_endpoint, s3_environment, s3_url
-
-__all__ = ["s3_endpoint", "s3_environment", "s3_url"]
+from tests.s3 import IS_REAL, s3_client
 
 
 def found(diagnosis: Diagnosis, name: str) -> Check:

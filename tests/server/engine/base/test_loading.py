@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -73,27 +70,20 @@ def test_unknown_device_or_dtype_is_refused(tiny_base: Path, option: str, value:
         load_engine(EngineSettings(base=str(tiny_base), **{option: value}))
 
 
-def test_hub_id_is_loaded_from_cache(tiny_base: Path, tmp_path: Path) -> None:
+def test_hub_id_is_loaded_from_cache(
+    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An id like `owner/name` is found in the hub's cache, without asking the network."""
     commit = "0" * 40
     repository = tmp_path / "models--acme--tiny"
     (repository / "refs").mkdir(parents=True)
     (repository / "refs" / "main").write_text(commit)
     shutil.copytree(tiny_base, repository / "snapshots" / commit)
-    script = (
-        "from tabard_server.engine.base.profile import profile_of;"
-        "print(profile_of('acme/tiny').fingerprint)"
-    )
+    # Read from the environment when the library is imported.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
-    loaded = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert loaded.stdout.strip() == profile_of(str(tiny_base)).fingerprint
+    assert profile_of("acme/tiny").fingerprint == profile_of(str(tiny_base)).fingerprint
 
 
 def test_missing_hub_id_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tabard_server.engine.merged import changes
 from tabard_server.engine.merged.changes import materialise
 from tabard_server.engine_port.errors import AdapterMismatch
 from tests.golden import GOLDEN
+from tests.server.engine.merged.random_changes import change_of
 
 GOLDEN_FILE = load_file(str(GOLDEN / "lycoris_changes.safetensors"))
 CASES = sorted({"/".join(key.split("/")[:2]) for key in GOLDEN_FILE if key.count("/") == 2})
@@ -38,20 +39,6 @@ VECTORS = {"diff_b": "bias", "b_norm": "bias"}
 def tensors_of(prefix: str) -> dict[str, torch.Tensor]:
     """Tensors of the file whose names begin like this, without it."""
     return {k.removeprefix(prefix): v for k, v in GOLDEN_FILE.items() if k.startswith(prefix)}
-
-
-def change_of(
-    method: str, parts: Mapping[str, torch.Tensor], *, parameter: str = "weight", **more: Any
-) -> HostChange:
-    """A change of one layer."""
-    return HostChange(
-        component="unet",
-        parameter=f"layer.{parameter}",
-        method=method,
-        scale=more.pop("scale", 1.0),
-        options=more,
-        parts=parts,
-    )
 
 
 def changes_of(case: str) -> dict[str, HostChange]:

@@ -11,7 +11,7 @@ from peft.tuners.boft import layer as peft_boft
 from torch import nn
 
 from tabard_server.engine.merged.changes import materialise
-from tests.server.engine.merged.test_changes import change_of
+from tests.server.engine.merged.random_changes import change_of
 
 TARGET: dict[str, Any] = {"target_modules": ["layer"]}
 SCALED: dict[str, Any] = {

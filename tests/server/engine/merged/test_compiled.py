@@ -10,7 +10,7 @@ from torch import nn
 
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.slots.slotted_layers import Binding, add_slots
-from tests.server.engine.merged.test_merged_copy import adapter, copy_of, dense, pair
+from tests.server.engine.merged.random_changes import adapter, copy_of, dense, pair
 
 
 class Block(nn.Module):

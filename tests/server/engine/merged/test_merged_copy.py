@@ -2,7 +2,6 @@
 """The merged copy: worn by pointer, made from the pristine base, bounded, and recoverable."""
 
 import random
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,16 +11,13 @@ from torch import nn
 from tabard_server.adapters.host_adapter import (
     HostAdapter,
     HostChange,
-    PackedLayer,
-    lay_out,
     named_views,
     seen_in,
 )
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine_port.errors import AdapterMismatch, MergedTooLarge
 from tabard_server.engine_port.stack import stack_key
-
-CPU = torch.device("cpu")
+from tests.server.engine.merged.random_changes import adapter, copy_of, dense, pair
 
 
 class Model(nn.Module):
@@ -45,47 +41,6 @@ class Model(nn.Module):
 def model() -> Model:
     torch.manual_seed(3)
     return Model().double().requires_grad_(False)
-
-
-def copy_of(model: nn.Module, *, bytes_max: int | None = None) -> MergedWeights:
-    """A copy of the only component."""
-    return MergedWeights({"unet": model}, device=CPU, bytes_max=bytes_max)
-
-
-def pair(weight: torch.Tensor, *, axis: str = "", rank: int = 2) -> PackedLayer:
-    """Random factors, and a magnitude if an axis is named."""
-    width = {"outputs": weight.shape[0], "inputs": weight.shape[1]}.get(axis)
-    return PackedLayer(
-        down=torch.randn(rank, weight[0].numel(), dtype=torch.float64),
-        up=torch.randn(rank, weight.shape[0], dtype=torch.float64),
-        magnitude=None if width is None else 1 + torch.rand(width, dtype=torch.float64),
-        magnitude_axis=axis,
-    )
-
-
-def dense(parameter: str, like: torch.Tensor, *, value: float | None = None) -> HostChange:
-    """A random difference, or a constant one."""
-    diff = torch.randn(like.shape) if value is None else torch.full(like.shape, value)
-    return HostChange(
-        component="unet",
-        parameter=parameter,
-        method="dense",
-        scale=0.5,
-        options={},
-        parts={"diff": diff},
-    )
-
-
-def adapter(
-    name: str,
-    layers: dict[str, PackedLayer] | None = None,
-    changes: Sequence[HostChange] = (),
-    *,
-    dtype: torch.dtype = torch.float64,
-) -> HostAdapter:
-    """An adapter of these layers and changes."""
-    keyed = {("unet", key): value for key, value in (layers or {}).items()}
-    return lay_out(keyed, digest=name, changes=tuple(changes), dtype=dtype)
 
 
 def worn_state(model: nn.Module, merged: MergedWeights) -> dict[str, torch.Tensor]:

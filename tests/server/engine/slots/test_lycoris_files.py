@@ -10,7 +10,7 @@ from torch import nn
 
 from tabard_registry import BaseProfile, ModuleShape, sha256_bytes
 from tests.golden import GOLDEN
-from tests.server.engine.one_layer import Wardrobe
+from tests.server.engine.one_layer import WornLayer
 from tests.server.engine.packing import pack_file
 
 CASES = load_file(str(GOLDEN / "lycoris.safetensors"))
@@ -45,7 +45,7 @@ def test_file_of_lycoris_is_worn_exactly(name: str, tmp_path: Path) -> None:
     save_file(saved, str(file))
 
     adapter = pack_file(file, profile=profile, folder=tmp_path, dtype=torch.float64)
-    found = Wardrobe(layer.double()).run(CASES[f"{name}/x"], stacks=[[(adapter, 1.0)]])
+    found = WornLayer(layer.double()).run(CASES[f"{name}/x"], stacks=[[(adapter, 1.0)]])
 
     torch.testing.assert_close(found, CASES[f"{name}/y"], rtol=1e-9, atol=1e-9)
     assert (found - layer(CASES[f"{name}/x"])).abs().max() > 0.01

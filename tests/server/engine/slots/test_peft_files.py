@@ -10,7 +10,7 @@ from peft import LoHaConfig, LoKrConfig, LoraConfig, get_peft_model
 from torch import nn
 
 from tabard_registry import BaseProfile, ModuleShape, sha256_bytes
-from tests.server.engine.one_layer import Wardrobe
+from tests.server.engine.one_layer import WornLayer
 from tests.server.engine.packing import pack_file
 
 CONFIGS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -35,7 +35,7 @@ def test_folder_of_peft_is_worn_exactly(name: str, kind: str, tmp_path: Path) ->
     model = nn.Sequential()
     layer: nn.Module = nn.Linear(24, 40) if kind == "linear" else nn.Conv2d(12, 20, 3, padding=1)
     model.add_module("layer", layer)
-    wardrobe = Wardrobe(layer.double(), rank_rows=257)
+    worn_layer = WornLayer(layer.double(), rank_rows=257)
     worn: Any = get_peft_model(model.float(), make_config(target_modules=["layer"], **options))
     for key, parameter in worn.named_parameters():
         if parameter.requires_grad and "magnitude" not in key:
@@ -51,12 +51,12 @@ def test_folder_of_peft_is_worn_exactly(name: str, kind: str, tmp_path: Path) ->
         folder=tmp_path,
         dtype=torch.float64,
     )
-    found = wardrobe.run(x, stacks=[[(adapter, 1.0)]])
+    found = worn_layer.run(x, stacks=[[(adapter, 1.0)]])
 
     with torch.no_grad():
         expected = worn.double().eval()(x)
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
-    assert (found - wardrobe.run(x, stacks=[[]])).abs().max() > 0.01
+    assert (found - worn_layer.run(x, stacks=[[]])).abs().max() > 0.01
 
 
 def _profile(layer: Any) -> BaseProfile:

@@ -119,7 +119,7 @@ def test_rank_above_all_slots_is_refused() -> None:
         table.acquire([_adapter("a", rank=9)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 2)), max_size=40))
 def test_random_histories_keep_tables_true(history: list[tuple[str, int]]) -> None:
     """Whatever is acquired and released, each slot holds its own weights and free rows are zero."""

@@ -12,7 +12,7 @@ from torch import nn
 
 from tabard_server.adapters.host_adapter import PackedLayer
 from tabard_server.engine_port.errors import AdapterMismatch
-from tests.server.engine.one_layer import KEY, Wardrobe, adapter_of, merge
+from tests.server.engine.one_layer import KEY, WornLayer, adapter_of, merge
 
 TOLERANCE = 1e-9
 
@@ -93,7 +93,7 @@ def assert_wears_like_peft(kind: str, stack: list[tuple[PackedLayer, float]]) ->
     x = torch.randn(2, *shape)
     worn = [(adapter_of(one, digest=str(n)), w) for n, (one, w) in enumerate(packed)]
 
-    found = Wardrobe(base).run(x, stacks=[worn])
+    found = WornLayer(base).run(x, stacks=[worn])
 
     with torch.no_grad():
         expected = peft_layer(base, {str(n): one for n, one in enumerate(packed)})(x)
@@ -135,10 +135,10 @@ def test_order_of_magnitudes_matters() -> None:
     base = nn.Linear(12, 20)
     lora = adapter_of(random_layer(base), digest="lora")
     dora = adapter_of(random_layer(base, axis="outputs"), digest="dora")
-    wardrobe, x = Wardrobe(base), torch.randn(1, 5, 12)
+    worn_layer, x = WornLayer(base), torch.randn(1, 5, 12)
 
-    one = wardrobe.run(x, stacks=[[(lora, 1.0), (dora, 1.0)]])
-    other = wardrobe.run(x, stacks=[[(dora, 1.0), (lora, 1.0)]])
+    one = worn_layer.run(x, stacks=[[(lora, 1.0), (dora, 1.0)]])
+    other = worn_layer.run(x, stacks=[[(dora, 1.0), (lora, 1.0)]])
 
     assert (one - other).abs().max() > 0.01
 
@@ -155,7 +155,7 @@ def test_magnitudes_of_inputs_merge(kind: str, axes: tuple[str, ...]) -> None:
     x = torch.randn(2, *shape)
     worn = [(adapter_of(one, digest=str(n)), w) for n, (one, w) in enumerate(stack)]
 
-    found = Wardrobe(base).run(x, stacks=[worn, []])
+    found = WornLayer(base).run(x, stacks=[worn, []])
 
     with torch.no_grad():
         expected = torch.cat([merge(base, stack)(x[:1]), base(x[1:])])
@@ -175,7 +175,7 @@ def test_rows_of_all_kinds_share_pass(kind: str, samples: int) -> None:
     x = torch.randn(samples * len(worn), *shape)
 
     stacks = [[(adapters[n], w) for n, w in row] for row in worn]
-    found = Wardrobe(base).run(x, stacks=stacks)
+    found = WornLayer(base).run(x, stacks=stacks)
 
     with torch.no_grad():
         merged = [merge(base, [(packed[n], w) for n, w in row]) for row in worn]
@@ -191,12 +191,12 @@ def test_poisoned_row_harms_only_itself(kind: str) -> None:
     base = make()
     good = adapter_of(random_layer(base, axis="outputs"), digest="good")
     bad = adapter_of(random_layer(base, axis="outputs"), digest="bad")
-    wardrobe, x = Wardrobe(base), torch.randn(3, *shape)
-    expected = wardrobe.run(x, stacks=[[(good, 1.0)], [], [(good, 0.5)]])
-    with wardrobe.slots.held([bad]) as (slot,):
-        wardrobe.layer.slot_up[list((*slot.ranks, *slot.magnitudes))] = float("nan")
+    worn_layer, x = WornLayer(base), torch.randn(3, *shape)
+    expected = worn_layer.run(x, stacks=[[(good, 1.0)], [], [(good, 0.5)]])
+    with worn_layer.slots.held([bad]) as (slot,):
+        worn_layer.layer.slot_up[list((*slot.ranks, *slot.magnitudes))] = float("nan")
 
-    found = wardrobe.run(x, stacks=[[(good, 1.0)], [(bad, 1.0)], [(good, 0.5)]])
+    found = worn_layer.run(x, stacks=[[(good, 1.0)], [(bad, 1.0)], [(good, 0.5)]])
 
     assert found[1].isnan().all()
     torch.testing.assert_close(found[::2], expected[::2], rtol=0, atol=0)
@@ -205,11 +205,11 @@ def test_poisoned_row_harms_only_itself(kind: str) -> None:
 def test_bare_layer_is_untouched() -> None:
     """Without adapters the output is the base's own, to the bit, also after a history."""
     base = nn.Conv2d(6, 10, 3, padding=1)
-    wardrobe, x = Wardrobe(base), torch.randn(2, 6, 5, 4)
+    worn_layer, x = WornLayer(base), torch.randn(2, 6, 5, 4)
     worn = adapter_of(random_layer(base, axis="inputs"), digest="a")
-    wardrobe.run(x, stacks=[[(worn, 1.0)], []])
+    worn_layer.run(x, stacks=[[(worn, 1.0)], []])
 
-    found = wardrobe.run(x, stacks=[[], []])
+    found = worn_layer.run(x, stacks=[[], []])
 
     with torch.no_grad():
         assert torch.equal(found, base(x))
@@ -220,14 +220,14 @@ def test_magnitude_without_length_is_refused(axis: str, part: int) -> None:
     """Where the base itself is zero, a magnitude has nothing to scale: refused, nothing left."""
     base = nn.Linear(12, 20)
     base.weight.data.select(part, 4).zero_()
-    wardrobe = Wardrobe(base)
+    worn_layer = WornLayer(base)
     adapter = adapter_of(random_layer(base, axis=axis), digest="a")
 
     with pytest.raises(AdapterMismatch, match="is zero"):
-        wardrobe.slots.acquire([adapter])
+        worn_layer.slots.acquire([adapter])
 
-    assert wardrobe.slots.residents() == []
-    assert not wardrobe.layer.slot_up.any() and not wardrobe.layer.slot_down.any()
+    assert worn_layer.slots.residents() == []
+    assert not worn_layer.layer.slot_up.any() and not worn_layer.layer.slot_down.any()
 
 
 def test_magnitude_of_other_width_is_refused() -> None:
@@ -239,6 +239,6 @@ def test_magnitude_of_other_width_is_refused() -> None:
     )
 
     with pytest.raises(AdapterMismatch, match="layer"):
-        Wardrobe(base).slots.acquire([adapter_of(turned, digest="a")])
+        WornLayer(base).slots.acquire([adapter_of(turned, digest="a")])
 
     assert KEY == ("unet", "layer")

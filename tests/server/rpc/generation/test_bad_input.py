@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from tabard.v1.generation_service_pb2 import PROMPT_SYNTAX_A1111 as A1111
-from tests.server.admission.test_picture_files import bomb, encode, picture
+from tests.server.admission.made_pictures import bomb, encode, picture
 from tests.server.harness import (
     KIND_TEXTUAL_INVERSION,
     Refusal,

@@ -17,7 +17,7 @@ from tabard import AsyncClient, InvalidArgument, ResourceExhausted
 from tabard_registry import BaseProfile
 from tabard_server.engine_port.drawing import Drawing
 from tabard_server.limits import Limits
-from tests.server.admission.test_picture_files import encode, picture
+from tests.server.admission.made_pictures import encode, picture
 from tests.server.fakes import PROFILE, FakeEngine
 from tests.server.harness import chunks_of, provenance_of, serving
 

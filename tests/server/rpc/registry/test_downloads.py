@@ -3,6 +3,7 @@
 
 import asyncio
 import hashlib
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,15 @@ import grpc
 import pytest
 
 from tabard.v1 import registry_service_pb2 as pb
-from tests.server.harness import Refusal, Server, lora_file, refusal_of, serving, small_limits
+from tests.server.harness import (
+    PATIENCE_SECONDS,
+    Refusal,
+    Server,
+    lora_file,
+    refusal_of,
+    serving,
+    small_limits,
+)
 
 
 async def fetch(server: Server, ref: str, file_format: "pb.FileFormat") -> dict[str, bytes]:
@@ -90,25 +99,27 @@ def test_downloads_are_bounded(tmp_path: Path) -> None:
     async def walk() -> Refusal:
         async with serving(tmp_path, limits=small_limits(fetches_max=1)) as server:
             await server.publish("acme/ink", content=lora_file())
-            server.app.registry.manifest = _never(started := asyncio.Event())  # type: ignore[method-assign]
+            started, may_end = asyncio.Event(), threading.Event()
+            server.app.registry.manifest = _late(started, may_end)  # type: ignore[method-assign]
             slow = server.registry.Fetch(pb.FetchRequest(ref="acme/ink@1.0.0"))
             await started.wait()
             request = pb.FetchRequest(ref="acme/ink@1.0.0")
             refusal = await refusal_of(anext(aiter(server.registry.Fetch(request))))
             slow.cancel()
+            may_end.set()
             return refusal
 
     refusal = asyncio.run(walk())
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "FETCHES_BUSY")
 
 
-def _never(started: asyncio.Event) -> Any:
-    """Stand for a store that answers late."""
+def _late(started: asyncio.Event, may_end: threading.Event) -> Any:
+    """Stand for a store that answers when it may."""
     loop = asyncio.get_running_loop()
 
     def manifest(_digest: object) -> None:
         loop.call_soon_threadsafe(started.set)
-        asyncio.run(asyncio.sleep(0.5))
+        assert may_end.wait(PATIENCE_SECONDS)
         raise KeyError("late")
 
     return manifest

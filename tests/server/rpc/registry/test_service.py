@@ -276,9 +276,8 @@ def test_other_process_is_followed(tmp_path: Path) -> None:
     async def walk() -> str:
         async with serving(tmp_path) as server:
             await server.publish("acme/ink")
-            call = server.registry.Watch(pb.WatchRequest())
+            call = server.registry.Watch(pb.WatchRequest(from_seq=2))
             other = Registry.open((tmp_path / "registry").as_uri())
-            await asyncio.sleep(0.05)
             other.promote(
                 AdapterRef.parse("acme/ink@1.0.0"), channel="stable", author=Author(actor="else")
             )

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from tests.fuzz.changes.verdict import Bent, Verdict
 from tests.fuzz.document import ITEM_BYTES, Document, Tensor, decode, encode
 from tests.fuzz.seeds import PROFILE, tensor_at
-from tests.fuzz.verdict import Bent, Verdict
 
 _TYPES = (*ITEM_BYTES, "BOOL", "I8", "I16", "F8_E4M3", "F8_E5M2", "C64", "F4", "f16", "")
 _ODD_ALPHAS = (0.0, math.nan, math.inf, -math.inf, 1e30, -1.0, 1e-30, 2048.0, 3.0, 0.5)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
 
 from tests.fuzz.document import NUMPY, Tensor, decode
-from tests.fuzz.formulas import change_of
+from tests.fuzz.reference.formulas import change_of
 from tests.fuzz.seeds import PROFILE, Target, kohya_stem
 
 Array = NDArray[Any]

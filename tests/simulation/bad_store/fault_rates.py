@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How bad a store is in one history: rates and delays, drawn from the seed.
 
-Each history has a weather of its own, so that some are calm but for one kind of fault, and some
+Each history has rates of its own, so that some are calm but for one kind of fault, and some
 have everything at once: rates that are the same everywhere would hide what only one fault shows.
 """
 
@@ -37,7 +37,7 @@ FAULTS = tuple(fate for fate in Fate if fate is not Fate.DONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weather:
+class FaultRates:
     """Rates of one history.
 
     Attributes:
@@ -57,8 +57,8 @@ class Weather:
     late_seconds: float
 
     @classmethod
-    def draw(cls, rng: random.Random) -> Weather:
-        """Draw the weather of a history: each fault is absent in about half of them."""
+    def draw(cls, rng: random.Random) -> FaultRates:
+        """Draw the rates of a history: each fault is absent in about half of them."""
         return cls(
             faults={fate: rng.choice((0.0, 0.0, 0.02, 0.08, 0.2)) for fate in FAULTS},
             silence=rng.choice((0.0, 0.02, 0.1)),
@@ -87,7 +87,7 @@ class Weather:
         return rng.expovariate(1 / self.late_seconds)
 
 
-CALM = Weather(
+CALM = FaultRates(
     faults={}, silence=0.0, crash=0.0, latency_seconds=0.001, straggle=0.0, late_seconds=1.0
 )
 """A store without faults."""

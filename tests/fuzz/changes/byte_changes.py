@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from tests.fuzz.verdict import Verdict
+from tests.fuzz.changes.verdict import Verdict
 
 BentBytes = tuple[bytes, Verdict]
 

@@ -21,20 +21,20 @@ from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.keys import Key
 from tabard_registry.release.release import Adapter, summarise
 from tabard_registry.state.fold import fold
-from tests.registry.state.test_fold_properties import (
+from tests.registry.random_logs import (
     DIGESTS,
     EMPTY,
     LINES,
     MANIFESTS,
     publication,
-    said_actions,
+    requested_actions,
     written,
 )
 
 VOCABULARY = ("watercolor", "water", "ink", "Inkblot", "sd1", "a-b", "snow_white")
 
 
-def said_publication(place: tuple[AdapterName, str], extra: dict[str, Any]) -> dict[str, Any]:
+def noted_publication(place: tuple[AdapterName, str], extra: dict[str, Any]) -> dict[str, Any]:
     """A publication with notes and the like."""
     found = publication(place)
     return {**found, "summary": {**found["summary"], **extra}}
@@ -97,14 +97,14 @@ def signature(place: tuple[AdapterName, str]) -> dict[str, Any]:
     return {"type": "sign", **named, "summary": {"key": KEY.id, "signature": "c2ln"}}
 
 
-spoken_actions = st.one_of(
-    st.builds(said_publication, places, _extras),
-    st.builds(said_publication, places, _extras),
-    said_actions,
+described_actions = st.one_of(
+    st.builds(noted_publication, places, _extras),
+    st.builds(noted_publication, places, _extras),
+    requested_actions,
 )
-odd_spoken_actions = st.one_of(
-    spoken_actions,
-    st.builds(said_publication, places, _odd_extras),
+odd_described_actions = st.one_of(
+    described_actions,
+    st.builds(noted_publication, places, _odd_extras),
     places.map(signature),
     st.just(RECIPE),
     st.just(KEYS),

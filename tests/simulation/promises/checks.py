@@ -18,12 +18,12 @@ from tabard_registry.place import FORMAT_KEY
 from tabard_registry.state.state import State
 from tabard_registry.upkeep.fsck.fsck import check_registry
 from tabard_registry.upkeep.inventory import read_blob_key
-from tests.simulation.bucket import Bucket
-from tests.simulation.chain import Chain, broken_slots, read_chain
-from tests.simulation.fault_rates import CALM
-from tests.simulation.ledger import Intent
-from tests.simulation.plain_state import portrait
+from tests.simulation.bad_store.bucket import Bucket
+from tests.simulation.bad_store.fault_rates import CALM
 from tests.simulation.process import World
+from tests.simulation.promises.chain import Chain, broken_slots, read_chain
+from tests.simulation.promises.ledger import Intent
+from tests.simulation.promises.plain_state import to_plain
 from tests.simulation.wishes import TALLY
 
 FSCK_RATE = 0.2
@@ -111,13 +111,13 @@ def _forked(world: World, chain: Chain) -> Iterator[str]:
         else:
             last_of[sighting.owner] = state
     for owner, state in last_of.items():
-        if portrait(state) != portrait(chain.states[state.seq]):
+        if to_plain(state) != to_plain(chain.states[state.seq]):
             yield f"{owner} saw another state at record {state.seq}"
 
 
 def _ill_kept(world: World, chain: Chain) -> Iterator[str]:
     scratch = Bucket(lambda: 0.0)
-    store = world.store("scratch", weather=CALM, bucket=scratch)
+    store = world.store("scratch", rates=CALM, bucket=scratch)
     checkpoints = Checkpoints(store, registry_id=chain.states[0].registry_id)
     for key in sorted(k for k in world.bucket.objects if k.startswith("checkpoint/")):
         seq = int(key.removeprefix("checkpoint/")[:20])
@@ -132,8 +132,8 @@ def _ill_kept(world: World, chain: Chain) -> Iterator[str]:
 
 
 def _ill_opened(world: World, chain: Chain) -> Iterator[str]:
-    newcomer = _run(world, lambda: world.open("newcomer", weather=CALM))
-    if portrait(newcomer.state) != portrait(chain.states[-1]):
+    newcomer = _run(world, lambda: world.open("newcomer", rates=CALM))
+    if to_plain(newcomer.state) != to_plain(chain.states[-1]):
         yield "a newcomer sees another state"
     if list(_run(world, lambda: newcomer.since(0))) != chain.applied:
         yield "a newcomer is told another history"

@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from tabard_registry.errors import NotFound, StoreUnavailable
 from tabard_registry.store import Outcome, StoredObject
-from tests.simulation.bucket import Bucket
-from tests.simulation.fault_rates import Fate, Weather
-from tests.simulation.scheduler import Crashed, Scheduler
+from tests.simulation.bad_store.bucket import Bucket
+from tests.simulation.bad_store.fault_rates import Fate, FaultRates
+from tests.simulation.bad_store.scheduler import Crashed, Scheduler
 
 Answer = TypeVar("Answer")
 PAGE_OBJECTS = 3
@@ -37,14 +37,14 @@ class FaultyStore:
         *,
         owner: str,
         scheduler: Scheduler,
-        weather: Weather,
+        rates: FaultRates,
         rng: random.Random,
         trace: Callable[..., None],
     ) -> None:
         self._bucket = bucket
         self._owner = owner
         self._scheduler = scheduler
-        self._weather = weather
+        self._rates = rates
         self._rng = rng
         self._trace = trace
         self._is_dead = False
@@ -139,7 +139,7 @@ class FaultyStore:
             apply()
 
         self._live_on(what, key, on_the_wire=applied_late)
-        fate = self._weather.fate(self._rng)
+        fate = self._rates.fate(self._rng)
         self._trace(self._owner, what, key, fate.value)
         self._wait()
         answer: Answer | None = None
@@ -147,13 +147,13 @@ class FaultyStore:
             answer = apply()
             self._trace(self._owner, what, key, "applied", answer)
         if fate in (Fate.LATE, Fate.TWICE):
-            self._scheduler.after(self._weather.lateness(self._rng), applied_late)
+            self._scheduler.after(self._rates.lateness(self._rng), applied_late)
         self._wait()
         return fate, None if fate is Fate.LOST_ANSWER else answer
 
     def _ask(self, what: str, key: str, look: Callable[[], Answer]) -> Answer:
         self._live_on(what, key, on_the_wire=None)
-        is_silent = self._rng.random() < self._weather.silence
+        is_silent = self._rng.random() < self._rates.silence
         self._wait()
         answer = look()
         is_there = answer is not None
@@ -166,17 +166,17 @@ class FaultyStore:
     def _live_on(self, what: str, key: str, *, on_the_wire: Callable[[], None] | None) -> None:
         if self._is_dead:
             raise Crashed
-        if self._rng.random() >= self._weather.crash:
+        if self._rng.random() >= self._rates.crash:
             return
         self._is_dead = True
         self._trace(self._owner, what, key, "crash")
         if on_the_wire and self._rng.random() < 0.6:
-            draw = self._rng.choice((self._weather.half_trip, self._weather.lateness))
+            draw = self._rng.choice((self._rates.half_trip, self._rates.lateness))
             self._scheduler.after(draw(self._rng), on_the_wire)
         raise Crashed
 
     def _wait(self) -> None:
-        self._scheduler.sleep(self._weather.half_trip(self._rng))
+        self._scheduler.sleep(self._rates.half_trip(self._rng))
 
 
 def _silent(key: str) -> StoreUnavailable:

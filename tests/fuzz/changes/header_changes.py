@@ -12,8 +12,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from tests.fuzz.changes.verdict import Verdict
 from tests.fuzz.document import to_text
-from tests.fuzz.verdict import Verdict
 
 Header = dict[str, Any]
 BentText = tuple[bytes, Verdict]

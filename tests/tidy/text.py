@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The house rules as pure functions: text of one file in, sentences about what is wrong out.
+"""The house rules of one file as pure functions: its text in, sentences about what is wrong out.
 
 Every rule carries a broken example, so that a test can see it fail. Knows no folder of the tree.
 """
@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from statistics import quantiles
 
@@ -40,7 +41,7 @@ def function_lengths(text: str) -> list[tuple[str, int, int]]:
     """Return (name, first line, lines) of every function: no decorators, with docstring."""
     return [
         (node.name, node.lineno, (node.end_lineno or node.lineno) - node.lineno + 1)
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(_parse(text))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
 
@@ -64,7 +65,7 @@ def _short_functions(_path: PurePosixPath, text: str) -> Iterator[str]:
 
 
 def _docstring_first(path: PurePosixPath, text: str) -> Iterator[str]:
-    module = ast.parse(text)
+    module = _parse(text)
     speaks_for_itself = path.name.startswith("test_")  # named after what it tests
     is_empty_package = path.name == "__init__.py" and not module.body
     if not (speaks_for_itself or is_empty_package) and ast.get_docstring(module) is None:
@@ -87,9 +88,21 @@ def _nothing_unfinished(_path: PurePosixPath, text: str) -> Iterator[str]:
 
 
 def _no_bare_except(_path: PurePosixPath, text: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(_parse(text)):
         if isinstance(node, ast.ExceptHandler) and node.type is None:
             yield f"line {node.lineno}: bare except"
+
+
+def _no_import_of_tests(_path: PurePosixPath, text: str) -> Iterator[str]:
+    for node in ast.walk(_parse(text)):
+        found: list[str] = []
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in found:
+            if name.startswith("tests.") and any(x.startswith("test_") for x in name.split(".")):
+                yield f"line {node.lineno}: {name} is a test: move what is shared to a helper"
 
 
 def _telling_name(path: PurePosixPath, _text: str) -> Iterator[str]:
@@ -111,6 +124,12 @@ def _commented_proto(_path: PurePosixPath, text: str) -> Iterator[str]:
         if is_declared and not previous.startswith("//") and "//" not in line:
             yield f"line {number}: '{line}' has no comment above it"
         previous = line
+
+
+@lru_cache(maxsize=1)
+def _parse(text: str) -> ast.Module:
+    """Rules ask for one file after the other, each several times."""
+    return ast.parse(text)
 
 
 def _is_python(path: PurePosixPath) -> bool:
@@ -172,6 +191,13 @@ RULES = (
         judge=_no_bare_except,
         broken_path="deaf.py",
         broken_text="try:\n    x = 1\nexcept:\n    x = 2\n",
+    ),
+    Rule(
+        says="nobody imports from a test",
+        reads=lambda path: _is_python(path) and path.parts[0] == "tests",
+        judge=_no_import_of_tests,
+        broken_path="tests/registry/fakes.py",
+        broken_text="from tests.registry.test_place import shared\n",
     ),
     Rule(
         says="a file is named after its idea",

@@ -8,10 +8,10 @@ import pytest
 
 from tabard_registry.errors import StoreUnavailable
 from tabard_registry.store import Outcome
-from tests.simulation.fault_rates import CALM, Fate
+from tests.simulation.bad_store.fault_rates import CALM, Fate
+from tests.simulation.bad_store.scheduler import Crashed
+from tests.simulation.bad_store.store import FaultyStore
 from tests.simulation.process import World
-from tests.simulation.scheduler import Crashed
-from tests.simulation.store import FaultyStore
 
 KEY = "log/1"
 
@@ -19,8 +19,8 @@ KEY = "log/1"
 def attempt(fate: Fate, ask: Callable[[FaultyStore], object]) -> tuple[World, object]:
     """Make one request that has a fate; return the world when all is quiet, and the answer."""
     world = World(0)
-    weather = replace(CALM, faults={fate: 1.0})
-    store = world.store("caller", weather=weather)
+    rates = replace(CALM, faults={fate: 1.0})
+    store = world.store("caller", rates=rates)
     answers: list[object] = []
 
     def actor() -> None:
@@ -76,7 +76,7 @@ def test_late_delete_hits_what_came_meanwhile() -> None:
 def test_dead_process_asks_for_nothing() -> None:
     """After a crash, nothing that unwinds reaches the bucket."""
     world = World(0)
-    store = world.store("caller", weather=replace(CALM, crash=1.0))
+    store = world.store("caller", rates=replace(CALM, crash=1.0))
     with pytest.raises(Crashed):
         store.read(KEY, bytes_max=1)
 

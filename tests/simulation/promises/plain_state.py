@@ -6,7 +6,7 @@ from __future__ import annotations
 from tabard_registry.state.state import State
 
 
-def portrait(state: State) -> object:
+def to_plain(state: State) -> object:
     """Everything that a state says, as plain values: two states say the same or they do not."""
     lines = [
         (

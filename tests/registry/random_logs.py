@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random logs, and their fold: sound acts on a few releases, odd ones, any JSON at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tabard_registry import AdapterName, Record, State, sha256_bytes
+from tabard_registry.log.records import AppliedRecord
+from tabard_registry.refs.digest import Digest
+from tabard_registry.release.release import summarise
+from tabard_registry.state.fold import empty_state, fold
+from tests.registry.fakes import small_manifest
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner),
+    max_leaves=8,
+)
+
+
+GENESIS = sha256_bytes(b"format")
+
+
+EMPTY = empty_state(registry_id="r", genesis=GENESIS)
+
+
+LINES = (AdapterName("acme", "ink"), AdapterName("acme", "oil"))
+
+
+VERSIONS = ("1.0.0", "1.1.0", "1.2.0", "2.0.0-rc.1")
+
+
+CHANNELS = ("stable", "canary")
+
+
+MANIFESTS = {
+    (line, version): small_manifest(version, adapter=line) for line in LINES for version in VERSIONS
+}
+
+
+DIGESTS = {place: str(manifest.digest) for place, manifest in MANIFESTS.items()}
+
+
+MOVES = ("promote", "rollback")
+
+
+STANDINGS = ("yank", "unyank", "quarantine", "lift", "purge")
+
+
+KINDS = (
+    "publish",
+    *MOVES,
+    *STANDINGS,
+    "sign",
+    "key",
+    "policy",
+    "gc_intent",
+    "gc_done",
+    "newer",
+    "",
+)
+
+
+def publication(place: tuple[AdapterName, str]) -> dict[str, Any]:
+    """The publication of a version, as the log holds it."""
+    line, version = place
+    return {
+        "type": "publish",
+        "adapter": str(line),
+        "version": version,
+        "digest": DIGESTS[place],
+        "summary": summarise(MANIFESTS[place]),
+    }
+
+
+def act(kind: str, place: tuple[AdapterName, str], channel: str) -> dict[str, Any]:
+    """A move or another act on a release."""
+    line, version = place
+    return {
+        "type": kind,
+        "adapter": str(line),
+        "version": version,
+        "digest": DIGESTS[place],
+        "channel": channel,
+        "reason": "because",
+    }
+
+
+places = st.sampled_from(sorted(MANIFESTS))
+
+
+words = st.one_of(
+    st.sampled_from([*map(str, LINES), *VERSIONS, *CHANNELS, *DIGESTS.values()]),
+    st.text(max_size=6),
+)
+
+
+expectations = st.dictionaries(
+    st.sampled_from([f"{line}@{channel}" for line in LINES for channel in CHANNELS]) | words,
+    st.none() | st.sampled_from(sorted(DIGESTS.values())) | words,
+    max_size=2,
+)
+
+
+request_ids = st.sampled_from(["", "", "", "a", "b", "c"])
+
+
+sound_actions = st.one_of(
+    places.map(publication),
+    st.builds(act, st.sampled_from(MOVES), places, st.sampled_from(CHANNELS)),
+    st.builds(act, st.sampled_from(STANDINGS), places, st.just("")),
+)
+
+
+summaries = st.one_of(
+    st.sampled_from([summarise(manifest) for manifest in MANIFESTS.values()]),
+    st.fixed_dictionaries({"digests": st.lists(words | json_values, max_size=3)}),
+    st.fixed_dictionaries({"intent": st.integers(0, 5) | json_values}),
+    st.fixed_dictionaries({"require_signature": json_values}),
+    st.fixed_dictionaries({"key": words, "signature": words}),
+    st.dictionaries(words, json_values, max_size=4),
+)
+
+
+odd_actions = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(KINDS) | json_values,
+        "adapter": words | json_values,
+        "digest": words | json_values,
+        "version": words | json_values,
+        "channel": words | json_values,
+        "summary": summaries | json_values,
+        "actor": words | json_values,
+        "reason": words | json_values,
+        "request_id": request_ids | json_values,
+        "expect": expectations | json_values,
+    },
+)
+
+
+requested_actions = st.builds(
+    lambda action, request_id, expect: {**action, "request_id": request_id, "expect": expect},
+    sound_actions,
+    request_ids,
+    st.just({}) | expectations,
+)
+
+
+any_actions = st.one_of(sound_actions, requested_actions, odd_actions, json_values)
+
+
+def documents(actions: st.SearchStrategy[Any]) -> st.SearchStrategy[list[list[Any]]]:
+    """Logs: what each record does."""
+    return st.lists(st.lists(actions, max_size=4), max_size=8)
+
+
+def written(log: Sequence[Sequence[Any]]) -> list[tuple[Record, Digest]]:
+    """Write the records of a log to bytes, and read them back."""
+    found: list[tuple[Record, Digest]] = []
+    head = GENESIS
+    for seq, actions in enumerate(log, start=1):
+        content = json.dumps(
+            {
+                "v": 1,
+                "seq": seq,
+                "prev": str(head),
+                "id": f"id-{seq}",
+                "request_id": "",
+                "time": f"2026-01-01T00:00:{seq:02d}.000000Z",
+                "actor": "ann",
+                "reason": f"reason {seq}",
+                "expect": {},
+                "actions": list(actions),
+            }
+        ).encode()
+        head = sha256_bytes(content)
+        found.append((Record.from_bytes(content, key=f"log/{seq}"), head))
+    return found
+
+
+def folded(log: Sequence[Sequence[Any]]) -> tuple[State, tuple[AppliedRecord, ...]]:
+    """Fold a log from its beginning."""
+    return fold(EMPTY, written(log))

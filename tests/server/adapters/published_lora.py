@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One small LoRA, published."""
+
+from pathlib import Path
+
+from tabard_registry import (
+    AdapterName,
+    Author,
+    IntakeLimits,
+    Registry,
+    Release,
+    ReleaseDraft,
+    Version,
+    check,
+)
+from tests.server.fakes import PROFILE
+from tests.server.harness import lora_file
+
+
+def publish_lora(registry: Registry, *, folder: Path) -> Release:
+    """Publish a small LoRA."""
+    file = folder / "style.safetensors"
+    file.write_bytes(lora_file(rank=4))
+    checked = check([file], profile=PROFILE, limits=IntakeLimits())
+    draft = ReleaseDraft(adapter=AdapterName.parse("acme/ink"), version=Version.parse("1.0.0"))
+    return registry.publish(
+        draft, checked=checked, files=[file], author=Author(actor="tester")
+    ).release

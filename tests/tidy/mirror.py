@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests mirror the tree: the tests of a module are found by its name. Pure functions of paths.
+
+`registry/tabard_registry/log/chain.py` is tested in `tests/registry/log/test_chain.py`; a part of
+that may stand beside it, in `test_chain_of_others.py`. What spans modules is named here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+
+PACKAGES: Mapping[str, str] = {
+    "clients": "clients/python/tabard",
+    "registry": "registry/tabard_registry",
+    "server": "server/tabard_server",
+}
+"""Where the modules are that the tests in a folder of `tests/` mirror."""
+
+ACROSS: Mapping[str, str] = {
+    "clients/cli/commands/release/test_registry_commands.py": "several commands in turn",
+    "registry/intake/files/test_pickled_embeddings.py": "from the file through the server's cell",
+    "registry/journal/test_processes.py": "processes that race and are killed, on one folder",
+    "registry/store/test_contract.py": "what every store promises, on each of them",
+    "server/engine/merged/test_compiled.py": "copies of merged weights under torch.compile",
+    "server/engine/merged/test_images_oracle.py": "whole pipelines against diffusers",
+    "server/engine/merged/test_lycoris_files.py": "files of others, from intake to merging",
+    "server/engine/merged/test_peft_files.py": "files of others, from intake to merging",
+    "server/engine/merged/test_pipeline.py": "a whole pipeline against slots and diffusers",
+    "server/engine/slots/test_lycoris_files.py": "files of others, from intake to slots",
+    "server/engine/slots/test_peft_files.py": "files of others, from intake to slots",
+    "server/engine/slots/test_swaps.py": "table, filling and layers while adapters come and go",
+    "server/engine/test_families_oracle.py": "every family, sampler and stack against diffusers",
+    "server/engine/test_mixed_batches.py": "rows beside each other against rows alone",
+    "server/engine/test_random_batches.py": "rows beside each other against rows alone",
+    "server/engine/test_whole_models.py": "whole pipelines against diffusers and peft",
+    "server/extraction/test_refusals.py": "what no part of the extraction takes",
+    "server/extraction/test_serving.py": "an extracted file from publish to the image",
+    "server/followers/test_replicas.py": "several servers on one registry",
+    "registry/upkeep/test_upkeep_on_s3.py": "collecting, examining and copying, in a bucket",
+    "server/test_import_weight.py": "what every module imports",
+    "server/rpc/generation/test_bad_input.py": "wrong requests from the message to the status",
+    "server/rpc/generation/test_hot_swap.py": "moves while jobs run",
+    "server/rpc/generation/test_request_fields.py": "fields from the message to the engine's row",
+}
+"""Tests of no single module, below `tests/`, and what they are about."""
+
+UNTESTED: Mapping[str, str] = {
+    "clients/python/tabard/__main__.py": "calls the command line; processes of the tests start it",
+    "server/tabard_server/__main__.py": "calls the server; processes of the tests start it",
+    "server/tabard_server/version.py": "one number",
+}
+"""Modules that need no tests of their name, and why."""
+
+Paths = Sequence[PurePosixPath]
+
+
+def tests_without_module(paths: Paths) -> Iterator[str]:
+    """Say which tests are named after no module that stands where they do."""
+    modules = set(_modules(paths))
+    for path in paths:
+        if not _is_mirror(path) or _below_tests(path) in ACROSS:
+            continue
+        top, *folders = path.parts[1:-1]
+        home = PurePosixPath(PACKAGES[top], *folders)
+        words = path.stem.split("_")[1:]
+        names = ["_".join(words[:count]) for count in range(1, len(words) + 1)]
+        if not any(home / f"{name}{end}.py" in modules for name in names for end in ("", "_")):
+            yield f"{path}: no module of {home} has its name; or say in tests/tidy/mirror.py why"
+
+
+def modules_without_tests(paths: Paths) -> Iterator[PurePosixPath]:
+    """Give the modules that have no `test_*.py` of their own name."""
+    tests = {path for path in paths if _is_mirror(path)}
+    for path in _modules(paths):
+        top = next(top for top, package in PACKAGES.items() if path.is_relative_to(package))
+        folder = PurePosixPath("tests", top, path.relative_to(PACKAGES[top]).parent)
+        is_tested = folder / f"test_{path.stem.rstrip('_')}.py" in tests
+        if path.name != "__init__.py" and not is_tested and str(path) not in UNTESTED:
+            yield path
+
+
+def exceptions_without_use(paths: Paths) -> Iterator[str]:
+    """Say which exceptions name files that are not there."""
+    known = {str(path) for path in paths}
+    stale = [f"tests/{name}" for name in ACROSS if f"tests/{name}" not in known]
+    stale += [name for name in UNTESTED if name not in known]
+    if stale:
+        yield f"tests/tidy/mirror.py excuses what is not there: {', '.join(stale)}"
+
+
+def _modules(paths: Paths) -> Iterator[PurePosixPath]:
+    for path in paths:
+        is_generated = path.is_relative_to("clients/python/tabard/v1")
+        is_ours = any(path.is_relative_to(package) for package in PACKAGES.values())
+        if path.suffix == ".py" and is_ours and not is_generated:
+            yield path
+
+
+def _is_mirror(path: PurePosixPath) -> bool:
+    is_below = path.parts[0] == "tests" and len(path.parts) > 2 and path.parts[1] in PACKAGES
+    return is_below and path.name.startswith("test_") and path.suffix == ".py"
+
+
+def _below_tests(path: PurePosixPath) -> str:
+    return str(path.relative_to("tests"))
