@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from tabard_registry.intake.layers.checked import Checked, CheckedFile
 from tabard_registry.intake.methods.peft_config import read_config
 from tabard_registry.intake.profile import BaseProfile
 from tabard_registry.intake.report.report_builder import ReadFiles, report_on
-from tabard_registry.refs.digest import Digest, Hashing
+from tabard_registry.refs.digest import Digest, sha256_file
 from tabard_registry.report import Problem, Report
 
 DIALECTS: tuple[Dialect, ...] = (Kohya(), Diffusers(), Peft(), TextualInversion())
@@ -31,7 +32,7 @@ DIALECTS: tuple[Dialect, ...] = (Kohya(), Diffusers(), Peft(), TextualInversion(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Opened:
-    files: tuple[tuple[Path, Hashing], ...] = ()
+    files: tuple[tuple[Path, Future[Digest]], ...] = ()
     tensors: tuple[TensorFile, ...] = ()
     config: Mapping[str, Any] | None = None
     problems: tuple[Problem, ...] = ()
@@ -60,25 +61,33 @@ def check(
         OSError: A file cannot be opened or read.
     """
     limits = limits or IntakeLimits()
-    opened = _open(files, limits=limits, pickles=pickles)
-    context = Context(
-        profile=profile,
-        limits=limits,
-        trigger_words=tuple(trigger_words),
-        config=opened.config,
-        files=opened.tensors,
-    )
-    dialect, reading = ("", Reading(problems=opened.problems))
-    if not opened.problems:
-        dialect, reading = _read(opened.tensors, context=context)
-    read = ReadFiles(
-        tensors=opened.tensors, dialect=dialect, reading=reading, kind=kind, context=context
-    )
-    report = report_on(read)
-    return _checked(report, opened=opened, reading=reading, profile=profile)
+    # Hashing lets other threads run: on two cores the check of a large file costs its hash alone.
+    with ThreadPoolExecutor(limits.files_max, thread_name_prefix="hashing") as hashing:
+        opened = _open(files, limits=limits, pickles=pickles, hashing=hashing)
+        context = Context(
+            profile=profile,
+            limits=limits,
+            trigger_words=tuple(trigger_words),
+            config=opened.config,
+            files=opened.tensors,
+        )
+        dialect, reading = ("", Reading(problems=opened.problems))
+        if not opened.problems:
+            dialect, reading = _read(opened.tensors, context=context)
+        read = ReadFiles(
+            tensors=opened.tensors, dialect=dialect, reading=reading, kind=kind, context=context
+        )
+        report = report_on(read)
+        return _checked(report, opened=opened, reading=reading, profile=profile)
 
 
-def _open(files: Sequence[Path], *, limits: IntakeLimits, pickles: PickleReader | None) -> _Opened:
+def _open(
+    files: Sequence[Path],
+    *,
+    limits: IntakeLimits,
+    pickles: PickleReader | None,
+    hashing: ThreadPoolExecutor,
+) -> _Opened:
     if not 0 < len(files) <= limits.files_max:
         problem = Problem(
             reason="TOO_LARGE" if files else "EMPTY",
@@ -86,7 +95,7 @@ def _open(files: Sequence[Path], *, limits: IntakeLimits, pickles: PickleReader 
             remedy="Send the adapter's own files only.",
         )
         return _Opened(problems=(problem,))
-    hashed: list[tuple[Path, Hashing]] = []
+    hashed: list[tuple[Path, Future[Digest]]] = []
     tensors: list[TensorFile] = []
     configs: list[Mapping[str, Any]] = []
     problems: list[Problem] = []
@@ -100,7 +109,7 @@ def _open(files: Sequence[Path], *, limits: IntakeLimits, pickles: PickleReader 
             continue
         if found is not None:
             tensors.append(found)
-        hashed.append((path, Hashing(path)))
+        hashed.append((path, hashing.submit(sha256_file, path)))
     if len(configs) > 1:
         problems.append(_two_configs())
     return _Opened(
