@@ -52,8 +52,7 @@ class Diffusers:
         refusals = dict.fromkeys(
             problem
             for config in configs.values()
-            if config is not None
-            for problem in refuse_config(config, name=file.path.name)
+            if config is not None and (problem := refuse_config(config, name=file.path.name))
         )
         if refusals:
             return Reading(problems=tuple(refusals))

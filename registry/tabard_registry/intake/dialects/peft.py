@@ -48,9 +48,9 @@ class Peft:
     def read(self, file: TensorFile, *, context: Context) -> Reading:
         """Look every module up in all components; alpha needs the configuration."""
         config = context.config
-        refusals = refuse_config(config, name=file.path.name) if config is not None else ()
-        if refusals:
-            return Reading(problems=refusals)
+        refusal = refuse_config(config, name=file.path.name) if config is not None else None
+        if refusal is not None:
+            return Reading(problems=(refusal,))
         modules = bare_modules(context.profile)
         places: dict[str, Place | None] = {}
         for key in file.tensors:
