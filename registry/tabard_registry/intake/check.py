@@ -140,14 +140,14 @@ def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Readin
     if not any(file.tensors for file in files):
         return "", Reading(problems=(_no_tensors(),))
     shares = {d.name: [d.claimed(file) for file in files] for d in DIALECTS}
-    speaking = _without_guesses([d for d in DIALECTS if any(shares[d.name])])
-    if len(speaking) != 1:
+    claiming = _without_guesses([d for d in DIALECTS if any(shares[d.name])])
+    if len(claiming) != 1:
         keys = tuple(
-            sorted(next(iter(share)) for d in speaking for share in shares[d.name] if share)
+            sorted(next(iter(share)) for d in claiming for share in shares[d.name] if share)
         )
-        problem = _mixed(speaking, keys=keys) if speaking else _unknown(files)
+        problem = _mixed(claiming, keys=keys) if claiming else _unknown(files)
         return "", Reading(problems=(problem,))
-    dialect = speaking[0]
+    dialect = claiming[0]
     unclaimed = [
         key
         for file, share in zip(files, shares[dialect.name], strict=True)
@@ -159,10 +159,10 @@ def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Readin
     return dialect.name, _merge([dialect.read(file, context=context) for file in files])
 
 
-def _without_guesses(speaking: list[Dialect]) -> list[Dialect]:
+def _without_guesses(claiming: list[Dialect]) -> list[Dialect]:
     """Leave out a textual inversion beside another: it is known by shapes, the others by names."""
-    named = [dialect for dialect in speaking if dialect.name != TextualInversion.name]
-    return named if len(named) == 1 else speaking
+    named = [dialect for dialect in claiming if dialect.name != TextualInversion.name]
+    return named if len(named) == 1 else claiming
 
 
 def _merge(readings: Sequence[Reading]) -> Reading:
@@ -229,10 +229,10 @@ def _no_tensors() -> Problem:
     )
 
 
-def _mixed(speaking: Sequence[Dialect], *, keys: tuple[str, ...]) -> Problem:
+def _mixed(claiming: Sequence[Dialect], *, keys: tuple[str, ...]) -> Problem:
     return Problem(
         reason="MIXED_DIALECTS",
-        message=f"keys of several dialects: {', '.join(d.name for d in speaking)}",
+        message=f"keys of several dialects: {', '.join(d.name for d in claiming)}",
         remedy="Publish them as separate adapters and combine them in a request.",
         keys=keys,
     )

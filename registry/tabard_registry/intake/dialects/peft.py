@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from tabard_registry.intake.dialect import Context, Reading
-from tabard_registry.intake.dialects.by_module import Place, pair_up
+from tabard_registry.intake.dialects.by_module import Place, read_modules
 from tabard_registry.intake.dialects.module_names import bare_modules
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.methods.ia3 import PeftIa3
@@ -63,4 +63,4 @@ class Peft:
         def alpha_rule(component: str, module: str, rank: int) -> Alpha | None:
             return alpha_from(config, module=module) if config is not None else None
 
-        return pair_up(file, places=places, alpha_rule=alpha_rule, context=context)
+        return read_modules(file, places=places, alpha_rule=alpha_rule, context=context)
