@@ -34,7 +34,6 @@ from tabard_registry.log.records import Action, AppliedRecord, Effect, Record
 from tabard_registry.refs.digest import Digest, sha256_bytes, sha256_file
 from tabard_registry.refs.names import (
     DEFAULT_CHANNEL,
-    WEIGHT_ABS_MAX,
     AdapterName,
     AdapterRef,
     ByChannel,
@@ -46,8 +45,6 @@ from tabard_registry.registry import Registry
 from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.keys import Key, Policy
 from tabard_registry.release.manifest import (
-    KINDS,
-    PURPOSES,
     BlobRef,
     ChangeTarget,
     Manifest,
@@ -71,9 +68,6 @@ from tabard_registry.state.state import State
 __all__ = [
     "ABSENT",
     "DEFAULT_CHANNEL",
-    "KINDS",
-    "PURPOSES",
-    "WEIGHT_ABS_MAX",
     "Absent",
     "Action",
     "Adapter",

@@ -8,29 +8,34 @@ which say what it takes and refuses. Knows nothing of gRPC, torch or devices.
 from __future__ import annotations
 
 import random
+import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
 
 from tabard_registry import acts
 from tabard_registry.acts import Act, Author
+from tabard_registry.checkpoint import Checkpoints
 from tabard_registry.content.blobs import Blobs
 from tabard_registry.content.storing import store_release
 from tabard_registry.errors import IntakeRefused, PreconditionFailed
+from tabard_registry.index.queries import Queries
 from tabard_registry.intake.layers.checked import Checked
+from tabard_registry.journal.journal import Journal
 from tabard_registry.log.records import AppliedRecord
-from tabard_registry.log.slots import LogLimits
-from tabard_registry.opening import Opened, open_registry, random_id, utc_now
+from tabard_registry.log.slots import Log, LogLimits
+from tabard_registry.place import Place, open_place, open_store
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName, AdapterRef
 from tabard_registry.refs.semver import Version
 from tabard_registry.release.keys import Key, Policy
 from tabard_registry.release.manifest import MANIFEST_BYTES_MAX, BlobRef, Manifest
 from tabard_registry.release.release import Absent, ChannelMove, Published, Release, ReleaseDraft
+from tabard_registry.state.fold import empty_state
 from tabard_registry.state.recipes import assemble_recipe
 from tabard_registry.state.state import State
 from tabard_registry.store import Store
@@ -54,23 +59,25 @@ class Registry:
         store: Its objects.
         blobs: Its bytes.
         checkpoints: Its checkpoints.
-        damaged_checkpoints: What was wrong with those that were passed over when it was opened.
         queries: Questions about its past, and search.
     """
 
-    def __init__(self, opened: Opened) -> None:
-        """Take what `open_registry` made; most callers want `Registry.open`."""
-        self._journal = opened.journal
-        self._manifest = lru_cache(maxsize=MANIFESTS_CACHED_MAX)(partial(_manifest, opened.blobs))
+    def __init__(
+        self, place: Place, *, journal: Journal, checkpoints: Checkpoints, cache: Path | None
+    ) -> None:
+        """Put its parts together; most callers want `Registry.open`."""
+        self._journal = journal
         self._lock = threading.Lock()
-        self._refreshed_seq = opened.journal.state.seq
-        self.id = opened.place.registry_id
-        self.store = opened.place.store
+        self._refreshed_seq = journal.state.seq
+        self.id = place.registry_id
+        self.store = place.store
         self.url = self.store.url
-        self.blobs = opened.blobs
-        self.checkpoints = opened.checkpoints
-        self.damaged_checkpoints = opened.damaged_checkpoints
-        self.queries = opened.queries
+        self.blobs = Blobs(
+            self.store, generation=lambda digest: journal.state.collected.get(str(digest), 0)
+        )
+        self._manifest = lru_cache(maxsize=MANIFESTS_CACHED_MAX)(partial(_manifest, self.blobs))
+        self.checkpoints = checkpoints
+        self.queries = Queries(journal, registry_id=self.id, cache=cache)
 
     @classmethod
     def open(
@@ -78,8 +85,8 @@ class Registry:
         url: str | Store,
         *,
         cache: Path | None = None,
-        clock: Callable[[], datetime] = utc_now,
-        new_id: Callable[[], str] = random_id,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        new_id: Callable[[], str] = lambda: secrets.token_hex(16),
         create: bool = True,
         limits: LogLimits | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -102,18 +109,21 @@ class Registry:
             CorruptRegistry: Stored bytes are damaged; the message names them.
             StoreUnavailable: The store did not answer.
         """
-        return cls(
-            open_registry(
-                url,
-                cache=cache,
-                clock=clock,
-                new_id=new_id,
-                create=create,
-                limits=limits or LogLimits(),
-                sleep=sleep,
-                rng=rng or random.Random(),
-            )
+        store = open_store(url) if isinstance(url, str) else url
+        place = open_place(store, new_id=new_id, create=create)
+        if store.is_swept_when_opened:
+            store.sweep()
+        limits = limits or LogLimits()
+        checkpoints = Checkpoints(store, registry_id=place.registry_id)
+        newest = checkpoints.open_newest()
+        journal = Journal(
+            newest or empty_state(registry_id=place.registry_id, genesis=place.genesis),
+            log=Log(store, limits=limits, sleep=sleep, rng=rng or random.Random()),
+            limits=limits,
+            clock=clock,
+            new_id=new_id,
         )
+        return cls(place, journal=journal, checkpoints=checkpoints, cache=cache)
 
     @property
     def state(self) -> State:

@@ -102,7 +102,7 @@ def open_registry(settings: Settings, *, metrics: Metrics) -> Registry:
             refuse_strangers(store.top_level(), url=store.url)
         require_safe(store)
     registry = Registry.open(store, cache=Path(settings.cache).expanduser() / "index")
-    for damage in registry.damaged_checkpoints:
+    for damage in registry.checkpoints.damaged:
         metrics.registry_checkpoints.labels(outcome="damaged").inc()
         log_problem(
             "checkpoint.damaged", reason=damage.reason, message=str(damage), hint=damage.hint

@@ -106,7 +106,7 @@ def build(folder: Path, adapters: int) -> Numbers:
     state = replace(
         registry.state,
         seq=adapters * synthetic.SEQS_PER_ADAPTER,
-        adapters=Overlay(lines, changed={}, added_count=0),
+        adapters=Overlay(lines),
     )
     key = registry.checkpoints.write(state)
     written = time.perf_counter()

@@ -33,21 +33,11 @@ T = TypeVar("T")
 
 
 def _verb(
-    build: Callable[Concatenate[Caller, P], Call[T]],
+    build: Callable[Concatenate[Caller, P], Call[T] | Upload[T]],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
     @functools.wraps(build)
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._send(build(self._caller, *args, **kwargs))
-
-    return method
-
-
-def _upload(
-    build: Callable[Concatenate[Caller, P], Upload[T]],
-) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
-    @functools.wraps(build)
-    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._send_files(build(self._caller, *args, **kwargs))
 
     return method
 
@@ -122,8 +112,8 @@ class AsyncClient:
 
     generate = _job(generation.generate)
     stream = _stream(generation.stream)
-    publish = _upload(uploads.publish)
-    check = _upload(uploads.check)
+    publish = _verb(uploads.publish)
+    check = _verb(uploads.check)
     pull = _download(downloads.pull)
     publish_recipe = _verb(acts.publish_recipe)
     get = _verb(registry.get)
@@ -208,25 +198,15 @@ class AsyncClient:
             )
         return self._open_channel
 
-    async def _send(self, call: Call[T]) -> T:
-        invoke = self._channel.unary_unary(*call.rpc)
+    async def _send(self, call: Call[T] | Upload[T]) -> T:
+        invoke, sent = call.on(self._channel)
         with self._errors():
             response = await invoke(
-                call.request,
+                sent,
                 timeout=call.timeout_seconds or self._connection.timeout_seconds,
                 metadata=self._connection.metadata + call.metadata,
             )
         return call.read(response)
-
-    async def _send_files(self, upload: Upload[T]) -> T:
-        invoke = self._channel.stream_unary(*upload.rpc)
-        with self._errors():
-            response = await invoke(
-                upload.requests(),
-                timeout=upload.timeout_seconds or self._connection.timeout_seconds,
-                metadata=self._connection.metadata,
-            )
-        return upload.read(response)
 
     async def _receive(self, call: Call[T]) -> AsyncGenerator[T, None]:
         invoke = self._channel.unary_stream(*call.rpc)

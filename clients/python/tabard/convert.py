@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tabard.errors import Internal, InvalidArgument
 from tabard.history import Action, Record, ServedAt, Serving
-from tabard.operations import Drained, MemoryPlan, Resident, ServerStatus
+from tabard.operations import MemoryPlan, Resident, ServerStatus
 from tabard.releases import (
     Adapter,
     Channel,
-    ChannelMove,
     CheckReport,
     Coverage,
     Manifest,
@@ -27,7 +26,6 @@ from tabard.releases import (
     PublishedRecipe,
     Release,
     ReleaseSignature,
-    SearchHit,
 )
 from tabard.result import (
     Accepted,
@@ -122,11 +120,6 @@ def read_served_at(message: registry_pb2.ServedAtResponse) -> ServedAt:
     return ServedAt(servings=servings, is_truncated=message.is_truncated)
 
 
-def read_hits(message: registry_pb2.SearchResponse) -> tuple[SearchHit, ...]:
-    """Give the values of what a search found."""
-    return tuple(same_fields(SearchHit, hit) for hit in message.hits)
-
-
 def read_manifest(message: registry_pb2.GetManifestResponse) -> Manifest:
     """Give the value of a manifest.
 
@@ -172,30 +165,15 @@ def read_published_recipe(message: registry_pb2.PublishRecipeResponse) -> Publis
     return PublishedRecipe(release=read_release(message.release), created=message.created)
 
 
-def read_move(message: registry_pb2.ChannelMove) -> ChannelMove:
-    """Give the value of a channel move message."""
-    return same_fields(ChannelMove, message)
-
-
 def read_status(message: operations_service_pb2.GetStatusResponse) -> ServerStatus:
     """Give the value of a status response."""
     plan = message.memory_plan if message.HasField("memory_plan") else None
     return same_fields(
         ServerStatus,
         message,
-        residents=tuple(map(read_resident, message.residents)),
+        residents=tuple(same_fields(Resident, one) for one in message.residents),
         memory_plan=same_fields(MemoryPlan, plan) if plan is not None else None,
     )
-
-
-def read_resident(message: operations_service_pb2.Resident) -> Resident:
-    """Give the value of a resident message."""
-    return same_fields(Resident, message)
-
-
-def read_drained(message: operations_service_pb2.DrainResponse) -> Drained:
-    """Give the value of a drain response."""
-    return same_fields(Drained, message)
 
 
 def knows_event(message: generation_service_pb2.GenerateResponse) -> bool:
@@ -207,7 +185,8 @@ def read_event(message: generation_service_pb2.GenerateResponse) -> GenerateEven
     """Give the typed event of one stream message that `knows_event`."""
     match message.WhichOneof("event"):
         case "accepted":
-            return _read_accepted(message.accepted)
+            accepted = message.accepted
+            return same_fields(Accepted, accepted, worn=tuple(map(_read_worn, accepted.worn)))
         case "progress":
             return same_fields(Progress, message.progress)
         case "preview":
@@ -231,10 +210,6 @@ def _own(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     return tuple(value) if isinstance(value, MutableSequence) else value
-
-
-def _read_accepted(message: generation_service_pb2.Accepted) -> Accepted:
-    return same_fields(Accepted, message, worn=tuple(map(_read_worn, message.worn)))
 
 
 def _read_worn(message: generation_service_pb2.WornRelease) -> WornRelease:

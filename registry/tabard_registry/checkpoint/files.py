@@ -16,7 +16,6 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import IO, Any
 
 from tabard_registry.checkpoint.codec import lines_of
@@ -43,30 +42,19 @@ _COMPRESSION = 3
 _TRIED_MAX = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewestCheckpoint:
-    """What was found.
-
-    Attributes:
-        state: The state of the newest readable checkpoint, or None.
-        damaged: What was wrong with those that were passed over.
-    """
-
-    state: State | None
-    damaged: tuple[CorruptRegistry, ...] = ()
-
-
 class Checkpoints:
     """The checkpoints of one registry. Any thread.
 
     Attributes:
         newest_seq: Position of the newest one that this process knows of; 0 for none.
+        damaged: What was wrong with those that were passed over when the newest was looked for.
     """
 
     def __init__(self, store: Store, *, registry_id: str) -> None:
         self._store = store
         self._registry_id = registry_id
         self.newest_seq = 0
+        self.damaged: tuple[CorruptRegistry, ...] = ()
 
     def keep(self, state: State, *, records_min: int = 1) -> str | None:
         """Keep a state unless somebody kept one less than `records_min` records ago.
@@ -99,25 +87,25 @@ class Checkpoints:
         self.newest_seq = state.seq
         return key
 
-    def open_newest(self) -> NewestCheckpoint:
-        """Read the newest checkpoint that can be read.
+    def open_newest(self) -> State | None:
+        """Read the newest checkpoint that can be read; None without one.
 
         Raises:
             StoreUnavailable: The store did not answer.
         """
-        damaged: list[CorruptRegistry] = []
+        self.damaged = ()
         for key in self._candidates():
             try:
                 state = self.read(key)
                 self.newest_seq = state.seq
-                return NewestCheckpoint(state=state, damaged=tuple(damaged))
+                return state
             except CorruptRegistry as error:
-                damaged.append(error)
+                self.damaged += (error,)
             except NotFound:
                 continue
-            if len(damaged) >= _TRIED_MAX:
+            if len(self.damaged) >= _TRIED_MAX:
                 break
-        return NewestCheckpoint(state=None, damaged=tuple(damaged))
+        return None
 
     def read(self, key: str) -> State:
         """Read one checkpoint, verified against its name.
@@ -193,7 +181,7 @@ def _state_of(content: bytearray) -> State:
     lines = PackedLines(content, start=second)
     documents: list[Any] = [json.loads(content[:first]), json.loads(content[first:second])]
     try:
-        return read_header(*documents, adapters=Overlay(lines, changed={}, added_count=0))
+        return read_header(*documents, adapters=Overlay(lines))
     except RegistryError as error:
         raise ValueError(str(error)) from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from functools import cache
 from typing import Any, TypeVar, overload
 
 T_co = TypeVar("T_co", covariant=True)
@@ -13,11 +14,10 @@ T_co = TypeVar("T_co", covariant=True)
 class LaterTuple(Sequence[T_co]):
     """Equal to the tuple that it becomes."""
 
-    __slots__ = ("_kept", "_make")
+    __slots__ = ("_made",)
 
     def __init__(self, make: Callable[[], tuple[T_co, ...]]) -> None:
-        self._make = make
-        self._kept: tuple[T_co, ...] | None = None
+        self._made = cache(make)
 
     @overload
     def __getitem__(self, index: int) -> T_co: ...
@@ -40,20 +40,14 @@ class LaterTuple(Sequence[T_co]):
     def __hash__(self) -> int:
         return hash(self._made())
 
-    def _made(self) -> tuple[T_co, ...]:
-        if self._kept is None:
-            self._kept = self._make()
-        return self._kept
-
 
 class LaterSet(AbstractSet[T_co]):
     """Equal to the frozenset that it becomes; unions with it are frozensets."""
 
-    __slots__ = ("_kept", "_make")
+    __slots__ = ("_made",)
 
     def __init__(self, make: Callable[[], frozenset[T_co]]) -> None:
-        self._make = make
-        self._kept: frozenset[T_co] | None = None
+        self._made = cache(make)
 
     def __contains__(self, item: object) -> bool:
         return item in self._made()
@@ -70,8 +64,3 @@ class LaterSet(AbstractSet[T_co]):
     @classmethod
     def _from_iterable(cls, it: Iterable[Any]) -> AbstractSet[Any]:
         return frozenset(it)
-
-    def _made(self) -> frozenset[T_co]:
-        if self._kept is None:
-            self._kept = self._make()
-        return self._kept

@@ -100,27 +100,23 @@ def _low_rank(change: Change, _parameter: str) -> Mapping[str, Array]:
 
 
 def _hadamard(change: Change, _parameter: str) -> Mapping[str, Array]:
-    rank = change.parts["w1_b"].shape[0]
-    parts = {
-        f"{methods.HADAMARD.prefix}{name}": v
-        for name, v in change.parts.items()
-        if name != MAGNITUDE
-    }
-    return {**parts, "alpha": alpha_tensor(change.scale, rank=rank), **_magnitude(change)}
+    alpha = alpha_tensor(change.scale, rank=change.parts["w1_b"].shape[0])
+    return {**_prefixed(change, methods.HADAMARD), "alpha": alpha, **_magnitude(change)}
 
 
 def _kronecker(change: Change, _parameter: str) -> Mapping[str, Array]:
     ranked = [change.parts[name] for name in ("w1_b", "w2_b") if name in change.parts]
     if not ranked and change.scale != 1.0:
         raise CannotHold(f"{change.parameter} has whole factors and a scale, which ignore alpha")
-    parts = {
-        f"{methods.KRONECKER.prefix}{name}": v
-        for name, v in change.parts.items()
-        if name != MAGNITUDE
-    }
+    parts = _prefixed(change, methods.KRONECKER)
     if ranked:
         parts["alpha"] = alpha_tensor(change.scale, rank=ranked[-1].shape[0])
     return {**parts, **_magnitude(change)}
+
+
+def _prefixed(change: Change, method: methods.ChangeMethod) -> dict[str, Array]:
+    own = {name: part for name, part in change.parts.items() if name != MAGNITUDE}
+    return {f"{method.prefix}{name}": part for name, part in own.items()}
 
 
 def _rotation(change: Change, _parameter: str) -> Mapping[str, Array]:

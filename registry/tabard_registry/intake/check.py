@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from tabard_registry.intake.layers.checked import Checked, CheckedFile
 from tabard_registry.intake.methods.peft_config import read_config
 from tabard_registry.intake.profile import BaseProfile
 from tabard_registry.intake.report.report_builder import ReadFiles, report_on
-from tabard_registry.refs.digest import Digest, Hashing
+from tabard_registry.refs.digest import Digest, sha256_file
 from tabard_registry.report import Problem, Report
 
 DIALECTS: tuple[Dialect, ...] = (Kohya(), Diffusers(), Peft(), TextualInversion())
@@ -31,7 +32,7 @@ DIALECTS: tuple[Dialect, ...] = (Kohya(), Diffusers(), Peft(), TextualInversion(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Opened:
-    files: tuple[tuple[Path, Hashing], ...] = ()
+    files: tuple[tuple[Path, Future[Digest]], ...] = ()
     tensors: tuple[TensorFile, ...] = ()
     config: Mapping[str, Any] | None = None
     problems: tuple[Problem, ...] = ()
@@ -60,25 +61,33 @@ def check(
         OSError: A file cannot be opened or read.
     """
     limits = limits or IntakeLimits()
-    opened = _open(files, limits=limits, pickles=pickles)
-    context = Context(
-        profile=profile,
-        limits=limits,
-        trigger_words=tuple(trigger_words),
-        config=opened.config,
-        files=opened.tensors,
-    )
-    dialect, reading = ("", Reading(problems=opened.problems))
-    if not opened.problems:
-        dialect, reading = _read(opened.tensors, context=context)
-    read = ReadFiles(
-        tensors=opened.tensors, dialect=dialect, reading=reading, kind=kind, context=context
-    )
-    report = report_on(read)
-    return _checked(report, opened=opened, reading=reading, profile=profile)
+    # Hashing lets other threads run: on two cores the check of a large file costs its hash alone.
+    with ThreadPoolExecutor(limits.files_max, thread_name_prefix="hashing") as hashing:
+        opened = _open(files, limits=limits, pickles=pickles, hashing=hashing)
+        context = Context(
+            profile=profile,
+            limits=limits,
+            trigger_words=tuple(trigger_words),
+            config=opened.config,
+            files=opened.tensors,
+        )
+        dialect, reading = ("", Reading(problems=opened.problems))
+        if not opened.problems:
+            dialect, reading = _read(opened.tensors, context=context)
+        read = ReadFiles(
+            tensors=opened.tensors, dialect=dialect, reading=reading, kind=kind, context=context
+        )
+        report = report_on(read)
+        return _checked(report, opened=opened, reading=reading, profile=profile)
 
 
-def _open(files: Sequence[Path], *, limits: IntakeLimits, pickles: PickleReader | None) -> _Opened:
+def _open(
+    files: Sequence[Path],
+    *,
+    limits: IntakeLimits,
+    pickles: PickleReader | None,
+    hashing: ThreadPoolExecutor,
+) -> _Opened:
     if not 0 < len(files) <= limits.files_max:
         problem = Problem(
             reason="TOO_LARGE" if files else "EMPTY",
@@ -86,7 +95,7 @@ def _open(files: Sequence[Path], *, limits: IntakeLimits, pickles: PickleReader 
             remedy="Send the adapter's own files only.",
         )
         return _Opened(problems=(problem,))
-    hashed: list[tuple[Path, Hashing]] = []
+    hashed: list[tuple[Path, Future[Digest]]] = []
     tensors: list[TensorFile] = []
     configs: list[Mapping[str, Any]] = []
     problems: list[Problem] = []
@@ -100,7 +109,7 @@ def _open(files: Sequence[Path], *, limits: IntakeLimits, pickles: PickleReader 
             continue
         if found is not None:
             tensors.append(found)
-        hashed.append((path, Hashing(path)))
+        hashed.append((path, hashing.submit(sha256_file, path)))
     if len(configs) > 1:
         problems.append(_two_configs())
     return _Opened(
@@ -131,14 +140,14 @@ def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Readin
     if not any(file.tensors for file in files):
         return "", Reading(problems=(_no_tensors(),))
     shares = {d.name: [d.claimed(file) for file in files] for d in DIALECTS}
-    speaking = _without_guesses([d for d in DIALECTS if any(shares[d.name])])
-    if len(speaking) != 1:
+    claiming = _without_guesses([d for d in DIALECTS if any(shares[d.name])])
+    if len(claiming) != 1:
         keys = tuple(
-            sorted(next(iter(share)) for d in speaking for share in shares[d.name] if share)
+            sorted(next(iter(share)) for d in claiming for share in shares[d.name] if share)
         )
-        problem = _mixed(speaking, keys=keys) if speaking else _unknown(files)
+        problem = _mixed(claiming, keys=keys) if claiming else _unknown(files)
         return "", Reading(problems=(problem,))
-    dialect = speaking[0]
+    dialect = claiming[0]
     unclaimed = [
         key
         for file, share in zip(files, shares[dialect.name], strict=True)
@@ -150,10 +159,10 @@ def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Readin
     return dialect.name, _merge([dialect.read(file, context=context) for file in files])
 
 
-def _without_guesses(speaking: list[Dialect]) -> list[Dialect]:
+def _without_guesses(claiming: list[Dialect]) -> list[Dialect]:
     """Leave out a textual inversion beside another: it is known by shapes, the others by names."""
-    named = [dialect for dialect in speaking if dialect.name != TextualInversion.name]
-    return named if len(named) == 1 else speaking
+    named = [dialect for dialect in claiming if dialect.name != TextualInversion.name]
+    return named if len(named) == 1 else claiming
 
 
 def _merge(readings: Sequence[Reading]) -> Reading:
@@ -220,10 +229,10 @@ def _no_tensors() -> Problem:
     )
 
 
-def _mixed(speaking: Sequence[Dialect], *, keys: tuple[str, ...]) -> Problem:
+def _mixed(claiming: Sequence[Dialect], *, keys: tuple[str, ...]) -> Problem:
     return Problem(
         reason="MIXED_DIALECTS",
-        message=f"keys of several dialects: {', '.join(d.name for d in speaking)}",
+        message=f"keys of several dialects: {', '.join(d.name for d in claiming)}",
         remedy="Publish them as separate adapters and combine them in a request.",
         keys=keys,
     )

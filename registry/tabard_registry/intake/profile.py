@@ -14,6 +14,8 @@ from tabard_registry.refs.digest import Digest, sha256_bytes
 
 FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
 """Width of the text that a family's UNet reads."""
+PROFILES_KEPT_MAX = 4
+"""For how many profiles a table that is made of one is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,10 @@ class BaseProfile:
         object.__setattr__(self, "token_widths", MappingProxyType(dict(self.token_widths)))
         vectors = {name: MappingProxyType(dict(found)) for name, found in self.vectors.items()}
         object.__setattr__(self, "vectors", MappingProxyType(vectors))
+
+    def __hash__(self) -> int:
+        # Hashing all names would take longer than most tables that are made of them.
+        return hash(self.fingerprint)
 
     @property
     def fingerprint(self) -> str:

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from tabard_registry.errors import InvalidName
 
-_WORTH_A_THREAD_BYTES = 1 << 20
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -68,40 +66,3 @@ def sha256_file(path: Path) -> Digest:
     """
     with path.open("rb") as file:
         return Digest(hashlib.file_digest(file, "sha256").hexdigest())
-
-
-class Hashing:
-    """A file that is being hashed by a thread of its own, while its caller reads it as well.
-
-    Hashing lets other threads run, so on two cores the check of a large file costs its hash alone.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Begin."""
-        self._path = path
-        self._found: Digest | None = None
-        self._error: OSError | None = None
-        self._thread = threading.Thread(target=self._hash, name="hashing", daemon=True)
-        if path.stat().st_size > _WORTH_A_THREAD_BYTES:
-            self._thread.start()
-        else:
-            self._hash()
-
-    def result(self) -> Digest:
-        """Wait for the digest.
-
-        Raises:
-            OSError: The file cannot be read.
-        """
-        if self._thread.ident is not None:
-            self._thread.join()
-        if self._error is not None:
-            raise self._error
-        assert self._found is not None
-        return self._found
-
-    def _hash(self) -> None:
-        try:
-            self._found = sha256_file(self._path)
-        except OSError as error:
-            self._error = error

@@ -137,10 +137,7 @@ def _known_numbers(found: re.Match[str], *, text: str) -> tuple[int, ...]:
 
 def _caret_position(numbers: tuple[int, ...]) -> int:
     # The leftmost number that is not zero may not change.
-    for position, number in enumerate(numbers):
-        if number:
-            return position
-    return len(numbers) - 1
+    return next((at for at, number in enumerate(numbers) if number), len(numbers) - 1)
 
 
 def _bump(numbers: tuple[int, ...], *, position: int) -> Version | None:

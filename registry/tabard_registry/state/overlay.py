@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, groupby
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Protocol
@@ -45,93 +46,106 @@ class Base(Protocol):
         ...
 
 
-class Nothing:
-    """The base of a registry that was read from its first record on."""
+class Lines:
+    """Some lines in memory: a `Base`, or what differs from it. Each answer is prepared once."""
+
+    __slots__ = ("_by_blob", "_texts", "by_name")
+
+    def __init__(self, by_name: Mapping[AdapterName, Adapter]) -> None:
+        self.by_name = by_name
+        self._texts: list[str] | None = None
+        self._by_blob: dict[str, set[AdapterName]] | None = None
 
     def __len__(self) -> int:
-        return 0
+        return len(self.by_name)
 
     def find(self, name: AdapterName) -> Adapter | None:
-        """Return None."""
-        del name
-        return None
+        """Return one line, or None."""
+        return self.by_name.get(name)
 
     def names_from(self, text: str) -> Iterator[AdapterName]:
-        """Yield nothing."""
-        del text
-        return iter(())
+        """Yield the names whose text is `text` or greater, in order."""
+        if self._texts is None:
+            self._texts = sorted(map(str, self.by_name))
+        texts = self._texts
+        found = range(bisect_left(texts, text), len(texts))
+        return (AdapterName.parse(texts[index]) for index in found)
 
     def names_with(self, hex_digits: str) -> Iterator[AdapterName]:
-        """Yield nothing."""
-        del hex_digits
-        return iter(())
+        """Yield the names of lines with a release that needs the blob."""
+        if self._by_blob is None:
+            self._by_blob = _names_by_blob(self.by_name.values())
+        return iter(self._by_blob.get(hex_digits, ()))
 
     def lines(self) -> Iterator[tuple[str, Adapter]]:
-        """Yield nothing."""
-        return iter(())
+        """Yield every line with its name's text, in order."""
+        return ((str(name), self.by_name[name]) for name in self.names_from(""))
+
+
+_NO_LINES = Lines({})
 
 
 class Overlay(Mapping[AdapterName, Adapter]):
     """An immutable mapping; `Changes` makes the next one.
 
     What changed lies in two layers, so that the next mapping copies only the small one.
+
+    Attributes:
+        base: What lies below.
+        recent: The small layer.
+        added_count: How many lines the base lacks.
     """
 
-    __slots__ = ("_added_count", "_base", "_old", "_recent")
+    __slots__ = ("_layers", "_old", "added_count", "base", "recent")
 
     def __init__(
-        self, base: Base, *, changed: Mapping[AdapterName, Adapter], added_count: int
+        self,
+        base: Base,
+        *,
+        old: Lines = _NO_LINES,
+        recent: Lines = _NO_LINES,
+        added_count: int = 0,
     ) -> None:
-        """Take a base, the lines that differ from it, and how many of those it lacks."""
-        self._base = base
-        self._old = _Layer(changed)
-        self._recent = _NO_LINES
-        self._added_count = added_count
+        """Take a base, and what differs from it: since long, and of late."""
+        self.base = base
+        self.recent = recent
+        self.added_count = added_count
+        self._old = old
+        self._layers = (recent, old, base)
 
     def __getitem__(self, name: AdapterName) -> Adapter:
-        recent, old = self._recent.lines, self._old.lines
-        found = recent.get(name) or old.get(name) or self._base.find(name)
-        if found is None:
-            raise KeyError(name)
-        return found
+        for layer in self._layers:
+            found = layer.find(name)
+            if found is not None:
+                return found
+        raise KeyError(name)
 
     def __iter__(self) -> Iterator[AdapterName]:
         return self.names_from("")
 
     def __len__(self) -> int:
-        return len(self._base) + self._added_count
-
-    @property
-    def base(self) -> Base:
-        """What lies below."""
-        return self._base
+        return len(self.base) + self.added_count
 
     @property
     def changed(self) -> Mapping[AdapterName, Adapter]:
         """What differs from the base."""
-        return MappingProxyType({**self._old.lines, **self._recent.lines})
+        return MappingProxyType({**self._old.by_name, **self.recent.by_name})
 
     def names_from(self, text: str) -> Iterator[AdapterName]:
         """Yield the names whose text is `text` or greater, in order."""
-        last = None
-        layers = (self._old.names_from(text), self._recent.names_from(text))
-        for name in heapq.merge(*layers, self._base.names_from(text), key=str):
-            if name != last:
-                yield name
-            last = name
+        found = heapq.merge(*(layer.names_from(text) for layer in self._layers), key=str)
+        return (name for name, _ in groupby(found))
 
     def lines(self) -> Iterator[Adapter]:
         """Yield every line in the order of the names, for those who read all and keep none."""
-        changed = {str(name): line for name, line in self.changed.items()}
-        mine = ((text, changed[text]) for text in sorted(changed))
-        base = ((text, line) for text, line in self._base.lines() if text not in changed)
-        return (line for _, line in heapq.merge(mine, base, key=itemgetter(0)))
+        text_of = itemgetter(0)
+        found = heapq.merge(*(layer.lines() for layer in self._layers), key=text_of)
+        # Of equal names the newest comes first.
+        return (next(same)[1] for _, same in groupby(found, key=text_of))
 
     def names_with(self, hex_digits: str) -> Iterator[AdapterName]:
         """Yield the names of lines with a release that needs the blob; perhaps others too."""
-        yield from self._recent.names_with(hex_digits)
-        yield from self._old.names_with(hex_digits)
-        yield from self._base.names_with(hex_digits)
+        return chain.from_iterable(layer.names_with(hex_digits) for layer in self._layers)
 
     def changes(self) -> Changes:
         """Begin the next mapping."""
@@ -139,22 +153,10 @@ class Overlay(Mapping[AdapterName, Adapter]):
 
     def with_lines(self, lines: Mapping[AdapterName, Adapter], *, added_count: int) -> Overlay:
         """Return the mapping with other recent lines, which are this one's and more."""
-        if len(lines) > max(_RECENT_MIN, len(self._old.lines) // _OLD_PER_RECENT):
-            merged = {**self._old.lines, **lines}
-            return Overlay(self._base, changed=merged, added_count=added_count)
-        after = Overlay(self._base, changed={}, added_count=added_count)
-        after._old, after._recent = self._old, _Layer(lines)
-        return after
-
-    @property
-    def recent(self) -> Mapping[AdapterName, Adapter]:
-        """The small layer."""
-        return self._recent.lines
-
-    @property
-    def added_count(self) -> int:
-        """How many lines the base lacks."""
-        return self._added_count
+        if len(lines) > max(_RECENT_MIN, len(self._old) // _OLD_PER_RECENT):
+            merged = Lines({**self._old.by_name, **lines})
+            return Overlay(self.base, old=merged, added_count=added_count)
+        return Overlay(self.base, old=self._old, recent=Lines(lines), added_count=added_count)
 
 
 class Changes:
@@ -162,7 +164,7 @@ class Changes:
 
     def __init__(self, before: Overlay) -> None:
         self._before = before
-        self._recent = dict(before.recent)
+        self._recent = dict(before.recent.by_name)
         self._added_count = before.added_count
 
     def get(self, name: AdapterName) -> Adapter | None:
@@ -180,29 +182,6 @@ class Changes:
         return self._before.with_lines(self._recent, added_count=self._added_count)
 
 
-class _Layer:
-    """Some lines, and what is asked of them; each answer is prepared once. Immutable."""
-
-    __slots__ = ("_by_blob", "_texts", "lines")
-
-    def __init__(self, lines: Mapping[AdapterName, Adapter]) -> None:
-        self.lines = lines
-        self._texts: list[str] | None = None
-        self._by_blob: dict[str, set[AdapterName]] | None = None
-
-    def names_from(self, text: str) -> Iterator[AdapterName]:
-        if self._texts is None:
-            self._texts = sorted(map(str, self.lines))
-        texts = self._texts
-        found = range(bisect_left(texts, text), len(texts))
-        return (AdapterName.parse(texts[index]) for index in found)
-
-    def names_with(self, hex_digits: str) -> Iterator[AdapterName]:
-        if self._by_blob is None:
-            self._by_blob = _names_by_blob(self.lines.values())
-        return iter(self._by_blob.get(hex_digits, ()))
-
-
 def _names_by_blob(lines: Iterable[Adapter]) -> dict[str, set[AdapterName]]:
     found: dict[str, set[AdapterName]] = {}
     for line in lines:
@@ -212,6 +191,5 @@ def _names_by_blob(lines: Iterable[Adapter]) -> dict[str, set[AdapterName]]:
     return found
 
 
-_NO_LINES = _Layer({})
-EMPTY = Overlay(Nothing(), changed={}, added_count=0)
+EMPTY = Overlay(_NO_LINES)
 """No lines at all."""

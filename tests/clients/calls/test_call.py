@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A call finds its RPC by its request: every RPC of the API, and the right one."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,7 +33,10 @@ def test_request_says_its_rpc(rpc: Any) -> None:
     call = Call(request=request(), read=lambda response: response)
     upload = Upload(requests=lambda: iter(()), request_type=request, read=lambda response: response)
 
-    for path, write, read in (call.rpc, upload.rpc):
+    channel = SimpleNamespace(unary_unary=lambda *rpc: rpc, stream_unary=lambda *rpc: rpc)
+    sendings: list[Call[Any] | Upload[Any]] = [call, upload]
+    for one in sendings:
+        (path, write, read), _ = one.on(channel)
         assert path == f"/tabard.v1.{rpc.containing_service.name}/{rpc.name}"
         assert write(request()) == b""
         assert read(b"") == answer

@@ -327,7 +327,7 @@ def test_damaged_checkpoint_is_passed_over(
     registry = opened(store)
 
     assert registry.state == whole
-    [error] = registry.damaged_checkpoints
+    [error] = registry.checkpoints.damaged
     assert isinstance(error, CorruptRegistry) and error.reason == "CORRUPT_CHECKPOINT"
     assert checkpoint_in(store) in str(error) and checkpoint_in(store) in error.hint
 
@@ -341,7 +341,7 @@ def test_older_checkpoint_serves_when_the_newest_is_damaged(store: MemoryStore) 
 
     registry = opened(store)
 
-    assert [newest in str(error) for error in registry.damaged_checkpoints] == [True]
+    assert [newest in str(error) for error in registry.checkpoints.damaged] == [True]
     assert registry.records_since_checkpoint == 1
     assert registry.checkpoints.keys() == [newest, older]
 
@@ -370,7 +370,7 @@ def test_wrong_hint_costs_a_listing(store: MemoryStore, hint: bytes | None) -> N
     registry = opened(store)
 
     assert registry.records_since_checkpoint == 1
-    assert registry.damaged_checkpoints == ()
+    assert registry.checkpoints.damaged == ()
 
 
 def test_hint_of_an_older_one_is_good_enough(store: MemoryStore) -> None:

@@ -11,7 +11,7 @@ from tabard_registry import Adapter, AdapterName
 from tabard_registry.checkpoint.codec import lines_of
 from tabard_registry.checkpoint.packed import PackedLines
 from tabard_registry.state import overlay
-from tabard_registry.state.overlay import Overlay
+from tabard_registry.state.overlay import Lines, Overlay
 
 NAMES = [AdapterName("acme", f"a{number}") for number in range(12)]
 names = st.sampled_from(NAMES)
@@ -34,7 +34,7 @@ def test_overlay_is_a_mapping_of_what_was_put(
     base: set[AdapterName], folds: list[list[AdapterName]], recent_min: int
 ) -> None:
     """However the layers lie: the newest line of each name, in order, counted once."""
-    found = Overlay(packed(base), changed={}, added_count=0)
+    found = Overlay(packed(base))
     model: dict[AdapterName, Adapter] = {}
     with patch.object(overlay, "_RECENT_MIN", recent_min):
         for fold in folds:
@@ -59,11 +59,11 @@ def test_overlay_is_a_mapping_of_what_was_put(
 def test_small_layer_alone_is_copied() -> None:
     """A fold after very many others does not copy what they changed."""
     many = {name: line(name) for name in (AdapterName("many", f"n{i}") for i in range(5_000))}
-    before = Overlay(packed(set()), changed=many, added_count=len(many))
+    before = Overlay(packed(set()), old=Lines(many), added_count=len(many))
     changes = before.changes()
     changes.put(line(NAMES[0]))
 
     after = changes.freeze()
 
-    assert dict(after.recent).keys() == {NAMES[0]}
+    assert after.recent.by_name.keys() == {NAMES[0]}
     assert len(after) == 5_001

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from tabard.calls.call import Call, Caller
-from tabard.convert import purpose_number, read_move, read_published_recipe, read_release
+from tabard.convert import purpose_number, read_published_recipe, read_release, same_fields
 from tabard.releases import ChannelMove, PublishedRecipe, Release
 from tabard.v1 import registry_service_pb2 as pb
 
@@ -183,4 +183,4 @@ def _release(response: Any) -> Release:
 
 
 def _move(response: Any) -> ChannelMove:
-    return read_move(response.move)
+    return same_fields(ChannelMove, response.move)

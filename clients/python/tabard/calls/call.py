@@ -25,11 +25,6 @@ class Caller:
     new_id: Callable[[], str]
 
 
-def _knows_all(message: Message) -> bool:
-    del message
-    return True
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Generic[T_co]):
     """One RPC with one request.
@@ -44,7 +39,7 @@ class Call(Generic[T_co]):
 
     request: Message
     read: Callable[[Any], T_co]
-    knows: Callable[[Any], bool] = _knows_all
+    knows: Callable[[Any], bool] = lambda _message: True
     metadata: Metadata = ()
     timeout_seconds: float | None = None
 
@@ -52,6 +47,10 @@ class Call(Generic[T_co]):
     def rpc(self) -> Rpc:
         """What a channel is asked for."""
         return _rpc_taking(type(self.request))
+
+    def on(self, channel: Any) -> tuple[Callable[..., Any], Message]:
+        """Give what sends it over a channel, gRPC's or that of its asyncio, and what to send."""
+        return channel.unary_unary(*self.rpc), self.request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +60,12 @@ class Upload(Generic[T_co]):
     requests: Callable[[], Iterator[Message]] = field(repr=False)
     request_type: type[Message]
     read: Callable[[Any], T_co]
+    metadata: Metadata = ()
     timeout_seconds: float | None = None
 
-    @property
-    def rpc(self) -> Rpc:
-        """What a channel is asked for."""
-        return _rpc_taking(self.request_type)
+    def on(self, channel: Any) -> tuple[Callable[..., Any], Iterator[Message]]:
+        """Give what sends it over a channel, as a call does, and what to send."""
+        return channel.stream_unary(*_rpc_taking(self.request_type)), self.requests()
 
 
 def _rpc_taking(request: type[Message]) -> Rpc:

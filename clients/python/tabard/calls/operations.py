@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from tabard.calls.call import Call, Caller
-from tabard.convert import read_drained, read_resident, read_status
+from tabard.convert import read_status, same_fields
 from tabard.operations import Drained, Resident, ServerStatus
 from tabard.v1 import operations_service_pb2 as pb
 
@@ -29,7 +29,7 @@ def warm(caller: Caller, ref: str) -> Call[Resident]:
     del caller
     return Call(
         request=pb.WarmRequest(ref=ref),
-        read=lambda response: read_resident(response.resident),
+        read=lambda response: same_fields(Resident, response.resident),
     )
 
 
@@ -38,6 +38,6 @@ def drain(caller: Caller, *, wait_seconds: float = 0.0) -> Call[Drained]:
     del caller
     return Call(
         request=pb.DrainRequest(wait_seconds=wait_seconds),
-        read=read_drained,
+        read=lambda response: same_fields(Drained, response),
         timeout_seconds=wait_seconds + DRAIN_GRACE_SECONDS,
     )

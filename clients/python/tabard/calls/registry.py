@@ -11,11 +11,11 @@ from datetime import datetime
 from tabard.calls.call import Call, Caller
 from tabard.convert import (
     read_adapter,
-    read_hits,
     read_manifest,
     read_record,
     read_release,
     read_served_at,
+    same_fields,
 )
 from tabard.errors import InvalidArgument
 from tabard.history import Record, ServedAt
@@ -84,7 +84,7 @@ def search(caller: Caller, words: str, *, limit: int = 0) -> Call[tuple[SearchHi
     del caller
     return Call(
         request=pb.SearchRequest(words=words, limit=limit),
-        read=read_hits,
+        read=lambda response: tuple(same_fields(SearchHit, hit) for hit in response.hits),
     )
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from tabard_registry.intake.dialect import Context, Reading
 from tabard_registry.intake.files.safetensors import TensorFile
-from tabard_registry.intake.layers.checked import CheckedChange, CheckedLayer
 from tabard_registry.intake.methods.module_tensors import AlphaRule, LayerRefused, ModuleTensors
 from tabard_registry.intake.methods.read_module import read_module
 from tabard_registry.report import Problem
@@ -64,7 +63,7 @@ class _Ledger:
         return tuple(_problem(reason, self.found[reason]) for reason in ordered)
 
 
-def pair_up(
+def read_modules(
     file: TensorFile,
     *,
     places: Mapping[str, Place | None],
@@ -90,10 +89,7 @@ def pair_up(
             ledger.note("DUPLICATE_TARGET", detail=f"{group[place.part]} and {key}", key=key)
         else:
             group[place.part] = key
-    layers: list[CheckedLayer] = []
-    changes: list[CheckedChange] = []
-    applied: set[str] = set()
-    alphas: set[float] = set()
+    readings: list[Reading] = []
     for (component, name), keys in sorted(groups.items()):
         tensors = ModuleTensors(
             file=file,
@@ -104,19 +100,14 @@ def pair_up(
             context=context,
         )
         try:
-            found = read_module(tensors)
+            readings.append(read_module(tensors))
         except LayerRefused as refused:
             ledger.note(refused.reason, detail=refused.detail, key=next(iter(keys.values())))
-            continue
-        layers.extend(found.layers)
-        changes.extend(found.changes)
-        applied.update(keys.values())
-        alphas.update(found.alphas(tensors))
     return Reading(
-        layers=tuple(layers),
-        changes=tuple(changes),
-        applied=frozenset(applied),
-        alphas=frozenset(alphas),
+        layers=tuple(layer for one in readings for layer in one.layers),
+        changes=tuple(change for one in readings for change in one.changes),
+        applied=frozenset().union(*(one.applied for one in readings)),
+        alphas=frozenset().union(*(one.alphas for one in readings)),
         problems=ledger.problems(),
     )
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from tabard_registry.intake.dialect import Context, Reading
-from tabard_registry.intake.dialects.by_module import Place, pair_up
+from tabard_registry.intake.dialects.by_module import Place, read_modules
 from tabard_registry.intake.dialects.module_names import Modules, dotted_modules
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.methods.module_tensors import Alpha
@@ -52,8 +52,7 @@ class Diffusers:
         refusals = dict.fromkeys(
             problem
             for config in configs.values()
-            if config is not None
-            for problem in refuse_config(config, name=file.path.name)
+            if config is not None and (problem := refuse_config(config, name=file.path.name))
         )
         if refusals:
             return Reading(problems=tuple(refusals))
@@ -63,7 +62,7 @@ class Diffusers:
             return Alpha(value=rank) if config is None else alpha_from(config, module=module)
 
         places = {key: _place(key, modules=modules) for key in file.tensors}
-        return pair_up(file, places=places, alpha_rule=alpha_rule, context=context)
+        return read_modules(file, places=places, alpha_rule=alpha_rule, context=context)
 
 
 def _place(key: str, *, modules: Modules) -> Place | None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from tabard_registry.intake.dialect import Context, Reading
-from tabard_registry.intake.dialects.by_module import Place, pair_up
+from tabard_registry.intake.dialects.by_module import Place, read_modules
 from tabard_registry.intake.dialects.module_names import kohya_modules
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.methods.glora import Glora
@@ -46,7 +46,7 @@ class Kohya:
             places[key] = (
                 Place(component=target[0], module=target[1], part=part) if target and part else None
             )
-        return pair_up(file, places=places, alpha_rule=_alpha_is_rank, context=context)
+        return read_modules(file, places=places, alpha_rule=_alpha_is_rank, context=context)
 
 
 def _alpha_is_rank(component: str, module: str, rank: int) -> Alpha:

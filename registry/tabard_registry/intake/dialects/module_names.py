@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
-from tabard_registry.intake.dialects.per_profile import per_profile
-from tabard_registry.intake.profile import BaseProfile
+from tabard_registry.intake.profile import PROFILES_KEPT_MAX, BaseProfile
 
 Modules = Mapping[str, tuple[str, str]]
 """From a foreign name to (component, module)."""
@@ -42,7 +42,7 @@ _RESNET = {
 }
 
 
-@per_profile
+@lru_cache(maxsize=PROFILES_KEPT_MAX)
 def kohya_modules(profile: BaseProfile) -> Modules:
     """Return kohya's names of every module, those of the UNet in diffusers and sgm style.
 
@@ -72,7 +72,7 @@ def text_prefixes(profile: BaseProfile) -> Mapping[str, str]:
     return {name: f"lora_te{number}_" for number, name in enumerate(sorted(components), start=1)}
 
 
-@per_profile
+@lru_cache(maxsize=PROFILES_KEPT_MAX)
 def dotted_modules(profile: BaseProfile) -> Modules:
     """Return `component.module` of every module; text modules with and without `text_model.`."""
     pairs = [
@@ -84,7 +84,7 @@ def dotted_modules(profile: BaseProfile) -> Modules:
     return _unambiguous(pairs)
 
 
-@per_profile
+@lru_cache(maxsize=PROFILES_KEPT_MAX)
 def bare_modules(profile: BaseProfile) -> Modules:
     """Return every module without its component; text modules with and without `text_model.`."""
     pairs = [

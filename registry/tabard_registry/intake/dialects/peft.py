@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from tabard_registry.intake.dialect import Context, Reading
-from tabard_registry.intake.dialects.by_module import Place, pair_up
+from tabard_registry.intake.dialects.by_module import Place, read_modules
 from tabard_registry.intake.dialects.module_names import bare_modules
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.methods.ia3 import PeftIa3
@@ -48,9 +48,9 @@ class Peft:
     def read(self, file: TensorFile, *, context: Context) -> Reading:
         """Look every module up in all components; alpha needs the configuration."""
         config = context.config
-        refusals = refuse_config(config, name=file.path.name) if config is not None else ()
-        if refusals:
-            return Reading(problems=refusals)
+        refusal = refuse_config(config, name=file.path.name) if config is not None else None
+        if refusal is not None:
+            return Reading(problems=(refusal,))
         modules = bare_modules(context.profile)
         places: dict[str, Place | None] = {}
         for key in file.tensors:
@@ -63,4 +63,4 @@ class Peft:
         def alpha_rule(component: str, module: str, rank: int) -> Alpha | None:
             return alpha_from(config, module=module) if config is not None else None
 
-        return pair_up(file, places=places, alpha_rule=alpha_rule, context=context)
+        return read_modules(file, places=places, alpha_rule=alpha_rule, context=context)

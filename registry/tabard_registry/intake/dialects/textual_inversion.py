@@ -44,15 +44,15 @@ class TextualInversion:
             return Reading()
         encoders = _encoders(file, context=context)
         token = _token(file, context=context)
-        problems = (
-            *_token_problems(token, key=next(iter(encoders)), context=context),
-            *_pair_problems(file, encoders=encoders, context=context),
+        found = (
+            _token_problem(token, key=next(iter(encoders)), context=context),
+            _pair_problem(file, encoders=encoders, context=context),
             *(
-                problem
+                _vector_problem(file, key, component=component, context=context)
                 for key, component in encoders.items()
-                for problem in _vector_problems(file, key, component=component, context=context)
             ),
         )
+        problems = tuple(problem for problem in found if problem is not None)
         if token is None or problems:
             return Reading(problems=problems)
         tokens = tuple(
@@ -115,7 +115,7 @@ def _name(file: TensorFile) -> str | None:
     return next((file.metadata[word] for word in _NAME_KEYS if file.metadata.get(word)), None)
 
 
-def _token_problems(token: str | None, *, key: str, context: Context) -> tuple[Problem, ...]:
+def _token_problem(token: str | None, *, key: str, context: Context) -> Problem | None:
     if token is None:
         message = "it is not clear which word of a prompt stands for these vectors"
     elif not token or len(token) > context.limits.token_chars_max or not token.isprintable():
@@ -123,20 +123,18 @@ def _token_problems(token: str | None, *, key: str, context: Context) -> tuple[P
     elif any(character.isspace() for character in token):
         message = f"the placeholder token {token!r} has a space in it"
     else:
-        return ()
-    return (
-        Problem(
-            reason="NO_TRIGGER",
-            message=message,
-            remedy="Give exactly one trigger word, such as `<my-style>`.",
-            keys=(key,),
-        ),
+        return None
+    return Problem(
+        reason="NO_TRIGGER",
+        message=message,
+        remedy="Give exactly one trigger word, such as `<my-style>`.",
+        keys=(key,),
     )
 
 
-def _pair_problems(
+def _pair_problem(
     file: TensorFile, *, encoders: Mapping[str, str], context: Context
-) -> tuple[Problem, ...]:
+) -> Problem | None:
     """Every text encoder of the base learns the token, each as many vectors of it."""
     found = [
         (key, component, _count(one, key))
@@ -152,51 +150,38 @@ def _pair_problems(
     elif len({count for _, _, count in found}) > 1:
         message = " and ".join(f"{count} vectors in {key}" for key, _, count in found)
     else:
-        return ()
-    return (
-        Problem(
-            reason="INCOMPLETE_PAIR",
-            message=message,
-            remedy="Send clip_l and clip_g, in one file or two, equally many vectors in both.",
-            keys=tuple(encoders),
-        ),
+        return None
+    return Problem(
+        reason="INCOMPLETE_PAIR",
+        message=message,
+        remedy="Send clip_l and clip_g, in one file or two, equally many vectors in both.",
+        keys=tuple(encoders),
     )
 
 
-def _vector_problems(
+def _vector_problem(
     file: TensorFile, key: str, *, component: str, context: Context
-) -> tuple[Problem, ...]:
-    if len(file.tensors[key].shape) not in (1, 2):
-        return (
-            Problem(
-                reason="WRONG_WIDTH",
-                message=f"{key} is no list of vectors",
-                remedy="Export the file again.",
-                keys=(key,),
-            ),
-        )
-    width, count = file.tensors[key].shape[-1], _count(file, key)
+) -> Problem | None:
+    entry, count, count_max = file.tensors[key], _count(file, key), context.limits.token_vectors_max
+    width = entry.shape[-1] if entry.shape else 0
     expected = context.profile.token_widths.get(component, 0)
-    if width != expected:
+    if len(entry.shape) not in (1, 2):
+        reason, message = "WRONG_WIDTH", f"{key} is no list of vectors"
+        remedy = "Export the file again."
+    elif width != expected:
         family = _FAMILY_OF_WIDTH.get(width, "another base")
-        return (
-            Problem(
-                reason="WRONG_WIDTH",
-                message=f"its vectors are {width} wide, those of this base {expected}: "
-                f"it is for {family}",
-                remedy="Serve it on the base that it was trained on.",
-                keys=(key,),
-            ),
-        )
-    if count > context.limits.token_vectors_max:
+        reason = "WRONG_WIDTH"
+        message = f"its vectors are {width} wide, those of this base {expected}: it is for {family}"
+        remedy = "Serve it on the base that it was trained on."
+    elif count > count_max:
         reason, message = "TOO_LARGE", f"{count} vectors for one token"
-        remedy = f"At most {context.limits.token_vectors_max} are taken: a prompt has no more room."
-    elif not file.tensors[key].is_float:
-        reason, message = "UNSUPPORTED_DTYPE", f"{key} is {file.tensors[key].dtype}"
+        remedy = f"At most {count_max} are taken: a prompt has no more room."
+    elif not entry.is_float:
+        reason, message = "UNSUPPORTED_DTYPE", f"{key} is {entry.dtype}"
         remedy = "Export the file in float16, bfloat16 or float32."
     elif not file.is_finite(key):
         reason, message = "NOT_FINITE", f"{key} holds NaN or infinity"
         remedy = "The training diverged: publish an earlier checkpoint."
     else:
-        return ()
-    return (Problem(reason=reason, message=message, remedy=remedy, keys=(key,)),)
+        return None
+    return Problem(reason=reason, message=message, remedy=remedy, keys=(key,))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.safetensors import TensorFile, file_name, open_tensors
-from tabard_registry.intake.files.sniff import SNIFF_BYTES
+from tabard_registry.intake.files.sniff import SNIFF_BYTES, is_bare_pickle
 from tabard_registry.report import Problem
 
 PickleReader = Callable[[Path], bytes]
@@ -50,8 +50,7 @@ def is_pickled(path: Path) -> bool:
         start = file.read(SNIFF_BYTES)
     if start[4:9] == b"\0\0\0\0{":
         return False
-    is_bare = len(start) > 2 and start[0] == 0x80 and start[1] in range(2, 6)
-    return is_bare or start.startswith(b"PK\x03\x04")
+    return is_bare_pickle(start) or start.startswith(b"PK\x03\x04")
 
 
 def open_pickled(

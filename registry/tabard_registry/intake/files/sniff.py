@@ -36,9 +36,14 @@ def describe_stranger(start: bytes) -> tuple[str, str] | None:
     for signature, what, remedy in _SIGNATURES:
         if start.startswith(signature):
             return what, remedy
-    if _is_pickle(start):
+    if is_bare_pickle(start):
         return "a Python pickle, as torch.save writes for .pt, .ckpt and .bin", _PICKLE_REMEDY
     return _describe_text(start)
+
+
+def is_bare_pickle(start: bytes) -> bool:
+    """Whether a file begins like a pickle that no archive holds."""
+    return len(start) > 2 and start[0] == 0x80 and start[1] in range(2, 6)
 
 
 def _describe_text(start: bytes) -> tuple[str, str] | None:
@@ -50,7 +55,3 @@ def _describe_text(start: bytes) -> tuple[str, str] | None:
     if start[8:9] == b"{":
         return None
     return "not a safetensors file", _EXPORT_REMEDY
-
-
-def _is_pickle(start: bytes) -> bool:
-    return len(start) > 2 and start[0] == 0x80 and start[1] in range(2, 6)

@@ -107,6 +107,18 @@ def unrolled(columns: int, *, module: ModuleShape) -> tuple[int, tuple[int, int]
     return (columns // area, module.kernel) if columns % area == 0 else (columns, POINT)
 
 
+def unrolled_shape(shape: Shape, *, module: ModuleShape) -> tuple[int, int, tuple[int, int]]:
+    """Return rows, inputs and kernel of a factor, which may hold the last two in one dimension.
+
+    Raises:
+        Malformed: It is neither a matrix nor a kernel.
+    """
+    if len(shape) == 4:
+        return shape[0], shape[1], (shape[2], shape[3])
+    rows, columns = flat(shape)
+    return (rows, *unrolled(columns, module=module))
+
+
 def core_kernel(shape: Shape, *, rank: int) -> tuple[int, int]:
     """Return the kernel of a Tucker core.
 

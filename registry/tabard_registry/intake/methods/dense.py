@@ -68,13 +68,7 @@ def _dense(
     if found != shape and not _is_pointwise_twin(found, shape):
         detail = f"the {own} of {tensors.name} is {list(shape)} in this base, here {list(found)}"
         raise LayerRefused("SHAPE_MISMATCH", detail)
-    return CheckedChange(
-        component=tensors.component,
-        parameter=f"{tensors.name}.{own}",
-        method=DENSE.name,
-        scale=scale,
-        parts={"diff": tensors.part(part, shape=shape)},
-    )
+    return tensors.change(DENSE, {"diff": tensors.part(part, shape=shape)}, own=own, scale=scale)
 
 
 def _is_pointwise_twin(found: Shape, shape: Shape) -> bool:

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import math
-
 from tabard_registry.intake.layers.checked import CheckedChange
-from tabard_registry.intake.layers.method import Malformed, Shape, agree, flat, require, unrolled
-from tabard_registry.intake.methods.module_tensors import WEIGHT, LayerRefused, ModuleTensors
+from tabard_registry.intake.layers.method import Malformed, agree, flat, require, unrolled_shape
+from tabard_registry.intake.methods.module_tensors import LayerRefused, ModuleTensors
 from tabard_registry.intake.profile import ModuleShape
 from tabard_registry.release.change_methods import GLORA
 
@@ -38,15 +36,9 @@ class Glora:
                 f"{tensors.name} maps {module.inputs} to {module.outputs} here, "
                 f"in the file {shapes}",
             )
-        return [
-            CheckedChange(
-                component=tensors.component,
-                parameter=f"{tensors.name}.{WEIGHT}",
-                method=GLORA.name,
-                scale=tensors.scale(rank=rank, fallback_rank=rank),
-                parts={part: tensors.part(source[part]) for part in GLORA.parts},
-            )
-        ]
+        parts = {part: tensors.part(source[part]) for part in GLORA.parts}
+        scale = tensors.scale(rank=rank, fallback_rank=rank)
+        return [tensors.change(GLORA, parts, scale=scale)]
 
 
 def _fits(tensors: ModuleTensors, *, source: dict[str, str], module: ModuleShape) -> int | None:
@@ -55,18 +47,10 @@ def _fits(tensors: ModuleTensors, *, source: dict[str, str], module: ModuleShape
         shapes = {part: tensors.shape(source[part]) for part in GLORA.parts}
         (wide, rank), (back, inputs) = flat(shapes["a1"]), flat(shapes["a2"])
         outputs, up_rank = flat(shapes["b1"])
-        down_rank, reads, kernel = _down(shapes["b2"], module=module)
+        down_rank, reads, kernel = unrolled_shape(shapes["b2"], module=module)
         agree(rank, back, up_rank, down_rank, what="factors of ranks")
         agree(wide, inputs, reads, module.inputs, what="inputs")
         agree(outputs, module.outputs, what="outputs")
     except Malformed:
         return None
     return rank if kernel == module.kernel else None
-
-
-def _down(shape: Shape, *, module: ModuleShape) -> tuple[int, int, tuple[int, int]]:
-    if len(shape) == 4:
-        return shape[0], shape[1], (shape[2], shape[3])
-    if len(shape) != 2:
-        raise Malformed(f"has a factor of shape {list(shape)}")
-    return (shape[0], *unrolled(math.prod(shape[1:]), module=module))

@@ -26,16 +26,8 @@ class Ia3:
             raise LayerRefused("BAD_ALPHA", f"{tensors.name} is an IA3 with an alpha")
         on_input = bool(tensors.number("on_input"))
         _check_size(tensors, "ia3_weight", size=module.inputs if on_input else module.outputs)
-        return [
-            CheckedChange(
-                component=tensors.component,
-                parameter=f"{tensors.name}.{WEIGHT}",
-                method=IA3.name,
-                scale=1.0,
-                parts={"weight": tensors.part("ia3_weight")},
-                options={"on_input": on_input},
-            )
-        ]
+        parts = {"weight": tensors.part("ia3_weight")}
+        return [tensors.change(IA3, parts, options={"on_input": on_input})]
 
 
 class PeftIa3:
@@ -52,17 +44,9 @@ class PeftIa3:
         owns = [WEIGHT]
         if not on_input and tensors.width_of(BIAS) is not None:
             owns.append(BIAS)
-        return [
-            CheckedChange(
-                component=tensors.component,
-                parameter=f"{tensors.name}.{own}",
-                method=IA3.name,
-                scale=1.0,
-                parts={"weight": tensors.part("ia3_l", shape=(size,), rewrite=_less_one)},
-                options={"on_input": on_input},
-            )
-            for own in owns
-        ]
+        parts = {"weight": tensors.part("ia3_l", shape=(size,), rewrite=_less_one)}
+        options = {"on_input": on_input}
+        return [tensors.change(IA3, parts, own=own, options=options) for own in owns]
 
 
 def _scales_inputs(tensors: ModuleTensors, *, module: ModuleShape) -> bool:

@@ -20,7 +20,7 @@ from tabard_registry.intake.layers.method import (
     core_kernel,
     flat,
     require,
-    unrolled,
+    unrolled_shape,
 )
 from tabard_registry.intake.layers.products import Array, Pair, fold_core, kronecker, matrix, whole
 from tabard_registry.intake.profile import ModuleShape
@@ -76,16 +76,9 @@ def _right(shapes: Mapping[str, Shape], *, module: ModuleShape) -> Measured:
         rows, inputs = flat(shapes["lokr_w2_b"])
         kernel = core_kernel(shapes["lokr_t2"], rank=rank)
     else:
-        rows, inputs, kernel = _unrolled_right(shapes["lokr_w2_b"], module=module)
+        rows, inputs, kernel = unrolled_shape(shapes["lokr_w2_b"], module=module)
     agree(rank, rows, what="factors of ranks")
     return Measured(rank=rank, trained_rank=rank, inputs=inputs, outputs=outputs, kernel=kernel)
-
-
-def _unrolled_right(shape: Shape, *, module: ModuleShape) -> tuple[int, int, tuple[int, int]]:
-    if len(shape) == 4:
-        return shape[0], shape[1], (shape[2], shape[3])
-    rows, columns = flat(shape)
-    return (rows, *unrolled(columns, module=module))
 
 
 def _whole_right(shape: Shape) -> Measured:
@@ -117,6 +110,6 @@ def _right_pair(tensors: Mapping[str, Array], *, module: ModuleShape) -> Pair:
     first, second = tensors["lokr_w2_a"], tensors["lokr_w2_b"]
     if "lokr_t2" in tensors:
         return fold_core(Pair(down=second, up=matrix(first).T), core=tensors["lokr_t2"])
-    rows, inputs, kernel = _unrolled_right(second.shape, module=module)
+    rows, inputs, kernel = unrolled_shape(second.shape, module=module)
     tail = () if kernel == POINT else kernel
     return Pair(down=second.reshape(rows, inputs, *tail), up=matrix(first))

@@ -81,11 +81,11 @@ def _magnitude(keys: Mapping[str, str]) -> str | None:
 
 
 def _method(keys: Mapping[str, str], *, name: str) -> Method:
-    speaking = [method for method in PAIR_METHODS if keys.keys() & method.parts]
-    if len(speaking) > 1:
-        names = " and ".join(method.known_as.title for method in speaking)
+    used = [method for method in PAIR_METHODS if keys.keys() & method.parts]
+    if len(used) > 1:
+        names = " and ".join(method.known_as.title for method in used)
         raise LayerRefused("INCOMPLETE_PAIR", f"{name} is both {names}")
-    return speaking[0]
+    return used[0]
 
 
 def _check_fit(measured: Measured, *, name: str, module: ModuleShape) -> None:

@@ -6,16 +6,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from tabard_registry.intake.dialect import Context
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.layers.change_part import ChangePart
+from tabard_registry.intake.layers.checked import CheckedChange
 from tabard_registry.intake.layers.method import Shape
 from tabard_registry.intake.layers.products import Array
 from tabard_registry.intake.profile import ModuleShape
+from tabard_registry.release.change_methods import ChangeMethod
 
 WEIGHT = "weight"
 BIAS = "bias"
+
+Options = Mapping[str, float | str | bool]
 
 
 class LayerRefused(Exception):
@@ -107,6 +112,25 @@ class ModuleTensors:
             key=self.keys[part],
             shape=self.shape(part) if shape is None else shape,
             rewrite=rewrite,
+        )
+
+    def change(
+        self,
+        method: ChangeMethod,
+        parts: Mapping[str, ChangePart],
+        *,
+        own: str = WEIGHT,
+        scale: float = 1.0,
+        options: Options = MappingProxyType({}),
+    ) -> CheckedChange:
+        """Make a change of the module's weight, or of its bias, of parts that were taken."""
+        return CheckedChange(
+            component=self.component,
+            parameter=f"{self.name}.{own}",
+            method=method.name,
+            scale=scale,
+            parts=parts,
+            options=options,
         )
 
     def number(self, part: str) -> float:

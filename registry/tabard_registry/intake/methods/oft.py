@@ -7,7 +7,6 @@ Blocks are kept as they are, or written as LyCORIS would: a block less its trans
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,15 +14,13 @@ from tabard_registry.intake.layers.change_part import ChangePart
 from tabard_registry.intake.layers.checked import CheckedChange
 from tabard_registry.intake.layers.method import Malformed, require
 from tabard_registry.intake.layers.products import Array
-from tabard_registry.intake.methods.module_tensors import WEIGHT, LayerRefused, ModuleTensors
+from tabard_registry.intake.methods.module_tensors import LayerRefused, ModuleTensors
 from tabard_registry.intake.methods.peft_config import RotationRule, rotation_rule
 from tabard_registry.intake.profile import ModuleShape
-from tabard_registry.release.change_methods import BOFT, OFT, ChangeMethod
-
-Options = dict[str, float | str | bool]
+from tabard_registry.release.change_methods import BOFT, OFT
 
 _STAGES_MAX = 32
-_BY_INPUTS: Options = {"on_input": True}
+_BY_INPUTS: dict[str, float | str | bool] = {"on_input": True}
 
 
 class Oft:
@@ -51,14 +48,8 @@ class Oft:
         limit = tensors.number("alpha") if "alpha" in tensors.keys else 0.0
         if not 0.0 <= limit < math.inf:
             raise LayerRefused("BAD_ALPHA", f"{tensors.name} turns by at most {limit}")
-        return [
-            _change(
-                tensors,
-                method=BOFT if len(shape) == 4 else OFT,
-                parts=parts,
-                options={"constraint": limit} if limit else {},
-            )
-        ]
+        method = BOFT if len(shape) == 4 else OFT
+        return [tensors.change(method, parts, options={"constraint": limit} if limit else {})]
 
 
 class PeftOft:
@@ -88,7 +79,7 @@ class PeftOft:
             )
         part = tensors.part("oft_R", shape=(count, size, size), rewrite=_Triangles(size, rule=rule))
         options = _BY_INPUTS | ({"terms": float(rule.terms)} if rule.terms else {})
-        return [_change(tensors, method=OFT, parts={"blocks": part}, options=options)]
+        return [tensors.change(OFT, {"blocks": part}, options=options)]
 
 
 class PeftBoft:
@@ -115,24 +106,7 @@ class PeftBoft:
             "blocks": tensors.part("boft_R", rewrite=_half),
             "rescale": _rescale(tensors, "boft_s", module=module),
         }
-        return [_change(tensors, method=BOFT, parts=parts, options=_BY_INPUTS)]
-
-
-def _change(
-    tensors: ModuleTensors,
-    *,
-    method: ChangeMethod,
-    parts: Mapping[str, ChangePart],
-    options: Options,
-) -> CheckedChange:
-    return CheckedChange(
-        component=tensors.component,
-        parameter=f"{tensors.name}.{WEIGHT}",
-        method=method.name,
-        scale=1.0,
-        parts=parts,
-        options=options,
-    )
+        return [tensors.change(BOFT, parts, options=_BY_INPUTS)]
 
 
 def _rescale(tensors: ModuleTensors, part: str, *, module: ModuleShape) -> ChangePart:

@@ -51,9 +51,8 @@ def header_config(metadata: Mapping[str, str], *, component: str) -> Mapping[str
     return own if "lora_alpha" in own else None
 
 
-def refuse_config(config: Mapping[str, Any], *, name: str) -> tuple[Problem, ...]:
-    """Return why an adapter with this configuration cannot be taken; usually nothing."""
-    what = ""
+def refuse_config(config: Mapping[str, Any], *, name: str) -> Problem | None:
+    """Return why an adapter with this configuration cannot be taken; usually None."""
     kind = config.get("peft_type", "LORA")
     if kind not in _TYPES:
         what = f"a PEFT {str(kind)[:40]}, not one of {', '.join(_TYPES)}"
@@ -63,14 +62,12 @@ def refuse_config(config: Mapping[str, Any], *, name: str) -> tuple[Problem, ...
         what = "an adapter of transposed layers"
     elif config.get("use_qalora") or config.get("use_bdlora"):
         what = "a QA-LoRA or BD-LoRA"
-    if not what:
-        return ()
-    return (
-        Problem(
-            reason="UNSUPPORTED_DIALECT",
-            message=f"{name} is {what}",
-            remedy="Export or train it as a plain LoRA, with `bias` none.",
-        ),
+    else:
+        return None
+    return Problem(
+        reason="UNSUPPORTED_DIALECT",
+        message=f"{name} is {what}",
+        remedy="Export or train it as a plain LoRA, with `bias` none.",
     )
 
 

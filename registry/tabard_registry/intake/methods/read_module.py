@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from tabard_registry.intake.dialect import Reading
 from tabard_registry.intake.layers.checked import CheckedChange, CheckedLayer
 from tabard_registry.intake.layers.method import Malformed
 from tabard_registry.intake.methods.dense import (
@@ -60,24 +60,7 @@ CHANGE_READERS: tuple[ChangeReader, ...] = (
 """Every reader of what only a merged copy can wear."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleReading:
-    """What changes one module."""
-
-    layers: tuple[CheckedLayer, ...] = ()
-    changes: tuple[CheckedChange, ...] = ()
-
-    def alphas(self, tensors: ModuleTensors) -> Iterator[float]:
-        """Yield the alpha that was resolved for it, or none where it takes none."""
-        if "alpha" in tensors.keys:
-            yield tensors.number("alpha")
-        else:
-            for layer in self.layers:
-                alpha = tensors.alpha(rank=layer.factors.measured.trained_rank or layer.rank)
-                yield from () if alpha is None else (alpha.value,)
-
-
-def read_module(tensors: ModuleTensors) -> ModuleReading:
+def read_module(tensors: ModuleTensors) -> Reading:
     """Check the tensors of one module.
 
     Raises:
@@ -91,7 +74,12 @@ def read_module(tensors: ModuleTensors) -> ModuleReading:
     scale = next((x.scale for x in weight if _is_low_rank(x)), None)
     layers = tuple(x for x in weight if isinstance(x, CheckedLayer))
     changes = [x for x in weight if isinstance(x, CheckedChange)]
-    return ModuleReading(layers=layers, changes=(*changes, *read_biases(tensors, scale=scale)))
+    return Reading(
+        layers=layers,
+        changes=(*changes, *read_biases(tensors, scale=scale)),
+        applied=frozenset(tensors.keys.values()),
+        alphas=frozenset(_alphas(tensors, layers)),
+    )
 
 
 def _read_weight(tensors: ModuleTensors) -> Sequence[CheckedLayer | CheckedChange]:
@@ -123,6 +111,17 @@ def _read_weight(tensors: ModuleTensors) -> Sequence[CheckedLayer | CheckedChang
     return (
         [read_layer(tensors, module=module)] if is_pair else readers[0].read(tensors, module=module)
     )
+
+
+def _alphas(tensors: ModuleTensors, layers: Sequence[CheckedLayer]) -> Iterator[float]:
+    """Yield the alpha that was resolved, or none where a method takes none."""
+    if "alpha" in tensors.keys:
+        yield tensors.number("alpha")
+        return
+    for layer in layers:
+        alpha = tensors.alpha(rank=layer.factors.measured.trained_rank or layer.rank)
+        if alpha is not None:
+            yield alpha.value
 
 
 def _is_low_rank(found: CheckedLayer | CheckedChange) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tabard_registry.intake.layers.checked import CheckedChange
 from tabard_registry.intake.layers.factors import Axis, Factors
-from tabard_registry.intake.methods.module_tensors import WEIGHT, LayerRefused, ModuleTensors
+from tabard_registry.intake.methods.module_tensors import LayerRefused, ModuleTensors
 from tabard_registry.release.change_methods import MAGNITUDE, MAGNITUDE_AXIS
 
 
@@ -34,14 +34,7 @@ def read_rebuilt(
     if magnitude is not None:
         parts[MAGNITUDE] = tensors.part(magnitude, shape=(_length(factors, factors.axis),))
         options[MAGNITUDE_AXIS] = factors.axis
-    return CheckedChange(
-        component=tensors.component,
-        parameter=f"{tensors.name}.{WEIGHT}",
-        method=method.name,
-        scale=scale,
-        parts=parts,
-        options=options,
-    )
+    return tensors.change(method, parts, scale=scale, options=options)
 
 
 def _length(factors: Factors, axis: Axis) -> int:

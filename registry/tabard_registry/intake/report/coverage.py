@@ -6,10 +6,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from tabard_registry.intake.dialect import Reading
-from tabard_registry.intake.dialects.per_profile import per_profile
-from tabard_registry.intake.profile import BaseProfile, ModuleShape
+from tabard_registry.intake.profile import PROFILES_KEPT_MAX, BaseProfile, ModuleShape
 from tabard_registry.report import Coverage
 
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -35,7 +35,7 @@ def measure_coverage(reading: Reading, *, profile: BaseProfile) -> tuple[Coverag
     )
 
 
-@per_profile
+@lru_cache(maxsize=PROFILES_KEPT_MAX)
 def _totals(profile: BaseProfile) -> Mapping[tuple[str, str], int]:
     return Counter(_places(profile))
 

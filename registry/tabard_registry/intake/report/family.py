@@ -61,7 +61,7 @@ def find_clue(
 
 def wrong_family(
     files: Sequence[TensorFile], *, family: str, config: Mapping[str, Any] | None = None
-) -> tuple[Problem, ...]:
+) -> Problem | None:
     """Return a problem if files show that they are for another family than this one.
 
     Args:
@@ -71,13 +71,11 @@ def wrong_family(
     """
     clue = find_clue(files, config=config)
     if clue is None or clue.family == family:
-        return ()
-    return (
-        Problem(
-            reason="WRONG_FAMILY",
-            message=f"made for {clue.family} ({clue.why}), this base is {family}",
-            remedy=f"Serve it on a base of the {clue.family} family, or train it on this one.",
-        ),
+        return None
+    return Problem(
+        reason="WRONG_FAMILY",
+        message=f"made for {clue.family} ({clue.why}), this base is {family}",
+        remedy=f"Serve it on a base of the {clue.family} family, or train it on this one.",
     )
 
 

@@ -48,7 +48,8 @@ def report_on(read: ReadFiles) -> Report:
     kind = _kind(read, metadata=metadata)
     words = _trigger_words(read, metadata=metadata)
     tensor_count = sum(len(file.tensors) for file in read.tensors)
-    problems = [*_of_family(read), *reading.problems, *_kind_problems(read, kind=kind)]
+    objections = (_of_family(read), *reading.problems, _kind_problem(read, kind=kind))
+    problems = [problem for problem in objections if problem is not None]
     if not problems and len(reading.applied) != tensor_count:
         problems.append(_left_over(tensor_count - len(reading.applied)))
     profile = read.context.profile
@@ -79,15 +80,12 @@ def report_on(read: ReadFiles) -> Report:
     )
 
 
-def _of_family(read: ReadFiles) -> tuple[Problem, ...]:
+def _of_family(read: ReadFiles) -> Problem | None:
     """The wrong family explains every other problem, so it comes first, and once."""
     if any(problem.reason == "WRONG_FAMILY" for problem in read.reading.problems):
-        return ()
-    return wrong_family(
-        read.tensors,
-        family=read.context.profile.family,
-        config=read.context.config,
-    )
+        return None
+    family, config = read.context.profile.family, read.context.config
+    return wrong_family(read.tensors, family=family, config=config)
 
 
 def _metadata(files: Sequence[TensorFile]) -> dict[str, str]:
@@ -107,17 +105,15 @@ def _kind(read: ReadFiles, *, metadata: Mapping[str, str]) -> str:
     return "dreambooth" if says_so else "lora"
 
 
-def _kind_problems(read: ReadFiles, *, kind: str) -> list[Problem]:
+def _kind_problem(read: ReadFiles, *, kind: str) -> Problem | None:
     wanted = read.kind
     if wanted is None or not kind or wanted == kind:
-        return []
-    return [
-        Problem(
-            reason="KIND_MISMATCH",
-            message=f"the author says {wanted!r}, the files are a {kind}",
-            remedy=f"Leave the kind out, or say one of: {', '.join(KINDS)}.",
-        )
-    ]
+        return None
+    return Problem(
+        reason="KIND_MISMATCH",
+        message=f"the author says {wanted!r}, the files are a {kind}",
+        remedy=f"Leave the kind out, or say one of: {', '.join(KINDS)}.",
+    )
 
 
 def _trigger_words(read: ReadFiles, *, metadata: Mapping[str, str]) -> tuple[str, ...]:

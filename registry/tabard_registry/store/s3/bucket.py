@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from tabard_registry.errors import StoreUnavailable, UnusableRegistry
-from tabard_registry.store.s3.failures import explain
+from tabard_registry.store.s3.failures import FAILURES, explain
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _PREFIX_LENGTH_MAX = 512
@@ -82,6 +83,18 @@ class Bucket:
         return StoreUnavailable(
             f"{self.url}: {key or 'the bucket'}: {told}", reason="STORE_UNAVAILABLE", hint=hint
         )
+
+    @contextmanager
+    def asked(self, key: str) -> Iterator[None]:
+        """Translate what boto3 raises in the block.
+
+        Raises:
+            StoreUnavailable: The store refused or did not answer.
+        """
+        try:
+            yield
+        except FAILURES as error:
+            raise self.failed(error, key=key) from error
 
     def pause(self, attempt: int) -> None:
         """Wait before another try: exponential, with full jitter."""

@@ -86,11 +86,9 @@ class S3Probe:
         return ExpiryRule(name=str(rule.get("ID", "?")), prefix=prefix, deletes=deletes)
 
     def _ask(self, operation: str, **arguments: Any) -> Any:
-        try:
+        key = str(arguments.get("Key", "")).removeprefix(self._bucket.root)
+        with self._bucket.asked(key or operation):
             return getattr(self._bucket.client, operation)(**arguments)
-        except FAILURES as error:
-            key = str(arguments.get("Key", "")).removeprefix(self._bucket.root)
-            raise self._bucket.failed(error, key=key or operation) from error
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -113,23 +113,22 @@ class S3Store:
         """Upload in one request or in parallel parts; taken up when it broke off before."""
         if self.size_bytes(key) is not None:
             return
-        try:
+        with self._bucket.asked(key):
             upload(self._bucket, key, chunks=chunks)
-        except FAILURES as error:
-            raise self._bucket.failed(error, key=key) from error
 
     def replace(self, key: str, *, body: bytes) -> None:
         """Put the object; S3 shows the old or the new one."""
-        self._call(partial(put_whole, self._bucket, key, body=body), key=key)
+        with self._bucket.asked(key):
+            put_whole(self._bucket, key, body=body)
 
     def delete(self, key: str) -> None:
         """Delete the object; S3 does not mind when it is missing."""
-        client, where = self._bucket.client, self._bucket.where(key)
-        self._call(partial(client.delete_object, **where), key=key)
+        with self._bucket.asked(key):
+            self._bucket.client.delete_object(**self._bucket.where(key))
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
         """List page by page, in the order of the keys; ages are by the clock of the answers."""
-        try:
+        with self._bucket.asked(prefix):
             for page in self._pages(prefix):
                 now = _date_of(page)
                 for found in page.get("Contents", ()):
@@ -139,8 +138,6 @@ class S3Store:
                         yield StoredObject(
                             key=key, size_bytes=found["Size"], age_seconds=max(0.0, age)
                         )
-        except FAILURES as error:
-            raise self._bucket.failed(error, key=prefix) from error
 
     def size_bytes(self, key: str) -> int | None:
         """Ask for the head of the object."""
@@ -172,12 +169,10 @@ class S3Store:
         """List the first names; a foreign bucket of many objects is not listed to its end."""
         names: set[str] = set()
         root = self._bucket.root
-        try:
+        with self._bucket.asked(""):
             for page in islice(self._pages("", Delimiter="/"), _TOP_LEVEL_PAGES_MAX):
                 names.update(found["Key"] for found in page.get("Contents", ()))
                 names.update(found["Prefix"] for found in page.get("CommonPrefixes", ()))
-        except FAILURES as error:
-            raise self._bucket.failed(error, key="") from error
         # Consoles make an empty object to show the prefix as a folder: it is nobody's.
         return frozenset(name.removeprefix(root).split("/")[0] for name in names - {root})
 
@@ -185,7 +180,7 @@ class S3Store:
         """Forget uploads that broke off more than a week ago; return how many."""
         count = 0
         pages = self._bucket.client.get_paginator("list_multipart_uploads")
-        try:
+        with self._bucket.asked("uploads"):
             for page in pages.paginate(Bucket=self._bucket.name, Prefix=self._bucket.root):
                 now = _date_of(page)
                 for found in page.get("Uploads", ()):
@@ -193,8 +188,6 @@ class S3Store:
                         key = found["Key"].removeprefix(self._bucket.root)
                         abort(self._bucket, key, upload_id=found["UploadId"])
                         count += 1
-        except FAILURES as error:
-            raise self._bucket.failed(error, key="uploads") from error
         return count
 
     def probe(self) -> StoreProbe:
@@ -231,12 +224,6 @@ class S3Store:
         pages = self._bucket.client.get_paginator("list_objects_v2")
         full = self._bucket.root + prefix
         yield from pages.paginate(Bucket=self._bucket.name, Prefix=full, **options)
-
-    def _call(self, call: Callable[[], Any], *, key: str) -> None:
-        try:
-            call()
-        except FAILURES as error:
-            raise self._bucket.failed(error, key=key) from error
 
     def _missing(self, key: str) -> NotFound:
         return NotFound(

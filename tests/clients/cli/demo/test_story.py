@@ -10,12 +10,12 @@ import pytest
 
 from tabard import Client
 from tabard.cli.demo.catalog import read_catalog
-from tabard.cli.demo.story import BAD, BASE, IMAGES_PER_ROW, RESTORED, STYLE, Bar, Story, Told
+from tabard.cli.demo.story import BAD, BASE, IMAGES_PER_ROW, RESTORED, STYLE, Story, Told
 from tests.clients.fakes.server import FakeServer
 
 
 class SilentBar:
-    """Implements `Bar`: remembers how far it got."""
+    """A bar that remembers how far it got."""
 
     def __init__(self) -> None:
         self.done, self.total = 0, 0
@@ -25,7 +25,7 @@ class SilentBar:
 
 
 class Listener:
-    """Implements `Narrator`: keeps what was told."""
+    """Stands for the output: keeps what was told."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -35,7 +35,7 @@ class Listener:
         self.told.append(text)
 
     @contextlib.contextmanager
-    def progress(self, description: str, *, total: int) -> Iterator[Bar]:
+    def progress(self, description: str, *, total: int) -> Iterator[SilentBar]:
         self.bars.append(SilentBar())
         yield self.bars[-1]
 

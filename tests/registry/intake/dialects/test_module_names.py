@@ -20,7 +20,7 @@ from tabard_server.engine.base.loading import Base, TextPart
 from tests.golden.full_size.make_table import read_rows
 from tests.golden.full_size.models import FAMILIES, build, recipe
 from tests.golden.full_size.table import Row, full_size_profile, layers, rows, widths
-from tests.registry.fakes import Tensors, write
+from tests.registry.fakes import Tensors, sd_profile, write
 
 Naming = Callable[[Row, str], str | None]
 """From a module and `down` or `up` to a key, or None where the dialect cannot name the module."""
@@ -176,6 +176,12 @@ def test_original_names_are_those_of_diffusers() -> None:
     assert {key.partition(".lora")[0]: target[1] for key, target in found.items()} == {
         row.module: row.module for row in unet
     }
+
+
+def test_table_is_made_once_for_a_profile() -> None:
+    """A server asks for it with every file; an equal profile is the same to it."""
+    assert kohya_modules(sd_profile()) is kohya_modules(sd_profile())
+    assert kohya_modules(sd_profile()) is not kohya_modules(sd_profile(widths=(8,)))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -8,11 +8,10 @@ times. Knows nothing of folders and processes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from tabard.cli.demo.catalog import Catalog, DemoRelease
+from tabard.cli.output import Output
 from tabard.client import Client
 from tabard.history import Record
 from tabard.operations import ServerStatus
@@ -34,23 +33,6 @@ BASE, STYLE, BAD, RESTORED, PAIR, WORD, SUBJECT = (
     "textual-inversion",
     "dreambooth",
 )
-
-
-class Bar(Protocol):
-    """A progress bar."""
-
-    def set(self, done: int, *, total: int | None = None) -> None:
-        """Move the bar."""
-
-
-class Narrator(Protocol):
-    """Who tells the story while it goes."""
-
-    def say(self, text: str) -> None:
-        """Tell one sentence."""
-
-    def progress(self, description: str, *, total: int) -> AbstractContextManager[Bar]:
-        """Show a bar while the block runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +73,7 @@ class Story:
     client: Client
     catalog: Catalog
     seed: int
-    narrator: Narrator
+    narrator: Output
     clock: Callable[[], float]
     _rows: list[Row] = field(default_factory=list)
     _releases: list[Release] = field(default_factory=list)

@@ -46,11 +46,16 @@ class HubId:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Downloaded:
-    """Files of one commit; `source` says which, for people and for the record."""
+class Found:
+    """The files of one adapter.
+
+    Attributes:
+        files: Where they lie.
+        source: Where they were downloaded from; empty for files that were here.
+    """
 
     files: tuple[Path, ...]
-    source: str
+    source: str = ""
 
 
 def parse_hub_id(text: str) -> HubId | None:
@@ -74,7 +79,7 @@ def parse_hub_id(text: str) -> HubId | None:
     return HubId(repo=found["repo"], revision=found["revision"] or "", file=found["file"] or "")
 
 
-def download(wanted: HubId) -> Downloaded:
+def download(wanted: HubId) -> Found:
     """Download the files of one adapter.
 
     Raises:
@@ -106,7 +111,7 @@ def download(wanted: HubId) -> Downloaded:
     # Its transport raises what it likes, and another one with every version of the library.
     except Exception as error:
         raise _unavailable(wanted, error) from error
-    return Downloaded(files=paths, source=f"{PREFIX}{wanted.repo}@{found.sha}:{' '.join(names)}")
+    return Found(files=paths, source=f"{PREFIX}{wanted.repo}@{found.sha}:{' '.join(names)}")
 
 
 def _choose(sizes: dict[str, int | None], *, wanted: HubId) -> tuple[str, ...]:

@@ -7,12 +7,11 @@ the file's digest is added, so that the same file always gets the same name.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
+from tabard.cli.files.sources import file_digest
 from tabard.cli.files.ui_folders import NAME_CHARS_MAX, Item, plain_name
 from tabard.cli.local.publishers import Publisher, Wanted
 from tabard.errors import TabardError
@@ -24,7 +23,6 @@ BYTES_MAX = 2 << 30
 State = Literal["new", "there", "published", "refused", "failed"]
 
 _DIGITS = 8
-_CHUNK_BYTES = 1 << 20
 _NO_TRIGGER = "NO_TRIGGER"
 
 
@@ -100,7 +98,7 @@ class _Planner:
             size_bytes = sum(path.stat().st_size for path in item.files)
             if size_bytes > BYTES_MAX:
                 return _refused(item, _too_large(size_bytes))
-            digests = frozenset(map(_digest, item.files))
+            digests = frozenset(map(file_digest, item.files))
             name, is_there = self._name(item, digests)
         except OSError as error:
             return _refused(item, _unreadable(error))
@@ -156,14 +154,6 @@ class _Planner:
             if report.accepted or not nameless:
                 break
         return words, report
-
-
-def _digest(path: Path) -> str:
-    hasher = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            hasher.update(chunk)
-    return f"sha256:{hasher.hexdigest()}"
 
 
 def _refused(item: Item, problem: Problem) -> Row:

@@ -3,26 +3,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tabard.cli.files.grouping import choose_files
-from tabard.cli.files.hub import download, parse_hub_id
+from tabard.cli.files.hub import Found, download, parse_hub_id
 from tabard.errors import InvalidArgument
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """The files of one adapter.
-
-    Attributes:
-        files: Where they lie.
-        source: Where they were downloaded from; empty for files that were here.
-    """
-
-    files: tuple[Path, ...]
-    source: str = ""
 
 
 def find_files(named: Sequence[str]) -> Found:
@@ -39,8 +26,7 @@ def find_files(named: Sequence[str]) -> Found:
             chosen = choose_files(names, where=f"the folder {path}")
             return Found(files=tuple(path / name for name in chosen))
         if not path.exists() and (wanted := parse_hub_id(named[0])) is not None:
-            downloaded = download(wanted)
-            return Found(files=downloaded.files, source=downloaded.source)
+            return download(wanted)
     for one in named:
         if Path(one).is_dir() or one.startswith("hf:"):
             raise InvalidArgument(
@@ -49,6 +35,12 @@ def find_files(named: Sequence[str]) -> Found:
                 hint="name one folder, or one repository, or files",
             )
     return Found(files=tuple(map(Path, named)))
+
+
+def file_digest(path: Path) -> str:
+    """Return `sha256:…` of a file."""
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def with_source(notes: str, *, source: str) -> str:

@@ -6,12 +6,12 @@ What is signed is fetched and checked here: its digest, its name, and the author
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from tabard.cli.files.sources import file_digest
 from tabard.cli.local.keys import SigningKey
 from tabard.cli.local.registry import library, sdk_errors
 from tabard.cli.session import Session, with_session
@@ -74,8 +74,7 @@ def _check_name(manifest: Manifest) -> None:
 
 def _check_files(manifest: Manifest, files: Sequence[Path]) -> None:
     for file in files:
-        with file.open("rb") as opened:
-            digest = f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
+        digest = file_digest(file)
         if digest not in manifest.original_digests:
             release = manifest.release
             raise InvalidArgument(

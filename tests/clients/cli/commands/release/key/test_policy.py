@@ -26,4 +26,4 @@ def test_policy_is_written(tabard: Tabard, place: Path, said: str, served: str) 
     state = Registry.open(str(place)).state
     assert ran.out == f"acme serves {served}\n"
     assert state.policies["acme"].require_signature == (said == "--require-signature")
-    assert Registry.open(str(place)).since(1)[0].reason == "audit"
+    assert Registry.open(str(place)).since(1)[0].record.reason == "audit"
