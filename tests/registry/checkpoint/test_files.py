@@ -6,7 +6,6 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,80 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabard_registry import AdapterName, Author, Registry, State, Version
-from tabard_registry.checkpoint import Checkpoints, files
+from tabard_registry import Author, Registry
+from tabard_registry.checkpoint import files
 from tabard_registry.errors import CorruptRegistry
 from tabard_registry.state.fold import fold
-from tests.registry.described_logs import (
-    KEYS,
-    RECIPE,
-    logs,
-    noted_publication,
-    odd_described_actions,
-    signature,
-)
-from tests.registry.fakes import (
-    NAME,
-    MemoryStore,
-    counted_ids,
-    fixed_clock,
-    promote,
-    publish,
-    ref,
-)
-from tests.registry.random_logs import DIGESTS, EMPTY, LINES, act, folded, written
+from tests.registry.checkpoint.kept_states import kept, key_of
+from tests.registry.described_logs import logs, odd_described_actions
+from tests.registry.fakes import NAME, MemoryStore, counted_ids, fixed_clock, promote, publish, ref
+from tests.registry.random_logs import EMPTY, written
 
 HINT = files.HINT_KEY
-INK, OIL = LINES
-
-
-def kept(state: State, store: MemoryStore | None = None) -> tuple[str, State]:
-    """The key of a state's checkpoint, and the state read from it."""
-    checkpoints = Checkpoints(store or MemoryStore(), registry_id=state.registry_id)
-    key = checkpoints.write(state)
-    return key, checkpoints.read(key)
-
-
-def key_of(state: State) -> str:
-    """The name of a state's checkpoint, which follows from its content."""
-    return kept(state)[0]
-
-
-def test_everything_a_release_can_have_is_kept() -> None:
-    """Signatures, tokens, members, standings: nothing of it is an exception to the rule."""
-    place = (INK, "1.0.0")
-    extra = {"tokens": [["<ink>", "text_encoder", 2]], "training": {"seed": "7"}}
-    acts = [act(kind, place, "") for kind in ("yank", "quarantine", "purge")]
-    state, _ = folded([[KEYS, noted_publication(place, extra), signature(place)], [RECIPE], acts])
-
-    _, read = kept(state)
-
-    [recipe] = read.adapters[AdapterName("acme", "mix")].releases
-    [release] = read.adapters[INK].releases
-    assert recipe.members and recipe.canonical is None
-    assert release.signatures and release.tokens and release.training == {"seed": "7"}
-    assert (release.yanked, release.quarantined, release.purged) == (True, True, True)
-    assert read == state
-
-
-@settings(max_examples=150)
-@given(logs(odd_described_actions))
-def test_lazy_state_equals_the_folded_one(log: list[list[Any]]) -> None:
-    """Whatever happened: every field of every release, channel and event is there again."""
-    state, _ = folded(log)
-
-    _, read = kept(state)
-
-    for name in (field.name for field in fields(State)):
-        assert getattr(read, name) == getattr(state, name), name
-    assert list(read.names()) == list(state.names()) == sorted(state.names(), key=str)
-    for line, lazy in zip(state.adapters.lines(), read.adapters.lines(), strict=True):
-        assert lazy == line
-        assert lazy.releases == line.releases
-        assert list(lazy.by_digest.values()) == sorted(
-            line.by_digest.values(), key=lambda release: (release.seq, release.version)
-        )
-        assert lazy.events == line.events and line.events == tuple(lazy.events)
 
 
 @settings(max_examples=150)
@@ -103,70 +38,6 @@ def test_checkpoint_and_tail_are_the_whole_log(log: list[list[Any]], cut: int) -
     assert after == whole
     assert tail_effects == effects[cut:]
     assert key_of(after) == key_of(whole)
-
-
-@given(logs(odd_described_actions))
-def test_checkpoint_of_a_checkpoint_is_itself(log: list[list[Any]]) -> None:
-    """Lines that nobody touched are copied as they are."""
-    key, read = kept(folded(log)[0])
-
-    assert key_of(read) == key
-
-
-@given(logs(odd_described_actions), st.sampled_from(["", "acme/", "acme/ink", "acme/k", "b", "~"]))
-def test_names_go_on_from_any_text(log: list[list[Any]], text: str) -> None:
-    """Names after a text, whether there is one of it or not."""
-    state, _ = folded(log)
-    _, read = kept(state)
-
-    assert list(read.adapters.names_from(text)) == [
-        name for name in state.names() if str(name) >= text
-    ]
-
-
-@given(logs(odd_described_actions), st.sampled_from(sorted(DIGESTS.values())))
-def test_names_with_a_digest_are_found(log: list[list[Any]], digest: str) -> None:
-    """Every line that needs a blob is found by it, in a checkpoint and in what came after."""
-    records = written(log)
-    half, _ = fold(EMPTY, records[: len(records) // 2])
-    after, _ = fold(kept(half)[1], records[len(records) // 2 :])
-    blob = digest.removeprefix("sha256:")
-
-    found = set(after.adapters.names_with(blob))
-
-    assert found >= {
-        line.name
-        for line in after.adapters.lines()
-        if any(blob in (one.hex for one in release.blobs) for release in line.releases)
-    }
-
-
-def test_absent_things_are_absent() -> None:
-    """Names, versions and digests that a lazy line does not have."""
-    _, read = kept(folded([[noted_publication((INK, "1.0.0"), {})]])[0])
-    line = read.adapters[INK]
-
-    assert OIL not in read.adapters and AdapterName("zz", "z") not in read.adapters
-    assert Version.parse("9.9.9") not in line.by_version
-    with pytest.raises(KeyError):
-        line.by_version[Version.parse("9.9.9")]
-    with pytest.raises(KeyError):
-        line.by_digest[EMPTY.head]
-    assert EMPTY.head not in line.by_digest
-    assert list(read.adapters.names_with("f" * 64)) == []
-
-
-def test_many_lines_are_found_each() -> None:
-    """Bisection finds every line of many, and none between them."""
-    names = [AdapterName("acme", f"a{number:03d}") for number in range(100)]
-    log = [[{**noted_publication((INK, "1.0.0"), {}), "adapter": str(name)}] for name in names]
-    _, read = kept(folded(log)[0])
-
-    assert [name for name in names if read.adapters[name].name == name] == names
-    assert AdapterName("acme", "a0005") not in read.adapters
-    assert read.adapters.get(AdapterName("a", "a")) is None
-    assert list(read.names(after="acme/a097")) == names[98:]
-    assert len(read.adapters) == 100
 
 
 @pytest.fixture

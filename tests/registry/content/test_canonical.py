@@ -7,35 +7,11 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from tabard_registry import (
-    Manifest,
-    ReleaseDraft,
-    Version,
-    check,
-    read_canonical,
-    sha256_file,
-    write_canonical,
-)
-from tabard_registry.content.storing import assemble_manifest
-from tabard_registry.errors import CorruptRegistry, InvalidField
-from tests.registry.fakes import (
-    NAME,
-    kohya_name,
-    kohya_tensors,
-    sd_profile,
-    targets_of,
-    write,
-)
-
-PROFILE = sd_profile()
-TARGETS = targets_of(PROFILE)
-
-
-def canonicalise(path: Path, target: Path, *, kind: str | None = None) -> Manifest:
-    """Check, write the canonical file, and make the manifest."""
-    result = check([path], profile=PROFILE)
-    draft = ReleaseDraft(adapter=NAME, version=Version.parse("1.0.0"), kind=kind)
-    return assemble_manifest(draft, checked=result, canonical=write_canonical(result, target))
+from tabard_registry import read_canonical, sha256_file
+from tabard_registry.errors import CorruptRegistry
+from tests.registry.content.canonical_files import TARGETS, canonicalise
+from tests.registry.export.round_trips import PROFILE
+from tests.registry.fakes import kohya_name, kohya_tensors, write
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
@@ -135,12 +111,3 @@ def test_damaged_canonical_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c").write_bytes(content[:-1])
     with pytest.raises(CorruptRegistry, match="too early"):
         read_canonical(tmp_path / "c", manifest, verify=False)
-
-
-def test_author_may_say_dreambooth(tmp_path: Path) -> None:
-    """A LoRA becomes DreamBooth by word of its author, and never a textual inversion."""
-    path = write(tmp_path / "x.safetensors", kohya_tensors(PROFILE))
-
-    assert canonicalise(path, tmp_path / "c", kind="dreambooth").kind == "dreambooth"
-    with pytest.raises(InvalidField, match="not a textual_inversion"):
-        canonicalise(path, tmp_path / "d", kind="textual_inversion")

@@ -44,3 +44,6 @@ def assert_fresh(index: Index, journal: FakeJournal) -> None:
             word
         )
     assert whole_history(index) == history_by_scan(journal.state)
+
+
+INDEX = index_of(FakeJournal(LOG))

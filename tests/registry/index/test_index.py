@@ -2,27 +2,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabard_registry import AdapterName
-from tabard_registry.index import words
 from tests.registry.described_logs import (
     FakeJournal,
     described_actions,
     found_by_scan,
     history_by_scan,
     logs,
-    noted_publication,
 )
-from tests.registry.index.small_index import INK, LOG, index_of, names, whole_history
-from tests.registry.random_logs import CHANNELS, LINES, act
+from tests.registry.index.small_index import index_of, whole_history
+from tests.registry.random_logs import CHANNELS
 
-PURGE = act("purge", (INK, "1.0.0"), "")
 queries = st.lists(st.sampled_from(["w", "water", "INK", "inkb", "oil", "1", "lora", "sn"]))
 times = st.none() | st.integers(0, 15).map(lambda s: datetime(2026, 1, 1, 0, 0, s, tzinfo=UTC))
 
@@ -103,81 +98,3 @@ def test_following_is_building_anew(log: list[list[Any]], stops: list[int]) -> N
     assert followed.moved(until=late, channel=None) == rebuilt.moved(until=late, channel=None)
     followed.close()
     rebuilt.close()
-
-
-def test_name_ranks_above_notes() -> None:
-    """A line that is called so comes before one that only speaks of it."""
-    index = index_of(FakeJournal(LOG))
-
-    assert names(index, "ink") == ["acme/ink", "acme/oil"]
-
-
-def test_snippet_shows_the_place() -> None:
-    """The snippet is cut around the word that was found."""
-    words = f"{'snow ' * 60}a lonely watercolor {'snow ' * 60}"
-    index = index_of(FakeJournal([[noted_publication((INK, "1.0.0"), {"notes": words})]]))
-
-    [hit] = index.search("WATERC", limit=5)
-
-    assert "lonely watercolor snow" in hit.snippet
-    assert hit.snippet.startswith("…") and hit.snippet.endswith("…")
-
-
-def test_accents_are_not_needed() -> None:
-    """What is written with accents is found without them, and shown with them."""
-    index = index_of(FakeJournal([[noted_publication((INK, "1.0.0"), {"notes": "Aquarellé"})]]))
-
-    [hit] = index.search("aquarelle", limit=5)
-
-    assert hit.snippet == "Aquarellé"
-
-
-def test_purged_notes_leave_the_index(tmp_path: Path) -> None:
-    """A purge takes the notes of the release out of search; the line stays to be found by name."""
-    journal = FakeJournal([*LOG, [PURGE]], seq=len(LOG))
-    index = index_of(journal, tmp_path)
-    assert names(index, "watercolor") == ["acme/ink"]
-
-    journal.catch_up()
-    index.update(journal)
-
-    assert names(index, "watercolor") == []
-    assert set(names(index, "acme 1.0.0")) == {"acme/ink", "acme/oil"}
-
-
-@given(st.text(max_size=30) | st.text(alphabet='"*()^:-+{}, ANDORTEinkx', max_size=30))
-@settings(max_examples=300)
-def test_nothing_typed_is_syntax(typed: str) -> None:
-    """Whatever people type is words."""
-    for hit in INDEX.search(typed, limit=5):
-        assert hit.adapter in LINES
-
-
-@pytest.mark.parametrize(
-    "typed", ["", " ", '"', "*", '""', "NEAR(", "name:", "-", "\0", "\ud800", "🎨", "ink" * 999]
-)
-def test_words_of_nothing_find_nothing(typed: str) -> None:
-    """What holds no word of any line finds no line."""
-    assert INDEX.search(typed, limit=5) == ()
-
-
-@pytest.mark.parametrize("typed", ['"ink"', "ink*", "(ink", "ink AND", "acme/ink", "ínk", "INK"])
-def test_words_are_found_in_any_dress(typed: str) -> None:
-    """Marks around a word do not hide it, except where they are words themselves."""
-    found = INDEX.search(typed, limit=5)
-
-    assert bool(found) == (typed != "ink AND")
-
-
-def test_too_many_words_are_cut() -> None:
-    """Only the first words are looked for."""
-    assert INDEX.search("ink " * words.WORDS_MAX + "absent", limit=5)
-
-
-def test_no_limit_is_too_large() -> None:
-    """Limits beyond those of the index, and none at all."""
-    assert len(INDEX.search("acme", limit=1 << 80)) == 2
-    assert INDEX.search("acme", limit=0) == ()
-
-
-INDEX = index_of(FakeJournal(LOG))

@@ -43,13 +43,3 @@ def test_foreign_format_is_named(key: str, beside_lora: bool, tmp_path: Path) ->
     assert not report.accepted
     assert problem.reason == reason
     assert what in problem.message and problem.remedy and problem.keys == (key,)
-
-
-def test_unknown_tensors_are_refused(tmp_path: Path) -> None:
-    """Tensors of no dialect are refused with the first key."""
-    tensors: Tensors = {"layer.one": np.ones((2, 2)), "layer.two": np.ones((2, 2))}
-
-    report = check([write(tmp_path / "x.safetensors", tensors)], profile=sd_profile()).report
-
-    assert report.problems[0].reason == "UNSUPPORTED_DIALECT"
-    assert "layer.one" in report.problems[0].message

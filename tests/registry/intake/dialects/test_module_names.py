@@ -20,7 +20,7 @@ from tabard_server.engine.base.loading import Base, TextPart
 from tests.golden.full_size.make_table import read_rows
 from tests.golden.full_size.models import FAMILIES, build, recipe
 from tests.golden.full_size.table import Row, full_size_profile, layers, rows, widths
-from tests.registry.fakes import Tensors, sd_profile, write
+from tests.registry.fakes import Tensors, sd15_profile, sd_profile, write
 
 Naming = Callable[[Row, str], str | None]
 """From a module and `down` or `up` to a key, or None where the dialect cannot name the module."""
@@ -219,3 +219,36 @@ def _base(family: str) -> Base:
         latent_factor=8,
         is_empty_zero=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("module", "original"),
+    [
+        ("down_blocks.0.attentions.0.proj_in", "input_blocks_1_1_proj_in"),
+        (
+            "down_blocks.0.attentions.1.transformer_blocks.0.attn1.to_q",
+            "input_blocks_2_1_transformer_blocks_0_attn1_to_q",
+        ),
+        (
+            "down_blocks.2.attentions.1.transformer_blocks.0.attn2.to_out.0",
+            "input_blocks_8_1_transformer_blocks_0_attn2_to_out_0",
+        ),
+        (
+            "mid_block.attentions.0.transformer_blocks.0.ff.net.0.proj",
+            "middle_block_1_transformer_blocks_0_ff_net_0_proj",
+        ),
+        ("up_blocks.1.attentions.0.proj_out", "output_blocks_3_1_proj_out"),
+        (
+            "up_blocks.3.attentions.2.transformer_blocks.0.attn2.to_k",
+            "output_blocks_11_1_transformer_blocks_0_attn2_to_k",
+        ),
+        ("down_blocks.1.resnets.0.time_emb_proj", "input_blocks_4_0_emb_layers_1"),
+        ("up_blocks.0.resnets.2.time_emb_proj", "output_blocks_2_0_emb_layers_1"),
+    ],
+)
+def test_original_names_follow_blocks(module: str, original: str) -> None:
+    """The original code's names of SD1.5 are those that its files really have."""
+    modules = kohya_modules(sd15_profile())
+
+    assert modules[f"lora_unet_{original}"] == ("unet", module)
+    assert modules["lora_unet_" + module.replace(".", "_")] == ("unet", module)

@@ -2,37 +2,17 @@
 import json
 import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabard_registry import IntakeLimits, Problem, check
-from tabard_registry.intake.files.safetensors import TensorFile, open_tensors
+from tabard_registry import Problem, check
+from tabard_registry.intake.files.safetensors import TensorFile
 from tests.registry.fakes import sd_profile, small_lora, write
+from tests.registry.intake.files.raw_files import entry, opened, raw
 from tests.registry.log.json_values import json_values
-
-LIMITS = IntakeLimits(header_bytes_max=100_000, file_bytes_max=1_000_000, tensors_max=100)
-
-
-def entry(start: int = 0, end: int = 4, **changes: Any) -> dict[str, Any]:
-    """One F32 number at some place, with some fields changed."""
-    return {"dtype": "F32", "shape": [1], "data_offsets": [start, end], **changes}
-
-
-def raw(path: Path, header: object, data: bytes = b"\0" * 4) -> Path:
-    """Write a file with any header."""
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
-    return path
-
-
-def opened(path: Path) -> TensorFile | Problem:
-    """Open with small limits."""
-    return open_tensors(path, limits=LIMITS)
-
 
 TWICE = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},' * 2
 HOSTILE: dict[str, tuple[object, bytes]] = {
@@ -112,31 +92,6 @@ def test_truncated_file_says_so(cut: int, tmp_path: Path) -> None:
 
     assert isinstance(found, Problem) and found.reason == "TRUNCATED"
     assert str(cut) in found.message
-
-
-@pytest.mark.parametrize(
-    ("content", "what"),
-    [
-        (b"PK\x03\x04" + b"\0" * 60, "zip archive"),
-        (b"\x80\x02}q\x00(X" + b"\0" * 60, "Python pickle"),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * 60, "PNG"),
-        (b"\xff\xd8\xff\xe0" + b"\0" * 60, "JPEG"),
-        (b"  <!DOCTYPE html><html>", "HTML"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "git-lfs pointer"),
-        (b'{"error": "not found"}', "JSON"),
-        (b"GGUF" + b"\0" * 60, "GGUF"),
-        (b"hello", "not a safetensors file"),
-    ],
-)
-def test_stranger_is_named(content: bytes, what: str, tmp_path: Path) -> None:
-    """What is not a safetensors file is called what it is, whatever its name says."""
-    path = tmp_path / "style.safetensors"
-    path.write_bytes(content)
-
-    found = opened(path)
-
-    assert isinstance(found, Problem) and found.reason == "NOT_SAFETENSORS"
-    assert what in found.message
 
 
 def test_large_files_and_headers_are_refused(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from safetensors.numpy import save_file
 from tabard_registry import BaseProfile, Checked, check
 from tabard_registry.intake.dialects.module_names import kohya_modules
 from tests.registry.fakes import Tensors, linear, sd_profile, write
+from tests.registry.intake.dense_files import PROFILE, some
+from tests.registry.intake.lora_files import reasons
+from tests.registry.intake.report.named_base import report_of
 
 TEXT_WIDTHS = {"text_encoder": 12, "text_encoder_2": 20}
 
@@ -202,3 +206,28 @@ def test_later_family_is_foreign_to_sdxl(key: str, tmp_path: Path) -> None:
 
     assert report.problems[0].reason == "WRONG_FAMILY"
     assert "later family" in report.problems[0].message
+
+
+@pytest.mark.parametrize("key", ["ss_base_model_version", "modelspec.architecture"])
+def test_file_of_another_family_is_refused(key: str, tmp_path: Path) -> None:
+    """What says that it is for SDXL is not taken on an SD1 base."""
+    said = {"ss_base_model_version": "sdxl_base_v1-0"}.get(key, "stable-diffusion-xl-v1-base/lora")
+
+    assert reasons(report_of(tmp_path, **{key: said})) == ["WRONG_FAMILY"]
+
+
+def test_configuration_of_another_family_is_refused(tmp_path: Path) -> None:
+    """A hub id that everybody knows says the family, where the tensors do not."""
+    tensors = {
+        "base_model.model.mid_block.fc.lora_A.weight": some(4, 12),
+        "base_model.model.mid_block.fc.lora_B.weight": some(16, 4),
+    }
+    config = tmp_path / "adapter_config.json"
+    name = "stabilityai/stable-diffusion-xl-base-1.0"
+    said = {"peft_type": "LORA", "r": 4, "lora_alpha": 2, "base_model_name_or_path": name}
+    config.write_text(json.dumps(said))
+
+    report = check([write(tmp_path / "a.safetensors", tensors), config], profile=PROFILE).report
+
+    assert reasons(report) == ["WRONG_FAMILY"]
+    assert "stable-diffusion-xl-base-1.0" in report.problems[0].message

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
+from tabard_registry.store.s3 import S3Limits
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
@@ -177,3 +179,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[:cut])
         if cut is not None:
             self.close_connection = True
+
+
+LIMITS = S3Limits(read_timeout_seconds=0.5, connect_timeout_seconds=2.0, part_bytes=1000)
+PATH = "/bucket/team/log/1"
+
+
+def refusal(status: int, code: str, method: str = "PUT") -> Fault:
+    """A refusal of one request."""
+    return Fault(method=method, status=status, code=code)

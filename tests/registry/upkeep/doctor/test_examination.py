@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The doctor: sound places pass, each kind of broken one is refused, and nothing is left behind."""
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tabard_registry.errors import UnusableRegistry
-from tabard_registry.store import Store
 from tabard_registry.store.folder import FolderStore
-from tabard_registry.store.probe import ExpiryRule, Versioning
 from tabard_registry.store.s3 import S3Store
-from tabard_registry.upkeep.doctor import Check, Diagnosis, examine, require_safe
+from tabard_registry.upkeep.doctor import examine, require_safe
 from tests.registry.fakes import MemoryStore
 from tests.registry.upkeep.doctor.broken_stores import (
     NOW,
@@ -24,17 +21,8 @@ from tests.registry.upkeep.doctor.broken_stores import (
     Unconditional,
     Undecided,
 )
-from tests.s3 import IS_REAL, s3_client
-
-
-def found(diagnosis: Diagnosis, name: str) -> Check:
-    """The check of that name."""
-    return next(check for check in diagnosis.checks if check.name == name)
-
-
-def examined(store: Store) -> Diagnosis:
-    """Examine at a fixed time."""
-    return examine(store, clock=lambda: NOW)
+from tests.registry.upkeep.doctor.examinations import examined, found
+from tests.s3 import IS_REAL
 
 
 @pytest.mark.parametrize("kind", [MemoryStore, Bucket, Fickle])
@@ -110,13 +98,6 @@ def test_unsafe_store_is_refused(store: type[MemoryStore], name: str, told: str)
     assert "TABARD_SINGLE_WRITER=true" in caught.value.hint
 
 
-def test_sequential_checks_do_not_see_the_race() -> None:
-    """The store that elects several winners passes everything that asks one after the other."""
-    diagnosis = examined(TwoWinners())
-
-    assert [check.name for check in diagnosis.checks if check.verdict != "ok"] == ["racing create"]
-
-
 @pytest.mark.parametrize(
     ("act", "name"),
     [("read missing", "missing object"), ("create", "second create"), ("list", "place")],
@@ -131,18 +112,6 @@ def test_refusal_is_told(act: str, name: str) -> None:
     assert found(diagnosis, name).remedy == "Grant it."
     assert not diagnosis.is_safe
     assert store.held == {}
-
-
-def test_leftover_probes_are_told() -> None:
-    """A role that may not delete gets a warning that names what lies there."""
-    store = Forbidding("delete")
-
-    diagnosis = examined(store)
-
-    assert diagnosis.verdict == "warn"
-    assert "doctor/" in found(diagnosis, "delete").detail
-    assert store.held
-    assert all(key.startswith("doctor/") for key in store.held)
 
 
 def test_strange_place_is_not_touched() -> None:
@@ -171,61 +140,6 @@ def test_lagging_listing_is_a_warning() -> None:
     assert found(examined(Lagging()), "listing").verdict == "warn"
 
 
-def test_if_match_is_information() -> None:
-    """Which form of a tag a store takes is told; ignoring stale ones is a warning only."""
-    bare, ignoring = Bucket(), Bucket()
-    bare.takes = {"{}"}
-    ignoring.takes = {"any"}
-
-    assert "taken unquoted" in found(examined(bare), "stale If-Match").detail
-    assert found(examined(ignoring), "stale If-Match").verdict == "warn"
-
-
-@pytest.mark.parametrize(("deletes", "verdict"), [(True, "fail"), (False, "warn")])
-def test_lifecycle_rules_are_named(deletes: bool, verdict: str) -> None:
-    """A rule that deletes log objects is refused, one that moves them is told."""
-    store = Bucket()
-    store.rules = (ExpiryRule(name="tidy", prefix="log/", deletes=deletes),)
-
-    check = found(examined(store), "lifecycle rules")
-
-    assert check.verdict == verdict
-    assert "tidy" in check.detail
-
-
-@pytest.mark.parametrize("versioning", [Versioning.ON, Versioning.SUSPENDED])
-def test_versioning_is_a_warning(versioning: Versioning) -> None:
-    """A delete marker re-opens a slot: the remedy forbids deleting."""
-    store = Bucket()
-    store.versions = versioning
-
-    check = found(examined(store), "versioning")
-
-    assert check.verdict == "warn"
-    assert "s3:DeleteObject" in check.remedy
-
-
-@pytest.mark.parametrize(("minutes", "told"), [(-5, "300 s behind"), (20, "1200 s ahead")])
-def test_clock_skew_is_told(minutes: int, told: str) -> None:
-    """How far and in which direction."""
-    store = Bucket()
-    store.clock = NOW + timedelta(minutes=minutes)
-
-    check = found(examined(store), "clock")
-
-    assert (check.verdict, told in check.detail) == ("warn", True)
-
-
-def test_silent_rules_are_a_warning() -> None:
-    """What a role may not ask does not stop the examination."""
-    store = Bucket()
-    store.is_silent = True
-
-    diagnosis = examined(store)
-
-    assert (found(diagnosis, "clock").verdict, diagnosis.is_safe) == ("warn", True)
-
-
 def test_slow_store_is_a_warning() -> None:
     """Latency is measured by the timer that is passed in."""
     ticks = iter(range(0, 1000, 2))
@@ -234,28 +148,3 @@ def test_slow_store_is_a_warning() -> None:
 
     assert found(diagnosis, "latency").verdict == "warn"
     assert "2000.0 ms" in found(diagnosis, "latency").detail
-
-
-def test_rules_of_a_real_bucket_are_read(s3_url: str) -> None:
-    """Lifecycle and versioning come from the bucket; rules elsewhere or off do not matter."""
-    bucket, _, prefix = s3_url.removeprefix("s3://").partition("/")
-    client, probe = s3_client(), S3Store(s3_url).probe()
-    assert (probe.versioning(), probe.expiry_rules()) == (Versioning.OFF, ())
-    rules = [
-        {"ID": name, "Status": status, "Filter": {"Prefix": place}, "Expiration": {"Days": 9}}
-        for name, status, place in [
-            ("elsewhere", "Enabled", "other/"),
-            ("off", "Disabled", f"{prefix}/log/"),
-            ("above", "Enabled", "team/"),
-            ("below", "Enabled", f"{prefix}/log/0"),
-        ]
-    ]
-
-    client.put_bucket_lifecycle_configuration(
-        Bucket=bucket, LifecycleConfiguration={"Rules": rules}
-    )
-    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-
-    assert {rule.name for rule in probe.expiry_rules()} == {"above", "below"}
-    assert all(rule.deletes for rule in probe.expiry_rules())
-    assert probe.versioning() is Versioning.ON

@@ -13,13 +13,8 @@ from tabard_registry.errors import UnusableRegistry
 from tabard_registry.log.records import Record
 from tabard_registry.log.slots import slot_key
 from tabard_registry.release.history import HistoryEntry
-from tabard_registry.upkeep.fsck.findings import FINDINGS_MAX, Findings
 from tabard_registry.upkeep.fsck.fsck import check_registry, content_digest
-from tests.registry.fakes import (
-    MemoryStore,
-    publish,
-    ref,
-)
+from tests.registry.fakes import MemoryStore, publish, ref
 from tests.registry.upkeep.fsck.damage import checkpoint_of, examined, flip, only, reopened, store
 
 __all__ = ["store"]
@@ -254,14 +249,3 @@ def test_invalid_acts_are_no_damage(store: MemoryStore) -> None:
     report = examined(store)
 
     assert (report.findings, report.seq) == ((), 11)
-
-
-def test_findings_are_bounded() -> None:
-    """A report names so many of each severity, errors first, and counts the rest."""
-    findings = Findings()
-    for number in range(FINDINGS_MAX + 5):
-        findings.warning(f"{number}", "odd", remedy="look")
-    findings.error("x", "lost", remedy="restore")
-
-    assert (len(findings.sorted()), findings.omitted, findings.errors) == (FINDINGS_MAX + 1, 5, 1)
-    assert findings.sorted()[0].key == "x"

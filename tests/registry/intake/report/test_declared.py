@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tabard_registry import check
+from tests.registry.fakes import write
+from tests.registry.intake.dense_files import FC, checked, some
+from tests.registry.intake.lora_files import reasons
+from tests.registry.intake.report.named_base import NAMED, report_of
+
+
+@pytest.mark.parametrize(
+    ("metadata", "match", "found"),
+    [
+        ({}, "", []),
+        ({"ss_base_model_version": "sd_v1"}, "family", []),
+        ({"ss_sd_model_name": "D:\\models\\stable-diffusion-v1-5.safetensors"}, "same", []),
+        ({"ss_sd_model_name": "dreamy.safetensors"}, "family", ["OTHER_BASE"]),
+        ({"tabard.base_fingerprint": NAMED.fingerprint}, "same", []),
+        ({"tabard.base_fingerprint": "sha256:" + "0" * 64}, "family", ["OTHER_BASE"]),
+        ({"ss_sd_model_hash": "deadbeef"}, "", []),
+    ],
+)
+def test_file_says_its_base(
+    metadata: dict[str, str], match: str, found: list[str], tmp_path: Path
+) -> None:
+    """Its own words are compared with the base, shown, and never a reason to refuse."""
+    report = report_of(tmp_path, **metadata)
+
+    assert report.accepted and report.base_match == match
+    assert reasons(report) == found
+    assert dict(report.declared) == metadata
+    assert (report.base_family, report.base_fingerprint) == ("sd1", NAMED.fingerprint)
+
+
+def test_hash_of_tabard_itself_is_no_proof(tmp_path: Path) -> None:
+    """A file that claims the very fingerprint is still judged by its tensors."""
+    metadata = {"tabard.base_fingerprint": NAMED.fingerprint}
+
+    report = checked(tmp_path, {f"{FC}.diff": np.ones((3, 3), "float32")}, metadata=metadata).report
+
+    assert reasons(report) == ["SHAPE_MISMATCH"]
+
+
+def test_configuration_names_its_base(tmp_path: Path) -> None:
+    """PEFT's folder says its base in `adapter_config.json`."""
+    tensors = {
+        "base_model.model.mid_block.fc.lora_A.weight": some(4, 12),
+        "base_model.model.mid_block.fc.lora_B.weight": some(16, 4),
+    }
+    config = tmp_path / "adapter_config.json"
+    said = {"peft_type": "LORA", "r": 4, "lora_alpha": 2, "base_model_name_or_path": "x/other"}
+    config.write_text(json.dumps(said))
+
+    report = check([write(tmp_path / "a.safetensors", tensors), config], profile=NAMED).report
+
+    assert report.accepted and report.base_match == "family"
+    assert reasons(report) == ["OTHER_BASE"]
+    assert report.alphas == (2.0,)
