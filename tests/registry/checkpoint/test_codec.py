@@ -1,9 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from typing import Any
+
+from hypothesis import given
+
 from tabard_registry import AdapterName
+from tabard_registry.checkpoint.codec import lines_of
 from tests.registry.checkpoint.kept_states import INK, kept
-from tests.registry.described_logs import KEYS, RECIPE, noted_publication, signature
+from tests.registry.described_logs import (
+    KEYS,
+    RECIPE,
+    logs,
+    noted_publication,
+    odd_described_actions,
+    signature,
+)
 from tests.registry.random_logs import act, folded
 
 
@@ -22,3 +34,15 @@ def test_everything_a_release_can_have_is_kept() -> None:
     assert release.signatures and release.tokens and release.training == {"seed": "7"}
     assert (release.yanked, release.quarantined, release.purged) == (True, True, True)
     assert read == state
+
+
+@given(logs(odd_described_actions))
+def test_lines_are_head_releases_and_events(log: list[list[Any]]) -> None:
+    """Only a head begins like one; none of them holds a line end."""
+    state, _ = folded(log)
+
+    for line in state.adapters.lines():
+        lines = list(lines_of(line))
+        assert len(lines) == len(line.by_digest) + 2
+        assert [one.startswith(b'["') for one in lines] == [True] + [False] * (len(lines) - 1)
+        assert not any(b"\n" in one for one in lines)

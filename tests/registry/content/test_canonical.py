@@ -9,8 +9,7 @@ from safetensors import safe_open
 
 from tabard_registry import read_canonical, sha256_file
 from tabard_registry.errors import CorruptRegistry
-from tests.registry.content.canonical_files import TARGETS, canonicalise
-from tests.registry.export.round_trips import PROFILE
+from tests.registry.content.canonical_files import PROFILE, TARGETS, canonicalise
 from tests.registry.fakes import kohya_name, kohya_tensors, write
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+
 from pathlib import Path
 
 import pytest
 
 from tabard_registry import Author, Registry, ReleaseDraft, Version, check
 from tabard_registry.errors import CorruptRegistry, InvalidField
-from tests.registry.content.canonical_files import canonicalise
-from tests.registry.export.round_trips import PROFILE
+from tests.registry.content.canonical_files import PROFILE, canonicalise
 from tests.registry.fakes import NAME, kohya_tensors, sd_profile, small_lora, write
 
 
@@ -31,3 +31,19 @@ def test_author_may_say_dreambooth(tmp_path: Path) -> None:
     assert canonicalise(path, tmp_path / "c", kind="dreambooth").kind == "dreambooth"
     with pytest.raises(InvalidField, match="not a textual_inversion"):
         canonicalise(path, tmp_path / "d", kind="textual_inversion")
+
+
+def test_exactly_checked_files_are_stored(registry: Registry, tmp_path: Path) -> None:
+    """A file more or less than was checked is refused before anything is stored."""
+    path = small_lora(tmp_path)
+    draft = ReleaseDraft(adapter=NAME, version=Version.parse("1.0.0"))
+
+    with pytest.raises(InvalidField, match="1 files were checked, 2 are to be published"):
+        registry.publish(
+            draft,
+            checked=check([path], profile=sd_profile()),
+            files=[path, path],
+            author=Author(actor="ann"),
+        )
+
+    assert list(registry.store.objects("blob/")) == []

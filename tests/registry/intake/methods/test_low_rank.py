@@ -179,12 +179,3 @@ def test_convolution_under_two_names_is_refused(tmp_path: Path) -> None:
     tensors = locon() | locon("lora_unet_input_blocks_2_0_op")
 
     assert reasons(checked(tmp_path, tensors).report) == ["DUPLICATE_TARGET"]
-
-
-def test_zero_magnitude_layer_is_not_without_effect(tmp_path: Path) -> None:
-    """A DoRA changes lengths even where its factors are zero."""
-    silent = {key: value * 0 for key, value in lora().items()}
-
-    assert reasons(checked(tmp_path, silent).report) == ["NO_EFFECT"]
-    scaled = silent | {f"{LINEAR}.dora_scale": ones(16, 1)}
-    assert reasons(checked(tmp_path, scaled).report) == []

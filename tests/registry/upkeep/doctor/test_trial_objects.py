@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+
+from tabard_registry.upkeep.doctor.trial_objects import TrialObjects
+from tests.registry.fakes import MemoryStore
 from tests.registry.upkeep.doctor.broken_stores import Forbidding
 from tests.registry.upkeep.doctor.examinations import examined, found
 
@@ -13,3 +16,29 @@ def test_leftover_probes_are_told() -> None:
     assert "doctor/" in found(diagnosis, "delete").detail
     assert store.held
     assert all(key.startswith("doctor/") for key in store.held)
+
+
+def test_everything_named_is_removed() -> None:
+    """Also what was never made; what others made stays."""
+    store = MemoryStore()
+    trials, others = TrialObjects(store), TrialObjects(store)
+    store.create(trials.key("made"), body=b"x")
+    trials.key("not made")
+    kept = others.key("made")
+    store.create(kept, body=b"x")
+
+    assert trials.remove() is None
+
+    assert list(store.held) == [kept]
+
+
+def test_refusal_is_asked_for_once() -> None:
+    """A role that may not delete is told, and nothing is tried a second time."""
+    store = Forbidding("delete")
+    trials = TrialObjects(store)
+    store.create(trials.key("one"), body=b"x")
+
+    refusal = trials.remove()
+
+    assert refusal is not None and refusal.hint == "Grant it."
+    assert trials.remove() is None
