@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from dataclasses import replace
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +70,26 @@ def test_plain_moves_repeat_no_text() -> None:
 
     assert texts == ["promote", "ann", "why", "stable"]
     assert again == [3, "t", 0, 1, 2, 3, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"note": "odd"},
+        {"effective": False},
+        {"adapter": "acme/oil"},
+        {"version": VERSIONS[0]},
+        {"previous_digest": "sha256:odd"},
+    ],
+)
+def test_odd_events_keep_every_field(change: dict[str, Any]) -> None:
+    """What a short row cannot say is an object."""
+    odd = replace(PLAIN, **change)
+
+    written = events_to_json([odd], name=NAME, versions=VERSIONS, digests=DIGESTS)
+
+    assert isinstance(written[0][0], dict)
+    assert events_from_json(written, name=NAME, versions=VERSIONS, digests=DIGESTS) == (odd,)
 
 
 @given(entries)
