@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is no low-rank pair: taken whole and kept as it is written, or refused by name."""
+"""Differences of weights, biases and norms: taken whole and kept as written, or refused."""
 
 import json
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a report says beside its verdict: mode, alphas, coverage, and the file's own base."""
+"""What a report says beside its verdict: mode, kind, warnings, training metadata."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What only a bucket can do: uploads in parts that are taken up, foreign objects, own uploads."""
+"""What only a bucket can do: sweeps of uploads, foreign objects, missing buckets."""
 
 import pytest
 
