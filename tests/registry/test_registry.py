@@ -15,8 +15,16 @@ from tabard_registry import (
     read_canonical,
     sha256_file,
 )
-from tabard_registry.errors import CorruptRegistry, IntakeRefused, RegistryError
-from tests.registry.fakes import NAME, promote, publish, sd_profile
+from tabard_registry.errors import CorruptRegistry, IntakeRefused, RegistryError, UnusableRegistry
+from tests.registry.fakes import (
+    NAME,
+    MemoryStore,
+    counted_ids,
+    fixed_clock,
+    promote,
+    publish,
+    sd_profile,
+)
 
 
 def test_blobs_come_back_verified(registry: Registry, tmp_path: Path) -> None:
@@ -82,3 +90,53 @@ def test_public_names_are_exported() -> None:
 
 def _is_error(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, RegistryError)
+
+
+def test_reopened_registry_has_same_state(registry: Registry, tmp_path: Path) -> None:
+    """The state is nothing but the fold of the log."""
+    publish(registry, "1.0.0", folder=tmp_path)
+    promote(registry, "1.0.0")
+
+    assert Registry.open(str(tmp_path / "registry")).state == registry.state
+
+
+class Swept(MemoryStore):
+    """A store that counts its sweeps."""
+
+    def __init__(self, *, is_swept: bool) -> None:
+        super().__init__()
+        self.is_swept_when_opened = is_swept
+        self.sweeps = 0
+
+    def sweep(self) -> int:
+        """Count."""
+        self.sweeps += 1
+        return 0
+
+
+@pytest.mark.parametrize("is_swept", [True, False])
+def test_store_decides_whether_it_is_swept(is_swept: bool) -> None:
+    """Leftovers of a folder go when it is opened; those of a bucket are others' uploads."""
+    store = Swept(is_swept=is_swept)
+
+    Registry.open(store, clock=fixed_clock(), new_id=counted_ids())
+
+    assert store.sweeps == is_swept
+
+
+def test_new_registry_is_made_only_if_asked() -> None:
+    """Opening an empty place to read it leaves it empty."""
+    store = MemoryStore()
+
+    with pytest.raises(UnusableRegistry):
+        Registry.open(store, create=False)
+
+    assert store.held == {}
+
+
+def test_ids_are_drawn_by_chance() -> None:
+    """Unless they are given: 128 bits, never the same."""
+    one, other = Registry.open(MemoryStore()), Registry.open(MemoryStore())
+
+    assert one.id != other.id
+    assert len(bytes.fromhex(one.id)) == 16
