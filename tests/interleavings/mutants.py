@@ -24,7 +24,7 @@ from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.generation import Generation
 from tabard_server.jobs.job import Worn
 from tabard_server.jobs.run import JobRun
-from tabard_server.loop.roster import Roster
+from tabard_server.loop.roster import EngineState, Roster
 from tabard_server.scheduler.snapshot import RowKey, Snapshot
 from tests.mutants import Mutant
 
@@ -99,8 +99,8 @@ def _digest_now(worn: Worn) -> str:
         return worn.digest
 
 
-def _crowded(roster: Roster[Any], **options: Any) -> Snapshot:
-    snapshot = _SNAPSHOT(roster, **options)
+def _crowded(roster: Roster[Any], engine_state: EngineState) -> Snapshot:
+    snapshot = _SNAPSHOT(roster, engine_state)
     return replace(
         snapshot,
         waiting=tuple(replace(row, is_solo=False) for row in snapshot.waiting),
