@@ -43,7 +43,6 @@ from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
-from tabard_server.publishing.watches import Watches
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.registry.service import RegistryServicer
@@ -205,13 +204,13 @@ class App:
             # It counts its own failures, those of callers who have gone included.
             generation=GenerationServicer(self.generation, guard=Guard(count=_count_nothing)),
             registry=RegistryServicer(
+                self.registry,
                 publishing=publishing,
-                questions=Questions(self.registry, threads=self._reads, limits=limits),
-                uploads=Uploads(limits=limits),
-                downloads=Downloads(self.registry, limits=limits),
-                watches=Watches(
+                questions=Questions(
                     self.registry, follower=self._follower, threads=self._reads, limits=limits
                 ),
+                uploads=Uploads(limits=limits),
+                downloads=Downloads(self.registry, limits=limits),
                 guard=guard,
             ),
             operations=OperationsServicer(

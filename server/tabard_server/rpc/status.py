@@ -6,8 +6,9 @@ the hint, BadRequest with the fields, RetryInfo. What an error means stands in `
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NoReturn, TypeVar
+import functools
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -40,7 +41,9 @@ CODES: Mapping[Kind, grpc.StatusCode] = {
 }
 """The code of every kind."""
 
+Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
+RequestT = TypeVar("RequestT")
 
 
 def build_status(refusal: Refusal) -> tuple[grpc.StatusCode, bytes]:
@@ -63,7 +66,7 @@ class Guard:
         """Take what counts a failure by its reason."""
         self._count = count
 
-    async def call(self, context: "grpc.aio.ServicerContext[Any, Any]", work: Awaitable[T]) -> T:
+    async def call(self, context: Context, work: Awaitable[T]) -> T:
         """Await the work of a call; abort with a status if it fails."""
         try:
             return await work
@@ -72,15 +75,34 @@ class Guard:
         except Exception as error:
             await self._abort(context, error)
 
-    async def _abort(
-        self, context: "grpc.aio.ServicerContext[Any, Any]", error: Exception
-    ) -> NoReturn:
+    async def _abort(self, context: Context, error: Exception) -> NoReturn:
         if not is_foreseen(error):
             log_problem("call.failed", error=error)
         refusal = refusal_of(error)
         self._count(refusal.reason)
         code, details = build_status(refusal)
         await context.abort(code, refusal.message, trailing_metadata=((DETAILS_KEY, details),))
+
+
+class Guarded(Protocol):
+    """A servicer with a guard."""
+
+    guard: Guard
+
+
+S = TypeVar("S", bound=Guarded)
+
+
+def guarded(
+    rpc: Callable[[S, RequestT, Context], Awaitable[T]],
+) -> Callable[[S, RequestT, Context], Coroutine[Any, Any, T]]:
+    """Let the guard of its servicer answer for whatever an RPC raises."""
+
+    @functools.wraps(rpc)
+    async def call(servicer: S, request: RequestT, context: Context) -> T:
+        return await servicer.guard.call(context, rpc(servicer, request, context))
+
+    return call
 
 
 def _bad_request(refusal: Refusal) -> list[error_details_pb2.BadRequest]:
