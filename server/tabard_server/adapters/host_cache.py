@@ -2,7 +2,7 @@
 """The host tier: adapters in memory, loaded once for all who ask, kept while anybody holds them.
 
 In: digests. Out: leases. Eviction takes by use and size of what nobody holds, and last what a
-rollback may need. Generic in what an adapter is; knows neither torch nor the registry.
+rollback may need. Knows neither torch nor the registry.
 """
 
 import asyncio
@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from dataclasses import dataclass
+from typing import Self
 
 from tabard_server.adapters.eviction import EvictionOrder
+from tabard_server.engine_port.stack import HostAdapterLike, Resident
 from tabard_server.errors import Overloaded
 from tabard_server.telemetry.metrics import Metrics
 
@@ -22,37 +22,17 @@ _TRIP_BYTES = 4 << 20
 """What is read from the disk in the time that a load takes beside that."""
 
 
-class Sized(Protocol):
-    """What the cache must know of an adapter."""
-
-    @property
-    def resident_bytes(self) -> int:
-        """Bytes it takes in memory."""
-
-
-A = TypeVar("A", bound=Sized)
-
-
 @dataclass(slots=True, kw_only=True)
-class _Entry(Generic[A]):
-    adapter: A
-    leases: int = field(default=0)
-    is_dropped: bool = field(default=False)
+class _Entry:
+    adapter: HostAdapterLike
+    leases: int = 0
+    is_dropped: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostUse:
-    """One adapter in host memory, for operators."""
-
-    digest: str
-    bytes: int
-    leases: int
-
-
-class Lease(Generic[A]):
+class Lease:
     """Keeps one adapter in memory until released. Release from any thread; idempotent."""
 
-    def __init__(self, cache: "HostCache[A]", *, digest: str, adapter: A) -> None:
+    def __init__(self, cache: "HostCache", *, digest: str, adapter: HostAdapterLike) -> None:
         self._cache = cache
         self._is_held = True
         self.digest = digest
@@ -67,16 +47,11 @@ class Lease(Generic[A]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.release()
 
 
-class HostCache(Generic[A]):
+class HostCache:
     """Adapters by digest, at most `bytes_max` together.
 
     `acquire` is for the asyncio thread; releasing, `residents` and `resident_bytes` for any.
@@ -85,7 +60,7 @@ class HostCache(Generic[A]):
     def __init__(
         self,
         *,
-        load: Callable[[str], A],
+        load: Callable[[str], HostAdapterLike],
         bytes_max: int,
         executor: Executor,
         metrics: Metrics,
@@ -95,14 +70,14 @@ class HostCache(Generic[A]):
         self._bytes_max = bytes_max
         self._executor = executor
         self._metrics = metrics
-        self._entries: dict[str, _Entry[A]] = {}
+        self._entries: dict[str, _Entry] = {}
         self._order: EvictionOrder[str] = EvictionOrder(trip_size=_TRIP_BYTES)
-        self._flights: dict[str, asyncio.Task[A]] = {}
+        self._flights: dict[str, asyncio.Task[HostAdapterLike]] = {}
         self._dropped_flights: set[str] = set()
         self._favoured: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
-    async def acquire(self, digest: str) -> Lease[A]:
+    async def acquire(self, digest: str) -> Lease:
         """Lease an adapter, loading it if nobody has; loads of one digest are one load.
 
         A caller that gives up does not stop a load that others wait for.
@@ -151,11 +126,11 @@ class HostCache(Generic[A]):
         """Evict these last: what live channels point to, and what a rollback returns to."""
         self._favoured = digests
 
-    def residents(self) -> tuple[HostUse, ...]:
+    def residents(self) -> tuple[Resident, ...]:
         """Return what lies in memory, first to be evicted first."""
         with self._lock:
             return tuple(
-                HostUse(
+                Resident(
                     digest=digest,
                     bytes=self._entries[digest].adapter.resident_bytes,
                     leases=self._entries[digest].leases,
@@ -173,7 +148,7 @@ class HostCache(Generic[A]):
         """Bytes of all adapters in memory."""
         return self._order.size
 
-    async def _fly(self, digest: str) -> A:
+    async def _fly(self, digest: str) -> HostAdapterLike:
         begun = time.perf_counter()
         try:
             loop = asyncio.get_running_loop()
@@ -189,14 +164,14 @@ class HostCache(Generic[A]):
         self._metrics.adapter_load_seconds.labels(tier="host").observe(time.perf_counter() - begun)
         return adapter
 
-    def _lease(self, digest: str) -> Lease[A]:
+    def _lease(self, digest: str) -> Lease:
         entry = self._entries[digest]
         entry.leases += 1
         entry.is_dropped = False
         self._order.use(digest)
         return Lease(self, digest=digest, adapter=entry.adapter)
 
-    def _insert(self, digest: str, adapter: A) -> None:
+    def _insert(self, digest: str, adapter: HostAdapterLike) -> None:
         wanted = adapter.resident_bytes
         held = {name for name, entry in self._entries.items() if entry.leases}
         victims = self._order.victims(

@@ -5,14 +5,11 @@ The bytes wait beside the file until all shapes are known. Equal tensors and met
 order make equal bytes; nothing stands under the final name before `keep`.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import torch
@@ -35,17 +32,12 @@ class AdapterFile:
         self._written_bytes = 0
         self._out: BinaryIO | None = None
 
-    def __enter__(self) -> AdapterFile:
+    def __enter__(self) -> Self:
         """Begin."""
         self._out = self._tensors.open("wb")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Remove everything but what was kept."""
         if self._out is not None:
             self._out.close()

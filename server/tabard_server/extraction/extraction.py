@@ -5,8 +5,6 @@ In: a tuned model, its base, and where the adapter goes. Out: a file that the in
 outcome. Only the base is ever whole in memory, and the tuned model after it for its pictures.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping
@@ -17,7 +15,7 @@ from tabard_registry.refs.digest import sha256_file
 from tabard_server.engine.base.loading import DEMO_BASE, load_base
 from tabard_server.engine.base.profile import read_profile
 from tabard_server.extraction.adapter_file import AdapterFile
-from tabard_server.extraction.comparison import Comparison
+from tabard_server.extraction.comparison import compare
 from tabard_server.extraction.errors import (
     ChangeNotCarried,
     ImageErrorTooLarge,
@@ -79,16 +77,15 @@ def extract(
         found = survey(loaded, source, profile=profile, settings=settings, file=file, progress=tell)
         _refuse_unfit(found, settings=settings, tuned=tuned)
         file.seal(_metadata(found, source=source, profile=profile, settings=settings))
-        pictures: tuple[PictureError, ...] = ()
-        if settings.comparison is not None:
-            comparison = Comparison(
-                file=file.draft,
-                tuned=source.path,
-                config=_config(base, base_config),
-                device=settings.device,
-                settings=settings.comparison,
-            )
-            pictures = comparison.compare(loaded, profile=profile, progress=tell)
+        pictures = compare(
+            loaded,
+            file=file.draft,
+            tuned=source.path,
+            config=_config(base, base_config),
+            profile=profile,
+            settings=settings,
+            progress=tell,
+        )
         outcome = _outcome(
             found,
             source=source,

@@ -34,7 +34,6 @@ from tabard_registry import (
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
-from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.errors import UploadRefused
 from tabard_server.followers.follower import Follower
 from tabard_server.jobs.job import worn_for
@@ -57,7 +56,7 @@ class Publishing:
         *,
         profile: BaseProfile,
         limits: IntakeLimits,
-        cache: HostCache[HostAdapterLike],
+        cache: HostCache,
         follower: Follower,
         threads: Threads,
         labels: Labels,

@@ -15,7 +15,7 @@ from tests.server.adapters.bricks import Brick, Shelf
 
 
 @asynccontextmanager
-async def caching(shelf: Shelf, *, bytes_max: int = 100) -> AsyncIterator[HostCache[Brick]]:
+async def caching(shelf: Shelf, *, bytes_max: int = 100) -> AsyncIterator[HostCache]:
     """Give a cache with two loading threads."""
     with ThreadPoolExecutor(max_workers=2) as executor:
         yield HostCache(load=shelf, bytes_max=bytes_max, executor=executor, metrics=Metrics())

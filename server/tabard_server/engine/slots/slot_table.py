@@ -17,6 +17,7 @@ from tabard_server.engine.slots.filling import empty_layers, fill_layers
 from tabard_server.engine.slots.magnitudes import MagnitudeCache
 from tabard_server.engine.slots.slotted_layers import SlottedLayer
 from tabard_server.engine_port.errors import AdapterMismatch, SlotsExhausted
+from tabard_server.engine_port.stack import Resident
 
 _SCALED_STACK = 8
 """Adapters with magnitudes in one stack for which there is room beside all factors."""
@@ -44,15 +45,6 @@ class Slot:
     active: frozenset[int]
     scaled: Mapping[str, frozenset[int]]
     leases: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlotUse:
-    """What one slot holds, for operators."""
-
-    digest: str
-    bytes: int
-    leases: int
 
 
 def table_rows(rank_total: int) -> int:
@@ -138,11 +130,11 @@ class SlotTable:
             self._evict(digest)
         return len(idle)
 
-    def residents(self) -> list[SlotUse]:
+    def residents(self) -> list[Resident]:
         """Return what lies in the slots, first to be evicted first."""
         slots = (self._slots[digest] for digest in self._order.in_order())
         return [
-            SlotUse(
+            Resident(
                 digest=slot.adapter.digest, bytes=slot.adapter.resident_bytes, leases=slot.leases
             )
             for slot in slots
