@@ -13,6 +13,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from tabard_server.error_kinds import Kind, Refusal, is_foreseen, refusal_of
@@ -52,7 +53,19 @@ def build_status(refusal: Refusal) -> tuple[grpc.StatusCode, bytes]:
     info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN)
     if refusal.hint:
         info.metadata[HINT_KEY] = refusal.hint
-    details = [info, *_bad_request(refusal), *_retry_info(refusal)]
+    details: list[Message] = [info]
+    if refusal.violations:
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(
+                field=violation.field, description=violation.description, reason=violation.reason
+            )
+            for violation in refusal.violations
+        ]
+        details.append(error_details_pb2.BadRequest(field_violations=violations))
+    if refusal.retry_seconds is not None:
+        delay = Duration()
+        delay.FromMilliseconds(int(refusal.retry_seconds * 1000))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     status = status_pb2.Status(
         code=code.value[0], message=refusal.message, details=[_pack(detail) for detail in details]
     )
@@ -105,27 +118,7 @@ def guarded(
     return call
 
 
-def _bad_request(refusal: Refusal) -> list[error_details_pb2.BadRequest]:
-    if not refusal.violations:
-        return []
-    violations = [
-        error_details_pb2.BadRequest.FieldViolation(
-            field=violation.field, description=violation.description, reason=violation.reason
-        )
-        for violation in refusal.violations
-    ]
-    return [error_details_pb2.BadRequest(field_violations=violations)]
-
-
-def _retry_info(refusal: Refusal) -> list[error_details_pb2.RetryInfo]:
-    if refusal.retry_seconds is None:
-        return []
-    delay = Duration()
-    delay.FromMilliseconds(int(refusal.retry_seconds * 1000))
-    return [error_details_pb2.RetryInfo(retry_delay=delay)]
-
-
-def _pack(message: Any) -> AnyMessage:
+def _pack(message: Message) -> AnyMessage:
     packed = AnyMessage()
     packed.Pack(message)
     return packed
