@@ -72,8 +72,8 @@ class HostCache:
         self._metrics = metrics
         self._entries: dict[str, _Entry] = {}
         self._order: EvictionOrder[str] = EvictionOrder(trip_size=_TRIP_BYTES)
-        self._flights: dict[str, asyncio.Task[HostAdapterLike]] = {}
-        self._dropped_flights: set[str] = set()
+        self._loads: dict[str, asyncio.Task[HostAdapterLike]] = {}
+        self._dropped_loads: set[str] = set()
         self._favoured: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
@@ -90,13 +90,13 @@ class HostCache:
             if digest in self._entries:
                 self._metrics.adapter_cache_hits.labels(tier="host").inc()
                 return self._lease(digest)
-        flight = self._flights.get(digest)
-        if flight is None:
-            flight = asyncio.create_task(self._fly(digest), name=f"load {digest}")
+        load = self._loads.get(digest)
+        if load is None:
+            load = asyncio.create_task(self._load_once(digest), name=f"load {digest}")
             # Its waiters may all be gone by the time it fails; then nobody is left to be told.
-            flight.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._flights[digest] = flight
-        adapter = await asyncio.shield(flight)
+            load.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._loads[digest] = load
+        adapter = await asyncio.shield(load)
         with self._lock:
             if digest not in self._entries:
                 self._insert(digest, adapter)
@@ -116,8 +116,8 @@ class HostCache:
         Whoever leases it again knows better, and keeps it.
         """
         with self._lock:
-            if digest in self._flights:
-                self._dropped_flights.add(digest)
+            if digest in self._loads:
+                self._dropped_loads.add(digest)
             if digest in self._entries:
                 self._entries[digest].is_dropped = True
                 self._remove_dropped(digest)
@@ -148,18 +148,18 @@ class HostCache:
         """Bytes of all adapters in memory."""
         return self._order.size
 
-    async def _fly(self, digest: str) -> HostAdapterLike:
+    async def _load_once(self, digest: str) -> HostAdapterLike:
         begun = time.perf_counter()
         try:
             loop = asyncio.get_running_loop()
             adapter = await loop.run_in_executor(self._executor, self._load, digest)
             with self._lock:
                 # Who waited for a dropped load keeps it, maybe while this one is on its way.
-                if digest not in self._dropped_flights and digest not in self._entries:
+                if digest not in self._dropped_loads and digest not in self._entries:
                     self._insert(digest, adapter)
         finally:
-            del self._flights[digest]
-            self._dropped_flights.discard(digest)
+            del self._loads[digest]
+            self._dropped_loads.discard(digest)
         self._metrics.adapter_loads.labels(tier="host").inc()
         self._metrics.adapter_load_seconds.labels(tier="host").observe(time.perf_counter() - begun)
         return adapter

@@ -21,13 +21,13 @@ class AdapterFile:
     """One file on its way. Use it in a `with` block; what is not kept is gone after it.
 
     Attributes:
-        draft: The whole file after `seal`, under a name of its own.
+        unnamed: The whole file after `finish`, under a name of its own.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._tensors = path.with_name(f"{path.name}.tensors")
-        self.draft = path.with_name(f"{path.name}.draft")
+        self.unnamed = path.with_name(f"{path.name}.draft")
         self._entries: dict[str, Any] = {}
         self._written_bytes = 0
         self._out: BinaryIO | None = None
@@ -42,7 +42,7 @@ class AdapterFile:
         if self._out is not None:
             self._out.close()
         self._tensors.unlink(missing_ok=True)
-        self.draft.unlink(missing_ok=True)
+        self.unnamed.unlink(missing_ok=True)
 
     def add(self, key: str, tensor: torch.Tensor) -> None:
         """Write one tensor in float32."""
@@ -57,7 +57,7 @@ class AdapterFile:
         self._out.write(array.reshape(-1).data.cast("B"))
         self._written_bytes = end
 
-    def seal(self, metadata: Mapping[str, str]) -> None:
+    def finish(self, metadata: Mapping[str, str]) -> None:
         """Put the header before the tensors; no tensor can be added after it."""
         assert self._out is not None
         self._out.close()
@@ -67,11 +67,11 @@ class AdapterFile:
             separators=(",", ":"),
         ).encode("ascii")
         header += b" " * (-len(header) % _ALIGNED_BYTES)
-        with self.draft.open("wb") as whole, self._tensors.open("rb") as tensors:
+        with self.unnamed.open("wb") as whole, self._tensors.open("rb") as tensors:
             whole.write(len(header).to_bytes(8, "little") + header)
             shutil.copyfileobj(tensors, whole, 1 << 20)
         self._tensors.unlink()
 
     def keep(self) -> None:
-        """Give the sealed file its name."""
-        self.draft.replace(self._path)
+        """Give the finished file its name."""
+        self.unnamed.replace(self._path)

@@ -28,7 +28,7 @@ from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.extraction.outcome import PictureError
 from tabard_server.extraction.parameters import parameters_of
 from tabard_server.extraction.settings import ComparisonSettings, ExtractionSettings
-from tabard_server.extraction.survey import Progress
+from tabard_server.extraction.survey import OnProgress
 from tabard_server.extraction.wearing import add_into
 
 _SAMPLER = "ddim"
@@ -49,7 +49,7 @@ def compare(
     config: str | None,
     profile: BaseProfile,
     settings: ExtractionSettings,
-    progress: Progress,
+    progress: OnProgress,
 ) -> tuple[PictureError, ...]:
     """Draw everything, and measure; nothing without settings of a comparison.
 

@@ -32,7 +32,7 @@ from tabard_server.extraction.outcome import (
     missing_share,
 )
 from tabard_server.extraction.settings import ExtractionSettings
-from tabard_server.extraction.survey import Progress, Survey, names_of, survey
+from tabard_server.extraction.survey import OnProgress, Survey, names_of, survey
 from tabard_server.extraction.tuned_model import TunedModel
 from tabard_server.version import tabard_version
 
@@ -49,7 +49,7 @@ def extract(
     out: Path,
     settings: ExtractionSettings,
     base_config: str | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> ExtractionOutcome:
     """Write the difference between a tuned model and its base as an adapter.
 
@@ -76,10 +76,10 @@ def extract(
     with AdapterFile(out) as file:
         found = survey(loaded, source, profile=profile, settings=settings, file=file, progress=tell)
         _refuse_unfit(found, settings=settings, tuned=tuned)
-        file.seal(_metadata(found, source=source, profile=profile, settings=settings))
+        file.finish(_metadata(found, source=source, profile=profile, settings=settings))
         pictures = compare(
             loaded,
-            file=file.draft,
+            file=file.unnamed,
             tuned=source.path,
             config=_config(base, base_config),
             profile=profile,
@@ -92,7 +92,7 @@ def extract(
             profile=profile,
             settings=settings,
             names=(tuned, base, str(out)),
-            draft=file.draft,
+            written=file.unnamed,
             pictures=pictures,
             seconds=time.monotonic() - begun,
         )
@@ -177,7 +177,7 @@ def _outcome(
     profile: BaseProfile,
     settings: ExtractionSettings,
     names: tuple[str, str, str],
-    draft: Path,
+    written: Path,
     pictures: tuple[PictureError, ...],
     seconds: float,
 ) -> ExtractionOutcome:
@@ -192,8 +192,8 @@ def _outcome(
         base_family=profile.family,
         base_fingerprint=profile.fingerprint,
         file=out,
-        file_sha256=str(sha256_file(draft)),
-        file_bytes=draft.stat().st_size,
+        file_sha256=str(sha256_file(written)),
+        file_bytes=written.stat().st_size,
         mode="rows" if is_low_rank else "merged",
         rank_max=max((one.rank for one in found.layers), default=0),
         kept_energy=kept,

@@ -28,7 +28,7 @@ from tabard_server.extraction.parameters import (
 from tabard_server.extraction.settings import ExtractionSettings
 from tabard_server.extraction.tuned_model import TunedModel
 
-Progress = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Told what is done, how much of it, and of how much."""
 
 _BLOCK = re.compile(r"(?:down|up)_blocks\.\d+|mid_block")
@@ -69,7 +69,7 @@ def survey(
     profile: BaseProfile,
     settings: ExtractionSettings,
     file: AdapterFile,
-    progress: Progress,
+    progress: OnProgress,
 ) -> Survey:
     """Compare every parameter, and write what an adapter can carry.
 

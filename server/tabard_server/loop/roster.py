@@ -115,7 +115,7 @@ class Roster(Generic[R]):
         """Note that a waiting row is open now."""
         del self._waiting[key]
         run = self._runs[key[0]]
-        run.seats.rise()
+        run.seats.leave_one()
         self._begun[key] = Begun(key=key, run=run, row=row, stepped_at=self._turn)
 
     def close(self, begun: Begun[R]) -> None:

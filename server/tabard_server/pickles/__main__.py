@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program in the cell: a pickle on stdin becomes safetensors, or a reason, on stdout.
+"""The program in the sandbox: a pickle on stdin becomes safetensors, or a reason, on stdout.
 
 Says `ready` once it is sealed, before it reads a byte; then `ok` and the file, or `large` or
 `refused` and one line. Nobody must believe what it says: the file is checked again by who asked.
@@ -11,7 +11,7 @@ import sys
 import warnings
 from io import BytesIO
 
-from tabard_server.pickles.cell import leave_network, seal
+from tabard_server.pickles.sandbox import leave_network, seal
 
 READY, OK, LARGE, REFUSED = b"ready\n", b"ok\n", b"large\n", b"refused\n"
 _CODECS = ("ascii", "latin-1", "utf-8")

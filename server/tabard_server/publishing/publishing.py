@@ -37,7 +37,7 @@ from tabard_server.adapters.host_cache import HostCache
 from tabard_server.errors import UploadRefused
 from tabard_server.followers.follower import Follower
 from tabard_server.jobs.job import worn_for
-from tabard_server.pickles.reader import read_in_cell
+from tabard_server.pickles.reader import read_in_sandbox
 from tabard_server.telemetry.labels import Labels
 from tabard_server.threads import Threads
 
@@ -83,7 +83,7 @@ class Publishing:
             kind=kind,
             trigger_words=trigger_words,
             limits=self._limits,
-            pickles=read_in_cell,
+            pickles=read_in_sandbox,
         )
 
     async def publish(
