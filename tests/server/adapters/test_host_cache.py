@@ -181,10 +181,10 @@ def test_dropped_load_is_not_kept() -> None:
             await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.sleep(0)
-            flight = cache._flights["a"]
+            load = cache._loads["a"]
             cache.drop("a")
             shelf.gate.set()
-            await flight
+            await load
             assert cache.residents() == ()
 
     asyncio.run(walk())
