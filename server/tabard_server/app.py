@@ -89,7 +89,12 @@ class App:
         )
         self.loop = Loop(engine, limits=limits, finisher=self._finisher, metrics=self.metrics)
         self.room = WaitingRoom(rows_max=limits.queue_rows_max, retry_seconds=limits.retry_seconds)
-        bounds = Bounds(base=engine.facts, limits=limits, defaults=settings.defaults)
+        bounds = Bounds(
+            family=engine.profile.family,
+            facts=engine.facts,
+            limits=limits,
+            defaults=settings.defaults,
+        )
         self._pictures = PictureReader(bounds=bounds, limits=limits)
         self.generation = Generation(
             registry=registry,

@@ -44,7 +44,6 @@ PROFILE = BaseProfile(
     token_widths={"text_encoder": WIDTH},
 )
 BASE_FACTS = BaseFacts(
-    family=PROFILE.family,
     native_width=64,
     native_height=64,
     pixel_multiple=8,

@@ -28,8 +28,11 @@ MASKED_STRENGTH = 1.0
 class Bounds:
     """Reads the numbers of requests against the limits of one server."""
 
-    def __init__(self, *, base: BaseFacts, limits: Limits, defaults: Defaults) -> None:
-        self._base = base
+    def __init__(
+        self, *, family: str, facts: BaseFacts, limits: Limits, defaults: Defaults
+    ) -> None:
+        self._family = family
+        self._facts = facts
         self._limits = limits
         self._defaults = defaults
 
@@ -115,7 +118,7 @@ class Bounds:
 
     def check_size(self, width: int, height: int) -> list[Violation]:
         """Return what is wrong with the size of an image."""
-        multiple, least = self._base.pixel_multiple, self._limits.side_pixels_min
+        multiple, least = self._facts.pixel_multiple, self._limits.side_pixels_min
         wrong = []
         for name, pixels in (("width", width), ("height", height)):
             if pixels < least or pixels % multiple:
@@ -142,7 +145,7 @@ class Bounds:
         return wrong
 
     def _size(self, wanted: WantedDrawing, picture_size: Size | None) -> Size:
-        width, height = picture_size or (self._base.native_width, self._base.native_height)
+        width, height = picture_size or (self._facts.native_width, self._facts.native_height)
         return (
             width if wanted.width is None else wanted.width,
             height if wanted.height is None else wanted.height,
@@ -186,7 +189,7 @@ class Bounds:
         ]
 
     def _clip_skip(self, wanted: WantedDrawing) -> list[Violation]:
-        skip, most = wanted.clip_skip or 0, self._base.clip_skip_max
+        skip, most = wanted.clip_skip or 0, self._facts.clip_skip_max
         if 0 <= skip <= most:
             return []
         return [
@@ -207,8 +210,8 @@ class Bounds:
             ("target_size", wanted.target_size, 1),
         )
         said = [(field, pair, least) for field, pair, least in told if pair is not None]
-        if self._base.family != "sdxl":
-            return [_told_to_nobody(field, family=self._base.family) for field, _, _ in said]
+        if self._family != "sdxl":
+            return [_told_to_nobody(field, family=self._family) for field, _, _ in said]
         return [
             Violation(
                 field=field,
@@ -221,13 +224,13 @@ class Bounds:
         ]
 
     def _floor(self, pixels: int) -> int:
-        multiple = self._base.pixel_multiple
+        multiple = self._facts.pixel_multiple
         return pixels // multiple * multiple
 
     def _nearest(self, sent: Size) -> Size:
         """Return a size of about this shape that can be drawn."""
-        least = math.ceil(self._limits.side_pixels_min / self._base.pixel_multiple)
-        least *= self._base.pixel_multiple
+        least = math.ceil(self._limits.side_pixels_min / self._facts.pixel_multiple)
+        least *= self._facts.pixel_multiple
         shrink = min(1.0, math.sqrt(self._limits.pixels_max / (sent[0] * sent[1])))
         width, height = (max(least, self._floor(math.floor(side * shrink))) for side in sent)
         longest = self._floor(self._limits.pixels_max // least)

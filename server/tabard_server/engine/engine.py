@@ -111,7 +111,6 @@ class Engine:
         )
         self.can_merge = can_merge
         self.facts = BaseFacts(
-            family=base.family,
             native_width=base.native_pixels,
             native_height=base.native_pixels,
             pixel_multiple=base.pixel_multiple,

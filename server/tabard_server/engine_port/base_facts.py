@@ -10,7 +10,6 @@ class BaseFacts:
     """What the base can draw.
 
     Attributes:
-        family: `sd1`, …; only `sdxl` is told of sizes.
         native_width: Pixels it was trained at: the width when a request says nothing.
         native_height: The same for the height.
         pixel_multiple: Width and height are multiples of it.
@@ -20,7 +19,6 @@ class BaseFacts:
         versions: Versions of the libraries that shape an image.
     """
 
-    family: str
     native_width: int
     native_height: int
     pixel_multiple: int

@@ -11,7 +11,7 @@ import pytest
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.errors import Overloaded
 from tabard_server.telemetry.metrics import Metrics
-from tests.server.adapters.bricks import Brick, Shelf
+from tests.server.adapters.bricks import Shelf
 
 
 @asynccontextmanager
@@ -199,10 +199,10 @@ def test_second_load_meets_the_kept_one() -> None:
         async with caching(shelf) as cache:
             waiting = asyncio.ensure_future(cache.acquire("a"))
             await asyncio.sleep(0)
-            flight = cache._flights["a"]
+            load = cache._loads["a"]
             cache.drop("a")
             shelf.gate.set()
-            await flight
+            await load
             second = await cache.acquire("a")
             first = await waiting
 
