@@ -22,7 +22,7 @@ from tabard_registry import AppliedRecord, IntakeLimits, Registry
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.admission.admission import Admission
-from tabard_server.admission.numbers import Bounds, Canvas
+from tabard_server.admission.numbers import Bounds
 from tabard_server.admission.pictures import PictureReader
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.stack import Stacker
@@ -43,7 +43,6 @@ from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
-from tabard_server.publishing.watches import Watches
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.registry.service import RegistryServicer
@@ -90,7 +89,12 @@ class App:
         )
         self.loop = Loop(engine, limits=limits, finisher=self._finisher, metrics=self.metrics)
         self.room = WaitingRoom(rows_max=limits.queue_rows_max, retry_seconds=limits.retry_seconds)
-        bounds = _bounds(engine, settings)
+        bounds = Bounds(
+            family=engine.profile.family,
+            facts=engine.facts,
+            limits=limits,
+            defaults=settings.defaults,
+        )
         self._pictures = PictureReader(bounds=bounds, limits=limits)
         self.generation = Generation(
             registry=registry,
@@ -205,13 +209,13 @@ class App:
             # It counts its own failures, those of callers who have gone included.
             generation=GenerationServicer(self.generation, guard=Guard(count=_count_nothing)),
             registry=RegistryServicer(
+                self.registry,
                 publishing=publishing,
-                questions=Questions(self.registry, threads=self._reads, limits=limits),
-                uploads=Uploads(limits=limits),
-                downloads=Downloads(self.registry, limits=limits),
-                watches=Watches(
+                questions=Questions(
                     self.registry, follower=self._follower, threads=self._reads, limits=limits
                 ),
+                uploads=Uploads(limits=limits),
+                downloads=Downloads(self.registry, limits=limits),
                 guard=guard,
             ),
             operations=OperationsServicer(
@@ -289,17 +293,6 @@ async def serve(
     log_event("server.stopped", jobs_cut_off=left)
 
 
-def _bounds(engine: EnginePort[Any], settings: Settings) -> Bounds:
-    canvas = Canvas(
-        native_width=engine.native_width,
-        native_height=engine.native_height,
-        pixel_multiple=engine.pixel_multiple,
-        clip_skip_max=engine.clip_skip_max,
-        family=engine.profile.family,
-    )
-    return Bounds(canvas=canvas, limits=settings.limits, defaults=settings.defaults)
-
-
 def _admission(
     engine: EnginePort[Any], settings: Settings, *, bounds: Bounds, verifier: Verifier
 ) -> Admission:
@@ -318,7 +311,7 @@ def _admission(
             reader=engine.new_prompt_reader(),
             limits=limits,
             defaults=defaults,
-            windows_max=engine.prompt_windows_max,
+            windows_max=engine.facts.prompt_windows_max,
         ),
         resolve_sampler=engine.resolve_sampler,
         limits=limits,
@@ -336,7 +329,7 @@ def _origin(engine: EnginePort[Any], registry: Registry) -> Origin:
         base_fingerprint=engine.profile.fingerprint,
         base_source=Path(engine.source).name or engine.source,
         registry_id=registry.id,
-        versions=engine.versions,
+        versions=engine.facts.versions,
         sampler_titles={name: sampler.title for name, sampler in SAMPLERS.items()},
     )
 

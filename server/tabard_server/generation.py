@@ -14,7 +14,6 @@ from tabard_registry import Registry
 from tabard_server.adapters.host_cache import HostCache, Lease
 from tabard_server.admission.admission import Admission
 from tabard_server.admission.pictures import NO_PICTURE, PictureReader, PictureReading
-from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.errors import (
     Draining,
     JobCancelled,
@@ -41,7 +40,7 @@ class Generation:
         admission: Admission,
         pictures: PictureReader,
         room: WaitingRoom,
-        cache: HostCache[HostAdapterLike],
+        cache: HostCache,
         loop: Loop[Any],
         limits: Limits,
         metrics: Metrics,
@@ -175,9 +174,9 @@ class Generation:
 
     async def _load(self, run: JobRun) -> None:
         """Bring the stack into host memory, held until the job ends."""
-        if run.was_asked_to_stop and run.stop_error is not None:
-            raise run.stop_error
-        leases: list[Lease[HostAdapterLike]] = []
+        if run.asked_to_stop is not None:
+            raise run.asked_to_stop
+        leases: list[Lease] = []
         tasks = [asyncio.ensure_future(self._cache.acquire(one)) for one in run.job.digests]
         deadline = run.job.deadline_at
         try:
@@ -187,8 +186,8 @@ class Generation:
                 for task in tasks:
                     leases.append(await task)
         except TimeoutError as error:
-            if run.was_asked_to_stop and run.stop_error is not None:
-                raise run.stop_error from None
+            if run.asked_to_stop is not None:
+                raise run.asked_to_stop from None
             raise OutOfTime(
                 "the deadline passed while adapters were loaded", hint="allow more time"
             ) from error
@@ -241,6 +240,6 @@ class Generation:
             return
 
 
-def _give_back(task: "asyncio.Future[Lease[HostAdapterLike]]") -> None:
+def _give_back(task: "asyncio.Future[Lease]") -> None:
     if not task.cancelled() and task.exception() is None:
         task.result().release()

@@ -22,7 +22,8 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from tabard_server.extraction import ExtractionSettings, RankRule, extract
+from tabard_server.extraction.extraction import extract
+from tabard_server.extraction.settings import ExtractionSettings, RankRule
 from tests.tiny_models import tiny_tokenizer
 
 RANK = 32

@@ -22,7 +22,7 @@ from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_ou
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.slots.binding import COMPILED_RANK_BUCKETS, RANK_BUCKETS, bind_rows
 from tabard_server.engine.slots.slot_table import Slot
-from tabard_server.engine.slots.slotted_layers import Worn
+from tabard_server.engine.slots.slotted_layers import WornRows
 from tests.bench import full_size
 
 ROWS = 8
@@ -137,7 +137,7 @@ class _Passes:
     def _runner(self, unet: UNet2DConditionModel) -> Any:
         """Return what runs a UNet, as the server's denoiser does."""
 
-        def forward(worn: Worn | None, latents: torch.Tensor, timestep: torch.Tensor) -> Any:
+        def forward(worn: WornRows | None, latents: torch.Tensor, timestep: torch.Tensor) -> Any:
             self._binding.worn = worn
             return unet(
                 latents,

@@ -19,13 +19,14 @@ from tabard_registry import BaseProfile, Digest, ModuleShape, Registry
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer
 from tabard_server.engine.sampling.samplers import resolve_sampler
 from tabard_server.engine.text.prompt_syntax import read_plain, read_weighted
+from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.costs import Costs
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.engine_port.errors import EngineError, SamplerNotServed, SlotsExhausted
 from tabard_server.engine_port.memory import MemoryPlan
-from tabard_server.engine_port.prompt_style import PromptStyle
+from tabard_server.engine_port.prompt_style import PromptReading, PromptStyle
 from tabard_server.engine_port.row_spec import RowSpec
-from tabard_server.engine_port.stack import StackKey
+from tabard_server.engine_port.stack import Resident, StackKey
 
 WIDTH = 8
 UNET_MODULE = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -41,6 +42,15 @@ PROFILE = BaseProfile(
         "text_encoder": {TEXT_MODULE: ModuleShape(kind="linear", inputs=WIDTH, outputs=WIDTH)},
     },
     token_widths={"text_encoder": WIDTH},
+)
+BASE_FACTS = BaseFacts(
+    native_width=64,
+    native_height=64,
+    pixel_multiple=8,
+    clip_skip_max=11,
+    prompt_windows_max=4,
+    samplers=("ddim", "euler"),
+    versions={"fake": "1.0"},
 )
 
 
@@ -72,40 +82,16 @@ class FakeReadback:
         return self.drawn
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FakeSlotUse:
-    """What one slot holds."""
-
-    digest: str
-    bytes: int
-    leases: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FakeReading:
-    """What a prompt comes to: one token a word."""
-
-    token_count: int
-    token_limit: int
-    used: frozenset[str]
-    window_count: int
-    window_limit: int
-
-    @property
-    def fits(self) -> bool:
-        return self.window_count <= self.window_limit
-
-
 class FakePromptReader:
     """Counts words; reads A1111's syntax as the real one does."""
 
-    def read(self, prompt: str, tokens: Mapping[str, int], style: PromptStyle) -> FakeReading:
+    def read(self, prompt: str, tokens: Mapping[str, int], style: PromptStyle) -> PromptReading:
         read = read_weighted if style.syntax == "a1111" else read_plain
         text = " ".join(piece.text for piece in read(prompt, tokens))
         used = frozenset(token for token in tokens if token in text)
         count = len(re.findall(r"\S+", text))
         count += sum(tokens[token] - 1 for token in used)
-        return FakeReading(
+        return PromptReading(
             token_count=count,
             token_limit=TOKEN_LIMIT * style.windows_max,
             used=used,
@@ -148,13 +134,7 @@ class FakeEngine:
     profile: BaseProfile = PROFILE
     source: str = "/bases/fake-base"
     device: str = "cpu"
-    native_width: int = 64
-    native_height: int = 64
-    pixel_multiple: int = 8
-    samplers: tuple[str, ...] = ("ddim", "euler")
-    clip_skip_max: int = 11
-    prompt_windows_max: int = 4
-    versions: Mapping[str, str] = field(default_factory=lambda: {"fake": "1.0"})
+    facts: BaseFacts = BASE_FACTS
     _rows: list[FakeRow] = field(default_factory=list)
     _permits: threading.Semaphore | None = None
 
@@ -163,7 +143,7 @@ class FakeEngine:
 
     def resolve_sampler(self, name: str) -> str:
         found = resolve_sampler(name)
-        if found not in self.samplers:
+        if found not in self.facts.samplers:
             raise SamplerNotServed(f"{found} cannot draw here", hint="choose one of: ddim, euler")
         return found
 
@@ -228,13 +208,13 @@ class FakeEngine:
             self._rows.remove(row)
             self.closed += 1
 
-    def residents(self) -> list[FakeSlotUse]:
+    def residents(self) -> list[Resident]:
         worn: dict[str, list[HostAdapter]] = {}
         for row in self._rows:
             for adapter, _weight in row.spec.stack:
                 worn.setdefault(adapter.digest, []).append(adapter)
         return [
-            FakeSlotUse(digest=digest, bytes=uses[0].resident_bytes, leases=len(uses))
+            Resident(digest=digest, bytes=uses[0].resident_bytes, leases=len(uses))
             for digest, uses in worn.items()
         ]
 

@@ -137,7 +137,7 @@ class Server:
     @property
     def stopping(self) -> int:
         """Jobs that were asked to stop and have not ended."""
-        return sum(run.was_asked_to_stop for run in self.app.generation._running.values())
+        return sum(run.asked_to_stop is not None for run in self.app.generation._running.values())
 
     async def status(self) -> Any:
         return await self.operations.GetStatus(operations_service_pb2.GetStatusRequest())

@@ -2,7 +2,7 @@
 """The host tier: adapters in memory, loaded once for all who ask, kept while anybody holds them.
 
 In: digests. Out: leases. Eviction takes by use and size of what nobody holds, and last what a
-rollback may need. Generic in what an adapter is; knows neither torch nor the registry.
+rollback may need. Knows neither torch nor the registry.
 """
 
 import asyncio
@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from dataclasses import dataclass
+from typing import Self
 
 from tabard_server.adapters.eviction import EvictionOrder
+from tabard_server.engine_port.stack import HostAdapterLike, Resident
 from tabard_server.errors import Overloaded
 from tabard_server.telemetry.metrics import Metrics
 
@@ -22,37 +22,17 @@ _TRIP_BYTES = 4 << 20
 """What is read from the disk in the time that a load takes beside that."""
 
 
-class Sized(Protocol):
-    """What the cache must know of an adapter."""
-
-    @property
-    def resident_bytes(self) -> int:
-        """Bytes it takes in memory."""
-
-
-A = TypeVar("A", bound=Sized)
-
-
 @dataclass(slots=True, kw_only=True)
-class _Entry(Generic[A]):
-    adapter: A
-    leases: int = field(default=0)
-    is_dropped: bool = field(default=False)
+class _Entry:
+    adapter: HostAdapterLike
+    leases: int = 0
+    is_dropped: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostUse:
-    """One adapter in host memory, for operators."""
-
-    digest: str
-    bytes: int
-    leases: int
-
-
-class Lease(Generic[A]):
+class Lease:
     """Keeps one adapter in memory until released. Release from any thread; idempotent."""
 
-    def __init__(self, cache: "HostCache[A]", *, digest: str, adapter: A) -> None:
+    def __init__(self, cache: "HostCache", *, digest: str, adapter: HostAdapterLike) -> None:
         self._cache = cache
         self._is_held = True
         self.digest = digest
@@ -67,16 +47,11 @@ class Lease(Generic[A]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.release()
 
 
-class HostCache(Generic[A]):
+class HostCache:
     """Adapters by digest, at most `bytes_max` together.
 
     `acquire` is for the asyncio thread; releasing, `residents` and `resident_bytes` for any.
@@ -85,7 +60,7 @@ class HostCache(Generic[A]):
     def __init__(
         self,
         *,
-        load: Callable[[str], A],
+        load: Callable[[str], HostAdapterLike],
         bytes_max: int,
         executor: Executor,
         metrics: Metrics,
@@ -95,14 +70,14 @@ class HostCache(Generic[A]):
         self._bytes_max = bytes_max
         self._executor = executor
         self._metrics = metrics
-        self._entries: dict[str, _Entry[A]] = {}
+        self._entries: dict[str, _Entry] = {}
         self._order: EvictionOrder[str] = EvictionOrder(trip_size=_TRIP_BYTES)
-        self._flights: dict[str, asyncio.Task[A]] = {}
-        self._dropped_flights: set[str] = set()
+        self._loads: dict[str, asyncio.Task[HostAdapterLike]] = {}
+        self._dropped_loads: set[str] = set()
         self._favoured: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
-    async def acquire(self, digest: str) -> Lease[A]:
+    async def acquire(self, digest: str) -> Lease:
         """Lease an adapter, loading it if nobody has; loads of one digest are one load.
 
         A caller that gives up does not stop a load that others wait for.
@@ -115,13 +90,13 @@ class HostCache(Generic[A]):
             if digest in self._entries:
                 self._metrics.adapter_cache_hits.labels(tier="host").inc()
                 return self._lease(digest)
-        flight = self._flights.get(digest)
-        if flight is None:
-            flight = asyncio.create_task(self._fly(digest), name=f"load {digest}")
+        load = self._loads.get(digest)
+        if load is None:
+            load = asyncio.create_task(self._load_once(digest), name=f"load {digest}")
             # Its waiters may all be gone by the time it fails; then nobody is left to be told.
-            flight.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._flights[digest] = flight
-        adapter = await asyncio.shield(flight)
+            load.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._loads[digest] = load
+        adapter = await asyncio.shield(load)
         with self._lock:
             if digest not in self._entries:
                 self._insert(digest, adapter)
@@ -141,8 +116,8 @@ class HostCache(Generic[A]):
         Whoever leases it again knows better, and keeps it.
         """
         with self._lock:
-            if digest in self._flights:
-                self._dropped_flights.add(digest)
+            if digest in self._loads:
+                self._dropped_loads.add(digest)
             if digest in self._entries:
                 self._entries[digest].is_dropped = True
                 self._remove_dropped(digest)
@@ -151,11 +126,11 @@ class HostCache(Generic[A]):
         """Evict these last: what live channels point to, and what a rollback returns to."""
         self._favoured = digests
 
-    def residents(self) -> tuple[HostUse, ...]:
+    def residents(self) -> tuple[Resident, ...]:
         """Return what lies in memory, first to be evicted first."""
         with self._lock:
             return tuple(
-                HostUse(
+                Resident(
                     digest=digest,
                     bytes=self._entries[digest].adapter.resident_bytes,
                     leases=self._entries[digest].leases,
@@ -173,30 +148,30 @@ class HostCache(Generic[A]):
         """Bytes of all adapters in memory."""
         return self._order.size
 
-    async def _fly(self, digest: str) -> A:
+    async def _load_once(self, digest: str) -> HostAdapterLike:
         begun = time.perf_counter()
         try:
             loop = asyncio.get_running_loop()
             adapter = await loop.run_in_executor(self._executor, self._load, digest)
             with self._lock:
                 # Who waited for a dropped load keeps it, maybe while this one is on its way.
-                if digest not in self._dropped_flights and digest not in self._entries:
+                if digest not in self._dropped_loads and digest not in self._entries:
                     self._insert(digest, adapter)
         finally:
-            del self._flights[digest]
-            self._dropped_flights.discard(digest)
+            del self._loads[digest]
+            self._dropped_loads.discard(digest)
         self._metrics.adapter_loads.labels(tier="host").inc()
         self._metrics.adapter_load_seconds.labels(tier="host").observe(time.perf_counter() - begun)
         return adapter
 
-    def _lease(self, digest: str) -> Lease[A]:
+    def _lease(self, digest: str) -> Lease:
         entry = self._entries[digest]
         entry.leases += 1
         entry.is_dropped = False
         self._order.use(digest)
         return Lease(self, digest=digest, adapter=entry.adapter)
 
-    def _insert(self, digest: str, adapter: A) -> None:
+    def _insert(self, digest: str, adapter: HostAdapterLike) -> None:
         wanted = adapter.resident_bytes
         held = {name for name, entry in self._entries.items() if entry.leases}
         victims = self._order.victims(

@@ -14,7 +14,7 @@ from tabard_server.admission.pictures import NO_PICTURE, PictureReading
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.stack import Stacker
 from tabard_server.engine_port.errors import UnknownSampler
-from tabard_server.errors import InvalidRequest, OutOfTime, Violation
+from tabard_server.errors import InvalidRequest, OutOfTime, Violation, invalid
 from tabard_server.jobs.job import Job, JobSpec
 from tabard_server.jobs.prompt_tags import read_tags
 from tabard_server.limits import Limits
@@ -119,16 +119,7 @@ class Admission:
         try:
             return self._resolve_sampler(name or self._defaults.sampler)
         except UnknownSampler as error:
-            raise InvalidRequest(
-                (
-                    Violation(
-                        field="sampler",
-                        description=str(error),
-                        reason=error.reason,
-                        hint=error.hint,
-                    ),
-                )
-            ) from error
+            raise invalid("sampler", str(error), reason=error.reason, hint=error.hint) from error
 
 
 def _refuse(violations: list[Violation]) -> None:

@@ -6,8 +6,8 @@ has none. Looks at no registry, no prompt and no pixel.
 """
 
 import math
-from dataclasses import dataclass
 
+from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.drawing import Drawing, Picture, Size, WantedDrawing
 from tabard_server.engine_port.prompt_style import PromptStyle
 from tabard_server.errors import Violation, invalid
@@ -25,30 +25,14 @@ MASKED_STRENGTH = 1.0
 """The same where a mask says which part; likewise."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Canvas:
-    """What the base can draw.
-
-    Attributes:
-        native_width: Width when a request says nothing.
-        native_height: Height when a request says nothing.
-        pixel_multiple: Width and height are multiples of it.
-        clip_skip_max: Most layers of its text encoders that a prompt may leave out.
-        family: `sd1`, …; only `sdxl` is told of sizes.
-    """
-
-    native_width: int
-    native_height: int
-    pixel_multiple: int
-    clip_skip_max: int
-    family: str
-
-
 class Bounds:
     """Reads the numbers of requests against the limits of one server."""
 
-    def __init__(self, *, canvas: Canvas, limits: Limits, defaults: Defaults) -> None:
-        self._canvas = canvas
+    def __init__(
+        self, *, family: str, facts: BaseFacts, limits: Limits, defaults: Defaults
+    ) -> None:
+        self._family = family
+        self._facts = facts
         self._limits = limits
         self._defaults = defaults
 
@@ -134,7 +118,7 @@ class Bounds:
 
     def check_size(self, width: int, height: int) -> list[Violation]:
         """Return what is wrong with the size of an image."""
-        multiple, least = self._canvas.pixel_multiple, self._limits.side_pixels_min
+        multiple, least = self._facts.pixel_multiple, self._limits.side_pixels_min
         wrong = []
         for name, pixels in (("width", width), ("height", height)):
             if pixels < least or pixels % multiple:
@@ -161,7 +145,7 @@ class Bounds:
         return wrong
 
     def _size(self, wanted: WantedDrawing, picture_size: Size | None) -> Size:
-        width, height = picture_size or (self._canvas.native_width, self._canvas.native_height)
+        width, height = picture_size or (self._facts.native_width, self._facts.native_height)
         return (
             width if wanted.width is None else wanted.width,
             height if wanted.height is None else wanted.height,
@@ -205,7 +189,7 @@ class Bounds:
         ]
 
     def _clip_skip(self, wanted: WantedDrawing) -> list[Violation]:
-        skip, most = wanted.clip_skip or 0, self._canvas.clip_skip_max
+        skip, most = wanted.clip_skip or 0, self._facts.clip_skip_max
         if 0 <= skip <= most:
             return []
         return [
@@ -226,8 +210,8 @@ class Bounds:
             ("target_size", wanted.target_size, 1),
         )
         said = [(field, pair, least) for field, pair, least in told if pair is not None]
-        if self._canvas.family != "sdxl":
-            return [_told_to_nobody(field, family=self._canvas.family) for field, _, _ in said]
+        if self._family != "sdxl":
+            return [_told_to_nobody(field, family=self._family) for field, _, _ in said]
         return [
             Violation(
                 field=field,
@@ -240,13 +224,13 @@ class Bounds:
         ]
 
     def _floor(self, pixels: int) -> int:
-        multiple = self._canvas.pixel_multiple
+        multiple = self._facts.pixel_multiple
         return pixels // multiple * multiple
 
     def _nearest(self, sent: Size) -> Size:
         """Return a size of about this shape that can be drawn."""
-        least = math.ceil(self._limits.side_pixels_min / self._canvas.pixel_multiple)
-        least *= self._canvas.pixel_multiple
+        least = math.ceil(self._limits.side_pixels_min / self._facts.pixel_multiple)
+        least *= self._facts.pixel_multiple
         shrink = min(1.0, math.sqrt(self._limits.pixels_max / (sent[0] * sent[1])))
         width, height = (max(least, self._floor(math.floor(side * shrink))) for side in sent)
         longest = self._floor(self._limits.pixels_max // least)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
 from tabard_server.engine_port.errors import EngineError
-from tabard_server.engine_port.port import PromptReaderLike, ReadingLike
-from tabard_server.engine_port.prompt_style import PROMPT_SYNTAXES, PromptStyle
+from tabard_server.engine_port.port import PromptReaderLike
+from tabard_server.engine_port.prompt_style import PROMPT_SYNTAXES, PromptReading, PromptStyle
 from tabard_server.errors import BadSettings, InvalidRequest, Violation, invalid
 from tabard_server.jobs.job import Worn
 from tabard_server.limits import Limits
@@ -138,7 +138,7 @@ class PromptChecker:
         unused = _unused({token: owner for token, (owner, _) in owners.items()}, used=used)
         return windows, [*violations, *unused]
 
-    def _too_long(self, field: str, reading: ReadingLike) -> Violation:
+    def _too_long(self, field: str, reading: PromptReading) -> Violation:
         needed, allowed = reading.window_count, reading.window_limit
         size = reading.token_limit // allowed
         what = f"{field} has {reading.token_count} tokens"

@@ -19,7 +19,7 @@ from tabard_server.engine.slots.binding import (
     bucket,
 )
 from tabard_server.engine.slots.slot_table import Slot
-from tabard_server.engine.slots.slotted_layers import Binding, Worn
+from tabard_server.engine.slots.slotted_layers import Binding, WornRows
 from tabard_server.engine.stopwatch import Stopwatch
 from tabard_server.engine.text.conditioning import join_texts
 from tabard_server.engine_port.errors import no_merged_copy
@@ -122,7 +122,7 @@ class Denoiser:
 
     def _forward(
         self,
-        worn: Worn | None,
+        worn: WornRows | None,
         latents: torch.Tensor,
         timesteps: torch.Tensor,
         text: torch.Tensor,
@@ -150,7 +150,7 @@ class Denoiser:
             return 0
         return bucket(samples, buckets=SAMPLE_BUCKETS) - samples
 
-    def _bind(self, rows: Sequence[Row], *, filler: int) -> Worn | None:
+    def _bind(self, rows: Sequence[Row], *, filler: int) -> WornRows | None:
         """Say which rank rows each row gathers; the samples of a row share them where they can."""
         per_row = rows[0].samples if len({row.samples for row in rows}) == 1 else 1
         if filler % per_row:

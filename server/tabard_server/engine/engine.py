@@ -5,7 +5,7 @@ In: row specs and host adapters. Out: rows, denoised one step at a time, decoded
 Used from one thread. Knows nothing of jobs, refs, queues or the registry; never writes the base.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import diffusers
@@ -26,17 +26,20 @@ from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.samplers import resolve_sampler
 from tabard_server.engine.sampling.vae import LatentSpace
-from tabard_server.engine.slots.slot_table import SlotTable, SlotUse, table_rows
+from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots, is_slottable
 from tabard_server.engine.stopwatch import Stopwatch
 from tabard_server.engine.text.conditioning import Conditioning
 from tabard_server.engine.text.prompt_reader import PromptReader
+from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.costs import Costs
 from tabard_server.engine_port.errors import EngineError, no_merged_copy
 from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.prompt_style import WINDOWS_MAX
 from tabard_server.engine_port.row_spec import RowSpec
-from tabard_server.engine_port.stack import StackKey
+from tabard_server.engine_port.stack import Resident, StackKey
+
+_LIBRARIES = (diffusers, peft, torch, transformers)
 
 
 class Engine:
@@ -48,6 +51,7 @@ class Engine:
         plan: What it uses of the device; None: nobody asked.
         slots: What lies on the device.
         can_merge: Whether there may be a merged copy.
+        facts: What the base can draw.
     """
 
     def __init__(
@@ -106,6 +110,15 @@ class Engine:
             stopwatch=self._stopwatch,
         )
         self.can_merge = can_merge
+        self.facts = BaseFacts(
+            native_width=base.native_pixels,
+            native_height=base.native_pixels,
+            pixel_multiple=base.pixel_multiple,
+            clip_skip_max=self._text.clip_skip_max,
+            prompt_windows_max=WINDOWS_MAX,
+            samplers=self._samplers.names,
+            versions={module.__name__: str(module.__version__) for module in _LIBRARIES},
+        )
 
     @property
     def device(self) -> str:
@@ -116,42 +129,6 @@ class Engine:
     def dtype(self) -> torch.dtype:
         """Dtype of weights and latents."""
         return self._dtype
-
-    @property
-    def native_width(self) -> int:
-        """Pixels the base was trained at."""
-        return self._base.native_pixels
-
-    @property
-    def native_height(self) -> int:
-        """Pixels the base was trained at."""
-        return self._base.native_pixels
-
-    @property
-    def pixel_multiple(self) -> int:
-        """Width and height must be multiples of it."""
-        return self._base.pixel_multiple
-
-    @property
-    def samplers(self) -> tuple[str, ...]:
-        """Short names of the samplers that this base can be walked with."""
-        return self._samplers.names
-
-    @property
-    def clip_skip_max(self) -> int:
-        """Most last layers of the text encoders that a prompt may leave out."""
-        return self._text.clip_skip_max
-
-    @property
-    def prompt_windows_max(self) -> int:
-        """Most windows of the text encoders that a prompt may fill."""
-        return WINDOWS_MAX
-
-    @property
-    def versions(self) -> Mapping[str, str]:
-        """Versions of the libraries that shape an image."""
-        modules = (diffusers, peft, torch, transformers)
-        return {module.__name__: str(module.__version__) for module in modules}
 
     def new_prompt_reader(self) -> PromptReader:
         """Return a reader with a tokenizer of its own, for another thread."""
@@ -237,7 +214,7 @@ class Engine:
             for slot in row.slots:
                 self.slots.release(slot)
 
-    def residents(self) -> list[SlotUse]:
+    def residents(self) -> list[Resident]:
         """Return what lies in the slots."""
         return self.slots.residents()
 

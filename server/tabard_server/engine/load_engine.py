@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """From settings to an engine that is ready: the device, the base, the plan, the slots."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass
 
@@ -11,9 +9,7 @@ import torch
 from tabard_server.engine.base.loading import load_base
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.memory_plan import free_bytes, plan_memory
-from tabard_server.engine_port.errors import (
-    BaseNotLoadable,
-)
+from tabard_server.engine_port.errors import BaseNotLoadable
 
 _DTYPES = {
     "float16": torch.float16,

@@ -18,7 +18,7 @@ from tabard_server.engine_port.costs import Costs
 _SHARE_OF_NEW = 0.3
 _PENDING_MAX = 256
 
-Kind = tuple[str, int]
+Work = tuple[str, int]
 """What was done, and for how many rows at once; 0 where that does not matter."""
 
 
@@ -27,8 +27,8 @@ class Stopwatch:
 
     def __init__(self, device: torch.device) -> None:
         self._is_cuda = device.type == "cuda"
-        self._seconds: dict[Kind, float] = {}
-        self._pending: deque[tuple[Kind, int, Any, Any]] = deque(maxlen=_PENDING_MAX)
+        self._seconds: dict[Work, float] = {}
+        self._pending: deque[tuple[Work, int, Any, Any]] = deque(maxlen=_PENDING_MAX)
 
     @contextmanager
     def timing(self, what: str, *, rows: int = 0, pieces: int = 1) -> Iterator[None]:
@@ -67,7 +67,7 @@ class Stopwatch:
     def _by_rows(self, what: str) -> dict[int, float]:
         return {rows: seconds for (kind, rows), seconds in self._seconds.items() if kind == what}
 
-    def _note(self, kind: Kind, seconds: float) -> None:
+    def _note(self, kind: Work, seconds: float) -> None:
         before = self._seconds.get(kind, seconds)
         self._seconds[kind] = before + _SHARE_OF_NEW * (seconds - before)
 

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from tabard_registry import BaseProfile
+from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.costs import Costs
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.memory import MemoryPlan
-from tabard_server.engine_port.prompt_style import PromptStyle
+from tabard_server.engine_port.prompt_style import PromptReading, PromptStyle
 from tabard_server.engine_port.row_spec import RowSpec
-from tabard_server.engine_port.stack import StackKey
+from tabard_server.engine_port.stack import Resident, StackKey
 
 
 class RowLike(Protocol):
@@ -43,54 +44,10 @@ class ReadbackLike(Protocol):
         """Wait for it; from any thread. Raises `EngineError` when it came to nothing."""
 
 
-class SlotUseLike(Protocol):
-    """What one slot holds."""
-
-    @property
-    def digest(self) -> str:
-        """`sha256:…` of the release."""
-
-    @property
-    def bytes(self) -> int:
-        """Bytes it takes."""
-
-    @property
-    def leases(self) -> int:
-        """Rows that wear it now."""
-
-
-class ReadingLike(Protocol):
-    """What a prompt comes to."""
-
-    @property
-    def token_count(self) -> int:
-        """Tokens without begin and end."""
-
-    @property
-    def token_limit(self) -> int:
-        """The most that fit."""
-
-    @property
-    def used(self) -> frozenset[str]:
-        """Placeholders that occur."""
-
-    @property
-    def window_count(self) -> int:
-        """Windows that it fills."""
-
-    @property
-    def window_limit(self) -> int:
-        """The most that it may fill."""
-
-    @property
-    def fits(self) -> bool:
-        """Whether it can be encoded whole."""
-
-
 class PromptReaderLike(Protocol):
     """Counts tokens without encoding anything."""
 
-    def read(self, prompt: str, tokens: Mapping[str, int], style: PromptStyle) -> ReadingLike:
+    def read(self, prompt: str, tokens: Mapping[str, int], style: PromptStyle) -> PromptReading:
         """Read a prompt; `tokens` gives the vectors of each placeholder.
 
         Raises:
@@ -117,32 +74,8 @@ class EnginePort(Protocol[R]):
         """Like `cpu` or `cuda:0`."""
 
     @property
-    def native_width(self) -> int:
-        """Pixels the base was trained at."""
-
-    @property
-    def native_height(self) -> int:
-        """Pixels the base was trained at."""
-
-    @property
-    def pixel_multiple(self) -> int:
-        """Width and height are multiples of it."""
-
-    @property
-    def samplers(self) -> tuple[str, ...]:
-        """Short names."""
-
-    @property
-    def clip_skip_max(self) -> int:
-        """Most last layers of the text encoders that a prompt may leave out."""
-
-    @property
-    def prompt_windows_max(self) -> int:
-        """Most windows of the text encoders that a prompt may fill."""
-
-    @property
-    def versions(self) -> Mapping[str, str]:
-        """Versions of the libraries that shape an image."""
+    def facts(self) -> BaseFacts:
+        """What the base can draw."""
 
     def new_prompt_reader(self) -> PromptReaderLike:
         """Return a reader for another thread."""
@@ -192,5 +125,5 @@ class EnginePort(Protocol[R]):
     def close_row(self, row: R) -> None:
         """Give a row's slots back. Idempotent."""
 
-    def residents(self) -> Sequence[SlotUseLike]:
+    def residents(self) -> Sequence[Resident]:
         """Return what lies in the slots."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How prompts are read, as one value. Knows no prompt and no token; imports next to nothing."""
+"""How prompts are read, and what one comes to. Frozen values; imports next to nothing."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -30,3 +30,27 @@ class PromptStyle:
 
 
 PLAIN = PromptStyle()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptReading:
+    """What a prompt comes to, before anything is encoded.
+
+    Attributes:
+        token_count: Tokens without begin and end.
+        token_limit: The most that fit.
+        used: Placeholders that occur in it.
+        window_count: Windows that it fills.
+        window_limit: The most that it may fill.
+    """
+
+    token_count: int
+    token_limit: int
+    used: frozenset[str]
+    window_count: int
+    window_limit: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether it can be encoded whole."""
+        return self.window_count <= self.window_limit

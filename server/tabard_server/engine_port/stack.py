@@ -2,6 +2,7 @@
 """A stack as the server carries it: adapters in host memory with their weights. Knows no torch."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 
@@ -23,6 +24,15 @@ class HostAdapterLike(Protocol):
     @property
     def is_merged_only(self) -> bool:
         """Say whether a part of it is not low-rank."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resident:
+    """An adapter in the slots or in host memory, the bytes it takes, and its leases now."""
+
+    digest: str
+    bytes: int
+    leases: int
 
 
 Stack: TypeAlias = Sequence[tuple[HostAdapterLike, float]]

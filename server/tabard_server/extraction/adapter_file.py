@@ -5,14 +5,11 @@ The bytes wait beside the file until all shapes are known. Equal tensors and met
 order make equal bytes; nothing stands under the final name before `keep`.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import torch
@@ -24,33 +21,28 @@ class AdapterFile:
     """One file on its way. Use it in a `with` block; what is not kept is gone after it.
 
     Attributes:
-        draft: The whole file after `seal`, under a name of its own.
+        unnamed: The whole file after `finish`, under a name of its own.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._tensors = path.with_name(f"{path.name}.tensors")
-        self.draft = path.with_name(f"{path.name}.draft")
+        self.unnamed = path.with_name(f"{path.name}.draft")
         self._entries: dict[str, Any] = {}
         self._written_bytes = 0
         self._out: BinaryIO | None = None
 
-    def __enter__(self) -> AdapterFile:
+    def __enter__(self) -> Self:
         """Begin."""
         self._out = self._tensors.open("wb")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Remove everything but what was kept."""
         if self._out is not None:
             self._out.close()
         self._tensors.unlink(missing_ok=True)
-        self.draft.unlink(missing_ok=True)
+        self.unnamed.unlink(missing_ok=True)
 
     def add(self, key: str, tensor: torch.Tensor) -> None:
         """Write one tensor in float32."""
@@ -65,7 +57,7 @@ class AdapterFile:
         self._out.write(array.reshape(-1).data.cast("B"))
         self._written_bytes = end
 
-    def seal(self, metadata: Mapping[str, str]) -> None:
+    def finish(self, metadata: Mapping[str, str]) -> None:
         """Put the header before the tensors; no tensor can be added after it."""
         assert self._out is not None
         self._out.close()
@@ -75,11 +67,11 @@ class AdapterFile:
             separators=(",", ":"),
         ).encode("ascii")
         header += b" " * (-len(header) % _ALIGNED_BYTES)
-        with self.draft.open("wb") as whole, self._tensors.open("rb") as tensors:
+        with self.unnamed.open("wb") as whole, self._tensors.open("rb") as tensors:
             whole.write(len(header).to_bytes(8, "little") + header)
             shutil.copyfileobj(tensors, whole, 1 << 20)
         self._tensors.unlink()
 
     def keep(self) -> None:
-        """Give the sealed file its name."""
-        self.draft.replace(self._path)
+        """Give the finished file its name."""
+        self.unnamed.replace(self._path)

@@ -5,11 +5,10 @@ The first through the engine, the second through plain diffusers, one after anot
 models never lie in memory together. In: what to draw. Out: how far the pictures are apart.
 """
 
-from __future__ import annotations
-
 import gc
+import itertools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,9 @@ from tabard_server.engine_port.drawing import Drawing, Pixels
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.extraction.outcome import PictureError
-from tabard_server.extraction.parameters import Parameter, parameters_of
-from tabard_server.extraction.settings import ComparisonSettings
-from tabard_server.extraction.survey import Progress
+from tabard_server.extraction.parameters import parameters_of
+from tabard_server.extraction.settings import ComparisonSettings, ExtractionSettings
+from tabard_server.extraction.survey import OnProgress
 from tabard_server.extraction.wearing import add_into
 
 _SAMPLER = "ddim"
@@ -42,111 +41,106 @@ class _Drawn:
     latents: torch.Tensor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """One comparison.
+def compare(
+    base: Base,
+    *,
+    file: Path,
+    tuned: Path,
+    config: str | None,
+    profile: BaseProfile,
+    settings: ExtractionSettings,
+    progress: OnProgress,
+) -> tuple[PictureError, ...]:
+    """Draw everything, and measure; nothing without settings of a comparison.
 
-    Attributes:
+    The base is worn out after it: its weights are gone.
+
+    Args:
+        base: What the model was tuned from.
         file: The adapter.
         tuned: Folder or file of the tuned model.
         config: Where the configs of a single file are; None: diffusers' own.
-        device: Where is drawn.
-        settings: What is drawn.
+        profile: That of the base.
+        settings: What is drawn, and where.
+        progress: Told of every picture.
+
+    Raises:
+        BaseNotLoadable: The tuned model cannot be loaded as a pipeline.
+        RowNotFinite: A picture of the adapter became NaN.
     """
+    if settings.comparison is None:
+        return ()
+    specs = _specs(settings.comparison, pixels=base.native_pixels)
+    numbers = itertools.count()
 
-    file: Path
-    tuned: Path
-    config: str | None
-    device: str
-    settings: ComparisonSettings
+    def tell() -> None:
+        progress("drawing", next(numbers), 3 * len(specs))
 
-    def compare(
-        self, base: Base, *, profile: BaseProfile, progress: Progress
-    ) -> tuple[PictureError, ...]:
-        """Draw everything, and measure. The base is worn out after it: its weights are gone.
+    schedule = base.scheduler_config
+    engine = Engine(
+        base,
+        device=torch.device(settings.device),
+        dtype=torch.float32,
+        slot_rank_total=_SLOT_RANKS,
+    )
+    bare = [_draw_worn(engine, spec, tell) for spec in specs]
+    # The engine may have moved its weights.
+    add_into(parameters_of(base, profile=profile), file=file)
+    worn = [_draw_worn(engine, spec, tell) for spec in specs]
+    del engine
+    _empty(base)
+    pipe = _load_tuned(tuned, config=config, schedule=schedule, device=settings.device)
+    real = [_draw_alone(pipe, spec, tell) for spec in specs]
+    return tuple(
+        _error(spec, worn=w, bare=b, real=r)
+        for spec, w, b, r in zip(specs, worn, bare, real, strict=True)
+    )
 
-        Raises:
-            BaseNotLoadable: The tuned model cannot be loaded as a pipeline.
-            RowNotFinite: A picture of the adapter became NaN.
-        """
-        done = _Counter(total=3 * len(self.settings.prompts), progress=progress)
-        schedule, pixels = base.scheduler_config, self.settings.pixels or base.native_pixels
-        engine = Engine(
-            base,
-            device=torch.device(self.device),
-            dtype=torch.float32,
-            slot_rank_total=_SLOT_RANKS,
+
+def _specs(settings: ComparisonSettings, *, pixels: int) -> list[RowSpec]:
+    pixels = settings.pixels or pixels
+    return [
+        RowSpec(
+            drawing=Drawing(
+                prompt=prompt,
+                steps=settings.steps,
+                guidance_scale=settings.guidance_scale,
+                width=pixels,
+                height=pixels,
+                sampler=_SAMPLER,
+            ),
+            seed=settings.seed + number,
         )
-        bare = [self._draw_base(engine, spec, done) for spec in self._specs(pixels)]
-        add_into(_parameters(base, profile), file=self.file)
-        worn = [self._draw_base(engine, spec, done) for spec in self._specs(pixels)]
-        del engine
-        _empty(base)
-        real = list(self._draw_tuned(schedule, pixels=pixels, tell=done))
-        return tuple(
-            _error(spec, worn=w, bare=b, real=r)
-            for spec, w, b, r in zip(self._specs(pixels), worn, bare, real, strict=True)
-        )
-
-    def _specs(self, pixels: int) -> list[RowSpec]:
-        return [
-            RowSpec(
-                drawing=Drawing(
-                    prompt=prompt,
-                    steps=self.settings.steps,
-                    guidance_scale=self.settings.guidance_scale,
-                    width=pixels,
-                    height=pixels,
-                    sampler=_SAMPLER,
-                ),
-                seed=self.settings.seed + number,
-            )
-            for number, prompt in enumerate(self.settings.prompts)
-        ]
-
-    def _draw_base(self, engine: Engine, spec: RowSpec, tell: Callable[[], None]) -> _Drawn:
-        tell()
-        (row,) = engine.open_rows([spec])
-        if isinstance(row, EngineError):
-            raise row
-        while not row.is_done:
-            engine.step([row])
-        if row.failure is not None:
-            raise row.failure
-        drawn = _Drawn(pixels=engine.decode(row).pixels(), latents=row.latents.cpu())
-        engine.close_row(row)
-        return drawn
-
-    def _draw_tuned(
-        self, schedule: dict[str, Any], *, pixels: int, tell: Callable[[], None]
-    ) -> Iterator[_Drawn]:
-        is_folder = self.tuned.is_dir()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            pipe = (
-                read_folder(self.tuned)
-                if is_folder
-                else read_single_file(self.tuned, config=self.config)
-            )
-        # One schedule on both sides: the weights are compared, not the samplers.
-        pipe.scheduler = diffusers.DDIMScheduler.from_config(schedule)
-        pipe.set_progress_bar_config(disable=True)
-        pipe.to(self.device)
-        for spec in self._specs(pixels):
-            tell()
-            yield _draw_alone(pipe, spec)
+        for number, prompt in enumerate(settings.prompts)
+    ]
 
 
-class _Counter:
-    def __init__(self, *, total: int, progress: Progress) -> None:
-        self._done, self._total, self._progress = 0, total, progress
+def _draw_worn(engine: Engine, spec: RowSpec, tell: Callable[[], None]) -> _Drawn:
+    tell()
+    (row,) = engine.open_rows([spec])
+    if isinstance(row, EngineError):
+        raise row
+    while not row.is_done:
+        engine.step([row])
+    if row.failure is not None:
+        raise row.failure
+    drawn = _Drawn(pixels=engine.decode(row).pixels(), latents=row.latents.cpu())
+    engine.close_row(row)
+    return drawn
 
-    def __call__(self) -> None:
-        self._progress("drawing", self._done, self._total)
-        self._done += 1
+
+def _load_tuned(path: Path, *, config: str | None, schedule: dict[str, Any], device: str) -> Any:
+    with warnings.catch_warnings(action="ignore"):
+        pipe = read_folder(path) if path.is_dir() else read_single_file(path, config=config)
+    # One schedule on both sides: the weights are compared, not the samplers.
+    pipe.scheduler = diffusers.DDIMScheduler.from_config(schedule)
+    pipe.set_progress_bar_config(disable=True)
+    pipe.to(device)
+    return pipe
 
 
-def _draw_alone(pipe: Any, spec: RowSpec) -> _Drawn:
+def _draw_alone(pipe: Any, spec: RowSpec, tell: Callable[[], None]) -> _Drawn:
+    tell()
     kept: list[torch.Tensor] = []
     drawing = spec.drawing
 
@@ -154,8 +148,7 @@ def _draw_alone(pipe: Any, spec: RowSpec) -> _Drawn:
         kept[:] = [values["latents"]]
         return values
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         image = pipe(
             drawing.prompt,
             num_inference_steps=drawing.steps,
@@ -186,15 +179,6 @@ def _error(spec: RowSpec, *, worn: _Drawn, bare: _Drawn, real: _Drawn) -> Pictur
 def _apart(one: torch.Tensor, other: torch.Tensor) -> float:
     lengths = [float(torch.linalg.vector_norm(x.double())) for x in (one - other, other)]
     return lengths[0] / lengths[1] if lengths[1] else float("inf")
-
-
-def _parameters(base: Base, profile: BaseProfile) -> list[Parameter]:
-    """Return what the engine wears now: it may have moved its weights."""
-    return [
-        parameter
-        for component in base.adaptable
-        for parameter in parameters_of(base, component=component, profile=profile)
-    ]
 
 
 def _empty(base: Base) -> None:

@@ -5,8 +5,6 @@ In: a float32 matrix and how many ranks it may get. Out: two factors, and how mu
 The same matrix, seed, machine and number of threads give the same bits. Knows no models.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -4,8 +4,6 @@
 In: two tensors. Out: a difference, and whether it is more than rounding. Knows no files.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

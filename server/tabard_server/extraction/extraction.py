@@ -5,8 +5,6 @@ In: a tuned model, its base, and where the adapter goes. Out: a file that the in
 outcome. Only the base is ever whole in memory, and the tuned model after it for its pictures.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping
@@ -17,7 +15,7 @@ from tabard_registry.refs.digest import sha256_file
 from tabard_server.engine.base.loading import DEMO_BASE, load_base
 from tabard_server.engine.base.profile import read_profile
 from tabard_server.extraction.adapter_file import AdapterFile
-from tabard_server.extraction.comparison import Comparison
+from tabard_server.extraction.comparison import compare
 from tabard_server.extraction.errors import (
     ChangeNotCarried,
     ImageErrorTooLarge,
@@ -34,7 +32,7 @@ from tabard_server.extraction.outcome import (
     missing_share,
 )
 from tabard_server.extraction.settings import ExtractionSettings
-from tabard_server.extraction.survey import Progress, Survey, names_of, survey
+from tabard_server.extraction.survey import OnProgress, Survey, names_of, survey
 from tabard_server.extraction.tuned_model import TunedModel
 from tabard_server.version import tabard_version
 
@@ -51,7 +49,7 @@ def extract(
     out: Path,
     settings: ExtractionSettings,
     base_config: str | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> ExtractionOutcome:
     """Write the difference between a tuned model and its base as an adapter.
 
@@ -78,24 +76,23 @@ def extract(
     with AdapterFile(out) as file:
         found = survey(loaded, source, profile=profile, settings=settings, file=file, progress=tell)
         _refuse_unfit(found, settings=settings, tuned=tuned)
-        file.seal(_metadata(found, source=source, profile=profile, settings=settings))
-        pictures: tuple[PictureError, ...] = ()
-        if settings.comparison is not None:
-            comparison = Comparison(
-                file=file.draft,
-                tuned=source.path,
-                config=_config(base, base_config),
-                device=settings.device,
-                settings=settings.comparison,
-            )
-            pictures = comparison.compare(loaded, profile=profile, progress=tell)
+        file.finish(_metadata(found, source=source, profile=profile, settings=settings))
+        pictures = compare(
+            loaded,
+            file=file.unnamed,
+            tuned=source.path,
+            config=_config(base, base_config),
+            profile=profile,
+            settings=settings,
+            progress=tell,
+        )
         outcome = _outcome(
             found,
             source=source,
             profile=profile,
             settings=settings,
             names=(tuned, base, str(out)),
-            draft=file.draft,
+            written=file.unnamed,
             pictures=pictures,
             seconds=time.monotonic() - begun,
         )
@@ -180,7 +177,7 @@ def _outcome(
     profile: BaseProfile,
     settings: ExtractionSettings,
     names: tuple[str, str, str],
-    draft: Path,
+    written: Path,
     pictures: tuple[PictureError, ...],
     seconds: float,
 ) -> ExtractionOutcome:
@@ -195,8 +192,8 @@ def _outcome(
         base_family=profile.family,
         base_fingerprint=profile.fingerprint,
         file=out,
-        file_sha256=str(sha256_file(draft)),
-        file_bytes=draft.stat().st_size,
+        file_sha256=str(sha256_file(written)),
+        file_bytes=written.stat().st_size,
         mode="rows" if is_low_rank else "merged",
         rank_max=max((one.rank for one in found.layers), default=0),
         kept_energy=kept,

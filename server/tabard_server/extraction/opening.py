@@ -5,20 +5,15 @@ In: a diffusers folder, a single `.safetensors` file or a hub id, and the base i
 memory-mapped tensors under the names of the base's parameters. Builds no model.
 """
 
-from __future__ import annotations
-
-import re
 from pathlib import Path
 
 from diffusers import DiffusionPipeline
 
-from tabard_server.engine.base.loading import Base
+from tabard_server.engine.base.loading import HUB_ID, Base
 from tabard_server.extraction.errors import TunedModelMismatch, TunedModelUnreadable
 from tabard_server.extraction.tuned_file import open_file
 from tabard_server.extraction.tuned_folder import open_folder
 from tabard_server.extraction.tuned_model import TunedModel
-
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 def open_tuned_model(tuned: str, *, base: Base) -> TunedModel:
@@ -33,7 +28,7 @@ def open_tuned_model(tuned: str, *, base: Base) -> TunedModel:
         found = open_folder(path, base=base)
     elif path.is_file():
         found = open_file(path, base=base)
-    elif _HUB_ID.fullmatch(tuned):
+    elif HUB_ID.fullmatch(tuned):
         found = open_folder(_download(tuned), base=base)
     else:
         raise TunedModelUnreadable(

@@ -4,8 +4,6 @@
 Plain numbers without tensors; energies are sums of squared differences. Knows no files.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -5,9 +5,7 @@ In: a loaded base. Out: every parameter under its classic name, with its role an
 Knows no tuned model.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +18,14 @@ from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import TEXT_PREFIX, TEXT_PROJECTION
 
 Role = Literal["matrix", "bias", "norm_weight", "norm_bias", "embedding", "other"]
+
+WHOLE_FORMS: Mapping[Role, str] = {
+    "matrix": "diff",
+    "bias": "diff_b",
+    "norm_weight": "w_norm",
+    "norm_bias": "b_norm",
+}
+"""How LyCORIS calls the whole difference of a parameter."""
 
 _UNET_STEM = "lora_unet_"
 
@@ -45,21 +51,30 @@ class Parameter:
     weight: torch.Tensor
 
 
-def parameters_of(base: Base, *, component: str, profile: BaseProfile) -> Iterator[Parameter]:
-    """Yield the parameters of a component that adapters may change, in the model's order."""
-    prefix = _UNET_STEM if component == "unet" else text_prefixes(profile)[component]
-    for path, module in base.models[component].named_modules():
-        for own, weight in module.named_parameters(recurse=False):
-            plain = f"{path}.{own}".lstrip(".").removeprefix(TEXT_PREFIX)
-            name = _classic(plain, component=component)
-            yield Parameter(
-                component=component,
-                name=name,
-                plain=plain,
-                role=_role(module, own=own),
-                stem=prefix + name.rpartition(".")[0].replace(".", "_"),
-                weight=weight.detach(),
-            )
+def parameters_of(base: Base, *, profile: BaseProfile) -> Iterator[Parameter]:
+    """Yield the parameters that adapters may change, in the models' order."""
+    stems = {"unet": _UNET_STEM, **text_prefixes(profile)}
+    for component in base.adaptable:
+        for path, module in base.models[component].named_modules():
+            for own, weight in module.named_parameters(recurse=False):
+                plain = f"{path}.{own}".lstrip(".").removeprefix(TEXT_PREFIX)
+                name = _classic(plain, component=component)
+                yield Parameter(
+                    component=component,
+                    name=name,
+                    plain=plain,
+                    role=_role(module, own=own),
+                    stem=stems[component] + name.rpartition(".")[0].replace(".", "_"),
+                    weight=weight.detach(),
+                )
+
+
+def vae_parameters_of(base: Base) -> Iterator[Parameter]:
+    """Yield the parameters of the VAE, which no adapter carries."""
+    for name, weight in base.vae.named_parameters():
+        yield Parameter(
+            component="vae", name=name, plain=name, role="other", stem="", weight=weight.detach()
+        )
 
 
 def _classic(plain: str, *, component: str) -> str:

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a caller chooses for an extraction, with the bounds of each choice. Knows no tensors."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 

@@ -5,8 +5,6 @@ In: a loaded base and an open tuned model. Out: tensors in an adapter file, and 
 no time is more than one difference in memory. Draws no pictures.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import re
@@ -21,15 +19,18 @@ from tabard_server.extraction.adapter_file import AdapterFile
 from tabard_server.extraction.decomposition import decompose, energy
 from tabard_server.extraction.difference import difference_of, match_names
 from tabard_server.extraction.outcome import LayerOutcome, LeftOut, lost_length
-from tabard_server.extraction.parameters import Parameter, parameters_of
+from tabard_server.extraction.parameters import (
+    WHOLE_FORMS,
+    Parameter,
+    parameters_of,
+    vae_parameters_of,
+)
 from tabard_server.extraction.settings import ExtractionSettings
 from tabard_server.extraction.tuned_model import TunedModel
 
-Progress = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Told what is done, how much of it, and of how much."""
 
-_FORMS = {"matrix": "diff", "bias": "diff_b", "norm_weight": "w_norm", "norm_bias": "b_norm"}
-"""How LyCORIS calls the whole difference of a parameter."""
 _BLOCK = re.compile(r"(?:down|up)_blocks\.\d+|mid_block")
 
 
@@ -68,7 +69,7 @@ def survey(
     profile: BaseProfile,
     settings: ExtractionSettings,
     file: AdapterFile,
-    progress: Progress,
+    progress: OnProgress,
 ) -> Survey:
     """Compare every parameter, and write what an adapter can carry.
 
@@ -77,24 +78,18 @@ def survey(
         TunedModelNotFinite: It holds NaN or infinity.
     """
     found = Survey(unused=list(tuned.unused))
-    parameters = [
-        parameter
-        for component in base.adaptable
-        for parameter in parameters_of(base, component=component, profile=profile)
-    ]
-    shapes: dict[str, dict[str, torch.Size]] = {name: {} for name in base.adaptable}
+    parameters = [*parameters_of(base, profile=profile), *vae_parameters_of(base)]
+    shapes: dict[str, dict[str, torch.Size]] = {}
     for one in parameters:
-        shapes[one.component][one.plain] = one.weight.shape
-    shapes["vae"] = {name: weight.shape for name, weight in base.vae.named_parameters()}
+        shapes.setdefault(one.component, {})[one.plain] = one.weight.shape
     for component, known in shapes.items():
         tensors = tuned.components[component]
         others = match_names(known, found=tensors, component=component)
         found.unused += [f"{component}.{name}" for name in others]
-    total = len(parameters) + len(shapes["vae"])
+    total = len(parameters)
     for done, one in enumerate(parameters):
         progress("comparing", done, total)
         _take(one, found, tuned=tuned, settings=settings, file=file)
-    _look_at_vae(base, found, tuned=tuned)
     progress("comparing", total, total)
     return found
 
@@ -115,17 +110,18 @@ def _take(
     settings: ExtractionSettings,
     file: AdapterFile,
 ) -> None:
-    label = f"{parameter.component}.{parameter.name}"
+    is_vae = parameter.component == "vae"
     own_energy = energy(parameter.weight)
-    found.base_energy += own_energy
+    if not is_vae:
+        found.base_energy += own_energy
     difference = difference_of(
-        label,
+        f"{parameter.component}.{parameter.name}",
         base=parameter.weight,
         found=tuned.components[parameter.component][parameter.plain],
     )
     if difference is None:
         found.unchanged_count += 1
-    elif difference.is_rounding and not settings.is_exact:
+    elif difference.is_rounding and (is_vae or not settings.is_exact):
         found.rounded_count += 1
     elif why := _why_left_out(parameter, settings=settings):
         found.left_out.append(
@@ -140,9 +136,11 @@ def _take(
 
 
 def _why_left_out(parameter: Parameter, *, settings: ExtractionSettings) -> str:
+    if parameter.component == "vae":
+        return "vae"
     if parameter.role == "embedding":
         return "embedding"
-    if parameter.role not in _FORMS:
+    if parameter.role not in WHOLE_FORMS:
         return "unknown_kind"
     return "low_rank_only" if settings.is_low_rank_only and parameter.role != "matrix" else ""
 
@@ -155,7 +153,7 @@ def _write(
     settings: ExtractionSettings,
     file: AdapterFile,
 ) -> LayerOutcome:
-    form, rank, kept = _FORMS[parameter.role], 0, 1.0
+    form, rank, kept = WHOLE_FORMS[parameter.role], 0, 1.0
     changed = energy(values)
     if parameter.role == "matrix" and not settings.is_exact:
         matrix = values.flatten(1).to(settings.device)
@@ -203,28 +201,6 @@ def _left_out(
         energy=energy(values),
         relative_change=_share(energy(values), own_energy),
     )
-
-
-def _look_at_vae(base: Base, found: Survey, *, tuned: TunedModel) -> None:
-    for name, weight in base.vae.named_parameters():
-        difference = difference_of(
-            f"vae.{name}", base=weight.detach(), found=tuned.components["vae"][name]
-        )
-        if difference is None:
-            found.unchanged_count += 1
-        elif difference.is_rounding:
-            found.rounded_count += 1
-        else:
-            found.left_out.append(
-                LeftOut(
-                    component="vae",
-                    parameter=name,
-                    block="vae",
-                    why="vae",
-                    energy=energy(difference.values),
-                    relative_change=_share(energy(difference.values), energy(weight)),
-                )
-            )
 
 
 def _share(changed: float, own: float) -> float | None:

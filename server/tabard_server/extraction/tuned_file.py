@@ -5,11 +5,8 @@ The keys say the family; diffusers' own tables of names translate them, with the
 base, so that nothing is fetched from anywhere. Tensors stay mapped from the file.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers.loaders import single_file_utils
@@ -32,7 +29,7 @@ _SHOWN_BY = {
     "sd2": (_OPEN_CLIP_OF_SD2,),
     "sdxl": (_CLIP_OF_SDXL, _OPEN_CLIP_OF_SDXL),
 }
-"""Beginnings of keys that only a family has."""
+"""Beginnings of the keys of each family's text encoders, which only it has."""
 
 
 def open_file(path: Path, *, base: Base) -> TunedModel:
@@ -50,7 +47,9 @@ def open_file(path: Path, *, base: Base) -> TunedModel:
             hint="extract against the base it was trained from",
         )
     components: dict[str, Tensors] = {
-        "unet": _unet(tensors, base=base),
+        "unet": single_file_utils.convert_ldm_unet_checkpoint(
+            _below(_UNET, tensors), dict(base.unet.config)
+        ),
         "vae": _vae(tensors, base=base, source=str(path)),
         **dict(_texts(tensors, base=base)),
     }
@@ -78,16 +77,12 @@ def _family(tensors: Tensors, *, source: str) -> str:
     )
 
 
-def _unet(tensors: Tensors, *, base: Base) -> Tensors:
-    found: Tensors = single_file_utils.convert_ldm_unet_checkpoint(
-        {key: tensor for key, tensor in tensors.items() if key.startswith(_UNET)},
-        dict(base.unet.config),
-    )
-    return found
+def _below(prefix: str, tensors: Tensors) -> dict[str, torch.Tensor]:
+    return {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
 
 
 def _vae(tensors: Tensors, *, base: Base, source: str) -> Tensors:
-    own = {key: tensor for key, tensor in tensors.items() if key.startswith(_VAE)}
+    own = _below(_VAE, tensors)
     if not own:
         raise TunedModelMismatch(
             f"{source} holds no VAE", hint="give the full checkpoint, with its VAE"
@@ -97,25 +92,13 @@ def _vae(tensors: Tensors, *, base: Base, source: str) -> Tensors:
 
 
 def _texts(tensors: Tensors, *, base: Base) -> Iterator[tuple[str, Tensors]]:
-    prefixes = {
-        "sd1": (_CLIP_OF_SD1,),
-        "sd2": (_OPEN_CLIP_OF_SD2,),
-        "sdxl": (_CLIP_OF_SDXL, _OPEN_CLIP_OF_SDXL),
-    }[base.family]
-    for part, prefix in zip(base.text_parts, prefixes, strict=True):
-        own = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+    for part, prefix in zip(base.text_parts, _SHOWN_BY[base.family], strict=True):
+        own = _below(prefix, tensors)
         if prefix.endswith("model."):
-            own = _from_open_clip(part.model, own, prefix=prefix)
+            own = single_file_utils.convert_open_clip_checkpoint(part.model, own, prefix=prefix)
         else:
             own = {key.removeprefix(prefix): tensor for key, tensor in own.items()}
         yield part.component, {key.removeprefix(TEXT_PREFIX): tensor for key, tensor in own.items()}
-
-
-def _from_open_clip(model: Any, own: Tensors, *, prefix: str) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = single_file_utils.convert_open_clip_checkpoint(
-        model, dict(own), prefix=prefix
-    )
-    return found
 
 
 def _unused(tensors: Tensors, components: dict[str, Tensors]) -> tuple[str, ...]:

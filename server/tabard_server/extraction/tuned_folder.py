@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A diffusers folder as a tuned model: which files hold its weights, and under what names."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tuned model as it lies on disk: its tensors by component, read when they are looked at."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,26 +5,17 @@ In: the file as it was written, and the private base. Out: changed parameters, a
 computes them: W' = W0 + delta, in float32. Never used on a base that serves.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
 
-from tabard_server.extraction.parameters import Parameter
-
-_WHOLE = {
-    "matrix": "diff",
-    "bias": "diff_b",
-    "norm_weight": "w_norm",
-    "norm_bias": "b_norm",
-}
+from tabard_server.extraction.parameters import WHOLE_FORMS, Parameter
 
 
 @torch.no_grad()
-def add_into(parameters: Sequence[Parameter], *, file: Path) -> int:
+def add_into(parameters: Iterable[Parameter], *, file: Path) -> int:
     """Add every change that a file holds, and return how many tensors of it were used.
 
     Args:
@@ -36,7 +27,7 @@ def add_into(parameters: Sequence[Parameter], *, file: Path) -> int:
         used = 0
         for one in parameters:
             worn = one.weight
-            whole = f"{one.stem}.{_WHOLE.get(one.role, '')}"
+            whole = f"{one.stem}.{WHOLE_FORMS.get(one.role, '')}"
             if whole in keys:
                 worn.add_(tensors.get_tensor(whole).to(worn.device))
                 used += 1

@@ -14,7 +14,6 @@ from tabard_registry import Adapter, AdapterName, AppliedRecord, Digest, Registr
 from tabard_server.adapters.disk_cache import DiskCache, KeptRelease
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.engine_port.errors import EngineError
-from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.errors import ServerError
 from tabard_server.jobs.job import worn_for
 from tabard_server.telemetry.labels import Labels
@@ -30,7 +29,7 @@ class Warming:
         self,
         registry: Registry,
         *,
-        cache: HostCache[HostAdapterLike],
+        cache: HostCache,
         disk: DiskCache | None = None,
         labels: Labels,
     ) -> None:

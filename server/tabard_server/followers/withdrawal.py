@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from tabard_registry import AppliedRecord, Digest
 from tabard_server.adapters.host_cache import HostCache
-from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.errors import ReleaseWithdrawn
 from tabard_server.generation import Generation
 from tabard_server.jobs.job import Job
@@ -58,7 +57,7 @@ class Withdrawal:
         self,
         *,
         generation: Generation,
-        cache: HostCache[HostAdapterLike],
+        cache: HostCache,
         forget: Callable[[Digest], None],
     ) -> None:
         """Take what holds releases; `forget` drops the files of a purged one from the disk."""

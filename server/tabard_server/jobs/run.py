@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tabard_server.adapters.host_cache import Lease
-from tabard_server.engine_port.stack import HostAdapterLike, Stack
+from tabard_server.engine_port.stack import Stack
 from tabard_server.errors import OutOfTime
 from tabard_server.jobs.job import Done, Event, Failed, ImageReady, Job
 from tabard_server.jobs.outbox import Outbox
@@ -26,6 +26,7 @@ class JobRun:
         seats: Its places in the waiting room.
         stack: Its adapters in host memory with their weights, once they are loaded.
         is_joined: The engine's thread has it, so only that thread may end it early.
+        asked_to_stop: Why somebody wants it to end before its time; None: nobody does.
     """
 
     def __init__(
@@ -43,12 +44,12 @@ class JobRun:
         self.seats = seats
         self.stack: Stack = ()
         self.is_joined = False
-        self._leases: tuple[Lease[HostAdapterLike], ...] = ()
+        self.asked_to_stop: Exception | None = None
+        self._leases: tuple[Lease, ...] = ()
         self._on_end = on_end
         self._clock = clock
         self._images_left = len(job.seeds)
         self._begun_at: float | None = None
-        self._stop_error: Exception | None = None
         self._is_ended = False
         self._lock = threading.Lock()
 
@@ -71,14 +72,14 @@ class JobRun:
     def stop_error(self) -> Exception | None:
         """Why the job must stop at the next step boundary; None: it may go on."""
         deadline = self.job.deadline_at
-        if self._stop_error is None and deadline is not None and self._clock() >= deadline:
+        if self.asked_to_stop is None and deadline is not None and self._clock() >= deadline:
             return OutOfTime(
                 "the deadline of the call passed before the job was done",
                 hint="allow more time, or ask for fewer steps or images",
             )
-        return self._stop_error
+        return self.asked_to_stop
 
-    def hold(self, leases: Sequence[Lease[HostAdapterLike]]) -> None:
+    def hold(self, leases: Sequence[Lease]) -> None:
         """Take the leases of the stack, in its order; kept until the job ends."""
         weights = [worn.weight for worn in self.job.worn]
         with self._lock:
@@ -90,14 +91,9 @@ class JobRun:
         if is_late:
             self._give_back()
 
-    @property
-    def was_asked_to_stop(self) -> bool:
-        """Say whether somebody wants the job to end before its time."""
-        return self._stop_error is not None
-
     def ask_to_stop(self, error: Exception) -> None:
         """Make the engine's thread stop the job at the next step boundary."""
-        self._stop_error = self._stop_error or error
+        self.asked_to_stop = self.asked_to_stop or error
 
     def begin(self) -> None:
         """Note the first denoise step. Idempotent."""

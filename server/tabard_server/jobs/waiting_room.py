@@ -64,7 +64,7 @@ class Seats:
         self.rows = rows
         self.rows_ahead = rows_ahead
 
-    def rise(self) -> None:
+    def leave_one(self) -> None:
         """Give one seat back, if one is left: an image begins."""
         self._room.give_back(self, rows=1)
 

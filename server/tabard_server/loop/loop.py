@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable
 from typing import Generic
 
 from tabard_server.engine_port.errors import DeviceMemoryFull, EngineError, SlotsExhausted
-from tabard_server.engine_port.port import EnginePort, R, SlotUseLike
+from tabard_server.engine_port.port import EnginePort, R
 from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.stack import Resident
 from tabard_server.errors import Draining, JobFailed, Overloaded
 from tabard_server.jobs.job import Progress
 from tabard_server.jobs.run import JobRun
 from tabard_server.limits import Limits
-from tabard_server.loop.roster import Begun, EngineState, Roster
+from tabard_server.loop.roster import Begun, Roster
 from tabard_server.output.finisher import Finisher
 from tabard_server.scheduler.policy import choose
 from tabard_server.scheduler.snapshot import RowKey
@@ -52,7 +53,7 @@ class Loop(Generic[R]):
         )
         self._is_stopping = False
         self._thread = threading.Thread(target=self._live, name="tabard-engine", daemon=True)
-        self.residents: tuple[SlotUseLike, ...] = ()
+        self.residents: tuple[Resident, ...] = ()
 
     def start(self) -> None:
         """Start the thread."""
@@ -96,7 +97,7 @@ class Loop(Generic[R]):
         """Do everything that belongs to one step boundary, and one step."""
         self._take_in()
         self._sweep()
-        choice = choose(self._roster.snapshot(self._engine_state()))
+        choice = choose(self._roster.snapshot(self._engine))
         self._roster.note_overtaken(choice.overtaken)
         self._open(choice.opened)
         batch = [begun for key in choice.batch if (begun := self._roster.begun(key))]
@@ -156,15 +157,6 @@ class Loop(Generic[R]):
         for run, failure in failures.items():
             self._drop(run, failure)
         self._note_slots(chosen, before=before, seconds=self._clock() - begun_at)
-
-    def _engine_state(self) -> EngineState:
-        engine = self._engine
-        return EngineState(
-            can_open=engine.can_open,
-            costs=engine.costs(),
-            can_merge=engine.can_merge,
-            merged_stack=engine.merged_stack,
-        )
 
     def _step(self, batch: list[Begun[R]], *, is_merged: bool) -> None:
         if not batch:

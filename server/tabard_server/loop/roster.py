@@ -12,7 +12,7 @@ from typing import Generic
 
 from tabard_server.engine_port.costs import Costs
 from tabard_server.engine_port.drawing import Size
-from tabard_server.engine_port.port import R
+from tabard_server.engine_port.port import EnginePort, R
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
 from tabard_server.jobs.run import JobRun
@@ -43,23 +43,6 @@ class Begun(Generic[R]):
     def index(self) -> int:
         """Which image of its job."""
         return self.key[1]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineState:
-    """What the engine's thread knows of the engine as a turn begins.
-
-    Attributes:
-        can_open: Whether the slots have room for a row now.
-        costs: What pieces of work took lately.
-        can_merge: Whether there may be a merged copy.
-        merged_stack: What the merged copy wears.
-    """
-
-    can_open: Callable[[RowSpec], bool]
-    costs: Costs
-    can_merge: bool
-    merged_stack: StackKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +115,7 @@ class Roster(Generic[R]):
         """Note that a waiting row is open now."""
         del self._waiting[key]
         run = self._runs[key[0]]
-        run.seats.rise()
+        run.seats.leave_one()
         self._begun[key] = Begun(key=key, run=run, row=row, stepped_at=self._turn)
 
     def close(self, begun: Begun[R]) -> None:
@@ -168,14 +151,14 @@ class Roster(Generic[R]):
             self._rows_fit.clear()
         self._rows_fit[begun.run.job.drawing.size] = max(1, rows // 2)
 
-    def snapshot(self, engine: EngineState) -> Snapshot:
+    def snapshot(self, engine: EnginePort[R]) -> Snapshot:
         """Begin a turn and return what the policy may look at.
 
         When nothing runs, the first row counts as fitting: either it fits, or the engine says why
         it never will.
         """
         self._turn += 1
-        limits = self._limits
+        limits, costs = self._limits, engine.costs()
         places = limits.running_rows_max - len(self._begun)
         return Snapshot(
             turn=self._turn,
@@ -184,13 +167,13 @@ class Roster(Generic[R]):
             rows_per_step_max=limits.rows_per_step_max,
             running_rows_max=limits.running_rows_max,
             overtakes_max=limits.overtakes_max,
-            opened_rows_max=self._opened_rows_max(engine.costs),
+            opened_rows_max=self._opened_rows_max(costs),
             rows_fit=dict(self._rows_fit),
             can_merge=engine.can_merge,
             unmergeable=frozenset(self._unmergeable),
             merged_stack=engine.merged_stack,
             merged_turns=self._merged_turns,
-            costs=engine.costs,
+            costs=costs,
         )
 
     def _opened_rows_max(self, costs: Costs) -> int:

@@ -23,7 +23,7 @@ _THREADS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Picture:
+class _Drawn:
     run: JobRun
     index: int
     readback: ReadbackLike
@@ -36,7 +36,7 @@ class Finisher:
     def __init__(self, *, origin: Origin, backlog_max: int, metrics: Metrics) -> None:
         self._origin = origin
         self._metrics = metrics
-        self._queues: list[queue.Queue[_Picture | None]] = [
+        self._queues: list[queue.Queue[_Drawn | None]] = [
             queue.Queue(maxsize=-(-backlog_max // _THREADS)) for _ in range(_THREADS)
         ]
         self._threads = [
@@ -60,42 +60,42 @@ class Finisher:
 
     def finish(self, run: JobRun, *, index: int, readback: ReadbackLike) -> None:
         """Queue a finished image; waits while the queue is full."""
-        picture = _Picture(run=run, index=index, readback=readback, preview_step=None)
-        self._queue_of(picture).put(picture)
+        drawn = _Drawn(run=run, index=index, readback=readback, preview_step=None)
+        self._queue_of(drawn).put(drawn)
 
     def show(self, run: JobRun, *, index: int, step: int, readback: ReadbackLike) -> None:
         """Queue a preview, or drop it when the queue is full."""
-        picture = _Picture(run=run, index=index, readback=readback, preview_step=step)
+        drawn = _Drawn(run=run, index=index, readback=readback, preview_step=step)
         try:
-            self._queue_of(picture).put_nowait(picture)
+            self._queue_of(drawn).put_nowait(drawn)
         except queue.Full:
             return
 
-    def _queue_of(self, picture: _Picture) -> "queue.Queue[_Picture | None]":
-        return self._queues[(picture.run.job.ticket + picture.index) % _THREADS]
+    def _queue_of(self, drawn: _Drawn) -> "queue.Queue[_Drawn | None]":
+        return self._queues[(drawn.run.job.ticket + drawn.index) % _THREADS]
 
-    def _work(self, waiting: "queue.Queue[_Picture | None]") -> None:
-        while (picture := waiting.get()) is not None:
-            if picture.run.is_ended:
+    def _work(self, waiting: "queue.Queue[_Drawn | None]") -> None:
+        while (drawn := waiting.get()) is not None:
+            if drawn.run.is_ended:
                 continue
             try:
-                self._encode(picture)
+                self._encode(drawn)
             except EngineError as error:
-                picture.run.fail(error)
+                drawn.run.fail(error)
             except Exception as error:
-                log_problem("image.encoding_failed", error=error, job=picture.run.job.id)
-                picture.run.fail(
+                log_problem("image.encoding_failed", error=error, job=drawn.run.job.id)
+                drawn.run.fail(
                     JobFailed("the image could not be written as PNG", reason="ENCODING_FAILED")
                 )
 
-    def _encode(self, picture: _Picture) -> None:
-        run, index = picture.run, picture.index
-        if picture.preview_step is not None:
-            png = encode_preview(picture.readback.pixels())
-            run.send(Preview(index=index, step=picture.preview_step, png=png))
+    def _encode(self, drawn: _Drawn) -> None:
+        run, index = drawn.run, drawn.index
+        if drawn.preview_step is not None:
+            png = encode_preview(drawn.readback.pixels())
+            run.send(Preview(index=index, step=drawn.preview_step, png=png))
             return
         png, provenance = encode_image(
-            picture.readback.pixels(), job=run.job, index=index, origin=self._origin
+            drawn.readback.pixels(), job=run.job, index=index, origin=self._origin
         )
         self._metrics.images.inc()
         recipes = [recipe.release for recipe in run.job.recipes]

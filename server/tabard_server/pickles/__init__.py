@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pickled files, read in a cell: a process that can neither run, write, open nor send anything.
+"""Pickled files, read in a sandbox: a process that can neither run, write, open nor send anything.
 
-`reader` is the side that asks; `__main__` is the program in the cell, which seals itself by `cell`
+`reader` is the side that asks; `__main__` is the program inside, which seals itself by `sandbox`
 before it takes the first byte, and turns what it finds into safetensors by `contents`.
 """

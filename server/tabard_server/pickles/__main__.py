@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program in the cell: a pickle on stdin becomes safetensors, or a reason, on stdout.
+"""The program in the sandbox: a pickle on stdin becomes safetensors, or a reason, on stdout.
 
 Says `ready` once it is sealed, before it reads a byte; then `ok` and the file, or `large` or
 `refused` and one line. Nobody must believe what it says: the file is checked again by who asked.
@@ -10,9 +10,8 @@ import re
 import sys
 import warnings
 from io import BytesIO
-from typing import BinaryIO
 
-from tabard_server.pickles.cell import leave_network, seal
+from tabard_server.pickles.sandbox import leave_network, seal
 
 READY, OK, LARGE, REFUSED = b"ready\n", b"ok\n", b"large\n", b"refused\n"
 _CODECS = ("ascii", "latin-1", "utf-8")
@@ -25,21 +24,20 @@ def main(arguments: list[str]) -> int:
     input_bytes_max, memory_bytes_max, seconds_max = map(int, arguments)
     leave_network()
     warnings.simplefilter("ignore")
-    answer = _Answer(sys.stdout.buffer)
     _warm_up()
     seal(memory_bytes_max=memory_bytes_max, seconds_max=seconds_max)
-    answer.say(READY)
+    _say(READY)
     try:
         content = sys.stdin.buffer.read(input_bytes_max + 1)
         if len(content) > input_bytes_max:
-            answer.say(LARGE, f"it has more than {input_bytes_max} bytes")
+            _say(LARGE, f"it has more than {input_bytes_max} bytes")
         else:
-            answer.say(OK, _converted(content, bytes_max=input_bytes_max))
+            _say(OK, _converted(content, bytes_max=input_bytes_max))
     except MemoryError:
-        answer.say(LARGE, f"it wants more than {memory_bytes_max} bytes of memory")
+        _say(LARGE, f"it wants more than {memory_bytes_max} bytes of memory")
     # What hostile bytes can make torch raise is anything; all of it is one answer.
     except Exception as error:
-        answer.say(*_verdict(error))
+        _say(*_verdict(error))
     return 0
 
 
@@ -56,16 +54,12 @@ def _verdict(error: Exception) -> tuple[bytes, str]:
     return REFUSED, f"it cannot be read as data only: {kind}"
 
 
-class _Answer:
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def say(self, word: bytes, more: str | bytes = b"") -> None:
-        if isinstance(more, str):
-            more = " ".join(more.split())[:_REASON_CHARS_MAX].encode("utf-8", "replace")
-        self._stream.write(word)
-        self._stream.write(more)
-        self._stream.flush()
+def _say(word: bytes, more: str | bytes = b"") -> None:
+    if isinstance(more, str):
+        more = " ".join(more.split())[:_REASON_CHARS_MAX].encode("utf-8", "replace")
+    sys.stdout.buffer.write(word)
+    sys.stdout.buffer.write(more)
+    sys.stdout.buffer.flush()
 
 
 def _converted(content: bytes, *, bytes_max: int) -> bytes:

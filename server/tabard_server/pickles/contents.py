@@ -2,7 +2,7 @@
 """What an unpickled document holds, as named tensors: an embedding of any trainer, or a LoRA.
 
 In: what `torch.load(weights_only=True)` made, which is data and nothing else. Out: tensors by key
-and a few words about them. Runs in the cell only.
+and a few words about them. Runs in the sandbox only.
 """
 
 from collections.abc import Iterator, Mapping

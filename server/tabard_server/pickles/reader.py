@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The side that asks: starts the cell on a file, waits within bounds, takes a bounded answer.
+"""The side that asks: starts the sandbox on a file, waits within bounds, takes a bounded answer.
 
 In: a pickled file. Out: the bytes of a safetensors file, not yet believed, or `PickleRefused`.
 Implements the registry's `PickleReader`. Blocking; any thread.
@@ -24,7 +24,7 @@ _PROGRAM = "tabard_server.pickles"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CellLimits:
+class SandboxLimits:
     """What one pickle may take.
 
     Attributes:
@@ -32,7 +32,7 @@ class CellLimits:
         memory_bytes_max: Memory beyond what the program itself needs.
         seconds_max: Processor time to read it.
         wall_seconds_max: Time to read it by the clock; more, for a busy machine.
-        start_seconds_max: Time until the cell is sealed; spent on imports, not on the file.
+        start_seconds_max: Time until the sandbox is sealed; spent on imports, not on the file.
     """
 
     bytes_max: int = 256 << 20
@@ -42,15 +42,18 @@ class CellLimits:
     start_seconds_max: int = 120
 
 
-def read_in_cell(path: Path, *, limits: CellLimits | None = None) -> bytes:
+def read_in_sandbox(path: Path, *, limits: SandboxLimits | None = None) -> bytes:
     """Return what a pickled file holds, as safetensors.
 
     Raises:
         PickleRefused: It is not what it should be, or takes too much; nothing of it ran here.
         OSError: The file cannot be read, or no process can be started.
     """
-    limits = limits or CellLimits()
-    with tempfile.TemporaryDirectory(prefix="tabard-cell-") as folder, path.open("rb") as content:
+    limits = limits or SandboxLimits()
+    with (
+        tempfile.TemporaryDirectory(prefix="tabard-sandbox-") as folder,
+        path.open("rb") as content,
+    ):
         process = subprocess.Popen(
             _command(limits),
             stdin=content,
@@ -70,12 +73,12 @@ def read_in_cell(path: Path, *, limits: CellLimits | None = None) -> bytes:
             process.stdout.close()
 
 
-def _command(limits: CellLimits) -> list[str]:
+def _command(limits: SandboxLimits) -> list[str]:
     numbers = (limits.bytes_max, limits.memory_bytes_max, limits.seconds_max)
     return [sys.executable, "-I", "-B", "-m", _PROGRAM, *map(str, numbers)]
 
 
-def _answer(process: "subprocess.Popen[bytes]", *, limits: CellLimits) -> bytes:
+def _answer(process: "subprocess.Popen[bytes]", *, limits: SandboxLimits) -> bytes:
     stream = _Stream(process, bytes_max=limits.bytes_max + _HEADER_BYTES)
     if stream.line(seconds=limits.start_seconds_max) != b"ready":
         raise PickleRefused(

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who acts at a door of this server: what callers say of themselves, as one value."""
 
-from tabard_registry import Author
+from dataclasses import replace
+
+from tabard_registry import Author, InvalidField
+from tabard_server.errors import invalid
 
 ANONYMOUS = "anonymous"
 """Who acts when the caller does not say."""
@@ -11,6 +14,13 @@ def author_of(actor: str, *, reason: str, request_id: str) -> Author:
     """Make the author of an act; every door calls this once for each.
 
     Raises:
-        InvalidField: A field is too long.
+        InvalidRequest: A field is too long, or says nothing; it names the field.
     """
-    return Author(actor=actor or ANONYMOUS, reason=reason, request_id=request_id)
+    author = Author(actor=ANONYMOUS)
+    said = {"actor": actor or ANONYMOUS, "reason": reason, "request_id": request_id}
+    for field, text in said.items():
+        try:
+            author = replace(author, **{field: text})
+        except InvalidField as error:
+            raise invalid(field, str(error), reason=error.reason, hint=error.hint) from error
+    return author

@@ -9,7 +9,6 @@ nothing of protobuf.
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from enum import Enum
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -28,20 +27,17 @@ from tabard_registry import (
     IntakeLimits,
     Published,
     Registry,
-    Release,
     ReleaseDraft,
-    State,
     Version,
     check,
 )
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
-from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.errors import UploadRefused
 from tabard_server.followers.follower import Follower
 from tabard_server.jobs.job import worn_for
-from tabard_server.pickles.reader import read_in_cell
+from tabard_server.pickles.reader import read_in_sandbox
 from tabard_server.telemetry.labels import Labels
 from tabard_server.threads import Threads
 
@@ -49,16 +45,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _NO_RELEASE = "none"
-
-
-class Standing(Enum):
-    """What may be said of one release: pairs of an act and its opposite, and purge."""
-
-    YANKED = "yank"
-    NOT_YANKED = "unyank"
-    QUARANTINED = "quarantine"
-    NOT_QUARANTINED = "lift"
-    PURGED = "purge"
 
 
 class Publishing:
@@ -70,7 +56,7 @@ class Publishing:
         *,
         profile: BaseProfile,
         limits: IntakeLimits,
-        cache: HostCache[HostAdapterLike],
+        cache: HostCache,
         follower: Follower,
         threads: Threads,
         labels: Labels,
@@ -86,11 +72,6 @@ class Publishing:
         self._labels = labels
         self._verifier = verifier
 
-    @property
-    def state(self) -> State:
-        """The newest snapshot."""
-        return self._registry.state
-
     async def check(
         self, files: Sequence[Path], *, kind: str | None, trigger_words: Sequence[str]
     ) -> Checked:
@@ -102,7 +83,7 @@ class Publishing:
             kind=kind,
             trigger_words=trigger_words,
             limits=self._limits,
-            pickles=read_in_cell,
+            pickles=read_in_sandbox,
         )
 
     async def publish(
@@ -117,20 +98,10 @@ class Publishing:
         checked = await self.check(files, kind=draft.kind, trigger_words=draft.trigger_words)
         if not checked.report.accepted:
             raise UploadRefused(checked.report)
-        published = await self._act(
+        published = await self.act(
             self._registry.publish, draft, checked=checked, files=files, author=author
         )
         return published, checked
-
-    async def publish_recipe(
-        self, draft: ReleaseDraft, *, members: Sequence[AdapterRef], author: Author
-    ) -> Published:
-        """Publish a weighted combination of releases, locked to what they are now.
-
-        Raises:
-            RegistryError: The members do not make a recipe, or the registry did not answer.
-        """
-        return await self._act(self._registry.publish_recipe, draft, members=members, author=author)
 
     async def promote(
         self,
@@ -157,7 +128,7 @@ class Publishing:
         with ExitStack() as leases:
             for digest in worn_for(release):
                 leases.enter_context(await self._cache.acquire(digest))
-            return await self._act(
+            return await self.act(
                 self._registry.promote,
                 exact,
                 channel=channel or DEFAULT_CHANNEL,
@@ -175,7 +146,7 @@ class Publishing:
         author: Author,
     ) -> ChannelMove:
         """Return a channel to an earlier release. Needs nothing but the log."""
-        return await self._act(
+        return await self.act(
             self._registry.roll_back,
             adapter,
             channel=channel or DEFAULT_CHANNEL,
@@ -184,30 +155,12 @@ class Publishing:
             author=author,
         )
 
-    async def set_standing(self, ref: AdapterRef, *, standing: Standing, author: Author) -> Release:
-        """Yank, quarantine or purge a release, or undo the first two."""
-        act: dict[Standing, Callable[..., Release]] = {
-            Standing.YANKED: self._registry.yank,
-            Standing.NOT_YANKED: self._registry.unyank,
-            Standing.QUARANTINED: self._registry.quarantine,
-            Standing.NOT_QUARANTINED: self._registry.lift,
-            Standing.PURGED: self._registry.purge,
-        }
-        return await self._act(act[standing], ref, author=author)
-
-    async def sign(
-        self, ref: AdapterRef, *, key_id: str, signature: str, author: Author
-    ) -> Release:
-        """Put a publisher's signature, base64, beside a release.
+    async def act(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do an act that needs nothing but the registry: `act(registry.yank, ref, author=author)`.
 
         Raises:
-            RegistryError: It is not true, or its key is not trusted.
+            RegistryError: The registry refused, or did not answer.
         """
-        return await self._act(
-            self._registry.sign, ref, key_id=key_id, signature=signature, author=author
-        )
-
-    async def _act(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return await self._threads.run(act, *args, **kwargs)
         finally:

@@ -6,49 +6,55 @@ every answer is bounded, and 0 asks for as many as is usual.
 """
 
 import contextlib
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
 from tabard_registry import (
     Adapter,
     AdapterName,
     AdapterRef,
+    AppliedRecord,
     HistoryEntry,
     Manifest,
     Registry,
     Release,
     SearchHit,
     Serving,
-    State,
 )
-from tabard_server.errors import invalid
+from tabard_server.errors import WatchEnded, invalid
+from tabard_server.followers.follower import Follower
 from tabard_server.limits import Limits
+from tabard_server.publishing.at_once import AtOnce
 from tabard_server.threads import Threads
+
+_RECORDS_AT_ONCE = 256
 
 
 class Questions:
     """Answers whatever only reads. Asyncio thread."""
 
-    def __init__(self, registry: Registry, *, threads: Threads, limits: Limits) -> None:
-        """Take the threads where reads wait for the store."""
+    def __init__(
+        self, registry: Registry, *, follower: Follower, threads: Threads, limits: Limits
+    ) -> None:
+        """Take the threads where reads wait for the store, and what tells of new records."""
         self._registry = registry
+        self._follower = follower
         self._threads = threads
         self._limits = limits
-
-    @property
-    def state(self) -> State:
-        """The newest snapshot."""
-        return self._registry.state
+        self._watches = AtOnce(
+            "watches", limit="watchers_max", reason="WATCHERS_BUSY", limits=limits
+        )
 
     async def adapters(self, *, after: str, size: int) -> tuple[tuple[Adapter, ...], str]:
         """Return a page of release lines, and the token of the next; a name is that token."""
         size = self._bound(size)
-        found = await self._threads.run(self.state.adapters_after, after, limit=size + 1)
+        found = await self._threads.run(self._registry.state.adapters_after, after, limit=size + 1)
         page = found[:size]
         return page, str(page[-1].name) if len(found) > size else ""
 
     async def manifest(self, ref: AdapterRef) -> tuple[Release, Manifest]:
         """Return a release, served or not, and what its digest is the sha256 of."""
-        release = self.state.find(ref)
+        release = self._registry.state.find(ref)
         return release, await self._threads.run(self._registry.manifest, release.digest)
 
     async def search(self, words: str, *, limit: int) -> tuple[SearchHit, ...]:
@@ -93,8 +99,33 @@ class Questions:
         size = self._bound(limit)
         return found[:size], len(found) > size
 
+    async def records(self, *, from_seq: int) -> AsyncGenerator[AppliedRecord]:
+        """Yield records as they happen until the caller leaves: every one, in order, none twice.
+
+        A reader's slowness holds up nobody else: each has its own position and takes bounded pages.
+
+        Args:
+            from_seq: The first; 0 begins with the next that happens.
+
+        Raises:
+            Overloaded: Too many watch already.
+            WatchEnded: The server stops; the hint says where to go on.
+            RegistryError: Old records cannot be read.
+        """
+        with self._watches.one():
+            seq = from_seq - 1 if from_seq else self._registry.seq
+            while not self._follower.is_closed:
+                found = await self._threads.run(self._registry.since, seq, limit=_RECORDS_AT_ONCE)
+                for applied in found:
+                    yield applied
+                    seq = applied.seq
+                await self._follower.wait_beyond(seq)
+        raise WatchEnded(
+            "the server stops", hint=f"watch again from seq {seq + 1}", retry_seconds=1.0
+        )
+
     def _known(self, name: str) -> AdapterName | None:
-        return self.state.adapter(AdapterName.parse(name)).name if name else None
+        return self._registry.state.adapter(AdapterName.parse(name)).name if name else None
 
     def _bound(self, asked: int) -> int:
         return min(asked or self._limits.page_size_default, self._limits.page_size_max)

@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import grpc
-
 from tabard.v1 import operations_service_pb2 as pb
 from tabard.v1 import operations_service_pb2_grpc
 from tabard_registry import AdapterRef, Registry, Release
@@ -25,11 +23,10 @@ from tabard_server.generation import Generation
 from tabard_server.jobs.job import worn_for
 from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.loop.loop import Loop
-from tabard_server.rpc.status import Guard
+from tabard_server.rpc.status import Context, Guard, guarded
 from tabard_server.telemetry.labels import Labels
 from tabard_server.version import tabard_version
 
-Context = grpc.aio.ServicerContext[Any, Any]
 _WAIT_SECONDS_MAX = 3_600.0
 
 
@@ -44,7 +41,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         generation: Generation,
         room: WaitingRoom,
         loop: Loop[Any],
-        cache: HostCache[Any],
+        cache: HostCache,
         follower: Follower,
         labels: Labels,
         verifier: Verifier,
@@ -61,26 +58,16 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         self._follower = follower
         self._labels = labels
         self._verifier = verifier
-        self._drain_server = drain
-        self._guard = guard
+        self._drain = drain
+        self.guard = guard
         self._fingerprint = engine.profile.fingerprint
         self._started_at = time.monotonic()
 
+    @guarded
     async def GetStatus(
         self, request: pb.GetStatusRequest, context: Context
     ) -> pb.GetStatusResponse:
         """Say what the server is, and how busy."""
-        return await self._guard.call(context, self._get_status())
-
-    async def Warm(self, request: pb.WarmRequest, context: Context) -> pb.WarmResponse:
-        """Bring a release into host memory."""
-        return await self._guard.call(context, self._warm(request))
-
-    async def Drain(self, request: pb.DrainRequest, context: Context) -> pb.DrainResponse:
-        """Refuse new jobs and wait for the running ones."""
-        return await self._guard.call(context, self._drain(request))
-
-    async def _get_status(self) -> pb.GetStatusResponse:
         engine = self._engine
         return pb.GetStatusResponse(
             version=tabard_version(),
@@ -95,15 +82,17 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             draining=self._generation.is_draining,
             registry_lag_seconds=self._follower.lag_seconds,
             residents=list(self._residents()),
-            samplers=engine.samplers,
+            samplers=engine.facts.samplers,
             uptime_seconds=time.monotonic() - self._started_at,
-            native_width=engine.native_width,
-            native_height=engine.native_height,
+            native_width=engine.facts.native_width,
+            native_height=engine.facts.native_height,
             memory_plan=None if engine.plan is None else _plan(engine.plan),
             merged_digests=[digest for digest, _weight in engine.merged_stack],
         )
 
-    async def _warm(self, request: pb.WarmRequest) -> pb.WarmResponse:
+    @guarded
+    async def Warm(self, request: pb.WarmRequest, context: Context) -> pb.WarmResponse:
+        """Bring a release into host memory."""
         state = self._registry.state
         release = state.resolve(AdapterRef.parse(request.ref))
         check_servable(state, release, verifier=self._verifier)
@@ -114,7 +103,9 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         found = [one for one in self._residents() if one.digest in digests]
         return pb.WarmResponse(resident=_together(release, found))
 
-    async def _drain(self, request: pb.DrainRequest) -> pb.DrainResponse:
+    @guarded
+    async def Drain(self, request: pb.DrainRequest, context: Context) -> pb.DrainResponse:
+        """Refuse new jobs and wait for the running ones."""
         seconds = request.wait_seconds
         if not (math.isfinite(seconds) and 0 <= seconds <= _WAIT_SECONDS_MAX):
             raise invalid(
@@ -123,7 +114,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
                 reason="WAIT_OUT_OF_RANGE",
                 hint=f"use 0 to {_WAIT_SECONDS_MAX:g}",
             )
-        await self._drain_server()
+        await self._drain()
         left = await self._generation.wait_until_empty(seconds_max=seconds)
         return pb.DrainResponse(jobs_left=left)
 

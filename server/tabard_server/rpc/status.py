@@ -6,12 +6,14 @@ the hint, BadRequest with the fields, RetryInfo. What an error means stands in `
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NoReturn, TypeVar
+import functools
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from tabard_server.error_kinds import Kind, Refusal, is_foreseen, refusal_of
@@ -40,7 +42,9 @@ CODES: Mapping[Kind, grpc.StatusCode] = {
 }
 """The code of every kind."""
 
+Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
+RequestT = TypeVar("RequestT")
 
 
 def build_status(refusal: Refusal) -> tuple[grpc.StatusCode, bytes]:
@@ -49,7 +53,19 @@ def build_status(refusal: Refusal) -> tuple[grpc.StatusCode, bytes]:
     info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN)
     if refusal.hint:
         info.metadata[HINT_KEY] = refusal.hint
-    details = [info, *_bad_request(refusal), *_retry_info(refusal)]
+    details: list[Message] = [info]
+    if refusal.violations:
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(
+                field=violation.field, description=violation.description, reason=violation.reason
+            )
+            for violation in refusal.violations
+        ]
+        details.append(error_details_pb2.BadRequest(field_violations=violations))
+    if refusal.retry_seconds is not None:
+        delay = Duration()
+        delay.FromMilliseconds(int(refusal.retry_seconds * 1000))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     status = status_pb2.Status(
         code=code.value[0], message=refusal.message, details=[_pack(detail) for detail in details]
     )
@@ -63,7 +79,7 @@ class Guard:
         """Take what counts a failure by its reason."""
         self._count = count
 
-    async def call(self, context: "grpc.aio.ServicerContext[Any, Any]", work: Awaitable[T]) -> T:
+    async def call(self, context: Context, work: Awaitable[T]) -> T:
         """Await the work of a call; abort with a status if it fails."""
         try:
             return await work
@@ -72,9 +88,7 @@ class Guard:
         except Exception as error:
             await self._abort(context, error)
 
-    async def _abort(
-        self, context: "grpc.aio.ServicerContext[Any, Any]", error: Exception
-    ) -> NoReturn:
+    async def _abort(self, context: Context, error: Exception) -> NoReturn:
         if not is_foreseen(error):
             log_problem("call.failed", error=error)
         refusal = refusal_of(error)
@@ -83,27 +97,28 @@ class Guard:
         await context.abort(code, refusal.message, trailing_metadata=((DETAILS_KEY, details),))
 
 
-def _bad_request(refusal: Refusal) -> list[error_details_pb2.BadRequest]:
-    if not refusal.violations:
-        return []
-    violations = [
-        error_details_pb2.BadRequest.FieldViolation(
-            field=violation.field, description=violation.description, reason=violation.reason
-        )
-        for violation in refusal.violations
-    ]
-    return [error_details_pb2.BadRequest(field_violations=violations)]
+class Guarded(Protocol):
+    """A servicer with a guard."""
+
+    guard: Guard
 
 
-def _retry_info(refusal: Refusal) -> list[error_details_pb2.RetryInfo]:
-    if refusal.retry_seconds is None:
-        return []
-    delay = Duration()
-    delay.FromMilliseconds(int(refusal.retry_seconds * 1000))
-    return [error_details_pb2.RetryInfo(retry_delay=delay)]
+S = TypeVar("S", bound=Guarded)
 
 
-def _pack(message: Any) -> AnyMessage:
+def guarded(
+    rpc: Callable[[S, RequestT, Context], Awaitable[T]],
+) -> Callable[[S, RequestT, Context], Coroutine[Any, Any, T]]:
+    """Let the guard of its servicer answer for whatever an RPC raises."""
+
+    @functools.wraps(rpc)
+    async def call(servicer: S, request: RequestT, context: Context) -> T:
+        return await servicer.guard.call(context, rpc(servicer, request, context))
+
+    return call
+
+
+def _pack(message: Message) -> AnyMessage:
     packed = AnyMessage()
     packed.Pack(message)
     return packed

@@ -11,11 +11,11 @@ import pytest
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.errors import Overloaded
 from tabard_server.telemetry.metrics import Metrics
-from tests.server.adapters.bricks import Brick, Shelf
+from tests.server.adapters.bricks import Shelf
 
 
 @asynccontextmanager
-async def caching(shelf: Shelf, *, bytes_max: int = 100) -> AsyncIterator[HostCache[Brick]]:
+async def caching(shelf: Shelf, *, bytes_max: int = 100) -> AsyncIterator[HostCache]:
     """Give a cache with two loading threads."""
     with ThreadPoolExecutor(max_workers=2) as executor:
         yield HostCache(load=shelf, bytes_max=bytes_max, executor=executor, metrics=Metrics())
@@ -181,10 +181,10 @@ def test_dropped_load_is_not_kept() -> None:
             await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.sleep(0)
-            flight = cache._flights["a"]
+            load = cache._loads["a"]
             cache.drop("a")
             shelf.gate.set()
-            await flight
+            await load
             assert cache.residents() == ()
 
     asyncio.run(walk())
@@ -199,10 +199,10 @@ def test_second_load_meets_the_kept_one() -> None:
         async with caching(shelf) as cache:
             waiting = asyncio.ensure_future(cache.acquire("a"))
             await asyncio.sleep(0)
-            flight = cache._flights["a"]
+            load = cache._loads["a"]
             cache.drop("a")
             shelf.gate.set()
-            await flight
+            await load
             second = await cache.acquire("a")
             first = await waiting
 

@@ -54,7 +54,7 @@ def random_row(studio: Studio, dice: random.Random, *, size: tuple[int, int]) ->
 
 def _samplers(studio: Studio, *, steps: int) -> list[str]:
     # PNDM warms up over more steps than a short walk has.
-    return [name for name in studio.engine.samplers if name != "pndm" or steps >= 4]
+    return [name for name in studio.engine.facts.samplers if name != "pndm" or steps >= 4]
 
 
 def _redrawing(dice: random.Random, *, size: tuple[int, int]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def _compare(studio: Studio, stack: Mapping[str, float], specs: list[RowSpec]) -
 )
 def test_every_sampler_equals_diffusers(studio: Studio, name: str) -> None:
     """Rows of all samplers share passes, and each is what diffusers alone draws."""
-    specs = [studio.spec(STACKS[name], sampler=sampler) for sampler in studio.engine.samplers]
+    specs = [studio.spec(STACKS[name], sampler=sampler) for sampler in studio.engine.facts.samplers]
 
     _compare(studio, STACKS[name], specs)
 
@@ -81,7 +81,7 @@ def test_every_sampler_equals_diffusers(studio: Studio, name: str) -> None:
 def test_zero_snr_equals_diffusers(noisy_studio: Studio, name: str) -> None:
     """So it is on a base of zero terminal SNR, for every sampler that heeds it."""
     studio = noisy_studio
-    specs = [studio.spec(STACKS[name], sampler=sampler) for sampler in studio.engine.samplers]
+    specs = [studio.spec(STACKS[name], sampler=sampler) for sampler in studio.engine.facts.samplers]
 
     _compare(studio, STACKS[name], specs)
 

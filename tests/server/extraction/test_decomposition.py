@@ -2,13 +2,9 @@
 import pytest
 import torch
 
-from tabard_server.extraction import (
-    ComparisonSettings,
-    ExtractionSettings,
-    RankRule,
-    SettingInvalid,
-)
 from tabard_server.extraction.decomposition import decompose
+from tabard_server.extraction.errors import SettingInvalid
+from tabard_server.extraction.settings import ComparisonSettings, ExtractionSettings, RankRule
 
 LARGE = (500, 700)
 SMALL = (24, 40)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from tabard_registry import check
 from tabard_server.engine.base.profile import profile_of
-from tabard_server.extraction import ChangeNotCarried, TunedModelUnchanged
+from tabard_server.extraction.errors import ChangeNotCarried, TunedModelUnchanged
 from tests.bases import make_tiny_base
 from tests.server.extraction.tuned_models import (
     add_everywhere,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tabard_server.extraction import (
+from tabard_server.extraction.errors import (
     TunedModelMismatch,
     TunedModelNotFinite,
     TunedModelUnreadable,

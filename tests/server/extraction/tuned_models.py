@@ -9,13 +9,9 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from tabard_server.extraction import (
-    ComparisonSettings,
-    ExtractionOutcome,
-    ExtractionSettings,
-    RankRule,
-    extract,
-)
+from tabard_server.extraction.extraction import extract
+from tabard_server.extraction.outcome import ExtractionOutcome
+from tabard_server.extraction.settings import ComparisonSettings, ExtractionSettings, RankRule
 from tests.bases import kohya_stems, load_pipeline, text_encoders
 
 Change = Callable[[Any], None]

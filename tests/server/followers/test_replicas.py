@@ -11,7 +11,7 @@ import pytest
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry import Registry, StoreUnavailable
 from tabard_registry.store import Outcome
-from tabard_server.publishing import watches as watching
+from tabard_server.publishing import questions
 from tests.registry.fakes import MemoryStore
 from tests.server.harness import Refusal, Server, refusal_of, serving, until
 
@@ -105,7 +105,7 @@ def test_watch_begins_before_the_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
     """Records that the snapshot no longer holds come from the log, in pages, each once."""
-    monkeypatch.setattr(watching, "_RECORDS_AT_ONCE", page)
+    monkeypatch.setattr(questions, "_RECORDS_AT_ONCE", page)
 
     async def walk() -> list[int]:
         async with serving(tmp_path) as server:

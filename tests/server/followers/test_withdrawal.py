@@ -94,7 +94,7 @@ def test_withdrawal_ends_job_that_loads(tmp_path: Path) -> None:
             await server.quarantine("acme/ink@1.0.0")
             refusal = await wearing
             gate.set()
-            await until(lambda: not server.app.cache._flights)
+            await until(lambda: not server.app.cache._loads)
             assert refusal.reason == "RELEASE_QUARANTINED"
             assert server.app.cache.residents() == ()
             assert server.app.generation.jobs_left == 0

@@ -24,10 +24,10 @@ def test_seats_come_back_once() -> None:
     room = WaitingRoom(rows_max=5, retry_seconds=1.0)
     other, seats = room.enter(1), room.enter(3)
 
-    seats.rise()
+    seats.leave_one()
     seats.leave()
     seats.leave()
-    seats.rise()
+    seats.leave_one()
 
     assert room.depth == 1
     assert seats.rows_ahead == 1

@@ -21,7 +21,8 @@ from tabard_server.engine.base.single_file import read_single_file
 from tabard_server.engine_port.errors import BaseNotLoadable
 
 DEMO_BASE = Path(__file__).parents[2] / "demo" / "base"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+"""What can name a repository of the hub."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +100,7 @@ def load_base(base: str, *, config: str | None = None) -> Base:
         BaseNotLoadable: It is not there, is broken, or is of a family that is not served.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             pipeline = _read(base, config=config)
     except BaseNotLoadable:
         raise
@@ -119,7 +119,7 @@ def _read(base: str, *, config: str | None) -> Any:
         return read_folder(path)
     if path.is_file():
         return read_single_file(path, config=config)
-    if _HUB_ID.fullmatch(base):
+    if HUB_ID.fullmatch(base):
         folder = DiffusionPipeline.download(base, use_safetensors=True, **EXTRAS_LEFT_OUT)
         return read_folder(Path(folder))
     raise BaseNotLoadable(

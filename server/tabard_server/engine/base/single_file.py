@@ -44,8 +44,7 @@ def read_single_file(path: Path, *, config: str | None) -> Any:
     keys = _keys(path)
     kind = _kind(keys, source=str(path))
     extra = {} if config is None else {"config": config}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         pipeline = getattr(diffusers, kind.pipeline).from_single_file(
             str(path), **extra, **options_of(kind)
         )

@@ -9,6 +9,7 @@ import torch
 
 from tabard_registry.release.change_methods import MAGNITUDE, MAGNITUDE_AXIS
 from tabard_server.adapters.host_adapter import HostChange
+from tabard_server.engine.layer_fit import MISMATCH_HINT
 from tabard_server.engine_port.errors import AdapterMismatch
 
 
@@ -126,7 +127,7 @@ class ChangeParts:
         shape = list(self.base.shape)
         return AdapterMismatch(
             f"the {change.method} change of {change.component}:{change.parameter} {shape} {detail}",
-            hint="the release was checked against another base; publish it for this one",
+            hint=MISMATCH_HINT,
         )
 
     def _read(self, name: str) -> torch.Tensor:

@@ -16,17 +16,14 @@ from torch import nn
 
 from tabard_server.adapters.host_adapter import (
     HostAdapter,
-    LayerKey,
-    PackedLayer,
     adapters_of,
     seen_in,
 )
 from tabard_server.engine.base.profile import classic_name
+from tabard_server.engine.layer_fit import check_widths, no_such_layer
 from tabard_server.engine.merged.folding import Contribution, first_not_finite, fold_into
 from tabard_server.engine_port.errors import AdapterMismatch, MergedTooLarge
 from tabard_server.engine_port.stack import Stack, StackKey, stack_key
-
-_MISMATCH_HINT = "the release was checked against another base; publish it for this one"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -131,7 +128,7 @@ class MergedWeights:
                 if key[0] not in self._targets:
                     continue
                 target = self._find(adapter, key[0], f"{key[1]}.weight")
-                _check_widths(layer, key=key, target=target, digest=adapter.digest)
+                check_widths(layer, weight=target.pristine, key=key, digest=adapter.digest)
                 own.setdefault(target, Contribution(weight=weight)).layers.append(layer)
             for change in there.changes:
                 if change.component not in self._targets:
@@ -152,10 +149,7 @@ class MergedWeights:
     def _find(self, adapter: HostAdapter, component: str, name: str) -> _Target:
         by_name, _ = self._targets.get(component, ({}, []))
         if name not in by_name:
-            raise AdapterMismatch(
-                f"{adapter.digest} changes {component}:{name}, which this base does not have",
-                hint=_MISMATCH_HINT,
-            )
+            raise no_such_layer(adapter.digest, component, name)
         return by_name[name]
 
     def _make_room(self, plan: Mapping[_Target, object]) -> None:
@@ -228,19 +222,6 @@ def _targets_of(
             if not any(place[0] is found and own == key for found, key in target.places):
                 target.places.append(place)
     return by_name, list(by_parameter.values())
-
-
-def _check_widths(layer: PackedLayer, *, key: LayerKey, target: _Target, digest: str) -> None:
-    weight = target.pristine
-    widths = (layer.down.shape[1], layer.up.shape[1])
-    scaled = {"inputs": 1, "outputs": 0}.get(layer.magnitude_axis)
-    found = None if layer.magnitude is None else layer.magnitude.numel()
-    fits = weight.dim() > 1 and widths == (weight[0].numel(), weight.shape[0])
-    if not fits or found != (None if scaled is None else weight.shape[scaled]):
-        raise AdapterMismatch(
-            f"{digest} has widths {widths} for {key[0]}:{key[1]}, which differ",
-            hint=_MISMATCH_HINT,
-        )
 
 
 def _new_buffer(pristine: nn.Parameter) -> nn.Parameter:

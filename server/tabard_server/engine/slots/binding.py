@@ -12,9 +12,9 @@ import torch
 
 from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, wide
 from tabard_server.engine.slots.slot_table import Slot
-from tabard_server.engine.slots.slotted_layers import KEPT_BATCHES, Binding, Scaling, Worn
+from tabard_server.engine.slots.slotted_layers import KEPT_BATCHES, Binding, Scaling, WornRows
 
-Stack = Sequence[tuple[Slot, float]]
+SlotStack = Sequence[tuple[Slot, float]]
 """What one row wears, in order."""
 
 RANK_BUCKETS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -33,7 +33,7 @@ def bucket(count: int, *, buckets: Sequence[int] = RANK_BUCKETS) -> int:
 def bind_rows(
     binding: Binding,
     *,
-    stacks: Sequence[Stack],
+    stacks: Sequence[SlotStack],
     samples_per_row: int,
     device: torch.device,
     dtype: torch.dtype,
@@ -70,7 +70,7 @@ def bind_rows(
     ranks = [[rank for slot, _ in stack for rank in slot.ranks] for stack in stacks]
     weights = [[weight for slot, weight in stack for _ in slot.ranks] for stack in stacks]
     size = bucket(max(map(len, ranks)), buckets=rank_buckets)
-    worn = Worn(
+    worn = WornRows(
         index=_send(torch.tensor([_padded(row, size) for row in ranks]), device),
         weight=_send(
             torch.tensor([_padded(row, size) for row in weights], dtype=dtype).unsqueeze(2), device
@@ -85,7 +85,7 @@ def bind_rows(
     binding.wear(worn, key=key)
 
 
-def _key(stacks: Sequence[Stack]) -> tuple[object, ...]:
+def _key(stacks: Sequence[SlotStack]) -> tuple[object, ...]:
     """Say what rows wear and where it lies."""
     return tuple(
         tuple((slot.adapter.digest, slot.ranks, slot.magnitudes, weight) for slot, weight in stack)
@@ -94,7 +94,7 @@ def _key(stacks: Sequence[Stack]) -> tuple[object, ...]:
 
 
 def _scaling(
-    stacks: Sequence[Stack],
+    stacks: Sequence[SlotStack],
     *,
     ranks: int,
     device: torch.device,
@@ -127,7 +127,7 @@ def _scaling(
     )
 
 
-def _share_out(share: torch.Tensor, stack: Stack) -> None:
+def _share_out(share: torch.Tensor, stack: SlotStack) -> None:
     """Point every rank row at the first magnitude worn with it or after it.
 
     Args:

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tabard_server.adapters.eviction import EvictionOrder
-from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, HostAdapter, LayerKey, PackedLayer
+from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, HostAdapter, LayerKey
+from tabard_server.engine.layer_fit import check_widths, no_such_layer
 from tabard_server.engine.slots.filling import empty_layers, fill_layers
 from tabard_server.engine.slots.magnitudes import MagnitudeCache
 from tabard_server.engine.slots.slotted_layers import SlottedLayer
 from tabard_server.engine_port.errors import AdapterMismatch, SlotsExhausted
+from tabard_server.engine_port.stack import Resident
 
 _SCALED_STACK = 8
 """Adapters with magnitudes in one stack for which there is room beside all factors."""
@@ -44,15 +46,6 @@ class Slot:
     active: frozenset[int]
     scaled: Mapping[str, frozenset[int]]
     leases: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlotUse:
-    """What one slot holds, for operators."""
-
-    digest: str
-    bytes: int
-    leases: int
 
 
 def table_rows(rank_total: int) -> int:
@@ -138,11 +131,11 @@ class SlotTable:
             self._evict(digest)
         return len(idle)
 
-    def residents(self) -> list[SlotUse]:
+    def residents(self) -> list[Resident]:
         """Return what lies in the slots, first to be evicted first."""
         slots = (self._slots[digest] for digest in self._order.in_order())
         return [
-            SlotUse(
+            Resident(
                 digest=slot.adapter.digest, bytes=slot.adapter.resident_bytes, leases=slot.leases
             )
             for slot in slots
@@ -155,18 +148,9 @@ class SlotTable:
                 hint="serve with more slot ranks",
             )
         for key, packed in adapter.layers.items():
-            layer = self._layers.get(key)
-            if layer is None:
-                raise AdapterMismatch(
-                    f"{adapter.digest} changes {key[0]}:{key[1]}, which this base does not have",
-                    hint="the release was checked against another base; publish it for this one",
-                )
-            if not _fits(packed, layer=layer):
-                widths = (packed.down.shape[1], packed.up.shape[1])
-                raise AdapterMismatch(
-                    f"{adapter.digest} has widths {widths} for {key[0]}:{key[1]}, which differ",
-                    hint="the release was checked against another base; publish it for this one",
-                )
+            if key not in self._layers:
+                raise no_such_layer(adapter.digest, *key)
+            check_widths(packed, weight=self._layers[key].weight, key=key, digest=adapter.digest)
 
     def _lease(self, adapter: HostAdapter, *, kept: frozenset[str]) -> Slot:
         slot = self._slots.get(adapter.digest)
@@ -236,14 +220,3 @@ class SlotTable:
         rows = (*slot.ranks, *slot.magnitudes)
         empty_layers([self._layers[key] for key in slot.adapter.layers], rows=rows)
         self._free = sorted([*self._free, *rows])
-
-
-def _fits(packed: PackedLayer, *, layer: SlottedLayer) -> bool:
-    outputs, inputs = layer.weight.shape[:2]
-    width = {"inputs": inputs, "outputs": outputs}.get(packed.magnitude_axis, 0)
-    found = 0 if packed.magnitude is None else packed.magnitude.numel()
-    return (packed.down.shape[1], packed.up.shape[1], found) == (
-        layer.slot_down.shape[1],
-        layer.slot_up.shape[1],
-        width,
-    )

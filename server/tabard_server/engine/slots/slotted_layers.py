@@ -60,7 +60,7 @@ class _Gathered:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Worn:
+class WornRows:
     """Which rank rows each row of a batch gathers, and what layers have gathered already.
 
     A batch that steps again finds its factors where it left them; a compiled model gathers anew,
@@ -100,10 +100,10 @@ class Binding:
     __slots__ = ("kept", "worn")
 
     def __init__(self) -> None:
-        self.worn: Worn | None = None
-        self.kept: OrderedDict[object, Worn] = OrderedDict()
+        self.worn: WornRows | None = None
+        self.kept: OrderedDict[object, WornRows] = OrderedDict()
 
-    def wear(self, worn: Worn, *, key: object) -> None:
+    def wear(self, worn: WornRows, *, key: object) -> None:
         """Wear these rank rows in every forward pass until `clear`."""
         self.worn = self.kept[key] = worn
         self.kept.move_to_end(key)
@@ -239,7 +239,7 @@ def _is_among(layer: SlottedLayer, layers: AbstractSet[int] | None) -> bool:
     return layers is None or id(layer) in layers
 
 
-def _gather(layer: SlottedLayer, worn: Worn) -> _Gathered:
+def _gather(layer: SlottedLayer, worn: WornRows) -> _Gathered:
     """Gather each row's rank rows, and fold weights and magnitudes into the small factors."""
     down = _take(layer.slot_down, worn.index)
     up = _take(layer.slot_up, worn.index) * worn.weight

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.text.text_encoder import Reading, TextEncoder
+from tabard_server.engine.text.text_encoder import TextEncoder, TokenizedPrompts
 from tabard_server.engine_port.prompt_style import PLAIN, PromptStyle
 
 Wearing = Callable[[str, int], AbstractContextManager[None]]
@@ -102,10 +102,10 @@ class Conditioner:
 
     def _read(
         self, prompts: Sequence[Prompt], *, placeholders: Placeholders, style: PromptStyle
-    ) -> list[tuple[TextEncoder, Reading]]:
+    ) -> list[tuple[TextEncoder, TokenizedPrompts]]:
         """Read the prompts by each encoder, in equally many windows."""
 
-        def read(encoder: TextEncoder, *, windows_min: int) -> Reading:
+        def read(encoder: TextEncoder, *, windows_min: int) -> TokenizedPrompts:
             return encoder.read(
                 [prompt.text for prompt in prompts],
                 placeholders=placeholders.get(encoder.component, {}),

@@ -14,34 +14,10 @@ from typing import Any
 from tabard_server.engine.text.prompt_syntax import read_plain, read_weighted
 from tabard_server.engine.text.windows import Unit, cut
 from tabard_server.engine_port.errors import PromptTooLong, RowNotPossible
-from tabard_server.engine_port.prompt_style import PLAIN, PromptStyle
+from tabard_server.engine_port.prompt_style import PLAIN, PromptReading, PromptStyle
 
 TOKENIZER_LENGTH_MAX = 1_000_000
 """More tokens than any prompt within its limit of characters."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptReading:
-    """What a prompt comes to, before anything is encoded.
-
-    Attributes:
-        token_count: Tokens without begin and end.
-        token_limit: The most that fit.
-        used: Placeholders that occur in it.
-        window_count: Windows that it fills.
-        window_limit: The most that it may fill.
-    """
-
-    token_count: int
-    token_limit: int
-    used: frozenset[str]
-    window_count: int = 1
-    window_limit: int = 1
-
-    @property
-    def fits(self) -> bool:
-        """Whether it can be encoded whole."""
-        return self.window_count <= self.window_limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

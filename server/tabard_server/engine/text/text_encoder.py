@@ -38,7 +38,7 @@ class VirtualEmbedding(nn.Embedding):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class TokenizedPrompts:
     """Prompts of one row as one encoder reads them.
 
     Attributes:
@@ -86,7 +86,7 @@ class TextEncoder:
         placeholders: Mapping[str, torch.Tensor],
         style: PromptStyle,
         windows_min: int = 1,
-    ) -> Reading:
+    ) -> TokenizedPrompts:
         """Tokenize prompts; shorter ones are filled up with empty windows.
 
         Args:
@@ -107,13 +107,13 @@ class TextEncoder:
         found = [self._reader.windows(prompt, first_ids, style) for prompt in prompts]
         count = max(windows_min, *(len(windows) for windows in found))
         (empty,) = self._reader.windows("", {})
-        return Reading(
+        return TokenizedPrompts(
             windows=tuple((*windows, *[empty] * (count - len(windows))) for windows in found),
             virtual=torch.cat(list(placeholders.values())) if placeholders else None,
         )
 
     def encode(
-        self, reading: Reading, *, clip_skips: Sequence[int]
+        self, reading: TokenizedPrompts, *, clip_skips: Sequence[int]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return hidden states `[prompts, windows * length, width]` and the pooled output.
 

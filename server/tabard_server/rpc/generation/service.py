@@ -5,16 +5,11 @@ Converts once on the way in and once on the way out; `generation` does everythin
 """
 
 from contextlib import aclosing
-from typing import Any
-
-import grpc
 
 from tabard.v1 import generation_service_pb2, generation_service_pb2_grpc
 from tabard_server.generation import Generation
 from tabard_server.rpc.generation.messages import read_request, write_event
-from tabard_server.rpc.status import Guard
-
-Context = grpc.aio.ServicerContext[Any, Any]
+from tabard_server.rpc.status import Context, Guard, guarded
 
 
 class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
@@ -22,17 +17,13 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
 
     def __init__(self, generation: Generation, *, guard: Guard) -> None:
         self._generation = generation
-        self._guard = guard
+        self.guard = guard
 
+    @guarded
     async def Generate(
         self, request: generation_service_pb2.GenerateRequest, context: Context
     ) -> None:
         """Stream the life of one job; a caller that leaves stops it within one step."""
-        await self._guard.call(context, self._generate(request, context))
-
-    async def _generate(
-        self, request: generation_service_pb2.GenerateRequest, context: Context
-    ) -> None:
         # Nobody else may hold the request: a picture is let go of once it is read.
         events_of = self._generation.generate(
             read_request(request, seconds_left=context.time_remaining())

@@ -2,16 +2,12 @@
 """Files of a release as messages: the release, then each file with its digest and its bytes."""
 
 from collections.abc import Mapping
-from typing import Any
-
-import grpc
 
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_server.errors import invalid
 from tabard_server.publishing.downloads import Downloads, chunks_of
 from tabard_server.rpc.registry.messages import write_release
-
-Context = grpc.aio.ServicerContext[Any, Any]
+from tabard_server.rpc.status import Context
 
 _STYLES: Mapping[int, str] = {
     pb.FILE_FORMAT_UNSPECIFIED: "original",

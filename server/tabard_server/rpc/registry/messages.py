@@ -6,22 +6,29 @@ In: the registry's values. Out: messages, and the other way round for enums and 
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
+
+from google.protobuf.message import Message
 
 from tabard.v1 import adapter_pb2, registry_service_pb2
 from tabard_registry import (
     Adapter,
+    AdapterName,
     AppliedRecord,
     Author,
     ChannelMove,
     HistoryEntry,
     Release,
+    ReleaseDraft,
     Report,
     Serving,
     State,
+    Version,
 )
 from tabard_server.errors import invalid
 from tabard_server.publishing.author import author_of
+
+M = TypeVar("M", bound=Message)
 
 _KINDS: Mapping[str, "adapter_pb2.ReleaseKind"] = {
     "lora": adapter_pb2.RELEASE_KIND_LORA,
@@ -55,52 +62,57 @@ def read_author(message: AuthoredMessage) -> Author:
     """Read who acts and why.
 
     Raises:
-        InvalidField: A field is too long.
+        InvalidRequest: A field is too long.
     """
     return author_of(message.actor, reason=message.reason, request_id=message.request_id)
 
 
+def read_draft(message: registry_service_pb2.ReleaseDraft) -> ReleaseDraft:
+    """Read what an author says of a release.
+
+    Raises:
+        InvalidName: Its name or version cannot be read.
+        InvalidRequest: There is no such kind.
+    """
+    return ReleaseDraft(
+        adapter=AdapterName.parse(message.adapter),
+        version=Version.parse(message.version),
+        purpose=read_purpose(message.purpose),
+        notes=message.notes,
+        licence=message.licence,
+        trigger_words=tuple(message.trigger_words),
+        kind=read_kind(message.kind),
+    )
+
+
 def write_release(release: Release, *, state: State) -> adapter_pb2.Release:
     """Write a release; `state` knows how the members of a recipe stand."""
-    return adapter_pb2.Release(
+    return _alike(
+        adapter_pb2.Release,
+        release,
         adapter=str(release.adapter),
         version=str(release.version),
         digest=str(release.digest),
         kind=_KINDS[release.kind],
         purpose=_PURPOSES[release.purpose],
-        base_family=release.base_family,
-        base_fingerprint=release.base_fingerprint,
-        trigger_words=release.trigger_words,
-        rank=release.rank,
-        target_count=release.target_count,
-        original_bytes=release.original_bytes,
-        dialect=release.dialect,
-        notes=release.notes,
-        licence=release.licence,
         training=dict(release.training),
-        seq=release.seq,
-        published_at=release.published_at,
-        published_by=release.published_by,
-        publish_reason=release.publish_reason,
-        yanked=release.yanked,
-        yank_reason=release.yank_reason,
-        quarantined=release.quarantined,
-        quarantine_reason=release.quarantine_reason,
-        purged=release.purged,
-        purge_reason=release.purge_reason,
         parent_digest=str(release.parent) if release.parent else "",
-        members=_members(release),
-        troubled_members=[str(member) for member in state.troubled_members(release)],
-        signatures=[
-            adapter_pb2.ReleaseSignature(key_id=one.key_id, signature=one.signature, seq=one.seq)
-            for one in release.signatures
+        members=[
+            adapter_pb2.Member(
+                adapter=str(member.adapter),
+                version=str(member.version),
+                digest=str(member.digest),
+                weight=member.weight,
+            )
+            for member in release.members
         ],
+        troubled_members=[str(member) for member in state.troubled_members(release)],
+        signatures=[_alike(adapter_pb2.ReleaseSignature, one) for one in release.signatures],
     )
 
 
 def write_adapter(adapter: Adapter, *, state: State) -> adapter_pb2.Adapter:
     """Write a release line, releases newest first, channels by name."""
-    channels = [adapter.channels[name] for name in sorted(adapter.channels)]
     return adapter_pb2.Adapter(
         name=str(adapter.name),
         releases=[write_release(release, state=state) for release in adapter.releases],
@@ -111,7 +123,7 @@ def write_adapter(adapter: Adapter, *, state: State) -> adapter_pb2.Adapter:
                 version=str(channel.version),
                 seq=channel.seq,
             )
-            for channel in channels
+            for _name, channel in sorted(adapter.channels.items())
         ],
     )
 
@@ -134,25 +146,17 @@ def write_move(move: ChannelMove) -> registry_service_pb2.ChannelMove:
 def write_record(applied: AppliedRecord) -> adapter_pb2.Record:
     """Write a record of the log with what the fold made of it."""
     record = applied.record
-    return adapter_pb2.Record(
-        seq=record.seq,
-        id=record.id,
-        time=record.time,
-        actor=record.actor,
-        reason=record.reason,
+    return _alike(
+        adapter_pb2.Record,
+        record,
         prev=str(record.prev),
         actions=[
-            adapter_pb2.Action(
-                type=action.type,
-                adapter=action.adapter,
-                digest=action.digest,
-                version=action.version,
-                channel=action.channel,
+            _alike(
+                adapter_pb2.Action,
+                action,
                 previous_digest=str(effect.previous_digest or ""),
                 effective=effect.effective,
                 note=effect.note,
-                actor=action.actor,
-                reason=action.reason,
             )
             for action, effect in zip(record.actions, applied.effects, strict=True)
         ],
@@ -163,12 +167,12 @@ def write_history(entries: Iterable[HistoryEntry]) -> list[adapter_pb2.Record]:
     """Write acts, those of one record together; ids and digests of records are not known here."""
     grouped = (list(acts) for _seq, acts in groupby(entries, key=lambda entry: entry.seq))
     return [
-        adapter_pb2.Record(
-            seq=acts[0].seq,
-            time=acts[0].time,
-            actor=acts[0].actor,
-            reason=acts[0].reason,
-            actions=[_action(entry) for entry in acts],
+        _alike(
+            adapter_pb2.Record,
+            acts[0],
+            id="",
+            prev="",
+            actions=[_alike(adapter_pb2.Action, entry) for entry in acts],
         )
         for acts in grouped
     ]
@@ -186,40 +190,12 @@ def write_serving(serving: Serving, *, state: State) -> registry_service_pb2.Ser
 
 def write_report(report: Report) -> registry_service_pb2.CheckReport:
     """Write what the checks said."""
-    return registry_service_pb2.CheckReport(
-        accepted=report.accepted,
+    return _alike(
+        registry_service_pb2.CheckReport,
+        report,
         kind=_KINDS.get(report.kind, adapter_pb2.RELEASE_KIND_UNSPECIFIED),
-        dialect=report.dialect,
-        rank=report.rank,
-        target_count=report.target_count,
-        tensor_count=report.tensor_count,
-        tensors_applied=report.tensors_applied,
-        trigger_words=report.trigger_words,
-        resident_bytes=report.resident_bytes,
-        training=report.training,
-        mode=report.mode,
-        alphas=report.alphas,
-        methods=report.methods,
-        coverage=[
-            registry_service_pb2.Coverage(
-                component=part.component, kind=part.kind, changed=part.changed, total=part.total
-            )
-            for part in report.coverage
-        ],
-        base_family=report.base_family,
-        base_fingerprint=report.base_fingerprint,
-        base_match=report.base_match,
-        declared=report.declared,
-        problems=[
-            registry_service_pb2.Problem(
-                reason=problem.reason,
-                message=problem.message,
-                remedy=problem.remedy,
-                keys=problem.keys,
-                is_warning=problem.is_warning,
-            )
-            for problem in report.problems
-        ],
+        coverage=[_alike(registry_service_pb2.Coverage, part) for part in report.coverage],
+        problems=[_alike(registry_service_pb2.Problem, problem) for problem in report.problems],
     )
 
 
@@ -247,28 +223,7 @@ def read_purpose(number: int) -> str:
     return next((name for name, known in _PURPOSES.items() if known == number), "")
 
 
-def _members(release: Release) -> list[adapter_pb2.Member]:
-    return [
-        adapter_pb2.Member(
-            adapter=str(member.adapter),
-            version=str(member.version),
-            digest=str(member.digest),
-            weight=member.weight,
-        )
-        for member in release.members
-    ]
-
-
-def _action(entry: HistoryEntry) -> adapter_pb2.Action:
-    return adapter_pb2.Action(
-        type=entry.type,
-        adapter=entry.adapter,
-        digest=entry.digest,
-        version=entry.version,
-        channel=entry.channel,
-        previous_digest=entry.previous_digest,
-        effective=entry.effective,
-        note=entry.note,
-        actor=entry.actor,
-        reason=entry.reason,
-    )
+def _alike(message: type[M], value: object, /, **others: Any) -> M:
+    """Fill a message with what its value calls by the same names; `others` are given."""
+    alike = message.DESCRIPTOR.fields_by_name.keys() - others.keys()
+    return message(**{name: getattr(value, name) for name in alike}, **others)

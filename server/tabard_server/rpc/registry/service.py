@@ -1,145 +1,264 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RegistryService: releases and channels over gRPC.
+"""RegistryService: releases and channels over gRPC, one method an RPC.
 
-One method an RPC; how messages become values and back is in the rooms beside this one.
+In: messages. Out: messages, written of one snapshot; of an act once it holds its place in the log
+and is in effect here. How values become messages and back is in the rooms beside this one.
 """
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 
-import grpc
-
+from tabard.v1 import adapter_pb2, registry_service_pb2_grpc
 from tabard.v1 import registry_service_pb2 as pb
-from tabard.v1 import registry_service_pb2_grpc
+from tabard_registry import AdapterName, AdapterRef, Registry, Release, Version
 from tabard_server.publishing.downloads import Downloads
-from tabard_server.publishing.publishing import Publishing, Standing
+from tabard_server.publishing.publishing import Publishing, read_expectation
 from tabard_server.publishing.questions import Questions
-from tabard_server.publishing.uploads import Uploads
-from tabard_server.publishing.watches import Watches
+from tabard_server.publishing.uploads import Upload, Uploads
+from tabard_server.rpc.registry import messages
 from tabard_server.rpc.registry.downloads import send_files
-from tabard_server.rpc.registry.reads import Reads
-from tabard_server.rpc.registry.watch import send_records
-from tabard_server.rpc.registry.writes import Writes
-from tabard_server.rpc.status import Guard
-
-Context = grpc.aio.ServicerContext[Any, Any]
+from tabard_server.rpc.registry.messages import StandingRequest, read_author, read_draft
+from tabard_server.rpc.registry.uploads import receive
+from tabard_server.rpc.status import Context, Guard, guarded
 
 
 class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
-    """Serves `tabard.v1.RegistryService`."""
+    """Serves `tabard.v1.RegistryService`. Asyncio thread."""
 
     def __init__(
         self,
+        registry: Registry,
         *,
         publishing: Publishing,
         questions: Questions,
         uploads: Uploads,
         downloads: Downloads,
-        watches: Watches,
         guard: Guard,
     ) -> None:
         """Take what can be asked and done; other doors may share it."""
-        self._writes = Writes(publishing, uploads=uploads)
-        self._reads = Reads(questions)
+        self._registry = registry
+        self._publishing = publishing
+        self._questions = questions
+        self._uploads = uploads
         self._downloads = downloads
-        self._watches = watches
-        self._guard = guard
+        self.guard = guard
 
+    @guarded
     async def Publish(
-        self, request_iterator: AsyncIterator[pb.PublishRequest], context: Context
+        self, request: AsyncIterator[pb.PublishRequest], context: Context
     ) -> pb.PublishResponse:
-        """Receive, check, publish."""
-        return await self._guard.call(context, self._writes.publish(request_iterator))
+        """Receive files, check them, publish them."""
+        with self._uploads.one() as upload:
+            draft = await receive(request, upload=upload)
+            return await upload.use(self._publish(draft, upload))
 
+    @guarded
     async def Check(
-        self, request_iterator: AsyncIterator[pb.CheckRequest], context: Context
+        self, request: AsyncIterator[pb.CheckRequest], context: Context
     ) -> pb.CheckResponse:
-        """Receive and check."""
-        return await self._guard.call(context, self._writes.check(request_iterator))
+        """Receive files and check them."""
+        with self._uploads.one() as upload:
+            draft = await receive(request, upload=upload)
+            return await upload.use(self._check(draft, upload))
 
+    @guarded
     async def PublishRecipe(
         self, request: pb.PublishRecipeRequest, context: Context
     ) -> pb.PublishRecipeResponse:
         """Publish a combination of releases."""
-        return await self._guard.call(context, self._writes.publish_recipe(request))
+        published = await self._publishing.act(
+            self._registry.publish_recipe,
+            read_draft(request.draft),
+            members=[AdapterRef.parse(member) for member in request.members],
+            author=read_author(request.draft),
+        )
+        return pb.PublishRecipeResponse(
+            release=self._write(published.release), created=published.created
+        )
 
+    @guarded
     async def Promote(self, request: pb.PromoteRequest, context: Context) -> pb.PromoteResponse:
         """Move a channel to a release that this server has loaded."""
-        return await self._guard.call(context, self._writes.promote(request))
+        move = await self._publishing.promote(
+            AdapterRef.parse(request.ref),
+            channel=request.channel,
+            expect=read_expectation(request.expect_digest),
+            author=read_author(request),
+        )
+        return pb.PromoteResponse(move=messages.write_move(move))
 
+    @guarded
     async def Rollback(self, request: pb.RollbackRequest, context: Context) -> pb.RollbackResponse:
         """Return a channel to an earlier release."""
-        return await self._guard.call(context, self._writes.roll_back(request))
+        move = await self._publishing.roll_back(
+            AdapterName.parse(request.adapter),
+            channel=request.channel,
+            to=Version.parse(request.to_version) if request.to_version else None,
+            expect=read_expectation(request.expect_digest),
+            author=read_author(request),
+        )
+        return pb.RollbackResponse(move=messages.write_move(move))
 
+    @guarded
     async def Sign(self, request: pb.SignRequest, context: Context) -> pb.SignResponse:
         """Put a signature beside a release."""
-        return await self._guard.call(context, self._writes.sign(request))
+        release = await self._publishing.act(
+            self._registry.sign,
+            AdapterRef.parse(request.ref),
+            key_id=request.key_id,
+            signature=request.signature,
+            author=read_author(request),
+        )
+        return pb.SignResponse(release=self._write(release))
 
+    @guarded
     async def Yank(self, request: pb.YankRequest, context: Context) -> pb.YankResponse:
         """Take a release out of resolution by channel and range."""
-        act = self._writes.set_standing(request, standing=Standing.YANKED)
-        return pb.YankResponse(release=await self._guard.call(context, act))
+        return pb.YankResponse(release=await self._set_standing(self._registry.yank, request))
 
+    @guarded
     async def Unyank(self, request: pb.UnyankRequest, context: Context) -> pb.UnyankResponse:
         """Undo a yank."""
-        act = self._writes.set_standing(request, standing=Standing.NOT_YANKED)
-        return pb.UnyankResponse(release=await self._guard.call(context, act))
+        return pb.UnyankResponse(release=await self._set_standing(self._registry.unyank, request))
 
+    @guarded
     async def Quarantine(
         self, request: pb.QuarantineRequest, context: Context
     ) -> pb.QuarantineResponse:
         """Serve nobody with a release until that is lifted."""
-        act = self._writes.set_standing(request, standing=Standing.QUARANTINED)
-        return pb.QuarantineResponse(release=await self._guard.call(context, act))
+        release = await self._set_standing(self._registry.quarantine, request)
+        return pb.QuarantineResponse(release=release)
 
+    @guarded
     async def Lift(self, request: pb.LiftRequest, context: Context) -> pb.LiftResponse:
         """Undo a quarantine."""
-        act = self._writes.set_standing(request, standing=Standing.NOT_QUARANTINED)
-        return pb.LiftResponse(release=await self._guard.call(context, act))
+        return pb.LiftResponse(release=await self._set_standing(self._registry.lift, request))
 
+    @guarded
     async def Purge(self, request: pb.PurgeRequest, context: Context) -> pb.PurgeResponse:
         """Delete the bytes of a release for good."""
-        act = self._writes.set_standing(request, standing=Standing.PURGED)
-        return pb.PurgeResponse(release=await self._guard.call(context, act))
+        return pb.PurgeResponse(release=await self._set_standing(self._registry.purge, request))
 
+    @guarded
     async def GetAdapter(
         self, request: pb.GetAdapterRequest, context: Context
     ) -> pb.GetAdapterResponse:
         """Return one adapter."""
-        return await self._guard.call(context, self._reads.get_adapter(request))
+        state = self._registry.state
+        adapter = state.adapter(AdapterName.parse(request.adapter))
+        return pb.GetAdapterResponse(adapter=messages.write_adapter(adapter, state=state))
 
+    @guarded
     async def ListAdapters(
         self, request: pb.ListAdaptersRequest, context: Context
     ) -> pb.ListAdaptersResponse:
         """Return a page of adapters."""
-        return await self._guard.call(context, self._reads.list_adapters(request))
+        page, following = await self._questions.adapters(
+            after=request.page_token, size=request.page_size
+        )
+        state = self._registry.state
+        return pb.ListAdaptersResponse(
+            adapters=[messages.write_adapter(adapter, state=state) for adapter in page],
+            next_page_token=following,
+        )
 
+    @guarded
     async def Resolve(self, request: pb.ResolveRequest, context: Context) -> pb.ResolveResponse:
         """Say what a ref means now."""
-        return await self._guard.call(context, self._reads.resolve(request))
+        state = self._registry.state
+        meaning = state.find if request.include_withdrawn else state.resolve
+        release = meaning(AdapterRef.parse(request.ref))
+        return pb.ResolveResponse(
+            release=messages.write_release(release, state=state), registry_seq=state.seq
+        )
 
+    @guarded
     async def GetManifest(
         self, request: pb.GetManifestRequest, context: Context
     ) -> pb.GetManifestResponse:
-        """Return what a signer vouches for."""
-        return await self._guard.call(context, self._reads.get_manifest(request))
+        """Return the bytes that a release's digest is the sha256 of: what a signer vouches for."""
+        state = self._registry.state
+        release, manifest = await self._questions.manifest(AdapterRef.parse(request.ref))
+        return pb.GetManifestResponse(
+            release=messages.write_release(release, state=state), manifest=manifest.to_bytes()
+        )
 
+    @guarded
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
         """Find release lines by words."""
-        return await self._guard.call(context, self._reads.search(request))
+        hits = await self._questions.search(request.words, limit=request.limit)
+        lines = self._registry.state.adapters
+        return pb.SearchResponse(
+            hits=[
+                pb.SearchHit(
+                    adapter=str(hit.adapter),
+                    snippet=hit.snippet,
+                    release_count=len(lines[hit.adapter].by_digest) if hit.adapter in lines else 0,
+                )
+                for hit in hits
+            ]
+        )
 
+    @guarded
     async def Fetch(self, request: pb.FetchRequest, context: Context) -> None:
         """Stream the files of a release."""
-        await self._guard.call(context, send_files(self._downloads, request, context=context))
+        await send_files(self._downloads, request, context=context)
 
+    @guarded
     async def ServedAt(self, request: pb.ServedAtRequest, context: Context) -> pb.ServedAtResponse:
-        """Say what channels pointed to at some time."""
-        return await self._guard.call(context, self._reads.served_at(request))
+        """Say what channels pointed to at some time, and who moved them there."""
+        servings, is_truncated = await self._questions.served_at(
+            request.time, adapter=request.adapter, channel=request.channel, limit=request.limit
+        )
+        state = self._registry.state
+        return pb.ServedAtResponse(
+            servings=[messages.write_serving(one, state=state) for one in servings],
+            is_truncated=is_truncated,
+        )
 
+    @guarded
     async def History(self, request: pb.HistoryRequest, context: Context) -> pb.HistoryResponse:
         """Return the newest acts, oldest first."""
-        return await self._guard.call(context, self._reads.history(request))
+        entries = await self._questions.history(
+            request.adapter,
+            channel=request.channel,
+            since=request.since,
+            until=request.until,
+            limit=request.limit,
+        )
+        return pb.HistoryResponse(records=messages.write_history(entries))
 
+    @guarded
     async def Watch(self, request: pb.WatchRequest, context: Context) -> None:
-        """Stream records as they happen."""
-        await self._guard.call(context, send_records(self._watches, request, context=context))
+        """Stream records as they happen, until the caller leaves."""
+        async with aclosing(self._questions.records(from_seq=request.from_seq)) as records:
+            async for applied in records:
+                await context.write(pb.WatchResponse(record=messages.write_record(applied)))
+
+    async def _publish(self, draft: pb.ReleaseDraft, upload: Upload) -> pb.PublishResponse:
+        published, checked = await self._publishing.publish(
+            read_draft(draft), files=upload.files, author=read_author(draft)
+        )
+        return pb.PublishResponse(
+            release=self._write(published.release),
+            created=published.created,
+            report=messages.write_report(checked.report),
+        )
+
+    async def _check(self, draft: pb.ReleaseDraft, upload: Upload) -> pb.CheckResponse:
+        checked = await self._publishing.check(
+            upload.files,
+            kind=messages.read_kind(draft.kind),
+            trigger_words=tuple(draft.trigger_words),
+        )
+        return pb.CheckResponse(report=messages.write_report(checked.report))
+
+    async def _set_standing(
+        self, act: Callable[..., Release], request: StandingRequest
+    ) -> adapter_pb2.Release:
+        """Yank, quarantine or purge a release, or undo the first two; return it as it is now."""
+        ref = AdapterRef.parse(request.ref)
+        return self._write(await self._publishing.act(act, ref, author=read_author(request)))
+
+    def _write(self, release: Release) -> adapter_pb2.Release:
+        return messages.write_release(release, state=self._registry.state)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Embeddings as A1111, the first authors and diffusers pickle them, through the cell."""
+"""Embeddings as A1111, the first authors and diffusers pickle them, through the sandbox."""
 
 import dataclasses
 from pathlib import Path
@@ -13,7 +13,7 @@ from tabard_registry.content.canonical import read_canonical
 from tabard_registry.refs.digest import sha256_file
 from tabard_registry.refs.semver import Version
 from tabard_registry.registry import Registry
-from tabard_server.pickles.reader import read_in_cell
+from tabard_server.pickles.reader import read_in_sandbox
 from tests.registry.fakes import NAME, Tensors, sd_profile, write
 
 WIDTHS = {"text_encoder": 12, "text_encoder_2": 20}
@@ -33,7 +33,9 @@ def large_profile() -> BaseProfile:
 def checked(
     *files: Path, profile: BaseProfile | None = None, words: tuple[str, ...] = ()
 ) -> Checked:
-    return check(files, profile=profile or sd_profile(), trigger_words=words, pickles=read_in_cell)
+    return check(
+        files, profile=profile or sd_profile(), trigger_words=words, pickles=read_in_sandbox
+    )
 
 
 def a1111(tensor: object, **more: object) -> dict[str, object]:

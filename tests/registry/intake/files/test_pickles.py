@@ -13,17 +13,17 @@ from tabard_registry import check
 from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.pickles import PickleRefused
 from tabard_server.pickles import reader
-from tabard_server.pickles.reader import CellLimits, read_in_cell
+from tabard_server.pickles.reader import SandboxLimits, read_in_sandbox
 from tests.registry.fakes import sd_profile
 from tests.registry.intake.files.hostile_pickles import MEBIBYTE, NOT_TORCH, RUNS_CODE, TAKES_ALL
 
-LIMITS = CellLimits(bytes_max=64 * MEBIBYTE, memory_bytes_max=256 * MEBIBYTE, seconds_max=4)
+LIMITS = SandboxLimits(bytes_max=64 * MEBIBYTE, memory_bytes_max=256 * MEBIBYTE, seconds_max=4)
 
 
-def verdict(path: Path, *, limits: CellLimits = LIMITS) -> tuple[str, str]:
+def verdict(path: Path, *, limits: SandboxLimits = LIMITS) -> tuple[str, str]:
     """Return why a file is refused; empty when it is read."""
     try:
-        read_in_cell(path, limits=limits)
+        read_in_sandbox(path, limits=limits)
     except PickleRefused as refused:
         return refused.reason, refused.detail
     return "", ""
@@ -85,7 +85,7 @@ def test_refusal_names_the_call(verdicts: Mapping[str, tuple[str, str]]) -> None
 
 
 def play(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    """Put a program in the cell's place."""
+    """Put a program in the sandbox's place."""
     command = [reader.sys.executable, "-I", "-c", program]
     monkeypatch.setattr(reader, "_command", lambda limits: command)
 
@@ -123,21 +123,21 @@ def test_seal_holds_by_itself(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
         ("print('x' * 1000, flush=True)", "PICKLE_REFUSED"),
     ],
 )
-def test_broken_cell_is_a_refusal(
+def test_broken_sandbox_is_a_refusal(
     program: str, reason: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A cell that hangs, dies or talks nonsense ends in a typed refusal."""
+    """A sandbox that hangs, dies or talks nonsense ends in a typed refusal."""
     play(monkeypatch, program)
     file = tmp_path / "x.pt"
     file.write_bytes(b"PK\x03\x04")
 
     patience = 1 if reason == "PICKLE_TIMEOUT" else 60
 
-    assert verdict(file, limits=CellLimits(wall_seconds_max=patience))[0] == reason
+    assert verdict(file, limits=SandboxLimits(wall_seconds_max=patience))[0] == reason
 
 
 def test_endless_answer_is_cut(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A cell that was taken over cannot fill the memory of who asked."""
+    """A sandbox that was taken over cannot fill the memory of who asked."""
     play(
         monkeypatch,
         "import sys; w = sys.stdout.buffer.write; w(b'ready\\nok\\n')\nwhile True: w(bytes(65536))",
@@ -146,7 +146,7 @@ def test_endless_answer_is_cut(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     file.write_bytes(b"PK\x03\x04")
     tracemalloc.start()
     try:
-        found = verdict(file, limits=CellLimits(bytes_max=MEBIBYTE, seconds_max=30))
+        found = verdict(file, limits=SandboxLimits(bytes_max=MEBIBYTE, seconds_max=30))
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -160,7 +160,7 @@ def test_endless_answer_is_cut(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     [b"", b"junk", b"\xff" * 40, b"\x08\0\0\0\0\0\0\0{}      ", b"\x04\0\0\0\0\0\0\0{..}"],
 )
 def test_answer_is_not_believed(answer: bytes, tmp_path: Path) -> None:
-    """What comes out of the cell is opened like any hostile file."""
+    """What comes out of the sandbox is opened like any hostile file."""
     file = tmp_path / "x.pt"
     file.write_bytes(b"PK\x03\x04")
 

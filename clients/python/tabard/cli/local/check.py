@@ -38,7 +38,7 @@ class LocalCheck:
             pickles: Any = importlib.import_module("tabard_server.pickles.reader")
         self._intake: Any = importlib.import_module("tabard_registry.intake")
         self._errors = (engine_errors.EngineError, registry.RegistryError)
-        self._read_pickle = pickles.read_in_cell
+        self._read_pickle = pickles.read_in_sandbox
         with reported_as_invalid(*self._errors):
             self._profile = profiles.profile_of(base)
 

@@ -93,10 +93,11 @@ def extract(
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     quieten_libraries(base)
     with missing_extra(SERVER_EXTRA, needed_for="tabard extract"):
-        extraction: Any = importlib.import_module("tabard_server.extraction")
+        extraction: Any = importlib.import_module("tabard_server.extraction.extraction")
+        refusals: Any = importlib.import_module("tabard_server.extraction.errors")
         engine_errors: Any = importlib.import_module("tabard_server.engine_port.errors")
     with (
-        reported_as_invalid(engine_errors.EngineError, extraction.ExtractionError),
+        reported_as_invalid(engine_errors.EngineError, refusals.ExtractionError),
         output.progress("reading the base", total=1) as bar,
     ):
 
@@ -110,10 +111,10 @@ def extract(
                 base=base,
                 base_config=base_config,
                 out=out,
-                settings=_settings(extraction, **choice),
+                settings=_settings(**choice),
                 progress=tell,
             )
-        except extraction.ImageErrorTooLarge as error:
+        except refusals.ImageErrorTooLarge as error:
             report = error.outcome
             refusal = {"reason": error.reason, "message": str(error), "remedy": error.hint}
     _answer(output, report, refusal=refusal)
@@ -121,7 +122,6 @@ def extract(
 
 
 def _settings(
-    extraction: Any,
     *,
     rank: int | None,
     energy: float | None,
@@ -136,12 +136,13 @@ def _settings(
     device: str,
 ) -> Any:
     drawn: dict[str, Any] = {"prompts": prompts} if prompts else {}
-    return extraction.ExtractionSettings(
-        ranks=extraction.RankRule(rank=rank, energy=energy, rank_max=rank_max),
+    choices: Any = importlib.import_module("tabard_server.extraction.settings")
+    return choices.ExtractionSettings(
+        ranks=choices.RankRule(rank=rank, energy=energy, rank_max=rank_max),
         is_exact=exact,
         is_low_rank_only=low_rank_only,
         image_error_max=error_max,
-        comparison=extraction.ComparisonSettings(steps=steps, pixels=pixels, **drawn)
+        comparison=choices.ComparisonSettings(steps=steps, pixels=pixels, **drawn)
         if probe
         else None,
         device=device,

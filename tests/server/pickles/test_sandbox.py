@@ -11,12 +11,12 @@ import pytest
 
 PROGRAM = """
 import json, os, resource, socket, subprocess, sys, threading
-from tabard_server.pickles import cell
+from tabard_server.pickles import sandbox
 "x".encode("idna")  # what `socket` would import later
 canary, is_sealed = sys.argv[1], sys.argv[2] == "sealed"
-alone = cell.leave_network() if is_sealed else False
+alone = sandbox.leave_network() if is_sealed else False
 if is_sealed:
-    cell.seal(memory_bytes_max=64 << 20, seconds_max=30)
+    sandbox.seal(memory_bytes_max=64 << 20, seconds_max=30)
 
 def attempt(act):
     try:

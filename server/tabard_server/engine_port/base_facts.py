@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an engine says of its base once and for all. Knows no torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseFacts:
+    """What the base can draw.
+
+    Attributes:
+        native_width: Pixels it was trained at: the width when a request says nothing.
+        native_height: The same for the height.
+        pixel_multiple: Width and height are multiples of it.
+        clip_skip_max: Most last layers of its text encoders that a prompt may leave out.
+        prompt_windows_max: Most windows of its text encoders that a prompt may fill.
+        samplers: Short names of the samplers that it can be walked with.
+        versions: Versions of the libraries that shape an image.
+    """
+
+    native_width: int
+    native_height: int
+    pixel_multiple: int
+    clip_skip_max: int
+    prompt_windows_max: int
+    samplers: tuple[str, ...]
+    versions: Mapping[str, str]
