@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An adapter in host memory: one slab, aligned views, nothing that cannot be said."""
+
+import pytest
+import torch
+
+from tabard_server.adapters.host_adapter import (
+    HostChange,
+    NotRepresentable,
+    PackedLayer,
+    lay_out,
+    named_views,
+    seen_in,
+)
+from tests.server.engine.merged.random_changes import Model, adapter, dense, pair
+from tests.server.engine.slots.slotted_block import Block, adapter_for
+
+
+@pytest.fixture
+def block() -> Block:
+    torch.manual_seed(3)
+    return Block().requires_grad_(False)
+
+
+def test_slab_holds_every_tensor(block: Block) -> None:
+    """All layers are views of one buffer, aligned, of the bytes that are counted."""
+    adapter = adapter_for(block, name="a", rank=3, axis="outputs")
+
+    assert adapter.slab is not None
+    start, stop = adapter.slab.data_ptr(), adapter.slab.data_ptr() + adapter.slab.nbytes
+    views = [view for layer in adapter.layers.values() for view in layer.tensors()]
+    assert len(views) == 6
+    assert all(start <= view.data_ptr() < stop and view.data_ptr() % 16 == 0 for view in views)
+    assert adapter.resident_bytes == adapter.slab.nbytes
+    assert (adapter.rank, adapter.rank_rows) == (3, 6)
+
+
+def test_number_beyond_float16_is_refused(block: Block) -> None:
+    """A factor that float16 cannot say is never worn as infinity."""
+    packed = PackedLayer(down=torch.ones(1, 6), up=torch.ones(1, 8) * 1e5)
+
+    with pytest.raises(NotRepresentable, match="float16"):
+        lay_out({("unet", "linear"): packed}, digest="a", dtype=torch.float16)
+
+
+def test_slab_holds_changes_beside_layers(model: Model) -> None:
+    """One buffer has it all, parts in their own dtype, aligned, under names of their own."""
+    change = dense("conv.weight", model.conv.weight)
+    halves = HostChange(
+        component="unet",
+        parameter="norm.bias",
+        method="dense",
+        scale=1.0,
+        options={},
+        parts={"diff": torch.ones(6).half()},
+    )
+
+    made = adapter("a", {"first": pair(model.first.weight, axis="outputs")}, [change, halves])
+
+    assert made.slab is not None
+    assert made.resident_bytes == made.slab.nbytes
+    assert (made.is_merged_only, made.rank_rows) == (True, 0)
+    found = dict(named_views(made))
+    assert list(found) == [
+        "unet:first:down",
+        "unet:first:up",
+        "unet:first:magnitude",
+        "unet:conv.weight:dense.diff",
+        "unet:norm.bias:dense.diff",
+    ]
+    start, stop = made.slab.data_ptr(), made.slab.data_ptr() + made.slab.nbytes
+    assert all(start <= view.data_ptr() < stop for view in found.values())
+    assert all(view.data_ptr() % 16 == 0 for view in found.values())
+    assert found["unet:norm.bias:dense.diff"].dtype == torch.float16
+    elsewhere = dict(named_views(seen_in(made, made.slab.clone())))
+    assert all(torch.equal(view, elsewhere[name]) for name, view in found.items())
+    assert not any(view.data_ptr() == elsewhere[name].data_ptr() for name, view in found.items())
