@@ -44,7 +44,7 @@ UNTESTED: Mapping[str, str] = {
     "clients/python/tabard/history.py": "values, read in test_convert",
     "clients/python/tabard/__main__.py": "calls the command line; processes of the tests start it",
     "server/tabard_server/__main__.py": "calls the server; processes of the tests start it",
-    "server/tabard_server/engine_port/port.py": "protocols without code; mypy holds engines to them",
+    "server/tabard_server/engine_port/port.py": "protocols without code",
     "server/tabard_server/extraction/errors.py": "classes without code; raised elsewhere",
     "server/tabard_server/pickles/__main__.py": "the program in the cell; test_reader starts it",
     "server/tabard_server/scheduler/snapshot.py": "values without code; read in test_policy",
