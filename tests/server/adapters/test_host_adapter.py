@@ -17,6 +17,12 @@ from tests.server.engine.slots.slotted_block import Block, adapter_for
 
 
 @pytest.fixture
+def model() -> Model:
+    torch.manual_seed(3)
+    return Model().double().requires_grad_(False)
+
+
+@pytest.fixture
 def block() -> Block:
     torch.manual_seed(3)
     return Block().requires_grad_(False)
