@@ -7,6 +7,7 @@ import torch
 from tabard_server.adapters.host_adapter import (
     HostChange,
 )
+from tabard_server.engine.merged.folding import Contribution, first_not_finite, fold_into
 from tests.server.engine.merged.random_changes import (
     Model,
     adapter,
@@ -76,3 +77,62 @@ def test_magnitude_scales_changes_too(model: Model) -> None:
     rows = rows / rows.norm(dim=1, keepdim=True) * magnitude.double().view(-1, 1)
     found = worn_state(model, merged)["conv.weight"]
     torch.testing.assert_close(found.flatten(1), rows, rtol=1e-12, atol=1e-12)
+
+
+def folded(pristine: torch.Tensor, *contributions: Contribution) -> torch.Tensor:
+    """Fold into a buffer of garbage, and check what is said of it."""
+    buffer = torch.full_like(pristine, 7.0)
+    total = fold_into(buffer, pristine=pristine, contributions=contributions)
+    torch.testing.assert_close(total, buffer.sum(dtype=total.dtype))
+    return buffer
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 3, 3)])
+@pytest.mark.parametrize("is_pixel_first", [False, True])
+def test_pairs_are_added_as_products(shape: tuple[int, ...], is_pixel_first: bool) -> None:
+    """`W + w up^T down` for each, whatever the memory's order; the pristine weight stays."""
+    pristine = torch.randn(shape, dtype=torch.float64)
+    if is_pixel_first and pristine.dim() == 4:
+        pristine = pristine.to(memory_format=torch.channels_last)
+    before, pairs = pristine.clone(), [(0.5, pair(pristine)), (-2.0, pair(pristine, rank=3))]
+
+    found = folded(pristine, *(Contribution(weight=w, layers=[one]) for w, one in pairs))
+
+    expected = before + sum(w * (one.up.T @ one.down).view(shape) for w, one in pairs)
+    torch.testing.assert_close(found, expected)
+    assert torch.equal(pristine, before)
+
+
+@pytest.mark.parametrize("axis", ["outputs", "inputs"])
+def test_magnitude_sets_the_lengths(axis: str) -> None:
+    """A DoRA's rows (or columns) are as long as it says."""
+    pristine = torch.randn(6, 4, dtype=torch.float64)
+    one = pair(pristine, axis=axis)
+    assert one.magnitude is not None
+
+    found = folded(pristine, Contribution(weight=0.7, layers=[one]))
+
+    lengths = found.norm(dim=1 if axis == "outputs" else 0)
+    torch.testing.assert_close(lengths, one.magnitude)
+
+
+def test_vector_takes_whole_changes() -> None:
+    """A bias or a norm has no pair, and its difference counts by scale and weight."""
+    pristine = torch.randn(6, dtype=torch.float64)
+    change = dense("norm.bias", pristine)
+
+    found = folded(pristine, Contribution(weight=0.3, changes=[change]))
+
+    torch.testing.assert_close(found, pristine + 0.3 * 0.5 * change.parts["diff"].double())
+
+
+def test_first_broken_buffer_is_named() -> None:
+    """NaN and Inf are found by their sums; a sum that overflows alone is no fault."""
+    whole = torch.ones(4)
+    huge = torch.full((4,), torch.finfo(torch.float32).max)
+    broken = torch.tensor([1.0, float("nan")])
+    buffers = [whole, huge, broken, broken]
+
+    assert first_not_finite(buffers, sums=[one.sum() for one in buffers]) == 2
+    assert first_not_finite(buffers[:2], sums=[one.sum() for one in buffers[:2]]) == -1
+    assert first_not_finite([], sums=[]) == -1
