@@ -13,7 +13,9 @@ from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
 from tabard_server.engine_port.errors import (
     AdapterMismatch,
+    DeviceMemoryFull,
     MergedTooLarge,
+    RowNotPossible,
 )
 from tabard_server.engine_port.row_spec import RowSpec
 from tests.server.drawings import row_spec
@@ -81,3 +83,61 @@ def _dense(engine: Engine, component: str, parameter: str, value: float = 0.5) -
         changes=(change,),
         resident_bytes=4 * width,
     )
+
+
+def test_closed_row_gives_its_slots_back(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """Once, however often it is closed; the adapter stays for whoever comes next."""
+    (row,) = engine.open_rows([_spec((adapters["kohya"], 1.0))])
+    assert isinstance(row, Row)
+    leases = {use.digest: use.leases for use in engine.residents()}
+
+    engine.close_row(row)
+    engine.close_row(row)
+
+    digest = adapters["kohya"].digest
+    assert leases[digest] == 1
+    assert {use.digest: use.leases for use in engine.residents()}[digest] == 0
+
+
+def test_row_that_cannot_open_holds_nothing(
+    engine: Engine, adapters: dict[str, HostAdapter]
+) -> None:
+    """Its neighbours open; what it had leased before it failed is given back."""
+    bad = _spec((adapters["kohya"], 1.0), clip_skip=99)
+
+    error, row = engine.open_rows([bad, _spec()])
+
+    assert isinstance(error, RowNotPossible)
+    assert isinstance(row, Row)
+    engine.close_row(row)
+    assert not any(use.leases for use in engine.residents())
+
+
+def test_broken_prediction_breaks_one_row(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row whose sampler has no room is told so; its neighbour has moved."""
+    bad, good = (row for row in engine.open_rows([_spec(), _spec(seed=9)]))
+    assert isinstance(bad, Row) and isinstance(good, Row)
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(bad.scheduler, "step", full)
+    engine.step([bad, good])
+
+    assert isinstance(bad.failure, DeviceMemoryFull)
+    assert (bad.steps_done, good.steps_done, good.failure) == (0, 1, None)
+
+
+def test_equal_prompts_are_encoded_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images of one job share one text; another prompt is another."""
+    encoded: list[str] = []
+    encode = engine._text.encode
+
+    def counted(spec: RowSpec, *, slots: Any) -> Any:
+        encoded.append(spec.drawing.prompt)
+        return encode(spec, slots=slots)
+
+    monkeypatch.setattr(engine._text, "encode", counted)
+    engine.open_rows([_spec(prompt="a", seed=n) for n in range(3)] + [_spec(prompt="b")])
+
+    assert encoded == ["a", "b"]

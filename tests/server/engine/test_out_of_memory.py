@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running out of memory is an error that the loop can act on."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from tabard_server.adapters.host_adapter import HostAdapter
 from tabard_server.engine.engine import Engine
+from tabard_server.engine.out_of_memory import translating_out_of_memory
 from tabard_server.engine.row import Row
 from tabard_server.engine_port.errors import (
     DeviceMemoryFull,
@@ -44,3 +46,41 @@ def test_full_memory_is_told(
     engine.step([row])
     assert row.steps_done == 1
     engine.close_row(row)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("no room"),
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("not enough memory: you tried to allocate"),
+    ],
+    ids=["cuda", "python", "cpu", "windows"],
+)
+def test_memory_is_freed_before_telling(error: Exception) -> None:
+    """What can be made again is let go once, and the cause is kept."""
+    freed: list[str] = []
+
+    with pytest.raises(DeviceMemoryFull) as caught, _translating(freed):
+        raise error
+
+    assert freed == ["all"]
+    assert caught.value.__cause__ is error
+    assert "rows_per_step_max" in caught.value.hint
+
+
+@pytest.mark.parametrize("error", [RuntimeError("device-side assert"), KeyError("x")])
+def test_other_errors_stay_what_they_are(error: Exception) -> None:
+    """Nothing is freed for what is no matter of memory."""
+    freed: list[str] = []
+
+    with pytest.raises(type(error)) as caught, _translating(freed):
+        raise error
+
+    assert caught.value is error
+    assert freed == []
+
+
+def _translating(freed: list[str]) -> AbstractContextManager[None]:
+    return translating_out_of_memory(lambda: freed.append("all"))

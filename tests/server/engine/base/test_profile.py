@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tabard_server.engine.base.profile import profile_of
+from tabard_server.engine.base.loading import load_base
+from tabard_server.engine.base.profile import classic_name, named_layers, profile_of, read_profile
 from tests.bases import make_tiny_base
 
 
@@ -34,3 +35,47 @@ def test_second_encoder_has_classic_names(bases: dict[str, Path]) -> None:
     assert "text_model.encoder.layers.3.self_attn.q_proj" in modules
     assert "text_projection" in modules
     assert not [name for name in modules if name.startswith("text_model.text_")]
+
+
+def test_profile_counts_every_layer(tiny_base: Path) -> None:
+    """Layers with their widths and kernels, vectors of norms and biases, widths of tokens."""
+    base = load_base(str(tiny_base))
+    convolution = base.unet.conv_in
+
+    profile = read_profile(base)
+
+    found = profile.modules["unet"]["conv_in"]
+    assert (found.inputs, found.outputs) == (convolution.in_channels, convolution.out_channels)
+    assert found.kernel == (3, 3)
+    assert profile.vectors["unet"]["conv_in.bias"] == convolution.out_channels
+    assert "conv_norm_out.weight" in profile.vectors["unet"]
+    assert profile.token_widths == {"text_encoder": 32}
+    layers = dict(named_layers(base, "unet"))
+    assert layers.keys() == profile.modules["unet"].keys()
+    assert layers["conv_in"] is convolution
+
+
+@pytest.mark.parametrize(
+    ("name", "component", "classic"),
+    [
+        ("conv_in", "unet", "conv_in"),
+        ("encoder.layers.0.mlp.fc1", "text_encoder", "text_model.encoder.layers.0.mlp.fc1"),
+        ("text_model.final_layer_norm", "text_encoder", "text_model.final_layer_norm"),
+        ("text_projection", "text_encoder_2", "text_projection"),
+    ],
+)
+def test_classic_names_of_any_library(name: str, component: str, classic: str) -> None:
+    """Text encoders had one more level, but for the projection."""
+    assert classic_name(name, component) == classic
+
+
+def test_precision_leaves_the_fingerprint(tiny_base: Path) -> None:
+    """Weights that halves can say are the same base in any dtype; one bit more is another."""
+    base = load_base(str(tiny_base))
+    base.unet.half()
+    halves = read_profile(base).fingerprints["unet"]
+
+    base.unet.float()
+    assert read_profile(base).fingerprints["unet"] == halves
+    base.unet.conv_in.bias[0] += 1.0
+    assert read_profile(base).fingerprints["unet"] != halves

@@ -5,10 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from tabard_server.engine.base.loading import load_base
 from tabard_server.engine.base.profile import profile_of
+from tabard_server.engine.base.single_file import read_single_file
 from tabard_server.engine_port.errors import BaseNotLoadable
+from tests.bases import load_pipeline
 from tests.server.engine.base.changed_folders import FAMILIES, drop_one
 from tests.single_file import write_single_file
 
@@ -56,3 +60,44 @@ def test_file_without_a_weight_is_refused(
 
     with pytest.raises(BaseNotLoadable, match=r"lacks|cannot be loaded"):
         profile_of(str(file), config=str(bases[family]))
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("lora_unet_conv_in.alpha", "no UNet"),
+        ("model.diffusion_model.x", "no text encoder"),
+        ("conditioner.embedders.0.x", "refiner"),
+    ],
+)
+def test_keys_say_what_is_missing(tmp_path: Path, key: str, says: str) -> None:
+    """An adapter, half a checkpoint and a refiner are told by their keys alone."""
+    tensors = {key: torch.zeros(1), "model.diffusion_model.y": torch.zeros(1)}
+    if "lora" in key:
+        del tensors["model.diffusion_model.y"]
+    save_file(tensors, str(tmp_path / "x.safetensors"))
+
+    with pytest.raises(BaseNotLoadable, match=says) as caught:
+        read_single_file(tmp_path / "x.safetensors", config=None)
+
+    assert caught.value.hint
+
+
+def test_half_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    """A download that broke off is told before anything is built."""
+    (tmp_path / "x.safetensors").write_bytes(b"\xff" * 40)
+
+    with pytest.raises(BaseNotLoadable, match="not a whole safetensors file"):
+        read_single_file(tmp_path / "x.safetensors", config=None)
+
+
+def test_file_of_a_folder_is_that_base(tiny_base: Path, tmp_path: Path) -> None:
+    """Every weight comes out as it went in, under diffusers' own names."""
+    file = write_single_file(tiny_base, tmp_path / "tiny.safetensors")
+
+    pipeline = read_single_file(file, config=str(tiny_base))
+
+    theirs = load_pipeline(tiny_base).unet.state_dict()
+    ours = pipeline.unet.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

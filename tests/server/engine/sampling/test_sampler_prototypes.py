@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Schedulers of one base: each row its own, in as many steps as the sampler can take."""
 
+from typing import Any
+
+import diffusers
 import pytest
 import torch
 
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.samplers import SAMPLERS
 from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed
+from tests.oracle import SCHEDULERS
 from tests.server.engine.tiny_base import skip_if_absent
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -67,3 +71,46 @@ def test_rows_own_their_schedulers(prototypes: SamplerPrototypes) -> None:
     one.step(torch.ones(1), one.timesteps[0], torch.ones(1))
 
     assert (one.counter, two.counter) == (1, 0)
+
+
+@pytest.mark.parametrize("name", ["ddim", "euler", "euler_a", "dpmpp_2m_karras", "unipc", "lcm"])
+def test_walk_equals_diffusers(prototypes: SamplerPrototypes, name: str) -> None:
+    """A copy of a built scheduler walks as one that diffusers builds for the purpose."""
+    ours = prototypes.take(name, num_inference_steps=4, seed=0)
+    scheduler, options = SCHEDULERS[name]
+    theirs = getattr(diffusers, scheduler).from_config(BETAS, **options)
+    theirs.set_timesteps(4)
+
+    walks = [_walk(one, prototypes, name=name) for one in (ours, theirs)]
+
+    assert torch.equal(ours.timesteps, theirs.timesteps)
+    torch.testing.assert_close(*walks, rtol=0, atol=0)
+
+
+def _walk(scheduler: Any, prototypes: SamplerPrototypes, *, name: str) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(3)
+    options = prototypes.step_options(name, generator=generator)
+    latents = torch.ones(1, 4, 2, 2) * scheduler.init_noise_sigma
+    for timestep in scheduler.timesteps:
+        said = scheduler.scale_model_input(latents, timestep) * 0.1
+        latents = scheduler.step(said, timestep, latents, return_dict=False, **options)[0]
+    return latents
+
+
+def test_step_gets_what_diffusers_passes(prototypes: SamplerPrototypes) -> None:
+    """`eta` and `generator` where the sampler has such, and nothing that it does not know."""
+    asked = {name: prototypes.step_options(name, generator=1) for name in ("ddim", "euler", "lms")}
+
+    assert asked == {"ddim": {"eta": 0.0, "generator": 1}, "euler": {"generator": 1}, "lms": {}}
+
+
+def test_private_noise_has_the_rows_seed(prototypes: SamplerPrototypes) -> None:
+    """A sampler that draws its noise by itself draws it from the seed of its row."""
+    skip_if_absent("dpmpp_sde")
+
+    seeds = [
+        prototypes.take("dpmpp_sde", num_inference_steps=2, seed=seed).noise_sampler_seed
+        for seed in (5, 6)
+    ]
+
+    assert seeds == [5, 6]
