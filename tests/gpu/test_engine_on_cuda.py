@@ -12,8 +12,8 @@ from tabard_server.engine.row import Row
 from tabard_server.engine_port.row_spec import RowSpec
 from tests.bases import make_tiny_base, write_diffusers_lora, write_kohya_lora
 from tests.oracle import Oracle, Worn, largest_difference
+from tests.server.adapters.packing import pack_file
 from tests.server.drawings import row_spec
-from tests.server.engine.packing import pack_file
 from tests.writers import write_peft_lora
 
 pytestmark = pytest.mark.gpu

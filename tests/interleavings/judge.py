@@ -29,7 +29,7 @@ from tabard_server.engine_port.row_spec import RowSpec
 from tests.interleavings.adapter_files import SLOT_RANKS
 from tests.interleavings.model import Item, Stack
 from tests.interleavings.script import Draw
-from tests.server.engine.packing import pack_file
+from tests.server.adapters.packing import pack_file
 
 TOLERANCE = 1
 KEPT_MAX = 512

@@ -20,11 +20,12 @@ from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.slots import binding
 from tabard_server.engine.slots import slot_table as slots
 from tabard_server.engine.slots.slot_table import Slot, SlotTable
+from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.generation import Generation
 from tabard_server.jobs.job import Worn
 from tabard_server.jobs.run import JobRun
-from tabard_server.loop.roster import EngineState, Roster
+from tabard_server.loop.roster import Roster
 from tabard_server.scheduler.snapshot import RowKey, Snapshot
 from tests.mutants import Mutant
 
@@ -99,8 +100,8 @@ def _digest_now(worn: Worn) -> str:
         return worn.digest
 
 
-def _crowded(roster: Roster[Any], engine_state: EngineState) -> Snapshot:
-    snapshot = _SNAPSHOT(roster, engine_state)
+def _crowded(roster: Roster[Any], engine: EnginePort[Any]) -> Snapshot:
+    snapshot = _SNAPSHOT(roster, engine)
     return replace(
         snapshot,
         waiting=tuple(replace(row, is_solo=False) for row in snapshot.waiting),

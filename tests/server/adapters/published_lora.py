@@ -17,12 +17,12 @@ from tests.server.fakes import PROFILE
 from tests.server.harness import lora_file
 
 
-def publish_lora(registry: Registry, *, folder: Path) -> Release:
+def publish_lora(registry: Registry, *, folder: Path, name: str = "acme/ink") -> Release:
     """Publish a small LoRA."""
     file = folder / "style.safetensors"
     file.write_bytes(lora_file(rank=4))
     checked = check([file], profile=PROFILE, limits=IntakeLimits())
-    draft = ReleaseDraft(adapter=AdapterName.parse("acme/ink"), version=Version.parse("1.0.0"))
+    draft = ReleaseDraft(adapter=AdapterName.parse(name), version=Version.parse("1.0.0"))
     return registry.publish(
         draft, checked=checked, files=[file], author=Author(actor="tester")
     ).release

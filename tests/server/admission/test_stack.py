@@ -9,7 +9,7 @@ import pytest
 
 from tabard.v1 import registry_service_pb2 as pb
 from tabard.v1.operations_service_pb2 import WarmRequest
-from tests.server.fakes import noise
+from tests.server.fakes import FakeEngine, noise
 from tests.server.harness import (
     KIND_TEXTUAL_INVERSION,
     Refusal,
@@ -202,3 +202,21 @@ def test_weight_beyond_bound_is_refused(told: dict[str, Any]) -> None:
 
     assert refusal.reason == "INVALID_WEIGHT"
     assert "acme/pen" in refusal.message
+
+
+def test_stack_beyond_all_slots_fails(tmp_path: Path) -> None:
+    """A stack that can never fit is refused at the door."""
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=FakeEngine(rank_total=6)) as server:
+            for name in ("acme/a", "acme/b"):
+                await server.publish(name)
+            refusal = await refusal_of(
+                server.generation.Generate(
+                    Request(prompt="x", adapters=["acme/a@1.0.0", "acme/b@1.0.0"])
+                )
+            )
+
+        assert refusal.reason == "STACK_TOO_LARGE"
+
+    asyncio.run(walk())

@@ -11,7 +11,8 @@ from tabard_server.adapters.host_adapter import HostAdapter
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tests.bases import make_tiny_base, write_diffusers_lora, write_inversion, write_kohya_lora
-from tests.server.engine.packing import pack_file
+from tests.server.adapters.packing import pack_file
+from tests.server.engine.base.changed_folders import FAMILIES
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +62,10 @@ def adapters(
         name: pack_file(file, profile=profile, folder=folder, dtype=torch.float64)
         for name, file in files.items()
     }
+
+
+@pytest.fixture(scope="session")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One tiny base of each family."""
+    folder = tmp_path_factory.mktemp("bases")
+    return {family: make_tiny_base(folder / family, family=family) for family in FAMILIES}

@@ -15,12 +15,6 @@ from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
 from tabard_server.engine.slots.slotted_layers import KEPT_BATCHES
-from tabard_server.engine_port.errors import (
-    AdapterMismatch,
-    BaseNotLoadable,
-    DeviceMemoryFull,
-    MergedTooLarge,
-)
 from tabard_server.engine_port.row_spec import RowSpec
 from tests.server.drawings import row_spec
 
@@ -75,58 +69,6 @@ def test_merged_only_adapter_reaches_every_model(engine: Engine) -> None:
     assert torch.equal(_draw(engine, _spec())[0], plain)
 
 
-def test_server_without_copy_refuses_row(tiny_base: Path) -> None:
-    """A row that needs the copy gets a reason and no image."""
-    settings = EngineSettings(base=str(tiny_base), device="cpu", can_merge=False)
-    engine = load_engine(settings)
-
-    (found,) = engine.open_rows([_spec((_dense(engine, "unet", "conv_in.bias"), 1.0))])
-
-    assert isinstance(found, MergedTooLarge)
-    assert "merged_copy" in found.hint
-
-
-def test_nan_stack_is_not_merged(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
-    """A stack that makes the base NaN is refused before a row moves, and the next one merges."""
-    (row,) = engine.open_rows([_spec((_dense(engine, "unet", "conv_in.bias", float("nan")), 1.0))])
-    assert isinstance(row, Row)
-
-    with pytest.raises(AdapterMismatch):
-        engine.step([row], is_merged=True)
-
-    assert row.steps_done == 0
-    engine.close_row(row)
-    spec = _spec((adapters["kohya"], 1.0))
-    (merged,), (slotted,) = _draw(engine, spec, is_merged=True), _draw(engine, spec)
-    torch.testing.assert_close(merged, slotted, rtol=TOLERANCE, atol=TOLERANCE)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [torch.OutOfMemoryError("no room"), RuntimeError("DefaultCPUAllocator: can't allocate memory")],
-    ids=["cuda", "cpu"],
-)
-def test_full_memory_is_told(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    """A pass that does not fit moves no row, and says so with a reason."""
-    (row,) = engine.open_rows([_spec()])
-    assert isinstance(row, Row)
-
-    def full(*_: object, **__: object) -> None:
-        raise error
-
-    monkeypatch.setattr(engine._base.unet, "forward", full)
-    with pytest.raises(DeviceMemoryFull):
-        engine.step([row])
-    monkeypatch.undo()
-
-    assert row.steps_done == 0
-    engine.step([row])
-    assert row.steps_done == 1
-    engine.close_row(row)
-
-
 def test_batch_that_steps_again_gathers_once(
     engine: Engine, adapters: dict[str, HostAdapter]
 ) -> None:
@@ -145,16 +87,6 @@ def test_batch_that_steps_again_gathers_once(
     assert len(binding.kept) <= KEPT_BATCHES
     for row in rows:
         engine.close_row(row)
-
-
-def test_compiling_needs_a_compiler(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that could not compile says so at its start, and what would help."""
-    monkeypatch.setenv("PATH", "")
-
-    with pytest.raises(BaseNotLoadable) as caught:
-        load_engine(EngineSettings(base=str(tiny_base), is_compiled=True))
-
-    assert "g++" in caught.value.hint
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine_port.row_spec import RowSpec
 from tests.bases import make_tiny_base, text_encoders, write_diffusers_lora
 from tests.oracle import Oracle, Worn
+from tests.server.adapters.packing import pack_file
 from tests.server.drawings import row_spec
-from tests.server.engine.one_layer import merge
-from tests.server.engine.packing import pack_file
+from tests.server.engine.slots.one_layer import merge
 from tests.server.engine.tiny_base import draw, run_of
 from tests.writers import write_locon, write_peft_lora
 

@@ -22,8 +22,8 @@ from tests.bases import (
     write_kohya_lora,
 )
 from tests.oracle import Oracle, Worn
+from tests.server.adapters.packing import pack_file
 from tests.server.drawings import row_spec
-from tests.server.engine.packing import pack_file
 from tests.tiny_models import TEXT_WIDTHS
 from tests.writers import write_peft_lora
 

@@ -5,8 +5,8 @@ import pytest
 
 from tabard_server.extraction.errors import ImageErrorTooLarge
 from tests.bases import make_tiny_base
-from tests.server.extraction.tuned_models import QUICK, add_everywhere, extracted, make_tuned_model
 from tests.single_file import write_single_file
+from tests.tuned_models import QUICK, add_everywhere, extracted, make_tuned_model
 
 
 @pytest.fixture(scope="module")

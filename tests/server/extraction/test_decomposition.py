@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from tabard_server.extraction.decomposition import decompose
-from tabard_server.extraction.errors import SettingInvalid
-from tabard_server.extraction.settings import ComparisonSettings, ExtractionSettings, RankRule
+from tabard_server.extraction.settings import RankRule
 
 LARGE = (500, 700)
 SMALL = (24, 40)
@@ -83,34 +82,3 @@ def test_same_seed_makes_same_bits() -> None:
     assert torch.equal(first.up, second.up)
     assert torch.equal(first.down, second.down)
     assert torch.allclose(first.up @ first.down, other.up @ other.down, atol=2e-3)
-
-
-@pytest.mark.parametrize(
-    "choice",
-    [
-        {"rank": 0},
-        {"rank": 513},
-        {"energy": 0.0},
-        {"energy": 1.5},
-        {"rank": 4, "energy": 0.5},
-        {"energy": 0.5, "rank_max": 0},
-    ],
-)
-def test_impossible_ranks_are_refused(choice: dict[str, float]) -> None:
-    """Each bound has a typed refusal with advice."""
-    with pytest.raises(SettingInvalid) as refused:
-        RankRule(**choice)  # type: ignore[arg-type]
-
-    assert refused.value.hint
-
-
-def test_impossible_settings_are_refused() -> None:
-    """Exact and low-rank exclude each other; a comparison draws something."""
-    with pytest.raises(SettingInvalid):
-        ExtractionSettings(is_exact=True, is_low_rank_only=True)
-    with pytest.raises(SettingInvalid):
-        ExtractionSettings(image_error_max=float("nan"))
-    with pytest.raises(SettingInvalid):
-        ComparisonSettings(prompts=())
-    with pytest.raises(SettingInvalid):
-        ComparisonSettings(steps=0)

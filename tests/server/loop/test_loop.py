@@ -4,13 +4,21 @@
 import asyncio
 from pathlib import Path
 
+import grpc
 import pytest
 
-from tabard_server.engine_port.errors import AdapterMismatch, DeviceMemoryFull
+from tabard_server.engine_port.errors import AdapterMismatch, DeviceMemoryFull, RowNotFinite
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.scheduler.merging import TURNS_UNMEASURED
 from tests.server.fakes import FakeEngine, draw
-from tests.server.harness import Request, pixels_of, refusal_of, serving
+from tests.server.harness import (
+    Request,
+    pixels_of,
+    read_refusal,
+    refusal_of,
+    serving,
+    until,
+)
 
 
 def test_batch_too_large_is_halved(tmp_path: Path) -> None:
@@ -92,3 +100,116 @@ def _whole(spec: RowSpec) -> tuple[object, ...]:
         spec.seed,
         *((adapter.digest, weight) for adapter, weight in spec.stack),
     )
+
+
+def test_rows_join_between_steps(tmp_path: Path) -> None:
+    """A second request shares a forward pass with one that has begun already."""
+    engine = FakeEngine()
+    engine.hold_steps()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            first = asyncio.ensure_future(server.generate("first", num_inference_steps=6))
+            await until(lambda: server.app.loop.running_count == 1)
+            engine.allow(2)
+            await until(lambda: len(engine.batches) == 2)
+            second = asyncio.ensure_future(server.generate("second", num_inference_steps=2))
+            await until(lambda: server.app.room.depth == 1)
+            engine.allow(100)
+            await asyncio.gather(first, second)
+
+    asyncio.run(walk())
+    prompts = [sorted(spec.drawing.prompt for spec in batch) for batch in engine.batches]
+    assert prompts[0] == ["first"]
+    assert ["first", "second"] in prompts
+
+
+def test_deterministic_rows_run_alone(tmp_path: Path) -> None:
+    """A deterministic image has every forward pass to itself, and equal files in a crowd."""
+    engine = FakeEngine()
+
+    async def walk() -> tuple[bytes, bytes]:
+        async with serving(tmp_path, engine=engine) as server:
+            alone = await server.generate("solo", seed=1, deterministic=True)
+            engine.hold_steps()
+            crowd = [server.generate("crowd", seed=i) for i in range(6)]
+            among = server.generate("solo", seed=1, deterministic=True)
+            told = asyncio.gather(among, *crowd)
+            await until(lambda: server.app.generation.jobs_left == 7)
+            engine.allow(1000)
+            return alone.images[0].png, (await told)[0].images[0].png
+
+    alone, among = asyncio.run(walk())
+    assert alone == among
+    assert all(len(batch) == 1 for batch in engine.batches if batch[0].drawing.prompt == "solo")
+    assert any(len(batch) > 1 for batch in engine.batches)
+
+
+def test_broken_row_fails_only_its_job(tmp_path: Path) -> None:
+    """A row whose latents are not finite ends its job; its neighbours are served."""
+    engine = FakeEngine(
+        break_row=lambda spec: (
+            RowNotFinite("NaN", hint="less") if spec.drawing.prompt == "bad" else None
+        )
+    )
+    engine.hold_steps()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            bad = asyncio.ensure_future(server.generate("bad"))
+            good = asyncio.ensure_future(server.generate("good"))
+            await until(lambda: server.app.generation.jobs_left == 2)
+            engine.allow(100)
+            outcome = (await asyncio.gather(bad, return_exceptions=True))[0]
+            told = await good
+
+        assert isinstance(outcome, grpc.aio.AioRpcError)
+        assert read_refusal(outcome).reason == "ROW_NOT_FINITE"
+        assert len(told.images) == 1
+
+    asyncio.run(walk())
+
+
+def test_loop_outlives_unexpected_failures(tmp_path: Path) -> None:
+    """What nobody expects in step, open or decode fails its job, typed; the next is served."""
+    engine = FakeEngine(
+        step_errors=[RuntimeError("kernel panic")],
+    )
+
+    async def walk() -> list[str]:
+        reasons = []
+        async with serving(tmp_path, engine=engine) as server:
+            for errors in (engine.step_errors, engine.open_errors, engine.decode_errors):
+                errors[:] = [RuntimeError("secret of the house")]
+                refusal = await refusal_of(server.generation.Generate(Request(prompt="x")))
+                reasons.append(refusal.reason)
+                assert refusal.code is grpc.StatusCode.INTERNAL
+                assert "secret" not in refusal.message
+                assert (await server.generate("next")).kinds[-1] == "done"
+                assert engine.open_count == 0
+        return reasons
+
+    assert asyncio.run(walk()) == ["JOB_FAILED"] * 3
+
+
+def test_job_without_room_waits(tmp_path: Path) -> None:
+    """A stack that finds no room in the slots waits until others have ended."""
+    engine = FakeEngine(rank_total=4)
+    engine.hold_steps()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            for name in ("acme/a", "acme/b"):
+                await server.publish(name)
+            first = asyncio.ensure_future(server.generate("a", adapters=["acme/a@1.0.0"]))
+            await until(lambda: server.app.loop.running_count == 1)
+            second = asyncio.ensure_future(server.generate("b", adapters=["acme/b@1.0.0"]))
+            third = asyncio.ensure_future(server.generate("plain"))
+            await until(lambda: server.app.generation.jobs_left == 3)
+            engine.allow(1000)
+            await asyncio.gather(first, second, third)
+
+        prompts = [{spec.drawing.prompt for spec in batch} for batch in engine.batches]
+        assert not any({"a", "b"} <= batch for batch in prompts)
+
+    asyncio.run(walk())

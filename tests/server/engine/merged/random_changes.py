@@ -71,3 +71,26 @@ def change_of(
         options=more,
         parts=parts,
     )
+
+
+class Model(nn.Module):
+    """A convolution under two names, a norm, and two linear layers that share a weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 6, 3, padding=1)
+        self.same = self.conv
+        self.norm = nn.GroupNorm(2, 6)
+        self.first = nn.Linear(6, 6)
+        self.second = nn.Linear(6, 6)
+        self.second.weight = self.first.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = self.norm(self.conv(x)).flatten(2).transpose(1, 2)
+        return self.second(self.first(hidden).sin())  # type: ignore[no-any-return]
+
+
+def worn_state(model: nn.Module, merged: MergedWeights) -> dict[str, torch.Tensor]:
+    """Copies of all parameters while the copy is worn."""
+    with merged.wearing("unet"):
+        return {name: value.clone() for name, value in model.state_dict().items()}

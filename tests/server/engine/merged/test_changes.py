@@ -6,72 +6,17 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
 from tabard_registry.release.change_methods import CHANGE_METHODS
-from tabard_server.adapters.host_adapter import HostChange
 from tabard_server.engine.merged import changes
 from tabard_server.engine.merged.changes import materialise
 from tabard_server.engine_port.errors import AdapterMismatch
-from tests.golden import GOLDEN
+from tests.server.engine.merged.lycoris_changes import CASES, GOLDEN_FILE, changes_of, tensors_of
 from tests.server.engine.merged.random_changes import change_of
 
-GOLDEN_FILE = load_file(str(GOLDEN / "lycoris_changes.safetensors"))
-CASES = sorted({"/".join(key.split("/")[:2]) for key in GOLDEN_FILE if key.count("/") == 2})
 WEIGHTS = (1.0, 0.5, -0.7)
-METHODS = {
-    "boft": "boft",
-    "full": "dense",
-    "glora": "glora",
-    "ia3": "ia3",
-    "loha": "hadamard",
-    "lokr": "kronecker",
-    "lora": "lora",
-    "norm": "dense",
-    "oft": "oft",
-}
-PREFIXES = ("hada_", "lokr_", "lora_", "oft_")
-VECTORS = {"diff_b": "bias", "b_norm": "bias"}
-
-
-def tensors_of(prefix: str) -> dict[str, torch.Tensor]:
-    """Tensors of the file whose names begin like this, without it."""
-    return {k.removeprefix(prefix): v for k, v in GOLDEN_FILE.items() if k.startswith(prefix)}
-
-
-def changes_of(case: str) -> dict[str, HostChange]:
-    """By parameter, the changes that LyCORIS saved."""
-    saved = tensors_of(f"{case}/saved.")
-    method = METHODS[case.split("/")[1].split(maxsplit=1)[0]]
-    scale, options = 1.0, dict[str, Any]()
-    alpha = saved.pop("alpha", torch.tensor(0.0)).item()
-    if method in ("oft", "boft"):
-        options["constraint"] = alpha
-    elif method not in {"dense", "ia3"} and "lokr whole" not in case:
-        scale = alpha / rank_of(saved)
-    if method == "ia3":
-        options["on_input"] = bool(saved.pop("on_input"))
-    biases = {key: saved.pop(key) for key in VECTORS if key in saved}
-    parts = {renamed(key): value for key, value in saved.items()}
-    found = {"weight": change_of(method, parts, scale=scale, **options)}
-    for value in biases.values():
-        found["bias"] = change_of("dense", {"diff": value}, parameter="bias")
-    return found
-
-
-def renamed(key: str) -> str:
-    """What a part is called, by LyCORIS' name for it."""
-    for prefix in PREFIXES:
-        key = key.removeprefix(prefix)
-    return "diff" if key == "w_norm" else key.removesuffix(".weight")
-
-
-def rank_of(saved: Mapping[str, torch.Tensor]) -> int:
-    """What alpha divides by."""
-    names = ("lora_down.weight", "hada_w1_b", "lokr_w2_b", "a2.weight")
-    return int(next(saved[name].shape[0] for name in names if name in saved))
 
 
 @pytest.mark.parametrize("weight", WEIGHTS)
@@ -116,26 +61,6 @@ def test_change_of_another_width_is_refused(case: str) -> None:
             other = [size + (axis == place) for place, size in enumerate(shape)]
             with pytest.raises(AdapterMismatch, match=rf"layer\.{name}"):
                 materialise(change, torch.zeros(other))
-
-
-@pytest.mark.parametrize("case", [case for case in CASES if case.startswith(("linear", "conv"))])
-def test_parts_are_applied_whole_or_not_at_all(case: str) -> None:
-    """A missing part, one too many, or an unknown option is refused by name."""
-    base = tensors_of(f"{case.split('/', maxsplit=1)[0]}/base.")["weight"]
-    change = changes_of(case)["weight"]
-    method, options = change.method, dict(change.options)
-
-    for name in change.parts:
-        fewer = {key: value for key, value in change.parts.items() if key != name}
-        if name == "rescale" or (name == "mid" and base.dim() == 2):
-            continue
-        with pytest.raises(AdapterMismatch):
-            materialise(change_of(method, fewer, **options), base)
-    with pytest.raises(AdapterMismatch, match="surplus"):
-        more = {**change.parts, "surplus": torch.ones(1)}
-        materialise(change_of(method, more, **options), base)
-    with pytest.raises(AdapterMismatch, match="sideways"):
-        materialise(change_of(method, change.parts, **options, sideways=True), base)
 
 
 BROKEN: dict[str, tuple[str, dict[str, tuple[int, ...]], dict[str, Any]]] = {

@@ -14,8 +14,8 @@ from tabard_server.engine_port.row_spec import RowSpec
 from tests.bases import make_tiny_base
 from tests.heavy_writers import HEAVY, write_heavy
 from tests.oracle import Oracle
+from tests.server.adapters.packing import pack_file
 from tests.server.drawings import row_spec
-from tests.server.engine.packing import pack_file
 from tests.server.engine.tiny_base import run_of
 
 pytestmark = pytest.mark.oracle

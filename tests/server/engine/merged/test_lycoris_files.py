@@ -11,8 +11,8 @@ from torch import nn
 
 from tabard_registry import IntakeLimits
 from tests.golden import GOLDEN
-from tests.server.engine.one_layer_base import profile_of_layer, run_merged
-from tests.server.engine.packing import pack_file
+from tests.server.adapters.packing import pack_file
+from tests.server.engine.merged.one_layer_base import profile_of_layer, run_merged
 
 CASES = load_file(str(GOLDEN / "lycoris_changes.safetensors"))
 NAMES = sorted({"/".join(key.split("/")[:2]) for key in CASES if key.count("/") == 2})

@@ -6,102 +6,27 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
 
 from tabard_server.adapters.host_adapter import (
     HostAdapter,
-    HostChange,
-    named_views,
-    seen_in,
 )
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine_port.errors import AdapterMismatch, MergedTooLarge
 from tabard_server.engine_port.stack import stack_key
-from tests.server.engine.merged.random_changes import adapter, copy_of, dense, pair
-
-
-class Model(nn.Module):
-    """A convolution under two names, a norm, and two linear layers that share a weight."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(4, 6, 3, padding=1)
-        self.same = self.conv
-        self.norm = nn.GroupNorm(2, 6)
-        self.first = nn.Linear(6, 6)
-        self.second = nn.Linear(6, 6)
-        self.second.weight = self.first.weight
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        hidden = self.norm(self.conv(x)).flatten(2).transpose(1, 2)
-        return self.second(self.first(hidden).sin())  # type: ignore[no-any-return]
+from tests.server.engine.merged.random_changes import (
+    Model,
+    adapter,
+    copy_of,
+    dense,
+    pair,
+    worn_state,
+)
 
 
 @pytest.fixture
 def model() -> Model:
     torch.manual_seed(3)
     return Model().double().requires_grad_(False)
-
-
-def worn_state(model: nn.Module, merged: MergedWeights) -> dict[str, torch.Tensor]:
-    """Copies of all parameters while the copy is worn."""
-    with merged.wearing("unet"):
-        return {name: value.clone() for name, value in model.state_dict().items()}
-
-
-def test_stack_is_folded_in_order(model: Model) -> None:
-    """Pairs, magnitudes of both sides and dense changes act one after the other on one weight."""
-    base = model.conv.weight.clone()
-    rows, columns = pair(base, axis="outputs"), pair(base, axis="inputs")
-    change = dense("conv.weight", base)
-    stack = [
-        (adapter("a", {"conv": rows}), 0.7),
-        (adapter("b", changes=[change]), -0.4),
-        (adapter("c", {"conv": columns}), 1.5),
-    ]
-    merged = copy_of(model)
-
-    merged.merge(stack)
-
-    expected = base.clone()
-    for weight, layer in ((0.7, rows), (None, None), (1.5, columns)):
-        if layer is None or weight is None:
-            expected = expected - 0.4 * 0.5 * change.parts["diff"].double()
-            continue
-        delta = weight * (layer.up.T @ layer.down).view(base.shape)
-        assert layer.magnitude is not None
-        kept = 0 if layer.magnitude_axis == "outputs" else 1
-        others = [axis for axis in range(4) if axis != kept]
-        length = (base + delta).square().sum(others, keepdim=True).sqrt()
-        expected = (expected + delta) * layer.magnitude.view(length.shape) / length
-    found = worn_state(model, merged)["conv.weight"]
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
-
-
-def test_magnitude_scales_changes_too(model: Model) -> None:
-    """A DoRA on a LoHa gives the changed rows its lengths."""
-    base = model.conv.weight.clone()
-    halves = {"w1_a": (6, 2), "w1_b": (2, 36), "w2_a": (6, 2), "w2_b": (2, 36)}
-    parts = {name: torch.randn(shape) for name, shape in halves.items()}
-    magnitude = 1 + torch.rand(6)
-    change = HostChange(
-        component="unet",
-        parameter="conv.weight",
-        method="hadamard",
-        scale=0.25,
-        options={"magnitude_axis": "outputs"},
-        parts={**parts, "magnitude": magnitude},
-    )
-    merged = copy_of(model)
-
-    merged.merge([(adapter("a", changes=[change]), 0.6)])
-
-    wide = {name: part.double() for name, part in parts.items()}
-    delta = (wide["w1_a"] @ wide["w1_b"]) * (wide["w2_a"] @ wide["w2_b"]) * 0.6 * 0.25
-    rows = base.flatten(1) + delta
-    rows = rows / rows.norm(dim=1, keepdim=True) * magnitude.double().view(-1, 1)
-    found = worn_state(model, merged)["conv.weight"]
-    torch.testing.assert_close(found.flatten(1), rows, rtol=1e-12, atol=1e-12)
 
 
 def test_shared_parameters_are_worn_everywhere(model: Model) -> None:
@@ -319,37 +244,3 @@ def test_copy_made_in_inference_mode_serves_outside(model: Model) -> None:
         assert not model.conv.weight.requires_grad
         model(x).sum().backward()
     assert x.grad is not None
-
-
-def test_slab_holds_changes_beside_layers(model: Model) -> None:
-    """One buffer has it all, parts in their own dtype, aligned, under names of their own."""
-    change = dense("conv.weight", model.conv.weight)
-    halves = HostChange(
-        component="unet",
-        parameter="norm.bias",
-        method="dense",
-        scale=1.0,
-        options={},
-        parts={"diff": torch.ones(6).half()},
-    )
-
-    made = adapter("a", {"first": pair(model.first.weight, axis="outputs")}, [change, halves])
-
-    assert made.slab is not None
-    assert made.resident_bytes == made.slab.nbytes
-    assert (made.is_merged_only, made.rank_rows) == (True, 0)
-    found = dict(named_views(made))
-    assert list(found) == [
-        "unet:first:down",
-        "unet:first:up",
-        "unet:first:magnitude",
-        "unet:conv.weight:dense.diff",
-        "unet:norm.bias:dense.diff",
-    ]
-    start, stop = made.slab.data_ptr(), made.slab.data_ptr() + made.slab.nbytes
-    assert all(start <= view.data_ptr() < stop for view in found.values())
-    assert all(view.data_ptr() % 16 == 0 for view in found.values())
-    assert found["unet:norm.bias:dense.diff"].dtype == torch.float16
-    elsewhere = dict(named_views(seen_in(made, made.slab.clone())))
-    assert all(torch.equal(view, elsewhere[name]) for name, view in found.items())
-    assert not any(view.data_ptr() == elsewhere[name].data_ptr() for name, view in found.items())

@@ -18,8 +18,8 @@ from peft import (
 from torch import nn
 
 from tabard_registry import Checked, IntakeLimits, check
-from tests.server.engine.one_layer_base import profile_of_layer, run_merged
-from tests.server.engine.packing import pack_file
+from tests.server.adapters.packing import pack_file
+from tests.server.engine.merged.one_layer_base import profile_of_layer, run_merged
 
 CONFIGS: dict[str, tuple[Any, dict[str, Any]]] = {
     "oft": (OFTConfig, {"oft_block_size": 4}),

@@ -1,25 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-import torch
 
-from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.samplers import SAMPLERS, resolve_sampler
-from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed, UnknownSampler
-from tests.server.engine.tiny_base import skip_if_absent
-
-BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
-
-
-@pytest.fixture(scope="module")
-def prototypes() -> SamplerPrototypes:
-    return SamplerPrototypes(BETAS)
-
-
-@pytest.fixture(scope="module")
-def zero_snr() -> SamplerPrototypes:
-    return SamplerPrototypes(
-        {**BETAS, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
-    )
+from tabard_server.engine_port.errors import SamplerNotServed, UnknownSampler
 
 
 @pytest.mark.parametrize(
@@ -70,48 +53,3 @@ def test_sampler_that_cannot_run_per_row_says_so(written: str) -> None:
 
     assert caught.value.reason == "SAMPLER_NOT_SERVED"
     assert any(f"take {name}," in caught.value.hint for name in SAMPLERS)
-
-
-def test_zero_snr_leaves_out_who_does_not_heed_it(zero_snr: SamplerPrototypes) -> None:
-    """On a base trained down to pure noise, a sampler that would ignore that is refused."""
-    with pytest.raises(SamplerNotServed, match="zero terminal SNR"):
-        zero_snr.take("lms", num_inference_steps=10, seed=0)
-
-    assert {"ddim", "euler", "euler_a", "dpmpp_2m", "unipc", "lcm"} <= set(zero_snr.names)
-
-
-def test_impossible_steps_are_refused(prototypes: SamplerPrototypes) -> None:
-    """A sampler that was distilled for a few steps cannot take hundreds."""
-    with pytest.raises(RowNotPossible) as caught:
-        prototypes.take("lcm", num_inference_steps=400, seed=0)
-
-    assert caught.value.reason == "STEPS_NOT_POSSIBLE"
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3])
-@pytest.mark.parametrize("name", sorted(SAMPLERS))
-def test_few_steps_end_or_are_refused(prototypes: SamplerPrototypes, name: str, steps: int) -> None:
-    """However few steps are asked for, a sampler walks to finite latents or says it cannot."""
-    skip_if_absent(name)
-    try:
-        scheduler = prototypes.take(name, num_inference_steps=steps, seed=0)
-    except RowNotPossible:
-        return
-    options = prototypes.step_options(name, generator=torch.Generator().manual_seed(0))
-    latents = torch.zeros(1, 4, 2, 2, dtype=torch.float64) * scheduler.init_noise_sigma
-
-    for timestep in scheduler.timesteps:
-        scaled = scheduler.scale_model_input(latents, timestep)
-        latents = scheduler.step(scaled * 0.1, timestep, latents, return_dict=False, **options)[0]
-
-    assert bool(torch.isfinite(latents).all())
-
-
-def test_rows_own_their_schedulers(prototypes: SamplerPrototypes) -> None:
-    """Two rows of one sampler share no state."""
-    one = prototypes.take("pndm", num_inference_steps=5, seed=0)
-    two = prototypes.take("pndm", num_inference_steps=5, seed=0)
-
-    one.step(torch.ones(1), one.timesteps[0], torch.ones(1))
-
-    assert (one.counter, two.counter) == (1, 0)

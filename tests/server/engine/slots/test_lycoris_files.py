@@ -10,8 +10,8 @@ from torch import nn
 
 from tabard_registry import BaseProfile, ModuleShape, sha256_bytes
 from tests.golden import GOLDEN
-from tests.server.engine.one_layer import WornLayer
-from tests.server.engine.packing import pack_file
+from tests.server.adapters.packing import pack_file
+from tests.server.engine.slots.one_layer import WornLayer
 
 CASES = load_file(str(GOLDEN / "lycoris.safetensors"))
 NAMES = sorted({key.split("/")[0] for key in CASES})

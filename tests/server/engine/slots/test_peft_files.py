@@ -10,8 +10,8 @@ from peft import LoHaConfig, LoKrConfig, LoraConfig, get_peft_model
 from torch import nn
 
 from tabard_registry import BaseProfile, ModuleShape, sha256_bytes
-from tests.server.engine.one_layer import WornLayer
-from tests.server.engine.packing import pack_file
+from tests.server.adapters.packing import pack_file
+from tests.server.engine.slots.one_layer import WornLayer
 
 CONFIGS: dict[str, tuple[Any, dict[str, Any]]] = {
     "lora": (LoraConfig, {"r": 3, "lora_alpha": 6}),

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
-from tabard_server.engine.slots.slot_table import SlotTable
+from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots
 from tabard_server.engine_port.errors import AdapterMismatch, SlotsExhausted
+from tests.server.engine.slots.slotted_block import RANK_ROWS, Block, adapter_for, slotted
 
 KEYS = (("unet", "one"), ("unet", "two"))
 
@@ -134,3 +135,58 @@ def test_random_histories_keep_tables_true(history: list[tuple[str, int]]) -> No
         elif held:
             table.release(held.pop(0))
         _assert_tables_are_true(table, layers)
+
+
+def test_scattered_rank_rows_are_filled_too(block: Block) -> None:
+    """When no free rank rows lie side by side, the slot is scattered and just as right."""
+    binding = Binding()
+    layers = slotted(block, binding)
+    table = SlotTable(layers, rank_rows=RANK_ROWS)
+    small = [adapter_for(block, name=f"s{n}", rank=4, axis="") for n in range(10)]
+    held = [table.acquire([adapter])[0] for adapter in small]
+    for slot in held[::2]:
+        table.release(slot)
+    wide = adapter_for(block, name="wide", rank=11, axis="outputs")
+
+    (worn,) = table.acquire([wide])
+
+    rows = list(worn.ranks)
+    assert rows[-1] - rows[0] >= len(rows)
+    for key, packed in wide.layers.items():
+        assert torch.equal(layers[key].slot_down[rows], packed.down)
+        assert torch.equal(layers[key].slot_up[rows], packed.up)
+        assert layers[key].slot_up[list(worn.magnitudes)].any()
+    for slot in (worn, *held[1::2]):
+        table.release(slot)
+    table.evict_idle()
+    assert not any(layer.slot_down.any() or layer.slot_up.any() for layer in layers.values())
+
+
+def test_neighbouring_rank_rows_are_preferred(block: Block) -> None:
+    """A slot takes rows side by side where there are such, though lower ones are free."""
+    table = SlotTable(slotted(block, Binding()), rank_rows=RANK_ROWS)
+    first, second = (adapter_for(block, name=n, rank=2, axis="") for n in "ab")
+    (one,), (_,) = table.acquire([first]), table.acquire([second])
+    table.release(one)
+    table.evict_idle()
+
+    (slot,) = table.acquire([adapter_for(block, name="c", rank=4, axis="")])
+
+    assert slot.ranks == (5, 6, 7, 8)
+
+
+def test_admitted_stack_of_scaled_adapters_fits(block: Block) -> None:
+    """Eight adapters whose ranks fill the slots fit with all their magnitudes."""
+    rank_rows = table_rows(40)
+    binding = Binding()
+    layers = {
+        ("unet", name): add_slots(getattr(block, name), binding=binding, rank_rows=rank_rows)
+        for name in ("conv", "linear")
+    }
+    table = SlotTable(layers, rank_rows=rank_rows)
+    stack = [adapter_for(block, name=str(n), rank=5, axis="outputs") for n in range(8)]
+
+    with table.held(stack) as slots:
+        assert not table.can_hold([adapter_for(block, name="more", rank=1, axis="")])
+
+    assert len({row for slot in slots for row in (*slot.ranks, *slot.magnitudes)}) == 8 * 8

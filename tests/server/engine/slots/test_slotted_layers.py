@@ -12,7 +12,7 @@ from torch import nn
 
 from tabard_server.adapters.host_adapter import PackedLayer
 from tabard_server.engine_port.errors import AdapterMismatch
-from tests.server.engine.one_layer import KEY, WornLayer, adapter_of, merge
+from tests.server.engine.slots.one_layer import KEY, WornLayer, adapter_of, merge
 
 TOLERANCE = 1e-9
 

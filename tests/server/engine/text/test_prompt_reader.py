@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-from contextlib import nullcontext
 
 import pytest
-import torch
 
 from tabard_server.engine.engine import Engine
-from tabard_server.engine.text.conditioning import Prompt
 from tabard_server.engine.text.prompt_reader import PromptReader
 from tabard_server.engine_port.errors import PromptTooLong, RowNotPossible
 from tabard_server.engine_port.prompt_style import PromptStyle
@@ -52,23 +49,6 @@ def test_long_prompt_is_refused_whole(reader: PromptReader) -> None:
         reader.windows("red " * reader.length, {})
 
     assert caught.value.reason == "PROMPT_TOO_LONG"
-
-
-def test_virtual_ids_leave_vocabulary_alone(engine: Engine) -> None:
-    """Encoding with a placeholder changes nothing for the prompts without it."""
-
-    def encode(text: str, vectors: torch.Tensor | None = None) -> torch.Tensor:
-        known = {} if vectors is None else {"text_encoder": {"<plum>": vectors}}
-        with torch.inference_mode():
-            return engine._text._conditioner.encode(
-                [Prompt(text=text)], placeholders=known, wearing=lambda *_: nullcontext()
-            ).text
-
-    before = encode("a red circle")
-    worn = encode("a <plum> circle", torch.randn(2, 32, dtype=torch.float64))
-
-    assert torch.equal(before, encode("a red circle"))
-    assert not torch.equal(before, worn)
 
 
 def test_long_prompt_fills_windows(reader: PromptReader) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tabard.cli import run
 from tests.bases import make_tiny_base
-from tests.server.extraction.tuned_models import add_everywhere, make_tuned_model
+from tests.tuned_models import add_everywhere, make_tuned_model
 
 _QUICK = ["--prompt", "a red circle", "--steps", "2", "--size", "32"]
 

@@ -13,10 +13,10 @@ from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
 from tabard_server.engine_port.row_spec import RowSpec
 from tests.oracle import Oracle
+from tests.server.adapters.packing import pack_file
 from tests.server.drawings import row_spec
-from tests.server.engine.packing import pack_file
 from tests.server.engine.tiny_base import run_of
-from tests.server.extraction.tuned_models import (
+from tests.tuned_models import (
     Change,
     add_everywhere,
     add_low_rank,
@@ -45,13 +45,13 @@ def _draw(engine: Engine, spec: RowSpec, *, is_merged: bool) -> torch.Tensor:
     ids=["pairs in slots", "exact, merged", "pairs and norms, merged"],
 )
 def test_served_adapter_is_the_tuned_model(
-    tmp_path: Path, base: Path, change: Change, choice: dict[str, Any], is_merged: bool
+    tmp_path: Path, tiny_base: Path, change: Change, choice: dict[str, Any], is_merged: bool
 ) -> None:
     """All the way through intake, canonical file and engine, pictures are the tuned model's."""
-    tuned = make_tuned_model(base, tmp_path / "tuned", change)
+    tuned = make_tuned_model(tiny_base, tmp_path / "tuned", change)
     file = tmp_path / "out.safetensors"
-    extracted(base, tuned, file, **choice)
-    engine = load_engine(EngineSettings(base=str(base), device="cpu", dtype="float64"))
+    extracted(tiny_base, tuned, file, **choice)
+    engine = load_engine(EngineSettings(base=str(tiny_base), device="cpu", dtype="float64"))
     adapter = pack_file(file, profile=engine.profile, folder=tmp_path, dtype=torch.float64)
     spec = row_spec(stack=((adapter, 1.0),))
 

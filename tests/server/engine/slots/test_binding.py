@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a batch gathers by: few small tensors, of few shapes."""
+
+import random
+from collections.abc import Iterator, Sequence
+
+import pytest
+import torch
+
+from tabard_server.adapters.host_adapter import HostAdapter
+from tabard_server.engine.slots.binding import bind_rows, bucket
+from tabard_server.engine.slots.slot_table import SlotTable
+from tabard_server.engine.slots.slotted_layers import Binding
+from tests.server.engine.slots.slotted_block import RANK_ROWS, Block, adapter_for, slotted
+
+
+@pytest.fixture(autouse=True)
+def _fresh_compiler() -> Iterator[None]:
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("axis", ["", "outputs", "inputs"])
+def test_swaps_never_recompile(block: Block, axis: str) -> None:
+    """Two hundred random swaps run one compiled graph, whatever the ranks and the layers."""
+    binding, rng = Binding(), random.Random(5)
+    layers = slotted(block, binding)
+    table = SlotTable(layers, rank_rows=RANK_ROWS)
+    adapters = [
+        adapter_for(block, name=str(n), rank=rng.choice([5, 6, 7, 8]), axis=axis, parts=parts)
+        for n, parts in enumerate([["conv"], ["linear"], ["conv", "linear"]] * 3)
+    ]
+    compiled = torch.compile(block, backend="eager", fullgraph=True, dynamic=False)
+    x = torch.randn(4, 4, 6, 6)
+    guard = torch.compiler.set_stance("default")
+
+    for number in range(200):
+        stacks = [[rng.choice(adapters)] for _ in range(2)]
+        held = [table.acquire(stack) for stack in stacks]
+        bind_rows(
+            binding,
+            stacks=[[(slot, rng.uniform(-1, 1)) for slot in slots] for slots in held],
+            samples_per_row=2,
+            device=x.device,
+            dtype=x.dtype,
+            is_everywhere=True,
+        )
+        if number == 1:
+            guard = torch.compiler.set_stance("fail_on_recompile")
+        with guard, torch.no_grad():
+            found = compiled(x)
+            torch.testing.assert_close(found, block(x), rtol=0, atol=0)
+        binding.clear()
+        for slot in (slot for slots in held for slot in slots):
+            table.release(slot)
+
+    assert table.loads > 50
+
+
+@pytest.mark.parametrize(("count", "size"), [(0, 4), (4, 4), (5, 8), (1024, 1024), (1025, 1025)])
+def test_bucket_is_the_next_larger(count: int, size: int) -> None:
+    """Beyond the last there is no bucket, and everything fits all the same."""
+    assert bucket(count) == size
+
+
+def bound(table: SlotTable, *stacks: Sequence[tuple[HostAdapter, float]]) -> Binding:
+    """Bind rows that wear these, one sample each."""
+    binding = Binding()
+    held = [table.acquire([adapter for adapter, _ in stack]) for stack in stacks]
+    bind_rows(
+        binding,
+        stacks=[
+            [(slot, weight) for slot, (_, weight) in zip(slots, stack, strict=True)]
+            for slots, stack in zip(held, stacks, strict=True)
+        ],
+        samples_per_row=1,
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+    )
+    return binding
+
+
+def test_rows_are_padded_by_the_zero_row(block: Block) -> None:
+    """Each rank row has its adapter's weight; what fills up is row 0 at weight 0."""
+    table = SlotTable(slotted(block, Binding()), rank_rows=RANK_ROWS)
+    small, large = (adapter_for(block, name=str(n), rank=n, axis="") for n in (2, 3))
+
+    worn = bound(table, [(small, 0.5), (large, -1.0)], [], [(large, 2.0)]).worn
+
+    assert worn is not None
+    assert worn.index.tolist() == [
+        [1, 2, 3, 4, 5, 0, 0, 0],
+        [0] * 8,
+        [3, 4, 5, 0, 0, 0, 0, 0],
+    ]
+    weights = worn.weight.squeeze(2).tolist()
+    assert weights == [[0.5] * 2 + [-1.0] * 3 + [0.0] * 3, [0.0] * 8, [2.0] * 3 + [0.0] * 5]
+    assert worn.scaling is None
+
+
+def test_ranks_are_scaled_by_what_comes_after(block: Block) -> None:
+    """A rank row belongs to the first magnitude worn with it or after it, if there is one."""
+    table = SlotTable(slotted(block, Binding()), rank_rows=RANK_ROWS)
+    plain, later = (adapter_for(block, name=n, rank=1, axis="") for n in ("plain", "later"))
+    one, other = (adapter_for(block, name=n, rank=1, axis="outputs") for n in ("one", "other"))
+
+    worn = bound(table, [(plain, 1.0), (one, 0.5), (other, 2.0), (later, 1.0)]).worn
+
+    assert worn is not None and worn.scaling is not None
+    assert worn.scaling.share[0].tolist() == [[1, 0], [1, 0], [0, 1], [0, 0]]
+    assert worn.scaling.weight.flatten().tolist() == [0.5, 2.0]
+    assert (len(worn.scaling.outputs or ()), worn.scaling.inputs) == (2, frozenset())
+
+
+def test_same_rows_are_bound_as_before(block: Block) -> None:
+    """What a batch gathered is found again; at other weights it is another batch."""
+    table = SlotTable(slotted(block, Binding()), rank_rows=RANK_ROWS)
+    (slot,) = table.acquire([adapter_for(block, name="a", rank=2, axis="")])
+    binding, seen = Binding(), []
+
+    for weight in (1.0, 0.5, 1.0):
+        bind_rows(
+            binding,
+            stacks=[[(slot, weight)]],
+            samples_per_row=1,
+            device=torch.device("cpu"),
+            dtype=torch.float32,
+        )
+        seen.append(binding.worn)
+
+    assert seen[0] is seen[2] is not seen[1]

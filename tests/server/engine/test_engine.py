@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows opened, stepped and closed on one base: whatever goes wrong, nothing is left behind."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tabard_server.adapters.host_adapter import HostAdapter, HostChange
+from tabard_server.engine.engine import Engine
+from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine.row import Row
+from tabard_server.engine_port.errors import (
+    AdapterMismatch,
+    DeviceMemoryFull,
+    MergedTooLarge,
+    RowNotPossible,
+)
+from tabard_server.engine_port.row_spec import RowSpec
+from tests.server.drawings import row_spec
+
+TOLERANCE = 1e-9
+
+
+def _spec(*stack: tuple[HostAdapter, float], **changes: Any) -> RowSpec:
+    return row_spec(stack=stack, **{"seed": 3} | changes)
+
+
+def _draw(engine: Engine, *specs: RowSpec, is_merged: bool = False) -> list[torch.Tensor]:
+    rows = [row for row in engine.open_rows(specs) if isinstance(row, Row)]
+    assert len(rows) == len(specs)
+    while pending := [row for row in rows if not row.is_done]:
+        engine.step(pending, is_merged=is_merged)
+    for row in rows:
+        engine.close_row(row)
+    return [row.latents for row in rows]
+
+
+def test_server_without_copy_refuses_row(tiny_base: Path) -> None:
+    """A row that needs the copy gets a reason and no image."""
+    settings = EngineSettings(base=str(tiny_base), device="cpu", can_merge=False)
+    engine = load_engine(settings)
+
+    (found,) = engine.open_rows([_spec((_dense(engine, "unet", "conv_in.bias"), 1.0))])
+
+    assert isinstance(found, MergedTooLarge)
+    assert "merged_copy" in found.hint
+
+
+def test_nan_stack_is_not_merged(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """A stack that makes the base NaN is refused before a row moves, and the next one merges."""
+    (row,) = engine.open_rows([_spec((_dense(engine, "unet", "conv_in.bias", float("nan")), 1.0))])
+    assert isinstance(row, Row)
+
+    with pytest.raises(AdapterMismatch):
+        engine.step([row], is_merged=True)
+
+    assert row.steps_done == 0
+    engine.close_row(row)
+    spec = _spec((adapters["kohya"], 1.0))
+    (merged,), (slotted,) = _draw(engine, spec, is_merged=True), _draw(engine, spec)
+    torch.testing.assert_close(merged, slotted, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def _dense(engine: Engine, component: str, parameter: str, value: float = 0.5) -> HostAdapter:
+    """An adapter that adds a number to every element of one vector."""
+    width = engine.profile.vectors[component][parameter]
+    change = HostChange(
+        component=component,
+        parameter=parameter,
+        method="dense",
+        scale=1.0,
+        options={},
+        parts={"diff": torch.full((width,), value)},
+    )
+    return HostAdapter(
+        digest=f"sha256:{component}{parameter}{value}",
+        kind="lora",
+        rank=0,
+        layers={},
+        tokens=(),
+        changes=(change,),
+        resident_bytes=4 * width,
+    )
+
+
+def test_closed_row_gives_its_slots_back(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """Once, however often it is closed; the adapter stays for whoever comes next."""
+    (row,) = engine.open_rows([_spec((adapters["kohya"], 1.0))])
+    assert isinstance(row, Row)
+    leases = {use.digest: use.leases for use in engine.residents()}
+
+    engine.close_row(row)
+    engine.close_row(row)
+
+    digest = adapters["kohya"].digest
+    assert leases[digest] == 1
+    assert {use.digest: use.leases for use in engine.residents()}[digest] == 0
+
+
+def test_row_that_cannot_open_holds_nothing(
+    engine: Engine, adapters: dict[str, HostAdapter]
+) -> None:
+    """Its neighbours open; what it had leased before it failed is given back."""
+    bad = _spec((adapters["kohya"], 1.0), clip_skip=99)
+
+    error, row = engine.open_rows([bad, _spec()])
+
+    assert isinstance(error, RowNotPossible)
+    assert isinstance(row, Row)
+    engine.close_row(row)
+    assert not any(use.leases for use in engine.residents())
+
+
+def test_broken_prediction_breaks_one_row(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row whose sampler has no room is told so; its neighbour has moved."""
+    bad, good = (row for row in engine.open_rows([_spec(), _spec(seed=9)]))
+    assert isinstance(bad, Row) and isinstance(good, Row)
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(bad.scheduler, "step", full)
+    engine.step([bad, good])
+
+    assert isinstance(bad.failure, DeviceMemoryFull)
+    assert (bad.steps_done, good.steps_done, good.failure) == (0, 1, None)
+
+
+def test_equal_prompts_are_encoded_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images of one job share one text; another prompt is another."""
+    encoded: list[str] = []
+    encode = engine._text.encode
+
+    def counted(spec: RowSpec, *, slots: Any) -> Any:
+        encoded.append(spec.drawing.prompt)
+        return encode(spec, slots=slots)
+
+    monkeypatch.setattr(engine._text, "encode", counted)
+    engine.open_rows([_spec(prompt="a", seed=n) for n in range(3)] + [_spec(prompt="b")])
+
+    assert encoded == ["a", "b"]

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the UNet is told of a row: its prompts, read while its own adapters are worn."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from tabard_server.adapters.host_adapter import HostAdapter
+from tabard_server.engine.engine import Engine
+from tabard_server.engine.row_text import text_key
+from tabard_server.engine.text.conditioning import Conditioning
+from tabard_server.engine_port.prompt_style import PromptStyle
+from tabard_server.engine_port.row_spec import RowSpec
+from tests.server.drawings import row_spec
+from tests.server.jobs.small_jobs import Style
+
+INK = ((Style(digest="ink"), 1.0),)
+
+
+@torch.inference_mode()
+def encode(engine: Engine, spec: RowSpec) -> Conditioning:
+    """Encode a row's prompts in its slots."""
+    with engine.slots.held([adapter for adapter, _ in spec.stack]) as slots:  # type: ignore[misc]
+        return engine._text.encode(spec, slots=slots)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prompt": "a blue square"},
+        {"negative_prompt": "blur"},
+        {"guidance_scale": 1.0},
+        {"style": PromptStyle(syntax="a1111")},
+        {"clip_skip": 1},
+        {"stack": INK},
+    ],
+)
+def test_key_has_whatever_shapes_text(changes: dict[str, Any]) -> None:
+    """Rows of other words, or that wear another stack, share no text."""
+    assert text_key(row_spec(**changes)) != text_key(row_spec())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"seed": 99}, {"steps": 9}, {"guidance_scale": 7.0}, {"width": 128}]
+)
+def test_images_of_a_job_share_text(changes: dict[str, Any]) -> None:
+    """What only the UNet and the sampler see costs no other encoding."""
+    assert text_key(row_spec(**changes)) == text_key(row_spec())
+
+
+@pytest.mark.parametrize(("scale", "samples"), [(5.0, 2), (1.0, 1)])
+def test_guidance_needs_the_negative_prompt(engine: Engine, scale: float, samples: int) -> None:
+    """Two texts with guidance, the negative one first; without it one."""
+    told = encode(engine, row_spec(guidance_scale=scale, negative_prompt="a blue star"))
+
+    alone = encode(engine, row_spec(guidance_scale=1.0))
+    assert len(told.text) == samples
+    torch.testing.assert_close(told.text[-1], alone.text[0])
+    assert samples == 1 or (told.text[0] - told.text[1]).abs().max() > 0.01
+
+
+def test_worn_stack_shapes_the_text(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """As it is opened, and not a bit of it is left for the next row."""
+    bare = encode(engine, row_spec())
+
+    worn = encode(engine, row_spec(stack=((adapters["diffusers"], 1.0),)))
+
+    assert (worn.text - bare.text).abs().max() > 0.01
+    assert torch.equal(encode(engine, row_spec()).text, bare.text)
+
+
+def test_placeholders_are_the_rows_own(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """A word that an adapter teaches means it where it is worn, and its letters elsewhere."""
+    taught = row_spec(prompt="a <plum>", stack=((adapters["plum"], 1.0),))
+
+    found, plain = encode(engine, taught), encode(engine, row_spec(prompt="a <plum>"))
+
+    assert (found.text - plain.text).abs().max() > 0.01

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs of which a test says only what it is about, their runs, and styles without weights."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tabard_server.adapters.host_cache import Lease
+from tabard_server.jobs.job import Job
+from tabard_server.jobs.outbox import Outbox
+from tabard_server.jobs.run import JobRun
+from tabard_server.jobs.waiting_room import WaitingRoom
+from tests.server.drawings import drawing
+
+JOB = Job(
+    id="j",
+    ticket=1,
+    drawing=drawing(),
+    worn=(),
+    seeds=(7,),
+    is_deterministic=False,
+    preview_every=0,
+    registry_seq=1,
+    admitted_at=100.0,
+    deadline_at=None,
+    prompt_windows=1,
+)
+
+
+def job(*, ticket: int = 1, images: int = 1, **changes: Any) -> Job:
+    """Return a small job; image i has seed 7 + i."""
+    return replace(JOB, ticket=ticket, seeds=tuple(7 + i for i in range(images)), **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Style:
+    """An adapter in host memory without weights."""
+
+    digest: str
+    resident_bytes: int = 10
+    changes_weights: bool = True
+    is_merged_only: bool = False
+
+
+@dataclass(kw_only=True)
+class Counter:
+    """Takes leases back, in place of a cache."""
+
+    returned: list[str] = field(default_factory=list)
+
+    def give_back(self, digest: str) -> None:
+        self.returned.append(digest)
+
+    def lease(self, digest: str) -> Lease:
+        """Lend a style."""
+        return Lease(self, digest=digest, adapter=Style(digest=digest))  # type: ignore[arg-type]
+
+
+@dataclass(kw_only=True)
+class Running:
+    """A run, its room, what its end told, and a clock that stands still."""
+
+    of: Job
+    now: float = 100.0
+    room: WaitingRoom = field(default_factory=lambda: WaitingRoom(rows_max=16, retry_seconds=1.0))
+    ends: list[Exception | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        loop = asyncio.new_event_loop()
+        self.outbox = Outbox(droppable_max=8, reader_loop=loop)
+        # Nobody waits: what was sent is read from the outbox afterwards.
+        loop.close()
+        self.run = JobRun(
+            self.of,
+            outbox=self.outbox,
+            seats=self.room.enter(len(self.of.seeds)),
+            on_end=self._note_end,
+            clock=lambda: self.now,
+        )
+
+    @property
+    def sent(self) -> list[Any]:
+        """Everything that was sent, in order."""
+        return list(self.outbox._events)
+
+    def _note_end(self, run: JobRun, error: Exception | None) -> None:
+        assert run is self.run
+        self.ends.append(error)
+
+
+def running(*, wears: tuple[Style, ...] = (), **changes: Any) -> Running:
+    """Return a run of a small job whose stack is loaded, every style at 0.5."""
+    found = Running(of=job(**changes))
+    found.run.stack = tuple((style, 0.5) for style in wears)
+    return found

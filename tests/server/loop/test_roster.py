@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who waits and who runs: what the policy may look at, turn by turn."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.stack import StackKey
+from tabard_server.limits import Limits
+from tabard_server.loop.roster import Roster
+from tabard_server.scheduler.snapshot import Snapshot
+from tests.server.fakes import FakeRow
+from tests.server.jobs.small_jobs import Running, Style, running
+
+INK = Style(digest="ink")
+DENSE = Style(digest="dense", is_merged_only=True)
+
+
+def roster_of(*runs: Running, **limits: Any) -> Roster[FakeRow]:
+    """Return a roster that has these runs."""
+    found: Roster[FakeRow] = Roster(limits=Limits(**limits))
+    for one in runs:
+        found.add(one.run)
+    return found
+
+
+def look(
+    roster: Roster[FakeRow], *, full_for: str = "", costs: Costs | None = None, worn: StackKey = ()
+) -> Snapshot:
+    """Begin a turn; the slots have no room for who wears `full_for`."""
+
+    def can_open(spec: RowSpec) -> bool:
+        return full_for not in {adapter.digest for adapter, _ in spec.stack}
+
+    engine: Any = SimpleNamespace(
+        can_open=can_open, costs=lambda: costs or Costs(), can_merge=True, merged_stack=worn
+    )
+    return roster.snapshot(engine)
+
+
+def open_rows(roster: Roster[FakeRow], *keys: tuple[int, int]) -> None:
+    for key in keys:
+        roster.open(key, FakeRow(spec=roster.spec(key)))
+
+
+def test_rows_wait_in_order_of_admission() -> None:
+    """Images of a job follow one another, and jobs their tickets, whoever came in first."""
+    roster = roster_of(running(ticket=2), running(ticket=1, images=2))
+
+    assert [row.key for row in look(roster).waiting] == [(1, 0), (1, 1), (2, 0)]
+
+
+def test_row_is_told_its_own_seed() -> None:
+    """The engine is asked for the job's drawing and stack, with the seed of that image."""
+    one = running(images=2, wears=(INK,))
+
+    spec = roster_of(one).spec((1, 1))
+
+    assert (spec.drawing, spec.seed) == (one.run.job.drawing, 8)
+    assert spec.stack == one.run.stack
+
+
+def test_opened_row_leaves_its_seat() -> None:
+    """It waits no more, runs since this turn, and others may come in."""
+    one = running(images=2)
+    roster = roster_of(one)
+    turn = look(roster).turn
+
+    open_rows(roster, (1, 0))
+
+    seen = look(roster)
+    (row,) = seen.running
+    assert [waiting.key for waiting in seen.waiting] == [(1, 1)]
+    assert (row.key, row.stepped_at, seen.turn) == ((1, 0), turn, turn + 1)
+    assert (one.room.depth, roster.running_count) == (1, 1)
+
+
+def test_run_is_forgotten_with_last_row() -> None:
+    """A closed row leaves the run to its others; with the last it is gone."""
+    roster = roster_of(running(images=2))
+    open_rows(roster, (1, 0), (1, 1))
+    first, second = (roster.begun((1, index)) for index in (0, 1))
+    assert first is not None and second is not None
+
+    roster.close(first)
+    assert len(roster.runs()) == 1
+    roster.close(second)
+
+    assert roster.is_empty and not roster.runs()
+    assert roster.begun((1, 0)) is None
+
+
+def test_removed_run_gives_open_rows_back() -> None:
+    """Waiting rows are forgotten; open ones are for the caller to close."""
+    leaving, staying = running(ticket=1, images=3), running(ticket=2)
+    roster = roster_of(leaving, staying)
+    open_rows(roster, (1, 0))
+
+    begun = roster.remove(leaving.run)
+
+    assert [one.key for one in begun] == [(1, 0)]
+    roster.close(begun[0])
+    assert [row.key for row in look(roster).waiting] == [(2, 0)]
+    assert roster.runs() == [staying.run]
+
+
+def test_full_slots_are_told_per_job() -> None:
+    """Who finds no room is shown so; the count of those who passed it by is kept."""
+    roster = roster_of(running(ticket=1), running(ticket=2, wears=(INK,)))
+    roster.note_overtaken([((2, 0), 3)])
+
+    rows = look(roster, full_for="ink").waiting
+
+    assert [(row.fits, row.overtaken) for row in rows] == [(True, 0), (False, 3)]
+
+
+def test_first_row_fits_when_alone() -> None:
+    """With nothing open the engine itself must say why a row never fits."""
+    roster = roster_of(running(ticket=1, wears=(INK,)), running(ticket=2, wears=(INK,)))
+
+    rows = look(roster, full_for="ink").waiting
+
+    assert [row.fits for row in rows] == [True, False]
+
+
+def test_no_place_shows_nobody_waiting() -> None:
+    """When as many run as may, the policy has no newcomers to think about."""
+    roster = roster_of(running(images=3), running_rows_max=2)
+    open_rows(roster, (1, 0), (1, 1))
+
+    assert look(roster).waiting == ()
+
+
+@pytest.mark.parametrize(("opening", "most"), [(0.0, 5), (0.1, 4), (1.0, 1)])
+def test_opening_lasts_no_longer_than_step(opening: float, most: int) -> None:
+    """While rows run, as many begin as fit into the time of a step, and always one."""
+    roster = roster_of(running(images=2), running_rows_max=5)
+    open_rows(roster, (1, 0))
+
+    seen = look(roster, costs=Costs(bare_steps={1: 0.4}, opening=opening))
+
+    assert seen.opened_rows_max == most
+
+
+def test_small_fit_is_remembered() -> None:
+    """Half of what did not fit comes next, one at least; other sizes are as before."""
+    roster = roster_of(running(images=2))
+    open_rows(roster, (1, 0))
+    begun = roster.begun((1, 0))
+    assert begun is not None
+
+    roster.note_fit(begun, rows=5)
+    assert look(roster).rows_fit == {(64, 64): 2}
+    roster.note_fit(begun, rows=1)
+
+    assert look(roster).rows_fit == {(64, 64): 1}
+
+
+@pytest.mark.parametrize(("style", "can_do_without"), [(INK, True), (DENSE, False)])
+def test_failed_merge_is_remembered(style: Style, can_do_without: bool) -> None:
+    """That stack is not merged again; who needs the copy cannot do without it."""
+    roster = roster_of(running(wears=(style,)))
+    open_rows(roster, (1, 0))
+    begun = roster.begun((1, 0))
+    assert begun is not None
+
+    assert roster.note_unmergeable(begun) is can_do_without
+
+    seen = look(roster)
+    assert seen.unmergeable == {((style.digest, 0.5),)}
+    assert seen.running[0].is_merged_only is not can_do_without
+
+
+def test_turns_of_copy_count_anew() -> None:
+    """A copy that wears another stack has been of use to nobody yet."""
+    roster, ink, neon = roster_of(running()), (("ink", 1.0),), (("neon", 1.0),)
+
+    for _ in range(3):
+        roster.note_mode(is_merged=True, merged_stack=ink)
+    roster.note_mode(is_merged=False, merged_stack=ink)
+    before = look(roster, worn=ink).merged_turns
+    roster.note_mode(is_merged=True, merged_stack=neon)
+
+    assert (before, look(roster, worn=neon).merged_turns) == (3, 1)
+
+
+def test_stepped_row_goes_to_the_back() -> None:
+    """The turn of a row's last step is what others are compared with."""
+    roster = roster_of(running())
+    open_rows(roster, (1, 0))
+    begun = roster.begun((1, 0))
+    assert begun is not None
+    for _ in range(4):
+        look(roster)
+
+    begun.row.steps_done = 1
+    roster.note_stepped(begun)
+
+    (row,) = look(roster).running
+    assert (row.stepped_at, row.steps_left) == (4, 2)

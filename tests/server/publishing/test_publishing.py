@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Acts as one server allows them: what is checked first, and what an act needs."""
+
+import asyncio
+from pathlib import Path
+
+import grpc
+
+from tabard.v1 import registry_service_pb2 as pb
+from tests.server.harness import (
+    iter_parts,
+    lora_file,
+    publish_parts,
+    refusal_of,
+    serving,
+)
+
+
+def test_bad_file_is_refused_with_report(tmp_path: Path) -> None:
+    """What is no safetensors, or fits no module, is refused with reason and remedy."""
+
+    async def walk() -> list[str]:
+        reasons = []
+        async with serving(tmp_path) as server:
+            for content in (b"not safetensors at all", lora_file()[:-8], lora_file(module="nope")):
+                parts = publish_parts("acme/ink", "1.0.0", content=content)
+                refusal = await refusal_of(server.registry.Publish(iter_parts(parts)))
+                assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
+                assert refusal.hint
+                assert refusal.fields
+                reasons.append(refusal.reason)
+            assert server.app.registry.seq == 0
+        return reasons
+
+    reasons = asyncio.run(walk())
+    assert reasons[-1] == "UNKNOWN_KEYS"
+    assert len(set(reasons)) >= 2
+
+
+def test_rollback_needs_no_blobs(tmp_path: Path) -> None:
+    """With every blob gone, a rollback still works."""
+
+    async def walk() -> str:
+        async with serving(tmp_path) as server:
+            for version in ("1.0.0", "1.1.0"):
+                await server.publish("acme/ink", version)
+                await server.promote(f"acme/ink@{version}")
+            (tmp_path / "registry" / "blob").rename(tmp_path / "gone")
+            return str((await server.roll_back("acme/ink")).version)
+
+    assert asyncio.run(walk()) == "1.0.0"
+
+
+def test_channel_moves_only_to_loadable_release(tmp_path: Path) -> None:
+    """A release that cannot be loaded is not promoted; the channel stays."""
+
+    async def walk() -> None:
+        async with serving(tmp_path) as server:
+            await server.publish("acme/ink")
+            server.loader.errors = [MemoryError("full")]
+            request = pb.PromoteRequest(ref="acme/ink@1.0.0", actor="t")
+            refusal = await refusal_of(server.registry.Promote(request))
+            adapter = server.app.registry.state.adapters_after()[0]
+
+        assert refusal.code is grpc.StatusCode.INTERNAL
+        assert not adapter.channels
+
+    asyncio.run(walk())

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gRPC server itself: what it tells tools of its services."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from tabard.v1 import operations_service_pb2
+from tabard_server.rpc.server import SERVICES
+from tests.server.harness import Request, refusal_of, serving, small_limits
+
+NAMES = ("", *SERVICES)
+
+
+def test_reflection_names_the_services(tmp_path: Path) -> None:
+    """Tools find every service without a proto."""
+
+    async def walk() -> set[str]:
+        async with serving(tmp_path) as server:
+            stub: Any = reflection_pb2_grpc.ServerReflectionStub(server.channel)
+            call = stub.ServerReflectionInfo()
+            await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+            answer = await call.read()
+            await call.done_writing()
+            return {service.name for service in answer.list_services_response.service}
+
+    assert asyncio.run(walk()) >= {
+        "tabard.v1.GenerationService",
+        "tabard.v1.RegistryService",
+        "tabard.v1.OperationsService",
+        "grpc.health.v1.Health",
+    }
+
+
+def test_health_follows_what_is_served(tmp_path: Path) -> None:
+    """Every service and the server as a whole say the same, before and after."""
+
+    async def walk() -> list[set[int]]:
+        async with serving(tmp_path) as server:
+            stub: Any = health_pb2_grpc.HealthStub(server.channel)
+
+            async def ask() -> set[int]:
+                requests = [health_pb2.HealthCheckRequest(service=name) for name in NAMES]
+                return {(await stub.Check(request)).status for request in requests}
+
+            before = await ask()
+            await server.operations.Drain(operations_service_pb2.DrainRequest())
+            return [before, await ask()]
+
+    status = health_pb2.HealthCheckResponse
+    assert asyncio.run(walk()) == [{status.SERVING}, {status.NOT_SERVING}]
+
+
+def test_message_too_large_is_refused(tmp_path: Path) -> None:
+    """The bound of a message is the setting's, and the server goes on."""
+
+    async def walk() -> grpc.StatusCode:
+        limits = small_limits(
+            message_bytes_max=1 << 20, picture_bytes_max=1 << 10, prompt_chars_max=1 << 10
+        )
+        async with serving(tmp_path, limits=limits) as server:
+            call = server.generation.Generate(Request(prompt="x" * (1 << 20)))
+            refusal = await refusal_of(call)
+            assert (await server.generate("x")).kinds[-1] == "done"
+            return refusal.code
+
+    assert asyncio.run(walk()) is grpc.StatusCode.RESOURCE_EXHAUSTED
