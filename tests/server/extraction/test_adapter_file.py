@@ -18,7 +18,7 @@ TENSORS = {
 
 
 def write(path: Path, *, is_kept: bool = True) -> Path:
-    """Write them; return the path of the draft as it was finished."""
+    """Write them; return the path of the finished file before it has its name."""
     with AdapterFile(path) as file:
         for key, tensor in TENSORS.items():
             file.add(key, tensor)
@@ -50,12 +50,12 @@ def test_equal_tensors_make_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_unkept_file_leaves_nothing(tmp_path: Path) -> None:
-    """A draft is gone with its block, and what stood under the name stays."""
+    """What was finished is gone with its block, and what stood under the name stays."""
     (tmp_path / "out").write_text("mine")
 
-    draft = write(tmp_path / "out", is_kept=False)
+    unnamed = write(tmp_path / "out", is_kept=False)
 
-    assert not draft.exists()
+    assert not unnamed.exists()
     assert [one.read_text() for one in tmp_path.iterdir()] == ["mine"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tabard_server.engine.base.loading import Base, load_base
 from tabard_server.engine.base.profile import read_profile
-from tabard_server.extraction.parameters import Parameter, parameters_of
+from tabard_server.extraction.parameters import Parameter, parameters_of, vae_parameters_of
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +67,11 @@ def test_every_role_occurs(loaded: Base) -> None:
 
     assert set(roles) == {"matrix", "bias", "norm_weight", "norm_bias"}
     assert roles["norm_weight"] == roles["norm_bias"]
+
+
+def test_vae_is_looked_at_only(loaded: Base) -> None:
+    """Each of its parameters once, and none that an adapter carries."""
+    found = list(vae_parameters_of(loaded))
+
+    assert [one.name for one in found] == [name for name, _ in loaded.vae.named_parameters()]
+    assert {(one.component, one.role, one.stem) for one in found} == {("vae", "other", "")}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who waits and who runs: what the policy may look at, turn by turn."""
 
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,11 +12,25 @@ from tabard_server.engine_port.stack import StackKey
 from tabard_server.limits import Limits
 from tabard_server.loop.roster import Roster
 from tabard_server.scheduler.snapshot import Snapshot
-from tests.server.fakes import FakeRow
+from tests.server.fakes import FakeEngine, FakeRow
 from tests.server.jobs.small_jobs import Running, Style, running
 
 INK = Style(digest="ink")
 DENSE = Style(digest="dense", is_merged_only=True)
+
+
+@dataclass(kw_only=True)
+class Measured(FakeEngine):
+    """An engine that has taken its time, and has no room for one adapter."""
+
+    full_for: str
+    taken: Costs
+
+    def can_open(self, spec: RowSpec) -> bool:
+        return self.full_for not in {adapter.digest for adapter, _ in spec.stack}
+
+    def costs(self) -> Costs:
+        return self.taken
 
 
 def roster_of(*runs: Running, **limits: Any) -> Roster[FakeRow]:
@@ -31,13 +45,7 @@ def look(
     roster: Roster[FakeRow], *, full_for: str = "", costs: Costs | None = None, worn: StackKey = ()
 ) -> Snapshot:
     """Begin a turn; the slots have no room for who wears `full_for`."""
-
-    def can_open(spec: RowSpec) -> bool:
-        return full_for not in {adapter.digest for adapter, _ in spec.stack}
-
-    engine: Any = SimpleNamespace(
-        can_open=can_open, costs=lambda: costs or Costs(), can_merge=True, merged_stack=worn
-    )
+    engine = Measured(full_for=full_for, taken=costs or Costs(), merged_stack=worn)
     return roster.snapshot(engine)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The side that asks: what a sandbox says or does not say is taken within bounds."""
+"""The side that asks: an answer within bounds, whatever the sandbox says or does not say."""
 
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def test_file_is_what_the_sandbox_reads(monkeypatch: pytest.MonkeyPatch, file: P
 def test_whatever_a_sandbox_says_is_judged(
     monkeypatch: pytest.MonkeyPatch, file: Path, script: str, reason: str, says: str
 ) -> None:
-    """Nothing that a captured cell could say is believed, printed raw, or read for ever."""
+    """Nothing that a captured sandbox could say is believed, printed raw, or read for ever."""
     say(monkeypatch, script)
 
     with pytest.raises(PickleRefused, match=says) as caught:

@@ -9,13 +9,11 @@ import pytest
 
 from tabard_registry import AdapterRef, Author, NotFound, Registry
 from tabard_server.errors import InvalidRequest
-from tabard_server.followers.follower import Follower
 from tabard_server.limits import Limits
 from tabard_server.publishing.questions import Questions
-from tabard_server.telemetry.metrics import Metrics
-from tabard_server.threads import Threads
 from tests.registry.fakes import MemoryStore
 from tests.server.adapters.published_lora import publish_lora
+from tests.server.publishing.asked import questioning
 
 FOREVER = "2999-01-01T00:00:00Z"
 
@@ -38,17 +36,9 @@ def ask(stocked: Registry) -> Callable[..., Any]:
 
     def ask(question: Callable[[Questions], Awaitable[Any]]) -> Any:
         async def walk() -> Any:
-            threads = Threads("reads", threads_max=1)
             limits = Limits(page_size_default=2, page_size_max=3)
-            follower = Follower(
-                stocked, poll_seconds=600.0, on_records=lambda _found: None, metrics=Metrics()
-            )
-            try:
-                asked = Questions(stocked, follower=follower, threads=threads, limits=limits)
-                return await question(asked)
-            finally:
-                follower.close()
-                threads.close()
+            async with questioning(stocked, limits=limits) as (questions, _follower):
+                return await question(questions)
 
         return asyncio.run(walk())
 

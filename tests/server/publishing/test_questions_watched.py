@@ -12,35 +12,22 @@ from tabard_server.errors import Overloaded, WatchEnded
 from tabard_server.followers.follower import Follower
 from tabard_server.limits import Limits
 from tabard_server.publishing.questions import Questions
-from tabard_server.telemetry.metrics import Metrics
-from tabard_server.threads import Threads
 from tests.registry.fakes import MemoryStore
 from tests.server.followers.written_records import act
+from tests.server.publishing.asked import questioning
 
 
 @asynccontextmanager
 async def watching(
     *, records: int, watchers_max: int = 4
 ) -> AsyncIterator[tuple[Questions, Registry, Follower]]:
-    """Give watches over a registry that has some records already."""
+    """Give what is asked over a registry that has some records already."""
     registry = Registry.open(MemoryStore())
     for number in range(records):
         act(registry, flag=number % 2 == 0)
-    follower = Follower(
-        registry, poll_seconds=600.0, on_records=lambda _found: None, metrics=Metrics()
-    )
-    threads = Threads("watches", threads_max=1)
-    limits = Limits(watchers_max=watchers_max)
-    try:
-        yield (
-            Questions(registry, follower=follower, threads=threads, limits=limits),
-            registry,
-            follower,
-        )
-    finally:
-        follower.close()
-        threads.close()
-        registry.close()
+    async with questioning(registry, limits=Limits(watchers_max=watchers_max)) as (asked, follower):
+        yield asked, registry, follower
+    registry.close()
 
 
 def test_watch_begins_where_asked() -> None:
@@ -48,8 +35,8 @@ def test_watch_begins_where_asked() -> None:
 
     async def walk() -> list[int]:
         async with (
-            watching(records=3) as (watches, registry, follower),
-            aclosing(watches.records(from_seq=2)) as found,
+            watching(records=3) as (asked, registry, follower),
+            aclosing(asked.records(from_seq=2)) as found,
         ):
             seen = [(await anext(found)).seq for _ in range(2)]
             act(registry, flag=False)
@@ -64,8 +51,8 @@ def test_zero_begins_with_the_next() -> None:
 
     async def walk() -> int:
         async with (
-            watching(records=3) as (watches, registry, follower),
-            aclosing(watches.records(from_seq=0)) as found,
+            watching(records=3) as (asked, registry, follower),
+            aclosing(asked.records(from_seq=0)) as found,
         ):
             next_one = asyncio.ensure_future(anext(found))
             await asyncio.sleep(0)
@@ -81,8 +68,8 @@ def test_end_says_where_to_go_on() -> None:
 
     async def walk() -> WatchEnded:
         async with (
-            watching(records=3) as (watches, _registry, follower),
-            aclosing(watches.records(from_seq=1)) as found,
+            watching(records=3) as (asked, _registry, follower),
+            aclosing(asked.records(from_seq=1)) as found,
         ):
             for _ in range(3):
                 await anext(found)
@@ -101,12 +88,12 @@ def test_watches_are_bounded() -> None:
     """One too many is told to come back; whoever leaves makes room."""
 
     async def walk() -> Overloaded:
-        async with watching(records=1, watchers_max=1) as (watches, _registry, _follower):
-            async with aclosing(watches.records(from_seq=1)) as first:
+        async with watching(records=1, watchers_max=1) as (asked, _registry, _follower):
+            async with aclosing(asked.records(from_seq=1)) as first:
                 await anext(first)
                 with pytest.raises(Overloaded) as caught:
-                    await anext(watches.records(from_seq=1))
-            async with aclosing(watches.records(from_seq=1)) as second:
+                    await anext(asked.records(from_seq=1))
+            async with aclosing(asked.records(from_seq=1)) as second:
                 await anext(second)
             return caught.value
 
