@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 from tabard_registry.errors import CorruptRegistry, StoreUnavailable, UnusableRegistry
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import canonical_json
-from tabard_registry.store import Outcome, Store
 from tabard_registry.store.folder import TEMP_FOLDER, FolderStore
+from tabard_registry.store.store import Outcome, Store
 
 PROTOCOL = 1
 """Version of the layout and of the fold; a registry with a higher one is refused."""

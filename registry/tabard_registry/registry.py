@@ -38,7 +38,7 @@ from tabard_registry.release.release import Absent, ChannelMove, Published, Rele
 from tabard_registry.state.fold import empty_state
 from tabard_registry.state.recipes import assemble_recipe
 from tabard_registry.state.state import State
-from tabard_registry.store import Store
+from tabard_registry.store.store import Store
 
 MANIFESTS_CACHED_MAX = 256
 """How many manifests are kept in memory."""

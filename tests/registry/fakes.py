@@ -30,7 +30,7 @@ from tabard_registry import (
     sha256_bytes,
 )
 from tabard_registry.errors import CorruptRegistry, NotFound
-from tabard_registry.store import Outcome, StoredObject
+from tabard_registry.store.store import Outcome, StoredObject
 
 NAME = AdapterName("acme", "ink")
 

@@ -26,7 +26,7 @@ from tabard.v1 import (
     registry_service_pb2_grpc,
 )
 from tabard_registry import Digest, Registry
-from tabard_registry.store import Store
+from tabard_registry.store.store import Store
 from tabard_server.app import App
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.limits import Limits

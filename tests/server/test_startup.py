@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tabard_registry import Registry, UnusableRegistry
-from tabard_registry.store import Outcome
+from tabard_registry.store.store import Outcome
 from tabard_server import startup
 from tabard_server.adapters.loader import ReleaseLoader
 from tabard_server.settings import Settings

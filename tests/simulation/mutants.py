@@ -19,7 +19,7 @@ from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import Manifest
 from tabard_registry.state.fold import fold
 from tabard_registry.state.state import State
-from tabard_registry.store import Outcome
+from tabard_registry.store.store import Outcome
 from tabard_registry.upkeep import garbage as collection
 from tabard_registry.upkeep.inventory import StoredBlob
 from tests.mutants import Mutant

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from tests.root import ROOT
-from tests.tidy.mirror import exceptions_without_use, tests_without_module
+from tests.tidy.mirror import every_module_has_tests, exceptions_without_use, tests_without_module
 
 FOLDER_FILES_MAX = 16
 GENERATED = "clients/python/tabard/v1"
@@ -105,6 +105,17 @@ TREE_RULES = (
             "tests/registry/log/test_chain.py",
             "tests/registry/log/test_chain_of_others.py",
             "tests/registry/log/test_others.py",
+        ),
+    ),
+    TreeRule(
+        says="a module has tests of its name",
+        judge=every_module_has_tests,
+        broken=(
+            "registry/tabard_registry/log/__init__.py",
+            "registry/tabard_registry/log/chain.py",
+            "registry/tabard_registry/log/slots.py",
+            "tests/registry/log/test_chain_of_others.py",
+            "tests/registry/log/test_slots.py",
         ),
     ),
     TreeRule(

@@ -25,7 +25,7 @@ from tabard_registry.errors import CorruptRegistry, NotFound, RegistryError
 from tabard_registry.release.manifest import canonical_json
 from tabard_registry.state.overlay import Overlay
 from tabard_registry.state.state import State
-from tabard_registry.store import Store
+from tabard_registry.store.store import Store
 
 HINT_KEY = "hint.json"
 """Names the newest checkpoint; advisory: wrong or missing, it costs a listing."""

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from tabard_registry.errors import CorruptRegistry, NotFound
 from tabard_registry.refs.digest import Digest, sha256_bytes
-from tabard_registry.store import Store
+from tabard_registry.store.store import Store
 
 _CHUNK_BYTES = 1 << 20
 

@@ -14,7 +14,7 @@ from tabard_registry.errors import CorruptRegistry, RegistryError, UnusableRegis
 from tabard_registry.log.records import RECORD_BYTES_MAX, Record
 from tabard_registry.log.slots import slot_key
 from tabard_registry.refs.digest import Digest, sha256_bytes
-from tabard_registry.store import Store
+from tabard_registry.store.store import Store
 
 _READ_AHEAD = 64
 

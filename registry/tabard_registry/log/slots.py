@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tabard_registry.errors import CorruptRegistry, StoreUnavailable
 from tabard_registry.log.records import RECORD_BYTES_MAX, Record, corrupt_record
 from tabard_registry.refs.digest import Digest, sha256_bytes
-from tabard_registry.store import Outcome, Store
+from tabard_registry.store.store import Outcome, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

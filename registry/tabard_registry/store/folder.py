@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
-from tabard_registry.store import Outcome, StoredObject
+from tabard_registry.store.store import Outcome, StoredObject
 
 TEMP_FOLDER = "tmp"
 """Where files lie until they are complete."""

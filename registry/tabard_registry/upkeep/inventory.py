@@ -16,7 +16,7 @@ from tabard_registry.refs.names import AdapterName
 from tabard_registry.release.release import Adapter, Release
 from tabard_registry.state.overlay import Base
 from tabard_registry.state.state import State
-from tabard_registry.store import Store
+from tabard_registry.store.store import Store
 
 BLOB_PREFIX = "blob/"
 """Where blobs lie."""

@@ -25,8 +25,8 @@ from tabard_registry.place import FORMAT_BYTES_MAX, FORMAT_KEY, open_store, refu
 from tabard_registry.refs.digest import Digest, sha256_bytes, sha256_file
 from tabard_registry.registry import Registry
 from tabard_registry.state.state import State
-from tabard_registry.store import Outcome, Store
 from tabard_registry.store.folder import FolderStore
+from tabard_registry.store.store import Outcome, Store
 from tabard_registry.upkeep.inventory import Needs, StoredBlob, current_key, stored_blobs
 from tabard_registry.workers import WORKERS_MAX, Progress, each, no_progress
 

@@ -18,7 +18,7 @@ from tabard_registry.place import open_place
 from tabard_registry.registry import Registry
 from tabard_registry.state.fold import empty_state, fold
 from tabard_registry.state.state import State
-from tabard_registry.store import Outcome
+from tabard_registry.store.store import Outcome
 from tests.registry.fakes import MemoryStore, counted_ids, fixed_clock, ref, small_manifest
 
 

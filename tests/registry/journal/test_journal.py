@@ -7,7 +7,7 @@ import pytest
 
 from tabard_registry import AdapterRef, Author, Registry, acts
 from tabard_registry.errors import AlreadyExists, StoreUnavailable
-from tabard_registry.store import Outcome
+from tabard_registry.store.store import Outcome
 from tests.registry.fakes import NAME, promote, publish, small_manifest
 from tests.registry.log.lying_store import PUBLISH_NEXT, LyingStore, Writer
 

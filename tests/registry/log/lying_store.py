@@ -13,7 +13,7 @@ from tabard_registry.log.slots import Log, LogLimits
 from tabard_registry.place import open_place
 from tabard_registry.state.fold import empty_state
 from tabard_registry.state.state import State
-from tabard_registry.store import Outcome
+from tabard_registry.store.store import Outcome
 from tests.registry.fakes import MemoryStore, counted_ids, fixed_clock, small_manifest
 
 ACTS_PER_WRITER = 12

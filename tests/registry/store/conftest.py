@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tabard_registry.store import Store
 from tabard_registry.store.folder import FolderStore
 from tabard_registry.store.s3 import S3Limits, S3Store
+from tabard_registry.store.store import Store
 from tests.registry.fakes import MemoryStore
 
 SMALL_PARTS = S3Limits(part_bytes=5 << 20, parts_in_flight_max=3)

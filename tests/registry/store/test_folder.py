@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
-from tabard_registry.store import Outcome
 from tabard_registry.store.folder import TEMP_AGE_SECONDS_MAX, FolderStore
+from tabard_registry.store.store import Outcome
 
 
 def test_create_makes_an_object_once(tmp_path: Path) -> None:

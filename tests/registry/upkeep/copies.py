@@ -10,8 +10,8 @@ from tabard_registry import Author, Registry
 from tabard_registry.errors import (
     StoreUnavailable,
 )
-from tabard_registry.store import Outcome, Store
 from tabard_registry.store.folder import FolderStore
+from tabard_registry.store.store import Outcome, Store
 from tabard_registry.upkeep.fsck.fsck import check_registry, content_digest
 from tabard_registry.upkeep.garbage import collect
 from tabard_registry.upkeep.transfer import Transferred, export_registry, import_registry

@@ -13,8 +13,8 @@ from tabard_registry.errors import (
     CorruptRegistry,
     StoreUnavailable,
 )
-from tabard_registry.store import Outcome
 from tabard_registry.store.folder import FolderStore
+from tabard_registry.store.store import Outcome
 from tabard_registry.upkeep.garbage import collect
 from tabard_registry.upkeep.transfer import export_registry, import_registry
 from tests.registry.fakes import (

@@ -10,7 +10,7 @@ import pytest
 
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry import Registry, StoreUnavailable
-from tabard_registry.store import Outcome
+from tabard_registry.store.store import Outcome
 from tabard_server.publishing import questions
 from tests.registry.fakes import MemoryStore
 from tests.server.harness import Refusal, Server, refusal_of, serving, until

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tabard_registry.errors import NotFound, StoreUnavailable
-from tabard_registry.store import Outcome, StoredObject
+from tabard_registry.store.store import Outcome, StoredObject
 from tests.simulation.bad_store.bucket import Bucket
 from tests.simulation.bad_store.fault_rates import Fate, FaultRates
 from tests.simulation.bad_store.scheduler import Crashed, Scheduler

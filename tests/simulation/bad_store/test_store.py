@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tabard_registry.errors import StoreUnavailable
-from tabard_registry.store import Outcome
+from tabard_registry.store.store import Outcome
 from tests.simulation.bad_store.fault_rates import CALM, Fate
 from tests.simulation.bad_store.scheduler import Crashed
 from tests.simulation.bad_store.store import FaultyStore

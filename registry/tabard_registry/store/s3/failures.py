@@ -18,7 +18,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
-from tabard_registry.store import Outcome
+from tabard_registry.store.store import Outcome
 
 FAILURES = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
 """Everything that a call to boto3, or reading the body of its answer, may raise."""

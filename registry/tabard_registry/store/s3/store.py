@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
-from tabard_registry.store import Outcome, StoredObject
 from tabard_registry.store.probe import StoreProbe
 from tabard_registry.store.s3.bucket import S3Limits, open_bucket
 from tabard_registry.store.s3.download import TooLarge, read_whole, stream
 from tabard_registry.store.s3.failures import FAILURES, is_missing, outcome_of_create
 from tabard_registry.store.s3.probe import S3Probe
 from tabard_registry.store.s3.upload import abort, content_md5, put_whole, upload
+from tabard_registry.store.store import Outcome, StoredObject
 
 UPLOAD_AGE_SECONDS_MAX = 7 * 24 * 3600
 """Uploads that nobody took up for so long are forgotten by a sweep."""

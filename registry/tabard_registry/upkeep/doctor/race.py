@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tabard_registry.errors import StoreUnavailable
-from tabard_registry.store import Outcome, Store
+from tabard_registry.store.store import Outcome, Store
 from tabard_registry.upkeep.doctor.diagnosis import Check
 from tabard_registry.upkeep.doctor.trial_objects import TrialObjects
 

@@ -7,7 +7,7 @@ import secrets
 
 from tabard_registry.errors import StoreUnavailable
 from tabard_registry.place import DOCTOR_FOLDER
-from tabard_registry.store import Store
+from tabard_registry.store.store import Store
 
 
 class TrialObjects:

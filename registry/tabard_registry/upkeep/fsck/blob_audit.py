@@ -16,7 +16,7 @@ from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import MANIFEST_BYTES_MAX, Manifest
 from tabard_registry.release.release import Release
 from tabard_registry.state.state import State
-from tabard_registry.store import Store
+from tabard_registry.store.store import Store
 from tabard_registry.upkeep.fsck.findings import Findings
 from tabard_registry.upkeep.inventory import (
     BLOB_PREFIX,

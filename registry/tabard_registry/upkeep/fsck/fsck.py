@@ -27,7 +27,7 @@ from tabard_registry.registry import Registry
 from tabard_registry.release.manifest import canonical_json
 from tabard_registry.state.fold import empty_state, fold
 from tabard_registry.state.state import State
-from tabard_registry.store import Store
+from tabard_registry.store.store import Store
 from tabard_registry.upkeep.fsck.blob_audit import BlobAudit
 from tabard_registry.upkeep.fsck.findings import Findings, FsckReport
 from tabard_registry.workers import WORKERS_MAX, Progress, no_progress

@@ -2,8 +2,8 @@
 import pytest
 
 from tabard_registry.errors import UnusableRegistry
-from tabard_registry.store import Outcome
 from tabard_registry.store.s3 import S3Store
+from tabard_registry.store.store import Outcome
 from tests.registry.store.s3.misbehaving_server import ScriptedS3
 
 

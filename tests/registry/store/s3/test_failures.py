@@ -10,8 +10,8 @@ from tabard_registry.errors import RegistryError, StoreUnavailable
 from tabard_registry.log.records import Action, Record
 from tabard_registry.log.slots import Log, LogLimits
 from tabard_registry.refs.digest import sha256_bytes
-from tabard_registry.store import Outcome
 from tabard_registry.store.s3 import S3Store
+from tabard_registry.store.store import Outcome
 from tests.registry.store.s3.misbehaving_server import LIMITS, PATH, Fault, ScriptedS3, refusal
 
 RESET = Fault(method="PUT")

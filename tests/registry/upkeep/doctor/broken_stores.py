@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from tabard_registry.errors import StoreUnavailable
-from tabard_registry.store import Outcome, StoredObject
 from tabard_registry.store.probe import ExpiryRule, Versioning
+from tabard_registry.store.store import Outcome, StoredObject
 from tabard_registry.upkeep.doctor.race import CONTESTANTS
 from tests.registry.fakes import MemoryStore
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Examinations at a fixed time."""
 
-from tabard_registry.store import Store
+from tabard_registry.store.store import Store
 from tabard_registry.upkeep.doctor import Check, Diagnosis, examine
 from tests.registry.upkeep.doctor.broken_stores import NOW
 

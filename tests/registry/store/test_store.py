@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tabard_registry.errors import CorruptRegistry, NotFound
-from tabard_registry.store import Outcome, Store
+from tabard_registry.store.store import Outcome, Store
 
 LARGE = random.Random(0).randbytes((11 << 20) + 7)
 """Three parts of the smallest size, the last one odd."""
