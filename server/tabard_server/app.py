@@ -37,6 +37,7 @@ from tabard_server.generation import Generation
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.loop.loop import Loop
+from tabard_server.operations import Operations
 from tabard_server.output.finisher import Finisher
 from tabard_server.output.provenance import Origin
 from tabard_server.publishing.downloads import Downloads
@@ -219,16 +220,21 @@ class App:
                 guard=guard,
             ),
             operations=OperationsServicer(
+                Operations(
+                    self.registry,
+                    generation=self.generation,
+                    loop=self.loop,
+                    cache=self.cache,
+                    labels=self._labels,
+                    verifier=self._verifier,
+                    drain=self.drain,
+                ),
                 registry=self.registry,
                 engine=engine,
                 generation=self.generation,
                 room=self.room,
                 loop=self.loop,
-                cache=self.cache,
                 follower=self._follower,
-                labels=self._labels,
-                verifier=self._verifier,
-                drain=self.drain,
                 guard=guard,
             ),
             limits=limits,

@@ -16,7 +16,7 @@ PACKAGES: Mapping[str, str] = {
 """Where the modules are that the tests in a folder of `tests/` mirror."""
 
 ACROSS: Mapping[str, str] = {
-    "registry/intake/files/test_pickled_embeddings.py": "from the file through the server's cell",
+    "registry/intake/files/test_pickled_embeddings.py": "from a file through the sandbox",
     "registry/journal/test_processes.py": "processes that race and are killed, on one folder",
     "server/engine/merged/test_compiled.py": "copies of merged weights under torch.compile",
     "server/engine/merged/test_images_oracle.py": "whole pipelines against diffusers",
