@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the intake says of files: problems, the report, and the checked reading behind it."""
+"""What the intake says of files: problems, coverage, the report."""
 
 from __future__ import annotations
 

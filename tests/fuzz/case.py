@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.fuzz.changes.byte_changes import BYTE_CHANGES
+from tests.fuzz.changes.demand import Demand
 from tests.fuzz.changes.header_changes import HEADER_CHANGES
 from tests.fuzz.changes.tensor_changes import TENSOR_CHANGES
-from tests.fuzz.changes.verdict import Verdict
 from tests.fuzz.document import Document, assemble, to_text
 from tests.fuzz.seeds import SEEDS
 
@@ -26,14 +26,14 @@ class Case:
         content: The file's bytes.
         config: Bytes of the `adapter_config.json` beside it, or None.
         trigger_words: What the author says.
-        verdict: What must come of it.
+        demand: What must come of it.
     """
 
     name: str
     content: bytes
     config: bytes | None
     trigger_words: tuple[str, ...]
-    verdict: Verdict
+    demand: Demand
 
 
 def make_case(seed: int) -> Case:
@@ -46,37 +46,37 @@ def bend(rng: Random) -> Case:
     name = rng.choice(list(SEEDS))
     stages = [rng.randrange(3) for _ in range(rng.choice(_COUNTS))]
     told = [name]
-    document, verdicts = SEEDS[name], []
+    document, demands = SEEDS[name], []
     for _ in range(stages.count(0)):
         if not document.is_plain:
             break
         change = rng.choice(TENSOR_CHANGES)
         told.append(change.__name__)
-        document, verdict = change(rng, document)
-        verdicts.append(verdict)
+        document, demand = change(rng, document)
+        demands.append(demand)
     text = to_text(document.header())
     if 1 in stages and document.tensors:
         bend_header = rng.choice(HEADER_CHANGES)
         told.append(bend_header.__name__)
-        text, verdict = bend_header(rng, document.header())
-        verdicts.append(verdict)
+        text, demand = bend_header(rng, document.header())
+        demands.append(demand)
     content = assemble(text, document.data())
     for _ in range(stages.count(2)):
         bend_bytes = rng.choice(BYTE_CHANGES)
         told.append(bend_bytes.__name__)
-        content, verdict = bend_bytes(rng, content or b"\0")
-        verdicts.append(verdict)
-    return _case(document, content, told=told, verdicts=verdicts)
+        content, demand = bend_bytes(rng, content or b"\0")
+        demands.append(demand)
+    return _case(document, content, told=told, demands=demands)
 
 
 def sound_case(name: str) -> Case:
     """Return the sound file of that name, unbent."""
     document = SEEDS[name]
     content = assemble(to_text(document.header()), document.data())
-    return _case(document, content, told=[name], verdicts=[Verdict.KEEPS])
+    return _case(document, content, told=[name], demands=[Demand.KEEPS])
 
 
-def _case(document: Document, content: bytes, *, told: list[str], verdicts: list[Verdict]) -> Case:
+def _case(document: Document, content: bytes, *, told: list[str], demands: list[Demand]) -> Case:
     config = document.config
     return Case(
         name=" > ".join(told),
@@ -84,5 +84,5 @@ def _case(document: Document, content: bytes, *, told: list[str], verdicts: list
         config=json.dumps(config).encode() if config is not None else None,
         trigger_words=document.trigger_words,
         # Two changes may undo each other; then only the reference knows.
-        verdict=verdicts[0] if len(verdicts) == 1 else Verdict.EITHER,
+        demand=demands[0] if len(demands) == 1 else Demand.EITHER,
     )

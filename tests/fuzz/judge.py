@@ -20,7 +20,7 @@ from tabard_registry import Checked, check
 from tabard_registry.content.canonical import write_canonical
 from tabard_registry.report import Problem, Report
 from tests.fuzz.case import Case
-from tests.fuzz.changes.verdict import Verdict
+from tests.fuzz.changes.demand import Demand
 from tests.fuzz.document import decode
 from tests.fuzz.reference.formulas import change_of
 from tests.fuzz.reference.reader import Meaning, Unsound, open_plain, read
@@ -69,10 +69,10 @@ def judge(case: Case, *, folder: Path) -> Outcome:
     meaning, why = _meaning(case)
     if report.accepted:
         _require(case, meaning is not None, f"accepted, but {why}")
-        _require(case, case.verdict is not Verdict.BREAKS, "accepted, but it was broken")
+        _require(case, case.demand is not Demand.BREAKS, "accepted, but it was broken")
         assert meaning is not None
         _judge_meaning(case, checked, meaning, canonical)
-    elif case.verdict is Verdict.KEEPS:
+    elif case.demand is Demand.KEEPS:
         raise CaseFailed(f"{case.name}: refused, but it was sound: {report.problems}")
     reason = next((p.reason for p in report.problems if not p.is_warning), "")
     is_strict = meaning is not None and not report.accepted

@@ -67,9 +67,9 @@ def _key_without_weights(spec: Any) -> tuple[Any, ...]:
     return _TEXT_KEY(replace(spec, stack=worn))
 
 
-def _one_generator(shelf: SamplerPrototypes, name: str, *, generator: torch.Generator) -> Any:
-    generators = _GENERATORS.setdefault(id(shelf), [generator])
-    return _OPTIONS(shelf, name, generator=generators[0])
+def _one_generator(prototypes: SamplerPrototypes, name: str, *, generator: torch.Generator) -> Any:
+    generators = _GENERATORS.setdefault(id(prototypes), [generator])
+    return _OPTIONS(prototypes, name, generator=generators[0])
 
 
 def _padded_with_neighbours(row: list[Any], size: int) -> list[Any]:

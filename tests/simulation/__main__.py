@@ -10,9 +10,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 from tests.mutants import installed
 from tests.seeded_runs import add_options, run_seeds
-from tests.simulation.history import HistoryFailed, run_chunk, run_history
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.process import World
+from tests.simulation.seeded_run import HistoryFailed, run_chunk, run_history
 
 HISTORIES = 10_000
 CHUNK = 100

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Those who follow the log: readers, keepers of checkpoints, collectors of garbage."""
+"""Those who follow the log: readers, writers of checkpoints, collectors of garbage."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Reader:
             self._world.ledger.counts["releases loaded"] += 1
 
 
-class Keeper:
+class Checkpointer:
     """Follows the log and keeps checkpoints, as every server may."""
 
     def __init__(self, world: World, *, looks: int) -> None:
@@ -64,7 +64,7 @@ class Keeper:
                 self._world.ledger.see(owner, registry.state)
                 self._world.ledger.counts["checkpoints kept"] += registry.checkpoint() is not None
             except StoreUnavailable:
-                self._world.ledger.counts["keeper waits"] += 1
+                self._world.ledger.counts["checkpointer waits"] += 1
             self._world.think()
 
 

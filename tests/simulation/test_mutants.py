@@ -5,8 +5,8 @@ import pytest
 
 from tests.mutants import Mutant, installed
 from tests.simulation.__main__ import main
-from tests.simulation.history import HistoryFailed, run_history
 from tests.simulation.mutants import MUTANTS
+from tests.simulation.seeded_run import HistoryFailed, run_history
 
 SEEDS_MAX = 300
 

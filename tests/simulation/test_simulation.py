@@ -4,7 +4,7 @@
 import pytest
 
 from tests.root import run_python
-from tests.simulation.history import run_chunk
+from tests.simulation.seeded_run import run_chunk
 from tests.tally import Tally
 
 HISTORIES_FAST = 80

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registry's nouns as the SDK hands them out: releases, channels, moves, reports.
+"""The registry's values as the SDK hands them out: releases, channels, moves, reports.
 
 What happened is in `history`. Plain frozen values; they know nothing of protobuf or the network.
 """

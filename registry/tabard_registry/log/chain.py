@@ -2,7 +2,7 @@
 """Walks a log from its first slot for those who examine or copy it, and goes on where it is broken.
 
 In: a store and where the hash chain begins. Out: every slot up to the first empty one, as bytes,
-with what is wrong with it. Who only wants the records reads `log`.
+with what is wrong with it. Who only wants the records reads `log.slots`.
 """
 
 from __future__ import annotations

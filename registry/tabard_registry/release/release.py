@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nouns of a registry's state and of its answers: releases, channels, drafts and moves."""
+"""The values of a registry's state and of its answers: releases, channels, drafts and moves."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 """The meaning of the log: a pure, total function from a state and records to the next state.
 
 Any record that can be decoded can be folded. An act that is not valid at its position stays in
-history with a note and changes nothing. What each act means is in `meaning`.
+history with a note and changes nothing. What each act means is in `meanings`.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tabard_registry import BaseProfile
 from tabard_registry.refs.digest import sha256_file
+from tabard_registry.release import change_methods
 from tabard_server.engine.base.loading import DEMO_BASE, load_base
 from tabard_server.engine.base.profile import read_profile
 from tabard_server.extraction.adapter_file import AdapterFile
@@ -154,7 +155,7 @@ def _metadata(
         "kept_energy": round(kept_share(found.layers, found.left_out), 9),
         "left_out": len(found.left_out),
     }
-    is_plain = all(one.form == "lora" for one in found.layers)
+    is_plain = all(one.form == change_methods.LORA.name for one in found.layers)
     rank = max((one.rank for one in found.layers), default=0)
     return {
         "format": "pt",
@@ -183,7 +184,7 @@ def _outcome(
 ) -> ExtractionOutcome:
     tuned, base, out = names
     kept = kept_share(found.layers, found.left_out)
-    is_low_rank = all(one.form == "lora" for one in found.layers)
+    is_low_rank = all(one.form == change_methods.LORA.name for one in found.layers)
     return ExtractionOutcome(
         accepted=is_alike(pictures, image_error_max=settings.image_error_max),
         checkpoint=tuned,

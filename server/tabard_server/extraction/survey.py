@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import torch
 
 from tabard_registry import BaseProfile
+from tabard_registry.release import change_methods
 from tabard_server.engine.base.loading import Base
 from tabard_server.extraction.adapter_file import AdapterFile
 from tabard_server.extraction.decomposition import decompose, energy
@@ -160,7 +161,7 @@ def _write(
         pair = decompose(
             matrix, ranks=settings.ranks, seed=_seed(parameter, start=settings.seed), total=changed
         )
-        form, rank, kept = "lora", pair.rank, pair.kept_energy
+        form, rank, kept = change_methods.LORA.name, pair.rank, pair.kept_energy
         _write_pair(parameter, down=pair.down, up=pair.up, file=file)
     else:
         file.add(f"{parameter.stem}.{form}", values)

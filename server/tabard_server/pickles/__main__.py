@@ -37,11 +37,11 @@ def main(arguments: list[str]) -> int:
         _say(LARGE, f"it wants more than {memory_bytes_max} bytes of memory")
     # What hostile bytes can make torch raise is anything; all of it is one answer.
     except Exception as error:
-        _say(*_verdict(error))
+        _say(*_answer_to(error))
     return 0
 
 
-def _verdict(error: Exception) -> tuple[bytes, str]:
+def _answer_to(error: Exception) -> tuple[bytes, str]:
     """Say what was wrong in own words: torch's advice is to read the file without care."""
     kind, says = type(error).__name__, str(error)
     if kind == "TooLarge" or "allocate memory" in says:

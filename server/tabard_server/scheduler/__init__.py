@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which images run next: a bounded waiting room, a snapshot of the moment, a pure policy."""
+"""Which images run next: a snapshot of the moment, a pure policy."""

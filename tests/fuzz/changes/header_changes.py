@@ -12,11 +12,11 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from tests.fuzz.changes.verdict import Verdict
+from tests.fuzz.changes.demand import Demand
 from tests.fuzz.document import to_text
 
 Header = dict[str, Any]
-BentText = tuple[bytes, Verdict]
+BentText = tuple[bytes, Demand]
 
 _SIZES: tuple[Any, ...] = (
     *(0, -1, 1, 2**31, 2**32, 2**40, 2**63, 2**64, 10**40, 1.0, 1e400, math.nan, -math.inf),
@@ -33,14 +33,14 @@ _KEYS = ("", " ", "a" * 300, "\ud800", "\x00", "__metadata__ ", "alpha", "😀",
 def pad(rng: Random, header: Header) -> BentText:
     """Write spaces between and after, as other writers do."""
     text = json.dumps(header, indent=rng.choice((None, 1))).encode()
-    return text + b" " * rng.randrange(64), Verdict.KEEPS
+    return text + b" " * rng.randrange(64), Demand.KEEPS
 
 
 def escape(rng: Random, header: Header) -> BentText:
     """Write characters as escapes, which is the same text."""
     text = json.dumps(header, separators=(",", ":"))
     letter = rng.choice("abdlnu")
-    return text.replace(letter, f"\\u{ord(letter):04x}").encode(), Verdict.KEEPS
+    return text.replace(letter, f"\\u{ord(letter):04x}").encode(), Demand.KEEPS
 
 
 def shift(rng: Random, header: Header) -> BentText:
@@ -51,15 +51,15 @@ def shift(rng: Random, header: Header) -> BentText:
     row["data_offsets"] = rng.choice(
         ([start + by, end + by], [start, end + by], [start + by, end], [end, start], [start, start])
     )
-    return to_text(header), Verdict.BREAKS
+    return to_text(header), Demand.BREAKS
 
 
 def overlap(rng: Random, header: Header) -> BentText:
     """Let a tensor lie where another one lies."""
     one, two = _row(rng, header), _row(rng, header)
-    verdict = Verdict.EITHER if one is two else Verdict.BREAKS
+    demand = Demand.EITHER if one is two else Demand.BREAKS
     one["data_offsets"] = list(two["data_offsets"])
-    return to_text(header), verdict
+    return to_text(header), demand
 
 
 def odd_shape(rng: Random, header: Header) -> BentText:
@@ -70,7 +70,7 @@ def odd_shape(rng: Random, header: Header) -> BentText:
         ([*row["shape"], size], [size], [size] * 40, size, [size, *row["shape"]])
     )
     is_one = type(size) is int and size == 1 and isinstance(row["shape"], list)
-    return to_text(header), Verdict.EITHER if is_one or row["shape"] == [] else Verdict.BREAKS
+    return to_text(header), Demand.EITHER if is_one or row["shape"] == [] else Demand.BREAKS
 
 
 def odd_offset(rng: Random, header: Header) -> BentText:
@@ -79,7 +79,7 @@ def odd_offset(rng: Random, header: Header) -> BentText:
     end = row["data_offsets"][1]
     size = rng.choice(_SIZES)
     row["data_offsets"] = rng.choice(([size, end], [0, size], [size], size, [0, end, size]))
-    return to_text(header), Verdict.EITHER
+    return to_text(header), Demand.EITHER
 
 
 def odd_row(rng: Random, header: Header) -> BentText:
@@ -89,20 +89,20 @@ def odd_row(rng: Random, header: Header) -> BentText:
     lost = rng.choice(list(row))
     less = {name: value for name, value in row.items() if name != lost}
     header[key] = rng.choice((*_ROWS, less, {**row, "more": 1}, {**row, "dtype": ["F16"]}))
-    return to_text(header), Verdict.BREAKS
+    return to_text(header), Demand.BREAKS
 
 
 def odd_metadata(rng: Random, header: Header) -> BentText:
     """Put something into the metadata that is no table of texts, or lies."""
     header["__metadata__"] = rng.choice(_METADATA)
-    return to_text(header), Verdict.EITHER
+    return to_text(header), Demand.EITHER
 
 
 def odd_key(rng: Random, header: Header) -> BentText:
     """Give a tensor a name that is none."""
     key = rng.choice(_tensors(header))
     header[rng.choice(_KEYS)] = header.pop(key)
-    return to_text(header), Verdict.EITHER
+    return to_text(header), Demand.EITHER
 
 
 def twice(rng: Random, header: Header) -> BentText:
@@ -110,14 +110,14 @@ def twice(rng: Random, header: Header) -> BentText:
     key = rng.choice(list(header))
     body = to_text(header).rstrip()[1:-1]
     again = json.dumps({key: header[key]}, separators=(",", ":")).encode()[1:-1]
-    return b"{" + rng.choice((body + b"," + again, again + b"," + body)) + b"}", Verdict.BREAKS
+    return b"{" + rng.choice((body + b"," + again, again + b"," + body)) + b"}", Demand.BREAKS
 
 
 def twice_inside(rng: Random, header: Header) -> BentText:
     """Say a field of a tensor twice."""
     text = to_text(header)
     name = rng.choice((b'"dtype":"F16"', b'"shape":[8,2]', b'"shape":[2,8]'))
-    return text.replace(name, name + b"," + name, 1), Verdict.EITHER
+    return text.replace(name, name + b"," + name, 1), Demand.EITHER
 
 
 def deepen(rng: Random, header: Header) -> BentText:
@@ -125,7 +125,7 @@ def deepen(rng: Random, header: Header) -> BentText:
     depth = rng.choice((10, 10, 900, 900, 1_100, 1_100, 1_100, 20_000))
     opening, closing = rng.choice(((b"[", b"]"), (b'{"a":', b"}")))
     bomb = opening * depth + (b"1" if opening != b"[" else b"") + closing * rng.choice((0, depth))
-    return b'{"bomb":' + bomb + b"," + to_text(header)[1:], Verdict.BREAKS
+    return b'{"bomb":' + bomb + b"," + to_text(header)[1:], Demand.BREAKS
 
 
 def not_json(rng: Random, header: Header) -> BentText:
@@ -146,14 +146,14 @@ def not_json(rng: Random, header: Header) -> BentText:
             text.replace(b'"', b"'"),
             text + b"\xff",
         )
-    ), Verdict.EITHER
+    ), Demand.EITHER
 
 
 def many(rng: Random, header: Header) -> BentText:
     """Add so many things that a limit should say no."""
     count = rng.choice((100,) * 9 + (1_000,) * 9 + (25_000,))
     row = rng.choice((_row(rng, header), {}, [], {"dtype": "F16", "shape": [], "data_offsets": []}))
-    return to_text(header | {f"k{n}": row for n in range(count)}), Verdict.BREAKS
+    return to_text(header | {f"k{n}": row for n in range(count)}), Demand.BREAKS
 
 
 def _tensors(header: Header) -> list[str]:

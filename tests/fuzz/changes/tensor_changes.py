@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.fuzz.changes.verdict import Bent, Verdict
+from tests.fuzz.changes.demand import Bent, Demand
 from tests.fuzz.document import ITEM_BYTES, Document, Tensor, decode, encode
 from tests.fuzz.seeds import PROFILE, tensor_at
 
@@ -34,21 +34,21 @@ def reorder(rng: Random, document: Document) -> Bent:
     keys = list(document.tensors)
     rng.shuffle(keys)
     tensors = {key: document.tensors[key] for key in keys}
-    return replace(document, tensors=tensors), Verdict.KEEPS
+    return replace(document, tensors=tensors), Demand.KEEPS
 
 
 def add_metadata(rng: Random, document: Document) -> Bent:
     """Say something more in the metadata, nothing that is read."""
     text = "".join(chr(rng.choice((0x41, 0xE9, 0x1F600, 0x22, 0x5C, 0))) for _ in range(20))
     metadata = {**document.metadata, f"ss_note_{rng.randrange(9)}": text * rng.randrange(1, 400)}
-    return replace(document, metadata=metadata), Verdict.KEEPS
+    return replace(document, metadata=metadata), Demand.KEEPS
 
 
 def widen(rng: Random, document: Document) -> Bent:
     """Write one tensor in a type that holds its numbers as well."""
     key = rng.choice(list(document.tensors))
     bent = encode(decode(document.tensors[key]), rng.choice(("F64", "F32", "BF16")))
-    return document.with_tensor(key, bent), Verdict.KEEPS
+    return document.with_tensor(key, bent), Demand.KEEPS
 
 
 def drop(rng: Random, document: Document) -> Bent:
@@ -56,7 +56,7 @@ def drop(rng: Random, document: Document) -> Bent:
     key = rng.choice(list(document.tensors))
     tensors = {k: v for k, v in document.tensors.items() if k != key}
     is_optional = key.endswith("alpha") or "dora_scale" in key or "_mid" in key or "hada_t" in key
-    return replace(document, tensors=tensors), Verdict.EITHER if is_optional else Verdict.BREAKS
+    return replace(document, tensors=tensors), Demand.EITHER if is_optional else Demand.BREAKS
 
 
 def rename(rng: Random, document: Document) -> Bent:
@@ -64,7 +64,7 @@ def rename(rng: Random, document: Document) -> Bent:
     key = rng.choice(list(document.tensors))
     at, new = rng.randrange(len(key) + 1), rng.choice(_NAMES)
     name = rng.choice((key[:at] + new + key[at:], key[:at] + key[at + 1 :], key.upper(), new * 40))
-    return _renamed(document, key, name), Verdict.EITHER
+    return _renamed(document, key, name), Demand.EITHER
 
 
 def rename_module(rng: Random, document: Document) -> Bent:
@@ -75,7 +75,7 @@ def rename_module(rng: Random, document: Document) -> Bent:
         key.replace(old, new).replace(old.replace(".", "_"), new.replace(".", "_")): tensor
         for key, tensor in document.tensors.items()
     }
-    return replace(document, tensors=tensors), Verdict.EITHER
+    return replace(document, tensors=tensors), Demand.EITHER
 
 
 def duplicate(rng: Random, document: Document) -> Bent:
@@ -93,8 +93,8 @@ def duplicate(rng: Random, document: Document) -> Bent:
             key + ".alpha",
         )
     )
-    verdict = Verdict.EITHER if twin == key else Verdict.BREAKS
-    return document.with_tensor(twin, document.tensors[key]), verdict
+    demand = Demand.EITHER if twin == key else Demand.BREAKS
+    return document.with_tensor(twin, document.tensors[key]), demand
 
 
 def poison(rng: Random, document: Document) -> Bent:
@@ -104,7 +104,7 @@ def poison(rng: Random, document: Document) -> Bent:
     flat = found.reshape(-1)
     flat[rng.randrange(flat.size)] = rng.choice((math.nan, math.inf, -math.inf))
     with np.errstate(all="ignore"):
-        return document.with_tensor(key, encode(found, document.tensors[key].dtype)), Verdict.BREAKS
+        return document.with_tensor(key, encode(found, document.tensors[key].dtype)), Demand.BREAKS
 
 
 def swell(rng: Random, document: Document) -> Bent:
@@ -116,7 +116,7 @@ def swell(rng: Random, document: Document) -> Bent:
         else tensor
         for key, tensor in document.tensors.items()
     }
-    return replace(document, tensors=tensors), Verdict.EITHER
+    return replace(document, tensors=tensors), Demand.EITHER
 
 
 def odd_alpha(rng: Random, document: Document) -> Bent:
@@ -131,7 +131,7 @@ def odd_alpha(rng: Random, document: Document) -> Bent:
     else:
         width = ITEM_BYTES[dtype]
         tensor = Tensor(dtype=dtype, shape=(), data=rng.randrange(5).to_bytes(width, "little"))
-    return document.with_tensor(key, tensor), Verdict.EITHER
+    return document.with_tensor(key, tensor), Demand.EITHER
 
 
 def retype(rng: Random, document: Document) -> Bent:
@@ -144,7 +144,7 @@ def retype(rng: Random, document: Document) -> Bent:
     if -1 in shape:
         rest = max(1, math.prod(shape[:-1]))
         shape = (*shape[:-1], items // rest)
-    return tensor_at(document, key, dtype=dtype, shape=shape), Verdict.EITHER
+    return tensor_at(document, key, dtype=dtype, shape=shape), Demand.EITHER
 
 
 def reshape(rng: Random, document: Document) -> Bent:
@@ -154,7 +154,7 @@ def reshape(rng: Random, document: Document) -> Bent:
     shape = rng.choice(
         (shape[::-1], [math.prod(shape)], [*shape, 1], [1, *shape], [*shape, 1, 1], shape[:2])
     )
-    return tensor_at(document, key, shape=tuple(shape)), Verdict.EITHER
+    return tensor_at(document, key, shape=tuple(shape)), Demand.EITHER
 
 
 def resize(rng: Random, document: Document) -> Bent:
@@ -162,31 +162,31 @@ def resize(rng: Random, document: Document) -> Bent:
     key = rng.choice([k for k, t in document.tensors.items() if t.shape] or list(document.tensors))
     found = decode(document.tensors[key])
     if not found.ndim:
-        return document, Verdict.EITHER
+        return document, Demand.EITHER
     axis = rng.randrange(found.ndim)
     places = rng.choices(range(found.shape[axis]), k=rng.choice((1, 2, 3, 13, 600)))
     return document.with_tensor(
         key, encode(np.take(found, places, axis=axis), document.tensors[key].dtype)
-    ), Verdict.EITHER
+    ), Demand.EITHER
 
 
 def exchange(rng: Random, document: Document) -> Bent:
     """Let two tensors change places."""
     one, two = rng.choices(list(document.tensors), k=2)
     found = document.with_tensor(one, document.tensors[two])
-    return found.with_tensor(two, document.tensors[one]), Verdict.EITHER
+    return found.with_tensor(two, document.tensors[one]), Demand.EITHER
 
 
 def bend_config(rng: Random, document: Document) -> Bent:
     """Change what the configuration says, beside the tensors or in the header."""
     if document.config is not None:
-        return replace(document, config=_bent_config(rng, document.config)), Verdict.EITHER
+        return replace(document, config=_bent_config(rng, document.config)), Demand.EITHER
     said: dict[str, Any] = {"unet.r": 2, "unet.lora_alpha": 3}
     prefix = rng.choice(("unet.", "text_encoder.", ""))
     said |= {prefix + key: value for key, value in _bent_config(rng, {}).items()}
     text = rng.choice((json.dumps(said), json.dumps(said)[:-1], "[" * 3_000, "7", "null"))
     metadata = {**document.metadata, "lora_adapter_metadata": text}
-    return replace(document, metadata=metadata), Verdict.EITHER
+    return replace(document, metadata=metadata), Demand.EITHER
 
 
 def _bent_config(rng: Random, config: dict[str, Any]) -> dict[str, Any]:

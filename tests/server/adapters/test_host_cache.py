@@ -11,25 +11,25 @@ import pytest
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.errors import Overloaded
 from tabard_server.telemetry.metrics import Metrics
-from tests.server.adapters.bricks import Shelf
+from tests.server.adapters.sized_adapters import SizedLoader
 
 
 @asynccontextmanager
-async def caching(shelf: Shelf, *, bytes_max: int = 100) -> AsyncIterator[HostCache]:
+async def caching(loader: SizedLoader, *, bytes_max: int = 100) -> AsyncIterator[HostCache]:
     """Give a cache with two loading threads."""
     with ThreadPoolExecutor(max_workers=2) as executor:
-        yield HostCache(load=shelf, bytes_max=bytes_max, executor=executor, metrics=Metrics())
+        yield HostCache(load=loader, bytes_max=bytes_max, executor=executor, metrics=Metrics())
 
 
 def test_many_callers_share_one_load() -> None:
     """Ten callers of one digest cause one load and hold ten leases."""
 
     async def walk() -> None:
-        shelf = Shelf()
-        async with caching(shelf) as cache:
+        loader = SizedLoader()
+        async with caching(loader) as cache:
             leases = await asyncio.gather(*(cache.acquire("a") for _ in range(10)))
 
-            assert shelf.loads == ["a"]
+            assert loader.loads == ["a"]
             assert cache.residents()[0].leases == 10
             assert len({id(lease.adapter) for lease in leases}) == 1
 
@@ -40,15 +40,15 @@ def test_quitter_does_not_stop_the_load() -> None:
     """A caller that is cancelled leaves the load to those who wait on."""
 
     async def walk() -> None:
-        shelf = Shelf()
-        shelf.gate.clear()
-        async with caching(shelf) as cache:
+        loader = SizedLoader()
+        loader.gate.clear()
+        async with caching(loader) as cache:
             quitter = asyncio.ensure_future(cache.acquire("a"))
             stayer = asyncio.ensure_future(cache.acquire("a"))
             await asyncio.sleep(0)
             quitter.cancel()
             await asyncio.gather(quitter, return_exceptions=True)
-            shelf.gate.set()
+            loader.gate.set()
             lease = await stayer
 
             assert lease.adapter.name == "a"
@@ -61,9 +61,9 @@ def test_failed_load_is_tried_again() -> None:
     """All who waited hear of the failure; the next caller loads anew."""
 
     async def walk() -> None:
-        shelf = Shelf()
-        shelf.errors = [OSError("disk")]
-        async with caching(shelf) as cache:
+        loader = SizedLoader()
+        loader.errors = [OSError("disk")]
+        async with caching(loader) as cache:
             outcomes = await asyncio.gather(
                 cache.acquire("a"), cache.acquire("a"), return_exceptions=True
             )
@@ -79,7 +79,7 @@ def test_leased_adapters_are_never_evicted() -> None:
     """When everything is held, a newcomer is refused and nobody loses anything."""
 
     async def walk() -> None:
-        async with caching(Shelf(), bytes_max=20) as cache:
+        async with caching(SizedLoader(), bytes_max=20) as cache:
             held = [await cache.acquire(name) for name in "ab"]
             with pytest.raises(Overloaded) as refusal:
                 await cache.acquire("c")
@@ -96,7 +96,7 @@ def test_oldest_idle_is_evicted_first() -> None:
     """Use counts, not the order of loading."""
 
     async def walk() -> set[str]:
-        async with caching(Shelf(), bytes_max=20) as cache:
+        async with caching(SizedLoader(), bytes_max=20) as cache:
             for name in ("a", "b", "a", "c"):
                 (await cache.acquire(name)).release()
             return {use.digest for use in cache.residents()}
@@ -108,7 +108,7 @@ def test_favoured_are_evicted_last() -> None:
     """What a rollback returns to outlives what was used later."""
 
     async def walk() -> set[str]:
-        async with caching(Shelf(), bytes_max=20) as cache:
+        async with caching(SizedLoader(), bytes_max=20) as cache:
             cache.favour(frozenset({"a"}))
             for name in ("a", "b", "c"):
                 (await cache.acquire(name)).release()
@@ -121,7 +121,7 @@ def test_lease_is_released_once() -> None:
     """Releasing twice, or leaving a `with` after it, gives one lease back."""
 
     async def walk() -> None:
-        async with caching(Shelf()) as cache:
+        async with caching(SizedLoader()) as cache:
             other = await cache.acquire("a")
             with await cache.acquire("a") as lease:
                 lease.release()
@@ -138,7 +138,7 @@ def test_hits_and_loads_are_counted() -> None:
     async def walk() -> None:
         metrics = Metrics()
         with ThreadPoolExecutor() as executor:
-            cache = HostCache(load=Shelf(), bytes_max=100, executor=executor, metrics=metrics)
+            cache = HostCache(load=SizedLoader(), bytes_max=100, executor=executor, metrics=metrics)
             for _ in range(3):
                 (await cache.acquire("a")).release()
 
@@ -154,7 +154,7 @@ def test_dropped_adapter_goes_when_idle() -> None:
     """Nobody's is gone at once, a held one with its last lease."""
 
     async def walk() -> None:
-        async with caching(Shelf()) as cache:
+        async with caching(SizedLoader()) as cache:
             (await cache.acquire("idle")).release()
             held = await cache.acquire("held")
 
@@ -174,16 +174,16 @@ def test_dropped_load_is_not_kept() -> None:
     """What is dropped while it loads is for those who waited, and for nobody else."""
 
     async def walk() -> None:
-        shelf = Shelf()
-        shelf.gate.clear()
-        async with caching(shelf) as cache:
+        loader = SizedLoader()
+        loader.gate.clear()
+        async with caching(loader) as cache:
             waiting = asyncio.ensure_future(cache.acquire("a"))
             await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.sleep(0)
             load = cache._loads["a"]
             cache.drop("a")
-            shelf.gate.set()
+            loader.gate.set()
             await load
             assert cache.residents() == ()
 
@@ -194,14 +194,14 @@ def test_second_load_meets_the_kept_one() -> None:
     """Who waited for a dropped load may keep it while another load is on its way."""
 
     async def walk() -> None:
-        shelf = Shelf()
-        shelf.gate.clear()
-        async with caching(shelf) as cache:
+        loader = SizedLoader()
+        loader.gate.clear()
+        async with caching(loader) as cache:
             waiting = asyncio.ensure_future(cache.acquire("a"))
             await asyncio.sleep(0)
             load = cache._loads["a"]
             cache.drop("a")
-            shelf.gate.set()
+            loader.gate.set()
             await load
             second = await cache.acquire("a")
             first = await waiting
@@ -218,7 +218,7 @@ def test_leased_again_is_kept() -> None:
     """After a lift somebody wears it again: it stays."""
 
     async def walk() -> None:
-        async with caching(Shelf()) as cache:
+        async with caching(SizedLoader()) as cache:
             first = await cache.acquire("a")
             cache.drop("a")
             second = await cache.acquire("a")

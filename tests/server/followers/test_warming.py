@@ -23,7 +23,7 @@ from tabard_server.adapters.host_cache import HostCache
 from tabard_server.followers.warming import Warming
 from tabard_server.telemetry.labels import Labels
 from tabard_server.telemetry.metrics import Metrics
-from tests.server.adapters.bricks import Shelf
+from tests.server.adapters.sized_adapters import SizedLoader
 from tests.server.fakes import PROFILE
 from tests.server.harness import lora_file
 
@@ -58,14 +58,14 @@ def recalled(registry: Registry, kept: list[KeptRelease], *, folder: Path) -> li
     """Return what a new server loads."""
 
     async def walk() -> list[str]:
-        shelf = Shelf()
+        loader = SizedLoader()
         with ThreadPoolExecutor(max_workers=1) as executor:
-            cache = HostCache(load=shelf, bytes_max=25, executor=executor, metrics=Metrics())
+            cache = HostCache(load=loader, bytes_max=25, executor=executor, metrics=Metrics())
             disk = DiskCache(folder, fetch=registry.fetch, bytes_max=100, metrics=Metrics())
             warming = Warming(registry, cache=cache, disk=disk, labels=Labels())  # type: ignore[arg-type]
             warming.begin_recall(lambda: kept)
             await asyncio.gather(*warming._loads)
-        return shelf.loads
+        return loader.loads
 
     return asyncio.run(walk())
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line `tabard`: one small file for each group of commands."""
+"""The command line `tabard`: the program, its commands, and what they share."""
 
 from tabard.cli.program import main, run
 

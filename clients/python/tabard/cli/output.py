@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a command speaks: its answer on stdout, as text or as one JSON document; rest on stderr."""
+"""How a command answers: its result on stdout, as text or as one JSON document; rest on stderr."""
 
 from __future__ import annotations
 

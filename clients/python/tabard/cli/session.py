@@ -18,7 +18,7 @@ Command = Callable[..., None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Which server a command talks to, and how it speaks.
+    """Which server a command talks to, and how it answers.
 
     `address` is None when neither `--address` nor `TABARD_ADDRESS` is given.
     """

@@ -33,7 +33,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FsckReport:
+class FsckResult:
     """What an examination looked at, and what it found.
 
     Attributes:

@@ -29,7 +29,7 @@ from tabard_registry.state.fold import empty_state, fold
 from tabard_registry.state.state import State
 from tabard_registry.store.store import Store
 from tabard_registry.upkeep.fsck.blob_audit import BlobAudit
-from tabard_registry.upkeep.fsck.findings import Findings, FsckReport
+from tabard_registry.upkeep.fsck.findings import Findings, FsckResult
 from tabard_registry.workers import WORKERS_MAX, Progress, no_progress
 
 _SLOT = re.compile(r"log/([0-9]{20})\.json")
@@ -45,7 +45,7 @@ def check_registry(
     deep: bool,
     workers: int = WORKERS_MAX,
     progress: Progress = no_progress,
-) -> FsckReport:
+) -> FsckResult:
     """Examine a registry. Reads its whole log, and with `deep` all its bytes.
 
     Others may write meanwhile: what they add after the log was read is not looked at.
@@ -298,8 +298,8 @@ def _report(
     state: State | None = None,
     examination: _Examination | None = None,
     audit: BlobAudit | None = None,
-) -> FsckReport:
-    return FsckReport(
+) -> FsckResult:
+    return FsckResult(
         url=store.url,
         registry_id=state.registry_id if state else "",
         seq=state.seq if state else 0,

@@ -35,7 +35,7 @@ _LINEAR: Mapping[str, Callable[[ChangeParts], torch.Tensor]] = MappingProxyType(
         methods.LORA.name: low_rank,
     }
 )
-_ROTATIONS = MappingProxyType({methods.BOFT.name: butterfly, methods.OFT.name: orthogonal})
+_ORTHOGONAL = MappingProxyType({methods.BOFT.name: butterfly, methods.OFT.name: orthogonal})
 
 
 def materialise(
@@ -57,8 +57,8 @@ def materialise(
     total = change.scale * stack_weight
     if change.method in _LINEAR:
         found = _LINEAR[change.method](parts) * total
-    elif change.method in _ROTATIONS:
-        found = _ROTATIONS[change.method](parts, weight=total)
+    elif change.method in _ORTHOGONAL:
+        found = _ORTHOGONAL[change.method](parts, weight=total)
     else:
         raise parts.misfit("is of a method that this server does not know")
     parts.refuse_rest()

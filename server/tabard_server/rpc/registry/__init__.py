@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RegistryService: reads, writes, uploads, downloads, watch."""
+"""RegistryService: its messages, its uploads and downloads, one method an RPC."""

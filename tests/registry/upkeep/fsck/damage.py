@@ -8,7 +8,7 @@ import pytest
 from tabard_registry import Author, Registry
 from tabard_registry.content.blobs import blob_key
 from tabard_registry.errors import StoreUnavailable
-from tabard_registry.upkeep.fsck.findings import Finding, FsckReport
+from tabard_registry.upkeep.fsck.findings import Finding, FsckResult
 from tabard_registry.upkeep.fsck.fsck import check_registry
 from tabard_registry.upkeep.garbage import collect
 from tests.registry.fakes import (
@@ -45,7 +45,7 @@ def reopened(store: MemoryStore) -> Registry:
     )
 
 
-def examined(store: MemoryStore, *, deep: bool = False) -> FsckReport:
+def examined(store: MemoryStore, *, deep: bool = False) -> FsckResult:
     """Examine, and see that nothing was written."""
     before = dict(store.held)
     report = check_registry(store, deep=deep, workers=1)
@@ -53,7 +53,7 @@ def examined(store: MemoryStore, *, deep: bool = False) -> FsckReport:
     return report
 
 
-def only(report: FsckReport, *, severity: str = "error") -> Finding:
+def only(report: FsckResult, *, severity: str = "error") -> Finding:
     """The one finding of a severity; it has a remedy."""
     (found,) = (finding for finding in report.findings if finding.severity == severity)
     assert found.problem and found.remedy

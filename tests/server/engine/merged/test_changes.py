@@ -113,4 +113,4 @@ def test_parts_are_never_written() -> None:
 
 def test_every_method_of_the_table_is_applied() -> None:
     """What a manifest may say, this server can wear."""
-    assert {*changes._LINEAR, *changes._ROTATIONS} == set(CHANGE_METHODS)
+    assert {*changes._LINEAR, *changes._ORTHOGONAL} == set(CHANGE_METHODS)

@@ -106,7 +106,7 @@ def extract(
 
         refusal: dict[str, str] | None = None
         try:
-            report = extraction.extract(
+            outcome = extraction.extract(
                 checkpoint,
                 base=base,
                 base_config=base_config,
@@ -115,10 +115,10 @@ def extract(
                 progress=tell,
             )
         except refusals.ImageErrorTooLarge as error:
-            report = error.outcome
+            outcome = error.outcome
             refusal = {"reason": error.reason, "message": str(error), "remedy": error.hint}
-    _answer(output, report, refusal=refusal)
-    click.get_current_context().exit(exit_codes.OK if report.accepted else exit_codes.INVALID)
+    _answer(output, outcome, refusal=refusal)
+    click.get_current_context().exit(exit_codes.OK if outcome.accepted else exit_codes.INVALID)
 
 
 def _settings(
@@ -149,45 +149,47 @@ def _settings(
     )
 
 
-def _answer(output: Output, report: Any, *, refusal: dict[str, str] | None) -> None:
-    document = {**asdict(report), "problems": [refusal] if refusal else []}
-    output.answer(document, *_text(report, refusal=refusal))
+def _answer(output: Output, outcome: Any, *, refusal: dict[str, str] | None) -> None:
+    document = {**asdict(outcome), "problems": [refusal] if refusal else []}
+    output.answer(document, *_text(outcome, refusal=refusal))
 
 
-def _text(report: Any, *, refusal: dict[str, str] | None) -> list[RenderableType]:
-    verb = "extracted" if report.accepted else "refused:"
+def _text(outcome: Any, *, refusal: dict[str, str] | None) -> list[RenderableType]:
+    verb = "extracted" if outcome.accepted else "refused:"
     lines: list[RenderableType] = [
-        Text(f"{verb} {report.checkpoint}", style="bold" if report.accepted else "bold red"),
-        fields(_summary(report)),
+        Text(f"{verb} {outcome.checkpoint}", style="bold" if outcome.accepted else "bold red"),
+        fields(_summary(outcome)),
         table(
-            "block", "share", "kept", "error", "rank", "carried", "left out", rows=_blocks(report)
+            "block", "share", "kept", "error", "rank", "carried", "left out", rows=_blocks(outcome)
         ),
-        *_worst(report),
-        *_pictures(report),
+        *_worst(outcome),
+        *_pictures(outcome),
     ]
-    lines += [Text(f"warning: {said}") for said in report.warnings]
+    lines += [Text(f"warning: {said}") for said in outcome.warnings]
     if refusal:
         lines += [f"{refusal['reason']}: {refusal['message']}", f"hint: {refusal['remedy']}"]
     else:
-        lines.append(f"next: tabard publish NS/NAME {report.file} --version 1.0.0")
+        lines.append(f"next: tabard publish NS/NAME {outcome.file} --version 1.0.0")
     return lines
 
 
-def _summary(report: Any) -> dict[str, str]:
-    error = report.image_error
+def _summary(outcome: Any) -> dict[str, str]:
+    error = outcome.image_error
     return {
-        "base": f"{report.base} ({report.base_family}), moved by {report.relative_change:.2%}",
-        "file": f"{report.file}, {size(report.file_bytes)}" if report.accepted else "not written",
-        "worn": "row by row" if report.mode == "rows" else "in merged mode only",
-        "kept": f"{report.kept_energy:.2%} of the energy, error {report.relative_error:.2%}",
+        "base": f"{outcome.base} ({outcome.base_family}), moved by {outcome.relative_change:.2%}",
+        "file": f"{outcome.file}, {size(outcome.file_bytes)}"
+        if outcome.accepted
+        else "not written",
+        "worn": "row by row" if outcome.mode == "rows" else "in merged mode only",
+        "kept": f"{outcome.kept_energy:.2%} of the energy, error {outcome.relative_error:.2%}",
         "pictures": "" if error is None else f"{error:.1%} of the way is missing",
-        "parameters": f"{len(report.layers)} carried, {len(report.left_out)} left out, "
-        f"{report.unchanged_count} as in the base, {report.rounded_count} but for rounding",
-        "took": f"{report.seconds:.1f} s",
+        "parameters": f"{len(outcome.layers)} carried, {len(outcome.left_out)} left out, "
+        f"{outcome.unchanged_count} as in the base, {outcome.rounded_count} but for rounding",
+        "took": f"{outcome.seconds:.1f} s",
     }
 
 
-def _blocks(report: Any) -> list[list[str]]:
+def _blocks(outcome: Any) -> list[list[str]]:
     return [
         [
             one.block,
@@ -198,13 +200,13 @@ def _blocks(report: Any) -> list[list[str]]:
             str(one.layer_count),
             str(one.left_out_count or ""),
         ]
-        for one in report.blocks
+        for one in outcome.blocks
     ]
 
 
-def _worst(report: Any) -> list[RenderableType]:
+def _worst(outcome: Any) -> list[RenderableType]:
     """Show the layers that lose most; --json has all of them."""
-    lossy = [one for one in report.layers if one.rank and one.relative_error > 0.005]
+    lossy = [one for one in outcome.layers if one.rank and one.relative_error > 0.005]
     lossy.sort(key=lambda one: one.energy * (1 - one.kept_energy), reverse=True)
     if not lossy:
         return []
@@ -215,7 +217,7 @@ def _worst(report: Any) -> list[RenderableType]:
     return [table("layers that lose most", "rank", "error", rows=rows)]
 
 
-def _pictures(report: Any) -> list[RenderableType]:
+def _pictures(outcome: Any) -> list[RenderableType]:
     rows = [
         [
             one.prompt,
@@ -224,7 +226,7 @@ def _pictures(report: Any) -> list[RenderableType]:
             f"{one.base_pixel_mean:.2f}/255",
             f"{one.base_latent_error:.2%}",
         ]
-        for one in report.pictures
+        for one in outcome.pictures
     ]
     columns = ("picture", "pixels", "latents", "base: pixels", "base: latents")
     return [table(*columns, rows=rows)] if rows else []

@@ -8,7 +8,7 @@ from enum import Enum
 from tests.fuzz.document import Document
 
 
-class Verdict(Enum):
+class Demand(Enum):
     """Whether the changed file must be taken, must be refused, or is what the reference says."""
 
     KEEPS = "keeps"
@@ -16,4 +16,4 @@ class Verdict(Enum):
     EITHER = "either"
 
 
-Bent = tuple[Document, Verdict]
+Bent = tuple[Document, Demand]

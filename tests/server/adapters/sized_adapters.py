@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Brick:
+class SizedAdapter:
     """Something with a size."""
 
     name: str
     resident_bytes: int = 10
 
 
-class Shelf:
-    """Loads bricks, counts loads, and can hold them up or break."""
+class SizedLoader:
+    """Loads them, counts loads, and can hold them up or break."""
 
     def __init__(self) -> None:
         self.loads: list[str] = []
@@ -22,9 +22,9 @@ class Shelf:
         self.gate.set()
         self.errors: list[Exception] = []
 
-    def __call__(self, digest: str) -> Brick:
+    def __call__(self, digest: str) -> SizedAdapter:
         self.loads.append(digest)
         assert self.gate.wait(timeout=30)
         if self.errors:
             raise self.errors.pop(0)
-        return Brick(name=digest)
+        return SizedAdapter(name=digest)

@@ -12,7 +12,7 @@ from tabard_registry.checkpoint.files import HINT_KEY
 from tests.simulation.process import Process, Role, World
 from tests.simulation.promises.checks import check_world
 from tests.simulation.promises.ledger import Intent
-from tests.simulation.roles import Collector, Keeper, Reader
+from tests.simulation.roles import Checkpointer, Collector, Reader
 from tests.simulation.writer import Writer
 from tests.tally import Tally
 
@@ -97,7 +97,7 @@ def _cast(world: World) -> list[tuple[str, Role]]:
     for number in range(rng.randint(1, 2)):
         cast.append((f"reader{number}", Reader(world, looks=rng.randint(2, 10))))
     for number in range(rng.randint(0, 2)):
-        cast.append((f"keeper{number}", Keeper(world, looks=rng.randint(1, 4))))
+        cast.append((f"checkpointer{number}", Checkpointer(world, looks=rng.randint(1, 4))))
     for number in range(rng.choice((0, 1, 1, 2))):
         cast.append((f"collector{number}", Collector(world, rounds=rng.randint(1, 4))))
     return cast
