@@ -226,7 +226,7 @@ class Manifest:
     @property
     def original_digests(self) -> tuple[str, ...]:
         """`sha256:…` of the files as the author sent them."""
-        return tuple(str(file["sha256"]) for file in self.document["original"])
+        return tuple(str(digest) for _name, digest, _bytes in self.document["original"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ def test_naive_time_is_refused(stocked: Client) -> None:
 
 def test_manifest_is_checked(stocked: Client, server: FakeServer) -> None:
     """Bytes that do not have the release's digest are never handed out."""
-    content = json.dumps({"original": [{"sha256": "sha256:" + "a" * 64}]}).encode()
+    content = json.dumps({"original": [["x", "sha256:" + "a" * 64, 1]]}).encode()
     server.state.manifest = content
     with pytest.raises(tabard.Internal) as caught:
         stocked.manifest(INK)

@@ -69,7 +69,7 @@ def test_refused_names_are_the_sdks_errors(engine: None, place: Path) -> None:
 
 def test_server_takes_adapters(client: Client, server: FakeServer, style_file: Path) -> None:
     """By its own verbs; the manifest says what is there."""
-    content = json.dumps({"original": [{"sha256": "sha256:" + "a" * 64}]}).encode()
+    content = json.dumps({"original": [["x", "sha256:" + "a" * 64, 1]]}).encode()
     server.state.manifest = content
     publisher = ServerPublisher(client)
 

@@ -24,7 +24,7 @@ def signable(server: FakeServer, published: Tabard) -> Callable[..., None]:
         document = {
             "adapter": adapter,
             "version": "1.0.0",
-            "original": [{"sha256": f"sha256:{hashlib.sha256(original).hexdigest()}"}],
+            "original": [["x", f"sha256:{hashlib.sha256(original).hexdigest()}", len(original)]],
         }
         server.state.manifest = json.dumps(document).encode()
         release = server.state.releases["acme/watercolor"][-1]
