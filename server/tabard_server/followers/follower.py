@@ -19,7 +19,7 @@ from tabard_server.threads import Threads
 
 _JITTER = 0.2
 _RECORDS_AT_ONCE = 1_000
-# A poll, a delivery and their neighbours never wait for the threads of acts.
+# Polls, and telling others of what came, never wait for the threads of acts.
 _THREADS_MAX = 2
 
 
