@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from tabard_server.engine_port.prompt_style import PromptSyntax
+from tabard_server.engine_port.prompt_style import PromptSyntax, TokenMatch
 from tabard_server.errors import BadSettings
 from tabard_server.limits import VALUES, Limits
 
@@ -38,6 +38,9 @@ class Defaults(BaseModel):
     """Short name of the sampler."""
     prompt_syntax: PromptSyntax = "plain"
     """How prompts are read: `plain` or `a1111`."""
+    token_match: TokenMatch = "whole"
+    """Where the word of an embedding counts: `whole`, as a word of its own, or `anywhere`, in
+    longer words too, as in diffusers."""
 
 
 def _default_registry() -> str:

@@ -87,8 +87,9 @@ class FakePromptReader:
 
     def read(self, prompt: str, tokens: Mapping[str, int], style: PromptStyle) -> PromptReading:
         read = read_weighted if style.syntax == "a1111" else read_plain
-        text = " ".join(piece.text for piece in read(prompt, tokens))
-        used = frozenset(token for token in tokens if token in text)
+        pieces = read(prompt, tokens, match=style.token_match)
+        text = " ".join(piece.text for piece in pieces)
+        used = frozenset(piece.text for piece in pieces) & frozenset(tokens)
         count = len(re.findall(r"\S+", text))
         count += sum(tokens[token] - 1 for token in used)
         return PromptReading(

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable
 
 from tabard_registry import State
+from tabard_server.admission.embeddings import put_words
 from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds, images_of
 from tabard_server.admission.pictures import NO_PICTURE, PictureReading
 from tabard_server.admission.prompts import PromptChecker
@@ -78,16 +79,21 @@ class Admission:
         """
         now, wanted = self._clock(), spec.wanted
         self._check_deadline(spec)
-        tagged = read_tags(wanted.prompt)
+        tagged, negative = read_tags(wanted.prompt), read_tags(wanted.negative_prompt)
         violations = self._bounds.check(spec, picture_size=reading.size)
         style, style_violations = self._prompts.style_of(wanted)
         violations += [*reading.violations, *style_violations]
-        violations += self._prompts.check_text(wanted, prompt=tagged.text)
+        violations += self._prompts.check_text(wanted)
         _refuse(violations)
         sampler = self._sampler(wanted.sampler)
-        worn = self._stacker.pin(spec, tagged=tagged, state=state)
+        worn = self._stacker.pin(spec, tagged=tagged, negative=negative, state=state)
         drawing = self._bounds.draw(
-            wanted, prompt=tagged.text, style=style, sampler=sampler, picture=reading.picture
+            wanted,
+            prompt=put_words(tagged, worn=worn, field="prompt"),
+            negative_prompt=put_words(negative, worn=worn, field="negative_prompt"),
+            style=style,
+            sampler=sampler,
+            picture=reading.picture,
         )
         windows, violations = self._prompts.read_words(drawing, worn=worn)
         _refuse(violations)

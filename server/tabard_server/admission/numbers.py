@@ -59,6 +59,7 @@ class Bounds:
         wanted: WantedDrawing,
         *,
         prompt: str,
+        negative_prompt: str,
         style: PromptStyle,
         sampler: str,
         picture: Picture | None,
@@ -67,7 +68,8 @@ class Bounds:
 
         Args:
             wanted: As it was written.
-            prompt: Without tags.
+            prompt: Without tags, and with words for the embeddings that it names.
+            negative_prompt: Likewise.
             style: How its prompts are read.
             sampler: Short name.
             picture: What its files came to.
@@ -75,7 +77,7 @@ class Bounds:
         width, height = self._size(wanted, None if picture is None else picture.size)
         return Drawing(
             prompt=prompt,
-            negative_prompt=wanted.negative_prompt,
+            negative_prompt=negative_prompt,
             steps=self._steps(wanted),
             guidance_scale=self._guidance_scale(wanted),
             width=width,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words of a request: not empty, well written, not too long, and every taught token used.
+"""The words of a request: well written, not too long, and every taught token used.
 
 In: the prompts without tags, and the pinned stack. Out: a violation for each thing that is wrong.
 Counts tokens through the engine's prompt reader; encodes nothing.
@@ -10,13 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.port import PromptReaderLike
-from tabard_server.engine_port.prompt_style import PROMPT_SYNTAXES, PromptReading, PromptStyle
+from tabard_server.engine_port.prompt_style import (
+    PROMPT_SYNTAXES,
+    TOKEN_MATCHES,
+    PromptReading,
+    PromptStyle,
+)
 from tabard_server.errors import BadSettings, InvalidRequest, Violation, invalid
 from tabard_server.jobs.job import Worn
 from tabard_server.limits import Limits
 from tabard_server.settings import Defaults
 
 _SYNTAXES = {str(syntax): syntax for syntax in PROMPT_SYNTAXES}
+_MATCHES = {str(match): match for match in TOKEN_MATCHES}
 
 
 class PromptChecker:
@@ -56,8 +62,13 @@ class PromptChecker:
         name = wanted.prompt_syntax or self._defaults.prompt_syntax
         syntax = _SYNTAXES.get(name)
         if syntax is None:
-            violations += _unknown_syntax(name).violations
+            violations += _unknown("prompt_syntax", name, among=PROMPT_SYNTAXES).violations
             syntax = "plain"
+        match_name = wanted.token_match or self._defaults.token_match
+        match = _MATCHES.get(match_name)
+        if match is None:
+            violations += _unknown("token_match", match_name, among=TOKEN_MATCHES).violations
+            match = "whole"
         windows = wanted.prompt_windows_max
         if windows is None:
             windows = most if syntax == "a1111" else 1
@@ -69,15 +80,10 @@ class PromptChecker:
                 hint=f"use 1 to {most} (limits.prompt_windows_max)",
             ).violations
             windows = most
-        return PromptStyle(syntax=syntax, windows_max=windows), violations
+        return PromptStyle(syntax=syntax, windows_max=windows, token_match=match), violations
 
-    def check_text(self, wanted: WantedDrawing, *, prompt: str) -> list[Violation]:
-        """Check what can be seen without a stack.
-
-        Args:
-            wanted: With its prompts as written.
-            prompt: The prompt without tags.
-        """
+    def check_text(self, wanted: WantedDrawing) -> list[Violation]:
+        """Check what can be seen without a stack; an empty prompt is one."""
         violations = []
         most = self._limits.prompt_chars_max
         for field, text in _texts(wanted):
@@ -99,15 +105,6 @@ class PromptChecker:
                         hint="send plain text",
                     )
                 )
-        if not prompt and not violations:
-            violations.append(
-                Violation(
-                    field="prompt",
-                    description="the prompt is empty",
-                    reason="PROMPT_EMPTY",
-                    hint="say what to draw, like 'a red circle'; tags alone are not enough",
-                )
-            )
         return violations
 
     def read_words(self, drawing: Drawing, *, worn: Iterable[Worn]) -> tuple[int, list[Violation]]:
@@ -135,7 +132,9 @@ class PromptChecker:
             windows = max(windows, reading.window_count)
             if not reading.fits:
                 violations.append(self._too_long(field, reading))
-        unused = _unused({token: owner for token, (owner, _) in owners.items()}, used=used)
+        texts = " ".join(text for _field, text in _texts(drawing))
+        owned = {token: owner for token, (owner, _) in owners.items()}
+        unused = _unused(owned, used=used, texts=texts)
         return windows, [*violations, *unused]
 
     def _too_long(self, field: str, reading: PromptReading) -> Violation:
@@ -158,18 +157,26 @@ def _texts(drawing: Drawing | WantedDrawing) -> tuple[tuple[str, str], ...]:
     return ("prompt", drawing.prompt), ("negative_prompt", drawing.negative_prompt)
 
 
-def _unknown_syntax(name: str) -> InvalidRequest:
+def _unknown(field: str, name: str, *, among: tuple[str, ...]) -> InvalidRequest:
     return invalid(
-        "prompt_syntax",
-        f"no prompt syntax is called {name!r}",
-        reason="PROMPT_SYNTAX_UNKNOWN",
-        hint=f"choose one of: {', '.join(PROMPT_SYNTAXES)}",
+        field,
+        f"no {field.replace('_', ' ')} is called {name!r}",
+        reason=f"{field.upper()}_UNKNOWN",
+        hint=f"choose one of: {', '.join(among)}",
     )
 
 
-def _unused(owners: Mapping[str, Worn], *, used: frozenset[str]) -> Iterator[Violation]:
+def _unused(owners: Mapping[str, Worn], *, used: frozenset[str], texts: str) -> Iterator[Violation]:
     for token, one in owners.items():
-        if token not in used:
+        if token not in used and token in texts:
+            yield Violation(
+                field="prompt",
+                description=f"{one.release.adapter} teaches {token!r}, which the prompts have only "
+                "within longer words",
+                reason="TOKEN_NOT_USED",
+                hint=f"write {token} as a word of its own, or say token_match=anywhere",
+            )
+        elif token not in used:
             yield Violation(
                 field="prompt",
                 description=f"{one.release.adapter} teaches {token!r}, which neither prompt uses",

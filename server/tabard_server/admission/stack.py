@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from tabard_registry import AdapterName, AdapterRef, InvalidName, Release, State
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
+from tabard_server.admission.embeddings import refs_named
 from tabard_server.errors import InvalidRequest, NotServable, Violation, invalid
 from tabard_server.jobs.job import JobSpec, Worn, WornRecipe
-from tabard_server.jobs.prompt_tags import TaggedPrompt, read_tags
+from tabard_server.jobs.prompt_tags import TaggedPrompt
 from tabard_server.limits import Limits
+
+_TAG_CHARS_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +45,16 @@ class Stacker:
         self._rank_total_max = rank_total_max
         self._limits = limits
 
-    def pin(self, spec: JobSpec, *, tagged: TaggedPrompt, state: State) -> tuple[Worn, ...]:
-        """Resolve what a request asks to wear, adapters before tags, in the order written.
+    def pin(
+        self, spec: JobSpec, *, tagged: TaggedPrompt, negative: TaggedPrompt, state: State
+    ) -> tuple[Worn, ...]:
+        """Resolve what a request asks to wear: adapters, tags, embeddings, in the order written.
+
+        Args:
+            spec: The request.
+            tagged: Its prompt.
+            negative: Its negative prompt, which may name embeddings only.
+            state: The registry's snapshot.
 
         Raises:
             InvalidRequest: A ref cannot be read, or the stack is not allowed.
@@ -55,9 +66,13 @@ class Stacker:
             *(_Asked(field=f"adapters[{i}]", text=text) for i, text in enumerate(spec.adapters)),
             *(_Asked(field="prompt", text=text) for text in tagged.refs),
         ]
-        if violations := [*self._count(len(asked)), *_foreign_tags(spec, tagged)]:
+        odd = [*_odd_tags(tagged), *_tags_in_negative(negative)]
+        if violations := [*self._count(len(asked) + _named_count(tagged, negative)), *odd]:
             raise InvalidRequest(tuple(violations))
         refs = [(one.text, _parse(one)) for one in asked]
+        names = [str(ref.adapter) for _, ref in refs]
+        named = refs_named((tagged, negative), asked=names)
+        refs += [(text, _parse(_Asked(field="prompt", text=text))) for text in named]
         worn = tuple(one for text, ref in refs for one in self._wear(text, ref=ref, state=state))
         if violations := [
             *self._count(len(worn)),
@@ -162,16 +177,32 @@ def _parse(one: _Asked) -> AdapterRef:
         raise invalid(one.field, str(error), reason=error.reason, hint=hint) from error
 
 
-def _foreign_tags(spec: JobSpec, tagged: TaggedPrompt) -> Iterator[Violation]:
-    for tag in tagged.foreign:
-        yield Violation(
-            field="prompt",
-            description=f"{tag} is of a kind that is not served here",
-            reason="TAG_NOT_SUPPORTED",
-            hint="publish it as an adapter and write <lora:namespace/name:weight>",
-        )
-    negative = read_tags(spec.wanted.negative_prompt)
-    if negative.refs or negative.foreign:
+def _named_count(*tagged: TaggedPrompt) -> int:
+    """Count the embeddings that are named by a ref, before anything is looked up."""
+    return len({one.name for text in tagged for one in text.embeddings if "/" in one.name})
+
+
+def _odd_tags(tagged: TaggedPrompt) -> Iterator[Violation]:
+    for tag in tagged.odd:
+        shown = f"{tag.text[:_TAG_CHARS_SHOWN]} at character {tag.place}"
+        if tag.is_whole:
+            yield Violation(
+                field="prompt",
+                description=f"{shown} is of a kind that is not served here",
+                reason="TAG_NOT_SUPPORTED",
+                hint="publish it as an adapter and write <lora:namespace/name:weight>",
+            )
+        else:
+            yield Violation(
+                field="prompt",
+                description=f"{shown} looks like an adapter tag and is none",
+                reason="TAG_MALFORMED",
+                hint="write <lora:namespace/name:weight>, or the words without '<'",
+            )
+
+
+def _tags_in_negative(negative: TaggedPrompt) -> Iterator[Violation]:
+    if negative.refs or negative.odd:
         yield Violation(
             field="negative_prompt",
             description="the negative prompt has adapter tags, which have no meaning there",

@@ -117,6 +117,7 @@ class WantedDrawing:
         sampler: In any spelling; empty: the default.
         prompt_syntax: One of `PROMPT_SYNTAXES`; empty: the default.
         prompt_windows_max: Windows that a prompt may fill.
+        token_match: One of `TOKEN_MATCHES`; empty: the default.
         image: A file with the picture to redraw.
         mask_image: A file that says where.
     """
@@ -130,6 +131,7 @@ class WantedDrawing:
     sampler: str = ""
     prompt_syntax: str = ""
     prompt_windows_max: int | None = None
+    token_match: str = ""
     clip_skip: int | None = None
     image: bytes | None = None
     mask_image: bytes | None = None

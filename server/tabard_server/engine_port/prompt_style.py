@@ -8,6 +8,10 @@ PromptSyntax = Literal["plain", "a1111"]
 """How a prompt may be read. `plain`: every character is text. `a1111`: brackets weigh."""
 PROMPT_SYNTAXES: tuple[PromptSyntax, ...] = get_args(PromptSyntax)
 """All of them."""
+TokenMatch = Literal["whole", "anywhere"]
+"""Where a taught word counts. `whole`: as a word of its own. `anywhere`: in longer words too."""
+TOKEN_MATCHES: tuple[TokenMatch, ...] = get_args(TokenMatch)
+"""All of them."""
 WINDOWS_MAX = 4
 """Most windows that a prompt may have, however it is asked for."""
 
@@ -19,14 +23,17 @@ class PromptStyle:
     Attributes:
         syntax: What brackets mean.
         windows_max: Windows of the text encoder that a prompt may fill; 1 as it was trained.
+        token_match: Where taught words count.
     """
 
     syntax: PromptSyntax = "plain"
     windows_max: int = 1
+    token_match: TokenMatch = "whole"
 
     def __post_init__(self) -> None:
         assert self.syntax in PROMPT_SYNTAXES
         assert 1 <= self.windows_max <= WINDOWS_MAX
+        assert self.token_match in TOKEN_MATCHES
 
 
 PLAIN = PromptStyle()

@@ -1,14 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`<lora:namespace/name:0.8>` in a prompt, with the meaning it has in A1111.
+"""`<lora:namespace/name:0.8>` and `embedding:NAME` in a prompt, as people write them elsewhere.
 
-In: a prompt. Out: the prompt without its tags, and the refs they hold. Knows no registry: whether
-an adapter exists is not its business.
+In: a prompt. Out: the prompt without its tags, the refs they hold, what looks like a tag and is
+none, and where embeddings are named. Knows no registry: whether something exists is not its
+business.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-_TAG = re.compile(r"<(lora|lyco|hypernet):([^<>]*)>")
+_KINDS = "lora|lyco|lycoris|locon|loha|lokr|hypernet|hypernetwork"
+_TAG = re.compile(rf"<\s*({_KINDS})\s*:([^<>]*)>", re.IGNORECASE)
+_BEGUN = re.compile(rf"<\s*(?:{_KINDS})(?:\s*[:\uff1a=]|\s+\S)[^<>]*>?", re.IGNORECASE)
+_EMBEDDING = re.compile(r"(?<!\w)embedding:(<[^<>\s]+>|[\w./@+-]+)")
+_SUFFIXES = (".safetensors", ".pt", ".bin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OddTag:
+    """What looks like an adapter tag and cannot be one.
+
+    Attributes:
+        text: As it is written.
+        place: Its first character, counted from 1.
+        is_whole: Whether it is a tag of a kind that is not served; else it is not written as one.
+    """
+
+    text: str
+    place: int
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedEmbedding:
+    """A textual inversion named as ComfyUI does.
+
+    Attributes:
+        name: What stands behind `embedding:`, without the suffix of a file.
+        start: Its first character in the text without tags.
+        end: The first character behind it.
+    """
+
+    name: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,24 +54,55 @@ class TaggedPrompt:
     Attributes:
         text: The prompt without tags, outer blanks removed.
         refs: What the `lora` tags hold, in order: `namespace/name[@selector][:weight]`.
-        foreign: Whole tags of kinds that are not served here.
+        odd: Tags that are not served, or not well written.
+        embeddings: Where the text names textual inversions.
     """
 
     text: str
     refs: tuple[str, ...]
-    foreign: tuple[str, ...]
+    odd: tuple[OddTag, ...]
+    embeddings: tuple[NamedEmbedding, ...]
 
 
 def read_tags(prompt: str) -> TaggedPrompt:
     """Take the tags out of a prompt. A `lora` tag without a weight has the weight 1."""
     found = list(_TAG.finditer(prompt))
+    text = _TAG.sub("", prompt).strip()
+    # Blanks of equal length keep every other character in its place.
+    rest = _TAG.sub(lambda match: " " * len(match[0]), prompt)
+    odd = [_odd(match, is_whole=True) for match in found if match[1].lower() != "lora"]
+    odd += [_odd(match, is_whole=False) for match in _BEGUN.finditer(rest)]
     return TaggedPrompt(
-        text=_TAG.sub("", prompt).strip(),
-        refs=tuple(match[2].strip() for match in found if match[1] == "lora"),
-        foreign=tuple(match[0] for match in found if match[1] != "lora"),
+        text=text,
+        refs=tuple(match[2].strip() for match in found if match[1].lower() == "lora"),
+        odd=tuple(sorted(odd, key=lambda one: one.place)),
+        embeddings=tuple(map(_embedding, _EMBEDDING.finditer(text))),
     )
+
+
+def write_words(tagged: TaggedPrompt, words: Sequence[str]) -> str:
+    """Return the text with a word in the place of each embedding that it names."""
+    text = tagged.text
+    for one, word in reversed(list(zip(tagged.embeddings, words, strict=True))):
+        text = text[: one.start] + word + text[one.end :]
+    return text
 
 
 def write_tag(name: str, *, weight: float) -> str:
     """Write an adapter as A1111 shows it in image metadata."""
     return f"<lora:{name}:{weight:g}>"
+
+
+def _odd(match: re.Match[str], *, is_whole: bool) -> OddTag:
+    return OddTag(text=match[0], place=match.start() + 1, is_whole=is_whole)
+
+
+def _embedding(match: re.Match[str]) -> NamedEmbedding:
+    # A full stop or a dash at the end belongs to the sentence.
+    written = match[1].rstrip(".-")
+    suffix = next((one for one in _SUFFIXES if written.endswith(one)), "")
+    return NamedEmbedding(
+        name=written.removesuffix(suffix),
+        start=match.start(),
+        end=match.start(1) + len(written),
+    )

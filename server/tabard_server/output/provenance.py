@@ -147,6 +147,8 @@ def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
         told["clip_skip"] = drawing.clip_skip
     if drawing.style.syntax != "plain":
         told["prompt_syntax"] = drawing.style.syntax
+    if drawing.style.token_match != "whole":
+        told["token_match"] = drawing.style.token_match
     if (picture := drawing.picture) is not None:
         told["image"] = {"sha256": picture.sha256, **_describe_size(picture.sent_size)}
         told["strength"] = drawing.strength
@@ -172,6 +174,8 @@ def _optional_facts(drawing: Drawing) -> dict[str, str]:
         facts["Clip skip"] = str(drawing.clip_skip + 1)
     if drawing.style.syntax != "plain":
         facts["Prompt syntax"] = drawing.style.syntax
+    if drawing.style.token_match != "whole":
+        facts["Token match"] = drawing.style.token_match
     if (picture := drawing.picture) is not None:
         facts["Denoising strength"] = f"{drawing.strength:g}"
         facts["Image hash"] = picture.sha256[:12]

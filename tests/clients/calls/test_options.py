@@ -43,6 +43,11 @@ def test_nothing_said_sends_the_prompt_only() -> None:
     assert write_request("x", options=silent) == pb.GenerateRequest(prompt="x")
 
 
+def test_seed_of_uis_is_not_sent() -> None:
+    """-1 leaves the seed to the server."""
+    assert write_request("x", options={"seed": -1}) == pb.GenerateRequest(prompt="x")
+
+
 def test_sizes_are_in_diffusers_order() -> None:
     """Heights before widths, as diffusers takes them."""
     request = write_request(
@@ -67,6 +72,8 @@ def test_sizes_are_in_diffusers_order() -> None:
         ({"image": 7}, "NOT_A_PICTURE"),
         ({"image": Image.new("F", (2, 2))}, "NOT_A_PICTURE"),
         ({"prompt_syntax": "compel"}, "PROMPT_SYNTAX_UNKNOWN"),
+        ({"token_match": "some"}, "TOKEN_MATCH_UNKNOWN"),
+        ({"seed": -2}, "VALUE_OUT_OF_RANGE"),
         ({"target_size": (1, 2, 3)}, "NOT_A_PAIR"),
         ({"clip_skip": -1}, "VALUE_OUT_OF_RANGE"),
         ({"seed": 2**64}, "VALUE_OUT_OF_RANGE"),

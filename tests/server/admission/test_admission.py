@@ -155,7 +155,7 @@ def test_everything_wrong_is_told_at_once(door: Door) -> None:
     )
 
     with pytest.raises(InvalidRequest) as caught:
-        door.admit("", reading=reading, steps=0, images=99, prompt_syntax="7", image=b"no")
+        door.admit("a\0b", reading=reading, steps=0, images=99, prompt_syntax="7", image=b"no")
 
     told = caught.value.violations
     assert [one.field for one in told if not one.hint] == []

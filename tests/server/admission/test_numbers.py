@@ -27,7 +27,14 @@ def draw(bounds: Bounds, *, picture: Picture | None = None, **said: Any) -> Draw
     """Return what a request is drawn as that has nothing wrong in it."""
     assert not check(bounds, **said)
     wanted = WantedDrawing(prompt="<lora:a/b>x", **said)
-    return bounds.draw(wanted, prompt="x", style=PLAIN, sampler="ddim", picture=picture)
+    return bounds.draw(
+        wanted,
+        prompt="x",
+        negative_prompt=wanted.negative_prompt,
+        style=PLAIN,
+        sampler="ddim",
+        picture=picture,
+    )
 
 
 def refusal_of(bounds: Bounds, **said: Any) -> Violation:

@@ -17,11 +17,11 @@ from tests.server.fakes import FakePromptReader
 LONG = "word " * 40
 
 
-def checker(*, prompt_syntax: str = "plain", **limits: Any) -> PromptChecker:
+def checker(*, defaults: Defaults | None = None, **limits: Any) -> PromptChecker:
     return PromptChecker(
         reader=FakePromptReader(),
         limits=Limits(**limits),
-        defaults=Defaults(prompt_syntax=prompt_syntax),
+        defaults=defaults or Defaults(),
         windows_max=4,
     )
 
@@ -58,16 +58,18 @@ def test_windows_follow_the_syntax(said: dict[str, Any], syntax: str, windows: i
 
 def test_server_has_a_default_syntax() -> None:
     """A request that says nothing is read as the settings say; one that says so, as it says."""
-    prompts = checker(prompt_syntax="a1111")
+    prompts = checker(defaults=Defaults(prompt_syntax="a1111", token_match="anywhere"))
 
-    assert style_of(prompts).syntax == "a1111"
-    assert style_of(prompts, prompt_syntax="plain").syntax == "plain"
+    assert (style_of(prompts).syntax, style_of(prompts).token_match) == ("a1111", "anywhere")
+    said = style_of(prompts, prompt_syntax="plain", token_match="whole")
+    assert (said.syntax, said.token_match) == ("plain", "whole")
 
 
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
         ({"prompt_syntax": "7"}, "PROMPT_SYNTAX_UNKNOWN"),
+        ({"token_match": "7"}, "TOKEN_MATCH_UNKNOWN"),
         ({"prompt_windows_max": 0}, "PROMPT_WINDOWS_OUT_OF_RANGE"),
         ({"prompt_windows_max": 5}, "PROMPT_WINDOWS_OUT_OF_RANGE"),
     ],
@@ -127,3 +129,9 @@ def test_syntax_errors_name_their_field(field: str, text: str, reason: str) -> N
     )
 
     assert (violation.field, violation.reason) == (field, reason)
+
+
+@pytest.mark.parametrize("prompt", ["", "  "])
+def test_empty_prompt_is_a_prompt(prompt: str) -> None:
+    """Nothing in particular is drawn, as in diffusers and A1111."""
+    assert checker().check_text(WantedDrawing(prompt=prompt)) == []

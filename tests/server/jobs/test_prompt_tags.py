@@ -3,7 +3,7 @@
 
 import pytest
 
-from tabard_server.jobs.prompt_tags import read_tags
+from tabard_server.jobs.prompt_tags import read_tags, write_words
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,9 @@ from tabard_server.jobs.prompt_tags import read_tags
         ("<lora:a/b:1><lora:c/d@1.2.0:-0.5>x", "x", ("a/b:1", "c/d@1.2.0:-0.5")),
         ("<lora:a/b@sha256:0123456789ab:0.5> x", "x", ("a/b@sha256:0123456789ab:0.5",)),
         ("a <teal> cat, 1 < 2 > 0", "a <teal> cat, 1 < 2 > 0", ()),
-        ("a <lora: cat", "a <lora: cat", ()),
+        ("a <LORA:acme/ink:0.8> cat", "a  cat", ("acme/ink:0.8",)),
+        ("a < Lora : acme/ink> cat", "a  cat", ("acme/ink",)),
+        ("a <lora> of <lora-style> cats", "a <lora> of <lora-style> cats", ()),
     ],
 )
 def test_tags_leave_the_prompt(prompt: str, text: str, refs: tuple[str, ...]) -> None:
@@ -23,3 +25,44 @@ def test_tags_leave_the_prompt(prompt: str, text: str, refs: tuple[str, ...]) ->
     tagged = read_tags(prompt)
 
     assert (tagged.text, tagged.refs) == (text, refs)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text", "place", "is_whole"),
+    [
+        ("a <lora: cat", "<lora: cat", 3, False),
+        ("a cat <lora:acme/ink:0.8", "<lora:acme/ink:0.8", 7, False),
+        ("<lora:a/b> x <lora acme/ink>", "<lora acme/ink>", 14, False),
+        ("x <lora=acme/ink:1>", "<lora=acme/ink:1>", 3, False),
+        ("x <lora\uff1aacme/ink:1>", "<lora\uff1aacme/ink:1>", 3, False),
+        ("<lora:a/<b>:1>", "<lora:a/", 1, False),
+        ("x <lyco:a:1>", "<lyco:a:1>", 3, True),
+        ("x <HyperNet:a:1>", "<HyperNet:a:1>", 3, True),
+    ],
+)
+def test_what_looks_like_a_tag_is_told(prompt: str, text: str, place: int, is_whole: bool) -> None:
+    """Never a word of the prompt in silence: it is named, with its place."""
+    (odd,) = read_tags(prompt).odd
+
+    assert (odd.text, odd.place, odd.is_whole) == (text, place, is_whole)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "names"),
+    [
+        ("embedding:teal", ["teal"]),
+        ("a (embedding:acme/teal@1.0.0:1.2) cat", ["acme/teal@1.0.0"]),
+        ("embedding:<teal>, embedding:bad-hands-5.pt.", ["<teal>", "bad-hands-5"]),
+        ("myembedding:teal, embedding: teal", []),
+    ],
+)
+def test_embeddings_are_found(prompt: str, names: list[str]) -> None:
+    """As ComfyUI's users write them, whatever stands around."""
+    assert [one.name for one in read_tags(prompt).embeddings] == names
+
+
+def test_words_take_the_place_of_names() -> None:
+    """Everything around stays as it was, tags left out."""
+    tagged = read_tags("<lora:a/b> a (embedding:teal:1.2), embedding:plum.")
+
+    assert write_words(tagged, ["<t>", "p"]) == "a (<t>:1.2), p."

@@ -44,7 +44,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
             await server.publish("acme/ink")
             await server.promote("acme/ink@1.0.0")
             await server.generate("x", adapters=["acme/ink"])
-            await refusal_of(server.generation.Generate(Request(prompt="")))
+            await refusal_of(server.generation.Generate(Request(prompt="a\0b")))
             moves = server.app.metrics.registry.get_sample_value
             await until(lambda: moves("tabard_channel_moves_total", {"action": "promote"}) == 1.0)
             return await asyncio.to_thread(read_page, server.metrics_address)
@@ -70,7 +70,7 @@ def test_page_shows_every_metric(page: str) -> None:
         'tabard_rows_total{adapter="acme/ink",version="1.0.0"} 1.0',
         'tabard_jobs_total{outcome="done"} 1.0',
         'tabard_jobs_total{outcome="refused"} 1.0',
-        'tabard_failures_total{reason="PROMPT_EMPTY"} 1.0',
+        'tabard_failures_total{reason="PROMPT_INVALID"} 1.0',
         'tabard_adapter_loads_total{tier="host"} 1.0',
         'tabard_adapter_loads_total{tier="slot"} 1.0',
         "tabard_registry_seq 2.0",

@@ -20,6 +20,15 @@ _SYNTAXES = {
 }
 PROMPT_SYNTAXES = tuple(name for name in _SYNTAXES if name)
 """Names of the ways in which a prompt can be read."""
+_MATCHES = {
+    "": pb.TOKEN_MATCH_UNSPECIFIED,
+    "whole": pb.TOKEN_MATCH_WHOLE,
+    "anywhere": pb.TOKEN_MATCH_ANYWHERE,
+}
+TOKEN_MATCHES = tuple(name for name in _MATCHES if name)
+"""Names of the ways in which an embedding's word is looked for."""
+RANDOM_SEED = -1
+"""What UIs write for a seed that is drawn."""
 
 
 class GenerateOptions(TypedDict, total=False):
@@ -27,7 +36,7 @@ class GenerateOptions(TypedDict, total=False):
 
     Attributes:
         adapters: Refs, each `ns/name[@channel|@version|@sha256:…][:weight]`.
-        seed: Image i uses `seed + i`; drawn by the server when left out.
+        seed: Image i uses `seed + i`; drawn by the server when left out, or -1 as in UIs.
         num_inference_steps: Denoise steps.
         guidance_scale: Classifier-free guidance; 1 or less turns it off.
         negative_prompt: What to keep away from.
@@ -40,6 +49,8 @@ class GenerateOptions(TypedDict, total=False):
         prompt_syntax: `plain`: every character is text. `a1111`: `(word:1.2)`, `[word]`, `BREAK`.
         prompt_windows_max: Windows of 75 tokens that a prompt may fill. Left out: 1 in plain
             syntax, all that the server allows in A1111's. A longer prompt is refused, never cut.
+        token_match: Where the word of an embedding counts. `whole`: as a word of its own.
+            `anywhere`: in longer words too, as in diffusers.
         image: Begin from this picture: a path, bytes, or a Pillow image. Without width and height
             it is drawn at its own size, rounded down to what the base can draw; with both it is
             resized to them.
@@ -64,6 +75,7 @@ class GenerateOptions(TypedDict, total=False):
     clip_skip: int | None
     prompt_syntax: str
     prompt_windows_max: int | None
+    token_match: str
     image: PictureSource | None
     strength: float | None
     mask_image: PictureSource | None
@@ -90,6 +102,8 @@ def write_request(
         if name not in GenerateOptions.__annotations__:
             raise TypeError(f"there is no parameter {name!r}")
     said = {name: value for name, value in options.items() if value is not None}
+    if said.get("seed") == RANDOM_SEED:
+        del said["seed"]
     for name in ("image", "mask_image"):
         if name in said:
             said[name] = read_picture(said[name], name=name)
@@ -101,7 +115,9 @@ def write_request(
         top, left = _pair("crops_coords_top_left", said.pop("crops_coords_top_left"))
         said["crop_top_left"] = {"top": top, "left": left}
     if "prompt_syntax" in said:
-        said["prompt_syntax"] = _syntax(said["prompt_syntax"])
+        said["prompt_syntax"] = _named(said["prompt_syntax"], _SYNTAXES, what="prompt syntax")
+    if "token_match" in said:
+        said["token_match"] = _named(said["token_match"], _MATCHES, what="token match")
     try:
         return pb.GenerateRequest(prompt=prompt, preview_every=preview_every, **said)
     except ValueError as error:
@@ -122,12 +138,12 @@ def _pair(name: str, value: Sequence[int]) -> tuple[int, int]:
     return value[0], value[1]
 
 
-def _syntax(name: str) -> pb.PromptSyntax:
+def _named(name: str, table: Mapping[str, Any], *, what: str) -> Any:
     try:
-        return _SYNTAXES[name.lower()]
+        return table[name.lower()]
     except KeyError:
         raise InvalidArgument(
-            f"there is no prompt syntax '{name}'",
-            reason="PROMPT_SYNTAX_UNKNOWN",
-            hint=f"use one of: {', '.join(PROMPT_SYNTAXES)}",
+            f"there is no {what} '{name}'",
+            reason=f"{what.upper().replace(' ', '_')}_UNKNOWN",
+            hint=f"use one of: {', '.join(filter(None, table))}",
         ) from None

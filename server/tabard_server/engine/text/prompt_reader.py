@@ -102,7 +102,8 @@ class PromptReader:
         )
 
     def _pieces(self, prompt: str, tokens: Mapping[str, Any], *, style: PromptStyle) -> Any:
-        return (read_weighted if style.syntax == "a1111" else read_plain)(prompt, tokens)
+        read = read_weighted if style.syntax == "a1111" else read_plain
+        return read(prompt, tokens, match=style.token_match)
 
     def _units(
         self, prompt: str, first_ids: Mapping[str, tuple[int, int]], *, style: PromptStyle

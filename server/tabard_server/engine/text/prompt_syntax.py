@@ -2,8 +2,8 @@
 r"""Prompt weighting as people write it since A1111: `(word)`, `(word:1.2)`, `[word]`, `BREAK`.
 
 In: a prompt and the placeholders in it. Out: pieces of text with a weight each. `\(` is a bracket
-that weighs nothing. What A1111 reads as a schedule or a composition is refused, never misread.
-Knows no tokens and no tensors.
+that weighs nothing, a lone backslash says nothing. What A1111 reads as a schedule or a composition
+is refused, never misread. Knows no tokens and no tensors.
 """
 
 import math
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tabard_server.engine_port.errors import RowNotPossible
+from tabard_server.engine_port.prompt_style import TokenMatch
 
 ROUND = 1.1
 """What a pair of round brackets multiplies by; a square one divides by it."""
@@ -20,8 +21,10 @@ WEIGHT_ABS_MAX = 10.0
 DEPTH_MAX = 50
 """Most brackets open at once."""
 
+_LETTER = r"[\w\u0300-\u036f]"
+"""What words are made of, accents that are characters of their own included."""
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
-_MARKS = rf"\\[\\()\[\]]|:\s*(?P<weight>{_NUMBER})\s*\)|[()\[\]]|\s*\bBREAK\b\s*"
+_MARKS = rf"\\[\\()\[\]]|\\|:\s*(?P<weight>{_NUMBER})\s*\)|[()\[\]]|\s*\bBREAK\b\s*"
 _SCHEDULE = re.compile(rf":\s*{_NUMBER}\s*$|\|")
 _COMPOSITION = re.compile(r"\bAND\b")
 
@@ -41,21 +44,31 @@ class Piece:
     is_break: bool = False
 
 
-def split_at(text: str, placeholders: Iterable[str]) -> list[str]:
-    """Split a text at placeholders, which stand alone; of two that begin alike the longer wins."""
+def split_at(text: str, placeholders: Iterable[str], *, match: TokenMatch = "whole") -> list[str]:
+    """Split a text at placeholders, which stand alone; of two that begin alike the longer wins.
+
+    Args:
+        text: What is split.
+        placeholders: Where.
+        match: `whole`: not within a longer word; `anywhere`: there too, as diffusers does.
+    """
     longest_first = sorted(placeholders, key=len, reverse=True)
     if not longest_first:
         return [text] if text else []
-    pattern = "|".join(re.escape(token) for token in longest_first)
+    pattern = "|".join(map(_whole if match == "whole" else re.escape, longest_first))
     return [piece for piece in re.split(f"({pattern})", text) if piece]
 
 
-def read_plain(prompt: str, placeholders: Iterable[str]) -> list[Piece]:
+def read_plain(
+    prompt: str, placeholders: Iterable[str], *, match: TokenMatch = "whole"
+) -> list[Piece]:
     """Read a prompt in which no character has a meaning of its own."""
-    return [Piece(text=text) for text in split_at(prompt, placeholders)]
+    return [Piece(text=text) for text in split_at(prompt, placeholders, match=match)]
 
 
-def read_weighted(prompt: str, placeholders: Iterable[str]) -> list[Piece]:
+def read_weighted(
+    prompt: str, placeholders: Iterable[str], *, match: TokenMatch = "whole"
+) -> list[Piece]:
     """Read a prompt in A1111's syntax.
 
     Raises:
@@ -63,7 +76,7 @@ def read_weighted(prompt: str, placeholders: Iterable[str]) -> list[Piece]:
     """
     known = frozenset(placeholders)
     reader = _Reader(known)
-    for part in split_at(prompt, known):
+    for part in split_at(prompt, known, match=match):
         if part in known:
             reader.say(part)
         else:
@@ -71,13 +84,23 @@ def read_weighted(prompt: str, placeholders: Iterable[str]) -> list[Piece]:
     return reader.finish()
 
 
+def _whole(token: str) -> str:
+    """Match a placeholder where no letter or digit goes on with it, at an end that is one."""
+    before = rf"(?<!{_LETTER})" if re.match(_LETTER, token) else ""
+    behind = rf"(?!{_LETTER})" if re.search(rf"{_LETTER}\Z", token) else ""
+    return before + re.escape(token) + behind
+
+
 class _Reader:
-    """Pieces so far, and the brackets that are still open."""
+    """Pieces so far, and the brackets of each shape that are still open, wherever the other's are.
+
+    So `(a [b) c]` is read as A1111 does: each closing bracket ends the last open one of its shape.
+    """
 
     def __init__(self, placeholders: frozenset[str]) -> None:
         self._placeholders = placeholders
         self._said: list[tuple[str, float]] = []
-        self._open: list[tuple[str, int]] = []
+        self._open: dict[str, list[int]] = {"(": [], "[": []}
 
     def say(self, text: str) -> None:
         if text:
@@ -94,37 +117,35 @@ class _Reader:
         self.say(text[done:])
 
     def finish(self) -> list[Piece]:
-        while self._open:
-            self._close(ROUND if self._open[-1][0] == "(" else 1 / ROUND)
+        for bracket, factor in (("(", ROUND), ("[", 1 / ROUND)):
+            while self._open[bracket]:
+                self._close(bracket, factor)
         return [self._piece(text, weight) for text, weight in self._merged()]
 
     def _obey(self, mark: re.Match[str]) -> None:
         text = mark[0]
         if text in "([":
-            if len(self._open) >= DEPTH_MAX:
+            if sum(map(len, self._open.values())) >= DEPTH_MAX:
                 raise _wrong(f"more than {DEPTH_MAX} brackets are open at once")
-            self._open.append((text, len(self._said)))
-        elif mark["weight"] is not None and self._is_inside("("):
-            self._close(float(mark["weight"]))
-        elif text == ")" and self._is_inside("("):
-            self._close(ROUND)
-        elif text == "]" and self._is_inside("["):
+            self._open[text].append(len(self._said))
+        elif mark["weight"] is not None and self._open["("]:
+            self._close("(", float(mark["weight"]))
+        elif text == ")" and self._open["("]:
+            self._close("(", ROUND)
+        elif text == "]" and self._open["["]:
             self._refuse_schedule()
-            self._close(1 / ROUND)
+            self._close("[", 1 / ROUND)
         elif text.strip() == "BREAK":
             self._said.append(("", math.nan))
         else:
             self.say(text[1:] if text.startswith("\\") else text)
 
-    def _is_inside(self, bracket: str) -> bool:
-        return bool(self._open) and self._open[-1][0] == bracket
-
-    def _close(self, factor: float) -> None:
-        _, first = self._open.pop()
+    def _close(self, bracket: str, factor: float) -> None:
+        first = self._open[bracket].pop()
         self._said[first:] = [(text, weight * factor) for text, weight in self._said[first:]]
 
     def _refuse_schedule(self) -> None:
-        inside = "".join(text for text, _ in self._said[self._open[-1][1] :])
+        inside = "".join(text for text, _ in self._said[self._open["["][-1] :])
         if _SCHEDULE.search(inside):
             raise _not_served(f"[{inside[:40]}], which changes the prompt while it is drawn")
 

@@ -20,6 +20,12 @@ _SYNTAXES = {
     generation_service_pb2.PROMPT_SYNTAX_A1111: "a1111",
 }
 
+_MATCHES = {
+    generation_service_pb2.TOKEN_MATCH_UNSPECIFIED: "",
+    generation_service_pb2.TOKEN_MATCH_WHOLE: "whole",
+    generation_service_pb2.TOKEN_MATCH_ANYWHERE: "anywhere",
+}
+
 
 def read_request(
     message: generation_service_pb2.GenerateRequest, *, seconds_left: float | None
@@ -40,6 +46,7 @@ def read_request(
             sampler=message.sampler,
             prompt_syntax=_read_syntax(message.prompt_syntax),
             prompt_windows_max=message.prompt_windows_max if said("prompt_windows_max") else None,
+            token_match=_MATCHES.get(message.token_match, str(message.token_match)),
             clip_skip=message.clip_skip if said("clip_skip") else None,
             image=message.image if said("image") else None,
             mask_image=message.mask_image if said("mask_image") else None,

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import copy
+
 import pytest
 
 from tabard_server.engine.engine import Engine
@@ -41,6 +43,21 @@ def test_longer_placeholder_wins(reader: PromptReader) -> None:
     reading = reader.read("a plummy circle", {"plum": 1, "plummy": 1})
 
     assert reading.used == {"plummy"}
+
+
+def test_word_is_whole_or_anywhere(engine: Engine, reader: PromptReader) -> None:
+    """`art` is not in `party`; anywhere it is, just where diffusers' added tokens are."""
+    prompt, vectors = "a red circle at a party", {"art": (0, 1)}
+    theirs = copy.deepcopy(engine._base.text_parts[0].tokenizer)
+    theirs.add_tokens(["art"])
+    added = theirs.convert_tokens_to_ids("art")
+    expected = theirs(prompt, padding="max_length").input_ids
+
+    (whole,) = reader.windows(prompt, vectors)
+    (anywhere,) = reader.windows(prompt, vectors, PromptStyle(token_match="anywhere"))
+
+    assert whole == reader.windows(prompt, {})[0]
+    assert list(anywhere.ids) == [0 if token == added else token for token in expected]
 
 
 def test_long_prompt_is_refused_whole(reader: PromptReader) -> None:

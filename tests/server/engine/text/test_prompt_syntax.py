@@ -27,6 +27,11 @@ def _read(prompt: str, *placeholders: str) -> list[tuple[str, float]]:
         ("a (b", [("a ", 1.0), ("b", 1.1)]),
         ("a [b", [("a ", 1.0), ("b", 0.909091)]),
         ("(a:b)", [("a:b", 1.1)]),
+        ("(a [b) c] d", [("a ", 1.1), ("b", 1.0), (" c", 0.909091), (" d", 1.0)]),
+        ("[a (b] c) d", [("a ", 0.909091), ("b", 1.0), (" c", 1.1), (" d", 1.0)]),
+        ("(a [b", [("a ", 1.1), ("b", 1.0)]),
+        (r"a\b \\ c", [("ab \\ c", 1.0)]),
+        ("a\\", [("a", 1.0)]),
         ("a BREAK b", [("a", 1.0), ("", 1.0), ("b", 1.0)]),
         ("", []),
     ],
@@ -83,3 +88,24 @@ def test_any_text_is_read_or_refused(prompt: str) -> None:
 def test_text_without_marks_is_plain(prompt: str) -> None:
     """Without brackets both syntaxes read the same."""
     assert read_weighted(prompt, ["b"]) == read_plain(prompt, ["b"])
+
+
+@pytest.mark.parametrize(
+    ("token", "prompt", "whole"),
+    [
+        ("art", "a red circle at a party", []),
+        ("art", "art, (art:1.2) art-deco party", ["art", "art", "art"]),
+        ("art", "art2 2art _art", []),
+        ("<plum>", "a<plum>b", ["<plum>"]),
+        ("my-style", "my-styles my-style", ["my-style"]),
+        ("cafe", "cafe\u0301 cafe", ["cafe"]),
+    ],
+)
+def test_words_count_as_whole_words(token: str, prompt: str, whole: list[str]) -> None:
+    """A taught word is not found in longer ones, unless somebody says so, as diffusers does."""
+    pieces = [piece.text for piece in read_plain(prompt, [token])]
+    anywhere = [piece.text for piece in read_plain(prompt, [token], match="anywhere")]
+
+    assert [text for text in pieces if text == token] == whole
+    assert anywhere.count(token) == prompt.count(token)
+    assert "".join(pieces) == "".join(anywhere) == prompt

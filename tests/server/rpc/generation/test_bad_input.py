@@ -36,8 +36,21 @@ class Case:
 
 
 CASES = (
-    Case(reason="PROMPT_EMPTY", at="prompt", request={"prompt": "  "}),
-    Case(reason="PROMPT_EMPTY", at="prompt", request={"prompt": "<lora:acme/ink>"}),
+    Case(reason="TAG_MALFORMED", at="prompt", request={"prompt": "a cat <lora:acme/ink:0.8"}),
+    Case(reason="TAG_MALFORMED", at="prompt", request={"prompt": "a cat <Lora acme/ink>"}),
+    Case(reason="TAG_NOT_SUPPORTED", at="prompt", request={"prompt": "a cat <HyperNet:x:1>"}),
+    Case(
+        reason="TAG_NOT_SUPPORTED",
+        at="negative_prompt",
+        request={"negative_prompt": "blur <LORA:acme/ink"},
+    ),
+    Case(reason="EMBEDDING_NOT_WORN", at="prompt", request={"prompt": "a embedding:teal cat"}),
+    Case(
+        reason="EMBEDDING_NOT_WORN",
+        at="negative_prompt",
+        request={"negative_prompt": "embedding:easynegative"},
+    ),
+    Case(reason="TOKEN_MATCH_UNKNOWN", at="token_match", request={"token_match": 9}),
     Case(reason="PROMPT_TOO_LONG", at="prompt", request={"prompt": "word " * 31}),
     Case(reason="PROMPT_TOO_LONG", at="prompt", request={"prompt": "x" * 5_000}),
     Case(reason="PROMPT_TOO_LONG", at="negative_prompt", request={"negative_prompt": "w " * 31}),
@@ -202,7 +215,7 @@ def test_all_wrong_fields_are_listed(tmp_path: Path) -> None:
         async with serving(tmp_path) as server:
             return await refusal_of(
                 server.generation.Generate(
-                    Request(prompt="", width=65, num_images=99, clip_skip=99, image=b"")
+                    Request(prompt="a\0b", width=65, num_images=99, clip_skip=99, image=b"")
                 )
             )
 

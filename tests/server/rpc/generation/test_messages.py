@@ -32,6 +32,7 @@ FULL = pb.GenerateRequest(
     original_size=pb.ImageSize(width=1, height=2),
     crop_top_left=pb.ImageCorner(top=3, left=4),
     target_size=pb.ImageSize(width=5, height=6),
+    token_match=pb.TOKEN_MATCH_ANYWHERE,
 )
 
 
@@ -68,3 +69,12 @@ def test_syntax_by_name(number: int, name: str) -> None:
     message.MergeFromString(bytes([14 << 3, number]))
 
     assert read_request(message, seconds_left=None).wanted.prompt_syntax == name
+
+
+@pytest.mark.parametrize(("number", "name"), [(0, ""), (1, "whole"), (2, "anywhere"), (7, "7")])
+def test_token_match_by_name(number: int, name: str) -> None:
+    """Likewise where words count."""
+    message = pb.GenerateRequest()
+    message.MergeFromString(bytes([22 << 3 & 0x7F | 0x80, 22 >> 4, number]))
+
+    assert read_request(message, seconds_left=None).wanted.token_match == name

@@ -61,9 +61,11 @@ def test_nothing_said_leaves_no_trace(tmp_path: Path) -> None:
 
 def test_reading_reaches_row_and_file(tmp_path: Path) -> None:
     """Clip skip and syntax shape the row; A1111 is told its own number of layers."""
-    drawing, png = draw(tmp_path, prompt="a (cat:1.2)", clip_skip=1, prompt_syntax="a1111")
+    said = {"clip_skip": 1, "prompt_syntax": "a1111", "token_match": "anywhere"}
+    drawing, png = draw(tmp_path, prompt="a (cat:1.2)", **said)
 
     document = provenance_of(png)
+    assert (drawing.style.token_match, document["token_match"]) == ("anywhere", "anywhere")
     assert (drawing.clip_skip, drawing.style.syntax, drawing.style.windows_max) == (1, "a1111", 4)
     assert (document["clip_skip"], document["prompt_syntax"]) == (1, "a1111")
     assert facts_of(png)["Clip skip"] == "2"

@@ -54,6 +54,7 @@ def test_reading_and_picture_are_sent(tabard: Tabard, server: FakeServer, tmp_pa
     for file in (image, mask):
         Image.new("RGB", (8, 8)).save(file)
     options = ["--clip-skip", 1, "--prompt-syntax", "A1111", "--prompt-windows", 2]
+    options += ["--token-match", "Anywhere"]
     options += ["--image", image, "--mask", mask, "--strength", 0.6]
     options += ["--original-size", "256x128", "--crop-top-left", "8,16", "--target-size", "96x32"]
 
@@ -63,6 +64,7 @@ def test_reading_and_picture_are_sent(tabard: Tabard, server: FakeServer, tmp_pa
     assert ran.code == 0
     assert (request.clip_skip, request.prompt_windows_max, request.strength) == (1, 2, 0.6)
     assert request.prompt_syntax == pb.PROMPT_SYNTAX_A1111
+    assert request.token_match == pb.TOKEN_MATCH_ANYWHERE
     assert (request.image, request.mask_image) == (image.read_bytes(), mask.read_bytes())
     assert (request.original_size.width, request.original_size.height) == (256, 128)
     assert (request.crop_top_left.top, request.crop_top_left.left) == (8, 16)
@@ -85,6 +87,8 @@ def test_unsaid_options_are_not_sent(tabard: Tabard, server: FakeServer, tmp_pat
         ("--strength", 1.5),
         ("--clip-skip", -1),
         ("--prompt-syntax", "compel"),
+        ("--token-match", "some"),
+        ("--seed", -2),
         ("--prompt-windows", 0),
         ("--original-size", "256"),
         ("--crop-top-left", "8x16"),
@@ -135,3 +139,11 @@ def test_interrupt_exits_130(tabard: Tabard, monkeypatch: pytest.MonkeyPatch) ->
     ran = tabard("generate", "x")
 
     assert (ran.code, ran.err) == (130, "interrupted\n")
+
+
+def test_seed_of_uis_is_drawn(tabard: Tabard, server: FakeServer, tmp_path: Path) -> None:
+    """-1 is what UIs write for a random seed, and an empty prompt is sent as one."""
+    ran = tabard("generate", "", "--seed", -1, "--out", tmp_path)
+
+    request = server.state.requests[-1]
+    assert (ran.code, request.prompt, request.HasField("seed")) == (0, "", False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tabard.calls.options import PROMPT_SYNTAXES
+from tabard.calls.options import PROMPT_SYNTAXES, RANDOM_SEED, TOKEN_MATCHES
 from tabard.cli.output import table
 from tabard.cli.session import Session, together, with_session
 from tabard.contact_sheet import SheetRow, contact_sheet
@@ -59,6 +59,12 @@ _with_reading_and_picture = together(
         help="Let a prompt fill N windows of 75 tokens. A longer one is refused, never cut.",
     ),
     click.option(
+        "--token-match",
+        type=click.Choice(TOKEN_MATCHES, case_sensitive=False),
+        help="Where an embedding's word counts. whole: as a word of its own. anywhere: in longer "
+        "words too, as in diffusers.",
+    ),
+    click.option(
         "--image",
         type=_PICTURE,
         metavar="FILE",
@@ -101,7 +107,9 @@ _with_reading_and_picture = together(
 @click.command()
 @click.argument("prompt")
 @click.option("--adapter", "adapters", multiple=True, metavar="REF[:WEIGHT]", help="Repeatable.")
-@click.option("--seed", type=click.IntRange(min=0), help="Image i uses SEED + i.")
+@click.option(
+    "--seed", type=click.IntRange(min=RANDOM_SEED), help="Image i uses SEED + i; -1: a random one."
+)
 @click.option("--steps", "num_inference_steps", type=click.IntRange(min=1), help="Denoise steps.")
 @click.option("--size", callback=_read_size, metavar="WxH", help="Pixels; default the base's own.")
 @click.option(

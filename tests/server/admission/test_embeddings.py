@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Embeddings named in prompts as ComfyUI's users do, on a real server."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.server.harness import (
+    KIND_TEXTUAL_INVERSION,
+    Request,
+    provenance_of,
+    refusal_of,
+    serving,
+    token_file,
+)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What one server says of prompts that name embeddings."""
+
+    async def walk() -> dict[str, Any]:
+        async with serving(tmp_path_factory.mktemp("embeddings")) as server:
+            for name, word in (("acme/teal", "<teal>"), ("acme/bad", "badhands")):
+                content = token_file(word)
+                await server.publish(name, content=content, kind=KIND_TEXTUAL_INVERSION)
+                await server.promote(f"{name}@1.0.0")
+            await server.publish("acme/ink")
+            await server.promote("acme/ink@1.0.0")
+            found = {
+                "ref": await server.generate("a embedding:acme/teal cat", seed=1),
+                "worn": await server.generate(
+                    "a embedding:teal cat", adapters=["acme/teal@1.0.0"], seed=1
+                ),
+                "negative": await server.generate(
+                    "a cat", negative_prompt="embedding:acme/bad, embedding:badhands", seed=1
+                ),
+                "plain": await server.generate("a <teal> cat", adapters=["acme/teal"], seed=1),
+            }
+            for name, request in {
+                "lora": {"prompt": "embedding:acme/ink"},
+                "absent": {"prompt": "embedding:nobody"},
+                "inside": {"prompt": "mybadhands", "adapters": ["acme/bad"]},
+            }.items():
+                found[name] = await refusal_of(server.generation.Generate(Request(**request)))
+            return found
+
+    return asyncio.run(walk())
+
+
+@pytest.mark.parametrize("way", ["ref", "worn"])
+def test_name_stands_for_its_word(told: dict[str, Any], way: str) -> None:
+    """Named by its ref it is worn as well; the picture is the one of the word itself."""
+    document = provenance_of(told[way].images[0].png)
+
+    assert document["prompt"] == "a <teal> cat"
+    assert [one["adapter"] for one in document["stack"]] == ["acme/teal"]
+    assert document["prompt"] == provenance_of(told["plain"].images[0].png)["prompt"]
+
+
+def test_negative_prompt_may_name_them(told: dict[str, Any]) -> None:
+    """There they are used most; the same release named twice is worn once."""
+    document = provenance_of(told["negative"].images[0].png)
+
+    assert document["negative_prompt"] == "badhands, badhands"
+    assert [one["adapter"] for one in document["stack"]] == ["acme/bad"]
+
+
+@pytest.mark.parametrize("way", ["lora", "absent"])
+def test_what_is_none_is_refused_with_its_place(told: dict[str, Any], way: str) -> None:
+    """An adapter that teaches no word, and a name that nobody knows."""
+    assert told[way].reason == "EMBEDDING_NOT_WORN"
+    assert "at character 1 of prompt" in told[way].message
+
+
+def test_word_within_a_longer_one_is_told(told: dict[str, Any]) -> None:
+    """Whoever glues it to another learns why it does nothing."""
+    assert told["inside"].reason == "TOKEN_NOT_USED"
+    assert "token_match=anywhere" in told["inside"].hint
