@@ -112,6 +112,7 @@ def _release(
             rng.choices(WORDS, k=_NOTES_WORDS) + rng.choices(RARE_WORDS, k=_NOTES_WORDS)
         ),
         licence="CC-BY-4.0",
+        title="",
         training={
             "ss_learning_rate": "0.0001",
             "ss_max_train_steps": str(500 + bits % 4_500),

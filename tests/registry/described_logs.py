@@ -48,6 +48,7 @@ _extras = st.fixed_dictionaries(
     optional={
         "purpose": st.sampled_from(["style", "subject"]),
         "trigger_words": st.lists(_sentences, max_size=3),
+        "title": _sentences,
     },
 )
 _odd_extras = st.fixed_dictionaries(
@@ -60,6 +61,7 @@ _odd_extras = st.fixed_dictionaries(
         "parent": st.sampled_from([None, *sorted(DIGESTS.values()), "sha256:" + "a" * 64]),
         "rank": st.integers(-1, 1 << 70),
         "licence": _texts,
+        "title": _texts,
         "dialect": _texts,
     },
 )

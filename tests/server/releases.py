@@ -26,6 +26,7 @@ PLAIN = Release(
     dialect="diffusers",
     notes="black lines",
     licence="CC0-1.0",
+    title="Ink",
     training={"steps": "10"},
     parent=None,
     seq=1,

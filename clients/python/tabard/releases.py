@@ -50,6 +50,7 @@ class Release:
         dialect: Who wrote the file: `kohya`, `diffusers`, `peft`, ….
         notes: The author's words.
         licence: SPDX id or free text.
+        title: What people call it, in any script; may be empty.
         training: Metadata the trainer left in the file.
         seq: Log position of the publication.
         published_at: RFC 3339, UTC.
@@ -97,6 +98,7 @@ class Release:
     members: tuple[Member, ...] = ()
     troubled_members: tuple[str, ...] = ()
     signatures: tuple[ReleaseSignature, ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,7 @@ def refuse_other(existing: Release, manifest: Manifest) -> None:
             ("purpose", existing.purpose, manifest.purpose),
             ("notes", existing.notes, manifest.notes),
             ("licence", existing.licence, manifest.licence),
+            ("title", existing.title, manifest.title),
             ("trigger words", existing.trigger_words, manifest.trigger_words),
             ("members", existing.members, manifest.members),
             ("parent", existing.parent, manifest.parent),

@@ -102,6 +102,7 @@ def read_release(
         is_merged_only="merged" in rare,
         notes=notes,
         licence=texts[licence],
+        title=rare.get("title", ""),
         training={texts[key]: value for key, value in training},
         parent=_read_parent(parent, digest_at=digest_at),
         seq=seq,
@@ -146,6 +147,7 @@ def _rare_to_json(release: Release) -> dict[str, Any]:
         "members": [member.to_json() for member in release.members],
         "signatures": [[s.key_id, s.signature, s.seq] for s in release.signatures],
         "merged": release.is_merged_only,
+        "title": release.title,
     }
     standing = {flag: getattr(release, why) for flag, why in _STANDINGS if getattr(release, flag)}
     return {**{name: rows for name, rows in found.items() if rows}, **standing}

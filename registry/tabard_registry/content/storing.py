@@ -118,6 +118,7 @@ def assemble_manifest(draft: ReleaseDraft, *, checked: Checked, canonical: BlobR
         training=report.training,
         notes=draft.notes,
         licence=draft.licence,
+        title=draft.title,
         parent=draft.parent,
     )
 

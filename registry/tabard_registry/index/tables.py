@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from tabard_registry.errors import RegistryError
@@ -20,7 +20,7 @@ from tabard_registry.refs.names import AdapterName
 from tabard_registry.release.release import Adapter
 from tabard_registry.state.state import State
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the tables and of what is in them; another one is built anew."""
 SEARCH_HITS_MAX = 1_000
 """Most lines that a search returns."""
@@ -33,10 +33,10 @@ _TABLES = (
     "CREATE TABLE entry (seq INTEGER, adapter TEXT, position INTEGER, time TEXT, channel TEXT)",
     "CREATE TABLE move (adapter TEXT, channel TEXT, first TEXT, PRIMARY KEY (adapter, channel))"
     " WITHOUT ROWID",
-    "CREATE VIRTUAL TABLE words USING fts5 (name, triggers, facts, notes,"
+    "CREATE VIRTUAL TABLE words USING fts5 (name, titles, triggers, facts, notes,"
     " tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3')",
-    # A word in the name says most, one in long notes least.
-    "INSERT INTO words (words, rank) VALUES ('rank', 'bm25(10.0, 4.0, 2.0, 1.0)')",
+    # A word in the name or title says most, one in long notes least.
+    "INSERT INTO words (words, rank) VALUES ('rank', 'bm25(10.0, 10.0, 4.0, 2.0, 1.0)')",
 )
 _INDEXES = (
     "CREATE INDEX entry_order ON entry (seq, adapter, position)",
@@ -131,8 +131,8 @@ class Tables:
         query = query_of(words)
         if not query or limit <= 0:
             return []
-        # The whole document's rank comes last, and replaces that of the name alone.
-        ranked = {**self._ranked(f"name : ({query})"), **self._ranked(query)}
+        # The whole document's rank comes last, and replaces that of the names alone.
+        ranked = {**self._ranked(f"{{name titles}} : ({query})"), **self._ranked(query)}
         best = heapq.nsmallest(min(limit, SEARCH_HITS_MAX), ranked, key=lambda id: (ranked[id], id))
         hits = [(ranked[id], hit) for id in best if (hit := self._hit(id, words=words))]
         # Equal ones by name: the order must not tell how the tables came to be.
@@ -187,11 +187,11 @@ class Tables:
 
     def _hit(self, id: int, *, words: str) -> SearchHit | None:
         row = self._connection.execute(
-            "SELECT name, triggers, facts, notes FROM words WHERE rowid = ?", (id,)
+            "SELECT name, titles, triggers, facts, notes FROM words WHERE rowid = ?", (id,)
         ).fetchone()
         if row is None:
             return None
-        document = Document(name=row[0], triggers=row[1], facts=row[2], notes=row[3])
+        document = Document(name=row[0], titles=row[1], triggers=row[2], facts=row[3], notes=row[4])
         snippet = snippet_of(document, words=words)
         return SearchHit(adapter=AdapterName.parse(document.name), snippet=snippet)
 
@@ -208,8 +208,9 @@ class Tables:
         else:
             run("DELETE FROM words WHERE rowid = ?", row)
         run(
-            "INSERT INTO words (rowid, name, triggers, facts, notes) VALUES (?, ?, ?, ?, ?)",
-            (*row, document.name, document.triggers, document.facts, document.notes),
+            "INSERT INTO words (rowid, name, titles, triggers, facts, notes)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (*row, *astuple(document)),
         )
 
     def _write_acts(self, line: Adapter, *, after: int) -> None:

@@ -29,12 +29,14 @@ class Document:
 
     Attributes:
         name: Namespace and name.
+        titles: What people call its releases.
         triggers: Trigger words of its releases.
         facts: Base families, kinds, purposes and versions.
         notes: Notes of its releases, the newest first.
     """
 
     name: str
+    titles: str
     triggers: str
     facts: str
     notes: str
@@ -48,6 +50,7 @@ def document_of(line: Adapter) -> Document:
     facts = (text for one in kept for text in (one.base_family, one.kind, one.purpose))
     return Document(
         name=str(line.name),
+        titles=_joined((one.title for one in kept), separator=", "),
         triggers=_joined((word for one in kept for word in one.trigger_words), separator=", "),
         facts=_joined((*facts, *versions), separator=" "),
         notes=_joined((one.notes for one in kept), separator="\n"),
@@ -66,7 +69,11 @@ def query_of(words: str) -> str:
 def snippet_of(document: Document, *, words: str) -> str:
     """Cut out what is around the first place that begins with a typed word, or the beginning."""
     beginnings = tuple(filter(None, map(_plain, _WORD.findall(words))))
-    texts = [text for text in (document.notes, document.triggers, document.facts) if text]
+    texts = [
+        text
+        for text in (document.notes, document.titles, document.triggers, document.facts)
+        if text
+    ]
     for text in texts:
         for found in _WORD.finditer(text):
             if _plain(found[0]).startswith(beginnings):

@@ -168,6 +168,7 @@ class Manifest:
         training: What the trainer left in their metadata.
         notes: Free text of the author.
         licence: SPDX id or free text.
+        title: What people call it, in any script; empty: its name says it.
         parent: Digest of the release it succeeds, or None.
     """
 
@@ -189,6 +190,7 @@ class Manifest:
     training: Mapping[str, str] = field(default_factory=dict)
     notes: str = ""
     licence: str = ""
+    title: str = ""
     parent: Digest | None = None
 
     def __post_init__(self) -> None:
@@ -251,6 +253,7 @@ class Manifest:
                 "training": dict(self.training),
                 "notes": self.notes,
                 "licence": self.licence,
+                **({"title": self.title} if self.title else {}),
                 "parent": str(self.parent) if self.parent else None,
             }
         )
@@ -314,6 +317,7 @@ def _from_document(document: Any) -> Manifest:
         training={str(k): str(v) for k, v in document["training"].items()},
         notes=str(document["notes"]),
         licence=str(document["licence"]),
+        title=str(document.get("title", "")),
         parent=Digest.parse(document["parent"]) if document["parent"] else None,
     )
 

@@ -27,6 +27,8 @@ NOTES_CHARS_MAX = 8_000
 """Longest notes of a release."""
 LICENCE_CHARS_MAX = 200
 """Longest licence text."""
+TITLE_CHARS_MAX = 200
+"""Longest title."""
 TRIGGER_WORDS_MAX = 32
 """Most trigger words of a release."""
 TRIGGER_WORD_CHARS_MAX = 200
@@ -56,6 +58,7 @@ class ReleaseDraft:
         purpose: `concept`, `style`, `subject`, or empty.
         notes: Free text.
         licence: SPDX id or free text.
+        title: What people call it, in any script; empty: its name says it.
         trigger_words: Words that wake it; empty takes those of the report.
         parent: Digest of the release it succeeds.
         kind: The kind that the author insists on, or None.
@@ -69,6 +72,7 @@ class ReleaseDraft:
     purpose: str = ""
     notes: str = ""
     licence: str = ""
+    title: str = ""
     trigger_words: tuple[str, ...] = ()
     parent: Digest | None = None
     kind: str | None = None
@@ -76,6 +80,7 @@ class ReleaseDraft:
     def __post_init__(self) -> None:
         check_length("notes", self.notes, chars_max=NOTES_CHARS_MAX)
         check_length("licence", self.licence, chars_max=LICENCE_CHARS_MAX)
+        check_length("title", self.title, chars_max=TITLE_CHARS_MAX)
         for word in self.trigger_words:
             check_length("a trigger word", word, chars_max=TRIGGER_WORD_CHARS_MAX)
         if len(self.trigger_words) > TRIGGER_WORDS_MAX:
@@ -132,6 +137,7 @@ class Release:
         is_merged_only: Whether a part of it is not low-rank: only a merged copy can wear it.
         notes: Free text.
         licence: SPDX id or free text.
+        title: What people call it, in any script; empty: its name says it.
         training: Short fields of the trainer's metadata; the manifest has all of them.
         parent: Digest of the release it succeeds.
         seq: Log position of its publication.
@@ -167,6 +173,7 @@ class Release:
     is_merged_only: bool = False
     notes: str
     licence: str
+    title: str
     training: Mapping[str, str]
     parent: Digest | None
     seq: int
@@ -307,6 +314,7 @@ def summarise(manifest: Manifest) -> dict[str, Any]:
         **({"is_merged_only": True} if manifest.is_merged_only else {}),
         "notes": manifest.notes,
         "licence": manifest.licence,
+        **({"title": manifest.title} if manifest.title else {}),
         "training": dict(list(short.items())[:SUMMARY_TRAINING_KEYS_MAX]),
         "parent": str(manifest.parent) if manifest.parent else None,
     }
@@ -351,6 +359,7 @@ def release_from_summary(
         is_merged_only=bool(summary.get("is_merged_only", False)),
         notes=str(summary["notes"]),
         licence=str(summary["licence"]),
+        title=str(summary.get("title", "")),
         training={str(k): str(v) for k, v in summary["training"].items()},
         parent=Digest.parse(summary["parent"]) if summary["parent"] else None,
         seq=seq,

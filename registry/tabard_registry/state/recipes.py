@@ -51,6 +51,7 @@ def assemble_recipe(
         dialect="recipe",
         notes=draft.notes,
         licence=draft.licence,
+        title=draft.title,
         parent=draft.parent,
     )
 
@@ -75,6 +76,7 @@ def manifest_of(recipe: Release) -> Manifest:
         dialect=recipe.dialect,
         notes=recipe.notes,
         licence=recipe.licence,
+        title=recipe.title,
         parent=recipe.parent,
     )
 

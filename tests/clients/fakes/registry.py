@@ -68,6 +68,7 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
             dialect="kohya",
             notes=draft.notes,
             licence=draft.licence,
+            title=draft.title,
             seq=seq,
             published_at="2030-01-01T00:00:00Z",
             published_by=draft.actor,

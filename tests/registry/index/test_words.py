@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tabard_registry.index import words
 from tests.registry.described_logs import FakeJournal, noted_publication
-from tests.registry.index.small_index import INDEX, INK, index_of
+from tests.registry.index.small_index import INDEX, INK, OIL, index_of
 from tests.registry.random_logs import LINES
 
 
@@ -29,6 +29,19 @@ def test_accents_are_not_needed() -> None:
     [hit] = index.search("aquarelle", limit=5)
 
     assert hit.snippet == "Aquarellé"
+
+
+@pytest.mark.parametrize("typed", ["\u6c34\u5f69", "\u6c34"])
+def test_titles_are_found_in_their_script(typed: str) -> None:
+    """What people call it says as much as its name, and more than somebody's notes."""
+    said = noted_publication((INK, "1.0.0"), {"title": "\u6c34\u5f69"})
+    others = noted_publication((OIL, "1.0.0"), {"notes": "\u6c34\u5f69 \u6c34\u5f69"})
+    index = index_of(FakeJournal([[others], [said]]))
+
+    first, second = index.search(typed, limit=5)
+
+    assert (first.adapter, second.adapter) == (INK, OIL)
+    assert first.snippet == "\u6c34\u5f69"
 
 
 @given(st.text(max_size=30) | st.text(alphabet='"*()^:-+{}, ANDORTEinkx', max_size=30))

@@ -11,6 +11,7 @@ from tabard_registry.release.release import (
     LICENCE_CHARS_MAX,
     NOTES_CHARS_MAX,
     SUMMARY_TRAINING_KEYS_MAX,
+    TITLE_CHARS_MAX,
     TRIGGER_WORD_CHARS_MAX,
     TRIGGER_WORDS_MAX,
     publication_of,
@@ -46,6 +47,7 @@ def test_adapters_list_newest_first(registry: Registry, tmp_path: Path) -> None:
     ("field", "most", "more"),
     [
         ("notes", "n" * NOTES_CHARS_MAX, "n" * (NOTES_CHARS_MAX + 1)),
+        ("title", "t" * TITLE_CHARS_MAX, "t" * (TITLE_CHARS_MAX + 1)),
         ("licence", "l" * LICENCE_CHARS_MAX, "l" * (LICENCE_CHARS_MAX + 1)),
         ("trigger_words", ("w",) * TRIGGER_WORDS_MAX, ("w",) * (TRIGGER_WORDS_MAX + 1)),
         ("trigger_words", ("w" * TRIGGER_WORD_CHARS_MAX,), ("w" * (TRIGGER_WORD_CHARS_MAX + 1),)),

@@ -29,6 +29,7 @@ def publish_recipe(
     version: str,
     notes: str = "",
     licence: str = "",
+    title: str = "",
     purpose: str = "",
     trigger_words: Sequence[str] = (),
     reason: str = "",
@@ -43,6 +44,7 @@ def publish_recipe(
         version: SemVer, new for this adapter.
         notes: Free text.
         licence: SPDX id or free text.
+        title: What people call it, in any script; search finds it.
         purpose: `concept`, `style` or `subject`.
         trigger_words: Words that wake it; those of its members when left out.
         reason: Why it is published; kept in the history.
@@ -58,6 +60,7 @@ def publish_recipe(
         version=version,
         notes=notes,
         licence=licence,
+        title=title,
         purpose=purpose_number(purpose),
         trigger_words=trigger_words,
         actor=caller.actor,

@@ -38,6 +38,7 @@ def publish(
     version: str,
     notes: str = "",
     licence: str = "",
+    title: str = "",
     purpose: str = "",
     trigger_words: Sequence[str] = (),
     kind: str = "",
@@ -54,6 +55,7 @@ def publish(
         version: SemVer, new for this adapter.
         notes: Free text.
         licence: SPDX id or free text.
+        title: What people call it, in any script; search finds it.
         purpose: `concept`, `style` or `subject`.
         trigger_words: Words that wake it, if the file does not name them.
         kind: `lora`, `textual_inversion` or `dreambooth`; read from the file when empty.
@@ -73,6 +75,7 @@ def publish(
         trigger_words=trigger_words,
         notes=notes,
         licence=licence,
+        title=title,
         actor=caller.actor,
         request_id=caller.new_id(),
         reason=reason,

@@ -80,6 +80,7 @@ def read_draft(message: registry_service_pb2.ReleaseDraft) -> ReleaseDraft:
         purpose=read_purpose(message.purpose),
         notes=message.notes,
         licence=message.licence,
+        title=message.title,
         trigger_words=tuple(message.trigger_words),
         kind=read_kind(message.kind),
     )

@@ -157,3 +157,25 @@ def test_failure_is_told_in_the_row(publisher: FakePublisher, tmp_path: Path) ->
 
     assert (done.state, done.problems[-1].reason) == ("failed", "UNAVAILABLE")
     assert done.problems[-1].remedy == "try again"
+
+
+def test_name_in_another_script_is_kept(publisher: FakePublisher, tmp_path: Path) -> None:
+    """The ref is written in Latin letters, the title as people write it."""
+    ink, neon = plan(
+        publisher, item(tmp_path, "\u6c34\u5f69", b"ink"), item(tmp_path, "neon", b"neon")
+    )
+
+    assert ink.wanted is not None and neon.wanted is not None
+    assert (ink.name, ink.wanted.title) == ("mine/shuicai", "\u6c34\u5f69")
+    assert (neon.name, neon.wanted.title) == ("mine/neon", "")
+
+
+def test_what_was_met_before_or_is_broken_is_told(publisher: FakePublisher) -> None:
+    """Neither is checked; the second is refused."""
+    same = Item(files=(), place="b.pt", same_as="a.pt")
+    broken = Item(files=(), place="c.pt", trouble="it is a link to nothing")
+
+    rows = plan(publisher, same, broken)
+
+    assert [(row.state, row.same_as) for row in rows] == [("same", "a.pt"), ("refused", "")]
+    assert rows[1].problems[0].reason == "UNREADABLE"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from tabard.cli.files.sources import file_digest
-from tabard.cli.files.ui_folders import NAME_CHARS_MAX, Item, plain_name
+from tabard.cli.files.ui_folders import NAME_CHARS_MAX, Item, plain_name, title_of
 from tabard.cli.local.publishers import Publisher, Wanted
 from tabard.errors import TabardError
 from tabard.releases import CheckReport, Problem
@@ -20,7 +20,8 @@ from tabard.releases import CheckReport, Problem
 BYTES_MAX = 2 << 30
 """Files larger than this are no adapters and are not even sent."""
 
-State = Literal["new", "there", "published", "refused", "failed"]
+State = Literal["new", "there", "same", "published", "refused", "failed"]
+"""What becomes of an adapter. `there`: published before; `same`: met at another path."""
 
 _DIGITS = 8
 _NO_TRIGGER = "NO_TRIGGER"
@@ -35,6 +36,7 @@ class Row:
         files: How many files it has.
         name: The adapter that it is or would be; empty when it is refused.
         state: What becomes of it.
+        same_as: Where these very files were met before; empty but for the state `same`.
         kind: What it is.
         dialect: Who wrote it.
         rank: Largest rank.
@@ -48,6 +50,7 @@ class Row:
     files: int
     name: str = ""
     state: State
+    same_as: str = ""
     kind: str = ""
     dialect: str = ""
     rank: int = 0
@@ -94,6 +97,11 @@ class _Planner:
     taken: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def row(self, item: Item) -> Row:
+        if item.same_as:
+            return Row(place=item.place, files=0, state="same", same_as=item.same_as)
+        return _refused(item, _unreadable(item.trouble)) if item.trouble else self._row(item)
+
+    def _row(self, item: Item) -> Row:
         try:
             size_bytes = sum(path.stat().st_size for path in item.files)
             if size_bytes > BYTES_MAX:
@@ -101,7 +109,7 @@ class _Planner:
             digests = frozenset(map(file_digest, item.files))
             name, is_there = self._name(item, digests)
         except OSError as error:
-            return _refused(item, _unreadable(error))
+            return _refused(item, _unreadable(f"it cannot be read: {error.strerror or error}"))
         if is_there:
             return Row(place=item.place, files=len(item.files), name=name, state="there")
         words, report = self._check(item)
@@ -126,6 +134,7 @@ class _Planner:
             files=item.files,
             trigger_words=words,
             notes=item.sidecar.notes,
+            title="" if item.stem == name.partition("/")[2] else title_of(item.stem),
         )
         return replace(row, wanted=wanted)
 
@@ -168,9 +177,8 @@ def _too_large(size_bytes: int) -> Problem:
     )
 
 
-def _unreadable(error: OSError) -> Problem:
-    message = f"it cannot be read: {error.strerror or error}"
-    return _problem("UNREADABLE", message, remedy="Look at its permissions.")
+def _unreadable(why: str) -> Problem:
+    return _problem("UNREADABLE", why, remedy="Look at its permissions, and where it leads.")
 
 
 def _problem(reason: str, message: str, *, remedy: str) -> Problem:

@@ -29,6 +29,7 @@ class Wanted:
         files: Its files.
         trigger_words: Words that wake it.
         notes: Free text.
+        title: What people call it.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Wanted:
     files: Sequence[Path]
     trigger_words: Sequence[str] = ()
     notes: str = ""
+    title: str = ""
 
 
 class Publisher(Protocol):
@@ -79,6 +81,7 @@ class ServerPublisher:
             version=wanted.version,
             trigger_words=wanted.trigger_words,
             notes=wanted.notes,
+            title=wanted.title,
             reason="import",
         )
 
@@ -111,6 +114,7 @@ class LocalPublisher:
                 version=self._root.Version.parse(wanted.version),
                 trigger_words=tuple(wanted.trigger_words),
                 notes=wanted.notes,
+                title=wanted.title,
             )
             self._registry.publish(
                 draft, checked=checked, files=wanted.files, author=author("import")

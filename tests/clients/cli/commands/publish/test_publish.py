@@ -29,12 +29,14 @@ def test_publish_again_is_told(tabard: Tabard, style_file: Path) -> None:
 def test_publish_json_has_release(tabard: Tabard, server: FakeServer, style_file: Path) -> None:
     """Every option reaches the server, and the document holds the release."""
     options = ("--notes", "n", "--licence", "MIT", "--purpose", "style", "--kind", "dreambooth")
+    options += ("--title", "\u6c34\u5f69")
 
     ran = tabard("publish", "acme/a", style_file, "--version", "1.0.0", *options, "--json")
 
     release = ran.document["release"]
     assert ran.document["created"]
     assert (release["notes"], release["licence"], release["kind"]) == ("n", "MIT", "dreambooth")
+    assert release["title"] == "\u6c34\u5f69"
     assert (release["purpose"], release["published_by"]) == ("style", "alice")
     assert ran.err == ""
 

@@ -151,7 +151,7 @@ def _publisher(session: Session, *, registry: str | None, base: str | None) -> I
 def _tell(output: Output, rows: Sequence[Row], *, is_shown: bool) -> None:
     counts = {
         state: sum(row.state == state for row in rows)
-        for state in ("new", "published", "there", "refused", "failed")
+        for state in ("new", "published", "there", "same", "refused", "failed")
     }
     document = {**counts, "adapters": [_document(row) for row in rows]}
     lines: list[Any] = [_table(rows)] if is_shown else []
@@ -178,18 +178,24 @@ def _table(rows: Sequence[Row]) -> Any:
         "",
         rows=[
             (
-                row.place if row.files == 1 else f"{row.place} (+{row.files - 1})",
+                row.place if row.files <= 1 else f"{row.place} (+{row.files - 1})",
                 row.kind,
                 row.dialect,
                 str(row.rank or ""),
                 row.mode,
                 ", ".join(row.trigger_words)[:40],
                 row.name,
-                row.state if row.state not in _BAD else row.problems[-1].reason,
+                _fate(row),
             )
             for row in rows
         ],
     )
+
+
+def _fate(row: Row) -> str:
+    if row.state in _BAD:
+        return row.problems[-1].reason
+    return f"same as {row.same_as}" if row.same_as else row.state
 
 
 def _complaint(row: Row) -> Iterator[Text]:

@@ -30,6 +30,7 @@ TRIGGERS = click.option(
 
 with_draft = together(
     click.option("--version", required=True, help="SemVer of the new release, e.g. 1.2.0."),
+    click.option("--title", default="", help="What people call it, in any script; is searched."),
     click.option("--notes", default="", help="Free text shown with the release."),
     click.option("--licence", "--license", default="", help="SPDX id or free text."),
     click.option(

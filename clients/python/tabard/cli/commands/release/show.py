@@ -50,6 +50,7 @@ def _adapter_text(adapter: Adapter) -> list[Any]:
 
 def _release_text(release: Release) -> list[Any]:
     facts = {
+        "title": release.title,
         "digest": release.digest,
         "kind": release.kind,
         "purpose": release.purpose,
