@@ -185,6 +185,13 @@ def _says(line: Adapter, word: str) -> bool:
     texts = [str(line.name), *(str(release.version) for release in releases)]
     for one in releases:
         if not one.purged:
-            texts += [one.notes, one.base_family, one.kind, one.purpose, *one.trigger_words]
+            texts += [
+                one.notes,
+                one.title,
+                one.base_family,
+                one.kind,
+                one.purpose,
+                *one.trigger_words,
+            ]
     tokens = {token for text in texts for token in re.findall(r"[^\W_]+", text.lower())}
     return any(token.startswith(word) for token in tokens)
