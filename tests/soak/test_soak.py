@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What judges a soak is itself judged: faults must be seen, on figures and bytes of our own."""
+
+import os
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.soak.faulty_proxy import FaultyProxy
+from tests.soak.players import Notes
+from tests.soak.process_figures import Sample, Watch, look_at
+from tests.soak.stage import Show
+from tests.soak.verdict import faults, figures
+
+MEBIBYTE = 1 << 20
+BODY = b"x" * 20_000
+
+
+class Figures(Watch):
+    """A watch of what is given, instead of a process."""
+
+    def __init__(self, *, rss: list[int], descriptors: list[int]) -> None:
+        self.samples = [
+            Sample(rss_bytes=mib * MEBIBYTE, descriptors=held, threads=9)
+            for mib, held in zip(rss, descriptors, strict=True)
+        ]
+
+
+def show(**changes: object) -> Show:
+    """A soak in which all went well, but for what is said."""
+    notes = {"light": Notes(seconds=[0.1] * 99 + [0.4]), "cancelling": Notes()}
+    said = {
+        "seconds": 60.0,
+        "notes": notes,
+        "quiet": [0.05],
+        "watch": Figures(rss=[90, *[100] * 8], descriptors=[20] * 9),
+        "is_alive": True,
+        "exit_status": 0,
+    }
+    return Show(**{**said, **changes})  # type: ignore[arg-type]
+
+
+def told(**changes: object) -> str:
+    return "; ".join(faults(show(**changes), p99_seconds_max=1.0))
+
+
+def test_good_soak_has_no_fault() -> None:
+    """And its figures are told, refusals among them."""
+    lines = list(figures(show()))
+
+    assert told() == ""
+    assert any("light " in line and "p99 0.400 s" in line for line in lines)
+    assert "memory 100.0 to 100.0 MiB (+0.00%)" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"notes": {"light": Notes(seconds=[0.1], wrong=["off by 9"])}}, "1 wrong images"),
+        ({"notes": {"light": Notes()}}, "no light caller"),
+        ({"notes": {"light": Notes(seconds=[0.1] * 9 + [2.0])}}, "p99 is 2.0 s"),
+        ({"notes": {"light": Notes(seconds=[0.1], reasons=Counter({"": 2}))}}, "2 failures"),
+        ({"is_alive": False}, "the server died"),
+        ({"exit_status": 1}, "ended with 1"),
+        ({"exit_status": None}, "ended with None"),
+        (
+            {"watch": Figures(rss=[*[100] * 6, *[103] * 3], descriptors=[20] * 9)},
+            "memory grew by 3.0%",
+        ),
+        (
+            {"watch": Figures(rss=[100] * 9, descriptors=[*[20] * 6, *[40] * 3])},
+            "descriptors grew from 20 to 40",
+        ),
+    ],
+)
+def test_every_fault_is_seen(changes: dict[str, object], fault: str) -> None:
+    """Each of them alone."""
+    assert fault in told(**changes)
+
+
+def test_process_is_looked_at() -> None:
+    """Our own has memory, a descriptor and a thread."""
+    sample = look_at(os.getpid())
+
+    assert sample.rss_bytes > MEBIBYTE
+    assert sample.descriptors > 0 < sample.threads
+
+
+@pytest.fixture
+def proxy() -> Iterator[FaultyProxy]:
+    """A proxy before a server that answers whatever is asked with the same bytes."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with client:
+                client.recv(1)
+                client.sendall(BODY)
+
+    threading.Thread(target=serve, daemon=True).start()
+    host, port = listener.getsockname()
+    made = FaultyProxy(f"http://{host}:{port}")
+    yield made
+    made.close()
+    listener.close()
+
+
+def ask(proxy: FaultyProxy, *, seconds_max: float = 30.0) -> bytes:
+    host, port = proxy.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=seconds_max) as client:
+        client.sendall(b"?")
+        found = b""
+        while chunk := client.recv(1 << 16):
+            found += chunk
+        return found
+
+
+def test_proxy_fails_as_it_is_told(proxy: FaultyProxy) -> None:
+    """It passes all, some, or nothing; and what it holds back comes when it may."""
+    assert ask(proxy) == BODY
+    proxy.mode = "cut"
+    assert 0 < len(ask(proxy)) < len(BODY)
+    proxy.mode = "refuse"
+    assert ask(proxy) == b""
+    proxy.mode = "stall"
+    with pytest.raises(TimeoutError):
+        ask(proxy, seconds_max=0.3)
+    proxy.mode = "pass"
+    assert ask(proxy) == BODY
