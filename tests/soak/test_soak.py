@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What judges a soak is itself judged: faults must be seen, on figures and bytes of our own."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -117,8 +118,9 @@ def ask(proxy: FaultyProxy, *, seconds_max: float = 30.0) -> bytes:
     with socket.create_connection((host, int(port)), timeout=seconds_max) as client:
         client.sendall(b"?")
         found = b""
-        while chunk := client.recv(1 << 16):
-            found += chunk
+        with contextlib.suppress(ConnectionResetError):
+            while chunk := client.recv(1 << 16):
+                found += chunk
         return found
 
 
