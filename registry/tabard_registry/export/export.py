@@ -8,6 +8,7 @@ name; what it holds, it holds exactly: the intake reads the same arrays and scal
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,19 +104,21 @@ def _fetched(source: Source, blob: BlobRef, *, target: Path) -> ExportedFile:
 
 def _converted(source: Source, manifest: Manifest, *, style: str, target: Path) -> ExportedFile:
     assert manifest.canonical is not None
-    kept = target.with_name(f".{target.name}.canonical")
-    try:
+    # A folder of our own: a link that lies under one of our names leads nowhere from there.
+    with tempfile.TemporaryDirectory(prefix=".tabard-", dir=target.parent) as own:
+        kept, made = Path(own) / "canonical", Path(own) / "made"
         source.fetch(manifest.canonical, kept)
         canonical = read_canonical(kept, manifest, verify=False)
-        tensors, metadata = _rewritten(canonical, manifest, style=style)
-        save_file(tensors, target, metadata=metadata)
-    except CannotHold as refused:
-        raise _refused(
-            f"{manifest.adapter}@{manifest.version} cannot be written as a {style} file: {refused}",
-            hint="Pull it in its original format, or as canonical.",
-        ) from refused
-    finally:
-        kept.unlink(missing_ok=True)
+        try:
+            tensors, metadata = _rewritten(canonical, manifest, style=style)
+        except CannotHold as refused:
+            raise _refused(
+                f"{manifest.adapter}@{manifest.version} cannot be written as a {style} file: "
+                f"{refused}",
+                hint="Pull it in its original format, or as canonical.",
+            ) from refused
+        save_file(tensors, made, metadata=metadata)
+        made.replace(target)
     return ExportedFile(
         path=target,
         name=target.name,

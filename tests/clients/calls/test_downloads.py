@@ -99,3 +99,21 @@ def test_names_stay_in_the_folder(name: str, tmp_path: Path) -> None:
         (file,) = place.end().files
 
     assert Path(file.path) == tmp_path / "out" / "passwd"
+
+
+@pytest.mark.parametrize("planted", ["ink.safetensors", ".ink.safetensors.part"])
+def test_planted_link_is_not_followed(planted: str, tmp_path: Path) -> None:
+    """A link under one of our names is replaced; what it leads to stays as it was."""
+    out, victim = tmp_path / "out", tmp_path / "victim"
+    out.mkdir()
+    victim.write_bytes(b"not yours")
+    (out / planted).symlink_to(victim)
+
+    with landing(out) as place:
+        for part in (RELEASE, start("ink.safetensors", b"body"), CHUNK):
+            place.take(part)
+        place.end()
+
+    assert victim.read_bytes() == b"not yours"
+    assert not (out / "ink.safetensors").is_symlink()
+    assert (out / "ink.safetensors").read_bytes() == b"body"

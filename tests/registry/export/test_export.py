@@ -91,3 +91,20 @@ def test_recipe_has_no_file(style: str, tmp_path: Path, registry: Registry) -> N
         export_release(registry, recipe, style=style, folder=tmp_path)
 
     assert f"{NAME}@1.0.0" in refused.value.hint
+
+
+@pytest.mark.parametrize("style", ["original", "canonical", "kohya", "diffusers"])
+def test_planted_link_is_not_followed(style: str, tmp_path: Path, registry: Registry) -> None:
+    """A link under the name of the file is replaced; what it leads to stays as it was."""
+    release, _ = put(registry, write(tmp_path / "x.safetensors", mixed_lora()))
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"not yours")
+    name = export(registry, release, style, tmp_path / "first").name
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).symlink_to(victim)
+
+    file = export(registry, release, style, out)
+
+    assert victim.read_bytes() == b"not yours"
+    assert not file.path.is_symlink() and [path.name for path in out.iterdir()] == [name]

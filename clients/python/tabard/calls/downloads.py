@@ -150,7 +150,9 @@ class Landing:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._start, self._target = start, self._folder / name
         self._partial = self._folder / f".{name}.part"
-        self._open = self._partial.open("wb")
+        # Whatever lies there goes, and nothing is followed: it may be a link that others laid.
+        self._partial.unlink(missing_ok=True)
+        self._open = self._partial.open("xb")
         self._hasher, self._received_bytes = hashlib.sha256(), 0
 
     def _write(self, chunk: bytes) -> None:
