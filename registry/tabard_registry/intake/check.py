@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tabard_registry.intake.dialect import Context, Dialect, Reading
+from tabard_registry.intake.dialects.comfyui import Comfyui
 from tabard_registry.intake.dialects.diffusers import Diffusers
 from tabard_registry.intake.dialects.foreign import find_foreign
 from tabard_registry.intake.dialects.kohya import Kohya
@@ -26,7 +27,7 @@ from tabard_registry.intake.report.report_builder import ReadFiles, report_on
 from tabard_registry.refs.digest import Digest, sha256_file
 from tabard_registry.report import Problem, Report
 
-DIALECTS: tuple[Dialect, ...] = (Kohya(), Diffusers(), Peft(), TextualInversion())
+DIALECTS: tuple[Dialect, ...] = (Kohya(), Diffusers(), Comfyui(), Peft(), TextualInversion())
 """Every dialect that is taken. A new one is one file, and one word here."""
 
 

@@ -69,6 +69,7 @@ def read_modules(
     places: Mapping[str, Place | None],
     alpha_rule: AlphaRule,
     context: Context,
+    is_zero_no_alpha: bool = False,
 ) -> Reading:
     """Make layers of keys.
 
@@ -77,6 +78,7 @@ def read_modules(
         places: Every key of the file, with its place, or None when it fits no module.
         alpha_rule: alpha of a layer without an alpha tensor.
         context: The base and the bounds.
+        is_zero_no_alpha: Whether an alpha tensor of zero counts as none.
     """
     ledger = _Ledger()
     groups: dict[tuple[str, str], dict[str, str]] = {}
@@ -98,6 +100,7 @@ def read_modules(
             keys=keys,
             alpha_rule=alpha_rule,
             context=context,
+            is_zero_no_alpha=is_zero_no_alpha,
         )
         try:
             readings.append(read_module(tensors))

@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from tabard_registry.intake.dialect import Context, Reading
 from tabard_registry.intake.dialects.by_module import Place, read_modules
 from tabard_registry.intake.dialects.module_names import Modules, dotted_modules
+from tabard_registry.intake.dialects.part_names import FACTOR_PARTS, ONETRAINER_OFT_PARTS
 from tabard_registry.intake.files.safetensors import TensorFile
+from tabard_registry.intake.methods.loha import Loha
+from tabard_registry.intake.methods.lokr import Lokr
 from tabard_registry.intake.methods.module_tensors import Alpha
 from tabard_registry.intake.methods.peft_config import alpha_from, header_config, refuse_config
 
@@ -27,8 +33,13 @@ _SUFFIXES = (
     (".lora_magnitude_vector.weight", "magnitude_vector"),
     (".lora_magnitude_vector.default.weight", "magnitude_vector"),
     (".lora.alpha", "alpha"),
-    (".alpha", "alpha"),
+    *((f".{name}", part) for name, part in FACTOR_PARTS.items()),
 )
+_ONETRAINER_SUFFIXES = tuple((f".{name}", part) for name, part in ONETRAINER_OFT_PARTS.items())
+_ONETRAINER_WORDS = ("ot_branch", "ot_revision")
+"""What OneTrainer always leaves in a header."""
+_CONFIGURED = frozenset((*Loha.parts, *Lokr.parts))
+"""The parts whose alpha only PEFT leaves out; it stands in the configuration then."""
 _COMPONENTS = ("unet.", "text_encoder.", "text_encoder_2.")
 _BARE = ("down_blocks.", "mid_block.", "up_blocks.")
 
@@ -45,8 +56,9 @@ class Diffusers:
     def read(self, file: TensorFile, *, context: Context) -> Reading:
         """Look every module up; alpha is a tensor's, else the header's, else the rank."""
         modules = dotted_modules(context.profile)
+        beside = _config_beside(file, context=context)
         configs = {
-            component: header_config(file.metadata, component=component)
+            component: header_config(file.metadata, component=component) or beside
             for component in context.profile.modules
         }
         refusals = dict.fromkeys(
@@ -57,17 +69,38 @@ class Diffusers:
         if refusals:
             return Reading(problems=tuple(refusals))
 
+        suffixes = (*_SUFFIXES, *(_ONETRAINER_SUFFIXES if _is_of_onetrainer(file) else ()))
+        places = {key: _place(key, modules=modules, suffixes=suffixes) for key in file.tensors}
+        configured = {
+            (place.component, place.module)
+            for place in places.values()
+            if place is not None and place.part in _CONFIGURED
+        }
+
         def alpha_rule(component: str, module: str, rank: int) -> Alpha | None:
             config = configs[component]
-            return Alpha(value=rank) if config is None else alpha_from(config, module=module)
+            if config is not None:
+                return alpha_from(config, module=module)
+            return None if (component, module) in configured else Alpha(value=rank)
 
-        places = {key: _place(key, modules=modules) for key in file.tensors}
         return read_modules(file, places=places, alpha_rule=alpha_rule, context=context)
 
 
-def _place(key: str, *, modules: Modules) -> Place | None:
+def _config_beside(file: TensorFile, *, context: Context) -> Mapping[str, Any] | None:
+    """Return the `adapter_config.json` that came along, where it can only mean one component."""
+    named = {key.partition(".")[0] for key in file.tensors if key.startswith(_COMPONENTS)}
+    is_bare = any(key.startswith(_BARE) for key in file.tensors)
+    return context.config if len(named | ({"unet"} if is_bare else set())) == 1 else None
+
+
+def _is_of_onetrainer(file: TensorFile) -> bool:
+    """Whether OneTrainer says that it wrote the file: PEFT calls numbers of another OFT alike."""
+    return any(word in file.metadata for word in _ONETRAINER_WORDS)
+
+
+def _place(key: str, *, modules: Modules, suffixes: Sequence[tuple[str, str]]) -> Place | None:
     full = f"unet.{key}" if key.startswith(_BARE) else key
-    for suffix, part in _SUFFIXES:
+    for suffix, part in suffixes:
         if full.endswith(suffix):
             stem = full.removesuffix(suffix)
             if suffix.startswith("_"):

@@ -42,19 +42,18 @@ def _format(pattern: str, what: str, remedy: str, *, reason: str = "") -> _Forma
 _FORMATS = (
     _format(
         r"lora_te3_|text_encoder_3\.|lora_transformer_|transformer\.|t5xxl$"
-        r"|lora_unet_(?:double|single|joint)_blocks?_",
+        r"|(?:lora_unet_|diffusion_model\.)(?:double|single|joint)_blocks?[._]|text_encoders\.t5",
         "made for a later family, such as SD3 or Flux",
         _OTHER_BASE,
         reason="WRONG_FAMILY",
     ),
     _format(
-        r"lora_te[12]_|text_encoder_2\.|conditioner\.|clip_[lg]$"
+        r"lora_te2_|text_encoder_2\.|text_encoders\.clip_g\.|conditioner\.|clip_[lg]$"
         r"|.*(?:label_emb|add_embedding)[._]|.*transformer_blocks[._][1-9]",
         _OF_SDXL,
         _OTHER_BASE,
         reason="WRONG_FAMILY",
     ),
-    _format(r"oft_(?:unet|te)", "an OFT of kohya's own network module", _AS_LORA),
     _format(r".*\.bm\.weight$", "a GLoRA with a core", _AS_LORA),
     _format(r".*\.ln_tuning_layers\.", "a PEFT LN_TUNING, which replaces norms", _AS_LORA),
     _format(

@@ -1,30 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kohya dialect: `lora_unet_…` and `lora_te_…` keys with alpha tensors, as LyCORIS too."""
+"""The kohya dialect: underscored names, `lora_unet_…`, `lora_te_…`, `lycoris_…`, `oft_unet_…`.
+
+kohya's trainers, LyCORIS and OneTrainer write it; alpha is a tensor.
+"""
 
 from __future__ import annotations
 
 from tabard_registry.intake.dialect import Context, Reading
 from tabard_registry.intake.dialects.by_module import Place, read_modules
 from tabard_registry.intake.dialects.module_names import kohya_modules
+from tabard_registry.intake.dialects.part_names import FACTOR_PARTS, ONETRAINER_OFT_PARTS
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.methods.glora import Glora
-from tabard_registry.intake.methods.loha import Loha
-from tabard_registry.intake.methods.lokr import Lokr
 from tabard_registry.intake.methods.module_tensors import Alpha
-from tabard_registry.intake.methods.oft import Oft
+from tabard_registry.intake.methods.oft import KOHYA_BLOCKS, Oft
 
 _PARTS = {
-    "lora_down.weight": "down",
-    "lora_up.weight": "up",
-    "lora_mid.weight": "mid",
-    "alpha": "alpha",
-    "dora_scale": "dora_scale",
-    **{part: part for part in (*Loha.parts, *Lokr.parts, *Oft.parts)},
-    **{part: part for part in ("diff", "diff_b", "w_norm", "b_norm", "on_input")},
+    **FACTOR_PARTS,
+    **{part: part for part in Oft.parts},
+    **ONETRAINER_OFT_PARTS,
     **{f"{part}.weight": part for part in Glora.parts},
     "weight": "ia3_weight",
+    "on_input": "on_input",
 }
-_PREFIXES = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_")
+_KOHYA_OFT_PARTS = {"oft_blocks": KOHYA_BLOCKS, "alpha": "alpha"}
+_KOHYA_OFT = "oft_unet_"
+_PREFIXES = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_", "lycoris_", _KOHYA_OFT)
 
 
 class Kohya:
@@ -37,16 +38,23 @@ class Kohya:
         return frozenset(k for k in file.tensors if k.startswith(_PREFIXES))
 
     def read(self, file: TensorFile, *, context: Context) -> Reading:
-        """Look every module up; a layer without an alpha has alpha = rank, as kohya says."""
+        """Look every module up; a layer with no alpha or 0 has alpha = rank, as kohya says."""
         modules = kohya_modules(context.profile)
         places: dict[str, Place | None] = {}
         for key in file.tensors:
             stem, _, tail = key.partition(".")
-            target, part = modules.get(stem), _PARTS.get(tail)
+            parts = _KOHYA_OFT_PARTS if stem.startswith(_KOHYA_OFT) else _PARTS
+            target, part = modules.get(stem), parts.get(tail)
             places[key] = (
                 Place(component=target[0], module=target[1], part=part) if target and part else None
             )
-        return read_modules(file, places=places, alpha_rule=_alpha_is_rank, context=context)
+        return read_modules(
+            file,
+            places=places,
+            alpha_rule=_alpha_is_rank,
+            context=context,
+            is_zero_no_alpha=True,
+        )
 
 
 def _alpha_is_rank(component: str, module: str, rank: int) -> Alpha:

@@ -44,32 +44,46 @@ _RESNET = {
 
 @lru_cache(maxsize=PROFILES_KEPT_MAX)
 def kohya_modules(profile: BaseProfile) -> Modules:
-    """Return kohya's names of every module, those of the UNet in diffusers and sgm style.
+    """Return every module by kohya's and LyCORIS' names, the UNet's in diffusers and sgm style.
 
-    The UNet's begin with `lora_unet_`; those of text encoders with `lora_te_`, and where there are
-    two with `lora_te1_` and `lora_te2_`. A name that would stand for two modules is left out.
+    A name that would stand for two modules is left out.
     """
-    pairs: list[tuple[str, tuple[str, str]]] = []
-    unet = tuple(_named_modules(profile, "unet"))
-    blocks = _Blocks(unet)
-    for module in unet:
-        target = ("unet", module)
-        pairs.append(("lora_unet_" + module.replace(".", "_"), target))
-        original = blocks.original_name(module)
-        if original:
-            pairs.append(("lora_unet_" + original.replace(".", "_"), target))
-    for component, prefix in text_prefixes(profile).items():
-        for module in _named_modules(profile, component):
-            pairs.append((prefix + module.replace(".", "_"), (component, module)))
+    pairs = [
+        (prefix + name.replace(".", "_"), (component, module))
+        for component in profile.modules
+        for module, names in _all_names(profile, component)
+        for prefix in _flat_prefixes(profile, component)
+        for name in names
+    ]
+    return _unambiguous(pairs)
+
+
+@lru_cache(maxsize=PROFILES_KEPT_MAX)
+def comfyui_modules(profile: BaseProfile) -> Modules:
+    """Return every module by ComfyUI's names: the original code's behind a prefix, or bare."""
+    unet = _Blocks(tuple(_named_modules(profile, "unet")))
+    pairs = [
+        (prefix + original, ("unet", module))
+        for module in _named_modules(profile, "unet")
+        if (original := unet.original_name(module))
+        for prefix in ("diffusion_model.", "")
+    ]
+    pairs += [
+        (prefix + name, (component, module))
+        for component, prefixes in _clip_prefixes(profile).items()
+        for module in _named_modules(profile, component)
+        for prefix in prefixes
+        for name in _spellings(component, module)
+    ]
     return _unambiguous(pairs)
 
 
 def text_prefixes(profile: BaseProfile) -> Mapping[str, str]:
-    """Return what kohya's names of each text encoder begin with."""
-    components = [name for name in profile.modules if name.startswith(TEXT_COMPONENT)]
+    """Return what kohya's names of each text encoder begin with, in a file that is written."""
+    components = _text_components(profile)
     if len(components) == 1:
         return {components[0]: "lora_te_"}
-    return {name: f"lora_te{number}_" for number, name in enumerate(sorted(components), start=1)}
+    return {name: f"lora_te{number}_" for number, name in enumerate(components, start=1)}
 
 
 @lru_cache(maxsize=PROFILES_KEPT_MAX)
@@ -94,6 +108,42 @@ def bare_modules(profile: BaseProfile) -> Modules:
         for name in _spellings(component, module)
     ]
     return _unambiguous(pairs)
+
+
+def _all_names(profile: BaseProfile, component: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each module with all its dotted names: of diffusers, and of the code it comes from."""
+    modules = tuple(_named_modules(profile, component))
+    blocks = _Blocks(modules) if component == "unet" else None
+    for module in modules:
+        original = blocks.original_name(module) if blocks else None
+        yield module, (*_spellings(component, module), *([original] if original else []))
+
+
+def _flat_prefixes(profile: BaseProfile, component: str) -> tuple[str, ...]:
+    """Return what the underscored names of a component begin with, whoever wrote them.
+
+    LyCORIS alone writes `lycoris_` before the names of whatever model it was given. Some write the
+    only text encoder as the first of two.
+    """
+    alone = ("lycoris_", f"lycoris_{component}_")
+    if component == "unet":
+        return "lora_unet_", "oft_unet_", *alone
+    usual = text_prefixes(profile)[component]
+    return usual, *(["lora_te1_"] if usual == "lora_te_" else []), *alone
+
+
+def _clip_prefixes(profile: BaseProfile) -> Mapping[str, tuple[str, ...]]:
+    """Return what ComfyUI's names of each text encoder begin with: it names them by their size."""
+    components = _text_components(profile)
+    clips = (("clip_l", "clip_h"),) if len(components) == 1 else (("clip_l",), ("clip_g",))
+    return {
+        component: tuple(f"text_encoders.{clip}.transformer." for clip in names)
+        for component, names in zip(components, clips, strict=False)
+    }
+
+
+def _text_components(profile: BaseProfile) -> list[str]:
+    return sorted(name for name in profile.modules if name.startswith(TEXT_COMPONENT))
 
 
 def _named_modules(profile: BaseProfile, component: str) -> Iterator[str]:

@@ -40,7 +40,7 @@ _NUMPY = {
     name: np.dtype(kind)
     for name, kind in (
         *(("F64", "<f8"), ("F32", "<f4"), ("F16", "<f2")),
-        *(("BF16", "<u2"), ("I64", "<i8"), ("I32", "<i4")),
+        *(("BF16", "<u2"), ("I64", "<i8"), ("I32", "<i4"), ("BOOL", "|u1")),
     )
 }
 _FIELDS = frozenset({"dtype", "shape", "data_offsets"})
@@ -115,6 +115,14 @@ class TensorFile:
         self._bytes: NDArray[np.uint8] | None = None
         self._pages: mmap.mmap | None = None
         self._is_finite: bool | None = None
+
+    def without(self, keys: Iterable[str]) -> TensorFile:
+        """Return the same file as if it had no such tensors."""
+        gone = frozenset(keys)
+        rest = {key: entry for key, entry in self.tensors.items() if key not in gone}
+        return TensorFile(
+            self.path, metadata=self.metadata, tensors=rest, size_bytes=self.size_bytes
+        )
 
     def raw(self, key: str) -> NDArray[Any]:
         """Return a tensor as it lies in the file: a private view; BF16 as its bits in uint16.

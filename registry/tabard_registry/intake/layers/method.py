@@ -64,6 +64,10 @@ class Method(Protocol):
         """
         ...
 
+    def stored(self, shapes: Mapping[str, Shape], *, module: ModuleShape) -> Mapping[str, Shape]:
+        """Return the parts that are kept in another shape than these, where no pair is made."""
+        ...
+
     def build(self, tensors: Mapping[str, Array], *, module: ModuleShape) -> Pair:
         """Make the pair of tensors whose shapes were measured."""
         ...

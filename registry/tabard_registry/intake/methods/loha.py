@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tabard_registry.intake.layers.method import (
     POINT,
@@ -14,7 +16,7 @@ from tabard_registry.intake.layers.method import (
     core_kernel,
     flat,
     require,
-    unrolled,
+    unrolled_shape,
 )
 from tabard_registry.intake.layers.products import Array, Pair, fold_core, hadamard, matrix
 from tabard_registry.intake.profile import ModuleShape
@@ -33,27 +35,38 @@ class Loha:
         """Both halves have one rank; with cores they are written the other way round."""
         has_core = "hada_t1" in shapes or "hada_t2" in shapes
         require(shapes, *_FACTORS, *(("hada_t1", "hada_t2") if has_core else ()))
-        (a1, b1), (a2, b2) = (
-            (flat(shapes[f"hada_w{n}_a"]), flat(shapes[f"hada_w{n}_b"])) for n in (1, 2)
-        )
-        if has_core:
-            a1, a2 = a1[::-1], a2[::-1]
-        agree(a1[1], b1[0], a2[1], b2[0], what="factors of ranks")
-        agree(a1[0], a2[0], what="outputs")
-        agree(b1[1], b2[1], what="inputs")
-        rank = a1[1]
-        inputs, kernel = unrolled(b1[1], module=module)
-        if has_core:
-            inputs, kernel = b1[1], core_kernel(shapes["hada_t1"], rank=rank)
-            if kernel != core_kernel(shapes["hada_t2"], rank=rank):
-                raise Malformed("has two cores of different kernels")
-        return Measured(
-            rank=rank * rank, trained_rank=rank, inputs=inputs, outputs=a1[0], kernel=kernel
-        )
+        first, second = (_measure_half(shapes, number=n, module=module) for n in (1, 2))
+        agree(first.rank, second.rank, what="factors of ranks")
+        agree(first.outputs, second.outputs, what="outputs")
+        agree(first.inputs, second.inputs, what="inputs")
+        if first.kernel != second.kernel:
+            raise Malformed("has two halves of different kernels")
+        return replace(first, rank=first.rank * second.rank)
+
+    def stored(self, shapes: Mapping[str, Shape], *, module: ModuleShape) -> Mapping[str, Shape]:
+        """Write a kernel of its own in the second dimension, as LyCORIS does."""
+        return {
+            part: (shape[0], math.prod(shape[1:]))
+            for part, shape in shapes.items()
+            if part.endswith("_b") and math.prod(shape[2:]) > 1
+        }
 
     def build(self, tensors: Mapping[str, Array], *, module: ModuleShape) -> Pair:
         """Multiply the two halves, each with its core folded in."""
         return hadamard(*(_half(tensors, number=n, module=module) for n in (1, 2)))
+
+
+def _measure_half(shapes: Mapping[str, Shape], *, number: int, module: ModuleShape) -> Measured:
+    first, core = flat(shapes[f"hada_w{number}_a"]), shapes.get(f"hada_t{number}")
+    if core is None:
+        outputs, rank = first
+        rows, inputs, kernel = unrolled_shape(shapes[f"hada_w{number}_b"], module=module)
+    else:
+        rank, outputs = first
+        rows, inputs = flat(shapes[f"hada_w{number}_b"])
+        kernel = core_kernel(core, rank=rank)
+    agree(rank, rows, what="factors of ranks")
+    return Measured(rank=rank, trained_rank=rank, inputs=inputs, outputs=outputs, kernel=kernel)
 
 
 def _half(tensors: Mapping[str, Array], *, number: int, module: ModuleShape) -> Pair:
@@ -61,6 +74,6 @@ def _half(tensors: Mapping[str, Array], *, number: int, module: ModuleShape) -> 
     core = tensors.get(f"hada_t{number}")
     if core is not None:
         return fold_core(Pair(down=second, up=matrix(first).T), core=core)
-    inputs, kernel = unrolled(second.shape[1], module=module)
+    rows, inputs, kernel = unrolled_shape(second.shape, module=module)
     tail = () if kernel == POINT else kernel
-    return Pair(down=second.reshape(-1, inputs, *tail), up=first)
+    return Pair(down=second.reshape(rows, inputs, *tail), up=matrix(first))

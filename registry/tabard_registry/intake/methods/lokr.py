@@ -20,7 +20,7 @@ from tabard_registry.intake.layers.method import (
     core_kernel,
     flat,
     require,
-    unrolled_shape,
+    unrolled,
 )
 from tabard_registry.intake.layers.products import Array, Pair, fold_core, kronecker, matrix, whole
 from tabard_registry.intake.profile import ModuleShape
@@ -35,21 +35,28 @@ class Lokr:
 
     def measure(self, shapes: Mapping[str, Shape], *, module: ModuleShape) -> Measured:
         """Alpha counts only when a half is decomposed, as LyCORIS has it."""
-        left, right = _left(shapes), _right(shapes, module=module)
+        left, right = _left(shapes), _right(shapes)
+        inputs, kernel = left.inputs * right.inputs, right.kernel
+        if kernel == POINT:
+            inputs, kernel = unrolled(inputs, module=module)
         trained = {half.trained_rank for half in (left, right)} - {None}
         if len(trained) > 1:
             raise Malformed(f"has halves of ranks {left.trained_rank} and {right.trained_rank}")
         return Measured(
             rank=left.rank * right.rank,
             trained_rank=next(iter(trained), None),
-            inputs=left.inputs * right.inputs,
+            inputs=inputs,
             outputs=left.outputs * right.outputs,
-            kernel=right.kernel,
+            kernel=kernel,
         )
+
+    def stored(self, shapes: Mapping[str, Shape], *, module: ModuleShape) -> Mapping[str, Shape]:
+        """Every writer's shapes are those of LyCORIS."""
+        return {}
 
     def build(self, tensors: Mapping[str, Array], *, module: ModuleShape) -> Pair:
         """Multiply the halves out of their factors, the left one first if that is smaller."""
-        return kronecker(_left_pair(tensors), _right_pair(tensors, module=module))
+        return kronecker(_left_pair(tensors), _right_pair(tensors))
 
 
 def _left(shapes: Mapping[str, Shape]) -> Measured:
@@ -65,7 +72,8 @@ def _left(shapes: Mapping[str, Shape]) -> Measured:
     return Measured(rank=rank, trained_rank=trained, inputs=inputs, outputs=outputs)
 
 
-def _right(shapes: Mapping[str, Shape], *, module: ModuleShape) -> Measured:
+def _right(shapes: Mapping[str, Shape]) -> Measured:
+    """Measure the right half; a kernel that lies in its columns still counts as columns."""
     if "lokr_w2" in shapes:
         _refuse_both(shapes, half="lokr_w2")
         return _whole_right(shapes["lokr_w2"])
@@ -76,18 +84,21 @@ def _right(shapes: Mapping[str, Shape], *, module: ModuleShape) -> Measured:
         rows, inputs = flat(shapes["lokr_w2_b"])
         kernel = core_kernel(shapes["lokr_t2"], rank=rank)
     else:
-        rows, inputs, kernel = unrolled_shape(shapes["lokr_w2_b"], module=module)
+        rows, inputs, kernel = _columns(shapes["lokr_w2_b"])
     agree(rank, rows, what="factors of ranks")
     return Measured(rank=rank, trained_rank=rank, inputs=inputs, outputs=outputs, kernel=kernel)
 
 
 def _whole_right(shape: Shape) -> Measured:
-    if len(shape) not in (2, 4):
-        raise Malformed(f"has a factor of shape {list(shape)}")
-    outputs, inputs = shape[0], shape[1]
-    kernel = (shape[2], shape[3]) if len(shape) == 4 else POINT
+    outputs, inputs, kernel = _columns(shape)
     rank = outputs if len(shape) == 4 else min(outputs, inputs)
     return Measured(rank=rank, trained_rank=None, inputs=inputs, outputs=outputs, kernel=kernel)
+
+
+def _columns(shape: Shape) -> tuple[int, int, tuple[int, int]]:
+    if len(shape) == 4:
+        return shape[0], shape[1], (shape[2], shape[3])
+    return (*flat(shape), POINT)
 
 
 def _refuse_both(shapes: Mapping[str, Shape], *, half: str) -> None:
@@ -104,12 +115,10 @@ def _left_pair(tensors: Mapping[str, Array]) -> Pair:
     return Pair(down=second, up=first)
 
 
-def _right_pair(tensors: Mapping[str, Array], *, module: ModuleShape) -> Pair:
+def _right_pair(tensors: Mapping[str, Array]) -> Pair:
     if "lokr_w2" in tensors:
         return whole(tensors["lokr_w2"])
     first, second = tensors["lokr_w2_a"], tensors["lokr_w2_b"]
     if "lokr_t2" in tensors:
         return fold_core(Pair(down=second, up=matrix(first).T), core=tensors["lokr_t2"])
-    rows, inputs, kernel = unrolled_shape(second.shape, module=module)
-    tail = () if kernel == POINT else kernel
-    return Pair(down=second.reshape(rows, inputs, *tail), up=matrix(first))
+    return Pair(down=second, up=matrix(first))

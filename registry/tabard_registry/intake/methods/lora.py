@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tabard_registry.intake.layers.method import (
-    POINT,
-    Malformed,
     Measured,
     Shape,
     agree,
     core_kernel,
     flat,
     require,
+    unrolled_shape,
 )
 from tabard_registry.intake.layers.products import Array, Pair, fold_core
 from tabard_registry.intake.profile import ModuleShape
@@ -34,20 +33,19 @@ class Lora:
             down_rank, inputs = flat(shapes["down"])
             kernel = core_kernel(shapes["mid"], rank=rank)
         else:
-            down_rank, inputs, kernel = _down(shapes["down"])
+            down_rank, inputs, kernel = unrolled_shape(shapes["down"], module=module)
         agree(down_rank, rank, what="factors of ranks")
         return Measured(rank=rank, trained_rank=rank, inputs=inputs, outputs=outputs, kernel=kernel)
+
+    def stored(self, shapes: Mapping[str, Shape], *, module: ModuleShape) -> Mapping[str, Shape]:
+        """Write the kernel of a down factor in dimensions of its own, as kohya does."""
+        down = shapes["down"]
+        if "mid" in shapes or module.is_pointwise or len(down) == 4:
+            return {}
+        return {"down": (down[0], module.inputs, *module.kernel)}
 
     def build(self, tensors: Mapping[str, Array], *, module: ModuleShape) -> Pair:
         """Without a core the factors are taken as they are, to the bit."""
         down, up = tensors["down"], tensors["up"]
         pair = Pair(down=down, up=up.reshape(up.shape[:2]))
         return fold_core(pair, core=tensors["mid"]) if "mid" in tensors else pair
-
-
-def _down(shape: Shape) -> tuple[int, int, tuple[int, int]]:
-    if len(shape) == 2:
-        return shape[0], shape[1], POINT
-    if len(shape) == 4:
-        return shape[0], shape[1], (shape[2], shape[3])
-    raise Malformed(f"has a down factor of shape {list(shape)}")

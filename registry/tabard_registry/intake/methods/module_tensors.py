@@ -76,6 +76,7 @@ class ModuleTensors:
         keys: Part to key.
         alpha_rule: alpha where no tensor says it.
         context: The base and the bounds.
+        is_zero_no_alpha: Whether an alpha of zero says nothing, as with kohya and LyCORIS.
     """
 
     file: TensorFile
@@ -84,6 +85,7 @@ class ModuleTensors:
     keys: Mapping[str, str]
     alpha_rule: AlphaRule
     context: Context
+    is_zero_no_alpha: bool = False
 
     @property
     def module(self) -> ModuleShape | None:
@@ -143,9 +145,14 @@ class ModuleTensors:
             raise LayerRefused("BAD_ALPHA", f"{self.keys[part]} is not one number")
         return float(self.file.read(self.keys[part]).reshape(-1)[0])
 
+    @property
+    def is_alpha_left_out(self) -> bool:
+        """Whether alpha is zero where a zero stands for none at all."""
+        return self.is_zero_no_alpha and "alpha" in self.keys and self.number("alpha") == 0
+
     def alpha(self, *, rank: int) -> Alpha | None:
         """Return alpha as the tensors say it, or else the dialect's rule."""
-        if "alpha" in self.keys:
+        if "alpha" in self.keys and not self.is_alpha_left_out:
             return Alpha(value=self.number("alpha"))
         return self.alpha_rule(self.component, self.name, rank)
 

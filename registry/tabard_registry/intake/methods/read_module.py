@@ -19,11 +19,19 @@ from tabard_registry.intake.methods.glora import Glora
 from tabard_registry.intake.methods.ia3 import Ia3, PeftIa3
 from tabard_registry.intake.methods.low_rank import MAGNITUDES, PAIR_PARTS, read_layer
 from tabard_registry.intake.methods.module_tensors import LayerRefused, ModuleTensors
-from tabard_registry.intake.methods.oft import Oft, PeftBoft, PeftOft
+from tabard_registry.intake.methods.oft import (
+    SCALED,
+    ComfyuiOft,
+    KohyaOft,
+    Oft,
+    OneTrainerOft,
+    PeftBoft,
+    PeftOft,
+)
 from tabard_registry.intake.profile import ModuleShape
 from tabard_registry.release.change_methods import CHANGE_METHODS, ChangeMethod
 
-_INTEGER_PARTS = ("alpha", "on_input")
+_INTEGER_PARTS = ("alpha", "on_input", SCALED)
 
 
 class ChangeReader(Protocol):
@@ -51,6 +59,9 @@ class ChangeReader(Protocol):
 
 CHANGE_READERS: tuple[ChangeReader, ...] = (
     Oft(),
+    KohyaOft(),
+    ComfyuiOft(),
+    OneTrainerOft(),
     Glora(),
     Ia3(),
     PeftOft(),
@@ -115,7 +126,7 @@ def _read_weight(tensors: ModuleTensors) -> Sequence[CheckedLayer | CheckedChang
 
 def _alphas(tensors: ModuleTensors, layers: Sequence[CheckedLayer]) -> Iterator[float]:
     """Yield the alpha that was resolved, or none where a method takes none."""
-    if "alpha" in tensors.keys:
+    if "alpha" in tensors.keys and not tensors.is_alpha_left_out:
         yield tensors.number("alpha")
         return
     for layer in layers:
@@ -132,7 +143,7 @@ def _is_low_rank(found: CheckedLayer | CheckedChange) -> bool:
 def _check_numbers(tensors: ModuleTensors) -> None:
     for part, key in tensors.keys.items():
         entry = tensors.file.tensors[key]
-        is_integer = part in _INTEGER_PARTS and entry.dtype in ("I32", "I64")
+        is_integer = part in _INTEGER_PARTS and entry.dtype in ("I32", "I64", "BOOL")
         if not entry.is_float and not is_integer:
             raise LayerRefused("UNSUPPORTED_DTYPE", f"{key} is {entry.dtype}")
     for part, key in tensors.keys.items():

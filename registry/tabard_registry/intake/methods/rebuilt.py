@@ -29,7 +29,14 @@ def read_rebuilt(
         what = f"{tensors.name} is a {method.title} of rank {trained}"
         raise LayerRefused("RANK_TOO_LARGE", f"{what}; at most {rank_max} is taken")
     keys = {part: f"{method.prefix}{part}" for part in method.parts}
-    parts = {part: tensors.part(key) for part, key in keys.items() if key in factors.keys}
+    stored = factors.method.stored(
+        {key: tensors.shape(key) for key in factors.keys}, module=factors.module
+    )
+    parts = {
+        part: tensors.part(key, shape=stored.get(key))
+        for part, key in keys.items()
+        if key in factors.keys
+    }
     options: dict[str, float | str | bool] = {}
     if magnitude is not None:
         parts[MAGNITUDE] = tensors.part(magnitude, shape=(_length(factors, factors.axis),))

@@ -24,7 +24,7 @@ _TEXT_READER = re.compile(
 _TEXT_LAYER = re.compile(
     rf"lora_te_.*(?:q_proj|k_proj|v_proj|fc1)\.(?:{_DOWN}|hada_w1_b|b2\.weight|diff)$"
 )
-_NAMES_OF_SDXL = re.compile(r"lora_te[12]_|text_encoder_2\.|clip_[lg]$")
+_NAMES_OF_SDXL = re.compile(r"lora_te2_|text_encoder_2\.|text_encoders\.clip_g\.|clip_[lg]$")
 _WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("sdxl", re.compile(r"sdxl|stable-diffusion-xl")),
     ("sd1", re.compile(r"sd_v?1|stable-diffusion-v1")),
