@@ -24,8 +24,10 @@ def write(canonical: Canonical, manifest: Manifest) -> tuple[Tensors, dict[str, 
     """Write the layers.
 
     Raises:
-        CannotHold: There is something that is not low-rank, or a magnitude of the inputs.
+        CannotHold: There is something that is not low-rank, a magnitude of the inputs, or a word.
     """
+    if manifest.tokens:
+        raise CannotHold(f"it teaches {manifest.tokens[0].token!r} beside its layers")
     if canonical.changes:
         first = canonical.changes[0]
         count = len(canonical.changes)

@@ -132,7 +132,7 @@ def _rewritten(
 ) -> tuple[Mapping[str, NDArray[Any]], dict[str, str]]:
     """Return the tensors of a format, and what its header says."""
     words = {"tabard.release": f"{manifest.adapter}@{manifest.version}"}
-    if manifest.tokens:
+    if not canonical.layers and not canonical.changes:
         tensors, more = embedding.write(canonical, manifest)
     else:
         tensors, more = _WRITERS[style](canonical, manifest)

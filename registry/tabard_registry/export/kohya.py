@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from tabard_registry.content.canonical import Canonical, Change, Layer
+from tabard_registry.export.embedding import bundle
 from tabard_registry.export.tensors import (
     Array,
     CannotHold,
@@ -17,6 +18,7 @@ from tabard_registry.export.tensors import (
     is_convolution,
     pointed,
 )
+from tabard_registry.intake.methods.oft import ONETRAINER_TERMS
 from tabard_registry.release import change_methods as methods
 from tabard_registry.release.change_methods import MAGNITUDE, MAGNITUDE_AXIS
 from tabard_registry.release.manifest import Manifest
@@ -25,19 +27,19 @@ _TWO_ENCODERS = ("sdxl",)
 
 
 def write(canonical: Canonical, manifest: Manifest) -> tuple[Tensors, dict[str, str]]:
-    """Write layers and changes.
+    """Write layers and changes, and the words that belong to them.
 
     Raises:
         CannotHold: A change has no key in this layout.
     """
     family = manifest.base_family
-    tensors: Tensors = {}
+    tensors = bundle(canonical, manifest)
     for layer in canonical.layers:
         _put(tensors, _stem(layer.component, layer.module, family=family), _pair(layer, family))
     for change in canonical.changes:
         module, _, parameter = change.parameter.rpartition(".")
         stem = _stem(change.component, module, family=family)
-        _put(tensors, stem, _change(change, parameter=parameter))
+        _put(tensors, stem, _change(change, parameter=parameter, family=family))
     return tensors, {"ss_network_module": "networks.lora", "ss_base_model_version": _word(family)}
 
 
@@ -75,14 +77,14 @@ def _pair(layer: Layer, family: str) -> Mapping[str, Array]:
     return parts
 
 
-def _change(change: Change, *, parameter: str) -> Mapping[str, Array]:
+def _change(change: Change, *, parameter: str, family: str) -> Mapping[str, Array]:
     write = _CHANGES.get(change.method)
     if write is None:
         raise CannotHold(f"{change.parameter} is changed by {change.method}")
-    return write(change, parameter)
+    return write(change, parameter, family)
 
 
-def _dense(change: Change, parameter: str) -> Mapping[str, Array]:
+def _dense(change: Change, parameter: str, _family: str) -> Mapping[str, Array]:
     if change.scale != 1.0 or MAGNITUDE in change.parts:
         raise CannotHold(f"the difference of {change.parameter} has a scale or a magnitude")
     module = change.parameter.rpartition(".")[0]
@@ -92,19 +94,19 @@ def _dense(change: Change, parameter: str) -> Mapping[str, Array]:
     return {"diff" if parameter == "weight" else "diff_b": change.parts["diff"]}
 
 
-def _low_rank(change: Change, _parameter: str) -> Mapping[str, Array]:
+def _low_rank(change: Change, _parameter: str, _family: str) -> Mapping[str, Array]:
     rank = change.parts["down"].shape[0]
     names = {"down": "lora_down.weight", "up": "lora_up.weight", "mid": "lora_mid.weight"}
     parts = {names[k]: v for k, v in change.parts.items() if k in names}
     return {**parts, "alpha": alpha_tensor(change.scale, rank=rank), **_magnitude(change)}
 
 
-def _hadamard(change: Change, _parameter: str) -> Mapping[str, Array]:
+def _hadamard(change: Change, _parameter: str, _family: str) -> Mapping[str, Array]:
     alpha = alpha_tensor(change.scale, rank=change.parts["w1_b"].shape[0])
     return {**_prefixed(change, methods.HADAMARD), "alpha": alpha, **_magnitude(change)}
 
 
-def _kronecker(change: Change, _parameter: str) -> Mapping[str, Array]:
+def _kronecker(change: Change, _parameter: str, _family: str) -> Mapping[str, Array]:
     ranked = [change.parts[name] for name in ("w1_b", "w2_b") if name in change.parts]
     if not ranked and change.scale != 1.0:
         raise CannotHold(f"{change.parameter} has whole factors and a scale, which ignore alpha")
@@ -119,7 +121,9 @@ def _prefixed(change: Change, method: methods.ChangeMethod) -> dict[str, Array]:
     return {f"{method.prefix}{name}": part for name, part in own.items()}
 
 
-def _rotation(change: Change, _parameter: str) -> Mapping[str, Array]:
+def _rotation(change: Change, _parameter: str, family: str) -> Mapping[str, Array]:
+    if change.options.get("on_input"):
+        return _rotation_of_inputs(change, family=family)
     limit = float(change.options.get("constraint", 0.0))
     parts = {"oft_blocks": change.parts["blocks"], "alpha": np.asarray(limit, dtype=np.float64)}
     if "rescale" in change.parts:
@@ -127,7 +131,20 @@ def _rotation(change: Change, _parameter: str) -> Mapping[str, Array]:
     return parts
 
 
-def _scaling(change: Change, parameter: str) -> Mapping[str, Array]:
+def _rotation_of_inputs(change: Change, *, family: str) -> Mapping[str, Array]:
+    """Write OneTrainer's numbers, those above the diagonals; a convolution's are its opposites."""
+    blocks = change.parts["blocks"]
+    lower = np.tril_indices(blocks.shape[-1])
+    is_series = change.options.get("terms") == ONETRAINER_TERMS
+    if change.method != methods.OFT.name or not is_series or blocks[:, lower[0], lower[1]].any():
+        raise CannotHold(f"the inputs of {change.parameter} are turned as only PEFT turns them")
+    rows, columns = np.triu_indices(blocks.shape[-1], k=1)
+    vectors = blocks[:, rows, columns]
+    module = change.parameter.rpartition(".")[0]
+    return {"oft_R.weight": -vectors if is_convolution(module, family=family) else vectors}
+
+
+def _scaling(change: Change, parameter: str, _family: str) -> Mapping[str, Array]:
     if parameter != "weight":
         raise CannotHold(f"{change.parameter} is scaled, which these files do of weights only")
     on_input = np.asarray(bool(change.options["on_input"]), dtype=np.int64)
@@ -144,7 +161,7 @@ def _magnitude(change: Change) -> Mapping[str, Array]:
     return {"dora_scale": pointed(flat) if is_convolution(module, family="") else flat}
 
 
-_CHANGES: Mapping[str, Callable[[Change, str], Mapping[str, Array]]] = {
+_CHANGES: Mapping[str, Callable[[Change, str, str], Mapping[str, Array]]] = {
     methods.DENSE.name: _dense,
     methods.LORA.name: _low_rank,
     methods.HADAMARD.name: _hadamard,

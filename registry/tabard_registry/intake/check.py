@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tabard_registry.intake.dialect import Context, Dialect, Reading
+from tabard_registry.intake.dialects.bundled import read_bundle
 from tabard_registry.intake.dialects.comfyui import Comfyui
 from tabard_registry.intake.dialects.diffusers import Diffusers
 from tabard_registry.intake.dialects.foreign import find_foreign
@@ -130,7 +131,12 @@ def _open_one(
 
 
 def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Reading]:
-    """Find the one dialect of all files, and read them in it."""
+    """Find the one dialect of all files, and read them in it, and the words that come along."""
+    bundles = [read_bundle(file, context=context) for file in files]
+    files = [
+        file.without(bundle.applied) if bundle.applied else file
+        for file, bundle in zip(files, bundles, strict=True)
+    ]
     foreign = tuple(
         p
         for f in files
@@ -139,7 +145,8 @@ def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Readin
     if foreign:
         return "", Reading(problems=foreign)
     if not any(file.tensors for file in files):
-        return "", Reading(problems=(_no_tensors(),))
+        has_words = any(bundle.applied for bundle in bundles)
+        return "", Reading(problems=(_only_words() if has_words else _no_tensors(),))
     shares = {d.name: [d.claimed(file) for file in files] for d in DIALECTS}
     claiming = _without_guesses([d for d in DIALECTS if any(shares[d.name])])
     if len(claiming) != 1:
@@ -157,7 +164,12 @@ def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Readin
     ]
     if unclaimed:
         return dialect.name, Reading(problems=(_unclaimed(dialect, unclaimed),))
-    return dialect.name, _merge([dialect.read(file, context=context) for file in files])
+    return dialect.name, _merge(
+        [
+            (dialect.read(file, context=context), bundle)
+            for file, bundle in zip(files, bundles, strict=True)
+        ]
+    )
 
 
 def _without_guesses(claiming: list[Dialect]) -> list[Dialect]:
@@ -166,7 +178,9 @@ def _without_guesses(claiming: list[Dialect]) -> list[Dialect]:
     return named if len(named) == 1 else claiming
 
 
-def _merge(readings: Sequence[Reading]) -> Reading:
+def _merge(pairs: Sequence[tuple[Reading, Reading]]) -> Reading:
+    """Make one reading of those of each file: of its layers, and of its words."""
+    readings = [reading for pair in pairs for reading in pair]
     layers = sorted((x for r in readings for x in r.layers), key=lambda x: (x.component, x.module))
     changes = sorted(
         (x for r in readings for x in r.changes), key=lambda x: (x.component, x.parameter)
@@ -188,11 +202,22 @@ def _merge(readings: Sequence[Reading]) -> Reading:
                 keys=tuple(twice),
             )
         )
+    words = Counter((x.token, x.component) for r in readings for x in r.tokens)
+    if again := sorted(token for (token, _), count in words.items() if count > 1):
+        problems.append(
+            Problem(
+                reason="DUPLICATE_TARGET",
+                message=f"the word {again[0][:80]!r} is taught by two files",
+                remedy="Publish the files as two adapters.",
+            )
+        )
     return Reading(
         layers=tuple(layers),
         changes=tuple(changes),
         tokens=tuple(x for r in readings for x in r.tokens),
-        applied=frozenset(f"{i}:{key}" for i, r in enumerate(readings) for key in r.applied),
+        applied=frozenset(
+            f"{i}:{key}" for i, pair in enumerate(pairs) for r in pair for key in r.applied
+        ),
         alphas=frozenset().union(*(r.alphas for r in readings)),
         problems=tuple(problems),
     )
@@ -227,6 +252,14 @@ def _two_configs() -> Problem:
 def _no_tensors() -> Problem:
     return Problem(
         reason="EMPTY", message="there are no tensors", remedy="Send the .safetensors file too."
+    )
+
+
+def _only_words() -> Problem:
+    return Problem(
+        reason="EMPTY",
+        message="there are bundled words, and no layers that they belong to",
+        remedy="Publish each embedding as a file of its own.",
     )
 
 

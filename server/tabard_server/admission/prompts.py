@@ -167,6 +167,7 @@ def _unknown(field: str, name: str, *, among: tuple[str, ...]) -> InvalidRequest
 
 
 def _unused(owners: Mapping[str, Worn], *, used: frozenset[str], texts: str) -> Iterator[Violation]:
+    """Refuse what would change nothing; layers act without the word that came with them."""
     for token, one in owners.items():
         if token not in used and token in texts:
             yield Violation(
@@ -176,7 +177,7 @@ def _unused(owners: Mapping[str, Worn], *, used: frozenset[str], texts: str) -> 
                 reason="TOKEN_NOT_USED",
                 hint=f"write {token} as a word of its own, or say token_match=anywhere",
             )
-        elif token not in used:
+        elif token not in used and one.release.kind == "textual_inversion":
             yield Violation(
                 field="prompt",
                 description=f"{one.release.adapter} teaches {token!r}, which neither prompt uses",

@@ -61,7 +61,6 @@ _FORMATS = (
     ),
     _format(r".*\.lora_embedding_[AB]", "a LoRA of an embedding", _LAYERS_ONLY),
     _format(r".*\.(?:vera_|hra_|poly_)", "a PEFT method other than LoRA", _AS_LORA),
-    _format(r"bundle_emb\.", "a LoRA with bundled embeddings", "Publish both separately."),
     _format(r"control_model\.|controlnet_", "a ControlNet", "Tabard serves adapters of styles."),
     _format(
         r"model\.diffusion_model\.|first_stage_model\.|cond_stage_model\.|model_ema\."

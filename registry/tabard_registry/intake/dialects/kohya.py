@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from tabard_registry.intake.dialect import Context, Reading
 from tabard_registry.intake.dialects.by_module import Place, read_modules
-from tabard_registry.intake.dialects.module_names import kohya_modules
+from tabard_registry.intake.dialects.module_names import (
+    LYCORIS_ALONE,
+    Modules,
+    kohya_modules,
+    lycoris_modules,
+)
 from tabard_registry.intake.dialects.part_names import FACTOR_PARTS, ONETRAINER_OFT_PARTS
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.methods.glora import Glora
@@ -25,7 +30,7 @@ _PARTS = {
 }
 _KOHYA_OFT_PARTS = {"oft_blocks": KOHYA_BLOCKS, "alpha": "alpha"}
 _KOHYA_OFT = "oft_unet_"
-_PREFIXES = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_", "lycoris_", _KOHYA_OFT)
+_PREFIXES = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_", LYCORIS_ALONE, _KOHYA_OFT)
 
 
 class Kohya:
@@ -40,21 +45,34 @@ class Kohya:
     def read(self, file: TensorFile, *, context: Context) -> Reading:
         """Look every module up; a layer with no alpha or 0 has alpha = rank, as kohya says."""
         modules = kohya_modules(context.profile)
-        places: dict[str, Place | None] = {}
-        for key in file.tensors:
-            stem, _, tail = key.partition(".")
-            parts = _KOHYA_OFT_PARTS if stem.startswith(_KOHYA_OFT) else _PARTS
-            target, part = modules.get(stem), parts.get(tail)
-            places[key] = (
-                Place(component=target[0], module=target[1], part=part) if target and part else None
-            )
-        return read_modules(
-            file,
-            places=places,
-            alpha_rule=_alpha_is_rank,
-            context=context,
-            is_zero_no_alpha=True,
+        if any(key.startswith(LYCORIS_ALONE) and _stem(key) not in modules for key in file.tensors):
+            alone = [
+                _read(file, modules={**modules, **more}, context=context)
+                for more in lycoris_modules(context.profile)
+            ]
+            # The name of a layer does not say of which text encoder it is, and its size does.
+            sound = [reading for reading in alone if not reading.problems]
+            if len(sound) == 1:
+                return sound[0]
+        return _read(file, modules=modules, context=context)
+
+
+def _read(file: TensorFile, *, modules: Modules, context: Context) -> Reading:
+    places: dict[str, Place | None] = {}
+    for key in file.tensors:
+        stem, _, tail = key.partition(".")
+        parts = _KOHYA_OFT_PARTS if stem.startswith(_KOHYA_OFT) else _PARTS
+        target, part = modules.get(stem), parts.get(tail)
+        places[key] = (
+            Place(component=target[0], module=target[1], part=part) if target and part else None
         )
+    return read_modules(
+        file, places=places, alpha_rule=_alpha_is_rank, context=context, is_zero_no_alpha=True
+    )
+
+
+def _stem(key: str) -> str:
+    return key.partition(".")[0]
 
 
 def _alpha_is_rank(component: str, module: str, rank: int) -> Alpha:

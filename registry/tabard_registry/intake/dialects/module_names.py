@@ -19,6 +19,8 @@ TEXT_COMPONENT = "text_encoder"
 """What the names of text encoders begin with."""
 TEXT_PREFIX = "text_model."
 """What text-encoder modules always begin with in a profile."""
+LYCORIS_ALONE = "lycoris_"
+"""What LyCORIS' names begin with unless kohya's trainer called it."""
 
 _INNER = re.compile(r"(down|up)_blocks\.(\d+)\.(attentions|resnets)\.(\d+)\.(.+)", re.ASCII)
 _MIDDLE = re.compile(r"mid_block\.(attentions|resnets)\.(\d+)\.(.+)", re.ASCII)
@@ -56,6 +58,22 @@ def kohya_modules(profile: BaseProfile) -> Modules:
         for name in names
     ]
     return _unambiguous(pairs)
+
+
+@lru_cache(maxsize=PROFILES_KEPT_MAX)
+def lycoris_modules(profile: BaseProfile) -> tuple[Modules, ...]:
+    """Return, for each text encoder, what LyCORIS calls its modules when it is given nothing else.
+
+    Where there are two, `kohya_modules` cannot say which of them such a name means.
+    """
+    return tuple(
+        {
+            LYCORIS_ALONE + name.replace(".", "_"): (component, module)
+            for module, names in _all_names(profile, component)
+            for name in names
+        }
+        for component in _text_components(profile)
+    )
 
 
 @lru_cache(maxsize=PROFILES_KEPT_MAX)
@@ -125,7 +143,7 @@ def _flat_prefixes(profile: BaseProfile, component: str) -> tuple[str, ...]:
     LyCORIS alone writes `lycoris_` before the names of whatever model it was given. Some write the
     only text encoder as the first of two.
     """
-    alone = ("lycoris_", f"lycoris_{component}_")
+    alone = (LYCORIS_ALONE, f"{LYCORIS_ALONE}{component}_")
     if component == "unet":
         return "lora_unet_", "oft_unet_", *alone
     usual = text_prefixes(profile)[component]

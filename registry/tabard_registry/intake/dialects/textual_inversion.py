@@ -45,10 +45,10 @@ class TextualInversion:
         encoders = _encoders(file, context=context)
         token = _token(file, context=context)
         found = (
-            _token_problem(token, key=next(iter(encoders)), context=context),
+            find_token_problem(token, key=next(iter(encoders)), context=context),
             _pair_problem(file, encoders=encoders, context=context),
             *(
-                _vector_problem(file, key, component=component, context=context)
+                find_vector_problem(file, key, component=component, context=context)
                 for key, component in encoders.items()
             ),
         )
@@ -57,11 +57,72 @@ class TextualInversion:
             return Reading(problems=problems)
         tokens = tuple(
             CheckedToken(
-                token=token, component=component, count=_count(file, key), source=file, key=key
+                token=token,
+                component=component,
+                count=count_vectors(file, key),
+                source=file,
+                key=key,
             )
             for key, component in encoders.items()
         )
         return Reading(tokens=tokens, applied=frozenset(encoders))
+
+
+def count_vectors(file: TensorFile, key: str) -> int:
+    """Return how many vectors a key holds."""
+    shape = file.tensors[key].shape
+    return shape[0] if len(shape) > 1 else 1
+
+
+def find_token_problem(token: str | None, *, key: str, context: Context) -> Problem | None:
+    """Return why a word cannot stand for vectors; usually None."""
+    if token is None:
+        message = "it is not clear which word of a prompt stands for these vectors"
+    elif not token or len(token) > context.limits.token_chars_max or not token.isprintable():
+        message = f"{token[:80]!r} cannot be a placeholder token"
+    elif any(character.isspace() for character in token):
+        message = f"the placeholder token {token!r} has a space in it"
+    else:
+        return None
+    return Problem(
+        reason="NO_TRIGGER",
+        message=message,
+        remedy="Give exactly one trigger word, such as `<my-style>`.",
+        keys=(key,),
+    )
+
+
+def find_vector_problem(
+    file: TensorFile, key: str, *, component: str, context: Context
+) -> Problem | None:
+    """Return why the vectors of a key cannot be those of a text encoder; usually None."""
+    entry, count, count_max = (
+        file.tensors[key],
+        count_vectors(file, key),
+        context.limits.token_vectors_max,
+    )
+    width = entry.shape[-1] if entry.shape else 0
+    expected = context.profile.token_widths.get(component, 0)
+    if len(entry.shape) not in (1, 2):
+        reason, message = "WRONG_WIDTH", f"{key} is no list of vectors"
+        remedy = "Export the file again."
+    elif width != expected:
+        family = _FAMILY_OF_WIDTH.get(width, "another base")
+        reason = "WRONG_WIDTH"
+        message = f"its vectors are {width} wide, those of this base {expected}: it is for {family}"
+        remedy = "Serve it on the base that it was trained on."
+    elif count > count_max:
+        reason, message = "TOO_LARGE", f"{count} vectors for one token"
+        remedy = f"At most {count_max} are taken: a prompt has no more room."
+    elif not entry.is_float:
+        reason, message = "UNSUPPORTED_DTYPE", f"{key} is {entry.dtype}"
+        remedy = "Export the file in float16, bfloat16 or float32."
+    elif not file.is_finite(key):
+        reason, message = "NOT_FINITE", f"{key} holds NaN or infinity"
+        remedy = "The training diverged: publish an earlier checkpoint."
+    else:
+        return None
+    return Problem(reason=reason, message=message, remedy=remedy, keys=(key,))
 
 
 def _encoders(file: TensorFile, *, context: Context) -> Mapping[str, str]:
@@ -89,11 +150,6 @@ def _key(file: TensorFile) -> str:
     return next(iter(file.tensors))
 
 
-def _count(file: TensorFile, key: str) -> int:
-    shape = file.tensors[key].shape
-    return shape[0] if len(shape) > 1 else 1
-
-
 def _token(file: TensorFile, *, context: Context) -> str | None:
     """The author's word if there is one; else the one name that the files have for it."""
     words = context.trigger_words
@@ -115,29 +171,12 @@ def _name(file: TensorFile) -> str | None:
     return next((file.metadata[word] for word in _NAME_KEYS if file.metadata.get(word)), None)
 
 
-def _token_problem(token: str | None, *, key: str, context: Context) -> Problem | None:
-    if token is None:
-        message = "it is not clear which word of a prompt stands for these vectors"
-    elif not token or len(token) > context.limits.token_chars_max or not token.isprintable():
-        message = f"{token[:80]!r} cannot be a placeholder token"
-    elif any(character.isspace() for character in token):
-        message = f"the placeholder token {token!r} has a space in it"
-    else:
-        return None
-    return Problem(
-        reason="NO_TRIGGER",
-        message=message,
-        remedy="Give exactly one trigger word, such as `<my-style>`.",
-        keys=(key,),
-    )
-
-
 def _pair_problem(
     file: TensorFile, *, encoders: Mapping[str, str], context: Context
 ) -> Problem | None:
     """Every text encoder of the base learns the token, each as many vectors of it."""
     found = [
-        (key, component, _count(one, key))
+        (key, component, count_vectors(one, key))
         for one in _siblings(file, context=context)
         for key, component in (encoders if one is file else _encoders(one, context=context)).items()
     ]
@@ -157,31 +196,3 @@ def _pair_problem(
         remedy="Send clip_l and clip_g, in one file or two, equally many vectors in both.",
         keys=tuple(encoders),
     )
-
-
-def _vector_problem(
-    file: TensorFile, key: str, *, component: str, context: Context
-) -> Problem | None:
-    entry, count, count_max = file.tensors[key], _count(file, key), context.limits.token_vectors_max
-    width = entry.shape[-1] if entry.shape else 0
-    expected = context.profile.token_widths.get(component, 0)
-    if len(entry.shape) not in (1, 2):
-        reason, message = "WRONG_WIDTH", f"{key} is no list of vectors"
-        remedy = "Export the file again."
-    elif width != expected:
-        family = _FAMILY_OF_WIDTH.get(width, "another base")
-        reason = "WRONG_WIDTH"
-        message = f"its vectors are {width} wide, those of this base {expected}: it is for {family}"
-        remedy = "Serve it on the base that it was trained on."
-    elif count > count_max:
-        reason, message = "TOO_LARGE", f"{count} vectors for one token"
-        remedy = f"At most {count_max} are taken: a prompt has no more room."
-    elif not entry.is_float:
-        reason, message = "UNSUPPORTED_DTYPE", f"{key} is {entry.dtype}"
-        remedy = "Export the file in float16, bfloat16 or float32."
-    elif not file.is_finite(key):
-        reason, message = "NOT_FINITE", f"{key} holds NaN or infinity"
-        remedy = "The training diverged: publish an earlier checkpoint."
-    else:
-        return None
-    return Problem(reason=reason, message=message, remedy=remedy, keys=(key,))

@@ -117,8 +117,14 @@ def _kind_problem(read: ReadFiles, *, kind: str) -> Problem | None:
 
 
 def _trigger_words(read: ReadFiles, *, metadata: Mapping[str, str]) -> tuple[str, ...]:
-    if read.reading.tokens:
-        return tuple(dict.fromkeys(token.token for token in read.reading.tokens))
+    taught = tuple(dict.fromkeys(token.token for token in read.reading.tokens))
+    if taught and not read.reading.layers and not read.reading.changes:
+        return taught
+    return tuple(dict.fromkeys((*taught, *_words_given(read, metadata=metadata))))
+
+
+def _words_given(read: ReadFiles, *, metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the author's words, or else those of the files' headers."""
     if read.context.trigger_words:
         return read.context.trigger_words
     for key in _TRIGGER_KEYS:
