@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from tabard_registry.intake.dialect import Context, Reading
 from tabard_registry.intake.dialects.by_module import Place, read_modules
@@ -56,9 +55,8 @@ class Diffusers:
     def read(self, file: TensorFile, *, context: Context) -> Reading:
         """Look every module up; alpha is a tensor's, else the header's, else the rank."""
         modules = dotted_modules(context.profile)
-        beside = _config_beside(file, context=context)
         configs = {
-            component: header_config(file.metadata, component=component) or beside
+            component: header_config(file.metadata, component=component)
             for component in context.profile.modules
         }
         refusals = dict.fromkeys(
@@ -84,13 +82,6 @@ class Diffusers:
             return None if (component, module) in configured else Alpha(value=rank)
 
         return read_modules(file, places=places, alpha_rule=alpha_rule, context=context)
-
-
-def _config_beside(file: TensorFile, *, context: Context) -> Mapping[str, Any] | None:
-    """Return the `adapter_config.json` that came along, where it can only mean one component."""
-    named = {key.partition(".")[0] for key in file.tensors if key.startswith(_COMPONENTS)}
-    is_bare = any(key.startswith(_BARE) for key in file.tensors)
-    return context.config if len(named | ({"unet"} if is_bare else set())) == 1 else None
 
 
 def _is_of_onetrainer(file: TensorFile) -> bool:

@@ -48,7 +48,7 @@ def header_config(metadata: Mapping[str, str], *, component: str) -> Mapping[str
     found = _parse(text) if text else None
     prefix = f"{component}."
     own = {k.removeprefix(prefix): v for k, v in (found or {}).items() if k.startswith(prefix)}
-    return own if "lora_alpha" in own else None
+    return own if own.keys() & {"lora_alpha", "alpha"} else None
 
 
 def refuse_config(config: Mapping[str, Any], *, name: str) -> Problem | None:

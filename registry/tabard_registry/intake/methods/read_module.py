@@ -89,7 +89,7 @@ def read_module(tensors: ModuleTensors) -> Reading:
         layers=layers,
         changes=(*changes, *read_biases(tensors, scale=scale)),
         applied=frozenset(tensors.keys.values()),
-        alphas=frozenset(_alphas(tensors, layers)),
+        alphas=frozenset(_alphas(tensors, layers, is_pair=scale is not None)),
     )
 
 
@@ -124,9 +124,11 @@ def _read_weight(tensors: ModuleTensors) -> Sequence[CheckedLayer | CheckedChang
     )
 
 
-def _alphas(tensors: ModuleTensors, layers: Sequence[CheckedLayer]) -> Iterator[float]:
+def _alphas(
+    tensors: ModuleTensors, layers: Sequence[CheckedLayer], *, is_pair: bool
+) -> Iterator[float]:
     """Yield the alpha that was resolved, or none where a method takes none."""
-    if "alpha" in tensors.keys and not tensors.is_alpha_left_out:
+    if "alpha" in tensors.keys and not (is_pair and tensors.is_alpha_left_out):
         yield tensors.number("alpha")
         return
     for layer in layers:
