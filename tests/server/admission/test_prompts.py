@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the prompts of a request are read, and what is wrong with them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tabard_registry import TokenVectors
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.prompt_style import PromptStyle
 from tabard_server.errors import BadSettings, Violation
+from tabard_server.jobs.job import Worn
 from tabard_server.limits import Limits
 from tabard_server.settings import Defaults
 from tests.server.drawings import drawing
 from tests.server.fakes import FakePromptReader
+from tests.server.releases import release
 
 LONG = "word " * 40
 
@@ -135,3 +139,18 @@ def test_syntax_errors_name_their_field(field: str, text: str, reason: str) -> N
 def test_empty_prompt_is_a_prompt(prompt: str) -> None:
     """Nothing in particular is drawn, as in diffusers and A1111."""
     assert checker().check_text(WantedDrawing(prompt=prompt)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "reasons"), [("textual_inversion", ["TOKEN_NOT_USED"]), ("lora", [])]
+)
+def test_only_words_alone_must_be_used(kind: str, reasons: list[str]) -> None:
+    """An embedding that no prompt names draws nothing; layers act without the word beside them."""
+    tokens = (TokenVectors(token="<plum>", component="text_encoder", count=2),)
+    worn = Worn(ref="r", release=replace(release("acme/ink"), kind=kind, tokens=tokens), weight=1.0)
+
+    _, violations = checker().read_words(drawing(prompt="a circle"), worn=(worn,))
+    _, used = checker().read_words(drawing(prompt="a <plum> circle"), worn=(worn,))
+
+    assert [one.reason for one in violations] == reasons
+    assert used == []

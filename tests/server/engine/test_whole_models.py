@@ -9,12 +9,20 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from tabard_server.adapters.host_adapter import HostAdapter
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine_port.row_spec import RowSpec
-from tests.bases import make_tiny_base, text_encoders, write_diffusers_lora
+from tests.bases import (
+    make_tiny_base,
+    text_encoders,
+    write_diffusers_lora,
+    write_inversion,
+    write_inversion_pair,
+)
 from tests.oracle import Oracle, Worn
 from tests.server.adapters.packing import pack_file
 from tests.server.drawings import row_spec
@@ -171,3 +179,36 @@ def test_base_is_itself_after_all(atelier: Atelier) -> None:
     after = draw(atelier.engine, [atelier.spec([])])[0]
 
     assert torch.equal(before, after)
+
+
+TOKEN = "<plum>"
+
+
+def test_bundled_words_equal_two_files(atelier: Atelier, tmp_path: Path) -> None:
+    """Layers and words of one file draw what diffusers draws with the two files they are of."""
+    words, bundle = tmp_path / "words.safetensors", tmp_path / "bundle.safetensors"
+    widths = atelier.engine.profile.token_widths
+    if len(widths) == 2:
+        write_inversion_pair(words, widths=(32, 48), vectors=2, seed=9)
+    else:
+        write_inversion(words, token="clip_l", width=32, vectors=2, seed=9)
+    own = {f"bundle_emb.{TOKEN}.{key}": found for key, found in load_file(str(words)).items()}
+    with safe_open(str(atelier.files["lora"]), "pt") as file:
+        metadata = file.metadata()
+    save_file({**load_file(str(atelier.files["lora"])), **own}, str(bundle), metadata=metadata)
+    adapter = pack_file(
+        bundle, profile=atelier.engine.profile, folder=tmp_path, dtype=torch.float64
+    )
+    prompt = f"a red {TOKEN} circle"
+    spec = row_spec(stack=((adapter, 0.7),), prompt=prompt, negative_prompt="blue", steps=2)
+
+    (found,) = draw(atelier.engine, [spec])
+
+    worn = [
+        Worn(file=atelier.files["lora"], weight=0.7),
+        Worn(file=words, token=TOKEN),
+    ]
+    (expected,) = atelier.oracle.draw_latents([run_of(spec)], worn=worn)
+    assert_equal(found, expected)
+    (bare,) = draw(atelier.engine, [atelier.spec([("lora", 0.7)], prompt=prompt)])
+    assert (found - bare).abs().max() > 0.01

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from tests.registry.fakes import Tensors, kohya_tensors
-from tests.registry.intake.lora_files import PROFILE, assert_all_applied, checked, renamed
+from tests.registry.intake import dense_files
+from tests.registry.intake.dense_files import scalar, some
+from tests.registry.intake.lora_files import (
+    PROFILE,
+    assert_all_applied,
+    checked,
+    reasons,
+    renamed,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +38,96 @@ def test_diffusers_alpha_tensors_apply(tmp_path: Path) -> None:
     tensors = renamed(kohya_tensors(PROFILE, rank=4), {**table, "alpha": ".alpha"})
 
     assert_all_applied(checked(tmp_path, tensors), scale=0.25, dialect="diffusers")
+
+
+@pytest.mark.parametrize("component", ["unet", "text_encoder"])
+def test_alpha_of_zero_is_refused(component: str, tmp_path: Path) -> None:
+    """Only kohya reads it as the rank: for diffusers such a layer does nothing."""
+    table = {"lora_down.weight": ".lora.down.weight", "lora_up.weight": ".lora.up.weight"}
+    tensors = renamed(kohya_tensors(PROFILE, alpha=0.0), {**table, "alpha": ".alpha"})
+    own = {key: value for key, value in tensors.items() if key.startswith(f"{component}.")}
+
+    assert reasons(checked(tmp_path, own).report) == ["BAD_ALPHA"]
+
+
+def test_native_factor_names_apply(tmp_path: Path) -> None:
+    """OneTrainer keeps kohya's parts behind diffusers' names."""
+    table = {name: f".{name}" for name in ("lora_down.weight", "lora_up.weight", "alpha")}
+    tensors = renamed(kohya_tensors(PROFILE, rank=4), table)
+
+    assert_all_applied(checked(tmp_path, tensors), scale=0.25, dialect="diffusers")
+
+
+FC = "unet.mid_block.fc"
+CONV = "unet.down_blocks.0.resnets.0.conv1"
+FACTORED: dict[str, tuple[Tensors, dict[str, int]]] = {
+    "LoHa": (
+        {
+            f"{FC}.hada_w{n}_{side}": some(16, 2) if side == "a" else some(2, 12)
+            for n in (1, 2)
+            for side in "ab"
+        },
+        {"LoHa": 1},
+    ),
+    "LoKr": (
+        {f"{FC}.lokr_w1": some(4, 4), f"{FC}.lokr_w2_a": some(4, 1), f"{FC}.lokr_w2_b": some(1, 3)},
+        {"LoKr": 1},
+    ),
+    "LoKr of whole halves": (
+        {f"{CONV}.lokr_w1": some(4, 4), f"{CONV}.lokr_w2": some(4, 2, 3, 3)},
+        {"LoKr": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FACTORED)
+def test_factors_of_lycoris_need_their_alpha(name: str, tmp_path: Path) -> None:
+    """Who leaves it out is PEFT, whose own is in a configuration: never guessed."""
+    tensors, methods = FACTORED[name]
+    stem = next(iter(tensors)).rpartition(".")[0]
+
+    whole = dense_files.checked(tmp_path, {**tensors, f"{stem}.alpha": scalar(1)}).report
+    guessed = dense_files.checked(tmp_path, tensors).report
+
+    assert (whole.accepted, whole.methods, whole.dialect) == (True, methods, "diffusers")
+    assert reasons(guessed) == ["ALPHA_UNKNOWN"]
+
+
+@pytest.mark.parametrize(
+    ("stem", "shape", "axis"),
+    [
+        (FC, (1, 12), "inputs"),
+        (FC, (16, 1), "outputs"),
+        (CONV, (1, 8, 1, 1), "inputs"),
+        (CONV, (16, 1, 1, 1), "outputs"),
+    ],
+)
+def test_magnitude_says_its_side(
+    stem: str, shape: tuple[int, ...], axis: str, tmp_path: Path
+) -> None:
+    """OneTrainer keeps the magnitude of inputs, which PEFT has no place for, as LyCORIS does."""
+    kernel, inputs = ((3, 3), 8) if stem == CONV else ((), 12)
+    tensors: Tensors = {
+        f"{stem}.lora_A.weight": some(2, inputs, *kernel),
+        f"{stem}.lora_B.weight": some(16, 2, *(1 for _ in kernel)),
+        f"{stem}.dora_scale": some(*shape),
+    }
+
+    result = dense_files.checked(tmp_path, tensors)
+
+    assert [layer.axis for layer in result.layers] == [axis], result.report.problems
+
+
+@pytest.mark.parametrize("word", ["ot_branch", "ot_revision"])
+def test_rotation_needs_its_writer(word: str, tmp_path: Path) -> None:
+    """PEFT gives numbers of another meaning the same name: OneTrainer's are known by its header."""
+    tensors: Tensors = {f"{FC}.oft_R.weight": some(3, 6)}
+
+    signed = dense_files.checked(tmp_path, tensors, metadata={word: "1"}).report
+    unsigned = dense_files.checked(tmp_path, tensors).report
+
+    assert (signed.accepted, signed.methods) == (True, {"OFT": 1})
+    assert reasons(unsigned) == ["UNKNOWN_KEYS"]
 
 
 def test_newer_text_encoder_names_apply(tmp_path: Path) -> None:

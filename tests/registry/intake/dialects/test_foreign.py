@@ -9,20 +9,19 @@ from tests.registry.fakes import Tensors, kohya_tensors, sd_profile, write
 
 STEM = "lora_unet_mid_block_attentions_0_proj_in"
 FOREIGN = {
-    "oft_unet_mid_block_attentions_0_proj_in.oft_blocks": ("UNSUPPORTED_DIALECT", "kohya's own"),
     f"{STEM}.bm.weight": ("UNSUPPORTED_DIALECT", "GLoRA with a core"),
     "base_model.model.x.ln_tuning_layers.weight": ("UNSUPPORTED_DIALECT", "LN_TUNING"),
     "unet.mid_block.x.lora_A.bias": ("UNSUPPORTED_DIALECT", "inner biases"),
     "model.diffusion_model.input_blocks.0.0.weight": ("UNSUPPORTED_DIALECT", "full checkpoint"),
     "conv_in.weight": ("UNSUPPORTED_DIALECT", "full checkpoint"),
     "control_model.x": ("UNSUPPORTED_DIALECT", "ControlNet"),
-    "bundle_emb.token.string_to_param.*": ("UNSUPPORTED_DIALECT", "bundled"),
-    "lora_te1_text_model_encoder_layers_0_mlp_fc1.alpha": ("WRONG_FAMILY", "SDXL"),
     "lora_te2_text_model_encoder_layers_0_mlp_fc1.alpha": ("WRONG_FAMILY", "SDXL"),
     "lora_unet_input_blocks_4_1_transformer_blocks_1_attn1_to_q.alpha": ("WRONG_FAMILY", "SDXL"),
     "text_encoder_2.text_model.x.lora_A.weight": ("WRONG_FAMILY", "SDXL"),
     "conditioner.embedders.0.x": ("WRONG_FAMILY", "SDXL"),
     "transformer.single_transformer_blocks.0.lora_A.weight": ("WRONG_FAMILY", "later family"),
+    "text_encoders.clip_g.transformer.text_model.x.lora_A.weight": ("WRONG_FAMILY", "SDXL"),
+    "diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight": ("WRONG_FAMILY", "later family"),
     "clip_g": ("WRONG_FAMILY", "SDXL"),
 }
 

@@ -2,6 +2,7 @@
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from tabard_server.engine.base import profile as engine_profile
 from tabard_server.engine.base.loading import Base, TextPart
 from tests.golden.full_size.make_table import read_rows
 from tests.golden.full_size.models import FAMILIES, build, recipe
+from tests.golden.full_size.original import original_names
 from tests.golden.full_size.table import Row, full_size_profile, layers, rows, widths
 from tests.registry.fakes import Tensors, sd15_profile, sd_profile, write
 
@@ -35,6 +37,60 @@ def kohya(row: Row, part: str) -> str:
 
 def kohya_original(row: Row, part: str) -> str:
     return f"{row.original or row.kohya}.lora_{part}.weight"
+
+
+def kohya_bare_text(row: Row, part: str) -> str:
+    """What kohya's code writes of encoders that transformers 5 names without a level."""
+    return f"{row.kohya.replace('_text_model_', '_')}.lora_{part}.weight"
+
+
+def kohya_first(row: Row, part: str) -> str:
+    """What some write of the only text encoder: as if it were the first of two."""
+    return f"{row.kohya.replace('lora_te_', 'lora_te1_')}.lora_{part}.weight"
+
+
+def lycoris(row: Row, part: str) -> str | None:
+    """What LyCORIS writes of one model alone, whichever it is given."""
+    stem = row.module.replace(".", "_")
+    return f"lycoris_{stem}.lora_{part}.weight" if row.component == "unet" else None
+
+
+def lycoris_of_all(row: Row, part: str) -> str:
+    """What LyCORIS writes of all models of a pipeline under one roof."""
+    return f"lycoris_{row.component}_{row.module.replace('.', '_')}.lora_{part}.weight"
+
+
+CLIPS = {"text_encoder": "clip_l", "text_encoder_2": "clip_g"}
+
+
+def comfyui(row: Row, part: str) -> str:
+    """What ComfyUI's trainer and OneTrainer's COMFY format write."""
+    if row.component == "unet":
+        return f"diffusion_model.{dotted_original(row)}.lora_{part}.weight"
+    return f"text_encoders.{CLIPS[row.component]}.transformer.{row.module}.lora_{part}.weight"
+
+
+def comfyui_bare_text(row: Row, part: str) -> str:
+    """What OneTrainer writes of encoders that transformers 5 names without a level."""
+    lettered = f"lora_{PARTS[part]}"
+    return comfyui(row, part).replace(f"lora_{part}", lettered).replace(".text_model.", ".")
+
+
+def onetrainer_original(row: Row, part: str) -> str | None:
+    """What OneTrainer's ORIGINAL format writes: the UNet alone, without a prefix."""
+    is_unet = row.component == "unet"
+    return f"{dotted_original(row)}.lora_{PARTS[part]}.weight" if is_unet else None
+
+
+def dotted_original(row: Row) -> str:
+    """The name that the original code gives to a module of a UNet."""
+    return _dotted_originals()[row.original.removeprefix("lora_unet_")]
+
+
+@cache
+def _dotted_originals() -> dict[str, str]:
+    names = (name for family in FAMILIES for name in original_names(recipe(family)["unet"]))
+    return {name.replace(".", "_"): name for name in names}
 
 
 def diffusers_new(row: Row, part: str) -> str:
@@ -73,6 +129,13 @@ def peft_of(component: str) -> Naming:
 DIALECTS: dict[str, Naming] = {
     "kohya": kohya,
     "kohya original": kohya_original,
+    "kohya of bare encoders": kohya_bare_text,
+    "kohya first of two": kohya_first,
+    "lycoris": lycoris,
+    "lycoris of all": lycoris_of_all,
+    "comfyui": comfyui,
+    "comfyui of bare encoders": comfyui_bare_text,
+    "onetrainer original": onetrainer_original,
     "diffusers new": diffusers_new,
     "diffusers of bare encoders": diffusers_bare_text,
     "diffusers old": diffusers_old,
@@ -118,16 +181,37 @@ def test_profile_is_read_of_every_module(family: str, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_kohya_name_is_one_module(family: str) -> None:
-    """Both kohya's names of every layer and norm are known, and no two are the same."""
+    """Every name of every layer and norm is known, and no two modules share one."""
     named = rows(family)
-    expected = {row.kohya: row.target for row in named}
-    originals = {row.original: row.target for row in named if row.original}
+    expected: dict[str, set[tuple[str, str]]] = {}
+    for row in named:
+        for name in _kohya_names(row, is_alone=family != "sdxl"):
+            expected.setdefault(name, set()).add(row.target)
 
     found = kohya_modules(full_size_profile(family))
 
-    assert len(expected) == len(named)
-    assert len(originals) == sum(row.component == "unet" for row in named)
-    assert dict(found) == expected | originals
+    assert len({row.kohya for row in named}) == len(named)
+    assert len({row.original for row in named} - {""}) == sum(r.component == "unet" for r in named)
+    assert dict(found) == {
+        name: next(iter(targets)) for name, targets in expected.items() if len(targets) == 1
+    }
+    shared = {name for name, targets in expected.items() if len(targets) > 1}
+    assert all(name.startswith("lycoris_") for name in shared)
+    assert bool(shared) == (family == "sdxl")
+
+
+def _kohya_names(row: Row, *, is_alone: bool) -> set[str]:
+    """Everything that kohya's code, LyCORIS or OneTrainer calls a module in underscores."""
+    dotted = {row.module}
+    if row.component == "unet":
+        dotted.add(dotted_original(row))
+        prefixes = ["lora_unet_", "oft_unet_"]
+    else:
+        dotted.add(row.module.removeprefix("text_model."))
+        number = 1 + sorted(CLIPS).index(row.component)
+        prefixes = [f"lora_te{number}_", *(["lora_te_"] if is_alone else [])]
+    prefixes += ["lycoris_", f"lycoris_{row.component}_"]
+    return {prefix + name.replace(".", "_") for prefix in prefixes for name in dotted}
 
 
 CASES = [

@@ -142,3 +142,21 @@ def test_overflow_of_doubles_is_seen(tmp_path: Path) -> None:
     file = opened(write(tmp_path / "x.safetensors", {"a": np.array([1e300])}))
 
     assert isinstance(file, TensorFile) and not file.is_finite("a")
+
+
+def test_tensors_can_be_looked_away_from(tmp_path: Path) -> None:
+    """What is left reads as before, also where other types lie between."""
+    tensors = {
+        "a": np.ones((2, 2), "float16"),
+        "b": np.full((3,), np.nan, "float32"),
+        "c": np.full((2,), 2, "float16"),
+        "d": np.asarray([True, False]),
+    }
+    file = opened(write(tmp_path / "x.safetensors", tensors))
+    assert isinstance(file, TensorFile)
+
+    rest = file.without(["b"])
+
+    assert set(file.tensors) == set("abcd") and set(rest.tensors) == set("acd")
+    assert np.array_equal(rest.read("c"), tensors["c"]) and rest.is_finite("a")
+    assert rest.read("d").tolist() == [1, 0] and not file.is_finite("b")

@@ -67,9 +67,24 @@ def loha(rank: int = 2, **more: np.ndarray) -> Tensors:
     return {f"{LINEAR}.{part}": value for part, value in {**parts, **more}.items()}
 
 
+def conv_loha(rank: int = 2, **more: np.ndarray) -> Tensors:
+    """A LoHa on the convolution, its kernel in dimensions of its own, as OneTrainer writes it."""
+    parts = {
+        f"hada_w{n}_{side}": ones(16, rank, 1, 1) if side == "a" else ones(rank, 8, 3, 3)
+        for n in (1, 2)
+        for side in "ab"
+    }
+    return {f"{CONV}.{part}": value for part, value in {**parts, **more}.items()}
+
+
 def lokr(**parts: np.ndarray) -> Tensors:
     """A LoKr on the linear layer."""
     return {f"{LINEAR}.lokr_{part}": value for part, value in parts.items()}
+
+
+def conv_lokr(**parts: np.ndarray) -> Tensors:
+    """A LoKr on the convolution."""
+    return {f"{CONV}.lokr_{part}": value for part, value in parts.items()}
 
 
 def checked(folder: Path, tensors: Tensors, **options: object) -> Checked:
@@ -120,12 +135,35 @@ LORAS: dict[str, tuple[Tensors, int, float]] = {
         2,
         1.0,
     ),
+    "kernel in columns": (locon() | {f"{CONV}.lora_down.weight": ones(2, 72)}, 2, 1.0),
     "original name": (locon("lora_unet_input_blocks_2_0_op"), 2, 1.0),
 }
 
 
 LOHAS: dict[str, tuple[Tensors, int, float]] = {
     "LoHa": (loha(alpha=np.full((), 1, "float32")), 4, 0.5),
+    "LoHa of a kernel": (conv_loha(alpha=np.full((), 1, "float32")), 4, 0.5),
+    "LoHa of a kernel in columns": (
+        {
+            key: value.reshape(2, 72) if key.endswith("_b") else value[..., 0, 0]
+            for key, value in conv_loha().items()
+        },
+        4,
+        1.0,
+    ),
+    "LoHa with cores": (
+        {
+            f"{CONV}.hada_{part}": ones(*shape)
+            for n in (1, 2)
+            for part, shape in (
+                (f"w{n}_a", (2, 16)),
+                (f"w{n}_b", (2, 8)),
+                (f"t{n}", (2, 2, 3, 3)),
+            )
+        },
+        4,
+        1.0,
+    ),
 }
 
 
@@ -141,4 +179,7 @@ LOKRS: dict[str, tuple[Tensors, int, float]] = {
         12,
         1.0,
     ),
+    "LoKr of a kernel in columns": (conv_lokr(w1=ones(4, 4), w2=ones(4, 18)), 16, 1.0),
+    "LoKr of a kernel in both": (conv_lokr(w1=ones(4, 6), w2=ones(4, 12)), 16, 1.0),
+    "LoKr of a kernel": (conv_lokr(w1=ones(4, 4), w2=ones(4, 2, 3, 3)), 16, 1.0),
 }

@@ -9,6 +9,7 @@ from tests.registry.intake.methods.low_rank_files import (
     assert_becomes_pair,
     assert_refused,
     checked,
+    conv_loha,
     loha,
     lora,
     ones,
@@ -30,7 +31,17 @@ REFUSED: dict[str, tuple[Tensors, str, str]] = {
     "LoHa of two ranks": (
         loha(hada_w2_a=ones(16, 3), hada_w2_b=ones(3, 12)),
         "INCOMPLETE_PAIR",
-        "ranks 2 and 2 and 3 and 3",
+        "ranks 2 and 3",
+    ),
+    "LoHa of two kernels": (
+        conv_loha(hada_w2_b=ones(2, 8, 1, 9)),
+        "INCOMPLETE_PAIR",
+        "two halves of different kernels",
+    ),
+    "LoHa with one core": (
+        conv_loha(hada_t1=ones(2, 2, 3, 3)),
+        "INCOMPLETE_PAIR",
+        "no hada_t2",
     ),
     "LoHa beyond the limit": (loha(4097), "RANK_TOO_LARGE", "a LoHa of rank 4097; at most 4096"),
     "LoHa and LoRA at once": (loha() | lora(), "INCOMPLETE_PAIR", "both LoRA and LoHa"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tabard_registry import IntakeLimits
@@ -68,6 +69,43 @@ def test_layer_beyond_slots_is_kept_as_written(name: str, tmp_path: Path) -> Non
     assert (change.method, change.scale, set(change.parts)) == (method, scale, parts)
     assert manifest.targets == () and result.report.mode == "merged"
     assert dense_files.checked(tmp_path, tensors).report.mode == "rows"
+
+
+SHAPES: dict[str, tuple[Tensors, dict[str, tuple[int, ...]]]] = {
+    "LoHa of a kernel": (
+        low_rank_files.conv_loha(),
+        {"w1_a": (16, 2, 1, 1), "w1_b": (2, 72), "w2_a": (16, 2, 1, 1), "w2_b": (2, 72)},
+    ),
+    "LoRA of a kernel in columns": (
+        low_rank_files.locon() | {f"{low_rank_files.CONV}.lora_down.weight": some(2, 72)},
+        {"down": (2, 8, 3, 3), "up": (16, 2, 1, 1)},
+    ),
+    "LoRA of a kernel": (
+        low_rank_files.locon(),
+        {"down": (2, 8, 3, 3), "up": (16, 2, 1, 1)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_kernels_are_kept_where_others_have_them(name: str, tmp_path: Path) -> None:
+    """Whoever wrote it, a LoRA has its kernel as kohya does, and a LoHa as LyCORIS does."""
+    tensors, shapes = SHAPES[name]
+
+    result = low_rank_files.checked(tmp_path, tensors, limits=IntakeLimits(rank_max=1))
+    _, canonical = kept(result, tmp_path)
+
+    (change,) = canonical.changes
+    assert {part: found.shape for part, found in change.parts.items()} == shapes
+    assert all(
+        np.array_equal(found.ravel(), tensors[_key(part)].ravel())
+        for part, found in change.parts.items()
+    )
+
+
+def _key(part: str) -> str:
+    name = f"lora_{part}.weight" if part in ("down", "up") else f"hada_{part}"
+    return f"{low_rank_files.CONV}.{name}"
 
 
 @pytest.mark.parametrize(("rank_max", "mode"), [(4, "rows"), (3, "merged")])
