@@ -22,7 +22,7 @@ ACROSS: Mapping[str, str] = {
     "server/engine/merged/test_images_oracle.py": "whole pipelines against diffusers",
     "server/engine/merged/test_lycoris_files.py": "files of others, from intake to merging",
     "server/engine/merged/test_peft_files.py": "files of others, from intake to merging",
-    "server/engine/merged/test_trainers_files.py": "files of others, from intake to merging",
+    "server/engine/slots/test_trainers_files.py": "files of others, from intake to merging",
     "server/engine/merged/test_pipeline.py": "a whole pipeline against slots and diffusers",
     "server/engine/slots/test_lycoris_files.py": "files of others, from intake to slots",
     "server/engine/slots/test_peft_files.py": "files of others, from intake to slots",

@@ -59,8 +59,13 @@ def _loha(parts: dict[str, Array], *, shape: tuple[int, ...]) -> tuple[Array, in
             for n in (1, 2)
         ]
     else:
-        halves = [_matrix(parts[f"hada_w{n}_a"]) @ _matrix(parts[f"hada_w{n}_b"]) for n in (1, 2)]
-    ranks = {_matrix(parts[f"hada_w{n}_b"]).shape[0] for n in (1, 2)}
+        halves = [
+            np.einsum(
+                "or,rihw->oihw", _matrix(parts[f"hada_w{n}_a"]), _kernel(parts[f"hada_w{n}_b"])
+            )
+            for n in (1, 2)
+        ]
+    ranks = {parts[f"hada_w{n}_b"].shape[0] for n in (1, 2)}
     if halves[0].shape != halves[1].shape or len(ranks) > 1:
         raise ValueError("halves of different sizes")
     return _fitted(halves[0] * halves[1], shape=shape), ranks.pop()
@@ -113,6 +118,7 @@ def _kernel(found: Array) -> Array:
 
 def _fitted(change: Array, *, shape: tuple[int, ...]) -> Array:
     """Take the change in the weight's shape; [out, in * height * width] is one way to write it."""
-    if change.shape == shape or change.shape == (shape[0], int(np.prod(shape[1:]))):
+    unrolled = (shape[0], int(np.prod(shape[1:])))
+    if change.shape in (shape, unrolled, (*unrolled, 1, 1)):
         return change.reshape(shape)
     raise ValueError(f"a change of {change.shape} for a weight of {shape}")

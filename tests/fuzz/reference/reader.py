@@ -166,7 +166,12 @@ def _targets() -> dict[str, Target]:
             bare = module.removeprefix("text_model.")
             for name in (module, bare):
                 found |= {f"{component}.{name}": target, f"base_model.model.{name}": target}
-            found[kohya_stem(target)] = target
+            stem = kohya_stem(target)
+            for level in ("text_model_", ""):
+                for prefix in ("lora_te_", "lora_te1_"):
+                    found[stem.replace("lora_te_text_model_", prefix + level)] = target
+            for name in (module, bare, f"{component}.{module}", f"{component}.{bare}"):
+                found["lycoris_" + name.replace(".", "_")] = target
             if component == "unet":
                 found[module] = target
     return found
@@ -188,15 +193,18 @@ class _Alphas:
         if rank is None:
             return 1.0
         if "alpha" in parts:
-            return float(parts["alpha"].reshape(-1)[0]) / rank
+            alpha = float(parts["alpha"].reshape(-1)[0])
+            # kohya takes a zero for no alpha at all.
+            is_kohya = all(key.startswith(("lora_", "lycoris_")) for key in self.numbers)
+            return 1.0 if is_kohya and alpha == 0 else alpha / rank
         config = self._config(target[0])
         if config is None:
             return 1.0
         name = "lora_alpha" if config.get("peft_type", "LORA") == "LORA" else "alpha"
-        alpha = _matching(config.get("alpha_pattern") or {}, target[1], config.get(name))
-        if isinstance(alpha, bool) or not isinstance(alpha, int | float):
-            raise Unsound(f"alpha {alpha!r}")
-        return float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
+        said = _matching(config.get("alpha_pattern") or {}, target[1], config.get(name))
+        if isinstance(said, bool) or not isinstance(said, int | float):
+            raise Unsound(f"alpha {said!r}")
+        return float(said) / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
     def _config(self, component: str) -> dict[str, Any] | None:
         if any(key.startswith("base_model.model.") for key in self.numbers):

@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tabard_registry import check
+from tabard_registry import check, write_canonical
 from tabard_registry.intake.dialects.module_names import comfyui_modules
-from tests.registry.fakes import Tensors, kohya_tensors, sd_profile, write
-from tests.registry.intake.lora_files import PROFILE, assert_all_applied, checked, reasons
+from tests.registry.fakes import Tensors, kohya_name, kohya_tensors, sd_profile, write
+from tests.registry.intake.lora_files import (
+    PROFILE,
+    TARGETS,
+    assert_all_applied,
+    checked,
+    reasons,
+)
 
 NAMES = {target: name for name, target in comfyui_modules(PROFILE).items()}
 PREFIXED = {t: n if n.startswith("text_") else f"diffusion_model.{n}" for t, n in NAMES.items()}
@@ -108,3 +115,21 @@ def test_both_encoders_are_called_by_size(tmp_path: Path) -> None:
     assert found[f"text_encoders.clip_l.transformer.{module}"] == ("text_encoder", module)
     assert found[f"text_encoders.clip_g.transformer.{module}"] == ("text_encoder_2", module)
     assert found["text_encoders.clip_g.transformer.encoder.layers.0.mlp.fc1"][1] == module
+
+
+def test_name_does_not_shape_a_release(tmp_path: Path) -> None:
+    """The same factors under any trainer's names are the same canonical bytes."""
+    unet = [target for target in TARGETS if target[0] == "unet"]
+    namings: dict[str, Callable[[str, str], str]] = {
+        "kohya": kohya_name,
+        "lycoris": lambda _, module: "lycoris_" + module.replace(".", "_"),
+        "diffusers": lambda component, module: f"{component}.{module}",
+        "comfyui": lambda component, module: PREFIXED[component, module],
+    }
+
+    digests = set()
+    for style, name in namings.items():
+        result = checked(tmp_path, kohya_tensors(PROFILE, rank=4, modules=unet, name=name))
+        digests.add(write_canonical(result, tmp_path / style).sha256)
+
+    assert len(digests) == 1
