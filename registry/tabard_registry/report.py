@@ -62,7 +62,8 @@ class Report:
     Attributes:
         accepted: Whether they would be published.
         kind: `lora`, `textual_inversion` or `dreambooth`; empty when nothing was recognised.
-        dialect: Who wrote them: `kohya`, `diffusers`, `peft`, `textual_inversion`; may be empty.
+        dialect: How they name things: `kohya`, `diffusers`, `comfyui`, `peft`,
+            `textual_inversion`; may be empty.
         rank: Largest rank of a layer; 0 for textual inversion.
         target_count: Layers changed; for textual inversion the number of vectors.
         tensor_count: Tensors in the files.
