@@ -5,7 +5,9 @@ In: a diffusers folder. Out: JSON objects, and empty models. Whatever a library 
 configuration is told in our own words.
 """
 
+import inspect
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -96,11 +98,43 @@ def empty_models(folder: Path, *, kind: PipelineKind) -> dict[str, Any]:
     }
 
 
+def refuse_other_kinds(config: Mapping[str, Any], *, of: Any, file: Path) -> None:
+    """Refuse a configuration with a value of another kind than its constructor's default.
+
+    A constructor keeps most values unseen; a text for a number fails at the first picture.
+
+    Raises:
+        BaseNotLoadable: There is one.
+    """
+    for name, parameter in inspect.signature(of.__init__).parameters.items():
+        value = config.get(name, parameter.default)
+        if not _is_of_kind(value, like=parameter.default, kind=str(parameter.annotation)):
+            raise BaseNotLoadable(
+                f"{file} says {str(value)[:40]!r} for {name}, and is broken", hint=_AGAIN
+            )
+
+
+def _is_of_kind(value: Any, *, like: Any, kind: str) -> bool:
+    if isinstance(value, list | tuple):
+        return bool(value) and all(
+            _is_of_kind(one, like=like, kind=kind) for one in value if isinstance(like, bool | int)
+        )
+    if isinstance(like, bool):
+        return value is None or isinstance(value, bool)
+    if isinstance(like, int | float):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return math.isfinite(value) if is_number else value is None and "None" in kind
+    return not isinstance(like, str) or value is None or isinstance(value, str)
+
+
 def _empty_model(folder: Path, *, class_name: str) -> Any:
     file = folder / "config.json"
     config = read_json(file)
     refuse_quantised(config, source=str(file))
     _refuse_other_class(config, class_name=class_name, file=file)
+    if not folder.name.startswith(_TEXT_ENCODER):
+        # transformers' own configurations judge the kinds of their values themselves.
+        refuse_other_kinds(config, of=getattr(diffusers, class_name), file=file)
     try:
         with init_empty_weights(include_buffers=False):
             return _build(folder, config=config, class_name=class_name)

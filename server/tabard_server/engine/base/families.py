@@ -144,6 +144,14 @@ def _impossible_number(config: Any, *, vae: Any) -> str:
     scale = vae.scaling_factor
     if type(scale) not in (int, float) or not 0 < scale < math.inf:
         return f"its VAE's scaling_factor is {str(scale)[:40]}"
+    for name in ("latents_mean", "latents_std"):
+        found = vae.get(name)
+        if found is not None and not (
+            isinstance(found, list | tuple)
+            and len(found) == vae.latent_channels
+            and all(type(number) in (int, float) for number in found)
+        ):
+            return f"its VAE's {name} is {str(found)[:40]}, not a number for each channel"
     return ""
 
 

@@ -7,6 +7,7 @@ scheduler, and what to tell. Nothing is guessed where two of them disagree about
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -19,6 +20,7 @@ from tabard_registry.intake.report.training_words import (
     predictions,
     zero_snrs,
 )
+from tabard_server.engine.base.configs import refuse_other_kinds
 from tabard_server.engine.base.files.stored_model import StoredModel
 from tabard_server.engine_port.errors import BaseNotLoadable
 
@@ -197,10 +199,14 @@ def _choose(
 
 
 def _build(config: Mapping[str, Any], *, source: str) -> Any:
+    kind = getattr(diffusers, config["_class_name"])
+    refuse_other_kinds(config, of=kind, file=Path(source) / "scheduler_config.json")
     try:
-        scheduler = getattr(diffusers, config["_class_name"]).from_config(dict(config))
-        alphas = scheduler.alphas_cumprod
-        is_sound = bool(torch.isfinite(alphas).all() and (alphas >= 0).all() and alphas[0] <= 1)
+        scheduler = kind.from_config(dict(config))
+        betas = scheduler.betas
+        # Whichever sampler walks it: what this one cannot make steps of, none can.
+        diffusers.DDIMScheduler.from_config(dict(config)).set_timesteps(2)
+        is_sound = bool(torch.isfinite(betas).all() and betas.min() > 0 and betas.max() <= 1)
     # A constructor of a library stumbles in its own way over every value that cannot be.
     except Exception as error:
         raise BaseNotLoadable(
@@ -208,7 +214,7 @@ def _build(config: Mapping[str, Any], *, source: str) -> Any:
         ) from error
     if not is_sound:
         raise BaseNotLoadable(
-            f"the noise schedule of {source} is not one: its shares of signal leave 0 to 1",
+            f"the noise schedule of {source} is not one: its shares of noise leave 0 to 1",
             hint=_AGAIN,
         )
     return scheduler

@@ -78,5 +78,5 @@ def _pair(merge: Any) -> list[str]:
     return merge.split(" ") if isinstance(merge, str) else list(merge)
 
 
-def _count(number: int) -> str:
-    return str(number) if number < 10**6 else "any number of"
+def _count(number: Any) -> str:
+    return "any number of" if isinstance(number, int) and number >= 10**6 else str(number)[:40]
