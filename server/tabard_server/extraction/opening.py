@@ -42,3 +42,7 @@ def _as_a_tuned_model() -> Iterator[None]:
         yield
     except BaseNotLoadable as error:
         raise TunedModelUnreadable(str(error), hint=error.hint) from error
+    except OSError as error:
+        raise TunedModelUnreadable(
+            f"the checkpoint cannot be read: {error.strerror}", hint="check who may read it"
+        ) from error

@@ -16,7 +16,9 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline
 
+from tabard_registry.intake.report.training_words import EPSILON
 from tabard_server.engine.base.families import KINDS
+from tabard_server.engine.base.files.tensor_file import unreadable
 from tabard_server.engine.base.pipeline import Opened, open_pipeline
 from tabard_server.engine.base.schedule import PREDICTION, ZERO_SNR, Asked
 from tabard_server.engine_port.errors import BaseNotLoadable
@@ -80,7 +82,7 @@ class Base:
     @property
     def prediction(self) -> str:
         """What the UNet predicts: `epsilon`, `v_prediction` or `sample`."""
-        return str(self.scheduler_config[PREDICTION])
+        return str(self.scheduler_config.get(PREDICTION, EPSILON))
 
     @property
     def is_zero_snr(self) -> bool:
@@ -128,12 +130,16 @@ def load_base(
         BaseNotLoadable: It is not there, is broken, or is of a family that is not served.
     """
     path = find_base(base)
-    opened = open_pipeline(
-        path,
-        config=str(DEMO_BASE) if config == "demo" else config,
-        asked=asked or Asked(),
-        dtype=dtype,
-    )
+    try:
+        opened = open_pipeline(
+            path,
+            config=str(DEMO_BASE) if config == "demo" else config,
+            asked=asked or Asked(),
+            dtype=dtype,
+        )
+    except OSError as error:
+        # Even asking whether a file is there may be forbidden.
+        raise unreadable(Path(error.filename or path), error) from error
     return _take_apart(opened, source=base)
 
 
