@@ -205,6 +205,7 @@ class App:
             threads=self._acts,
             labels=self._labels,
             verifier=self._verifier,
+            takes_other_prediction=self._settings.adapters_of_other_prediction,
         )
         return RpcServer(
             # It counts its own failures, those of callers who have gone included.

@@ -6,7 +6,7 @@ variables: `settings_sources` reads them.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -74,7 +74,19 @@ class Settings(BaseSettings):
     base: str = "demo"
     """`demo`, a diffusers folder, a `.safetensors` file, or a hub id."""
     base_config: str | None = None
-    """For a single file: folder or hub id with its configs and tokenizer."""
+    """For a single file: `demo`, folder or hub id with its configs and tokenizer."""
+    base_prediction: Literal["epsilon", "v_prediction"] | None = None
+    """What the base's UNet predicts, where its files contradict each other or say nothing; unset:
+    as they say."""
+    base_zero_snr: bool | None = None
+    """Whether the base's noise schedule ends in pure noise (zero terminal SNR); unset: as its files
+    say."""
+    base_family: Literal["sd1", "sd2", "sdxl"] | None = None
+    """Family of the base, where what its files are called and what they hold contradict each other;
+    unset: as both say."""
+    adapters_of_other_prediction: bool = False
+    """Take adapters that say they were trained for another prediction than the base's, with a
+    warning instead of a refusal."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, …."""
     dtype: str = "auto"

@@ -17,7 +17,7 @@ from tabard_server.adapters.disk_cache import DiskCache, KeptRelease
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.settings import Settings
-from tabard_server.telemetry.logs import log_problem
+from tabard_server.telemetry.logs import log_event, log_problem
 from tabard_server.telemetry.metrics import Metrics
 
 
@@ -52,6 +52,7 @@ def load_resources(settings: Settings) -> Resources:
         RegistryError: The registry cannot be opened, or its store cannot be trusted.
     """
     from tabard_server.adapters.loader import ReleaseLoader  # noqa: PLC0415 - torch comes late
+    from tabard_server.engine.base.schedule import Asked  # noqa: PLC0415 - likewise
     from tabard_server.engine.load_engine import EngineSettings, load_engine  # noqa: PLC0415 - likewise
 
     metrics = Metrics()
@@ -60,6 +61,11 @@ def load_resources(settings: Settings) -> Resources:
         EngineSettings(
             base=settings.base,
             base_config=settings.base_config,
+            asked=Asked(
+                prediction=settings.base_prediction,
+                is_zero_snr=settings.base_zero_snr,
+                family=settings.base_family,
+            ),
             device=settings.device,
             dtype=settings.dtype,
             slot_rank_total=settings.slot_rank_total,
@@ -70,6 +76,8 @@ def load_resources(settings: Settings) -> Resources:
             memory_bytes_max=settings.memory_bytes_max,
         )
     )
+    for remark in engine.facts.remarks:
+        log_event("base.remark", base=settings.base, message=remark)
     disk = _disk_cache(registry, settings=settings, metrics=metrics)
     load_adapter = ReleaseLoader(
         registry,

@@ -42,6 +42,8 @@ PROFILE = BaseProfile(
         "text_encoder": {TEXT_MODULE: ModuleShape(kind="linear", inputs=WIDTH, outputs=WIDTH)},
     },
     token_widths={"text_encoder": WIDTH},
+    prediction="epsilon",
+    is_zero_snr=False,
 )
 BASE_FACTS = BaseFacts(
     native_width=64,
@@ -51,6 +53,7 @@ BASE_FACTS = BaseFacts(
     prompt_windows_max=4,
     samplers=("ddim", "euler"),
     versions={"fake": "1.0"},
+    remarks=("2 keys are not read",),
 )
 
 

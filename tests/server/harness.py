@@ -264,14 +264,21 @@ async def iter_parts(parts: Iterable[Any]) -> AsyncIterator[Any]:
         yield part
 
 
-def lora_file(*, seed_text: str = "", rank: int = 4, module: str = UNET_MODULE) -> bytes:
+def lora_file(
+    *,
+    seed_text: str = "",
+    rank: int = 4,
+    module: str = UNET_MODULE,
+    metadata: dict[str, str] | None = None,
+) -> bytes:
     """Return a small LoRA in diffusers' layout."""
     rng = np.random.default_rng(list(seed_text.encode()) or [0])
     return save(
         {
             f"unet.{module}.lora_A.weight": rng.normal(size=(rank, WIDTH)).astype("float32"),
             f"unet.{module}.lora_B.weight": rng.normal(size=(WIDTH, rank)).astype("float32"),
-        }
+        },
+        metadata,
     )
 
 

@@ -14,11 +14,13 @@ from tabard_server import startup
 from tabard_server.adapters.loader import ReleaseLoader
 from tabard_server.settings import Settings
 from tabard_server.telemetry.metrics import Metrics
+from tests.bases import make_tiny_base
 from tests.registry.fakes import MemoryStore
 from tests.registry.upkeep.doctor.broken_stores import TwoWinners, Unconditional
 from tests.server.adapters.published_lora import publish_lora
 from tests.server.fakes import PROFILE
 from tests.server.followers.written_records import act
+from tests.single_file import write_single_file
 
 Opening = Callable[[MemoryStore], None]
 
@@ -149,3 +151,30 @@ def test_packed_adapters_lie_in_the_cache(
     value = metrics.registry.get_sample_value
     assert value("tabard_adapter_cache_hits_total", {"tier": "disk"}) == 1.0
     assert value("tabard_adapter_resident_bytes", {"tier": "disk"}) == file.stat().st_size
+
+
+def test_remarks_on_the_base_are_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the loader left over or overruled stands in the log of the start."""
+    base = make_tiny_base(tmp_path / "base")
+    file = write_single_file(base, tmp_path / "x.safetensors", marks=("junk.of.a.merge",))
+    monkeypatch.setattr(logging.getLogger("tabard"), "propagate", True)
+    settings = Settings(
+        base=str(file),
+        base_config=str(base),
+        base_prediction="v_prediction",
+        registry=str(tmp_path / "registry"),
+        cache=str(tmp_path / "cache"),
+        slot_rank_total=8,
+        merged_copy=False,
+    )
+
+    with caplog.at_level(logging.INFO, logger="tabard"):
+        resources = startup.load_resources(settings)
+
+    resources.registry.close()
+    said = [one for one in caplog.messages if one.startswith("base.remark")]
+    assert ["junk.of.a.merge" in one for one in said] == [False, True]
+    assert "as was asked" in said[0]
+    assert resources.engine.profile.prediction == "v_prediction"

@@ -71,6 +71,9 @@ class ServerStatus:
         registry_lag_seconds: Since the registry last answered; grows while it is out of reach.
         memory_plan: What it uses of its device; None when nobody asked.
         merged_digests: What the merged copy of the base wears now; empty: it is not in use.
+        base_prediction: What its UNet predicts: `epsilon`, `v_prediction` or `sample`.
+        base_zero_snr: Whether its noise schedule ends in pure noise.
+        base_remarks: What is worth knowing of the base, such as keys that are not read.
     """
 
     version: str
@@ -91,6 +94,9 @@ class ServerStatus:
     registry_lag_seconds: float = 0.0
     memory_plan: MemoryPlan | None = None
     merged_digests: tuple[str, ...] = ()
+    base_prediction: str = ""
+    base_zero_snr: bool = False
+    base_remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

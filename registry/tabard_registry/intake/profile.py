@@ -62,6 +62,8 @@ class BaseProfile:
         vectors: Component to parameter name to width: weights and biases of norms, and biases of
             the modules. Empty in a profile that an older Tabard wrote.
         names: What people call the base, like a hub id or the name of its file; informative only.
+        prediction: What its UNet predicts, `epsilon` or `v_prediction`; empty: nobody said.
+        is_zero_snr: Whether its noise schedule ends in pure noise; None: nobody said.
     """
 
     family: str
@@ -70,6 +72,8 @@ class BaseProfile:
     token_widths: Mapping[str, int]
     vectors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    prediction: str = ""
+    is_zero_snr: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.family:
@@ -116,6 +120,10 @@ class BaseProfile:
             document["vectors"] = {name: dict(found) for name, found in self.vectors.items()}
         if self.names:
             document["names"] = list(self.names)
+        if self.prediction:
+            document["prediction"] = self.prediction
+        if self.is_zero_snr is not None:
+            document["zero_snr"] = self.is_zero_snr
         return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -136,6 +144,8 @@ class BaseProfile:
                 },
                 token_widths={str(k): int(v) for k, v in document["token_widths"].items()},
                 names=tuple(str(name) for name in document.get("names", ())),
+                prediction=str(document.get("prediction", "")),
+                is_zero_snr=None if (zero := document.get("zero_snr")) is None else bool(zero),
                 vectors={
                     str(component): {str(name): int(width) for name, width in found.items()}
                     for component, found in document.get("vectors", {}).items()

@@ -117,6 +117,7 @@ class Engine:
             clip_skip_max=self._text.clip_skip_max,
             prompt_windows_max=WINDOWS_MAX,
             samplers=self._samplers.names,
+            remarks=base.remarks,
             versions={module.__name__: str(module.__version__) for module in _LIBRARIES},
         )
 

@@ -2,11 +2,12 @@
 """From settings to an engine that is ready: the device, the base, the plan, the slots."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from tabard_server.engine.base.loading import load_base
+from tabard_server.engine.base.schedule import Asked
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.memory_plan import free_bytes, plan_memory
 from tabard_server.engine_port.errors import BaseNotLoadable
@@ -26,6 +27,7 @@ class EngineSettings:
     Attributes:
         base: `demo`, a diffusers folder, a `.safetensors` file, or a hub id.
         base_config: For a single file: folder or hub id with its configs and tokenizer.
+        asked: What the operator says of the base, against its own words.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ….
         dtype: `auto` (float16 on CUDA, float32 on CPU) or a torch dtype's name.
         slot_rank_total: Rank rows of all slots together.
@@ -38,6 +40,7 @@ class EngineSettings:
 
     base: str
     base_config: str | None = None
+    asked: Asked = field(default_factory=Asked)
     device: str = "auto"
     dtype: str = "auto"
     slot_rank_total: int = 256
@@ -73,8 +76,8 @@ def load_engine(settings: EngineSettings) -> Engine:
             "a compiled base needs a C++ compiler, and none is here",
             hint="install g++, or leave compiled out",
         )
-    base = load_base(settings.base, config=settings.base_config)
     dtype, most = _DTYPES[dtype_name], settings.memory_bytes_max
+    base = load_base(settings.base, config=settings.base_config, asked=settings.asked, dtype=dtype)
     plan = plan_memory(
         base,
         dtype=dtype,

@@ -17,6 +17,7 @@ class BaseFacts:
         prompt_windows_max: Most windows of its text encoders that a prompt may fill.
         samplers: Short names of the samplers that it can be walked with.
         versions: Versions of the libraries that shape an image.
+        remarks: What an operator should know of it, from keys that are not read to other sizes.
     """
 
     native_width: int
@@ -26,3 +27,4 @@ class BaseFacts:
     prompt_windows_max: int
     samplers: tuple[str, ...]
     versions: Mapping[str, str]
+    remarks: tuple[str, ...] = ()

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from tabard_registry import BaseProfile
-from tabard_server.engine.base.diffusers_folder import read_folder
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.base.single_file import read_single_file
+from tabard_server.engine.base.pipeline import open_pipeline
+from tabard_server.engine.base.schedule import Asked
 from tabard_server.engine.engine import Engine
 from tabard_server.engine_port.drawing import Drawing, Pixels
 from tabard_server.engine_port.errors import EngineError
@@ -130,8 +130,7 @@ def _draw_worn(engine: Engine, spec: RowSpec, tell: Callable[[], None]) -> _Draw
 
 
 def _load_tuned(path: Path, *, config: str | None, schedule: dict[str, Any], device: str) -> Any:
-    with warnings.catch_warnings(action="ignore"):
-        pipe = read_folder(path) if path.is_dir() else read_single_file(path, config=config)
+    pipe = open_pipeline(path, config=config, asked=Asked(), dtype=torch.float32).pipeline
     # One schedule on both sides: the weights are compared, not the samplers.
     pipe.scheduler = diffusers.DDIMScheduler.from_config(schedule)
     pipe.set_progress_bar_config(disable=True)

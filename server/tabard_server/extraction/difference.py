@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from tabard_server.engine.base.weights import fits
 from tabard_server.extraction.errors import TunedModelMismatch, TunedModelNotFinite
 
 _FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
@@ -64,19 +65,12 @@ def match_names(
             f"{_quoted(missing)}",
             hint="give the full checkpoint; extract against the base it was trained from",
         )
-    other = [name for name in shapes if not _fits(found[name], like=shapes[name])]
+    other = [name for name in shapes if not fits(found[name].shape, like=shapes[name])]
     if other:
         raise _other_shapes(other, shapes, found=found, component=component)
     for name, tensor in found.items():
         if name not in shapes and tensor.is_floating_point():
             yield name
-
-
-def _fits(found: torch.Tensor, *, like: torch.Size) -> bool:
-    """Say whether a shape is the base's, but for a kernel of 1x1 around a matrix."""
-    if found.shape == like:
-        return True
-    return found.ndim >= 2 and found.shape[:2] == like[:2] and found.numel() == like.numel()
 
 
 def _other_shapes(

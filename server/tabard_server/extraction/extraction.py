@@ -20,6 +20,7 @@ from tabard_server.extraction.comparison import compare
 from tabard_server.extraction.errors import (
     ChangeNotCarried,
     ImageErrorTooLarge,
+    TunedModelMismatch,
     TunedModelUnchanged,
 )
 from tabard_server.extraction.opening import open_tuned_model
@@ -39,6 +40,10 @@ from tabard_server.version import tabard_version
 
 RELATED_CHANGE_MAX = 0.3
 """A fine-tune moves a base by a few hundredths of its length; above this it is hardly one."""
+TUNED_CHANGE_MAX = 1.0
+"""How far a component of a fine-tune may be from the base's, as a share of the base's length. Above
+it a model of all zeros would be nearer to the base; two models that have nothing to do with each
+other are 1.4 apart, and weights whose scale was lost are farther still."""
 _FAMILY_WORDS = {"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_base_v1-0"}
 """What trainers write into `ss_base_model_version`."""
 
@@ -110,6 +115,14 @@ def _refuse_unfit(found: Survey, *, settings: ExtractionSettings, tuned: str) ->
             hint="extract without --exact: the report says what is left out, and the probe "
             "pictures whether it matters",
         )
+    for component, change in found.relative_changes.items():
+        if change > TUNED_CHANGE_MAX:
+            raise TunedModelMismatch(
+                f"the {component} of {tuned} is {change:.0%} of the base's length away from it, "
+                f"and a fine-tune is at most {TUNED_CHANGE_MAX:.0%}",
+                hint="extract against the base it was trained from; if it is that one, its weights "
+                "were damaged or scaled by whoever converted it",
+            )
     if not found.layers:
         left = names_of(found.left_out)
         raise TunedModelUnchanged(
@@ -209,12 +222,12 @@ def _outcome(
         pictures=pictures,
         image_error=missing_share(pictures),
         image_error_max=settings.image_error_max,
-        warnings=tuple(_warnings(found, settings=settings)),
+        warnings=tuple(_warnings(found, settings=settings, is_eight_bit=source.is_eight_bit)),
         seconds=seconds,
     )
 
 
-def _warnings(found: Survey, *, settings: ExtractionSettings) -> list[str]:
+def _warnings(found: Survey, *, settings: ExtractionSettings, is_eight_bit: bool) -> list[str]:
     said = []
     if found.relative_change > RELATED_CHANGE_MAX:
         said.append(
@@ -236,6 +249,11 @@ def _warnings(found: Survey, *, settings: ExtractionSettings) -> list[str]:
         said.append(
             f"{len(found.unused)} keys of the checkpoint belong to no parameter of the base, "
             f"{found.unused[0]} first"
+        )
+    if is_eight_bit:
+        said.append(
+            "the checkpoint was kept in eight bits: its rounding is a part of the difference; "
+            "extract from the checkpoint that it was made from if you have it"
         )
     if settings.comparison is None:
         said.append("no pictures were compared")

@@ -5,11 +5,11 @@ In: a diffusers folder, a single `.safetensors` file or a hub id, and the base i
 memory-mapped tensors under the names of the base's parameters. Builds no model.
 """
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from diffusers import DiffusionPipeline
-
-from tabard_server.engine.base.loading import HUB_ID, Base
+from tabard_server.engine.base.loading import Base, find_base
+from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.extraction.errors import TunedModelMismatch, TunedModelUnreadable
 from tabard_server.extraction.tuned_file import open_file
 from tabard_server.extraction.tuned_folder import open_folder
@@ -20,35 +20,29 @@ def open_tuned_model(tuned: str, *, base: Base) -> TunedModel:
     """Open a tuned model that shall be a fine-tune of a base.
 
     Raises:
-        TunedModelUnreadable: It is not there, or not in safetensors.
+        TunedModelUnreadable: It is not there, or is not read.
         TunedModelMismatch: It is of another family, or parts of it are missing.
     """
-    path = Path(tuned)
-    if path.is_dir():
-        found = open_folder(path, base=base)
-    elif path.is_file():
-        found = open_file(path, base=base)
-    elif HUB_ID.fullmatch(tuned):
-        found = open_folder(_download(tuned), base=base)
-    else:
-        raise TunedModelUnreadable(
-            f"the checkpoint {tuned!r} is neither a folder, nor a file, nor a hub id",
-            hint="give a diffusers folder, a .safetensors checkpoint, or an id like owner/name",
-        )
-    own = str(base.scheduler_config.get("prediction_type", "epsilon"))
-    if found.prediction and found.prediction != own:
-        raise TunedModelMismatch(
-            f"the UNet of {tuned} predicts {found.prediction}, that of the base {own}",
-            hint="extract against the base it was trained from",
-        )
+    with _as_a_tuned_model():
+        path = find_base(tuned)
+        found = open_folder(path, base=base) if path.is_dir() else open_file(path, base=base)
+    for prediction in found.predictions:
+        if prediction != base.prediction:
+            raise TunedModelMismatch(
+                f"the UNet of {tuned} predicts {prediction}, that of the base {base.prediction}",
+                hint="extract against the base it was trained from",
+            )
     return found
 
 
-def _download(hub_id: str) -> Path:
+@contextmanager
+def _as_a_tuned_model() -> Iterator[None]:
+    """What makes a base unloadable makes a tuned model unreadable."""
     try:
-        return Path(DiffusionPipeline.download(hub_id, use_safetensors=True))
-    except (OSError, ValueError) as error:
+        yield
+    except BaseNotLoadable as error:
+        raise TunedModelUnreadable(str(error), hint=error.hint) from error
+    except OSError as error:
         raise TunedModelUnreadable(
-            f"the checkpoint {hub_id!r} is not cached and cannot be fetched",
-            hint="check the id, or give a folder or a file",
+            f"the checkpoint cannot be read: {error.strerror}", hint="check who may read it"
         ) from error

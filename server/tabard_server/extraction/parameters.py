@@ -15,7 +15,7 @@ from torch import nn
 from tabard_registry import BaseProfile
 from tabard_registry.intake.dialects.module_names import text_prefixes
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.base.profile import TEXT_PREFIX, TEXT_PROJECTION
+from tabard_server.engine.base.names import TEXT_PREFIX, TEXT_PROJECTION
 
 Role = Literal["matrix", "bias", "norm_weight", "norm_bias", "embedding", "other"]
 

@@ -8,7 +8,7 @@ no time is more than one difference in memory. Draws no pictures.
 import hashlib
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -45,7 +45,7 @@ class Survey:
         unused: Names of the tuned model that the base does not have.
         unchanged_count: Parameters equal to the base's.
         rounded_count: Parameters that differ by rounding only.
-        base_energy: Squared length of the base's UNet and text encoders.
+        base_energies: Squared length of each component of the base but the VAE.
     """
 
     layers: list[LayerOutcome] = field(default_factory=list)
@@ -53,14 +53,32 @@ class Survey:
     unused: list[str] = field(default_factory=list)
     unchanged_count: int = 0
     rounded_count: int = 0
-    base_energy: float = 0.0
+    base_energies: dict[str, float] = field(default_factory=dict)
 
     @property
     def relative_change(self) -> float:
         """Length of the whole difference, as a share of the base; without the VAE's."""
-        changed = sum(one.energy for one in self.layers)
-        changed += sum(one.energy for one in self.left_out if one.component != "vae")
-        return math.sqrt(changed / self.base_energy) if self.base_energy else 0.0
+        whole = sum(self.base_energies.values())
+        return math.sqrt(sum(self._changed_energies.values()) / whole) if whole else 0.0
+
+    @property
+    def relative_changes(self) -> Mapping[str, float]:
+        """The same of each component by itself."""
+        changed = self._changed_energies
+        return {
+            component: math.sqrt(changed[component] / own)
+            for component, own in self.base_energies.items()
+            if own
+        }
+
+    @property
+    def _changed_energies(self) -> dict[str, float]:
+        changed = dict.fromkeys(self.base_energies, 0.0)
+        everything: tuple[LayerOutcome | LeftOut, ...] = (*self.layers, *self.left_out)
+        for one in everything:
+            if one.component in changed:
+                changed[one.component] += one.energy
+        return changed
 
 
 def survey(
@@ -114,7 +132,8 @@ def _take(
     is_vae = parameter.component == "vae"
     own_energy = energy(parameter.weight)
     if not is_vae:
-        found.base_energy += own_energy
+        energies = found.base_energies
+        energies[parameter.component] = energies.get(parameter.component, 0.0) + own_energy
     difference = difference_of(
         f"{parameter.component}.{parameter.name}",
         base=parameter.weight,

@@ -5,13 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
-from tabard_server.extraction.errors import TunedModelUnreadable
-
-Tensors = Mapping[str, torch.Tensor]
+from tabard_server.engine.base.files.tensor_file import Tensors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,27 +17,13 @@ class TunedModel:
         sha256: `sha256:…` of the file, or of the names and digests of a folder's weight files.
         components: Component to tensors, text encoders without `text_model.`.
         unused: Keys that belong to no component of the base, such as a trainer's averages.
-        prediction: What its UNet predicts, such as `epsilon`; empty where nothing says it.
+        predictions: Everything that it says of what its UNet predicts, such as `epsilon`.
+        is_eight_bit: Whether its weights were kept in eight bits.
     """
 
     path: Path
     sha256: str
     components: Mapping[str, Tensors]
     unused: tuple[str, ...] = ()
-    prediction: str = ""
-
-
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Map a safetensors file into memory; nothing is read before it is looked at.
-
-    Raises:
-        TunedModelUnreadable: It is anything else.
-    """
-    try:
-        found: dict[str, torch.Tensor] = load_file(str(path))
-    except (SafetensorError, OSError) as error:
-        raise TunedModelUnreadable(
-            f"{path} is not a whole safetensors file: {error}",
-            hint="convert the checkpoint to safetensors; pickled checkpoints are not read",
-        ) from error
-    return found
+    predictions: tuple[str, ...] = ()
+    is_eight_bit: bool = False

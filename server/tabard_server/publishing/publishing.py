@@ -61,6 +61,7 @@ class Publishing:
         threads: Threads,
         labels: Labels,
         verifier: Verifier,
+        takes_other_prediction: bool = False,
     ) -> None:
         """Take the rooms that an act reaches; `threads` are where acts wait for the store."""
         self._registry = registry
@@ -71,6 +72,7 @@ class Publishing:
         self._threads = threads
         self._labels = labels
         self._verifier = verifier
+        self._takes_other_prediction = takes_other_prediction
 
     async def check(
         self, files: Sequence[Path], *, kind: str | None, trigger_words: Sequence[str]
@@ -84,6 +86,7 @@ class Publishing:
             trigger_words=trigger_words,
             limits=self._limits,
             pickles=read_in_sandbox,
+            takes_other_prediction=self._takes_other_prediction,
         )
 
     async def publish(

@@ -74,6 +74,9 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             native_height=engine.facts.native_height,
             memory_plan=None if engine.plan is None else _plan(engine.plan),
             merged_digests=[digest for digest, _weight in engine.merged_stack],
+            base_prediction=engine.profile.prediction,
+            base_zero_snr=bool(engine.profile.is_zero_snr),
+            base_remarks=engine.facts.remarks,
         )
 
     @guarded

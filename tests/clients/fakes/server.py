@@ -105,6 +105,9 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             uptime_seconds=3725.0,
             native_width=64,
             native_height=64,
+            base_prediction="v_prediction",
+            base_zero_snr=True,
+            base_remarks=["2 keys belong to no component and are not read: junk, more"],
         )
 
     def Warm(self, request: Any, context: Any) -> Any:

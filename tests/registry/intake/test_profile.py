@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+from dataclasses import replace
+
 import pytest
 
 from tabard_registry import BaseProfile, sha256_bytes
@@ -14,6 +16,8 @@ def test_profile_survives_its_json() -> None:
     profile = sd_profile()
 
     assert BaseProfile.from_json(profile.to_json()) == profile
+    walked = replace(profile, prediction="v_prediction", is_zero_snr=False)
+    assert BaseProfile.from_json(walked.to_json()) == walked
 
 
 def test_fingerprint_follows_components() -> None:

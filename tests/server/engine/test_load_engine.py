@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from tabard_server.engine.base.schedule import Asked
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine_port.errors import (
     BaseNotLoadable,
     MemoryTooSmall,
 )
+from tests.server.engine.base.changed_folders import copy_folder
 
 
 def test_compiling_needs_a_compiler(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,3 +61,31 @@ def test_cuda_is_not_promised(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) 
         load_engine(EngineSettings(base=str(tiny_base), device="cuda"))
 
     assert "cpu" in caught.value.hint
+
+
+def test_overflow_of_the_dtype_stops_the_start(tiny_base: Path, tmp_path: Path) -> None:
+    """A weight that float16 cannot say is served in float32, and refused in float16."""
+    folder = copy_folder(tiny_base, tmp_path)
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(str(file))
+    tensors["conv_in.bias"][-1] = 1e5
+    save_file(tensors, str(file), metadata={"format": "pt"})
+
+    assert load_engine(EngineSettings(base=str(folder), dtype="float32")).facts.remarks == ()
+    with pytest.raises(BaseNotLoadable, match=r"conv_in\.bias .* which float16 cannot say"):
+        load_engine(EngineSettings(base=str(folder), dtype="float16"))
+
+
+def test_operator_settles_what_contradicts(tiny_base: Path, tmp_path: Path) -> None:
+    """What is asked reaches the schedule, and what it overrules is told."""
+    folder = copy_folder(tiny_base, tmp_path)
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    save_file(load_file(str(file)), str(file), {"modelspec.prediction_type": "v"})
+    asked = Asked(prediction="v_prediction")
+
+    engine = load_engine(EngineSettings(base=str(folder), asked=asked))
+
+    assert engine.profile.prediction == "v_prediction"
+    assert "as was asked" in engine.facts.remarks[0]
+    with pytest.raises(BaseNotLoadable, match="contradicts itself"):
+        load_engine(EngineSettings(base=str(folder)))

@@ -12,7 +12,7 @@ from tests.tuned_models import QUICK, add_everywhere, extracted, make_tuned_mode
 @pytest.fixture(scope="module")
 def tuned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a tuned model that differs everywhere."""
-    return make_tuned_model(base, tmp_path_factory.mktemp("tuned") / "tuned", add_everywhere(0.1))
+    return make_tuned_model(base, tmp_path_factory.mktemp("tuned") / "tuned", add_everywhere(0.07))
 
 
 @pytest.mark.oracle
@@ -20,7 +20,7 @@ def tuned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_exact_adapter_draws_the_tuned_model(tmp_path: Path, family: str) -> None:
     """With every difference kept, the engine draws what diffusers draws of the tuned model."""
     base = make_tiny_base(tmp_path / "base", family=family)
-    tuned = make_tuned_model(base, tmp_path / "tuned", add_everywhere(0.1))
+    tuned = make_tuned_model(base, tmp_path / "tuned", add_everywhere(0.07))
 
     outcome = extracted(base, tuned, tmp_path / "out", is_exact=True, comparison=QUICK)
 

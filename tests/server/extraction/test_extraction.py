@@ -4,12 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from tabard_registry import check
 from tabard_server.engine.base.profile import profile_of
-from tabard_server.extraction.errors import TunedModelUnchanged
+from tabard_server.extraction.errors import TunedModelMismatch, TunedModelUnchanged
 from tests.bases import make_tiny_base
+from tests.single_file import write_single_file
 from tests.tuned_models import (
     add_everywhere,
     add_low_rank,
@@ -94,3 +97,50 @@ def test_intake_takes_the_file(
     assert report.accepted, report.problems
     assert report.tensors_applied == report.tensor_count
     assert (report.mode, report.base_match) == (mode, "same")
+
+
+@pytest.mark.parametrize("component", ["unet", "text_encoder"])
+def test_what_cannot_be_a_fine_tune_is_refused(tmp_path: Path, base: Path, component: str) -> None:
+    """A component that is farther from the base's than nothing at all, as without its scales."""
+
+    def change(pipe: Any) -> None:
+        for weight in getattr(pipe, component).parameters():
+            weight.mul_(2.5)
+
+    tuned = make_tuned_model(base, tmp_path / "tuned", change)
+
+    with pytest.raises(TunedModelMismatch, match=f"the {component} of .* is 150% of") as refused:
+        extracted(base, tuned, tmp_path / "out", rank=4)
+
+    assert "scaled" in refused.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_model_is_refused(tmp_path: Path, base: Path) -> None:
+    """Of the same family and size, and of nothing else in common."""
+    other = make_tiny_base(tmp_path / "other", seed=99)
+
+    with pytest.raises(TunedModelMismatch, match="a fine-tune is at most 100%"):
+        extracted(base, other, tmp_path / "out", rank=4)
+
+
+def test_scaled_tuned_model_is_scaled_back(tmp_path: Path, base: Path) -> None:
+    """A checkpoint in ComfyUI's fp8 differs by what was trained and its rounding, which is said."""
+    tuned = make_tuned_model(base, tmp_path / "tuned", add_low_rank(2, scale=0.05))
+    plain = write_single_file(tuned, tmp_path / "plain.safetensors")
+    tensors = load_file(plain)
+    for key, tensor in load_file(plain).items():
+        if key.startswith("model.diffusion_model.") and tensor.ndim > 1:
+            scale = tensor.abs().max() / 448
+            tensors[key] = (tensor / scale).to(torch.float8_e4m3fn)
+            tensors[key.removesuffix("weight") + "scale_weight"] = scale
+    save_file(tensors, tmp_path / "scaled.safetensors")
+
+    whole, rounded = (
+        extracted(base, tmp_path / f"{name}.safetensors", tmp_path / "out", rank=4)
+        for name in ("plain", "scaled")
+    )
+
+    assert abs(rounded.relative_change - whole.relative_change) < 0.05
+    assert any("eight bits" in said for said in rounded.warnings)
+    assert not any("eight bits" in said for said in whole.warnings)

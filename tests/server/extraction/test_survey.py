@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tabard_server.extraction.errors import ChangeNotCarried
+from tabard_server.extraction.errors import ChangeNotCarried, TunedModelUnreadable
 from tests.tuned_models import (
     add_everywhere,
     add_low_rank,
@@ -18,16 +18,14 @@ from tests.tuned_models import (
 )
 
 
-def test_unknown_parameters_are_told(tmp_path: Path, base: Path) -> None:
-    """A weight that the base has no place for is not dropped in silence."""
+def test_unknown_parameters_are_refused(tmp_path: Path, base: Path) -> None:
+    """A weight that the base has no place for may change what the others mean."""
     tuned = make_tuned_model(base, tmp_path / "tuned", add_low_rank(2))
     file = tuned / "unet" / "diffusion_pytorch_model.safetensors"
     save_file(load_file(file) | {"extra.weight": torch.zeros(3)}, str(file))
 
-    outcome = extracted(base, tuned, tmp_path / "out", rank=4)
-
-    assert outcome.unused == ("unet.extra.weight",)
-    assert any("unet.extra.weight" in said for said in outcome.warnings)
+    with pytest.raises(TunedModelUnreadable, match=r"1 keys of its unet .* extra\.weight"):
+        extracted(base, tuned, tmp_path / "out", rank=4)
 
 
 def test_norms_and_biases_are_exact(tmp_path: Path, base: Path) -> None:

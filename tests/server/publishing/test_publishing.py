@@ -5,6 +5,7 @@ import asyncio
 from pathlib import Path
 
 import grpc
+import pytest
 
 from tabard.v1 import registry_service_pb2 as pb
 from tests.server.harness import (
@@ -66,3 +67,21 @@ def test_channel_moves_only_to_loadable_release(tmp_path: Path) -> None:
         assert not adapter.channels
 
     asyncio.run(walk())
+
+
+@pytest.mark.parametrize("takes_it", [False, True])
+def test_adapter_of_other_prediction(tmp_path: Path, takes_it: bool) -> None:
+    """Trained by its own words to predict v: refused on epsilon, or taken and warned of."""
+
+    async def walk() -> tuple[str, list[str]]:
+        async with serving(tmp_path, adapters_of_other_prediction=takes_it) as server:
+            content = lora_file(metadata={"modelspec.prediction_type": "v"})
+            if takes_it:
+                done = await server.publish("acme/ink", content=content)
+                return "", [problem.reason for problem in done.report.problems]
+            parts = publish_parts("acme/ink", "1.0.0", content=content)
+            refusal = await refusal_of(server.registry.Publish(iter_parts(parts)))
+            return refusal.reason, []
+
+    found = asyncio.run(walk())
+    assert found == (("", ["OTHER_PREDICTION"]) if takes_it else ("OTHER_PREDICTION", []))

@@ -27,6 +27,8 @@ def test_status_tells_base_and_registry(tmp_path: Path) -> None:
 
     status = asyncio.run(walk())
     assert status.base_family == "sd1"
+    assert (status.base_prediction, status.base_zero_snr) == ("epsilon", False)
+    assert list(status.base_remarks) == ["2 keys are not read"]
     assert status.registry_seq == 1
     assert list(status.samplers) == ["ddim", "euler"]
     assert status.residents[0].leases == 0

@@ -10,7 +10,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime_seconds", "native_width", "native_height", "registry_lag_seconds", "memory_plan", "merged_digests")
+    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime_seconds", "native_width", "native_height", "registry_lag_seconds", "memory_plan", "merged_digests", "base_prediction", "base_zero_snr", "base_remarks")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     BASE_FAMILY_FIELD_NUMBER: _ClassVar[int]
     BASE_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +29,9 @@ class GetStatusResponse(_message.Message):
     REGISTRY_LAG_SECONDS_FIELD_NUMBER: _ClassVar[int]
     MEMORY_PLAN_FIELD_NUMBER: _ClassVar[int]
     MERGED_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    BASE_PREDICTION_FIELD_NUMBER: _ClassVar[int]
+    BASE_ZERO_SNR_FIELD_NUMBER: _ClassVar[int]
+    BASE_REMARKS_FIELD_NUMBER: _ClassVar[int]
     version: str
     base_family: str
     base_fingerprint: str
@@ -47,7 +50,10 @@ class GetStatusResponse(_message.Message):
     registry_lag_seconds: float
     memory_plan: MemoryPlan
     merged_digests: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime_seconds: _Optional[float] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag_seconds: _Optional[float] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ...) -> None: ...
+    base_prediction: str
+    base_zero_snr: bool
+    base_remarks: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime_seconds: _Optional[float] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag_seconds: _Optional[float] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ..., base_prediction: _Optional[str] = ..., base_zero_snr: bool = ..., base_remarks: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class MemoryPlan(_message.Message):
     __slots__ = ("base_bytes", "slot_bytes", "merged_bytes", "gathered_bytes", "activation_bytes", "free_bytes")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What files say of the base they were made on, compared with the base at hand.
 
-Their own words: anybody can write anything there. They inform and warn; nothing is accepted for
-their sake.
+Their own words: anybody can write anything there. They inform and warn, and an adapter that was
+trained for another prediction is refused by them; nothing is accepted for their sake.
 """
 
 from __future__ import annotations
@@ -12,9 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tabard_registry.intake.dialect import Context
 from tabard_registry.intake.files.safetensors import TensorFile
-from tabard_registry.intake.profile import BaseProfile
 from tabard_registry.intake.report.family import FAMILY_KEYS
+from tabard_registry.intake.report.training_words import (
+    TRAINING_KEYS,
+    clip_skip,
+    predictions,
+    zero_snrs,
+)
 from tabard_registry.report import BaseMatch, Problem
 
 FINGERPRINT_KEY = "tabard.base_fingerprint"
@@ -35,19 +41,18 @@ class Declaration:
     Attributes:
         words: Their words, by the name of the field.
         match: How these compare with the base at hand.
-        warnings: What to say about it.
+        problems: What to say about it; mostly warnings.
     """
 
     words: Mapping[str, str]
     match: BaseMatch = ""
-    warnings: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
-def read_declaration(
-    files: Sequence[TensorFile], *, config: Mapping[str, Any] | None, profile: BaseProfile
-) -> Declaration:
+def read_declaration(files: Sequence[TensorFile], *, context: Context) -> Declaration:
     """Gather what files, or the configuration beside them, say; the family was judged before."""
-    words = dict(_words(files, config=config))
+    words, profile = dict(_words(files, config=context.config)), context.profile
+    problems = tuple(_of_training(words, context=context))
     fingerprint = words.get(FINGERPRINT_KEY)
     names = [words[key] for key in NAME_KEYS if key in words]
     if fingerprint is not None:
@@ -58,16 +63,18 @@ def read_declaration(
         said, here = names[0], profile.names[0]
     else:
         says_family = any(key in words for key in FAMILY_KEYS)
-        return Declaration(words=words, match="family" if says_family else "")
+        match: BaseMatch = "family" if says_family else ""
+        return Declaration(words=words, match=match, problems=problems)
     if is_same:
-        return Declaration(words=words, match="same")
-    return Declaration(words=words, match="family", warnings=(_other_base(said, here=here),))
+        return Declaration(words=words, match="same", problems=problems)
+    other = _other_base(said, here=here)
+    return Declaration(words=words, match="family", problems=(other, *problems))
 
 
 def _words(
     files: Sequence[TensorFile], *, config: Mapping[str, Any] | None
 ) -> Iterator[tuple[str, str]]:
-    keys = (*FAMILY_KEYS, *NAME_KEYS, *HASH_KEYS, FINGERPRINT_KEY)
+    keys = (*FAMILY_KEYS, *NAME_KEYS, *HASH_KEYS, FINGERPRINT_KEY, *TRAINING_KEYS)
     for source in ({} if config is None else config, *(file.metadata for file in files)):
         for key in keys:
             value = source.get(key)
@@ -79,6 +86,35 @@ def _plain(name: str) -> str:
     """Drop folders, endings and case: the same base lies under many paths."""
     last = re.split(r"[\\/]", name.strip().rstrip("\\/"))[-1]
     return _ENDING.sub("", last.casefold())
+
+
+def _of_training(words: Mapping[str, str], *, context: Context) -> Iterator[Problem]:
+    profile = context.profile
+    said = predictions(words)
+    others = [one for one in said if one.value != profile.prediction]
+    if profile.prediction and others:
+        yield Problem(
+            reason="OTHER_PREDICTION",
+            message=f"by its own words ({others[0].where}) it was trained for {others[0].value}, "
+            f"this base predicts {profile.prediction}",
+            remedy="Serve it on a base of that prediction. If it is known to work on this one, "
+            "start the server with adapters_of_other_prediction = true.",
+            is_warning=context.takes_other_prediction,
+        )
+    if profile.is_zero_snr is False and any(one.value == "yes" for one in zero_snrs(words)):
+        yield Problem(
+            reason="OTHER_NOISE_SCHEDULE",
+            message="by its own words it was trained to zero terminal SNR, this base was not",
+            remedy="It fits, so it is taken. Compare an image before you promote it.",
+            is_warning=True,
+        )
+    if (skip := clip_skip(words)) is not None:
+        yield Problem(
+            reason="CLIP_SKIP",
+            message=f"by its own words it was trained with clip skip {skip}",
+            remedy=f"Say clip_skip {skip - 1} in requests that wear it: here 0 leaves nothing out.",
+            is_warning=True,
+        )
 
 
 def _other_base(said: str, *, here: str) -> Problem:

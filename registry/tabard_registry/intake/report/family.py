@@ -8,7 +8,7 @@ family is judged by its layers alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -79,6 +79,15 @@ def wrong_family(
     )
 
 
+def families_said(words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a header that name a family, with the family."""
+    for key in FAMILY_KEYS:
+        word = words.get(key, "").lower()
+        for family, pattern in _WORDS:
+            if pattern.match(word):
+                yield key, family
+
+
 def _by_width(file: TensorFile) -> Iterator[Clue]:
     for key, entry in file.tensors.items():
         reads_text = _TEXT_READER.match(key) or _TEXT_LAYER.match(key)
@@ -94,10 +103,9 @@ def _by_name(file: TensorFile) -> Iterator[Clue]:
 
 
 def _by_word(file: TensorFile) -> Iterator[Clue]:
-    for key, word in _words(file):
-        for family, pattern in _WORDS:
-            if pattern.match(word):
-                yield Clue(family=family, why=f"its metadata says {key} {word[:60]}")
+    for key, family in families_said(file.metadata):
+        word = file.metadata[key].lower()
+        yield Clue(family=family, why=f"its metadata says {key} {word[:60]}")
 
 
 def _by_base_name(config: Mapping[str, Any]) -> Iterator[Clue]:
@@ -106,10 +114,6 @@ def _by_base_name(config: Mapping[str, Any]) -> Iterator[Clue]:
     for family, pattern in _BASE_NAMES if isinstance(name, str) else ():
         if pattern.search(str(name).lower()):
             yield Clue(family=family, why=f"its configuration says {str(name)[:60]}")
-
-
-def _words(file: TensorFile) -> Iterable[tuple[str, str]]:
-    return ((key, file.metadata.get(key, "").lower()) for key in FAMILY_KEYS)
 
 
 _SOURCES = (_by_width, _by_name, _by_word)

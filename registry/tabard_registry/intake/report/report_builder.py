@@ -53,8 +53,8 @@ def report_on(read: ReadFiles) -> Report:
     if not problems and len(reading.applied) != tensor_count:
         problems.append(_left_over(tensor_count - len(reading.applied)))
     profile = read.context.profile
-    declared = read_declaration(read.tensors, config=read.context.config, profile=profile)
-    problems += [*_warnings(reading, kind=kind, words=words), *declared.warnings]
+    declared = read_declaration(read.tensors, context=read.context)
+    problems += [*_warnings(reading, kind=kind, words=words), *declared.problems]
     is_accepted = all(problem.is_warning for problem in problems)
     vectors = sum(token.count for token in reading.tokens)
     return Report(

@@ -13,12 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from diffusers import DiffusionPipeline
 
-from tabard_server.engine.base.diffusers_folder import EXTRAS_LEFT_OUT, read_folder
-from tabard_server.engine.base.families import KINDS, family_of
-from tabard_server.engine.base.single_file import read_single_file
+from tabard_registry.intake.report.training_words import EPSILON
+from tabard_server.engine.base.families import KINDS
+from tabard_server.engine.base.files.tensor_file import unreadable
+from tabard_server.engine.base.pipeline import Opened, open_pipeline
+from tabard_server.engine.base.schedule import PREDICTION, ZERO_SNR, Asked
 from tabard_server.engine_port.errors import BaseNotLoadable
+
+EXTRAS_LEFT_OUT: Mapping[str, None] = {
+    "safety_checker": None,
+    "feature_extractor": None,
+    "image_encoder": None,
+}
+"""Components of the pipelines that serving does not need."""
 
 DEMO_BASE = Path(__file__).parents[2] / "demo" / "base"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -56,6 +66,7 @@ class Base:
         scheduler_config: Config of the scheduler it came with.
         latent_factor: Pixels per latent, along one side.
         is_empty_zero: Whether an empty negative prompt means zeros instead of an encoded nothing.
+        remarks: What an operator should know of it.
     """
 
     family: str
@@ -66,6 +77,17 @@ class Base:
     scheduler_config: dict[str, Any]
     latent_factor: int
     is_empty_zero: bool
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def prediction(self) -> str:
+        """What the UNet predicts: `epsilon`, `v_prediction` or `sample`."""
+        return str(self.scheduler_config.get(PREDICTION, EPSILON))
+
+    @property
+    def is_zero_snr(self) -> bool:
+        """Whether the noise schedule ends in pure noise."""
+        return bool(self.scheduler_config.get(ZERO_SNR))
 
     @property
     def models(self) -> Mapping[str, Any]:
@@ -89,50 +111,84 @@ class Base:
         return math.lcm(self.latent_factor, 8)
 
 
-def load_base(base: str, *, config: str | None = None) -> Base:
+def load_base(
+    base: str,
+    *,
+    config: str | None = None,
+    asked: Asked | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Base:
     """Load a base by `demo`, folder, `.safetensors` file or hub id.
 
     Args:
         base: What to load.
         config: For a single file: a diffusers folder or hub id whose configs and tokenizer fit it.
+        asked: What the operator says of it, against its own words.
+        dtype: What it will be served in; every weight must be finite there.
 
     Raises:
         BaseNotLoadable: It is not there, is broken, or is of a family that is not served.
     """
+    path = find_base(base)
     try:
-        with warnings.catch_warnings(action="ignore"):
-            pipeline = _read(base, config=config)
-    except BaseNotLoadable:
-        raise
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
-        raise BaseNotLoadable(
-            f"the base {base!r} cannot be loaded: {_first_line(error)}",
-            hint="give `demo`, a diffusers folder, a .safetensors checkpoint, or a hub id that "
-            "is cached or reachable",
-        ) from error
-    return _take_apart(pipeline, source=base)
+        opened = open_pipeline(
+            path,
+            config=str(DEMO_BASE) if config == "demo" else config,
+            asked=asked or Asked(),
+            dtype=dtype,
+        )
+    except OSError as error:
+        # Even asking whether a file is there may be forbidden.
+        raise unreadable(Path(error.filename or path), error) from error
+    return _take_apart(opened, source=base)
 
 
-def _read(base: str, *, config: str | None) -> Any:
+def find_base(base: str) -> Path:
+    """Return the folder or file that a word means; a repository of the hub is fetched.
+
+    Raises:
+        BaseNotLoadable: There is none.
+    """
     path = DEMO_BASE if base == "demo" else Path(base)
-    if path.is_dir():
-        return read_folder(path)
-    if path.is_file():
-        return read_single_file(path, config=config)
+    try:
+        # What is there and cannot be opened is said so, and not that it is not there.
+        is_there = path.exists() or path.is_symlink()
+        if is_there:
+            path.resolve(strict=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "its links lead in a circle"
+        raise BaseNotLoadable(
+            f"the base {base!r} cannot be opened: {why}",
+            hint="check what its links lead to, and who may read it",
+        ) from error
+    if is_there:
+        return path
     if HUB_ID.fullmatch(base):
-        folder = DiffusionPipeline.download(base, use_safetensors=True, **EXTRAS_LEFT_OUT)
-        return read_folder(Path(folder))
+        return _download(base)
     raise BaseNotLoadable(
         f"the base {base!r} is neither a folder, nor a file, nor a hub id",
         hint="give `demo`, a diffusers folder, a .safetensors checkpoint, or an id like owner/name",
     )
 
 
-def _take_apart(pipeline: Any, *, source: str) -> Base:
-    family = family_of(pipeline, source=source)
+def _download(hub_id: str) -> Path:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return Path(DiffusionPipeline.download(hub_id, use_safetensors=True, **EXTRAS_LEFT_OUT))
+    # Whatever the network, the hub or its library has to say, the way out is the same.
+    except Exception as error:
+        raise BaseNotLoadable(
+            f"the base {hub_id!r} is not cached, and cannot be fetched as a pipeline in "
+            "safetensors",
+            hint="check the id and the connection, or give a folder or a file",
+        ) from error
+
+
+def _take_apart(opened: Opened, *, source: str) -> Base:
+    pipeline = opened.pipeline
     kind = KINDS[type(pipeline).__name__]
-    base = Base(
-        family=family,
+    return Base(
+        family=opened.family,
         source=source,
         text_parts=tuple(
             TextPart(
@@ -147,11 +203,5 @@ def _take_apart(pipeline: Any, *, source: str) -> Base:
         scheduler_config=dict(pipeline.scheduler.config),
         latent_factor=2 ** (len(pipeline.vae.config.block_out_channels) - 1),
         is_empty_zero=bool(pipeline.config.get("force_zeros_for_empty_prompt", False)),
+        remarks=opened.remarks,
     )
-    for model in base.models.values():
-        model.eval().requires_grad_(False)
-    return base
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -15,10 +15,7 @@ from torch import nn
 
 from tabard_registry import BaseProfile, ModuleShape
 from tabard_server.engine.base.loading import Base, load_base
-
-TEXT_PREFIX = "text_model."
-TEXT_PROJECTION = "text_projection"
-"""The one layer of a text encoder that never stood below `text_model.`"""
+from tabard_server.engine.base.names import TEXT_PREFIX, classic_name
 
 
 def profile_of(base: str, *, config: str | None = None) -> BaseProfile:
@@ -44,6 +41,8 @@ def read_profile(base: Base) -> BaseProfile:
         },
         names=_names(base.source),
         vectors={component: dict(_vectors(base, component)) for component in base.adaptable},
+        prediction=base.prediction,
+        is_zero_snr=base.is_zero_snr,
     )
 
 
@@ -70,13 +69,6 @@ def _names(source: str) -> tuple[str, ...]:
     if is_file:
         return (Path(source).name,)
     return (source,) if is_hub_id and not Path(source).exists() else ()
-
-
-def classic_name(name: str, component: str) -> str:
-    """Return how the profile calls a module that the model calls `name`."""
-    if component == "unet" or name.startswith(TEXT_PREFIX) or name == TEXT_PROJECTION:
-        return name
-    return TEXT_PREFIX + name
 
 
 def _shape(module: nn.Module) -> ModuleShape:

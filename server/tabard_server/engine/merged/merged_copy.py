@@ -19,7 +19,7 @@ from tabard_server.adapters.host_adapter import (
     adapters_of,
     seen_in,
 )
-from tabard_server.engine.base.profile import classic_name
+from tabard_server.engine.base.names import classic_name
 from tabard_server.engine.layer_fit import check_widths, no_such_layer
 from tabard_server.engine.merged.folding import Contribution, first_not_finite, fold_into
 from tabard_server.engine_port.errors import AdapterMismatch, MergedTooLarge

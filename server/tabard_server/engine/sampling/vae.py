@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from diffusers.utils.torch_utils import randn_tensor
 
+from tabard_server.engine.base.families import vae_dtype
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.sampling.readback import Readback
 
@@ -22,16 +23,11 @@ class LatentSpace:
     """
 
     def __init__(self, base: Base, *, device: torch.device, dtype: torch.dtype) -> None:
-        """Move the VAE to the device.
-
-        SDXL's overflows in half precision, so that its config asks for float32; the config of
-        older families asks too, by default only, and diffusers does not obey it there.
-        """
+        """Move the VAE to the device."""
         self._vae: Any = base.vae
         self._factor = base.latent_factor
         self._scale = float(base.vae.config.scaling_factor)
-        wants_float32 = base.family == "sdxl" and base.vae.config.get("force_upcast", False)
-        self._vae_dtype = torch.float32 if dtype == torch.float16 and wants_float32 else dtype
+        self._vae_dtype = vae_dtype(base.vae.config, family=base.family, dtype=dtype)
         torch.nn.Module.to(self._vae, device=device, dtype=self._vae_dtype)
         self._vae.to(memory_format=torch.channels_last)
         self.device, self.dtype = device, dtype

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tabard_registry import check
+from tabard_registry import BaseProfile, check
 from tests.registry.fakes import write
-from tests.registry.intake.dense_files import FC, checked, some
+from tests.registry.intake.dense_files import FC, checked, lora, some
 from tests.registry.intake.lora_files import reasons
 from tests.registry.intake.report.named_base import NAMED, report_of
 
@@ -60,3 +61,55 @@ def test_configuration_names_its_base(tmp_path: Path) -> None:
     assert report.accepted and report.base_match == "family"
     assert reasons(report) == ["OTHER_BASE"]
     assert report.alphas == (2.0,)
+
+
+V_BASE = replace(NAMED, prediction="v_prediction", is_zero_snr=True)
+EPSILON_BASE = replace(NAMED, prediction="epsilon", is_zero_snr=False)
+
+
+@pytest.mark.parametrize(
+    ("profile", "metadata", "found"),
+    [
+        (EPSILON_BASE, {"modelspec.prediction_type": "v"}, ["OTHER_PREDICTION"]),
+        (EPSILON_BASE, {"ss_v_parameterization": "True"}, ["OTHER_PREDICTION"]),
+        (V_BASE, {"modelspec.prediction_type": "epsilon"}, ["OTHER_PREDICTION"]),
+        (V_BASE, {"modelspec.prediction_type": "v"}, []),
+        (EPSILON_BASE, {"modelspec.prediction_type": "epsilon"}, []),
+        (NAMED, {"modelspec.prediction_type": "v"}, []),
+    ],
+)
+def test_other_prediction_is_refused(
+    profile: BaseProfile, metadata: dict[str, str], found: list[str], tmp_path: Path
+) -> None:
+    """What was trained to say v changes noise into something else; the setting is named."""
+    report = report_of(tmp_path, profile=profile, **metadata)
+
+    assert reasons(report) == found
+    assert report.accepted is not bool(found)
+    assert all("adapters_of_other_prediction" in one.remedy for one in report.problems)
+    assert dict(report.declared) == metadata
+
+
+def test_other_prediction_is_taken_when_asked(tmp_path: Path) -> None:
+    """Who knows that it works is warned all the same."""
+    file = write(tmp_path / "a.safetensors", lora(), metadata={"modelspec.prediction_type": "v"})
+
+    report = check([file], profile=EPSILON_BASE, takes_other_prediction=True).report
+
+    assert report.accepted and reasons(report) == ["OTHER_PREDICTION"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "found"),
+    [
+        ({"ss_zero_terminal_snr": "True"}, ["OTHER_NOISE_SCHEDULE"]),
+        ({"ss_zero_terminal_snr": "False"}, []),
+        ({"ss_clip_skip": "2"}, ["CLIP_SKIP"]),
+        ({"ss_clip_skip": "None"}, []),
+    ],
+)
+def test_training_is_warned_of(metadata: dict[str, str], found: list[str], tmp_path: Path) -> None:
+    """What changes a picture a little is told and taken."""
+    report = report_of(tmp_path, profile=EPSILON_BASE, **metadata)
+
+    assert report.accepted and reasons(report) == found

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What a word after `--base` means, and what is said when it means nothing."""
+
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tabard_server.engine.base.loading import DEMO_BASE, find_base, load_base
 from tabard_server.engine.base.profile import profile_of
 from tabard_server.engine_port.errors import BaseNotLoadable
 
@@ -45,3 +48,31 @@ def test_missing_hub_id_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
     with pytest.raises(BaseNotLoadable, match="acme/absent"):
         profile_of("acme/absent")
+
+
+def test_links_are_followed_and_circles_named(tmp_path: Path) -> None:
+    """A link to a base is the base; one that leads nowhere or in a circle says so."""
+    (tmp_path / "base").symlink_to(DEMO_BASE)
+    (tmp_path / "circle").symlink_to(tmp_path / "other")
+    (tmp_path / "other").symlink_to(tmp_path / "circle")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+
+    assert find_base(str(tmp_path / "base")).samefile(DEMO_BASE)
+    for name in ("circle", "nowhere"):
+        with pytest.raises(BaseNotLoadable, match="cannot be opened") as caught:
+            find_base(str(tmp_path / name))
+        assert "links" in caught.value.hint
+
+
+@pytest.mark.parametrize("word", ["x" * 5_000, "a\0b"])
+def test_impossible_path_is_refused(word: str) -> None:
+    """A name that no system takes."""
+    with pytest.raises(BaseNotLoadable):
+        load_base(word)
+
+
+def test_base_says_how_it_is_walked(tiny_base: Path) -> None:
+    """Prediction and noise schedule, and nothing to remark of a sound folder."""
+    base = load_base(str(tiny_base))
+
+    assert (base.prediction, base.is_zero_snr, base.remarks) == ("epsilon", False, ())

@@ -6,8 +6,18 @@ from pathlib import Path
 import pytest
 
 from tabard_server.engine.base.loading import load_base
-from tabard_server.engine.base.profile import classic_name, named_layers, profile_of, read_profile
+from tabard_server.engine.base.profile import named_layers, profile_of, read_profile
 from tests.bases import make_tiny_base
+
+
+def test_profile_says_how_it_is_walked(tiny_base: Path, tmp_path: Path) -> None:
+    """What adapters say of their training is compared with it."""
+    other = make_tiny_base(tmp_path / "other", is_zero_snr=True)
+
+    plain, zero = profile_of(str(tiny_base)), profile_of(str(other))
+
+    assert (plain.prediction, plain.is_zero_snr) == ("epsilon", False)
+    assert (zero.prediction, zero.is_zero_snr) == ("v_prediction", True)
 
 
 def test_profile_names_are_classic(tiny_base: Path) -> None:
@@ -53,20 +63,6 @@ def test_profile_counts_every_layer(tiny_base: Path) -> None:
     layers = dict(named_layers(base, "unet"))
     assert layers.keys() == profile.modules["unet"].keys()
     assert layers["conv_in"] is convolution
-
-
-@pytest.mark.parametrize(
-    ("name", "component", "classic"),
-    [
-        ("conv_in", "unet", "conv_in"),
-        ("encoder.layers.0.mlp.fc1", "text_encoder", "text_model.encoder.layers.0.mlp.fc1"),
-        ("text_model.final_layer_norm", "text_encoder", "text_model.final_layer_norm"),
-        ("text_projection", "text_encoder_2", "text_projection"),
-    ],
-)
-def test_classic_names_of_any_library(name: str, component: str, classic: str) -> None:
-    """Text encoders had one more level, but for the projection."""
-    assert classic_name(name, component) == classic
 
 
 def test_precision_leaves_the_fingerprint(tiny_base: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from tabard_server.adapters.host_adapter import HostAdapter, HostChange, PackedLayer, lay_out
-from tabard_server.engine.base.profile import classic_name
+from tabard_server.engine.base.names import classic_name
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.merged.merged_copy import MergedWeights

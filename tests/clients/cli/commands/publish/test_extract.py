@@ -22,7 +22,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tuned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a checkpoint that differs everywhere."""
-    return make_tuned_model(base, tmp_path_factory.mktemp("tuned") / "tuned", add_everywhere(0.1))
+    return make_tuned_model(base, tmp_path_factory.mktemp("tuned") / "tuned", add_everywhere(0.07))
 
 
 def test_extract_says_what_it_kept(

@@ -29,3 +29,13 @@ def test_empty_server_has_no_residents(tabard: Tabard) -> None:
 
     assert (ran.code, ran.out.splitlines()[-1]) == (0, "no residents")
     assert "at most" not in ran.out
+
+
+def test_status_remarks_on_the_base(tabard: Tabard) -> None:
+    """How the base is walked, and what of its files is not read."""
+    text, document = tabard("status").out, tabard("status", "--json").document
+
+    assert "sd1, v_prediction, " in text and "zero SNR" in text
+    assert "2 keys belong to no component" in text
+    assert document["base_prediction"] == "v_prediction" and document["base_zero_snr"]
+    assert document["base_remarks"][0].endswith("junk, more")

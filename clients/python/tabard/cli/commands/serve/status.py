@@ -48,10 +48,16 @@ def _memory(found: ServerStatus) -> dict[str, str]:
     return {"memory": f"at most {size(plan.total_bytes)}{free}: {parts}"}
 
 
+def _base_words(found: ServerStatus) -> list[str]:
+    words = [found.base_family, found.base_prediction, short(found.base_fingerprint)]
+    return [word for word in [*words, "zero SNR" if found.base_zero_snr else ""] if word]
+
+
 def _facts(found: ServerStatus) -> dict[str, str]:
     return {
         "tabard": found.version + ("  (draining)" if found.draining else ""),
-        "base": f"{found.base_source} ({found.base_family}, {short(found.base_fingerprint)})",
+        "base": f"{found.base_source} ({', '.join(_base_words(found))})",
+        **{f"remark {number}": remark for number, remark in enumerate(found.base_remarks, start=1)},
         "native size": f"{found.native_width}x{found.native_height}",
         "device": found.device,
         **_memory(found),

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tokenizer of a text encoder: read from its folder, and seen to fit the encoder.
+
+In: a folder, and the encoder. Out: a tokenizer whose every token the encoder knows. A tokenizer
+that lost a part of its files splits words in another way and says nothing; here it is refused.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import transformers
+
+from tabard_server.engine_port.errors import BaseNotLoadable
+
+_AGAIN = "copy or download the folder again, or save the pipeline again"
+_END_OF_WORD = "</w>"
+
+
+def read_tokenizer(folder: Path, *, encoder: Any) -> Any:
+    """Read a tokenizer for a text encoder.
+
+    Raises:
+        BaseNotLoadable: It is not there, broken, or of another encoder.
+    """
+    if not folder.is_dir():
+        raise BaseNotLoadable(f"{folder} is not there", hint=_AGAIN)
+    try:
+        tokenizer = transformers.CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+        model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    # The library raises bare exceptions for files that it cannot read.
+    except Exception as error:
+        raise BaseNotLoadable(f"the tokenizer in {folder} cannot be read", hint=_AGAIN) from error
+    _refuse_unfit(tokenizer, encoder=encoder, folder=folder)
+    _refuse_unmade_words(tokenizer, model=model, folder=folder)
+    return tokenizer
+
+
+def _refuse_unfit(tokenizer: Any, *, encoder: Any, folder: Path) -> None:
+    config = encoder.config
+    problem = ""
+    ends = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    if None in ends:
+        problem = "has no tokens for begin, end and padding"
+    elif tokenizer.model_max_length != config.max_position_embeddings:
+        problem = (
+            f"writes {_count(tokenizer.model_max_length)} tokens, and its encoder reads "
+            f"{config.max_position_embeddings}"
+        )
+    elif (last := max(tokenizer.get_vocab().values())) >= config.vocab_size:
+        problem = f"knows {last + 1} tokens, and its encoder {config.vocab_size}"
+    if problem:
+        raise BaseNotLoadable(
+            f"the tokenizer in {folder} {problem}",
+            hint="take tokenizer and text encoder from one source",
+        )
+
+
+def _refuse_unmade_words(tokenizer: Any, *, model: Mapping[str, Any], folder: Path) -> None:
+    """Refuse a list of merges that is shorter than the vocabulary that they make."""
+    made = {"".join(_pair(merge)) for merge in model.get("merges", ())}
+    special = set(tokenizer.get_added_vocab())
+    unmade = [
+        word
+        for word in model.get("vocab", ())
+        if len(word.removesuffix(_END_OF_WORD)) > 1 and word not in made and word not in special
+    ]
+    if unmade or not made:
+        raise BaseNotLoadable(
+            f"the tokenizer in {folder} has {len(made)} merges, which do not make "
+            f"{len(unmade)} of its words",
+            hint=_AGAIN,
+        )
+
+
+def _pair(merge: Any) -> list[str]:
+    return merge.split(" ") if isinstance(merge, str) else list(merge)
+
+
+def _count(number: Any) -> str:
+    return "any number of" if isinstance(number, int) and number >= 10**6 else str(number)[:40]
