@@ -50,8 +50,8 @@ class S3Limits:
     parts_in_flight_max: int = 4
     reads_in_flight_max: int = 16
     attempts_max: int = 6
-    beside_max: int = 3
-    late_seconds: float = 1.5
+    beside_max: int = 5
+    late_seconds: float = 1.0
     stall_seconds: float = 2.0
     bytes_per_second_min: int = 1 << 16
     connect_timeout_seconds: float = 5.0

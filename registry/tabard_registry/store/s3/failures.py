@@ -21,7 +21,7 @@ from botocore.exceptions import ConnectionError as NotConnected
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
-from tabard_registry.store.store import Outcome
+from tabard_registry.store.store import TRY_AGAIN, Outcome
 
 FAILURES = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
 """Everything that a call to boto3, or reading the body of its answer, may raise."""
@@ -154,7 +154,7 @@ def explain(error: Exception) -> tuple[str, str]:
         return told, "Check AWS_ENDPOINT_URL_S3, the network, and that the store is running."
     if isinstance(error, SSLError):
         return told, "Check the certificate of the store; AWS_CA_BUNDLE names the authority."
-    return told, "The connection broke off or the store was slow: try again."
+    return told, TRY_AGAIN
 
 
 def _explain_answer(error: ClientError) -> tuple[str, str]:

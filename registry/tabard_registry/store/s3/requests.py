@@ -53,30 +53,32 @@ def repeat(bucket: Bucket, ask: Callable[[], T], *, gained: Callable[[], int] = 
 
 
 def get_object(bucket: Bucket, key: str, **options: str) -> Any:
-    """Ask for an object; ask again beside it when the answer is late, and take the first.
+    """Ask for an object; ask again beside it while the answer is late, and take the first.
 
-    A store that comes back is noticed at once, however long an answer may take.
+    So a store that comes back is noticed at once, however long an answer may take. When the first
+    request fails all have: the others are younger.
     """
     limits = bucket.limits
-    asked: set[Future[Any]] = set()
-    failure: BaseException | None = None
-    sent = 0
+    first = bucket.pool.submit(_get, bucket, key, options)
+    asked, sent = {first}, 1
     try:
         while True:
-            if sent < limits.beside_max and failure is None:
-                asked.add(bucket.pool.submit(_get, bucket, key, options))
-                sent += 1
-            patience = limits.late_seconds if sent < limits.beside_max else None
-            done, asked = wait(asked, timeout=patience, return_when=FIRST_COMPLETED)
+            may_ask = sent < limits.beside_max
+            done, asked = wait(
+                asked,
+                timeout=limits.late_seconds if may_ask else None,
+                return_when=FIRST_COMPLETED,
+            )
             for future in done:
-                if (failed := future.exception()) is None:
+                failure = future.exception()
+                if failure is None:
                     asked |= done - {future}
                     return future.result()
-                if not is_transient(failed):
-                    raise failed
-                failure = failed
-            if failure is not None and not asked:
-                raise failure
+                if future is first or not is_transient(failure):
+                    raise failure
+            if not done and may_ask:
+                asked.add(bucket.pool.submit(_get, bucket, key, options))
+                sent += 1
     finally:
         for future in asked:
             future.cancel()
