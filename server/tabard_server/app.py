@@ -80,6 +80,9 @@ class App:
         self.cache = HostCache(
             load=resources.load_adapter,
             bytes_max=limits.host_bytes_max,
+            loads_max=limits.adapter_loads_max,
+            waiting_rows_max=limits.ready_rows_max,
+            overtakes_max=limits.overtakes_max,
             executor=self._loads,
             metrics=self.metrics,
         )

@@ -63,6 +63,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     # Not PRECONDITION, which it is at the door: asked again by channel it may well succeed.
     errors.ReleaseWithdrawn: Kind.ABORTED,
     errors.Overloaded: Kind.BUSY,
+    errors.TooLarge: Kind.TOO_LARGE,
     errors.Draining: Kind.UNAVAILABLE,
     errors.OutOfTime: Kind.OUT_OF_TIME,
     errors.JobCancelled: Kind.CANCELLED,

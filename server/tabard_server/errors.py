@@ -8,6 +8,7 @@ ServerError
 ├── NotServable          the release exists, but this server cannot wear it
 ├── ReleaseWithdrawn     the release was quarantined or purged while a job wore it
 ├── Overloaded           a bound is reached: retry later
+├── TooLarge             more than this server has room for, however long one waits
 ├── Draining             this server takes no new work: go to another
 ├── OutOfTime            the deadline passed, or is too near to begin
 ├── JobCancelled         the caller left or the server stopped
@@ -132,6 +133,12 @@ class Overloaded(ServerError):
     """A named bound is reached."""
 
     reason = "OVERLOADED"
+
+
+class TooLarge(ServerError):
+    """More than this server has room for, even when nobody else is served."""
+
+    reason = "TOO_LARGE"
 
 
 class Draining(ServerError):

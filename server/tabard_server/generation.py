@@ -2,7 +2,8 @@
 """The walk of a request: admission, host memory, the loop, and its events back to the caller.
 
 In: requests. Out: a stream of events for each. Runs on the asyncio thread; meets the engine's
-thread at the loop's inbox and the job's outbox only. Knows nothing of protobuf.
+thread at the loop's inbox and the job's outbox only. A job that is stopped, or whose deadline
+passes, ends at once, whatever the engine does. Knows nothing of protobuf.
 """
 
 import asyncio
@@ -11,7 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from tabard_registry import Registry
-from tabard_server.adapters.host_cache import HostCache, Lease
+from tabard_server.adapters.host_cache import HostCache, Place
+from tabard_server.adapters.host_memory import Lease
 from tabard_server.admission.admission import Admission
 from tabard_server.admission.pictures import NO_PICTURE, PictureReader, PictureReading
 from tabard_server.errors import (
@@ -28,6 +30,10 @@ from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.limits import Limits
 from tabard_server.loop.loop import Loop
 from tabard_server.telemetry.metrics import Metrics
+
+_ROUNDING = 0.01
+"""gRPC sends a deadline in three digits, so a caller's own clock may be this much ahead."""
+_TRAVEL_SECONDS = 0.02
 
 
 class Generation:
@@ -60,7 +66,7 @@ class Generation:
         self._on_admitted = on_admitted
         self._reader_loop = asyncio.get_running_loop()
         self._running: dict[int, JobRun] = {}
-        self._loading: dict[int, asyncio.Timeout] = {}
+        self._places: dict[int, Place] = {}
         self._ended = asyncio.Event()
         self.is_draining = False
 
@@ -72,7 +78,7 @@ class Generation:
     async def generate(self, spec: JobSpec) -> AsyncGenerator[Event, None]:
         """Admit a job and yield its events, `Accepted` first and `Done` last.
 
-        Closing the iterator early stops the job within one step.
+        Closing the iterator early ends the job at once, and its rows within one step.
 
         Raises:
             ServerError, RegistryError, EngineError: The job was refused, or ended badly.
@@ -80,11 +86,10 @@ class Generation:
         run = self._admit(*await self._read_picture(spec))
         # What was sent is not needed any more, and may be large.
         del spec
+        timer = self._set_timer(run)
         try:
             yield Accepted(job=run.job, rows_ahead=run.seats.rows_ahead)
-            await self._load(run)
-            self._loop.join(run)
-            run.is_joined = True
+            self._line_up(run)
             while True:
                 event = await run.outbox.get()
                 if isinstance(event, Failed):
@@ -96,6 +101,8 @@ class Generation:
             run.fail(error)
             raise
         finally:
+            if timer is not None:
+                timer.cancel()
             self._abandon(run)
 
     def drain(self) -> None:
@@ -115,7 +122,7 @@ class Generation:
         return 0
 
     def stop_all(self) -> None:
-        """Ask every job to stop at the next step boundary."""
+        """End every job."""
         stopped = Draining(
             "the server stopped before the job was done",
             reason="SERVER_STOPPED",
@@ -125,18 +132,14 @@ class Generation:
         self.stop_where(lambda _job: True, error=stopped)
 
     def stop_where(self, concerns: Callable[[Job], bool], *, error: Exception) -> int:
-        """Stop some jobs: those that load at once, the others at the next step boundary.
+        """End some jobs at once; their rows leave at the next step boundary.
 
         Returns:
             How many.
         """
         stopped = [run for run in list(self._running.values()) if concerns(run.job)]
         for run in stopped:
-            run.ask_to_stop(error)
-            if patience := self._loading.pop(run.job.ticket, None):
-                patience.reschedule(asyncio.get_running_loop().time())
-        if stopped:
-            self._loop.wake()
+            self._end(run, error)
         return len(stopped)
 
     async def _read_picture(self, spec: JobSpec) -> tuple[JobSpec, PictureReading]:
@@ -163,6 +166,7 @@ class Generation:
             )
         try:
             job = self._admission.admit(spec, state=self._registry.state, reading=reading)
+            self._cache.require_room(job.digests)
             seats = self._room.enter(len(job.seeds))
         except Exception as error:
             raise self._count(error) from error.__cause__
@@ -172,45 +176,48 @@ class Generation:
         self._on_admitted(job)
         return run
 
-    async def _load(self, run: JobRun) -> None:
-        """Bring the stack into host memory, held until the job ends."""
-        if run.asked_to_stop is not None:
-            raise run.asked_to_stop
-        leases: list[Lease] = []
-        tasks = [asyncio.ensure_future(self._cache.acquire(one)) for one in run.job.digests]
-        deadline = run.job.deadline_at
-        try:
-            seconds_left = None if deadline is None else deadline - self._clock()
-            async with asyncio.timeout(seconds_left) as patience:
-                self._loading[run.job.ticket] = patience
-                for task in tasks:
-                    leases.append(await task)
-        except TimeoutError as error:
-            if run.asked_to_stop is not None:
-                raise run.asked_to_stop from None
-            raise OutOfTime(
-                "the deadline passed while adapters were loaded", hint="allow more time"
-            ) from error
-        finally:
-            self._loading.pop(run.job.ticket, None)
-            # A stack that is not complete is given back, loads in flight included, without waiting:
-            # whoever is cancelled here may be cancelled again.
-            if len(leases) < len(tasks):
-                for task in tasks:
-                    task.add_done_callback(_give_back)
-                    task.cancel()
-        run.hold(leases)
+    def _set_timer(self, run: JobRun) -> asyncio.TimerHandle | None:
+        """End the job when its deadline passes, wherever it is then."""
+        if run.job.deadline_at is None:
+            return None
+        seconds = max(0.0, run.job.deadline_at - self._clock())
+        return self._reader_loop.call_later(seconds, self._end, run, _out_of_time())
 
-    def _abandon(self, run: JobRun) -> None:
-        """Stop a job whose caller has gone; does nothing for a job that is over."""
+    def _line_up(self, run: JobRun) -> None:
+        """Let the job wait for its stack in host memory, then for the engine."""
         if run.is_ended:
             return
-        gone = run.stop_error or JobCancelled("the caller cancelled", hint="nothing to do")
-        run.ask_to_stop(gone)
-        if run.is_joined:
-            self._loop.wake()
-        else:
-            run.fail(gone)
+
+        def join(lease: Lease) -> None:
+            run.hold(lease)
+            self._loop.join(run)
+
+        place = self._cache.enter(
+            run.job.digests, rows=len(run.job.seeds), on_lease=join, on_failure=run.fail
+        )
+        if not run.is_ended:
+            self._places[run.job.ticket] = place
+
+    def _abandon(self, run: JobRun) -> None:
+        """End a job whose caller has gone; does nothing for a job that is over.
+
+        gRPC cuts a call off at its deadline: that job was not cancelled, it was late.
+        """
+        gone = JobCancelled("the caller cancelled", hint="nothing to do")
+        self._end(run, _out_of_time() if self._is_due(run.job) else gone)
+
+    def _is_due(self, job: Job) -> bool:
+        if job.deadline_at is None:
+            return False
+        early = _ROUNDING * (job.deadline_at - job.admitted_at) + _TRAVEL_SECONDS
+        return self._clock() >= job.deadline_at - early
+
+    def _end(self, run: JobRun, error: Exception) -> None:
+        """End a job now; the engine's thread drops its rows when it comes to it."""
+        run.fail(error)
+        if place := self._places.pop(run.job.ticket, None):
+            self._cache.leave(place)
+        self._loop.wake()
 
     def _count(self, error: Exception) -> Exception:
         """Count a refusal before admission, and return it."""
@@ -221,11 +228,22 @@ class Generation:
     def _on_end(self, run: JobRun, error: Exception | None) -> None:
         """Count the end of a job; called once, from any thread."""
         self._running.pop(run.job.ticket, None)
+        self._count_end(run, error)
+        try:
+            self._reader_loop.call_soon_threadsafe(self._ended.set)
+        except RuntimeError:
+            # The asyncio loop is closed: nobody waits for the end any more.
+            return
+
+    def _count_end(self, run: JobRun, error: Exception | None) -> None:
         metrics = self._metrics
         if error is None:
             metrics.jobs.labels(outcome="done").inc()
             metrics.job_seconds.observe(run.total_seconds)
             metrics.queue_seconds.observe(run.queue_seconds)
+        elif isinstance(error, OutOfTime):
+            metrics.jobs.labels(outcome="expired").inc()
+            metrics.jobs_expired.labels(begun="yes" if run.has_begun else "no").inc()
         elif isinstance(error, JobCancelled):
             metrics.jobs.labels(outcome="cancelled").inc()
         elif isinstance(error, ReleaseWithdrawn):
@@ -233,13 +251,10 @@ class Generation:
         else:
             metrics.jobs.labels(outcome="failed").inc()
             metrics.failures.labels(reason=getattr(error, "reason", "INTERNAL")).inc()
-        try:
-            self._reader_loop.call_soon_threadsafe(self._ended.set)
-        except RuntimeError:
-            # The asyncio loop is closed: nobody waits for the end any more.
-            return
 
 
-def _give_back(task: "asyncio.Future[Lease]") -> None:
-    if not task.cancelled() and task.exception() is None:
-        task.result().release()
+def _out_of_time() -> OutOfTime:
+    return OutOfTime(
+        "the deadline of the call passed before the job was done",
+        hint="allow more time, or ask for fewer steps or images",
+    )

@@ -66,8 +66,10 @@ class Limits(BaseModel):
     """Images begun and not yet finished."""
     rows_per_step_max: PositiveInt = 8
     """Images that share one forward pass."""
+    ready_rows_max: PositiveInt = 16
+    """Images that hold their adapters in host memory and have not begun; others wait in line."""
     overtakes_max: PositiveInt = 16
-    """Younger images that may begin before one that waits for room."""
+    """Younger images that may begin, or take host memory, before one that waits for room."""
     deadline_seconds_min: PositiveFloat = 0.02
     """A deadline nearer than this is refused at the door."""
     outbox_events_max: PositiveInt = 64

@@ -83,9 +83,10 @@ class Operations:
             )
 
     async def warm(self, ref: AdapterRef) -> InMemory:
-        """Bring a release into host memory.
+        """Bring a release into host memory, when it is its turn.
 
         Raises:
+            TooLarge: It is larger than host memory.
             NotServable: This server cannot wear it.
             RegistryError: There is no such release, or nobody may be served with it.
         """
@@ -94,8 +95,7 @@ class Operations:
         check_servable(state, release, verifier=self._verifier)
         self._labels.note(release)
         digests = worn_for(release)
-        for digest in digests:
-            (await self._cache.acquire(digest)).release()
+        (await self._cache.acquire(digests)).release()
         return _together(release, [one for one in self.residents() if one.digest in digests])
 
     async def drain(self, *, wait_seconds: float) -> int:

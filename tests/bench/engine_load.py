@@ -21,6 +21,7 @@ from statistics import median
 from typing import Any
 
 import torch
+import xxhash
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -57,6 +58,7 @@ SWAPS, SWAPS_BEFORE, SWAPPED = 1_000, 100, 8
 FEW, MANY, SMALL_RANK, ROWS = 4, 256, 4, 8
 FROM_DISK_MIN, FROM_FILE_MIN, FLAT_MAX, GROWTH_MAX = 50.0, 15.0, 1.05, 0.01
 
+_LOADS = ("diffusers", "disk", "hash", "file", "dora", "evict")
 _RESOLVES = 2_000
 _VERSION = Version.parse("1.0.0")
 
@@ -73,6 +75,7 @@ def report(measured: Numbers) -> None:
         ("diffusers: load_lora_weights", _spread(loads["diffusers"]), ""),
         ("from the disk tier, slots filled", _spread(loads["disk"]), ""),
         ("  times as fast", _gain(loads, "disk"), f">= {FROM_DISK_MIN:.0f}"),
+        ("  of it, the hash of the slab", _spread(loads["hash"]), ""),
         ("from the trainer's file, slots filled", _spread(loads["file"]), ""),
         ("  times as fast", _gain(loads, "file"), f">= {FROM_FILE_MIN:.0f}"),
         ("DoRA from the disk tier, slots filled", _spread(loads["dora"]), ""),
@@ -95,12 +98,16 @@ def measure_loads(device: torch.device, rounds: int) -> Numbers:
     profile = full_size.profile_of(unet)
     slots, _ = full_size.slots_of(full_size.twin_of(unet), rank_total=64)
     pipe = _pipeline(unet)
-    found: Numbers = {name: [] for name in ("diffusers", "disk", "file", "dora", "evict")}
+    found: Numbers = {name: [] for name in _LOADS}
     with _Stock(profile=profile, dtype=dtype, device=device) as stock:
         plain, scaled = stock.add(seed=0), stock.add(seed=1, with_magnitudes=True)
+        slab = stock.load(plain).slab
+        assert slab is not None
+        whole = slab.numpy().data
         for number in range(rounds + 1):
             turn = {
                 "disk": lambda: _hold(slots, stock.load(plain)),
+                "hash": lambda: xxhash.xxh3_128_digest(whole),
                 "evict": slots.evict_idle,
                 "diffusers": lambda: _load_with_diffusers(pipe, stock.files[plain]),
                 "file": lambda: _hold(slots, stock.load_file(plain)),
@@ -111,7 +118,7 @@ def measure_loads(device: torch.device, rounds: int) -> Numbers:
                 timed[name] = _timed(act, device=device)
                 if name == "diffusers":
                     pipe.unload_lora_weights()
-                if name != "disk":
+                if name not in ("disk", "hash"):
                     slots.evict_idle()
             if number > 0:
                 for name, one in timed.items():

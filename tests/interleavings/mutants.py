@@ -15,6 +15,7 @@ import torch
 
 from tabard_registry import AdapterRef, RegistryError, State
 from tabard_server.adapters.host_adapter import HostAdapter
+from tabard_server.adapters.host_memory import Lease
 from tabard_server.engine import engine
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.slots import binding
@@ -78,10 +79,15 @@ def _padded_with_neighbours(row: list[Any], size: int) -> list[Any]:
     return [*row, *[1 if is_ranks else 0] * (size - len(row))]
 
 
-async def _load_and_remember(generation: Generation, run: JobRun) -> None:
-    await _LOAD(generation, run)
+def _line_up_and_remember(generation: Generation, run: JobRun) -> None:
     _STATES[0] = lambda: generation._registry.state
-    _SEEN.update((adapter.digest, adapter) for adapter, _ in run.stack)
+    _LINE_UP(generation, run)
+
+
+def _hold_and_remember(run: JobRun, lease: Lease) -> None:
+    _HOLD(run, lease)
+    adapters: Any = lease.adapters
+    _SEEN.update((adapter.digest, adapter) for adapter in adapters)
 
 
 def _spec_of_now(roster: Roster[Any], key: RowKey) -> RowSpec:
@@ -116,7 +122,8 @@ def _let_go(generation: Generation, run: JobRun) -> None:
 _LEASE, _FILL = SlotTable._lease, SlotTable._fill
 _EMPTY, _TEXT_KEY = slots.empty_layers, engine.text_key
 _OPTIONS, _PADDED = SamplerPrototypes.step_options, binding._padded
-_LOAD, _SPEC, _SNAPSHOT = Generation._load, Roster.spec, Roster.snapshot
+_LINE_UP, _HOLD = Generation._line_up, JobRun.hold
+_SPEC, _SNAPSHOT = Roster.spec, Roster.snapshot
 _GENERATORS: dict[int, list[torch.Generator]] = {}
 _SEEN: dict[str, HostAdapter] = {}
 _STATES: list[Callable[[], State]] = [State]
@@ -151,7 +158,8 @@ MUTANTS: Mapping[str, Mutant] = {
         says="a ref means what it means when its row begins",
         damage="from the image alone",
         patches=(
-            (Generation, "_load", _load_and_remember),
+            (Generation, "_line_up", _line_up_and_remember),
+            (JobRun, "hold", _hold_and_remember),
             (Roster, "spec", _spec_of_now),
         ),
     ),

@@ -18,7 +18,7 @@ from tests.interleavings.model import Item, Model, Stack
 from tests.interleavings.players import Told
 from tests.tally import Tally
 
-ALWAYS_ALLOWED = frozenset({"QUEUE_FULL", "HOST_MEMORY_FULL"})
+ALWAYS_ALLOWED = frozenset({"QUEUE_FULL"})
 """What tight bounds may refuse at any time."""
 LATE = frozenset({"DEADLINE_EXCEEDED", "DEADLINE_TOO_SHORT"})
 """What a deadline of the caller's own may bring."""

@@ -136,8 +136,8 @@ class Server:
 
     @property
     def stopping(self) -> int:
-        """Jobs that were asked to stop and have not ended."""
-        return sum(run.asked_to_stop is not None for run in self.app.generation._running.values())
+        """Jobs that are over, and whose rows the engine's thread has not dropped yet."""
+        return sum(run.is_ended for run in self.app.loop._roster.runs())
 
     async def status(self) -> Any:
         return await self.operations.GetStatus(operations_service_pb2.GetStatusRequest())

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
-from tabard_registry.store.store import Outcome, StoredObject
+from tabard_registry.store.store import TRY_AGAIN, Outcome, StoredObject
 
 TEMP_FOLDER = "tmp"
 """Where files lie until they are complete."""
@@ -24,7 +24,11 @@ TEMP_AGE_SECONDS_MAX = 24 * 3600
 """Leftovers of killed writers are removed when they are older."""
 
 _CHUNK_BYTES = 1 << 20
+_CHECK = "Check that the folder exists, is writable, and has space left."
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.ENOSYS)
+
+_PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EHOSTDOWN, errno.ENOLINK)
+"""What a network folder says while its server is away, or when a handle outlived it."""
 
 
 class FolderStore:
@@ -84,7 +88,7 @@ class FolderStore:
 
     def put(self, key: str, *, chunks: Iterable[bytes]) -> None:
         """Write a temporary file, then rename it to its name."""
-        if not self._path(key).exists():
+        if self.size_bytes(key) is None:
             self._rename_into_place(key, chunks=chunks)
 
     def replace(self, key: str, *, body: bytes) -> None:
@@ -151,7 +155,10 @@ class FolderStore:
     def local_path(self, key: str) -> Path | None:
         """Return the file itself."""
         path = self._path(key)
-        return path if path.is_file() else None
+        try:
+            return path if path.is_file() else None
+        except OSError as error:
+            raise self._unavailable(error, key=key) from error
 
     def top_level(self) -> frozenset[str]:
         """List the folder; it may not exist yet."""
@@ -241,7 +248,7 @@ class FolderStore:
         return StoreUnavailable(
             f"{self.url}: {key or 'the folder'}: {error.strerror or error}",
             reason="STORE_UNAVAILABLE",
-            hint=hint or "Check that the folder exists, is writable, and has space left.",
+            hint=hint or (TRY_AGAIN if error.errno in _PASSING else _CHECK),
         )
 
 

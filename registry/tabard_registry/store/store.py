@@ -14,6 +14,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+TRY_AGAIN = "The connection broke off or the store was slow: try again."
+"""What to do when a store failed in passing, whatever it is."""
+
 
 class Outcome(Enum):
     """What came of a create."""

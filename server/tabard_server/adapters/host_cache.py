@@ -1,60 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host tier: adapters in memory, loaded once for all who ask, kept while anybody holds them.
+"""The host tier: who waits for adapters in host memory, and what is loaded next.
 
-In: digests. Out: leases. Eviction takes by use and size of what nobody holds, and last what a
-rollback may need. Knows neither torch nor the registry.
+In: stacks, in the order of their coming. Out: leases, each of a whole stack or of nothing. Who
+stands in line holds nothing: what is loaded for him stays evictable until it is his turn. A load
+delays only those who wait for it; for room a stack is passed by a bounded number of times. Knows
+neither torch nor the registry. See docs/decisions/0026.
 """
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Self
 
-from tabard_server.adapters.eviction import EvictionOrder
+from tabard_server.adapters.host_memory import HostMemory, Lease
 from tabard_server.engine_port.stack import HostAdapterLike, Resident
-from tabard_server.errors import Overloaded
+from tabard_server.errors import TooLarge
 from tabard_server.telemetry.metrics import Metrics
 
-_TRIP_BYTES = 4 << 20
-"""What is read from the disk in the time that a load takes beside that."""
+OnLease = Callable[[Lease], None]
+OnFailure = Callable[[Exception], None]
 
 
-@dataclass(slots=True, kw_only=True)
-class _Entry:
-    adapter: HostAdapterLike
-    leases: int = 0
-    is_dropped: bool = False
+@dataclass(slots=True, kw_only=True, eq=False)
+class Place:
+    """One stack in line.
 
+    Attributes:
+        digests: What it wears.
+        rows: Images it is for.
+        on_lease: Told once when everything is leased.
+        on_failure: Told once when that will never be.
+        overtaken: Younger stacks that took the room it waits for.
+    """
 
-class Lease:
-    """Keeps one adapter in memory until released. Release from any thread; idempotent."""
-
-    def __init__(self, cache: "HostCache", *, digest: str, adapter: HostAdapterLike) -> None:
-        self._cache = cache
-        self._is_held = True
-        self.digest = digest
-        self.adapter = adapter
-
-    def release(self) -> None:
-        """Let the cache evict the adapter when it needs room."""
-        if self._is_held:
-            self._is_held = False
-            self._cache.give_back(self.digest)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.release()
+    digests: tuple[str, ...]
+    rows: int
+    on_lease: OnLease
+    on_failure: OnFailure
+    overtaken: int = 0
 
 
 class HostCache:
-    """Adapters by digest, at most `bytes_max` together.
+    """The line in front of host memory. Make it within a running event loop; asyncio thread.
 
-    `acquire` is for the asyncio thread; releasing, `residents` and `resident_bytes` for any.
+    Leases are released, and residents asked for, from any thread.
     """
 
     def __init__(
@@ -62,143 +52,250 @@ class HostCache:
         *,
         load: Callable[[str], HostAdapterLike],
         bytes_max: int,
+        loads_max: int,
+        waiting_rows_max: int,
+        overtakes_max: int,
         executor: Executor,
         metrics: Metrics,
     ) -> None:
-        """Take the function that loads a digest; it runs in the executor's threads."""
+        """Take how adapters are loaded, and the bounds.
+
+        Args:
+            load: Loads a digest; runs in the executor's threads.
+            bytes_max: Adapters in memory.
+            loads_max: Loads at once.
+            waiting_rows_max: Images that hold leases and have not begun.
+            overtakes_max: How often a stack that waits for room is passed by.
+            executor: Where loads run.
+            metrics: Where hits and loads are counted.
+        """
         self._load = load
-        self._bytes_max = bytes_max
+        self._loads_max = loads_max
+        self._waiting_rows_max = waiting_rows_max
+        self._overtakes_max = overtakes_max
         self._executor = executor
         self._metrics = metrics
-        self._entries: dict[str, _Entry] = {}
-        self._order: EvictionOrder[str] = EvictionOrder(trip_size=_TRIP_BYTES)
-        self._loads: dict[str, asyncio.Task[HostAdapterLike]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._memory = HostMemory(bytes_max=bytes_max, metrics=metrics, on_freed=self._note_freed)
+        self._line: dict[Place, None] = {}
+        self._asked: dict[str, asyncio.Future[None]] = {}
+        self._loads: dict[str, asyncio.Task[None]] = {}
         self._dropped_loads: set[str] = set()
-        self._favoured: frozenset[str] = frozenset()
-        self._lock = threading.Lock()
 
-    async def acquire(self, digest: str) -> Lease:
-        """Lease an adapter, loading it if nobody has; loads of one digest are one load.
+    def enter(
+        self, digests: Sequence[str], *, rows: int, on_lease: OnLease, on_failure: OnFailure
+    ) -> Place:
+        """Stand in line for a stack; one of the two is told, maybe before this returns."""
+        place = Place(digests=tuple(digests), rows=rows, on_lease=on_lease, on_failure=on_failure)
+        hits = sum(digest in self._memory for digest in place.digests)
+        self._metrics.adapter_cache_hits.labels(tier="host").inc(hits)
+        self._line[place] = None
+        self._move_up()
+        return place
 
-        A caller that gives up does not stop a load that others wait for.
+    def leave(self, place: Place) -> None:
+        """Stand in line no longer; nobody is told. Idempotent. A load goes on to its end."""
+        if place in self._line:
+            del self._line[place]
+            self._move_up()
+
+    async def acquire(self, digests: Sequence[str], *, rows: int = 0) -> Lease:
+        """Lease a stack when it is its turn.
 
         Raises:
-            Overloaded: Everything else in memory is held, and this one does not fit beside it.
-            Exception: Whatever the load raised; the next caller tries again.
+            TooLarge: All of host memory is not enough for it.
+            Exception: Whatever a load raised; the next caller tries again.
         """
-        with self._lock:
-            if digest in self._entries:
-                self._metrics.adapter_cache_hits.labels(tier="host").inc()
-                return self._lease(digest)
-        load = self._loads.get(digest)
-        if load is None:
-            load = asyncio.create_task(self._load_once(digest), name=f"load {digest}")
-            # Its waiters may all be gone by the time it fails; then nobody is left to be told.
-            load.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._loads[digest] = load
-        adapter = await asyncio.shield(load)
-        with self._lock:
-            if digest not in self._entries:
-                self._insert(digest, adapter)
-            return self._lease(digest)
+        self.require_room(digests)
+        ready: asyncio.Future[Lease] = self._loop.create_future()
+        place = self.enter(
+            digests, rows=rows, on_lease=ready.set_result, on_failure=ready.set_exception
+        )
+        try:
+            return await asyncio.shield(ready)
+        except asyncio.CancelledError:
+            self.leave(place)
+            if ready.done() and ready.exception() is None:
+                ready.result().release()
+            raise
 
-    def give_back(self, digest: str) -> None:
-        """Return one lease; only `Lease` calls this."""
-        with self._lock:
-            entry = self._entries[digest]
-            assert entry.leases > 0, "a lease was given back twice"
-            entry.leases -= 1
-            self._remove_dropped(digest)
+    async def load(self, digest: str) -> None:
+        """Load an adapter before anybody else's; keep it if there is room. Leases nothing.
+
+        Raises:
+            Exception: Whatever the load raised.
+        """
+        if digest in self._memory:
+            self._metrics.adapter_cache_hits.labels(tier="host").inc()
+            return
+        asked = self._asked.get(digest)
+        if asked is None:
+            asked = self._asked[digest] = self._loop.create_future()
+            # Whoever asked may have gone when it fails; then nobody is left to be told.
+            asked.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._begin_loads()
+        await asyncio.shield(asked)
+
+    def require_room(self, digests: Sequence[str]) -> None:
+        """Refuse a stack that is known to be larger than host memory.
+
+        Raises:
+            TooLarge: It can never be leased.
+        """
+        total = sum(self._memory.size_of(digest) or 0 for digest in set(digests))
+        if total > self._memory.bytes_max:
+            raise TooLarge(
+                f"the stack takes {total} bytes; host memory has {self._memory.bytes_max} for "
+                "all adapters",
+                reason="HOST_MEMORY_TOO_SMALL",
+                hint="wear fewer or smaller adapters, or serve with more limits.host_bytes_max",
+            )
 
     def drop(self, digest: str) -> None:
-        """Forget an adapter as soon as nobody holds it, for it may not be worn any more.
-
-        Whoever leases it again knows better, and keeps it.
-        """
-        with self._lock:
-            if digest in self._loads:
-                self._dropped_loads.add(digest)
-            if digest in self._entries:
-                self._entries[digest].is_dropped = True
-                self._remove_dropped(digest)
+        """Forget an adapter as soon as nobody holds it; one that loads is for who waits now."""
+        if digest in self._loads:
+            self._dropped_loads.add(digest)
+        self._memory.drop(digest)
+        self._begin_loads()
 
     def favour(self, digests: frozenset[str]) -> None:
         """Evict these last: what live channels point to, and what a rollback returns to."""
-        self._favoured = digests
+        self._memory.favour(digests)
 
     def residents(self) -> tuple[Resident, ...]:
         """Return what lies in memory, first to be evicted first."""
-        with self._lock:
-            return tuple(
-                Resident(
-                    digest=digest,
-                    bytes=self._entries[digest].adapter.resident_bytes,
-                    leases=self._entries[digest].leases,
-                )
-                for digest in self._order.in_order(favoured=self._favoured)
-            )
+        return self._memory.residents()
 
     @property
     def room_bytes(self) -> int:
         """Bytes for which nothing has to go."""
-        return self._bytes_max - self._order.size
+        return self._memory.bytes_max - self._memory.resident_bytes
 
     @property
     def resident_bytes(self) -> int:
         """Bytes of all adapters in memory."""
-        return self._order.size
+        return self._memory.resident_bytes
 
-    async def _load_once(self, digest: str) -> HostAdapterLike:
+    @property
+    def line_length(self) -> int:
+        """Stacks that wait."""
+        return len(self._line)
+
+    def _note_freed(self) -> None:
+        """Somebody gave something back; from any thread."""
+        if self._line:
+            try:
+                self._loop.call_soon_threadsafe(self._move_up)
+            except RuntimeError:
+                # The loop is closed: nobody waits any more.
+                return
+
+    def _move_up(self) -> None:
+        """Lease what can be leased, in order; then load for those who wait."""
+        for place, lease in self._grants():
+            place.on_lease(lease)
+        self._begin_loads()
+
+    def _grants(self) -> Iterator[tuple[Place, Lease]]:
+        """Walk the line. Beside those who were passed by too often nobody takes their room."""
+        memory, reserved = self._memory, 0
+        waiting: list[Place] = []
+        for place in list(self._line):
+            if place not in self._line:
+                continue
+            need = memory.need_of(place.digests)
+            is_here = all(digest in memory for digest in place.digests)
+            has_room = memory.held_bytes + reserved + need <= memory.bytes_max
+            if is_here and (has_room or not place.digests):
+                if not self._may_hold(place.rows):
+                    return
+                if lease := memory.lease(place.digests, rows=place.rows):
+                    del self._line[place]
+                    self._count_overtaken(waiting)
+                    yield place, lease
+                    continue
+            waiting.append(place)
+            reserved += need if place.overtaken >= self._overtakes_max else 0
+
+    def _may_hold(self, rows: int) -> bool:
+        held = self._memory.waiting_rows
+        return not held or held + rows <= self._waiting_rows_max
+
+    def _count_overtaken(self, waiting: Sequence[Place]) -> None:
+        for place in waiting:
+            needed = self._memory.held_bytes + self._memory.need_of(place.digests)
+            place.overtaken += needed > self._memory.bytes_max
+
+    def _begin_loads(self) -> None:
+        missing = self._missing()
+        while len(self._loads) < self._loads_max and (digest := next(missing, None)):
+            task = self._loop.create_task(self._load_once(digest), name=f"load {digest}")
+            self._loads[digest] = task
+
+    def _missing(self) -> Iterator[str]:
+        """Yield what shall be loaded, first what was asked for, then what there may be room for."""
+        yield from [digest for digest in self._asked if digest not in self._loads]
+        room = self._memory.bytes_max - self._memory.held_bytes
+        counted: set[str] = set()
+        for place in list(self._line):
+            if room <= 0:
+                return
+            for digest in place.digests:
+                if digest in counted:
+                    continue
+                counted.add(digest)
+                size = self._memory.size_of(digest)
+                is_here = digest in self._memory or digest in self._loads
+                if is_here or room >= (size or 1):
+                    room -= self._memory.need_of([digest])
+                    if not is_here:
+                        yield digest
+                elif place.overtaken >= self._overtakes_max:
+                    return
+
+    async def _load_once(self, digest: str) -> None:
         begun = time.perf_counter()
         try:
-            loop = asyncio.get_running_loop()
-            adapter = await loop.run_in_executor(self._executor, self._load, digest)
-            with self._lock:
-                # Who waited for a dropped load keeps it, maybe while this one is on its way.
-                if digest not in self._dropped_loads and digest not in self._entries:
-                    self._insert(digest, adapter)
+            adapter = await self._loop.run_in_executor(self._executor, self._load, digest)
+        except Exception as error:
+            self._fail(digest, error)
+        else:
+            metrics, seconds = self._metrics, time.perf_counter() - begun
+            metrics.adapter_loads.labels(tier="host").inc()
+            metrics.adapter_load_seconds.labels(tier="host").observe(seconds)
+            self._keep(digest, adapter)
         finally:
             del self._loads[digest]
             self._dropped_loads.discard(digest)
-        self._metrics.adapter_loads.labels(tier="host").inc()
-        self._metrics.adapter_load_seconds.labels(tier="host").observe(time.perf_counter() - begun)
-        return adapter
+        self._move_up()
 
-    def _lease(self, digest: str) -> Lease:
-        entry = self._entries[digest]
-        entry.leases += 1
-        entry.is_dropped = False
-        self._order.use(digest)
-        return Lease(self, digest=digest, adapter=entry.adapter)
+    def _keep(self, digest: str, adapter: HostAdapterLike) -> None:
+        """Put it into memory, at the cost of nobody who stands before the first who wants it."""
+        older, wanted, is_wanted = set[str](), set[str](), False
+        for place in self._line:
+            wanted.update(place.digests)
+            if not is_wanted:
+                older.update(place.digests)
+                is_wanted = digest in place.digests
+        # What was dropped while it loaded is for those who waited, and for nobody else.
+        if is_wanted or digest not in self._dropped_loads:
+            self._memory.put(adapter, digest=digest, kept=older, spared=wanted)
+        self._refuse_hopeless(digest)
+        if asked := self._asked.pop(digest, None):
+            asked.set_result(None)
 
-    def _insert(self, digest: str, adapter: HostAdapterLike) -> None:
-        wanted = adapter.resident_bytes
-        held = {name for name, entry in self._entries.items() if entry.leases}
-        victims = self._order.victims(
-            excess=self._order.size + wanted - self._bytes_max,
-            held=held,
-            favoured=self._favoured,
-        )
-        if victims is None:
-            freeable = self._bytes_max - sum(
-                self._entries[name].adapter.resident_bytes for name in held
-            )
-            raise Overloaded(
-                f"{digest} takes {wanted} bytes; {freeable} of {self._bytes_max} can be freed now",
-                reason="HOST_MEMORY_FULL",
-                hint="retry when running jobs have ended, or raise limits.host_bytes_max",
-                retry_seconds=1.0,
-            )
-        for name in victims:
-            del self._entries[name]
-            self._order.evict(name)
-        self._entries[digest] = _Entry(adapter=adapter)
-        self._order.add(digest, size=wanted)
-        self._metrics.adapter_resident_bytes.labels(tier="host").set(self._order.size)
+    def _refuse_hopeless(self, digest: str) -> None:
+        """Tell those for whom the size that is known now is too much."""
+        for place in [place for place in self._line if digest in place.digests]:
+            try:
+                self.require_room(place.digests)
+            except TooLarge as error:
+                self._line.pop(place, None)
+                place.on_failure(error)
 
-    def _remove_dropped(self, digest: str) -> None:
-        entry = self._entries[digest]
-        if entry.is_dropped and entry.leases == 0:
-            del self._entries[digest]
-            self._order.remove(digest)
-            self._metrics.adapter_resident_bytes.labels(tier="host").set(self._order.size)
+    def _fail(self, digest: str, error: Exception) -> None:
+        for place in [place for place in self._line if digest in place.digests]:
+            self._line.pop(place, None)
+            place.on_failure(error)
+        if asked := self._asked.pop(digest, None):
+            asked.set_exception(error)

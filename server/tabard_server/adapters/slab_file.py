@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A packed adapter as one file: mapped into memory as it is, with nothing to convert.
 
-In: a host adapter and a path, and back. A prologue, a JSON header, a sum for every page of the
-payload, and the payload: the slab, then the vectors of tokens. See docs/decisions/0018 for what is
-guaranteed. Knows nothing of registries, budgets or devices.
+In: a host adapter and a path, and back. A prologue, a JSON header, and the payload: the slab, then
+the vectors of tokens. The prologue has the hash of the header, the header that of the payload. See
+docs/decisions/0018 for what is guaranteed. Knows nothing of registries, budgets or devices.
 """
 
-import hashlib
 import json
 import mmap
 import os
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import xxhash
 from numpy.typing import NDArray
 
 from tabard_server.adapters.disk_cache import Damaged
@@ -31,21 +31,20 @@ from tabard_server.adapters.host_adapter import (
     wide,
 )
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout; files of another one are made again."""
 SUFFIX = ".slab"
 
-_MAGIC = b"livslab1"
-_PROLOGUE = struct.Struct("<8sQQ32s")
+_MAGIC = b"tabslab2"
+_PROLOGUE = struct.Struct("<8sQ16s")
 _PAGE_BYTES = 4096
-_WORDS = _PAGE_BYTES // 8
 _HEADER_BYTES_MAX = 64 << 20
 _ALIGNMENT_BYTES = 16
 _DTYPES = {
     str(dtype): dtype for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 }
 
-Words = NDArray[np.uint64]
+Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +86,20 @@ def write_slab(adapter: HostAdapter, path: Path, *, key: SlabKey, line: str) -> 
         OSError: It cannot be written.
     """
     chunks = list(_payload(adapter))
-    sums = np.concatenate([_sums(chunk) for chunk in chunks])
-    text = json.dumps(_describe(adapter, key=key, line=line), separators=(",", ":")).encode("ascii")
-    prologue = _prologue(text, sums=sums)
+    hashed = xxhash.xxh3_128()
+    for chunk in chunks:
+        hashed.update(chunk.data)
+    document = _describe(adapter, key=key, line=line) | {
+        "payload_bytes": sum(chunk.nbytes for chunk in chunks),
+        "payload_xxh3_128": hashed.hexdigest(),
+    }
+    header = json.dumps(document, separators=(",", ":")).encode("ascii")
+    # Blanks, which JSON passes over, up to the page on which the payload starts.
+    header += b" " * _padding(_PROLOGUE.size + len(header))
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(prologue)
-        file.write(text)
-        file.write(sums.data)
-        file.write(bytes(_padding(file.tell())))
+        file.write(_prologue(header))
+        file.write(header)
         for chunk in chunks:
             file.write(chunk.data)
         file.flush()
@@ -115,12 +119,12 @@ def read_slab(path: Path, *, key: SlabKey, is_pinned: bool = False) -> HostAdapt
         OSError: It cannot be read.
     """
     with path.open("rb", buffering=0) as file:
-        document, sums, start = _read_header(file)
+        document, start = _read_header(file)
         if document["key"] != key.to_json():
             raise Damaged(f"it holds {document['key']}")
-        payload = _load(file, start=start, pages=len(sums), is_pinned=is_pinned)
-    if not np.array_equal(_sums(payload.numpy().view(np.uint64)), sums):
-        raise Damaged("a page of it has another sum")
+        payload = _load(file, start=start, size=document["payload_bytes"], is_pinned=is_pinned)
+    if xxhash.xxh3_128_hexdigest(payload.numpy().data) != document["payload_xxh3_128"]:
+        raise Damaged("its payload has another hash")
     return _assemble(document, payload, key=key)
 
 
@@ -135,19 +139,19 @@ def line_in(path: Path) -> str:
         return str(_read_header(file)[0]["line"])
 
 
-def _payload(adapter: HostAdapter) -> Iterator[Words]:
+def _payload(adapter: HostAdapter) -> Iterator[Bytes]:
     """Yield the slab's whole pages as they lie, and the rest padded to pages."""
     slab = np.empty(0, np.uint8) if adapter.slab is None else adapter.slab.numpy()
     whole = slab.size // _PAGE_BYTES * _PAGE_BYTES
     if whole:
-        yield slab[:whole].view(np.uint64)
+        yield slab[:whole]
     rest = bytearray(slab[whole:].tobytes())
     for entry in adapter.tokens:
         rest += bytes(-len(rest) % _ALIGNMENT_BYTES)
         rest += entry.vectors.contiguous().numpy().tobytes()
     rest += bytes(_padding(len(rest)))
     if rest:
-        yield np.frombuffer(rest, np.uint64)
+        yield np.frombuffer(rest, np.uint8)
 
 
 def _describe(adapter: HostAdapter, *, key: SlabKey, line: str) -> dict[str, Any]:
@@ -189,36 +193,32 @@ def _place(view: torch.Tensor) -> int:
     return int(view.storage_offset()) * view.itemsize
 
 
-def _prologue(text: bytes, *, sums: Words) -> bytes:
-    digest = hashlib.sha256(_PROLOGUE.pack(_MAGIC, len(text), len(sums), bytes(32)))
-    digest.update(text)
-    digest.update(sums.data)
-    return _PROLOGUE.pack(_MAGIC, len(text), len(sums), digest.digest())
+def _prologue(header: bytes) -> bytes:
+    return _PROLOGUE.pack(_MAGIC, len(header), xxhash.xxh3_128_digest(header))
 
 
-def _read_header(file: FileIO) -> tuple[dict[str, Any], Words, int]:
-    """Return what a file says of itself, the sums of its pages, and where its payload starts."""
+def _read_header(file: FileIO) -> tuple[dict[str, Any], int]:
+    """Return what a file says of itself, and where its payload starts."""
     found = os.fstat(file.fileno())
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise Damaged("others can write it")
     prologue = file.read(_PROLOGUE.size)
     if len(prologue) < _PROLOGUE.size:
         raise Damaged("it is truncated")
-    magic, text_bytes, pages, _ = _PROLOGUE.unpack(prologue)
-    if magic != _MAGIC or text_bytes > _HEADER_BYTES_MAX:
+    magic, header_bytes, _ = _PROLOGUE.unpack(prologue)
+    if magic != _MAGIC or header_bytes > _HEADER_BYTES_MAX:
         raise Damaged("it is no slab of this format")
-    start = _PROLOGUE.size + text_bytes + 8 * pages
-    start += _padding(start)
-    if start + pages * _PAGE_BYTES != found.st_size:
-        raise Damaged(f"it has {found.st_size} bytes, not {start + pages * _PAGE_BYTES}")
-    text, sums = file.read(text_bytes), np.frombuffer(file.read(8 * pages), np.uint64)
-    if prologue != _prologue(text, sums=sums):
-        raise Damaged("its header has another digest")
-    document: dict[str, Any] = json.loads(text)
-    return document, sums, start
+    header = file.read(header_bytes)
+    if prologue != _prologue(header):
+        raise Damaged("its header has another hash")
+    document: dict[str, Any] = json.loads(header)
+    start = _PROLOGUE.size + header_bytes
+    if start + document["payload_bytes"] != found.st_size:
+        raise Damaged(f"it has {found.st_size} bytes, not {start + document['payload_bytes']}")
+    return document, start
 
 
-def _load(file: FileIO, *, start: int, pages: int, is_pinned: bool) -> torch.Tensor:
+def _load(file: FileIO, *, start: int, size: int, is_pinned: bool) -> torch.Tensor:
     """Return the payload, mapped, so that it is copied once: from the page cache into the slots.
 
     The map is private: whoever writes a tensor in it changes no file.
@@ -226,7 +226,7 @@ def _load(file: FileIO, *, start: int, pages: int, is_pinned: bool) -> torch.Ten
     if not is_pinned:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         return torch.frombuffer(mapped, dtype=torch.uint8, offset=start)
-    payload = torch.empty(pages * _PAGE_BYTES, dtype=torch.uint8, pin_memory=True)
+    payload = torch.empty(size, dtype=torch.uint8, pin_memory=True)
     target = memoryview(payload.numpy().data)
     file.seek(start)
     while target:
@@ -235,12 +235,6 @@ def _load(file: FileIO, *, start: int, pages: int, is_pinned: bool) -> torch.Ten
             raise Damaged("it is truncated")
         target = target[count:]
     return payload
-
-
-def _sums(words: Words) -> Words:
-    """Sum each page modulo 2^64: no page can be changed, lost, old or elsewhere unseen."""
-    sums: Words = words.reshape(-1, _WORDS).sum(axis=1, dtype=np.uint64)
-    return sums
 
 
 def _assemble(document: dict[str, Any], payload: torch.Tensor, *, key: SlabKey) -> HostAdapter:

@@ -127,6 +127,6 @@ class Warming:
 
     async def _warm(self, digest: str) -> None:
         try:
-            (await self._cache.acquire(digest)).release()
+            await self._cache.load(digest)
         except (RegistryError, ServerError, EngineError) as error:
             log_problem("adapter.not_warmed", digest=digest, reason=error.reason)

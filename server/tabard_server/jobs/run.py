@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """An admitted job on its way through the rooms: what it holds, and its one end.
 
-Whoever finishes, fails or stops it may do so from any thread; only the first end counts. What it
-holds - seats, leases - is given back at that moment. Knows nothing of engines.
+Whoever finishes or fails it may do so from any thread; only the first end counts, and its caller is
+told at that moment. Its seats go back then; its lease goes back when the engine's thread has let
+go of its rows. Knows nothing of engines.
 """
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from tabard_server.adapters.host_cache import Lease
+from tabard_server.adapters.host_memory import Lease
 from tabard_server.engine_port.stack import Stack
-from tabard_server.errors import OutOfTime
 from tabard_server.jobs.job import Done, Event, Failed, ImageReady, Job
 from tabard_server.jobs.outbox import Outbox
 from tabard_server.jobs.waiting_room import Seats
@@ -24,9 +24,7 @@ class JobRun:
         job: What was admitted; never changes.
         outbox: Where its events go.
         seats: Its places in the waiting room.
-        stack: Its adapters in host memory with their weights, once they are loaded.
-        is_joined: The engine's thread has it, so only that thread may end it early.
-        asked_to_stop: Why somebody wants it to end before its time; None: nobody does.
+        stack: Its adapters in host memory with their weights, once they are leased.
     """
 
     def __init__(
@@ -43,9 +41,7 @@ class JobRun:
         self.outbox = outbox
         self.seats = seats
         self.stack: Stack = ()
-        self.is_joined = False
-        self.asked_to_stop: Exception | None = None
-        self._leases: tuple[Lease, ...] = ()
+        self._lease: Lease | None = None
         self._on_end = on_end
         self._clock = clock
         self._images_left = len(job.seeds)
@@ -69,31 +65,29 @@ class JobRun:
         return self._clock() - self.job.admitted_at
 
     @property
-    def stop_error(self) -> Exception | None:
-        """Why the job must stop at the next step boundary; None: it may go on."""
-        deadline = self.job.deadline_at
-        if self.asked_to_stop is None and deadline is not None and self._clock() >= deadline:
-            return OutOfTime(
-                "the deadline of the call passed before the job was done",
-                hint="allow more time, or ask for fewer steps or images",
-            )
-        return self.asked_to_stop
+    def has_begun(self) -> bool:
+        """Say whether a denoise step was begun for it."""
+        return self._begun_at is not None
 
-    def hold(self, leases: Sequence[Lease]) -> None:
-        """Take the leases of the stack, in its order; kept until the job ends."""
+    def hold(self, lease: Lease) -> None:
+        """Take the lease of the stack; kept until `let_go`."""
         weights = [worn.weight for worn in self.job.worn]
+        self.stack = tuple(zip(lease.adapters, weights, strict=True))
         with self._lock:
-            self._leases = tuple(leases)
-            is_late = self._is_ended
-        self.stack = tuple(
-            (lease.adapter, weight) for lease, weight in zip(leases, weights, strict=True)
-        )
-        if is_late:
-            self._give_back()
+            self._lease = lease
 
-    def ask_to_stop(self, error: Exception) -> None:
-        """Make the engine's thread stop the job at the next step boundary."""
-        self.asked_to_stop = self.asked_to_stop or error
+    def let_go(self) -> None:
+        """Give the lease back: nobody has a row of it any more. Idempotent."""
+        with self._lock:
+            lease, self._lease = self._lease, None
+        if lease is not None:
+            lease.release()
+
+    def leave_seat(self) -> None:
+        """Give one seat back: an image begins."""
+        self.seats.leave_one()
+        if lease := self._lease:
+            lease.begin_row()
 
     def begin(self) -> None:
         """Note the first denoise step. Idempotent."""
@@ -122,7 +116,7 @@ class JobRun:
             if self._is_ended:
                 return
             self._is_ended = True
-        self._give_back()
+        self.seats.leave()
         self._on_end(self, error)
         if error is None:
             self.outbox.put(
@@ -130,9 +124,3 @@ class JobRun:
             )
         else:
             self.outbox.put(Failed(error=error))
-
-    def _give_back(self) -> None:
-        self.seats.leave()
-        leases, self._leases = self._leases, ()
-        for lease in leases:
-            lease.release()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one thread that owns the engine: at each step boundary it takes in, chooses, opens, steps.
 
-In: admitted runs whose adapters are in host memory, through one bounded inbox. Out: pixels to the
+In: admitted runs whose adapters are in host memory, through one inbox. Out: pixels to the
 finisher and events to the runs. Knows nothing of gRPC, refs or the registry. It outlives whatever
 goes wrong within a job.
 """
@@ -17,7 +17,7 @@ from tabard_server.engine_port.errors import DeviceMemoryFull, EngineError, Slot
 from tabard_server.engine_port.port import EnginePort, R
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import Resident
-from tabard_server.errors import Draining, JobFailed, Overloaded
+from tabard_server.errors import Draining, JobFailed
 from tabard_server.jobs.job import Progress
 from tabard_server.jobs.run import JobRun
 from tabard_server.limits import Limits
@@ -48,9 +48,8 @@ class Loop(Generic[R]):
         self._clock = clock
         self._roster: Roster[R] = Roster(limits=limits)
         self._done: deque[Begun[R]] = deque()
-        self._inbox: queue.Queue[JobRun | None] = queue.Queue(
-            maxsize=limits.queue_rows_max + limits.running_rows_max
-        )
+        # Bounded by what leases are given for before it begins, `limits.ready_rows_max`.
+        self._inbox: queue.SimpleQueue[JobRun | None] = queue.SimpleQueue()
         self._is_stopping = False
         self._thread = threading.Thread(target=self._live, name="tabard-engine", daemon=True)
         self.residents: tuple[Resident, ...] = ()
@@ -66,27 +65,13 @@ class Loop(Generic[R]):
         self._thread.join()
 
     def join(self, run: JobRun) -> None:
-        """Let a run in; its rows may begin at the next step boundary.
-
-        Raises:
-            Overloaded: The inbox is full.
-        """
-        try:
-            self._inbox.put_nowait(run)
-        except queue.Full as error:
-            raise Overloaded(
-                "too many jobs arrive at once",
-                reason="QUEUE_FULL",
-                hint="retry after a moment",
-                retry_seconds=self._limits.retry_seconds,
-            ) from error
+        """Let a run in; its rows may begin at the next step boundary."""
+        self._inbox.put(run)
 
     def wake(self) -> None:
-        """Make an idle loop look at its runs; a full inbox wakes it anyway."""
-        try:
-            self._inbox.put_nowait(None)
-        except queue.Full:
-            return
+        """Make an idle loop look at its runs; whatever lies in the inbox wakes it anyway."""
+        if self._inbox.empty():
+            self._inbox.put(None)
 
     @property
     def running_count(self) -> int:
@@ -133,8 +118,6 @@ class Loop(Generic[R]):
         for run in self._roster.runs():
             if run.is_ended:
                 self._drop(run, None)
-            elif (error := run.stop_error) is not None:
-                self._drop(run, error)
 
     def _open(self, keys: Iterable[RowKey]) -> None:
         chosen = [(key, self._roster.spec(key)) for key in keys]
@@ -210,6 +193,8 @@ class Loop(Generic[R]):
             if row.is_done:
                 self._close(begun)
                 self._done.append(begun)
+                if not self._roster.has(run):
+                    run.let_go()
             elif every and row.steps_done % every == 0:
                 readback = self._engine.preview(row)
                 self._finisher.show(run, index=index, step=row.steps_done, readback=readback)
@@ -225,8 +210,7 @@ class Loop(Generic[R]):
         while self._done and not (self._roster.running_count and spent > costs.step):
             begun = self._done.popleft()
             run, begun_at = begun.run, self._clock()
-            if run.is_ended or run.stop_error is not None:
-                self._drop(run, run.stop_error)
+            if run.is_ended:
                 continue
             try:
                 readback = self._engine.decode(begun.row)
@@ -251,6 +235,7 @@ class Loop(Generic[R]):
         """Free everything a run has here, then end it with the error, if there is one."""
         for begun in self._roster.remove(run):
             self._close(begun)
+        run.let_go()
         if error is not None:
             run.fail(error)
 

@@ -80,6 +80,10 @@ class Roster(Generic[R]):
         """Return all runs with a row that waits or runs."""
         return list(self._runs.values())
 
+    def has(self, run: JobRun) -> bool:
+        """Say whether a row of a run waits or runs."""
+        return run.job.ticket in self._runs
+
     def run(self, key: RowKey) -> JobRun:
         """Return the run a row belongs to."""
         return self._runs[key[0]]
@@ -115,7 +119,7 @@ class Roster(Generic[R]):
         """Note that a waiting row is open now."""
         del self._waiting[key]
         run = self._runs[key[0]]
-        run.seats.leave_one()
+        run.leave_seat()
         self._begun[key] = Begun(key=key, run=run, row=row, stepped_at=self._turn)
 
     def close(self, begun: Begun[R]) -> None:

@@ -8,7 +8,6 @@ nothing of protobuf.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -128,16 +127,15 @@ class Publishing:
         check_servable(state, release, verifier=self._verifier)
         self._labels.note(release)
         exact = AdapterRef(adapter=ref.adapter, selector=ByDigest(release.digest.hex))
-        with ExitStack() as leases:
-            for digest in worn_for(release):
-                leases.enter_context(await self._cache.acquire(digest))
-            return await self.act(
-                self._registry.promote,
-                exact,
-                channel=channel or DEFAULT_CHANNEL,
-                expect=expect,
-                author=author,
-            )
+        for digest in worn_for(release):
+            await self._cache.load(digest)
+        return await self.act(
+            self._registry.promote,
+            exact,
+            channel=channel or DEFAULT_CHANNEL,
+            expect=expect,
+            author=author,
+        )
 
     async def roll_back(
         self,

@@ -4,6 +4,8 @@
 In: numbers from all rooms. Out: the Prometheus page. Units stand last in the names.
 """
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 _STEP_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -75,6 +77,15 @@ class Metrics:
         self.channel_moves = counter(
             "tabard_channel_moves_total", "Channels moved, by act.", ("action",)
         )
+        self._count_by_outcome(counter)
+        self._info = Info("tabard", "What this server is.", registry=registry)
+
+    def describe(self, *, version: str, base_family: str, device: str) -> None:
+        """Say once what this server is."""
+        self._info.info({"version": version, "base_family": base_family, "device": device})
+
+    def _count_by_outcome(self, counter: Callable[[str, str, tuple[str, ...]], Counter]) -> None:
+        """Declare what is 0 on the page until it happens for the first time."""
         self.registry_checkpoints = counter(
             "tabard_registry_checkpoints_total",
             "Checkpoints of the registry, by outcome: written, failed, found damaged.",
@@ -82,8 +93,10 @@ class Metrics:
         )
         for outcome in ("written", "failed", "damaged"):
             self.registry_checkpoints.labels(outcome=outcome)
-        self._info = Info("tabard", "What this server is.", registry=registry)
-
-    def describe(self, *, version: str, base_family: str, device: str) -> None:
-        """Say once what this server is."""
-        self._info.info({"version": version, "base_family": base_family, "device": device})
+        self.jobs_expired = counter(
+            "tabard_jobs_expired_total",
+            "Jobs whose deadline passed, by whether a step was begun for them.",
+            ("begun",),
+        )
+        for begun in ("yes", "no"):
+            self.jobs_expired.labels(begun=begun)

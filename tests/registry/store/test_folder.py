@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+import errno
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
 from tabard_registry.store.folder import TEMP_AGE_SECONDS_MAX, FolderStore
-from tabard_registry.store.store import Outcome
+from tabard_registry.store.store import TRY_AGAIN, Outcome
 
 
 def test_create_makes_an_object_once(tmp_path: Path) -> None:
@@ -165,3 +166,41 @@ def test_folder_needs_no_doctor(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
 
     assert (store.needs_doctor, store.is_swept_when_opened) == (False, True)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT])
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda store: store.read("log/1", bytes_max=9),
+        lambda store: list(store.stream("log/1")),
+        lambda store: store.size_bytes("log/1"),
+        lambda store: store.local_path("log/1"),
+        lambda store: store.put("log/2", chunks=[b"x"]),
+        lambda store: store.replace("log/1", body=b"x"),
+        lambda store: store.delete("log/1"),
+        lambda store: list(store.objects("log/")),
+    ],
+    ids=["read", "stream", "size", "path", "put", "replace", "delete", "list"],
+)
+def test_file_system_that_is_away_is_typed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    act: Callable[[FolderStore], object],
+    number: int,
+) -> None:
+    """What a network folder says while its server is away means the same as a store that is."""
+    store = FolderStore(tmp_path)
+    assert store.create("log/1", body=b"one") is Outcome.CREATED
+
+    def fail(path: object, *_args: object, **_options: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    for name in ("open", "stat", "unlink"):
+        monkeypatch.setattr(Path, name, fail)
+
+    with pytest.raises(StoreUnavailable) as caught:
+        act(store)
+
+    assert caught.value.reason == "STORE_UNAVAILABLE"
+    assert caught.value.hint == TRY_AGAIN

@@ -1,24 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host tier: one load for many callers, leases that hold, eviction that respects them."""
+"""The line in front of host memory: order, one load for many, room that is waited for."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from random import Random
+from typing import Any
 
 import pytest
 
 from tabard_server.adapters.host_cache import HostCache
-from tabard_server.errors import Overloaded
+from tabard_server.adapters.host_memory import Lease
+from tabard_server.errors import TooLarge
 from tabard_server.telemetry.metrics import Metrics
 from tests.server.adapters.sized_adapters import SizedLoader
+from tests.server.harness import until
 
 
 @asynccontextmanager
-async def caching(loader: SizedLoader, *, bytes_max: int = 100) -> AsyncIterator[HostCache]:
+async def caching(
+    loader: SizedLoader, *, bytes_max: int = 100, metrics: Metrics | None = None, **bounds: int
+) -> AsyncIterator[HostCache]:
     """Give a cache with two loading threads."""
     with ThreadPoolExecutor(max_workers=2) as executor:
-        yield HostCache(load=loader, bytes_max=bytes_max, executor=executor, metrics=Metrics())
+        yield HostCache(
+            load=loader,
+            bytes_max=bytes_max,
+            executor=executor,
+            metrics=metrics or Metrics(),
+            **{"loads_max": 2, "waiting_rows_max": 16, "overtakes_max": 4} | bounds,
+        )
+
+
+def ask(cache: HostCache, names: str, *, rows: int = 1) -> "asyncio.Task[Lease]":
+    """Stand in line for a stack of one-letter adapters."""
+    return asyncio.create_task(cache.acquire(list(names), rows=rows))
+
+
+async def pause() -> None:
+    """Let everything happen that can happen without waiting."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def leases_in(cache: HostCache) -> dict[str, int]:
+    """Return how often each adapter is held."""
+    return {one.digest: one.leases for one in cache.residents()}
 
 
 def test_many_callers_share_one_load() -> None:
@@ -27,11 +55,11 @@ def test_many_callers_share_one_load() -> None:
     async def walk() -> None:
         loader = SizedLoader()
         async with caching(loader) as cache:
-            leases = await asyncio.gather(*(cache.acquire("a") for _ in range(10)))
+            leases = await asyncio.gather(*(cache.acquire(["a"]) for _ in range(10)))
 
             assert loader.loads == ["a"]
-            assert cache.residents()[0].leases == 10
-            assert len({id(lease.adapter) for lease in leases}) == 1
+            assert leases_in(cache) == {"a": 10}
+            assert len({id(lease.adapters[0]) for lease in leases}) == 1
 
     asyncio.run(walk())
 
@@ -43,16 +71,14 @@ def test_quitter_does_not_stop_the_load() -> None:
         loader = SizedLoader()
         loader.gate.clear()
         async with caching(loader) as cache:
-            quitter = asyncio.ensure_future(cache.acquire("a"))
-            stayer = asyncio.ensure_future(cache.acquire("a"))
-            await asyncio.sleep(0)
+            quitter, stayer = ask(cache, "a"), ask(cache, "a")
+            await pause()
             quitter.cancel()
             await asyncio.gather(quitter, return_exceptions=True)
             loader.gate.set()
-            lease = await stayer
+            await stayer
 
-            assert lease.adapter.name == "a"
-            assert cache.residents()[0].leases == 1
+            assert leases_in(cache) == {"a": 1}
 
     asyncio.run(walk())
 
@@ -65,29 +91,184 @@ def test_failed_load_is_tried_again() -> None:
         loader.errors = [OSError("disk")]
         async with caching(loader) as cache:
             outcomes = await asyncio.gather(
-                cache.acquire("a"), cache.acquire("a"), return_exceptions=True
+                cache.acquire(["a"]), cache.acquire(["a"]), return_exceptions=True
             )
-            lease = await cache.acquire("a")
+            lease = await cache.acquire(["a"])
 
             assert all(isinstance(outcome, OSError) for outcome in outcomes)
-            assert lease.adapter.name == "a"
+            assert len(lease.adapters) == 1
+            assert cache.line_length == 0
 
     asyncio.run(walk())
 
 
-def test_leased_adapters_are_never_evicted() -> None:
-    """When everything is held, a newcomer is refused and nobody loses anything."""
+def test_full_memory_is_waited_for() -> None:
+    """When everything is held a newcomer waits, and is served when something goes back."""
 
     async def walk() -> None:
         async with caching(SizedLoader(), bytes_max=20) as cache:
-            held = [await cache.acquire(name) for name in "ab"]
-            with pytest.raises(Overloaded) as refusal:
-                await cache.acquire("c")
+            held = [await cache.acquire([name]) for name in "ab"]
+            newcomer = ask(cache, "c")
+            await until(lambda: cache.line_length == 1)
+            await pause()
+            assert not newcomer.done()
             held[0].release()
-            await cache.acquire("c")
+            await newcomer
 
-            assert refusal.value.reason == "HOST_MEMORY_FULL"
-            assert {use.digest for use in cache.residents()} == {"b", "c"}
+            assert leases_in(cache) == {"b": 1, "c": 1}
+
+    asyncio.run(walk())
+
+
+def test_two_halves_never_wait_for_each_other() -> None:
+    """Two stacks that each fill memory are worn one after the other, whatever was loaded first."""
+
+    async def walk() -> None:
+        loader = SizedLoader()
+        async with caching(loader, bytes_max=40) as cache:
+            for name in "acbd":
+                await cache.load(name)
+            first, second = ask(cache, "abx"), ask(cache, "cdy")
+            (await first).release()
+            (await second).release()
+
+            assert set(leases_in(cache).values()) == {0}
+            assert cache.resident_bytes <= 40
+
+    asyncio.run(walk())
+
+
+def test_slow_load_delays_only_its_own() -> None:
+    """Who waits for a load is passed by any number of times; he is not waiting for room."""
+
+    async def walk() -> None:
+        loader = SizedLoader()
+        gate = loader.hold("z")
+        async with caching(loader, bytes_max=1000, overtakes_max=1) as cache:
+            slow = ask(cache, "z")
+            for name in "abcdefgh":
+                await cache.acquire([name])
+            assert not slow.done()
+            gate.set()
+            await slow
+
+    asyncio.run(walk())
+
+
+def test_large_stack_is_passed_by_a_bounded_number() -> None:
+    """Small ones that never pause cannot keep a large one out for ever."""
+
+    async def walk() -> None:
+        loader = SizedLoader({"L": 100})
+        async with caching(loader, bytes_max=100, overtakes_max=4) as cache:
+            held = [await cache.acquire(["a"])]
+            large = ask(cache, "L")
+            await until(lambda: "L" in loader.loads and not cache._loads)
+            small = [ask(cache, name) for name in "abcdefgh"]
+            await until(lambda: sum(task.done() for task in small) == 4)
+            await until(lambda: not cache._loads)
+            await pause()
+            assert [task.done() for task in small] == [True] * 4 + [False] * 4
+            held += [task.result() for task in small[:4]]
+            for lease in held:
+                lease.release()
+            (await large).release()
+            await asyncio.gather(*small)
+
+    asyncio.run(walk())
+
+
+def test_stack_larger_than_memory_is_refused() -> None:
+    """Once its size is known, and from then on before it stands in line."""
+
+    async def walk() -> None:
+        async with caching(SizedLoader({"L": 101})) as cache:
+            with pytest.raises(TooLarge) as late:
+                await cache.acquire(["L"])
+            with pytest.raises(TooLarge) as early:
+                cache.require_room(["L"])
+            await cache.acquire(["a"])
+
+            assert late.value.reason == early.value.reason == "HOST_MEMORY_TOO_SMALL"
+            assert "limits.host_bytes_max" in early.value.hint
+
+    asyncio.run(walk())
+
+
+def test_waiting_rows_are_bounded() -> None:
+    """So many images hold leases before they begin; the next come as these begin, in order."""
+
+    async def walk() -> None:
+        async with caching(SizedLoader(), waiting_rows_max=3) as cache:
+            (await cache.acquire(["b"])).release()
+            first = await cache.acquire(["a"], rows=2)
+            second, third = ask(cache, "b", rows=2), ask(cache, "a", rows=1)
+            await pause()
+            assert not (second.done() or third.done())
+            first.begin_row()
+            await second
+            assert not third.done()
+            first.begin_row()
+            await third
+
+    asyncio.run(walk())
+
+
+def test_stack_wider_than_the_bound_goes_alone() -> None:
+    """Images beyond the bound are let in when nobody else waits to begin."""
+
+    async def walk() -> None:
+        async with caching(SizedLoader(), waiting_rows_max=3) as cache:
+            assert await cache.acquire(["a"], rows=5)
+
+    asyncio.run(walk())
+
+
+def test_oldest_is_loaded_first() -> None:
+    """At most so many loads at once, and the next one is for who waits longest."""
+
+    async def walk() -> None:
+        loader = SizedLoader()
+        loader.gate.clear()
+        async with caching(loader, loads_max=1) as cache:
+            tasks = [ask(cache, name) for name in "abc"]
+            await pause()
+            asked = asyncio.create_task(cache.load("o"))
+            await pause()
+            loader.gate.set()
+            await asyncio.gather(asked, *tasks)
+
+            assert loader.loads == ["a", "o", "b", "c"]
+
+    asyncio.run(walk())
+
+
+def test_load_leases_nothing_and_waits_for_no_room() -> None:
+    """An operator's load succeeds while everything is held; it is just not kept."""
+
+    async def walk() -> None:
+        async with caching(SizedLoader(), bytes_max=10) as cache:
+            held = await cache.acquire(["a"])
+            await cache.load("b")
+            assert leases_in(cache) == {"a": 1}
+            held.release()
+            await cache.load("b")
+            await cache.load("b")
+            assert leases_in(cache) == {"b": 0}
+
+    asyncio.run(walk())
+
+
+def test_failed_load_is_told_who_asked() -> None:
+    """Each who asked hears of it, and the next one loads anew."""
+
+    async def walk() -> None:
+        loader = SizedLoader()
+        loader.errors = [OSError("disk")]
+        async with caching(loader) as cache:
+            told = await asyncio.gather(cache.load("a"), cache.load("a"), return_exceptions=True)
+            await cache.load("a")
+            assert all(isinstance(one, OSError) for one in told)
 
     asyncio.run(walk())
 
@@ -98,38 +279,10 @@ def test_oldest_idle_is_evicted_first() -> None:
     async def walk() -> set[str]:
         async with caching(SizedLoader(), bytes_max=20) as cache:
             for name in ("a", "b", "a", "c"):
-                (await cache.acquire(name)).release()
-            return {use.digest for use in cache.residents()}
+                (await cache.acquire([name])).release()
+            return set(leases_in(cache))
 
     assert asyncio.run(walk()) == {"a", "c"}
-
-
-def test_favoured_are_evicted_last() -> None:
-    """What a rollback returns to outlives what was used later."""
-
-    async def walk() -> set[str]:
-        async with caching(SizedLoader(), bytes_max=20) as cache:
-            cache.favour(frozenset({"a"}))
-            for name in ("a", "b", "c"):
-                (await cache.acquire(name)).release()
-            return {use.digest for use in cache.residents()}
-
-    assert asyncio.run(walk()) == {"a", "c"}
-
-
-def test_lease_is_released_once() -> None:
-    """Releasing twice, or leaving a `with` after it, gives one lease back."""
-
-    async def walk() -> None:
-        async with caching(SizedLoader()) as cache:
-            other = await cache.acquire("a")
-            with await cache.acquire("a") as lease:
-                lease.release()
-
-            assert cache.residents()[0].leases == 1
-            other.release()
-
-    asyncio.run(walk())
 
 
 def test_hits_and_loads_are_counted() -> None:
@@ -137,10 +290,9 @@ def test_hits_and_loads_are_counted() -> None:
 
     async def walk() -> None:
         metrics = Metrics()
-        with ThreadPoolExecutor() as executor:
-            cache = HostCache(load=SizedLoader(), bytes_max=100, executor=executor, metrics=metrics)
+        async with caching(SizedLoader(), metrics=metrics) as cache:
             for _ in range(3):
-                (await cache.acquire("a")).release()
+                (await cache.acquire(["a"])).release()
 
         value = metrics.registry.get_sample_value
         assert value("tabard_adapter_loads_total", {"tier": "host"}) == 1
@@ -150,81 +302,79 @@ def test_hits_and_loads_are_counted() -> None:
     asyncio.run(walk())
 
 
-def test_dropped_adapter_goes_when_idle() -> None:
-    """Nobody's is gone at once, a held one with its last lease."""
-
-    async def walk() -> None:
-        async with caching(SizedLoader()) as cache:
-            (await cache.acquire("idle")).release()
-            held = await cache.acquire("held")
-
-            cache.drop("idle")
-            cache.drop("held")
-            cache.drop("never seen")
-
-            assert [use.digest for use in cache.residents()] == ["held"]
-            held.release()
-            assert cache.residents() == ()
-            assert cache.resident_bytes == 0
-
-    asyncio.run(walk())
-
-
 def test_dropped_load_is_not_kept() -> None:
-    """What is dropped while it loads is for those who waited, and for nobody else."""
+    """What is dropped while it loads is for those who wait, and for nobody else."""
 
     async def walk() -> None:
         loader = SizedLoader()
         loader.gate.clear()
         async with caching(loader) as cache:
-            waiting = asyncio.ensure_future(cache.acquire("a"))
-            await asyncio.sleep(0)
-            waiting.cancel()
-            await asyncio.sleep(0)
-            load = cache._loads["a"]
+            gone, waits = ask(cache, "a"), ask(cache, "b")
+            await pause()
+            gone.cancel()
+            await pause()
             cache.drop("a")
+            cache.drop("b")
             loader.gate.set()
-            await load
-            assert cache.residents() == ()
+            await waits
+            await until(lambda: not cache._loads)
+            assert leases_in(cache) == {"b": 1}
 
     asyncio.run(walk())
 
 
-def test_second_load_meets_the_kept_one() -> None:
-    """Who waited for a dropped load may keep it while another load is on its way."""
+def test_dropped_adapter_is_loaded_for_who_waits() -> None:
+    """One that goes while somebody in line may wear it, after a lift, comes back."""
 
     async def walk() -> None:
         loader = SizedLoader()
-        loader.gate.clear()
+        gate = loader.hold("b")
         async with caching(loader) as cache:
-            waiting = asyncio.ensure_future(cache.acquire("a"))
-            await asyncio.sleep(0)
-            load = cache._loads["a"]
+            waits = ask(cache, "ab")
+            await until(lambda: "a" in leases_in(cache))
             cache.drop("a")
-            loader.gate.set()
-            await load
-            second = await cache.acquire("a")
-            first = await waiting
-
-            assert [(use.digest, use.leases) for use in cache.residents()] == [("a", 2)]
-            assert cache.resident_bytes == 10
-            first.release()
-            second.release()
+            gate.set()
+            await waits
+            assert leases_in(cache) == {"a": 1, "b": 1}
 
     asyncio.run(walk())
 
 
-def test_leased_again_is_kept() -> None:
-    """After a lift somebody wears it again: it stays."""
+@pytest.mark.parametrize("seed", range(5))
+def test_everybody_is_served_in_any_weather(seed: int) -> None:
+    """Random stacks, quitters, drops and breaks: all who stay are served, nothing is left held."""
+
+    async def use(cache: HostCache, dice: Random) -> None:
+        stack = dice.sample("abcdefghijkl", dice.randint(0, 4))
+        task = asyncio.create_task(cache.acquire(stack, rows=dice.randint(1, 6)))
+        if dice.random() < 0.3:
+            await asyncio.sleep(dice.random() * 0.01)
+            task.cancel()
+        try:
+            with await task as lease:
+                assert len(lease.adapters) == len(stack)
+                for _ in range(dice.randint(0, lease.waiting_rows)):
+                    lease.begin_row()
+                await asyncio.sleep(dice.random() * 0.002)
+                assert cache.resident_bytes <= 60
+        except asyncio.CancelledError:
+            return
 
     async def walk() -> None:
-        async with caching(SizedLoader()) as cache:
-            first = await cache.acquire("a")
-            cache.drop("a")
-            second = await cache.acquire("a")
-            first.release()
-            second.release()
+        dice = Random(seed)
+        sizes = {name: dice.randint(1, 15) for name in "abcdefghijkl"}
+        async with caching(SizedLoader(sizes), bytes_max=60) as cache:
+            users: list[Any] = []
+            for _ in range(150):
+                users.append(asyncio.create_task(use(cache, dice)))
+                if dice.random() < 0.1:
+                    cache.drop(dice.choice("abcdefghijkl"))
+                await asyncio.sleep(0)
+            async with asyncio.timeout(60):
+                await asyncio.gather(*users)
+            await until(lambda: not cache._loads)
 
-            assert [use.digest for use in cache.residents()] == ["a"]
+            assert cache.line_length == 0
+            assert (cache._memory.held_bytes, cache._memory.waiting_rows) == (0, 0)
 
     asyncio.run(walk())

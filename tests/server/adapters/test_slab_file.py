@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A packed adapter as a file: what comes back is what was written, or nothing."""
 
+import hashlib
+import json
 import multiprocessing
+import os
 import struct
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -139,10 +144,31 @@ def _flip(content: bytearray, at: int) -> bytearray:
     return content
 
 
-def _swap_pages(content: bytearray) -> bytearray:
-    first, second = slice(-8192, -4096), slice(-4096, None)
+def _carry(content: bytearray) -> bytearray:
+    """Change two words so that their sum stays."""
+    at = len(content) - 8192
+    first, second = struct.unpack_from("<QQ", content, at)
+    struct.pack_into("<QQ", content, at, (first + 1) % 2**64, (second - 1) % 2**64)
+    return content
+
+
+def _swap(content: bytearray, *, size: int, by: int) -> bytearray:
+    """Exchange two pieces of the payload that are so far apart."""
+    at = len(content) - 8192
+    first, second = slice(at, at + size), slice(at + by, at + by + size)
+    assert content[first] != content[second]
     content[first], content[second] = content[second], content[first]
     return content
+
+
+def _with_tail_of_another(content: bytearray, *, size: int) -> bytearray:
+    """End like a slab of the same shapes with other numbers, as after half an overwrite."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "other"
+        write_slab(adapter(seed=1), path, key=KEY, line="acme/ink")
+        other = path.read_bytes()
+    assert len(other) == len(content)
+    return content[:-size] + other[-size:]
 
 
 DAMAGES: dict[str, Callable[[bytearray], bytes | bytearray]] = {
@@ -159,7 +185,14 @@ DAMAGES: dict[str, Callable[[bytearray], bytes | bytearray]] = {
     "a bit of the header": lambda content: _flip(content, 100),
     "a bit of the payload": lambda content: _flip(content, len(content) - 8000),
     "a page of zeros": lambda content: content[:-8192] + bytes(4096) + content[-4096:],
-    "two pages swapped": _swap_pages,
+    "two words swapped": lambda content: _swap(content, size=8, by=8),
+    "two floats swapped": lambda content: _swap(content, size=4, by=64),
+    "two sectors swapped": lambda content: _swap(content, size=512, by=512),
+    "two pages swapped": lambda content: _swap(content, size=4096, by=4096),
+    "the last page of another": lambda content: _with_tail_of_another(content, size=4096),
+    "the payload of another": lambda content: _with_tail_of_another(content, size=8192),
+    "one added here, one taken there": _carry,
+    "a bit of the padding": lambda content: _flip(content, 4000),
     "another file": lambda _content: b"PK\x03\x04" * 3000,
 }
 
@@ -199,11 +232,53 @@ def test_other_format_version_is_never_worn(
 ) -> None:
     """After an update of the layout, old files are made again."""
     path = written(tmp_path)
-    monkeypatch.setattr("tabard_server.adapters.slab_file.FORMAT", 2)
+    monkeypatch.setattr("tabard_server.adapters.slab_file.FORMAT", 3)
 
     with pytest.raises(Damaged):
         read_slab(path, key=KEY)
     assert path.name != KEY.file_name
+
+
+def test_every_flipped_bit_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prologue, header, padding and payload, one bit after the other."""
+    monkeypatch.setattr("tabard_server.adapters.slab_file._PAGE_BYTES", 16)
+    layers = {("unet", "one"): PackedLayer(down=torch.randn(1, 5), up=torch.randn(1, 3))}
+    path = tmp_path / KEY.file_name
+    write_slab(lay_out(layers, digest=KEY.release, tokens=()), path, key=KEY, line="acme/ink")
+    content = path.read_bytes()
+    read_slab(path, key=KEY)
+
+    with path.open("r+b", buffering=0) as file:
+        for bit in range(8 * len(content)):
+            at, mask = bit // 8, 1 << bit % 8
+            os.pwrite(file.fileno(), bytes([content[at] ^ mask]), at)
+            with pytest.raises(Damaged):
+                read_slab(path, key=KEY)
+            os.pwrite(file.fileno(), content[at : at + 1], at)
+
+
+def test_slab_of_the_first_format_is_made_anew(tmp_path: Path) -> None:
+    """What an earlier server kept, with sums of pages, is seen to be none of this format."""
+    slab = torch.arange(1024, dtype=torch.float32).numpy()
+    text = json.dumps({"key": [1, KEY.release, KEY.base, str(KEY.dtype)]}).encode()
+    sums = slab.view(np.uint64).reshape(-1, 512).sum(axis=1, dtype=np.uint64)
+    sizes = (b"livslab1", len(text), len(sums))
+    digest = hashlib.sha256(struct.pack("<8sQQ32s", *sizes, bytes(32)) + text + sums.tobytes())
+    head = struct.pack("<8sQQ32s", *sizes, digest.digest()) + text + sums.tobytes()
+    disk = DiskCache(tmp_path, fetch=_fetch_nothing, bytes_max=1 << 20, metrics=Metrics())
+    old = tmp_path / KEY.file_name
+    old.write_bytes(head + bytes(-len(head) % 4096) + slab.tobytes())
+    old.chmod(0o600)
+
+    found = disk.use(
+        KEY.file_name,
+        read=lambda path: read_slab(path, key=KEY),
+        make=adapter,
+        write=lambda made, path: write_slab(made, path, key=KEY, line="acme/ink"),
+    )
+
+    assert is_same(found, adapter())
+    assert is_same(read_slab(old, key=KEY), adapter())
 
 
 def test_slab_that_others_can_write_is_never_worn(tmp_path: Path) -> None:
@@ -215,13 +290,13 @@ def test_slab_that_others_can_write_is_never_worn(tmp_path: Path) -> None:
         read_slab(path, key=KEY)
 
 
+def _fetch_nothing(_blob: BlobRef, _path: Path) -> None:
+    raise AssertionError("nothing is fetched here")
+
+
 def _use(folder: str, barrier: object, rounds: int) -> None:
     """Ask for one file in turns of reading and removing, beside another process."""
-
-    def fetch(_blob: BlobRef, _path: Path) -> None:
-        raise AssertionError("nothing is fetched here")
-
-    disk = DiskCache(Path(folder), fetch=fetch, bytes_max=1 << 20, metrics=Metrics())
+    disk = DiskCache(Path(folder), fetch=_fetch_nothing, bytes_max=1 << 20, metrics=Metrics())
     known = adapter()
     barrier.wait(60)  # type: ignore[attr-defined]
     for _ in range(rounds):

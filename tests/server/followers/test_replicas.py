@@ -78,7 +78,7 @@ def test_other_replica_warms_up(tmp_path: Path) -> None:
             await here.publish("acme/ink")
             digest = (await here.promote("acme/ink@1.0.0")).digest
             await until(lambda: digest in there.loader.loaded)
-            await until(lambda: digest in there.app.cache._favoured)
+            await until(lambda: digest in there.app.cache._memory._favoured)
             status = await there.status()
             assert [one.adapter for one in status.residents] == ["acme/ink"]
 
@@ -92,10 +92,10 @@ def test_worn_line_is_favoured(tmp_path: Path) -> None:
         async with serving(tmp_path) as server:
             await stock(server)
         async with serving(tmp_path) as later:
-            assert later.app.cache._favoured == frozenset()
+            assert later.app.cache._memory._favoured == frozenset()
             await later.generate(adapters=["acme/ink@1.0.0"])
             line = later.app.registry.state.adapters_after()[0]
-            assert later.app.cache._favoured == {str(digest) for digest in line.by_digest}
+            assert later.app.cache._memory._favoured == {str(digest) for digest in line.by_digest}
 
     asyncio.run(walk())
 

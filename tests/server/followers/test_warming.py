@@ -60,7 +60,15 @@ def recalled(registry: Registry, kept: list[KeptRelease], *, folder: Path) -> li
     async def walk() -> list[str]:
         loader = SizedLoader()
         with ThreadPoolExecutor(max_workers=1) as executor:
-            cache = HostCache(load=loader, bytes_max=25, executor=executor, metrics=Metrics())
+            cache = HostCache(
+                load=loader,
+                bytes_max=25,
+                loads_max=1,
+                waiting_rows_max=1,
+                overtakes_max=1,
+                executor=executor,
+                metrics=Metrics(),
+            )
             disk = DiskCache(folder, fetch=registry.fetch, bytes_max=100, metrics=Metrics())
             warming = Warming(registry, cache=cache, disk=disk, labels=Labels())  # type: ignore[arg-type]
             warming.begin_recall(lambda: kept)

@@ -90,7 +90,7 @@ def test_withdrawal_ends_job_that_loads(tmp_path: Path) -> None:
             gate = server.loader.hold(release.digest)
             wearing = server.begin("acme/ink@1.0.0")
             await until(lambda: server.app.generation.jobs_left == 1)
-            await until(lambda: bool(server.app.generation._loading))
+            await until(lambda: server.app.cache.line_length == 1)
             await server.quarantine("acme/ink@1.0.0")
             refusal = await wearing
             gate.set()

@@ -2,10 +2,11 @@
 """Jobs of which a test says only what it is about, their runs, and styles without weights."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tabard_server.adapters.host_cache import Lease
+from tabard_server.adapters.host_memory import Lease
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.outbox import Outbox
 from tabard_server.jobs.run import JobRun
@@ -44,16 +45,21 @@ class Style:
 
 @dataclass(kw_only=True)
 class Counter:
-    """Takes leases back, in place of a cache."""
+    """Takes leases back, in place of host memory."""
 
     returned: list[str] = field(default_factory=list)
+    begun: int = 0
 
-    def give_back(self, digest: str) -> None:
-        self.returned.append(digest)
+    def give_back(self, lease: Lease, *, rows: int, digests: Sequence[str] = ()) -> None:
+        lease.waiting_rows -= rows
+        self.begun += rows if not digests else 0
+        self.returned += digests
 
-    def lease(self, digest: str) -> Lease:
-        """Lend a style."""
-        return Lease(self, digest=digest, adapter=Style(digest=digest))  # type: ignore[arg-type]
+    def lease(self, *digests: str, rows: int = 1) -> Lease:
+        """Lend styles."""
+        styles = [Style(digest=digest) for digest in digests]
+        memory: Any = self
+        return Lease(styles, digests=digests, waiting_rows=rows, memory=memory)
 
 
 @dataclass(kw_only=True)

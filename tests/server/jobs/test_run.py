@@ -2,7 +2,6 @@
 """One job in flight: one end, whoever brings it, and everything given back at that moment."""
 
 import threading
-from dataclasses import replace
 
 from tabard_server.errors import JobCancelled, OutOfTime
 from tabard_server.jobs.job import Done, Failed, ImageReady, Worn
@@ -61,55 +60,43 @@ def test_threads_agree_on_one_end() -> None:
     assert len(one.ends) == len(one.sent) == 1
 
 
-def test_stack_is_held_until_end() -> None:
-    """Leases become the stack with the weights of the job, and go back with its end."""
+def test_stack_is_held_until_let_go() -> None:
+    """The end of a job, told at once, leaves its lease to those who still have a row of it."""
     worn = tuple(
         Worn(ref="r", release=release(f"acme/{name}"), weight=weight)
         for name, weight in (("a", 0.5), ("b", -1.0))
     )
-    one, cache = running(), Counter()
+    one, memory = running(), Counter()
     one.run.job = job(worn=worn)
 
-    one.run.hold([cache.lease(digest) for digest in one.run.job.digests])
+    one.run.hold(memory.lease(*one.run.job.digests))
     held = [(adapter.digest, weight) for adapter, weight in one.run.stack]
-    assert cache.returned == []
     one.run.fail(JobCancelled("gone"))
+    assert memory.returned == []
+    one.run.let_go()
+    one.run.let_go()
 
     assert held == [(worn[0].digest, 0.5), (worn[1].digest, -1.0)]
-    assert cache.returned == [digest for digest, _ in held]
+    assert memory.returned == [digest for digest, _ in held]
 
 
-def test_late_leases_go_back() -> None:
-    """What is loaded after the end is held by nobody."""
-    worn = (Worn(ref="r", release=release("acme/a"), weight=1.0),)
-    one, cache = running(), Counter()
-    one.run.job = replace(one.run.job, worn=worn)
-    one.run.fail(JobCancelled("gone"))
+def test_rows_leave_seats_one_by_one() -> None:
+    """An image that begins makes room for another in the waiting room and in the line."""
+    one, memory = running(images=3), Counter()
+    one.run.hold(memory.lease(rows=3))
 
-    one.run.hold([cache.lease("a")])
+    one.run.leave_seat()
 
-    assert cache.returned == ["a"]
-
-
-def test_deadline_asks_to_stop() -> None:
-    """Once it has passed a job must stop, though nobody asked."""
-    one = running(deadline_at=104.0)
-
-    one.now = 103.9
-    assert one.run.stop_error is None
-    one.now = 104.0
-
-    assert isinstance(one.run.stop_error, OutOfTime)
-    assert one.run.asked_to_stop is None
+    assert one.room.depth == 2
+    assert memory.begun == 1
 
 
-def test_first_wish_to_stop_counts() -> None:
-    """Who asks second changes nothing, and neither does a deadline."""
-    one, first = running(deadline_at=104.0), JobCancelled("gone")
+def test_end_gives_seats_back_at_once() -> None:
+    """Whoever ends a job, it takes nobody's place in the waiting room any more."""
+    one = running(images=3)
+    one.run.leave_seat()
 
-    one.run.ask_to_stop(first)
-    one.run.ask_to_stop(OutOfTime("late"))
-    one.now = 200.0
+    one.run.fail(OutOfTime("late"))
 
-    assert one.run.stop_error is first
-    assert not one.run.is_ended
+    assert one.room.depth == 0
+    assert not one.run.has_begun

@@ -16,6 +16,7 @@ METRICS = (
     "tabard_batch_rows",
     "tabard_rows_total",
     "tabard_jobs_total",
+    "tabard_jobs_expired_total",
     "tabard_failures_total",
     "tabard_job_seconds",
     "tabard_queue_seconds",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,19 +34,31 @@ class S3Limits:
         part_bytes: One part of an upload, one range of a download; S3 wants at least 5 MiB.
         parts_in_flight_max: Parts or ranges under way at once, for each upload or download.
         reads_in_flight_max: Small objects read at once.
-        attempts_max: Tries of a read whose bytes broke off, of each range by itself.
+        attempts_max: Tries in a row of a request that failed in passing, of each range by itself.
+        beside_max: Requests for one object that wait beside each other.
+        late_seconds: Without an answer, until an object is asked for again beside.
+        stall_seconds: Without a byte of a body.
+        bytes_per_second_min: A body that comes more slowly is asked for anew.
         connect_timeout_seconds: For a connection.
-        read_timeout_seconds: Without a byte of an answer.
+        read_timeout_seconds: Without a byte of an answer to a read.
+        write_timeout_seconds: Without a byte of an answer to a write.
         pause_seconds: First pause between tries; doubles, with jitter.
+        pause_seconds_max: Longest pause.
     """
 
     part_bytes: int = 8 << 20
     parts_in_flight_max: int = 4
     reads_in_flight_max: int = 16
-    attempts_max: int = 4
+    attempts_max: int = 6
+    beside_max: int = 5
+    late_seconds: float = 1.0
+    stall_seconds: float = 2.0
+    bytes_per_second_min: int = 1 << 16
     connect_timeout_seconds: float = 5.0
-    read_timeout_seconds: float = 20.0
-    pause_seconds: float = 0.05
+    read_timeout_seconds: float = 6.0
+    write_timeout_seconds: float = 20.0
+    pause_seconds: float = 0.1
+    pause_seconds_max: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +68,18 @@ class Bucket:
     Attributes:
         name: Name of the bucket.
         root: What every key begins with: empty, or ends with a slash.
-        client: Repeats requests that failed; for everything that may be done twice.
-        commit_client: Sends each request once: who repeats a create must know what came of it.
+        reader: Sends a read, once; who may repeat it does so by `requests`.
+        writer: Sends a write, once: who repeats a create must know what came of it.
+        pool: Where requests wait beside each other.
     """
 
     name: str
     root: str
-    client: Any
-    commit_client: Any
+    reader: Any
+    writer: Any
     limits: S3Limits
+    pool: ThreadPoolExecutor
+    clock: Callable[[], float]
     sleep: Callable[[float], None]
     rng: random.Random
 
@@ -97,12 +113,18 @@ class Bucket:
             raise self.failed(error, key=key) from error
 
     def pause(self, attempt: int) -> None:
-        """Wait before another try: exponential, with full jitter."""
-        self.sleep(self.rng.uniform(0, self.limits.pause_seconds * 2 ** min(attempt, 10)))
+        """Wait before another try: exponential, bounded, with full jitter."""
+        longest = self.limits.pause_seconds * 2 ** min(attempt - 1, 10)
+        self.sleep(self.rng.uniform(0, min(longest, self.limits.pause_seconds_max)))
 
 
 def open_bucket(
-    url: str, *, limits: S3Limits, sleep: Callable[[float], None], rng: random.Random
+    url: str,
+    *,
+    limits: S3Limits,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+    rng: random.Random,
 ) -> Bucket:
     """Parse `s3://bucket/prefix` and make the clients; nothing is asked of the store yet.
 
@@ -112,8 +134,8 @@ def open_bucket(
     name, root = _parse(url)
     try:
         session = boto3.session.Session()
-        client = session.client("s3", config=_config(limits, attempts=3))
-        commit_client = session.client("s3", config=_config(limits, attempts=1))
+        reader = session.client("s3", config=_config(limits, limits.read_timeout_seconds))
+        writer = session.client("s3", config=_config(limits, limits.write_timeout_seconds))
     except (BotoCoreError, ValueError) as error:
         raise UnusableRegistry(
             f"{url}: {error}",
@@ -123,9 +145,11 @@ def open_bucket(
     return Bucket(
         name=name,
         root=root,
-        client=client,
-        commit_client=commit_client,
+        reader=reader,
+        writer=writer,
         limits=limits,
+        pool=ThreadPoolExecutor(_in_flight_max(limits), thread_name_prefix="tabard-s3"),
+        clock=clock,
         sleep=sleep,
         rng=rng,
     )
@@ -151,13 +175,18 @@ def _parse(url: str) -> tuple[str, str]:
     return parts.netloc, "".join(f"{segment}/" for segment in segments)
 
 
-def _config(limits: S3Limits, *, attempts: int) -> Config:
+def _in_flight_max(limits: S3Limits) -> int:
     in_flight = max(limits.parts_in_flight_max, limits.reads_in_flight_max, 16)
+    return 2 * in_flight * limits.beside_max
+
+
+def _config(limits: S3Limits, timeout_seconds: float) -> Config:
     return Config(
         connect_timeout=limits.connect_timeout_seconds,
-        read_timeout=limits.read_timeout_seconds,
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        max_pool_connections=2 * in_flight,
+        read_timeout=timeout_seconds,
+        # Who may repeat a request says so: boto3 repeats some failures and not others.
+        retries={"mode": "standard", "total_max_attempts": 1},
+        max_pool_connections=_in_flight_max(limits),
         tcp_keepalive=True,
         # Newer checksums are not understood everywhere (over https they come as trailers). What
         # is sent carries its MD5, what is read is verified against digests.

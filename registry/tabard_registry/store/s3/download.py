@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads of objects: small ones whole, large ones as ranges fetched ahead and given out in order.
 
-Bytes that break off are asked for again, each range by itself; a short answer is never taken.
+A body that breaks off, stands still or trickles is left; a range goes on from where it stopped. A
+short answer is never taken.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError
+from botocore.exceptions import ClientError, IncompleteReadError
 
 from tabard_registry.store.s3.bucket import Bucket
-from tabard_registry.store.s3.failures import FAILURES, is_code
+from tabard_registry.store.s3.failures import BodyTooSlow, RangesIgnored, is_code
+from tabard_registry.store.s3.requests import get_object, repeat
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_PIECE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +39,6 @@ class Part:
     total_bytes: int
 
 
-class RangesIgnored(BotoCoreError):  # type: ignore[misc]
-    """The store, or a cache before it, answers with the whole object when a range is asked."""
-
-    fmt = "the store ignores the range of a request"
-
-
 class TooLarge(Exception):
     """An object is larger than its reader takes; nothing of it was read."""
 
@@ -53,23 +50,22 @@ def read_whole(bucket: Bucket, key: str, *, bytes_max: int) -> bytes:
         TooLarge: It is larger.
         FAILURES: What boto3 raised.
     """
-    for attempt in range(bucket.limits.attempts_max):
-        answer = bucket.client.get_object(**bucket.where(key))
-        with closing(answer["Body"]) as body:
-            size_bytes = answer.get("ContentLength")
+
+    def read() -> bytes:
+        answer = get_object(bucket, key)
+        size_bytes = answer.get("ContentLength")
+        with closing(answer["Body"]):
             if size_bytes is not None and size_bytes > bytes_max:
                 raise TooLarge
-            try:
-                # Only a read to the end notices a short answer; one of unknown size is bounded.
-                content = bytes(body.read(None if size_bytes is not None else bytes_max + 1))
+            content = bytearray()
+            for piece in _pieces(bucket, answer):
+                content += piece
                 if len(content) > bytes_max:
                     raise TooLarge
-                return content
-            except FAILURES:
-                if attempt + 1 == bucket.limits.attempts_max:
-                    raise
-        bucket.pause(attempt)
-    raise AssertionError("unreachable: attempts_max is positive")
+        _require_bytes(len(content), expected=size_bytes)
+        return bytes(content)
+
+    return repeat(bucket, read)
 
 
 def read_range(bucket: Bucket, key: str, *, start: int, length: int) -> Part | None:
@@ -78,22 +74,13 @@ def read_range(bucket: Bucket, key: str, *, start: int, length: int) -> Part | N
     Raises:
         FAILURES: What boto3 raised.
     """
-    asked = f"bytes={start}-{start + length - 1}"
-    for attempt in range(bucket.limits.attempts_max):
-        try:
-            answer = bucket.client.get_object(**bucket.where(key), Range=asked)
-        except ClientError as error:
-            if is_code(error, "InvalidRange", "416"):
-                return None
-            raise
-        try:
-            with closing(answer["Body"]):
-                return _whole_part(answer, start=start, length=length)
-        except FAILURES:
-            if attempt + 1 == bucket.limits.attempts_max:
-                raise
-        bucket.pause(attempt)
-    raise AssertionError("unreachable: attempts_max is positive")
+    content = bytearray()
+
+    def read_on() -> int | None:
+        return _extend(bucket, key, content, start=start, length=length)
+
+    total = repeat(bucket, read_on, gained=lambda: len(content))
+    return None if total is None else Part(content=bytes(content), total_bytes=total)
 
 
 def stream(bucket: Bucket, key: str, *, start: int, length: int | None) -> Iterator[bytes]:
@@ -128,16 +115,49 @@ def stream(bucket: Bucket, key: str, *, start: int, length: int | None) -> Itera
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _whole_part(answer: Any, *, start: int, length: int) -> Part:
-    """Read the body, if the answer is about the range that was asked, and all of it."""
-    found = _CONTENT_RANGE.fullmatch(answer.get("ContentRange", ""))
-    if found is None:
-        raise RangesIgnored
-    first, last, total = (int(group) for group in found.groups())
-    expected = min(length, total - start)
-    if (first, last - first + 1) != (start, expected):
-        raise RangesIgnored
-    content = bytes(answer["Body"].read())
-    if len(content) != expected:
-        raise IncompleteReadError(actual_bytes=len(content), expected_bytes=expected)
-    return Part(content=content, total_bytes=total)
+def _extend(bucket: Bucket, key: str, content: bytearray, *, start: int, length: int) -> int | None:
+    """Read on where a range stopped; return the size of the object, None when it ends before."""
+    at = start + len(content)
+    try:
+        answer = get_object(bucket, key, Range=f"bytes={at}-{start + length - 1}")
+    except ClientError as error:
+        if is_code(error, "InvalidRange", "416"):
+            return None
+        raise
+    with closing(answer["Body"]):
+        found = _CONTENT_RANGE.fullmatch(answer.get("ContentRange", ""))
+        if found is None:
+            raise RangesIgnored
+        first, last, total = (int(group) for group in found.groups())
+        if (first, last) != (at, min(start + length, total) - 1):
+            raise RangesIgnored
+        left = last - first + 1
+        for piece in _pieces(bucket, answer):
+            if len(piece) > left:
+                raise RangesIgnored
+            content += piece
+            left -= len(piece)
+        _require_bytes(last - first + 1 - left, expected=last - first + 1)
+    return total
+
+
+def _pieces(bucket: Bucket, answer: Any) -> Iterator[bytes]:
+    """Yield a body as it comes; give up one that stands still, or that trickles."""
+    limits, body, got = bucket.limits, answer["Body"], 0
+    begun_at = bucket.clock()
+    if answer.get("ContentLength") != 0:
+        # Where the socket cannot be reached the time for a first byte counts.
+        with suppress(AttributeError):
+            body.set_socket_timeout(limits.stall_seconds)
+    with body as raw:
+        while piece := raw.read1(_PIECE_BYTES):
+            got += len(piece)
+            yield piece
+            seconds = bucket.clock() - begun_at
+            if seconds > limits.stall_seconds + got / limits.bytes_per_second_min:
+                raise BodyTooSlow(bytes=got, seconds=seconds)
+
+
+def _require_bytes(found: int, *, expected: int | None) -> None:
+    if expected is not None and found != expected:
+        raise IncompleteReadError(actual_bytes=found, expected_bytes=expected)

@@ -9,20 +9,45 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     CredentialRetrievalError,
     EndpointConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     PartialCredentialsError,
     ProxyConnectionError,
     SSLError,
     TokenRetrievalError,
 )
+from botocore.exceptions import ConnectionError as NotConnected
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
-from tabard_registry.store.store import Outcome
+from tabard_registry.store.store import TRY_AGAIN, Outcome
 
 FAILURES = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
 """Everything that a call to boto3, or reading the body of its answer, may raise."""
 
+
+class RangesIgnored(BotoCoreError):  # type: ignore[misc]
+    """The store, or a cache before it, answers with the whole object when a range is asked."""
+
+    fmt = "the store ignores the range of a request"
+
+
+class BodyTooSlow(BotoCoreError):  # type: ignore[misc]
+    """The bytes of an answer come more slowly than is waited for."""
+
+    fmt = "only {bytes} bytes came in {seconds:.1f} s"
+
+
+_PASSING = (
+    NotConnected,
+    HTTPClientError,
+    HTTPError,
+    IncompleteReadError,
+    ResponseParserError,
+    RangesIgnored,
+    BodyTooSlow,
+)
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 _CREDENTIALS = (
     NoCredentialsError,
@@ -76,11 +101,22 @@ def is_code(error: Exception, *codes: str) -> bool:
     return isinstance(error, ClientError) and _code(error) in codes
 
 
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed a moment later: the one table of what passes.
+
+    Answers that leave open what came of a create, connections that were not made or broke off, and
+    answers that came in part, too slowly, or garbled.
+    """
+    if isinstance(error, ClientError):
+        return _is_passing_answer(_code(error), status=_status(error))
+    return isinstance(error, _PASSING) and not _is_certificate(error)
+
+
 def outcome_of_create(error: Exception) -> Outcome | None:
     """Tell what came of a create that was sent once; None when nothing was or will be written."""
     if isinstance(error, ClientError):
         return _outcome_of_answer(_code(error), status=_status(error))
-    if isinstance(error, _NEVER_SENT) or "CERTIFICATE_VERIFY_FAILED" in str(error):
+    if isinstance(error, _NEVER_SENT) or _is_certificate(error):
         return None
     return Outcome.UNKNOWN
 
@@ -88,13 +124,20 @@ def outcome_of_create(error: Exception) -> Outcome | None:
 def _outcome_of_answer(code: str, *, status: int) -> Outcome | None:
     if code == "PreconditionFailed" or status == 412:
         return Outcome.OCCUPIED
-    if code == "NotImplemented":
-        return None
+    return Outcome.UNKNOWN if _is_passing_answer(code, status=status) else None
+
+
+def _is_passing_answer(code: str, *, status: int) -> bool:
     # 409 says only that somebody else was writing; 408 and 429 may come from a proxy that has
-    # passed the request on. RequestTimeout is S3's 400 for a body that came too slowly.
-    if status in (408, 409, 429) or status >= 500 or code == "RequestTimeout":
-        return Outcome.UNKNOWN
-    return None if 300 <= status < 500 else Outcome.UNKNOWN
+    # passed the request on. RequestTimeout is S3's 400 for a body that came too slowly. An error
+    # below 300 stands in the body of a success.
+    if code == "NotImplemented":
+        return False
+    return status in (408, 409, 429) or not 300 <= status < 500 or code == "RequestTimeout"
+
+
+def _is_certificate(error: BaseException) -> bool:
+    return "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
 def explain(error: Exception) -> tuple[str, str]:
@@ -111,7 +154,7 @@ def explain(error: Exception) -> tuple[str, str]:
         return told, "Check AWS_ENDPOINT_URL_S3, the network, and that the store is running."
     if isinstance(error, SSLError):
         return told, "Check the certificate of the store; AWS_CA_BUNDLE names the authority."
-    return told, "The connection broke off or the store was slow: try again."
+    return told, TRY_AGAIN
 
 
 def _explain_answer(error: ClientError) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from tabard_registry.errors import StoreUnavailable
 from tabard_registry.store.probe import ExpiryRule, Versioning
 from tabard_registry.store.s3.bucket import Bucket
 from tabard_registry.store.s3.failures import FAILURES, is_code, outcome_of_create
+from tabard_registry.store.s3.requests import repeat
 from tabard_registry.store.s3.upload import content_md5
 
 _OWN = ("format.json", "log/", "blob/", "checkpoint/")
@@ -42,7 +43,7 @@ class S3Probe:
     def replaces_if_match(self, key: str, *, body: bytes, etag: str) -> bool:
         """Put with `If-Match`; whatever is not a success is a refusal."""
         try:
-            self._bucket.commit_client.put_object(
+            self._bucket.writer.put_object(
                 **self._bucket.where(key), Body=body, ContentMD5=content_md5(body), IfMatch=etag
             )
         except FAILURES as error:
@@ -61,8 +62,11 @@ class S3Probe:
     def expiry_rules(self) -> tuple[ExpiryRule, ...]:
         """Ask for the bucket's rules, and keep those that touch the registry."""
         try:
-            answer = self._bucket.client.get_bucket_lifecycle_configuration(
-                Bucket=self._bucket.name
+            answer = repeat(
+                self._bucket,
+                lambda: self._bucket.reader.get_bucket_lifecycle_configuration(
+                    Bucket=self._bucket.name
+                ),
             )
         except FAILURES as error:
             if is_code(error, *_NO_RULES):
@@ -88,7 +92,8 @@ class S3Probe:
     def _ask(self, operation: str, **arguments: Any) -> Any:
         key = str(arguments.get("Key", "")).removeprefix(self._bucket.root)
         with self._bucket.asked(key or operation):
-            return getattr(self._bucket.client, operation)(**arguments)
+            ask = getattr(self._bucket.reader, operation)
+            return repeat(self._bucket, lambda: ask(**arguments))
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -25,6 +25,7 @@ from tabard_registry.store.s3.bucket import S3Limits, open_bucket
 from tabard_registry.store.s3.download import TooLarge, read_whole, stream
 from tabard_registry.store.s3.failures import FAILURES, is_missing, outcome_of_create
 from tabard_registry.store.s3.probe import S3Probe
+from tabard_registry.store.s3.requests import pages, repeat
 from tabard_registry.store.s3.upload import abort, content_md5, put_whole, upload
 from tabard_registry.store.store import Outcome, StoredObject
 
@@ -56,7 +57,11 @@ class S3Store:
         rng: random.Random | None = None,
     ) -> None:
         self._bucket = open_bucket(
-            url, limits=limits or S3Limits(), sleep=sleep, rng=rng or random.Random()
+            url,
+            limits=limits or S3Limits(),
+            clock=time.monotonic,
+            sleep=sleep,
+            rng=rng or random.Random(),
         )
         self._single_writer = single_writer
         self._writing = threading.Lock()
@@ -123,8 +128,9 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         """Delete the object; S3 does not mind when it is missing."""
+        where = self._bucket.where(key)
         with self._bucket.asked(key):
-            self._bucket.client.delete_object(**self._bucket.where(key))
+            repeat(self._bucket, lambda: self._bucket.writer.delete_object(**where))
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
         """List page by page, in the order of the keys; ages are by the clock of the answers."""
@@ -141,8 +147,10 @@ class S3Store:
 
     def size_bytes(self, key: str) -> int | None:
         """Ask for the head of the object."""
+        bucket, where = self._bucket, self._bucket.where(key)
         try:
-            return int(self._bucket.client.head_object(**self._bucket.where(key))["ContentLength"])
+            head = repeat(bucket, lambda: bucket.reader.head_object(**where))
+            return int(head["ContentLength"])
         except FAILURES as error:
             if is_missing(error):
                 return None
@@ -179,9 +187,10 @@ class S3Store:
     def sweep(self) -> int:
         """Forget uploads that broke off more than a week ago; return how many."""
         count = 0
-        pages = self._bucket.client.get_paginator("list_multipart_uploads")
-        with self._bucket.asked("uploads"):
-            for page in pages.paginate(Bucket=self._bucket.name, Prefix=self._bucket.root):
+        bucket = self._bucket
+        where = {"Bucket": bucket.name, "Prefix": bucket.root}
+        with bucket.asked("uploads"):
+            for page in pages(bucket, "list_multipart_uploads", **where):
                 now = _date_of(page)
                 for found in page.get("Uploads", ()):
                     if (now - found["Initiated"]).total_seconds() > UPLOAD_AGE_SECONDS_MAX:
@@ -196,7 +205,7 @@ class S3Store:
 
     def _send_once(self, key: str, *, body: bytes, **condition: str) -> Outcome:
         try:
-            self._bucket.commit_client.put_object(
+            self._bucket.writer.put_object(
                 **self._bucket.where(key), Body=body, ContentMD5=content_md5(body), **condition
             )
         except FAILURES as error:
@@ -221,9 +230,8 @@ class S3Store:
         return Outcome.CREATED if found == body else Outcome.OCCUPIED
 
     def _pages(self, prefix: str, **options: str) -> Iterator[Any]:
-        pages = self._bucket.client.get_paginator("list_objects_v2")
-        full = self._bucket.root + prefix
-        yield from pages.paginate(Bucket=self._bucket.name, Prefix=full, **options)
+        where = {"Bucket": self._bucket.name, "Prefix": self._bucket.root + prefix}
+        return pages(self._bucket, "list_objects_v2", **where, **options)
 
     def _missing(self, key: str) -> NotFound:
         return NotFound(

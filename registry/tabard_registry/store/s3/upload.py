@@ -20,6 +20,7 @@ from typing import Any
 from tabard_registry.errors import StoreUnavailable
 from tabard_registry.store.s3.bucket import Bucket
 from tabard_registry.store.s3.failures import FAILURES, is_code
+from tabard_registry.store.s3.requests import pages, repeat
 
 PARTS_MAX = 10_000
 """S3 takes no more parts in one upload."""
@@ -66,13 +67,14 @@ def upload(bucket: Bucket, key: str, *, chunks: Iterable[bytes]) -> None:
 
 def put_whole(bucket: Bucket, key: str, *, body: bytes) -> None:
     """Store an object in one request, whatever was there."""
-    bucket.client.put_object(**bucket.where(key), Body=body, ContentMD5=content_md5(body))
+    where, md5 = bucket.where(key), content_md5(body)
+    repeat(bucket, lambda: bucket.writer.put_object(**where, Body=body, ContentMD5=md5))
 
 
 def abort(bucket: Bucket, key: str, *, upload_id: str) -> None:
     """Let the store forget an upload; when it does not answer, the upload stays for a sweep."""
     with suppress(*FAILURES):
-        bucket.client.abort_multipart_upload(**bucket.where(key), UploadId=upload_id)
+        bucket.writer.abort_multipart_upload(**bucket.where(key), UploadId=upload_id)
 
 
 def content_md5(body: bytes) -> str:
@@ -95,20 +97,19 @@ def _take_up(bucket: Bucket, key: str) -> _Upload | None:
     """Find the newest upload of this key and what has arrived of it."""
     name = bucket.where(key)["Key"]
     try:
-        pages = bucket.client.get_paginator("list_multipart_uploads")
         found = [
             one
-            for page in pages.paginate(Bucket=bucket.name, Prefix=name)
+            for page in pages(bucket, "list_multipart_uploads", Bucket=bucket.name, Prefix=name)
             for one in page.get("Uploads", ())
             if one["Key"] == name
         ]
         if not found:
             return None
         upload_id = max(found, key=lambda one: one["Initiated"])["UploadId"]
-        pages = bucket.client.get_paginator("list_parts")
+        where = bucket.where(key)
         arrived = {
             part["PartNumber"]: (part["ETag"].strip('"'), part["Size"])
-            for page in pages.paginate(**bucket.where(key), UploadId=upload_id)
+            for page in pages(bucket, "list_parts", **where, UploadId=upload_id)
             for part in page.get("Parts", ())
         }
     except FAILURES as error:
@@ -120,7 +121,8 @@ def _take_up(bucket: Bucket, key: str) -> _Upload | None:
 
 
 def _begin(bucket: Bucket, key: str) -> _Upload:
-    answer = bucket.client.create_multipart_upload(**bucket.where(key))
+    where = bucket.where(key)
+    answer = repeat(bucket, lambda: bucket.writer.create_multipart_upload(**where))
     return _Upload(upload_id=answer["UploadId"], arrived={}, is_ours=True)
 
 
@@ -152,27 +154,33 @@ def _send_part(
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if begun.arrived.get(number) == (md5, len(content)):
         return {"PartNumber": number, "ETag": f'"{md5}"'}
-    answer = bucket.client.upload_part(
-        **bucket.where(key),
-        UploadId=begun.upload_id,
-        PartNumber=number,
-        Body=content,
-        ContentMD5=content_md5(content),
+    answer = repeat(
+        bucket,
+        lambda: bucket.writer.upload_part(
+            **bucket.where(key),
+            UploadId=begun.upload_id,
+            PartNumber=number,
+            Body=content,
+            ContentMD5=content_md5(content),
+        ),
     )
     return {"PartNumber": number, "ETag": answer["ETag"]}
 
 
 def _complete(bucket: Bucket, key: str, begun: _Upload, *, sent: list[dict[str, Any]]) -> None:
     try:
-        bucket.client.complete_multipart_upload(
-            **bucket.where(key), UploadId=begun.upload_id, MultipartUpload={"Parts": sent}
+        repeat(
+            bucket,
+            lambda: bucket.writer.complete_multipart_upload(
+                **bucket.where(key), UploadId=begun.upload_id, MultipartUpload={"Parts": sent}
+            ),
         )
     except FAILURES as error:
         # Our own lost answer, or another writer of the same bytes, has completed it.
         if not is_code(error, "NoSuchUpload", "404"):
             raise
         with suppress(*FAILURES):
-            bucket.client.head_object(**bucket.where(key))
+            repeat(bucket, lambda: bucket.reader.head_object(**bucket.where(key)))
             return
         raise
 

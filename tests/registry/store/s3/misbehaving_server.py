@@ -12,7 +12,7 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
@@ -30,6 +30,8 @@ class Fault:
         status: Status of the answer; 0 resets the connection, -1 never answers.
         code: S3's code of the answer.
         body_bytes_max: An answer of 200 breaks off after so many bytes of its body.
+        is_held: It does not break off, but stands still there.
+        trickle_seconds: Every byte of its body takes so long.
     """
 
     method: str
@@ -37,6 +39,13 @@ class Fault:
     status: int = 0
     code: str = ""
     body_bytes_max: int | None = None
+    is_held: bool = False
+    trickle_seconds: float = 0.0
+
+    @property
+    def is_in_body(self) -> bool:
+        """Whether the answer begins well."""
+        return self.body_bytes_max is not None or self.trickle_seconds > 0
 
 
 @dataclass(slots=True)
@@ -105,8 +114,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         fault = self._meet()
-        if fault is not None and fault.body_bytes_max is None:
+        if fault is not None and not fault.is_in_body:
             self._misbehave(fault)
+            return
+        if "list-type" in self.path:
+            self._answer(
+                200, b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
+            )
             return
         content = self.state.held.get(self.path)
         if content is None:
@@ -117,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
             first, last = int(asked[1]), min(int(asked[2]), len(content) - 1)
             headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
             status, content = 206, content[first : last + 1]
-        self._answer(status, content, headers=headers, cut=fault and fault.body_bytes_max)
+        self._answer(status, content, headers=headers, fault=fault)
 
     def do_HEAD(self) -> None:
         fault = self._meet()
@@ -163,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         body: bytes,
         *,
         headers: dict[str, str] | None = None,
-        cut: int | None = None,
+        fault: Fault | None = None,
     ) -> None:
         self.send_response(status)
         for name, value in (headers or {}).items():
@@ -175,13 +189,32 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", '"x"')
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body[:cut])
-        if cut is not None:
-            self.close_connection = True
+        if fault is not None:
+            self._send_badly(body, fault)
+        elif self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _send_badly(self, body: bytes, fault: Fault) -> None:
+        self.close_connection = True
+        with suppress(OSError):  # whoever asked may have gone
+            if not fault.trickle_seconds:
+                self.wfile.write(body[: fault.body_bytes_max])
+            for byte in body if fault.trickle_seconds else b"":
+                self.wfile.write(bytes([byte]))
+                self.state.closing.wait(fault.trickle_seconds)
+            if fault.is_held:
+                self.wfile.flush()
+                self.state.closing.wait(30)
 
 
-LIMITS = S3Limits(read_timeout_seconds=0.5, connect_timeout_seconds=2.0, part_bytes=1000)
+LIMITS = S3Limits(
+    read_timeout_seconds=0.5,
+    write_timeout_seconds=0.5,
+    connect_timeout_seconds=2.0,
+    part_bytes=1000,
+    # No request goes out twice because the machine is busy; a test of that says so.
+    late_seconds=60.0,
+)
 PATH = "/bucket/team/log/1"
 
 

@@ -165,7 +165,7 @@ def test_single_writer_reads_back(server: ScriptedS3) -> None:
 
 def test_answer_of_something_else_is_typed(store: S3Store, server: ScriptedS3) -> None:
     """A page that is no S3 at all is told, not thrown."""
-    server.faults.append(Fault(method="GET", status=200, code="</p><br>"))
+    server.faults.extend([Fault(method="GET", status=200, code="</p><br>")] * 20)
 
     with pytest.raises(StoreUnavailable, match="the bucket"):
         store.top_level()

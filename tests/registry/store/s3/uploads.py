@@ -32,8 +32,9 @@ def uploads(url: str) -> list[str]:
 
 def watch(store: S3Store, operation: str, see: Any, *, when: str = "before-call") -> None:
     """Show every call of an operation to `see`."""
-    events = store._bucket.client.meta.events
-    events.register(f"{when}.s3.{operation}", lambda params=None, **_: see(params))
+    for client in (store._bucket.reader, store._bucket.writer):
+        events = client.meta.events
+        events.register(f"{when}.s3.{operation}", lambda params=None, **_: see(params))
 
 
 def part_number(params: dict[str, Any]) -> int:

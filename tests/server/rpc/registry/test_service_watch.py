@@ -44,7 +44,7 @@ def test_other_process_is_followed(tmp_path: Path) -> None:
             call.cancel()
             told = await server.generate("x", adapters=["acme/ink"])
             digest = told.accepted.worn[0].digest
-            await until(lambda: digest in server.app.cache._favoured)
+            await until(lambda: digest in server.app.cache._memory._favoured)
             return str(record.actor)
 
     assert asyncio.run(walk()) == "else"
