@@ -25,6 +25,7 @@ from tabard_server.admission.admission import Admission
 from tabard_server.admission.numbers import Bounds
 from tabard_server.admission.pictures import PictureReader
 from tabard_server.admission.prompts import PromptChecker
+from tabard_server.admission.sizes import Sizes
 from tabard_server.admission.stack import Stacker
 from tabard_server.engine.sampling.samplers import SAMPLERS
 from tabard_server.engine_port.port import EnginePort
@@ -96,6 +97,9 @@ class App:
         bounds = Bounds(
             family=engine.profile.family,
             facts=engine.facts,
+            sizes=Sizes(
+                facts=engine.facts, limits=limits, work=lambda: engine.work, plan=engine.plan
+            ),
             limits=limits,
             defaults=settings.defaults,
         )
@@ -322,6 +326,7 @@ def _admission(
             limits=limits,
             defaults=defaults,
             windows_max=engine.facts.prompt_windows_max,
+            work=lambda: engine.work,
         ),
         resolve_sampler=engine.resolve_sampler,
         limits=limits,

@@ -4,9 +4,9 @@
 In: numbers from the settings. Out: one frozen value. Knows nothing of what it bounds.
 """
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from tabard_server.errors import BadSettings
@@ -50,6 +50,12 @@ class Limits(BaseModel):
     """Width times height of one image."""
     side_pixels_min: PositiveInt = 16
     """Shortest width or height."""
+    side_ratio_max: Annotated[float, Field(ge=1.0)] = 8.0
+    """Longest width or height, as a multiple of the side that the base was trained at."""
+    step_seconds_max: PositiveFloat = 5.0
+    """Longest time that one call of the engine may take, in which nobody else is served: a denoise
+    step, a decoding, the encoding of a picture or of prompts. Larger images are refused, and fewer
+    share a step. One image of the base's own size is always drawn."""
     steps_max: PositiveInt = 150
     """Denoise steps of one image."""
     images_per_job_max: PositiveInt = 16

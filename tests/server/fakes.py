@@ -27,6 +27,7 @@ from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.prompt_style import PromptReading, PromptStyle
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import Resident, StackKey
+from tabard_server.engine_port.work import Work
 
 WIDTH = 8
 UNET_MODULE = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -120,6 +121,7 @@ class FakeEngine:
         can_merge: Whether steps may be merged.
         merged_steps: Merged steps so far, those that failed included.
         merge_errors: Raised by the next merged steps, one each.
+        work: What its calls take, as it says.
     """
 
     step_seconds: float = 0.0
@@ -135,6 +137,7 @@ class FakeEngine:
     merged_stack: StackKey = ()
     merged_steps: int = 0
     merge_errors: list[Exception] = field(default_factory=list)
+    work: Work = field(default_factory=Work)
     profile: BaseProfile = PROFILE
     source: str = "/bases/fake-base"
     device: str = "cpu"
@@ -179,7 +182,7 @@ class FakeEngine:
         return [self._open(spec) for spec in specs]
 
     def costs(self) -> Costs:
-        return Costs()
+        return Costs(work=self.work)
 
     def step(self, rows: Sequence[FakeRow], *, is_merged: bool) -> None:
         self.merged_steps += is_merged

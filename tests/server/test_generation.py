@@ -7,8 +7,12 @@ from pathlib import Path
 import grpc
 import numpy as np
 
+from tabard_server.engine_port.memory import MemoryPlan, PassBytes
+from tabard_server.engine_port.work import Curve
+from tests.server.engine_port.known_work import HUGE, LARGE, WORK
 from tests.server.fakes import FakeEngine
 from tests.server.harness import (
+    Refusal,
     Request,
     pixels_of,
     refusal_of,
@@ -45,6 +49,33 @@ def test_cancelled_call_frees_its_rows(tmp_path: Path) -> None:
             assert server.app.cache.residents()[0].leases == 0
 
     asyncio.run(walk())
+
+
+def test_what_cannot_be_stepped_is_refused(tmp_path: Path) -> None:
+    """A size over the engine's time or memory is refused at the door: nothing of it is queued."""
+    passes = PassBytes(step=Curve(linear=1.0))
+    plan = MemoryPlan(
+        base=0, slots=0, merged=0, gathered=0, activations=0, passes=passes, free=256 * 256
+    )
+    for engine, size, reason in (
+        (FakeEngine(work=WORK), HUGE, "SIZE_TOO_SLOW"),
+        (FakeEngine(work=WORK, plan=plan), LARGE, "SIZE_OVER_MEMORY"),
+    ):
+        refusal = asyncio.run(_refused(tmp_path, engine=engine, size=size))
+        assert (refusal.reason, refusal.fields) == (reason, ("width",))
+        assert "use " in refusal.hint
+        assert not engine.batches
+
+
+async def _refused(folder: Path, *, engine: FakeEngine, size: tuple[int, int]) -> Refusal:
+    width, height = size
+    async with serving(folder, engine=engine) as server:
+        request = Request(prompt="x", width=width, height=height)
+        refusal = await refusal_of(server.generation.Generate(request))
+        assert server.app.room.depth == 0
+        assert (await server.generate("y")).kinds[-1] == "done"
+    engine.batches = [batch for batch in engine.batches if batch[0].drawing.prompt != "y"]
+    return refusal
 
 
 def test_passed_deadline_stops_the_job(tmp_path: Path) -> None:

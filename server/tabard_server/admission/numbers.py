@@ -7,9 +7,11 @@ has none. Looks at no registry, no prompt and no pixel.
 
 import math
 
+from tabard_server.admission.sizes import Asked, Sizes
 from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.drawing import Drawing, Picture, Size, WantedDrawing
 from tabard_server.engine_port.prompt_style import PromptStyle
+from tabard_server.engine_port.work import GUIDED_SAMPLES
 from tabard_server.errors import Violation, invalid
 from tabard_server.jobs.job import JobSpec
 from tabard_server.limits import Limits
@@ -29,10 +31,11 @@ class Bounds:
     """Reads the numbers of requests against the limits of one server."""
 
     def __init__(
-        self, *, family: str, facts: BaseFacts, limits: Limits, defaults: Defaults
+        self, *, family: str, facts: BaseFacts, sizes: Sizes, limits: Limits, defaults: Defaults
     ) -> None:
         self._family = family
         self._facts = facts
+        self._sizes = sizes
         self._limits = limits
         self._defaults = defaults
 
@@ -45,7 +48,7 @@ class Bounds:
         """
         wanted, images = spec.wanted, images_of(spec)
         return [
-            *self.check_size(*self._size(wanted, picture_size)),
+            *self.check_size(wanted, self._size(wanted, picture_size)),
             *self._counts(wanted, images=images),
             *self._scale(wanted),
             *_seed(spec.seed, images=images),
@@ -107,9 +110,9 @@ class Bounds:
                 reason="SIZE_INCOMPLETE",
                 hint="say both: the image is resized to them; or neither: it is drawn at its own",
             )
-        width, height = (self._floor(side) for side in sent)
-        if self.check_size(width, height):
-            near = self._nearest(sent)
+        width, height = (self._sizes.floor(side) for side in sent)
+        if self.check_size(wanted, (width, height)):
+            near = self._sizes.nearest(sent, self._asked(wanted))
             raise invalid(
                 "image",
                 f"image is {sent[0]}x{sent[1]}, which this server does not draw",
@@ -118,33 +121,14 @@ class Bounds:
             )
         return width, height
 
-    def check_size(self, width: int, height: int) -> list[Violation]:
-        """Return what is wrong with the size of an image."""
-        multiple, least = self._facts.pixel_multiple, self._limits.side_pixels_min
-        wrong = []
-        for name, pixels in (("width", width), ("height", height)):
-            if pixels < least or pixels % multiple:
-                near = max(math.ceil(least / multiple), round(pixels / multiple)) * multiple
-                wrong.append(
-                    Violation(
-                        field=name,
-                        description=f"{name} {pixels} is not a multiple of {multiple} from "
-                        f"{least} up",
-                        reason="SIZE_INVALID",
-                        hint=f"use {name} {near}",
-                    )
-                )
-        if width * height > self._limits.pixels_max:
-            wrong.append(
-                Violation(
-                    field="width",
-                    description=f"{width}x{height} is {width * height} pixels, above "
-                    f"{self._limits.pixels_max}",
-                    reason="SIZE_TOO_LARGE",
-                    hint="ask for a smaller image (limits.pixels_max)",
-                )
-            )
-        return wrong
+    def check_size(self, wanted: WantedDrawing, size: Size) -> list[Violation]:
+        """Return what is wrong with the size that a request is drawn at."""
+        return self._sizes.check(size, self._asked(wanted))
+
+    def _asked(self, wanted: WantedDrawing) -> Asked:
+        is_guided = self._guidance_scale(wanted) > 1.0
+        samples = GUIDED_SAMPLES if is_guided else 1
+        return Asked(samples=samples, has_picture=wanted.image is not None)
 
     def _size(self, wanted: WantedDrawing, picture_size: Size | None) -> Size:
         width, height = picture_size or (self._facts.native_width, self._facts.native_height)
@@ -224,19 +208,6 @@ class Bounds:
             for field, pair, least in said
             if not all(least <= pixels <= most for pixels in pair)
         ]
-
-    def _floor(self, pixels: int) -> int:
-        multiple = self._facts.pixel_multiple
-        return pixels // multiple * multiple
-
-    def _nearest(self, sent: Size) -> Size:
-        """Return a size of about this shape that can be drawn."""
-        least = math.ceil(self._limits.side_pixels_min / self._facts.pixel_multiple)
-        least *= self._facts.pixel_multiple
-        shrink = min(1.0, math.sqrt(self._limits.pixels_max / (sent[0] * sent[1])))
-        width, height = (max(least, self._floor(math.floor(side * shrink))) for side in sent)
-        longest = self._floor(self._limits.pixels_max // least)
-        return min(width, longest), min(height, longest)
 
 
 def images_of(spec: JobSpec) -> int:

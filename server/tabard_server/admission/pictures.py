@@ -82,7 +82,7 @@ class PictureReader:
                 _check_mask(mask, image=image)
         except InvalidRequest as error:
             return PictureReading(violations=error.violations)
-        if self._bounds.check_size(*size):
+        if self._bounds.check_size(wanted, size):
             # The request's own size is wrong: it is told so with its other numbers.
             return PictureReading(size=size)
         return PictureReading(size=size, picture=_fit(wanted, image=image, mask=mask, size=size))

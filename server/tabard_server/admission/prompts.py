@@ -5,7 +5,7 @@ In: the prompts without tags, and the pinned stack. Out: a violation for each th
 Counts tokens through the engine's prompt reader; encodes nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
 from tabard_server.engine_port.errors import EngineError
@@ -16,6 +16,7 @@ from tabard_server.engine_port.prompt_style import (
     PromptReading,
     PromptStyle,
 )
+from tabard_server.engine_port.work import Work
 from tabard_server.errors import BadSettings, InvalidRequest, Violation, invalid
 from tabard_server.jobs.job import Worn
 from tabard_server.limits import Limits
@@ -35,8 +36,9 @@ class PromptChecker:
         limits: Limits,
         defaults: Defaults,
         windows_max: int,
+        work: Callable[[], Work] = Work,
     ) -> None:
-        """Take the reader, the bounds, and how many windows the engine can encode.
+        """Take the reader, the bounds, how many windows the engine can encode, and what that takes.
 
         Raises:
             BadSettings: The limit promises more windows than that.
@@ -50,6 +52,7 @@ class PromptChecker:
         self._reader = reader
         self._limits = limits
         self._defaults = defaults
+        self._work = work
 
     def style_of(self, wanted: WantedDrawing) -> tuple[PromptStyle, list[Violation]]:
         """Return how the prompts of a request are read, and what is wrong with that.
@@ -135,7 +138,22 @@ class PromptChecker:
         texts = " ".join(text for _field, text in _texts(drawing))
         owned = {token: owner for token, (owner, _) in owners.items()}
         unused = _unused(owned, used=used, texts=texts)
-        return windows, [*violations, *unused]
+        slow = self._too_slow(drawing, windows=windows)
+        return windows, [*violations, *unused, *slow]
+
+    def _too_slow(self, drawing: Drawing, *, windows: int) -> Iterator[Violation]:
+        """Refuse words that would hold the engine up; one window of each prompt never does."""
+        work, each = self._work(), drawing.samples * self._work().text_window_seconds
+        most = work.bound(self._limits.step_seconds_max)
+        if windows > 1 and windows * each > most:
+            yield Violation(
+                field="prompt",
+                description=f"prompts of {windows} windows take about {windows * each:.1f} s here, "
+                f"in which nobody else is served, above {most:.1f} s",
+                reason="PROMPT_TOO_SLOW",
+                hint=f"shorten them to {max(1, int(most / each))} windows "
+                "(limits.step_seconds_max)",
+            )
 
     def _too_long(self, field: str, reading: PromptReading) -> Violation:
         needed, allowed = reading.window_count, reading.window_limit

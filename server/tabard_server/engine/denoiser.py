@@ -6,10 +6,12 @@ shape and no graph. Knows nothing of samplers, prompts or queues.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 
+from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.row import Row
 from tabard_server.engine.slots.binding import (
@@ -20,7 +22,6 @@ from tabard_server.engine.slots.binding import (
 )
 from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.slots.slotted_layers import Binding, WornRows
-from tabard_server.engine.stopwatch import Stopwatch
 from tabard_server.engine.text.conditioning import join_texts
 from tabard_server.engine_port.errors import no_merged_copy
 from tabard_server.engine_port.row_spec import RowSpec
@@ -83,11 +84,16 @@ class Denoiser:
         """
         if not is_merged:
             kind = "row_step" if any(row.slots for row in rows) else "bare_step"
-            with self._stopwatch.timing(kind, rows=len(rows)):
+            with self._timing(kind, rows):
                 return self._predict(rows, is_merged=False)
         copy = self._merge(rows[0].spec)
-        with self._stopwatch.timing("merged_step", rows=len(rows)), copy.wearing("unet"):
+        with self._timing("merged_step", rows), copy.wearing("unet"):
             return self._predict(rows, is_merged=True)
+
+    def _timing(self, kind: str, rows: Sequence[Row]) -> AbstractContextManager[None]:
+        samples = sum(row.samples for row in rows)
+        size = rows[0].spec.drawing.size
+        return self._stopwatch.timing(kind, rows=len(rows), size=size, samples=samples)
 
     def _merge(self, spec: RowSpec) -> MergedWeights:
         """Make the copy wear a stack, if it does not."""

@@ -6,6 +6,7 @@ Used from one thread. Knows nothing of jobs, refs, queues or the registry; never
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import diffusers
@@ -18,6 +19,8 @@ from tabard_server.adapters.host_adapter import adapters_of
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import named_layers, read_profile
 from tabard_server.engine.denoiser import Denoiser
+from tabard_server.engine.measures.calibration import measure_work
+from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.out_of_memory import translating_out_of_memory
 from tabard_server.engine.row import Row, begin_row
@@ -28,7 +31,6 @@ from tabard_server.engine.sampling.samplers import resolve_sampler
 from tabard_server.engine.sampling.vae import LatentSpace
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots, is_slottable
-from tabard_server.engine.stopwatch import Stopwatch
 from tabard_server.engine.text.conditioning import Conditioning
 from tabard_server.engine.text.prompt_reader import PromptReader
 from tabard_server.engine_port.base_facts import BaseFacts
@@ -38,6 +40,7 @@ from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.prompt_style import WINDOWS_MAX
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import Resident, StackKey
+from tabard_server.engine_port.work import Work
 
 _LIBRARIES = (diffusers, peft, torch, transformers)
 
@@ -154,6 +157,15 @@ class Engine:
         """Return what pieces of work took lately."""
         return self._stopwatch.costs()
 
+    @property
+    def work(self) -> Work:
+        """What passes take by size; from any thread."""
+        return self._stopwatch.work
+
+    def calibrate(self) -> None:
+        """Measure what passes take, before anything is drawn: a second or so."""
+        self._stopwatch.work = measure_work(self._base, device=self._device)
+
     def can_open(self, spec: RowSpec) -> bool:
         """Say whether the slots have room for this row's stack now."""
         return spec.is_merged_only or self.slots.can_hold(adapters_of(spec.stack))
@@ -196,7 +208,7 @@ class Engine:
         Raises:
             DeviceMemoryFull: The decoder did not fit.
         """
-        with translating_out_of_memory(self._free_memory), self._stopwatch.timing("decoding"):
+        with translating_out_of_memory(self._free_memory), self._timing_decoding(row):
             return self._space.decode(row.latents)
 
     @torch.inference_mode()
@@ -205,7 +217,7 @@ class Engine:
         scaled = row.scheduler.scale_model_input(
             row.latents, row.timesteps[min(row.steps_done, row.steps_total - 1)]
         )
-        with translating_out_of_memory(self._free_memory), self._stopwatch.timing("decoding"):
+        with translating_out_of_memory(self._free_memory), self._timing_decoding(row):
             return self._space.decode_small(scaled)
 
     def close_row(self, row: Row) -> None:
@@ -218,6 +230,9 @@ class Engine:
     def residents(self) -> list[Resident]:
         """Return what lies in the slots."""
         return self.slots.residents()
+
+    def _timing_decoding(self, row: Row) -> AbstractContextManager[None]:
+        return self._stopwatch.timing("decoding", size=row.spec.drawing.size)
 
     def _add_slots(self, *, rank_rows: int) -> dict[tuple[str, str], SlottedLayer]:
         return {

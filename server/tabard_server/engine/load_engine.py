@@ -9,7 +9,7 @@ import torch
 from tabard_server.engine.base.loading import load_base
 from tabard_server.engine.base.schedule import Asked
 from tabard_server.engine.engine import Engine
-from tabard_server.engine.memory_plan import free_bytes, plan_memory
+from tabard_server.engine.measures.memory_plan import free_bytes, plan_memory
 from tabard_server.engine_port.errors import BaseNotLoadable
 
 _DTYPES = {
@@ -87,7 +87,7 @@ def load_engine(settings: EngineSettings) -> Engine:
         free_bytes=free_bytes(device, base=base) if most is None else most,
     )
     plan.require()
-    return Engine(
+    engine = Engine(
         base,
         plan=plan,
         device=device,
@@ -96,6 +96,8 @@ def load_engine(settings: EngineSettings) -> Engine:
         is_compiled=settings.is_compiled,
         can_merge=settings.can_merge,
     )
+    engine.calibrate()
+    return engine
 
 
 def _device(name: str) -> torch.device:

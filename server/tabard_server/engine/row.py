@@ -62,7 +62,7 @@ class Row:
     @property
     def samples(self) -> int:
         """Samples it takes in a forward pass: 2 with guidance, else 1."""
-        return 2 if self.spec.drawing.is_guided else 1
+        return self.spec.drawing.samples
 
     def timestep(self) -> torch.Tensor:
         """The timestep of the next forward pass, a scalar on the CPU."""

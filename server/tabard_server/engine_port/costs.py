@@ -7,6 +7,8 @@ Frozen values; they know neither engines nor queues.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tabard_server.engine_port.work import Work
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
@@ -18,7 +20,7 @@ class Costs:
         merged_steps: A step on the merged copy, by rows of the batch.
         merge: Making the merged copy wear another stack.
         opening: Beginning one row: slots, text, latents.
-        decoding: From a row's latents to its pixels.
+        work: The same by the size of the images, for those that never happened too.
     """
 
     bare_steps: Mapping[int, float] = field(default_factory=dict)
@@ -26,7 +28,7 @@ class Costs:
     merged_steps: Mapping[int, float] = field(default_factory=dict)
     merge: float = 0.0
     opening: float = 0.0
-    decoding: float = 0.0
+    work: Work = field(default_factory=Work)
 
     @property
     def step(self) -> float:

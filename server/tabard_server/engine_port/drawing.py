@@ -103,6 +103,11 @@ class Drawing:
         return self.guidance_scale > 1.0
 
     @property
+    def samples(self) -> int:
+        """Samples that it takes in a forward pass."""
+        return 2 if self.is_guided else 1
+
+    @property
     def time_ids(self) -> tuple[int, ...]:
         """What SDXL is told of sizes, heights before widths as it was trained."""
         original, target = self.original_size or self.size, self.target_size or self.size

@@ -17,6 +17,7 @@ from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.prompt_style import PromptReading, PromptStyle
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import Resident, StackKey
+from tabard_server.engine_port.work import Work
 
 
 class RowLike(Protocol):
@@ -101,6 +102,10 @@ class EnginePort(Protocol[R]):
 
     def costs(self) -> Costs:
         """Return what pieces of work took lately."""
+
+    @property
+    def work(self) -> Work:
+        """What calls take by the size of the image; from any thread."""
 
     def can_open(self, spec: RowSpec) -> bool:
         """Say whether the slots have room for this row's stack now."""

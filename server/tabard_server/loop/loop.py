@@ -50,6 +50,7 @@ class Loop(Generic[R]):
         self._done: deque[Begun[R]] = deque()
         # Bounded by what leases are given for before it begins, `limits.ready_rows_max`.
         self._inbox: queue.SimpleQueue[JobRun | None] = queue.SimpleQueue()
+        self._preview_seconds = 0.0
         self._is_stopping = False
         self._thread = threading.Thread(target=self._live, name="tabard-engine", daemon=True)
         self.residents: tuple[Resident, ...] = ()
@@ -82,6 +83,7 @@ class Loop(Generic[R]):
         """Do everything that belongs to one step boundary, and one step."""
         self._take_in()
         self._sweep()
+        self._preview_seconds = 0.0
         choice = choose(self._roster.snapshot(self._engine))
         self._roster.note_overtaken(choice.overtaken)
         self._open(choice.opened)
@@ -156,6 +158,7 @@ class Loop(Generic[R]):
             self._fail_all({begun.run for begun in batch}, error, event="step.failed")
             return
         self._roster.note_mode(is_merged=is_merged, merged_stack=self._engine.merged_stack)
+        self._note_served(batch)
         self._metrics.step_seconds.observe(self._clock() - begun_at)
         self._metrics.batch_rows.observe(len(batch))
         for begun in batch:
@@ -180,6 +183,13 @@ class Loop(Generic[R]):
             for run in {begun.run for begun in batch}:
                 self._drop(run, error)
 
+    def _note_served(self, batch: list[Begun[R]]) -> None:
+        """Note the time of a step, as the engine measures it: on CUDA this thread does not wait."""
+        drawings = [begun.run.job.drawing for begun in batch]
+        samples = sum(drawing.samples for drawing in drawings)
+        seconds = self._engine.work.step.seconds(drawings[0].size, samples=samples)
+        self._roster.note_served(batch[0], seconds=seconds)
+
     def _settle(self, begun: Begun[R]) -> None:
         """Tell of one row's step; free its slots when it is done."""
         run, row, index = begun.run, begun.row, begun.index
@@ -195,13 +205,19 @@ class Loop(Generic[R]):
                 self._done.append(begun)
                 if not self._roster.has(run):
                     run.let_go()
-            elif every and row.steps_done % every == 0:
+            elif every and row.steps_done % every == 0 and self._may_preview(run):
                 readback = self._engine.preview(row)
                 self._finisher.show(run, index=index, step=row.steps_done, readback=readback)
         except EngineError as error:
             self._drop(run, error)
         except Exception as error:
             self._fail_all([run], error, event="image.decoding_failed")
+
+    def _may_preview(self, run: JobRun) -> bool:
+        """Say whether one more look fits into this turn; else its caller sees the next."""
+        work, before = self._engine.work, self._preview_seconds
+        self._preview_seconds += work.decoding.seconds(run.job.drawing.size)
+        return not before or self._preview_seconds <= work.bound(self._limits.step_seconds_max)
 
     def _decode(self) -> None:
         """Decode done rows, while others run for no longer than one of their steps."""
@@ -219,7 +235,8 @@ class Loop(Generic[R]):
                 self._drop(run, error)
             except Exception as error:
                 self._fail_all([run], error, event="image.decoding_failed")
-            spent += max(costs.decoding, self._clock() - begun_at)
+            expected = costs.work.decoding.seconds(run.job.drawing.size)
+            spent += max(expected, self._clock() - begun_at)
 
     def _fail_all(self, runs: Iterable[JobRun], error: Exception, *, event: str) -> None:
         log_problem(event, error=error)

@@ -15,8 +15,10 @@ from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.port import EnginePort, R
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
+from tabard_server.jobs.job import Job
 from tabard_server.jobs.run import JobRun
 from tabard_server.limits import Limits
+from tabard_server.scheduler.shares import Shares
 from tabard_server.scheduler.snapshot import RowKey, RunningRow, Snapshot, WaitingRow
 
 _UNMERGEABLE_MAX = 64
@@ -65,6 +67,7 @@ class Roster(Generic[R]):
         self._merged_turns = 0
         self._unmergeable: deque[StackKey] = deque(maxlen=_UNMERGEABLE_MAX)
         self._rows_fit: dict[Size, int] = {}
+        self._shares = Shares()
 
     @property
     def is_empty(self) -> bool:
@@ -143,6 +146,10 @@ class Roster(Generic[R]):
             self._merged_stack, self._merged_turns = merged_stack, 0
         self._merged_turns += is_merged
 
+    def note_served(self, begun: Begun[R], *, seconds: float) -> None:
+        """Note what a step of rows of this one's size took of the engine's time."""
+        self._shares.note(begun.run.job.drawing.size, seconds=seconds)
+
     def note_unmergeable(self, begun: Begun[R]) -> bool:
         """Note that a row's stack could not be merged; say whether it can do without."""
         wear = self._wears[begun.key[0]]
@@ -166,12 +173,15 @@ class Roster(Generic[R]):
         places = limits.running_rows_max - len(self._begun)
         return Snapshot(
             turn=self._turn,
-            waiting=tuple(self._waiting_rows(engine.can_open)) if places > 0 else (),
+            waiting=tuple(self._waiting_rows(engine.can_open, costs)) if places > 0 else (),
             running=tuple(map(self._running_row, self._begun.values())),
             rows_per_step_max=limits.rows_per_step_max,
             running_rows_max=limits.running_rows_max,
             overtakes_max=limits.overtakes_max,
-            opened_rows_max=self._opened_rows_max(costs),
+            opening_seconds_max=self._opening_seconds_max(costs),
+            step_seconds_max=costs.work.bound(limits.step_seconds_max),
+            ahead=self._shares.ahead(),
+            plan=engine.plan,
             rows_fit=dict(self._rows_fit),
             can_merge=engine.can_merge,
             unmergeable=frozenset(self._unmergeable),
@@ -180,11 +190,11 @@ class Roster(Generic[R]):
             costs=costs,
         )
 
-    def _opened_rows_max(self, costs: Costs) -> int:
+    def _opening_seconds_max(self, costs: Costs) -> float:
         """Open no more in one turn than takes as long as a step, so that running rows go on."""
-        if not self._begun or not (costs.opening and costs.step):
-            return self._limits.running_rows_max
-        return max(1, int(costs.step / costs.opening))
+        if self._begun and costs.step:
+            return costs.step
+        return costs.work.bound(self._limits.step_seconds_max)
 
     def _running_row(self, begun: Begun[R]) -> RunningRow:
         job, wear = begun.run.job, self._wears[begun.key[0]]
@@ -196,14 +206,16 @@ class Roster(Generic[R]):
             is_merged_only=wear.is_merged_only,
             stepped_at=begun.stepped_at,
             steps_left=begun.row.steps_total - begun.row.steps_done,
+            samples=job.drawing.samples,
         )
 
-    def _waiting_rows(self, can_open: Callable[[RowSpec], bool]) -> list[WaitingRow]:
+    def _waiting_rows(self, can_open: Callable[[RowSpec], bool], costs: Costs) -> list[WaitingRow]:
         fits: dict[int, bool] = {}
         rows: list[WaitingRow] = []
         for key in sorted(self._waiting):
             job, wear = self._runs[key[0]].job, self._wears[key[0]]
-            if key[0] not in fits:
+            is_first = key[0] not in fits
+            if is_first:
                 is_alone = not rows and not self._begun
                 fits[key[0]] = is_alone or can_open(self.spec(key))
             rows.append(
@@ -214,6 +226,8 @@ class Roster(Generic[R]):
                     stack=wear.stack,
                     is_merged_only=wear.is_merged_only,
                     steps=job.drawing.steps,
+                    samples=job.drawing.samples,
+                    opening_seconds=_opening_seconds(job, is_first=is_first, costs=costs),
                     fits=fits[key[0]],
                     overtaken=self._waiting[key],
                 )
@@ -223,3 +237,11 @@ class Roster(Generic[R]):
     def _forget(self, ticket: int) -> None:
         self._runs.pop(ticket, None)
         self._wears.pop(ticket, None)
+
+
+def _opening_seconds(job: Job, *, is_first: bool, costs: Costs) -> float:
+    """Return what it takes to begin an image; images of one job share their words."""
+    drawing, has_picture = job.drawing, job.drawing.picture is not None
+    windows = drawing.samples * job.prompt_windows if is_first else 0
+    known = costs.work.opening_seconds(drawing.size, windows=windows, has_picture=has_picture)
+    return max(known, costs.opening) if is_first else known

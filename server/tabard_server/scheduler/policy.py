@@ -2,10 +2,12 @@
 """Which rows begin and which step next: a pure function of a snapshot.
 
 First come, first served; who lacks room in the slots lets others pass, up to a bound. Rows of one
-pixel size share a forward pass, sizes take turns, and a solo row runs alone. Rows that only a
-merged copy can draw share passes by stack; `merging` says who has the copy. Touches no tensor.
+pixel size share a forward pass that is bounded in seconds and in memory, sizes share the time, and
+a solo row runs alone. Rows that only a merged copy can draw share passes by stack; `merging` says
+who has the copy. Touches no tensor.
 """
 
+from tabard_server.engine_port.work import GUIDED_SAMPLES
 from tabard_server.scheduler.merging import must_wait_for_copy, pays_off
 from tabard_server.scheduler.snapshot import Choice, RowKey, RunningRow, Snapshot, WaitingRow
 
@@ -13,9 +15,11 @@ from tabard_server.scheduler.snapshot import Choice, RowKey, RunningRow, Snapsho
 def choose(snapshot: Snapshot) -> Choice:
     """Choose the rows to open and the rows of the next forward pass.
 
-    A row that has just opened counts as just stepped, so newcomers never push aside a size that
-    waits for its turn; among rows of its own size it comes first, this once. Places are bounded, so
-    every running row steps within a bounded number of turns.
+    The size that had least of the engine's time is next, so a newcomer waits for no more than the
+    step that is under way, and one of each other size. A row that has just opened counts as just
+    stepped, so newcomers never push aside a size that is no further ahead; among rows of its own
+    size it comes first, this once. Places are bounded, so every running row steps again within a
+    bounded time.
     """
     opened, passed = _open(snapshot)
     newcomers = [
@@ -27,6 +31,7 @@ def choose(snapshot: Snapshot) -> Choice:
             is_merged_only=row.is_merged_only,
             stepped_at=snapshot.turn - 1,
             steps_left=row.steps,
+            samples=row.samples,
             is_new=True,
         )
         for row in opened
@@ -45,11 +50,15 @@ def _open(snapshot: Snapshot) -> tuple[list[WaitingRow], dict[RowKey, int]]:
     """Walk the queue; return who begins, and how often each who is passed by was passed in all."""
     opened: list[WaitingRow] = []
     passed: dict[RowKey, int] = {}
-    places = min(snapshot.running_rows_max - len(snapshot.running), snapshot.opened_rows_max)
+    places = snapshot.running_rows_max - len(snapshot.running)
+    seconds = 0.0
     for row in snapshot.waiting:
         if len(opened) >= places or max(passed.values(), default=0) >= snapshot.overtakes_max:
             break
         if row.fits:
+            seconds += row.opening_seconds
+            if opened and seconds > snapshot.opening_seconds_max:
+                break
             opened.append(row)
             passed = {key: times + 1 for key, times in passed.items()}
         else:
@@ -59,15 +68,36 @@ def _open(snapshot: Snapshot) -> tuple[list[WaitingRow], dict[RowKey, int]]:
 
 def _batch(running: list[RunningRow], *, snapshot: Snapshot) -> list[RunningRow]:
     groups: dict[object, list[RunningRow]] = {}
-    for row in sorted(running, key=lambda row: (row.stepped_at, row.key)):
+    ahead = snapshot.ahead
+    for row in sorted(running, key=lambda row: (ahead.get(row.size, 0.0), row.stepped_at, row.key)):
         groups.setdefault(_group(row), []).append(row)
-    # Rows are sorted, so the first group to appear holds the row that waited longest.
+    # Rows are sorted, so the first group to appear is of the size that had least time, and holds
+    # the row of it that waited longest.
     for group in groups.values():
         if not must_wait_for_copy(group[0], running=running, snapshot=snapshot):
-            most = snapshot.rows_per_step_max
             group.sort(key=lambda row: not row.is_new)
-            return group[: min(most, snapshot.rows_fit.get(group[0].size, most))]
+            return group[: _rows_at_once(group, snapshot=snapshot)]
     return []
+
+
+def _rows_at_once(group: list[RunningRow], *, snapshot: Snapshot) -> int:
+    """Return how many rows of a group may share a step: by number, by memory and by time.
+
+    Rows share a step because one alone does not fill the device. A full batch of the base's own
+    size does: whatever takes longer than that saves nothing, and keeps newcomers waiting.
+    """
+    size, samples, step = group[0].size, 0, snapshot.costs.work.step
+    full = step.seconds(
+        snapshot.costs.work.native, samples=GUIDED_SAMPLES * snapshot.rows_per_step_max
+    )
+    most = min(snapshot.rows_per_step_max, snapshot.rows_fit.get(size, snapshot.rows_per_step_max))
+    for count, row in enumerate(group[:most]):
+        samples += row.samples
+        seconds = step.seconds(size, samples=samples)
+        is_held = snapshot.plan is None or snapshot.plan.holds(size, samples=samples)
+        if count and not (is_held and seconds <= min(full, snapshot.step_seconds_max)):
+            return count
+    return most
 
 
 def _group(row: RunningRow) -> object:

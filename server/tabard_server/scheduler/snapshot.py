@@ -4,12 +4,14 @@
 Knows nothing of engines, jobs or threads.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tabard_server.engine_port.costs import Costs
 from tabard_server.engine_port.drawing import Size
+from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.stack import StackKey
 
 RowKey: TypeAlias = tuple[int, int]
@@ -27,6 +29,8 @@ class WaitingRow:
         stack: What it wears.
         is_merged_only: Only a merged copy can draw it.
         steps: Denoise steps it asks for.
+        samples: Samples that it takes in a forward pass.
+        opening_seconds: What it takes to begin it, after those of its job that begin before it.
         fits: The slots have room for its stack now.
         overtaken: Younger images that began while it waited for room.
     """
@@ -37,6 +41,8 @@ class WaitingRow:
     stack: StackKey = ()
     is_merged_only: bool = False
     steps: int = 1
+    samples: int = 1
+    opening_seconds: float = 0.0
     fits: bool = True
     overtaken: int = 0
 
@@ -53,6 +59,7 @@ class RunningRow:
         is_merged_only: Only a merged copy can draw it.
         stepped_at: Number of the turn of its last step, or of its opening.
         steps_left: Forward passes until it is done.
+        samples: Samples that it takes in a forward pass.
         is_new: It begins in this turn.
     """
 
@@ -63,6 +70,7 @@ class RunningRow:
     is_merged_only: bool = False
     stepped_at: int = 0
     steps_left: int = 1
+    samples: int = 1
     is_new: bool = False
 
 
@@ -78,8 +86,11 @@ class Snapshot:
         rows_fit: The same for sizes of which the device could not hold so many.
         running_rows_max: Rows that may run at once.
         overtakes_max: Younger images that may begin before one that waits for room.
-        opened_rows_max: Rows that may begin in this turn, so that others wait for no longer than a
-            step.
+        opening_seconds_max: How long the rows that begin in this turn may take for it together;
+            one may always begin.
+        step_seconds_max: How long a step may take; one row may always step.
+        ahead: Seconds that rows of a size had more of the engine than others, by size.
+        plan: What the engine uses of its device; None: nobody asked.
         can_merge: A merged copy may be made for rows that do not need one.
         unmergeable: Stacks that could not be merged.
         merged_stack: What the merged copy wears; empty: nothing yet.
@@ -93,7 +104,10 @@ class Snapshot:
     rows_per_step_max: int
     running_rows_max: int
     overtakes_max: int
-    opened_rows_max: int = 1_000_000
+    opening_seconds_max: float = math.inf
+    step_seconds_max: float = math.inf
+    ahead: Mapping[Size, float] = field(default_factory=dict)
+    plan: MemoryPlan | None = None
     rows_fit: Mapping[Size, int] = field(default_factory=dict)
     can_merge: bool = False
     unmergeable: frozenset[StackKey] = frozenset()

@@ -178,4 +178,5 @@ def test_advised_size_can_be_drawn(sent: tuple[int, int]) -> None:
     numbers = [int(word) for word in caught.value.hint.replace(",", "").split() if word.isdigit()]
     assert caught.value.reason == "IMAGE_SIZE_NOT_DRAWABLE"
     assert len(numbers) == 2
-    assert not bounds.check_size(*numbers)
+    width, height = numbers
+    assert not bounds.check_size(WantedDrawing(prompt="x"), (width, height))

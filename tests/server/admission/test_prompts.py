@@ -10,6 +10,7 @@ from tabard_registry import TokenVectors
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.prompt_style import PromptStyle
+from tabard_server.engine_port.work import Work
 from tabard_server.errors import BadSettings, Violation
 from tabard_server.jobs.job import Worn
 from tabard_server.limits import Limits
@@ -21,12 +22,15 @@ from tests.server.releases import release
 LONG = "word " * 40
 
 
-def checker(*, defaults: Defaults | None = None, **limits: Any) -> PromptChecker:
+def checker(
+    *, defaults: Defaults | None = None, work: Work | None = None, **limits: Any
+) -> PromptChecker:
     return PromptChecker(
         reader=FakePromptReader(),
         limits=Limits(**limits),
         defaults=defaults or Defaults(),
         windows_max=4,
+        work=lambda: work or Work(),
     )
 
 
@@ -154,3 +158,20 @@ def test_only_words_alone_must_be_used(kind: str, reasons: list[str]) -> None:
 
     assert [one.reason for one in violations] == reasons
     assert used == []
+
+
+@pytest.mark.parametrize(("guidance_scale", "is_refused"), [(5.0, True), (1.0, False)])
+def test_words_are_encoded_in_time(guidance_scale: float, is_refused: bool) -> None:
+    """Windows of both prompts are one call; one window each is always encoded."""
+    slow = checker(work=Work(text_window_seconds=1.0))
+    style = PromptStyle(syntax="plain", windows_max=3)
+    long = drawing(prompt="word " * 80, style=style, guidance_scale=guidance_scale)
+    short = drawing(prompt="word", style=style)
+
+    windows, violations = slow.read_words(long, worn=())
+
+    assert windows == 3
+    assert [one.reason for one in violations] == ["PROMPT_TOO_SLOW"] * is_refused
+    assert all("2 windows" in one.hint and "6.0 s" in one.description for one in violations)
+    always = checker(work=Work(text_window_seconds=100.0))
+    assert not always.read_words(short, worn=())[1]

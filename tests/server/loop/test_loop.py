@@ -2,6 +2,7 @@
 """Steps that are not possible as chosen: the loop takes them otherwise, and lives on."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -9,7 +10,9 @@ import pytest
 
 from tabard_server.engine_port.errors import AdapterMismatch, DeviceMemoryFull, RowNotFinite
 from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.work import Curve, Estimate
 from tabard_server.scheduler.merging import TURNS_UNMEASURED
+from tests.server.engine_port.known_work import LARGE, SMALL, WORK
 from tests.server.fakes import FakeEngine, draw
 from tests.server.harness import (
     Request,
@@ -213,3 +216,42 @@ def test_job_without_room_waits(tmp_path: Path) -> None:
         assert not any({"a", "b"} <= batch for batch in prompts)
 
     asyncio.run(walk())
+
+
+def test_newcomer_passes_long_steps(tmp_path: Path) -> None:
+    """Behind large images a small one waits for the step that is under way, then is drawn."""
+    engine = FakeEngine(work=WORK)
+    engine.hold_steps()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            width, height = LARGE
+            long = server.generate("l", width=width, height=height, num_images=5)
+            first = asyncio.ensure_future(long)
+            await until(lambda: server.app.loop.running_count == 5)
+            second = asyncio.ensure_future(server.generate("s", num_inference_steps=20))
+            await until(lambda: server.app.loop._inbox.qsize() > 0)
+            engine.allow(1_000)
+            await asyncio.gather(first, second)
+
+    asyncio.run(walk())
+
+    sizes = [batch[0].drawing.size for batch in engine.batches]
+    assert sizes[:21] == [LARGE, *[SMALL] * 20]
+    # Five that fill the device each do not make him wait for one another.
+    assert {len(batch) for batch in engine.batches} == {1}
+
+
+def test_looks_last_no_longer_than_a_step(tmp_path: Path) -> None:
+    """A look decodes the whole image: in one turn there are no more than fit, and always one."""
+    slow = replace(WORK, decoding=Estimate(curve=Curve(fixed=2.0)))
+    engine = FakeEngine(work=slow)
+
+    async def walk() -> int:
+        async with serving(tmp_path, engine=engine) as server:
+            told = await server.generate(num_images=4, num_inference_steps=2, preview_every=1)
+        assert len(told.images) == 4
+        return told.kinds.count("preview")
+
+    # Of four images two are shown in the one turn before the last; 5 s are enough for no more.
+    assert asyncio.run(walk()) == 2

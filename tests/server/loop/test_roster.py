@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tabard_server.engine_port.costs import Costs
@@ -12,6 +13,8 @@ from tabard_server.engine_port.stack import StackKey
 from tabard_server.limits import Limits
 from tabard_server.loop.roster import Roster
 from tabard_server.scheduler.snapshot import Snapshot
+from tests.server.drawings import drawing, picture_of
+from tests.server.engine_port.known_work import WORK
 from tests.server.fakes import FakeEngine, FakeRow
 from tests.server.jobs.small_jobs import Running, Style, running
 
@@ -142,15 +145,49 @@ def test_no_place_shows_nobody_waiting() -> None:
     assert look(roster).waiting == ()
 
 
-@pytest.mark.parametrize(("opening", "most"), [(0.0, 5), (0.1, 4), (1.0, 1)])
-def test_opening_lasts_no_longer_than_step(opening: float, most: int) -> None:
-    """While rows run, as many begin as fit into the time of a step, and always one."""
-    roster = roster_of(running(images=2), running_rows_max=5)
+def test_opening_lasts_no_longer_than_step() -> None:
+    """While rows run, others begin for as long as a step takes; else as long as a call may."""
+    roster = roster_of(running(images=2))
+    costs = Costs(bare_steps={1: 0.4}, work=WORK)
+
+    assert look(roster, costs=costs).opening_seconds_max == Limits().step_seconds_max
     open_rows(roster, (1, 0))
 
-    seen = look(roster, costs=Costs(bare_steps={1: 0.4}, opening=opening))
+    assert look(roster, costs=costs).opening_seconds_max == 0.4
 
-    assert seen.opened_rows_max == most
+
+def test_opening_is_told_by_row() -> None:
+    """Images of a job share their words, and each encodes its picture; what was seen counts too."""
+    picture = picture_of(np.zeros((64, 64, 3), dtype=np.uint8))
+    drawn = drawing(picture=picture, strength=0.5)
+    roster = roster_of(running(images=2, prompt_windows=3, drawing=drawn))
+    encoding, words = WORK.encoding.seconds((64, 64)), 6 * WORK.text_window_seconds
+
+    first, second = look(roster, costs=Costs(work=WORK)).waiting
+
+    assert first.opening_seconds == pytest.approx(words + encoding)
+    assert second.opening_seconds == pytest.approx(encoding)
+    assert look(roster, costs=Costs(opening=1.0)).waiting[0].opening_seconds == 1.0
+
+
+def test_step_may_take_what_the_own_size_takes() -> None:
+    """The bound of a step is the setting, and the plan goes along."""
+    roster = roster_of(running(), step_seconds_max=0.001)
+    costs = Costs(work=WORK)
+
+    assert look(roster, costs=costs).step_seconds_max == WORK.bound(0.001) > 0.001
+
+
+def test_time_had_is_told_by_size() -> None:
+    """What a step took puts its size ahead."""
+    roster = roster_of(running())
+    open_rows(roster, (1, 0))
+    begun = roster.begun((1, 0))
+    assert begun is not None
+
+    roster.note_served(begun, seconds=0.5)
+
+    assert look(roster).ahead == {(64, 64): 0.5}
 
 
 def test_small_fit_is_remembered() -> None:

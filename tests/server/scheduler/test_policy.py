@@ -6,10 +6,13 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.memory import MemoryPlan, PassBytes
+from tabard_server.engine_port.work import Curve
 from tabard_server.scheduler.policy import choose
+from tabard_server.scheduler.shares import Shares
 from tabard_server.scheduler.snapshot import Choice, RunningRow, Snapshot, WaitingRow
-
-SMALL, LARGE = (64, 64), (128, 128)
+from tests.server.engine_port.known_work import HUGE, LARGE, SMALL, WORK
 
 
 def snapshot(**changes: object) -> Snapshot:
@@ -107,6 +110,110 @@ def test_exhausted_row_holds_the_queue() -> None:
     rows = (waiting(1), waiting(2, fits=False, overtaken=3), waiting(3))
 
     assert choose(snapshot(waiting=rows)).opened == ((1, 0),)
+
+
+def test_size_with_least_time_is_next() -> None:
+    """Not the one that stepped longest ago, but the one that had least of the engine."""
+    rows = (running(1, stepped_at=9), running(2, size=LARGE, stepped_at=5))
+
+    assert choose(snapshot(running=rows, ahead={LARGE: 1.2})).batch == ((1, 0),)
+    assert choose(snapshot(running=rows, ahead={SMALL: 0.1})).batch == ((2, 0),)
+
+
+def test_step_is_bounded_in_time() -> None:
+    """As many rows share a step as it may take seconds, and always one."""
+    rows = tuple(running(n, samples=2) for n in range(4))
+    moment = snapshot(running=rows, costs=Costs(work=WORK))
+    one, three = (WORK.step.seconds(SMALL, samples=2 * count) for count in (1, 3))
+
+    assert len(choose(replace(moment, step_seconds_max=three)).batch) == 3
+    assert len(choose(replace(moment, step_seconds_max=one)).batch) == 1
+    assert len(choose(replace(moment, step_seconds_max=one / 9)).batch) == 1
+
+
+def test_rows_that_fill_the_device_step_alone() -> None:
+    """Beyond the time of a full batch of the own size, sharing saves nothing: others wait less."""
+    middle = (80, 80)
+    full = WORK.step.seconds(SMALL, samples=2 * 4)
+    rows = tuple(running(n, size=middle, samples=2) for n in range(4))
+
+    choice = choose(snapshot(running=rows, costs=Costs(work=WORK)))
+
+    assert len(choice.batch) == 2
+    assert WORK.step.seconds(middle, samples=2 * 2) <= full < WORK.step.seconds(middle, samples=6)
+    large = tuple(running(n, size=LARGE, samples=2) for n in range(4))
+    assert len(choose(snapshot(running=large, costs=Costs(work=WORK))).batch) == 1
+
+
+def test_rows_without_guidance_are_half() -> None:
+    """Samples are counted, not rows."""
+    rows = tuple(running(n, samples=1) for n in range(4))
+    two = WORK.step.seconds(SMALL, samples=2)
+
+    choice = choose(snapshot(running=rows, costs=Costs(work=WORK), step_seconds_max=two))
+
+    assert len(choice.batch) == 2
+
+
+def test_step_is_bounded_in_memory() -> None:
+    """Rows that the device cannot hold at once do not step at once."""
+    passes = PassBytes(step=Curve(linear=1.0))
+    plan = MemoryPlan(base=0, slots=0, merged=0, gathered=0, activations=0, passes=passes)
+    rows = tuple(running(n, size=LARGE, samples=2) for n in range(4))
+
+    choice = choose(snapshot(running=rows, plan=replace(plan, free=5 * 256 * 256)))
+
+    assert len(choice.batch) == 2
+
+
+def test_opening_is_bounded_in_time() -> None:
+    """Rows begin while their openings together last no longer than they may, and always one."""
+    rows = tuple(waiting(n, opening_seconds=1.0) for n in range(4))
+
+    assert len(choose(snapshot(waiting=rows, opening_seconds_max=3.0)).opened) == 3
+    assert len(choose(snapshot(waiting=rows, opening_seconds_max=0.1)).opened) == 1
+
+
+@given(
+    large=st.lists(st.sampled_from([LARGE, (248, 264), HUGE]), min_size=1, max_size=7),
+    arrives_at=st.integers(1, 60),
+    steps=st.integers(1, 25),
+)
+def test_newcomer_waits_for_one_step_of_each_size(
+    large: list[tuple[int, int]], arrives_at: int, steps: int
+) -> None:
+    """Beside rows that are never done, a small image is drawn while each other size steps once."""
+    alive = {(n, 0): running(n, size=size, samples=2) for n, size in enumerate(large)}
+    shares, me = Shares(), (99, 0)
+    bound = 5.0
+    waited: list[float] = []
+    for turn in range(1, 10_000):
+        if turn == arrives_at:
+            alive[me] = running(99, samples=2, steps_left=steps, stepped_at=turn - 1)
+        choice = choose(
+            snapshot(
+                turn=turn,
+                running=tuple(alive.values()),
+                costs=Costs(work=WORK),
+                step_seconds_max=bound,
+                ahead=shares.ahead(),
+            )
+        )
+        size = alive[choice.batch[0]].size
+        seconds = WORK.step.seconds(size, samples=2 * len(choice.batch))
+        assert seconds <= max(bound, WORK.step.seconds(size, samples=2))
+        shares.note(size, seconds=seconds)
+        for key in choice.batch:
+            row = alive[key]
+            alive[key] = replace(row, stepped_at=turn, steps_left=row.steps_left - (key == me))
+        if me in alive:
+            waited += [] if me in choice.batch else [seconds]
+            if not alive[me].steps_left:
+                break
+    own = steps * WORK.step.seconds(SMALL, samples=2)
+    # Each size steps at most once before it is as far ahead as one of its steps.
+    assert own < 1.3
+    assert len(waited) <= 2 * len(set(large))
 
 
 SIZES = st.sampled_from([SMALL, LARGE, (64, 128)])

@@ -58,6 +58,7 @@ CASES = (
     Case(reason="SIZE_INVALID", at="width", request={"width": 65}),
     Case(reason="SIZE_INVALID", at="height", request={"height": 0}),
     Case(reason="SIZE_TOO_LARGE", at="width", request={"width": 4096, "height": 4096}),
+    Case(reason="SIDE_TOO_LONG", at="height", request={"width": 16, "height": 65_536}),
     Case(
         reason="STEPS_OUT_OF_RANGE",
         at="num_inference_steps",

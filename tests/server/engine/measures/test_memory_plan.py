@@ -8,7 +8,7 @@ import torch
 
 from tabard_server.engine.base.loading import Base, load_base
 from tabard_server.engine.load_engine import EngineSettings, load_engine
-from tabard_server.engine.memory_plan import free_bytes, plan_memory
+from tabard_server.engine.measures.memory_plan import free_bytes, plan_memory
 from tabard_server.engine_port.memory import MemoryPlan
 
 

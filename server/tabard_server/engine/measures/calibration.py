@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures what passes of this base take on this device, by size, as the engine starts.
+
+In: a base on its device. Out: a curve for each kind of pass. Convolutions grow with the pixels and
+are timed at two small sizes; attention grows with their square, disappears in small passes, and is
+timed by itself. So a large size is known without being tried.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch.nn import functional
+
+from tabard_server.engine.base.loading import Base
+from tabard_server.engine.measures.dry_run import Attention, run_dry
+from tabard_server.engine.measures.passes import Pass, decoding, denoising, encoding, text_windows
+from tabard_server.engine_port.work import Curve, Estimate, Work
+
+PASS_SECONDS_MAX = 0.15
+"""A larger size is timed only if it likely takes no longer than this."""
+SIDE_MIN = 8
+"""Latents along one side: smaller pictures do not fit through every UNet."""
+_MORE_SIDES = 2
+"""How many times the base's own side is tried at most."""
+_REPEATS = 2
+_ATTENTION_SECONDS_MIN = 0.02
+_KEYS_MAX = 4096
+
+_NewPass = Callable[..., Pass]
+
+
+@torch.inference_mode()
+def measure_work(base: Base, *, device: torch.device) -> Work:
+    """Time a few small passes of a base that lies on a device."""
+    vae_dtype = base.vae.dtype
+    texts = text_windows(base, device=device)
+    native = base.native_pixels
+    return Work(
+        native=(native, native),
+        step=_estimate(denoising, base, device=device, dtype=base.unet.dtype),
+        decoding=_estimate(decoding, base, device=device, dtype=vae_dtype),
+        encoding=_estimate(encoding, base, device=device, dtype=vae_dtype),
+        text_window_seconds=sum(_shortest(text.run, device=device) for text in texts),
+    )
+
+
+def _estimate(
+    new_pass: _NewPass, base: Base, *, device: torch.device, dtype: torch.dtype
+) -> Estimate:
+    make = partial(new_pass, base, dtype=dtype)
+    quadratic = _attention_seconds(make, base, device=device, dtype=dtype)
+    side = max(SIDE_MIN, base.native_pixels // base.latent_factor // 8)
+    timed: list[tuple[int, float]] = []
+    while True:
+        pixels = (side * base.latent_factor) ** 2
+        seconds = _shortest(make(side=side, device=device).run, device=device)
+        timed.append((pixels, seconds - quadratic * pixels**2))
+        side *= 2
+        is_large = side * base.latent_factor > _MORE_SIDES * base.native_pixels
+        if len(timed) > 1 and (is_large or 4 * seconds > PASS_SECONDS_MAX):
+            return Estimate(curve=_through(*timed[-2:], quadratic=quadratic))
+
+
+def _through(smaller: tuple[int, float], larger: tuple[int, float], *, quadratic: float) -> Curve:
+    """Return the curve through two passes of one sample, their attention taken off."""
+    (few, short), (many, long) = smaller, larger
+    slope = max(0.0, (long - short) / (many - few))
+    # A line cannot begin below nothing: passes so small are all overhead.
+    fixed = min(max(0.0, short - slope * few), max(0.0, long))
+    return Curve(fixed=fixed, linear=max(0.0, long - fixed) / many, quadratic=quadratic)
+
+
+def _attention_seconds(
+    make: _NewPass, base: Base, *, device: torch.device, dtype: torch.dtype
+) -> float:
+    """Return what attention within a picture takes, for each pair of its pixels."""
+    calls = run_dry(
+        make(side=base.native_pixels // base.latent_factor, device=torch.device("meta"))
+    ).self_attentions
+    if not calls:
+        return 0.0
+    largest = max(calls, key=lambda call: call.products)
+    each = _product_seconds(largest, device=device, dtype=dtype)
+    return each * sum(call.products for call in calls) / base.native_pixels**4
+
+
+def _product_seconds(like: Attention, *, device: torch.device, dtype: torch.dtype) -> float:
+    """Time attention of that many heads, over more and more positions until it can be seen."""
+    length = 256
+    while True:
+        parts = torch.randn(3, 1, like.heads, length, like.width, device=device, dtype=dtype)
+        attend = partial(functional.scaled_dot_product_attention, *parts)
+        seconds = _shortest(attend, device=device)
+        if seconds >= _ATTENTION_SECONDS_MIN or length >= _KEYS_MAX:
+            return seconds / (like.heads * length**2 * like.width)
+        length *= 2
+
+
+def _shortest(call: Callable[[], object], *, device: torch.device) -> float:
+    """Return the shortest of a few times, after a first that may have to set things up."""
+    _time(call, device=device)
+    times = [_time(call, device=device)]
+    while len(times) < _REPEATS and times[0] < PASS_SECONDS_MAX:
+        times.append(_time(call, device=device))
+    return min(times)
+
+
+def _time(call: Callable[[], object], *, device: torch.device) -> float:
+    _wait(device)
+    begun_at = time.perf_counter()
+    call()
+    _wait(device)
+    return time.perf_counter() - begun_at
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
