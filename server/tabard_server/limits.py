@@ -70,8 +70,8 @@ class Limits(BaseModel):
     """Images admitted and not yet begun."""
     running_rows_max: PositiveInt = 16
     """Images begun and not yet finished."""
-    rows_per_step_max: PositiveInt = 8
-    """Images that share one forward pass."""
+    rows_per_step_max: Annotated[int | None, Field(gt=0)] = None
+    """Images that share one forward pass; unset: 8, or as many as fit into memory."""
     ready_rows_max: PositiveInt = 16
     """Images that hold their adapters in host memory and have not begun; others wait in line."""
     overtakes_max: PositiveInt = 16

@@ -95,9 +95,9 @@ class Settings(BaseSettings):
     """CPU threads of torch; unset: torch's own choice."""
     slot_rank_total: PositiveInt = 256
     """Rank rows of all slots together."""
-    merged_copy: bool = True
+    merged_copy: bool | None = None
     """Keep a second copy of the weights that adapters change, for stacks that own the traffic and
-    for adapters that are not low-rank."""
+    for adapters that are not low-rank; unset: where it fits into memory beside four images."""
     compiled: bool = False
     """Run the UNet as a compiled graph, on CUDA as a captured one: the first images of each batch
     size and pixel size then take long, all others less. Needs a C++ compiler."""

@@ -14,8 +14,10 @@ from tabard_registry import Digest, Registry
 from tabard_registry.place import FORMAT_KEY, open_store, refuse_strangers
 from tabard_registry.upkeep.doctor import require_safe
 from tabard_server.adapters.disk_cache import DiskCache, KeptRelease
+from tabard_server.engine_port.memory import MEBIBYTE
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.stack import HostAdapterLike
+from tabard_server.engine_port.work import GUIDED_SAMPLES
 from tabard_server.settings import Settings
 from tabard_server.telemetry.logs import log_event, log_problem
 from tabard_server.telemetry.metrics import Metrics
@@ -78,6 +80,7 @@ def load_resources(settings: Settings) -> Resources:
     )
     for remark in engine.facts.remarks:
         log_event("base.remark", base=settings.base, message=remark)
+    _log_plan(engine)
     disk = _disk_cache(registry, settings=settings, metrics=metrics)
     load_adapter = ReleaseLoader(
         registry,
@@ -116,6 +119,22 @@ def open_registry(settings: Settings, *, metrics: Metrics) -> Registry:
             "checkpoint.damaged", reason=damage.reason, message=str(damage), hint=damage.hint
         )
     return registry
+
+
+def _log_plan(engine: EnginePort[Any]) -> None:
+    """Say what was planned and measured, and what of it nobody had fixed."""
+    plan, work = engine.plan, engine.work
+    if plan is None:
+        return
+    log_event(
+        "engine.planned",
+        rows_per_step=plan.rows_per_step,
+        merged_copy=bool(plan.merged),
+        chosen=",".join(plan.chosen) or "nothing",
+        mebibytes=plan.total // MEBIBYTE,
+        mebibytes_free="unknown" if plan.free is None else plan.free // MEBIBYTE,
+        step_seconds=work.step.seconds(work.native, samples=GUIDED_SAMPLES),
+    )
 
 
 def _disk_cache(registry: Registry, *, settings: Settings, metrics: Metrics) -> DiskCache:

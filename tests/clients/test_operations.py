@@ -13,6 +13,8 @@ def test_total_leaves_out_what_is_free() -> None:
         gathered_bytes=4_000,
         activation_bytes=50_000,
         free_bytes=600_000,
+        rows_per_step=8,
+        chosen=(),
     )
 
     assert plan.total_bytes == 54_321

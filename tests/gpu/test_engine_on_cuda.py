@@ -108,3 +108,21 @@ def test_swaps_leave_device_memory_flat(
             pass
 
     assert torch.cuda.memory_allocated() <= before
+
+
+def test_plan_is_near_what_a_step_takes(engine: Engine) -> None:
+    """The plan holds measured bytes: a full batch takes at most half as much again."""
+    assert engine.plan is not None
+    rows = [row for row in engine.open_rows([row_spec()] * engine.plan.rows_per_step)]
+    opened = [row for row in rows if isinstance(row, Row)]
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+
+    engine.step(opened)
+
+    torch.cuda.synchronize()
+    taken = torch.cuda.max_memory_allocated() - before
+    assert taken / 1.5 <= engine.plan.activations_of((64, 64), samples=2 * len(opened))
+    for row in opened:
+        engine.close_row(row)

@@ -12,13 +12,15 @@ from tabard_registry import Registry, UnusableRegistry
 from tabard_registry.store.store import Outcome
 from tabard_server import startup
 from tabard_server.adapters.loader import ReleaseLoader
+from tabard_server.engine_port.memory import MEBIBYTE, MemoryPlan
 from tabard_server.settings import Settings
 from tabard_server.telemetry.metrics import Metrics
 from tests.bases import make_tiny_base
 from tests.registry.fakes import MemoryStore
 from tests.registry.upkeep.doctor.broken_stores import TwoWinners, Unconditional
 from tests.server.adapters.published_lora import publish_lora
-from tests.server.fakes import PROFILE
+from tests.server.engine_port.known_work import WORK
+from tests.server.fakes import PROFILE, FakeEngine
 from tests.server.followers.written_records import act
 from tests.single_file import write_single_file
 
@@ -178,3 +180,25 @@ def test_remarks_on_the_base_are_logged(
     assert ["junk.of.a.merge" in one for one in said] == [False, True]
     assert "as was asked" in said[0]
     assert resources.engine.profile.prediction == "v_prediction"
+
+
+def test_plan_is_told_at_start(caplog: pytest.LogCaptureFixture) -> None:
+    """Rows, copy, memory, the seconds of a step, and which of them the server chose."""
+    plan = MemoryPlan(
+        base=MEBIBYTE,
+        slots=0,
+        merged=0,
+        gathered=0,
+        activations=MEBIBYTE,
+        rows_per_step=3,
+        chosen=("limits.rows_per_step_max", "merged_copy"),
+        free=5 * MEBIBYTE,
+    )
+
+    with caplog.at_level(logging.INFO, logger="tabard"):
+        startup._log_plan(FakeEngine(plan=plan, work=WORK))
+
+    told = caplog.text
+    assert "engine.planned rows_per_step=3 merged_copy=False" in told
+    assert "chosen=limits.rows_per_step_max,merged_copy mebibytes=2 mebibytes_free=5" in told
+    assert f"step_seconds={WORK.step.seconds((64, 64), samples=2):.6g}" in told

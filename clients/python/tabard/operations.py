@@ -32,6 +32,8 @@ class MemoryPlan:
         gathered_bytes: Factors kept from one step to the next.
         activation_bytes: A full batch at the base's own size.
         free_bytes: What the device had for all of this; 0 where nobody could say.
+        rows_per_step: Rows that may share a step.
+        chosen: Settings that nobody fixed, and that were chosen so that all of this fits.
     """
 
     base_bytes: int
@@ -40,6 +42,8 @@ class MemoryPlan:
     gathered_bytes: int
     activation_bytes: int
     free_bytes: int
+    rows_per_step: int
+    chosen: tuple[str, ...]
 
     @property
     def total_bytes(self) -> int:

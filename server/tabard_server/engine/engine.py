@@ -19,7 +19,8 @@ from tabard_server.adapters.host_adapter import adapters_of
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import named_layers, read_profile
 from tabard_server.engine.denoiser import Denoiser
-from tabard_server.engine.measures.calibration import measure_work
+from tabard_server.engine.measures.calibration import measure_passes, measure_work
+from tabard_server.engine.measures.dry_run import DryRuns
 from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.out_of_memory import translating_out_of_memory
@@ -162,9 +163,16 @@ class Engine:
         """What passes take by size; from any thread."""
         return self._stopwatch.work
 
-    def calibrate(self) -> None:
-        """Measure what passes take, before anything is drawn: a second or so."""
-        self._stopwatch.work = measure_work(self._base, device=self._device)
+    def calibrate(self, walked: DryRuns) -> None:
+        """Measure what passes take, before anything is drawn: a second or so.
+
+        Args:
+            walked: The passes of the base.
+        """
+        self._stopwatch.work = measure_work(self._base, walked=walked, device=self._device)
+        if self.plan is not None and self._device.type == "cuda":
+            passes = measure_passes(self._base, device=self._device)
+            self.plan = self.plan.measured(passes, size=self._stopwatch.work.native)
 
     def can_open(self, spec: RowSpec) -> bool:
         """Say whether the slots have room for this row's stack now."""

@@ -9,6 +9,7 @@ import torch
 from tabard_server.engine.base.loading import load_base
 from tabard_server.engine.base.schedule import Asked
 from tabard_server.engine.engine import Engine
+from tabard_server.engine.measures.dry_run import walk_through
 from tabard_server.engine.measures.memory_plan import free_bytes, plan_memory
 from tabard_server.engine_port.errors import BaseNotLoadable
 
@@ -33,8 +34,8 @@ class EngineSettings:
         slot_rank_total: Rank rows of all slots together.
         torch_threads: CPU threads of torch; None: torch's own choice.
         is_compiled: Whether the UNet runs as a compiled graph.
-        can_merge: Whether there may be a merged copy of the base.
-        rows_per_step_max: Rows that may share a forward pass; memory is planned for so many.
+        can_merge: Whether there may be a merged copy of the base; None: where it fits.
+        rows_per_step_max: Rows that may share a forward pass; None: as many as fit, up to a few.
         memory_bytes_max: What may be used of the device; None: what it has.
     """
 
@@ -46,8 +47,8 @@ class EngineSettings:
     slot_rank_total: int = 256
     torch_threads: int | None = None
     is_compiled: bool = False
-    can_merge: bool = True
-    rows_per_step_max: int = 8
+    can_merge: bool | None = None
+    rows_per_step_max: int | None = None
     memory_bytes_max: int | None = None
 
 
@@ -59,7 +60,8 @@ def load_engine(settings: EngineSettings) -> Engine:
 
     Raises:
         BaseNotLoadable: The base cannot be loaded, or the device or dtype is not to be had.
-        MemoryTooSmall: What is asked for does not fit into the device's memory.
+        MemoryTooSmall: Neither what is asked for fits into the device's memory, nor, where nothing
+            is asked, one row without a merged copy.
     """
     if settings.torch_threads is not None:
         torch.set_num_threads(settings.torch_threads)
@@ -78,12 +80,15 @@ def load_engine(settings: EngineSettings) -> Engine:
         )
     dtype, most = _DTYPES[dtype_name], settings.memory_bytes_max
     base = load_base(settings.base, config=settings.base_config, asked=settings.asked, dtype=dtype)
+    walked = walk_through(base)
     plan = plan_memory(
         base,
+        walked=walked,
         dtype=dtype,
         slot_rank_total=settings.slot_rank_total,
         rows_per_step_max=settings.rows_per_step_max,
         can_merge=settings.can_merge,
+        device=device,
         free_bytes=free_bytes(device, base=base) if most is None else most,
     )
     plan.require()
@@ -94,9 +99,9 @@ def load_engine(settings: EngineSettings) -> Engine:
         dtype=dtype,
         slot_rank_total=settings.slot_rank_total,
         is_compiled=settings.is_compiled,
-        can_merge=settings.can_merge,
+        can_merge=plan.merged > 0,
     )
-    engine.calibrate()
+    engine.calibrate(walked)
     return engine
 
 

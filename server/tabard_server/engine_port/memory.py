@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an engine uses of its device, by purpose, and the refusal of what cannot fit."""
+"""What an engine uses of its device, by purpose: what is chosen so that it fits, or the refusal."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.errors import MemoryTooSmall
-from tabard_server.engine_port.work import Curve
+from tabard_server.engine_port.work import GUIDED_SAMPLES, Curve
 
 MEBIBYTE = 1 << 20
+ROWS_PER_STEP = 8
+"""Rows that share a step where nobody says and memory allows."""
+ROWS_BESIDE_COPY_MIN = 4
+"""The merged copy goes before fewer share one: it is for few adapters, and a batch for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,8 @@ class MemoryPlan:
             decoding of one image if that is more.
         passes: The same for any size.
         free: What the device has for all of this; None where nobody can say.
+        rows_per_step: Rows that may share a step.
+        chosen: Settings that nobody fixed, and that were chosen so that all of this fits.
     """
 
     base: int
@@ -49,6 +56,13 @@ class MemoryPlan:
     activations: int
     passes: PassBytes = field(default_factory=PassBytes)
     free: int | None = None
+    rows_per_step: int = ROWS_PER_STEP
+    chosen: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        """Whether the device has that much, as far as anybody knows."""
+        return self.free is None or self.total <= self.free
 
     @property
     def total(self) -> int:
@@ -68,13 +82,18 @@ class MemoryPlan:
         """Say whether such a step fits."""
         return self.activations_of(size, samples=samples) <= self.room
 
+    def measured(self, passes: PassBytes, *, size: Size) -> "MemoryPlan":
+        """Return the plan with what passes were seen to take, for a base of that size."""
+        rows = passes.of(size, samples=GUIDED_SAMPLES * self.rows_per_step)
+        return replace(self, passes=passes, activations=rows)
+
     def require(self) -> None:
         """Refuse what cannot fit.
 
         Raises:
             MemoryTooSmall: The device has less than that.
         """
-        if self.free is None or self.total <= self.free:
+        if self.fits:
             return
         parts = ", ".join(
             f"{name} {_mebibytes(getattr(self, name))}"
@@ -82,10 +101,40 @@ class MemoryPlan:
         )
         raise MemoryTooSmall(
             f"the server would use {_mebibytes(self.total)} of memory and may have "
-            f"{_mebibytes(self.free)}: {parts}",
-            hint="lower slot_rank_total or limits.rows_per_step_max, say merged_copy = false, or "
-            "serve in float16",
+            f"{_mebibytes(self.free or 0)}: {parts}",
+            hint=f"{self._advice()}lower slot_rank_total, or serve in float16",
         )
+
+    def _advice(self) -> str:
+        """Say what was fixed and need not be."""
+        rows = self.rows_per_step > 1 and "leave limits.rows_per_step_max out, "
+        copy = bool(self.merged) and "leave merged_copy out, "
+        return (rows or "") + (copy or "")
+
+
+def choose_plan(
+    plan_of: Callable[[int, bool], MemoryPlan], *, rows: int | None, has_copy: bool | None
+) -> MemoryPlan:
+    """Return the best plan that fits, or the smallest where none does.
+
+    Args:
+        plan_of: Plans for so many rows in a step, with or without a merged copy.
+        rows: Rows of a step, where somebody fixed them.
+        has_copy: Whether there is a merged copy, where somebody fixed that.
+    """
+    names = (("limits.rows_per_step_max", rows), ("merged_copy", has_copy))
+    chosen = tuple(name for name, fixed in names if fixed is None)
+    most = ROWS_PER_STEP if rows is None else rows
+    counts = range(most, 0, -1) if rows is None else (most,)
+    enough = [count for count in counts if count >= min(most, ROWS_BESIDE_COPY_MIN)]
+    tried = {
+        None: [*((count, True) for count in enough), *((count, False) for count in counts)],
+        True: [(count, True) for count in counts],
+        False: [(count, False) for count in counts],
+    }[has_copy]
+    plans = (plan_of(count, with_copy) for count, with_copy in tried)
+    plan = next((plan for plan in plans if plan.fits), plan_of(*tried[-1]))
+    return replace(plan, chosen=chosen)
 
 
 NO_END = 1 << 62

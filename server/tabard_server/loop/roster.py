@@ -12,6 +12,7 @@ from typing import Generic
 
 from tabard_server.engine_port.costs import Costs
 from tabard_server.engine_port.drawing import Size
+from tabard_server.engine_port.memory import ROWS_PER_STEP, MemoryPlan
 from tabard_server.engine_port.port import EnginePort, R
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
@@ -175,7 +176,7 @@ class Roster(Generic[R]):
             turn=self._turn,
             waiting=tuple(self._waiting_rows(engine.can_open, costs)) if places > 0 else (),
             running=tuple(map(self._running_row, self._begun.values())),
-            rows_per_step_max=limits.rows_per_step_max,
+            rows_per_step_max=self._rows_per_step_max(engine.plan),
             running_rows_max=limits.running_rows_max,
             overtakes_max=limits.overtakes_max,
             opening_seconds_max=self._opening_seconds_max(costs),
@@ -189,6 +190,10 @@ class Roster(Generic[R]):
             merged_turns=self._merged_turns,
             costs=costs,
         )
+
+    def _rows_per_step_max(self, plan: MemoryPlan | None) -> int:
+        planned = ROWS_PER_STEP if plan is None else plan.rows_per_step
+        return self._limits.rows_per_step_max or planned
 
     def _opening_seconds_max(self, costs: Costs) -> float:
         """Open no more in one turn than takes as long as a step, so that running rows go on."""

@@ -100,4 +100,6 @@ def _plan(plan: MemoryPlan) -> pb.MemoryPlan:
         gathered_bytes=plan.gathered,
         activation_bytes=plan.activations,
         free_bytes=plan.free or 0,
+        rows_per_step=plan.rows_per_step,
+        chosen=plan.chosen,
     )

@@ -108,6 +108,7 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             base_prediction="v_prediction",
             base_zero_snr=True,
             base_remarks=["2 keys belong to no component and are not read: junk, more"],
+            memory_plan=self.state.memory_plan,
         )
 
     def Warm(self, request: Any, context: Any) -> Any:

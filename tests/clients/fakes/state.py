@@ -11,7 +11,7 @@ import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from tabard.v1 import adapter_pb2
+from tabard.v1 import adapter_pb2, operations_service_pb2
 
 
 @dataclass
@@ -70,6 +70,7 @@ class FakeState:
     step_seconds: float = 0.0
     draining: bool = False
     manifest: bytes = b""
+    memory_plan: operations_service_pb2.MemoryPlan | None = None
     watch_breaks: int = 0
     cancelled: threading.Event = field(default_factory=threading.Event)
 

@@ -1,14 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What fits is allowed, and what does not is refused by its parts."""
+"""What fits is allowed or chosen, and what does not is refused by its parts."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from tabard_server.engine_port.errors import MemoryTooSmall
-from tabard_server.engine_port.memory import MemoryPlan
+from tabard_server.engine_port.memory import ROWS_PER_STEP, MemoryPlan, PassBytes, choose_plan
+from tabard_server.engine_port.work import Curve
 
 PLAN = MemoryPlan(base=10, slots=20, merged=30, gathered=5, activations=35, free=100)
+
+
+def plans(free: int | None) -> Callable[[int, bool], MemoryPlan]:
+    """Return plans of 100 for the base, 50 for a copy and 10 for each row."""
+
+    def plan_of(rows: int, has_copy: bool) -> MemoryPlan:
+        return MemoryPlan(
+            base=100,
+            slots=0,
+            merged=50 * has_copy,
+            gathered=0,
+            activations=10 * rows,
+            free=free,
+            rows_per_step=rows,
+        )
+
+    return plan_of
 
 
 def test_what_fits_is_allowed() -> None:
@@ -24,3 +43,93 @@ def test_what_does_not_fit_is_refused_by_parts() -> None:
 
     assert all(name in str(caught.value) for name in ("base", "slots", "merged", "activations"))
     assert "slot_rank_total" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("free", "rows", "has_copy"),
+    [
+        (None, ROWS_PER_STEP, True),
+        (230, 8, True),
+        (229, 7, True),
+        (190, 4, True),
+        (189, 8, False),
+        (120, 2, False),
+        (110, 1, False),
+    ],
+)
+def test_rows_and_copy_are_chosen(free: int | None, rows: int, has_copy: bool) -> None:
+    """As many rows as fit beside the copy, but a handful at least; else as many without it."""
+    plan = choose_plan(plans(free), rows=None, has_copy=None)
+
+    assert plan.fits
+    assert (plan.rows_per_step, plan.merged > 0) == (rows, has_copy)
+    assert plan.chosen == ("limits.rows_per_step_max", "merged_copy")
+
+
+@pytest.mark.parametrize(
+    ("free", "rows", "has_copy", "found", "chosen"),
+    [
+        (160, None, True, (1, True), ("limits.rows_per_step_max",)),
+        (160, None, False, (6, False), ("limits.rows_per_step_max",)),
+        (160, 5, None, (5, False), ("merged_copy",)),
+        (1_000, 12, None, (12, True), ("merged_copy",)),
+        (1_000, 2, True, (2, True), ()),
+    ],
+)
+def test_what_is_fixed_stays(
+    free: int,
+    rows: int | None,
+    has_copy: bool | None,
+    found: tuple[int, bool],
+    chosen: tuple[str, ...],
+) -> None:
+    """Only what nobody said is chosen."""
+    plan = choose_plan(plans(free), rows=rows, has_copy=has_copy)
+
+    assert plan.fits
+    assert (plan.rows_per_step, plan.merged > 0) == found
+    assert plan.chosen == chosen
+
+
+@pytest.mark.parametrize(
+    ("rows", "has_copy", "total", "advice"),
+    [
+        (None, None, 110, []),
+        (8, None, 180, ["rows_per_step_max"]),
+        (None, True, 160, ["merged_copy"]),
+        (8, True, 230, ["rows_per_step_max", "merged_copy"]),
+    ],
+)
+def test_least_that_is_possible_is_refused(
+    rows: int | None, has_copy: bool | None, total: int, advice: list[str]
+) -> None:
+    """One row without a copy, or what was fixed; the advice names what was fixed."""
+    plan = choose_plan(plans(total - 1), rows=rows, has_copy=has_copy)
+
+    assert plan.total == total
+    with pytest.raises(MemoryTooSmall) as caught:
+        plan.require()
+    named = [name for name in ("rows_per_step_max", "merged_copy") if name in caught.value.hint]
+    assert named == advice
+
+
+def test_sizes_are_held_or_not() -> None:
+    """A step of any size, or its decoding, must fit where the activations of the plan are."""
+    passes = PassBytes(step=Curve(fixed=10.0, linear=1.0), image=Curve(linear=4.0))
+    plan = replace(PLAN, passes=passes, free=100)
+
+    assert plan.room == 35
+    assert plan.activations_of((2, 3), samples=2) == 24
+    assert plan.activations_of((5, 2), samples=1) == 40
+    assert plan.holds((2, 4), samples=3) and not plan.holds((2, 4), samples=4)
+    assert not plan.holds((5, 2), samples=1)
+    assert replace(plan, free=None).holds((9_999, 9_999), samples=99)
+
+
+def test_measured_passes_replace_the_estimate() -> None:
+    """What was seen counts from then on, for the full batch too."""
+    seen = PassBytes(step=Curve(linear=2.0))
+
+    plan = replace(PLAN, rows_per_step=3).measured(seen, size=(4, 4))
+
+    assert (plan.activations, plan.passes) == (2 * 3 * 16 * 2, seen)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.memory import ROWS_PER_STEP, MemoryPlan
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
 from tabard_server.limits import Limits
@@ -176,6 +177,16 @@ def test_step_may_take_what_the_own_size_takes() -> None:
     costs = Costs(work=WORK)
 
     assert look(roster, costs=costs).step_seconds_max == WORK.bound(0.001) > 0.001
+
+
+def test_rows_of_a_step_are_fixed_or_planned() -> None:
+    """The setting counts; else what the engine planned for; else a usual number."""
+    plan = MemoryPlan(base=0, slots=0, merged=0, gathered=0, activations=0, rows_per_step=3)
+    one, fixed = roster_of(running()), roster_of(running(), rows_per_step_max=5)
+
+    assert one.snapshot(FakeEngine(plan=plan)).rows_per_step_max == 3
+    assert fixed.snapshot(FakeEngine(plan=plan)).rows_per_step_max == 5
+    assert look(one).rows_per_step_max == ROWS_PER_STEP
 
 
 def test_time_had_is_told_by_size() -> None:

@@ -9,6 +9,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tabard.v1 import operations_service_pb2 as pb
+from tabard_server.engine_port.memory import MemoryPlan
 from tests.server.fakes import FakeEngine
 from tests.server.harness import Request, Server, refusal_of, serving, until
 
@@ -32,6 +33,29 @@ def test_status_tells_base_and_registry(tmp_path: Path) -> None:
     assert status.registry_seq == 1
     assert list(status.samplers) == ["ddim", "euler"]
     assert status.residents[0].leases == 0
+
+
+def test_status_tells_what_was_planned(tmp_path: Path) -> None:
+    """Bytes by purpose, the rows of a step, and which settings the server chose itself."""
+    plan = MemoryPlan(
+        base=1,
+        slots=2,
+        merged=3,
+        gathered=4,
+        activations=5,
+        rows_per_step=6,
+        chosen=("merged_copy",),
+        free=70,
+    )
+
+    async def walk() -> Any:
+        async with serving(tmp_path, engine=FakeEngine(plan=plan)) as server:
+            return (await server.status()).memory_plan
+
+    found = asyncio.run(walk())
+    assert (found.base_bytes, found.slot_bytes, found.merged_bytes) == (1, 2, 3)
+    assert (found.gathered_bytes, found.activation_bytes, found.free_bytes) == (4, 5, 70)
+    assert (found.rows_per_step, list(found.chosen)) == (6, ["merged_copy"])
 
 
 def test_drain_refuses_new_and_finishes_old(tmp_path: Path) -> None:

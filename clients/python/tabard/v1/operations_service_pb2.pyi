@@ -56,20 +56,24 @@ class GetStatusResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime_seconds: _Optional[float] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag_seconds: _Optional[float] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ..., base_prediction: _Optional[str] = ..., base_zero_snr: bool = ..., base_remarks: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class MemoryPlan(_message.Message):
-    __slots__ = ("base_bytes", "slot_bytes", "merged_bytes", "gathered_bytes", "activation_bytes", "free_bytes")
+    __slots__ = ("base_bytes", "slot_bytes", "merged_bytes", "gathered_bytes", "activation_bytes", "free_bytes", "rows_per_step", "chosen")
     BASE_BYTES_FIELD_NUMBER: _ClassVar[int]
     SLOT_BYTES_FIELD_NUMBER: _ClassVar[int]
     MERGED_BYTES_FIELD_NUMBER: _ClassVar[int]
     GATHERED_BYTES_FIELD_NUMBER: _ClassVar[int]
     ACTIVATION_BYTES_FIELD_NUMBER: _ClassVar[int]
     FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ROWS_PER_STEP_FIELD_NUMBER: _ClassVar[int]
+    CHOSEN_FIELD_NUMBER: _ClassVar[int]
     base_bytes: int
     slot_bytes: int
     merged_bytes: int
     gathered_bytes: int
     activation_bytes: int
     free_bytes: int
-    def __init__(self, base_bytes: _Optional[int] = ..., slot_bytes: _Optional[int] = ..., merged_bytes: _Optional[int] = ..., gathered_bytes: _Optional[int] = ..., activation_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ...) -> None: ...
+    rows_per_step: int
+    chosen: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, base_bytes: _Optional[int] = ..., slot_bytes: _Optional[int] = ..., merged_bytes: _Optional[int] = ..., gathered_bytes: _Optional[int] = ..., activation_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ..., rows_per_step: _Optional[int] = ..., chosen: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Resident(_message.Message):
     __slots__ = ("adapter", "version", "digest", "tier", "bytes", "leases")

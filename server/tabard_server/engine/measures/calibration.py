@@ -7,16 +7,18 @@ timed by itself. So a large size is known without being tried.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch.nn import functional
 
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.measures.dry_run import Attention, run_dry
+from tabard_server.engine.measures.dry_run import Attention, DryRun, DryRuns
 from tabard_server.engine.measures.passes import Pass, decoding, denoising, encoding, text_windows
-from tabard_server.engine_port.work import Curve, Estimate, Work
+from tabard_server.engine_port.memory import PassBytes
+from tabard_server.engine_port.work import GUIDED_SAMPLES, Curve, Estimate, Work
 
 PASS_SECONDS_MAX = 0.15
 """A larger size is timed only if it likely takes no longer than this."""
@@ -32,30 +34,59 @@ _NewPass = Callable[..., Pass]
 
 
 @torch.inference_mode()
-def measure_work(base: Base, *, device: torch.device) -> Work:
+def measure_work(base: Base, *, walked: DryRuns, device: torch.device) -> Work:
     """Time a few small passes of a base that lies on a device."""
-    vae_dtype = base.vae.dtype
     texts = text_windows(base, device=device)
     native = base.native_pixels
     return Work(
         native=(native, native),
-        step=_estimate(denoising, base, device=device, dtype=base.unet.dtype),
-        decoding=_estimate(decoding, base, device=device, dtype=vae_dtype),
-        encoding=_estimate(encoding, base, device=device, dtype=vae_dtype),
+        step=_estimate(denoising, base, walked=walked.step, device=device),
+        decoding=_estimate(decoding, base, walked=walked.decoding, device=device),
+        encoding=_estimate(encoding, base, walked=walked.encoding, device=device),
         text_window_seconds=sum(_shortest(text.run, device=device) for text in texts),
     )
 
 
-def _estimate(
-    new_pass: _NewPass, base: Base, *, device: torch.device, dtype: torch.dtype
-) -> Estimate:
-    make = partial(new_pass, base, dtype=dtype)
-    quadratic = _attention_seconds(make, base, device=device, dtype=dtype)
+@torch.inference_mode()
+def measure_passes(base: Base, *, device: torch.device) -> PassBytes:
+    """Return what passes of the base's own size really take of a CUDA device, in place of a plan.
+
+    A CPU cannot be asked that: its allocator does not say.
+    """
+    pixels = base.native_pixels**2
+    make: dict[str, Any] = {"side": base.native_pixels // base.latent_factor, "device": device}
+    step = denoising(base, dtype=base.unet.dtype, samples=GUIDED_SAMPLES, **make)
+    image = decoding(base, dtype=base.vae.dtype, **make)
+    picture = encoding(base, dtype=base.vae.dtype, **make)
+    taken = max(_bytes(image, device=device), _bytes(picture, device=device))
+    return PassBytes(
+        step=Curve(linear=_bytes(step, device=device) / (GUIDED_SAMPLES * pixels)),
+        image=Curve(linear=taken / pixels),
+    )
+
+
+def _bytes(call: Pass, *, device: torch.device) -> int:
+    """Return the most that a second call takes: the first may have had to set things up."""
+    call.run()
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    call.run()
+    torch.cuda.synchronize(device)
+    return torch.cuda.max_memory_allocated(device) - before
+
+
+def _estimate(new_pass: _NewPass, base: Base, *, walked: DryRun, device: torch.device) -> Estimate:
+    dtype = base.unet.dtype if new_pass is denoising else base.vae.dtype
+    make = partial(new_pass, base, device=device, dtype=dtype)
+    each = _product_seconds(walked.self_attentions, device=device, dtype=dtype)
+    products = sum(call.products for call in walked.self_attentions)
+    quadratic = each * products / base.native_pixels**4
     side = max(SIDE_MIN, base.native_pixels // base.latent_factor // 8)
     timed: list[tuple[int, float]] = []
     while True:
         pixels = (side * base.latent_factor) ** 2
-        seconds = _shortest(make(side=side, device=device).run, device=device)
+        seconds = _shortest(make(side=side).run, device=device)
         timed.append((pixels, seconds - quadratic * pixels**2))
         side *= 2
         is_large = side * base.latent_factor > _MORE_SIDES * base.native_pixels
@@ -72,23 +103,13 @@ def _through(smaller: tuple[int, float], larger: tuple[int, float], *, quadratic
     return Curve(fixed=fixed, linear=max(0.0, long - fixed) / many, quadratic=quadratic)
 
 
-def _attention_seconds(
-    make: _NewPass, base: Base, *, device: torch.device, dtype: torch.dtype
+def _product_seconds(
+    calls: Sequence[Attention], *, device: torch.device, dtype: torch.dtype
 ) -> float:
-    """Return what attention within a picture takes, for each pair of its pixels."""
-    calls = run_dry(
-        make(side=base.native_pixels // base.latent_factor, device=torch.device("meta"))
-    ).self_attentions
+    """Time attention like the largest of these, over more positions until it can be seen."""
     if not calls:
         return 0.0
-    largest = max(calls, key=lambda call: call.products)
-    each = _product_seconds(largest, device=device, dtype=dtype)
-    return each * sum(call.products for call in calls) / base.native_pixels**4
-
-
-def _product_seconds(like: Attention, *, device: torch.device, dtype: torch.dtype) -> float:
-    """Time attention of that many heads, over more and more positions until it can be seen."""
-    length = 256
+    like, length = max(calls, key=lambda call: call.products), 256
     while True:
         parts = torch.randn(3, 1, like.heads, length, like.width, device=device, dtype=dtype)
         attend = partial(functional.scaled_dot_product_attention, *parts)

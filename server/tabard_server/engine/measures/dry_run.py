@@ -15,7 +15,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tabard_server.engine.measures.passes import Pass
+from tabard_server.engine.base.loading import Base
+from tabard_server.engine.measures.passes import Pass, decoding, denoising, encoding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +59,51 @@ class DryRun:
         return tuple(one for one in self.attentions if one.queries == one.keys)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRuns:
+    """The passes of one image of a base's own size, in float32.
+
+    Attributes:
+        step: A denoise step of one sample.
+        decoding: From latents to pixels.
+        encoding: From pixels to latents.
+    """
+
+    step: DryRun
+    decoding: DryRun
+    encoding: DryRun
+
+
+def walk_through(base: Base) -> DryRuns:
+    """Walk through the passes of a base, wherever it lies."""
+    asked: dict[str, Any] = {
+        "side": base.native_pixels // base.latent_factor,
+        "device": torch.device("meta"),
+        "dtype": torch.float32,
+    }
+    return DryRuns(
+        step=run_dry(denoising(base, **asked)),
+        decoding=run_dry(decoding(base, **asked)),
+        encoding=run_dry(encoding(base, **asked)),
+    )
+
+
 def run_dry(call: Pass) -> DryRun:
     """Walk through a pass whose inputs are on the meta device.
 
-    Its model's weights stay where they lie; tensors without memory stand for them.
+    Its model's weights stay where they lie; float32 tensors without memory stand for them.
     """
     named = (*call.model.named_parameters(), *call.model.named_buffers())
-    shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in named}
+    shapes = {name: _without_memory(tensor) for name, tensor in named}
     fused, peak = _Fused(), _Peak()
     with torch.device("meta"), torch.no_grad(), fused, peak:
         torch.func.functional_call(call.model, shapes, (), dict(call.inputs))
     return DryRun(peak_bytes=peak.bytes, attentions=tuple(fused.calls))
+
+
+def _without_memory(tensor: torch.Tensor) -> torch.Tensor:
+    dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
+    return torch.empty_like(tensor, dtype=dtype, device="meta")
 
 
 class _Fused(TorchFunctionMode):

@@ -5,6 +5,7 @@ In: a base in memory, and the engine's bounds. Out: bytes by purpose, or a refus
 counted by passes that compute nothing: shapes only, on tensors without memory.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,29 @@ from torch import nn
 from tabard_server.engine.base.families import vae_dtype
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import named_layers
-from tabard_server.engine.measures.dry_run import run_dry
-from tabard_server.engine.measures.passes import decoding, denoising, encoding
+from tabard_server.engine.measures.dry_run import DryRuns
 from tabard_server.engine.slots.binding import GATHERED_BYTES_MAX
 from tabard_server.engine.slots.slot_table import table_rows
 from tabard_server.engine.slots.slotted_layers import is_slottable
-from tabard_server.engine_port.memory import MemoryPlan, PassBytes
+from tabard_server.engine_port.memory import MemoryPlan, PassBytes, choose_plan
 from tabard_server.engine_port.work import GUIDED_SAMPLES, Curve
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenToAlive:
+    """What a device takes for a pass, as a multiple of the bytes that are alive in it."""
+
+    step: float
+    image: float
+
+
+SEEN_TO_ALIVE = {
+    "cpu": SeenToAlive(step=1.6, image=1.2),
+    "cuda": SeenToAlive(step=1.3, image=1.3),
+}
+"""As measured, see docs/decisions/0023. On a CPU the allocator keeps the holes of freed tensors
+below 32 MiB, of which decoding has few. On CUDA it is a guess until the engine has measured it.
+"""
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -29,40 +45,45 @@ _CGROUP = Path("/sys/fs/cgroup")
 def plan_memory(
     base: Base,
     *,
+    walked: DryRuns,
     dtype: torch.dtype,
     slot_rank_total: int,
-    rows_per_step_max: int,
-    can_merge: bool,
+    rows_per_step_max: int | None,
+    can_merge: bool | None,
+    device: torch.device,
     free_bytes: int | None,
 ) -> MemoryPlan:
-    """Add up what an engine of these bounds will use.
+    """Add up what an engine of these bounds will use, and choose those that are not given.
 
     Args:
         base: Its weights are on the CPU.
+        walked: Its passes.
         dtype: In which they will be served.
         slot_rank_total: Rank rows of all slots together.
-        rows_per_step_max: Rows that share a forward pass.
-        can_merge: Whether there may be a merged copy.
+        rows_per_step_max: Rows that share a forward pass; None: chosen.
+        can_merge: Whether there may be a merged copy; None: chosen.
+        device: Where they will be served.
         free_bytes: What there is for all of it, the base included; None: unknown.
     """
-    widths = sum(
-        module.weight.shape[0] + module.weight[0].numel()
-        for component in base.adaptable
-        for _, module in named_layers(base, component)
-        if is_slottable(module) and isinstance(module.weight, torch.Tensor)
-    )
-    slots = table_rows(slot_rank_total) * widths * dtype.itemsize
+    native = (base.native_pixels, base.native_pixels)
+    passes = _passes(base, walked, dtype=dtype, device=device)
+    slots = _slots(base, rank_rows=table_rows(slot_rank_total)) * dtype.itemsize
+    weights = sum(map(_values, base.models.values())) * dtype.itemsize
     adaptable = sum(_values(base.models[component]) for component in base.adaptable)
-    native, passes = (base.native_pixels, base.native_pixels), _passes(base, dtype=dtype)
-    return MemoryPlan(
-        base=sum(map(_values, base.models.values())) * dtype.itemsize,
-        slots=slots,
-        merged=adaptable * dtype.itemsize if can_merge else 0,
-        gathered=min(GATHERED_BYTES_MAX, rows_per_step_max * slots),
-        activations=passes.of(native, samples=GUIDED_SAMPLES * rows_per_step_max),
-        passes=passes,
-        free=free_bytes,
-    )
+
+    def plan_of(rows: int, has_copy: bool) -> MemoryPlan:
+        return MemoryPlan(
+            base=weights,
+            slots=slots,
+            merged=adaptable * dtype.itemsize if has_copy else 0,
+            gathered=min(GATHERED_BYTES_MAX, rows * slots),
+            activations=passes.of(native, samples=GUIDED_SAMPLES * rows),
+            passes=passes,
+            free=free_bytes,
+            rows_per_step=rows,
+        )
+
+    return choose_plan(plan_of, rows=rows_per_step_max, has_copy=can_merge)
 
 
 def free_bytes(device: torch.device, *, base: Base) -> int | None:
@@ -74,18 +95,40 @@ def free_bytes(device: torch.device, *, base: Base) -> int | None:
     return min(left) + loaded if left else None
 
 
-def _passes(base: Base, *, dtype: torch.dtype) -> PassBytes:
-    """Return what passes keep alive: all of it is as wide as the picture, so one size tells."""
-    meta, native = torch.device("meta"), base.native_pixels
-    side = native // base.latent_factor
-    # Walked in float32, as the base lies there.
-    asked: dict[str, Any] = {"side": side, "device": meta, "dtype": torch.float32}
-    step = run_dry(denoising(base, **asked)).peak_bytes * dtype.itemsize // 4
-    wide = vae_dtype(base.vae.config, family=base.family, dtype=dtype).itemsize
-    image = max(run_dry(make(base, **asked)).peak_bytes for make in (decoding, encoding))
-    return PassBytes(
-        step=Curve(linear=step / native**2), image=Curve(linear=image * wide / 4 / native**2)
+def _slots(base: Base, *, rank_rows: int) -> int:
+    """Return the values of the tables beside all layers."""
+    widths = sum(
+        module.weight.shape[0] + module.weight[0].numel()
+        for component in base.adaptable
+        for _, module in named_layers(base, component)
+        if is_slottable(module) and isinstance(module.weight, torch.Tensor)
     )
+    return rank_rows * widths
+
+
+def _passes(base: Base, walked: DryRuns, *, dtype: torch.dtype, device: torch.device) -> PassBytes:
+    """Return what passes take: all that lives in them is as wide as the picture, so one size tells.
+
+    Beside it a convolution may lay its weights out anew.
+    """
+    native = base.native_pixels
+    wide = vae_dtype(base.vae.config, family=base.family, dtype=dtype).itemsize
+    step = walked.step.peak_bytes * dtype.itemsize / 4
+    image = max(walked.decoding.peak_bytes, walked.encoding.peak_bytes)
+    seen = SEEN_TO_ALIVE.get(device.type, SEEN_TO_ALIVE["cuda"])
+    return PassBytes(
+        step=Curve(
+            fixed=_largest_weight(base.unet) * dtype.itemsize,
+            linear=seen.step * step / native**2,
+        ),
+        image=Curve(
+            fixed=_largest_weight(base.vae) * wide, linear=seen.image * image * wide / 4 / native**2
+        ),
+    )
+
+
+def _largest_weight(model: Any) -> int:
+    return max(int(parameter.numel()) for parameter in model.parameters())
 
 
 def _values(model: nn.Module) -> int:

@@ -13,7 +13,9 @@ from tabard_server.admission.sizes import Asked, Sizes
 from tabard_server.engine.base.loading import Base, load_base
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.measures import calibration
-from tabard_server.engine.measures.calibration import PASS_SECONDS_MAX, measure_work
+from tabard_server.engine.measures.calibration import PASS_SECONDS_MAX, measure_passes, measure_work
+from tabard_server.engine.measures.dry_run import walk_through
+from tabard_server.engine_port.work import Curve
 from tabard_server.limits import Limits
 from tests.server.drawings import row_spec
 
@@ -46,7 +48,7 @@ def base(tiny_base: Path) -> Base:
 def device(request: Any, base: Base, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
     """The device, and the base on it: its UNet and attention take known times."""
     found = Device(slowness=request.param)
-    products = sum(one.products for one in _attentions(base))
+    products = sum(one.products for one in walk_through(base).step.self_attentions)
 
     def timed(call: Callable[..., Any], *, device: torch.device) -> float:
         del device
@@ -69,16 +71,10 @@ def _side(base: Base) -> int:
     return base.native_pixels // base.latent_factor
 
 
-def _attentions(base: Base) -> tuple[Any, ...]:
-    meta = torch.device("meta")
-    step = calibration.denoising(base, side=_side(base), device=meta, dtype=torch.float32)
-    return calibration.run_dry(step).self_attentions
-
-
 @pytest.mark.parametrize(("side", "samples"), [(16, 1), (16, 16), (128, 2), (4096, 2)])
 def test_large_sizes_are_known_untried(device: Device, base: Base, side: int, samples: int) -> None:
     """From the own size to one that would take hours, whatever the speed of the device."""
-    work = measure_work(base, device=CPU)
+    work = measure_work(base, walked=walk_through(base), device=CPU)
 
     pixels = side * base.latent_factor
     expected = device.unet_seconds(side, samples)
@@ -87,7 +83,7 @@ def test_large_sizes_are_known_untried(device: Device, base: Base, side: int, sa
 
 def test_no_long_pass_is_made(device: Device, base: Base) -> None:
     """Beyond two sizes, which every base must bear, nothing is tried that takes long."""
-    measure_work(base, device=CPU)
+    measure_work(base, walked=walk_through(base), device=CPU)
 
     smallest = device.unet_seconds(16)
     assert device.longest <= max(PASS_SECONDS_MAX, 4 * smallest)
@@ -136,3 +132,19 @@ def test_noise_never_goes_below_nothing() -> None:
         values = [curve.at((side, side)) for side in (1, 8, 16, 64)]
         assert values == sorted(values) and values[0] >= 0
         assert curve.at((16, 16)) == pytest.approx(second)
+
+
+def test_device_says_what_passes_take(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On CUDA the peak of a real pass of the own size replaces what was planned for it."""
+    pixels, allocated = base.native_pixels**2, 1_000
+    peaks = iter([allocated + 7 * pixels, allocated + 9 * pixels, allocated + 6 * pixels])
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda _device: None)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _device: None)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _device: allocated)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _device: next(peaks))
+
+    found = measure_passes(base, device=CPU)
+
+    # In the order in which they are made: decoding, encoding, a step of two samples.
+    assert found.image == Curve(linear=pytest.approx(9.0))
+    assert found.step == Curve(linear=pytest.approx(3.0))

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pass that computes nothing counts what lives in one that does."""
 
+from pathlib import Path
+
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from tabard_server.engine.measures.dry_run import run_dry
-from tabard_server.engine.measures.passes import Pass
+from tabard_server.engine.base.loading import load_base
+from tabard_server.engine.measures.dry_run import _Peak, run_dry
+from tabard_server.engine.measures.passes import Pass, decoding, denoising
 
 KIBI = 1024
 
@@ -55,3 +59,22 @@ def test_attention_keeps_no_matrix_of_pairs() -> None:
     assert across.keys == 77
     assert found.self_attentions == (within,)
     assert within.products == 16 * 4096**2 * 40
+
+
+@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
+@pytest.mark.parametrize("make", [denoising, decoding])
+def test_dry_pass_counts_what_a_real_one_keeps(
+    bases: dict[str, Path], family: str, make: type
+) -> None:
+    """The same pass with memory, its living tensors counted: they differ by what kernels note."""
+    base = load_base(str(bases[family]))
+    dry, real = (
+        make(base, side=32, device=torch.device(name), dtype=torch.float32)
+        for name in ("meta", "cpu")
+    )
+    seen = _Peak()
+
+    with torch.no_grad(), seen:
+        real.run()
+
+    assert run_dry(dry).peak_bytes <= seen.bytes <= 1.2 * run_dry(dry).peak_bytes

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`tabard status`: what a server is and how busy, as text and as JSON."""
 
+from tabard.v1 import operations_service_pb2
 from tests.clients.cli.conftest import Tabard
+from tests.clients.fakes.server import FakeServer
 
 
 def test_operator_commands_speak(published: Tabard) -> None:
@@ -39,3 +41,15 @@ def test_status_remarks_on_the_base(tabard: Tabard) -> None:
     assert "2 keys belong to no component" in text
     assert document["base_prediction"] == "v_prediction" and document["base_zero_snr"]
     assert document["base_remarks"][0].endswith("junk, more")
+
+
+def test_plan_is_told_with_what_was_chosen(tabard: Tabard, server: FakeServer) -> None:
+    """Bytes by purpose, rows of a step, and which of it nobody had fixed."""
+    server.state.memory_plan = operations_service_pb2.MemoryPlan(
+        base_bytes=2_000_000, activation_bytes=1_000_000, rows_per_step=3, chosen=["merged_copy"]
+    )
+
+    told = " ".join(tabard("status").out.split())
+
+    assert "at most 3.0 MB: base 2.0 MB" in told
+    assert "of up to 3 rows, no merged copy (chosen: merged_copy)" in told

@@ -45,7 +45,12 @@ def _memory(found: ServerStatus) -> dict[str, str]:
         f"{size(plan.activation_bytes)}"
     )
     free = f" of {size(plan.free_bytes)}" if plan.free_bytes else ""
-    return {"memory": f"at most {size(plan.total_bytes)}{free}: {parts}"}
+    copy = "a merged copy" if plan.merged_bytes else "no merged copy"
+    chosen = f" (chosen: {', '.join(plan.chosen)})" if plan.chosen else ""
+    return {
+        "memory": f"at most {size(plan.total_bytes)}{free}: {parts}",
+        "steps": f"of up to {plan.rows_per_step} rows, {copy}{chosen}",
+    }
 
 
 def _base_words(found: ServerStatus) -> list[str]:
