@@ -109,6 +109,14 @@ def test_copied_files_reach_builder(recipe: str) -> None:
         assert any(source == path or fnmatch(source, path + "/*") for path in admitted), source
 
 
+@pytest.mark.parametrize("recipe", SERVER_IMAGES)
+def test_image_can_read_pickles(recipe: str) -> None:
+    """The library that seals the process is installed in the stage that is shipped."""
+    installs = [rest for rest in arguments("RUN", last_stage(recipe)) if "apt-get install" in rest]
+
+    assert any("libseccomp2" in rest.split() for rest in installs)
+
+
 def test_images_differ_in_torch_only() -> None:
     """The CPU image is the CUDA image but for where torch comes from."""
     cuda, cpu = (set(instructions(recipe)) for recipe in SERVER_IMAGES)

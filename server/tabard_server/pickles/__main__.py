@@ -2,7 +2,8 @@
 """The program in the sandbox: a pickle on stdin becomes safetensors, or a reason, on stdout.
 
 Says `ready` once it is sealed, before it reads a byte; then `ok` and the file, or `large` or
-`refused` and one line. Nobody must believe what it says: the file is checked again by who asked.
+`refused` and one line. Where it cannot be sealed it says `unsealed`, which call failed and what
+helps, and reads nothing. Nobody must believe what it says after `ready`.
 """
 
 import os
@@ -11,22 +12,40 @@ import sys
 import warnings
 from io import BytesIO
 
-from tabard_server.pickles.sandbox import leave_network, seal
+from tabard_server.pickles.kernel import SealUnavailable
+from tabard_server.pickles.sandbox import Seal
 
-READY, OK, LARGE, REFUSED = b"ready\n", b"ok\n", b"large\n", b"refused\n"
+READY, UNSEALED = b"ready\n", b"unsealed\n"
+OK, LARGE, REFUSED = b"ok\n", b"large\n", b"refused\n"
 _CODECS = ("ascii", "latin-1", "utf-8")
 _CALLED = re.compile(r"(?:GLOBAL|[Uu]nsupported class|function) ([\w.]{1,100})")
 _REASON_CHARS_MAX = 300
 
 
 def main(arguments: list[str]) -> int:
-    """Seal this process, then convert; the arguments are bytes in, bytes of memory, seconds."""
+    """Seal this process, then convert; the arguments are bytes in, bytes of memory, seconds.
+
+    With no bytes in it reads nothing, and only says what the seal is made of.
+    """
     input_bytes_max, memory_bytes_max, seconds_max = map(int, arguments)
-    leave_network()
     warnings.simplefilter("ignore")
-    _warm_up()
-    seal(memory_bytes_max=memory_bytes_max, seconds_max=seconds_max)
+    try:
+        seal = Seal()
+        if input_bytes_max:
+            _warm_up()
+        layers = seal.close(memory_bytes_max=memory_bytes_max, seconds_max=seconds_max)
+    except SealUnavailable as error:
+        _say(UNSEALED, f"{error}\n{error.remedy}".encode())
+        return 0
     _say(READY)
+    if input_bytes_max:
+        _convert(input_bytes_max=input_bytes_max, memory_bytes_max=memory_bytes_max)
+    else:
+        _say(OK, ", ".join(layers))
+    return 0
+
+
+def _convert(*, input_bytes_max: int, memory_bytes_max: int) -> None:
     try:
         content = sys.stdin.buffer.read(input_bytes_max + 1)
         if len(content) > input_bytes_max:
@@ -38,7 +57,6 @@ def main(arguments: list[str]) -> int:
     # What hostile bytes can make torch raise is anything; all of it is one answer.
     except Exception as error:
         _say(*_answer_to(error))
-    return 0
 
 
 def _answer_to(error: Exception) -> tuple[bytes, str]:

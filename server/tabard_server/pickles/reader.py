@@ -1,25 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """The side that asks: starts the sandbox on a file, waits within bounds, takes a bounded answer.
 
-In: a pickled file. Out: the bytes of a safetensors file, not yet believed, or `PickleRefused`.
-Implements the registry's `PickleReader`. Blocking; any thread.
+In: a pickled file. Out: the bytes of a safetensors file, not yet believed, or `PickleRefused`; also
+where the sandbox cannot be sealed. Implements the registry's `PickleReader`. Blocking; any thread.
 """
 
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tabard_registry.intake.files.pickles import PickleRefused
+
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""All that the sandbox is told of this machine."""
 
 _CHUNK_BYTES = 1 << 16
 _HEADER_BYTES = 1 << 20
 _REASON_BYTES_MAX = 1000
 _WORD_BYTES_MAX = 16
+_FORBIDDEN = "it is a pickle, and it tried what reading data never does, so it was killed"
 _PROGRAM = "tabard_server.pickles"
 
 
@@ -49,18 +55,30 @@ def read_in_sandbox(path: Path, *, limits: SandboxLimits | None = None) -> bytes
         PickleRefused: It is not what it should be, or takes too much; nothing of it ran here.
         OSError: The file cannot be read, or no process can be started.
     """
-    limits = limits or SandboxLimits()
-    with (
-        tempfile.TemporaryDirectory(prefix="tabard-sandbox-") as folder,
-        path.open("rb") as content,
-    ):
+    with path.open("rb") as content:
+        return _ask(content, limits=limits or SandboxLimits())
+
+
+def examine_seal() -> str:
+    """Say what the seal is made of here; a process is sealed to find out, and reads nothing.
+
+    Raises:
+        PickleRefused: Pickles are refused here, because it cannot be had.
+        OSError: No process can be started.
+    """
+    with Path(os.devnull).open("rb") as nothing:
+        return _ask(nothing, limits=SandboxLimits(bytes_max=0)).decode("ascii", "replace")
+
+
+def _ask(content: IO[bytes], *, limits: SandboxLimits) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="tabard-sandbox-") as folder:
         process = subprocess.Popen(
             _command(limits),
             stdin=content,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=folder,
-            env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            env=ENVIRONMENT,
             close_fds=True,
             start_new_session=True,
         )
@@ -80,7 +98,10 @@ def _command(limits: SandboxLimits) -> list[str]:
 
 def _answer(process: "subprocess.Popen[bytes]", *, limits: SandboxLimits) -> bytes:
     stream = _Stream(process, bytes_max=limits.bytes_max + _HEADER_BYTES)
-    if stream.line(seconds=limits.start_seconds_max) != b"ready":
+    word = stream.line(seconds=limits.start_seconds_max)
+    if word == b"unsealed":
+        raise _unsealed(stream.rest())
+    if word != b"ready":
         raise PickleRefused(
             "PICKLE_REFUSED",
             "the process that reads pickles did not start, so it was not read",
@@ -91,21 +112,35 @@ def _answer(process: "subprocess.Popen[bytes]", *, limits: SandboxLimits) -> byt
     word, rest = stream.line(), stream.rest()
     if word == b"ok":
         return rest
-    said = rest[:_REASON_BYTES_MAX].decode("utf-8", "replace")
-    printable = "".join(character if character.isprintable() else " " for character in said)
     if word == b"large":
-        raise PickleRefused("PICKLE_TOO_LARGE", printable)
+        raise PickleRefused("PICKLE_TOO_LARGE", _printable(rest))
     if word == b"refused":
-        raise PickleRefused("PICKLE_REFUSED", f"it is a pickle, and {printable}")
+        raise PickleRefused("PICKLE_REFUSED", f"it is a pickle, and {_printable(rest)}")
     raise _died(process)
+
+
+def _unsealed(said: bytes) -> PickleRefused:
+    detail, remedy = map(_printable, said.partition(b"\n")[::2])
+    return PickleRefused(
+        "PICKLE_SEAL_UNAVAILABLE",
+        f"pickles can run code, and the process that reads them cannot be sealed here: {detail}",
+        remedy=f"{remedy} Or: convert it to safetensors with a tool you trust.".strip(),
+    )
 
 
 def _died(process: "subprocess.Popen[bytes]") -> PickleRefused:
     code = process.wait(timeout=10)
+    if code == -signal.SIGSYS:
+        return PickleRefused("PICKLE_REFUSED", _FORBIDDEN)
     # Out of processor time: the kernel says SIGXCPU, and at the hard limit SIGKILL.
-    if code in (-24, -9):
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
         return PickleRefused("PICKLE_TIMEOUT", "reading it took too much time")
     return PickleRefused("PICKLE_REFUSED", f"the process that read it died of it ({code})")
+
+
+def _printable(said: bytes) -> str:
+    text = said[:_REASON_BYTES_MAX].decode("utf-8", "replace")
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 class _Stream:

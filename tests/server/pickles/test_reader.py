@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The side that asks: an answer within bounds, whatever the sandbox says or does not say."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from safetensors.torch import load
 
 from tabard_registry.intake.files.pickles import PickleRefused
 from tabard_server.pickles import reader
-from tabard_server.pickles.reader import SandboxLimits, read_in_sandbox
+from tabard_server.pickles.reader import SandboxLimits, examine_seal, read_in_sandbox
+from tests.server.pickles.cells import cell_program, refusing
 
 SMALL = SandboxLimits(bytes_max=1 << 16, start_seconds_max=60, wall_seconds_max=60)
 
@@ -51,6 +53,9 @@ def test_file_is_what_the_sandbox_reads(monkeypatch: pytest.MonkeyPatch, file: P
         ("printf 'ready\\nrefused\\na\\033[2Jb'", "PICKLE_REFUSED", r"and a \[2Jb"),
         ("printf 'ready\\nperhaps\\n'", "PICKLE_REFUSED", r"died of it \(0\)"),
         ("echo ready; exit 7", "PICKLE_REFUSED", r"died of it \(7\)"),
+        ("echo ready; kill -SYS $$", "PICKLE_REFUSED", "tried what reading data never does"),
+        ("echo unsealed; echo no_call: no", "PICKLE_SEAL_UNAVAILABLE", "sealed here: no_call: no"),
+        ("echo unsealed", "PICKLE_SEAL_UNAVAILABLE", "cannot be sealed here"),
         ("echo ready; kill -XCPU $$", "PICKLE_TIMEOUT", "too much time"),
         ("echo ready; kill -KILL $$", "PICKLE_TIMEOUT", "too much time"),
         ("printf 'ready\\nok\\n'; cat /dev/zero", "PICKLE_TOO_LARGE", "too large"),
@@ -66,6 +71,40 @@ def test_whatever_a_sandbox_says_is_judged(
         read_in_sandbox(file, limits=SMALL)
 
     assert caught.value.reason == reason
+
+
+def test_nothing_is_read_without_the_library(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    """Where libseccomp is missing the file is refused, and the remedy names the package."""
+    patch = "from tabard_server.pickles import seccomp\nseccomp._LIBRARY = 'libnowhere.so.9'"
+    command = cell_program(patch, arguments=(1 << 20, 1 << 30, 10))
+    monkeypatch.setattr(reader, "_command", lambda _limits: command)
+
+    with pytest.raises(PickleRefused, match=r"sealed here: libnowhere\.so\.9: it is") as caught:
+        read_in_sandbox(file)
+
+    assert caught.value.reason == "PICKLE_SEAL_UNAVAILABLE"
+    assert "apt-get install libseccomp2" in caught.value.remedy
+    assert "convert it to safetensors" in caught.value.remedy
+
+
+def test_nothing_is_read_where_seals_are_forbidden(
+    monkeypatch: pytest.MonkeyPatch, file: Path
+) -> None:
+    """A container that forbids filters is another thing than a missing library, and is named."""
+    command = cell_program("", arguments=(1 << 20, 1 << 30, 10))
+    forbidden = refusing("seccomp", error=errno.EPERM, command=command)
+    monkeypatch.setattr(reader, "_command", lambda _limits: forbidden)
+
+    with pytest.raises(PickleRefused, match="cannot be sealed here: seccomp") as caught:
+        read_in_sandbox(file)
+
+    assert caught.value.reason == "PICKLE_SEAL_UNAVAILABLE"
+    assert "Docker's default profile" in caught.value.remedy
+
+
+def test_seal_can_be_examined() -> None:
+    """Without a file: what it is made of here, the filter last."""
+    assert examine_seal().endswith("seccomp")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ class PickleRefused(Exception):
     """A pickle was not read.
 
     Attributes:
-        reason: `PICKLE_REFUSED`, `PICKLE_TOO_LARGE`, `PICKLE_TIMEOUT` or `PICKLE_READER_MISSING`.
+        reason: `PICKLE_REFUSED`, `PICKLE_TOO_LARGE`, `PICKLE_TIMEOUT`, `PICKLE_READER_MISSING` or
+            `PICKLE_SEAL_UNAVAILABLE`.
         detail: Why.
         remedy: What to do; empty for the usual advice.
     """

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tabard_server.pickles import reader
 from tests.clients.cli.conftest import Tabard
 
 
@@ -17,6 +18,7 @@ def test_sound_folder_exits_zero(tabard: Tabard, tmp_path: Path) -> None:
     assert (ran.code, ran.err) == (0, "")
     assert lines[0].startswith("ok    place: ")
     assert any(line.startswith("ok    racing create: 10 of 10 races") for line in lines)
+    assert lines[-2].startswith("ok    pickles: read in a sealed process: ")
     assert lines[-1] == "fine: any number of servers may write here"
 
 
@@ -27,6 +29,21 @@ def test_report_is_json_too(tabard: Tabard, tmp_path: Path) -> None:
     assert ran.code == 0
     assert (ran.document["verdict"], ran.document["is_safe"]) == ("ok", True)
     assert {check["name"] for check in ran.document["checks"]} >= {"place", "racing create"}
+
+
+def test_machine_without_a_seal_is_warned_of(
+    tabard: Tabard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server may run there; it will refuse pickles, and the doctor says why and what helps."""
+    script = "printf 'unsealed\\nlibseccomp.so.2: it is not installed\\nInstall it.'"
+    monkeypatch.setattr(reader, "_command", lambda _limits: ["/bin/sh", "-c", script])
+
+    ran = tabard("doctor", tmp_path.as_uri())
+
+    assert ran.code == 0
+    assert "warn  pickles: pickles can run code, and the process" in ran.out
+    assert "libseccomp.so.2: it is not installed\n      Install it." in ran.out
+    assert ran.out.endswith("read the warnings\n")
 
 
 def test_place_that_must_be_refused_exits_four(tabard: Tabard, tmp_path: Path) -> None:
@@ -51,8 +68,8 @@ def test_unreachable_store_is_a_finding(tabard: Tabard, monkeypatch: pytest.Monk
     ran = tabard("doctor", "s3://bucket/styles", "--json")
 
     assert ran.code == 4
-    assert "127.0.0.1:1" in ran.document["checks"][-1]["detail"]
-    assert "AWS_ENDPOINT_URL_S3" in ran.document["checks"][-1]["remedy"]
+    assert "127.0.0.1:1" in ran.document["checks"][-2]["detail"]
+    assert "AWS_ENDPOINT_URL_S3" in ran.document["checks"][-2]["remedy"]
 
 
 def test_unreadable_address_is_told(tabard: Tabard) -> None:

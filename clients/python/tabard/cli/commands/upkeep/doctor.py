@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tabard doctor`: whether a place can be a registry, for one server or for many."""
+"""`tabard doctor`: whether a place can be a registry, and whether this machine can read pickles."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import click
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tabard.cli import exit_codes
 from tabard.cli.local.registry import library, sdk_errors, url_argument
+from tabard.cli.local.seal import pickle_check
 from tabard.cli.output import Output
 from tabard.cli.session import with_output
 
@@ -28,6 +29,7 @@ _VERDICTS = {
 def doctor(output: Output, *, url: str) -> None:
     """Examine the place of a registry before trusting it: races, missing objects, rules, clock.
 
+    The last check is of this machine: whether pickles can be read in a sealed process here.
     Objects of its own lie below doctor/ for some seconds. Exits 0 when servers may write there,
     though there may be warnings, and 4 when they must not. URL is s3://bucket/path, file:///path
     or a folder; left out, $TABARD_REGISTRY.
@@ -37,6 +39,7 @@ def doctor(output: Output, *, url: str) -> None:
     with sdk_errors():
         store = open_store(url)
     diagnosis = examine(store)
+    diagnosis = replace(diagnosis, checks=(*diagnosis.checks, pickle_check()))
     answer = {**asdict(diagnosis), "verdict": diagnosis.verdict, "is_safe": diagnosis.is_safe}
     lines = [_check_text(check) for check in diagnosis.checks]
     output.answer(answer, *lines, Text(_VERDICTS[diagnosis.verdict], _STYLES[diagnosis.verdict]))
