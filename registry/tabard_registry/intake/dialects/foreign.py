@@ -64,7 +64,8 @@ _FORMATS = (
     _format(r"control_model\.|controlnet_", "a ControlNet", "Tabard serves adapters of styles."),
     _format(
         r"model\.diffusion_model\.|first_stage_model\.|cond_stage_model\.|model_ema\."
-        r"|(?:conv_in|conv_out|time_embedding\.linear_[12])\.weight$",
+        r"|(?:conv_in|conv_out|time_embedding\.linear_[12])\.weight$"
+        r"|(?:diffusion_model\.)?(?:input_blocks\.0\.0|out\.2|time_embed\.[02])\.weight$",
         "a full checkpoint",
         _EXTRACT,
     ),

@@ -84,11 +84,15 @@ def test_trained_norms_and_biases_apply(tmp_path: Path) -> None:
     assert (report.accepted, report.methods) == (True, {"full difference": 2})
 
 
-def test_checkpoint_is_not_claimed(tmp_path: Path) -> None:
-    """Bare weights of the original code are a model, and no adapter."""
-    tensors: Tensors = {"input_blocks.0.0.weight": np.ones((2, 2), "float32")}
+@pytest.mark.parametrize("prefix", ["", "diffusion_model."])
+def test_checkpoint_is_no_adapter(prefix: str, tmp_path: Path) -> None:
+    """Weights under the names that adapters have, too, are a whole model."""
+    tensors: Tensors = {f"{prefix}input_blocks.0.0.weight": np.ones((2, 2), "float32")}
 
-    assert reasons(checked(tmp_path, tensors).report) == ["UNSUPPORTED_DIALECT"]
+    report = checked(tmp_path, tensors).report
+
+    assert reasons(report) == ["UNSUPPORTED_DIALECT"]
+    assert "a full checkpoint" in report.problems[0].message
 
 
 def test_unknown_part_is_refused(tmp_path: Path) -> None:
