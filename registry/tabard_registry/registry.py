@@ -35,6 +35,7 @@ from tabard_registry.refs.semver import Version
 from tabard_registry.release.keys import Key, Policy
 from tabard_registry.release.manifest import MANIFEST_BYTES_MAX, BlobRef, Manifest
 from tabard_registry.release.release import Absent, ChannelMove, Published, Release, ReleaseDraft
+from tabard_registry.scratch import remove_abandoned
 from tabard_registry.state.fold import empty_state
 from tabard_registry.state.recipes import assemble_recipe
 from tabard_registry.state.state import State
@@ -94,6 +95,8 @@ class Registry:
     ) -> Registry:
         """Open a registry, or make one in an empty place, and read its log to the end.
 
+        Temporary folders that killed processes of this user left here are removed.
+
         Args:
             url: `file:///…`, a plain path, `s3://bucket/prefix`, or a store.
             cache: Folder of the derived index for search and history; None: in memory.
@@ -113,6 +116,7 @@ class Registry:
         place = open_place(store, new_id=new_id, create=create)
         if store.is_swept_when_opened:
             store.sweep()
+        remove_abandoned()
         limits = limits or LogLimits()
         checkpoints = Checkpoints(store, registry_id=place.registry_id)
         newest = checkpoints.open_newest()

@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import BinaryIO
 
 from tabard_registry.errors import CorruptRegistry, NotFound
 from tabard_registry.refs.digest import Digest, sha256_bytes
+from tabard_registry.scratch import Scratch
 from tabard_registry.store.store import Store
 
 _CHUNK_BYTES = 1 << 20
@@ -148,12 +148,10 @@ def _partial_file(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
         if _is_ours(file, partial):
             yield partial, file
             return
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    try:
+    with Scratch("fetch", parent=target.parent) as scratch:
+        partial = scratch.path / target.name
         with partial.open("x+b") as file:
             yield partial, file
-    finally:
-        _remove(partial)
 
 
 def _open_to_extend(path: Path) -> BinaryIO:

@@ -6,7 +6,6 @@ Nothing of it is visible until the log names it.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tabard_registry.errors import InvalidField
 from tabard_registry.intake.layers.checked import Checked
 from tabard_registry.release.manifest import BlobRef, ChangeTarget, Manifest, Target, TokenVectors
 from tabard_registry.release.release import ReleaseDraft
+from tabard_registry.scratch import Scratch
 from tabard_registry.state.state import State
 
 
@@ -42,8 +42,8 @@ def store_release(
             reason="FIELD_INVALID",
             hint="Publish exactly the files that were checked.",
         )
-    with tempfile.TemporaryDirectory(prefix="tabard-publish-") as folder:
-        path = Path(folder) / CANONICAL_NAME
+    with Scratch("publish") as scratch:
+        path = scratch.path / CANONICAL_NAME
         canonical = write_canonical(checked, path)
         manifest = assemble_manifest(draft, checked=checked, canonical=canonical)
         refuse_needless(state, manifest)

@@ -8,8 +8,6 @@ and size. Several processes may share the folder. Knows neither torch nor what t
 
 import contextlib
 import os
-import secrets
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tabard_registry import BlobRef, Digest
+from tabard_registry.scratch import Scratch, remove_abandoned
 from tabard_server.adapters.eviction import EvictionOrder
 from tabard_server.telemetry.logs import log_problem
 from tabard_server.telemetry.metrics import Metrics
@@ -74,6 +73,7 @@ class DiskCache:
         self._order: EvictionOrder[str] = EvictionOrder(trip_size=_TRIP_BYTES)
         self._used_at: dict[str, float] = {}
         self._favoured: frozenset[str] = frozenset()
+        remove_abandoned(folder)
         self._take_stock()
 
     def use(
@@ -117,23 +117,18 @@ class DiskCache:
         Raises:
             RegistryError: The blob is missing, damaged in the store, or out of reach.
         """
-        path = self._folder / f"{blob.sha256.hex}.{secrets.token_hex(8)}{_FETCHED}"
-        try:
-            self._prepare()
-            # Under one name, so that it is resumed; under another, so that nobody else removes it.
-            self._fetch(blob, self._folder / f"{blob.sha256.hex}{_FETCHED}")
-            (self._folder / f"{blob.sha256.hex}{_FETCHED}").rename(path)
-        except OSError as error:
-            self._note_not_usable(error)
-        else:
+        name = f"{blob.sha256.hex}{_FETCHED}"
+        with contextlib.ExitStack() as stack:
             try:
-                yield path
-            finally:
-                _remove(path)
-            return
-        with tempfile.TemporaryDirectory(prefix="tabard-fetch-") as folder:
-            path = Path(folder) / path.name
-            self._fetch(blob, path)
+                self._prepare()
+                scratch = stack.enter_context(Scratch("fetched", parent=self._folder))
+                # Here, so that it is resumed; elsewhere then, so that nobody else removes it.
+                self._fetch(blob, self._folder / name)
+                path = (self._folder / name).rename(scratch.path / name)
+            except OSError as error:
+                self._note_not_usable(error)
+                path = stack.enter_context(Scratch("fetched")).path / name
+                self._fetch(blob, path)
             yield path
 
     def forget(self, release: Digest) -> None:
@@ -173,19 +168,18 @@ class DiskCache:
 
     def _write(self, name: str, *, write: Callable[[Path], None]) -> bool:
         """Write a file whole or not at all; False when it is not kept."""
-        partial = self._folder / f".{name}.{secrets.token_hex(8)}"
         try:
             self._prepare()
-            write(partial)
-            if not self._make_room(partial.stat().st_size):
-                _remove(partial)
-                return False
-            partial.replace(self._folder / name)
+            with Scratch("slab", parent=self._folder) as scratch:
+                partial = scratch.path / name
+                write(partial)
+                if not self._make_room(partial.stat().st_size):
+                    return False
+                partial.replace(self._folder / name)
             _sync(self._folder)
             self._note_used(self._folder / name)
         except OSError as error:
             # The cache is a convenience: without it every load asks the store.
-            _remove(partial)
             self._note_not_usable(error)
             return False
         return True
@@ -209,7 +203,7 @@ class DiskCache:
             self._folder.chmod(0o700)
 
     def _make_room(self, wanted_bytes: int) -> bool:
-        """Remove files by use and size, and what interrupted writers left."""
+        """Remove files by use and size, and what of an interrupted fetch nobody resumed."""
         for pattern in (".*", f"*{_FETCHED}"):
             for path in self._folder.glob(pattern):
                 with contextlib.suppress(FileNotFoundError):

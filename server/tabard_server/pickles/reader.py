@@ -10,13 +10,13 @@ import selectors
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from tabard_registry.intake.files.pickles import PickleRefused
+from tabard_registry.scratch import Scratch
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """All that the sandbox is told of this machine."""
@@ -71,13 +71,13 @@ def examine_seal() -> str:
 
 
 def _ask(content: IO[bytes], *, limits: SandboxLimits) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="tabard-sandbox-") as folder:
+    with Scratch("sandbox") as scratch:
         process = subprocess.Popen(
             _command(limits),
             stdin=content,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            cwd=folder,
+            cwd=scratch.path,
             env=ENVIRONMENT,
             close_fds=True,
             start_new_session=True,

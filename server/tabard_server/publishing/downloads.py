@@ -5,15 +5,14 @@ What has to be written first is written into a folder of its own, in a worker th
 """
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from tabard_registry import AdapterRef, Registry, Release, State
 from tabard_registry.export.export import ExportedFile, export_release
+from tabard_registry.scratch import Scratch
 from tabard_server.limits import MEBIBYTE, Limits
 from tabard_server.publishing.at_once import AtOnce
 
@@ -52,11 +51,11 @@ class Downloads:
             Overloaded: Too many run already.
             RegistryError: There is no such release, or the format cannot hold it.
         """
-        with self._running.one(), tempfile.TemporaryDirectory(prefix="tabard-fetch-") as folder:
+        with self._running.one(), Scratch("download") as scratch:
             state = self._registry.state
             release = state.find(AdapterRef.parse(ref))
             files = await asyncio.to_thread(
-                export_release, self._registry, release, style=style, folder=Path(folder)
+                export_release, self._registry, release, style=style, folder=scratch.path
             )
             yield Download(release=release, state=state, files=tuple(files))
 

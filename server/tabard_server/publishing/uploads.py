@@ -6,12 +6,12 @@ Looks at no content; a name is kept only as a harmless base name.
 
 import asyncio
 import re
-import tempfile
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+from tabard_registry.scratch import Scratch
 from tabard_server.errors import InvalidRequest, invalid
 from tabard_server.limits import Limits
 from tabard_server.publishing.at_once import AtOnce
@@ -37,8 +37,8 @@ class Uploads:
         """
         with (
             self._running.one(),
-            tempfile.TemporaryDirectory(prefix="tabard-upload-") as folder,
-            Upload(Path(folder), limits=self._limits) as upload,
+            Scratch("upload") as scratch,
+            Upload(scratch.path, limits=self._limits) as upload,
         ):
             yield upload
 

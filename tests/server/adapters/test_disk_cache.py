@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tabard_registry import BlobRef, Digest, StoreUnavailable, sha256_bytes
+from tabard_registry.scratch import Scratch
 from tabard_server.adapters.disk_cache import Damaged, DiskCache
 from tabard_server.telemetry.metrics import Metrics
 
@@ -207,6 +208,32 @@ def test_leftovers_are_swept(tmp_path: Path) -> None:
     Maker().use(tier(tmp_path), name_of("a"))
 
     assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_abandoned_files_go_at_once(tmp_path: Path) -> None:
+    """What a killed process was about to keep is removed; what another one writes stays."""
+    abandoned = tmp_path / "tabard-scratch-slab-abandoned"
+    abandoned.mkdir()
+    (abandoned / name_of("a")).write_bytes(b"half")
+
+    with Scratch("slab", parent=tmp_path) as scratch:
+        tier(tmp_path)
+
+        assert (abandoned.exists(), scratch.path.exists()) == (False, True)
+
+
+def test_file_is_written_apart(tmp_path: Path) -> None:
+    """Until it is whole it lies where nobody who dies can leave it."""
+    disk, places = tier(tmp_path), []
+
+    def write(made: bytes, path: Path) -> None:
+        places.append(path.parent)
+        path.write_bytes(made)
+
+    disk.use(name_of("a"), read=Path.read_bytes, make=lambda: b"x", write=write)
+
+    assert [place.parent for place in places] == [tmp_path]
+    assert [path.name for path in tmp_path.iterdir()] == [name_of("a")]
 
 
 def test_others_cannot_write_the_folder(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ file into the bytes of a safetensors file; they are as hostile as any, and opene
 
 from __future__ import annotations
 
-import tempfile
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.safetensors import TensorFile, file_name, open_tensors
 from tabard_registry.intake.files.sniff import SNIFF_BYTES, is_bare_pickle
 from tabard_registry.report import Problem
+from tabard_registry.scratch import Scratch
 
 PickleReader = Callable[[Path], bytes]
 """From a pickled file to the bytes of a safetensors file; raises `PickleRefused`."""
@@ -83,12 +83,12 @@ def open_pickled(
 
 def _opened(content: bytes, *, name: str, limits: IntakeLimits) -> TensorFile | Problem:
     """Open an answer under the name of the file it was made of; it lies there while it is used."""
-    folder = tempfile.TemporaryDirectory(prefix="tabard-pickle-")
-    converted = Path(folder.name) / name
+    scratch = Scratch("pickle")
+    converted = scratch.path / name
     converted.write_bytes(content)
     found = open_tensors(converted, limits=limits)
     if isinstance(found, Problem):
-        folder.cleanup()
+        scratch.close()
         return Problem(reason="PICKLE_REFUSED", message=found.message, remedy=_REMEDY)
-    weakref.finalize(found, folder.cleanup)
+    weakref.finalize(found, scratch.close)
     return found
