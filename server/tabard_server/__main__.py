@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m tabard_server [settings.toml]`: a server from a file and `TABARD_*` variables."""
 
-import asyncio
 import os
 import sys
 from pathlib import Path
@@ -10,20 +9,24 @@ from tabard_registry import RegistryError
 from tabard_server.app import serve
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.errors import ServerError
+from tabard_server.life.process import run_to_the_end
 from tabard_server.settings_sources import load_settings
 from tabard_server.telemetry.logs import log_problem, set_up_logging
 
 
 def main(arguments: list[str]) -> int:
-    """Serve until stopped; return the exit code: 0, or 2 when the server could not start."""
+    """Serve until stopped; return the exit code: 0, or 2 when the server could not start.
+
+    The process ends by itself with 10 when a thread of it is still at work after its bound.
+    """
     set_up_logging()
     file = Path(arguments[0]) if arguments else None
     try:
-        asyncio.run(serve(load_settings(file=file, environment=os.environ)))
+        settings = load_settings(file=file, environment=os.environ)
+        return run_to_the_end(serve(settings))
     except (ServerError, RegistryError, EngineError) as error:
         log_problem("server.refused", reason=error.reason, message=str(error), hint=error.hint)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

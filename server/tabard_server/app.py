@@ -6,15 +6,12 @@ same core construct `App` themselves.
 """
 
 import asyncio
-import json
-import os
 import random
 import secrets
-import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +26,6 @@ from tabard_server.admission.sizes import Sizes
 from tabard_server.admission.stack import Stacker
 from tabard_server.engine.sampling.samplers import SAMPLERS
 from tabard_server.engine_port.port import EnginePort
-from tabard_server.errors import BadSettings
 from tabard_server.followers.checkpointing import Checkpointer
 from tabard_server.followers.follower import Follower
 from tabard_server.followers.warming import Warming
@@ -37,6 +33,10 @@ from tabard_server.followers.withdrawal import Withdrawal
 from tabard_server.generation import Generation
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.waiting_room import WaitingRoom
+from tabard_server.life.bound import HURRIED_SECONDS, Bound
+from tabard_server.life.process import Ending, hear_signals, write_ready
+from tabard_server.life.readiness import State
+from tabard_server.life.watchdog import Watchdog
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import Operations
 from tabard_server.output.finisher import Finisher
@@ -45,19 +45,20 @@ from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
+from tabard_server.rpc.front import Front
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.registry.service import RegistryServicer
-from tabard_server.rpc.server import RpcServer
 from tabard_server.rpc.status import Guard
 from tabard_server.settings import Settings
 from tabard_server.startup import Resources, load_resources
 from tabard_server.telemetry.labels import Labels
 from tabard_server.telemetry.logs import log_event
-from tabard_server.telemetry.metrics_page import MetricsPage
-from tabard_server.threads import Threads
+from tabard_server.telemetry.metrics import Metrics
+from tabard_server.threads import Daemon, Threads, unless_set
 from tabard_server.version import tabard_version
 
+Load = Callable[[Settings, Metrics], Resources]
 OnReady = Callable[[str, str], None]
 """Called once with the address and the metrics address; the latter may be empty."""
 
@@ -65,11 +66,16 @@ OnReady = Callable[[str, str], None]
 class App:
     """One server around one engine and one registry. Construct it within a running event loop."""
 
-    def __init__(self, settings: Settings, resources: Resources) -> None:
-        """Construct everything; nothing runs yet. From `start` on, a thread owns the engine."""
+    def __init__(self, settings: Settings, resources: Resources, *, front: Front) -> None:
+        """Construct everything; nothing runs yet. From `start` on, a thread owns the engine.
+
+        The front is open already, and is the app's from now on.
+        """
         limits, engine, registry = settings.limits, resources.engine, resources.registry
         self._settings = settings
-        self.metrics = resources.metrics
+        self._front = front
+        self.metrics = front.metrics
+        self.readiness = front.readiness
         self.registry = registry
         self._verifier = Verifier()
         self._labels = Labels()
@@ -100,6 +106,7 @@ class App:
             registry=registry,
             admission=_admission(engine, settings, bounds=bounds, verifier=self._verifier),
             pictures=self._pictures,
+            readiness=self.readiness,
             room=self.room,
             cache=self.cache,
             loop=self.loop,
@@ -108,73 +115,58 @@ class App:
             clock=time.monotonic,
             on_admitted=self._note_admitted,
         )
-        self._warming = Warming(
-            registry, cache=self.cache, disk=resources.disk, labels=self._labels
-        )
         self._kept_releases = resources.kept_releases
-        self._withdrawal = Withdrawal(
-            generation=self.generation, cache=self.cache, forget=resources.forget_file
-        )
-        self._checkpointer = Checkpointer(
-            registry, records_min=settings.checkpoint_records, metrics=self.metrics
-        )
-        self._follower = Follower(
-            registry,
-            poll_seconds=settings.poll_seconds,
-            on_records=self._note_records,
-            metrics=self.metrics,
-        )
-        self._rpc = self._build_rpc(engine)
-        self._page: MetricsPage | None = None
+        self._build_followers(resources)
+        self._serve(engine)
         self._tasks: list[asyncio.Task[None]] = []
         self._describe(engine)
 
     async def start(self) -> tuple[str, str]:
-        """Start threads, metrics page and gRPC; return address and metrics address.
-
-        Raises:
-            BadSettings: An address cannot be had.
-        """
-        try:
-            address = await self._rpc.start(self._settings.listen)
-            if self._settings.metrics_listen:
-                listen = self._settings.metrics_listen
-                self._page = MetricsPage(listen, registry=self.metrics.registry)
-        except BadSettings:
-            await self._rpc.stop(grace_seconds=0.0)
-            raise
+        """Start threads, let jobs in; return address and metrics address."""
         self._finisher.start()
         self.loop.start()
         self._checkpointer.review()
         self._warming.begin_recall(self._kept_releases)
-        self._tasks.append(asyncio.create_task(self._follower.run(), name="tabard-follower"))
-        await self._rpc.begin_serving()
-        return address, self._page.address if self._page else ""
+        for name, task in (("follower", self._follower.run()), ("watchdog", self._watchdog.run())):
+            self._tasks.append(asyncio.create_task(task, name=f"tabard-{name}"))
+        self.readiness.leave(State.STARTING)
+        await self._front.rpc.show()
+        return self._front.address, self._front.metrics_address
 
     async def drain(self) -> None:
         """Refuse new jobs; running ones go on. Idempotent."""
-        self.generation.drain()
-        await self._rpc.end_serving()
+        self.readiness.enter(State.DRAINING, "it finishes what it has")
+        await self._front.rpc.show()
 
-    async def stop(self) -> int:
-        """Drain within the settings' bound, then stop everything; return the jobs cut off."""
-        await self.drain()
-        left = await self.generation.wait_until_empty(seconds_max=self._settings.drain_seconds_max)
-        self.generation.stop_all()
-        self._follower.close()
-        self._warming.close()
-        await self._rpc.stop(grace_seconds=1.0)
-        await asyncio.gather(*self._tasks)
-        await self._checkpointer.close()
-        self._acts.close()
-        self._reads.close()
-        self._pictures.close()
-        await asyncio.to_thread(self.loop.stop)
-        await asyncio.to_thread(self._finisher.stop)
-        self._loads.shutdown(wait=False, cancel_futures=True)
-        if self._page is not None:
-            await asyncio.to_thread(self._page.close)
-        return left
+    async def stop(self, *, hurry: asyncio.Event | None = None) -> Ending:
+        """Let jobs end, then everything else, within one bound; what is late is abandoned.
+
+        Args:
+            hurry: Once it is set, jobs have no time left and everything else a second.
+        """
+        async with Bound(
+            jobs_seconds=self._settings.drain_seconds_max,
+            rest_seconds=self._settings.stop_seconds_max,
+            hurry=hurry,
+        ) as bound:
+            await bound.wait("health", self.drain(), share=0.5)
+            await bound.wait_for_jobs(self.generation.wait_until_empty())
+            left = self.generation.jobs_left
+            self.generation.stop_all()
+            self._follower.close()
+            self._watchdog.close()
+            self._warming.close()
+            # The engine's thread first, for it says best what came of its jobs.
+            await bound.wait("engine", self.loop.stop(), share=0.5)
+            await bound.wait("finisher", self._finisher.stop(), share=0.3)
+            await bound.wait("calls", self._front.rpc.stop(grace_seconds=1.0), share=0.6)
+            await bound.wait("followers", asyncio.gather(*self._tasks), share=0.5)
+            await bound.wait("checkpoint", self._checkpointer.close(), share=0.5)
+            for threads in (self._acts, self._reads, self._pictures):
+                threads.close()
+            self._loads.shutdown(wait=False, cancel_futures=True)
+            await bound.wait("metrics page", self._front.close_page())
+        return Ending(jobs_cut_off=left, abandoned=bound.abandoned, seconds_left=bound.seconds_left)
 
     def _note_records(self, records: Sequence[AppliedRecord]) -> None:
         # Withdrawals first: nothing may stand between them and the jobs they end.
@@ -188,8 +180,32 @@ class App:
         recipes = (one.release.adapter for one in job.recipes)
         self._warming.note_worn((*(worn.release.adapter for worn in job.worn), *recipes))
 
-    def _build_rpc(self, engine: EnginePort[Any]) -> RpcServer:
-        limits, guard = self._settings.limits, Guard(count=self._count_failure)
+    def _build_followers(self, resources: Resources) -> None:
+        self._warming = Warming(
+            self.registry, cache=self.cache, disk=resources.disk, labels=self._labels
+        )
+        self._withdrawal = Withdrawal(
+            generation=self.generation, cache=self.cache, forget=resources.forget_file
+        )
+        self._checkpointer = Checkpointer(
+            self.registry, records_min=self._settings.checkpoint_records, metrics=self.metrics
+        )
+        self._follower = Follower(
+            self.registry,
+            poll_seconds=self._settings.poll_seconds,
+            on_records=self._note_records,
+            metrics=self.metrics,
+        )
+        self._watchdog = Watchdog(
+            self.readiness,
+            engine=self.loop,
+            lag_seconds=lambda: self._follower.lag_seconds,
+            announce=self._front.rpc.show,
+            settings=self._settings,
+        )
+
+    def _serve(self, engine: EnginePort[Any]) -> None:
+        limits, guard = self._settings.limits, self._front.guard
         intake = IntakeLimits(
             files_max=limits.upload_files_max,
             file_bytes_max=limits.upload_bytes_max,
@@ -206,7 +222,7 @@ class App:
             verifier=self._verifier,
             takes_other_prediction=self._settings.adapters_of_other_prediction,
         )
-        return RpcServer(
+        self._front.rpc.serve(
             # It counts its own failures, those of callers who have gone included.
             generation=GenerationServicer(self.generation, guard=Guard(count=_count_nothing)),
             registry=RegistryServicer(
@@ -231,17 +247,13 @@ class App:
                 ),
                 registry=self.registry,
                 engine=engine,
-                generation=self.generation,
+                readiness=self.readiness,
                 room=self.room,
                 loop=self.loop,
                 follower=self._follower,
                 guard=guard,
             ),
-            limits=limits,
         )
-
-    def _count_failure(self, reason: str) -> None:
-        self.metrics.failures.labels(reason=reason).inc()
 
     def _describe(self, engine: EnginePort[Any]) -> None:
         metrics = self.metrics
@@ -252,6 +264,7 @@ class App:
         metrics.rows_running.set_function(lambda: self.loop.running_count)
         metrics.registry_seq.set_function(lambda: self.registry.seq)
         metrics.registry_lag_seconds.set_function(lambda: self._follower.lag_seconds)
+        metrics.engine_silent_seconds.set_function(lambda: self.loop.silent_seconds)
 
 
 async def serve(
@@ -259,26 +272,39 @@ async def serve(
     *,
     on_ready: OnReady | None = None,
     stop: asyncio.Event | None = None,
-    load: Callable[[Settings], Resources] = load_resources,
-) -> None:
-    """Load the base, serve until SIGTERM, SIGINT or `stop`, then drain.
+    load: Load = load_resources,
+) -> Ending:
+    """Load the base, serve until SIGTERM, SIGINT or `stop`, then drain; a second signal hurries.
 
     Args:
         settings: What the server is told.
         on_ready: Called once, with the address and the metrics address.
         stop: Set it to stop; signals are heard as well when this is the main thread.
-        load: Opens the registry and loads the engine, in a worker thread.
+        load: Opens the registry and loads the engine, in a thread of its own.
 
     Raises:
-        BadSettings: An address cannot be had.
+        BadSettings: An address cannot be had; nothing was loaded.
         BaseNotLoadable: The base cannot be served.
         RegistryError: The registry cannot be opened.
     """
-    stop = stop or asyncio.Event()
-    _stop_on_signals(stop)
+    stop, hurry = stop or asyncio.Event(), asyncio.Event()
+    hear_signals(stop=stop, hurry=hurry)
     begun_at = time.monotonic()
-    resources = await asyncio.to_thread(load, settings)
-    app = App(settings, resources)
+    front = Front(settings)
+    await front.open()
+    if settings.ready_file is not None:
+        # That of a server that was killed. Whoever has the port is not this one's to speak for.
+        Path(settings.ready_file).unlink(missing_ok=True)
+    try:
+        loading = Daemon("tabard-start", partial(load, settings, front.metrics))
+        loading.start()
+        resources = await unless_set(stop, loading.result())
+    except Exception:
+        await front.close()
+        raise
+    if resources is None:
+        return await _give_up(loading, front=front)
+    app = App(settings, resources, front=front)
     address, metrics_address = await app.start()
     log_event(
         "server.ready",
@@ -290,13 +316,23 @@ async def serve(
         seconds=time.monotonic() - begun_at,
     )
     if settings.ready_file is not None:
-        _write_ready(Path(settings.ready_file), address=address, metrics_address=metrics_address)
+        write_ready(Path(settings.ready_file), address=address, metrics_address=metrics_address)
     if on_ready is not None:
         on_ready(address, metrics_address)
     await stop.wait()
     log_event("server.draining", jobs=app.generation.jobs_left)
-    left = await app.stop()
-    log_event("server.stopped", jobs_cut_off=left)
+    ending = await app.stop(hurry=hurry)
+    log_event("server.stopped", jobs_cut_off=ending.jobs_cut_off)
+    return ending
+
+
+async def _give_up(loading: Daemon[Resources], *, front: Front) -> Ending:
+    """End a server that has not begun to serve: nobody is owed anything."""
+    async with Bound(jobs_seconds=0.0, rest_seconds=HURRIED_SECONDS) as bound:
+        await bound.wait("calls", front.close(), share=0.5)
+        await bound.wait("loading", loading.result())
+    log_event("server.stopped", jobs_cut_off=0)
+    return Ending(abandoned=bound.abandoned, seconds_left=bound.seconds_left)
 
 
 def _bounds(engine: EnginePort[Any], settings: Settings) -> Bounds:
@@ -354,18 +390,3 @@ def _origin(engine: EnginePort[Any], registry: Registry) -> Origin:
 
 def _count_nothing(_reason: str) -> None:
     return
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    if threading.current_thread() is not threading.main_thread():
-        return
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-
-
-def _write_ready(path: Path, *, address: str, metrics_address: str) -> None:
-    document = {"address": address, "metrics_address": metrics_address, "pid": os.getpid()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(document), encoding="utf-8")
-    temporary.replace(path)

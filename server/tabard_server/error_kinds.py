@@ -64,7 +64,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.ReleaseWithdrawn: Kind.ABORTED,
     errors.Overloaded: Kind.BUSY,
     errors.TooLarge: Kind.TOO_LARGE,
-    errors.Draining: Kind.UNAVAILABLE,
+    errors.NotServing: Kind.UNAVAILABLE,
     errors.OutOfTime: Kind.OUT_OF_TIME,
     errors.JobCancelled: Kind.CANCELLED,
     errors.WatchEnded: Kind.UNAVAILABLE,

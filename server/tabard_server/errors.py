@@ -9,7 +9,7 @@ ServerError
 ├── ReleaseWithdrawn     the release was quarantined or purged while a job wore it
 ├── Overloaded           a bound is reached: retry later
 ├── TooLarge             more than this server has room for, however long one waits
-├── Draining             this server takes no new work: go to another
+├── NotServing           this server takes no new work, or has stopped: go to another
 ├── OutOfTime            the deadline passed, or is too near to begin
 ├── JobCancelled         the caller left or the server stopped
 ├── WatchEnded           resume the watch from the last seq
@@ -141,10 +141,10 @@ class TooLarge(ServerError):
     reason = "TOO_LARGE"
 
 
-class Draining(ServerError):
-    """The server finishes what it has and takes nothing new."""
+class NotServing(ServerError):
+    """The server takes no new work now, or has stopped; the reason says why."""
 
-    reason = "DRAINING"
+    reason = "NOT_SERVING"
 
 
 class OutOfTime(ServerError):

@@ -17,8 +17,8 @@ from tabard_server.adapters.host_memory import Lease
 from tabard_server.admission.admission import Admission
 from tabard_server.admission.pictures import NO_PICTURE, PictureReader, PictureReading
 from tabard_server.errors import (
-    Draining,
     JobCancelled,
+    NotServing,
     OutOfTime,
     Overloaded,
     ReleaseWithdrawn,
@@ -27,6 +27,7 @@ from tabard_server.jobs.job import Accepted, Done, Event, Failed, Job, JobSpec
 from tabard_server.jobs.outbox import Outbox
 from tabard_server.jobs.run import JobRun
 from tabard_server.jobs.waiting_room import WaitingRoom
+from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
 from tabard_server.loop.loop import Loop
 from tabard_server.telemetry.metrics import Metrics
@@ -45,6 +46,7 @@ class Generation:
         registry: Registry,
         admission: Admission,
         pictures: PictureReader,
+        readiness: Readiness,
         room: WaitingRoom,
         cache: HostCache,
         loop: Loop[Any],
@@ -57,6 +59,7 @@ class Generation:
         self._registry = registry
         self._admission = admission
         self._pictures = pictures
+        self._readiness = readiness
         self._room = room
         self._cache = cache
         self._loop = loop
@@ -68,7 +71,6 @@ class Generation:
         self._running: dict[int, JobRun] = {}
         self._places: dict[int, Place] = {}
         self._ended = asyncio.Event()
-        self.is_draining = False
 
     @property
     def jobs_left(self) -> int:
@@ -105,25 +107,15 @@ class Generation:
                 timer.cancel()
             self._abandon(run)
 
-    def drain(self) -> None:
-        """Refuse new jobs from now on. Idempotent."""
-        self.is_draining = True
-        self._metrics.draining.set(1)
-
-    async def wait_until_empty(self, *, seconds_max: float) -> int:
-        """Wait for running jobs; return how many are left when the time is over."""
-        try:
-            async with asyncio.timeout(seconds_max):
-                while self._running:
-                    self._ended.clear()
-                    await self._ended.wait()
-        except TimeoutError:
-            return self.jobs_left
-        return 0
+    async def wait_until_empty(self) -> None:
+        """Wait for running jobs."""
+        while self._running:
+            self._ended.clear()
+            await self._ended.wait()
 
     def stop_all(self) -> None:
         """End every job."""
-        stopped = Draining(
+        stopped = NotServing(
             "the server stopped before the job was done",
             reason="SERVER_STOPPED",
             hint="retry; another server, or this one restarted, takes the job",
@@ -144,7 +136,7 @@ class Generation:
 
     async def _read_picture(self, spec: JobSpec) -> tuple[JobSpec, PictureReading]:
         """Read the picture of a request, at the cost of its own time; others pass it by."""
-        if spec.wanted.image is None or self.is_draining:
+        if spec.wanted.image is None or not self._readiness.state.takes_jobs:
             return spec, NO_PICTURE
         begun_at = self._clock()
         try:
@@ -156,15 +148,8 @@ class Generation:
         return spec, reading
 
     def _admit(self, spec: JobSpec, reading: PictureReading) -> JobRun:
-        if self.is_draining:
-            raise self._count(
-                Draining(
-                    "this server is draining",
-                    hint="retry; another server, or this one restarted, takes the job",
-                    retry_seconds=self._limits.retry_seconds,
-                )
-            )
         try:
+            self._readiness.require()
             job = self._admission.admit(spec, state=self._registry.state, reading=reading)
             self._cache.require_room(job.digests)
             seats = self._room.enter(len(job.seeds))

@@ -4,6 +4,8 @@
 In: parsed values. Out: values of this moment. Knows nothing of protobuf.
 """
 
+import asyncio
+import contextlib
 import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -112,7 +114,10 @@ class Operations:
                 hint=f"use 0 to {WAIT_SECONDS_MAX:g}",
             )
         await self._drain()
-        return await self._generation.wait_until_empty(seconds_max=wait_seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_seconds):
+                await self._generation.wait_until_empty()
+        return self._generation.jobs_left
 
 
 def _together(release: Release, found: Sequence[InMemory]) -> InMemory:

@@ -22,6 +22,7 @@ from tabard_server.engine_port.prompt_style import PromptSyntax, TokenMatch
 from tabard_server.errors import BadSettings
 from tabard_server.limits import VALUES, Limits
 
+_POLLS_MISSED_MIN = 3
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "unix")
 
 
@@ -105,8 +106,21 @@ class Settings(BaseSettings):
     """What may be used of the device; unset: what it has free."""
     poll_seconds: PositiveFloat = 0.5
     """How often the registry is asked for what others wrote, give or take a fifth."""
+    staleness_seconds_max: Annotated[float | None, Field(gt=0)] = None
+    """How long the registry may not answer before `when_stale` is done; unset: for ever."""
+    when_stale: Literal["degrade", "refuse"] = "degrade"
+    """What a server does that has not heard of its registry for too long: `degrade`: says so, and
+    serves on; `refuse`: takes no new jobs until it answers."""
+    engine_stall_seconds_max: PositiveFloat = 60.0
+    """How long the engine may be silent, though it has work, before the server says that it does
+    not serve; above what a step may take, and with `compiled` above what a graph takes to build."""
+    watchdog_seconds: PositiveFloat = 1.0
+    """How often the server looks at its engine and at the age of what it knows."""
     drain_seconds_max: PositiveFloat = 30.0
     """How long a stopping server waits for running jobs."""
+    stop_seconds_max: PositiveFloat = 5.0
+    """What a stopping server has beyond that to tell its callers and end its threads; what is at
+    work even then is abandoned."""
     ready_file: str | None = None
     """Where to write address, metrics address and process id once ready."""
     limits: Limits = Limits()
@@ -124,6 +138,17 @@ class Settings(BaseSettings):
         self._check_address("listen", self.listen)
         if self.metrics_listen:
             self._check_address("metrics_listen", self.metrics_listen)
+        return self
+
+    @model_validator(mode="after")
+    def _stale_after_polls(self) -> Self:
+        least, most = _POLLS_MISSED_MIN * self.poll_seconds, self.staleness_seconds_max
+        if most is not None and most < least:
+            raise BadSettings(
+                f"staleness_seconds_max is {most:g}, and the registry is asked every "
+                f"{self.poll_seconds:g} s",
+                hint=f"use {least:g} or more, or ask more often (poll_seconds)",
+            )
         return self
 
     def _check_address(self, name: str, address: str) -> None:

@@ -6,7 +6,7 @@ place that cannot be trusted.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ class Resources:
         forget_file: Removes the files of a release from the disk tier.
         disk: The disk tier, if there is one.
         kept_releases: Says what the disk tier has for this base, last used first; reads files.
-        metrics: What loading them has counted so far, and everything else will.
     """
 
     engine: EnginePort[Any]
@@ -43,11 +42,10 @@ class Resources:
     forget_file: Callable[[Digest], None] = lambda _digest: None
     disk: DiskCache | None = None
     kept_releases: Callable[[], list[KeptRelease]] = list
-    metrics: Metrics = field(default_factory=Metrics)
 
 
-def load_resources(settings: Settings) -> Resources:
-    """Open the registry and load the engine: the slow part.
+def load_resources(settings: Settings, metrics: Metrics) -> Resources:
+    """Open the registry and load the engine: the slow part. It counts what it does.
 
     Raises:
         BaseNotLoadable: The base cannot be served.
@@ -57,7 +55,6 @@ def load_resources(settings: Settings) -> Resources:
     from tabard_server.engine.base.schedule import Asked  # noqa: PLC0415 - likewise
     from tabard_server.engine.load_engine import EngineSettings, load_engine  # noqa: PLC0415 - likewise
 
-    metrics = Metrics()
     registry = open_registry(settings, metrics=metrics)
     engine = load_engine(
         EngineSettings(
@@ -96,7 +93,6 @@ def load_resources(settings: Settings) -> Resources:
         forget_file=disk.forget,
         disk=disk,
         kept_releases=load_adapter.kept,
-        metrics=metrics,
     )
 
 

@@ -23,6 +23,7 @@ from tabard_server.app import App
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.limits import Limits
+from tabard_server.rpc.front import Front
 from tabard_server.settings import Settings
 from tabard_server.startup import Resources
 from tests.interleavings.adapter_files import SLOT_RANKS
@@ -104,7 +105,11 @@ async def on_stage(base: Path, *, folder: Path) -> AsyncIterator[Stage]:
     with _opened_registry(folder) as registry:
         door: Any = EngineDoor(engine)
         loader = ReleaseLoader(registry, profile=engine.profile, dtype=engine.dtype)
-        app = App(_settings(folder), Resources(engine=door, registry=registry, load_adapter=loader))
+        settings_here = _settings(folder)
+        front = Front(settings_here)
+        await front.open()
+        resources = Resources(engine=door, registry=registry, load_adapter=loader)
+        app = App(settings_here, resources, front=front)
         address, _ = await app.start()
         try:
             async with AsyncClient(address, actor="player") as client:

@@ -4,6 +4,7 @@
 import asyncio
 import io
 import json
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from tabard_registry.store.store import Store
 from tabard_server.app import App
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.limits import Limits
+from tabard_server.rpc.front import Front
 from tabard_server.settings import Defaults, Settings
 from tabard_server.startup import Resources
 from tests.server.fakes import UNET_MODULE, WIDTH, FakeEngine, FakeLoader
@@ -182,7 +184,9 @@ async def serving(
     resources = Resources(
         engine=engine, registry=registry, load_adapter=loader, forget_file=forgotten.append
     )
-    app = App(settings, resources)
+    front = Front(settings)
+    await front.open()
+    app = App(settings, resources, front=front)
     address, metrics = await app.start()
     server = Server(app, engine=engine, loader=loader, address=address, metrics=metrics)
     server.forgotten = forgotten
@@ -241,6 +245,12 @@ def read_refusal(error: grpc.aio.AioRpcError) -> Refusal:
         fields=tuple(violation.field for violation in bad_request.field_violations),
         retry_seconds=retry_seconds,
     )
+
+
+def read_page(address: str) -> str:
+    """Fetch the metrics page."""
+    with urllib.request.urlopen(f"http://{address}/metrics") as answer:
+        return str(answer.read().decode())
 
 
 def publish_parts(

@@ -5,19 +5,23 @@ import asyncio
 import json
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from tabard_registry import Registry
 from tabard_server.app import serve
+from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.errors import BadSettings
+from tabard_server.life.process import Ending
 from tabard_server.settings import Settings
 from tabard_server.startup import Resources
+from tabard_server.telemetry.metrics import Metrics
 from tests.server.fakes import FakeEngine, FakeLoader
 
 
-def load_fake(settings: Settings) -> Resources:
+def load_fake(settings: Settings, _metrics: Metrics) -> Resources:
     """Load everything but weights."""
     registry = Registry.open(settings.registry)
     return Resources(engine=FakeEngine(), registry=registry, load_adapter=FakeLoader(registry))
@@ -76,7 +80,13 @@ def test_metrics_page_can_be_off(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["listen", "metrics_listen"])
 def test_taken_address_stops_the_start(tmp_path: Path, name: str) -> None:
-    """A port that another process has is refused with advice, and nothing keeps running."""
+    """A port that another process has is refused before anything is loaded, with advice."""
+    loaded = []
+
+    def load(settings: Settings, metrics: Metrics) -> Resources:
+        loaded.append(settings)
+        return load_fake(settings, metrics)
+
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -84,7 +94,61 @@ def test_taken_address_stops_the_start(tmp_path: Path, name: str) -> None:
         settings = settings_in(tmp_path).model_copy(update={name: address})
 
         with pytest.raises(BadSettings) as refusal:
-            asyncio.run(serve(settings, load=load_fake))
+            asyncio.run(serve(settings, load=load))
 
     assert refusal.value.reason == "ADDRESS_NOT_AVAILABLE"
+    assert refusal.value.hint
+    assert loaded == []
     assert not (tmp_path / "ready.json").exists()
+
+
+def test_failed_load_gives_the_ports_back(tmp_path: Path) -> None:
+    """What cannot be loaded is told as it is, and both ports can be had again at once."""
+    with socket.socket() as one, socket.socket() as other:
+        addresses = []
+        for free in (one, other):
+            free.bind(("127.0.0.1", 0))
+            addresses.append(f"127.0.0.1:{free.getsockname()[1]}")
+    settings = settings_in(tmp_path).model_copy(
+        update=dict(zip(("listen", "metrics_listen"), addresses, strict=True))
+    )
+
+    def load(_settings: Settings, _metrics: Metrics) -> Resources:
+        raise BaseNotLoadable("no such base", hint="name another")
+
+    for _ in range(2):
+        with pytest.raises(BaseNotLoadable):
+            asyncio.run(serve(settings, load=load))
+
+
+def test_stop_while_loading_needs_no_base(tmp_path: Path) -> None:
+    """Who is told to stop before the base is there does not wait for it, and says what is left."""
+    may_end = threading.Event()
+
+    def load(settings: Settings, metrics: Metrics) -> Resources:
+        assert may_end.wait(60.0)
+        return load_fake(settings, metrics)
+
+    async def walk() -> Ending:
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.05, stop.set)
+        return await serve(settings_in(tmp_path), stop=stop, load=load)
+
+    ending = asyncio.run(walk())
+    may_end.set()
+    assert ending.abandoned == ["loading"]
+    assert not (tmp_path / "ready.json").exists()
+
+
+def test_ready_file_of_a_killed_server_goes(tmp_path: Path) -> None:
+    """While another one loads, nobody is told of an address that nobody listens on."""
+    (tmp_path / "ready.json").write_text("{}")
+    found = []
+
+    def load(_settings: Settings, _metrics: Metrics) -> Resources:
+        found.append((tmp_path / "ready.json").exists())
+        raise BaseNotLoadable("no such base", hint="name another")
+
+    with pytest.raises(BaseNotLoadable):
+        asyncio.run(serve(settings_in(tmp_path), load=load))
+    assert found == [False]

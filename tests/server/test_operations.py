@@ -20,10 +20,12 @@ def operations(*, slots: Any = (), hosts: Any = (), drained: list[str] | None = 
         assert drained is not None
         drained.append("drained")
 
-    async def wait_until_empty(*, seconds_max: float) -> int:
-        return 2
+    async def wait_until_empty() -> None:
+        await asyncio.Event().wait()
 
-    anything: Any = SimpleNamespace(residents=slots, state=None, wait_until_empty=wait_until_empty)
+    anything: Any = SimpleNamespace(
+        residents=slots, state=None, wait_until_empty=wait_until_empty, jobs_left=2
+    )
     cache: Any = SimpleNamespace(residents=lambda: hosts)
     return Operations(
         anything,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         Unimplemented,
     )
     from tabard.history import Action, Record, ServedAt, Serving
-    from tabard.operations import Drained, MemoryPlan, Resident, ServerStatus
+    from tabard.operations import Cause, Drained, MemoryPlan, Resident, ServerStatus
     from tabard.releases import (
         Adapter,
         Channel,
@@ -72,6 +72,7 @@ __all__ = [
     "AlreadyExists",
     "AsyncClient",
     "Cancelled",
+    "Cause",
     "Channel",
     "ChannelMove",
     "CheckReport",

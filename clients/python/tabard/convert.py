@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tabard.errors import Internal, InvalidArgument
 from tabard.history import Action, Record, ServedAt, Serving
-from tabard.operations import MemoryPlan, Resident, ServerStatus
+from tabard.operations import Cause, MemoryPlan, Resident, ServerStatus
 from tabard.releases import (
     Adapter,
     Channel,
@@ -173,6 +173,7 @@ def read_status(message: operations_service_pb2.GetStatusResponse) -> ServerStat
         message,
         residents=tuple(same_fields(Resident, one) for one in message.residents),
         memory_plan=same_fields(MemoryPlan, plan) if plan is not None else None,
+        causes=tuple(same_fields(Cause, one) for one in message.causes),
     )
 
 

@@ -53,6 +53,23 @@ class MemoryPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why a server is not simply serving.
+
+    Attributes:
+        state: The state that follows from it.
+        reason: Stable code, like `ENGINE_STALLED`.
+        message: The same in words.
+        seconds: Since it began.
+    """
+
+    state: str
+    reason: str
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
     """What a server is, and how busy.
 
@@ -78,6 +95,9 @@ class ServerStatus:
         base_prediction: What its UNet predicts: `epsilon`, `v_prediction` or `sample`.
         base_zero_snr: Whether its noise schedule ends in pure noise.
         base_remarks: What is worth knowing of the base, such as keys that are not read.
+        state: What it does now: `serving` and `degraded` take new jobs; `draining`, `stalled` and
+            `stale` refuse them.
+        causes: Why it is not simply serving, the gravest first.
     """
 
     version: str
@@ -101,6 +121,8 @@ class ServerStatus:
     base_prediction: str = ""
     base_zero_snr: bool = False
     base_remarks: tuple[str, ...] = ()
+    state: str = ""
+    causes: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

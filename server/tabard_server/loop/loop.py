@@ -7,7 +7,6 @@ goes wrong within a job.
 """
 
 import queue
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -17,9 +16,10 @@ from tabard_server.engine_port.errors import DeviceMemoryFull, EngineError, Slot
 from tabard_server.engine_port.port import EnginePort, R
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import Resident
-from tabard_server.errors import Draining, JobFailed
+from tabard_server.errors import JobFailed, NotServing
 from tabard_server.jobs.job import Progress
 from tabard_server.jobs.run import JobRun
+from tabard_server.life.pulse import Pulse
 from tabard_server.limits import Limits
 from tabard_server.loop.roster import Begun, Roster
 from tabard_server.output.finisher import Finisher
@@ -27,6 +27,7 @@ from tabard_server.scheduler.policy import choose
 from tabard_server.scheduler.snapshot import RowKey
 from tabard_server.telemetry.logs import log_problem
 from tabard_server.telemetry.metrics import Metrics
+from tabard_server.threads import Daemon
 
 
 class Loop(Generic[R]):
@@ -52,18 +53,29 @@ class Loop(Generic[R]):
         self._inbox: queue.SimpleQueue[JobRun | None] = queue.SimpleQueue()
         self._preview_seconds = 0.0
         self._is_stopping = False
-        self._thread = threading.Thread(target=self._live, name="tabard-engine", daemon=True)
+        self._pulse = Pulse()
+        self._thread = Daemon("tabard-engine", self._live)
         self.residents: tuple[Resident, ...] = ()
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Stop at the next step boundary; what still runs fails. Waits for the thread."""
         self._is_stopping = True
         self.wake()
-        self._thread.join()
+        await self._thread.result()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the thread is over: it ends for `stop` only."""
+        return self._thread.is_dead
+
+    @property
+    def silent_seconds(self) -> float:
+        """Seconds since the thread was heard of; 0 while it has nothing to do."""
+        return self._pulse.silent_seconds
 
     def join(self, run: JobRun) -> None:
         """Let a run in; its rows may begin at the next step boundary."""
@@ -99,7 +111,7 @@ class Loop(Generic[R]):
                 # The outermost loop of this thread: whatever it was, those who ran are told, and
                 # the thread goes on for those who come.
                 self._fail_all(self._roster.runs(), error, event="loop.turn_failed")
-        stopped = Draining("the server stopped", reason="SERVER_STOPPED", hint="retry")
+        stopped = NotServing("the server stopped", reason="SERVER_STOPPED", hint="retry")
         self._take_in()
         for run in (*self._roster.runs(), *(begun.run for begun in self._done)):
             self._drop(run, stopped)
@@ -107,6 +119,8 @@ class Loop(Generic[R]):
     def _take_in(self) -> None:
         """Empty the inbox; wait for a first arrival when there is nothing to do."""
         may_wait = self._roster.is_empty and not self._done and not self._is_stopping
+        if may_wait:
+            self._pulse.rest()
         try:
             while True:
                 run = self._inbox.get(block=may_wait)
@@ -114,7 +128,7 @@ class Loop(Generic[R]):
                 if run is not None:
                     self._roster.add(run)
         except queue.Empty:
-            return
+            self._pulse.beat()
 
     def _sweep(self) -> None:
         for run in self._roster.runs():
@@ -125,6 +139,7 @@ class Loop(Generic[R]):
         chosen = [(key, self._roster.spec(key)) for key in keys]
         if not chosen:
             return
+        self._pulse.beat()
         before = {use.digest for use in self._engine.residents()}
         begun_at = self._clock()
         try:
@@ -148,6 +163,7 @@ class Loop(Generic[R]):
             return
         for begun in batch:
             begun.run.begin()
+        self._pulse.beat()
         begun_at = self._clock()
         try:
             self._engine.step([begun.row for begun in batch], is_merged=is_merged)
@@ -224,6 +240,7 @@ class Loop(Generic[R]):
         costs = self._engine.costs()
         spent = 0.0
         while self._done and not (self._roster.running_count and spent > costs.step):
+            self._pulse.beat()
             begun = self._done.popleft()
             run, begun_at = begun.run, self._clock()
             if run.is_ended:

@@ -6,9 +6,11 @@ one image go the same way, so a preview never comes after its image. Out: events
 outbox. When a queue is full the engine waits for images, and previews are dropped.
 """
 
+import asyncio
+import contextlib
 import queue
-import threading
 from dataclasses import dataclass
+from functools import partial
 
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.port import ReadbackLike
@@ -18,6 +20,7 @@ from tabard_server.jobs.run import JobRun
 from tabard_server.output.provenance import Origin, encode_image, encode_preview
 from tabard_server.telemetry.logs import log_problem
 from tabard_server.telemetry.metrics import Metrics
+from tabard_server.threads import Daemon
 
 _THREADS = 2
 
@@ -39,10 +42,9 @@ class Finisher:
         self._queues: list[queue.Queue[_Drawn | None]] = [
             queue.Queue(maxsize=-(-backlog_max // _THREADS)) for _ in range(_THREADS)
         ]
+        self._is_stopping = False
         self._threads = [
-            threading.Thread(
-                target=self._work, args=(waiting,), name=f"tabard-finisher-{number}", daemon=True
-            )
+            Daemon(f"tabard-finisher-{number}", partial(self._work, waiting))
             for number, waiting in enumerate(self._queues)
         ]
 
@@ -51,12 +53,14 @@ class Finisher:
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> None:
-        """Finish what is queued, then end the threads."""
+    async def stop(self) -> None:
+        """Finish what is queued, then end the threads. Waits for them."""
+        self._is_stopping = True
         for waiting in self._queues:
-            waiting.put(None)
-        for thread in self._threads:
-            thread.join()
+            # A full queue wakes its thread by itself.
+            with contextlib.suppress(queue.Full):
+                waiting.put_nowait(None)
+        await asyncio.gather(*(thread.result() for thread in self._threads))
 
     def finish(self, run: JobRun, *, index: int, readback: ReadbackLike) -> None:
         """Queue a finished image; waits while the queue is full."""
@@ -75,8 +79,9 @@ class Finisher:
         return self._queues[(drawn.run.job.ticket + drawn.index) % _THREADS]
 
     def _work(self, waiting: "queue.Queue[_Drawn | None]") -> None:
-        while (drawn := waiting.get()) is not None:
-            if drawn.run.is_ended:
+        while not (self._is_stopping and waiting.empty()):
+            drawn = waiting.get()
+            if drawn is None or drawn.run.is_ended:
                 continue
             try:
                 self._encode(drawn)

@@ -14,8 +14,8 @@ from tabard_registry import AdapterRef, Registry
 from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.followers.follower import Follower
-from tabard_server.generation import Generation
 from tabard_server.jobs.waiting_room import WaitingRoom
+from tabard_server.life.readiness import Cause, Readiness, State
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import Operations
 from tabard_server.rpc.status import Context, Guard, guarded
@@ -31,7 +31,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         *,
         registry: Registry,
         engine: EnginePort[Any],
-        generation: Generation,
+        readiness: Readiness,
         room: WaitingRoom,
         loop: Loop[Any],
         follower: Follower,
@@ -41,7 +41,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         self._operations = operations
         self._registry = registry
         self._engine = engine
-        self._generation = generation
+        self._readiness = readiness
         self._room = room
         self._loop = loop
         self._follower = follower
@@ -65,7 +65,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             registry_seq=self._registry.seq,
             rows_waiting=self._room.depth,
             rows_running=self._loop.running_count,
-            draining=self._generation.is_draining,
+            draining=self._readiness.state is State.DRAINING,
             registry_lag_seconds=self._follower.lag_seconds,
             residents=[pb.Resident(**asdict(one)) for one in self._operations.residents()],
             samplers=engine.facts.samplers,
@@ -77,6 +77,8 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             base_prediction=engine.profile.prediction,
             base_zero_snr=bool(engine.profile.is_zero_snr),
             base_remarks=engine.facts.remarks,
+            state=self._readiness.state.value,
+            causes=map(self._cause, self._readiness.causes),
         )
 
     @guarded
@@ -90,6 +92,14 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         """Refuse new jobs and wait for the running ones."""
         left = await self._operations.drain(wait_seconds=request.wait_seconds)
         return pb.DrainResponse(jobs_left=left)
+
+    def _cause(self, cause: Cause) -> pb.Cause:
+        return pb.Cause(
+            state=cause.state.value,
+            reason=cause.reason,
+            message=cause.message,
+            seconds=self._readiness.seconds(cause),
+        )
 
 
 def _plan(plan: MemoryPlan) -> pb.MemoryPlan:

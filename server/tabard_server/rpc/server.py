@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gRPC server itself: services, health, reflection, message bounds, the port.
 
-In: servicers. Out: a running server with a known address. Knows nothing of what they serve.
+In: servicers, later than the port. Out: a running server with a known address, which refuses calls
+with a reason until there are servicers. Knows nothing of what they serve.
 """
 
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
@@ -19,10 +22,13 @@ from tabard.v1 import (
     registry_service_pb2_grpc,
 )
 from tabard_server.errors import BadSettings
+from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.registry.service import RegistryServicer
+from tabard_server.rpc.status import Context, Guard
+from tabard_server.telemetry.logs import log_problem
 
 SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
@@ -35,17 +41,16 @@ SERVICES = tuple(
 """Full names of Tabard's services."""
 
 
+_PREFIX = "/tabard."
+_HEALTH_SECONDS_MAX = 1.0
+
+
 class RpcServer:
     """One gRPC server. Asyncio thread."""
 
-    def __init__(
-        self,
-        *,
-        generation: GenerationServicer,
-        registry: RegistryServicer,
-        operations: OperationsServicer,
-        limits: Limits,
-    ) -> None:
+    def __init__(self, *, limits: Limits, readiness: Readiness, guard: Guard) -> None:
+        """Take what health says, and what answers calls that come before the servicers."""
+        self._readiness = readiness
         self._server = grpc.aio.server(
             options=(
                 ("grpc.max_receive_message_length", limits.message_bytes_max),
@@ -55,13 +60,9 @@ class RpcServer:
             maximum_concurrent_rpcs=limits.calls_max,
         )
         self._health: Any = health.aio.HealthServicer()
-        for add, servicer in (
-            (generation_service_pb2_grpc.add_GenerationServiceServicer_to_server, generation),
-            (registry_service_pb2_grpc.add_RegistryServiceServicer_to_server, registry),
-            (operations_service_pb2_grpc.add_OperationsServiceServicer_to_server, operations),
-            (health_pb2_grpc.add_HealthServicer_to_server, self._health),
-        ):
-            add(servicer, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._services = _Services(readiness, guard=guard)
+        self._server.add_generic_rpc_handlers((self._services,))
         names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
 
@@ -79,23 +80,67 @@ class RpcServer:
                 reason="ADDRESS_NOT_AVAILABLE",
                 hint="another process may have it: choose another port, or port 0 for any",
             ) from error
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self.show()
         await self._server.start()
         host = listen.rpartition(":")[0]
         return listen if host == "unix" else f"{host}:{port}"
 
-    async def begin_serving(self) -> None:
-        """Tell health checks that jobs are taken."""
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+    def serve(
+        self,
+        *,
+        generation: GenerationServicer,
+        registry: RegistryServicer,
+        operations: OperationsServicer,
+    ) -> None:
+        """Let these answer from now on."""
+        servicers: tuple[tuple[Any, Any], ...] = (
+            (generation_service_pb2_grpc.add_GenerationServiceServicer_to_server, generation),
+            (registry_service_pb2_grpc.add_RegistryServiceServicer_to_server, registry),
+            (operations_service_pb2_grpc.add_OperationsServiceServicer_to_server, operations),
+        )
+        for add, servicer in servicers:
+            add(servicer, self._services)
 
-    async def end_serving(self) -> None:
-        """Tell health checks that no new jobs are taken."""
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+    async def show(self) -> None:
+        """Let health say what the server does now: SERVING exactly while new jobs are taken."""
+        status = health_pb2.HealthCheckResponse
+        found = status.SERVING if self._readiness.state.takes_jobs else status.NOT_SERVING
+        try:
+            # It waits for watchers who do not read.
+            async with asyncio.timeout(_HEALTH_SECONDS_MAX):
+                await asyncio.gather(*(self._health.set(name, found) for name in ("", *SERVICES)))
+        except TimeoutError:
+            log_problem("health.not_shown", state=self._readiness.state.value)
 
     async def stop(self, *, grace_seconds: float) -> None:
         """Refuse new calls, let running ones end, then cut them off."""
         await self._server.stop(grace_seconds)
 
-    async def _set_health(self, status: int) -> None:
-        for name in ("", *SERVICES):
-            await self._health.set(name, status)
+
+class _Services(grpc.GenericRpcHandler):
+    """Tabard's services: their servicers, once there are any; until then, a refusal."""
+
+    def __init__(self, readiness: Readiness, *, guard: Guard) -> None:
+        self._readiness = readiness
+        self._guard = guard
+        self._handlers: list[Any] = []
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[Any]) -> None:
+        """Take the methods of a servicer, as a gRPC server does."""
+        self._handlers += handlers
+
+    def add_registered_method_handlers(self, _service: str, _methods: Any) -> None:
+        """Take nothing: they are those of `add_generic_rpc_handlers` once more."""
+
+    def service(self, handler_call_details: Any) -> Any:
+        """Return what handles a call; None for a method that is not Tabard's."""
+        found = (handler.service(handler_call_details) for handler in self._handlers)
+        handler = next((one for one in found if one is not None), None)
+        is_early = not self._handlers and handler_call_details.method.startswith(_PREFIX)
+        return grpc.stream_stream_rpc_method_handler(self._refuse) if is_early else handler
+
+    async def _refuse(self, _requests: AsyncIterator[bytes], context: Context) -> None:
+        await self._guard.call(context, self._not_yet())
+
+    async def _not_yet(self) -> None:
+        self._readiness.require()

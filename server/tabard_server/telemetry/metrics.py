@@ -5,6 +5,7 @@ In: numbers from all rooms. Out: the Prometheus page. Units stand last in the na
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
@@ -22,21 +23,19 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry(auto_describe=True)
-
-        def gauge(name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
-            return Gauge(name, text, labels, registry=registry)
-
-        def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
-            return Counter(name, text, labels, registry=registry)
-
-        def histogram(
-            name: str, text: str, buckets: tuple[float, ...], labels: tuple[str, ...] = ()
-        ) -> Histogram:
-            return Histogram(name, text, labels, registry=registry, buckets=buckets)
-
+        gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
+        histogram = partial(Histogram, registry=registry)
         self.rows_waiting = gauge("tabard_rows_waiting", "Images admitted and not yet begun.")
         self.rows_running = gauge("tabard_rows_running", "Images begun and not yet finished.")
-        self.draining = gauge("tabard_draining", "1 while the server takes no new jobs.")
+        self.state = gauge(
+            "tabard_state",
+            "1 for the state the server is in: new jobs are taken while serving or degraded.",
+            ("state",),
+        )
+        self.engine_silent_seconds = gauge(
+            "tabard_engine_silent_seconds",
+            "Seconds since the engine was heard of; 0 while it has nothing to do.",
+        )
         self.registry_seq = gauge("tabard_registry_seq", "Log position this server has seen.")
         self.registry_lag_seconds = gauge(
             "tabard_registry_lag_seconds", "Seconds since the registry last answered."
@@ -45,22 +44,22 @@ class Metrics:
             "tabard_adapter_resident_bytes", "Bytes of adapters in a tier.", ("tier",)
         )
         self.step_seconds = histogram(
-            "tabard_step_seconds", "Time of one denoise step of a batch.", _STEP_BUCKETS
+            "tabard_step_seconds", "Time of one denoise step of a batch.", buckets=_STEP_BUCKETS
         )
         self.batch_rows = histogram(
-            "tabard_batch_rows", "Images that shared a forward pass.", _BATCH_BUCKETS
+            "tabard_batch_rows", "Images that shared a forward pass.", buckets=_BATCH_BUCKETS
         )
         self.job_seconds = histogram(
-            "tabard_job_seconds", "Admission to the last image.", _JOB_BUCKETS
+            "tabard_job_seconds", "Admission to the last image.", buckets=_JOB_BUCKETS
         )
         self.queue_seconds = histogram(
-            "tabard_queue_seconds", "Admission to the first denoise step.", _JOB_BUCKETS
+            "tabard_queue_seconds", "Admission to the first denoise step.", buckets=_JOB_BUCKETS
         )
         self.adapter_load_seconds = histogram(
             "tabard_adapter_load_seconds",
             "Time to bring an adapter into a tier.",
-            _LOAD_BUCKETS,
             ("tier",),
+            buckets=_LOAD_BUCKETS,
         )
         self.rows = counter(
             "tabard_rows_total", "Images drawn, by what they wore.", ("adapter", "version")

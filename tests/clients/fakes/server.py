@@ -81,6 +81,11 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
         )
 
 
+_DRAINING = operations_pb2.Cause(
+    state="draining", reason="DRAINING", message="it finishes what it has", seconds=65.0
+)
+
+
 class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
     """A status with something in every field."""
 
@@ -100,6 +105,8 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             rows_waiting=1,
             rows_running=2,
             draining=self.state.draining,
+            state="draining" if self.state.draining else "serving",
+            causes=[_DRAINING] if self.state.draining else [],
             residents=[_resident(one[0]) for one in self.state.releases.values()],
             samplers=["ddim", "euler"],
             uptime_seconds=3725.0,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From pixels to events: images always, previews when there is room, failures typed."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ def finishing(metrics: Metrics | None = None, *, backlog_max: int = 8) -> Iterat
     try:
         yield found
     finally:
-        found.stop()
+        asyncio.run(found.stop())
 
 
 def test_image_is_sent_and_ends_job() -> None:

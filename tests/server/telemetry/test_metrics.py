@@ -2,12 +2,11 @@
 """Every metric of the server, as its page shows them."""
 
 import asyncio
-import urllib.request
 
 import pytest
 
 from tabard_server.telemetry.metrics import Metrics
-from tests.server.harness import Request, refusal_of, serving, until
+from tests.server.harness import Request, read_page, refusal_of, serving, until
 
 METRICS = (
     "tabard_rows_waiting",
@@ -29,7 +28,8 @@ METRICS = (
     "tabard_registry_lag_seconds",
     "tabard_images_total",
     "tabard_info",
-    "tabard_draining",
+    "tabard_state",
+    "tabard_engine_silent_seconds",
     "tabard_registry_checkpoints_total",
 )
 
@@ -82,9 +82,3 @@ def test_page_shows_every_metric(page: str) -> None:
 def test_page_counts_what_happened(page: str, line: str) -> None:
     """Numbers follow the walk of requests."""
     assert line in page.splitlines()
-
-
-def read_page(address: str) -> str:
-    """Fetch the metrics page."""
-    with urllib.request.urlopen(f"http://{address}/metrics") as answer:
-        return str(answer.read().decode())

@@ -16,6 +16,7 @@ BUSY = 6
 NOT_ALLOWED = 7
 DAMAGED = 8
 PARTLY = 9
+ABANDONED = 10
 INTERRUPTED = 130
 
 MEANINGS: dict[int, str] = {
@@ -30,6 +31,7 @@ MEANINGS: dict[int, str] = {
     NOT_ALLOWED: "not authenticated, or not permitted",
     DAMAGED: "a registry is damaged; the findings name every object",
     PARTLY: "some of many files were refused; the others are published",
+    ABANDONED: "a server that was stopped ended though a thread of it was still at work",
     INTERRUPTED: "interrupted",
 }
 

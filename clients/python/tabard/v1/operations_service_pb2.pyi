@@ -10,7 +10,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime_seconds", "native_width", "native_height", "registry_lag_seconds", "memory_plan", "merged_digests", "base_prediction", "base_zero_snr", "base_remarks")
+    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime_seconds", "native_width", "native_height", "registry_lag_seconds", "memory_plan", "merged_digests", "base_prediction", "base_zero_snr", "base_remarks", "state", "causes")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     BASE_FAMILY_FIELD_NUMBER: _ClassVar[int]
     BASE_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,8 @@ class GetStatusResponse(_message.Message):
     BASE_PREDICTION_FIELD_NUMBER: _ClassVar[int]
     BASE_ZERO_SNR_FIELD_NUMBER: _ClassVar[int]
     BASE_REMARKS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CAUSES_FIELD_NUMBER: _ClassVar[int]
     version: str
     base_family: str
     base_fingerprint: str
@@ -53,7 +55,43 @@ class GetStatusResponse(_message.Message):
     base_prediction: str
     base_zero_snr: bool
     base_remarks: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime_seconds: _Optional[float] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag_seconds: _Optional[float] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ..., base_prediction: _Optional[str] = ..., base_zero_snr: bool = ..., base_remarks: _Optional[_Iterable[str]] = ...) -> None: ...
+    state: str
+    causes: _containers.RepeatedCompositeFieldContainer[Cause]
+    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime_seconds: _Optional[float] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag_seconds: _Optional[float] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ..., base_prediction: _Optional[str] = ..., base_zero_snr: bool = ..., base_remarks: _Optional[_Iterable[str]] = ..., state: _Optional[str] = ..., causes: _Optional[_Iterable[_Union[Cause, _Mapping]]] = ...) -> None: ...
+
+class Cause(_message.Message):
+    __slots__ = ("state", "reason", "message", "seconds")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    state: str
+    reason: str
+    message: str
+    seconds: float
+    def __init__(self, state: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class VerifyRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class VerifyResponse(_message.Message):
+    __slots__ = ("components", "seconds")
+    COMPONENTS_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    components: _containers.RepeatedCompositeFieldContainer[VerifiedComponent]
+    seconds: float
+    def __init__(self, components: _Optional[_Iterable[_Union[VerifiedComponent, _Mapping]]] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class VerifiedComponent(_message.Message):
+    __slots__ = ("component", "loaded_fingerprint", "found_fingerprint")
+    COMPONENT_FIELD_NUMBER: _ClassVar[int]
+    LOADED_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    FOUND_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    component: str
+    loaded_fingerprint: str
+    found_fingerprint: str
+    def __init__(self, component: _Optional[str] = ..., loaded_fingerprint: _Optional[str] = ..., found_fingerprint: _Optional[str] = ...) -> None: ...
 
 class MemoryPlan(_message.Message):
     __slots__ = ("base_bytes", "slot_bytes", "merged_bytes", "gathered_bytes", "activation_bytes", "free_bytes", "rows_per_step", "chosen")

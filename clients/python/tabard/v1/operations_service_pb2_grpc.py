@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class OperationsServiceStub(object):
-    """Status, residents, warm-up and drain.
+    """Status, residents, verification, warm-up and drain.
     """
 
     def __init__(self, channel):
@@ -39,6 +39,11 @@ class OperationsServiceStub(object):
                 '/tabard.v1.OperationsService/GetStatus',
                 request_serializer=tabard_dot_v1_dot_operations__service__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=tabard_dot_v1_dot_operations__service__pb2.GetStatusResponse.FromString,
+                _registered_method=True)
+        self.Verify = channel.unary_unary(
+                '/tabard.v1.OperationsService/Verify',
+                request_serializer=tabard_dot_v1_dot_operations__service__pb2.VerifyRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_operations__service__pb2.VerifyResponse.FromString,
                 _registered_method=True)
         self.Warm = channel.unary_unary(
                 '/tabard.v1.OperationsService/Warm',
@@ -53,11 +58,19 @@ class OperationsServiceStub(object):
 
 
 class OperationsServiceServicer(object):
-    """Status, residents, warm-up and drain.
+    """Status, residents, verification, warm-up and drain.
     """
 
     def GetStatus(self, request, context):
         """What the server is, and how busy.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Verify(self, request, context):
+        """Hash the weights of the base in memory again, and compare them with what was loaded. Takes
+        seconds to minutes; one at a time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,6 +98,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     request_deserializer=tabard_dot_v1_dot_operations__service__pb2.GetStatusRequest.FromString,
                     response_serializer=tabard_dot_v1_dot_operations__service__pb2.GetStatusResponse.SerializeToString,
             ),
+            'Verify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Verify,
+                    request_deserializer=tabard_dot_v1_dot_operations__service__pb2.VerifyRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_operations__service__pb2.VerifyResponse.SerializeToString,
+            ),
             'Warm': grpc.unary_unary_rpc_method_handler(
                     servicer.Warm,
                     request_deserializer=tabard_dot_v1_dot_operations__service__pb2.WarmRequest.FromString,
@@ -104,7 +122,7 @@ def add_OperationsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperationsService(object):
-    """Status, residents, warm-up and drain.
+    """Status, residents, verification, warm-up and drain.
     """
 
     @staticmethod
@@ -124,6 +142,33 @@ class OperationsService(object):
             '/tabard.v1.OperationsService/GetStatus',
             tabard_dot_v1_dot_operations__service__pb2.GetStatusRequest.SerializeToString,
             tabard_dot_v1_dot_operations__service__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Verify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.OperationsService/Verify',
+            tabard_dot_v1_dot_operations__service__pb2.VerifyRequest.SerializeToString,
+            tabard_dot_v1_dot_operations__service__pb2.VerifyResponse.FromString,
             options,
             channel_credentials,
             insecure,

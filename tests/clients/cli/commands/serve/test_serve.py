@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`tabard serve`: options become settings that exist, and what the server refuses is told."""
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tabard.cli.program import commands
+from tabard_server.life.process import Ending
 from tabard_server.settings import Settings
 from tabard_server.settings_sources import setting_names
 from tests.clients.cli.conftest import Tabard
@@ -21,13 +23,16 @@ def served(monkeypatch: pytest.MonkeyPatch, engine: None) -> list[Settings]:
     """Put an app that ends at once in the server's place; give the settings it was run with."""
     settings: list[Settings] = []
 
-    async def serve(given: Settings, *, on_ready: Callable[[str, str], None]) -> None:
+    async def serve(given: Settings, *, on_ready: Callable[[str, str], None]) -> Ending:
         settings.append(given)
         on_ready("127.0.0.1:4242", "")
+        return Ending()
 
     app: Any = ModuleType("tabard_server.app")
     app.serve = serve
     monkeypatch.setitem(sys.modules, "tabard_server.app", app)
+    # The real one would see to the end of this process.
+    monkeypatch.setattr("tabard_server.life.process.run_to_the_end", asyncio.run)
     monkeypatch.delenv("TABARD_REGISTRY", raising=False)
     return settings
 

@@ -14,7 +14,7 @@ def test_operator_commands_speak(published: Tabard) -> None:
 
     assert "acme/watercolor 1.1.0 is in host memory, 324.0 kB" in warm.out
     assert "jobs still running: 2" in drain.out
-    assert "(draining)" in status.out
+    assert "draining: it finishes what it has, for 0:01:05" in status.out
     assert "1:02:05" in status.out
 
 

@@ -6,7 +6,6 @@ Options become overrides of the server's settings; the server's packages are imp
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import importlib
 import os
@@ -78,7 +77,8 @@ def serve(
 ) -> None:
     """Serve images until interrupted; Ctrl-C finishes the running jobs.
 
-    Settings come from the file, then TABARD_* variables, then these options; later ones win.
+    A second Ctrl-C ends it at once. Settings come from the file, then TABARD_* variables, then
+    these options; later ones win.
 
     \b
     tabard serve --base demo --registry file:///srv/tabard --listen 127.0.0.1:50051
@@ -98,12 +98,13 @@ def serve(
         engine_errors: Any = importlib.import_module("tabard_server.engine_port.errors")
         registry: Any = importlib.import_module("tabard_registry")
         app: Any = importlib.import_module("tabard_server.app")
+        process: Any = importlib.import_module("tabard_server.life.process")
         # The app itself loads it late: whatever the extra lacks is missing here already.
         importlib.import_module("tabard_server.engine.load_engine")
     server_log.set_up_logging()
     refusals = (server_errors.ServerError, engine_errors.EngineError, registry.RegistryError)
     with reported_as_invalid(*refusals):
-        asyncio.run(app.serve(loaded, on_ready=functools.partial(_announce, output)))
+        process.run_to_the_end(app.serve(loaded, on_ready=functools.partial(_announce, output)))
 
 
 def _announce(output: Output, address: str, metrics_address: str) -> None:

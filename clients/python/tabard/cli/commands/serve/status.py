@@ -29,6 +29,13 @@ def status(session: Session) -> None:
     session.output.answer(found, fields(_facts(found)), residents if rows else Text("no residents"))
 
 
+def _state(found: ServerStatus) -> str:
+    why = "; ".join(
+        f"{one.message}, for {timedelta(seconds=int(one.seconds))}" for one in found.causes
+    )
+    return f"{found.state}: {why}" if why else found.state
+
+
 def _registry(found: ServerStatus) -> str:
     lag = found.registry_lag_seconds
     late = f", not heard of for {timedelta(seconds=int(lag))}" if lag >= _LAG_SECONDS_TOLD else ""
@@ -60,7 +67,8 @@ def _base_words(found: ServerStatus) -> list[str]:
 
 def _facts(found: ServerStatus) -> dict[str, str]:
     return {
-        "tabard": found.version + ("  (draining)" if found.draining else ""),
+        "tabard": found.version,
+        "state": _state(found),
         "base": f"{found.base_source} ({', '.join(_base_words(found))})",
         **{f"remark {number}": remark for number, remark in enumerate(found.base_remarks, start=1)},
         "native size": f"{found.native_width}x{found.native_height}",

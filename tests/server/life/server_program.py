@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server on the fake engine as a process: `python -m tests.server.life.server_program WORDS`.
+
+WORDS is a JSON object: `folder`, `settings`, and what shall be stuck: `step`, `load`, `start`.
+"""
+
+import json
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from tabard_registry import Registry
+from tabard_server.app import serve
+from tabard_server.engine_port.stack import HostAdapterLike
+from tabard_server.life.process import run_to_the_end
+from tabard_server.settings import Settings
+from tabard_server.startup import Resources
+from tabard_server.telemetry.logs import set_up_logging
+from tabard_server.telemetry.metrics import Metrics
+from tests.server.fakes import FakeEngine, FakeLoader
+
+LONG_SECONDS = 3_600.0
+
+
+def main(words: dict[str, Any]) -> int:
+    """Serve until a signal comes."""
+    folder, stuck = Path(words["folder"]), words.get("stuck", "")
+    set_up_logging()
+
+    def load(settings: Settings, _metrics: Metrics) -> Resources:
+        (folder / "loading").touch()
+        if stuck == "start":
+            threading.Event().wait(LONG_SECONDS)
+        registry = Registry.open(settings.registry)
+        fake = FakeLoader(registry)
+
+        def load_adapter(digest: str) -> HostAdapterLike:
+            if stuck == "load":
+                (folder / "load-stuck").touch()
+                threading.Event().wait(LONG_SECONDS)
+            return fake(digest)
+
+        engine = FakeEngine(step_seconds=words.get("step_seconds", 0.0))
+        if stuck == "step":
+            engine.hold_steps()
+        return Resources(engine=engine, registry=registry, load_adapter=load_adapter)
+
+    settings = Settings(
+        **{
+            "listen": "127.0.0.1:0",
+            "metrics_listen": "",
+            "registry": (folder / "registry").as_uri(),
+            "cache": str(folder / "cache"),
+            "ready_file": str(folder / "ready.json"),
+            **words.get("settings", {}),
+        }
+    )
+    return run_to_the_end(serve(settings, load=load))
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1])))

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is there before the base: ports that are taken, a state, a page, and refusals."""
+
+import asyncio
+import socket
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tabard.v1 import (
+    operations_service_pb2,
+    operations_service_pb2_grpc,
+    registry_service_pb2_grpc,
+)
+from tabard_server.errors import BadSettings
+from tabard_server.life.readiness import State
+from tabard_server.rpc.front import Front
+from tabard_server.settings import Settings
+from tests.server.harness import Refusal, read_page, refusal_of
+
+LOOPBACK = "127.0.0.1:0"
+
+
+def test_front_tells_that_the_server_starts() -> None:
+    """Health and metrics say so, and calls of every kind are refused at once, typed."""
+
+    async def walk() -> tuple[int, str, list[Refusal]]:
+        front = Front(Settings(listen=LOOPBACK, metrics_listen=LOOPBACK))
+        await front.open()
+        try:
+            async with grpc.aio.insecure_channel(front.address) as channel:
+                health: Any = health_pb2_grpc.HealthStub(channel)
+                operations: Any = operations_service_pb2_grpc.OperationsServiceStub(channel)
+                registry: Any = registry_service_pb2_grpc.RegistryServiceStub(channel)
+                status = await health.Check(health_pb2.HealthCheckRequest())
+                request = operations_service_pb2.GetStatusRequest()
+                refusals = [await refusal_of(operations.GetStatus(request))]
+                # It sends nothing, and is refused all the same.
+                refusals.append(await refusal_of(registry.Publish()))
+                page = await asyncio.to_thread(read_page, front.metrics_address)
+                return status.status, page, refusals
+        finally:
+            await front.close()
+            await front.close()
+
+    status, page, refusals = asyncio.run(walk())
+    assert status == health_pb2.HealthCheckResponse.NOT_SERVING
+    assert 'tabard_state{state="starting"} 1.0' in page
+    assert 'tabard_failures_total{reason="SERVER_STARTING"} 2.0' in page
+    assert {refusal.reason for refusal in refusals} == {"SERVER_STARTING"}
+    assert {refusal.code for refusal in refusals} == {grpc.StatusCode.UNAVAILABLE}
+
+
+def test_unknown_method_is_unknown_at_once() -> None:
+    """What is not Tabard's is not promised for later."""
+
+    async def walk() -> grpc.StatusCode:
+        front = Front(Settings(listen=LOOPBACK, metrics_listen=""))
+        await front.open()
+        try:
+            async with grpc.aio.insecure_channel(front.address) as channel:
+                call: Any = channel.unary_unary("/other.Service/Do")
+                await call(b"")
+        except grpc.aio.AioRpcError as error:
+            return error.code()
+        finally:
+            await front.close()
+        raise AssertionError("the call succeeded")
+
+    assert asyncio.run(walk()) is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("name", ["listen", "metrics_listen"])
+def test_taken_port_is_named(name: str) -> None:
+    """Either port: the error names it, and the other one is not kept."""
+
+    async def walk(settings: Settings) -> Front:
+        front = Front(settings)
+        await front.open()
+        return front
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        said = {"listen": LOOPBACK, "metrics_listen": LOOPBACK, name: address}
+
+        with pytest.raises(BadSettings, match=address) as refusal:
+            asyncio.run(walk(Settings(**said)))
+
+    assert refusal.value.reason == "ADDRESS_NOT_AVAILABLE"
+
+
+def test_front_begins_as_starting() -> None:
+    """Before anything listens, too."""
+
+    async def walk() -> State:
+        return Front(Settings(metrics_listen="")).readiness.state
+
+    assert asyncio.run(walk()) is State.STARTING
