@@ -37,6 +37,7 @@ from tabard_server.life.bound import HURRIED_SECONDS, Bound
 from tabard_server.life.process import Ending, hear_signals, write_ready
 from tabard_server.life.readiness import State
 from tabard_server.life.watchdog import Watchdog
+from tabard_server.life.weight_check import WeightCheck
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import Operations
 from tabard_server.output.finisher import Finisher
@@ -115,6 +116,9 @@ class App:
             clock=time.monotonic,
             on_admitted=self._note_admitted,
         )
+        self._weight_check = WeightCheck(
+            engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
+        )
         self._kept_releases = resources.kept_releases
         self._build_followers(resources)
         self._serve(engine)
@@ -162,7 +166,7 @@ class App:
             await bound.wait("calls", self._front.rpc.stop(grace_seconds=1.0), share=0.6)
             await bound.wait("followers", asyncio.gather(*self._tasks), share=0.5)
             await bound.wait("checkpoint", self._checkpointer.close(), share=0.5)
-            for threads in (self._acts, self._reads, self._pictures):
+            for threads in (self._acts, self._reads, self._pictures, self._weight_check):
                 threads.close()
             self._loads.shutdown(wait=False, cancel_futures=True)
             await bound.wait("metrics page", self._front.close_page())
@@ -248,6 +252,7 @@ class App:
                 registry=self.registry,
                 engine=engine,
                 readiness=self.readiness,
+                weight_check=self._weight_check,
                 room=self.room,
                 loop=self.loop,
                 follower=self._follower,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that read what a real registry wrote, against a real server: no fake stands between."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,3 +58,16 @@ def test_import_may_be_repeated(
     capsys.readouterr()
     assert run(command) == 0
     assert "1 there" in capsys.readouterr().out
+
+
+def test_weights_of_a_server_are_verified(
+    at_server: None, tiny_server: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every component of the base is hashed again, and is what it was."""
+    assert run(["status", "--verify", "--json"]) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    names = [one["component"] for one in told["verification"]["components"]]
+    assert names == ["text_encoder", "unet", "vae"]
+    assert told["verification"]["is_sound"]
+    assert (told["state"], told["causes"]) == ("serving", [])

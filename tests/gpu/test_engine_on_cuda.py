@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine on a CUDA device: the same promises as on the CPU. Run with `make test-gpu`."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,19 @@ def test_plan_is_near_what_a_step_takes(engine: Engine) -> None:
     assert taken / 1.5 <= engine.plan.activations_of((64, 64), samples=2 * len(opened))
     for row in opened:
         engine.close_row(row)
+
+
+def test_weights_are_hashed_beside_steps(
+    engine: Engine, files: tuple[Path, ...], tmp_path: Path
+) -> None:
+    """Another thread reads them over its own stream: same latents, same fingerprints."""
+    spec = _spec(engine, files[0], folder=tmp_path, seed=3)
+    alone = _run(engine, [spec])[0].latents.cpu()
+
+    with ThreadPoolExecutor(max_workers=1) as other:
+        hashing = other.submit(engine.hash_weights, between=lambda: None)
+        beside = _run(engine, [spec])[0].latents.cpu()
+        found = hashing.result()
+
+    assert found == engine.loaded_fingerprints
+    assert torch.equal(alone, beside)

@@ -122,6 +122,7 @@ class FakeEngine:
         merged_steps: Merged steps so far, those that failed included.
         merge_errors: Raised by the next merged steps, one each.
         work: What its calls take, as it says.
+        changed_weights: Fingerprints of components that are not as they were loaded.
     """
 
     step_seconds: float = 0.0
@@ -138,6 +139,7 @@ class FakeEngine:
     merged_steps: int = 0
     merge_errors: list[Exception] = field(default_factory=list)
     work: Work = field(default_factory=Work)
+    changed_weights: dict[str, str] = field(default_factory=dict)
     profile: BaseProfile = PROFILE
     source: str = "/bases/fake-base"
     device: str = "cpu"
@@ -147,6 +149,18 @@ class FakeEngine:
 
     def new_prompt_reader(self) -> FakePromptReader:
         return FakePromptReader()
+
+    @property
+    def loaded_fingerprints(self) -> Mapping[str, str]:
+        return self.profile.fingerprints
+
+    def hash_weights(self, *, between: Callable[[], None]) -> dict[str, str]:
+        """Go through the components, one a piece."""
+        found = {}
+        for component, fingerprint in self.profile.fingerprints.items():
+            between()
+            found[component] = self.changed_weights.get(component, fingerprint)
+        return found
 
     def resolve_sampler(self, name: str) -> str:
         found = resolve_sampler(name)

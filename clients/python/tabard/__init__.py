@@ -32,7 +32,15 @@ if TYPE_CHECKING:
         Unimplemented,
     )
     from tabard.history import Action, Record, ServedAt, Serving
-    from tabard.operations import Cause, Drained, MemoryPlan, Resident, ServerStatus
+    from tabard.operations import (
+        Cause,
+        Drained,
+        MemoryPlan,
+        Resident,
+        ServerStatus,
+        Verification,
+        VerifiedComponent,
+    )
     from tabard.releases import (
         Adapter,
         Channel,
@@ -116,6 +124,8 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "UploadProgress",
+    "Verification",
+    "VerifiedComponent",
     "WornRecipe",
     "WornRelease",
 ]

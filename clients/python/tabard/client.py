@@ -130,6 +130,7 @@ class Client:
     purge = _verb(acts.purge)
     sign = _verb(acts.sign)
     status = _verb(operations.status)
+    verify = _verb(operations.verify)
     warm = _verb(operations.warm)
     drain = _verb(operations.drain)
 

@@ -126,6 +126,38 @@ class ServerStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedComponent:
+    """The weights of one component: fingerprints of what was loaded, and of what is there now."""
+
+    component: str
+    loaded_fingerprint: str
+    found_fingerprint: str
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing has changed."""
+        return self.loaded_fingerprint == self.found_fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What a server found when it hashed the weights in its memory again.
+
+    Attributes:
+        components: Every component of the base.
+        seconds: What it took.
+    """
+
+    components: tuple[VerifiedComponent, ...]
+    seconds: float
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing has changed."""
+        return all(one.is_sound for one in self.components)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drained:
     """How far a drain got: jobs still running when the wait was over."""
 

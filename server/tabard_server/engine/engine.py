@@ -5,7 +5,7 @@ In: row specs and host adapters. Out: rows, denoised one step at a time, decoded
 Used from one thread. Knows nothing of jobs, refs, queues or the registry; never writes the base.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -18,6 +18,7 @@ from tabard_registry import BaseProfile
 from tabard_server.adapters.host_adapter import adapters_of
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import named_layers, read_profile
+from tabard_server.engine.base.resident_weights import ResidentWeights
 from tabard_server.engine.denoiser import Denoiser
 from tabard_server.engine.measures.calibration import measure_passes, measure_work
 from tabard_server.engine.measures.dry_run import DryRuns
@@ -85,12 +86,14 @@ class Engine:
         self.plan = plan
         self._base = base
         self._device, self._dtype = device, dtype
+        self._weights = ResidentWeights(base, profile=self.profile, dtype=dtype)
         self._space = LatentSpace(base, device=device, dtype=dtype)
         for component in base.adaptable:
             # diffusers' own `to` warns about modules that other models keep in float32.
             torch.nn.Module.to(base.models[component], device=device, dtype=dtype)
         # Convolutions and their 1x1 neighbours read pixels without turning them around.
         base.unet.to(memory_format=torch.channels_last)
+        self._weights.note_kept(device=device)
         self._bindings = {component: Binding() for component in base.adaptable}
         rank_rows = table_rows(slot_rank_total)
         self.slots = SlotTable(self._add_slots(rank_rows=rank_rows), rank_rows=rank_rows)
@@ -134,6 +137,15 @@ class Engine:
     def dtype(self) -> torch.dtype:
         """Dtype of weights and latents."""
         return self._dtype
+
+    @property
+    def loaded_fingerprints(self) -> Mapping[str, str]:
+        """Component to fingerprint of what was loaded, rounded as it is kept."""
+        return self._weights.loaded
+
+    def hash_weights(self, *, between: Callable[[], None]) -> dict[str, str]:
+        """Hash the weights in memory, in another thread if one likes; see `EnginePort`."""
+        return self._weights.hash(between=between)
 
     def new_prompt_reader(self) -> PromptReader:
         """Return a reader with a tokenizer of its own, for another thread."""

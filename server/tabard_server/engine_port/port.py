@@ -2,10 +2,11 @@
 """What the server asks of an engine: the seam between the loop and the tensors.
 
 `tabard_server.engine.engine.Engine` is the real one; tests bring their own. Everything here is
-called from the one engine thread, but for prompt readers, of which each thread takes its own.
+called from the one engine thread, but for prompt readers, of which each thread takes its own, and
+the hashing of weights.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from tabard_registry import BaseProfile
@@ -86,6 +87,19 @@ class EnginePort(Protocol[R]):
 
         Raises:
             UnknownSampler: No sampler goes by that name, or it cannot run on this base.
+        """
+
+    @property
+    def loaded_fingerprints(self) -> Mapping[str, str]:
+        """Component to fingerprint of what was loaded, rounded as it is kept."""
+
+    def hash_weights(self, *, between: Callable[[], None]) -> Mapping[str, str]:
+        """Hash the weights in memory: `loaded_fingerprints`, unless something has changed them.
+
+        From any one thread while others step, for nothing writes these weights.
+
+        Args:
+            between: Called after each piece of the work; may wait, or raise to end it.
         """
 
     @property

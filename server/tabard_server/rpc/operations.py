@@ -16,6 +16,7 @@ from tabard_server.engine_port.port import EnginePort
 from tabard_server.followers.follower import Follower
 from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.life.readiness import Cause, Readiness, State
+from tabard_server.life.weight_check import WeightCheck
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import Operations
 from tabard_server.rpc.status import Context, Guard, guarded
@@ -32,6 +33,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         registry: Registry,
         engine: EnginePort[Any],
         readiness: Readiness,
+        weight_check: WeightCheck,
         room: WaitingRoom,
         loop: Loop[Any],
         follower: Follower,
@@ -42,6 +44,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         self._registry = registry
         self._engine = engine
         self._readiness = readiness
+        self._weight_check = weight_check
         self._room = room
         self._loop = loop
         self._follower = follower
@@ -79,6 +82,16 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             base_remarks=engine.facts.remarks,
             state=self._readiness.state.value,
             causes=map(self._cause, self._readiness.causes),
+        )
+
+    @guarded
+    async def Verify(self, request: pb.VerifyRequest, context: Context) -> pb.VerifyResponse:
+        """Hash the weights in memory again."""
+        begun_at = time.monotonic()
+        found = await self._weight_check.run()
+        return pb.VerifyResponse(
+            components=[pb.VerifiedComponent(**asdict(one)) for one in found],
+            seconds=time.monotonic() - begun_at,
         )
 
     @guarded

@@ -6,6 +6,7 @@ from tabard import Client
 from tabard.calls import operations
 from tabard.calls.call import Caller
 from tabard.v1 import operations_service_pb2 as pb
+from tests.clients.fakes.server import FakeServer
 
 CALLER = Caller(actor="alice", new_id=lambda: "id")
 
@@ -20,6 +21,16 @@ def test_operator_verbs_are_typed(client: Client, stable: tabard.Release) -> Non
     assert drained.jobs_left == 2
     assert (status.draining, status.samplers, status.device) == (True, ("ddim", "euler"), "cpu")
     assert status.residents == (resident,)
+
+
+def test_verification_is_a_value(client: Client, server: FakeServer) -> None:
+    """What differs is not sound, and so the whole is not."""
+    before = client.verify()
+    server.state.unet_fingerprint = "sha256:" + "c" * 64
+    after = client.verify()
+
+    assert (before.is_sound, after.is_sound, after.seconds) == (True, False, 1.5)
+    assert [one.component for one in after.components if not one.is_sound] == ["unet"]
 
 
 def test_drain_outlives_its_wait() -> None:

@@ -118,6 +118,18 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             memory_plan=self.state.memory_plan,
         )
 
+    def Verify(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        loaded = "sha256:" + "b" * 64
+        found = {"text_encoder": loaded, "unet": self.state.unet_fingerprint or loaded}
+        components = [
+            operations_pb2.VerifiedComponent(
+                component=name, loaded_fingerprint=loaded, found_fingerprint=fingerprint
+            )
+            for name, fingerprint in found.items()
+        ]
+        return operations_pb2.VerifyResponse(components=components, seconds=1.5)
+
     def Warm(self, request: Any, context: Any) -> Any:
         self.state.enter(request, context)
         release = self.state.resolve(request.ref, context)

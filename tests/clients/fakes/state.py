@@ -69,6 +69,7 @@ class FakeState:
     is_rollback_broken: bool = False
     step_seconds: float = 0.0
     draining: bool = False
+    unet_fingerprint: str = ""
     manifest: bytes = b""
     memory_plan: operations_service_pb2.MemoryPlan | None = None
     watch_breaks: int = 0

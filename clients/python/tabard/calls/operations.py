@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's verbs: status, warm, drain."""
+"""The operator's verbs: status, verify, warm, drain."""
 
 from __future__ import annotations
 
 from tabard.calls.call import Call, Caller
 from tabard.convert import read_status, same_fields
-from tabard.operations import Drained, Resident, ServerStatus
+from tabard.operations import (
+    Drained,
+    Resident,
+    ServerStatus,
+    Verification,
+    VerifiedComponent,
+)
 from tabard.v1 import operations_service_pb2 as pb
 
 DRAIN_GRACE_SECONDS = 30.0
+VERIFY_SECONDS_MAX = 3_600.0
 
 
 def status(caller: Caller) -> Call[ServerStatus]:
@@ -17,6 +24,24 @@ def status(caller: Caller) -> Call[ServerStatus]:
     return Call(
         request=pb.GetStatusRequest(),
         read=read_status,
+    )
+
+
+def verify(caller: Caller) -> Call[Verification]:
+    """Let the server hash the weights in its memory again: seconds, for a large base minutes.
+
+    Raises:
+        ResourceExhausted: It does so already.
+    """
+    del caller
+    return Call(
+        request=pb.VerifyRequest(),
+        read=lambda response: same_fields(
+            Verification,
+            response,
+            components=tuple(same_fields(VerifiedComponent, one) for one in response.components),
+        ),
+        timeout_seconds=VERIFY_SECONDS_MAX,
     )
 
 

@@ -29,7 +29,7 @@ MEANINGS: dict[int, str] = {
     "purged, not signed, lost a race",
     BUSY: "unavailable, a limit is reached, or out of time: try again later",
     NOT_ALLOWED: "not authenticated, or not permitted",
-    DAMAGED: "a registry is damaged; the findings name every object",
+    DAMAGED: "a registry, or a base in a server's memory, is damaged; the findings name what",
     PARTLY: "some of many files were refused; the others are published",
     ABANDONED: "a server that was stopped ended though a thread of it was still at work",
     INTERRUPTED: "interrupted",

@@ -7,15 +7,19 @@ behind its names. Module names follow the classic checkpoints: text encoder laye
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from tabard_registry import BaseProfile, ModuleShape
 from tabard_server.engine.base.loading import Base, load_base
 from tabard_server.engine.base.names import TEXT_PREFIX, classic_name
+
+_PIECE_BYTES = 8 << 20
 
 
 def profile_of(base: str, *, config: str | None = None) -> BaseProfile:
@@ -31,7 +35,9 @@ def read_profile(base: Base) -> BaseProfile:
     """Return the profile of a base whose weights are still float32 on the CPU."""
     return BaseProfile(
         family=base.family,
-        fingerprints={name: _fingerprint(model) for name, model in sorted(base.models.items())},
+        fingerprints={
+            name: fingerprint_of(model.state_dict()) for name, model in sorted(base.models.items())
+        },
         modules={
             component: {name: _shape(module) for name, module in named_layers(base, component)}
             for component in base.adaptable
@@ -51,6 +57,37 @@ def named_layers(base: Base, component: str) -> Iterator[tuple[str, nn.Module]]:
     for name, module in base.models[component].named_modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             yield classic_name(name, component), module
+
+
+def fingerprint_of(
+    tensors: Mapping[str, torch.Tensor], *, between: Callable[[], None] = lambda: None
+) -> str:
+    """Hash names, shapes and float32 bytes, so that the file's dtype and layout do not matter.
+
+    Args:
+        tensors: Those of one model, on any device.
+        between: Called after each piece of the work; may wait, or raise to end it.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        if not tensor.is_floating_point():
+            continue
+        plain = name.removeprefix(TEXT_PREFIX)
+        digest.update(f"{plain}:{list(tensor.shape)}\n".encode())
+        content = _float32(tensor).reshape(-1).view(np.uint8)
+        between()
+        for at in range(0, content.size, _PIECE_BYTES):
+            digest.update(content[at : at + _PIECE_BYTES].data)
+            between()
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _float32(tensor: torch.Tensor) -> NDArray[np.float32]:
+    """Return the values in host memory, in the order of the shape; in this thread alone."""
+    there = tensor.detach().cpu()
+    # numpy has no bfloat16, and torch would wake its threads for the others.
+    known = there.float() if there.dtype == torch.bfloat16 else there
+    return np.ascontiguousarray(known.numpy(), dtype=np.float32)
 
 
 def _vectors(base: Base, component: str) -> Iterator[tuple[str, int]]:
@@ -79,15 +116,3 @@ def _shape(module: nn.Module) -> ModuleShape:
         )
     assert isinstance(module, nn.Linear)
     return ModuleShape(kind="linear", inputs=module.in_features, outputs=module.out_features)
-
-
-def _fingerprint(model: Any) -> str:
-    """Hash names, shapes and float32 bytes, so that the file's dtype and layout do not matter."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        if not tensor.is_floating_point():
-            continue
-        plain = name.removeprefix(TEXT_PREFIX)
-        digest.update(f"{plain}:{list(tensor.shape)}\n".encode())
-        digest.update(tensor.float().contiguous().numpy().data)
-    return f"sha256:{digest.hexdigest()}"

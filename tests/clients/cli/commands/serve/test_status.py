@@ -53,3 +53,36 @@ def test_plan_is_told_with_what_was_chosen(tabard: Tabard, server: FakeServer) -
 
     assert "at most 3.0 MB: base 2.0 MB" in told
     assert "of up to 3 rows, no merged copy (chosen: merged_copy)" in told
+
+
+def test_verified_weights_are_said(tabard: Tabard) -> None:
+    """Each component, as text and as JSON, and exit code 0."""
+    ran, document = tabard("status", "--verify"), tabard("status", "--verify", "--json").document
+
+    assert ran.code == 0
+    assert "unet: as it was loaded, sha256:bbbbbbbbbbbb" in ran.out
+    assert document["state"] == "serving"
+    assert document["verification"]["is_sound"] is True
+    assert [one["component"] for one in document["verification"]["components"]] == [
+        "text_encoder",
+        "unet",
+    ]
+
+
+def test_changed_weights_are_an_error(tabard: Tabard, server: FakeServer) -> None:
+    """The component is named with both fingerprints, and the exit code is that of damage."""
+    server.state.unet_fingerprint = "sha256:" + "c" * 64
+
+    ran, told = tabard("status", "--verify"), tabard("status", "--verify", "--json")
+
+    assert (ran.code, told.code) == (8, 8)
+    assert "unet: sha256:cccccccccccc lies in memory, and sha256:bbbbbbbbbbbb was loaded" in ran.out
+    assert "text_encoder: as it was loaded" in ran.out
+    verification = told.document["verification"]
+    assert verification["is_sound"] is False
+    assert [one["is_sound"] for one in verification["components"]] == [True, False]
+
+
+def test_nothing_is_verified_unasked(tabard: Tabard) -> None:
+    """It takes minutes on a large base."""
+    assert "verification" not in tabard("status", "--json").document

@@ -3,30 +3,62 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 
 import click
 from rich.text import Text
 
+from tabard.cli import exit_codes
 from tabard.cli.output import fields, short, size, table
 from tabard.cli.session import Session, with_session
-from tabard.operations import ServerStatus
+from tabard.operations import ServerStatus, Verification, VerifiedComponent
 
 _LAG_SECONDS_TOLD = 5.0
 
 
 @click.command()
+@click.option(
+    "--verify", is_flag=True, help="Hash the weights in its memory again; for a large base minutes."
+)
 @with_session
-def status(session: Session) -> None:
-    """Show what the server is, how busy, and which releases lie in memory."""
+def status(session: Session, *, verify: bool) -> None:
+    """Show what the server is, how busy, and which releases lie in memory.
+
+    With --verify it exits 0 when the weights are those that were loaded, and 8 when they are not.
+    """
     with session.connect() as client:
         found = client.status()
+        verified = client.verify() if verify else None
     rows = [
         (one.adapter, one.version, short(one.digest), one.tier, size(one.bytes), str(one.leases))
         for one in found.residents
     ]
     residents = table("resident", "version", "digest", "tier", "size", "leases", rows=rows)
-    session.output.answer(found, fields(_facts(found)), residents if rows else Text("no residents"))
+    parts = [fields(_facts(found)), residents if rows else Text("no residents")]
+    if verified is None:
+        session.output.answer(found, *parts)
+        return
+    document = {**asdict(found), "verification": _document(verified)}
+    session.output.answer(document, *parts, *map(_verified, verified.components))
+    if not verified.is_sound:
+        click.get_current_context().exit(exit_codes.DAMAGED)
+
+
+def _document(found: Verification) -> dict[str, Any]:
+    components = [asdict(one) | {"is_sound": one.is_sound} for one in found.components]
+    return asdict(found) | {"components": components, "is_sound": found.is_sound}
+
+
+def _verified(one: VerifiedComponent) -> Text:
+    if one.is_sound:
+        return Text(f"{one.component}: as it was loaded, {short(one.found_fingerprint)}")
+    return Text.assemble(
+        ("error: ", "bold red"),
+        f"{one.component}: {short(one.found_fingerprint)} lies in memory, and "
+        f"{short(one.loaded_fingerprint)} was loaded\n  Restart the server, and test its memory.",
+    )
 
 
 def _state(found: ServerStatus) -> str:
