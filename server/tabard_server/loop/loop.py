@@ -53,7 +53,7 @@ class Loop(Generic[R]):
         self._inbox: queue.SimpleQueue[JobRun | None] = queue.SimpleQueue()
         self._preview_seconds = 0.0
         self._is_stopping = False
-        self._pulse = Pulse()
+        self._pulse = Pulse(clock=clock)
         self._thread = Daemon("tabard-engine", self._live)
         self.residents: tuple[Resident, ...] = ()
 
@@ -139,7 +139,6 @@ class Loop(Generic[R]):
         chosen = [(key, self._roster.spec(key)) for key in keys]
         if not chosen:
             return
-        self._pulse.beat()
         before = {use.digest for use in self._engine.residents()}
         begun_at = self._clock()
         try:

@@ -2,18 +2,29 @@
 """Steps that are not possible as chosen: the loop takes them otherwise, and lives on."""
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import grpc
 import pytest
 
-from tabard_server.engine_port.errors import AdapterMismatch, DeviceMemoryFull, RowNotFinite
+from tabard_server.engine_port.errors import (
+    AdapterMismatch,
+    DeviceMemoryFull,
+    EngineError,
+    RowNotFinite,
+)
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.work import Curve, Estimate
+from tabard_server.limits import Limits
+from tabard_server.loop.loop import Loop
 from tabard_server.scheduler.merging import TURNS_UNMEASURED
+from tabard_server.telemetry.metrics import Metrics
 from tests.server.engine_port.known_work import LARGE, SMALL, WORK
-from tests.server.fakes import FakeEngine, draw
+from tests.server.fakes import FakeEngine, FakeReadback, FakeRow, draw
 from tests.server.harness import (
     Request,
     pixels_of,
@@ -22,6 +33,7 @@ from tests.server.harness import (
     serving,
     until,
 )
+from tests.server.jobs.small_jobs import running
 
 
 def test_batch_too_large_is_halved(tmp_path: Path) -> None:
@@ -255,3 +267,50 @@ def test_looks_last_no_longer_than_a_step(tmp_path: Path) -> None:
 
     # Of four images two are shown in the one turn before the last; 5 s are enough for no more.
     assert asyncio.run(walk()) == 2
+
+
+@dataclass(kw_only=True)
+class Dated(FakeEngine):
+    """An engine whose every piece of work takes ten seconds of a clock set by hand."""
+
+    now: float = 0.0
+    silent: list[tuple[str, float]] = field(default_factory=list)
+    watch: Callable[[], float] = lambda: 0.0
+
+    def open_rows(self, specs: Sequence[RowSpec]) -> list[FakeRow | EngineError]:
+        self._work("open")
+        return super().open_rows(specs)
+
+    def step(self, rows: Sequence[FakeRow], *, is_merged: bool) -> None:
+        self._work("step")
+        super().step(rows, is_merged=is_merged)
+
+    def decode(self, row: FakeRow) -> FakeReadback:
+        self._work("decode")
+        return super().decode(row)
+
+    def _work(self, name: str) -> None:
+        self.silent.append((name, self.watch()))
+        self.now += 10.0
+
+
+def test_each_piece_of_work_begins_with_a_beat() -> None:
+    """Silence is that of one piece: a turn of many never looks like an engine that hangs."""
+    engine = Dated(step_errors=[DeviceMemoryFull("no room", hint="less")])
+    finisher: Any = SimpleNamespace(finish=lambda *_run, **_image: None)
+    loop = Loop(
+        engine, limits=Limits(), finisher=finisher, metrics=Metrics(), clock=lambda: engine.now
+    )
+    engine.watch = lambda: loop.silent_seconds
+
+    loop.join(running(ticket=1, images=2).run)
+    loop.turn()
+    loop.join(running(ticket=2).run)
+    while sum(name == "decode" for name, _silent in engine.silent) < 3:
+        loop.turn()
+
+    # The first step did not fit, and was taken in halves.
+    names = [name for name, _silent in engine.silent]
+    assert names[:5] == ["open", "step", "step", "step", "open"]
+    assert {silent for _, silent in engine.silent} == {0.0}
+    assert loop.silent_seconds == 10.0
