@@ -8,7 +8,6 @@ name; what it holds, it holds exactly: the intake reads the same arrays and scal
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from tabard_registry.export.tensors import CannotHold
 from tabard_registry.refs.digest import Digest, sha256_file
 from tabard_registry.release.manifest import BlobRef, Manifest
 from tabard_registry.release.release import Release
+from tabard_registry.scratch import Scratch, remove_abandoned
 
 FORMATS = ("original", "canonical", "kohya", "diffusers")
 """What a release can be written as."""
@@ -70,12 +70,14 @@ def export_release(
         source: The registry.
         release: The release; it may be withdrawn, as long as its bytes are there.
         style: One of `FORMATS`.
-        folder: Where to; files of the same names are replaced.
+        folder: Where to; files of the same names are replaced, and what killed exports left in it
+            is removed.
 
     Raises:
         PreconditionFailed: It has no files of its own, or the format cannot hold it.
         NotFound, CorruptRegistry, StoreUnavailable: Its bytes are gone, damaged or out of reach.
     """
+    remove_abandoned(folder)
     manifest = source.manifest(release.digest)
     if manifest.canonical is None:
         members = ", ".join(f"{one.adapter}@{one.version}" for one in manifest.members)
@@ -105,8 +107,8 @@ def _fetched(source: Source, blob: BlobRef, *, target: Path) -> ExportedFile:
 def _converted(source: Source, manifest: Manifest, *, style: str, target: Path) -> ExportedFile:
     assert manifest.canonical is not None
     # A folder of our own: a link that lies under one of our names leads nowhere from there.
-    with tempfile.TemporaryDirectory(prefix=".tabard-", dir=target.parent) as own:
-        kept, made = Path(own) / "canonical", Path(own) / "made"
+    with Scratch("export", parent=target.parent) as own:
+        kept, made = own.path / "canonical", own.path / "made"
         source.fetch(manifest.canonical, kept)
         canonical = read_canonical(kept, manifest, verify=False)
         try:

@@ -108,3 +108,15 @@ def test_planted_link_is_not_followed(style: str, tmp_path: Path, registry: Regi
 
     assert victim.read_bytes() == b"not yours"
     assert not file.path.is_symlink() and [path.name for path in out.iterdir()] == [name]
+
+
+def test_killed_export_leaves_nothing(tmp_path: Path, registry: Registry) -> None:
+    """What one was writing when it was killed is gone after the next one."""
+    release, _ = put(registry, write(tmp_path / "x.safetensors", mixed_lora()))
+    out = tmp_path / "out"
+    (out / "tabard-scratch-export-killed").mkdir(parents=True)
+    (out / "tabard-scratch-export-killed" / "made").write_bytes(b"half")
+
+    file = export(registry, release, "kohya", out)
+
+    assert [path.name for path in out.iterdir()] == [file.name]

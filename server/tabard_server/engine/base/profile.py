@@ -35,9 +35,7 @@ def read_profile(base: Base) -> BaseProfile:
     """Return the profile of a base whose weights are still float32 on the CPU."""
     return BaseProfile(
         family=base.family,
-        fingerprints={
-            name: fingerprint_of(model.state_dict()) for name, model in sorted(base.models.items())
-        },
+        fingerprints={name: _fingerprint(model) for name, model in sorted(base.models.items())},
         modules={
             component: {name: _shape(module) for name, module in named_layers(base, component)}
             for component in base.adaptable
@@ -80,6 +78,10 @@ def fingerprint_of(
             digest.update(content[at : at + _PIECE_BYTES].data)
             between()
     return f"sha256:{digest.hexdigest()}"
+
+
+def _fingerprint(model: nn.Module) -> str:
+    return fingerprint_of(model.state_dict())
 
 
 def _float32(tensor: torch.Tensor) -> NDArray[np.float32]:
