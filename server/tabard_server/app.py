@@ -94,15 +94,7 @@ class App:
         )
         self.loop = Loop(engine, limits=limits, finisher=self._finisher, metrics=self.metrics)
         self.room = WaitingRoom(rows_max=limits.queue_rows_max, retry_seconds=limits.retry_seconds)
-        bounds = Bounds(
-            family=engine.profile.family,
-            facts=engine.facts,
-            sizes=Sizes(
-                facts=engine.facts, limits=limits, work=lambda: engine.work, plan=engine.plan
-            ),
-            limits=limits,
-            defaults=settings.defaults,
-        )
+        bounds = _bounds(engine, settings)
         self._pictures = PictureReader(bounds=bounds, limits=limits)
         self.generation = Generation(
             registry=registry,
@@ -305,6 +297,17 @@ async def serve(
     log_event("server.draining", jobs=app.generation.jobs_left)
     left = await app.stop()
     log_event("server.stopped", jobs_cut_off=left)
+
+
+def _bounds(engine: EnginePort[Any], settings: Settings) -> Bounds:
+    facts, limits = engine.facts, settings.limits
+    return Bounds(
+        family=engine.profile.family,
+        facts=facts,
+        sizes=Sizes(facts=facts, limits=limits, work=lambda: engine.work, plan=engine.plan),
+        limits=limits,
+        defaults=settings.defaults,
+    )
 
 
 def _admission(
