@@ -351,6 +351,17 @@ def _bounds(engine: EnginePort[Any], settings: Settings) -> Bounds:
     )
 
 
+def _bounds(engine: EnginePort[Any], settings: Settings) -> Bounds:
+    facts, limits = engine.facts, settings.limits
+    return Bounds(
+        family=engine.profile.family,
+        facts=facts,
+        sizes=Sizes(facts=facts, limits=limits, work=lambda: engine.work, plan=engine.plan),
+        limits=limits,
+        defaults=settings.defaults,
+    )
+
+
 def _admission(
     engine: EnginePort[Any], settings: Settings, *, bounds: Bounds, verifier: Verifier
 ) -> Admission:
