@@ -27,6 +27,7 @@ from tabard_server.admission.pictures import PictureReader
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.sizes import Sizes
 from tabard_server.admission.stack import Stacker
+from tabard_server.callers.gate import Gate
 from tabard_server.engine.sampling.samplers import SAMPLERS
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.errors import BadSettings
@@ -37,6 +38,7 @@ from tabard_server.followers.withdrawal import Withdrawal
 from tabard_server.generation import Generation
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.waiting_room import WaitingRoom
+from tabard_server.limits import Limits
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import Operations
 from tabard_server.output.finisher import Finisher
@@ -49,7 +51,6 @@ from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.registry.service import RegistryServicer
 from tabard_server.rpc.server import RpcServer
-from tabard_server.rpc.status import Guard
 from tabard_server.settings import Settings
 from tabard_server.startup import Resources, load_resources
 from tabard_server.telemetry.labels import Labels
@@ -73,8 +74,12 @@ class App:
         self.registry = registry
         self._verifier = Verifier()
         self._labels = Labels()
-        self._acts = Threads("act", threads_max=limits.registry_acts_max)
+        # Publishing an upload is an act as well.
+        self._acts = Threads("act", threads_max=limits.registry_acts_max + limits.uploads_max)
+        self.gate = Gate(limits)
+        self._operators_acts = Threads("operate", threads_max=limits.operator_calls_reserved)
         self._reads = Threads("read", threads_max=limits.registry_reads_max)
+        self._admitting = Threads("admit", threads_max=1)
         self._loads = ThreadPoolExecutor(
             max_workers=limits.adapter_loads_max, thread_name_prefix="tabard-load"
         )
@@ -93,7 +98,7 @@ class App:
             metrics=self.metrics,
         )
         self.loop = Loop(engine, limits=limits, finisher=self._finisher, metrics=self.metrics)
-        self.room = WaitingRoom(rows_max=limits.queue_rows_max, retry_seconds=limits.retry_seconds)
+        self.room = _waiting_room(limits)
         bounds = _bounds(engine, settings)
         self._pictures = PictureReader(bounds=bounds, limits=limits)
         self.generation = Generation(
@@ -107,6 +112,7 @@ class App:
             metrics=self.metrics,
             clock=time.monotonic,
             on_admitted=self._note_admitted,
+            threads=self._admitting,
         )
         self._warming = Warming(
             registry, cache=self.cache, disk=resources.disk, labels=self._labels
@@ -167,7 +173,9 @@ class App:
         await asyncio.gather(*self._tasks)
         await self._checkpointer.close()
         self._acts.close()
+        self._operators_acts.close()
         self._reads.close()
+        self._admitting.close()
         self._pictures.close()
         await asyncio.to_thread(self.loop.stop)
         await asyncio.to_thread(self._finisher.stop)
@@ -189,7 +197,7 @@ class App:
         self._warming.note_worn((*(worn.release.adapter for worn in job.worn), *recipes))
 
     def _build_rpc(self, engine: EnginePort[Any]) -> RpcServer:
-        limits, guard = self._settings.limits, Guard(count=self._count_failure)
+        limits = self._settings.limits
         intake = IntakeLimits(
             files_max=limits.upload_files_max,
             file_bytes_max=limits.upload_bytes_max,
@@ -202,13 +210,13 @@ class App:
             cache=self.cache,
             follower=self._follower,
             threads=self._acts,
+            operators_threads=self._operators_acts,
             labels=self._labels,
             verifier=self._verifier,
             takes_other_prediction=self._settings.adapters_of_other_prediction,
         )
         return RpcServer(
-            # It counts its own failures, those of callers who have gone included.
-            generation=GenerationServicer(self.generation, guard=Guard(count=_count_nothing)),
+            generation=GenerationServicer(self.generation),
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,
@@ -216,8 +224,8 @@ class App:
                     self.registry, follower=self._follower, threads=self._reads, limits=limits
                 ),
                 uploads=Uploads(limits=limits),
-                downloads=Downloads(self.registry, limits=limits),
-                guard=guard,
+                downloads=Downloads(self.registry),
+                page_bytes_max=limits.page_bytes_max,
             ),
             operations=OperationsServicer(
                 Operations(
@@ -235,8 +243,9 @@ class App:
                 room=self.room,
                 loop=self.loop,
                 follower=self._follower,
-                guard=guard,
             ),
+            gate=self.gate,
+            count=self._count_failure,
             limits=limits,
         )
 
@@ -340,6 +349,14 @@ def _admission(
     )
 
 
+def _waiting_room(limits: Limits) -> WaitingRoom:
+    return WaitingRoom(
+        rows_max=limits.queue_rows_max,
+        caller_share_max=limits.caller_share_max,
+        retry_seconds=limits.retry_seconds,
+    )
+
+
 def _origin(engine: EnginePort[Any], registry: Registry) -> Origin:
     return Origin(
         tabard=tabard_version(),
@@ -350,10 +367,6 @@ def _origin(engine: EnginePort[Any], registry: Registry) -> Origin:
         versions=engine.facts.versions,
         sampler_titles={name: sampler.title for name, sampler in SAMPLERS.items()},
     )
-
-
-def _count_nothing(_reason: str) -> None:
-    return
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -18,7 +18,7 @@ from tabard_server.generation import Generation
 from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import Operations
-from tabard_server.rpc.status import Context, Guard, guarded
+from tabard_server.rpc.status import Context
 from tabard_server.version import tabard_version
 
 
@@ -35,7 +35,6 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         room: WaitingRoom,
         loop: Loop[Any],
         follower: Follower,
-        guard: Guard,
     ) -> None:
         """Take what can be asked, and what a status is read off."""
         self._operations = operations
@@ -45,11 +44,9 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         self._room = room
         self._loop = loop
         self._follower = follower
-        self.guard = guard
         self._fingerprint = engine.profile.fingerprint
         self._started_at = time.monotonic()
 
-    @guarded
     async def GetStatus(
         self, request: pb.GetStatusRequest, context: Context
     ) -> pb.GetStatusResponse:
@@ -79,13 +76,11 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             base_remarks=engine.facts.remarks,
         )
 
-    @guarded
     async def Warm(self, request: pb.WarmRequest, context: Context) -> pb.WarmResponse:
         """Bring a release into host memory."""
         found = await self._operations.warm(AdapterRef.parse(request.ref))
         return pb.WarmResponse(resident=pb.Resident(**asdict(found)))
 
-    @guarded
     async def Drain(self, request: pb.DrainRequest, context: Context) -> pb.DrainResponse:
         """Refuse new jobs and wait for the running ones."""
         left = await self._operations.drain(wait_seconds=request.wait_seconds)
