@@ -38,6 +38,7 @@ from tabard_server.life.process import Ending, hear_signals, write_ready
 from tabard_server.life.readiness import State
 from tabard_server.life.watchdog import Watchdog
 from tabard_server.life.weight_check import WeightCheck
+from tabard_server.limits import Limits
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import Operations
 from tabard_server.output.finisher import Finisher
@@ -50,7 +51,6 @@ from tabard_server.rpc.front import Front
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.registry.service import RegistryServicer
-from tabard_server.rpc.status import Guard
 from tabard_server.settings import Settings
 from tabard_server.startup import Resources, load_resources
 from tabard_server.telemetry.labels import Labels
@@ -80,8 +80,12 @@ class App:
         self.registry = registry
         self._verifier = Verifier()
         self._labels = Labels()
-        self._acts = Threads("act", threads_max=limits.registry_acts_max)
+        # Publishing an upload is an act as well.
+        self._acts = Threads("act", threads_max=limits.registry_acts_max + limits.uploads_max)
+        self.gate = front.gate
+        self._operators_acts = Threads("operate", threads_max=limits.operator_calls_reserved)
         self._reads = Threads("read", threads_max=limits.registry_reads_max)
+        self._admitting = Threads("admit", threads_max=1)
         self._loads = ThreadPoolExecutor(
             max_workers=limits.adapter_loads_max, thread_name_prefix="tabard-load"
         )
@@ -100,7 +104,7 @@ class App:
             metrics=self.metrics,
         )
         self.loop = Loop(engine, limits=limits, finisher=self._finisher, metrics=self.metrics)
-        self.room = WaitingRoom(rows_max=limits.queue_rows_max, retry_seconds=limits.retry_seconds)
+        self.room = _waiting_room(limits)
         bounds = _bounds(engine, settings)
         self._pictures = PictureReader(bounds=bounds, limits=limits)
         self.generation = Generation(
@@ -115,6 +119,7 @@ class App:
             metrics=self.metrics,
             clock=time.monotonic,
             on_admitted=self._note_admitted,
+            threads=self._admitting,
         )
         self._weight_check = WeightCheck(
             engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
@@ -166,11 +171,15 @@ class App:
             await bound.wait("calls", self._front.rpc.stop(grace_seconds=1.0), share=0.6)
             await bound.wait("followers", asyncio.gather(*self._tasks), share=0.5)
             await bound.wait("checkpoint", self._checkpointer.close(), share=0.5)
-            for threads in (self._acts, self._reads, self._pictures, self._weight_check):
-                threads.close()
+            self._close_threads()
             self._loads.shutdown(wait=False, cancel_futures=True)
             await bound.wait("metrics page", self._front.close_page())
         return Ending(jobs_cut_off=left, abandoned=bound.abandoned, seconds_left=bound.seconds_left)
+
+    def _close_threads(self) -> None:
+        threads = (self._acts, self._operators_acts, self._reads, self._admitting)
+        for one in (*threads, self._pictures, self._weight_check):
+            one.close()
 
     def _note_records(self, records: Sequence[AppliedRecord]) -> None:
         # Withdrawals first: nothing may stand between them and the jobs they end.
@@ -209,7 +218,7 @@ class App:
         )
 
     def _serve(self, engine: EnginePort[Any]) -> None:
-        limits, guard = self._settings.limits, self._front.guard
+        limits = self._settings.limits
         intake = IntakeLimits(
             files_max=limits.upload_files_max,
             file_bytes_max=limits.upload_bytes_max,
@@ -222,13 +231,13 @@ class App:
             cache=self.cache,
             follower=self._follower,
             threads=self._acts,
+            operators_threads=self._operators_acts,
             labels=self._labels,
             verifier=self._verifier,
             takes_other_prediction=self._settings.adapters_of_other_prediction,
         )
         self._front.rpc.serve(
-            # It counts its own failures, those of callers who have gone included.
-            generation=GenerationServicer(self.generation, guard=Guard(count=_count_nothing)),
+            generation=GenerationServicer(self.generation),
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,
@@ -236,8 +245,8 @@ class App:
                     self.registry, follower=self._follower, threads=self._reads, limits=limits
                 ),
                 uploads=Uploads(limits=limits),
-                downloads=Downloads(self.registry, limits=limits),
-                guard=guard,
+                downloads=Downloads(self.registry),
+                page_bytes_max=limits.page_bytes_max,
             ),
             operations=OperationsServicer(
                 Operations(
@@ -256,7 +265,6 @@ class App:
                 room=self.room,
                 loop=self.loop,
                 follower=self._follower,
-                guard=guard,
             ),
         )
 
@@ -341,17 +349,6 @@ async def _give_up(loading: Daemon[Resources], *, front: Front) -> Ending:
 
 
 def _bounds(engine: EnginePort[Any], settings: Settings) -> Bounds:
-    limits, facts = settings.limits, engine.facts
-    return Bounds(
-        family=engine.profile.family,
-        facts=facts,
-        sizes=Sizes(facts=facts, limits=limits, work=lambda: engine.work, plan=engine.plan),
-        limits=limits,
-        defaults=settings.defaults,
-    )
-
-
-def _bounds(engine: EnginePort[Any], settings: Settings) -> Bounds:
     facts, limits = engine.facts, settings.limits
     return Bounds(
         family=engine.profile.family,
@@ -392,6 +389,14 @@ def _admission(
     )
 
 
+def _waiting_room(limits: Limits) -> WaitingRoom:
+    return WaitingRoom(
+        rows_max=limits.queue_rows_max,
+        caller_share_max=limits.caller_share_max,
+        retry_seconds=limits.retry_seconds,
+    )
+
+
 def _origin(engine: EnginePort[Any], registry: Registry) -> Origin:
     return Origin(
         tabard=tabard_version(),
@@ -402,7 +407,3 @@ def _origin(engine: EnginePort[Any], registry: Registry) -> Origin:
         versions=engine.facts.versions,
         sampler_titles={name: sampler.title for name, sampler in SAMPLERS.items()},
     )
-
-
-def _count_nothing(_reason: str) -> None:
-    return

@@ -16,6 +16,7 @@ from tabard_server.adapters.host_cache import HostCache, Place
 from tabard_server.adapters.host_memory import Lease
 from tabard_server.admission.admission import Admission
 from tabard_server.admission.pictures import NO_PICTURE, PictureReader, PictureReading
+from tabard_server.callers.caller import Caller
 from tabard_server.errors import (
     JobCancelled,
     NotServing,
@@ -31,6 +32,7 @@ from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
 from tabard_server.loop.loop import Loop
 from tabard_server.telemetry.metrics import Metrics
+from tabard_server.threads import Threads
 
 _ROUNDING = 0.01
 """gRPC sends a deadline in three digits, so a caller's own clock may be this much ahead."""
@@ -54,8 +56,13 @@ class Generation:
         metrics: Metrics,
         clock: Callable[[], float],
         on_admitted: Callable[[Job], None],
+        threads: Threads,
     ) -> None:
-        """Take the rooms along the way; `on_admitted` is told of every job and must not wait."""
+        """Take the rooms along the way.
+
+        `on_admitted` is told of every job and must not wait. `threads` is one thread: admission
+        reads prompts one after another, in their order.
+        """
         self._registry = registry
         self._admission = admission
         self._pictures = pictures
@@ -67,9 +74,11 @@ class Generation:
         self._metrics = metrics
         self._clock = clock
         self._on_admitted = on_admitted
+        self._threads = threads
         self._reader_loop = asyncio.get_running_loop()
         self._running: dict[int, JobRun] = {}
         self._places: dict[int, Place] = {}
+        self._unread: dict[int, tuple[Caller, Outbox]] = {}
         self._ended = asyncio.Event()
 
     @property
@@ -85,7 +94,9 @@ class Generation:
         Raises:
             ServerError, RegistryError, EngineError: The job was refused, or ended badly.
         """
-        run = self._admit(*await self._read_picture(spec))
+        asked_at = self._clock()
+        reading = await self._read_picture(spec)
+        run = await self._admit(spec, reading, asked_at=asked_at)
         # What was sent is not needed any more, and may be large.
         del spec
         timer = self._set_timer(run)
@@ -106,6 +117,7 @@ class Generation:
             if timer is not None:
                 timer.cancel()
             self._abandon(run)
+            del self._unread[run.job.ticket]
 
     async def wait_until_empty(self) -> None:
         """Wait for running jobs."""
@@ -134,28 +146,30 @@ class Generation:
             self._end(run, error)
         return len(stopped)
 
-    async def _read_picture(self, spec: JobSpec) -> tuple[JobSpec, PictureReading]:
+    async def _read_picture(self, spec: JobSpec) -> PictureReading:
         """Read the picture of a request, at the cost of its own time; others pass it by."""
         if spec.wanted.image is None or not self._readiness.state.takes_jobs:
-            return spec, NO_PICTURE
-        begun_at = self._clock()
+            return NO_PICTURE
         try:
-            reading = await self._pictures.read(spec.wanted)
+            return await self._pictures.read(spec.wanted)
         except Overloaded as error:
             raise self._count(error) from None
-        if spec.seconds_left is not None:
-            spec = replace(spec, seconds_left=spec.seconds_left - (self._clock() - begun_at))
-        return spec, reading
 
-    def _admit(self, spec: JobSpec, reading: PictureReading) -> JobRun:
+    async def _admit(self, spec: JobSpec, reading: PictureReading, *, asked_at: float) -> JobRun:
+        """Pin the job in the thread where prompts are read, and give it its seats."""
         try:
             self._readiness.require()
-            job = self._admission.admit(spec, state=self._registry.state, reading=reading)
+            job = await self._threads.run(self._pin, spec, reading, asked_at=asked_at)
+            # From here to the seats nothing is awaited: what comes now finds the job running.
+            self._readiness.require()
+            self._admission.review(job, state=self._registry.state)
+            self._refuse_slow_reader(spec.caller)
             self._cache.require_room(job.digests)
-            seats = self._room.enter(len(job.seeds))
+            seats = self._room.enter(len(job.seeds), caller=spec.caller)
         except Exception as error:
             raise self._count(error) from error.__cause__
         outbox = Outbox(droppable_max=self._limits.outbox_events_max, reader_loop=self._reader_loop)
+        self._unread[job.ticket] = spec.caller, outbox
         run = JobRun(job, outbox=outbox, seats=seats, on_end=self._on_end, clock=self._clock)
         self._running[job.ticket] = run
         self._on_admitted(job)
@@ -167,6 +181,27 @@ class Generation:
             return None
         seconds = max(0.0, run.job.deadline_at - self._clock())
         return self._reader_loop.call_later(seconds, self._end, run, _out_of_time())
+
+    def _pin(self, spec: JobSpec, reading: PictureReading, *, asked_at: float) -> Job:
+        """Admit what was asked a moment ago: the caller's time has gone on since."""
+        if spec.seconds_left is not None:
+            gone = self._clock() - asked_at
+            spec = replace(spec, seconds_left=spec.seconds_left - gone)
+        return self._admission.admit(spec, state=self._registry.state, reading=reading)
+
+    def _refuse_slow_reader(self, caller: Caller) -> None:
+        """Draw no more for a caller who does not take what was drawn, and fills the memory so."""
+        most = self._limits.outbox_bytes_max
+        held = [(whose, outbox.unread_bytes) for whose, outbox in self._unread.values()]
+        mine = sum(unread for whose, unread in held if whose == caller)
+        is_full = sum(unread for _whose, unread in held) >= most
+        if mine and (is_full or mine >= most * self._limits.caller_share_max):
+            raise Overloaded(
+                f"this caller has {mine} bytes of finished images that it has not read",
+                reason="IMAGES_UNREAD",
+                hint="read them, then ask again (limits.outbox_bytes_max, limits.caller_share_max)",
+                retry_seconds=self._limits.retry_seconds,
+            )
 
     def _line_up(self, run: JobRun) -> None:
         """Let the job wait for its stack in host memory, then for the engine."""

@@ -6,7 +6,7 @@ In: numbers from the settings. Out: one frozen value. Knows nothing of what it b
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from tabard_server.errors import BadSettings
@@ -80,6 +80,9 @@ class Limits(BaseModel):
     """A deadline nearer than this is refused at the door."""
     outbox_events_max: PositiveInt = 64
     """Progress and preview events kept for a slow reader."""
+    outbox_bytes_max: PositiveInt = 1_024 * MEBIBYTE
+    """Finished images that callers have not taken yet; above it nothing is admitted from those who
+    hold their share of it."""
     finish_backlog_max: PositiveInt = 32
     """Finished images that wait to be written as PNG."""
     host_bytes_max: PositiveInt = 4_096 * MEBIBYTE
@@ -92,22 +95,51 @@ class Limits(BaseModel):
     """Bytes of one upload, all files together."""
     upload_files_max: PositiveInt = 8
     """Files of one upload."""
-    uploads_max: PositiveInt = 2
+    upload_chunk_bytes_min: PositiveInt = 1_024
+    """Bytes of a chunk of an upload, but for the last of its file."""
+    upload_chunk_bytes_max: PositiveInt = MEBIBYTE
+    """Bytes of any chunk of an upload."""
+    uploads_max: PositiveInt = 4
     """Uploads at once."""
+    uploads_queue_max: NonNegativeInt = 64
+    """Uploads that wait for a place; their bytes stay with the caller."""
     fetches_max: PositiveInt = 4
     """Downloads of a release's files at once."""
+    fetches_queue_max: NonNegativeInt = 64
+    """Downloads that wait for a place."""
     registry_acts_max: PositiveInt = 32
-    """Acts on the registry at once; those who wait together share a record."""
+    """Acts on the registry at once; those who wait together share a record. Rollbacks and
+    withdrawals have places of their own."""
     registry_reads_max: PositiveInt = 4
     """Questions at once that may have to read the store or the index."""
+    registry_queue_max: NonNegativeInt = 256
+    """Acts that wait for a place; of questions likewise."""
+    queue_seconds_max: PositiveFloat = 60.0
+    """How long a call waits for a place before it is told to come back."""
     message_bytes_max: PositiveInt = 32 * MEBIBYTE
     """Bytes of one gRPC message."""
     calls_max: PositiveInt = 1_024
-    """Calls in flight at once."""
+    """Calls in flight at once, operators' included."""
+    operator_calls_reserved: PositiveInt = 64
+    """Of these, kept for health, status, drain, rollback and withdrawal."""
+    caller_share_max: Annotated[float, Field(gt=0.0, le=1.0)] = 0.75
+    """The part of any bound on what can be held that one caller may hold: calls, uploads,
+    downloads, watches, acts, questions, waiting images, and the lines before them. A caller is an
+    address; on loopback, a connection; on a unix socket, everybody together."""
+    stream_idle_seconds_max: PositiveFloat = 60.0
+    """How long a caller may keep a stream waiting: for its next message, or to take one."""
+    stream_bytes_per_second_min: PositiveFloat = 65_536.0
+    """The slowest that a stream may be on the whole, beside that."""
     watchers_max: PositiveInt = 64
-    """Watch streams at once."""
+    """Watch streams at once; of health, and of reflection, as many again."""
+    connections_max: PositiveInt = 512
+    """Connections at once, of all callers together; more are closed as they come."""
+    connection_idle_seconds_max: PositiveFloat = 300.0
+    """How long a connection may stay open without a call."""
     page_size_max: PositiveInt = 1_000
     """Adapters of one page, acts of one history, hits of one search."""
+    page_bytes_max: PositiveInt = 4 * MEBIBYTE
+    """Bytes of one page of adapters, or of what was served, but for its first entry."""
     page_size_default: PositiveInt = 100
     """How many of them where the caller does not say."""
     retry_seconds: PositiveFloat = 1.0
@@ -118,6 +150,16 @@ class Limits(BaseModel):
         if self.page_size_default > self.page_size_max:
             raise BadSettings(
                 "limits.page_size_default is above limits.page_size_max", hint="lower the default"
+            )
+        if self.operator_calls_reserved >= self.calls_max:
+            raise BadSettings(
+                "limits.operator_calls_reserved leaves nothing of limits.calls_max to anybody else",
+                hint="raise limits.calls_max, or reserve fewer",
+            )
+        if self.upload_chunk_bytes_min > self.upload_chunk_bytes_max:
+            raise BadSettings(
+                "limits.upload_chunk_bytes_min is above limits.upload_chunk_bytes_max",
+                hint="lower the smallest chunk",
             )
         if self.request_bytes_max > self.message_bytes_max:
             raise BadSettings(

@@ -19,8 +19,8 @@ def server() -> Iterator[FakeServer]:
 
 @pytest.fixture
 def client(server: FakeServer) -> Iterator[Client]:
-    """Connect to the fake server as alice."""
-    with Client(server.address, actor="alice") as connected:
+    """Connect to the fake server as alice, who wants to know at once when it is busy."""
+    with Client(server.address, actor="alice", patience_seconds=0) as connected:
         yield connected
 
 

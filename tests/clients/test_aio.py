@@ -11,6 +11,7 @@ import pytest
 import tabard
 from tabard import AsyncClient, Client
 from tests.clients.fakes.server import FakeServer
+from tests.clients.fakes.state import FakeStatus
 
 INK = "acme/ink@1.0.0"
 
@@ -181,3 +182,21 @@ def test_async_verbs_answer(server: FakeServer, stocked: Client) -> None:
             ]
 
     assert asyncio.run(walk()) == [True, False, True, "k", "bob", 1, 1]
+
+
+def test_busy_server_is_waited_for(server: FakeServer, style_file: Path) -> None:
+    """An upload and a job are sent again, as by the blocking client, and told of."""
+    waits: list[float] = []
+
+    async def walk() -> int:
+        async with AsyncClient(
+            server.address, on_wait=lambda s, _refusal: waits.append(s)
+        ) as client:
+            server.state.fail_with = FakeStatus(8, "full", "UPLOADS_BUSY", retry_seconds=0.01)
+            server.state.fail_times = 2
+            await client.publish("acme/a", style_file, version="1.0.0")
+            server.state.fail_times = 2
+            return len((await client.generate("x")).images)
+
+    assert asyncio.run(walk()) == 1
+    assert len(waits) == 4

@@ -3,6 +3,7 @@
 
 import contextlib
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import tabard
 from tabard import Client
 from tests.clients.fakes.server import FakeServer
+from tests.clients.fakes.state import FakeStatus
 
 STYLE = "acme/watercolor@1.0.0"
 
@@ -154,3 +156,50 @@ def test_watch_gives_up(client: Client, stable: tabard.Release, server: FakeServ
             next(records)
 
     assert caught.value.reason == "WATCH_ENDED"
+
+
+BUSY = FakeStatus(8, "full", reason="UPLOADS_BUSY", retry_seconds=0.01)
+
+
+@pytest.mark.parametrize("verb", ["publish", "generate", "resolve", "pull"])
+def test_busy_server_is_waited_for(
+    verb: str, server: FakeServer, stable: tabard.Release, style_file: Path, tmp_path: Path
+) -> None:
+    """Every kind of call is sent again, whole, and the caller is told of every wait."""
+    waits: list[str] = []
+    with Client(server.address, on_wait=lambda _s, refusal: waits.append(refusal.reason)) as client:
+        server.state.fail_with, server.state.fail_times = BUSY, 3
+        calls: dict[str, Callable[[], object]] = {
+            "publish": lambda: client.publish("acme/ink", style_file, version="1.0.0").created,
+            "generate": lambda: client.generate("x").images,
+            "resolve": lambda: client.resolve(STYLE).digest,
+            "pull": lambda: client.pull(STYLE, out=tmp_path).files,
+        }
+        assert calls[verb]()
+
+    assert waits == ["UPLOADS_BUSY"] * 3
+
+
+def test_deadline_holds_all_tries(server: FakeServer) -> None:
+    """A server that stays busy is a refusal when the time of the call is over."""
+    server.state.fail_with = BUSY
+    waits: list[float] = []
+
+    with (
+        Client(server.address, on_wait=lambda seconds, _refusal: waits.append(seconds)) as client,
+        pytest.raises(tabard.ResourceExhausted),
+    ):
+        client.generate("x", timeout_seconds=0.2)
+
+    assert waits
+    assert sum(waits) <= 0.2
+
+
+def test_job_that_began_is_not_begun_again(server: FakeServer) -> None:
+    """A failure after the first event is told, whatever it asks for."""
+    server.state.fail_accepted_with = BUSY
+
+    with Client(server.address) as client, pytest.raises(tabard.ResourceExhausted):
+        client.generate("x")
+
+    assert len(server.state.requests) == 1

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a watch looks for a server that went away."""
+"""How long a client goes on with a server that is busy, or went away."""
 
 import random
 
 import pytest
 
-from tabard import Unavailable
-from tabard.patience import Patience
+from tabard import Aborted, ResourceExhausted, TabardError, Unavailable
+from tabard.patience import Patience, Retries
 
 
 class Clock:
@@ -52,3 +52,53 @@ def test_patience_ends_and_begins_anew() -> None:
     clock.now = 19
     with pytest.raises(Unavailable, match="too long"):
         patience.pause_after(Unavailable("too long"))
+
+
+def refusal(seconds: float | None = 1.0) -> ResourceExhausted:
+    return ResourceExhausted("busy", retry_after_seconds=seconds)
+
+
+def test_retry_waits_as_long_as_asked() -> None:
+    """Never less, a little more by chance, and longer each time up to a bound."""
+    retries = Retries(
+        patience_seconds=1_000, timeout_seconds=None, clock=Clock(), rng=random.Random(1)
+    )
+
+    pauses = [retries.pause_after(refusal()) for _ in range(12)]
+
+    assert 1.0 <= pauses[0] <= 1.5
+    assert all(1.0 <= pause <= 12.0 for pause in pauses)
+    assert max(pauses) > 4.0
+    assert retries.seconds_left is None
+
+
+@pytest.mark.parametrize(
+    "answer", [refusal(None), Unavailable("gone"), Aborted("race", retry_after_seconds=1.0)]
+)
+def test_retry_only_where_it_was_asked_for(answer: TabardError) -> None:
+    """A refusal that says nothing of coming back is an answer, and so is any other failure."""
+    retries = Retries(patience_seconds=60, timeout_seconds=None, clock=Clock())
+
+    with pytest.raises(type(answer)):
+        retries.pause_after(answer)
+
+
+@pytest.mark.parametrize(("patience", "timeout"), [(3.0, None), (60.0, 3.0), (0.0, 60.0)])
+def test_retry_ends_with_patience_or_deadline(patience: float, timeout: float | None) -> None:
+    """Whichever comes first; a wait that would pass it is not begun."""
+    clock, waits = Clock(), list[float]()
+    retries = Retries(
+        patience_seconds=patience,
+        timeout_seconds=timeout,
+        on_wait=lambda seconds, _refusal: waits.append(seconds),
+        clock=clock,
+        rng=random.Random(1),
+    )
+
+    with pytest.raises(ResourceExhausted):
+        while True:
+            clock.now += retries.pause_after(refusal())
+
+    assert sum(waits) <= 3.0
+    assert bool(waits) == (patience > 0)
+    assert timeout is None or retries.seconds_left == timeout - clock.now

@@ -2,16 +2,21 @@
 """Whole requests over real gRPC: events, stacks, batches, cancellation, deadlines, failures."""
 
 import asyncio
+import threading
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
 
+from tabard.v1 import generation_service_pb2_grpc
 from tabard_server.engine_port.memory import MemoryPlan, PassBytes
 from tabard_server.engine_port.work import Curve
+from tabard_server.limits import Limits
 from tests.server.engine_port.known_work import HUGE, LARGE, WORK
-from tests.server.fakes import FakeEngine
+from tests.server.fakes import FakeEngine, FakePromptReader
 from tests.server.harness import (
+    PATIENCE_SECONDS,
     Refusal,
     Request,
     pixels_of,
@@ -190,3 +195,63 @@ def test_drawn_seed_is_told(tmp_path: Path) -> None:
         assert np.array_equal(pixels_of(drawn.images[0].png), pixels_of(again.images[0].png))
 
     asyncio.run(walk())
+
+
+def test_release_withdrawn_during_admission_is_refused(tmp_path: Path) -> None:
+    """Pinned before the withdrawal and begun after it, the job would wear what nobody may."""
+    begun, may_end = threading.Event(), threading.Event()
+
+    class SlowReader(FakePromptReader):
+        def read(self, *args: Any) -> Any:
+            begun.set()
+            assert may_end.wait(PATIENCE_SECONDS)
+            return super().read(*args)
+
+    class SlowReadingEngine(FakeEngine):
+        def new_prompt_reader(self) -> FakePromptReader:
+            return SlowReader()
+
+    engine = SlowReadingEngine()
+
+    async def walk() -> Refusal:
+        async with serving(tmp_path, engine=engine) as server:
+            await server.publish("acme/ink")
+            job = server.begin("acme/ink@1.0.0")
+            await asyncio.to_thread(begun.wait, PATIENCE_SECONDS)
+            await server.quarantine("acme/ink@1.0.0")
+            may_end.set()
+            return await job
+
+    refusal = asyncio.run(walk())
+
+    assert refusal.reason == "RELEASE_QUARANTINED"
+    assert engine.batches == []
+
+
+def test_unread_images_are_bounded(tmp_path: Path) -> None:
+    """Who does not take what was drawn is not drawn for; others are, and reading ends it."""
+
+    async def walk() -> tuple[Refusal, str, str]:
+        limits = Limits(outbox_bytes_max=10_000)
+        async with serving(tmp_path, limits=limits) as server:
+            size = {"width": 512, "height": 512, "num_images": 8}
+            slow = server.generation.Generate(Request(prompt="x", num_inference_steps=1, **size))
+            events = aiter(slow)
+            await anext(events)
+            unread = server.app.generation._unread
+            await until(lambda: sum(box.unread_bytes for _who, box in unread.values()) > 10_000)
+            refusal = await refusal_of(server.generation.Generate(Request(prompt="x")))
+            options = (("grpc.use_local_subchannel_pool", 1),)
+            async with grpc.aio.insecure_channel(server.address, options=options) as other:
+                stub: Any = generation_service_pb2_grpc.GenerationServiceStub(other)
+                call = stub.Generate(Request(prompt="x"))
+                kinds = [event.WhichOneof("event") async for event in call]
+            async for _event in events:
+                pass
+            return refusal, kinds[-1], (await server.generate("x")).kinds[-1]
+
+    refusal, other, again = asyncio.run(walk())
+
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "IMAGES_UNREAD")
+    assert refusal.retry_seconds is not None
+    assert (other, again) == ("done", "done")

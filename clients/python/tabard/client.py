@@ -23,7 +23,7 @@ from tabard.calls.generation import Job
 from tabard.connection import find_connection
 from tabard.errors import DeadlineExceeded, TabardError, Unavailable
 from tabard.history import Record
-from tabard.patience import WATCH_PATIENCE_SECONDS, Patience
+from tabard.patience import WATCH_PATIENCE_SECONDS, OnWait, Patience, Retries
 from tabard.releases import Adapter, Pulled
 from tabard.result import Collector, GenerateResult
 from tabard.rpc_errors import FailedCall, tabard_error
@@ -91,6 +91,9 @@ class Client:
         token: Bearer token; default `TABARD_TOKEN`.
         actor: Who acts, for the records; default `TABARD_ACTOR`, then the user's name.
         timeout_seconds: Deadline of the short calls; 60 when left out.
+        patience_seconds: How long a call is sent again while the server asks to wait, as far as
+            the call's deadline allows; 60 when left out. 0: `ResourceExhausted` at once.
+        on_wait: Told before each such wait: its seconds, and the refusal.
     """
 
     def __init__(
@@ -100,10 +103,17 @@ class Client:
         token: str | None = None,
         actor: str | None = None,
         timeout_seconds: float | None = None,
+        patience_seconds: float | None = None,
+        on_wait: OnWait | None = None,
     ) -> None:
         self._connection = find_connection(
-            address=address, token=token, actor=actor, timeout_seconds=timeout_seconds
+            address=address,
+            token=token,
+            actor=actor,
+            timeout_seconds=timeout_seconds,
+            patience_seconds=patience_seconds,
         )
+        self._on_wait = on_wait
         self._caller = Caller(actor=self._connection.actor, new_id=lambda: uuid.uuid4().hex)
         self._channel = grpc.insecure_channel(
             self._connection.address, options=self._connection.options
@@ -188,29 +198,53 @@ class Client:
         self.close()
 
     def _send(self, call: Call[T] | Upload[T]) -> T:
-        invoke, sent = call.on(self._channel)
-        with self._errors():
-            response = invoke(
-                sent,
-                timeout=call.timeout_seconds or self._connection.timeout_seconds,
-                metadata=self._connection.metadata + call.metadata,
-            )
-        return call.read(response)
+        retries = self._retries(call.timeout_seconds or self._connection.timeout_seconds)
+        while True:
+            invoke, sent = call.on(self._channel)
+            try:
+                with self._errors():
+                    response = invoke(
+                        sent,
+                        timeout=retries.seconds_left,
+                        metadata=self._connection.metadata + call.metadata,
+                    )
+                return call.read(response)
+            except TabardError as refusal:
+                pause = retries.pause_after(refusal)
+            time.sleep(pause)
 
     def _receive(self, call: Call[T]) -> Generator[T, None, None]:
+        retries = self._retries(call.timeout_seconds)
         invoke = self._channel.unary_stream(*call.rpc)
-        rpc = invoke(
-            call.request,
-            timeout=call.timeout_seconds,
-            metadata=self._connection.metadata + call.metadata,
+        while True:
+            is_begun = False
+            rpc = invoke(
+                call.request,
+                timeout=retries.seconds_left,
+                metadata=self._connection.metadata + call.metadata,
+            )
+            try:
+                with self._errors():
+                    for message in rpc:
+                        is_begun = True
+                        if call.knows(message):
+                            yield call.read(message)
+                return
+            except TabardError as refusal:
+                # What has begun is not begun again: a job would be drawn twice.
+                if is_begun:
+                    raise
+                pause = retries.pause_after(refusal)
+            finally:
+                rpc.cancel()
+            time.sleep(pause)
+
+    def _retries(self, timeout_seconds: float | None) -> Retries:
+        return Retries(
+            patience_seconds=self._connection.patience_seconds,
+            timeout_seconds=timeout_seconds,
+            on_wait=self._on_wait,
         )
-        try:
-            with self._errors():
-                for message in rpc:
-                    if call.knows(message):
-                        yield call.read(message)
-        finally:
-            rpc.cancel()
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

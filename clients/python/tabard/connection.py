@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from tabard.calls.call import Metadata
 from tabard.errors import InvalidArgument
+from tabard.patience import REFUSAL_PATIENCE_SECONDS
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 DEFAULT_TIMEOUT_SECONDS = 60.0
@@ -51,12 +52,14 @@ class Connection:
         token: Sent as `authorization: Bearer …` when not empty.
         actor: Written into the records of this client's acts.
         timeout_seconds: Deadline of every call that does not set its own.
+        patience_seconds: How long a call is sent again while the server asks to wait.
     """
 
     address: str
     token: str = field(default="", repr=False)
     actor: str
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    patience_seconds: float = REFUSAL_PATIENCE_SECONDS
 
     def __post_init__(self) -> None:
         if not self.address.strip():
@@ -68,6 +71,12 @@ class Connection:
                 f"a timeout of {self.timeout_seconds} seconds cannot be kept",
                 reason="BAD_TIMEOUT",
                 hint="use a positive number of seconds",
+            )
+        if not self.patience_seconds >= 0:
+            raise InvalidArgument(
+                f"a patience of {self.patience_seconds} seconds cannot be kept",
+                reason="BAD_PATIENCE",
+                hint="use a number of seconds, or 0 to be refused at once",
             )
 
     @property
@@ -94,12 +103,13 @@ def find_connection(
     token: str | None = None,
     actor: str | None = None,
     timeout_seconds: float | None = None,
+    patience_seconds: float | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Connection:
     """Fill what is not given from the environment, then from the defaults.
 
     Raises:
-        InvalidArgument: The address is empty or the timeout is not positive.
+        InvalidArgument: The address is empty, the timeout not positive, or the patience negative.
     """
     environ = os.environ if environ is None else environ
     return Connection(
@@ -107,6 +117,9 @@ def find_connection(
         token=environ.get("TABARD_TOKEN", "") if token is None else token,
         actor=actor or environ.get("TABARD_ACTOR") or _user(),
         timeout_seconds=DEFAULT_TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds,
+        patience_seconds=(
+            REFUSAL_PATIENCE_SECONDS if patience_seconds is None else patience_seconds
+        ),
     )
 
 

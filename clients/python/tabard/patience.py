@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a watch that lost its server tries to find it again: growing pauses, and an end.
+"""How long a client goes on: with a server that asks it to wait, and with one that went away.
 
 In: what failed, and what worked. Out: seconds to wait, or the failure itself. Waits for nothing.
 """
@@ -10,12 +10,19 @@ import random
 import time
 from collections.abc import Callable
 
-from tabard.errors import TabardError
+from tabard.errors import ResourceExhausted, TabardError, Unavailable
 
 WATCH_PATIENCE_SECONDS = 60.0
+REFUSAL_PATIENCE_SECONDS = 60.0
+
+OnWait = Callable[[float, TabardError], None]
+"""Told before every wait: its seconds, and the refusal that asked for it."""
 
 _PAUSE_SECONDS_MIN = 0.05
 _PAUSE_SECONDS_MAX = 2.0
+_RETRY_GROWTH = 1.5
+_RETRY_GROWTH_MAX = 8.0
+_RETRY_JITTER = 0.5
 
 
 class Patience:
@@ -56,3 +63,53 @@ class Patience:
         pause = self._pause_seconds
         self._pause_seconds = min(2 * pause, _PAUSE_SECONDS_MAX)
         return pause * self._rng.uniform(0.5, 1.0)
+
+
+class Retries:
+    """Counts from the beginning of one call, which is sent again while the server asks to wait.
+
+    Only a server that is busy or away and says when to come back (`retry_after_seconds`) is waited
+    for: nothing of the call has begun then, so sending it again is safe.
+    """
+
+    def __init__(
+        self,
+        *,
+        patience_seconds: float,
+        timeout_seconds: float | None,
+        on_wait: OnWait | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        rng: random.Random | None = None,
+    ) -> None:
+        """Take how long to wait in all, and the deadline of the call, which holds all tries."""
+        self._clock = clock
+        self._rng = rng or random.Random()
+        self._on_wait = on_wait
+        self._growth = 1.0
+        now = clock()
+        self._deadline_at = None if timeout_seconds is None else now + timeout_seconds
+        self._patient_until = now + patience_seconds
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The timeout of the next try; None: it has none."""
+        return None if self._deadline_at is None else self._deadline_at - self._clock()
+
+    def pause_after(self, refusal: TabardError) -> float:
+        """Give the seconds to wait before the next try: what was asked for, and more each time.
+
+        Raises:
+            TabardError: The refusal, when it asks for no wait, or there is no time for it.
+        """
+        asked = refusal.retry_after_seconds
+        if asked is None or not isinstance(refusal, ResourceExhausted | Unavailable):
+            raise refusal
+        # Never earlier than asked, and those who were refused together do not come back together.
+        pause = asked * self._growth * self._rng.uniform(1.0, 1.0 + _RETRY_JITTER)
+        self._growth = min(self._growth * _RETRY_GROWTH, _RETRY_GROWTH_MAX)
+        until = self._clock() + pause
+        if until > self._patient_until or (self._deadline_at and until >= self._deadline_at):
+            raise refusal
+        if self._on_wait is not None:
+            self._on_wait(pause, refusal)
+        return pause

@@ -16,6 +16,8 @@ WEIGHT_ABS_MAX = 4.0
 """Largest weight of an adapter, either sign."""
 NAME_CHARS_MAX = 64
 """Longest namespace, adapter name or channel."""
+REF_CHARS_MAX = 512
+"""Longest ref."""
 DIGEST_PREFIX_HEX_MIN = 12
 """Fewest hexadecimal digits of an abbreviated digest."""
 DEFAULT_CHANNEL = "stable"
@@ -25,7 +27,6 @@ _SEGMENT = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 _CHANNEL = re.compile(r"[a-z](?:[a-z0-9._-]*[a-z0-9])?")
 _DIGEST_PREFIX = re.compile(rf"[0-9a-f]{{{DIGEST_PREFIX_HEX_MIN},64}}")
 _WEIGHT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
-_REF_CHARS_MAX = 512
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -62,7 +63,7 @@ class AdapterName:
         namespace, slash, name = text.partition("/")
         if not slash:
             raise InvalidName(
-                f"adapter {text[:_REF_CHARS_MAX]!r} has no namespace",
+                f"adapter {text[:REF_CHARS_MAX]!r} has no namespace",
                 reason="INVALID_NAME",
                 hint=f"Write `namespace/name`, for example `acme/{text or 'watercolor'}`."[:200],
             )
@@ -156,11 +157,11 @@ class AdapterRef:
         Raises:
             InvalidName: Some part cannot be read; the message quotes it.
         """
-        if len(text) > _REF_CHARS_MAX:
+        if len(text) > REF_CHARS_MAX:
             raise InvalidName(
                 f"ref of {len(text)} characters is too long",
                 reason="INVALID_REF",
-                hint=f"A ref has at most {_REF_CHARS_MAX} characters.",
+                hint=f"A ref has at most {REF_CHARS_MAX} characters.",
             )
         name, at, tail = text.partition("@")
         if not at:

@@ -81,14 +81,14 @@ class ReleaseDraft:
         check_length("notes", self.notes, chars_max=NOTES_CHARS_MAX)
         check_length("licence", self.licence, chars_max=LICENCE_CHARS_MAX)
         check_length("title", self.title, chars_max=TITLE_CHARS_MAX)
-        for word in self.trigger_words:
-            check_length("a trigger word", word, chars_max=TRIGGER_WORD_CHARS_MAX)
         if len(self.trigger_words) > TRIGGER_WORDS_MAX:
             raise InvalidField(
                 f"{len(self.trigger_words)} trigger words",
                 reason="FIELD_TOO_LONG",
                 hint=f"A release has at most {TRIGGER_WORDS_MAX} trigger words.",
             )
+        for word in self.trigger_words:
+            check_length("a trigger word", word, chars_max=TRIGGER_WORD_CHARS_MAX)
         if self.purpose not in PURPOSES or self.kind not in (None, *KINDS):
             raise InvalidField(
                 f"unknown kind {self.kind!r} or purpose {self.purpose!r}",

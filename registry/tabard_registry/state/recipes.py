@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tabard_registry.errors import InvalidField
 from tabard_registry.refs.names import AdapterRef
-from tabard_registry.release.manifest import Manifest, Member
+from tabard_registry.release.manifest import MEMBERS_MAX, Manifest, Member
 from tabard_registry.release.release import Release, ReleaseDraft
 from tabard_registry.state.state import State
 
@@ -24,6 +24,8 @@ def assemble_recipe(
     """
     if draft.kind not in (None, "recipe"):
         raise _invalid(f"a release of members is a recipe, not a {draft.kind}")
+    if len(members) > MEMBERS_MAX:
+        raise _invalid(f"a recipe has 1 to {MEMBERS_MAX} members, not {len(members)}")
     releases = [state.resolve(ref) for ref in members]
     bases = {(one.base_family, one.base_fingerprint) for one in releases}
     if len(bases) > 1:

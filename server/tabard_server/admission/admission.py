@@ -2,7 +2,7 @@
 """Admission: a request becomes a job, or is told everything that is wrong with it.
 
 In: a request and the registry's snapshot of this moment. Out: a job whose releases, seeds and
-numbers are pinned for good. Does no I/O; runs on the asyncio thread.
+numbers are pinned for good. Does no I/O; runs in one thread, which long prompts may hold up.
 """
 
 import itertools
@@ -111,6 +111,15 @@ class Admission:
             deadline_at=None if spec.seconds_left is None else now + spec.seconds_left,
             prompt_windows=windows,
         )
+
+    def review(self, job: Job, *, state: State) -> None:
+        """Refuse a job whose releases were withdrawn while it was admitted on an older snapshot.
+
+        Raises:
+            PreconditionFailed: Nobody may be served with one of them any more.
+        """
+        if state.seq != job.registry_seq:
+            self._stacker.review(job, state=state)
 
     def _check_deadline(self, spec: JobSpec) -> None:
         left, least = spec.seconds_left, self._limits.deadline_seconds_min

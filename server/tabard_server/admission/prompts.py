@@ -27,7 +27,7 @@ _MATCHES = {str(match): match for match in TOKEN_MATCHES}
 
 
 class PromptChecker:
-    """Checks prompts on the asyncio thread, with a reader of its own."""
+    """Checks prompts in the thread of admission, with a reader of its own."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.admission.embeddings import refs_named
 from tabard_server.errors import InvalidRequest, NotServable, Violation, invalid
-from tabard_server.jobs.job import JobSpec, Worn, WornRecipe
+from tabard_server.jobs.job import Job, JobSpec, Worn, WornRecipe
 from tabard_server.jobs.prompt_tags import TaggedPrompt
 from tabard_server.limits import Limits
 
@@ -84,6 +84,16 @@ class Stacker:
             raise InvalidRequest(tuple(violations))
         self._check_family(worn)
         return worn
+
+    def review(self, job: Job, *, state: State) -> None:
+        """Look again whether everything that a job relies on may be served; any thread.
+
+        Raises:
+            PreconditionFailed: Something may not.
+        """
+        recipes = (recipe.release for recipe in job.recipes)
+        for release in (*(worn.release for worn in job.worn), *recipes):
+            check_servable(state, release, verifier=self._verifier)
 
     def _wear(self, text: str, *, ref: AdapterRef, state: State) -> Iterator[Worn]:
         release = state.resolve(ref)

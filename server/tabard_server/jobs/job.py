@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tabard_registry import Release
+from tabard_server.callers.caller import NOBODY, Caller
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
 
 
@@ -24,6 +25,7 @@ class JobSpec:
         is_deterministic: Byte-identical files for the same request.
         preview_every: A preview every so many steps; 0: none.
         seconds_left: Time until the caller's deadline; None: no deadline.
+        caller: Whose seats its images take.
     """
 
     wanted: WantedDrawing
@@ -33,6 +35,7 @@ class JobSpec:
     is_deterministic: bool = False
     preview_every: int = 0
     seconds_left: float | None = None
+    caller: Caller = NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import asyncio
 import threading
 from collections import deque
 
-from tabard_server.jobs.job import Done, Event, Failed, Preview, Progress
+from tabard_server.jobs.job import Done, Event, Failed, ImageReady, Preview, Progress
 
 
 class Outbox:
@@ -17,6 +17,10 @@ class Outbox:
 
     Its bound is `droppable_max` progress and preview events beside one event for each image and
     one for the end. Nothing is taken after the end.
+
+    Attributes:
+        dropped: Events that the reader was too slow for.
+        unread_bytes: Bytes of finished images that wait for the reader.
     """
 
     def __init__(self, *, droppable_max: int, reader_loop: asyncio.AbstractEventLoop) -> None:
@@ -28,6 +32,7 @@ class Outbox:
         self._arrived = asyncio.Event()
         self._is_ended = False
         self.dropped = 0
+        self.unread_bytes = 0
 
     def put(self, event: Event) -> None:
         """Add an event from any thread; never blocks."""
@@ -36,6 +41,7 @@ class Outbox:
                 return
             self._is_ended = isinstance(event, Done | Failed)
             self._events.append(event)
+            self.unread_bytes += _size(event)
             if _is_droppable(event):
                 self._drop_oldest()
         try:
@@ -49,7 +55,9 @@ class Outbox:
         while True:
             with self._lock:
                 if self._events:
-                    return self._events.popleft()
+                    event = self._events.popleft()
+                    self.unread_bytes -= _size(event)
+                    return event
                 self._arrived.clear()
             await self._arrived.wait()
 
@@ -58,6 +66,11 @@ class Outbox:
         if len(droppable) > self._droppable_max:
             self._events.remove(droppable[0])
             self.dropped += 1
+
+
+def _size(event: Event) -> int:
+    """Return the bytes of a finished image; the rest is small, or dropped."""
+    return len(event.png) if isinstance(event, ImageReady) else 0
 
 
 def _is_droppable(event: Event) -> bool:

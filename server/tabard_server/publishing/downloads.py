@@ -13,8 +13,7 @@ from functools import partial
 from tabard_registry import AdapterRef, Registry, Release, State
 from tabard_registry.export.export import ExportedFile, export_release
 from tabard_registry.scratch import Scratch
-from tabard_server.limits import MEBIBYTE, Limits
-from tabard_server.publishing.at_once import AtOnce
+from tabard_server.limits import MEBIBYTE
 
 _CHUNK_BYTES = MEBIBYTE
 
@@ -35,23 +34,19 @@ class Download:
 
 
 class Downloads:
-    """Gives out the files of releases, and bounds how many do so at once. Asyncio thread."""
+    """Gives out the files of releases. Asyncio thread."""
 
-    def __init__(self, registry: Registry, *, limits: Limits) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._running = AtOnce(
-            "downloads", limit="fetches_max", reason="FETCHES_BUSY", limits=limits
-        )
 
     @asynccontextmanager
     async def one(self, ref: str, *, style: str) -> AsyncIterator[Download]:
         """Find a release and write its files in a style; they are gone after the block.
 
         Raises:
-            Overloaded: Too many run already.
             RegistryError: There is no such release, or the format cannot hold it.
         """
-        with self._running.one(), Scratch("download") as scratch:
+        with Scratch("download") as scratch:
             state = self._registry.state
             release = state.find(AdapterRef.parse(ref))
             files = await asyncio.to_thread(

@@ -58,17 +58,22 @@ class Publishing:
         cache: HostCache,
         follower: Follower,
         threads: Threads,
+        operators_threads: Threads,
         labels: Labels,
         verifier: Verifier,
         takes_other_prediction: bool = False,
     ) -> None:
-        """Take the rooms that an act reaches; `threads` are where acts wait for the store."""
+        """Take the rooms that an act reaches, and the threads where acts wait for the store.
+
+        What takes back what went wrong has threads of its own, which nothing else can fill.
+        """
         self._registry = registry
         self._profile = profile
         self._limits = limits
         self._cache = cache
         self._follower = follower
         self._threads = threads
+        self._operators_threads = operators_threads
         self._labels = labels
         self._verifier = verifier
         self._takes_other_prediction = takes_other_prediction
@@ -147,7 +152,7 @@ class Publishing:
         author: Author,
     ) -> ChannelMove:
         """Return a channel to an earlier release. Needs nothing but the log."""
-        return await self.act(
+        return await self.take_back(
             self._registry.roll_back,
             adapter,
             channel=channel or DEFAULT_CHANNEL,
@@ -162,8 +167,17 @@ class Publishing:
         Raises:
             RegistryError: The registry refused, or did not answer.
         """
+        return await self._act_in(self._threads, act, *args, **kwargs)
+
+    async def take_back(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do an act that takes back what went wrong: a withdrawal, or its undoing. As `act`."""
+        return await self._act_in(self._operators_threads, act, *args, **kwargs)
+
+    async def _act_in(
+        self, threads: Threads, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         try:
-            return await self._threads.run(act, *args, **kwargs)
+            return await threads.run(act, *args, **kwargs)
         finally:
             # Also when it failed: a purge that could not delete every byte has taken effect.
             await self._follower.catch_up()

@@ -6,8 +6,9 @@ every answer is bounded, and 0 asks for as many as is usual.
 """
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
+from typing import ParamSpec, TypeVar
 
 from tabard_registry import (
     Adapter,
@@ -24,8 +25,10 @@ from tabard_registry import (
 from tabard_server.errors import WatchEnded, invalid
 from tabard_server.followers.follower import Follower
 from tabard_server.limits import Limits
-from tabard_server.publishing.at_once import AtOnce
 from tabard_server.threads import Threads
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _RECORDS_AT_ONCE = 256
 
@@ -41,9 +44,10 @@ class Questions:
         self._follower = follower
         self._threads = threads
         self._limits = limits
-        self._watches = AtOnce(
-            "watches", limit="watchers_max", reason="WATCHERS_BUSY", limits=limits
-        )
+
+    async def aside(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what a large answer makes long, like writing it, where questions wait."""
+        return await self._threads.run(call, *args, **kwargs)
 
     async def adapters(self, *, after: str, size: int) -> tuple[tuple[Adapter, ...], str]:
         """Return a page of release lines, and the token of the next; a name is that token."""
@@ -108,18 +112,16 @@ class Questions:
             from_seq: The first; 0 begins with the next that happens.
 
         Raises:
-            Overloaded: Too many watch already.
             WatchEnded: The server stops; the hint says where to go on.
             RegistryError: Old records cannot be read.
         """
-        with self._watches.one():
-            seq = from_seq - 1 if from_seq else self._registry.seq
-            while not self._follower.is_closed:
-                found = await self._threads.run(self._registry.since, seq, limit=_RECORDS_AT_ONCE)
-                for applied in found:
-                    yield applied
-                    seq = applied.seq
-                await self._follower.wait_beyond(seq)
+        seq = from_seq - 1 if from_seq else self._registry.seq
+        while not self._follower.is_closed:
+            found = await self._threads.run(self._registry.since, seq, limit=_RECORDS_AT_ONCE)
+            for applied in found:
+                yield applied
+                seq = applied.seq
+            await self._follower.wait_beyond(seq)
         raise WatchEnded(
             "the server stops", hint=f"watch again from seq {seq + 1}", retry_seconds=1.0
         )

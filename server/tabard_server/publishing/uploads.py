@@ -14,7 +14,6 @@ from typing import Any, BinaryIO, TypeVar
 from tabard_registry.scratch import Scratch
 from tabard_server.errors import InvalidRequest, invalid
 from tabard_server.limits import Limits
-from tabard_server.publishing.at_once import AtOnce
 
 T = TypeVar("T")
 
@@ -22,21 +21,15 @@ _NAME_CHARS_MAX = 100
 
 
 class Uploads:
-    """Gives each upload a folder, and bounds how many there are. Asyncio thread."""
+    """Gives each upload a folder. Asyncio thread."""
 
     def __init__(self, *, limits: Limits) -> None:
         self._limits = limits
-        self._running = AtOnce("uploads", limit="uploads_max", reason="UPLOADS_BUSY", limits=limits)
 
     @contextmanager
     def one(self) -> Iterator["Upload"]:
-        """Begin an upload; its files are gone after the block.
-
-        Raises:
-            Overloaded: Too many run already.
-        """
+        """Begin an upload; its files are gone after the block."""
         with (
-            self._running.one(),
             Scratch("upload") as scratch,
             Upload(scratch.path, limits=self._limits) as upload,
         ):
@@ -88,10 +81,17 @@ class Upload:
         """Write the next bytes of the file that was begun.
 
         Raises:
-            InvalidRequest: None was, or there are more bytes than announced.
+            InvalidRequest: None was, there are more bytes than announced, or the chunk is so small
+                that its message costs more than its bytes.
         """
         if self._open is None:
             raise broken("a chunk comes before the start of its file")
+        if len(chunk) < min(self._limits.upload_chunk_bytes_min, self._file_bytes_left or 1):
+            raise broken(
+                f"a chunk has {len(chunk)} bytes, and at least "
+                f"{self._limits.upload_chunk_bytes_min} but for the last one of a file "
+                "(limits.upload_chunk_bytes_min)"
+            )
         if len(chunk) > self._file_bytes_left:
             raise broken("a file has more bytes than announced")
         self._file_bytes_left -= len(chunk)

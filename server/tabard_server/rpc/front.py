@@ -7,10 +7,10 @@ port is noticed at once and an orchestrator is told that the server starts.
 
 import asyncio
 
+from tabard_server.callers.gate import Gate
 from tabard_server.errors import BadSettings
 from tabard_server.life.readiness import Readiness
 from tabard_server.rpc.server import RpcServer
-from tabard_server.rpc.status import Guard
 from tabard_server.settings import Settings
 from tabard_server.telemetry.metrics import Metrics
 from tabard_server.telemetry.metrics_page import MetricsPage
@@ -22,7 +22,7 @@ class Front:
     Attributes:
         metrics: What everything else counts with.
         readiness: What the server does now; starting, to begin with.
-        guard: Answers for the failures of calls, and counts them.
+        gate: What callers hold.
         rpc: The gRPC server; `App` brings its services.
         address: That of the gRPC port.
         metrics_address: That of the metrics page; empty: there is none.
@@ -36,8 +36,13 @@ class Front:
         self.readiness = Readiness(
             metrics=self.metrics, retry_seconds=settings.limits.retry_seconds
         )
-        self.guard = Guard(count=self._count_failure)
-        self.rpc = RpcServer(limits=settings.limits, readiness=self.readiness, guard=self.guard)
+        self.gate = Gate(settings.limits)
+        self.rpc = RpcServer(
+            limits=settings.limits,
+            readiness=self.readiness,
+            gate=self.gate,
+            count=self._count_failure,
+        )
         self.address = self.metrics_address = ""
 
     async def open(self) -> None:

@@ -19,7 +19,7 @@ from tabard_server.life.readiness import Cause, Readiness, State
 from tabard_server.life.weight_check import WeightCheck
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import Operations
-from tabard_server.rpc.status import Context, Guard, guarded
+from tabard_server.rpc.status import Context
 from tabard_server.version import tabard_version
 
 
@@ -37,7 +37,6 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         room: WaitingRoom,
         loop: Loop[Any],
         follower: Follower,
-        guard: Guard,
     ) -> None:
         """Take what can be asked, and what a status is read off."""
         self._operations = operations
@@ -48,11 +47,9 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         self._room = room
         self._loop = loop
         self._follower = follower
-        self.guard = guard
         self._fingerprint = engine.profile.fingerprint
         self._started_at = time.monotonic()
 
-    @guarded
     async def GetStatus(
         self, request: pb.GetStatusRequest, context: Context
     ) -> pb.GetStatusResponse:
@@ -84,7 +81,6 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             causes=map(self._cause, self._readiness.causes),
         )
 
-    @guarded
     async def Verify(self, request: pb.VerifyRequest, context: Context) -> pb.VerifyResponse:
         """Hash the weights in memory again."""
         begun_at = time.monotonic()
@@ -94,13 +90,11 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             seconds=time.monotonic() - begun_at,
         )
 
-    @guarded
     async def Warm(self, request: pb.WarmRequest, context: Context) -> pb.WarmResponse:
         """Bring a release into host memory."""
         found = await self._operations.warm(AdapterRef.parse(request.ref))
         return pb.WarmResponse(resident=pb.Resident(**asdict(found)))
 
-    @guarded
     async def Drain(self, request: pb.DrainRequest, context: Context) -> pb.DrainResponse:
         """Refuse new jobs and wait for the running ones."""
         left = await self._operations.drain(wait_seconds=request.wait_seconds)

@@ -6,12 +6,12 @@ with a reason until there are servicers. Knows nothing of what they serve.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from tabard.v1 import (
     generation_service_pb2,
@@ -21,13 +21,14 @@ from tabard.v1 import (
     registry_service_pb2,
     registry_service_pb2_grpc,
 )
+from tabard_server.callers.gate import Gate
 from tabard_server.errors import BadSettings
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
+from tabard_server.rpc.door.door import Door
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.registry.service import RegistryServicer
-from tabard_server.rpc.status import Context, Guard
 from tabard_server.telemetry.logs import log_problem
 
 SERVICES = tuple(
@@ -39,6 +40,23 @@ SERVICES = tuple(
     )
 )
 """Full names of Tabard's services."""
+SERVED = tuple(
+    service
+    for module in (
+        generation_service_pb2,
+        registry_service_pb2,
+        operations_service_pb2,
+        health_pb2,
+        reflection_pb2,
+    )
+    for service in module.DESCRIPTOR.services_by_name.values()
+)
+"""Descriptors of everything that can be called, health and reflection too."""
+
+_PING_SECONDS = 60
+_PING_ANSWER_SECONDS = 20
+_HANDSHAKE_SECONDS = 20
+_PINGS_TOO_MANY = 2
 
 
 _PREFIX = "/tabard."
@@ -48,20 +66,16 @@ _HEALTH_SECONDS_MAX = 1.0
 class RpcServer:
     """One gRPC server. Asyncio thread."""
 
-    def __init__(self, *, limits: Limits, readiness: Readiness, guard: Guard) -> None:
-        """Take what health says, and what answers calls that come before the servicers."""
+    def __init__(
+        self, *, limits: Limits, readiness: Readiness, gate: Gate, count: Callable[[str], None]
+    ) -> None:
+        """Take what health says, the gate before all calls, and what counts failures by reason."""
         self._readiness = readiness
-        self._server = grpc.aio.server(
-            options=(
-                ("grpc.max_receive_message_length", limits.message_bytes_max),
-                ("grpc.max_send_message_length", limits.message_bytes_max),
-                ("grpc.so_reuseport", 0),
-            ),
-            maximum_concurrent_rpcs=limits.calls_max,
-        )
+        self._door = Door(SERVED, gate=gate, readiness=readiness, count=count, limits=limits)
+        self._server = grpc.aio.server(interceptors=(self._door,), options=_options(limits))
         self._health: Any = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._services = _Services(readiness, guard=guard)
+        self._services = _Services()
         self._server.add_generic_rpc_handlers((self._services,))
         names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
@@ -115,14 +129,13 @@ class RpcServer:
     async def stop(self, *, grace_seconds: float) -> None:
         """Refuse new calls, let running ones end, then cut them off."""
         await self._server.stop(grace_seconds)
+        self._door.close()
 
 
 class _Services(grpc.GenericRpcHandler):
-    """Tabard's services: their servicers, once there are any; until then, a refusal."""
+    """Tabard's services: their servicers, once there are any."""
 
-    def __init__(self, readiness: Readiness, *, guard: Guard) -> None:
-        self._readiness = readiness
-        self._guard = guard
+    def __init__(self) -> None:
         self._handlers: list[Any] = []
 
     def add_generic_rpc_handlers(self, handlers: Sequence[Any]) -> None:
@@ -133,14 +146,27 @@ class _Services(grpc.GenericRpcHandler):
         """Take nothing: they are those of `add_generic_rpc_handlers` once more."""
 
     def service(self, handler_call_details: Any) -> Any:
-        """Return what handles a call; None for a method that is not Tabard's."""
+        """Return what handles a call; None for a method that nobody serves, or not yet."""
         found = (handler.service(handler_call_details) for handler in self._handlers)
-        handler = next((one for one in found if one is not None), None)
-        is_early = not self._handlers and handler_call_details.method.startswith(_PREFIX)
-        return grpc.stream_stream_rpc_method_handler(self._refuse) if is_early else handler
+        return next((one for one in found if one is not None), None)
 
-    async def _refuse(self, _requests: AsyncIterator[bytes], context: Context) -> None:
-        await self._guard.call(context, self._not_yet())
 
-    async def _not_yet(self) -> None:
-        self._readiness.require()
+def _options(limits: Limits) -> tuple[tuple[str, int], ...]:
+    """Bound what gRPC itself holds: messages, connections, and streams of one connection.
+
+    It has no bound on the connections of one caller, and none that keeps some for operators.
+    """
+    return (
+        ("grpc.max_receive_message_length", limits.message_bytes_max),
+        ("grpc.max_send_message_length", limits.message_bytes_max),
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_allowed_incoming_connections", limits.connections_max),
+        ("grpc.max_connection_idle_ms", int(limits.connection_idle_seconds_max * 1000)),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_SECONDS * 1000),
+        # Above what the gate lets in, so that what is too much is refused by it, in words.
+        ("grpc.max_concurrent_streams", 2 * limits.calls_max),
+        ("grpc.keepalive_time_ms", _PING_SECONDS * 1000),
+        ("grpc.keepalive_timeout_ms", _PING_ANSWER_SECONDS * 1000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_ping_strikes", _PINGS_TOO_MANY),
+    )

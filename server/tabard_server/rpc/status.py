@@ -6,8 +6,8 @@ the hint, BadRequest with the fields, RetryInfo. What an error means stands in `
 """
 
 import asyncio
-import functools
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn, Protocol, TypeVar
 
 import grpc
@@ -16,6 +16,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from tabard_server.callers.caller import Caller
 from tabard_server.error_kinds import Kind, Refusal, is_foreseen, refusal_of
 from tabard_server.telemetry.logs import log_problem
 
@@ -42,9 +43,27 @@ CODES: Mapping[Kind, grpc.StatusCode] = {
 }
 """The code of every kind."""
 
-Context = grpc.aio.ServicerContext[Any, Any]
+
+class Context(Protocol):
+    """What a servicer, and a guard, know of a call.
+
+    Attributes:
+        caller: Who calls.
+    """
+
+    caller: Caller
+
+    def time_remaining(self) -> float | None:
+        """Return the seconds until the caller's deadline; None: there is none."""
+
+    async def write(self, message: Message) -> None:
+        """Send a message, and wait until there is room for the next one."""
+
+    async def abort(self, code: grpc.StatusCode, details: str, **trailing: Any) -> NoReturn:
+        """End the call with a status."""
+
+
 T = TypeVar("T")
-RequestT = TypeVar("RequestT")
 
 
 def build_status(refusal: Refusal) -> tuple[grpc.StatusCode, bytes]:
@@ -79,43 +98,26 @@ class Guard:
         """Take what counts a failure by its reason."""
         self._count = count
 
-    async def call(self, context: Context, work: Awaitable[T]) -> T:
+    async def call(self, context: Context, work: Awaitable[T]) -> T | None:
         """Await the work of a call; abort with a status if it fails."""
         try:
             return await work
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, grpc.aio.BaseError):
+            # The call is over: the caller has gone, or was told already.
             raise
         except Exception as error:
             await self._abort(context, error)
+            return None
 
-    async def _abort(self, context: Context, error: Exception) -> NoReturn:
+    async def _abort(self, context: Context, error: Exception) -> None:
         if not is_foreseen(error):
             log_problem("call.failed", error=error)
         refusal = refusal_of(error)
         self._count(refusal.reason)
         code, details = build_status(refusal)
-        await context.abort(code, refusal.message, trailing_metadata=((DETAILS_KEY, details),))
-
-
-class Guarded(Protocol):
-    """A servicer with a guard."""
-
-    guard: Guard
-
-
-S = TypeVar("S", bound=Guarded)
-
-
-def guarded(
-    rpc: Callable[[S, RequestT, Context], Awaitable[T]],
-) -> Callable[[S, RequestT, Context], Coroutine[Any, Any, T]]:
-    """Let the guard of its servicer answer for whatever an RPC raises."""
-
-    @functools.wraps(rpc)
-    async def call(servicer: S, request: RequestT, context: Context) -> T:
-        return await servicer.guard.call(context, rpc(servicer, request, context))
-
-    return call
+        # It cannot be said to a caller who went while it waited; gRPC knows how the call ended.
+        with contextlib.suppress(grpc.aio.InternalError):
+            await context.abort(code, refusal.message, trailing_metadata=((DETAILS_KEY, details),))
 
 
 def _pack(message: Message) -> AnyMessage:

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every command has the same options for where, as whom and how it speaks."""
 
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
 
 from tabard import Client
 from tabard.cli.session import Session, together, with_session
+from tests.clients.cli.conftest import Tabard
+from tests.clients.fakes.server import FakeServer
+from tests.clients.fakes.state import FakeStatus
 
 SEEN: list[Session] = []
 
@@ -71,3 +76,29 @@ def test_options_together_keep_their_order() -> None:
     command = click.command()(given(lambda one, two: None))
 
     assert [option.name for option in command.params] == ["one", "two"]
+
+
+def test_waiting_is_said(tabard: Tabard, server: FakeServer, style_file: Path) -> None:
+    """On stderr, for people; with --json nothing but the answer."""
+    server.state.fail_with = FakeStatus(8, "all places are taken", "UPLOADS_BUSY", "", (), 0.01)
+    arguments = ("publish", "acme/a", style_file, "--version", "1.0.0")
+
+    server.state.fail_times = 2
+    said = tabard(*arguments)
+    server.state.fail_times = 2
+    silent = tabard(*arguments, "--json")
+
+    assert (said.code, said.err.count("the server is busy: all places are taken")) == (0, 2)
+    assert (silent.code, silent.err) == (0, "")
+
+
+def test_impatient_command_is_refused_at_once(
+    tabard: Tabard, server: FakeServer, style_file: Path
+) -> None:
+    """With --patience 0 a busy server is an answer, with the exit code for it."""
+    server.state.fail_with = FakeStatus(8, "all places are taken", "UPLOADS_BUSY", "", (), 1)
+
+    ran = tabard("publish", "acme/a", style_file, "--version", "1.0.0", "--patience", "0")
+
+    assert (ran.code, len(server.state.requests)) == (6, 1)
+    assert "waiting" not in ran.err

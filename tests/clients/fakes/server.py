@@ -45,6 +45,8 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
         steps = request.num_inference_steps or 3
         accepted = pb.Accepted(job_id="job-1", worn=worn, seeds=seeds, registry_seq=4)
         yield pb.GenerateResponse(accepted=accepted)
+        if self.state.fail_accepted_with is not None:
+            self.state.fail_accepted_with.abort(context)
         for index, seed in enumerate(seeds):
             for step in range(1, steps):
                 time.sleep(self.state.step_seconds)

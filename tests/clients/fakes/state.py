@@ -23,7 +23,7 @@ class FakeStatus:
     reason: str = ""
     hint: str = ""
     violations: tuple[tuple[str, str], ...] = ()
-    retry_seconds: int = 0
+    retry_seconds: float = 0
 
     def message_pb(self) -> status_pb2.Status:
         """Give the google.rpc message."""
@@ -37,7 +37,8 @@ class FakeStatus:
                 request.field_violations.add(field=name, description=description)
             details.append(request)
         if self.retry_seconds:
-            delay = duration_pb2.Duration(seconds=self.retry_seconds)
+            delay = duration_pb2.Duration(nanos=int(self.retry_seconds % 1 * 1e9))
+            delay.seconds = int(self.retry_seconds)
             details.append(error_details_pb2.RetryInfo(retry_delay=delay))
         status = status_pb2.Status(code=self.code, message=self.message)
         for detail in details:
@@ -66,6 +67,8 @@ class FakeState:
     metadata: list[dict[str, Any]] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
     fail_with: FakeStatus | None = None
+    fail_times: int | None = None
+    fail_accepted_with: FakeStatus | None = None
     is_rollback_broken: bool = False
     step_seconds: float = 0.0
     draining: bool = False
@@ -79,7 +82,9 @@ class FakeState:
         """Note a call; fail it when told to."""
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata()))
-        if self.fail_with is not None:
+        if self.fail_with is not None and self.fail_times != 0:
+            if self.fail_times is not None:
+                self.fail_times -= 1
             self.fail_with.abort(context)
 
     def record(self, *, actor: str, reason: str, **action: Any) -> int:

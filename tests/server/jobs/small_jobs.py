@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tabard_server.adapters.host_memory import Lease
+from tabard_server.callers.caller import NOBODY
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.outbox import Outbox
 from tabard_server.jobs.run import JobRun
@@ -68,7 +69,9 @@ class Running:
 
     of: Job
     now: float = 100.0
-    room: WaitingRoom = field(default_factory=lambda: WaitingRoom(rows_max=16, retry_seconds=1.0))
+    room: WaitingRoom = field(
+        default_factory=lambda: WaitingRoom(rows_max=16, caller_share_max=1.0, retry_seconds=1.0)
+    )
     ends: list[Exception | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -79,7 +82,7 @@ class Running:
         self.run = JobRun(
             self.of,
             outbox=self.outbox,
-            seats=self.room.enter(len(self.of.seeds)),
+            seats=self.room.enter(len(self.of.seeds), caller=NOBODY),
             on_end=self._note_end,
             clock=lambda: self.now,
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of a release on their way out, whoever asks: whole, for a while, so many at once."""
+"""Files of a release on their way out, whoever asks: whole, and for a while."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tabard_registry import NotFound, Registry
+from tabard_registry import Registry
 from tabard_registry.export.export import ExportedFile
 from tabard_registry.refs.digest import sha256_file
-from tabard_server.errors import Overloaded
-from tabard_server.limits import MEBIBYTE, Limits
+from tabard_server.limits import MEBIBYTE
 from tabard_server.publishing.downloads import Downloads, chunks_of
 from tests.registry.fakes import MemoryStore
 from tests.server.adapters.published_lora import publish_lora
@@ -33,7 +32,7 @@ def test_files_are_there_for_the_block(stocked: Registry) -> None:
     """The bytes that were published, and nothing is left of them afterwards."""
 
     async def walk() -> tuple[str, bytes, Path]:
-        async with Downloads(stocked, limits=Limits()).one(INK, style="original") as found:
+        async with Downloads(stocked).one(INK, style="original") as found:
             (file,) = found.files
             return str(found.release.adapter), file.path.read_bytes(), file.path
 
@@ -41,23 +40,6 @@ def test_files_are_there_for_the_block(stocked: Registry) -> None:
 
     assert (name, content) == ("acme/ink", lora_file(rank=4))
     assert not path.parent.exists()
-
-
-def test_downloads_at_once_are_bounded(stocked: Registry) -> None:
-    """One too many is told so; a download that fails gives its place back."""
-    downloads = Downloads(stocked, limits=Limits(fetches_max=1))
-
-    async def walk() -> Overloaded:
-        with pytest.raises(NotFound):
-            async with downloads.one("acme/no@1.0.0", style="original"):
-                pass
-        async with downloads.one(INK, style="kohya"):
-            with pytest.raises(Overloaded) as caught:
-                async with downloads.one(INK, style="original"):
-                    pass
-        return caught.value
-
-    assert asyncio.run(walk()).reason == "FETCHES_BUSY"
 
 
 def test_chunks_are_bounded_and_whole(tmp_path: Path) -> None:

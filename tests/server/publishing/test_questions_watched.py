@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records as they happen: from any position, each once, bounded, and told where to go on."""
+"""Records as they happen: from any position, each once, and told where to go on."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from tabard_registry import Registry
-from tabard_server.errors import Overloaded, WatchEnded
+from tabard_server.errors import WatchEnded
 from tabard_server.followers.follower import Follower
 from tabard_server.limits import Limits
 from tabard_server.publishing.questions import Questions
@@ -18,14 +18,12 @@ from tests.server.publishing.asked import questioning
 
 
 @asynccontextmanager
-async def watching(
-    *, records: int, watchers_max: int = 4
-) -> AsyncIterator[tuple[Questions, Registry, Follower]]:
+async def watching(*, records: int) -> AsyncIterator[tuple[Questions, Registry, Follower]]:
     """Give what is asked over a registry that has some records already."""
     registry = Registry.open(MemoryStore())
     for number in range(records):
         act(registry, flag=number % 2 == 0)
-    async with questioning(registry, limits=Limits(watchers_max=watchers_max)) as (asked, follower):
+    async with questioning(registry, limits=Limits()) as (asked, follower):
         yield asked, registry, follower
     registry.close()
 
@@ -82,19 +80,3 @@ def test_end_says_where_to_go_on() -> None:
 
     assert "seq 4" in ended.hint
     assert ended.retry_seconds == 1.0
-
-
-def test_watches_are_bounded() -> None:
-    """One too many is told to come back; whoever leaves makes room."""
-
-    async def walk() -> Overloaded:
-        async with watching(records=1, watchers_max=1) as (asked, _registry, _follower):
-            async with aclosing(asked.records(from_seq=1)) as first:
-                await anext(first)
-                with pytest.raises(Overloaded) as caught:
-                    await anext(asked.records(from_seq=1))
-            async with aclosing(asked.records(from_seq=1)) as second:
-                await anext(second)
-            return caught.value
-
-    assert asyncio.run(walk()).reason == "WATCHERS_BUSY"

@@ -28,8 +28,8 @@ def test_files_are_there_until_the_end() -> None:
 
     async def walk() -> list[Path]:
         with Uploads(limits=Limits()).one() as upload:
-            await send(upload, [("../a b.bin", 3, [b"ab", b"c"]), ("", 0, [])])
-            assert [path.read_bytes() for path in upload.files] == [b"abc", b""]
+            await send(upload, [("../a b.bin", 1_027, [b"a" * 1_024, b"b" * 3]), ("", 0, [])])
+            assert [path.read_bytes() for path in upload.files] == [b"a" * 1_024 + b"bbb", b""]
             return list(upload.files)
 
     files = asyncio.run(walk())
@@ -42,15 +42,18 @@ def test_files_are_there_until_the_end() -> None:
     ("files", "reason"),
     [
         ([], "UPLOAD_EMPTY"),
-        ([("a", 3, [b"ab"])], "UPLOAD_INCOMPLETE"),
+        ([("a", 2_000, [b"a" * 1_999])], "UPLOAD_INCOMPLETE"),
+        ([("a", 3, [b"ab"])], "UPLOAD_BROKEN"),
+        ([("a", 3, [b""])], "UPLOAD_BROKEN"),
+        ([("a", 0, [b""])], "UPLOAD_BROKEN"),
         ([("a", 1, [b"ab"])], "UPLOAD_BROKEN"),
-        ([("a", 9, [])], "UPLOAD_TOO_LARGE"),
+        ([("a", 2_001, [])], "UPLOAD_TOO_LARGE"),
         ([("a", 0, []), ("b", 0, []), ("c", 0, [])], "UPLOAD_TOO_LARGE"),
     ],
 )
 def test_what_is_not_whole_is_refused(files: Sent, reason: str) -> None:
     """And what is larger than the limits."""
-    limits = Limits(upload_bytes_max=8, upload_files_max=2)
+    limits = Limits(upload_bytes_max=2_000, upload_files_max=2)
 
     async def walk() -> None:
         with Uploads(limits=limits).one() as upload:

@@ -69,3 +69,41 @@ def test_message_too_large_is_refused(tmp_path: Path) -> None:
             return refusal.code
 
     assert asyncio.run(walk()) is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_connections_are_bounded(tmp_path: Path) -> None:
+    """One too many is closed as it comes; whoever leaves makes room."""
+
+    async def opens(port: int, held: list[asyncio.StreamWriter]) -> bool:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        held.append(writer)
+        return bool(await reader.read(1))  # HTTP/2 greets first
+
+    async def walk() -> list[bool]:
+        async with serving(tmp_path, limits=small_limits(connections_max=3)) as server:
+            port, held = int(server.address.rpartition(":")[2]), list[asyncio.StreamWriter]()
+            found = [await opens(port, held) for _ in range(4)]
+            for writer in held:
+                writer.close()
+                await writer.wait_closed()
+            while not await opens(port, held):
+                await asyncio.sleep(0.01)
+            held[-1].close()
+            await held[-1].wait_closed()
+            return found
+
+    assert asyncio.run(walk()) == [True, True, True, False]
+
+
+def test_idle_connection_is_closed(tmp_path: Path) -> None:
+    """One without a call goes; the next call opens another, and nobody notices."""
+
+    async def walk() -> str:
+        limits = small_limits(connection_idle_seconds_max=0.1)
+        async with serving(tmp_path, limits=limits) as server:
+            await server.status()
+            while server.channel.get_state() is grpc.ChannelConnectivity.READY:
+                await asyncio.sleep(0.01)
+            return str((await server.status()).version)
+
+    assert asyncio.run(walk())

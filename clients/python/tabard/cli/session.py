@@ -12,6 +12,7 @@ import click
 
 from tabard.cli.output import Output
 from tabard.client import Client
+from tabard.errors import TabardError
 
 Command = Callable[..., None]
 
@@ -20,16 +21,26 @@ Command = Callable[..., None]
 class Session:
     """Which server a command talks to, and how it answers.
 
-    `address` is None when neither `--address` nor `TABARD_ADDRESS` is given.
+    `address` is None when neither `--address` nor `TABARD_ADDRESS` is given, and
+    `patience_seconds` without `--patience`.
     """
 
     address: str | None
     token: str | None = field(repr=False)
+    patience_seconds: float | None = None
     output: Output
 
     def connect(self) -> Client:
         """Open a client; close it with `with`."""
-        return Client(self.address, token=self.token)
+        return Client(
+            self.address,
+            token=self.token,
+            patience_seconds=self.patience_seconds,
+            on_wait=self._say_waiting,
+        )
+
+    def _say_waiting(self, seconds: float, refusal: TabardError) -> None:
+        self.output.say(f"waiting {seconds:.1f} s, because the server is busy: {refusal}")
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -49,7 +60,7 @@ def with_output(command: Command) -> Command:
 
 
 def with_session(command: Command) -> Command:
-    """Give a command `--address`, `--token` and `--json`; it takes a `Session` first."""
+    """Give a command the options of a `Session`, which it takes first."""
 
     @click.option(
         "--address",
@@ -58,9 +69,29 @@ def with_session(command: Command) -> Command:
         help="The server; default $TABARD_ADDRESS, then 127.0.0.1:50051.",
     )
     @click.option("--token", envvar="TABARD_TOKEN", help="Bearer token; default $TABARD_TOKEN.")
+    @click.option(
+        "--patience",
+        "patience_seconds",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        help="How long to wait while the server is busy; default 60, 0 for not at all.",
+    )
     @with_output
     @functools.wraps(command)
-    def run(output: Output, *, address: str | None, token: str | None, **options: Any) -> None:
-        command(Session(address=address or None, token=token, output=output), **options)
+    def run(
+        output: Output,
+        *,
+        address: str | None,
+        token: str | None,
+        patience_seconds: float | None,
+        **options: Any,
+    ) -> None:
+        session = Session(
+            address=address or None,
+            token=token,
+            patience_seconds=patience_seconds,
+            output=output,
+        )
+        command(session, **options)
 
     return run

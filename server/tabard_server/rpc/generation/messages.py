@@ -2,6 +2,7 @@
 """Between generate messages and the server's jobs and events."""
 
 from tabard.v1 import generation_service_pb2
+from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.drawing import Size, WantedDrawing
 from tabard_server.jobs.job import (
     Accepted,
@@ -28,7 +29,10 @@ _MATCHES = {
 
 
 def read_request(
-    message: generation_service_pb2.GenerateRequest, *, seconds_left: float | None
+    message: generation_service_pb2.GenerateRequest,
+    *,
+    seconds_left: float | None,
+    caller: Caller,
 ) -> JobSpec:
     """Read a generate request; what it leaves out stays None."""
 
@@ -61,6 +65,7 @@ def read_request(
         is_deterministic=message.deterministic,
         preview_every=message.preview_every,
         seconds_left=seconds_left,
+        caller=caller,
     )
 
 

@@ -9,25 +9,24 @@ from contextlib import aclosing
 from tabard.v1 import generation_service_pb2, generation_service_pb2_grpc
 from tabard_server.generation import Generation
 from tabard_server.rpc.generation.messages import read_request, write_event
-from tabard_server.rpc.status import Context, Guard, guarded
+from tabard_server.rpc.status import Context
 
 
 class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
     """Serves `tabard.v1.GenerationService`."""
 
-    def __init__(self, generation: Generation, *, guard: Guard) -> None:
+    def __init__(self, generation: Generation) -> None:
         self._generation = generation
-        self.guard = guard
 
-    @guarded
     async def Generate(
         self, request: generation_service_pb2.GenerateRequest, context: Context
     ) -> None:
         """Stream the life of one job; a caller that leaves stops it within one step."""
+        spec = read_request(request, seconds_left=context.time_remaining(), caller=context.caller)
         # Nobody else may hold the request: a picture is let go of once it is read.
-        events_of = self._generation.generate(
-            read_request(request, seconds_left=context.time_remaining())
-        )
+        del request
+        events_of = self._generation.generate(spec)
+        del spec
         async with aclosing(events_of) as events:
             async for event in events:
                 await context.write(write_event(event))

@@ -23,7 +23,7 @@ async def send_files(downloads: Downloads, request: pb.FetchRequest, *, context:
 
     Raises:
         InvalidRequest: There is no such format.
-        Overloaded, RegistryError: As `Downloads.one`.
+        RegistryError: As `Downloads.one`.
     """
     style = _STYLES.get(request.format)
     if style is None:

@@ -129,6 +129,17 @@ def write_adapter(adapter: Adapter, *, state: State) -> adapter_pb2.Adapter:
     )
 
 
+def write_page(
+    page: Iterable[Adapter], *, following: str, state: State, bytes_max: int
+) -> registry_service_pb2.ListAdaptersResponse:
+    """Write a page of release lines, shorter than it was asked for when it has bytes enough."""
+    written = (write_adapter(adapter, state=state) for adapter in page)
+    adapters, is_whole = _some(written, bytes_max=bytes_max)
+    return registry_service_pb2.ListAdaptersResponse(
+        adapters=adapters, next_page_token=following if is_whole else adapters[-1].name
+    )
+
+
 def write_move(move: ChannelMove) -> registry_service_pb2.ChannelMove:
     """Write a move of a channel."""
     previous = move.previous
@@ -179,6 +190,17 @@ def write_history(entries: Iterable[HistoryEntry]) -> list[adapter_pb2.Record]:
     ]
 
 
+def write_servings(
+    servings: Iterable[Serving], *, is_truncated: bool, state: State, bytes_max: int
+) -> registry_service_pb2.ServedAtResponse:
+    """Write what channels pointed to, as far as the bytes go."""
+    written = (write_serving(one, state=state) for one in servings)
+    some, is_whole = _some(written, bytes_max=bytes_max)
+    return registry_service_pb2.ServedAtResponse(
+        servings=some, is_truncated=is_truncated or not is_whole
+    )
+
+
 def write_serving(serving: Serving, *, state: State) -> registry_service_pb2.Serving:
     """Write what a channel pointed to, and the act that moved it there."""
     return registry_service_pb2.Serving(
@@ -222,6 +244,18 @@ def read_kind(number: int) -> str | None:
 def read_purpose(number: int) -> str:
     """Read a purpose; a number from a newer client counts as not said."""
     return next((name for name, known in _PURPOSES.items() if known == number), "")
+
+
+def _some(messages: Iterable[M], *, bytes_max: int) -> tuple[list[M], bool]:
+    """Take messages until they have bytes enough, and say whether these are all."""
+    some: list[M] = []
+    bytes_left = bytes_max
+    for message in messages:
+        bytes_left -= message.ByteSize()
+        if some and bytes_left < 0:
+            return some, False
+        some.append(message)
+    return some, True
 
 
 def _alike(message: type[M], value: object, /, **others: Any) -> M:

@@ -19,7 +19,7 @@ from tabard_server.rpc.registry import messages
 from tabard_server.rpc.registry.downloads import send_files
 from tabard_server.rpc.registry.messages import StandingRequest, read_author, read_draft
 from tabard_server.rpc.registry.uploads import receive
-from tabard_server.rpc.status import Context, Guard, guarded
+from tabard_server.rpc.status import Context
 
 
 class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
@@ -33,7 +33,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         questions: Questions,
         uploads: Uploads,
         downloads: Downloads,
-        guard: Guard,
+        page_bytes_max: int,
     ) -> None:
         """Take what can be asked and done; other doors may share it."""
         self._registry = registry
@@ -41,9 +41,8 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         self._questions = questions
         self._uploads = uploads
         self._downloads = downloads
-        self.guard = guard
+        self._page_bytes_max = page_bytes_max
 
-    @guarded
     async def Publish(
         self, request: AsyncIterator[pb.PublishRequest], context: Context
     ) -> pb.PublishResponse:
@@ -52,7 +51,6 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             draft = await receive(request, upload=upload)
             return await upload.use(self._publish(draft, upload))
 
-    @guarded
     async def Check(
         self, request: AsyncIterator[pb.CheckRequest], context: Context
     ) -> pb.CheckResponse:
@@ -61,7 +59,6 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             draft = await receive(request, upload=upload)
             return await upload.use(self._check(draft, upload))
 
-    @guarded
     async def PublishRecipe(
         self, request: pb.PublishRecipeRequest, context: Context
     ) -> pb.PublishRecipeResponse:
@@ -76,7 +73,6 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             release=self._write(published.release), created=published.created
         )
 
-    @guarded
     async def Promote(self, request: pb.PromoteRequest, context: Context) -> pb.PromoteResponse:
         """Move a channel to a release that this server has loaded."""
         move = await self._publishing.promote(
@@ -87,7 +83,6 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         )
         return pb.PromoteResponse(move=messages.write_move(move))
 
-    @guarded
     async def Rollback(self, request: pb.RollbackRequest, context: Context) -> pb.RollbackResponse:
         """Return a channel to an earlier release."""
         move = await self._publishing.roll_back(
@@ -99,7 +94,6 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         )
         return pb.RollbackResponse(move=messages.write_move(move))
 
-    @guarded
     async def Sign(self, request: pb.SignRequest, context: Context) -> pb.SignResponse:
         """Put a signature beside a release."""
         release = await self._publishing.act(
@@ -111,17 +105,14 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         )
         return pb.SignResponse(release=self._write(release))
 
-    @guarded
     async def Yank(self, request: pb.YankRequest, context: Context) -> pb.YankResponse:
         """Take a release out of resolution by channel and range."""
         return pb.YankResponse(release=await self._set_standing(self._registry.yank, request))
 
-    @guarded
     async def Unyank(self, request: pb.UnyankRequest, context: Context) -> pb.UnyankResponse:
         """Undo a yank."""
         return pb.UnyankResponse(release=await self._set_standing(self._registry.unyank, request))
 
-    @guarded
     async def Quarantine(
         self, request: pb.QuarantineRequest, context: Context
     ) -> pb.QuarantineResponse:
@@ -129,26 +120,24 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         release = await self._set_standing(self._registry.quarantine, request)
         return pb.QuarantineResponse(release=release)
 
-    @guarded
     async def Lift(self, request: pb.LiftRequest, context: Context) -> pb.LiftResponse:
         """Undo a quarantine."""
         return pb.LiftResponse(release=await self._set_standing(self._registry.lift, request))
 
-    @guarded
     async def Purge(self, request: pb.PurgeRequest, context: Context) -> pb.PurgeResponse:
         """Delete the bytes of a release for good."""
         return pb.PurgeResponse(release=await self._set_standing(self._registry.purge, request))
 
-    @guarded
     async def GetAdapter(
         self, request: pb.GetAdapterRequest, context: Context
     ) -> pb.GetAdapterResponse:
         """Return one adapter."""
         state = self._registry.state
         adapter = state.adapter(AdapterName.parse(request.adapter))
-        return pb.GetAdapterResponse(adapter=messages.write_adapter(adapter, state=state))
+        return await self._questions.aside(
+            lambda: pb.GetAdapterResponse(adapter=messages.write_adapter(adapter, state=state))
+        )
 
-    @guarded
     async def ListAdapters(
         self, request: pb.ListAdaptersRequest, context: Context
     ) -> pb.ListAdaptersResponse:
@@ -156,13 +145,14 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         page, following = await self._questions.adapters(
             after=request.page_token, size=request.page_size
         )
-        state = self._registry.state
-        return pb.ListAdaptersResponse(
-            adapters=[messages.write_adapter(adapter, state=state) for adapter in page],
-            next_page_token=following,
+        return await self._questions.aside(
+            messages.write_page,
+            page,
+            following=following,
+            state=self._registry.state,
+            bytes_max=self._page_bytes_max,
         )
 
-    @guarded
     async def Resolve(self, request: pb.ResolveRequest, context: Context) -> pb.ResolveResponse:
         """Say what a ref means now."""
         state = self._registry.state
@@ -172,7 +162,6 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             release=messages.write_release(release, state=state), registry_seq=state.seq
         )
 
-    @guarded
     async def GetManifest(
         self, request: pb.GetManifestRequest, context: Context
     ) -> pb.GetManifestResponse:
@@ -183,7 +172,6 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             release=messages.write_release(release, state=state), manifest=manifest.to_bytes()
         )
 
-    @guarded
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
         """Find release lines by words."""
         hits = await self._questions.search(request.words, limit=request.limit)
@@ -199,24 +187,23 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             ]
         )
 
-    @guarded
     async def Fetch(self, request: pb.FetchRequest, context: Context) -> None:
         """Stream the files of a release."""
         await send_files(self._downloads, request, context=context)
 
-    @guarded
     async def ServedAt(self, request: pb.ServedAtRequest, context: Context) -> pb.ServedAtResponse:
         """Say what channels pointed to at some time, and who moved them there."""
         servings, is_truncated = await self._questions.served_at(
             request.time, adapter=request.adapter, channel=request.channel, limit=request.limit
         )
-        state = self._registry.state
-        return pb.ServedAtResponse(
-            servings=[messages.write_serving(one, state=state) for one in servings],
+        return await self._questions.aside(
+            messages.write_servings,
+            servings,
             is_truncated=is_truncated,
+            state=self._registry.state,
+            bytes_max=self._page_bytes_max,
         )
 
-    @guarded
     async def History(self, request: pb.HistoryRequest, context: Context) -> pb.HistoryResponse:
         """Return the newest acts, oldest first."""
         entries = await self._questions.history(
@@ -226,9 +213,10 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             until=request.until,
             limit=request.limit,
         )
-        return pb.HistoryResponse(records=messages.write_history(entries))
+        return await self._questions.aside(
+            lambda: pb.HistoryResponse(records=messages.write_history(entries))
+        )
 
-    @guarded
     async def Watch(self, request: pb.WatchRequest, context: Context) -> None:
         """Stream records as they happen, until the caller leaves."""
         async with aclosing(self._questions.records(from_seq=request.from_seq)) as records:
@@ -258,7 +246,8 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
     ) -> adapter_pb2.Release:
         """Yank, quarantine or purge a release, or undo the first two; return it as it is now."""
         ref = AdapterRef.parse(request.ref)
-        return self._write(await self._publishing.act(act, ref, author=read_author(request)))
+        author = read_author(request)
+        return self._write(await self._publishing.take_back(act, ref, author=author))
 
     def _write(self, release: Release) -> adapter_pb2.Release:
         return messages.write_release(release, state=self._registry.state)

@@ -97,7 +97,8 @@ def test_downloads_are_bounded(tmp_path: Path) -> None:
     """One reader that does not read does not hold up the next one's refusal."""
 
     async def walk() -> Refusal:
-        async with serving(tmp_path, limits=small_limits(fetches_max=1)) as server:
+        limits = small_limits(fetches_max=1, fetches_queue_max=0)
+        async with serving(tmp_path, limits=limits) as server:
             await server.publish("acme/ink", content=lora_file())
             started, may_end = asyncio.Event(), threading.Event()
             server.app.registry.manifest = _late(started, may_end)  # type: ignore[method-assign]

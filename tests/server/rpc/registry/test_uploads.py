@@ -8,7 +8,10 @@ from typing import Any
 
 import grpc
 
+from tabard import AsyncClient
 from tabard.v1 import registry_service_pb2 as pb
+from tabard_server.callers.gate import Work
+from tabard_server.limits import Limits
 from tests.server.harness import (
     iter_parts,
     lora_file,
@@ -16,6 +19,7 @@ from tests.server.harness import (
     refusal_of,
     serving,
     small_limits,
+    until,
 )
 
 
@@ -51,7 +55,8 @@ def test_too_many_uploads_are_told_to_wait(tmp_path: Path) -> None:
     parts = publish_parts("acme/ink", "1.0.0", content=content)
 
     async def walk() -> None:
-        async with serving(tmp_path, limits=small_limits(uploads_max=1)) as server:
+        limits = small_limits(uploads_max=1, uploads_queue_max=0)
+        async with serving(tmp_path, limits=limits) as server:
             may_end = asyncio.Event()
             begun = asyncio.Event()
 
@@ -73,6 +78,64 @@ def test_too_many_uploads_are_told_to_wait(tmp_path: Path) -> None:
         assert refusal.retry_seconds is not None
 
     asyncio.run(walk())
+
+
+def test_uploads_wait_their_turn(tmp_path: Path) -> None:
+    """Nobody is refused for a place that will come: what is sent waits, in its order."""
+
+    async def walk() -> list[str]:
+        async with serving(tmp_path, limits=Limits(uploads_max=1)) as server:
+            published = await asyncio.gather(*(server.publish(f"acme/ink-{n}") for n in range(8)))
+            return [one.release.adapter for one in published]
+
+    assert asyncio.run(walk()) == [f"acme/ink-{n}" for n in range(8)]
+
+
+def test_caller_who_leaves_is_out_of_line(tmp_path: Path) -> None:
+    """At once, while it still waits: the next one has its turn."""
+    draft = publish_parts("acme/ink", "1.0.0", content=b"")[:1]
+
+    async def silent() -> AsyncIterator[Any]:
+        yield draft[0]
+        await asyncio.Event().wait()
+
+    async def walk() -> None:
+        async with serving(tmp_path, limits=small_limits(uploads_max=1)) as server:
+            uploads = server.app.gate._work[Work.UPLOAD]
+            first = server.registry.Publish(silent())
+            await until(lambda: uploads.held == 1)
+            second = server.registry.Publish(silent())
+            await until(lambda: uploads.waiting == 1)
+            second.cancel()
+            await until(lambda: uploads.waiting == 0)
+            first.cancel()
+            await server.publish("acme/pen")
+
+    asyncio.run(walk())
+
+
+def test_eight_publishers_through_two_servers(tmp_path: Path) -> None:
+    """All get in, those for whom the line was too long too: the SDK comes back as it is asked."""
+    limits = Limits(uploads_max=1, uploads_queue_max=1, retry_seconds=0.05)
+    waits: list[str] = []
+    files = [tmp_path / f"{number}.safetensors" for number in range(8)]
+    for file in files:
+        file.write_bytes(lora_file(seed_text=file.stem))
+
+    async def publish(file: Path, address: str) -> bool:
+        async with AsyncClient(address, on_wait=lambda _s, why: waits.append(why.reason)) as client:
+            name = f"acme/ink-{file.stem}"
+            return (await client.publish(name, file, version="1.0.0")).created
+
+    async def walk() -> tuple[list[bool], int]:
+        async with serving(tmp_path, limits=limits) as one, serving(tmp_path, limits=limits) as two:
+            addresses = [one.address, two.address] * 4
+            created = await asyncio.gather(*map(publish, files, addresses))
+            await asyncio.to_thread(one.app.registry.refresh)
+            return created, len(one.app.registry.state.adapters_after())
+
+    assert asyncio.run(walk()) == ([True] * 8, 8)
+    assert set(waits) == {"UPLOADS_BUSY"}
 
 
 async def _complete(call: Any) -> Any:

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long every text of a request may be, and how many there may be: one table, by field name.
+
+A field means the same in every message, so its name is enough. A field that is not in the table
+stops the start, and a test proves the table total. The rooms behind the door check again, by
+characters and with words of their own; here nothing has been read yet.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tabard_registry.acts.author import ACTOR_CHARS_MAX, REASON_CHARS_MAX, REQUEST_ID_CHARS_MAX
+from tabard_registry.refs.names import REF_CHARS_MAX
+from tabard_registry.release.manifest import MEMBERS_MAX
+from tabard_registry.release.release import (
+    LICENCE_CHARS_MAX,
+    NOTES_CHARS_MAX,
+    TITLE_CHARS_MAX,
+    TRIGGER_WORD_CHARS_MAX,
+    TRIGGER_WORDS_MAX,
+)
+from tabard_server.limits import Limits
+
+_UTF8_BYTES_MAX = 4
+_WORDS_CHARS_MAX = 4_000
+_FILE_NAME_CHARS_MAX = 4_096
+_SIGNATURE_CHARS_MAX = 1_024
+
+_REF_LIKE = (
+    *("ref", "adapter", "channel", "version", "to_version", "expect_digest", "page_token"),
+    *("time", "since", "until", "sampler", "key_id", "service", "host", "list_services"),
+    *("file_by_filename", "file_containing_symbol", "containing_type"),
+    "all_extension_numbers_of_type",
+)
+"""Fields that hold one name, number or time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """What one field may hold.
+
+    Attributes:
+        bytes_max: Bytes of one value.
+        reason: What it is called when one is longer.
+        hint: What to do instead.
+        count_max: Values of it.
+        count_reason: What it is called when there are more.
+        count_hint: What to do instead.
+    """
+
+    bytes_max: int
+    reason: str = "FIELD_TOO_LONG"
+    hint: str = ""
+    count_max: int = 1
+    count_reason: str = "FIELD_TOO_LONG"
+    count_hint: str = ""
+
+
+def bounds_of(limits: Limits) -> Mapping[str, Bound]:
+    """Return the bounds of every text, every `bytes` and every repeated field, by name."""
+    ref = _text(REF_CHARS_MAX)
+    prompt = _text(
+        limits.prompt_chars_max,
+        reason="PROMPT_TOO_LONG",
+        hint="shorten it (limits.prompt_chars_max)",
+    )
+    picture = Bound(
+        bytes_max=limits.picture_bytes_max,
+        reason="IMAGE_TOO_LARGE",
+        hint="send it smaller, or as JPEG (limits.picture_bytes_max)",
+    )
+    adapters = replace(
+        ref,
+        count_max=limits.adapters_per_request_max,
+        count_reason="TOO_MANY_ADAPTERS",
+        count_hint="wear fewer (limits.adapters_per_request_max)",
+    )
+    members = replace(
+        ref,
+        count_max=MEMBERS_MAX,
+        count_reason="FIELD_INVALID",
+        count_hint=f"a recipe has 1 to {MEMBERS_MAX} members",
+    )
+    trigger_words = replace(
+        _text(TRIGGER_WORD_CHARS_MAX),
+        count_max=TRIGGER_WORDS_MAX,
+        count_hint=f"a release has at most {TRIGGER_WORDS_MAX} trigger words",
+    )
+    chunk = Bound(
+        bytes_max=limits.upload_chunk_bytes_max,
+        reason="UPLOAD_BROKEN",
+        hint="send smaller chunks (limits.upload_chunk_bytes_max)",
+    )
+    return {
+        **dict.fromkeys(_REF_LIKE, ref),
+        "prompt": prompt,
+        "negative_prompt": prompt,
+        "adapters": adapters,
+        "image": picture,
+        "mask_image": picture,
+        "chunk": chunk,
+        "name": _text(_FILE_NAME_CHARS_MAX),
+        "words": _text(_WORDS_CHARS_MAX),
+        "signature": _text(_SIGNATURE_CHARS_MAX),
+        "actor": _text(ACTOR_CHARS_MAX),
+        "reason": _text(REASON_CHARS_MAX),
+        "request_id": _text(REQUEST_ID_CHARS_MAX),
+        "notes": _text(NOTES_CHARS_MAX),
+        "licence": _text(LICENCE_CHARS_MAX),
+        "title": _text(TITLE_CHARS_MAX),
+        "trigger_words": trigger_words,
+        "members": members,
+    }
+
+
+def _text(chars_max: int, *, reason: str = "FIELD_TOO_LONG", hint: str = "") -> Bound:
+    return Bound(
+        bytes_max=chars_max * _UTF8_BYTES_MAX,
+        reason=reason,
+        hint=hint or f"at most {chars_max} characters",
+    )

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The door of every method: a place for the call, its message counted and parsed, then the work.
+
+In: raw calls. Out: servicers' calls. To gRPC all methods take a stream of bytes, so that a call
+that never sends its message has passed the gate, and is waited for no longer than any other.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from tabard_server.callers.gate import Gate, Work
+from tabard_server.life.readiness import Readiness
+from tabard_server.limits import Limits
+from tabard_server.rpc.door.bounds import bounds_of
+from tabard_server.rpc.door.exchange import Exchange
+from tabard_server.rpc.door.methods import METHODS
+from tabard_server.rpc.door.wire import Shape, shape_of
+from tabard_server.rpc.status import Guard
+from tabard_server.threads import Threads
+
+Answer = Callable[[Any, Any], Awaitable[bytes | None]]
+
+_THREADS_MAX = 2
+"""For large messages; a thread spares the others the wait, two spare none of the work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """One method of a service.
+
+    Attributes:
+        path: `/package.Service/Method`.
+        work: What it does, as far as places go.
+        request: Its request.
+        shape: What that may hold.
+        streams_requests: Whether there are many.
+    """
+
+    path: str
+    work: Work
+    request: type[Message]
+    shape: Shape
+    streams_requests: bool
+
+
+class Door(grpc.aio.ServerInterceptor):
+    """Opens every method of a server to callers. Asyncio thread."""
+
+    def __init__(
+        self,
+        services: Any,
+        *,
+        gate: Gate,
+        readiness: Readiness,
+        count: Callable[[str], None],
+        limits: Limits,
+    ) -> None:
+        """Take the descriptors of all services, and what counts a failure by its reason.
+
+        `readiness` says why, to calls that come before there are servicers.
+
+        Raises:
+            KeyError: A method, or a field of its request, is in no table.
+        """
+        self._gate = gate
+        self._readiness = readiness
+        self._guard = Guard(count=count)
+        self._quiet_guard = Guard(count=lambda _reason: None)
+        self._limits = limits
+        bounds = bounds_of(limits)
+        self._methods: dict[str, Method] = {}
+        for service in services:
+            for method in service.methods:
+                path = f"/{service.full_name}/{method.name}"
+                request = GetMessageClass(method.input_type)
+                self._methods[path] = Method(
+                    path=path,
+                    work=METHODS[path],
+                    request=request,
+                    shape=shape_of(request, bounds=bounds),
+                    streams_requests=method.client_streaming,
+                )
+        self._threads = Threads("message", threads_max=_THREADS_MAX)
+        self._opened: dict[str, Any] = {}
+
+    def close(self) -> None:
+        """Parse nothing more. Idempotent."""
+        self._threads.close()
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """Give gRPC what it calls instead of a servicer's method; called for every call."""
+        path = handler_call_details.method
+        opened = self._opened.get(path)
+        if opened is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                early: Any = grpc.stream_stream_rpc_method_handler(self._refuse_early)
+                return early if path in self._methods else None
+            opened = self._opened[path] = self._open(handler, method=self._methods[path])
+        return opened
+
+    async def _refuse_early(self, _messages: Any, context: Any) -> None:
+        exchange = Exchange(context, threads=self._threads, limits=self._limits)
+        await self._guard.call(exchange, self._not_yet())
+
+    async def _not_yet(self) -> None:
+        self._readiness.require()
+
+    def _open(self, handler: Any, *, method: Method) -> Any:
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(self._answer(handler, method=method))
+        return grpc.stream_unary_rpc_method_handler(self._answer(handler, method=method))
+
+    def _answer(self, handler: Any, *, method: Method) -> Answer:
+        serve = next(
+            filter(
+                None,
+                (
+                    handler.unary_unary,
+                    handler.unary_stream,
+                    handler.stream_unary,
+                    handler.stream_stream,
+                ),
+            )
+        )
+
+        async def answer(_messages: Any, context: Any) -> bytes | None:
+            exchange = Exchange(context, threads=self._threads, limits=self._limits)
+            return await self._guard.call(exchange, self._admit(serve, exchange, method=method))
+
+        return answer
+
+    async def _admit(
+        self, serve: Callable[..., Any], exchange: Exchange, *, method: Method
+    ) -> bytes | None:
+        async with self._gate.call(method.work, caller=exchange.caller):
+            # A second guard, because a status can wait for its reader: until it was taken, the call
+            # keeps its place. What the work held is given back before.
+            return await self._guard.call(exchange, self._work(serve, exchange, method=method))
+
+    async def _work(
+        self, serve: Callable[..., Any], exchange: Exchange, *, method: Method
+    ) -> bytes | None:
+        async with self._gate.work(method.work, caller=exchange.caller):
+            request: Any = exchange.messages(method.shape, as_type=method.request)
+            if not method.streams_requests:
+                request = await exchange.message(method.shape, as_type=method.request)
+            served = _served(serve, request, exchange)
+            # Nobody else may hold the request: a picture is let go of once it is read.
+            del request
+            if method.work is Work.DRAW:
+                # Jobs are counted where they end, those of callers who have gone included.
+                served = self._quiet_guard.call(exchange, served)
+            answer = await served
+        if answer is None:
+            return None
+        write = answer.SerializeToString
+        is_long = method.work is Work.READ
+        return exchange.check_size(await self._threads.run(write) if is_long else write())
+
+
+async def _served(serve: Callable[..., Any], request: Any, exchange: Exchange) -> Message | None:
+    """Call a method as it wants to be called; return its answer, None when it wrote them itself."""
+    answers: Any = serve(request, exchange)
+    del request
+    if inspect.isasyncgenfunction(serve):
+        async with aclosing(answers):
+            async for message in answers:
+                await exchange.write(message)
+        return None
+    answer: Message | None = await answers
+    return answer

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every method is, as far as its caller's places go: one table, and a test proves it total."""
+
+from collections.abc import Mapping
+
+from tabard_server.callers.gate import Work
+
+_REGISTRY = "/tabard.v1.RegistryService"
+_OPERATIONS = "/tabard.v1.OperationsService"
+_HEALTH = "/grpc.health.v1.Health"
+
+METHODS: Mapping[str, Work] = {
+    "/tabard.v1.GenerationService/Generate": Work.DRAW,
+    f"{_OPERATIONS}/GetStatus": Work.OPERATE,
+    f"{_OPERATIONS}/Verify": Work.LOOK,
+    f"{_OPERATIONS}/Drain": Work.OPERATE,
+    f"{_OPERATIONS}/Warm": Work.ACT,
+    f"{_REGISTRY}/Rollback": Work.OPERATE,
+    f"{_REGISTRY}/Yank": Work.OPERATE,
+    f"{_REGISTRY}/Unyank": Work.OPERATE,
+    f"{_REGISTRY}/Quarantine": Work.OPERATE,
+    f"{_REGISTRY}/Lift": Work.OPERATE,
+    f"{_REGISTRY}/Purge": Work.OPERATE,
+    f"{_REGISTRY}/Promote": Work.ACT,
+    f"{_REGISTRY}/PublishRecipe": Work.ACT,
+    f"{_REGISTRY}/Sign": Work.ACT,
+    f"{_REGISTRY}/Publish": Work.UPLOAD,
+    f"{_REGISTRY}/Check": Work.UPLOAD,
+    f"{_REGISTRY}/Fetch": Work.DOWNLOAD,
+    f"{_REGISTRY}/GetAdapter": Work.READ,
+    f"{_REGISTRY}/ListAdapters": Work.READ,
+    f"{_REGISTRY}/GetManifest": Work.READ,
+    f"{_REGISTRY}/Search": Work.READ,
+    f"{_REGISTRY}/ServedAt": Work.READ,
+    f"{_REGISTRY}/History": Work.READ,
+    f"{_REGISTRY}/Resolve": Work.LOOK,
+    f"{_REGISTRY}/Watch": Work.WATCH,
+    f"{_HEALTH}/Check": Work.OPERATE,
+    f"{_HEALTH}/List": Work.OPERATE,
+    f"{_HEALTH}/Watch": Work.WATCH_HEALTH,
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Work.DESCRIBE,
+}
+"""The work of every method, by its path."""

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing holds up the event loop: no callback is long, with the largest messages there are.
+
+What is measured is CPU time of the loop's own thread, so a busy machine changes nothing. Callers
+are threads with connections of their own.
+"""
+
+import asyncio
+import io
+import time
+from asyncio.events import Handle
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from PIL import Image
+
+from tabard.v1 import generation_service_pb2 as generation
+from tabard.v1 import operations_service_pb2 as operations
+from tabard.v1 import registry_service_pb2 as pb
+from tabard_registry import AdapterName, AdapterRef, Author, Registry, ReleaseDraft, Version
+from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.limits import Limits
+from tests.registry.fakes import MemoryStore
+from tests.server.adapters.published_lora import publish_lora
+from tests.server.fakes import FakeEngine
+from tests.server.harness import lora_file, publish_parts, serving
+
+CPU_SECONDS_MAX = 0.05
+LINES = 1_000
+RELEASES = 800
+MOVES = 200
+AUTHOR = Author(actor="🎨" * 200, reason="🎨" * 2_000)
+LIMITS = Limits()
+REGISTRY = "/tabard.v1.RegistryService"
+OPERATIONS = "/tabard.v1.OperationsService"
+GENERATE = "/tabard.v1.GenerationService/Generate"
+
+Requests = dict[str, tuple[str, tuple[bytes, ...], str]]
+"""By name: the method, its messages, and the status that answers them."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Watched:
+    """The longest callbacks of a loop, in seconds of CPU."""
+
+    long: list[tuple[float, str]] = field(default_factory=list)
+    longest: float = 0.0
+
+
+@contextmanager
+def watched_callbacks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    """Measure every callback of the loop of this thread."""
+    watched, run = Watched(), Handle._run
+
+    def measured(handle: Handle) -> Any:
+        begun = time.thread_time()
+        try:
+            return run(handle)
+        finally:
+            seconds = time.thread_time() - begun
+            watched.longest = max(watched.longest, seconds)
+            if seconds > CPU_SECONDS_MAX:
+                watched.long.append((seconds, repr(handle)[:200]))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Handle, "_run", measured)
+        yield watched
+
+
+@dataclass(slots=True, kw_only=True)
+class ReadingEngine(FakeEngine):
+    """Draws nothing, and reads prompts as the demo base does."""
+
+    reader: Callable[[], Any]
+
+    def new_prompt_reader(self) -> Any:
+        return self.reader()
+
+
+@pytest.fixture(scope="module")
+def reader() -> Callable[[], Any]:
+    return load_engine(EngineSettings(base="demo", device="cpu")).new_prompt_reader
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> MemoryStore:
+    """A registry whose lines have all that a line may have: notes, members, reasons, moves."""
+    store = MemoryStore()
+    registry = Registry.open(store)
+    for number in range(16):
+        name = f"acme/ink-{number:02d}"
+        publish_lora(registry, folder=tmp_path_factory.mktemp("file"), name=name)
+    members = [AdapterRef.parse(f"acme/ink-{number:02d}@1.0.0:0.5") for number in range(16)]
+    for number in range(LINES):
+        draft = ReleaseDraft(
+            adapter=AdapterName("acme", f"mix-{number:04d}"),
+            version=Version.parse("1.0.0"),
+            notes="🎨" * 8_000 if number % 10 == 0 else "grain " * 50,
+            trigger_words=tuple(f"{index}" * 100 for index in range(32)),
+        )
+        registry.publish_recipe(draft, members=members, author=AUTHOR)
+    for number in range(RELEASES):
+        draft = ReleaseDraft(
+            adapter=AdapterName("acme", "long"), version=Version(major=1, minor=0, patch=number)
+        )
+        registry.publish_recipe(draft, members=members, author=AUTHOR)
+    for number in range(MOVES):
+        ref = AdapterRef.parse(f"acme/mix-{number:04d}@1.0.0")
+        registry.promote(ref, channel="stable", author=AUTHOR)
+    registry.close()
+    return store
+
+
+@asynccontextmanager
+async def stocked(
+    folder: Path, store: MemoryStore, reader: Callable[[], Any]
+) -> AsyncIterator[Callable[..., Any]]:
+    """Serve it, and give a way to send raw messages from threads."""
+    engine = ReadingEngine(reader=reader, rank_total=64)
+    async with serving(folder, engine=engine, store=store, limits=LIMITS) as server:
+        options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+        with grpc.insecure_channel(server.address, options=options) as channel:
+
+            def send(path: str, *messages: bytes, answers_max: int) -> str:
+                call = channel.stream_stream(path)(iter(messages), timeout=60)
+                try:
+                    for _index, _answer in zip(range(answers_max), call, strict=False):
+                        pass
+                except grpc.RpcError as error:
+                    return str(error.code().name)  # type: ignore[attr-defined]
+                finally:
+                    call.cancel()
+                return "OK"
+
+            async def ask(path: str, *messages: bytes, answers_max: int = 1_200) -> str:
+                return await asyncio.to_thread(send, path, *messages, answers_max=answers_max)
+
+            yield ask
+
+
+def picture(side: int = 1_024) -> bytes:
+    """A picture that no compression makes small."""
+    noise = np.random.default_rng(1).integers(0, 256, size=(side, side * 2, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "png")
+    assert 4 << 20 < len(file.getvalue()) <= LIMITS.picture_bytes_max
+    return file.getvalue()
+
+
+def legal_requests() -> Requests:
+    """The largest message of every kind that is allowed: path, messages, what is answered."""
+    draft: dict[str, Any] = {
+        "notes": "🎨" * 8_000,
+        "licence": "🎨" * 200,
+        "trigger_words": [f"{index}" * 100 for index in range(32)],
+        "reason": "🎨" * 2_000,
+    }
+    parts = publish_parts("acme/new", "1.0.0", content=lora_file(), **draft)
+    members = [f"acme/ink-{number:02d}@1.0.0:0.5" for number in range(16)]
+    recipe = pb.PublishRecipeRequest(
+        draft=pb.ReleaseDraft(adapter="acme/most", version="1.0.0", actor="t", **draft),
+        members=members,
+    )
+    prompt = "red circle " * (LIMITS.prompt_chars_max // 11)
+    drawn: dict[str, Any] = {"num_inference_steps": 150, "num_images": 16, "preview_every": 1}
+    refs = [f"acme/ink-{number:02d}@1.0.0:0.5" for number in range(16)]
+    file = picture()
+    pictographs = "🎨" * LIMITS.prompt_chars_max
+    found = {
+        "adapters": generation.GenerateRequest(prompt="a red circle", adapters=refs, **drawn),
+        "recipe": generation.GenerateRequest(prompt="a red circle", adapters=["acme/mix-0001"]),
+        "picture": generation.GenerateRequest(
+            prompt="x", image=file, mask_image=file, width=64, height=64
+        ),
+        "long prompts": generation.GenerateRequest(
+            prompt=prompt, negative_prompt=prompt, prompt_windows_max=4
+        ),
+        "pictographs": generation.GenerateRequest(prompt=pictographs, negative_prompt=pictographs),
+    }
+    answers = {"long prompts": "INVALID_ARGUMENT", "pictographs": "INVALID_ARGUMENT"}
+    requests = {
+        name: (GENERATE, (one.SerializeToString(),), answers.get(name, "OK"))
+        for name, one in found.items()
+    }
+    time_text = "2100-01-01T00:00:00Z"
+    for path, message in {
+        f"{REGISTRY}/PublishRecipe": recipe,
+        f"{REGISTRY}/ListAdapters": pb.ListAdaptersRequest(page_size=1_000),
+        f"{REGISTRY}/History": pb.HistoryRequest(limit=1_000),
+        f"{REGISTRY}/ServedAt": pb.ServedAtRequest(time=time_text, limit=1_000),
+        f"{REGISTRY}/Search": pb.SearchRequest(words="mix", limit=1_000),
+        f"{REGISTRY}/GetAdapter": pb.GetAdapterRequest(adapter="acme/long"),
+        f"{REGISTRY}/Watch": pb.WatchRequest(from_seq=1),
+        f"{OPERATIONS}/GetStatus": operations.GetStatusRequest(),
+    }.items():
+        requests[path] = path, (message.SerializeToString(),), "OK"
+    sent = tuple(part.SerializeToString() for part in parts)
+    requests["publish"] = f"{REGISTRY}/Publish", sent, "OK"
+    return requests
+
+
+def illegal_requests() -> Requests:
+    """Messages that are too much, as large as gRPC lets them in."""
+    many = LIMITS.message_bytes_max // 2 - 64
+    words = pb.ReleaseDraft(trigger_words=["x"] * 10**6)
+    raw = {
+        "a million adapters": (
+            GENERATE,
+            generation.GenerateRequest(adapters=["acme/ink@1.0.0:0.5"] * 10**6),
+        ),
+        "one long prompt": (GENERATE, generation.GenerateRequest(prompt="<lora:" * 5_000_000)),
+        "empty adapters": (GENERATE, b"\x1a\x00" * many),
+        "prompt again and again": (GENERATE, b"\x0a\x00" * many),
+        "unknown fields": (GENERATE, b"\xf8\x3f" * many),
+        "members": (f"{REGISTRY}/PublishRecipe", b"\x12\x00" * many),
+        "words of a recipe": (
+            f"{REGISTRY}/PublishRecipe",
+            pb.PublishRecipeRequest(draft=words),
+        ),
+        "words of a release": (f"{REGISTRY}/Publish", pb.PublishRequest(draft=words)),
+        "long question": (f"{REGISTRY}/Search", pb.SearchRequest(words="a " * 10**6)),
+    }
+    return {
+        name: (path, (_raw(message),), "INVALID_ARGUMENT") for name, (path, message) in raw.items()
+    }
+
+
+def _raw(message: Any) -> bytes:
+    return message if isinstance(message, bytes) else bytes(message.SerializeToString())
+
+
+@pytest.mark.parametrize("requests", [legal_requests, illegal_requests])
+def test_no_callback_is_long(
+    requests: Callable[[], Requests],
+    tmp_path: Path,
+    store: MemoryStore,
+    reader: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever is counted, parsed, checked, written or drawn: none takes 50 ms of the loop."""
+    asked = requests()
+
+    async def walk() -> tuple[dict[str, str], dict[str, list[tuple[float, str]]]]:
+        answered, long = {}, {}
+        async with stocked(tmp_path, store, reader) as ask:
+            for name, (path, messages, _answer) in asked.items():
+                with watched_callbacks(monkeypatch) as watched:
+                    answered[name] = await ask(path, *messages)
+                if watched.long:
+                    long[name] = watched.long
+        return answered, long
+
+    answered, long = asyncio.run(walk())
+
+    assert answered == {name: answer for name, (_path, _messages, answer) in asked.items()}
+    assert long == {}
