@@ -172,7 +172,7 @@ def test_cancel_during_load_frees_everything(tmp_path: Path) -> None:
             published = await server.publish("acme/cold")
             gate = server.loader.hold(published.release.digest)
             call = server.generation.Generate(Request(prompt="x", adapters=["acme/cold@1.0.0"]))
-            await call.read()
+            await until(lambda: server.app.cache.line_length == 1)
             call.cancel()
             await until(lambda: server.app.generation.jobs_left == 0)
             gate.set()
