@@ -6,8 +6,6 @@ same core construct `App` themselves.
 """
 
 import asyncio
-import random
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +16,8 @@ from typing import Any
 from tabard_registry import AppliedRecord, IntakeLimits, Registry
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
-from tabard_server.admission.admission import Admission
-from tabard_server.admission.numbers import Bounds
+from tabard_server.admission.assembly import admission_for, bounds_for
 from tabard_server.admission.pictures import PictureReader
-from tabard_server.admission.prompts import PromptChecker
-from tabard_server.admission.sizes import Sizes
-from tabard_server.admission.stack import Stacker
 from tabard_server.engine.sampling.samplers import SAMPLERS
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.followers.checkpointing import Checkpointer
@@ -105,11 +99,11 @@ class App:
         )
         self.loop = Loop(engine, limits=limits, finisher=self._finisher, metrics=self.metrics)
         self.room = _waiting_room(limits)
-        bounds = _bounds(engine, settings)
+        bounds = bounds_for(engine, settings)
         self._pictures = PictureReader(bounds=bounds, limits=limits)
         self.generation = Generation(
             registry=registry,
-            admission=_admission(engine, settings, bounds=bounds, verifier=self._verifier),
+            admission=admission_for(engine, settings, bounds=bounds, verifier=self._verifier),
             pictures=self._pictures,
             readiness=self.readiness,
             room=self.room,
@@ -346,47 +340,6 @@ async def _give_up(loading: Daemon[Resources], *, front: Front) -> Ending:
         await bound.wait("loading", loading.result())
     log_event("server.stopped", jobs_cut_off=0)
     return Ending(abandoned=bound.abandoned, seconds_left=bound.seconds_left)
-
-
-def _bounds(engine: EnginePort[Any], settings: Settings) -> Bounds:
-    facts, limits = engine.facts, settings.limits
-    return Bounds(
-        family=engine.profile.family,
-        facts=facts,
-        sizes=Sizes(facts=facts, limits=limits, work=lambda: engine.work, plan=engine.plan),
-        limits=limits,
-        defaults=settings.defaults,
-    )
-
-
-def _admission(
-    engine: EnginePort[Any], settings: Settings, *, bounds: Bounds, verifier: Verifier
-) -> Admission:
-    limits, defaults = settings.limits, settings.defaults
-    rng = random.SystemRandom()
-    return Admission(
-        bounds=bounds,
-        stacker=Stacker(
-            base_family=engine.profile.family,
-            rank_total_max=settings.slot_rank_total,
-            can_merge=engine.can_merge,
-            limits=limits,
-            verifier=verifier,
-        ),
-        prompts=PromptChecker(
-            reader=engine.new_prompt_reader(),
-            limits=limits,
-            defaults=defaults,
-            windows_max=engine.facts.prompt_windows_max,
-            work=lambda: engine.work,
-        ),
-        resolve_sampler=engine.resolve_sampler,
-        limits=limits,
-        defaults=defaults,
-        clock=time.monotonic,
-        new_id=lambda: secrets.token_hex(8),
-        draw_seed=lambda most: rng.randint(0, most),
-    )
 
 
 def _waiting_room(limits: Limits) -> WaitingRoom:

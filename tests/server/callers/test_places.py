@@ -49,9 +49,15 @@ def run(
     """Walk with a way to begin stays, the places, and who entered, in order."""
 
     async def begin() -> None:
-        places, entered = Places(rule), list[Caller]()
+        # A loop holds its tasks weakly: who stays has to be held here.
+        places, entered, stays = Places(rule), list[Caller](), list[Stay]()
+
+        def begin_one(caller: Caller) -> Stay:
+            stays.append(Stay(places, caller, entered))
+            return stays[-1]
+
         async with asyncio.timeout(60):
-            await walk(lambda caller: Stay(places, caller, entered), places, entered)
+            await walk(begin_one, places, entered)
 
     asyncio.run(begin())
 

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts admission together for one engine and its settings. In: both. Out: what `App` passes on."""
+
+import random
+import secrets
+import time
+from typing import Any
+
+from tabard_registry.trust.signatures import Verifier
+from tabard_server.admission.admission import Admission
+from tabard_server.admission.numbers import Bounds
+from tabard_server.admission.prompts import PromptChecker
+from tabard_server.admission.sizes import Sizes
+from tabard_server.admission.stack import Stacker
+from tabard_server.engine_port.port import EnginePort
+from tabard_server.settings import Settings
+
+
+def bounds_for(engine: EnginePort[Any], settings: Settings) -> Bounds:
+    """Return the bounds of numbers and sizes; sizes follow what the engine measures."""
+    facts, limits = engine.facts, settings.limits
+    return Bounds(
+        family=engine.profile.family,
+        facts=facts,
+        sizes=Sizes(facts=facts, limits=limits, work=lambda: engine.work, plan=engine.plan),
+        limits=limits,
+        defaults=settings.defaults,
+    )
+
+
+def admission_for(
+    engine: EnginePort[Any], settings: Settings, *, bounds: Bounds, verifier: Verifier
+) -> Admission:
+    """Return an admission with real clocks, ids and seeds."""
+    limits, defaults = settings.limits, settings.defaults
+    rng = random.SystemRandom()
+    return Admission(
+        bounds=bounds,
+        stacker=Stacker(
+            base_family=engine.profile.family,
+            rank_total_max=settings.slot_rank_total,
+            can_merge=engine.can_merge,
+            limits=limits,
+            verifier=verifier,
+        ),
+        prompts=PromptChecker(
+            reader=engine.new_prompt_reader(),
+            limits=limits,
+            defaults=defaults,
+            windows_max=engine.facts.prompt_windows_max,
+            work=lambda: engine.work,
+        ),
+        resolve_sampler=engine.resolve_sampler,
+        limits=limits,
+        defaults=defaults,
+        clock=time.monotonic,
+        new_id=lambda: secrets.token_hex(8),
+        draw_seed=lambda most: rng.randint(0, most),
+    )
