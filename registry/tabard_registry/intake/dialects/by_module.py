@@ -19,6 +19,7 @@ _REMEDIES = {
     "UNKNOWN_KEYS": "Check which base it was trained for; no layer of this base has the name.",
     "DUPLICATE_TARGET": "Remove one of the two: a layer can be changed once by a file.",
     "INCOMPLETE_PAIR": "Export the file again: the tensors of a layer must be whole and fit.",
+    "BAD_SHAPE": "Export the file again: what belongs together must have shapes that fit.",
     "UNSUPPORTED_DTYPE": "Export the file in float16, bfloat16 or float32.",
     "SHAPE_MISMATCH": "Serve it on the base that it was trained on.",
     "RANK_TOO_LARGE": "Resize it to a lower rank with the trainer's own script.",

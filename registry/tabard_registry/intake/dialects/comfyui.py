@@ -36,6 +36,7 @@ class Comfyui:
     """Implements `Dialect`."""
 
     name = "comfyui"
+    has_configs = False
 
     def claimed(self, file: TensorFile) -> frozenset[str]:
         """Claim what begins like ComfyUI's models; of bare names what ends like an adapter's."""

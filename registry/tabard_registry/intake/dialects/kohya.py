@@ -37,6 +37,7 @@ class Kohya:
     """Implements `Dialect`."""
 
     name = "kohya"
+    has_configs = False
 
     def claimed(self, file: TensorFile) -> frozenset[str]:
         """Claim what begins like kohya's modules."""

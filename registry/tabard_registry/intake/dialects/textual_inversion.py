@@ -27,6 +27,7 @@ class TextualInversion:
     """Implements `Dialect`."""
 
     name = "textual_inversion"
+    has_configs = False
 
     def claimed(self, file: TensorFile) -> frozenset[str]:
         """Claim SDXL's pair, or the only tensor of a file when it is a list of vectors."""

@@ -38,7 +38,7 @@ def read_layer(tensors: ModuleTensors, *, module: ModuleShape) -> CheckedLayer |
         )
     measured = factors.measured
     scale = tensors.scale(rank=measured.trained_rank, fallback_rank=measured.rank)
-    _check_magnitude(tensors, factors)
+    _check_configured(tensors, factors)
     if measured.rank > tensors.context.limits.rank_max:
         return read_rebuilt(tensors, factors, scale=scale, magnitude=_magnitude(tensors.keys))
     return CheckedLayer(
@@ -46,16 +46,21 @@ def read_layer(tensors: ModuleTensors, *, module: ModuleShape) -> CheckedLayer |
     )
 
 
-def _check_magnitude(tensors: ModuleTensors, factors: Factors) -> None:
+def _check_configured(tensors: ModuleTensors, factors: Factors) -> None:
     """Compare with what the configuration says, if there is one."""
-    measured = factors.measured
-    alpha = tensors.alpha_rule(
-        tensors.component, tensors.name, measured.trained_rank or measured.rank
-    )
-    if alpha is not None and alpha.is_dora not in (None, bool(factors.axis)):
+    trained = factors.measured.trained_rank
+    alpha = tensors.alpha_rule(tensors.component, tensors.name, trained or factors.measured.rank)
+    if alpha is None:
+        return
+    if alpha.is_dora not in (None, bool(factors.axis)):
         says = "a magnitude" if alpha.is_dora else "no magnitude"
         raise LayerRefused(
             "INCOMPLETE_PAIR", f"the configuration says that {tensors.name} has {says}"
+        )
+    if trained is not None and alpha.rank not in (None, trained):
+        raise LayerRefused(
+            "BAD_SHAPE",
+            f"the configuration says rank {alpha.rank} of {tensors.name}, the tensors {trained}",
         )
 
 

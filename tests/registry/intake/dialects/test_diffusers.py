@@ -98,13 +98,13 @@ def test_factors_of_lycoris_need_their_alpha(name: str, tmp_path: Path) -> None:
 def test_header_says_alpha_of_peft(name: str, tmp_path: Path) -> None:
     """A LoHa or LoKr of PEFT in diffusers' layout keeps alpha and rank in the header."""
     tensors, methods = FACTORED[name]
-    config = {"peft_type": name[:4].upper(), "alpha": 3, "r": 6}
+    rank = {"LoHa": 2, "LoKr": 1}.get(name, 6)
+    config = {"peft_type": name[:4].upper(), "alpha": 3, "r": rank}
     header = json.dumps({f"unet.{field}": value for field, value in config.items()})
 
     result = dense_files.checked(tmp_path, tensors, metadata={"lora_adapter_metadata": header})
 
     assert (result.report.accepted, result.report.methods) == (True, methods)
-    rank = {"LoHa": 2, "LoKr": 1}.get(name, 6)
     assert [layer.scale for layer in result.layers] == [3 / rank]
 
 
