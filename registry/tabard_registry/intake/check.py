@@ -142,12 +142,11 @@ def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Readin
         file.without(bundle.applied) if bundle.applied else file
         for file, bundle in zip(files, bundles, strict=True)
     ]
-    foreign = tuple(
-        p
-        for f in files
-        for p in find_foreign(f.tensors, name=file_name(f.path), profile=context.profile)
-    )
-    if foreign:
+    found = [
+        find_foreign(file.tensors, name=file_name(file.path), profile=context.profile)
+        for file in files
+    ]
+    if foreign := tuple(problem for problem in found if problem is not None):
         return "", Reading(problems=foreign)
     if not any(file.tensors for file in files):
         has_words = any(bundle.applied for bundle in bundles)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tabard_registry.intake.dialect import Context, Reading
-from tabard_registry.intake.dialects.by_module import Place, read_modules
+from tabard_registry.intake.dialects.by_module import Place, Placement, misfit_of, read_modules
 from tabard_registry.intake.dialects.configs import (
     COMPONENTS,
     find_configs,
@@ -83,7 +83,7 @@ class Diffusers:
         configured = {
             (place.component, place.module)
             for place in places.values()
-            if place is not None and place.part in _CONFIGURED
+            if isinstance(place, Place) and place.part in _CONFIGURED
         }
 
         def alpha_rule(component: str, module: str, rank: int) -> Alpha | None:
@@ -97,7 +97,7 @@ class Diffusers:
 
 
 def _configs(
-    file: TensorFile, *, places: Mapping[str, Place | None], context: Context
+    file: TensorFile, *, places: Mapping[str, Placement], context: Context
 ) -> tuple[Mapping[str, PeftConfig], tuple[Problem, ...]]:
     """Return the configurations of the components that the file has tensors of, and problems."""
     found = find_configs(file, context=context)
@@ -110,18 +110,15 @@ def _configs(
         return {}, (misplaced,)
     configs: dict[str, PeftConfig] = {}
     problems: dict[Problem, None] = {}
-    for component in sorted({p.component for p in places.values() if p is not None}):
+    placed = [place for place in places.values() if isinstance(place, Place)]
+    for component in sorted({place.component for place in placed}):
         own = found.get(BARE if component == "unet" and has_bare else component)
         if own is not None:
             config, said = understood(own, context=context)
             problems.update(dict.fromkeys(said))
             if config is not None:
                 configs[component] = config
-    has_alpha = any(
-        place is not None and place.part == "alpha" and place.component in configs
-        for place in places.values()
-    )
-    if has_alpha:
+    if any(place.part == "alpha" and place.component in configs for place in placed):
         problems[_ALPHA_TWICE] = None
     return configs, tuple(problems)
 
@@ -131,7 +128,7 @@ def _is_of_onetrainer(file: TensorFile) -> bool:
     return any(word in file.metadata for word in _ONETRAINER_WORDS)
 
 
-def _place(key: str, *, modules: Modules, suffixes: Sequence[tuple[str, str]]) -> Place | None:
+def _place(key: str, *, modules: Modules, suffixes: Sequence[tuple[str, str]]) -> Placement:
     full = f"unet.{key}" if key.startswith(_BARE) else key
     for suffix, part in suffixes:
         if full.endswith(suffix):
@@ -141,7 +138,7 @@ def _place(key: str, *, modules: Modules, suffixes: Sequence[tuple[str, str]]) -
             target = modules.get(stem)
             if target is not None:
                 return Place(component=target[0], module=target[1], part=part)
-    return None
+    return misfit_of(full, modules=modules)
 
 
 def _oldest_stem(stem: str) -> str:

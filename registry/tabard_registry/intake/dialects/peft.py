@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tabard_registry.intake.dialect import Context, Reading
-from tabard_registry.intake.dialects.by_module import Place, read_modules
+from tabard_registry.intake.dialects.by_module import Place, Placement, misfit_of, read_modules
 from tabard_registry.intake.dialects.configs import (
     find_configs,
     refuse_other_components,
@@ -58,9 +58,9 @@ class Peft:
     def read(self, file: TensorFile, *, context: Context) -> Reading:
         """Look every module up in all components; alpha needs the configuration."""
         modules = bare_modules(context.profile)
-        places: dict[str, Place | None] = {}
+        places: dict[str, Placement] = {}
         for key in file.tensors:
-            places[key] = None
+            places[key] = misfit_of(key.removeprefix(_PREFIX), modules=modules)
             for suffix, part in _PARTS.items():
                 target = modules.get(key.removeprefix(_PREFIX).removesuffix(suffix))
                 if key.endswith(suffix) and target is not None:

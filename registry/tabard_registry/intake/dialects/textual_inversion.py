@@ -107,6 +107,9 @@ def find_vector_problem(
     if len(entry.shape) not in (1, 2):
         reason, message = "WRONG_WIDTH", f"{key} is no list of vectors"
         remedy = "Export the file again."
+    elif entry.is_empty:
+        reason, message = "BAD_SHAPE", f"{key} holds no vectors"
+        remedy = "Export the file again."
     elif width != expected:
         family = _FAMILY_OF_WIDTH.get(width, "another base")
         reason = "WRONG_WIDTH"

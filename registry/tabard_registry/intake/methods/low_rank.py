@@ -24,14 +24,21 @@ MAGNITUDES = ("dora_scale", "magnitude_vector")
 """DoRA's magnitude, as LyCORIS and kohya write it and as PEFT does."""
 
 
-def read_layer(tensors: ModuleTensors, *, module: ModuleShape) -> CheckedLayer | CheckedChange:
+def read_layer(
+    tensors: ModuleTensors, *, module: ModuleShape
+) -> CheckedLayer | CheckedChange | None:
     """Check the low-rank tensors of a module: a pair for slots, or more than slots take.
+
+    Factors of rank 0, which some trainers write for layers that they skip, change nothing.
 
     Raises:
         LayerRefused: They cannot be applied completely.
         Malformed: They do not fit each other.
     """
     factors = _factors(tensors, module=module)
+    if factors.measured.rank == 0:
+        _check_skipped(tensors)
+        return None
     if factors.can_overflow():
         raise LayerRefused(
             "NOT_FINITE", f"{tensors.name} overflows when its factors are multiplied"
@@ -44,6 +51,14 @@ def read_layer(tensors: ModuleTensors, *, module: ModuleShape) -> CheckedLayer |
     return CheckedLayer(
         component=tensors.component, module=tensors.name, scale=scale, factors=factors
     )
+
+
+def _check_skipped(tensors: ModuleTensors) -> None:
+    """Refuse what is scaled by, or scales, a product that is not there."""
+    beside = [part for part in (*MAGNITUDES, "up_bias") if part in tensors.keys]
+    if beside:
+        what = tensors.keys[beside[0]]
+        raise LayerRefused("BAD_SHAPE", f"{tensors.name} has rank 0, and {what} beside it")
 
 
 def _check_configured(tensors: ModuleTensors, factors: Factors) -> None:

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from diffusers import UNet2DConditionModel
 from peft import LoraConfig
 
-from tabard_registry import BaseProfile, ModuleShape, check, sha256_bytes
+from tabard_registry import check
 from tabard_registry.intake.methods.peft_config import HEADER_KEY
 from tests.registry.fakes import Tensors, kohya_tensors, write
+from tests.registry.intake.dialects.small_unet import profile_of, tiny_unet
 from tests.registry.intake.lora_files import PROFILE, reasons, renamed
 
 CONFIG = {"peft_type": "LORA", "r": 4, "lora_alpha": 2}
@@ -28,36 +27,6 @@ WRITERS: dict[str, dict[str, Any]] = {
     "dora": {"lora_alpha": 6, "use_dora": True},
     "outer layers": {"lora_alpha": 6, "target_modules": ["conv_in", "time_embedding.linear_1"]},
 }
-
-
-def tiny_unet() -> Any:
-    """A UNet of a few channels."""
-    torch.manual_seed(3)
-    return UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=12,
-        norm_num_groups=4,
-        attention_head_dim=4,
-    )
-
-
-def profile_of(unet: Any) -> BaseProfile:
-    """Its layers."""
-    shapes = {
-        name: module.weight.shape
-        for name, module in unet.named_modules()
-        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d)
-    }
-    return BaseProfile(
-        family="sd1",
-        fingerprints={"unet": str(sha256_bytes(b"unet"))},
-        modules={"unet": {name: _shape(tuple(found)) for name, found in shapes.items()}},
-        token_widths={},
-    )
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -170,10 +139,3 @@ def test_warning_leaves_the_file_accepted(tmp_path: Path) -> None:
 
     assert report.accepted
     assert reasons(report) == ["UNKNOWN_FIELD"]
-
-
-def _shape(shape: tuple[int, ...]) -> ModuleShape:
-    outputs, inputs, *kernel = shape
-    if not kernel:
-        return ModuleShape(kind="linear", inputs=inputs, outputs=outputs)
-    return ModuleShape(kind="conv2d", inputs=inputs, outputs=outputs, kernel=(kernel[0], kernel[1]))

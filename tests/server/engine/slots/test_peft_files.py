@@ -29,10 +29,11 @@ CONFIGS: dict[str, tuple[Any, dict[str, Any]]] = {
     "lokr both": (LoKrConfig, {"r": 1, "alpha": 3, "decompose_both": True}),
     "lokr whole": (LoKrConfig, {"r": 30, "alpha": 3}),
 }
-LINEAR_ONLY = ("orthogonal", "minor components")
+LINEAR_ONLY = ("orthogonal", "minor components", "eva")
 
 
 @pytest.mark.filterwarnings("ignore:`init_lora_weights` is 'eva' but `eva_config`")
+@pytest.mark.filterwarnings("ignore:lora with eva initialization")
 @pytest.mark.parametrize("kind", ["linear", "conv2d"])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_folder_of_peft_is_worn_exactly(name: str, kind: str, tmp_path: Path) -> None:
