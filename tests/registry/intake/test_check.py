@@ -15,8 +15,7 @@ from tests.registry.intake.lora_files import (
     reasons,
     renamed,
 )
-
-ROOT = Path(__file__).parents[3]
+from tests.root import ROOT
 
 
 def test_stray_key_is_refused(tmp_path: Path) -> None:

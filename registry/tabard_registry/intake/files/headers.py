@@ -63,8 +63,10 @@ def _shortened(pages: mmap.mmap, *, start: int, text_bytes_max: int) -> bytes:
     kept = bytearray()
     position, pieces, texts = start, 0, 0
     while position < len(pages):
-        quote = pages.find(b'"', position)
-        end = len(pages) if quote < 0 else quote
+        # A search through all that is left would keep other threads waiting, and end in a refusal.
+        limit = min(len(pages), position + KEPT_BYTES_MAX + 1)
+        quote = pages.find(b'"', position, limit)
+        end = limit if quote < 0 else quote
         _check_length(len(kept) + end - position)
         between = pages[position:end]
         kept += between
