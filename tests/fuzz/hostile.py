@@ -49,6 +49,12 @@ def _long_metadata() -> bytes:
     return assemble(to_text(header), document.data())
 
 
+def _longer_metadata() -> bytes:
+    document = SEEDS["kohya"]
+    text = {"ss_tag_frequency": "\\" * (10 * _MEGABYTE)}
+    return assemble(to_text(document.header() | {"__metadata__": text}), document.data())
+
+
 def _aliases(count: int) -> bytes:
     """Let many tensors lie over the same few bytes."""
     return assemble(to_text({f"t{n}.lora_up.weight": _ROW for n in range(count)}), b"\0\0")
@@ -72,6 +78,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "as many tensors as are taken": (lambda: _many_tensors(20_000), "UNKNOWN_KEYS"),
     "tensors over each other": (lambda: _aliases(20_000), "BAD_HEADER"),
     "a long text": (_long_metadata, ""),
+    "a text longer than what is parsed": (_longer_metadata, ""),
     "a longer header": (lambda: assemble(b"{" + b" " * 8 * _MEGABYTE, b""), "HEADER_TOO_LONG"),
 }
 """By name: what makes the file, and the reason that it is refused with; empty: it is taken."""

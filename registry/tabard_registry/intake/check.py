@@ -13,6 +13,7 @@ from typing import Any
 from tabard_registry.intake.dialect import Context, Dialect, Reading
 from tabard_registry.intake.dialects.bundled import read_bundle
 from tabard_registry.intake.dialects.comfyui import Comfyui
+from tabard_registry.intake.dialects.configs import refuse_configs
 from tabard_registry.intake.dialects.diffusers import Diffusers
 from tabard_registry.intake.dialects.foreign import find_foreign
 from tabard_registry.intake.dialects.kohya import Kohya
@@ -141,12 +142,11 @@ def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Readin
         file.without(bundle.applied) if bundle.applied else file
         for file, bundle in zip(files, bundles, strict=True)
     ]
-    foreign = tuple(
-        p
-        for f in files
-        for p in find_foreign(f.tensors, name=file_name(f.path), profile=context.profile)
-    )
-    if foreign:
+    found = [
+        find_foreign(file.tensors, name=file_name(file.path), profile=context.profile)
+        for file in files
+    ]
+    if foreign := tuple(problem for problem in found if problem is not None):
         return "", Reading(problems=foreign)
     if not any(file.tensors for file in files):
         has_words = any(bundle.applied for bundle in bundles)
@@ -168,6 +168,10 @@ def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Readin
     ]
     if unclaimed:
         return dialect.name, Reading(problems=(_unclaimed(dialect, unclaimed),))
+    if not dialect.has_configs:
+        stray = [refuse_configs(file, context=context, dialect=dialect.name) for file in files]
+        if refused := [problem for problem in stray if problem is not None]:
+            return dialect.name, Reading(problems=tuple(dict.fromkeys(refused)))
     return dialect.name, _merge(
         [
             (dialect.read(file, context=context), bundle)

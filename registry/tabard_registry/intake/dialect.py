@@ -65,6 +65,11 @@ class Dialect(Protocol):
         """What reports and manifests call it."""
         ...
 
+    @property
+    def has_configs(self) -> bool:
+        """Whether PEFT's configurations belong to it; elsewhere one is refused."""
+        ...
+
     def claimed(self, file: TensorFile) -> frozenset[str]:
         """Return the keys that are written in this dialect, by their form alone."""
         ...

@@ -9,6 +9,7 @@ import struct
 
 from PIL import Image, ImageOps
 
+from tabard_server.admission.png_chunks import pixels_only
 from tabard_server.errors import InvalidRequest, invalid
 from tabard_server.limits import Limits
 
@@ -18,6 +19,8 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 _MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, struct.error)
 """What Pillow raises at files that are not what they say."""
+_TOO_LONG = ("Decompressed data too large", "Too much memory used in text chunks")
+"""What Pillow says of texts beyond a megabyte; only those in which orientation stands are left."""
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
@@ -42,13 +45,15 @@ def open_picture(data: bytes, *, field: str, limits: Limits) -> Image.Image:
             hint="send it smaller, or as JPEG (limits.picture_bytes_max)",
         )
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(pixels_only(data)), formats=FORMATS) as image:
             _check_kind(image, field=field, limits=limits)
             upright = ImageOps.exif_transpose(image)
             return _opaque(upright, field=field)
     except _BOMBS as error:
         raise _too_many_pixels(field, "far more pixels", limits=limits) from error
     except _BROKEN as error:
+        if str(error).startswith(_TOO_LONG):
+            raise _too_long(field) from error
         raise _not_readable(field, str(error).partition("<")[0].strip()[:80]) from error
 
 
@@ -91,6 +96,15 @@ def _too_many_pixels(field: str, what: str, *, limits: Limits) -> InvalidRequest
         f"{field} has {what}, at most {limits.picture_pixels_max} are decoded",
         reason="IMAGE_TOO_LARGE",
         hint="send it smaller (limits.picture_pixels_max)",
+    )
+
+
+def _too_long(field: str) -> InvalidRequest:
+    return invalid(
+        field,
+        f"{field} says how it is turned in a text of more than a megabyte",
+        reason="IMAGE_NOT_READABLE",
+        hint="save it without metadata, or as JPEG",
     )
 
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.registry.intake.lora_files import (
     reasons,
     renamed,
 )
+from tests.root import ROOT
 
 
 def test_stray_key_is_refused(tmp_path: Path) -> None:
@@ -66,3 +68,15 @@ def test_two_files_cannot_change_one_weight(tmp_path: Path) -> None:
     ]
 
     assert reasons(check(files, profile=dense_files.PROFILE).report) == ["DUPLICATE_TARGET"]
+
+
+def test_every_reason_is_documented() -> None:
+    """Whatever word a check refuses or warns with stands in the page on files."""
+    page = (ROOT / "docs" / "files.md").read_text()
+    folder = ROOT / "registry" / "tabard_registry" / "intake"
+    sources = "".join(path.read_text() for path in folder.rglob("*.py"))
+    patterns = (r'reason="([A-Z_]+)"', r'LayerRefused\(\s*"([A-Z_]+)"', r'note\("([A-Z_]+)"')
+    reasons = {word for pattern in patterns for word in re.findall(pattern, sources)}
+
+    assert {"BAD_SHAPE", "UNSUPPORTED_CONFIG", "RANK_ZERO"} <= reasons
+    assert {word for word in reasons if word not in page} == {"FIELD_INVALID"}

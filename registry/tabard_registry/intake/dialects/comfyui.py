@@ -8,7 +8,7 @@ writes it, and OneTrainer in its formats COMFY and ORIGINAL.
 from __future__ import annotations
 
 from tabard_registry.intake.dialect import Context, Reading
-from tabard_registry.intake.dialects.by_module import Place, read_modules
+from tabard_registry.intake.dialects.by_module import Place, Placement, misfit_of, read_modules
 from tabard_registry.intake.dialects.module_names import Modules, comfyui_modules
 from tabard_registry.intake.dialects.part_names import (
     FACTOR_PARTS,
@@ -36,6 +36,7 @@ class Comfyui:
     """Implements `Dialect`."""
 
     name = "comfyui"
+    has_configs = False
 
     def claimed(self, file: TensorFile) -> frozenset[str]:
         """Claim what begins like ComfyUI's models; of bare names what ends like an adapter's."""
@@ -53,11 +54,11 @@ class Comfyui:
         return read_modules(file, places=places, alpha_rule=_alpha_is_rank, context=context)
 
 
-def _place(key: str, *, modules: Modules) -> Place | None:
+def _place(key: str, *, modules: Modules) -> Placement:
     for suffix, part in _SUFFIXES.items():
         if key.endswith(suffix) and (target := modules.get(key.removesuffix(suffix))):
             return Place(component=target[0], module=target[1], part=part)
-    return None
+    return misfit_of(key, modules=modules)
 
 
 def _alpha_is_rank(component: str, module: str, rank: int) -> Alpha:

@@ -3,17 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tabard_registry.intake.dialect import Context, Reading
-from tabard_registry.intake.dialects.by_module import Place, read_modules
+from tabard_registry.intake.dialects.by_module import Place, Placement, misfit_of, read_modules
+from tabard_registry.intake.dialects.configs import (
+    COMPONENTS,
+    find_configs,
+    refuse_other_components,
+    understood,
+)
 from tabard_registry.intake.dialects.module_names import Modules, dotted_modules
 from tabard_registry.intake.dialects.part_names import FACTOR_PARTS, ONETRAINER_OFT_PARTS
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.methods.loha import Loha
 from tabard_registry.intake.methods.lokr import Lokr
 from tabard_registry.intake.methods.module_tensors import Alpha
-from tabard_registry.intake.methods.peft_config import alpha_from, header_config, refuse_config
+from tabard_registry.intake.methods.peft_config import BARE, PeftConfig
+from tabard_registry.report import Problem
 
 _SUFFIXES = (
     (".lora_A.weight", "down"),
@@ -26,6 +34,9 @@ _SUFFIXES = (
     (".lora_linear_layer.up.weight", "up"),
     ("_lora.down.weight", "down"),
     ("_lora.up.weight", "up"),
+    (".lora.up.bias", "up_bias"),
+    (".lora_linear_layer.up.bias", "up_bias"),
+    ("_lora.up.bias", "up_bias"),
     (".lora_B.bias", "up_bias"),
     (".lora_B.default.bias", "up_bias"),
     (".lora_magnitude_vector", "magnitude_vector"),
@@ -39,14 +50,23 @@ _ONETRAINER_WORDS = ("ot_branch", "ot_revision")
 """What OneTrainer always leaves in a header."""
 _CONFIGURED = frozenset((*Loha.parts, *Lokr.parts))
 """The parts whose alpha only PEFT leaves out; it stands in the configuration then."""
-_COMPONENTS = ("unet.", "text_encoder.", "text_encoder_2.")
-_BARE = ("down_blocks.", "mid_block.", "up_blocks.")
+_COMPONENTS = tuple(f"{component}." for component in COMPONENTS)
+_BARE = (
+    *("down_blocks.", "mid_block.", "up_blocks.", "conv_in.", "conv_out."),
+    *("time_embedding.", "add_embedding."),
+)
+_ALPHA_TWICE = Problem(
+    reason="BAD_ALPHA",
+    message="alphas stand in tensors and in the configuration",
+    remedy="Export the file again: diffusers itself takes no file that has both.",
+)
 
 
 class Diffusers:
     """Implements `Dialect`."""
 
     name = "diffusers"
+    has_configs = True
 
     def claimed(self, file: TensorFile) -> frozenset[str]:
         """Claim what begins with a component, or with a UNet block as the oldest files do."""
@@ -55,33 +75,52 @@ class Diffusers:
     def read(self, file: TensorFile, *, context: Context) -> Reading:
         """Look every module up; alpha is a tensor's, else the header's, else the rank."""
         modules = dotted_modules(context.profile)
-        configs = {
-            component: header_config(file.metadata, component=component)
-            for component in context.profile.modules
-        }
-        refusals = dict.fromkeys(
-            problem
-            for config in configs.values()
-            if config is not None and (problem := refuse_config(config, name=file.path.name))
-        )
-        if refusals:
-            return Reading(problems=tuple(refusals))
-
         suffixes = (*_SUFFIXES, *(_ONETRAINER_SUFFIXES if _is_of_onetrainer(file) else ()))
         places = {key: _place(key, modules=modules, suffixes=suffixes) for key in file.tensors}
+        configs, problems = _configs(file, places=places, context=context)
+        if any(not problem.is_warning for problem in problems):
+            return Reading(problems=problems)
         configured = {
             (place.component, place.module)
             for place in places.values()
-            if place is not None and place.part in _CONFIGURED
+            if isinstance(place, Place) and place.part in _CONFIGURED
         }
 
         def alpha_rule(component: str, module: str, rank: int) -> Alpha | None:
-            config = configs[component]
+            config = configs.get(component)
             if config is not None:
-                return alpha_from(config, module=module)
+                return config.alpha(module)
             return None if (component, module) in configured else Alpha(value=rank)
 
-        return read_modules(file, places=places, alpha_rule=alpha_rule, context=context)
+        reading = read_modules(file, places=places, alpha_rule=alpha_rule, context=context)
+        return replace(reading, problems=(*problems, *reading.problems))
+
+
+def _configs(
+    file: TensorFile, *, places: Mapping[str, Placement], context: Context
+) -> tuple[Mapping[str, PeftConfig], tuple[Problem, ...]]:
+    """Return the configurations of the components that the file has tensors of, and problems."""
+    found = find_configs(file, context=context)
+    if not isinstance(found, Mapping):
+        return {}, found
+    has_bare = any(key.startswith(_BARE) for key in file.tensors)
+    has_unet = any(key.startswith("unet.") for key in file.tensors)
+    misplaced = refuse_other_components(found, has_bare=has_bare, has_unet=has_unet)
+    if misplaced is not None:
+        return {}, (misplaced,)
+    configs: dict[str, PeftConfig] = {}
+    problems: dict[Problem, None] = {}
+    placed = [place for place in places.values() if isinstance(place, Place)]
+    for component in sorted({place.component for place in placed}):
+        own = found.get(BARE if component == "unet" and has_bare else component)
+        if own is not None:
+            config, said = understood(own, context=context)
+            problems.update(dict.fromkeys(said))
+            if config is not None:
+                configs[component] = config
+    if any(place.part == "alpha" and place.component in configs for place in placed):
+        problems[_ALPHA_TWICE] = None
+    return configs, tuple(problems)
 
 
 def _is_of_onetrainer(file: TensorFile) -> bool:
@@ -89,7 +128,7 @@ def _is_of_onetrainer(file: TensorFile) -> bool:
     return any(word in file.metadata for word in _ONETRAINER_WORDS)
 
 
-def _place(key: str, *, modules: Modules, suffixes: Sequence[tuple[str, str]]) -> Place | None:
+def _place(key: str, *, modules: Modules, suffixes: Sequence[tuple[str, str]]) -> Placement:
     full = f"unet.{key}" if key.startswith(_BARE) else key
     for suffix, part in suffixes:
         if full.endswith(suffix):
@@ -99,7 +138,7 @@ def _place(key: str, *, modules: Modules, suffixes: Sequence[tuple[str, str]]) -
             target = modules.get(stem)
             if target is not None:
                 return Place(component=target[0], module=target[1], part=part)
-    return None
+    return misfit_of(full, modules=modules)
 
 
 def _oldest_stem(stem: str) -> str:

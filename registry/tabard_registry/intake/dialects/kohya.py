@@ -7,7 +7,7 @@ kohya's trainers, LyCORIS and OneTrainer write it; alpha is a tensor.
 from __future__ import annotations
 
 from tabard_registry.intake.dialect import Context, Reading
-from tabard_registry.intake.dialects.by_module import Place, read_modules
+from tabard_registry.intake.dialects.by_module import Misfit, Place, Placement, read_modules
 from tabard_registry.intake.dialects.module_names import (
     LYCORIS_ALONE,
     Modules,
@@ -37,6 +37,7 @@ class Kohya:
     """Implements `Dialect`."""
 
     name = "kohya"
+    has_configs = False
 
     def claimed(self, file: TensorFile) -> frozenset[str]:
         """Claim what begins like kohya's modules."""
@@ -51,21 +52,25 @@ class Kohya:
                 for more in lycoris_modules(context.profile)
             ]
             # The name of a layer does not say of which text encoder it is, and its size does.
-            sound = [reading for reading in alone if not reading.problems]
+            sound = [x for x in alone if all(problem.is_warning for problem in x.problems)]
             if len(sound) == 1:
                 return sound[0]
         return _read(file, modules=modules, context=context)
 
 
 def _read(file: TensorFile, *, modules: Modules, context: Context) -> Reading:
-    places: dict[str, Place | None] = {}
+    places: dict[str, Placement] = {}
     for key in file.tensors:
         stem, _, tail = key.partition(".")
         parts = _KOHYA_OFT_PARTS if stem.startswith(_KOHYA_OFT) else _PARTS
-        target, part = modules.get(stem), parts.get(tail)
-        places[key] = (
-            Place(component=target[0], module=target[1], part=part) if target and part else None
-        )
+        places[key] = None
+        if target := modules.get(stem):
+            part = parts.get(tail)
+            places[key] = (
+                Place(component=target[0], module=target[1], part=part)
+                if part
+                else Misfit(module=target[1], suffix=f".{tail}")
+            )
     return read_modules(
         file, places=places, alpha_rule=_alpha_is_rank, context=context, is_zero_no_alpha=True
     )

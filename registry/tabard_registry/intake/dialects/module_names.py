@@ -128,6 +128,16 @@ def bare_modules(profile: BaseProfile) -> Modules:
     return _unambiguous(pairs)
 
 
+@lru_cache(maxsize=PROFILES_KEPT_MAX)
+def spellings_of(profile: BaseProfile) -> tuple[tuple[str, ...], ...]:
+    """Return all names that writers have or had for every layer, without component; ours first."""
+    return tuple(
+        _spellings(component, module)
+        for component, modules in profile.modules.items()
+        for module in modules
+    )
+
+
 def _all_names(profile: BaseProfile, component: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield each module with all its dotted names: of diffusers, and of the code it comes from."""
     modules = tuple(_named_modules(profile, component))

@@ -10,6 +10,7 @@ from tabard_registry.intake.methods.oft import ROTATION, SCALED
 PAIR_PARTS = {
     "lora_down.weight": "down",
     "lora_up.weight": "up",
+    "lora_up.bias": "up_bias",
     "lora_mid.weight": "mid",
     "alpha": "alpha",
     "dora_scale": "dora_scale",
@@ -26,6 +27,7 @@ ONETRAINER_OFT_PARTS = {"oft_R.weight": ROTATION, "oft_R.scaled_oft": SCALED}
 LETTERED_PARTS = {
     "lora_A.weight": "down",
     "lora_B.weight": "up",
+    "lora_B.bias": "up_bias",
     "lora_A.default.weight": "down",
     "lora_B.default.weight": "up",
 }

@@ -3,8 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from tabard_registry.intake.dialect import Context, Reading
-from tabard_registry.intake.dialects.by_module import Place, read_modules
+from tabard_registry.intake.dialects.by_module import Place, Placement, misfit_of, read_modules
+from tabard_registry.intake.dialects.configs import (
+    find_configs,
+    refuse_other_components,
+    understood,
+)
 from tabard_registry.intake.dialects.module_names import bare_modules
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.methods.ia3 import PeftIa3
@@ -12,7 +20,8 @@ from tabard_registry.intake.methods.loha import Loha
 from tabard_registry.intake.methods.lokr import Lokr
 from tabard_registry.intake.methods.module_tensors import Alpha
 from tabard_registry.intake.methods.oft import PeftBoft
-from tabard_registry.intake.methods.peft_config import alpha_from, refuse_config
+from tabard_registry.intake.methods.peft_config import BARE, PeftConfig
+from tabard_registry.report import Problem
 
 _PREFIX = "base_model.model."
 _PARTS = {
@@ -40,6 +49,7 @@ class Peft:
     """Implements `Dialect`."""
 
     name = "peft"
+    has_configs = True
 
     def claimed(self, file: TensorFile) -> frozenset[str]:
         """Claim what PEFT's wrapper prefixes."""
@@ -47,20 +57,33 @@ class Peft:
 
     def read(self, file: TensorFile, *, context: Context) -> Reading:
         """Look every module up in all components; alpha needs the configuration."""
-        config = context.config
-        refusal = refuse_config(config, name=file.path.name) if config is not None else None
-        if refusal is not None:
-            return Reading(problems=(refusal,))
         modules = bare_modules(context.profile)
-        places: dict[str, Place | None] = {}
+        places: dict[str, Placement] = {}
         for key in file.tensors:
-            places[key] = None
+            places[key] = misfit_of(key.removeprefix(_PREFIX), modules=modules)
             for suffix, part in _PARTS.items():
                 target = modules.get(key.removeprefix(_PREFIX).removesuffix(suffix))
                 if key.endswith(suffix) and target is not None:
                     places[key] = Place(component=target[0], module=target[1], part=part)
 
-        def alpha_rule(component: str, module: str, rank: int) -> Alpha | None:
-            return alpha_from(config, module=module) if config is not None else None
+        config, problems = _config(file, context=context)
+        if any(not problem.is_warning for problem in problems):
+            return Reading(problems=problems)
 
-        return read_modules(file, places=places, alpha_rule=alpha_rule, context=context)
+        def alpha_rule(component: str, module: str, rank: int) -> Alpha | None:
+            return config.alpha(module) if config is not None else None
+
+        reading = read_modules(file, places=places, alpha_rule=alpha_rule, context=context)
+        return replace(reading, problems=(*problems, *reading.problems))
+
+
+def _config(file: TensorFile, *, context: Context) -> tuple[PeftConfig | None, tuple[Problem, ...]]:
+    found = find_configs(file, context=context)
+    if not isinstance(found, Mapping):
+        return None, found
+    misplaced = refuse_other_components(found, has_bare=True, has_unet=False)
+    if misplaced is not None:
+        return None, (misplaced,)
+    if BARE not in found:
+        return None, ()
+    return understood(found[BARE], context=context)

@@ -27,6 +27,7 @@ class TextualInversion:
     """Implements `Dialect`."""
 
     name = "textual_inversion"
+    has_configs = False
 
     def claimed(self, file: TensorFile) -> frozenset[str]:
         """Claim SDXL's pair, or the only tensor of a file when it is a list of vectors."""
@@ -105,6 +106,9 @@ def find_vector_problem(
     expected = context.profile.token_widths.get(component, 0)
     if len(entry.shape) not in (1, 2):
         reason, message = "WRONG_WIDTH", f"{key} is no list of vectors"
+        remedy = "Export the file again."
+    elif entry.is_empty:
+        reason, message = "BAD_SHAPE", f"{key} holds no vectors"
         remedy = "Export the file again."
     elif width != expected:
         family = _FAMILY_OF_WIDTH.get(width, "another base")

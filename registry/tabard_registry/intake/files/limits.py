@@ -15,7 +15,7 @@ class IntakeLimits:
     Attributes:
         files_max: Files of one release.
         file_bytes_max: Size of one file.
-        header_bytes_max: Size of a safetensors header.
+        header_bytes_max: Size of a safetensors header; the default is that of the format itself.
         tensors_max: Tensors of one file.
         rank_max: Rank of a layer that slots take; what is above is worn in a merged copy only.
         merged_rank_max: Trained rank of a layer that is worn in a merged copy only.
@@ -29,7 +29,7 @@ class IntakeLimits:
 
     files_max: int = 8
     file_bytes_max: int = 2 << 30
-    header_bytes_max: int = 8 << 20
+    header_bytes_max: int = 100_000_000
     tensors_max: int = 20_000
     rank_max: int = 512
     merged_rank_max: int = 4096

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabard_registry.intake.files.finite import are_finite
+from tabard_registry.intake.files.headers import BadHeader, read_header
 from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.sniff import SNIFF_BYTES, describe_stranger
 from tabard_registry.report import Problem
@@ -45,22 +46,13 @@ _NUMPY = {
 }
 _FIELDS = frozenset({"dtype", "shape", "data_offsets"})
 _MINUS = re.compile(rb"[:\[,]\s*-")
-_PIECE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{,]', re.DOTALL)
-"""A text, or what begins a list, a table or their next member."""
-_QUOTE = ord('"')
-_PIECES_MAX = 250_000
-"""A tensor has eight or so."""
-_PLAIN_HEADER_BYTES = 1 << 20
-"""Headers up to this size are parsed whatever they hold."""
 _DIMENSIONS_MAX = 8
 _DIMENSION_MAX = 1 << 40
 _NAME_CHARS_MAX = 256
 _GLANCE = 1_024
+_SHORTEN = "Export it without large metadata, if it is a real safetensors file."
 _REMEDY = "Export or download the file again; if it stays so, its writer is broken."
-
-
-class _BadHeader(ValueError):
-    """The header breaks the format; the text says how."""
+_REMEDIES = {"BAD_HEADER": _REMEDY, "HEADER_TOO_LONG": _SHORTEN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +75,11 @@ class TensorEntry:
     def is_float(self) -> bool:
         """Whether it can be a weight."""
         return self.dtype in FLOAT_DTYPES
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds no number at all."""
+        return 0 in self.shape
 
     @property
     def kept_item_bytes(self) -> int:
@@ -200,24 +197,16 @@ def open_tensors(path: Path, *, limits: IntakeLimits) -> TensorFile | Problem:
         if refusal is not None:
             return refusal
         header_bytes = int.from_bytes(start[:8], "little")
-        file.seek(8)
-        text = file.read(header_bytes)
-    try:
-        metadata, tensors = _parse(text, limits=limits)
-        ends_at = _check_layout(tensors, start=8 + header_bytes)
-    except _BadHeader as error:
-        return Problem(
-            reason="BAD_HEADER", message=f"the header of {path.name}: {error}", remedy=_REMEDY
-        )
+        try:
+            text = read_header(file, start=8, header_bytes=header_bytes)
+            metadata, tensors = _parse(text, data_start=8 + header_bytes, limits=limits)
+            ends_at = _check_layout(tensors, start=8 + header_bytes)
+            _check_end(ends_at, size_bytes=size_bytes)
+        except BadHeader as error:
+            message = f"the header of {path.name}: {error}"
+            return Problem(reason=error.reason, message=message, remedy=_REMEDIES[error.reason])
     if ends_at > size_bytes:
         return _truncated(path.name, missing_bytes=ends_at - size_bytes)
-    if ends_at < size_bytes:
-        extra = size_bytes - ends_at
-        return Problem(
-            reason="BAD_HEADER",
-            message=f"{path.name} has {extra} bytes after its last tensor",
-            remedy=_REMEDY,
-        )
     return TensorFile(path, metadata=metadata, tensors=tensors, size_bytes=size_bytes)
 
 
@@ -237,7 +226,7 @@ def _refuse_start(
             reason="HEADER_TOO_LONG",
             message=f"{name} announces a header of {header_bytes} bytes; "
             f"at most {limits.header_bytes_max} are taken",
-            remedy="If it is a real safetensors file, export it without large metadata.",
+            remedy=_SHORTEN,
         )
     if 8 + header_bytes > size_bytes:
         return _truncated(name, missing_bytes=8 + header_bytes - size_bytes)
@@ -252,24 +241,22 @@ def _truncated(name: str, *, missing_bytes: int) -> Problem:
     )
 
 
-def _parse(text: bytes, *, limits: IntakeLimits) -> tuple[dict[str, str], dict[str, TensorEntry]]:
+def _parse(
+    text: bytes, *, data_start: int, limits: IntakeLimits
+) -> tuple[dict[str, str], dict[str, TensorEntry]]:
     document = _parse_json(text)
     if not isinstance(document, dict):
-        raise _BadHeader("it is not a JSON object")
+        raise BadHeader("it is not a JSON object")
     metadata = document.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise _BadHeader("its metadata is not a table of texts")
+        raise BadHeader("its metadata is not a table of texts")
     if len(document) > limits.tensors_max:
-        raise _BadHeader(f"{len(document)} tensors; at most {limits.tensors_max} are taken")
-    return metadata, {
-        key: _entry(key, row, data_start=8 + len(text)) for key, row in document.items()
-    }
+        raise BadHeader(f"{len(document)} tensors; at most {limits.tensors_max} are taken")
+    return metadata, {key: _entry(key, row, data_start=data_start) for key, row in document.items()}
 
 
 def _parse_json(text: bytes) -> Any:
     """Parse JSON as other readers of the format do; Python alone would take more."""
-    if len(text) > _PLAIN_HEADER_BYTES:
-        _count_pieces(text)
     # A signed zero is a size to Python only. Reading every number by a function of ours is slow.
     parse_int = _natural if _MINUS.search(text) else None
     try:
@@ -277,30 +264,21 @@ def _parse_json(text: bytes) -> Any:
         if b"\\u" in text:
             json.dumps(document, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
-        raise _BadHeader("it is not UTF-8") from error
+        raise BadHeader("it is not UTF-8") from error
     except UnicodeEncodeError as error:
-        raise _BadHeader("half a character is escaped in it") from error
+        raise BadHeader("half a character is escaped in it") from error
     except RecursionError as error:
-        raise _BadHeader("it is nested too deeply") from error
-    except _BadHeader:
+        raise BadHeader("it is nested too deeply") from error
+    except BadHeader:
         raise
     except ValueError as error:
-        raise _BadHeader(f"it is not JSON ({error})"[:200]) from error
+        raise BadHeader(f"it is not JSON ({error})"[:200]) from error
     return document
-
-
-def _count_pieces(text: bytes) -> None:
-    """Refuse a long header that falls into so many pieces that parsing it would eat memory."""
-    pieces = 0
-    for found in _PIECE.finditer(text):
-        pieces += text[found.start()] != _QUOTE
-        if pieces > _PIECES_MAX:
-            raise _BadHeader(f"it falls into more than {_PIECES_MAX} pieces")
 
 
 def _natural(digits: str) -> int:
     if digits.startswith("-"):
-        raise _BadHeader("a number is negative")
+        raise BadHeader("a number is negative")
     return int(digits)
 
 
@@ -309,26 +287,26 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _BadHeader(f"the key {twice[:80]!r} appears twice")
+        raise BadHeader(f"the key {twice[:80]!r} appears twice")
     return found
 
 
 def _entry(key: str, row: Any, *, data_start: int) -> TensorEntry:
     if not key or len(key) > _NAME_CHARS_MAX:
-        raise _BadHeader(f"impossible tensor name {key[:80]!r}")
+        raise BadHeader(f"impossible tensor name {key[:80]!r}")
     if not isinstance(row, dict) or row.keys() != _FIELDS:
-        raise _BadHeader(f"tensor {key[:80]!r} is not described by dtype, shape and data_offsets")
+        raise BadHeader(f"tensor {key[:80]!r} is not described by dtype, shape and data_offsets")
     dtype, shape, offsets = row["dtype"], row["shape"], row["data_offsets"]
     item_bytes = _ITEM_BYTES.get(dtype) if isinstance(dtype, str) else None
     if item_bytes is None:
-        raise _BadHeader(f"tensor {key[:80]!r} has the unknown element type {str(dtype)[:20]!r}")
-    if not _are_sizes(shape) or len(shape) > _DIMENSIONS_MAX or 0 in shape:
-        raise _BadHeader(f"tensor {key[:80]!r} has an impossible shape")
+        raise BadHeader(f"tensor {key[:80]!r} has the unknown element type {str(dtype)[:20]!r}")
+    if not _are_sizes(shape) or len(shape) > _DIMENSIONS_MAX:
+        raise BadHeader(f"tensor {key[:80]!r} has an impossible shape")
     if not _are_sizes(offsets) or len(offsets) != 2:
-        raise _BadHeader(f"tensor {key[:80]!r} has impossible offsets")
+        raise BadHeader(f"tensor {key[:80]!r} has impossible offsets")
     start, end = offsets
     if end - start != math.prod(shape) * item_bytes:
-        raise _BadHeader(f"tensor {key[:80]!r}: its shape and its offsets disagree")
+        raise BadHeader(f"tensor {key[:80]!r}: its shape and its offsets disagree")
     return TensorEntry(
         dtype=dtype, shape=tuple(shape), start=data_start + start, end=data_start + end
     )
@@ -344,20 +322,25 @@ def _check_layout(tensors: Mapping[str, TensorEntry], *, start: int) -> int:
     """Check that the tensors fill the file without gap or overlap; return where they end."""
     if not tensors:
         return start
-    ordered = sorted(tensors.items(), key=lambda item: item[1].start)
+    ordered = sorted(tensors.items(), key=lambda item: (item[1].start, item[1].end))
     if ordered[0][1].start != start:
-        raise _BadHeader("there is a gap before the first tensor")
+        raise BadHeader("there is a gap before the first tensor")
     for (_, before), (key, entry) in pairwise(ordered):
         if entry.start < before.end:
-            raise _BadHeader(f"tensor {key[:80]!r} overlaps another one")
+            raise BadHeader(f"tensor {key[:80]!r} overlaps another one")
         if entry.start > before.end:
-            raise _BadHeader(f"there is a gap before tensor {key[:80]!r}")
+            raise BadHeader(f"there is a gap before tensor {key[:80]!r}")
     return ordered[-1][1].end
+
+
+def _check_end(ends_at: int, *, size_bytes: int) -> None:
+    if ends_at < size_bytes:
+        raise BadHeader(f"there are {size_bytes - ends_at} bytes after the last tensor")
 
 
 def _float_runs(entries: Iterable[TensorEntry]) -> Iterator[tuple[str, int, int]]:
     """Yield type, start and end of each stretch of weights of one type; there are no gaps."""
-    ordered = sorted(entries, key=lambda entry: entry.start)
+    ordered = sorted(entries, key=lambda entry: (entry.start, entry.end))
     for dtype, run in groupby(ordered, key=lambda entry: entry.dtype):
         if dtype in FLOAT_DTYPES:
             members = list(run)

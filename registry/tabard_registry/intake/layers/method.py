@@ -21,7 +21,15 @@ POINT = (1, 1)
 
 
 class Malformed(Exception):
-    """The tensors of a layer do not fit each other; the text says how."""
+    """The tensors of a layer do not fit each other; the text says how.
+
+    Attributes:
+        reason: Stable UPPER_SNAKE code.
+    """
+
+    def __init__(self, detail: str, *, reason: str = "BAD_SHAPE") -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +89,7 @@ def require(shapes: Mapping[str, object], *parts: str) -> None:
     """
     missing = [part for part in parts if part not in shapes]
     if missing:
-        raise Malformed(f"has no {' and no '.join(missing)} factor")
+        raise Malformed(f"has no {' and no '.join(missing)} factor", reason="INCOMPLETE_PAIR")
 
 
 def agree(*sizes: int, what: str) -> None:

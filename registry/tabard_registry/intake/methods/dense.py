@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from tabard_registry.intake.layers.checked import CheckedChange
@@ -11,10 +12,15 @@ from tabard_registry.intake.layers.method import Shape
 from tabard_registry.intake.methods.module_tensors import BIAS, WEIGHT, LayerRefused, ModuleTensors
 from tabard_registry.release.change_methods import DENSE
 
-WEIGHT_PARTS = frozenset({"diff", "w_norm"})
-"""The difference of a weight, as everybody and as LyCORIS' norms call it."""
+FULL_RANK = "full_rank"
+"""The difference of a weight, as ai-toolkit writes it: one factor, and alpha over its rank."""
+WEIGHT_PARTS = frozenset({"diff", "w_norm", FULL_RANK})
+"""The difference of a weight; the first two as everybody and as LyCORIS' norms call it."""
 BIAS_PARTS = frozenset({"diff_b", "b_norm", "up_bias"})
 """The difference of a bias; `up_bias` is PEFT's bias of the up factor, scaled like the factors."""
+
+_RANK_KEY = "ss_network_dim"
+_RANK = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 
 
 def read_dense_weight(tensors: ModuleTensors, part: str) -> CheckedChange:
@@ -23,6 +29,8 @@ def read_dense_weight(tensors: ModuleTensors, part: str) -> CheckedChange:
     Raises:
         LayerRefused: It has another shape than the weight.
     """
+    if part == FULL_RANK:
+        return _full_rank(tensors)
     if "alpha" in tensors.keys:
         raise LayerRefused("BAD_ALPHA", f"{tensors.name} has an alpha beside a full difference")
     return _dense(tensors, part, own=WEIGHT, shape=_weight_shape(tensors), scale=1.0)
@@ -49,6 +57,27 @@ def read_biases(tensors: ModuleTensors, *, scale: float | None) -> Iterator[Chec
             raise LayerRefused("SHAPE_MISMATCH", f"{tensors.name} has no bias in this base")
         own_scale = scale if part == "up_bias" and scale is not None else 1.0
         yield _dense(tensors, part, own=BIAS, shape=(width,), scale=own_scale)
+
+
+def _full_rank(tensors: ModuleTensors) -> CheckedChange:
+    shape = _weight_shape(tensors)
+    if tensors.shape(FULL_RANK) != shape:
+        raise LayerRefused("INCOMPLETE_PAIR", f"{tensors.name} has no up factor")
+    return _dense(tensors, FULL_RANK, own=WEIGHT, shape=shape, scale=_full_rank_scale(tensors))
+
+
+def _full_rank_scale(tensors: ModuleTensors) -> float:
+    """Without an alpha it is 1; with one only the header can say the rank to divide it by."""
+    if "alpha" not in tensors.keys:
+        return 1.0
+    rank = tensors.file.metadata.get(_RANK_KEY, "")
+    if not _RANK.fullmatch(rank):
+        raise LayerRefused(
+            "ALPHA_UNKNOWN",
+            f"{tensors.name} is one factor of full rank, and no {_RANK_KEY} in the header says "
+            "what its alpha is divided by",
+        )
+    return tensors.scale(rank=int(rank), fallback_rank=int(rank))
 
 
 def _weight_shape(tensors: ModuleTensors) -> Shape:

@@ -103,7 +103,7 @@ def _columns(shape: Shape) -> tuple[int, int, tuple[int, int]]:
 
 def _refuse_both(shapes: Mapping[str, Shape], *, half: str) -> None:
     if f"{half}_a" in shapes or f"{half}_b" in shapes:
-        raise Malformed(f"has {half} both whole and decomposed")
+        raise Malformed(f"has {half} both whole and decomposed", reason="INCOMPLETE_PAIR")
 
 
 def _left_pair(tensors: Mapping[str, Array]) -> Pair:

@@ -24,21 +24,28 @@ MAGNITUDES = ("dora_scale", "magnitude_vector")
 """DoRA's magnitude, as LyCORIS and kohya write it and as PEFT does."""
 
 
-def read_layer(tensors: ModuleTensors, *, module: ModuleShape) -> CheckedLayer | CheckedChange:
+def read_layer(
+    tensors: ModuleTensors, *, module: ModuleShape
+) -> CheckedLayer | CheckedChange | None:
     """Check the low-rank tensors of a module: a pair for slots, or more than slots take.
+
+    Factors of rank 0, which some trainers write for layers that they skip, change nothing.
 
     Raises:
         LayerRefused: They cannot be applied completely.
         Malformed: They do not fit each other.
     """
     factors = _factors(tensors, module=module)
+    if factors.measured.rank == 0:
+        _check_skipped(tensors)
+        return None
     if factors.can_overflow():
         raise LayerRefused(
             "NOT_FINITE", f"{tensors.name} overflows when its factors are multiplied"
         )
     measured = factors.measured
     scale = tensors.scale(rank=measured.trained_rank, fallback_rank=measured.rank)
-    _check_magnitude(tensors, factors)
+    _check_configured(tensors, factors)
     if measured.rank > tensors.context.limits.rank_max:
         return read_rebuilt(tensors, factors, scale=scale, magnitude=_magnitude(tensors.keys))
     return CheckedLayer(
@@ -46,16 +53,29 @@ def read_layer(tensors: ModuleTensors, *, module: ModuleShape) -> CheckedLayer |
     )
 
 
-def _check_magnitude(tensors: ModuleTensors, factors: Factors) -> None:
+def _check_skipped(tensors: ModuleTensors) -> None:
+    """Refuse what is scaled by, or scales, a product that is not there."""
+    beside = [part for part in (*MAGNITUDES, "up_bias") if part in tensors.keys]
+    if beside:
+        what = tensors.keys[beside[0]]
+        raise LayerRefused("BAD_SHAPE", f"{tensors.name} has rank 0, and {what} beside it")
+
+
+def _check_configured(tensors: ModuleTensors, factors: Factors) -> None:
     """Compare with what the configuration says, if there is one."""
-    measured = factors.measured
-    alpha = tensors.alpha_rule(
-        tensors.component, tensors.name, measured.trained_rank or measured.rank
-    )
-    if alpha is not None and alpha.is_dora not in (None, bool(factors.axis)):
+    trained = factors.measured.trained_rank
+    alpha = tensors.alpha_rule(tensors.component, tensors.name, trained or factors.measured.rank)
+    if alpha is None:
+        return
+    if alpha.is_dora not in (None, bool(factors.axis)):
         says = "a magnitude" if alpha.is_dora else "no magnitude"
         raise LayerRefused(
             "INCOMPLETE_PAIR", f"the configuration says that {tensors.name} has {says}"
+        )
+    if trained is not None and alpha.rank not in (None, trained):
+        raise LayerRefused(
+            "BAD_SHAPE",
+            f"the configuration says rank {alpha.rank} of {tensors.name}, the tensors {trained}",
         )
 
 

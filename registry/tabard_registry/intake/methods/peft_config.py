@@ -1,30 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """What PEFT says of an adapter beside its tensors: alpha, its exceptions, rsLoRA, DoRA.
 
-Comes from `adapter_config.json` or from the header that diffusers writes. Patterns are compared as
-module names and never run as regular expressions: they come from outside.
+Comes from `adapter_config.json` or from the header that diffusers writes. What is there is
+understood, or the adapter is refused: nothing of it is passed over.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from tabard_registry.intake.methods.module_tensors import Alpha
+from tabard_registry.intake.methods.peft_fields import judge_config
+from tabard_registry.intake.methods.peft_patterns import BadPatterns, exceptions_of, is_number
 from tabard_registry.report import Problem
 
+CONFIG_NAME = "adapter_config.json"
+"""Where PEFT keeps a configuration."""
 HEADER_KEY = "lora_adapter_metadata"
-"""Under which diffusers keeps PEFT's configuration in a header."""
+"""Under which diffusers keeps PEFT's configurations in a header."""
+BARE = ""
+"""The component of a configuration that names none."""
 
-_TYPES = ("LORA", "LOHA", "LOKR", "OFT", "BOFT", "IA3")
+_ALPHA_FIELDS = {"LORA": "lora_alpha", "LOHA": "alpha", "LOKR": "alpha"}
 _TERMS_MAX = 64
 _CONFIG_BYTES_MAX = 1 << 20
-_PLAIN_PATTERN = re.compile(r"\^?[\w.]+\$?", re.ASCII)
+_REMEDY = "Export the file again with its own trainer; nothing in it is dropped silently."
 
 
 def read_config(path: Path) -> Mapping[str, Any] | None:
@@ -42,51 +46,83 @@ def read_config(path: Path) -> Mapping[str, Any] | None:
     return found if found is not None and "peft_type" in found else None
 
 
-def header_config(metadata: Mapping[str, str], *, component: str) -> Mapping[str, Any] | None:
-    """Return what a diffusers header says of one component, or None when it says nothing."""
+def header_configs(
+    metadata: Mapping[str, str], *, components: Iterable[str]
+) -> Mapping[str, Mapping[str, Any]] | Problem:
+    """Return what a header says, by component; `BARE` is where it names none.
+
+    diffusers' pipelines name the component of every field, its models do not.
+
+    Args:
+        metadata: The header's texts.
+        components: Those that are known.
+    """
     text = metadata.get(HEADER_KEY)
-    found = _parse(text) if text else None
-    prefix = f"{component}."
-    own = {k.removeprefix(prefix): v for k, v in (found or {}).items() if k.startswith(prefix)}
-    return own if own.keys() & {"lora_alpha", "alpha"} else None
+    if text is None:
+        return {}
+    fields = _parse(text)
+    if fields is None:
+        return _unreadable(f"{HEADER_KEY} in the header is not a table in JSON")
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in fields.items():
+        component, dot, own = name.partition(".")
+        if dot and component not in components:
+            return _unreadable(f"{HEADER_KEY} in the header speaks of {component[:60]!r}")
+        found.setdefault(component if dot else BARE, {})[own if dot else name] = value
+    return found
 
 
-def refuse_config(config: Mapping[str, Any], *, name: str) -> Problem | None:
-    """Return why an adapter with this configuration cannot be taken; usually None."""
-    kind = config.get("peft_type", "LORA")
-    if kind not in _TYPES:
-        what = f"a PEFT {str(kind)[:40]}, not one of {', '.join(_TYPES)}"
-    elif config.get("bias", "none") != "none":
-        what = "an adapter that replaces the biases of its base"
-    elif config.get("fan_in_fan_out"):
-        what = "an adapter of transposed layers"
-    elif config.get("use_qalora") or config.get("use_bdlora"):
-        what = "a QA-LoRA or BD-LoRA"
-    else:
-        return None
-    return Problem(
-        reason="UNSUPPORTED_DIALECT",
-        message=f"{name} is {what}",
-        remedy="Export or train it as a plain LoRA, with `bias` none.",
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeftConfig:
+    """A configuration that was understood.
 
+    Attributes:
+        fields: Its fields.
+        alphas: alpha of single modules.
+        ranks: Rank of single modules.
+    """
 
-def alpha_from(config: Mapping[str, Any], *, module: str) -> Alpha | None:
-    """Return the alpha of a module, or None when the configuration cannot be relied on."""
-    is_lora = config.get("peft_type", "LORA") == "LORA"
-    value = _special(config, "alpha_pattern", module=module)
-    if value is None:
-        value = config.get("lora_alpha" if is_lora else "alpha")
-    if not _is_number(value):
-        return None
-    if is_lora:
+    fields: Mapping[str, Any]
+    alphas: Mapping[str, float] = field(default_factory=dict)
+    ranks: Mapping[str, float] = field(default_factory=dict)
+
+    def alpha(self, module: str) -> Alpha | None:
+        """Return the alpha of a module; None where adapters of this kind have none."""
+        name = _ALPHA_FIELDS.get(self.fields.get("peft_type", "LORA"))
+        if name is None:
+            return None
+        rank = self.ranks.get(module, self.fields.get("r"))
         return Alpha(
-            value=float(value),
-            is_rslora=bool(config.get("use_rslora")),
-            is_dora=bool(config["use_dora"]) if "use_dora" in config else None,
+            value=float(self.alphas.get(module, self.fields[name])),
+            is_rslora=bool(self.fields.get("use_rslora")),
+            is_dora=bool(self.fields["use_dora"]) if "use_dora" in self.fields else None,
+            rank=int(rank) if is_number(rank) and rank >= 1 else None,
         )
-    rank = _special(config, "rank_pattern", module=module) or config.get("r")
-    return Alpha(value=float(value), rank=int(rank) if _is_number(rank) and rank >= 1 else None)
+
+
+def understand(
+    fields: Mapping[str, Any], *, source: str, modules: Iterable[tuple[str, ...]]
+) -> tuple[PeftConfig | None, tuple[Problem, ...]]:
+    """Judge a configuration; return it with warnings, or None with what speaks against it.
+
+    Args:
+        fields: The configuration.
+        source: What messages call it.
+        modules: All names of every module that it may speak of, ours first.
+    """
+    problems = judge_config(fields, source=source)
+    if any(not problem.is_warning for problem in problems):
+        return None, problems
+    name = _ALPHA_FIELDS.get(fields.get("peft_type", "LORA"))
+    if name is not None and not is_number(fields.get(name)):
+        return None, (_no_alpha(name, source=source),)
+    known = tuple(modules)
+    try:
+        alphas = exceptions_of(fields.get("alpha_pattern"), modules=known, field="alpha_pattern")
+        ranks = exceptions_of(fields.get("rank_pattern"), modules=known, field="rank_pattern")
+    except BadPatterns as error:
+        return None, (_bad_patterns(error, source=source),)
+    return PeftConfig(fields=fields, alphas=alphas, ranks=ranks), problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,27 +148,9 @@ def rotation_rule(config: Mapping[str, Any] | None) -> RotationRule | None:
         return None
     if config.get("use_cayley_neumann") and not (isinstance(terms, int) and 0 < terms < _TERMS_MAX):
         return None
-    if config.get("coft") and not (_is_number(reach) and reach > 0):
+    if config.get("coft") and not (is_number(reach) and reach > 0):
         return None
     return RotationRule(terms=terms, reach=reach)
-
-
-def _special(config: Mapping[str, Any], field: str, *, module: str) -> Any:
-    """Return the exception for a module, None without one, "" where a pattern is not a name."""
-    patterns = config.get(field) or {}
-    if not isinstance(patterns, dict):
-        return ""
-    for pattern, special in patterns.items():
-        if not _PLAIN_PATTERN.fullmatch(pattern):
-            return ""
-        name = pattern.strip("^$")
-        if module == name or (not pattern.startswith("^") and module.endswith(f".{name}")):
-            return "" if special is None else special
-    return None
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
 
 
 def _parse(text: str | bytes) -> dict[str, Any] | None:
@@ -141,3 +159,23 @@ def _parse(text: str | bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _unreadable(message: str) -> Problem:
+    return Problem(reason="UNSUPPORTED_CONFIG", message=message, remedy=_REMEDY)
+
+
+def _no_alpha(name: str, *, source: str) -> Problem:
+    return Problem(
+        reason="ALPHA_UNKNOWN",
+        message=f"{source} has no number for `{name}`",
+        remedy=f"Write the `{name}` that it was trained with there; PEFT's own default is 8.",
+    )
+
+
+def _bad_patterns(error: BadPatterns, *, source: str) -> Problem:
+    return Problem(
+        reason="UNSUPPORTED_CONFIG",
+        message=f"{source}: {error}",
+        remedy="Write the names of the layers there, as the file has them, each with its number.",
+    )

@@ -81,7 +81,7 @@ def read_module(tensors: ModuleTensors) -> Reading:
     try:
         weight = _read_weight(tensors)
     except Malformed as error:
-        raise LayerRefused("INCOMPLETE_PAIR", f"{tensors.name} {error}") from error
+        raise LayerRefused(error.reason, f"{tensors.name} {error}") from error
     scale = next((x.scale for x in weight if _is_low_rank(x)), None)
     layers = tuple(x for x in weight if isinstance(x, CheckedLayer))
     changes = [x for x in weight if isinstance(x, CheckedChange)]
@@ -119,9 +119,10 @@ def _read_weight(tensors: ModuleTensors) -> Sequence[CheckedLayer | CheckedChang
     module = tensors.module
     if module is None:
         raise LayerRefused("SHAPE_MISMATCH", f"{tensors.name} is a norm: it has no such weight")
-    return (
-        [read_layer(tensors, module=module)] if is_pair else readers[0].read(tensors, module=module)
-    )
+    if not is_pair:
+        return readers[0].read(tensors, module=module)
+    layer = read_layer(tensors, module=module)
+    return [] if layer is None else [layer]
 
 
 def _alphas(
@@ -148,6 +149,11 @@ def _check_numbers(tensors: ModuleTensors) -> None:
         is_integer = part in _INTEGER_PARTS and entry.dtype in ("I32", "I64", "BOOL")
         if not entry.is_float and not is_integer:
             raise LayerRefused("UNSUPPORTED_DTYPE", f"{key} is {entry.dtype}")
+        if entry.is_empty and (part not in PAIR_PARTS or len(entry.shape) < 2):
+            raise LayerRefused(
+                "BAD_SHAPE",
+                f"{key} holds no numbers (a sharded training is gathered before it is saved)",
+            )
     for part, key in tensors.keys.items():
         if part != "on_input" and not tensors.file.is_finite(key):
             reason = "BAD_ALPHA" if part == "alpha" else "NOT_FINITE"

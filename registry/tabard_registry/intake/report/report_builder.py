@@ -14,11 +14,12 @@ from tabard_registry.intake.report.coverage import measure_coverage
 from tabard_registry.intake.report.declared import read_declaration
 from tabard_registry.intake.report.family import wrong_family
 from tabard_registry.release.change_methods import CHANGE_METHODS, MAGNITUDE
-from tabard_registry.release.manifest import KINDS
 from tabard_registry.report import Mode, Problem, Report
 
 _TRIGGER_KEYS = ("modelspec.trigger_phrase", "ss_trigger_word", "trigger_word", "trigger_words")
 _ALPHAS_MAX = 16
+_SAYABLE = dict.fromkeys(("lora", "dreambooth"), "lora or dreambooth")
+"""What an author may call files that change layers."""
 _METHOD_KEYS = ("training_method", "modelspec.usage_hint", "ss_training_comment")
 
 
@@ -112,7 +113,7 @@ def _kind_problem(read: ReadFiles, *, kind: str) -> Problem | None:
     return Problem(
         reason="KIND_MISMATCH",
         message=f"the author says {wanted!r}, the files are a {kind}",
-        remedy=f"Leave the kind out, or say one of: {', '.join(KINDS)}.",
+        remedy=f"Leave the kind out, or say {_SAYABLE.get(kind, kind)}.",
     )
 
 

@@ -4,7 +4,7 @@
 import pytest
 
 from tabard import InvalidArgument
-from tabard.cli.files.grouping import LAYOUTS, Layout, choose_files
+from tabard.cli.files.grouping import LAYOUTS, Layout, choose_files, is_trainer_state
 
 CHOSEN = {
     "peft": (
@@ -27,6 +27,18 @@ CHOSEN = {
     ),
     "the only one": (["style.safetensors", "style.png", "notes.txt"], ("style.safetensors",)),
     "the only pickle": (["style.PT", "x.yaml"], ("style.PT",)),
+    "checkpoint of a trainer": (
+        ["model.safetensors", "optimizer.bin", "scheduler.bin", "random_states_0.pkl"],
+        ("model.safetensors",),
+    ),
+    "checkpoint of an older trainer": (
+        ["pytorch_model.bin", "optimizer.bin", "scheduler.bin", "scaler.pt", "sampler_1.bin"],
+        ("pytorch_model.bin",),
+    ),
+    "checkpoint of PEFT": (
+        ["adapter_model.bin", "adapter_config.json", "optimizer.pt", "training_args.bin"],
+        ("adapter_model.bin", "adapter_config.json"),
+    ),
     "safe before pickled": (["a.safetensors", "b.pt"], ("a.safetensors",)),
 }
 
@@ -49,6 +61,11 @@ def test_files_that_belong_together(case: str) -> None:
             "AMBIGUOUS_FOLDER",
             "pytorch_lora_weights.safetensors",
         ),
+        (
+            ["optimizer.bin", "scheduler.bin", "random_states_0.pkl", "rng_state_1.pth"],
+            "NOT_AN_ADAPTER",
+            "what a trainer goes on from .optimizer.bin, random_states_0.pkl",
+        ),
         (["model_index.json", "x.safetensors"], "NOT_AN_ADAPTER", "pipeline"),
         (["readme.txt"], "NOT_AN_ADAPTER", "no adapter"),
         ([], "NOT_AN_ADAPTER", "no adapter"),
@@ -60,6 +77,13 @@ def test_ambiguous_folder_is_refused(names: list[str], reason: str, says: str) -
         choose_files(names, where="the folder")
 
     assert (refused.value.reason, bool(refused.value.hint)) == (reason, True)
+
+
+@pytest.mark.parametrize("name", ["my_optimizer.bin", "scheduler_style.pt", "Optimizer.bin.pt"])
+def test_adapter_may_be_called_nearly_so(name: str) -> None:
+    """Only the names that trainers give are a trainer's."""
+    assert not is_trainer_state(name)
+    assert choose_files([name, "optimizer.bin"], where="the folder") == (name,)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.first[0])

@@ -51,6 +51,14 @@ def test_folders_of_trainers_are_one_adapter(tmp_path: Path) -> None:
     assert (item.stem, item.place) == ("run-7", "run-7/adapter_model.safetensors")
 
 
+def test_state_of_a_trainer_is_no_adapter(tmp_path: Path) -> None:
+    """A checkpoint folder within the tree: the adapter is found, what training goes on from not."""
+    for name in ("model.safetensors", "optimizer.bin", "scheduler.bin", "rng_state_0.pth"):
+        (tmp_path / name).write_bytes(b"x")
+
+    assert [item.place for item in find_items(tmp_path)] == ["model.safetensors"]
+
+
 def test_files_are_found_by_content_too(tmp_path: Path) -> None:
     """A safetensors file of any name is one; a picture, a link and a hidden folder are none."""
     (tmp_path / "style.backup").write_bytes(b"\x10\0\0\0\0\0\0\0{}")

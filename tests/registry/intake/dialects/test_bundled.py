@@ -7,8 +7,8 @@ import pytest
 
 from tabard_registry import BaseProfile, Checked, check
 from tests.registry.fakes import Tensors, kohya_tensors, write
+from tests.registry.intake.change_files import kept
 from tests.registry.intake.lora_files import PROFILE, reasons, renamed
-from tests.registry.intake.methods.change_files import kept
 
 RNG = np.random.default_rng(3)
 LARGE = dataclasses.replace(

@@ -2,6 +2,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.registry.fakes import kohya_tensors, sd_profile
 from tests.registry.intake.lora_files import PROFILE, checked, reasons
@@ -32,6 +33,23 @@ def test_key_of_no_module_is_refused(tmp_path: Path) -> None:
     assert reasons(report) == ["UNKNOWN_KEYS"]
     assert "lora_unet_down_blocks_9" in report.problems[0].keys[0]
     assert report.tensors_applied == report.tensor_count - 1
+
+
+@pytest.mark.parametrize(
+    ("key", "suffix"),
+    [
+        ("lora_unet_mid_block_attentions_0_proj_in.scalar", ".scalar"),
+        ("unet.mid_block.attentions.0.proj_in.lora_C.weight", ".lora_C.weight"),
+        ("base_model.model.mid_block.attentions.0.proj_in.lora_velora_embed", ".lora_velora_embed"),
+    ],
+)
+def test_ending_that_is_not_taken_is_named(key: str, suffix: str, tmp_path: Path) -> None:
+    """Where the layer is there, the file is for this base: the ending is what is not known."""
+    report = checked(tmp_path, {key: np.ones((2, 2), "float32")}).report
+
+    assert reasons(report) == ["UNKNOWN_SUFFIX"]
+    assert f"'{suffix}' of mid_block.attentions.0.proj_in" in report.problems[0].message
+    assert "base" not in report.problems[0].remedy
 
 
 def test_other_text_width_is_another_base(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_unknown_part_is_refused(tmp_path: Path) -> None:
 
     report = checked(tmp_path, tensors).report
 
-    assert reasons(report) == ["UNKNOWN_KEYS"] and "set_weight" in report.problems[0].message
+    assert reasons(report) == ["UNKNOWN_SUFFIX"] and "set_weight" in report.problems[0].message
 
 
 def test_both_encoders_are_called_by_size(tmp_path: Path) -> None:

@@ -4,10 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import save_file
 
+from tabard_registry import check
 from tests.registry.fakes import Tensors, kohya_tensors
 from tests.registry.intake import dense_files
 from tests.registry.intake.dense_files import scalar, some
+from tests.registry.intake.dialects.small_unet import profile_of, tiny_unet
 from tests.registry.intake.lora_files import (
     PROFILE,
     assert_all_applied,
@@ -15,6 +21,41 @@ from tests.registry.intake.lora_files import (
     reasons,
     renamed,
 )
+
+
+@pytest.mark.filterwarnings("ignore:Adapter .default.. 8 LoRA tensor")
+def test_biases_are_those_of_diffusers(tmp_path: Path) -> None:
+    """`lora.up.bias`: every change of a weight and a bias is the one that diffusers makes."""
+    unet = tiny_unet()
+    profile = profile_of(unet, has_biases=True)
+    unet.add_adapter(LoraConfig(r=4, lora_alpha=6, target_modules=["to_out.0"], lora_bias=True))
+    torch.manual_seed(5)
+    state = get_peft_model_state_dict(unet)
+    tensors = {
+        key.replace(".lora_A.", ".lora.down.").replace(".lora_B.", ".lora.up."): torch.randn_like(x)
+        for key, x in state.items()
+    }
+    path = tmp_path / "x.safetensors"
+    save_file({f"unet.{key}": x for key, x in tensors.items()}, path)
+    truth = tiny_unet()
+    truth.load_lora_adapter({f"unet.{key}": x for key, x in tensors.items()}, prefix="unet")
+
+    result = check([path], profile=profile)
+
+    assert result.report.accepted, result.report.problems
+    weights = {
+        x.module: x.scale * (x.factors.read().up @ x.factors.read().down) for x in result.layers
+    }
+    biases = {x.parameter: x.scale * x.read()["diff"] for x in result.changes}
+    worn = {name: m for name, m in truth.named_modules() if hasattr(m, "get_delta_weight")}
+    assert weights.keys() == worn.keys() and len(biases) == len(worn) > 0
+    for name, module in worn.items():
+        (adapter,) = module.lora_B
+        bias = module.scaling[adapter] * module.lora_B[adapter].bias
+        np.testing.assert_allclose(
+            weights[name], module.get_delta_weight(adapter).detach(), 1e-5, 1e-5
+        )
+        np.testing.assert_allclose(biases[f"{name}.bias"], bias.detach(), 1e-6)
 
 
 @pytest.mark.parametrize(
@@ -98,13 +139,13 @@ def test_factors_of_lycoris_need_their_alpha(name: str, tmp_path: Path) -> None:
 def test_header_says_alpha_of_peft(name: str, tmp_path: Path) -> None:
     """A LoHa or LoKr of PEFT in diffusers' layout keeps alpha and rank in the header."""
     tensors, methods = FACTORED[name]
-    config = {"peft_type": name[:4].upper(), "alpha": 3, "r": 6}
+    rank = {"LoHa": 2, "LoKr": 1}.get(name, 6)
+    config = {"peft_type": name[:4].upper(), "alpha": 3, "r": rank}
     header = json.dumps({f"unet.{field}": value for field, value in config.items()})
 
     result = dense_files.checked(tmp_path, tensors, metadata={"lora_adapter_metadata": header})
 
     assert (result.report.accepted, result.report.methods) == (True, methods)
-    rank = {"LoHa": 2, "LoKr": 1}.get(name, 6)
     assert [layer.scale for layer in result.layers] == [3 / rank]
 
 
@@ -142,7 +183,7 @@ def test_rotation_needs_its_writer(word: str, tmp_path: Path) -> None:
     unsigned = dense_files.checked(tmp_path, tensors).report
 
     assert (signed.accepted, signed.methods) == (True, {"OFT": 1})
-    assert reasons(unsigned) == ["UNKNOWN_KEYS"]
+    assert reasons(unsigned) == ["UNKNOWN_SUFFIX"]
 
 
 def test_newer_text_encoder_names_apply(tmp_path: Path) -> None:

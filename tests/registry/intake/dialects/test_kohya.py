@@ -138,4 +138,4 @@ def test_own_oft_takes_its_own_parts_only(tmp_path: Path) -> None:
 
     (change,) = result.changes
     assert (change.method, result.report.tensors_applied) == ("oft", 2)
-    assert reasons(stranger.report) == ["UNKNOWN_KEYS"]
+    assert reasons(stranger.report) == ["UNKNOWN_SUFFIX"]

@@ -34,7 +34,7 @@ HOSTILE: dict[str, tuple[object, bytes]] = {
     "float": ({"a": entry(shape=[1.0])}, b"\0" * 4),
     "huge": ({"a": entry(shape=[1 << 62, 4])}, b"\0" * 4),
     "many dimensions": ({"a": entry(shape=[1] * 60)}, b"\0" * 4),
-    "nothing": ({"a": entry(end=0, shape=[0])}, b""),
+    "nothing that takes room": ({"a": entry(shape=[0])}, b"\0" * 4),
     "disagreeing": ({"a": entry(shape=[2])}, b"\0" * 4),
     "reversed": ({"a": entry(start=4, end=0)}, b"\0" * 4),
     "gap before": ({"a": entry(start=4, end=8)}, b"\0" * 8),
@@ -122,6 +122,19 @@ def test_tensors_are_read_as_written(tmp_path: Path) -> None:
         assert file.read(name).dtype == name
         assert np.array_equal(file.read(name), values)
     assert np.array_equal(brain.read("b"), values)
+
+
+def test_tensor_of_no_numbers_is_one(tmp_path: Path) -> None:
+    """The format allows it, before others, between and behind them."""
+    names = ("a", "b", "c")
+    empty, full = np.ones((0, 4), "float32"), np.ones((2, 4), "float32")
+    for place in range(3):
+        tensors = {name: empty if i == place else full for i, name in enumerate(names)}
+        file = opened(write(tmp_path / "x.safetensors", tensors))
+
+        assert isinstance(file, TensorFile)
+        assert file.read(names[place]).shape == (0, 4)
+        assert all(file.is_finite(name) for name in names)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])

@@ -9,9 +9,9 @@ import pytest
 
 from tabard_registry import BaseProfile
 from tests.registry.fakes import Tensors
+from tests.registry.intake.change_files import Expected, assert_taken_whole, kept
 from tests.registry.intake.dense_files import CONV, FC, NORM, PROFILE, checked, lora, scalar, some
 from tests.registry.intake.lora_files import reasons
-from tests.registry.intake.methods.change_files import Expected, assert_taken_whole, kept
 from tests.registry.intake.methods.low_rank_files import assert_refused
 
 TAKEN: dict[str, tuple[Tensors, Expected]] = {
@@ -48,6 +48,29 @@ TAKEN: dict[str, tuple[Tensors, Expected]] = {
         {"lora_te_text_model_final_layer_norm.w_norm": some(12)},
         {"text_encoder:text_model.final_layer_norm.weight": ("dense", 1.0, ("diff",))},
     ),
+    "full rank of ai-toolkit": (
+        {f"{FC}.lora_down.weight": some(16, 12), f"{CONV}.lora_down.weight": some(16, 8, 3, 3)},
+        {
+            "unet:mid_block.fc.weight": ("dense", 1.0, ("diff",)),
+            "unet:down_blocks.0.resnets.0.conv1.weight": ("dense", 1.0, ("diff",)),
+        },
+    ),
+    "full rank in diffusers' names": (
+        {"unet.mid_block.fc.lora_A.weight": some(16, 12)},
+        {"unet:mid_block.fc.weight": ("dense", 1.0, ("diff",))},
+    ),
+    "bias of the up factor": (
+        lora(**{"lora_up.bias": some(16)}),
+        {"unet:mid_block.fc.bias": ("dense", 0.5, ("diff",))},
+    ),
+    "bias of the up factor in diffusers' names": (
+        {
+            "unet.mid_block.fc.lora.down.weight": some(4, 12),
+            "unet.mid_block.fc.lora.up.weight": some(16, 4),
+            "unet.mid_block.fc.lora.up.bias": some(16),
+        },
+        {"unet:mid_block.fc.bias": ("dense", 1.0, ("diff",))},
+    ),
     "bias beside a LoRA": (
         lora(diff_b=some(16)),
         {"unet:mid_block.fc.bias": ("dense", 1.0, ("diff",))},
@@ -69,6 +92,17 @@ REFUSED: dict[str, tuple[Tensors, str, str]] = {
         {f"{FC}.diff": some(16, 12), f"{FC}.alpha": scalar(1)},
         "BAD_ALPHA",
         "beside a full difference",
+    ),
+    "full rank with an alpha of who knows what": (
+        {f"{FC}.lora_down.weight": some(16, 12), f"{FC}.alpha": scalar(1)},
+        "ALPHA_UNKNOWN",
+        "no ss_network_dim in the header",
+    ),
+    "down factor alone": ({f"{FC}.lora_down.weight": some(4, 12)}, "INCOMPLETE_PAIR", "no up"),
+    "one down factor alone": (
+        lora() | {f"{CONV}.lora_down.weight": some(16, 8, 3, 3)},
+        "INCOMPLETE_PAIR",
+        "no up factor",
     ),
     "difference beside a LoRA": (lora(diff=some(16, 12)), "INCOMPLETE_PAIR", "both low-rank and"),
     "bias that is not there": (
@@ -96,6 +130,15 @@ def test_impossible_change_is_refused(name: str, tmp_path: Path) -> None:
     tensors, reason, detail = REFUSED[name]
 
     assert_refused(checked(tmp_path, tensors).report, reason, detail)
+
+
+def test_header_says_what_alpha_is_divided_by(tmp_path: Path) -> None:
+    """A full rank with an alpha is worn at alpha over the rank that the header names."""
+    tensors = {f"{FC}.lora_down.weight": some(16, 12), f"{FC}.alpha": scalar(1)}
+
+    result = checked(tmp_path, tensors, metadata={"ss_network_dim": "4"})
+
+    assert [change.scale for change in result.changes] == [0.25]
 
 
 def test_base_of_old_profile_has_no_biases(tmp_path: Path) -> None:

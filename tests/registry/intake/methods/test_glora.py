@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tests.registry.fakes import Tensors
+from tests.registry.intake.change_files import Expected, assert_taken_whole, kept
 from tests.registry.intake.dense_files import FC, checked, scalar, some
-from tests.registry.intake.methods.change_files import Expected, assert_taken_whole, kept
 from tests.registry.intake.methods.low_rank_files import assert_refused
 
 

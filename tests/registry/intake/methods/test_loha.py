@@ -30,12 +30,12 @@ REFUSED: dict[str, tuple[Tensors, str, str]] = {
     ),
     "LoHa of two ranks": (
         loha(hada_w2_a=ones(16, 3), hada_w2_b=ones(3, 12)),
-        "INCOMPLETE_PAIR",
+        "BAD_SHAPE",
         "ranks 2 and 3",
     ),
     "LoHa of two kernels": (
         conv_loha(hada_w2_b=ones(2, 8, 1, 9)),
-        "INCOMPLETE_PAIR",
+        "BAD_SHAPE",
         "two halves of different kernels",
     ),
     "LoHa with one core": (

@@ -37,7 +37,10 @@ def test_disagreeing_ranks_are_refused(tmp_path: Path) -> None:
     key = "lora_unet_mid_block_attentions_0_proj_in.lora_up.weight"
     tensors[key] = np.ones((16, 3, 1, 1), "float16")
 
-    assert reasons(checked(tmp_path, tensors).report) == ["INCOMPLETE_PAIR"]
+    report = checked(tmp_path, tensors).report
+
+    assert reasons(report) == ["BAD_SHAPE"]
+    assert "factors of ranks 2 and 3" in report.problems[0].message
 
 
 @pytest.mark.parametrize("name", LORAS)
@@ -64,7 +67,7 @@ REFUSED: dict[str, tuple[Tensors, str, str]] = {
     ),
     "kernel in the up factor": (
         locon() | {f"{CONV}.lora_up.weight": ones(16, 2, 3, 3)},
-        "INCOMPLETE_PAIR",
+        "BAD_SHAPE",
         "shape [16, 2, 3, 3]",
     ),
     "core of another rank": (
@@ -73,7 +76,7 @@ REFUSED: dict[str, tuple[Tensors, str, str]] = {
             f"{CONV}.lora_down.weight": ones(2, 8, 1, 1),
             f"{CONV}.lora_mid.weight": ones(3, 3, 3, 3),
         },
-        "INCOMPLETE_PAIR",
+        "BAD_SHAPE",
         "core of shape [3, 3, 3, 3]",
     ),
     "core alone": ({f"{CONV}.lora_mid.weight": ones(2, 2, 3, 3)}, "INCOMPLETE_PAIR", "no down"),

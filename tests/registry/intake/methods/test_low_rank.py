@@ -33,6 +33,12 @@ from tests.registry.intake.methods.low_rank_files import (
 )
 
 TAKEN = {**LORAS, **LOHAS, **LOKRS}
+NO_RANK: Tensors = {
+    f"{LINEAR}.lora_down.weight": ones(0, 12),
+    f"{LINEAR}.lora_up.weight": ones(16, 0),
+    f"{LINEAR}.alpha": np.full((), 1, "float32"),
+}
+"""What a trainer writes of a layer that it skips."""
 REFUSED: dict[str, tuple[Tensors, str, str]] = {
     "magnitude alone": ({f"{CONV}.dora_scale": ones(16, 1, 1, 1)}, "INCOMPLETE_PAIR", "no down"),
     "magnitude of another width": (
@@ -52,7 +58,33 @@ REFUSED: dict[str, tuple[Tensors, str, str]] = {
         "overflows when its factors are multiplied",
     ),
     "whole numbers": (lora(dora_scale=ones(16, 1, dtype="int32")), "UNSUPPORTED_DTYPE", "I32"),
-    "unknown part": (lora() | {f"{LINEAR}.lokr_t1": ones(1, 1)}, "UNKNOWN_KEYS", "lokr_t1"),
+    "unknown part": (lora() | {f"{LINEAR}.lokr_t1": ones(1, 1)}, "UNKNOWN_SUFFIX", "'.lokr_t1' of"),
+    "rank 0 with a magnitude": (
+        NO_RANK | {f"{LINEAR}.dora_scale": ones(16, 1)},
+        "BAD_SHAPE",
+        "has rank 0, and",
+    ),
+    "rank 0 with a bias": (
+        NO_RANK | {f"{LINEAR}.lora_up.bias": ones(16)},
+        "BAD_SHAPE",
+        "has rank 0, and",
+    ),
+    "nothing but rank 0": (NO_RANK, "RANK_ZERO", "change nothing"),
+    "alpha of no numbers": (
+        lora() | {f"{LINEAR}.alpha": ones(0)},
+        "BAD_SHAPE",
+        "holds no numbers",
+    ),
+    "shard that was not gathered": (
+        lora() | {f"{LINEAR}.lora_down.weight": ones(0)},
+        "BAD_SHAPE",
+        "a sharded training is gathered",
+    ),
+    "difference of no numbers": (
+        {f"{LINEAR}.diff": ones(0, 12)},
+        "BAD_SHAPE",
+        "holds no numbers",
+    ),
 }
 
 
@@ -172,6 +204,18 @@ def test_configuration_and_tensors_agree(
 
     assert reasons(report) == ["INCOMPLETE_PAIR"]
     assert "magnitude" in report.problems[0].message
+
+
+def test_layer_of_rank_0_changes_nothing(tmp_path: Path) -> None:
+    """Beside layers that change something it is applied for what it is, and said."""
+    result = checked(tmp_path, locon() | NO_RANK)
+
+    report = result.report
+    assert report.accepted and reasons(report) == ["RANK_ZERO"]
+    assert "mid_block.fc" in report.problems[0].message
+    assert report.tensors_applied == report.tensor_count == 5
+    assert [layer.module for layer in result.layers] == ["down_blocks.0.downsamplers.0.conv"]
+    assert manifest_of(result, tmp_path).targets[0].rank == 2
 
 
 def test_convolution_under_two_names_is_refused(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from tests.registry.fakes import Tensors
 from tests.registry.intake import lora_files
+from tests.registry.intake.change_files import Expected, assert_taken_whole, kept
 from tests.registry.intake.dense_files import CONV, FC, checked, scalar, some
-from tests.registry.intake.methods.change_files import Expected, assert_taken_whole, kept
 from tests.registry.intake.methods.low_rank_files import assert_refused
 
 TAKEN: dict[str, tuple[Tensors, Expected]] = {
@@ -113,7 +113,7 @@ def test_unscaled_mark_scales_nothing(tmp_path: Path) -> None:
 
 REFUSED: dict[str, tuple[Tensors, str, str]] = {
     "OFT of another width": ({f"{FC}.oft_blocks": some(3, 4, 4)}, "SHAPE_MISMATCH", "12 outputs"),
-    "OFT of no squares": ({f"{FC}.oft_blocks": some(4, 4, 3)}, "INCOMPLETE_PAIR", "[4, 4, 3]"),
+    "OFT of no squares": ({f"{FC}.oft_blocks": some(4, 4, 3)}, "BAD_SHAPE", "[4, 4, 3]"),
     "OFT that must not turn": (
         {f"{FC}.oft_blocks": some(4, 4, 4), f"{FC}.alpha": scalar(-1)},
         "BAD_ALPHA",
@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[Tensors, str, str]] = {
     ),
     "own OFT of four dimensions": (
         {f"{OWN}.oft_blocks": some(1, 4, 4, 4), f"{OWN}.alpha": scalar(1)},
-        "INCOMPLETE_PAIR",
+        "BAD_SHAPE",
         "[1, 4, 4, 4]",
     ),
     "OneTrainer's OFT of another width": (
@@ -154,7 +154,7 @@ REFUSED: dict[str, tuple[Tensors, str, str]] = {
     "rescale alone": ({f"{FC}.rescale": some(16, 1)}, "INCOMPLETE_PAIR", "no oft_blocks"),
     "BOFT of too many stages": (
         {f"{FC}.oft_blocks": some(4, 4, 4, 4)},
-        "INCOMPLETE_PAIR",
+        "BAD_SHAPE",
         "4 butterfly stages",
     ),
 }

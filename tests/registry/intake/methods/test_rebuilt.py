@@ -7,10 +7,10 @@ import pytest
 from tabard_registry import IntakeLimits
 from tests.registry.fakes import Tensors, kohya_tensors
 from tests.registry.intake import dense_files
+from tests.registry.intake.change_files import kept
 from tests.registry.intake.dense_files import CONV, FC, lora, scalar, some
 from tests.registry.intake.lora_files import PROFILE, checked, reasons
 from tests.registry.intake.methods import low_rank_files
-from tests.registry.intake.methods.change_files import kept
 
 
 def test_rank_over_the_limit_is_refused(tmp_path: Path) -> None:

@@ -51,3 +51,4 @@ def test_dreambooth_is_what_its_author_says(tmp_path: Path) -> None:
     assert (said.kind, said.trigger_words, said.problems) == ("dreambooth", ("sks dog",), ())
     assert (written.kind, reasons(written)) == ("dreambooth", ["NO_TRIGGER"])
     assert reasons(wrong) == ["KIND_MISMATCH"]
+    assert wrong.problems[0].remedy == "Leave the kind out, or say lora or dreambooth."

@@ -7,6 +7,7 @@ hub. What is ambiguous is refused, and the candidates are named.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -62,8 +63,17 @@ PICKLE_SUFFIXES = (".pt", ".bin", ".pth", ".ckpt")
 SUFFIXES = (*SAFE_SUFFIXES, *PICKLE_SUFFIXES)
 """What files of adapters are called; what they are is decided by their content."""
 
+_TRAINER_STATE = re.compile(
+    r"(?:optimizer|scheduler|sampler|scaler|random_states|rng_state|training_args|dl_state_dict"
+    r"|custom_checkpoint)(?:_\d+)?\.(?:bin|pt|pth|pkl|safetensors)|.*_optim_states\.pt"
+)
 _PIPELINE = "model_index.json"
 _NAMED_MAX = 8
+
+
+def is_trainer_state(name: str) -> bool:
+    """Whether a file is what a trainer goes on from, by the name it gives it; never an adapter."""
+    return _TRAINER_STATE.fullmatch(name) is not None
 
 
 def choose_files(names: Collection[str], *, where: str) -> tuple[str, ...]:
@@ -82,6 +92,8 @@ def choose_files(names: Collection[str], *, where: str) -> tuple[str, ...]:
             reason="NOT_AN_ADAPTER",
             hint="publish the adapter's own file; a fine-tuned model has to be extracted first",
         )
+    state = sorted(filter(is_trainer_state, names))
+    names = [name for name in names if name not in state]
     found = _known(names)
     if len(found) == 1:
         return found[0]
@@ -93,6 +105,12 @@ def choose_files(names: Collection[str], *, where: str) -> tuple[str, ...]:
             return (alone[0],)
         if alone:
             raise _ambiguous(where, alone)
+    if state:
+        raise InvalidArgument(
+            f"{where} holds what a trainer goes on from ({_shown(state)}), and no adapter",
+            reason="NOT_AN_ADAPTER",
+            hint="publish the file that the trainer saved beside it, often named by its step",
+        )
     raise InvalidArgument(
         f"there is no adapter in {where}",
         reason="NOT_AN_ADAPTER",
@@ -108,11 +126,14 @@ def _known(names: Collection[str]) -> list[tuple[str, ...]]:
     return list(found.values())
 
 
-def _ambiguous(where: str, names: Sequence[str]) -> InvalidArgument:
-    shown = ", ".join(names[:_NAMED_MAX])
+def _shown(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
+    return ", ".join(names[:_NAMED_MAX]) + more
+
+
+def _ambiguous(where: str, names: Sequence[str]) -> InvalidArgument:
     return InvalidArgument(
-        f"{where} holds several adapters: {shown}{more}",
+        f"{where} holds several adapters: {_shown(names)}",
         reason="AMBIGUOUS_FOLDER",
         hint="name the one file to publish, or import all of them with tabard import",
     )

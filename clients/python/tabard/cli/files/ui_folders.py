@@ -17,7 +17,7 @@ from pathlib import Path
 
 from anyascii import anyascii
 
-from tabard.cli.files.grouping import LAYOUTS, SUFFIXES
+from tabard.cli.files.grouping import LAYOUTS, SUFFIXES, is_trainer_state
 from tabard.cli.files.sidecars import Sidecar, read_sidecars
 from tabard.errors import InvalidArgument
 
@@ -180,6 +180,8 @@ def _text(path: str) -> str:
 
 def _is_candidate(path: Path) -> bool:
     """Whether a file is an adapter by its name, or a safetensors file whatever its name."""
+    if is_trainer_state(path.name):
+        return False
     if path.suffix.lower() in SUFFIXES:
         return True
     try:
