@@ -48,7 +48,6 @@ REQUESTS: Mapping[str, tuple[dict[str, Any], type[TabardError], str]] = {
     "weight not a number": ({"adapters": ["bad/style:nan"]}, InvalidArgument, ""),
     "same adapter twice": ({"adapters": ["bad/style", "bad/style"]}, InvalidArgument, ""),
     "token unused": ({"adapters": ["bad/plum@1.0.0"]}, InvalidArgument, ""),
-    "empty prompt": ({"prompt": "  "}, InvalidArgument, ""),
     "prompt of too many tokens": ({"prompt": "red " * 200}, InvalidArgument, ""),
     "size not a multiple": ({"width": 33}, InvalidArgument, ""),
     "size over the limit": ({"width": 8192, "height": 8192}, InvalidArgument, ""),
