@@ -173,7 +173,7 @@ def test_remarks_on_the_base_are_logged(
     )
 
     with caplog.at_level(logging.INFO, logger="tabard"):
-        resources = startup.load_resources(settings)
+        resources = startup.load_resources(settings, Metrics())
 
     resources.registry.close()
     said = [one for one in caplog.messages if one.startswith("base.remark")]

@@ -39,8 +39,8 @@ def _draw(engine: Engine, spec: RowSpec, *, is_merged: bool) -> torch.Tensor:
     ("change", "choice", "is_merged"),
     [
         (add_low_rank(3), {"rank": 8}, False),
-        (add_everywhere(0.1), {"is_exact": True}, True),
-        (add_everywhere(0.1), {"rank": 512}, True),
+        (add_everywhere(0.07), {"is_exact": True}, True),
+        (add_everywhere(0.07), {"rank": 512}, True),
     ],
     ids=["pairs in slots", "exact, merged", "pairs and norms, merged"],
 )
