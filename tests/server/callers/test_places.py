@@ -49,9 +49,15 @@ def run(
     """Walk with a way to begin stays, the places, and who entered, in order."""
 
     async def begin() -> None:
-        places, entered = Places(rule), list[Caller]()
+        # A loop does not hold its tasks: a stay that nobody holds may be collected.
+        places, entered, stays = Places(rule), list[Caller](), list[Stay]()
+
+        def stay(caller: Caller) -> Stay:
+            stays.append(Stay(places, caller, entered))
+            return stays[-1]
+
         async with asyncio.timeout(60):
-            await walk(lambda caller: Stay(places, caller, entered), places, entered)
+            await walk(stay, places, entered)
 
     asyncio.run(begin())
 
