@@ -49,15 +49,15 @@ def run(
     """Walk with a way to begin stays, the places, and who entered, in order."""
 
     async def begin() -> None:
-        # A loop holds its tasks weakly: who stays has to be held here.
+        # A loop does not hold its tasks: a stay that nobody holds may be collected.
         places, entered, stays = Places(rule), list[Caller](), list[Stay]()
 
-        def begin_one(caller: Caller) -> Stay:
+        def stay(caller: Caller) -> Stay:
             stays.append(Stay(places, caller, entered))
             return stays[-1]
 
         async with asyncio.timeout(60):
-            await walk(begin_one, places, entered)
+            await walk(stay, places, entered)
 
     asyncio.run(begin())
 
