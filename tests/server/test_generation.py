@@ -233,22 +233,23 @@ def test_unread_images_are_bounded(tmp_path: Path) -> None:
 
     async def walk() -> tuple[Refusal, str, str]:
         limits = Limits(outbox_bytes_max=10_000)
-        async with serving(tmp_path, limits=limits) as server:
-            size = {"width": 512, "height": 512, "num_images": 8}
-            slow = server.generation.Generate(Request(prompt="x", num_inference_steps=1, **size))
-            events = aiter(slow)
+        # Without the probe a reader that reads nothing is sent little.
+        options = (("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0))
+        size = {"width": 512, "height": 512, "num_images": 8}
+        async with (
+            serving(tmp_path, limits=limits) as server,
+            grpc.aio.insecure_channel(server.address, options=options) as channel,
+        ):
+            stub: Any = generation_service_pb2_grpc.GenerationServiceStub(channel)
+            events = aiter(stub.Generate(Request(prompt="x", num_inference_steps=1, **size)))
             await anext(events)
-            unread = server.app.generation._unread
-            await until(lambda: sum(box.unread_bytes for _who, box in unread.values()) > 10_000)
-            refusal = await refusal_of(server.generation.Generate(Request(prompt="x")))
-            options = (("grpc.use_local_subchannel_pool", 1),)
-            async with grpc.aio.insecure_channel(server.address, options=options) as other:
-                stub: Any = generation_service_pb2_grpc.GenerationServiceStub(other)
-                call = stub.Generate(Request(prompt="x"))
-                kinds = [event.WhichOneof("event") async for event in call]
+            await until(lambda: server.app.generation.jobs_left == 0)
+            refusal = await refusal_of(stub.Generate(Request(prompt="x")))
+            other = await server.generate("x")
             async for _event in events:
                 pass
-            return refusal, kinds[-1], (await server.generate("x")).kinds[-1]
+            again = [one.WhichOneof("event") async for one in stub.Generate(Request(prompt="x"))]
+            return refusal, other.kinds[-1], again[-1]
 
     refusal, other, again = asyncio.run(walk())
 

@@ -163,5 +163,8 @@ class Exchange:
                 f"{limits.stream_bytes_per_second_min:g} bytes a second on the whole "
                 "(limits.stream_idle_seconds_max, limits.stream_bytes_per_second_min)",
             ) from None
+        except grpc.aio.InternalError as error:
+            # The caller has gone, and gRPC is about to cancel the call: to the work it is the same.
+            raise asyncio.CancelledError from error
         pace.note(waited_seconds=self._clock() - begun_at, size_bytes=size_of(done))
         return done
