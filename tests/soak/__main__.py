@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from transformers.utils.logging import disable_progress_bar
+
 from tests.soak.stage import play
 from tests.soak.verdict import faults, figures
 
@@ -19,6 +21,7 @@ def main() -> int:
     parser.add_argument("--slow-readers", type=int, default=20)
     parser.add_argument("--p99-seconds-max", type=float, default=15.0)
     options = parser.parse_args()
+    disable_progress_bar()
     with tempfile.TemporaryDirectory(prefix="tabard-soak-") as folder:
         show = play(Path(folder), seconds=options.minutes * 60, slow_readers=options.slow_readers)
     print(*figures(show), sep="\n", flush=True)

@@ -132,8 +132,7 @@ def author(play: Play, _number: int) -> None:
         while not play.stop.is_set():
             if rng.random() < 0.2:
                 play.attempt("publishing", lambda: play.wardrobe.publish(client, rng))
-            play.attempt("promoting", lambda: play.wardrobe.promote(client, rng))
-            play.attempt("rolling back", lambda: play.wardrobe.roll_back(client, rng))
+            play.attempt("promoting and rolling back", lambda: _move(play, client, rng))
             play.stop.wait(rng.uniform(3.0, 8.0))
 
 
@@ -187,6 +186,12 @@ class _Silence:
     def __next__(self) -> registry_pb.PublishRequest:
         self._stop.wait(20.0)
         raise StopIteration
+
+
+def _move(play: Play, client: Client, rng: random.Random) -> None:
+    name = play.wardrobe.promote(client, rng)
+    play.stop.wait(rng.uniform(0.1, 1.0))
+    play.wardrobe.roll_back(client, name)
 
 
 def _draw(play: Play, client: Client, rng: random.Random) -> None:

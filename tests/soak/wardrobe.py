@@ -56,13 +56,16 @@ class Wardrobe:
         """Publish another release of some line."""
         self._publish(client, self.name(rng), file=rng.randrange(FILES))
 
-    def promote(self, client: Client, rng: random.Random) -> None:
-        """Move a channel to the newest release of some line."""
-        client.promote(f"{self.name(rng)}@^1", channel="stable")
+    def promote(self, client: Client, rng: random.Random) -> str:
+        """Move a channel to some release of some line; return the line."""
+        name = self.name(rng)
+        release = rng.choice(client.get(name).releases)
+        client.promote(f"{name}@{release.version}", channel="stable")
+        return name
 
-    def roll_back(self, client: Client, rng: random.Random) -> None:
-        """Move it back."""
-        client.rollback(self.name(rng), reason="soak")
+    def roll_back(self, client: Client, name: str) -> None:
+        """Move it back, if it was moved."""
+        client.rollback(name, reason="soak")
 
     def difference(self, digest: str, *, seed: int, pixels: Pixels) -> int:
         """Compare an image with what diffusers drew of the file that a release holds."""
