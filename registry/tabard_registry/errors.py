@@ -15,6 +15,7 @@ RegistryError
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -134,6 +135,34 @@ class UnusableRegistry(RegistryError):
     """The place is not a registry that this version of Tabard can use."""
 
     reasons = ("NOT_A_REGISTRY", "NEWER_PROTOCOL", "UNSUPPORTED_STORE", "UNSAFE_STORE")
+
+
+def check_text(what: str, text: str, *, chars_max: int, lines: bool = False) -> None:
+    """Refuse words of a caller that are too long, or hold characters that steer a terminal.
+
+    For what comes in at a door; what stands in a log already is read as it is.
+
+    Args:
+        what: What they are, for the error.
+        text: The words.
+        chars_max: How many characters they may have.
+        lines: Line breaks and tabs are taken.
+
+    Raises:
+        InvalidField: They are.
+    """
+    check_length(what, text, chars_max=chars_max)
+    if text.isprintable():
+        return
+    taken = "\n\r\t" if lines else ""
+    found = [one for one in text if unicodedata.category(one) == "Cc" and one not in taken]
+    if found:
+        raise InvalidField(
+            f"{what} has a control character, {ascii(found[0])[1:-1]}",
+            reason="FIELD_INVALID",
+            hint="Leave control characters out"
+            + ("; line breaks and tabs are taken." if lines else ", line breaks and tabs too."),
+        )
 
 
 def check_length(what: str, text: str, *, chars_max: int) -> None:

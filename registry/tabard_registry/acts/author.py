@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tabard_registry.errors import InvalidField, check_length
+from tabard_registry.errors import InvalidField, check_text
 
 ACTOR_CHARS_MAX = 200
 """Longest actor."""
@@ -25,7 +25,7 @@ class Author:
         request_id: Key of the caller: the same key never acts twice. Empty: no such promise.
 
     Raises:
-        InvalidField: The actor is missing, or a field is too long.
+        InvalidField: The actor is missing, a field is too long, or has control characters.
     """
 
     actor: str
@@ -39,6 +39,6 @@ class Author:
                 reason="FIELD_REQUIRED",
                 hint="Say who acts: a person, a team or a job.",
             )
-        check_length("the actor", self.actor, chars_max=ACTOR_CHARS_MAX)
-        check_length("the reason", self.reason, chars_max=REASON_CHARS_MAX)
-        check_length("the request id", self.request_id, chars_max=REQUEST_ID_CHARS_MAX)
+        check_text("the actor", self.actor, chars_max=ACTOR_CHARS_MAX)
+        check_text("the reason", self.reason, chars_max=REASON_CHARS_MAX, lines=True)
+        check_text("the request id", self.request_id, chars_max=REQUEST_ID_CHARS_MAX)

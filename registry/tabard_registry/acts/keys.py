@@ -12,10 +12,10 @@ from typing import Any
 
 from tabard_registry.acts.act import Act, Plan, action_on
 from tabard_registry.acts.standing import refuse_inexact
-from tabard_registry.errors import InvalidField, NotFound, PreconditionFailed
+from tabard_registry.errors import InvalidField, NotFound, PreconditionFailed, check_text
 from tabard_registry.log.records import Action
 from tabard_registry.refs.names import AdapterName, AdapterRef
-from tabard_registry.release.keys import Key, Policy
+from tabard_registry.release.keys import KEY_NAME_CHARS_MAX, Key, Policy
 from tabard_registry.release.release import Release
 from tabard_registry.state.state import State
 from tabard_registry.trust.signatures import is_signature
@@ -23,6 +23,7 @@ from tabard_registry.trust.signatures import is_signature
 
 def trust_key(key: Key) -> Act[Key]:
     """Plan to let a key sign the releases of its namespace; trusting it again changes its name."""
+    check_text("the name of a key", key.name, chars_max=KEY_NAME_CHARS_MAX)
     action = _setting("key", key.namespace, summary=key.to_json())
 
     def plan(state: State) -> Plan:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from tabard_registry.errors import InvalidField, check_length
+from tabard_registry.errors import InvalidField, check_text
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
@@ -64,7 +64,7 @@ class ReleaseDraft:
         kind: The kind that the author insists on, or None.
 
     Raises:
-        InvalidField: A field is too long or has an unknown value.
+        InvalidField: A field is too long, has control characters or an unknown value.
     """
 
     adapter: AdapterName
@@ -78,9 +78,9 @@ class ReleaseDraft:
     kind: str | None = None
 
     def __post_init__(self) -> None:
-        check_length("notes", self.notes, chars_max=NOTES_CHARS_MAX)
-        check_length("licence", self.licence, chars_max=LICENCE_CHARS_MAX)
-        check_length("title", self.title, chars_max=TITLE_CHARS_MAX)
+        check_text("notes", self.notes, chars_max=NOTES_CHARS_MAX, lines=True)
+        check_text("licence", self.licence, chars_max=LICENCE_CHARS_MAX)
+        check_text("title", self.title, chars_max=TITLE_CHARS_MAX)
         if len(self.trigger_words) > TRIGGER_WORDS_MAX:
             raise InvalidField(
                 f"{len(self.trigger_words)} trigger words",
@@ -88,7 +88,7 @@ class ReleaseDraft:
                 hint=f"A release has at most {TRIGGER_WORDS_MAX} trigger words.",
             )
         for word in self.trigger_words:
-            check_length("a trigger word", word, chars_max=TRIGGER_WORD_CHARS_MAX)
+            check_text("a trigger word", word, chars_max=TRIGGER_WORD_CHARS_MAX)
         if self.purpose not in PURPOSES or self.kind not in (None, *KINDS):
             raise InvalidField(
                 f"unknown kind {self.kind!r} or purpose {self.purpose!r}",

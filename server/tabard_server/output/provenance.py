@@ -219,6 +219,6 @@ def _json(document: Mapping[str, Any]) -> str:
 
 
 def _quote(text: str) -> str:
-    """Quote a value as A1111 does: only when it would be misread."""
-    is_plain = not any(char in text for char in ",:\n")
-    return text if is_plain else json.dumps(text, ensure_ascii=False)
+    """Quote a value as A1111 does: only when it would be misread, or steer who looks at it."""
+    is_plain = text.isprintable() and not any(char in text for char in ",:")
+    return text if is_plain else json.dumps(text, ensure_ascii=not text.isprintable())

@@ -3,11 +3,16 @@
 
 import json
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console, Group
+from rich.text import Text
 
-from tabard.cli.output import Output, fields, short, size, table, to_json
+from tabard.cli.output import Output, _print, fields, short, show_error, size, table, to_json
+from tabard.cli.printable import is_shown
+from tabard.errors import FieldViolation, InvalidArgument
 from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes.server import FakeServer
 from tests.clients.fakes.state import FakeStatus
@@ -52,6 +57,70 @@ def test_long_sentence_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     Output(is_json=False).answer({}, "[bold] word " * 40)
 
     assert capsys.readouterr().out.rstrip("\n") == "[bold] word " * 40
+
+
+HOSTILE = "[red]a\x1b[2J\nb\u202e\x9b\u2028\x7f"
+SHOWN = r"[red]a\x1b[2J\nb\u202e\x9b\u2028\x7f"
+
+
+def test_no_line_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever a line is made of, it is one line, and nothing in it is a command or markup."""
+    output = Output(is_json=False)
+    lines = (HOSTILE, Text(HOSTILE), Text.assemble(("lead: ", "bold"), HOSTILE, "."))
+
+    output.answer({}, *lines, Group(HOSTILE, Group(Text(HOSTILE))))
+    output.say(HOSTILE)
+    output.answer_line({}, HOSTILE)
+
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [SHOWN, SHOWN, f"lead: {SHOWN}.", SHOWN, SHOWN, SHOWN]
+    assert told.err == SHOWN + "\n"
+
+
+def test_cells_keep_lines_in_their_column(capsys: pytest.CaptureFixture[str]) -> None:
+    """Notes of several lines stay so, beside what they belong to; nothing else passes."""
+    output = Output(is_json=False)
+
+    output.answer({}, fields({"notes": "one\ntwo\x1b[2J"}), table("[b]", rows=[[HOSTILE]]))
+
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[:2] == ["notes  one", r"       two\x1b[2J"]
+    assert lines[2:] == ["[b]", r"[red]a\x1b[2J", r"b\u202e\x9b\u2028\x7f"]
+
+
+def test_styles_stay_beside_what_is_escaped() -> None:
+    """On a terminal only our own styles are commands."""
+    stream = StringIO()
+    console = Console(file=stream, force_terminal=True, color_system="standard")
+
+    _print(console, Text.assemble(("a\x1bb", "red"), "c\nd"))
+
+    assert stream.getvalue() == "\x1b[31ma\x1b[0m\x1b[31m\\x1b\x1b[0m\x1b[31mb\x1b[0mc\\nd\n"
+
+
+def test_json_is_exact_and_safe_to_look_at() -> None:
+    """What steers is written as JSON's own escapes; other scripts stay readable."""
+    value = {HOSTILE: f"é {HOSTILE} \U000e0041 \udc80"}
+
+    for document in (to_json(value), to_json(value, indent=None)):
+        assert json.loads(document) == value
+        assert "é" in document
+        assert not [char for char in document.replace("\n", "") if not is_shown(char)]
+
+
+def test_error_is_told_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a server says of a failure cannot pretend to be another line."""
+    violation = FieldViolation(field=HOSTILE, description=HOSTILE)
+    error = InvalidArgument(f"no: {HOSTILE}", reason=HOSTILE, hint=HOSTILE, violations=(violation,))
+
+    show_error(error, is_json=False)
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: no: {SHOWN}",
+        f"  {SHOWN}: {SHOWN}",
+        f"reason: {SHOWN}",
+        f"hint: {SHOWN}",
+    ]
 
 
 def test_piped_bar_is_not_drawn(capsys: pytest.CaptureFixture[str]) -> None:

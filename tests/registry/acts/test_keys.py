@@ -53,6 +53,14 @@ def test_keys_of_other_namespaces_do_not_count(
     assert caught.value.reason == "KEY_NOT_FOUND"
 
 
+def test_name_of_a_key_holds_no_controls(registry: Registry, pair: KeyPair) -> None:
+    """It is shown beside what the key signs."""
+    key = Key(namespace="acme", public_key=pair.public_key, name="ann\x1b[2J")
+
+    with pytest.raises(InvalidField, match="control character"):
+        registry.trust_key(key, author=Author(actor="owner"))
+
+
 def test_untrue_signature_is_not_written(
     registry: Registry, release: Release, pair: KeyPair
 ) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,18 @@ def test_release_matches_its_manifest(registry: Registry, tmp_path: Path) -> Non
     assert (release.kind, release.rank, release.target_count) == ("lora", 2, len(manifest.targets))
     assert release.original == tuple(blob.sha256 for blob in manifest.original)
     assert release.resident_bytes == manifest.canonical.bytes
+
+
+@pytest.mark.parametrize(
+    "field",
+    [{"notes": "a\x1b"}, {"licence": "MIT\n"}, {"title": "a\x9b"}, {"trigger_words": ("a\0",)}],
+)
+def test_draft_holds_no_controls(field: dict[str, Any]) -> None:
+    """What will be shown to everybody steers nobody's terminal; notes may have lines."""
+    draft = ReleaseDraft(adapter=NAME, version=Version.parse("1.0.0"), notes="one\r\n\ttwo")
+
+    with pytest.raises(InvalidField, match="control character"):
+        replace(draft, **field)
 
 
 def test_adapters_list_newest_first(registry: Registry, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 
 import asyncio
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +156,13 @@ def test_whatever_shapes_an_image_is_told() -> None:
     texts = {write_parameters(job, index=0, origin=ORIGIN) for job in jobs}
 
     assert len(documents) == len(texts) == len(CHANGES) + 1
+
+
+def test_base_name_cannot_pose_as_another_fact() -> None:
+    """What would break its line, or steer who looks at it, is quoted as JSON with escapes."""
+    origin = replace(ORIGIN, base_source="base\x1b[2J\u202e\u2028, Seed: 7")
+
+    text = write_parameters(_job(drawing()), index=0, origin=origin)
+
+    assert r'Model: "base\u001b[2J\u202e\u2028, Seed: 7",' in text
+    assert text.replace("\n", "").isprintable()

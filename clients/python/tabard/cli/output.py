@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a command answers: its result on stdout, as text or as one JSON document; rest on stderr."""
+"""How a command answers: its result on stdout, as text or as one JSON document; rest on stderr.
+
+The one place where text reaches a terminal: whatever it is made of, it steers none. A line stays
+one line; only cells of tables keep the line breaks of what they hold, in their column.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,19 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from rich.text import Text
+from rich.text import Span, Text
 
 from tabard.cli.exit_codes import exit_code
+from tabard.cli.printable import is_shown, printable
 from tabard.errors import TabardError
+
+Answer: TypeAlias = str | Text | Table | Group
+"""A line, a line with styles, what `table` and `fields` make, or several of these in a group."""
 
 _PIPE_COLUMNS = 160
 
@@ -27,7 +35,7 @@ class Output:
 
     is_json: bool
 
-    def answer(self, value: Any, *text: RenderableType) -> None:
+    def answer(self, value: Any, *text: Answer) -> None:
         """Give the command's one answer: `value` as JSON, or the text for people."""
         if self.is_json:
             sys.stdout.write(to_json(value) + "\n")
@@ -36,15 +44,15 @@ class Output:
         for one in text:
             _print(console, one)
 
-    def answer_line(self, value: Any, text: RenderableType) -> None:
+    def answer_line(self, value: Any, text: Answer) -> None:
         """Give one of many answers of a command that never ends by itself: JSON Lines, or text."""
         if self.is_json:
-            sys.stdout.write(json.dumps(_plain(value), ensure_ascii=False) + "\n")
+            sys.stdout.write(to_json(value, indent=None) + "\n")
             sys.stdout.flush()
         else:
             _print(_console(sys.stdout), text)
 
-    def say(self, text: RenderableType) -> None:
+    def say(self, text: Answer) -> None:
         """Tell a person something on the way; silent with `--json`."""
         if not self.is_json:
             _print(_console(sys.stderr), text)
@@ -54,7 +62,7 @@ class Output:
         """Show a bar on stderr while the block runs; only on a terminal."""
         console = _console(sys.stderr)
         bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -63,7 +71,7 @@ class Output:
             disable=not console.is_terminal,
         )
         with bar:
-            yield ProgressBar(bar=bar, task=bar.add_task(description, total=total))
+            yield ProgressBar(bar=bar, task=bar.add_task(printable(description), total=total))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +84,10 @@ class ProgressBar:
     def set(self, done: int, *, total: int | None = None) -> None:
         """Move the bar to `done` of `total`."""
         self.bar.update(self.task, completed=done, total=total)
+
+    def describe(self, what: str) -> None:
+        """Say what is being done now."""
+        self.bar.update(self.task, description=printable(what))
 
 
 def show_error(error: TabardError, *, is_json: bool) -> None:
@@ -106,9 +118,14 @@ def show_error(error: TabardError, *, is_json: bool) -> None:
         sys.stdout.write(to_json({"error": document}) + "\n")
 
 
-def to_json(value: Any) -> str:
-    """Give a value, its dataclasses turned into objects, as indented JSON."""
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False)
+def to_json(value: Any, *, indent: int | None = 2) -> str:
+    """Give a value, its dataclasses turned into objects, as JSON; exact, and safe to look at."""
+    document = json.dumps(_plain(value), indent=indent, ensure_ascii=False)
+    if document.isascii() and "\x7f" not in document:
+        return document
+    return "".join(
+        char if char == "\n" or is_shown(char) else json.dumps(char)[1:-1] for char in document
+    ).replace("\x7f", "\\u007f")
 
 
 def table(*columns: str, rows: Sequence[Sequence[str]]) -> Table:
@@ -117,7 +134,7 @@ def table(*columns: str, rows: Sequence[Sequence[str]]) -> Table:
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
+        made.add_row(*(Text(printable(cell, lines=True)) for cell in row))
     return made
 
 
@@ -128,7 +145,7 @@ def fields(pairs: Mapping[str, str]) -> Table:
     made.add_column(overflow="fold")
     for name, value in pairs.items():
         if value:
-            made.add_row(name, Text(value))
+            made.add_row(Text(printable(name)), Text(printable(value, lines=True)))
     return made
 
 
@@ -157,10 +174,32 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _print(console: Console, one: RenderableType) -> None:
-    # Sentences stay on one line for `grep`; only tables are laid out.
-    is_text = isinstance(one, str | Text)
-    console.print(one, markup=False, highlight=False, soft_wrap=is_text)
+def _print(console: Console, one: Answer) -> None:
+    if isinstance(one, Group):
+        for part in one.renderables:
+            assert isinstance(part, str | Text | Table | Group)
+            _print(console, part)
+    elif isinstance(one, Table):
+        console.print(one, markup=False, highlight=False)
+    else:
+        # Sentences stay on one line for `grep`; only tables are laid out.
+        text = printable(one) if isinstance(one, str) else _printable_text(one)
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _printable_text(text: Text) -> Text:
+    """Escape what steers, and keep the styles of the rest."""
+    if text.plain.isprintable():
+        return text
+    steering = [at for at, char in enumerate(text.plain) if not is_shown(char)]
+    pieces = text.divide(sorted({edge for at in steering for edge in (at, at + 1)}))
+    for piece in pieces:
+        if len(piece) == 1 and not is_shown(piece.plain):
+            # The styles of the one character are those of all that stands in its place.
+            styles = [span.style for span in piece.spans]
+            piece.plain = printable(piece.plain)
+            piece.spans = [Span(0, len(piece), style) for style in styles]
+    return Text(style=text.style).join(pieces)
 
 
 def _console(stream: Any) -> Console:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from io import StringIO
 
 import click
 
 from tabard import __version__
 from tabard.cli import exit_codes
 from tabard.cli.lazy_group import LazyGroup
+from tabard.cli.printable import printable
 from tabard.errors import TabardError
 
 _FOLDERS = (
@@ -61,7 +63,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = commands.main(list(arguments), prog_name="tabard", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        told = StringIO()
+        error.show(told)
+        click.echo(printable(told.getvalue(), lines=True), err=True, nl=False)
         return exit_codes.USAGE
     except TabardError as error:
         from tabard.cli.output import show_error  # noqa: PLC0415 - rich is for those who print
@@ -75,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.close()
         return exit_codes.OK
     except OSError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(printable(f"error: {error}"), err=True)
         return exit_codes.UNEXPECTED
     return code if isinstance(code, int) else exit_codes.OK
 

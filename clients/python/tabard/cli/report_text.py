@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.console import Group
 from rich.text import Text
 
 from tabard.cli.output import fields, short, size
@@ -53,15 +54,14 @@ def report_text(report: CheckReport, *, names: Sequence[str]) -> list[Any]:
     ]
 
 
-def problem_text(problem: Problem) -> Text:
+def problem_text(problem: Problem) -> Group:
     """Give a problem, its keys and its remedy."""
     lead = ("warning ", "yellow") if problem.is_warning else ("problem ", "red")
-    text = Text.assemble(lead, (problem.reason, "bold"), f": {problem.message}")
-    for key in problem.keys:
-        text.append(f"\n  {key}")
+    lines = [Text.assemble(lead, (problem.reason, "bold"), f": {problem.message}")]
+    lines += [Text(f"  {key}") for key in problem.keys]
     if problem.remedy:
-        text.append(f"\n  hint: {problem.remedy}")
-    return text
+        lines.append(Text(f"  hint: {problem.remedy}"))
+    return Group(*lines)
 
 
 def _facts(report: CheckReport) -> dict[str, str]:

@@ -49,3 +49,10 @@ def test_linked_sidecar_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a.json").symlink_to(tmp_path / "elsewhere")
 
     assert read_sidecars(tmp_path / "a.safetensors").notes == ""
+
+
+def test_notes_lose_what_steers(tmp_path: Path) -> None:
+    """A registry would refuse them; lines and tabs stay."""
+    (tmp_path / "a.json").write_text(json.dumps({"notes": "one\r\n\ttwo\x1b[2J\u202e"}))
+
+    assert read_sidecars(tmp_path / "a.safetensors").notes == "one\n\ttwo[2J"

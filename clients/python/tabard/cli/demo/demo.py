@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Group
 from rich.text import Text
 
 from tabard.cli.demo import folder as names
@@ -55,7 +56,7 @@ def demo(output: Output, *, out: Path, seed: int, export_to: Path | None) -> Non
     if export_to is not None:
         target = export(material, target=export_to)
         document = {"base": str(target / "base"), "adapters": str(target / "adapters")}
-        output.answer(document, f"base: {document['base']}\nadapters: {document['adapters']}")
+        output.answer(document, f"base: {document['base']}", f"adapters: {document['adapters']}")
         return
     folder = claim(out)
     with stopped_by_signals():
@@ -64,7 +65,7 @@ def demo(output: Output, *, out: Path, seed: int, export_to: Path | None) -> Non
                 folder, adapters=material / "adapters", seed=seed, output=output
             )
         except TabardError:
-            output.say(Text(log_tail(folder), style="dim"))
+            output.say(Group(*(Text(line, style="dim") for line in log_tail(folder).splitlines())))
             raise
     _conclude(output, proof, summary=summary, folder=folder)
 

@@ -70,4 +70,4 @@ def _words(document: Mapping[str, Any]) -> Iterator[str]:
 def _notes(document: Mapping[str, Any]) -> str:
     said = (document.get(key) for key in _NOTE_KEYS)
     found = next((text.strip() for text in said if isinstance(text, str) and text.strip()), "")
-    return found[:_NOTES_CHARS_MAX]
+    return "".join(one for one in found if one.isprintable() or one in "\n\t")[:_NOTES_CHARS_MAX]

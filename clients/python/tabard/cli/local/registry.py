@@ -90,7 +90,8 @@ def shown_progress(output: Output) -> Iterator[Callable[[str, int, int | None], 
     with output.progress("opening", total=0) as shown:
 
         def tell(what: str, done: int, total: int | None) -> None:
-            shown.bar.update(shown.task, description=what, completed=done, total=total)
+            shown.describe(what)
+            shown.set(done, total=total)
 
         yield tell
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import RenderableType
 from rich.text import Text
 
 from tabard.cli import exit_codes
@@ -22,7 +21,7 @@ from tabard.cli.local.extras import (
     quieten_libraries,
     reported_as_invalid,
 )
-from tabard.cli.output import Output, fields, size, table
+from tabard.cli.output import Answer, Output, fields, size, table
 from tabard.cli.session import with_output
 
 _LAYERS_SHOWN = 5
@@ -102,7 +101,8 @@ def extract(
     ):
 
         def tell(what: str, done: int, total: int) -> None:
-            bar.bar.update(bar.task, description=what, completed=done, total=total)
+            bar.describe(what)
+            bar.set(done, total=total)
 
         refusal: dict[str, str] | None = None
         try:
@@ -154,9 +154,9 @@ def _answer(output: Output, outcome: Any, *, refusal: dict[str, str] | None) -> 
     output.answer(document, *_text(outcome, refusal=refusal))
 
 
-def _text(outcome: Any, *, refusal: dict[str, str] | None) -> list[RenderableType]:
+def _text(outcome: Any, *, refusal: dict[str, str] | None) -> list[Answer]:
     verb = "extracted" if outcome.accepted else "refused:"
-    lines: list[RenderableType] = [
+    lines: list[Answer] = [
         Text(f"{verb} {outcome.checkpoint}", style="bold" if outcome.accepted else "bold red"),
         fields(_summary(outcome)),
         table(
@@ -204,7 +204,7 @@ def _blocks(outcome: Any) -> list[list[str]]:
     ]
 
 
-def _worst(outcome: Any) -> list[RenderableType]:
+def _worst(outcome: Any) -> list[Answer]:
     """Show the layers that lose most; --json has all of them."""
     lossy = [one for one in outcome.layers if one.rank and one.relative_error > 0.005]
     lossy.sort(key=lambda one: one.energy * (1 - one.kept_energy), reverse=True)
@@ -217,7 +217,7 @@ def _worst(outcome: Any) -> list[RenderableType]:
     return [table("layers that lose most", "rank", "error", rows=rows)]
 
 
-def _pictures(outcome: Any) -> list[RenderableType]:
+def _pictures(outcome: Any) -> list[Answer]:
     rows = [
         [
             one.prompt,

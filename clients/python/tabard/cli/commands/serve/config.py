@@ -12,7 +12,6 @@ from textwrap import wrap
 from typing import Any
 
 import click
-from rich.text import Text
 
 from tabard.cli.commands.serve.serve import set_option
 from tabard.cli.local.extras import SERVER_EXTRA, missing_extra, reported_as_invalid
@@ -80,7 +79,7 @@ def check(output: Output, *, file: Path | None, settings: Mapping[str, str]) -> 
 def example(output: Output) -> None:
     """Write a TOML file with every setting, its meaning and its default, all commented out."""
     text = _PREAMBLE + "\n".join(_example(_explained()))
-    output.answer({"toml": text}, Text(text))
+    output.answer({"toml": text}, *text.splitlines())
 
 
 def _explained(**sources: Any) -> Sequence[Any]:

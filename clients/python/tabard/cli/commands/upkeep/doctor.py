@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import click
+from rich.console import Group
 from rich.text import Text
 
 from tabard.cli import exit_codes
@@ -47,8 +48,7 @@ def doctor(output: Output, *, url: str) -> None:
         click.get_current_context().exit(exit_codes.INVALID)
 
 
-def _check_text(check: Any) -> Text:
-    remedy = f"\n      {check.remedy}" if check.remedy else ""
-    return Text.assemble(
-        (f"{check.verdict:<4}  ", _STYLES[check.verdict]), f"{check.name}: {check.detail}{remedy}"
-    )
+def _check_text(check: Any) -> Group:
+    lead = (f"{check.verdict:<4}  ", _STYLES[check.verdict])
+    remedy = [f"      {check.remedy}"] if check.remedy else []
+    return Group(Text.assemble(lead, f"{check.name}: {check.detail}"), *remedy)

@@ -7,11 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 import click
+from rich.console import Group
 from rich.text import Text
 
 from tabard.cli import exit_codes
 from tabard.cli.local.registry import library, sdk_errors, shown_progress, url_argument
-from tabard.cli.output import Output, size
+from tabard.cli.output import Answer, Output, size
 from tabard.cli.session import with_output
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
@@ -30,7 +31,7 @@ def fsck(output: Output, *, url: str, deep: bool) -> None:
     examine = library("upkeep.fsck.fsck", needed_for="tabard fsck").check_registry
     with sdk_errors(), shown_progress(output) as progress:
         report = examine(url, deep=deep, progress=progress)
-    lines = [_finding_text(finding) for finding in report.findings]
+    lines: list[Answer] = [_finding_text(finding) for finding in report.findings]
     if report.omitted:
         lines.append(Text(f"and {report.omitted} more"))
     output.answer({**asdict(report), "is_sound": report.is_sound}, *lines, _conclusion(report))
@@ -38,11 +39,10 @@ def fsck(output: Output, *, url: str, deep: bool) -> None:
         click.get_current_context().exit(exit_codes.DAMAGED)
 
 
-def _finding_text(finding: Any) -> Text:
-    return Text.assemble(
-        (f"{finding.severity}: ", _STYLES[finding.severity]),
-        f"{finding.key}: {finding.problem}\n  {finding.remedy}",
-    )
+def _finding_text(finding: Any) -> Group:
+    lead = (f"{finding.severity}: ", _STYLES[finding.severity])
+    said = Text.assemble(lead, f"{finding.key}: {finding.problem}")
+    return Group(said, Text(f"  {finding.remedy}"))
 
 
 def _conclusion(report: Any) -> Text:
