@@ -23,6 +23,7 @@ def main(arguments: list[str]) -> int:
     file = Path(arguments[0]) if arguments else None
     try:
         settings = load_settings(file=file, environment=os.environ)
+        set_up_logging(log_format=settings.log_format, level=settings.log_level)
         return run_to_the_end(serve(settings))
     except (ServerError, RegistryError, EngineError) as error:
         log_problem("server.refused", reason=error.reason, message=str(error), hint=error.hint)

@@ -20,12 +20,14 @@ from tabard_server.admission.assembly import admission_for, bounds_for
 from tabard_server.admission.pictures import PictureReader
 from tabard_server.engine.sampling.samplers import SAMPLERS
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.followers.act_log import ActLog
 from tabard_server.followers.checkpointing import Checkpointer
 from tabard_server.followers.follower import Follower
 from tabard_server.followers.warming import Warming
 from tabard_server.followers.withdrawal import Withdrawal
 from tabard_server.generation import Generation
 from tabard_server.jobs.job import Job
+from tabard_server.jobs.job_log import job_log_for
 from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.life.bound import HURRIED_SECONDS, Bound
 from tabard_server.life.process import Ending, hear_signals, write_ready
@@ -101,6 +103,7 @@ class App:
         self.room = _waiting_room(limits)
         bounds = bounds_for(engine, settings)
         self._pictures = PictureReader(bounds=bounds, limits=limits)
+        self._job_log = job_log_for(settings)
         self.generation = Generation(
             registry=registry,
             admission=admission_for(engine, settings, bounds=bounds, verifier=self._verifier),
@@ -114,6 +117,7 @@ class App:
             clock=time.monotonic,
             on_admitted=self._note_admitted,
             threads=self._admitting,
+            job_log=self._job_log,
         )
         self._weight_check = WeightCheck(
             engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
@@ -168,6 +172,7 @@ class App:
             self._close_threads()
             self._loads.shutdown(wait=False, cancel_futures=True)
             await bound.wait("metrics page", self._front.close_page())
+        self._job_log.flush()
         return Ending(jobs_cut_off=left, abandoned=bound.abandoned, seconds_left=bound.seconds_left)
 
     def _close_threads(self) -> None:
@@ -178,6 +183,7 @@ class App:
     def _note_records(self, records: Sequence[AppliedRecord]) -> None:
         # Withdrawals first: nothing may stand between them and the jobs they end.
         self._withdrawal.review(records)
+        self._act_log.review(records)
         self._warming.review(records)
         self._checkpointer.review()
 
@@ -194,6 +200,7 @@ class App:
         self._withdrawal = Withdrawal(
             generation=self.generation, cache=self.cache, forget=resources.forget_file
         )
+        self._act_log = ActLog(self.metrics)
         self._checkpointer = Checkpointer(
             self.registry, records_min=self._settings.checkpoint_records, metrics=self.metrics
         )

@@ -25,6 +25,7 @@ from tabard_server.errors import (
     ReleaseWithdrawn,
 )
 from tabard_server.jobs.job import Accepted, Done, Event, Failed, Job, JobSpec
+from tabard_server.jobs.job_log import JobLog
 from tabard_server.jobs.outbox import Outbox
 from tabard_server.jobs.run import JobRun
 from tabard_server.jobs.waiting_room import WaitingRoom
@@ -37,6 +38,7 @@ from tabard_server.threads import Threads
 _ROUNDING = 0.01
 """gRPC sends a deadline in three digits, so a caller's own clock may be this much ahead."""
 _TRAVEL_SECONDS = 0.02
+_OUTCOMES = {OutOfTime: "expired", JobCancelled: "cancelled", ReleaseWithdrawn: "withdrawn"}
 
 
 class Generation:
@@ -57,6 +59,7 @@ class Generation:
         clock: Callable[[], float],
         on_admitted: Callable[[Job], None],
         threads: Threads,
+        job_log: JobLog,
     ) -> None:
         """Take the rooms along the way.
 
@@ -75,6 +78,7 @@ class Generation:
         self._clock = clock
         self._on_admitted = on_admitted
         self._threads = threads
+        self._job_log = job_log
         self._reader_loop = asyncio.get_running_loop()
         self._running: dict[int, JobRun] = {}
         self._places: dict[int, Place] = {}
@@ -243,34 +247,40 @@ class Generation:
         """Count a refusal before admission, and return it."""
         self._metrics.jobs.labels(outcome="refused").inc()
         self._metrics.failures.labels(reason=getattr(error, "reason", "INTERNAL")).inc()
+        self._job_log.note_refusal(error)
         return error
 
     def _on_end(self, run: JobRun, error: Exception | None) -> None:
-        """Count the end of a job; called once, from any thread."""
+        """Count and log the end of a job; called once, from any thread."""
         self._running.pop(run.job.ticket, None)
-        self._count_end(run, error)
+        outcome = _outcome(error)
+        self._count_end(run, outcome=outcome, error=error)
+        self._job_log.note_end(run, outcome=outcome, error=error)
         try:
             self._reader_loop.call_soon_threadsafe(self._ended.set)
         except RuntimeError:
             # The asyncio loop is closed: nobody waits for the end any more.
             return
 
-    def _count_end(self, run: JobRun, error: Exception | None) -> None:
+    def _count_end(self, run: JobRun, *, outcome: str, error: Exception | None) -> None:
         metrics = self._metrics
-        if error is None:
-            metrics.jobs.labels(outcome="done").inc()
+        metrics.jobs.labels(outcome=outcome).inc()
+        if outcome == "done":
             metrics.job_seconds.observe(run.total_seconds)
             metrics.queue_seconds.observe(run.queue_seconds)
-        elif isinstance(error, OutOfTime):
-            metrics.jobs.labels(outcome="expired").inc()
+        elif outcome == "expired":
             metrics.jobs_expired.labels(begun="yes" if run.has_begun else "no").inc()
-        elif isinstance(error, JobCancelled):
-            metrics.jobs.labels(outcome="cancelled").inc()
-        elif isinstance(error, ReleaseWithdrawn):
-            metrics.jobs.labels(outcome="withdrawn").inc()
-        else:
-            metrics.jobs.labels(outcome="failed").inc()
+        elif outcome == "failed":
             metrics.failures.labels(reason=getattr(error, "reason", "INTERNAL")).inc()
+
+
+def _outcome(error: Exception | None) -> str:
+    if error is None:
+        return "done"
+    for kind, outcome in _OUTCOMES.items():
+        if isinstance(error, kind):
+            return outcome
+    return "failed"
 
 
 def _out_of_time() -> OutOfTime:

@@ -136,6 +136,9 @@ class Limits(BaseModel):
     """Connections at once, of all callers together; more are closed as they come."""
     connection_idle_seconds_max: PositiveFloat = 300.0
     """How long a connection may stay open without a call."""
+    metric_releases_max: PositiveInt = 1_000
+    """Releases that have a series of their own in the metrics; those that drew longest ago, and the
+    withdrawn, are counted together as `other`."""
     page_size_max: PositiveInt = 1_000
     """Adapters of one page, acts of one history, hits of one search."""
     page_bytes_max: PositiveInt = 4 * MEBIBYTE

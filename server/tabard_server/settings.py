@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from tabard_server.engine_port.prompt_style import PromptSyntax, TokenMatch
 from tabard_server.errors import BadSettings
 from tabard_server.limits import VALUES, Limits
+from tabard_server.telemetry.logs import LogFormat, LogLevel
 
 _POLLS_MISSED_MIN = 3
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "unix")
@@ -121,6 +122,16 @@ class Settings(BaseSettings):
     stop_seconds_max: PositiveFloat = 5.0
     """What a stopping server has beyond that to tell its callers and end its threads; what is at
     work even then is abandoned."""
+    log_format: LogFormat = "auto"
+    """How the log is written: `json`, `text`, or `auto`, which is text on a terminal."""
+    log_level: LogLevel = "info"
+    """From which level on events are logged: `debug`, `info`, `warning` or `error`; `debug` tells
+    also of acts through other servers."""
+    log_prompts: bool = False
+    """Write prompts into the log, with the end of each job."""
+    log_jobs_per_second_max: PositiveInt = 20
+    """Jobs whose end is logged in one second, failures before others; of the rest the log has the
+    number by outcome."""
     ready_file: str | None = None
     """Where to write address, metrics address and process id once ready."""
     limits: Limits = Limits()

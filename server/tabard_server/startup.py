@@ -5,12 +5,14 @@ In: settings. Out: these, loaded and opened: the slow part of a start, and the o
 place that cannot be trusted.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tabard_registry import Digest, Registry
+from tabard_registry.intake.files.pickles import PickleRefused
 from tabard_registry.place import FORMAT_KEY, open_store, refuse_strangers
 from tabard_registry.upkeep.doctor import require_safe
 from tabard_server.adapters.disk_cache import DiskCache, KeptRelease
@@ -18,6 +20,7 @@ from tabard_server.engine_port.memory import MEBIBYTE
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.engine_port.work import GUIDED_SAMPLES
+from tabard_server.pickles.reader import examine_seal
 from tabard_server.settings import Settings
 from tabard_server.telemetry.logs import log_event, log_problem
 from tabard_server.telemetry.metrics import Metrics
@@ -78,6 +81,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
     for remark in engine.facts.remarks:
         log_event("base.remark", base=settings.base, message=remark)
     _log_plan(engine)
+    _log_seal()
     disk = _disk_cache(registry, settings=settings, metrics=metrics)
     load_adapter = ReleaseLoader(
         registry,
@@ -131,6 +135,20 @@ def _log_plan(engine: EnginePort[Any]) -> None:
         mebibytes_free="unknown" if plan.free is None else plan.free // MEBIBYTE,
         step_seconds=work.step.seconds(work.native, samples=GUIDED_SAMPLES),
     )
+
+
+def _log_seal() -> None:
+    """Say whether pickles can be read here, before somebody sends one."""
+    try:
+        log_event("pickles.sealed", layers=examine_seal())
+    except PickleRefused as refused:
+        log_event(
+            "pickles.refused",
+            level=logging.WARNING,
+            reason=refused.reason,
+            message=refused.detail,
+            hint=refused.remedy,
+        )
 
 
 def _disk_cache(registry: Registry, *, settings: Settings, metrics: Metrics) -> DiskCache:

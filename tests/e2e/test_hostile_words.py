@@ -59,7 +59,9 @@ def server(
         for door in DOORS:
             patch.setattr(f"tabard_registry.{door}.check_text", lambda *_a, **_k: None)
         fill((folder / "registry").as_uri(), file=hostile_file, base=tiny_base)
-    with run_server(folder, base=tiny_base) as running:
+    with run_server(
+        folder, base=tiny_base, log_format="text", log_level="debug", log_prompts="true"
+    ) as running:
         yield running
 
 
@@ -188,5 +190,6 @@ def test_no_log_line_steers_the_terminal(server: RunningServer) -> None:
     """Nor does what the server wrote of all that."""
     log = server.log.read_bytes().decode()
 
-    assert log
+    assert "registry.act" in log
+    assert r"[red]x[/red]\u202egpj" in log
     assert not STEERING.search(log)

@@ -13,6 +13,7 @@ from tabard_registry.store.store import Outcome
 from tabard_server import startup
 from tabard_server.adapters.loader import ReleaseLoader
 from tabard_server.engine_port.memory import MEBIBYTE, MemoryPlan
+from tabard_server.pickles import reader
 from tabard_server.settings import Settings
 from tabard_server.telemetry.metrics import Metrics
 from tests.bases import make_tiny_base
@@ -22,6 +23,7 @@ from tests.server.adapters.published_lora import publish_lora
 from tests.server.engine_port.known_work import WORK
 from tests.server.fakes import PROFILE, FakeEngine
 from tests.server.followers.written_records import act
+from tests.server.telemetry.logged import logged
 from tests.single_file import write_single_file
 
 Opening = Callable[[MemoryStore], None]
@@ -124,8 +126,9 @@ def test_damaged_checkpoint_is_told(
         opened = startup.open_registry(settings, metrics=metrics)
 
     assert opened.seq == 1
-    assert key in caplog.text
-    assert "hint=" in caplog.text
+    (told,) = logged(caplog, "checkpoint.damaged")
+    assert key in told["message"]
+    assert told["hint"]
     value = metrics.registry.get_sample_value
     assert value("tabard_registry_checkpoints_total", {"outcome": "damaged"}) == 1.0
     opened.close()
@@ -176,7 +179,7 @@ def test_remarks_on_the_base_are_logged(
         resources = startup.load_resources(settings, Metrics())
 
     resources.registry.close()
-    said = [one for one in caplog.messages if one.startswith("base.remark")]
+    said = [one["message"] for one in logged(caplog, "base.remark")]
     assert ["junk.of.a.merge" in one for one in said] == [False, True]
     assert "as was asked" in said[0]
     assert resources.engine.profile.prediction == "v_prediction"
@@ -198,7 +201,42 @@ def test_plan_is_told_at_start(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="tabard"):
         startup._log_plan(FakeEngine(plan=plan, work=WORK))
 
-    told = caplog.text
-    assert "engine.planned rows_per_step=3 merged_copy=False" in told
-    assert "chosen=limits.rows_per_step_max,merged_copy mebibytes=2 mebibytes_free=5" in told
-    assert f"step_seconds={WORK.step.seconds((64, 64), samples=2):.6g}" in told
+    assert logged(caplog, "engine.planned") == [
+        {
+            "event": "engine.planned",
+            "level": "info",
+            "rows_per_step": 3,
+            "merged_copy": False,
+            "chosen": "limits.rows_per_step_max,merged_copy",
+            "mebibytes": 2,
+            "mebibytes_free": 5,
+            "step_seconds": WORK.step.seconds((64, 64), samples=2),
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "event"),
+    [
+        ("printf 'ready\\nok\\nseccomp'", {"event": "pickles.sealed", "layers": "seccomp"}),
+        (
+            "printf 'unsealed\\nx: no\\nDo.'",
+            {"event": "pickles.refused", "reason": "PICKLE_SEAL_UNAVAILABLE"},
+        ),
+    ],
+)
+def test_start_says_whether_pickles_are_read(
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    script: str,
+    event: dict[str, str],
+) -> None:
+    """A warning with what helps, long before somebody sends one."""
+    monkeypatch.setattr(reader, "_command", lambda _limits: ["/bin/sh", "-c", script])
+
+    with caplog.at_level(logging.INFO, logger="tabard"):
+        startup._log_seal()
+
+    (told,) = logged(caplog, event["event"])
+    assert told.items() >= event.items()
+    assert (told["level"] == "warning") == ("hint" in told)

@@ -11,6 +11,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
@@ -140,7 +141,7 @@ class Journal:
             if not group.actions:
                 return _answer(group, state=self._state)
             entry = self._log.claim(self._record(group, record_id=record_id))
-            self._fold([entry])
+            self._fold([entry], own_id=record_id)
             if entry.record.id == record_id:
                 self._waiting.extendleft(reversed(group.postponed))
                 return _answer(group, state=self._state, applied=self._kept[-1])
@@ -158,8 +159,10 @@ class Journal:
         while some := list(islice(entries, RECORDS_KEPT_MAX)):
             self._fold(some)
 
-    def _fold(self, entries: list[StoredRecord]) -> None:
+    def _fold(self, entries: list[StoredRecord], *, own_id: str = "") -> None:
         state, applied = fold(self._state, ((entry.record, entry.digest) for entry in entries))
+        if own_id:
+            applied = tuple(replace(one, is_own=one.record.id == own_id) for one in applied)
         with self._view_lock:
             self._kept.extend(applied)
             self._state = state

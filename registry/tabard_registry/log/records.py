@@ -199,10 +199,12 @@ class AppliedRecord:
     Attributes:
         record: The record.
         effects: One effect for each action, in order.
+        is_own: Whether this process wrote it; for as long as it is among the newest.
     """
 
     record: Record
     effects: tuple[Effect, ...]
+    is_own: bool = field(default=False, compare=False)
 
     @property
     def seq(self) -> int:

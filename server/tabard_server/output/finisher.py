@@ -105,11 +105,9 @@ class Finisher:
         self._metrics.images.inc()
         recipes = [recipe.release for recipe in run.job.recipes]
         for release in (*(worn.release for worn in run.job.worn), *recipes):
-            self._metrics.rows.labels(
-                adapter=str(release.adapter), version=str(release.version)
-            ).inc()
+            self._metrics.rows.count(str(release.adapter), str(release.version))
         if not run.job.worn:
-            self._metrics.rows.labels(adapter="", version="").inc()
+            self._metrics.rows.count("", "")
         run.deliver(
             ImageReady(index=index, png=png, seed=run.job.seeds[index], provenance_json=provenance)
         )

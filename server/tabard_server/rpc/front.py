@@ -32,7 +32,7 @@ class Front:
         """Construct it; nothing listens before `open`."""
         self._settings = settings
         self._page: MetricsPage | None = None
-        self.metrics = Metrics()
+        self.metrics = Metrics(releases_max=settings.limits.metric_releases_max)
         self.readiness = Readiness(
             metrics=self.metrics, retry_seconds=settings.limits.retry_seconds
         )

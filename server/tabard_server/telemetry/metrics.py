@@ -9,6 +9,11 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
+from tabard_server.telemetry.release_rows import ReleaseRows
+
+RELEASES_MAX = 1_000
+"""How many releases have a series of their own, unless a setting says otherwise."""
+
 _STEP_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _JOB_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _LOAD_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -21,7 +26,8 @@ class Metrics:
     `tabard_info` is a gauge that is always 1; its labels say what the server is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, releases_max: int = RELEASES_MAX) -> None:
+        """Take how many releases have a series of their own."""
         self.registry = registry = CollectorRegistry(auto_describe=True)
         gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
         histogram = partial(Histogram, registry=registry)
@@ -61,9 +67,7 @@ class Metrics:
             ("tier",),
             buckets=_LOAD_BUCKETS,
         )
-        self.rows = counter(
-            "tabard_rows_total", "Images drawn, by what they wore.", ("adapter", "version")
-        )
+        self.rows = ReleaseRows(registry=registry, releases_max=releases_max)
         self.images = counter("tabard_images_total", "Images sent.")
         self.jobs = counter("tabard_jobs_total", "Jobs ended, by outcome.", ("outcome",))
         self.failures = counter("tabard_failures_total", "Failures, by reason.", ("reason",))

@@ -44,6 +44,19 @@ def test_repeated_publish_request_created(registry: Registry, tmp_path: Path) ->
     assert first == second
 
 
+def test_own_records_are_known(registry: Registry, tmp_path: Path) -> None:
+    """Whoever wrote a record knows it for as long as it is new; to all others it is not theirs."""
+    other = Registry.open(str(tmp_path / "registry"))
+    publish(registry, "1.0.0", folder=tmp_path)
+    other.refresh()
+    publish(other, "1.1.0", folder=tmp_path)
+    registry.refresh()
+
+    assert [one.is_own for one in registry.since(0)] == [True, False]
+    assert [one.is_own for one in other.since(0)] == [False, True]
+    assert registry.since(0) == other.since(0)
+
+
 def test_refresh_returns_every_record_once(registry: Registry, tmp_path: Path) -> None:
     """A follower sees its own and others' records, each once."""
     other = Registry.open(str(tmp_path / "registry"))

@@ -101,7 +101,7 @@ def serve(
         process: Any = importlib.import_module("tabard_server.life.process")
         # The app itself loads it late: whatever the extra lacks is missing here already.
         importlib.import_module("tabard_server.engine.load_engine")
-    server_log.set_up_logging()
+    server_log.set_up_logging(log_format=loaded.log_format, level=loaded.log_level)
     refusals = (server_errors.ServerError, engine_errors.EngineError, registry.RegistryError)
     with reported_as_invalid(*refusals):
         process.run_to_the_end(app.serve(loaded, on_ready=functools.partial(_announce, output)))
