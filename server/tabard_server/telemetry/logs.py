@@ -55,9 +55,9 @@ def set_up_logging(
         level: From which level on events are written; libraries are heard from warnings on.
         stream: Where to; standard error unless given.
     """
-    stream = stream or sys.stderr
-    is_text = log_format == "text" or (log_format == "auto" and stream.isatty())
-    handler = logging.StreamHandler(stream)
+    is_terminal = (stream or sys.stderr).isatty()
+    is_text = log_format == "text" or (log_format == "auto" and is_terminal)
+    handler = _ToStandardError() if stream is None else logging.StreamHandler(stream)
     handler.setFormatter(
         ProcessorFormatter(
             processors=[_as_fields, _write_text if is_text else _write_json], keep_exc_info=True
@@ -72,6 +72,17 @@ def set_up_logging(
     logging.captureWarnings(True)
     threading.excepthook = _log_thread
     sys.excepthook = _log_crash
+
+
+class _ToStandardError(logging.StreamHandler[TextIO]):
+    """Writes to whatever standard error is at that moment."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
 
 
 def _as_fields(_logger: Any, _name: str, event_dict: _EventDict) -> _EventDict:

@@ -26,7 +26,7 @@ LONG_SECONDS = 3_600.0
 def main(words: dict[str, Any]) -> int:
     """Serve until a signal comes."""
     folder, stuck = Path(words["folder"]), words.get("stuck", "")
-    set_up_logging()
+    set_up_logging(log_format="text")
 
     def load(settings: Settings, _metrics: Metrics) -> Resources:
         (folder / "loading").touch()

@@ -8,6 +8,7 @@ import pytest
 from tabard_server.errors import NotServing
 from tabard_server.life.readiness import Readiness, State
 from tabard_server.telemetry.metrics import Metrics
+from tests.server.telemetry.logged import logged
 
 
 class Server:
@@ -94,8 +95,8 @@ def test_change_is_logged_once(server: Server, caplog: pytest.LogCaptureFixture)
         for _ in range(3):
             server.readiness.leave(State.STALLED)
 
-    begun, over = caplog.records
-    assert begun.levelno == logging.ERROR
-    assert "server.state_entered state=stalled reason=ENGINE_STALLED" in begun.getMessage()
-    assert over.levelno == logging.INFO
-    assert "server.state_left state=stalled seconds=61" in over.getMessage()
+    (begun,) = logged(caplog, "server.state_entered")
+    (over,) = logged(caplog, "server.state_left")
+    assert (begun["level"], begun["state"]) == ("error", "stalled")
+    assert (begun["reason"], begun["message"]) == ("ENGINE_STALLED", "silence")
+    assert (over["level"], over["state"], over["seconds"]) == ("info", "stalled", 61.0)

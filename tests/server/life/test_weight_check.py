@@ -18,6 +18,7 @@ from tabard_server.life.weight_check import WeightCheck
 from tabard_server.telemetry.metrics import Metrics
 from tests.server.fakes import PROFILE, FakeEngine
 from tests.server.harness import refusal_of, serving, until
+from tests.server.telemetry.logged import logged
 
 CHANGED = "sha256:" + "c" * 64
 
@@ -61,7 +62,8 @@ def test_changed_weights_are_named(caplog: pytest.LogCaptureFixture) -> None:
 
     found = asyncio.run(walk())
     assert [one.component for one in found if not one.is_sound] == ["unet"]
-    assert "weights.changed components=unet" in caplog.text
+    (told,) = logged(caplog, "weights.changed")
+    assert (told["level"], told["components"]) == ("error", "unet")
     value = metrics.registry.get_sample_value
     assert value("tabard_failures_total", {"reason": "WEIGHTS_CHANGED"}) == 1.0
 

@@ -215,7 +215,8 @@ def test_libraries_and_dying_threads_are_events(stream: Stream) -> None:
 def test_every_event_is_documented() -> None:
     """What the server can say is in the table, and the table names nothing else."""
     said = re.compile(
-        r'(?:log_event|log_problem|self\._write)\(\s*"([a-z_.]+)"|event="([a-z_.]+)"|"(library[a-z.]+)"'
+        r'(?:\blog|log_event|log_problem|self\._write)(?:\(\s*|, )"([a-z_.]+)"'
+        r'|event="([a-z_.]+)"|"(library[a-z.]+)"'
     )
     sources = (ROOT / "server" / "tabard_server").rglob("*.py")
     events = {
