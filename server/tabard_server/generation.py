@@ -155,7 +155,7 @@ class Generation:
         if spec.wanted.image is None or not self._readiness.state.takes_jobs:
             return NO_PICTURE
         try:
-            return await self._pictures.read(spec.wanted)
+            return await self._pictures.read(spec.wanted, caller=spec.caller)
         except Overloaded as error:
             raise self._count(error) from None
 

@@ -43,7 +43,7 @@ class Limits(BaseModel):
     picture_reads_max: PositiveInt = 2
     """Requests whose pictures are decoded at once."""
     picture_queue_max: PositiveInt = 32
-    """Requests whose pictures wait to be decoded, or are."""
+    """Requests whose pictures wait to be decoded."""
     told_pixels_max: PositiveInt = 16_384
     """Largest side or offset that SDXL is told of a picture."""
     pixels_max: PositiveInt = 1_048_576

@@ -14,8 +14,10 @@ from PIL import Image
 
 from tabard_server.admission.numbers import Bounds
 from tabard_server.admission.picture_files import open_picture
+from tabard_server.callers.caller import Caller
+from tabard_server.callers.places import Places, PlacesRule
 from tabard_server.engine_port.drawing import Picture, Size, WantedDrawing
-from tabard_server.errors import InvalidRequest, Overloaded, Violation, invalid
+from tabard_server.errors import InvalidRequest, Violation, invalid
 from tabard_server.limits import Limits
 from tabard_server.threads import Threads
 
@@ -46,28 +48,29 @@ class PictureReader:
         self._bounds = bounds
         self._limits = limits
         self._threads = Threads("picture", threads_max=limits.picture_reads_max)
-        self._waiting = 0
+        self._places = Places(
+            PlacesRule(
+                what="pictures",
+                setting="picture_queue_max",
+                places_max=limits.picture_reads_max,
+                share=limits.caller_share_max,
+                queue_max=limits.picture_queue_max,
+                wait_seconds_max=limits.queue_seconds_max,
+                reason="PICTURE_QUEUE_FULL",
+                retry_seconds=limits.retry_seconds,
+            )
+        )
 
-    async def read(self, wanted: WantedDrawing) -> PictureReading:
+    async def read(self, wanted: WantedDrawing, *, caller: Caller) -> PictureReading:
         """Read the files of a request; without a picture there is nothing to wait for.
 
         Raises:
-            Overloaded: Too many wait already.
+            Overloaded: Too many wait already, or too many of this caller.
         """
         if wanted.image is None:
             return NO_PICTURE
-        if self._waiting >= self._limits.picture_queue_max:
-            raise Overloaded(
-                f"{self._waiting} pictures wait to be decoded",
-                reason="PICTURE_QUEUE_FULL",
-                hint="retry (limits.picture_queue_max)",
-                retry_seconds=self._limits.retry_seconds,
-            )
-        self._waiting += 1
-        try:
+        async with self._places.one(caller):
             return await self._threads.run(self.read_now, wanted)
-        finally:
-            self._waiting -= 1
 
     def read_now(self, wanted: WantedDrawing) -> PictureReading:
         """Read the files of a request in this thread."""

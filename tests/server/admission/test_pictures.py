@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tabard_server.admission.pictures import PictureReader, PictureReading
+from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.errors import Overloaded
 from tabard_server.limits import Limits
@@ -94,11 +95,13 @@ def test_nothing_is_resized_to_a_wrong_size(reader: PictureReader) -> None:
 
 def test_waiting_pictures_are_bounded() -> None:
     """One more than may wait is told to come back, and the others are read."""
-    reader = PictureReader(bounds=bounds_of(), limits=Limits(picture_queue_max=2))
+    limits = Limits(picture_reads_max=1, picture_queue_max=2)
+    reader = PictureReader(bounds=bounds_of(), limits=limits)
     wanted = WantedDrawing(prompt="x", image=encode(picture(size=(64, 48))))
+    callers = [Caller(key) for key in "abcd"]
 
     async def walk() -> list[object]:
-        readings = [reader.read(wanted) for _ in range(3)]
+        readings = [reader.read(wanted, caller=caller) for caller in callers]
         return list(await asyncio.gather(*readings, return_exceptions=True))
 
     *read_, refused = asyncio.run(walk())
@@ -106,5 +109,28 @@ def test_waiting_pictures_are_bounded() -> None:
     assert all(isinstance(one, PictureReading) and one.picture for one in read_)
     assert isinstance(refused, Overloaded)
     assert (refused.reason, refused.retry_seconds) == ("PICTURE_QUEUE_FULL", 1.0)
-    assert isinstance(asyncio.run(reader.read(wanted)), PictureReading)
+    assert isinstance(asyncio.run(reader.read(wanted, caller=callers[0])), PictureReading)
     reader.close()
+
+
+def test_pictures_of_one_stop_nobody() -> None:
+    """However many one caller sends, there is room in the line for the picture of another."""
+    limits = Limits(picture_reads_max=1, picture_queue_max=4)
+    reader = PictureReader(bounds=bounds_of(), limits=limits)
+    wanted = WantedDrawing(prompt="x", image=encode(picture(size=(64, 48))))
+
+    async def walk() -> list[object]:
+        readings = [reader.read(wanted, caller=Caller("many")) for _ in range(8)]
+        return list(
+            await asyncio.gather(
+                *readings, reader.read(wanted, caller=Caller("one")), return_exceptions=True
+            )
+        )
+
+    *many, other = asyncio.run(walk())
+    reader.close()
+
+    assert isinstance(other, PictureReading) and other.picture
+    refused = [one for one in many if isinstance(one, Overloaded)]
+    assert len(refused) == len(many) - 4
+    assert {one.reason for one in refused} == {"PICTURE_QUEUE_FULL"}
