@@ -26,6 +26,7 @@ from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry import AdapterName, AdapterRef, Author, Registry, ReleaseDraft, Version
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.limits import Limits
+from tabard_server.rpc.door.methods import METHODS
 from tests.registry.fakes import MemoryStore
 from tests.server.adapters.published_lora import publish_lora
 from tests.server.fakes import FakeEngine
@@ -40,6 +41,12 @@ LIMITS = Limits()
 REGISTRY = "/tabard.v1.RegistryService"
 OPERATIONS = "/tabard.v1.OperationsService"
 GENERATE = "/tabard.v1.GenerationService/Generate"
+SMALL = {
+    f"{OPERATIONS}/Drain",
+    f"{OPERATIONS}/Verify",
+    *(path for path in METHODS if not path.startswith("/tabard.")),
+}
+"""Methods whose messages are empty, a number or one name."""
 
 Requests = dict[str, tuple[str, tuple[bytes, ...], str]]
 """By name: the method, its messages, and the status that answers them."""
@@ -202,7 +209,36 @@ def legal_requests() -> Requests:
         requests[path] = path, (message.SerializeToString(),), "OK"
     sent = tuple(part.SerializeToString() for part in parts)
     requests["publish"] = f"{REGISTRY}/Publish", sent, "OK"
-    return requests
+    checked = tuple(
+        pb.CheckRequest.FromString(part.SerializeToString()).SerializeToString() for part in parts
+    )
+    requests["check"] = f"{REGISTRY}/Check", checked, "OK"
+    return {**requests, **acts()}
+
+
+def acts() -> Requests:
+    """An act of every kind with as much to say as it may, and what is asked about one release."""
+    most: dict[str, str] = {"actor": "🎨" * 200, "reason": "🎨" * 2_000}
+    one, other, mixed = "acme/long@1.0.0", "acme/long@1.0.1", "acme/mix-0900@1.0.0"
+    signed = {"ref": one, "key_id": "k" * 64, "signature": "s" * 1_024}
+    said: list[tuple[str, dict[str, str], str]] = [
+        ("Promote", {"ref": one} | most, "OK"),
+        ("Promote", {"ref": other} | most, "OK"),
+        ("Rollback", {"adapter": "acme/long"} | most, "OK"),
+        *((act, {"ref": mixed} | most, "OK") for act in ("Yank", "Unyank", "Quarantine", "Lift")),
+        ("Purge", {"ref": mixed} | most, "OK"),
+        ("Sign", signed | most, "NOT_FOUND"),
+        ("Resolve", {"ref": one}, "OK"),
+        ("GetManifest", {"ref": one}, "OK"),
+        ("Fetch", {"ref": "acme/ink-00@1.0.0"}, "OK"),
+    ]
+    requests: Requests = {}
+    for number, (act, fields, answer) in enumerate(said):
+        known = {"request_id": f"{number % 10}" + "🎨" * 199} if "reason" in fields else {}
+        message = getattr(pb, f"{act}Request")(**fields, **known)
+        requests[f"{act} {number}"] = f"{REGISTRY}/{act}", (message.SerializeToString(),), answer
+    warm = operations.WarmRequest(ref="acme/ink-00@1.0.0").SerializeToString()
+    return {**requests, "warm": (f"{OPERATIONS}/Warm", (warm,), "OK")}
 
 
 def illegal_requests() -> Requests:
@@ -233,6 +269,11 @@ def illegal_requests() -> Requests:
 
 def _raw(message: Any) -> bytes:
     return message if isinstance(message, bytes) else bytes(message.SerializeToString())
+
+
+def test_every_method_is_asked() -> None:
+    """A method that is added needs its largest message here, too."""
+    assert {path for path, _messages, _answer in legal_requests().values()} | SMALL == set(METHODS)
 
 
 @pytest.mark.parametrize("requests", [legal_requests, illegal_requests])
