@@ -10,10 +10,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_KINDS = "lora|lyco|lycoris|locon|loha|lokr|hypernet|hypernetwork"
+_KINDS = "lora|lyco|lycoris|locon|loha|lokr|dora|oft|boft|ia3|glora|hypernet|hypernetwork"
 _TAG = re.compile(rf"<\s*({_KINDS})\s*:([^<>]*)>", re.IGNORECASE)
-_BEGUN = re.compile(rf"<\s*(?:{_KINDS})(?:\s*[:\uff1a=]|\s+\S)[^<>]*>?", re.IGNORECASE)
-_EMBEDDING = re.compile(r"(?<!\w)embedding:(<[^<>\s]+>|[\w./@+-]+)")
+# Brackets and colons of East Asian keyboards look the same, and web pages escape the bracket.
+_BEGUN = re.compile(
+    rf"(?:<|\uff1c|&lt;)\s*(?:{_KINDS})(?:\s*[:\uff1a=;|/\\]|\s+\S)[^<>\uff1e]*[>\uff1e]?",
+    re.IGNORECASE,
+)
+_EMBEDDING = re.compile(r"(?<!\w)embedding:(<[^<>\s]+>|(?:[\w./@+-]|\\(?=\w))+)")
 _SUFFIXES = (".safetensors", ".pt", ".bin")
 
 

@@ -128,3 +128,15 @@ def test_upload_can_be_begun_again(other_file: Path) -> None:
     upload = uploads.check(CALLER, other_file)
 
     assert list(upload.requests()) == list(upload.requests())
+
+
+def test_name_that_is_no_text_is_sent(tmp_path: Path) -> None:
+    """Names are bytes to Linux; an old archive leaves some that are no UTF-8."""
+    file = tmp_path / "bad\udcff.safetensors"
+    file.write_bytes(b"bytes")
+
+    begun = uploads.check(Caller(actor="x", new_id=lambda: "1"), file)
+    sent = list(begun.requests())
+
+    assert sent[1].file.name == "bad?.safetensors"
+    assert sent[2].chunk == b"bytes"

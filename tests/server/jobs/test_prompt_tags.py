@@ -35,9 +35,14 @@ def test_tags_leave_the_prompt(prompt: str, text: str, refs: tuple[str, ...]) ->
         ("<lora:a/b> x <lora acme/ink>", "<lora acme/ink>", 14, False),
         ("x <lora=acme/ink:1>", "<lora=acme/ink:1>", 3, False),
         ("x <lora\uff1aacme/ink:1>", "<lora\uff1aacme/ink:1>", 3, False),
+        ("x \uff1clora:acme/ink:1\uff1e y", "\uff1clora:acme/ink:1\uff1e", 3, False),
+        ("x &lt;lora:acme/ink:1&gt;", "&lt;lora:acme/ink:1&gt;", 3, False),
+        ("x <lora/acme/ink>", "<lora/acme/ink>", 3, False),
         ("<lora:a/<b>:1>", "<lora:a/", 1, False),
         ("x <lyco:a:1>", "<lyco:a:1>", 3, True),
         ("x <HyperNet:a:1>", "<HyperNet:a:1>", 3, True),
+        ("x <dora:a:1>", "<dora:a:1>", 3, True),
+        ("x <oft:a:1>", "<oft:a:1>", 3, True),
     ],
 )
 def test_what_looks_like_a_tag_is_told(prompt: str, text: str, place: int, is_whole: bool) -> None:
@@ -54,6 +59,7 @@ def test_what_looks_like_a_tag_is_told(prompt: str, text: str, place: int, is_wh
         ("a (embedding:acme/teal@1.0.0:1.2) cat", ["acme/teal@1.0.0"]),
         ("embedding:<teal>, embedding:bad-hands-5.pt.", ["<teal>", "bad-hands-5"]),
         ("myembedding:teal, embedding: teal", []),
+        (r"embedding:sub\teal, (embedding:teal\)", [r"sub\teal", "teal"]),
     ],
 )
 def test_embeddings_are_found(prompt: str, names: list[str]) -> None:

@@ -140,7 +140,9 @@ def _parts(
     total_bytes = sum(path.stat().st_size for path in paths)
     sent_bytes = 0
     for path in paths:
-        yield request(file=pb.FileStart(name=path.name, bytes_total=path.stat().st_size))
+        # A name may hold bytes that are no text, which a message cannot.
+        name = path.name.encode(errors="replace").decode()
+        yield request(file=pb.FileStart(name=name, bytes_total=path.stat().st_size))
         with path.open("rb") as stream:
             while chunk := stream.read(CHUNK_BYTES):
                 yield request(chunk=chunk)

@@ -94,5 +94,11 @@ def refuse_other_components(
     return None
 
 
+def no_config_of(component: str, *, found: Mapping[str, FoundConfig]) -> Problem:
+    """Refuse tensors of a component that is passed over by who speaks of another one."""
+    source = next(iter(found.values())).source
+    return _misplaced(f"{source} says nothing of {component}, of which there are tensors")
+
+
 def _misplaced(message: str) -> Problem:
     return Problem(reason="UNSUPPORTED_CONFIG", message=message, remedy=_REMEDY)

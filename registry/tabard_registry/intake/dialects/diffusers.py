@@ -11,6 +11,7 @@ from tabard_registry.intake.dialects.by_module import Place, Placement, misfit_o
 from tabard_registry.intake.dialects.configs import (
     COMPONENTS,
     find_configs,
+    no_config_of,
     refuse_other_components,
     understood,
 )
@@ -113,6 +114,8 @@ def _configs(
     placed = [place for place in places.values() if isinstance(place, Place)]
     for component in sorted({place.component for place in placed}):
         own = found.get(BARE if component == "unet" and has_bare else component)
+        if own is None and found:
+            problems[no_config_of(component, found=found)] = None
         if own is not None:
             config, said = understood(own, context=context)
             problems.update(dict.fromkeys(said))

@@ -61,8 +61,9 @@ def header_configs(
     if text is None:
         return {}
     fields = _parse(text)
-    if fields is None:
-        return _unreadable(f"{HEADER_KEY} in the header is not a table in JSON")
+    if not fields:
+        what = "is not a table in JSON" if fields is None else "says nothing"
+        return _unreadable(f"{HEADER_KEY} in the header {what}")
     found: dict[str, dict[str, Any]] = {}
     for name, value in fields.items():
         component, dot, own = name.partition(".")
@@ -119,7 +120,10 @@ def understand(
     known = tuple(modules)
     try:
         alphas = exceptions_of(fields.get("alpha_pattern"), modules=known, field="alpha_pattern")
-        ranks = exceptions_of(fields.get("rank_pattern"), modules=known, field="rank_pattern")
+        # Tensors of another rank are refused.
+        ranks = exceptions_of(
+            fields.get("rank_pattern"), modules=known, field="rank_pattern", may_overlap=True
+        )
     except BadPatterns as error:
         return None, (_bad_patterns(error, source=source),)
     return PeftConfig(fields=fields, alphas=alphas, ranks=ranks), problems

@@ -3,7 +3,7 @@
 
 A table of patterns and the names of modules come in; the exception of each module goes out. PEFT
 runs patterns as regular expressions. They come from outside, so here they are names and nothing
-else, whole (`^`) or the last parts of one; a dot may be escaped, and the first that fits counts.
+else, whole (`^`) or the last parts of one; a dot may be escaped.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Pattern:
 
 
 def exceptions_of(
-    table: Any, *, modules: Iterable[tuple[str, ...]], field: str
+    table: Any, *, modules: Iterable[tuple[str, ...]], field: str, may_overlap: bool = False
 ) -> Mapping[str, float]:
     """Return the exceptions by module.
 
@@ -39,6 +39,9 @@ def exceptions_of(
         table: What stands in the configuration: patterns, and a number for each.
         modules: For every module all names that it has or had with its writers, the first is ours.
         field: What messages call the table.
+        may_overlap: Whether the first of several that fit counts, as something else shows whether
+            it was the writer's. PEFT sorts tables when it saves, and the first here may not have
+            been the first in the training.
 
     Raises:
         BadPatterns: An entry is no name or no number, fits no module, or is not the only answer.
@@ -49,8 +52,10 @@ def exceptions_of(
     exceptions: dict[str, float] = {}
     used: set[int] = set()
     for names in modules:
-        found = [one for name in names if (one := _first(patterns, name)) is not None]
-        used |= {pattern.order for name in names for pattern in _fitting(patterns, name)}
+        fitting = [pattern for name in names for pattern in _fitting(patterns, name)]
+        first = [one for name in names if (one := _first(patterns, name)) is not None]
+        found = first if may_overlap else fitting
+        used |= {pattern.order for pattern in fitting}
         if len({pattern.value for pattern in found}) > 1:
             raise BadPatterns(f"{field} says two things of {names[0]}")
         if found:

@@ -13,13 +13,6 @@ from dataclasses import dataclass
 from tabard_registry.intake.report.family import FAMILY_KEYS, families_said
 
 EPSILON, V_PREDICTION = "epsilon", "v_prediction"
-TRAINING_KEYS = (
-    "modelspec.prediction_type",
-    "ss_v_parameterization",
-    "ss_zero_terminal_snr",
-    "ss_clip_skip",
-)
-"""Fields of an adapter that are compared with the base and shown."""
 _PREDICTION_KEYS = ("modelspec.prediction_type", "modelspec.predict_key", "prediction_type")
 _PREDICTIONS = {
     "epsilon": EPSILON,
@@ -34,6 +27,8 @@ _ZERO_SNR_FLAGS = ("ss_zero_terminal_snr", "rescale_betas_zero_snr", "ztsnr")
 _V_IN_FAMILY = re.compile(r"sd_v2_v$|stable-diffusion-v2-\d+-v(?:/|$)")
 _SIZE = re.compile(r"\(?\s*(\d{2,5})(?:\s*[x,]\s*(\d{2,5}))?\s*\)?")
 _CLIP_SKIP_KEYS = ("ss_clip_skip", "modelspec.encoder_layer")
+TRAINING_KEYS = (*_PREDICTION_KEYS, *_V_FLAGS, *_ZERO_SNR_FLAGS, *_CLIP_SKIP_KEYS)
+"""Fields of an adapter that are compared with the base and shown."""
 _NO = ("false", "0", "no")
 _CHARS_MAX = 60
 

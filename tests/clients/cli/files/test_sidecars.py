@@ -56,3 +56,10 @@ def test_notes_lose_what_steers(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"notes": "one\r\n\ttwo\x1b[2J\u202e"}))
 
     assert read_sidecars(tmp_path / "a.safetensors").notes == "one\n\ttwo[2J"
+
+
+def test_half_a_character_is_lost(tmp_path: Path) -> None:
+    """JSON can escape one; a message cannot hold it."""
+    (tmp_path / "a.json").write_text(r'{"notes": "x\ud800y"}')
+
+    assert read_sidecars(tmp_path / "a.safetensors").notes == "xy"

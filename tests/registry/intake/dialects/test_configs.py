@@ -139,3 +139,27 @@ def test_warning_leaves_the_file_accepted(tmp_path: Path) -> None:
 
     assert report.accepted
     assert reasons(report) == ["UNKNOWN_FIELD"]
+
+
+@pytest.mark.parametrize("said", ["unet.", "text_encoder."])
+def test_component_that_a_header_passes_over_is_refused(said: str, tmp_path: Path) -> None:
+    """Who speaks of one component knows the alpha of the other, and did not write it."""
+    table = {"lora_down.weight": ".lora_A.weight", "lora_up.weight": ".lora_B.weight"}
+    tensors = renamed(kohya_tensors(PROFILE, rank=4), table)
+    path = write(tmp_path / "x.safetensors", tensors, metadata=header(prefix=said))
+
+    result = check([path], profile=PROFILE)
+
+    other = "text_encoder" if said == "unet." else "unet"
+    assert reasons(result.report) == ["UNSUPPORTED_CONFIG"]
+    assert f"says nothing of {other}" in result.report.problems[0].message
+
+
+def test_header_that_says_nothing_is_refused(tmp_path: Path) -> None:
+    """Something stood there, and is lost."""
+    tensors = diffusers_tensors(is_bare=False)
+    path = write(tmp_path / "x.safetensors", tensors, metadata={HEADER_KEY: "{}"})
+
+    result = check([path], profile=PROFILE)
+
+    assert reasons(result.report) == ["UNSUPPORTED_CONFIG"]

@@ -31,9 +31,10 @@ def test_exceptions_are_those_of_peft(table: dict[str, int], names: list[str]) -
     """Module by module what PEFT's own search finds; refused where it would find nothing at all."""
     expected = {n: table[key] for n in names if (key := get_pattern_key(table, n)) in table}
     is_idle = any(not any(get_pattern_key([p], n) == p for n in names) for p in table)
+    modules = [(name,) for name in names]
 
     try:
-        found = exceptions_of(table, modules=[(name,) for name in names], field="alpha_pattern")
+        found = exceptions_of(table, modules=modules, field="rank_pattern", may_overlap=True)
     except BadPatterns:
         assert is_idle
     else:
@@ -90,6 +91,20 @@ def test_two_names_with_two_answers_are_refused() -> None:
 
     with pytest.raises(BadPatterns, match="says two things of text_model"):
         exceptions_of({"^text_model.q": 4, "^q": 5}, modules=modules, field="alpha_pattern")
+
+
+@pytest.mark.parametrize("table", [{"to_q": 4, "attn1.to_q": 5}, {"attn1.to_q": 5, "to_q": 4}])
+def test_two_patterns_with_two_answers_are_refused(table: dict[str, int]) -> None:
+    """PEFT sorts tables when it saves: which was the first in the training is lost."""
+    with pytest.raises(BadPatterns, match=r"says two things of x\.attn1\.to_q"):
+        exceptions_of(table, modules=MODULES, field="alpha_pattern")
+
+
+def test_two_patterns_with_one_answer_are_taken() -> None:
+    """Their order changes nothing."""
+    found = exceptions_of({"to_q": 4, "attn1.to_q": 4}, modules=MODULES, field="alpha_pattern")
+
+    assert found == {"x.attn1.to_q": 4.0, "x.attn2.to_q": 4.0}
 
 
 @pytest.mark.parametrize("value", [None, True, "1", float("nan"), float("inf"), 10**400, []])

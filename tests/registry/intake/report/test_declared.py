@@ -72,6 +72,8 @@ EPSILON_BASE = replace(NAMED, prediction="epsilon", is_zero_snr=False)
     [
         (EPSILON_BASE, {"modelspec.prediction_type": "v"}, ["OTHER_PREDICTION"]),
         (EPSILON_BASE, {"ss_v_parameterization": "True"}, ["OTHER_PREDICTION"]),
+        (EPSILON_BASE, {"modelspec.predict_key": "v"}, ["OTHER_PREDICTION"]),
+        (EPSILON_BASE, {"prediction_type": "v_prediction"}, ["OTHER_PREDICTION"]),
         (V_BASE, {"modelspec.prediction_type": "epsilon"}, ["OTHER_PREDICTION"]),
         (V_BASE, {"modelspec.prediction_type": "v"}, []),
         (EPSILON_BASE, {"modelspec.prediction_type": "epsilon"}, []),
@@ -105,6 +107,7 @@ def test_other_prediction_is_taken_when_asked(tmp_path: Path) -> None:
         ({"ss_zero_terminal_snr": "True"}, ["OTHER_NOISE_SCHEDULE"]),
         ({"ss_zero_terminal_snr": "False"}, []),
         ({"ss_clip_skip": "2"}, ["CLIP_SKIP"]),
+        ({"modelspec.encoder_layer": "2"}, ["CLIP_SKIP"]),
         ({"ss_clip_skip": "None"}, []),
     ],
 )

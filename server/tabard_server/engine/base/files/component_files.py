@@ -76,7 +76,7 @@ def weight_files(folder: Path) -> Sequence[Path]:
     """Return the weight files of one component; full precision where both are there.
 
     Raises:
-        BaseNotLoadable: There are none, or not all of them.
+        BaseNotLoadable: There are none, not all of them, or those of two models.
     """
     try:
         names = sorted(path.name for path in folder.iterdir())
@@ -93,6 +93,13 @@ def weight_files(folder: Path) -> Sequence[Path]:
             "pickled weights are not read",
         )
     whole = [shard for shard in chosen if shard.parts == 0]
+    if whole and len(chosen) > 1:
+        # Which of them is read depends on the library and on its version.
+        raise BaseNotLoadable(
+            f"{folder} holds weights twice, in {whole[0].path.name} and in "
+            f"{next(shard for shard in chosen if shard != whole[0]).path.name}",
+            hint="remove what was left behind by another save, or save the pipeline again",
+        )
     if whole:
         return [whole[0].path]
     parts = max(shard.parts for shard in chosen)

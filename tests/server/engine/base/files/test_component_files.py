@@ -50,10 +50,12 @@ def test_weight_files_are_chosen(tmp_path: Path, names: list[str], chosen: list[
         ([f"{NAME}.bin"], f"only {NAME}.bin"),
         (["model-00001-of-00003.safetensors", "model-00003-of-00003.safetensors"], "number 2"),
         (["model-00001-of-00002.safetensors", "model-00001-of-00001.safetensors"], "number 2"),
+        ([f"{NAME}.safetensors", f"{NAME}-00001-of-00001.safetensors"], "weights twice"),
+        (["model.safetensors", f"{NAME}.safetensors"], "weights twice"),
     ],
 )
-def test_missing_files_are_named(tmp_path: Path, names: list[str], says: str) -> None:
-    """None, pickles alone, and a part that was not copied."""
+def test_missing_and_doubled_files_are_named(tmp_path: Path, names: list[str], says: str) -> None:
+    """None, pickles alone, a part that was not copied, and what another save left behind."""
     folder = _touch(tmp_path, *names)
 
     with pytest.raises(BaseNotLoadable, match=says) as caught:
