@@ -206,12 +206,19 @@ def _build(config: Mapping[str, Any], *, source: str) -> Any:
         betas = scheduler.betas
         # Whichever sampler walks it: what this one cannot make steps of, none can.
         diffusers.DDIMScheduler.from_config(dict(config)).set_timesteps(2)
+        is_whole = len(betas) == config["num_train_timesteps"]
         is_sound = bool(torch.isfinite(betas).all() and betas.min() > 0 and betas.max() <= 1)
     # A constructor of a library stumbles in its own way over every value that cannot be.
     except Exception as error:
         raise BaseNotLoadable(
             f"the scheduler_config.json of {source} describes no noise schedule", hint=_AGAIN
         ) from error
+    if not is_whole:
+        raise BaseNotLoadable(
+            f"the noise schedule of {source} has {len(betas)} shares of noise for "
+            f"{config['num_train_timesteps']} steps",
+            hint=_AGAIN,
+        )
     if not is_sound:
         raise BaseNotLoadable(
             f"the noise schedule of {source} is not one: its shares of noise leave 0 to 1",

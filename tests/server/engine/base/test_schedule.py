@@ -160,6 +160,7 @@ def test_zero_snr_needs_v_prediction() -> None:
         ({"timestep_spacing": "x"}, "describes no noise schedule"),
         ({"beta_start": -5.0}, "describes no noise schedule|shares of noise"),
         ({"beta_end": 2.0}, "shares of noise leave 0 to 1"),
+        ({"trained_betas": [0.1] * 10}, "10 shares of noise for 1000 steps"),
         ({"beta_start": "0.1"}, "'0.1' for beta_start"),
         ({"prediction_type": "sample_of_x"}, "sample_of_x"),
     ],
