@@ -69,7 +69,7 @@ class Log:
         """Yield the records after slot `seq`, whose bytes have the digest `head`.
 
         Raises:
-            CorruptRegistry: A slot is not a record, or the chain is broken.
+            CorruptRegistry: A slot is not a record, the chain is broken, or slot `seq` was lost.
             UnusableRegistry: A newer Tabard wrote a record.
             StoreUnavailable: The store did not answer, or (reason REGISTRY_MISSING) it no longer
                 holds what it held at `seq`.
@@ -145,6 +145,8 @@ class Log:
         """Tell the end of the log from a log that is gone: an empty mount point holds no slots."""
         key = _head_key(seq)
         content = self._store.read(key, bytes_max=RECORD_BYTES_MAX)
+        if content is None and self._store.read(_head_key(0), bytes_max=RECORD_BYTES_MAX):
+            raise corrupt_record(key, detail="it is missing")
         if content is None:
             raise StoreUnavailable(
                 f"{self._store.url} no longer holds {key}, which was read there before",

@@ -76,15 +76,29 @@ def test_log_that_is_gone_is_not_at_its_end(records: int) -> None:
     held = dict(store.held)
 
     store.held.clear()
-    for attempt in (writer.journal.catch_up, writer.act):
-        with pytest.raises(StoreUnavailable) as caught:
-            attempt()
-        assert caught.value.reason == "REGISTRY_MISSING"
+    with pytest.raises(StoreUnavailable) as caught:
+        writer.journal.catch_up()
+    writer.act()
+    assert caught.value.reason == "REGISTRY_MISSING"
+    assert len(writer.acknowledged) == records
     assert not store.held
 
     store.held.update(held)
     writer.act()
     assert slot_key(records + 1) in store.held
+
+
+def test_lost_tail_is_not_written_again() -> None:
+    """Slots that were taken stay taken: another record there would be another history."""
+    store = LyingStore(random.Random(0))
+    writer = Writer(0, store, seed=0)
+    writer.act()
+    del store.held[slot_key(1)]
+
+    with pytest.raises(CorruptRegistry) as caught:
+        writer.act()
+    assert caught.value.reason == "CORRUPT_RECORD"
+    assert slot_key(2) not in store.held
 
 
 def test_garbage_in_a_slot_is_named() -> None:
