@@ -116,7 +116,7 @@ class IntakeRefused(RegistryError):
 class StoreUnavailable(RegistryError):
     """The store did not answer, or whether it did what was asked stayed unknown."""
 
-    reasons = ("STORE_UNAVAILABLE", "COMMIT_UNKNOWN", "CONTENTION")
+    reasons = ("STORE_UNAVAILABLE", "COMMIT_UNKNOWN", "CONTENTION", "REGISTRY_MISSING")
 
 
 class CorruptRegistry(RegistryError):

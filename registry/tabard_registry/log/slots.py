@@ -69,15 +69,17 @@ class Log:
         """Yield the records after slot `seq`, whose bytes have the digest `head`.
 
         Raises:
-            CorruptRegistry: A slot is not a record, or the chain is broken.
+            CorruptRegistry: A slot is not a record, the chain is broken, or slot `seq` was lost.
             UnusableRegistry: A newer Tabard wrote a record.
-            StoreUnavailable: The store did not answer.
+            StoreUnavailable: The store did not answer, or (reason REGISTRY_MISSING) it no longer
+                holds what it held at `seq`.
         """
         ahead = 1
         while True:
             keys = [slot_key(seq + 1 + position) for position in range(ahead)]
             for content in self._store.read_many(keys, bytes_max=RECORD_BYTES_MAX):
                 if content is None:
+                    self._check_head(seq, head=head)
                     return
                 found = _stored_record(content, seq=seq + 1, prev=head)
                 yield found
@@ -139,6 +141,25 @@ class Log:
         )
         self._sleep(self._rng.uniform(0, longest))
 
+    def _check_head(self, seq: int, *, head: Digest) -> None:
+        """Tell the end of the log from a log that is gone: an empty mount point holds no slots."""
+        key = _head_key(seq)
+        content = self._store.read(key, bytes_max=RECORD_BYTES_MAX)
+        if content is None and self._store.read(_head_key(0), bytes_max=RECORD_BYTES_MAX):
+            raise corrupt_record(key, detail="it is missing")
+        if content is None:
+            raise StoreUnavailable(
+                f"{self._store.url} no longer holds {key}, which was read there before",
+                reason="REGISTRY_MISSING",
+                hint="Its folder was moved, is not mounted, or is empty: bring it back.",
+            )
+        if sha256_bytes(content) != head:
+            raise CorruptRegistry(
+                f"{key} was changed after it was read, or is another registry's",
+                reason="BROKEN_CHAIN",
+                hint=f"Restore {key} from a backup; records are never changed once written.",
+            )
+
     def _read(self, seq: int, *, prev: Digest) -> StoredRecord | None:
         content = self._store.read(slot_key(seq), bytes_max=RECORD_BYTES_MAX)
         return None if content is None else _stored_record(content, seq=seq, prev=prev)
@@ -147,6 +168,10 @@ class Log:
 def slot_key(seq: int) -> str:
     """Name the object of a slot."""
     return f"log/{seq:020d}.json"
+
+
+def _head_key(seq: int) -> str:
+    return slot_key(seq) if seq else "format.json"
 
 
 def _record_of(content: bytes, *, seq: int) -> Record:
@@ -160,7 +185,7 @@ def _stored_record(content: bytes, *, seq: int, prev: Digest) -> StoredRecord:
     record = _record_of(content, seq=seq)
     if record.prev != prev:
         raise CorruptRegistry(
-            f"{slot_key(seq)} does not follow {slot_key(seq - 1) if seq > 1 else 'format.json'}: "
+            f"{slot_key(seq)} does not follow {_head_key(seq - 1)}: "
             f"it names {record.prev.short}, the bytes before it have {prev.short}",
             reason="BROKEN_CHAIN",
             hint="One of the two was changed after it was written: restore both from a backup.",

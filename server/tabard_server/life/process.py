@@ -6,6 +6,7 @@ server among other things.
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -57,6 +58,10 @@ def run_to_the_end(server: Coroutine[Any, Any, Ending]) -> int:
         asyncio.run(_until_end(server, is_closed=is_closed))
     finally:
         is_closed.set()
+    # Python would search all that torch brought for garbage on its way out: seconds, and no thread
+    # that keeps a bound has its turn then.
+    gc.disable()
+    gc.freeze()
     return 0
 
 

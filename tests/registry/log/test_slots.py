@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 
 from tabard_registry import Author, acts
-from tabard_registry.errors import CorruptRegistry
+from tabard_registry.errors import CorruptRegistry, StoreUnavailable
 from tabard_registry.log.slots import slot_key
 from tests.registry.fakes import NAME, small_manifest
 from tests.registry.log.lying_store import ACTS_PER_WRITER, WRITERS, LyingStore, Writer, simulate
@@ -54,13 +54,51 @@ def test_changed_record_is_named(seq: int) -> None:
     key = slot_key(seq)
     store.held[key] = store.held[key].replace(b'"ann"', b'"bob"')
 
-    if seq == 3:  # nothing follows it yet: the next record will tell
-        writer.act()
-    with pytest.raises(CorruptRegistry) as caught:
-        Writer(1, store, seed=0)
+    if seq == 3:  # nothing follows it yet: only who read it before can tell
+        with pytest.raises(CorruptRegistry) as caught:
+            writer.act()
+        assert slot_key(4) not in store.held
+    else:
+        with pytest.raises(CorruptRegistry) as caught:
+            Writer(1, store, seed=0)
     assert caught.value.reason == "BROKEN_CHAIN"
     assert key in str(caught.value)
     assert "backup" in caught.value.hint
+
+
+@pytest.mark.parametrize("records", [0, 2])
+def test_log_that_is_gone_is_not_at_its_end(records: int) -> None:
+    """An unmounted folder is empty: nothing new is read there, and nothing may be written there."""
+    store = LyingStore(random.Random(0))
+    writer = Writer(0, store, seed=0)
+    for _ in range(records):
+        writer.act()
+    held = dict(store.held)
+
+    store.held.clear()
+    with pytest.raises(StoreUnavailable) as caught:
+        writer.journal.catch_up()
+    writer.act()
+    assert caught.value.reason == "REGISTRY_MISSING"
+    assert len(writer.acknowledged) == records
+    assert not store.held
+
+    store.held.update(held)
+    writer.act()
+    assert slot_key(records + 1) in store.held
+
+
+def test_lost_tail_is_not_written_again() -> None:
+    """Slots that were taken stay taken: another record there would be another history."""
+    store = LyingStore(random.Random(0))
+    writer = Writer(0, store, seed=0)
+    writer.act()
+    del store.held[slot_key(1)]
+
+    with pytest.raises(CorruptRegistry) as caught:
+        writer.act()
+    assert caught.value.reason == "CORRUPT_RECORD"
+    assert slot_key(2) not in store.held
 
 
 def test_garbage_in_a_slot_is_named() -> None:

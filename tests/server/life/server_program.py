@@ -5,6 +5,7 @@ WORDS is a JSON object: `folder`, `settings`, and what shall be stuck: `step`, `
 """
 
 import json
+import os
 import sys
 import threading
 from pathlib import Path
@@ -23,10 +24,24 @@ from tests.server.fakes import FakeEngine, FakeLoader
 LONG_SECONDS = 3_600.0
 
 
+class Left:
+    """What is left when Python ends: garbage that says when it is searched for and found."""
+
+    def __init__(self, found: Path) -> None:
+        """Take the file that shall be there once this was found."""
+        self._itself = self
+        self._say = os.mkdir, str(found)
+
+    def __del__(self) -> None:
+        make, name = self._say
+        make(name)
+
+
 def main(words: dict[str, Any]) -> int:
     """Serve until a signal comes."""
     folder, stuck = Path(words["folder"]), words.get("stuck", "")
     set_up_logging(log_format="text")
+    sys.modules[__name__].left = Left(folder / "garbage-found")  # type: ignore[attr-defined]
 
     def load(settings: Settings, _metrics: Metrics) -> Resources:
         (folder / "loading").touch()

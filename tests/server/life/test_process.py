@@ -170,6 +170,16 @@ def test_second_signal_ends_a_stuck_server(tmp_path: Path) -> None:
     assert refusal.reason == "SERVER_STOPPED"
 
 
+def test_exit_searches_for_no_garbage(tmp_path: Path) -> None:
+    """A server that is over is gone: to search what torch brought takes seconds, beyond bounds."""
+    with running(tmp_path) as server:
+        awaited(tmp_path / "ready.json")
+        server.signal(signal.SIGTERM)
+
+        assert server.end() == 0
+    assert not (tmp_path / "garbage-found").exists()
+
+
 def test_hangup_ends_nothing(tmp_path: Path) -> None:
     """A terminal that closes, or an operator who asks to reload, leaves the server serving."""
     with running(tmp_path) as server, grpc.insecure_channel(server.address) as channel:
