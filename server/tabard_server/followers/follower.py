@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 
 from tabard_registry import AppliedRecord, Registry, RegistryError
 from tabard_registry.release.history import MOVES
-from tabard_server.telemetry.logs import log_problem
+from tabard_server.telemetry.logs import log_event, log_problem
 from tabard_server.telemetry.metrics import Metrics
 from tabard_server.threads import Threads
 
 _JITTER = 0.2
 _RECORDS_AT_ONCE = 1_000
+_SAID_AGAIN_SECONDS = 60.0
 # Polls, and telling others of what came, never wait for the threads of acts.
 _THREADS_MAX = 2
 
@@ -47,6 +48,7 @@ class Follower:
         self._delivered_seq = registry.seq
         self._delivering = asyncio.Lock()
         self._answered_at = clock()
+        self._said_at: float | None = None
         self._changed = asyncio.Event()
         self._closed = asyncio.Event()
 
@@ -101,10 +103,24 @@ class Follower:
         except Exception as error:
             # The outermost loop of this task: a server that stopped following would serve what
             # others have withdrawn.
-            self._note_failure(error, event="registry.unreachable")
+            self._note_outage(error)
         else:
-            self._answered_at = self._clock()
+            self._note_answer()
         await self.catch_up()
+
+    def _note_outage(self, error: Exception) -> None:
+        """Say that an outage begins, and now and then that it goes on."""
+        now = self._clock()
+        is_news = self._said_at is None or now - self._said_at >= _SAID_AGAIN_SECONDS
+        self._said_at = now if is_news else self._said_at
+        self._note_failure(error, event="registry.unreachable", is_said=is_news)
+
+    def _note_answer(self) -> None:
+        seconds = self.lag_seconds
+        self._answered_at = self._clock()
+        if self._said_at is not None:
+            self._said_at = None
+            log_event("registry.answers_again", seconds=seconds)
 
     async def _deliver(self) -> None:
         records = await self._threads.run(
@@ -126,8 +142,9 @@ class Follower:
                 if effect.effective and action.type in MOVES:
                     self._metrics.channel_moves.labels(action=action.type).inc()
 
-    def _note_failure(self, error: Exception, *, event: str) -> None:
+    def _note_failure(self, error: Exception, *, event: str, is_said: bool = True) -> None:
         is_known = isinstance(error, RegistryError)
         reason = error.reason if isinstance(error, RegistryError) else "INTERNAL"
         self._metrics.failures.labels(reason=reason).inc()
-        log_problem(event, error=None if is_known else error, reason=reason, message=str(error))
+        if is_said:
+            log_problem(event, error=None if is_known else error, reason=reason, message=str(error))

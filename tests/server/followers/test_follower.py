@@ -2,8 +2,11 @@
 """Following the registry: every record once, whatever fails; no poll for what was done here."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Sequence
+
+import pytest
 
 from tabard_registry import AppliedRecord, Registry, StoreUnavailable
 from tabard_server.followers.follower import Follower
@@ -11,6 +14,7 @@ from tabard_server.telemetry.metrics import Metrics
 from tests.registry.fakes import MemoryStore
 from tests.server.followers.written_records import act
 from tests.server.harness import until
+from tests.server.telemetry.logged import logged
 
 LONG_SECONDS = 600.0
 
@@ -149,3 +153,32 @@ def test_polls_are_jittered() -> None:
         assert set(rng.asked) == {(-0.2, 0.2)}
 
     asyncio.run(walk())
+
+
+def test_outage_is_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    """Not at every poll; and its end is told."""
+    caplog.set_level(logging.INFO, logger="tabard")
+
+    async def walk() -> None:
+        store, now = Brittle(), [0.0]
+        follower = Follower(
+            Registry.open(store),
+            poll_seconds=LONG_SECONDS,
+            on_records=Ear(),
+            metrics=Metrics(),
+            clock=lambda: now[0],
+        )
+        store.is_out = True
+        for now[0] in (1.0, 2.0, 30.0, 61.5, 70.0):
+            await follower._poll()
+        store.is_out = False
+        for now[0] in (71.0, 72.0):
+            await follower._poll()
+        follower.close()
+        await follower.run()
+
+    asyncio.run(walk())
+
+    assert len(logged(caplog, "registry.unreachable")) == 2
+    [again] = logged(caplog, "registry.answers_again")
+    assert again["seconds"] == 71.0
