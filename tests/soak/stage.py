@@ -26,7 +26,7 @@ from tests.soak.process_figures import Watch
 from tests.soak.wardrobe import Wardrobe
 
 SAMPLE_SECONDS = 2.0
-_MEBIBYTE = 1 << 20
+_STYLE_BYTES = 28 << 10
 _CAST: tuple[tuple[Callable[[Play, int], None], int], ...] = (
     (players.light_caller, 0),
     (players.light_caller, 1),
@@ -70,9 +70,10 @@ def play(folder: Path, *, seconds: float, slow_readers: int) -> Show:
         settings = {
             "registry": f"s3://{bucket}/soak",
             "cache": folder / "cache",
-            # Less than the styles need: some load is cold at any time.
-            "limits_host_bytes_max": _MEBIBYTE,
-            "limits_disk_bytes_max": _MEBIBYTE,
+            # A style takes 28 KiB: from the start there is room for fewer than are worn, in memory
+            # and on disk, so that some load is cold at any time and nothing fills up slowly.
+            "limits_host_bytes_max": 8 * _STYLE_BYTES,
+            "limits_disk_bytes_max": 10 * _STYLE_BYTES,
         }
         with run_server(folder / "server", base=base, **settings) as server:
             return _play(
