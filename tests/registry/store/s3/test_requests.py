@@ -77,7 +77,8 @@ def test_what_passes_is_asked_again(
 
     assert operation == "clock" or found == expected
     assert not server.faults
-    assert sum(one.startswith(method) for one in server.asked) == asked + 2
+    # On a busy machine a read that is late has a second one beside it, so there may be more.
+    assert sum(one.startswith(method) for one in server.asked) >= asked + 2
 
 
 @pytest.mark.parametrize(("operation", "fault"), pairs(FINAL))
