@@ -117,7 +117,8 @@ def test_failing_listener_stops_nothing() -> None:
         store, ear = MemoryStore(), Ear()
         ear.errors = [KeyError("a bug")]
         registry = Registry.open(store)
-        follower = following(registry, ear)
+        metrics = Metrics()
+        follower = Follower(registry, poll_seconds=0.01, on_records=ear, metrics=metrics)
         task = asyncio.create_task(follower.run())
         act(registry, flag=True)
         await until(lambda: ear.heard == [1])
@@ -125,6 +126,8 @@ def test_failing_listener_stops_nothing() -> None:
         await until(lambda: ear.heard == [1, 2])
         follower.close()
         await task
+        value = metrics.registry.get_sample_value
+        assert value("tabard_failures_total", {"reason": "INTERNAL"}) == 1.0
 
     asyncio.run(walk())
 
