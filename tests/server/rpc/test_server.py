@@ -79,17 +79,20 @@ def test_connections_are_bounded(tmp_path: Path) -> None:
         held.append(writer)
         return bool(await reader.read(1))  # HTTP/2 greets first
 
+    async def close(held: list[asyncio.StreamWriter]) -> None:
+        while held:
+            writer = held.pop()
+            writer.close()
+            await writer.wait_closed()
+
     async def walk() -> list[bool]:
         async with serving(tmp_path, limits=small_limits(connections_max=3)) as server:
             port, held = int(server.address.rpartition(":")[2]), list[asyncio.StreamWriter]()
             found = [await opens(port, held) for _ in range(4)]
-            for writer in held:
-                writer.close()
-                await writer.wait_closed()
+            await close(held)
             while not await opens(port, held):
-                await asyncio.sleep(0.01)
-            held[-1].close()
-            await held[-1].wait_closed()
+                await close(held)
+            await close(held)
             return found
 
     assert asyncio.run(walk()) == [True, True, True, False]
