@@ -79,7 +79,11 @@ class App:
         # Publishing an upload is an act as well.
         self._acts = Threads("act", threads_max=limits.registry_acts_max + limits.uploads_max)
         self.gate = front.gate
-        self._operators_acts = Threads("operate", threads_max=limits.operator_calls_reserved)
+        self._operators_acts = Threads(
+            # So many come by the callers' address, and as many by the operators'.
+            "operate",
+            threads_max=2 * limits.operator_calls_reserved,
+        )
         self._reads = Threads("read", threads_max=limits.registry_reads_max)
         self._admitting = Threads("admit", threads_max=1)
         self._loads = ThreadPoolExecutor(
@@ -137,13 +141,11 @@ class App:
         for name, task in (("follower", self._follower.run()), ("watchdog", self._watchdog.run())):
             self._tasks.append(asyncio.create_task(task, name=f"tabard-{name}"))
         self.readiness.leave(State.STARTING)
-        await self._front.rpc.show()
         return self._front.address, self._front.metrics_address
 
-    async def drain(self) -> None:
+    def drain(self) -> None:
         """Refuse new jobs; running ones go on. Idempotent."""
         self.readiness.enter(State.DRAINING, "it finishes what it has")
-        await self._front.rpc.show()
 
     async def stop(self, *, hurry: asyncio.Event | None = None) -> Ending:
         """Let jobs end, then everything else, within one bound; what is late is abandoned.
@@ -156,7 +158,7 @@ class App:
             rest_seconds=self._settings.stop_seconds_max,
             hurry=hurry,
         ) as bound:
-            await bound.wait("health", self.drain(), share=0.5)
+            self.drain()
             await bound.wait_for_jobs(self.generation.wait_until_empty())
             left = self.generation.jobs_left
             self.generation.stop_all()
@@ -214,7 +216,6 @@ class App:
             self.readiness,
             engine=self.loop,
             lag_seconds=lambda: self._follower.lag_seconds,
-            announce=self._front.rpc.show,
             settings=self._settings,
         )
 
@@ -323,6 +324,7 @@ async def serve(
     log_event(
         "server.ready",
         address=address,
+        operators=front.operators_address or "off",
         metrics=metrics_address or "off",
         base=resources.engine.source,
         device=resources.engine.device,
@@ -330,7 +332,12 @@ async def serve(
         seconds=time.monotonic() - begun_at,
     )
     if settings.ready_file is not None:
-        write_ready(Path(settings.ready_file), address=address, metrics_address=metrics_address)
+        write_ready(
+            Path(settings.ready_file),
+            address=address,
+            operators_address=front.operators_address,
+            metrics_address=metrics_address,
+        )
     if on_ready is not None:
         on_ready(address, metrics_address)
     await stop.wait()

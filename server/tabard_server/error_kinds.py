@@ -20,6 +20,7 @@ class Kind(Enum):
 
     INVALID = "the request is wrong as it stands"
     NOT_FOUND = "what it names does not exist"
+    UNIMPLEMENTED = "there is no such method"
     EXISTS = "the name stands for something else already"
     PRECONDITION = "things are not in the state that it needs"
     ABORTED = "what it began with was taken away meanwhile: ask again"
@@ -64,6 +65,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.ReleaseWithdrawn: Kind.ABORTED,
     errors.Overloaded: Kind.BUSY,
     errors.TooLarge: Kind.TOO_LARGE,
+    errors.MethodUnknown: Kind.UNIMPLEMENTED,
+    errors.ServiceUnknown: Kind.NOT_FOUND,
     errors.NotServing: Kind.UNAVAILABLE,
     errors.OutOfTime: Kind.OUT_OF_TIME,
     errors.JobCancelled: Kind.CANCELLED,

@@ -9,6 +9,8 @@ ServerError
 ├── ReleaseWithdrawn     the release was quarantined or purged while a job wore it
 ├── Overloaded           a bound is reached: retry later
 ├── TooLarge             more than this server has room for, however long one waits
+├── MethodUnknown        there is no such method here: compare versions
+├── ServiceUnknown       health is asked of a service that is not here
 ├── NotServing           this server takes no new work, or has stopped: go to another
 ├── OutOfTime            the deadline passed, or is too near to begin
 ├── JobCancelled         the caller left or the server stopped
@@ -139,6 +141,18 @@ class TooLarge(ServerError):
     """More than this server has room for, even when nobody else is served."""
 
     reason = "TOO_LARGE"
+
+
+class MethodUnknown(ServerError):
+    """There is no such method on this server."""
+
+    reason = "METHOD_UNKNOWN"
+
+
+class ServiceUnknown(ServerError):
+    """There is no such service on this server, whose health could be told."""
+
+    reason = "SERVICE_UNKNOWN"
 
 
 class NotServing(ServerError):

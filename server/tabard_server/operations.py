@@ -7,7 +7,7 @@ In: parsed values. Out: values of this moment. Knows nothing of protobuf.
 import asyncio
 import contextlib
 import math
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ class Operations:
         cache: HostCache,
         labels: Labels,
         verifier: Verifier,
-        drain: Callable[[], Awaitable[None]],
+        drain: Callable[[], None],
     ) -> None:
         """Take what is operated; `drain` makes the whole server refuse new jobs."""
         self._registry = registry
@@ -113,7 +113,7 @@ class Operations:
                 reason="WAIT_OUT_OF_RANGE",
                 hint=f"use 0 to {WAIT_SECONDS_MAX:g}",
             )
-        await self._drain()
+        self._drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_seconds):
                 await self._generation.wait_until_empty()

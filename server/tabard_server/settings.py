@@ -5,6 +5,7 @@ The text below a field is its meaning, here and in `tabard config`. Knows nothin
 variables: `settings_sources` reads them.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -24,7 +25,8 @@ from tabard_server.limits import VALUES, Limits
 from tabard_server.telemetry.logs import LogFormat, LogLevel
 
 _POLLS_MISSED_MIN = 3
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "unix")
+_UNIX_PATH_BYTES_MAX = 107
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class Defaults(BaseModel):
@@ -60,6 +62,11 @@ class Settings(BaseSettings):
 
     listen: str = "127.0.0.1:50051"
     """Address of the gRPC port; port 0 lets the system choose."""
+    operators_listen: str = "auto"
+    """A second address for operators, with connections and places of its own, whatever callers hold
+    of the first; `auto`: a unix socket that only this user can open, named after `listen` and kept
+    in `$XDG_RUNTIME_DIR/tabard`, or in `tabard-UID` among the temporary files, unless the port of
+    `listen` is 0; empty: none."""
     metrics_listen: str = "127.0.0.1:9464"
     """Address of the Prometheus page; empty: none."""
     insecure: bool = False
@@ -149,6 +156,8 @@ class Settings(BaseSettings):
         self._check_address("listen", self.listen)
         if self.metrics_listen:
             self._check_address("metrics_listen", self.metrics_listen)
+        if self.operators_listen not in ("", "auto"):
+            self._check_address("operators_listen", self.operators_listen)
         return self
 
     @model_validator(mode="after")
@@ -163,9 +172,12 @@ class Settings(BaseSettings):
         return self
 
     def _check_address(self, name: str, address: str) -> None:
+        if address.startswith("unix:") and name != "metrics_listen":
+            self._check_path(name, address.removeprefix("unix:"))
+            return
         host, colon, port = address.rpartition(":")
         is_port = port.isdigit() and int(port) < 65_536
-        if not (colon and host and (is_port or host == "unix")):
+        if not (colon and host and is_port):
             raise BadSettings(
                 f"{name} is {address!r}", hint="write host:port, like 127.0.0.1:50051"
             )
@@ -176,4 +188,11 @@ class Settings(BaseSettings):
                 reason="INSECURE_LISTEN",
                 hint="listen on 127.0.0.1 behind a proxy that knows its callers, or say insecure "
                 "(--insecure, TABARD_INSECURE=true) on a network that you trust",
+            )
+
+    def _check_path(self, name: str, path: str) -> None:
+        if not path or len(os.fsencode(path)) > _UNIX_PATH_BYTES_MAX:
+            raise BadSettings(
+                f"{name} is 'unix:{path}'",
+                hint=f"write unix:/path, of at most {_UNIX_PATH_BYTES_MAX} bytes",
             )

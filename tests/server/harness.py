@@ -83,6 +83,7 @@ class Server:
         self.forgotten: list[Digest] = []
         self.address = address
         self.metrics_address = metrics
+        self.operators_address = app._front.operators_address
         self.channel = grpc.aio.insecure_channel(address)
         self.generation: Any = generation_service_pb2_grpc.GenerationServiceStub(self.channel)
         self.registry: Any = registry_service_pb2_grpc.RegistryServiceStub(self.channel)

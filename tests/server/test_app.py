@@ -54,6 +54,7 @@ def test_ready_server_says_where_it_is(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "ready.json").read_text())
     assert document == {
         "address": told[0][0],
+        "operators_address": "",
         "metrics_address": told[0][1],
         "pid": os.getpid(),
     }

@@ -16,7 +16,7 @@ from tabard_server.telemetry.labels import Labels
 def operations(*, slots: Any = (), hosts: Any = (), drained: list[str] | None = None) -> Operations:
     """Operate a server that is nothing but what it holds, with two jobs that never end."""
 
-    async def drain() -> None:
+    def drain() -> None:
         assert drained is not None
         drained.append("drained")
 

@@ -15,6 +15,8 @@ class Caller:
     key: str
 
 
+OPERATORS = Caller("operators")
+"""Whoever comes by the address that is kept for operators."""
 NOBODY = Caller("")
 """Who asks when no door was passed: this process itself."""
 

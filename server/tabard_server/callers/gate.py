@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gate that every call of every door passes: what it is decides which places it takes.
 
-Operators' calls have places of their own, so whatever else is full, a server can be asked how it
-is, and what went wrong can be taken back.
+Operators' calls have places of their own, and so has whoever comes by the operators' address: so
+whatever else is full, a server can be asked how it is, and what went wrong can be taken back.
 """
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from enum import Enum
 
-from tabard_server.callers.caller import Caller
+from tabard_server.callers.caller import OPERATORS, Caller
 from tabard_server.callers.places import Places, PlacesRule
 from tabard_server.limits import Limits
 
@@ -43,6 +43,13 @@ class Gate:
             reason="CALLS_BUSY",
             queue_max=limits.operator_calls_reserved,
         )
+        self._operators_address = self._places(
+            "calls by the operators' address",
+            limits.operator_calls_reserved,
+            setting="operator_calls_reserved",
+            reason="CALLS_BUSY",
+            share=1.0,
+        )
         self._work = self._places_of_work()
 
     @asynccontextmanager
@@ -52,7 +59,10 @@ class Gate:
         Raises:
             Overloaded: As many run as may, or as many of this caller.
         """
-        places = self._operators if work is Work.OPERATE else self._calls
+        if caller == OPERATORS:
+            places = self._operators_address
+        else:
+            places = self._operators if work is Work.OPERATE else self._calls
         async with places.one(caller):
             yield
 
@@ -115,14 +125,21 @@ class Gate:
         }
 
     def _places(
-        self, what: str, most: int, *, setting: str, reason: str, queue_max: int = 0
+        self,
+        what: str,
+        most: int,
+        *,
+        setting: str,
+        reason: str,
+        queue_max: int = 0,
+        share: float | None = None,
     ) -> Places:
         return Places(
             PlacesRule(
                 what=what,
                 setting=setting,
                 places_max=most,
-                share=self._limits.caller_share_max,
+                share=self._limits.caller_share_max if share is None else share,
                 queue_max=queue_max,
                 wait_seconds_max=self._limits.queue_seconds_max,
                 reason=reason,

@@ -90,9 +90,14 @@ def hear_signals(*, stop: asyncio.Event, hurry: asyncio.Event) -> None:
     loop.add_signal_handler(signal.SIGHUP, partial(log_event, "server.hangup_ignored"))
 
 
-def write_ready(path: Path, *, address: str, metrics_address: str) -> None:
+def write_ready(path: Path, *, address: str, operators_address: str, metrics_address: str) -> None:
     """Tell by a file, whole or not at all, that the server is ready, and where it is."""
-    document = {"address": address, "metrics_address": metrics_address, "pid": os.getpid()}
+    document = {
+        "address": address,
+        "operators_address": operators_address,
+        "metrics_address": metrics_address,
+        "pid": os.getpid(),
+    }
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(json.dumps(document), encoding="utf-8")
     temporary.replace(path)

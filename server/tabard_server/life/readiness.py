@@ -5,6 +5,7 @@ In: what is so, from whoever sees it. Out: a state with its reasons, log events,
 refusal of new jobs. Several things may be so at once; the gravest decides. Knows no protobuf.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -94,12 +95,18 @@ class Readiness:
         self._retry_seconds = retry_seconds
         self._clock = clock
         self._causes: dict[State, Cause] = {}
+        self._change = asyncio.Event()
         self.enter(State.STARTING, "the base is being loaded")
 
     @property
     def state(self) -> State:
         """What the server does for callers now."""
         return next((state for state in State if state in self._causes), State.SERVING)
+
+    @property
+    def change(self) -> asyncio.Event:
+        """What is set at the next change. Take it before the state: no change is missed then."""
+        return self._change
 
     @property
     def causes(self) -> tuple[Cause, ...]:
@@ -144,5 +151,7 @@ class Readiness:
         )
 
     def _show(self) -> None:
+        passed, self._change = self._change, asyncio.Event()
+        passed.set()
         for state in State:
             self._metrics.state.labels(state=state.value).set(state is self.state)

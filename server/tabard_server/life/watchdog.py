@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looks at the engine's thread and at the age of what the server knows, and says what it sees.
 
-In: a pulse, the registry's lag, and their bounds. Out: states entered and left, and a word to
-whoever shows them. Runs on the asyncio thread, which goes on when the engine's does not.
+In: a pulse, the registry's lag, and their bounds. Out: states entered and left. Runs on the asyncio
+thread, which goes on when the engine's does not.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol
 
 from tabard_server.life.readiness import Readiness, State
@@ -34,14 +34,12 @@ class Watchdog:
         *,
         engine: Worker,
         lag_seconds: Callable[[], float],
-        announce: Callable[[], Awaitable[None]],
         settings: Settings,
     ) -> None:
-        """Take what is watched; `announce` is awaited after each change of state."""
+        """Take what is watched."""
         self._readiness = readiness
         self._engine = engine
         self._lag_seconds = lag_seconds
-        self._announce = announce
         self._settings = settings
         self._closed = asyncio.Event()
 
@@ -52,10 +50,7 @@ class Watchdog:
     async def run(self) -> None:
         """Look again and again until closed."""
         while not self._closed.is_set():
-            before = self._readiness.state
             self.look()
-            if self._readiness.state is not before:
-                await self._announce()
             try:
                 async with asyncio.timeout(self._settings.watchdog_seconds):
                     await self._closed.wait()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of a server is there first: both ports, health, metrics, and a typed refusal of all calls.
+"""What of a server is there first: addresses, health, metrics, and a typed refusal of all calls.
 
 In: settings. Out: addresses that were really taken, before anything slow begins, so that a taken
 port is noticed at once and an orchestrator is told that the server starts.
@@ -10,8 +10,10 @@ import asyncio
 from tabard_server.callers.gate import Gate
 from tabard_server.errors import BadSettings
 from tabard_server.life.readiness import Readiness
+from tabard_server.rpc.ports import operators_socket
 from tabard_server.rpc.server import RpcServer
 from tabard_server.settings import Settings
+from tabard_server.telemetry.logs import log_problem
 from tabard_server.telemetry.metrics import Metrics
 from tabard_server.telemetry.metrics_page import MetricsPage
 
@@ -25,6 +27,7 @@ class Front:
         gate: What callers hold.
         rpc: The gRPC server; `App` brings its services.
         address: That of the gRPC port.
+        operators_address: The one that is kept for operators; empty: there is none.
         metrics_address: That of the metrics page; empty: there is none.
     """
 
@@ -43,16 +46,17 @@ class Front:
             gate=self.gate,
             count=self._count_failure,
         )
-        self.address = self.metrics_address = ""
+        self.address = self.operators_address = self.metrics_address = ""
 
     async def open(self) -> None:
-        """Listen on both ports.
+        """Listen to callers, to operators, and to whoever reads the metrics.
 
         Raises:
             BadSettings: An address cannot be had; nothing listens then.
         """
         self.address = await self.rpc.start(self._settings.listen)
         try:
+            await self._listen_to_operators()
             if self._settings.metrics_listen:
                 listen = self._settings.metrics_listen
                 self._page = MetricsPage(listen, registry=self.metrics.registry)
@@ -71,6 +75,22 @@ class Front:
         page, self._page = self._page, None
         if page is not None:
             await asyncio.to_thread(page.close)
+
+    async def _listen_to_operators(self) -> None:
+        listen = self._settings.operators_listen
+        is_chosen = listen == "auto"
+        try:
+            if is_chosen:
+                listen = operators_socket(self._settings.listen)
+            if listen:
+                self.operators_address = await self.rpc.start_for_operators(listen)
+        except BadSettings as error:
+            if not is_chosen:
+                raise
+            # Nobody asked for it: a server without it still serves.
+            log_problem(
+                "operators.not_heard", reason=error.reason, message=str(error), hint=error.hint
+            )
 
     def _count_failure(self, reason: str) -> None:
         self.metrics.failures.labels(reason=reason).inc()

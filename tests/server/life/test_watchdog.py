@@ -34,7 +34,6 @@ class Watched:
     settings: Settings
     engine: Engine = field(default_factory=Engine)
     lag_seconds: float = 0.0
-    announced: list[State] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.readiness = Readiness(metrics=Metrics(), retry_seconds=1.0)
@@ -43,7 +42,6 @@ class Watched:
             self.readiness,
             engine=self.engine,
             lag_seconds=lambda: self.lag_seconds,
-            announce=self._announce,
             settings=self.settings,
         )
 
@@ -51,9 +49,6 @@ class Watched:
         """Look once."""
         self.watchdog.look()
         return self.readiness.state
-
-    async def _announce(self) -> None:
-        self.announced.append(self.readiness.state)
 
 
 def test_silent_engine_is_stalled() -> None:
@@ -105,24 +100,6 @@ def test_stale_registry_is_what_the_settings_say(settings: Any, state: State) ->
         states.append(watched.look())
 
     assert states == [State.SERVING, state, state, State.SERVING]
-
-
-def test_change_is_announced_once() -> None:
-    """Whoever shows the state is told when it changes, and not at every look."""
-    watched = Watched(Settings(watchdog_seconds=0.001))
-
-    async def walk() -> None:
-        task = asyncio.create_task(watched.watchdog.run())
-        watched.engine.silent_seconds = 61.0
-        await until(lambda: len(watched.announced) == 1)
-        await asyncio.sleep(0.02)
-        watched.engine.silent_seconds = 0.0
-        await until(lambda: len(watched.announced) == 2)
-        watched.watchdog.close()
-        await task
-
-    asyncio.run(walk())
-    assert watched.announced == [State.STALLED, State.SERVING]
 
 
 def test_stuck_step_is_seen_and_forgiven(tmp_path: Path) -> None:

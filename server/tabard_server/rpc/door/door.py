@@ -15,7 +15,9 @@ import grpc
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from tabard_server.callers.caller import Caller
 from tabard_server.callers.gate import Gate, Work
+from tabard_server.errors import MethodUnknown
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
 from tabard_server.rpc.door.bounds import bounds_of
@@ -24,6 +26,7 @@ from tabard_server.rpc.door.methods import METHODS
 from tabard_server.rpc.door.wire import Shape, shape_of
 from tabard_server.rpc.status import Guard
 from tabard_server.threads import Threads
+from tabard_server.version import tabard_version
 
 Answer = Callable[[Any, Any], Awaitable[bytes | None]]
 
@@ -57,6 +60,7 @@ class Door(grpc.aio.ServerInterceptor):
         self,
         services: Any,
         *,
+        caller_of: Callable[[str], Caller],
         gate: Gate,
         readiness: Readiness,
         count: Callable[[str], None],
@@ -64,11 +68,13 @@ class Door(grpc.aio.ServerInterceptor):
     ) -> None:
         """Take the descriptors of all services, and what counts a failure by its reason.
 
-        `readiness` says why, to calls that come before there are servicers.
+        `caller_of` makes a caller of a peer. `readiness` says why, to calls that come before there
+        are servicers.
 
         Raises:
             KeyError: A method, or a field of its request, is in no table.
         """
+        self._caller_of = caller_of
         self._gate = gate
         self._readiness = readiness
         self._guard = Guard(count=count)
@@ -101,17 +107,27 @@ class Door(grpc.aio.ServerInterceptor):
         if opened is None:
             handler = await continuation(handler_call_details)
             if handler is None:
-                early: Any = grpc.stream_stream_rpc_method_handler(self._refuse_early)
-                return early if path in self._methods else None
+                return grpc.stream_stream_rpc_method_handler(self._refuse(path))
             opened = self._opened[path] = self._open(handler, method=self._methods[path])
         return opened
 
-    async def _refuse_early(self, _messages: Any, context: Any) -> None:
-        exchange = Exchange(context, threads=self._threads, limits=self._limits)
-        await self._guard.call(exchange, self._not_yet())
+    def _refuse(self, path: str) -> Answer:
+        async def refuse(_messages: Any, context: Any) -> None:
+            await self._guard.call(self._exchange(context), self._nobody_serves(path))
 
-    async def _not_yet(self) -> None:
-        self._readiness.require()
+        return refuse
+
+    async def _nobody_serves(self, path: str) -> None:
+        if path in self._methods:
+            self._readiness.require()
+        raise MethodUnknown(
+            f"there is no method {path} here",
+            hint=f"this server is Tabard {tabard_version()}; proto/tabard/v1 has what it serves",
+        )
+
+    def _exchange(self, context: Any) -> Exchange:
+        caller = self._caller_of(context.peer())
+        return Exchange(context, caller=caller, threads=self._threads, limits=self._limits)
 
     def _open(self, handler: Any, *, method: Method) -> Any:
         if handler.response_streaming:
@@ -132,7 +148,7 @@ class Door(grpc.aio.ServerInterceptor):
         )
 
         async def answer(_messages: Any, context: Any) -> bytes | None:
-            exchange = Exchange(context, threads=self._threads, limits=self._limits)
+            exchange = self._exchange(context)
             return await self._guard.call(exchange, self._admit(serve, exchange, method=method))
 
         return answer

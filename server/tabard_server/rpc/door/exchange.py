@@ -17,7 +17,6 @@ from tabard_server.callers.caller import Caller
 from tabard_server.callers.pace import Pace
 from tabard_server.errors import OutOfTime, TooLarge, invalid
 from tabard_server.limits import Limits
-from tabard_server.rpc.door.peers import caller_of
 from tabard_server.rpc.door.wire import Shape
 from tabard_server.threads import Threads
 
@@ -41,12 +40,13 @@ class Exchange:
         self,
         context: grpc.aio.ServicerContext[Any, Any],
         *,
+        caller: Caller,
         threads: Threads,
         limits: Limits,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take gRPC's context, and the threads where large messages are parsed."""
-        self.caller: Caller = caller_of(context.peer())
+        """Take gRPC's context, who calls, and the threads where large messages are parsed."""
+        self.caller = caller
         self._context = context
         self._threads = threads
         self._limits = limits

@@ -55,13 +55,20 @@ def test_no_message_is_refused_by_every_method(tmp_path: Path) -> None:
 
 
 def test_unknown_method_is_unimplemented(tmp_path: Path) -> None:
-    """What is not served is said by gRPC itself, as ever."""
+    """Of a service that is here or is not, whatever is sent: typed like any other refusal."""
+    paths = ("/tabard.v1.RegistryService/Nothing", "/other.Service/Do", "/")
 
-    async def walk() -> Refusal:
+    async def walk() -> list[Refusal]:
         async with serving(tmp_path) as server:
-            return await send(server, "/tabard.v1.RegistryService/Nothing", b"")
+            return [await send(server, path, TRUNCATED) for path in paths]
 
-    assert asyncio.run(walk()).code is grpc.StatusCode.UNIMPLEMENTED
+    for path, refusal in zip(paths, asyncio.run(walk()), strict=True):
+        assert (refusal.code, refusal.reason) == (
+            grpc.StatusCode.UNIMPLEMENTED,
+            "METHOD_UNKNOWN",
+        )
+        assert path in refusal.message
+        assert refusal.hint
 
 
 @pytest.mark.parametrize(
