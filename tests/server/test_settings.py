@@ -50,8 +50,22 @@ def test_loopback_needs_no_word(address: str) -> None:
     assert Settings(listen=address).listen == address
 
 
+@pytest.mark.parametrize("path", ["", "/" + 107 * "x"])
+@pytest.mark.parametrize("name", ["listen", "operators_listen"])
+def test_socket_without_a_path_is_refused(path: str, name: str) -> None:
+    """And one with a path that no system takes."""
+    with pytest.raises(BadSettings, match=name):
+        Settings(**{name: f"unix:{path}"})
+
+
+def test_metrics_are_on_no_socket() -> None:
+    """Nothing could read them there."""
+    with pytest.raises(BadSettings, match="metrics_listen"):
+        Settings(metrics_listen="unix:/run/x.sock")
+
+
 @pytest.mark.parametrize("address", ["0.0.0.0:50051", "[::]:50051", "10.1.2.3:0", "example.com:1"])
-@pytest.mark.parametrize("name", ["listen", "metrics_listen"])
+@pytest.mark.parametrize("name", ["listen", "metrics_listen", "operators_listen"])
 def test_open_address_needs_insecure(address: str, name: str) -> None:
     """What others can reach is refused unless it is said to be meant."""
     with pytest.raises(BadSettings) as refusal:

@@ -39,7 +39,8 @@ STATUS_TABLE: dict[grpc.StatusCode, type[TabardError]] = {
 }
 
 _DEFAULT_HINTS: dict[grpc.StatusCode, str] = {
-    grpc.StatusCode.UNAVAILABLE: "is the server running at {address}? Start one: tabard serve",
+    grpc.StatusCode.UNAVAILABLE: "is the server running at {address}? Start one: tabard serve; or, "
+    "if callers hold all its connections, come by its operators_listen",
     grpc.StatusCode.DEADLINE_EXCEEDED: "allow more time with timeout_seconds, or ask for less",
     grpc.StatusCode.UNAUTHENTICATED: "set TABARD_TOKEN, or pass token=",
     grpc.StatusCode.UNIMPLEMENTED: "the server at {address} is older than this SDK; upgrade it",

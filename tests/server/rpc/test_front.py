@@ -3,6 +3,7 @@
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -72,9 +73,9 @@ def test_unknown_method_is_unknown_at_once() -> None:
     assert asyncio.run(walk()) is grpc.StatusCode.UNIMPLEMENTED
 
 
-@pytest.mark.parametrize("name", ["listen", "metrics_listen"])
+@pytest.mark.parametrize("name", ["listen", "metrics_listen", "operators_listen"])
 def test_taken_port_is_named(name: str) -> None:
-    """Either port: the error names it, and the other one is not kept."""
+    """Whichever it is: the error names it, and the others are not kept."""
 
     async def walk(settings: Settings) -> Front:
         front = Front(settings)
@@ -91,6 +92,50 @@ def test_taken_port_is_named(name: str) -> None:
             asyncio.run(walk(Settings(**said)))
 
     assert refusal.value.reason == "ADDRESS_NOT_AVAILABLE"
+
+
+async def opened(**settings: Any) -> str:
+    """Open a front, close it, and return the address that it had for operators."""
+    front = Front(Settings(metrics_listen="", **settings))
+    await front.open()
+    try:
+        return front.operators_address
+    finally:
+        await front.close()
+
+
+def free_port() -> int:
+    """Return a port that nobody has now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def test_operators_have_a_socket_by_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody needs to say it; it goes with its server, and `` means none."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    listen = f"127.0.0.1:{free_port()}"
+
+    address = asyncio.run(opened(listen=listen))
+
+    assert address == f"unix:{tmp_path}/tabard/{listen.replace(':', '-')}.operators"
+    assert not Path(address.removeprefix("unix:")).exists()
+    assert asyncio.run(opened(listen=listen, operators_listen="")) == ""
+
+
+def test_server_starts_without_a_folder_for_the_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody asked for it; the log says so. Who asked is refused."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "tabard").write_text("")
+
+    assert asyncio.run(opened(listen=f"127.0.0.1:{free_port()}")) == ""
+    assert "operators.not_heard" in caplog.text
+    with pytest.raises(BadSettings):
+        asyncio.run(opened(listen=LOOPBACK, operators_listen=f"unix:{tmp_path}/tabard/socket"))
 
 
 def test_front_begins_as_starting() -> None:
