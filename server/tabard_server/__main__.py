@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m tabard_server [settings.toml]`: a server from a file and `TABARD_*` variables."""
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -19,8 +20,8 @@ def main(arguments: list[str]) -> int:
 
     The process ends by itself with 10 when a thread of it is still at work after its bound.
     """
+    file: Path | None = _parser().parse_args(arguments).settings
     set_up_logging()
-    file = Path(arguments[0]) if arguments else None
     try:
         settings = load_settings(file=file, environment=os.environ)
         set_up_logging(log_format=settings.log_format, level=settings.log_level)
@@ -28,6 +29,18 @@ def main(arguments: list[str]) -> int:
     except (ServerError, RegistryError, EngineError) as error:
         log_problem("server.refused", reason=error.reason, message=str(error), hint=error.hint)
         return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tabard_server",
+        description="Serve images until stopped, without the command line of the SDK.",
+        epilog="Every setting is also a variable, like TABARD_LISTEN or TABARD_LIMITS_STEPS_MAX; "
+        "variables win over the file. `tabard config example` writes a file with all of them, and "
+        "`tabard serve --help` has the same server with options.",
+    )
+    parser.add_argument("settings", nargs="?", type=Path, help="settings as TOML; default: none")
+    return parser
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class Sizes:
         # What is no size at all has no costs.
         return (
             [*self._grid(size)]
-            or [*self._pixels(size)]
+            or [*self._pixels(size, asked)]
             or [*self._sides(size)]
             or [*self._costs(size, asked)]
         )
@@ -108,7 +108,7 @@ class Sizes:
                     hint=f"use {name} {near}",
                 )
 
-    def _pixels(self, size: Size) -> Iterator[Violation]:
+    def _pixels(self, size: Size, asked: Asked) -> Iterator[Violation]:
         width, height = size
         if width * height > self._limits.pixels_max:
             yield Violation(
@@ -116,7 +116,7 @@ class Sizes:
                 description=f"{width}x{height} is {width * height} pixels, above "
                 f"{self._limits.pixels_max}",
                 reason="SIZE_TOO_LARGE",
-                hint="ask for a smaller image (limits.pixels_max)",
+                hint=f"{self._advice(size, asked)} (limits.pixels_max)",
             )
 
     def _sides(self, size: Size) -> Iterator[Violation]:
@@ -151,7 +151,9 @@ class Sizes:
             )
 
     def _is_drawn(self, size: Size, asked: Asked) -> bool:
-        if any(self._grid(size)) or any(self._pixels(size)) or any(self._sides(size)):
+        width, height = size
+        is_small = width * height <= self._limits.pixels_max
+        if not is_small or any(self._grid(size)) or any(self._sides(size)):
             return False
         is_held = self._plan is None or self._plan.holds(size, samples=asked.samples)
         return is_held and self._seconds(size, asked) <= self._seconds_max()

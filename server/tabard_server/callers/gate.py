@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from enum import Enum
 
 from tabard_server.callers.caller import OPERATORS, Caller
-from tabard_server.callers.places import Places, PlacesRule
+from tabard_server.callers.places import Place, Places, PlacesRule
 from tabard_server.limits import Limits
 
 
@@ -67,18 +67,20 @@ class Gate:
             yield
 
     @asynccontextmanager
-    async def work(self, work: Work, *, caller: Caller) -> AsyncIterator[None]:
+    async def work(self, work: Work, *, caller: Caller) -> AsyncIterator[Place | None]:
         """Hold the place of what a call does inside the block, waiting for it in line.
+
+        None: the work needs none.
 
         Raises:
             Overloaded: The line is full, or the wait was too long.
         """
         places = self._work.get(work)
         if places is None:
-            yield
+            yield None
             return
-        async with places.one(caller):
-            yield
+        async with places.one(caller) as place:
+            yield place
 
     def _places_of_work(self) -> Mapping[Work, Places]:
         limits = self._limits

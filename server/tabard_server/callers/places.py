@@ -2,12 +2,13 @@
 """So many of one kind at once, never all of them one caller's, and a bounded line for the others.
 
 First come, first served; a caller who holds its share is passed over until it gives one back.
+Whoever holds a place is told when somebody waits for one.
 Asyncio thread.
 """
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -40,6 +41,23 @@ class PlacesRule:
     retry_seconds: float
 
 
+class Place:
+    """A place that is held.
+
+    Attributes:
+        on_wanted: Called when somebody begins to wait; its holder sets it.
+    """
+
+    def __init__(self, places: "Places") -> None:
+        self._places = places
+        self.on_wanted: Callable[[], None] | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for one like it."""
+        return self._places.waiting > 0
+
+
 @dataclass(slots=True, eq=False)
 class _Waiting:
     caller: Caller
@@ -54,6 +72,7 @@ class Places:
         self._held: Counter[Caller] = Counter()
         self._held_in_all = 0
         self._queue: deque[_Waiting] = deque()
+        self._taken: set[Place] = set()
         self._share = share_of(rule.places_max, share=rule.share)
         self._queue_share = share_of(rule.queue_max, share=rule.share)
 
@@ -68,7 +87,7 @@ class Places:
         return len(self._queue)
 
     @asynccontextmanager
-    async def one(self, caller: Caller) -> AsyncIterator[None]:
+    async def one(self, caller: Caller) -> AsyncIterator[Place]:
         """Hold a place inside the block, after waiting for it if need be.
 
         A caller who leaves meanwhile leaves the line at once.
@@ -80,9 +99,12 @@ class Places:
             self._take(caller)
         else:
             await self._wait(caller)
+        place = Place(self)
+        self._taken.add(place)
         try:
-            yield
+            yield place
         finally:
+            self._taken.remove(place)
             self._give_back(caller)
 
     def _is_free_for(self, caller: Caller) -> bool:
@@ -99,6 +121,9 @@ class Places:
             raise self._refusal(caller)
         mine = _Waiting(caller, asyncio.get_running_loop().create_future())
         self._queue.append(mine)
+        for place in self._taken:
+            if place.on_wanted is not None:
+                place.on_wanted()
         try:
             async with asyncio.timeout(self._rule.wait_seconds_max):
                 await mine.called

@@ -79,6 +79,17 @@ def test_slow_step_is_refused_at_the_door() -> None:
     assert not sizes_of(step_seconds_max=seconds).check(HUGE, GUIDED)
 
 
+def test_size_of_too_many_pixels_has_a_nearest() -> None:
+    """The bound on pixels says what is drawn instead as well: by every other bound, too."""
+    sizes = sizes_of(pixels_max=128 * 128)
+
+    violation = refusal_of(sizes, (4096, 1024))
+
+    assert violation.reason == "SIZE_TOO_LARGE"
+    assert "limits.pixels_max" in violation.hint and f"{128 * 128}" in violation.description
+    assert not sizes.check(advised(violation), GUIDED)
+
+
 def test_samples_count() -> None:
     """An image without guidance takes half the time, and is drawn where a guided one is not."""
     assert not sizes_of().check(HUGE, Asked(samples=1))

@@ -202,3 +202,25 @@ def test_place_comes_back_from_failures() -> None:
         assert places.held == 0
 
     run(walk)
+
+
+def test_holders_are_told_who_waits() -> None:
+    """Each time somebody joins the line, not when somebody finds a place at once."""
+
+    async def walk(begin: Any, places: Places, entered: list[Caller]) -> None:
+        told: list[bool] = []
+        async with places.one(OTHER) as place:
+            place.on_wanted = lambda: told.append(place.is_wanted)
+            stays = [begin(GREEDY) for _ in range(3)]
+            await settle()
+            assert (told, place.is_wanted) == ([], False)
+            stays.append(begin(LIGHT))
+            await settle()
+            assert (told, place.is_wanted) == ([True], True)
+            await stays[0].leave()
+            await settle()
+            assert not place.is_wanted
+        for stay in stays[1:]:
+            await stay.leave()
+
+    run(walk)

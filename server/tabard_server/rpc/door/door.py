@@ -164,7 +164,7 @@ class Door(grpc.aio.ServerInterceptor):
     async def _work(
         self, serve: Callable[..., Any], exchange: Exchange, *, method: Method
     ) -> bytes | None:
-        async with self._gate.work(method.work, caller=exchange.caller):
+        async with self._gate.work(method.work, caller=exchange.caller) as exchange.place:
             request: Any = exchange.messages(method.shape, as_type=method.request)
             if not method.streams_requests:
                 request = await exchange.message(method.shape, as_type=method.request)

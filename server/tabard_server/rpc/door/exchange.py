@@ -7,7 +7,8 @@ waiting ends it with a typed error.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -15,6 +16,7 @@ from google.protobuf.message import Message
 
 from tabard_server.callers.caller import Caller
 from tabard_server.callers.pace import Pace
+from tabard_server.callers.places import Place
 from tabard_server.errors import OutOfTime, TooLarge, invalid
 from tabard_server.limits import Limits
 from tabard_server.rpc.door.wire import Shape
@@ -34,7 +36,10 @@ class Exchange:
 
     Attributes:
         caller: Who calls.
+        place: What its work holds, and others may want; None: nothing.
     """
+
+    place: Place | None = None
 
     def __init__(
         self,
@@ -51,6 +56,10 @@ class Exchange:
         self._threads = threads
         self._limits = limits
         self._clock = clock
+        # The longest that a caller needs for one message who is not too slow.
+        self._wanted_idle_seconds_max = (
+            limits.upload_chunk_bytes_max / limits.stream_bytes_per_second_min
+        )
         self._receiving = Pace(
             idle_seconds_max=limits.stream_idle_seconds_max,
             bytes_per_second_min=limits.stream_bytes_per_second_min,
@@ -152,8 +161,9 @@ class Exchange:
         """Await what only the caller can bring about."""
         begun_at = self._clock()
         try:
-            async with asyncio.timeout(pace.seconds_left):
-                done = await work
+            async with asyncio.timeout(pace.seconds_left) as timer:
+                with self._hurried_when_wanted(timer):
+                    done = await work
         except TimeoutError:
             limits = self._limits
             raise OutOfTime(
@@ -161,10 +171,33 @@ class Exchange:
                 reason=reason,
                 hint=f"within {limits.stream_idle_seconds_max:g} s at once, and not slower than "
                 f"{limits.stream_bytes_per_second_min:g} bytes a second on the whole "
-                "(limits.stream_idle_seconds_max, limits.stream_bytes_per_second_min)",
+                "(limits.stream_idle_seconds_max, limits.stream_bytes_per_second_min); within "
+                f"{self._wanted_idle_seconds_max:g} s while others wait for the place",
             ) from None
         except grpc.aio.InternalError as error:
             # The caller has gone, and gRPC is about to cancel the call: to the work it is the same.
             raise asyncio.CancelledError from error
         pace.note(waited_seconds=self._clock() - begun_at, size_bytes=size_of(done))
         return done
+
+    @contextmanager
+    def _hurried_when_wanted(self, timer: asyncio.Timeout) -> Iterator[None]:
+        """Wait for a caller no longer than it may need, once others wait for its place."""
+        place, loop = self.place, asyncio.get_running_loop()
+        if place is None:
+            yield
+            return
+        latest = loop.time() + self._wanted_idle_seconds_max
+
+        def hurry() -> None:
+            until = timer.when()
+            if until is not None and until > latest and not timer.expired():
+                timer.reschedule(max(latest, loop.time()))
+
+        if place.is_wanted:
+            hurry()
+        place.on_wanted = hurry
+        try:
+            yield
+        finally:
+            place.on_wanted = None

@@ -45,6 +45,33 @@ def test_silent_upload_ends_in_words(tmp_path: Path) -> None:
     assert "stream_idle_seconds_max" in refusal.hint
 
 
+def test_silent_upload_yields_to_those_who_wait(tmp_path: Path) -> None:
+    """It may be silent for long, but not once its place is wanted, whoever came first."""
+    draft = publish_parts("acme/pen", "1.0.0", content=b"")[:1]
+    limits = Limits(
+        uploads_max=1,
+        stream_idle_seconds_max=600.0,
+        queue_seconds_max=600.0,
+        upload_chunk_bytes_max=65_536,
+        stream_bytes_per_second_min=655_360.0,
+    )
+
+    async def walk() -> list[Refusal]:
+        async with serving(tmp_path, limits=limits) as server:
+            places = server.app.gate._work[Work.UPLOAD]
+            early = asyncio.ensure_future(refusal_of(server.registry.Publish(silent(*draft))))
+            await until(lambda: places.held == 1)
+            await asyncio.sleep(0.3)
+            assert not early.done()
+            late = asyncio.ensure_future(refusal_of(server.registry.Publish(silent(*draft))))
+            await server.publish("acme/pencil")
+            return [await early, await late]
+
+    for refusal in asyncio.run(walk()):
+        assert refusal.reason == "CALLER_IDLE"
+        assert "while others wait" in refusal.hint
+
+
 def test_trickling_upload_ends_in_words(tmp_path: Path) -> None:
     """Small chunks, each just in time, are slower than an upload may be."""
     start = publish_parts("acme/pen", "1.0.0", content=b"x" * 10_000_000)[:2]
