@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tabard_registry import Registry
+from tabard_server.__main__ import main
 from tabard_server.app import serve
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.errors import BadSettings
@@ -153,3 +154,13 @@ def test_ready_file_of_a_killed_server_goes(tmp_path: Path) -> None:
     with pytest.raises(BaseNotLoadable):
         asyncio.run(serve(settings_in(tmp_path), load=load))
     assert found == [False]
+
+
+def test_module_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m tabard_server --help` says what it takes, and where settings come from."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "settings" in told and "TABARD_LISTEN" in told
