@@ -163,6 +163,9 @@ def test_zero_snr_needs_v_prediction() -> None:
         ({"trained_betas": [0.1] * 10}, "10 shares of noise for 1000 steps"),
         ({"beta_start": "0.1"}, "'0.1' for beta_start"),
         ({"prediction_type": "sample_of_x"}, "sample_of_x"),
+        ({"steps_offset": 10_000}, "makes steps that its noise schedule has not"),
+        ({"steps_offset": -600}, "-600 for steps_offset"),
+        ({"_class_name": "UniPCMultistepScheduler", "solver_order": 10**9}, "for solver_order"),
     ],
 )
 def test_impossible_schedule_is_refused(config: dict[str, Any], says: str) -> None:
