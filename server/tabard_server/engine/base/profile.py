@@ -48,6 +48,7 @@ def read_profile(base: Base) -> BaseProfile:
         vectors={component: dict(_vectors(base, component)) for component in base.adaptable},
         prediction=base.prediction,
         is_zero_snr=base.is_zero_snr,
+        native_pixels=base.native_pixels,
     )
 
 
