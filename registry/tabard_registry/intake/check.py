@@ -143,7 +143,12 @@ def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Readin
         for file, bundle in zip(files, bundles, strict=True)
     ]
     found = [
-        find_foreign(file.tensors, name=file_name(file.path), profile=context.profile)
+        find_foreign(
+            file.tensors,
+            name=file_name(file.path),
+            profile=context.profile,
+            software=file.metadata.get("software", ""),
+        )
         for file in files
     ]
     if foreign := tuple(problem for problem in found if problem is not None):
