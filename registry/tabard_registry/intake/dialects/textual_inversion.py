@@ -20,7 +20,8 @@ PAIR: Mapping[str, str] = {"clip_l": "text_encoder", "clip_g": "text_encoder_2"}
 """Keys of a file for SDXL, and the text encoder of each."""
 
 _UNSAYABLE = re.compile(
-    r"<\s*(?:lora|lyco|lycoris|locon|loha|lokr|dora|oft|boft|ia3|glora|hypernet(?:work)?)\s*:"
+    r"(?:<|\uff1c|&lt;)\s*(?:lora|lyco|lycoris|locon|loha|lokr|dora|oft|boft|ia3|glora|hypernet(?:work)?)"
+    r"\s*[:\uff1a=;|/\\]"
     r"|(?<!\w)embedding:",
     re.IGNORECASE,
 )

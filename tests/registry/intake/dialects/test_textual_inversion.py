@@ -76,7 +76,17 @@ def test_bad_vectors_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "token", ["<lora:a/b:1>", "x<LoHa:y>", "embedding:x", "<embedding:x>", "AND", "BREAK"]
+    "token",
+    [
+        "<lora:a/b:1>",
+        "x<LoHa:y>",
+        "embedding:x",
+        "<embedding:x>",
+        "AND",
+        "BREAK",
+        "\uff1clora\uff1ax",
+        "&lt;lora:x",
+    ],
 )
 def test_word_that_cannot_be_said_is_refused(token: str, tmp_path: Path) -> None:
     """A prompt reads it as something else; another word is asked for when it is published."""
