@@ -16,12 +16,10 @@ from tabard_registry.errors import CorruptRegistry, StoreUnavailable, UnusableRe
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import canonical_json
 from tabard_registry.store.folder import TEMP_FOLDER, FolderStore
-from tabard_registry.store.store import Outcome, Store
+from tabard_registry.store.store import FORMAT_KEY, Outcome, Store
 
 PROTOCOL = 1
 """Version of the layout and of the fold; a registry with a higher one is refused."""
-FORMAT_KEY = "format.json"
-"""The object that makes a place a registry."""
 FORMAT_BYTES_MAX = 4096
 """Largest such object."""
 DOCTOR_FOLDER = "doctor"

@@ -236,7 +236,7 @@ class App:
             operators_threads=self._operators_acts,
             labels=self._labels,
             verifier=self._verifier,
-            takes_other_prediction=self._settings.adapters_of_other_prediction,
+            takes_contradictions=self._settings.adapters_that_contradict,
         )
         self._front.rpc.serve(
             generation=GenerationServicer(self.generation),

@@ -93,9 +93,9 @@ class Settings(BaseSettings):
     base_family: Literal["sd1", "sd2", "sdxl"] | None = None
     """Family of the base, where what its files are called and what they hold contradict each other;
     unset: as both say."""
-    adapters_of_other_prediction: bool = False
-    """Take adapters that say they were trained for another prediction than the base's, with a
-    warning instead of a refusal."""
+    adapters_that_contradict: bool = False
+    """Take adapters whose own words contradict the base (its prediction, its noise schedule or its
+    architecture), with a warning instead of a refusal."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, …."""
     dtype: str = "auto"

@@ -13,7 +13,8 @@ from typing import Any
 
 from tabard_registry import Digest, Registry
 from tabard_registry.intake.files.pickles import PickleRefused
-from tabard_registry.place import FORMAT_KEY, open_store, refuse_strangers
+from tabard_registry.place import open_store, refuse_strangers
+from tabard_registry.store.store import FORMAT_KEY
 from tabard_registry.upkeep.doctor import require_safe
 from tabard_server.adapters.disk_cache import DiskCache, KeptRelease
 from tabard_server.engine_port.memory import MEBIBYTE

@@ -49,7 +49,7 @@ def check(
     trigger_words: Sequence[str] = (),
     limits: IntakeLimits | None = None,
     pickles: PickleReader | None = None,
-    takes_other_prediction: bool = False,
+    takes_contradictions: bool = False,
 ) -> Checked:
     """Check files without publishing them. Never raises for what is in them.
 
@@ -60,8 +60,8 @@ def check(
         trigger_words: Words that the author gives.
         limits: Bounds; None for the defaults.
         pickles: What reads pickled files; None refuses them.
-        takes_other_prediction: Whether an adapter that says it was trained for another prediction
-            than the base's is taken, with a warning.
+        takes_contradictions: Whether an adapter whose own words contradict the base is taken, with
+            a warning.
 
     Raises:
         OSError: A file cannot be opened or read.
@@ -76,7 +76,7 @@ def check(
             trigger_words=tuple(trigger_words),
             config=opened.config,
             files=opened.tensors,
-            takes_other_prediction=takes_other_prediction,
+            takes_contradictions=takes_contradictions,
         )
         dialect, reading = ("", Reading(problems=opened.problems))
         if not opened.problems:
@@ -143,7 +143,12 @@ def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Readin
         for file, bundle in zip(files, bundles, strict=True)
     ]
     found = [
-        find_foreign(file.tensors, name=file_name(file.path), profile=context.profile)
+        find_foreign(
+            file.tensors,
+            name=file_name(file.path),
+            profile=context.profile,
+            software=file.metadata.get("software", ""),
+        )
         for file in files
     ]
     if foreign := tuple(problem for problem in found if problem is not None):

@@ -24,8 +24,7 @@ class Context:
         trigger_words: Words that the author gave.
         config: The `adapter_config.json` that came along, or None.
         files: All files of the release, of which the one being read is one.
-        takes_other_prediction: Whether training for another prediction than the base's is only
-            warned of.
+        takes_contradictions: Whether words that contradict the base are only warned of.
     """
 
     profile: BaseProfile
@@ -33,7 +32,7 @@ class Context:
     trigger_words: tuple[str, ...] = ()
     config: Mapping[str, Any] | None = None
     files: tuple[TensorFile, ...] = ()
-    takes_other_prediction: bool = False
+    takes_contradictions: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,7 @@ class BaseProfile:
         names: What people call the base, like a hub id or the name of its file; informative only.
         prediction: What its UNet predicts, `epsilon` or `v_prediction`; empty: nobody said.
         is_zero_snr: Whether its noise schedule ends in pure noise; None: nobody said.
+        native_pixels: Pixels along one side that it was trained at; 0: nobody said.
     """
 
     family: str
@@ -74,6 +75,7 @@ class BaseProfile:
     names: tuple[str, ...] = ()
     prediction: str = ""
     is_zero_snr: bool | None = None
+    native_pixels: int = 0
 
     def __post_init__(self) -> None:
         if not self.family:
@@ -124,6 +126,8 @@ class BaseProfile:
             document["prediction"] = self.prediction
         if self.is_zero_snr is not None:
             document["zero_snr"] = self.is_zero_snr
+        if self.native_pixels:
+            document["native_pixels"] = self.native_pixels
         return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -146,6 +150,7 @@ class BaseProfile:
                 names=tuple(str(name) for name in document.get("names", ())),
                 prediction=str(document.get("prediction", "")),
                 is_zero_snr=None if (zero := document.get("zero_snr")) is None else bool(zero),
+                native_pixels=int(document.get("native_pixels", 0)),
                 vectors={
                     str(component): {str(name): int(width) for name, width in found.items()}
                     for component, found in document.get("vectors", {}).items()

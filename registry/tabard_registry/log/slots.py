@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tabard_registry.errors import CorruptRegistry, StoreUnavailable
 from tabard_registry.log.records import RECORD_BYTES_MAX, Record, corrupt_record
 from tabard_registry.refs.digest import Digest, sha256_bytes
-from tabard_registry.store.store import Outcome, Store
+from tabard_registry.store.store import BRING_BACK, FORMAT_KEY, Outcome, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +151,7 @@ class Log:
             raise StoreUnavailable(
                 f"{self._store.url} no longer holds {key}, which was read there before",
                 reason="REGISTRY_MISSING",
-                hint="Its folder was moved, is not mounted, or is empty: bring it back.",
+                hint=BRING_BACK,
             )
         if sha256_bytes(content) != head:
             raise CorruptRegistry(
@@ -171,7 +171,7 @@ def slot_key(seq: int) -> str:
 
 
 def _head_key(seq: int) -> str:
-    return slot_key(seq) if seq else "format.json"
+    return slot_key(seq) if seq else FORMAT_KEY
 
 
 def _record_of(content: bytes, *, seq: int) -> Record:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
-from tabard_registry.store.store import TRY_AGAIN, Outcome, StoredObject
+from tabard_registry.store.store import BRING_BACK, FORMAT_KEY, TRY_AGAIN, Outcome, StoredObject
 
 TEMP_FOLDER = "tmp"
 """Where files lie until they are complete."""
@@ -32,10 +32,15 @@ _PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EHOSTD
 
 
 class FolderStore:
-    """Implements `Store` on a folder; the folder is made on the first write."""
+    """Implements `Store` on a folder; the folder is made on the first write.
+
+    Once a registry was seen there, nothing is written after it is gone: a folder that was moved,
+    or is not mounted, is never made anew.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
+        self._was_registry = False
 
     @property
     def url(self) -> str:
@@ -56,7 +61,7 @@ class FolderStore:
         """Write a temporary file, then link it to its name: linking fails if the name exists."""
         target = self._path(key)
         try:
-            _make_folder(target.parent)
+            self._make_folder(target.parent)
             temp = self._write_temp([body])
         except OSError as error:
             raise self._unavailable(error, key=key) from error
@@ -74,6 +79,7 @@ class FolderStore:
             return None
         except OSError as error:
             raise self._unavailable(error, key=key) from error
+        self._was_registry |= key == FORMAT_KEY
         if len(content) > bytes_max:
             raise CorruptRegistry(
                 f"{key} is larger than {bytes_max} bytes",
@@ -185,10 +191,19 @@ class FolderStore:
         assert ".." not in key.split("/") and not key.startswith("/"), key
         return self._root / key
 
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder below the root; the root too, unless it is a registry's that is gone."""
+        if self._is_gone():
+            raise FileNotFoundError(errno.ENOENT, "the registry that was there is gone")
+        _make_folder(folder, below=self._root.parent if self._was_registry else None)
+
+    def _is_gone(self) -> bool:
+        return self._was_registry and not (self._root / FORMAT_KEY).is_file()
+
     def _rename_into_place(self, key: str, *, chunks: Iterable[bytes]) -> None:
         target = self._path(key)
         try:
-            _make_folder(target.parent)
+            self._make_folder(target.parent)
             temp = self._write_temp(chunks)
             try:
                 temp.replace(target)
@@ -211,7 +226,7 @@ class FolderStore:
 
     def _write_temp(self, chunks: Iterable[bytes]) -> Path:
         folder = self._root / TEMP_FOLDER
-        _make_folder(folder)
+        self._make_folder(folder)
         temp = folder / f"{os.getpid()}-{secrets.token_hex(8)}"
         try:
             with temp.open("xb") as file:
@@ -237,6 +252,7 @@ class FolderStore:
             return Outcome.UNKNOWN
         else:
             outcome = Outcome.CREATED
+            self._was_registry |= target == self._root / FORMAT_KEY
         try:
             # An occupied name is synced too: it may be our own, from a try that was interrupted.
             _sync_folder(target.parent)
@@ -245,6 +261,12 @@ class FolderStore:
         return outcome
 
     def _unavailable(self, error: OSError, *, key: str, hint: str = "") -> StoreUnavailable:
+        if isinstance(error, FileNotFoundError) and self._is_gone():
+            return StoreUnavailable(
+                f"{self.url} no longer holds the {FORMAT_KEY} that was read there before",
+                reason="REGISTRY_MISSING",
+                hint=BRING_BACK,
+            )
         return StoreUnavailable(
             f"{self.url}: {key or 'the folder'}: {error.strerror or error}",
             reason="STORE_UNAVAILABLE",
@@ -265,10 +287,13 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, *, below: Path | None) -> None:
+    """Make a folder and those above it, but none that is not `below` the one given."""
     if folder.is_dir():
         return
-    _make_folder(folder.parent)
+    if folder.parent == below:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+    _make_folder(folder.parent, below=below)
     with contextlib.suppress(FileExistsError):
         folder.mkdir()
     _sync_folder(folder.parent)

@@ -14,6 +14,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+FORMAT_KEY = "format.json"
+"""The object that makes a place a registry; it is there as long as the registry is."""
+BRING_BACK = "Its folder was moved, is not mounted, or is empty: bring it back."
+"""What to do when a registry that was there is not."""
 TRY_AGAIN = "The connection broke off or the store was slow: try again."
 """What to do when a store failed in passing, whatever it is."""
 

@@ -21,12 +21,12 @@ from tabard_registry.errors import CorruptRegistry, StoreUnavailable, UnusableRe
 from tabard_registry.log.chain import Link, links
 from tabard_registry.log.records import RECORD_BYTES_MAX
 from tabard_registry.log.slots import Log, LogLimits, slot_key
-from tabard_registry.place import FORMAT_BYTES_MAX, FORMAT_KEY, open_store, refuse_strangers
+from tabard_registry.place import FORMAT_BYTES_MAX, open_store, refuse_strangers
 from tabard_registry.refs.digest import Digest, sha256_bytes, sha256_file
 from tabard_registry.registry import Registry
 from tabard_registry.state.state import State
 from tabard_registry.store.folder import FolderStore
-from tabard_registry.store.store import Outcome, Store
+from tabard_registry.store.store import FORMAT_KEY, Outcome, Store
 from tabard_registry.upkeep.inventory import Needs, StoredBlob, current_key, stored_blobs
 from tabard_registry.workers import WORKERS_MAX, Progress, each, no_progress
 

@@ -47,6 +47,7 @@ def compare(
     file: Path,
     tuned: Path,
     config: str | None,
+    asked: Asked,
     profile: BaseProfile,
     settings: ExtractionSettings,
     progress: OnProgress,
@@ -60,6 +61,7 @@ def compare(
         file: The adapter.
         tuned: Folder or file of the tuned model.
         config: Where the configs of a single file are; None: diffusers' own.
+        asked: What the caller says of base and tuned model, against their own words.
         profile: That of the base.
         settings: What is drawn, and where.
         progress: Told of every picture.
@@ -89,7 +91,7 @@ def compare(
     worn = [_draw_worn(engine, spec, tell) for spec in specs]
     del engine
     _empty(base)
-    pipe = _load_tuned(tuned, config=config, schedule=schedule, device=settings.device)
+    pipe = _load_tuned(tuned, config=config, asked=asked, schedule=schedule, device=settings.device)
     real = [_draw_alone(pipe, spec, tell) for spec in specs]
     return tuple(
         _error(spec, worn=w, bare=b, real=r)
@@ -129,8 +131,10 @@ def _draw_worn(engine: Engine, spec: RowSpec, tell: Callable[[], None]) -> _Draw
     return drawn
 
 
-def _load_tuned(path: Path, *, config: str | None, schedule: dict[str, Any], device: str) -> Any:
-    pipe = open_pipeline(path, config=config, asked=Asked(), dtype=torch.float32).pipeline
+def _load_tuned(
+    path: Path, *, config: str | None, asked: Asked, schedule: dict[str, Any], device: str
+) -> Any:
+    pipe = open_pipeline(path, config=config, asked=asked, dtype=torch.float32).pipeline
     # One schedule on both sides: the weights are compared, not the samplers.
     pipe.scheduler = diffusers.DDIMScheduler.from_config(schedule)
     pipe.set_progress_bar_config(disable=True)

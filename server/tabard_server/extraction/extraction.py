@@ -15,6 +15,7 @@ from tabard_registry.refs.digest import sha256_file
 from tabard_registry.release import change_methods
 from tabard_server.engine.base.loading import DEMO_BASE, load_base
 from tabard_server.engine.base.profile import read_profile
+from tabard_server.engine.base.schedule import Asked
 from tabard_server.extraction.adapter_file import AdapterFile
 from tabard_server.extraction.comparison import compare
 from tabard_server.extraction.errors import (
@@ -55,6 +56,7 @@ def extract(
     out: Path,
     settings: ExtractionSettings,
     base_config: str | None = None,
+    asked: Asked | None = None,
     progress: OnProgress | None = None,
 ) -> ExtractionOutcome:
     """Write the difference between a tuned model and its base as an adapter.
@@ -65,6 +67,7 @@ def extract(
         out: Where the adapter goes; replaced only when it is accepted.
         settings: Ranks, exactness, the comparison.
         base_config: For a single-file base: folder or hub id with its configs and tokenizer.
+        asked: What the caller says of base and tuned model, against their own words.
         progress: Told what is done.
 
     Raises:
@@ -75,10 +78,11 @@ def extract(
     tell = progress or (lambda _what, _done, _total: None)
     begun = time.monotonic()
     tell("reading the base", 0, 1)
-    loaded = load_base(base, config=base_config)
+    asked = asked or Asked()
+    loaded = load_base(base, config=base_config, asked=asked)
     profile = read_profile(loaded)
     tell("reading the checkpoint", 0, 1)
-    source = open_tuned_model(tuned, base=loaded)
+    source = open_tuned_model(tuned, base=loaded, asked=asked)
     with AdapterFile(out) as file:
         found = survey(loaded, source, profile=profile, settings=settings, file=file, progress=tell)
         _refuse_unfit(found, settings=settings, tuned=tuned)
@@ -88,6 +92,7 @@ def extract(
             file=file.unnamed,
             tuned=source.path,
             config=_config(base, base_config),
+            asked=asked,
             profile=profile,
             settings=settings,
             progress=tell,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tabard_server.engine.base.loading import Base, find_base
+from tabard_server.engine.base.schedule import Asked
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.extraction.errors import TunedModelMismatch, TunedModelUnreadable
 from tabard_server.extraction.tuned_file import open_file
@@ -16,8 +17,10 @@ from tabard_server.extraction.tuned_folder import open_folder
 from tabard_server.extraction.tuned_model import TunedModel
 
 
-def open_tuned_model(tuned: str, *, base: Base) -> TunedModel:
+def open_tuned_model(tuned: str, *, base: Base, asked: Asked) -> TunedModel:
     """Open a tuned model that shall be a fine-tune of a base.
+
+    What is asked holds for both: a model says what its base said, rightly or wrongly.
 
     Raises:
         TunedModelUnreadable: It is not there, or is not read.
@@ -26,11 +29,12 @@ def open_tuned_model(tuned: str, *, base: Base) -> TunedModel:
     with _as_a_tuned_model():
         path = find_base(tuned)
         found = open_folder(path, base=base) if path.is_dir() else open_file(path, base=base)
-    for prediction in found.predictions:
+    for prediction in found.predictions if asked.prediction is None else ():
         if prediction != base.prediction:
             raise TunedModelMismatch(
                 f"the UNet of {tuned} predicts {prediction}, that of the base {base.prediction}",
-                hint="extract against the base it was trained from",
+                hint="extract against the base it was trained from; if one of the two says wrong, "
+                "name what both predict by --base-prediction",
             )
     return found
 

@@ -61,7 +61,7 @@ class Publishing:
         operators_threads: Threads,
         labels: Labels,
         verifier: Verifier,
-        takes_other_prediction: bool = False,
+        takes_contradictions: bool = False,
     ) -> None:
         """Take the rooms that an act reaches, and the threads where acts wait for the store.
 
@@ -76,7 +76,7 @@ class Publishing:
         self._operators_threads = operators_threads
         self._labels = labels
         self._verifier = verifier
-        self._takes_other_prediction = takes_other_prediction
+        self._takes_contradictions = takes_contradictions
 
     async def check(
         self, files: Sequence[Path], *, kind: str | None, trigger_words: Sequence[str]
@@ -90,7 +90,7 @@ class Publishing:
             trigger_words=trigger_words,
             limits=self._limits,
             pickles=read_in_sandbox,
-            takes_other_prediction=self._takes_other_prediction,
+            takes_contradictions=self._takes_contradictions,
         )
 
     async def publish(

@@ -140,3 +140,27 @@ def test_name_that_is_no_text_is_sent(tmp_path: Path) -> None:
 
     assert sent[1].file.name == "bad?.safetensors"
     assert sent[2].chunk == b"bytes"
+
+
+def test_unreadable_file_is_told_before_the_call(
+    client: Client, server: FakeServer, style_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is too long, and a file that may not be read, are typed, and in words."""
+    with pytest.raises(tabard.InvalidArgument, match="cannot be read: File name too long") as long:
+        client.publish("acme/watercolor", Path("x" * 300), version="1.0.0")
+
+    def refuse(_path: Path, _mode: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(tabard.InvalidArgument, match="Permission denied") as denied:
+        client.check(style_file)
+
+    assert [one.value.reason for one in (long, denied)] == ["FILE_UNREADABLE"] * 2
+    assert not server.state.requests
+
+
+def test_missing_file_of_no_text_is_told(client: Client) -> None:
+    """Bytes that are no text cannot stand in a message."""
+    with pytest.raises(tabard.InvalidArgument, match=r"there is no file 'a\?b'"):
+        client.publish("acme/watercolor", "a\udcffb", version="1.0.0")

@@ -61,7 +61,7 @@ def published(tabard: Tabard, style_file: object, other_file: object) -> Tabard:
     return tabard
 
 
-def _profile_of(base: str) -> BaseProfile:
+def _profile_of(base: str, *, asked: dict[str, object]) -> BaseProfile:
     if base != "demo":
         raise BaseNotLoadable(f"there is no base {base}", hint="name a diffusers folder")
     return sd_profile()
@@ -72,5 +72,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a small base without torch in the engine's place."""
     profile: Any = ModuleType("tabard_server.engine.base.profile")
     profile.profile_of = _profile_of
-    for module in (profile, ModuleType("tabard_server.engine.load_engine")):
+    schedule: Any = ModuleType("tabard_server.engine.base.schedule")
+    schedule.Asked = dict
+    for module in (profile, schedule, ModuleType("tabard_server.engine.load_engine")):
         monkeypatch.setitem(sys.modules, module.__name__, module)

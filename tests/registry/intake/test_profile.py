@@ -16,7 +16,7 @@ def test_profile_survives_its_json() -> None:
     profile = sd_profile()
 
     assert BaseProfile.from_json(profile.to_json()) == profile
-    walked = replace(profile, prediction="v_prediction", is_zero_snr=False)
+    walked = replace(profile, prediction="v_prediction", is_zero_snr=False, native_pixels=512)
     assert BaseProfile.from_json(walked.to_json()) == walked
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
 from tabard_registry.store.folder import TEMP_AGE_SECONDS_MAX, FolderStore
-from tabard_registry.store.store import TRY_AGAIN, Outcome
+from tabard_registry.store.store import BRING_BACK, FORMAT_KEY, TRY_AGAIN, Outcome
 
 
 def test_create_makes_an_object_once(tmp_path: Path) -> None:
@@ -204,3 +204,73 @@ def test_file_system_that_is_away_is_typed(
 
     assert caught.value.reason == "STORE_UNAVAILABLE"
     assert caught.value.hint == TRY_AGAIN
+
+
+def _registry(folder: Path) -> FolderStore:
+    store = FolderStore(folder)
+    store.create(FORMAT_KEY, body=b"{}")
+    store.create("log/1", body=b"one")
+    return store
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda store: store.create("log/2", body=b"x"),
+        lambda store: store.create("log/deeper/2", body=b"x"),
+        lambda store: store.put("blob/x", chunks=[b"x"]),
+        lambda store: store.replace("hint.json", body=b"x"),
+    ],
+    ids=["create", "deep", "put", "replace"],
+)
+@pytest.mark.parametrize("is_mount_left", [False, True], ids=["moved", "unmounted"])
+def test_vanished_registry_is_never_made_anew(
+    tmp_path: Path, write: Callable[[FolderStore], object], is_mount_left: bool
+) -> None:
+    """A moved folder, or an empty mount point, stays as it is; brought back, it takes writes."""
+    folder, away = tmp_path / "above" / "registry", tmp_path / "away"
+    made = _registry(folder)
+    opened = FolderStore(folder)
+    opened.read(FORMAT_KEY, bytes_max=99)
+    (folder.parent if not is_mount_left else folder).rename(away)
+    if is_mount_left:
+        folder.mkdir()
+
+    for store in (made, opened):
+        with pytest.raises(StoreUnavailable) as caught:
+            write(store)
+        assert (caught.value.reason, caught.value.hint) == ("REGISTRY_MISSING", BRING_BACK)
+
+    left = [folder.parent, folder] if is_mount_left else []
+    assert set(tmp_path.rglob("*")) == {*left, *_below(away)}
+    if is_mount_left:
+        folder.rmdir()
+    away.rename(folder if is_mount_left else folder.parent)
+    write(opened)
+
+
+def _below(folder: Path) -> list[Path]:
+    return [folder, *folder.rglob("*")]
+
+
+def test_registry_that_vanishes_meanwhile_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the write, too, nothing above the registry is made."""
+    folder = tmp_path / "above" / "registry"
+    store = _registry(folder)
+    gone = iter([False])
+
+    def is_gone(_store: FolderStore) -> bool:
+        if not next(gone, True):
+            folder.parent.rename(tmp_path / "away")
+            return False
+        return True
+
+    monkeypatch.setattr(FolderStore, "_is_gone", is_gone)
+
+    with pytest.raises(StoreUnavailable) as caught:
+        store.create("log/2", body=b"x")
+
+    assert caught.value.reason == "REGISTRY_MISSING"
+    assert not folder.parent.exists()

@@ -5,8 +5,15 @@ import json
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
+from tabard_registry import check
+from tabard_server.engine.base.profile import profile_of
+from tabard_server.engine.base.schedule import Asked
+from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.extraction.errors import TunedModelMismatch, TunedModelUnreadable
+from tabard_server.extraction.extraction import extract
+from tabard_server.extraction.settings import ComparisonSettings, ExtractionSettings, RankRule
 from tests.bases import make_tiny_base, write_kohya_lora
 from tests.single_file import write_single_file
 from tests.tuned_models import add_low_rank, extracted, make_tuned_model
@@ -58,3 +65,31 @@ def test_unreadable_things_are_refused(tmp_path: Path, base: Path) -> None:
         with pytest.raises(TunedModelUnreadable) as refused:
             extracted(base, tmp_path / name, tmp_path / "out", rank=4)
         assert refused.value.hint, name
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_named_prediction_settles_it(tmp_path: Path, is_file: bool) -> None:
+    """Of a base that contradicts itself, and of what was trained from it, the caller says it."""
+    base = make_tiny_base(tmp_path / "base")
+    tuned = make_tuned_model(base, tmp_path / "tuned", add_low_rank(2))
+    weights = base / "unet" / "diffusion_pytorch_model.safetensors"
+    said = {"modelspec.prediction_type": "v"}
+    save_file(load_file(str(weights)), str(weights), metadata={"format": "pt", **said})
+    if is_file:
+        tuned = write_single_file(tuned, tmp_path / "v.safetensors", marks=("v_pred",))
+    with pytest.raises(BaseNotLoadable, match="contradicts itself"):
+        extracted(base, tuned, tmp_path / "out", rank=4)
+
+    asked = Asked(prediction="v_prediction")
+    comparison = ComparisonSettings(prompts=("a red circle",), steps=2, pixels=32)
+    outcome = extract(
+        str(tuned),
+        base=str(base),
+        out=tmp_path / "out",
+        settings=ExtractionSettings(ranks=RankRule(rank=4), comparison=comparison),
+        asked=asked,
+    )
+
+    assert outcome.accepted and outcome.image_error is not None and outcome.image_error < 0.01
+    report = check([tmp_path / "out"], profile=profile_of(str(base), asked=asked)).report
+    assert report.accepted

@@ -74,7 +74,7 @@ def test_adapter_of_other_prediction(tmp_path: Path, takes_it: bool) -> None:
     """Trained by its own words to predict v: refused on epsilon, or taken and warned of."""
 
     async def walk() -> tuple[str, list[str]]:
-        async with serving(tmp_path, adapters_of_other_prediction=takes_it) as server:
+        async with serving(tmp_path, adapters_that_contradict=takes_it) as server:
             content = lora_file(metadata={"modelspec.prediction_type": "v"})
             if takes_it:
                 done = await server.publish("acme/ink", content=content)

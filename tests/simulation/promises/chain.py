@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tabard_registry.log.records import AppliedRecord, Record
-from tabard_registry.place import FORMAT_KEY
 from tabard_registry.refs.digest import Digest
 from tabard_registry.state.fold import empty_state, fold
 from tabard_registry.state.state import State
+from tabard_registry.store.store import FORMAT_KEY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from typing import TypeVar
 from tabard_registry import Registry
 from tabard_registry.checkpoint import Checkpoints
 from tabard_registry.errors import RegistryError
-from tabard_registry.place import FORMAT_KEY
 from tabard_registry.state.state import State
+from tabard_registry.store.store import FORMAT_KEY
 from tabard_registry.upkeep.fsck.fsck import check_registry
 from tabard_registry.upkeep.inventory import read_blob_key
 from tests.simulation.bad_store.bucket import Bucket

@@ -121,13 +121,29 @@ def _existing_files(files: Iterable[str | Path]) -> tuple[Path, ...]:
             "no file was given", reason="NO_FILES", hint="name at least one .safetensors file"
         )
     for path in paths:
-        if not path.is_file():
+        try:
+            is_file = path.is_file()
+            # What cannot be opened is told before a call begins: inside one, nobody would hear it.
+            if is_file:
+                path.open("rb").close()
+        except OSError as error:
             raise InvalidArgument(
-                f"there is no file '{path}'",
+                f"the file '{_text(path)}' cannot be read: {error.strerror}",
+                reason="FILE_UNREADABLE",
+                hint="check its name, what its links lead to, and who may read it",
+            ) from error
+        if not is_file:
+            raise InvalidArgument(
+                f"there is no file '{_text(path)}'",
                 reason="FILE_NOT_FOUND",
                 hint="check the path; a folder is published by naming the files in it",
             )
     return paths
+
+
+def _text(path: Path) -> str:
+    """A name may hold bytes that are no text, which neither a message nor a screen can."""
+    return str(path).encode(errors="replace").decode()
 
 
 def _parts(
@@ -140,8 +156,7 @@ def _parts(
     total_bytes = sum(path.stat().st_size for path in paths)
     sent_bytes = 0
     for path in paths:
-        # A name may hold bytes that are no text, which a message cannot.
-        name = path.name.encode(errors="replace").decode()
+        name = _text(Path(path.name))
         yield request(file=pb.FileStart(name=name, bytes_total=path.stat().st_size))
         with path.open("rb") as stream:
             while chunk := stream.read(CHUNK_BYTES):

@@ -25,7 +25,10 @@ _REMEDIES = {
     "BAD_SHAPE": "Export the file again: what belongs together must have shapes that fit.",
     "UNSUPPORTED_DTYPE": "Export the file in float16, bfloat16 or float32.",
     "SHAPE_MISMATCH": "Serve it on the base that it was trained on.",
+    "NO_BIAS": "Train it without biases (PEFT: `lora_bias` false), or on layers that have one.",
     "RANK_TOO_LARGE": "Resize it to a lower rank with the trainer's own script.",
+    "RANK_UNKNOWN": "Write the rank that it was trained with into the header as ss_network_dim, or "
+    "leave the alphas out if they are equal to it.",
     "RANK_ZERO": "Check that the right file was saved: its trainer left these layers as they were.",
     "NOT_FINITE": "The training diverged: publish an earlier checkpoint.",
     "BAD_ALPHA": "Export the file again with the alpha that it was trained with.",
@@ -34,6 +37,7 @@ _REMEDIES = {
 }
 _LEADS = {
     "SHAPE_MISMATCH": "this file is for another base or family: ",
+    "NO_BIAS": "biases of layers that have none in this base: ",
     "RANK_ZERO": "layers of rank 0, which change nothing: ",
     "DUPLICATE_TARGET": "one layer under two names: ",
 }

@@ -100,5 +100,12 @@ def no_config_of(component: str, *, found: Mapping[str, FoundConfig]) -> Problem
     return _misplaced(f"{source} says nothing of {component}, of which there are tensors")
 
 
+def no_tensors_of(component: str, *, found: Mapping[str, FoundConfig]) -> Problem:
+    """Refuse a configuration of a component that has lost its tensors."""
+    return _misplaced(
+        f"{found[component].source} configures {component}, of which there are no tensors"
+    )
+
+
 def _misplaced(message: str) -> Problem:
     return Problem(reason="UNSUPPORTED_CONFIG", message=message, remedy=_REMEDY)

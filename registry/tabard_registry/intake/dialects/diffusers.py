@@ -12,6 +12,7 @@ from tabard_registry.intake.dialects.configs import (
     COMPONENTS,
     find_configs,
     no_config_of,
+    no_tensors_of,
     refuse_other_components,
     understood,
 )
@@ -121,6 +122,8 @@ def _configs(
             problems.update(dict.fromkeys(said))
             if config is not None:
                 configs[component] = config
+    idle = found.keys() - {BARE} - {place.component for place in placed}
+    problems |= {no_tensors_of(component, found=found): None for component in sorted(idle)}
     if any(place.part == "alpha" and place.component in configs for place in placed):
         problems[_ALPHA_TWICE] = None
     return configs, tuple(problems)

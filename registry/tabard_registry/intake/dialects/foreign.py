@@ -30,6 +30,7 @@ _OWNER = (
     r"|lora_unet_|lora_transformer_|lycoris_|)"
 )
 """What names of layers begin with, in files of which the rest tells what they are."""
+_UP_BIAS = re.compile(r"\.lora_(?:up|B)\.bias$")
 _WORN = r"\.(?:lora|lokr|hada|dora|alpha|diff)"
 
 
@@ -70,6 +71,20 @@ def _family(what: str, *, begins: str = "", holds: str = "") -> _Format:
 
 
 _FORMATS = (
+    # Layers under names that a wrapper gave them.
+    _Format(
+        what="saved from a wrapped model (DDP, FSDP or torch.compile)",
+        begins=r"(?:module|_orig_mod|_fsdp_wrapped_module)\.",
+        holds=r"[._](?:_orig_mod|_fsdp_wrapped_module)[._]",
+        remedy="Unwrap the model before it is saved, so that no key has `module.`, `_orig_mod.` or "
+        "`_fsdp_wrapped_module.` in it.",
+    ),
+    _Format(
+        what="the state of a running PEFT model, whose keys hold an adapter's own name",
+        holds=r"\.lora_(?:[AB]|magnitude_vector)\.(?!default\.|weight$|bias$)[^.]+(?:\.weight|\.bias|$)",
+        remedy="Save it with PEFT's `save_pretrained` or `get_peft_model_state_dict`, which leave "
+        "the name out.",
+    ),
     # What belongs beside a base.
     _Format(what="a ControlNet-LLLite", begins=r"lllite_"),
     _Format(
@@ -206,8 +221,20 @@ _FORMATS = (
 )
 
 
-def find_foreign(keys: Iterable[str], *, name: str, profile: BaseProfile) -> Problem | None:
-    """Return what the file `name` is, if its keys show that it is nothing that is taken."""
+def find_foreign(
+    keys: Iterable[str], *, name: str, profile: BaseProfile, software: str = ""
+) -> Problem | None:
+    """Return what the file `name` is, if its keys show that it is nothing that is taken.
+
+    Args:
+        keys: Those of its tensors.
+        name: What messages call it.
+        profile: The base.
+        software: What its header says of who wrote it.
+    """
+    keys = tuple(keys)
+    if "ai-toolkit" in software and (biases := tuple(filter(_UP_BIAS.search, keys))):
+        return _lorm(biases, name=name)
     formats = [known for known in _FORMATS if known.what != _OF_SDXL or not _is_large(profile)]
     # Asking once for all of them is what most files need: none of their keys is foreign.
     is_any = re.compile(_joined(formats))
@@ -222,6 +249,17 @@ def find_foreign(keys: Iterable[str], *, name: str, profile: BaseProfile) -> Pro
                 keys=hits,
             )
     return None
+
+
+def _lorm(biases: tuple[str, ...], *, name: str) -> Problem:
+    """Its factors are the layers themselves and not a change of them, which only biases show."""
+    return Problem(
+        reason="UNSUPPORTED_DIALECT",
+        message=f"{name} is a LoRM of ai-toolkit, whose factors replace layers of the base: "
+        f"{len(biases)} of its tensors are their biases",
+        remedy="Train it as a LoRA: `type: lora` in its network.",
+        keys=biases,
+    )
 
 
 def _joined(formats: Iterable[_Format]) -> str:

@@ -6,6 +6,7 @@ A file for SDXL has vectors for each of its two text encoders, under the names o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from tabard_registry.intake.dialect import Context, Reading
@@ -18,6 +19,15 @@ COMPONENT = "text_encoder"
 PAIR: Mapping[str, str] = {"clip_l": "text_encoder", "clip_g": "text_encoder_2"}
 """Keys of a file for SDXL, and the text encoder of each."""
 
+_UNSAYABLE = re.compile(
+    r"(?:<|\uff1c|&lt;)\s*(?:lora|lyco|lycoris|locon|loha|lokr|dora|oft|boft|ia3|glora|hypernet(?:work)?)"
+    r"\s*[:\uff1a=;|/\\]"
+    r"|(?<!\w)embedding:",
+    re.IGNORECASE,
+)
+"""What a prompt reads as the tag of an adapter, or as the name of an embedding."""
+_SIGNS = ("AND", "BREAK")
+"""What A1111's syntax reads as signs."""
 _NAMELESS = frozenset({"emb_params", "*", *PAIR})
 _NAME_KEYS = ("token", "modelspec.trigger_phrase")
 _FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 1280: "sdxl (second encoder)"}
@@ -83,6 +93,8 @@ def find_token_problem(token: str | None, *, key: str, context: Context) -> Prob
         message = f"{token[:80]!r} cannot be a placeholder token"
     elif any(character.isspace() for character in token):
         message = f"the placeholder token {token!r} has a space in it"
+    elif _is_unsayable(token):
+        message = f"a prompt reads {token[:80]!r} as something else, so that it cannot be said"
     else:
         return None
     return Problem(
@@ -91,6 +103,11 @@ def find_token_problem(token: str | None, *, key: str, context: Context) -> Prob
         remedy="Give exactly one trigger word, such as `<my-style>`.",
         keys=(key,),
     )
+
+
+def _is_unsayable(token: str) -> bool:
+    """Whether prompts take a word for a tag, a name or a sign."""
+    return token in _SIGNS or _UNSAYABLE.search(token) is not None
 
 
 def find_vector_problem(

@@ -54,7 +54,7 @@ def read_biases(tensors: ModuleTensors, *, scale: float | None) -> Iterator[Chec
             raise LayerRefused("INCOMPLETE_PAIR", f"{tensors.name} has a bias without its factors")
         width = tensors.width_of(BIAS)
         if width is None:
-            raise LayerRefused("SHAPE_MISMATCH", f"{tensors.name} has no bias in this base")
+            raise LayerRefused("NO_BIAS", f"{tensors.name}, by {tensors.keys[part]}")
         own_scale = scale if part == "up_bias" and scale is not None else 1.0
         yield _dense(tensors, part, own=BIAS, shape=(width,), scale=own_scale)
 
@@ -73,7 +73,7 @@ def _full_rank_scale(tensors: ModuleTensors) -> float:
     rank = tensors.file.metadata.get(_RANK_KEY, "")
     if not _RANK.fullmatch(rank):
         raise LayerRefused(
-            "ALPHA_UNKNOWN",
+            "RANK_UNKNOWN",
             f"{tensors.name} is one factor of full rank, and no {_RANK_KEY} in the header says "
             "what its alpha is divided by",
         )

@@ -117,6 +117,8 @@ def understand(
     name = _ALPHA_FIELDS.get(fields.get("peft_type", "LORA"))
     if name is not None and not is_number(fields.get(name)):
         return None, (_no_alpha(name, source=source),)
+    if name is not None and not (fields[name] or fields.get("alpha_pattern")):
+        return None, (_zero_alpha(name, source=source),)
     known = tuple(modules)
     try:
         alphas = exceptions_of(fields.get("alpha_pattern"), modules=known, field="alpha_pattern")
@@ -174,6 +176,14 @@ def _no_alpha(name: str, *, source: str) -> Problem:
         reason="ALPHA_UNKNOWN",
         message=f"{source} has no number for `{name}`",
         remedy=f"Write the `{name}` that it was trained with there; PEFT's own default is 8.",
+    )
+
+
+def _zero_alpha(name: str, *, source: str) -> Problem:
+    return Problem(
+        reason="BAD_ALPHA",
+        message=f"{source} has `{name}` 0, so that its layers change nothing",
+        remedy=f"Write the `{name}` that it was trained with there.",
     )
 
 

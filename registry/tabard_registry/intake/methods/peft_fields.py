@@ -86,6 +86,11 @@ def _passing(*fields: str) -> dict[str, _Rule]:
     return dict.fromkeys(fields, _Rule(passes=_any))
 
 
+_SWITCH = _Rule(
+    passes=lambda value: value is None or isinstance(value, int),
+    why="it is neither true nor false",
+    remedy="Write there what it was trained with.",
+)
 _OF_ALL = {
     # Who made it, of what, and where.
     **_passing("peft_type", "peft_version", "task_type", "auto_mapping", "revision"),
@@ -109,7 +114,8 @@ RULES: Mapping[str, Mapping[str, _Rule]] = {
     "LORA": {
         **_OF_ALL,
         **_PATTERNED,
-        **_passing("lora_alpha", "use_rslora", "use_dora"),
+        **_passing("lora_alpha"),
+        **dict.fromkeys(("use_rslora", "use_dora"), _SWITCH),
         # A bias of the up factor is a tensor of its own.
         **_passing("lora_bias"),
         # How it was trained.

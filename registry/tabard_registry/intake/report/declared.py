@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What files say of the base they were made on, compared with the base at hand.
 
-Their own words: anybody can write anything there. They inform and warn, and an adapter that was
-trained for another prediction is refused by them; nothing is accepted for their sake.
+Their own words: anybody can write anything there. They inform and warn, and what was trained for
+another prediction or noise schedule is refused by them; nothing is accepted for their sake.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tabard_registry.intake.report.training_words import (
     TRAINING_KEYS,
     clip_skip,
     predictions,
+    resolution,
     zero_snrs,
 )
 from tabard_registry.report import BaseMatch, Problem
@@ -31,6 +33,8 @@ HASH_KEYS = ("ss_sd_model_hash", "ss_new_sd_model_hash")
 """Hashes of a checkpoint file; shown, and compared with nothing."""
 
 _VALUE_CHARS_MAX = 200
+_FAR = 1.6
+"""How many times larger or smaller a picture is another size: 768 of a base of 512 is not."""
 _ENDING = re.compile(r"\.(?:safetensors|ckpt|pt|bin)$")
 
 
@@ -98,14 +102,25 @@ def _of_training(words: Mapping[str, str], *, context: Context) -> Iterator[Prob
             message=f"by its own words ({others[0].where}) it was trained for {others[0].value}, "
             f"this base predicts {profile.prediction}",
             remedy="Serve it on a base of that prediction. If it is known to work on this one, "
-            "start the server with adapters_of_other_prediction = true.",
-            is_warning=context.takes_other_prediction,
+            "start the server with adapters_that_contradict = true.",
+            is_warning=context.takes_contradictions,
         )
     if profile.is_zero_snr is False and any(one.value == "yes" for one in zero_snrs(words)):
         yield Problem(
             reason="OTHER_NOISE_SCHEDULE",
             message="by its own words it was trained to zero terminal SNR, this base was not",
-            remedy="It fits, so it is taken. Compare an image before you promote it.",
+            remedy="Serve it on a base of that schedule. If it is known to work on this one, start "
+            "the server with adapters_that_contradict = true.",
+            is_warning=context.takes_contradictions,
+        )
+    size, native = resolution(words), profile.native_pixels
+    if size is not None and native and not 1 / _FAR <= math.sqrt(math.prod(size)) / native <= _FAR:
+        yield Problem(
+            reason="OTHER_RESOLUTION",
+            message=f"by its own words it was trained at {size[0]}x{size[1]}, this base at "
+            f"{native}x{native}",
+            remedy="Requests that say no size are drawn at the base's: say width and height in "
+            "those that wear it.",
             is_warning=True,
         )
     if (skip := clip_skip(words)) is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from tabard_registry.intake.dialect import Context
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.profile import FAMILY_OF_WIDTH
 from tabard_registry.report import Problem
@@ -39,6 +40,8 @@ _BASE_NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("sd3", re.compile(r"(?:^|/)stable-diffusion-3(?:[.-]|$)")),
     ("flux", re.compile(r"(?:^|/)flux\.")),
 )
+_VARIANT = re.compile(r"inpaint|refiner|depth|unclip|upscale")
+"""What else an architecture may be, beside its family: none of them is a base that is served."""
 FAMILY_KEYS = ("tabard.base_family", "ss_base_model_version", "modelspec.architecture")
 """Under which a family is named."""
 
@@ -79,13 +82,35 @@ def wrong_family(
     )
 
 
+def other_architecture(files: Sequence[TensorFile], *, context: Context) -> Problem | None:
+    """Return a problem if words name another architecture than the base's, whatever layers show."""
+    said = [
+        (f"{key} {file.metadata[key][:60]}", family)
+        for file in files
+        for key, family in families_said(file.metadata)
+    ]
+    said += [(clue.why, clue.family) for clue in _by_base_name(context.config or {})]
+    others = [where for where, family in said if family != context.profile.family]
+    if not others:
+        return None
+    return Problem(
+        reason="OTHER_ARCHITECTURE",
+        message=f"by its own words ({others[0]}) it was made for another architecture than this "
+        f"base, which is {context.profile.family}, and its layers fit",
+        remedy="Its header may be wrong. If it is known to work on this base, start the server "
+        "with adapters_that_contradict = true.",
+        is_warning=context.takes_contradictions,
+    )
+
+
 def families_said(words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a header that name a family, with the family."""
+    """Yield the fields of a header that name a family, with it: `sd1`, or `sd1 inpaint`."""
     for key in FAMILY_KEYS:
         word = words.get(key, "").lower()
+        variant = _VARIANT.search(word)
         for family, pattern in _WORDS:
             if pattern.match(word):
-                yield key, family
+                yield key, f"{family} {variant[0]}" if variant else family
 
 
 def _by_width(file: TensorFile) -> Iterator[Clue]:
@@ -105,7 +130,7 @@ def _by_name(file: TensorFile) -> Iterator[Clue]:
 def _by_word(file: TensorFile) -> Iterator[Clue]:
     for key, family in families_said(file.metadata):
         word = file.metadata[key].lower()
-        yield Clue(family=family, why=f"its metadata says {key} {word[:60]}")
+        yield Clue(family=family.partition(" ")[0], why=f"its metadata says {key} {word[:60]}")
 
 
 def _by_base_name(config: Mapping[str, Any]) -> Iterator[Clue]:

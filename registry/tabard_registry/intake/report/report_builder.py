@@ -12,7 +12,7 @@ from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.report.coverage import measure_coverage
 from tabard_registry.intake.report.declared import read_declaration
-from tabard_registry.intake.report.family import wrong_family
+from tabard_registry.intake.report.family import other_architecture, wrong_family
 from tabard_registry.release.change_methods import CHANGE_METHODS, MAGNITUDE
 from tabard_registry.report import Mode, Problem, Report
 
@@ -51,7 +51,7 @@ def report_on(read: ReadFiles) -> Report:
     tensor_count = sum(len(file.tensors) for file in read.tensors)
     objections = (_of_family(read), *reading.problems, _kind_problem(read, kind=kind))
     problems = [problem for problem in objections if problem is not None]
-    if not problems and len(reading.applied) != tensor_count:
+    if not any(not one.is_warning for one in problems) and len(reading.applied) != tensor_count:
         problems.append(_left_over(tensor_count - len(reading.applied)))
     profile = read.context.profile
     declared = read_declaration(read.tensors, context=read.context)
@@ -86,7 +86,8 @@ def _of_family(read: ReadFiles) -> Problem | None:
     if any(problem.reason == "WRONG_FAMILY" for problem in read.reading.problems):
         return None
     family, config = read.context.profile.family, read.context.config
-    return wrong_family(read.tensors, family=family, config=config)
+    wrong = wrong_family(read.tensors, family=family, config=config)
+    return wrong or other_architecture(read.tensors, context=read.context)
 
 
 def _metadata(files: Sequence[TensorFile]) -> dict[str, str]:

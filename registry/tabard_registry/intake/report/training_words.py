@@ -26,8 +26,12 @@ _V_FLAGS = ("ss_v_parameterization", "v_pred")
 _ZERO_SNR_FLAGS = ("ss_zero_terminal_snr", "rescale_betas_zero_snr", "ztsnr")
 _V_IN_FAMILY = re.compile(r"sd_v2_v$|stable-diffusion-v2-\d+-v(?:/|$)")
 _SIZE = re.compile(r"\(?\s*(\d{2,5})(?:\s*[x,]\s*(\d{2,5}))?\s*\)?")
+_SIZE_KEYS = ("modelspec.resolution", "ss_resolution")
 _CLIP_SKIP_KEYS = ("ss_clip_skip", "modelspec.encoder_layer")
-TRAINING_KEYS = (*_PREDICTION_KEYS, *_V_FLAGS, *_ZERO_SNR_FLAGS, *_CLIP_SKIP_KEYS)
+TRAINING_KEYS = (
+    *(*_PREDICTION_KEYS, *_V_FLAGS, *_ZERO_SNR_FLAGS),
+    *(*_SIZE_KEYS, *_CLIP_SKIP_KEYS),
+)
 """Fields of an adapter that are compared with the base and shown."""
 _NO = ("false", "0", "no")
 _CHARS_MAX = 60
@@ -70,10 +74,10 @@ def families(words: Mapping[str, str]) -> tuple[Said, ...]:
 
 def resolution(words: Mapping[str, str]) -> tuple[int, int] | None:
     """Return the pixels that a file says it was trained at."""
-    found = _SIZE.fullmatch(_text(words, "modelspec.resolution"))
-    if found is None:
-        return None
-    return int(found[1]), int(found[2] or found[1])
+    for key in _SIZE_KEYS:
+        if found := _SIZE.fullmatch(_text(words, key).lower()):
+            return int(found[1]), int(found[2] or found[1])
+    return None
 
 
 def clip_skip(words: Mapping[str, str]) -> int | None:

@@ -10,9 +10,9 @@ from functools import partial
 from statistics import median
 
 from tabard_registry.errors import RegistryError, StoreUnavailable, UnusableRegistry
-from tabard_registry.place import FORMAT_KEY, refuse_strangers
+from tabard_registry.place import refuse_strangers
 from tabard_registry.store.probe import Probed
-from tabard_registry.store.store import Outcome, Store
+from tabard_registry.store.store import FORMAT_KEY, Outcome, Store
 from tabard_registry.upkeep.doctor.bucket_rules import check_rules
 from tabard_registry.upkeep.doctor.diagnosis import Check, Diagnosis
 from tabard_registry.upkeep.doctor.race import SINGLE_WRITER_HINT, run_races

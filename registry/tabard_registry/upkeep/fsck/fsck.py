@@ -21,13 +21,13 @@ from tabard_registry.index.queries import history_of
 from tabard_registry.log.chain import links
 from tabard_registry.log.records import Record
 from tabard_registry.log.slots import slot_key
-from tabard_registry.place import FORMAT_KEY, Place, open_place, open_store, refuse_strangers
+from tabard_registry.place import Place, open_place, open_store, refuse_strangers
 from tabard_registry.refs.digest import Digest
 from tabard_registry.registry import Registry
 from tabard_registry.release.manifest import canonical_json
 from tabard_registry.state.fold import empty_state, fold
 from tabard_registry.state.state import State
-from tabard_registry.store.store import Store
+from tabard_registry.store.store import FORMAT_KEY, Store
 from tabard_registry.upkeep.fsck.blob_audit import BlobAudit
 from tabard_registry.upkeep.fsck.findings import Findings, FsckResult
 from tabard_registry.workers import WORKERS_MAX, Progress, no_progress

@@ -16,6 +16,7 @@ import diffusers
 import transformers
 from accelerate import init_empty_weights
 
+from tabard_server.engine.base.config_bounds import refuse_oversized
 from tabard_server.engine.base.families import PipelineKind, kind_of
 from tabard_server.engine.base.files.scales import refuse_quantised
 from tabard_server.engine.base.files.tensor_file import unreadable
@@ -108,7 +109,11 @@ def refuse_other_kinds(config: Mapping[str, Any], *, of: Any, file: Path) -> Non
     """
     for name, parameter in inspect.signature(of.__init__).parameters.items():
         value = config.get(name, parameter.default)
-        if not _is_of_kind(value, like=parameter.default, kind=str(parameter.annotation)):
+        # Defaults are no better than what they are: an infinity and an empty list are among them.
+        is_own = type(value) is type(parameter.default) and value == parameter.default
+        if not (
+            is_own or _is_of_kind(value, like=parameter.default, kind=str(parameter.annotation))
+        ):
             raise BaseNotLoadable(
                 f"{file} says {str(value)[:40]!r} for {name}, and is broken", hint=_AGAIN
             )
@@ -132,6 +137,7 @@ def _empty_model(folder: Path, *, class_name: str) -> Any:
     config = read_json(file)
     refuse_quantised(config, source=str(file))
     _refuse_other_class(config, class_name=class_name, file=file)
+    refuse_oversized(config, file=file)
     if not folder.name.startswith(_TEXT_ENCODER):
         # transformers' own configurations judge the kinds of their values themselves.
         refuse_other_kinds(config, of=getattr(diffusers, class_name), file=file)

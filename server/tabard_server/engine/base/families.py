@@ -14,6 +14,8 @@ import torch
 
 from tabard_server.engine_port.errors import BaseNotLoadable
 
+NATIVE_LATENTS_MAX = 4096
+"""Most latents along one side that a UNet may say it was trained at; SDXL has 128."""
 _SERVED = "sd1, sd2 and sdxl are served: text-to-image pipelines with all their text encoders"
 
 
@@ -139,7 +141,7 @@ def _foreign_part(config: Any, *, latent_channels: int) -> str:
 
 
 def _impossible_number(config: Any, *, vae: Any) -> str:
-    if type(config.sample_size) is not int or config.sample_size < 1:
+    if type(config.sample_size) is not int or not 1 <= config.sample_size <= NATIVE_LATENTS_MAX:
         return f"its UNet's sample_size is {str(config.sample_size)[:40]}, not a number of latents"
     scale = vae.scaling_factor
     if type(scale) not in (int, float) or not 0 < scale < math.inf:

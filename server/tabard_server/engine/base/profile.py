@@ -18,17 +18,18 @@ from torch import nn
 from tabard_registry import BaseProfile, ModuleShape
 from tabard_server.engine.base.loading import Base, load_base
 from tabard_server.engine.base.names import TEXT_PREFIX, classic_name
+from tabard_server.engine.base.schedule import Asked
 
 _PIECE_BYTES = 8 << 20
 
 
-def profile_of(base: str, *, config: str | None = None) -> BaseProfile:
+def profile_of(base: str, *, config: str | None = None, asked: Asked | None = None) -> BaseProfile:
     """Load a base and return its profile; for checks without a server.
 
     Raises:
         BaseNotLoadable: The base cannot be loaded.
     """
-    return read_profile(load_base(base, config=config))
+    return read_profile(load_base(base, config=config, asked=asked))
 
 
 def read_profile(base: Base) -> BaseProfile:
@@ -47,6 +48,7 @@ def read_profile(base: Base) -> BaseProfile:
         vectors={component: dict(_vectors(base, component)) for component in base.adaptable},
         prediction=base.prediction,
         is_zero_snr=base.is_zero_snr,
+        native_pixels=base.native_pixels,
     )
 
 

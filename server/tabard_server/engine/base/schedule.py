@@ -20,6 +20,7 @@ from tabard_registry.intake.report.training_words import (
     predictions,
     zero_snrs,
 )
+from tabard_server.engine.base.config_bounds import refuse_oversized
 from tabard_server.engine.base.configs import refuse_other_kinds
 from tabard_server.engine.base.files.stored_model import StoredModel
 from tabard_server.engine_port.errors import BaseNotLoadable
@@ -200,12 +201,15 @@ def _choose(
 
 def _build(config: Mapping[str, Any], *, source: str) -> Any:
     kind = getattr(diffusers, config["_class_name"])
-    refuse_other_kinds(config, of=kind, file=Path(source) / "scheduler_config.json")
+    file = Path(source) / "scheduler_config.json"
+    refuse_oversized(config, file=file)
+    refuse_other_kinds(config, of=kind, file=file)
     try:
         scheduler = kind.from_config(dict(config))
         betas = scheduler.betas
         # Whichever sampler walks it: what this one cannot make steps of, none can.
-        diffusers.DDIMScheduler.from_config(dict(config)).set_timesteps(2)
+        walked = diffusers.DDIMScheduler.from_config(dict(config))
+        walked.set_timesteps(2)
         is_whole = len(betas) == config["num_train_timesteps"]
         is_sound = bool(torch.isfinite(betas).all() and betas.min() > 0 and betas.max() <= 1)
     # A constructor of a library stumbles in its own way over every value that cannot be.
@@ -217,6 +221,11 @@ def _build(config: Mapping[str, Any], *, source: str) -> Any:
         raise BaseNotLoadable(
             f"the noise schedule of {source} has {len(betas)} shares of noise for "
             f"{config['num_train_timesteps']} steps",
+            hint=_AGAIN,
+        )
+    if not 0 <= int(walked.timesteps.min()) <= int(walked.timesteps.max()) < len(betas):
+        raise BaseNotLoadable(
+            f"the scheduler_config.json of {source} makes steps that its noise schedule has not",
             hint=_AGAIN,
         )
     if not is_sound:

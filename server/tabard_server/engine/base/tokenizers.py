@@ -6,7 +6,7 @@ that lost a part of its files splits words in another way and says nothing; here
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,12 @@ import transformers
 
 from tabard_server.engine_port.errors import BaseNotLoadable
 
+FILE_BYTES_MAX = 8 << 20
+"""Largest file of a tokenizer; CLIP's largest has under four megabytes."""
 _AGAIN = "copy or download the folder again, or save the pipeline again"
 _END_OF_WORD = "</w>"
+_LINES_BESIDE = 16
+"""Lines of a list of merges that are none, and then some."""
 
 
 def read_tokenizer(folder: Path, *, encoder: Any) -> Any:
@@ -26,6 +30,7 @@ def read_tokenizer(folder: Path, *, encoder: Any) -> Any:
     """
     if not folder.is_dir():
         raise BaseNotLoadable(f"{folder} is not there", hint=_AGAIN)
+    _refuse_oversized(folder, words_max=int(encoder.config.vocab_size))
     try:
         tokenizer = transformers.CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
         model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
@@ -35,6 +40,47 @@ def read_tokenizer(folder: Path, *, encoder: Any) -> Any:
     _refuse_unfit(tokenizer, encoder=encoder, folder=folder)
     _refuse_unmade_words(tokenizer, model=model, folder=folder)
     return tokenizer
+
+
+def _refuse_oversized(folder: Path, *, words_max: int) -> None:
+    """Refuse files that are larger than any tokenizer's, before a library builds one of them.
+
+    Nothing in them is longer than the vocabulary is: a merge makes a word.
+    """
+    for file in sorted(folder.iterdir()):
+        if not file.is_file() or file.suffix not in (".json", ".txt"):
+            continue
+        if (size := file.stat().st_size) > FILE_BYTES_MAX:
+            raise BaseNotLoadable(
+                f"{file} has {size} bytes, and at most {FILE_BYTES_MAX} of a tokenizer's file "
+                "are read",
+                hint=_AGAIN,
+            )
+        found = next((n for n in _lengths(file) if n > words_max + _LINES_BESIDE), 0)
+        if found:
+            raise BaseNotLoadable(
+                f"{file} lists {found} words or merges, and its encoder knows {words_max} words",
+                hint="take tokenizer and text encoder from one source",
+            )
+
+
+def _lengths(file: Path) -> Iterator[int]:
+    """Yield the lengths of the lists and tables in a file, the outer ones first."""
+    content = file.read_bytes()
+    if file.suffix == ".txt":
+        yield content.count(b"\n")
+        return
+    try:
+        left = [json.loads(content)]
+    except (ValueError, RecursionError) as error:
+        raise BaseNotLoadable(
+            f"the tokenizer in {file.parent} cannot be read: {file.name} is not JSON", hint=_AGAIN
+        ) from error
+    while left:
+        value = left.pop()
+        if isinstance(value, dict | list):
+            yield len(value)
+            left += value.values() if isinstance(value, dict) else value
 
 
 def _refuse_unfit(tokenizer: Any, *, encoder: Any, folder: Path) -> None:

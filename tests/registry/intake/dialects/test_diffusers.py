@@ -209,3 +209,32 @@ def test_attention_processor_names_apply(tmp_path: Path) -> None:
     for found in (checked(tmp_path, tensors), checked(tmp_path, bare)):
         assert found.report.accepted
         assert [x.module for x in found.layers] == [f"{stem}.to_out.0", f"{stem}.to_q"]
+
+
+@pytest.mark.parametrize("alpha", [0, 0.0])
+def test_alpha_of_zero_in_the_header_changes_nothing(alpha: float, tmp_path: Path) -> None:
+    """PEFT multiplies by it, where kohya reads the rank: that is said, and not "impossible"."""
+    tensors, _methods = FACTORED["LoHa"]
+    header = json.dumps({"unet.peft_type": "LOHA", "unet.alpha": alpha, "unet.r": 2})
+
+    report = dense_files.checked(
+        tmp_path, tensors, metadata={"lora_adapter_metadata": header}
+    ).report
+
+    assert reasons(report) == ["BAD_ALPHA"] and "change nothing" in report.problems[0].message
+
+
+def test_configured_component_without_tensors_is_refused(tmp_path: Path) -> None:
+    """Its tensors were lost: what is left draws something else than its writer did."""
+    tensors, _methods = FACTORED["LoHa"]
+    fields = {"peft_type": "LOHA", "alpha": 3, "r": 2}
+    header = {
+        f"{component}.{k}": v for component in ("unet", "text_encoder") for k, v in fields.items()
+    }
+
+    report = dense_files.checked(
+        tmp_path, tensors, metadata={"lora_adapter_metadata": json.dumps(header)}
+    ).report
+
+    assert reasons(report) == ["UNSUPPORTED_CONFIG"] and not report.accepted
+    assert "configures text_encoder, of which there are no tensors" in report.problems[0].message

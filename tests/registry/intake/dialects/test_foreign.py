@@ -30,6 +30,12 @@ METHODS = {
 }
 """Ways of training, as their writers call their tensors."""
 THINGS = {
+    "module.unet.mid_block.attentions.0.proj_in.lora_A.weight": "wrapped model",
+    "module.lora_unet_x.lora_down.weight": "wrapped model",
+    "lora_unet__orig_mod_mid_block_x.lora_down.weight": "wrapped model",
+    "unet._orig_mod.mid_block.x.lora_A.weight": "wrapped model",
+    "base_model.model.mid_block.x.lora_A.ink.weight": "running PEFT model",
+    "unet.mid_block.x.lora_magnitude_vector.ink.weight": "running PEFT model",
     "lllite_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q.down.0.weight": "LLLite",
     "image_proj.proj.weight": "IP-Adapter",
     "image_proj.latents": "InstantID",
@@ -183,3 +189,24 @@ def test_no_name_of_a_base_is_foreign(make: Callable[[], BaseProfile]) -> None:
     ]
 
     assert find_foreign(keys, name="x", profile=profile) is None
+
+
+@pytest.mark.parametrize("key", [f"{STEM}.lora_up.bias", "unet.x.lora_B.bias"])
+def test_lorm_is_told_from_a_lora(key: str) -> None:
+    """Its factors are the layers themselves; only who wrote it, and its biases, say so."""
+    software = '{"name": "ai-toolkit", "version": "0.1"}'
+    profile = sd_profile()
+
+    found = find_foreign([key], name="x", profile=profile, software=software)
+
+    assert found is not None and "LoRM" in found.message and found.keys == (key,)
+    assert find_foreign([key], name="x", profile=profile) is None
+    assert find_foreign([f"{STEM}.alpha"], name="x", profile=profile, software=software) is None
+
+
+@pytest.mark.parametrize("end", ["weight", "default.weight"])
+def test_usual_names_of_peft_are_not_foreign(end: str) -> None:
+    """PEFT's own default name is taken."""
+    keys = [f"unet.x.{part}.{end}" for part in ("lora_A", "lora_B", "lora_magnitude_vector")]
+
+    assert find_foreign(keys, name="x", profile=sd_profile()) is None

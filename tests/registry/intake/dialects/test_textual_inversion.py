@@ -73,3 +73,31 @@ def test_bad_vectors_are_refused(tmp_path: Path) -> None:
 
     assert [problem.reason for problem in bad.problems] == ["NOT_FINITE"]
     assert [problem.reason for problem in many.problems] == ["TOO_LARGE"]
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "<lora:a/b:1>",
+        "x<LoHa:y>",
+        "embedding:x",
+        "<embedding:x>",
+        "AND",
+        "BREAK",
+        "\uff1clora\uff1ax",
+        "&lt;lora:x",
+    ],
+)
+def test_word_that_cannot_be_said_is_refused(token: str, tmp_path: Path) -> None:
+    """A prompt reads it as something else; another word is asked for when it is published."""
+    report = checked(tmp_path, token, np.ones((1, WIDTH), "float32")).report
+
+    assert [one.reason for one in report.problems] == ["NO_TRIGGER"]
+    assert "cannot be said" in report.problems[0].message
+    assert "trigger word" in report.problems[0].remedy
+
+
+@pytest.mark.parametrize("token", ["and", "BREAKING", "<lora>", "myembedding:x", "<my-style>"])
+def test_word_beside_those_is_taken(token: str, tmp_path: Path) -> None:
+    """Only what is read as something else is refused."""
+    assert checked(tmp_path, token, np.ones((1, WIDTH), "float32")).report.accepted

@@ -95,7 +95,7 @@ REFUSED: dict[str, tuple[Tensors, str, str]] = {
     ),
     "full rank with an alpha of who knows what": (
         {f"{FC}.lora_down.weight": some(16, 12), f"{FC}.alpha": scalar(1)},
-        "ALPHA_UNKNOWN",
+        "RANK_UNKNOWN",
         "no ss_network_dim in the header",
     ),
     "down factor alone": ({f"{FC}.lora_down.weight": some(4, 12)}, "INCOMPLETE_PAIR", "no up"),
@@ -107,8 +107,8 @@ REFUSED: dict[str, tuple[Tensors, str, str]] = {
     "difference beside a LoRA": (lora(diff=some(16, 12)), "INCOMPLETE_PAIR", "both low-rank and"),
     "bias that is not there": (
         {"lora_unet_down_blocks_0_attentions_0_proj_in.diff_b": some(8)},
-        "SHAPE_MISMATCH",
-        "has no bias in this base",
+        "NO_BIAS",
+        "biases of layers that have none in this base",
     ),
     "two biases": (lora(diff_b=some(16), b_norm=some(16)), "DUPLICATE_TARGET", "changed twice"),
     "LoRA of a norm": (
@@ -149,7 +149,7 @@ def test_base_of_old_profile_has_no_biases(tmp_path: Path) -> None:
 
     report = checked(tmp_path, {f"{FC}.diff_b": some(16)}, profile=older).report
 
-    assert reasons(report) == ["SHAPE_MISMATCH"]
+    assert reasons(report) == ["NO_BIAS"]
     assert BaseProfile.from_json(PROFILE.to_json()) == PROFILE
     assert older.fingerprint == PROFILE.fingerprint
 

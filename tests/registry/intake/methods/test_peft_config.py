@@ -45,7 +45,8 @@ def test_header_alpha_applies(tmp_path: Path) -> None:
         ({"lora_alpha": 8, "r": 2, "rank_pattern": {"fc1": 4}}, "BAD_SHAPE", "says rank 4"),
         ({"lora_alpha": "eight"}, "ALPHA_UNKNOWN", "no number for `lora_alpha`"),
         ({"r": 2}, "ALPHA_UNKNOWN", "PEFT's own default is 8"),
-        ({"lora_alpha": 0}, "BAD_ALPHA", "impossible"),
+        ({"lora_alpha": 8, "use_rslora": "false"}, "UNSUPPORTED_CONFIG", "neither true nor false"),
+        ({"lora_alpha": 0}, "BAD_ALPHA", "change nothing"),
         ({"lora_alpha": 1e30}, "BAD_ALPHA", "impossible"),
     ],
 )

@@ -64,7 +64,7 @@ def test_configuration_names_its_base(tmp_path: Path) -> None:
 
 
 V_BASE = replace(NAMED, prediction="v_prediction", is_zero_snr=True)
-EPSILON_BASE = replace(NAMED, prediction="epsilon", is_zero_snr=False)
+EPSILON_BASE = replace(NAMED, prediction="epsilon", is_zero_snr=False, native_pixels=512)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,8 @@ EPSILON_BASE = replace(NAMED, prediction="epsilon", is_zero_snr=False)
         (V_BASE, {"modelspec.prediction_type": "v"}, []),
         (EPSILON_BASE, {"modelspec.prediction_type": "epsilon"}, []),
         (NAMED, {"modelspec.prediction_type": "v"}, []),
+        (EPSILON_BASE, {"ss_zero_terminal_snr": "True"}, ["OTHER_NOISE_SCHEDULE"]),
+        (V_BASE, {"ss_zero_terminal_snr": "True"}, []),
     ],
 )
 def test_other_prediction_is_refused(
@@ -88,7 +90,7 @@ def test_other_prediction_is_refused(
 
     assert reasons(report) == found
     assert report.accepted is not bool(found)
-    assert all("adapters_of_other_prediction" in one.remedy for one in report.problems)
+    assert all("adapters_that_contradict" in one.remedy for one in report.problems)
     assert dict(report.declared) == metadata
 
 
@@ -96,7 +98,7 @@ def test_other_prediction_is_taken_when_asked(tmp_path: Path) -> None:
     """Who knows that it works is warned all the same."""
     file = write(tmp_path / "a.safetensors", lora(), metadata={"modelspec.prediction_type": "v"})
 
-    report = check([file], profile=EPSILON_BASE, takes_other_prediction=True).report
+    report = check([file], profile=EPSILON_BASE, takes_contradictions=True).report
 
     assert report.accepted and reasons(report) == ["OTHER_PREDICTION"]
 
@@ -104,7 +106,11 @@ def test_other_prediction_is_taken_when_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metadata", "found"),
     [
-        ({"ss_zero_terminal_snr": "True"}, ["OTHER_NOISE_SCHEDULE"]),
+        ({"ss_resolution": "(512, 512)"}, []),
+        ({"modelspec.resolution": "768x768"}, []),
+        ({"modelspec.resolution": "1024x1024"}, ["OTHER_RESOLUTION"]),
+        ({"ss_resolution": "(256, 256)"}, ["OTHER_RESOLUTION"]),
+        ({"ss_resolution": "1024,1024"}, ["OTHER_RESOLUTION"]),
         ({"ss_zero_terminal_snr": "False"}, []),
         ({"ss_clip_skip": "2"}, ["CLIP_SKIP"]),
         ({"modelspec.encoder_layer": "2"}, ["CLIP_SKIP"]),

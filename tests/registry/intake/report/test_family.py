@@ -11,6 +11,7 @@ from tabard_registry import BaseProfile, Checked, check
 from tabard_registry.intake.dialects.module_names import kohya_modules
 from tests.registry.fakes import Tensors, linear, sd_profile, write
 from tests.registry.intake.dense_files import PROFILE, some
+from tests.registry.intake.dense_files import lora as lora_of_dense
 from tests.registry.intake.lora_files import reasons
 from tests.registry.intake.report.named_base import report_of
 
@@ -184,7 +185,7 @@ def test_other_family_is_named_first(
 
 
 def test_widths_stand_above_words(tmp_path: Path) -> None:
-    """What a file says of itself counts for nothing where its widths show otherwise."""
+    """A file whose widths fit is taken against its own words where the setting says so."""
     path = tmp_path / "x.safetensors"
     profile = replace(LARGE, modules={"unet": {WIDE_MODULE: linear(2048, 16)}})
     save_file(
@@ -193,7 +194,8 @@ def test_widths_stand_above_words(tmp_path: Path) -> None:
         metadata={"ss_base_model_version": "sd_v1"},
     )
 
-    assert check([path], profile=profile).report.accepted
+    report = check([path], profile=profile, takes_contradictions=True).report
+    assert report.accepted and reasons(report) == ["OTHER_ARCHITECTURE"]
 
 
 WIDE_MODULE = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k"
@@ -231,3 +233,41 @@ def test_configuration_of_another_family_is_refused(tmp_path: Path) -> None:
 
     assert reasons(report) == ["WRONG_FAMILY"]
     assert "stable-diffusion-xl-base-1.0" in report.problems[0].message
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"ss_base_model_version": "sd_v1", "modelspec.architecture": "stable-diffusion-xl-v1-base"},
+        {"modelspec.architecture": "stable-diffusion-v1-inpainting/lora"},
+        {"modelspec.architecture": "stable-diffusion-v1-depth/lora"},
+    ],
+)
+@pytest.mark.parametrize("takes", [False, True])
+def test_other_architecture_in_words_is_told(
+    tmp_path: Path, words: dict[str, str], takes: bool
+) -> None:
+    """A header that contradicts itself, or what the layers show: refused, or settled by name."""
+    path = write(tmp_path / "x.safetensors", lora_of_dense(), metadata=words)
+
+    report = check([path], profile=PROFILE, takes_contradictions=takes).report
+
+    assert reasons(report) == ["OTHER_ARCHITECTURE"]
+    assert report.accepted is takes
+    assert words["modelspec.architecture"] in report.problems[0].message
+    assert "adapters_that_contradict" in report.problems[0].remedy
+
+
+def test_word_beside_widths_is_told(tmp_path: Path) -> None:
+    """Layers of SD 1 under a header of SDXL; and a configuration of another base beside them."""
+    profile = sd_profile(text_width=768)
+    tensors = _pair(
+        "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k", inputs=768, outputs=16
+    )
+    path = write(
+        tmp_path / "x.safetensors", tensors, metadata={"ss_base_model_version": "sdxl_1.0"}
+    )
+
+    report = check([path], profile=profile).report
+
+    assert reasons(report) == ["OTHER_ARCHITECTURE"] and not report.accepted

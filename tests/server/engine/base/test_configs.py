@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import pytest
 from diffusers import UNet2DConditionModel
 
@@ -127,6 +128,18 @@ def test_published_configurations_pass(family: str) -> None:
     said = {**recipe(family)["unet"], "upcast_attention": None, "mid_block_scale_factor": 1}
 
     refuse_other_kinds(said, of=UNet2DConditionModel, file=Path("config.json"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler", "UniPCMultistepScheduler"],
+)
+def test_default_of_any_kind_passes(name: str) -> None:
+    """An infinity and an empty list are defaults of schedulers that many bases come with."""
+    kind = getattr(diffusers, name)
+
+    refuse_other_kinds(json.loads(kind().to_json_string()), of=kind, file=Path("config.json"))
+    refuse_other_kinds({}, of=kind, file=Path("config.json"))
 
 
 @pytest.mark.parametrize(

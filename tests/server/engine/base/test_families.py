@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tabard_server.engine.base.families import NATIVE_LATENTS_MAX
 from tabard_server.engine.base.profile import profile_of
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tests.server.engine.base.changed_folders import FAMILIES, change_config, copy_folder
@@ -75,4 +76,16 @@ def test_inpainting_unet_is_named(bases: dict[str, Path], tmp_path: Path) -> Non
     save_file(tensors, str(file))
 
     with pytest.raises(BaseNotLoadable, match="inpainting"):
+        profile_of(str(folder))
+
+
+@pytest.mark.parametrize("size", [0, NATIVE_LATENTS_MAX + 1])
+def test_impossible_native_size_is_refused(
+    bases: dict[str, Path], tmp_path: Path, size: int
+) -> None:
+    """Requests that say no size would be drawn at it."""
+    folder = copy_folder(bases["sd1"], tmp_path)
+    change_config(folder / "unet/config.json", sample_size=size)
+
+    with pytest.raises(BaseNotLoadable, match=f"sample_size is {size}"):
         profile_of(str(folder))

@@ -20,7 +20,7 @@ CONFIG: dict[str, Any] = {
 }
 V = {"modelspec.prediction_type": "v"}
 EPS = {"modelspec.prediction_type": "epsilon"}
-ZERO = {"ztsnr": "a key of that name"}
+ZERO = {"ztsnr": "among its keys"}
 
 
 def _make(
@@ -44,7 +44,7 @@ def _make(
         ({"prediction_type": "v_prediction"}, {}, "v_prediction"),
         ({}, V, "v_prediction"),
         ({}, {"modelspec.predict_key": "v"}, "v_prediction"),
-        ({}, {"v_pred": "a key of that name"}, "v_prediction"),
+        ({}, {"v_pred": "among its keys"}, "v_prediction"),
         ({}, {"ss_v_parameterization": "True"}, "v_prediction"),
         ({}, {"modelspec.architecture": "stable-diffusion-v2-768-v"}, "v_prediction"),
         ({}, {"ss_base_model_version": "sd_v2_v"}, "v_prediction"),
@@ -65,7 +65,7 @@ def test_words_are_obeyed(config: dict[str, Any], words: dict[str, str], predict
     [
         ({"prediction_type": "epsilon"}, V, "base_prediction"),
         ({"prediction_type": "v_prediction"}, EPS, "base_prediction"),
-        ({}, {**EPS, "v_pred": "a key of that name"}, "base_prediction"),
+        ({}, {**EPS, "v_pred": "among its keys"}, "base_prediction"),
         ({"prediction_type": "epsilon"}, {"modelspec.prediction_type": "flow"}, "base_prediction"),
         ({}, {"modelspec.prediction_type": "flow"}, "base_prediction"),
         ({"rescale_betas_zero_snr": False}, {**V, **ZERO}, "base_zero_snr"),
@@ -163,6 +163,9 @@ def test_zero_snr_needs_v_prediction() -> None:
         ({"trained_betas": [0.1] * 10}, "10 shares of noise for 1000 steps"),
         ({"beta_start": "0.1"}, "'0.1' for beta_start"),
         ({"prediction_type": "sample_of_x"}, "sample_of_x"),
+        ({"steps_offset": 10_000}, "makes steps that its noise schedule has not"),
+        ({"steps_offset": -600}, "-600 for steps_offset"),
+        ({"_class_name": "UniPCMultistepScheduler", "solver_order": 10**9}, "for solver_order"),
     ],
 )
 def test_impossible_schedule_is_refused(config: dict[str, Any], says: str) -> None:

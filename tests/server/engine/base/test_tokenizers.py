@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import transformers
 
 from tabard_server.engine.base.loading import DEMO_BASE
 from tabard_server.engine.base.tokenizers import read_tokenizer
@@ -79,7 +80,7 @@ def test_damaged_tokenizer_is_refused(
     ("encoder", "says"),
     [
         (_encoder(max_position_embeddings=77), "writes 32 tokens, and its encoder reads 77"),
-        (_encoder(vocab_size=800), "knows 833 tokens, and its encoder 800"),
+        (_encoder(vocab_size=800), "833 words or merges, and its encoder knows 800"),
     ],
 )
 def test_tokenizer_of_another_encoder_is_refused(encoder: Any, says: str) -> None:
@@ -92,3 +93,45 @@ def test_folder_that_is_not_there(tmp_path: Path) -> None:
     """It is not looked for on the hub."""
     with pytest.raises(BaseNotLoadable, match="is not there"):
         read_tokenizer(tmp_path / "gone", encoder=_encoder())
+
+
+def _say_again(file: Path) -> None:
+    document = json.loads(file.read_text())
+    document["model"]["merges"] *= 1_000
+    file.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("name", "swell", "says"),
+    [
+        ("tokenizer.json", _say_again, "lists .* merges, and its encoder knows 833"),
+        ("tokenizer.json", lambda file: file.write_text(" " * (9 << 20)), "at most 8388608"),
+        ("merges.txt", lambda file: file.write_text("a b\n" * 900), "lists 900 words or merges"),
+        (
+            "added_tokens.json",
+            lambda file: file.write_text(json.dumps({f"w{n}": n for n in range(900)})),
+            "lists 900 words or merges",
+        ),
+        ("tokenizer_config.json", lambda file: file.write_text("{"), "config.json is not JSON"),
+    ],
+)
+def test_oversized_tokenizer_is_not_built(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    swell: Callable[[Path], object],
+    says: str,
+) -> None:
+    """A library would take minutes and gigabytes before anybody could compare."""
+    folder = _copy(tmp_path / "t", "tokenizer.json", "merges.txt")
+    swell(folder / name)
+    monkeypatch.setattr(transformers.CLIPTokenizer, "from_pretrained", _build_nothing)
+
+    with pytest.raises(BaseNotLoadable, match=says) as caught:
+        read_tokenizer(folder, encoder=_encoder())
+
+    assert caught.value.hint
+
+
+def _build_nothing(*_arguments: object, **_options: object) -> None:
+    raise AssertionError("it was built")

@@ -24,15 +24,20 @@ from tabard.releases import CheckReport
 class LocalCheck:
     """The checks of one base, which is read once.
 
+    Args:
+        base: As after `--base`.
+        words: What is said of it against its own words: prediction, is_zero_snr, family.
+
     Raises:
         FailedPrecondition: The extra `server` is not installed.
         InvalidArgument: The base cannot be loaded.
     """
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, **words: Any) -> None:
         quieten_libraries(base)
         with missing_extra(SERVER_EXTRA, needed_for="tabard check --base"):
             profiles: Any = importlib.import_module("tabard_server.engine.base.profile")
+            schedules: Any = importlib.import_module("tabard_server.engine.base.schedule")
             engine_errors: Any = importlib.import_module("tabard_server.engine_port.errors")
             registry: Any = importlib.import_module("tabard_registry")
             pickles: Any = importlib.import_module("tabard_server.pickles.reader")
@@ -40,7 +45,7 @@ class LocalCheck:
         self._errors = (engine_errors.EngineError, registry.RegistryError)
         self._read_pickle = pickles.read_in_sandbox
         with reported_as_invalid(*self._errors):
-            self._profile = profiles.profile_of(base)
+            self._profile = profiles.profile_of(base, asked=schedules.Asked(**words))
 
     def checked(
         self, files: Sequence[Path], *, kind: str = "", trigger_words: Sequence[str] = ()

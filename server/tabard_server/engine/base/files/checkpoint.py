@@ -79,7 +79,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     file = open_tensor_file(path)
     source = str(path)
     refuse_foreign(file.tensors.keys(), source=source)
-    marks = {key: "a key of that name" for key in MARKS if key in file.tensors}
+    marks = {key: "among its keys" for key in MARKS if key in file.tensors}
     return Checkpoint(
         path=path,
         family=_family(file.tensors.keys(), source=source),

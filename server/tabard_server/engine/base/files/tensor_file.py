@@ -15,6 +15,11 @@ from tabard_registry.intake.files.sniff import SNIFF_BYTES, describe_stranger
 from tabard_server.engine_port.errors import BaseNotLoadable
 
 Tensors = Mapping[str, torch.Tensor]
+HEADER_BYTES_MAX = 32 << 20
+"""Longest header of a file; SDXL's is a third of a megabyte."""
+TENSORS_MAX = 50_000
+"""Most tensors of one file; SDXL has 2,500."""
+_LENGTH_BYTES = 8
 _AGAIN = "copy or download it again, and compare its size with the source's"
 
 
@@ -46,8 +51,20 @@ def open_tensor_file(path: Path) -> TensorFile:
         raise BaseNotLoadable(f"{path} is empty", hint=_AGAIN)
     if (stranger := describe_stranger(start)) is not None:
         raise BaseNotLoadable(f"{path} is {stranger[0]}", hint=_remedy_for(start))
+    header_bytes = int.from_bytes(start[:_LENGTH_BYTES], "little")
+    if header_bytes > HEADER_BYTES_MAX:
+        raise BaseNotLoadable(
+            f"{path} says that its header has {header_bytes} bytes, and at most "
+            f"{HEADER_BYTES_MAX} are read",
+            hint=_AGAIN,
+        )
     try:
         with safe_open(str(path), framework="pt") as opened:
+            if (count := len(opened.keys())) > TENSORS_MAX:
+                raise BaseNotLoadable(
+                    f"{path} holds {count} tensors, and at most {TENSORS_MAX} are read",
+                    hint="give the checkpoint of a model of the sd1, sd2 or sdxl family",
+                )
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - no mapping
             return TensorFile(tensors=tensors, metadata=dict(opened.metadata() or {}))
     # What a header may say wrong is many things to the library, and none of them its caller's.

@@ -2,9 +2,11 @@
 """`tabard extract` in this process: exit code, stdout, stderr."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from tabard.cli import run
 from tests.bases import make_tiny_base
@@ -100,3 +102,36 @@ def test_impossible_choices_say_why(
     assert code == 4
     assert f"reason: {reason}" in said
     assert "hint: " in said
+
+
+def test_named_words_settle_a_contradiction(
+    tmp_path: Path, base: Path, tuned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `serve` has settings for, `extract` and `check` have options for."""
+    contrary = Path(shutil.copytree(base, tmp_path / "contrary"))
+    weights = contrary / "unet" / "diffusion_pytorch_model.safetensors"
+    words = {
+        "modelspec.prediction_type": "v",
+        "ss_zero_terminal_snr": "True",
+        "modelspec.architecture": "stable-diffusion-xl-v1-base",
+    }
+    save_file(load_file(str(weights)), str(weights), metadata=words)
+    config = contrary / "scheduler" / "scheduler_config.json"
+    said = json.loads(config.read_text()) | {"rescale_betas_zero_snr": False}
+    config.write_text(json.dumps(said))
+    out = tmp_path / "dog.safetensors"
+    extraction = ["extract", str(tuned), "--out", str(out), "--no-probe", "--base", str(contrary)]
+    named = ["--base-prediction", "v_prediction", "--no-base-zero-snr", "--base-family", "sd1"]
+
+    codes = [
+        run(arguments)
+        for arguments in (
+            extraction,
+            [*extraction, *named[:2]],
+            [*extraction, *named[:3]],
+            [*extraction, *named],
+            ["check", str(out), "--base", str(contrary), *named],
+        )
+    ]
+
+    assert codes == [4, 4, 4, 0, 0], capsys.readouterr().err

@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """One file of a whole model: mapped, or refused in our own words."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from tabard_server.engine.base.files.tensor_file import open_tensor_file, unreadable
+from tabard_server.engine.base.files.tensor_file import TENSORS_MAX, open_tensor_file, unreadable
 from tabard_server.engine_port.errors import BaseNotLoadable
+
+EMPTY = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+
+
+def _header(entries: dict[str, Any], *, data: bytes = bytes(4)) -> bytes:
+    text = json.dumps(entries).encode()
+    return len(text).to_bytes(8, "little") + text + data
 
 
 def test_tensors_come_as_they_are(tmp_path: Path) -> None:
@@ -40,6 +49,22 @@ def test_tensors_come_as_they_are(tmp_path: Path) -> None:
         (b"version https://git-lfs.github.com/spec/v1", "git-lfs", "git lfs pull"),
         (b"<!doctype html><html>", "an HTML page", "download it again"),
         (b"\xff" * 64, "not a safetensors file", "download it again"),
+        (b"\xff" * 4 + bytes(4) + b"{" + b"x" * 60, "4294967295 bytes, and at most", "download"),
+        (
+            _header({"a": {"dtype": "F32", "shape": [10**9, 10**9], "data_offsets": [0, 4]}}),
+            "not a whole safetensors file",
+            "download",
+        ),
+        (
+            _header({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 10**15]}}),
+            "not a whole safetensors file",
+            "download",
+        ),
+        (
+            _header({str(n): EMPTY for n in range(TENSORS_MAX + 1)}, data=b""),
+            "holds 50001 tensors, and at most",
+            "sd1, sd2 or sdxl",
+        ),
         (b"\x10" + bytes(7) + b"{" + b"x" * 60, "not a whole safetensors file", "download"),
     ],
 )

@@ -9,7 +9,13 @@ from typing import Any
 import click
 
 from tabard.cli import exit_codes
-from tabard.cli.commands.publish.options import FILES, KIND, TRIGGERS, uploaded_on
+from tabard.cli.commands.publish.options import (
+    FILES,
+    KIND,
+    TRIGGERS,
+    uploaded_on,
+    with_base_words,
+)
 from tabard.cli.files.sources import find_files
 from tabard.cli.local.check import LocalCheck
 from tabard.cli.report_text import report_text
@@ -20,6 +26,7 @@ from tabard.releases import CheckReport
 @click.command()
 @FILES
 @click.option("--base", metavar="demo|PATH|HUB_ID", help="Check here, against this base.")
+@with_base_words
 @TRIGGERS
 @KIND
 @with_session
@@ -28,6 +35,9 @@ def check(
     *,
     named: tuple[str, ...],
     base: str | None,
+    base_prediction: str | None,
+    base_zero_snr: bool | None,
+    base_family: str | None,
     **draft: Any,
 ) -> None:
     """Say whether a file will work on a base, completely; publish nothing.
@@ -43,7 +53,10 @@ def check(
     files = find_files(named).files
     if base is not None:
         session.output.say(f"reading the base {base} …")
-        report = LocalCheck(base).report(files, **draft)
+        checks = LocalCheck(
+            base, prediction=base_prediction, is_zero_snr=base_zero_snr, family=base_family
+        )
+        report = checks.report(files, **draft)
     else:
         report = _check_remotely(session, files, **draft)
     session.output.answer(report, *report_text(report, names=[path.name for path in files]))

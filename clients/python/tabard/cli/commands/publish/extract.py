@@ -15,6 +15,7 @@ import click
 from rich.text import Text
 
 from tabard.cli import exit_codes
+from tabard.cli.commands.publish.options import with_base_words
 from tabard.cli.local.extras import (
     SERVER_EXTRA,
     missing_extra,
@@ -35,6 +36,7 @@ _LAYERS_SHOWN = 5
 @click.option(
     "--base-config", metavar="PATH|HUB_ID", help="For a single-file base: configs and tokenizer."
 )
+@with_base_words
 @click.option(
     "--out",
     required=True,
@@ -78,6 +80,9 @@ def extract(
     checkpoint: str,
     base: str,
     base_config: str | None,
+    base_prediction: str | None,
+    base_zero_snr: bool | None,
+    base_family: str | None,
     out: Path,
     **choice: Any,
 ) -> None:
@@ -93,6 +98,7 @@ def extract(
     quieten_libraries(base)
     with missing_extra(SERVER_EXTRA, needed_for="tabard extract"):
         extraction: Any = importlib.import_module("tabard_server.extraction.extraction")
+        schedules: Any = importlib.import_module("tabard_server.engine.base.schedule")
         refusals: Any = importlib.import_module("tabard_server.extraction.errors")
         engine_errors: Any = importlib.import_module("tabard_server.engine_port.errors")
     with (
@@ -110,6 +116,9 @@ def extract(
                 checkpoint,
                 base=base,
                 base_config=base_config,
+                asked=schedules.Asked(
+                    prediction=base_prediction, is_zero_snr=base_zero_snr, family=base_family
+                ),
                 out=out,
                 settings=_settings(**choice),
                 progress=tell,

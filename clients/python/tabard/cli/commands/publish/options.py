@@ -28,6 +28,25 @@ TRIGGERS = click.option(
     "--trigger", "trigger_words", multiple=True, metavar="WORD", help="A trigger word; repeatable."
 )
 
+with_base_words = together(
+    click.option(
+        "--base-prediction",
+        type=click.Choice(["epsilon", "v_prediction"]),
+        help="What the base's UNet predicts, where its files contradict each other.",
+    ),
+    click.option(
+        "--base-zero-snr/--no-base-zero-snr",
+        default=None,
+        help="Whether its noise schedule ends in pure noise, likewise.",
+    ),
+    click.option(
+        "--base-family",
+        type=click.Choice(["sd1", "sd2", "sdxl"]),
+        help="Its family, likewise.",
+    ),
+)
+"""What is said of a base that is read here, against its own words; a server has settings for it."""
+
 with_draft = together(
     click.option("--version", required=True, help="SemVer of the new release, e.g. 1.2.0."),
     click.option("--title", default="", help="What people call it, in any script; is searched."),
