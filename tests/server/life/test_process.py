@@ -2,15 +2,10 @@
 """A server as a process: its signals, and that it ends within its bound, whatever hangs in it."""
 
 import asyncio
-import json
-import os
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,70 +20,10 @@ from tabard.v1 import (
 )
 from tabard_server.life.process import EXIT_ABANDONED
 from tests.server.harness import Refusal, Request, lora_file, publish_parts, read_refusal
-from tests.waiting.processes import await_end, await_process
+from tests.server.life.server_process import Process, running
 
-ROOT = Path(__file__).parents[3]
 LONG_SECONDS = 3_600.0
 PATIENCE_SECONDS = 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Process:
-    """A server process."""
-
-    process: "subprocess.Popen[bytes]"
-    folder: Path
-
-    @property
-    def address(self) -> str:
-        """Where it listens, once it is ready."""
-        return str(json.loads(self.awaited("ready.json").read_text())["address"])
-
-    @property
-    def log(self) -> str:
-        """What it said so far."""
-        return (self.folder / "log").read_text()
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        self.process.send_signal(number)
-
-    def end(self) -> int:
-        """Wait for its end; return its exit code."""
-        return await_end(self.process, log=self.folder / "log")
-
-    def awaited(self, name: str) -> Path:
-        """Wait for a file of its folder to appear."""
-        path = self.folder / name
-        self._until(path.exists, what=f"{name} does not appear")
-        return path
-
-    def until_said(self, words: str) -> None:
-        """Wait until its log says something."""
-        self._until(lambda: words in self.log, what=f"{words!r} is not said")
-
-    def _until(self, is_so: Callable[[], bool], *, what: str) -> None:
-        await_process(self.process, is_so, log=self.folder / "log", what=what)
-
-
-@contextmanager
-def running(folder: Path, **words: Any) -> Iterator[Process]:
-    """Run a server; it is gone after the block."""
-    (folder / "temporary").mkdir(exist_ok=True)
-    told = {"folder": str(folder), **words}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.server.life.server_program", json.dumps(told)],
-            cwd=ROOT,
-            env=os.environ | {"TMPDIR": str(folder / "temporary")},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield Process(process=process, folder=folder)
-    finally:
-        process.kill()
-        process.wait()
 
 
 @contextmanager
