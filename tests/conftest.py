@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What holds for every test: one S3 store a process, and no example that is judged by the clock."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.s3 import _models_are_read_once, s3_endpoint, s3_environment, s3_url
@@ -15,3 +16,25 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("tabard")
+
+_LAST = "tests/registry/"
+_LONG = (
+    "tests/e2e/",
+    "tests/interleavings/",
+    "tests/fuzz/",
+    "tests/registry/intake/files/test_pickles",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave many short files for the end, so that two processes end together.
+
+    Long files come before them, and not first: servers that they share live to the end of the run.
+    """
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.nodeid.startswith(_LONG):
+        return 1
+    return 2 if item.nodeid.startswith(_LAST) else 0

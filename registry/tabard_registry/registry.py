@@ -139,6 +139,15 @@ class Registry:
         """Log position of the newest snapshot."""
         return self._journal.state.seq
 
+    def catch_up(self) -> State:
+        """Read what is new in the log, and return the newest snapshot.
+
+        Who decides by a state before it acts asks here first: the act that it follows may have
+        been acknowledged by another process a moment ago. Any error leaves the snapshot as it was.
+        """
+        self._journal.catch_up()
+        return self.state
+
     def refresh(self) -> tuple[AppliedRecord, ...]:
         """Read what is new in the log, and return every record since the last refresh.
 
@@ -199,6 +208,8 @@ class Registry:
     ) -> Published:
         """Publish a weighted combination of releases, locked to what they are now.
 
+        What others did is seen first: a member is judged by the newest record, as in every act.
+
         Raises:
             InvalidField: The members do not make a recipe.
             NotFound, PreconditionFailed: A member is not there, or may not be served.
@@ -210,6 +221,7 @@ class Registry:
             self.blobs.put_bytes(manifest.to_bytes())
             return manifest
 
+        self.catch_up()
         return self._publish(store, author=author)
 
     def promote(

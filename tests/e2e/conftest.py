@@ -17,8 +17,8 @@ from tabard import Client
 from tabard_server.engine.base.loading import DEMO_BASE
 from tests.bases import make_tiny_base, write_diffusers_lora, write_inversion, write_kohya_lora
 from tests.oracle import Oracle
+from tests.waiting.processes import await_process, log_in_failure, log_tail
 
-START_SECONDS_MAX = 120.0
 DEMO_ADAPTERS = DEMO_BASE.parent / "adapters"
 
 
@@ -55,14 +55,16 @@ def run_server(folder: Path, *, base: Path, **settings: object) -> Iterator[Runn
             [sys.executable, "-m", "tabard_server"], env=environment, stdout=sink, stderr=sink
         )
     try:
-        told = _wait_until_ready(process, ready=ready, log=log)
-        yield RunningServer(
-            address=told["address"],
-            metrics_address=told["metrics_address"],
-            process=process,
-            registry=folder / "registry",
-            log=log,
-        )
+        await_process(process, ready.exists, log=log, what="the server did not start")
+        told = json.loads(ready.read_text())
+        with log_in_failure(log):
+            yield RunningServer(
+                address=told["address"],
+                metrics_address=told["metrics_address"],
+                process=process,
+                registry=folder / "registry",
+                log=log,
+            )
     finally:
         process.terminate()
         try:
@@ -72,18 +74,15 @@ def run_server(folder: Path, *, base: Path, **settings: object) -> Iterator[Runn
             process.wait()
 
 
-def _wait_until_ready(
-    process: subprocess.Popen[bytes], *, ready: Path, log: Path
-) -> dict[str, str]:
-    limit = time.monotonic() + START_SECONDS_MAX
-    while time.monotonic() < limit:
-        if ready.exists():
-            told: dict[str, str] = json.loads(ready.read_text())
-            return told
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    raise AssertionError(f"the server did not start:\n{log.read_text()[-4000:]}")
+@pytest.fixture(autouse=True)
+def _logs_of_servers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What servers that tests share have said is shown when a test fails."""
+    names = [name for name in request.fixturenames if name not in ("request", "_logs_of_servers")]
+    values = [request.getfixturevalue(name) for name in names]
+    yield
+    for server in values:
+        if isinstance(server, RunningServer):
+            request.node.add_report_section("teardown", "server log", log_tail(server.log))
 
 
 @pytest.fixture(scope="session")

@@ -1,131 +1,133 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gateway, disk daemon, monitor and publishers are killed while releases are published."""
+"""Gateway, disk daemon, monitor and servers are killed while callers act in every way there is."""
 
 import random
-import subprocess
-import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tabard.cli.demo.progress import Progress
 from tabard_registry import Registry
 from tabard_registry.upkeep.fsck.fsck import check_registry
+from tests.faults.asked import Notes, figures
+from tests.faults.callers import Caller
 from tests.faults.ceph import Ceph, started_ceph
-from tests.faults.processes import Acknowledged, acknowledged_by, check_loads, start_writer
-from tests.registry.fakes import NAME
+from tests.faults.judge import entries_of, judge, judge_channels
+from tests.faults.processes import check_loads
+from tests.server.life.server_process import Process, running
 
 pytestmark = pytest.mark.faults
 
 ROUNDS = 24
-WRITERS = 3
-VICTIMS = ("rgw", "osd", "writer", "all", "rgw", "writer", "osd", "mon")
-PROGRESS_SECONDS_MAX = 120
+SERVERS = 2
+CALLERS = 4
+VICTIMS = ("rgw", "a server", "osd", "all", "a server", "mon", "servers", "store and servers")
+TYPES = {"publish", "promote", "rollback", "yank", "unyank", "quarantine", "lift"}
 
 
-class Publisher:
-    """One publisher that is read all the time, and started again under another number."""
+class Server:
+    """A server that comes back elsewhere after it was killed."""
 
-    def __init__(self, url: str, folder: Path, number: int, environment: dict[str, str]) -> None:
-        self._process: subprocess.Popen[str] = start_writer(
-            url, folder, number, count=10_000, environment=environment
-        )
-        self._lines: list[str] = []
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    @property
-    def acknowledged(self) -> list[Acknowledged]:
-        """What it was told is published."""
-        return acknowledged_by("".join(self._lines))
-
-    def kill(self) -> None:
-        """Kill it, and take what it printed before."""
-        self._process.kill()
-        self._process.wait()
-        self._reader.join()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as lines:
-            for line in lines:
-                self._lines.append(line)
-
-
-class Crowd:
-    """Publishers, and everything that was ever acknowledged to any."""
-
-    def __init__(self, ceph: Ceph, folder: Path) -> None:
-        self._ceph = ceph
+    def __init__(self, folder: Path, *, url: str) -> None:
         self._folder = folder
-        self.url = ceph.new_bucket()
-        self._started = 0
-        self._dead: list[Publisher] = []
-        self._living = [self._start() for _ in range(WRITERS)]
+        self._url = url
+        self._lives = 0
+        self._life = ExitStack()
+        self.start()
 
-    @property
-    def acknowledged(self) -> list[Acknowledged]:
-        """What was acknowledged so far."""
-        return [line for one in (*self._dead, *self._living) for line in one.acknowledged]
-
-    def await_progress(self, count: int) -> None:
-        """Wait until so many more releases were acknowledged."""
-        wanted = len(self.acknowledged) + count
-        until = time.monotonic() + PROGRESS_SECONDS_MAX
-        while len(self.acknowledged) < wanted:
-            assert time.monotonic() < until, "the publishers do not come back"
-            time.sleep(0.02)
-
-    def replace_one(self) -> None:
-        """Kill one publisher and start another."""
-        victim = self._living.pop(0)
-        victim.kill()
-        self._dead.append(victim)
-        self._living.append(self._start())
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        self._lives += 1
+        settings = {"registry": self._url, "poll_seconds": 0.2, "checkpoint_records": 100}
+        self._process: Process = self._life.enter_context(
+            running(self._folder / f"life-{self._lives}", settings=settings)
+        )
+        self.address = self._process.address
 
     def kill(self) -> None:
-        """Kill all publishers."""
-        for one in self._living:
-            one.kill()
-
-    def _start(self) -> Publisher:
-        number, self._started = self._started, self._started + 1
-        return Publisher(self.url, self._folder, number, dict(self._ceph.environment))
+        """Kill it at once, whatever it does."""
+        self._life.close()
 
 
 def test_kills_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After two dozen kills every acknowledged release is there, once, and loads."""
+    """After each of two dozen kills every acknowledged act is in the log once, in its place."""
     rng = random.Random(7)
-    with started_ceph() as ceph:
-        crowd = Crowd(ceph, tmp_path)
-        try:
-            for round_number in range(ROUNDS):
-                crowd.await_progress(rng.randint(1, 6))
-                victim = VICTIMS[round_number % len(VICTIMS)]
-                if victim == "writer":
-                    crowd.replace_one()
-                else:
-                    ceph.kill(victim)
-                    ceph.start()
-            crowd.await_progress(5)
-        finally:
-            crowd.kill()
+    notes = Notes()
+    with started_ceph() as ceph, ExitStack() as stack:
         for name, value in ceph.environment.items():
             monkeypatch.setenv(name, value)
-        judge(crowd.url, crowd.acknowledged)
+        url = ceph.new_bucket()
+        servers = [Server(tmp_path / f"server-{number}", url=url) for number in range(SERVERS)]
+        for server in servers:
+            stack.callback(server.kill)
+        registry = Registry.open(url, create=False)
+        callers = [
+            Caller(number, addresses=lambda: [one.address for one in servers], notes=notes)
+            for number in range(CALLERS)
+        ]
+        for caller in callers:
+            stack.callback(caller.stop)
+
+        for number in range(ROUNDS):
+            await_progress(notes, rng.randint(4, 16))
+            strike(VICTIMS[number % len(VICTIMS)], ceph=ceph, servers=servers, rng=rng)
+            compare(registry, notes)
+        await_progress(notes, 20)
+        for caller in callers:
+            caller.stop()
+        judge_whole(Registry.open(url, create=False), notes)
+    print(f"{ROUNDS} rounds: {figures(notes.seen())}")
 
 
-def judge(url: str, acknowledged: list[Acknowledged]) -> None:
-    """Open the registry anew and look for everything that was acknowledged."""
-    registry = Registry.open(url, create=False)
-    line = registry.state.adapter(NAME)
-    assert len({one.version for one in acknowledged}) == len(acknowledged) > ROUNDS
-    published = [
-        (action.version, action.digest) for r in registry.since(0) for action in r.record.actions
+def await_progress(notes: Notes, count: int) -> None:
+    """Wait until so many more acts were acknowledged."""
+    wanted = notes.acknowledged_count + count
+    progress = Progress(lambda: notes.acknowledged_count)
+    while notes.acknowledged_count < wanted:
+        assert not progress.has_stopped(), f"nobody gets on: {figures(notes.seen())}"
+        assert not notes.wrong, notes.wrong
+        time.sleep(0.02)
+
+
+def strike(victim: str, *, ceph: Ceph, servers: list[Server], rng: random.Random) -> None:
+    """Kill somebody, and bring back who is gone."""
+    killed = {"a server": [rng.choice(servers)], "servers": servers, "store and servers": servers}
+    daemon = {"store and servers": "all"}.get(victim, victim)
+    if daemon in ("rgw", "osd", "mon", "all"):
+        ceph.kill(daemon)
+    for server in killed.get(victim, []):
+        server.kill()
+    if daemon in ("rgw", "osd", "mon", "all"):
+        ceph.start()
+    for server in killed.get(victim, []):
+        server.start()
+
+
+def compare(registry: Registry, notes: Notes) -> None:
+    """Look for everything that was answered so far."""
+    seen = notes.seen()
+    registry.refresh()
+    entries = entries_of(registry.since(0))
+    complaints = [
+        *judge(entries, asked=seen),
+        *judge_channels(entries, state=registry.state),
+        *notes.wrong,
     ]
-    assert len(set(published)) == len(published) == len(line.by_version)
-    assert {(one.version, one.digest) for one in acknowledged} <= set(published)
-    for _, digest in published:
-        check_loads(registry, digest)
+    assert not complaints, complaints
+
+
+def judge_whole(registry: Registry, notes: Notes) -> None:
+    """Open the registry anew: nothing was left out, nothing is there that nobody asked for."""
+    compare(registry, notes)
+    seen = notes.seen()
+    assert {asked.type for asked in seen if asked.outcome == "acknowledged"} == TYPES
+    known = {asked.request_id for asked in seen}
+    actions = [entry.action for entry in entries_of(registry.since(0))]
+    assert [action for action in actions if action.request_id not in known] == []
+    for action in actions:
+        if action.type == "publish" and "/mix-" not in action.adapter:
+            check_loads(registry, action.digest)
     report = check_registry(registry, deep=True)
     assert report.is_sound, report.findings

@@ -120,14 +120,15 @@ class Publishing:
     ) -> ChannelMove:
         """Load what a ref means now, then move a channel to exactly what was loaded.
 
-        No channel means the default one, here and in `roll_back`.
+        No channel means the default one, here and in `roll_back`. What was acknowledged before, by
+        whichever server, is known here.
 
         Raises:
             NotServable: This server cannot wear it; the channel stays.
             RegistryError: There is no such release, nobody may be served with it, or the registry
                 refused.
         """
-        state = self._registry.state
+        state = await self._threads.run(self._registry.catch_up)
         release = state.resolve(ref)
         check_servable(state, release, verifier=self._verifier)
         self._labels.note(release)

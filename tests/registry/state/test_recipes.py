@@ -53,6 +53,21 @@ def test_recipe_is_locked_to_digests(stocked: Registry) -> None:
     assert stocked.manifest(recipe.digest).members == recipe.members
 
 
+def test_recipe_knows_what_others_did(stocked: Registry, tmp_path: Path) -> None:
+    """Another server moved and lifted since: a recipe of this one wears what is, not what was."""
+    other = Registry.open(str(tmp_path / "registry"))
+    ann = Author(actor="ann", reason="x")
+    stocked.quarantine(ref("1.1.0"), author=ann)
+    other.refresh()
+    stocked.lift(ref("1.1.0"), author=ann)
+    promote(stocked, "1.1.0")
+
+    publish_recipe(other, "acme/ink")
+
+    (member,) = other.state.resolve(AdapterRef.parse("acme/poster@1.0.0")).members
+    assert str(member.version) == "1.1.0"
+
+
 def test_recipe_moves_like_any_release(stocked: Registry) -> None:
     """A recipe is promoted and rolled back as one."""
     publish_recipe(stocked, "acme/ink@1.0.0")

@@ -2,16 +2,10 @@
 """A server as a process: its signals, and that it ends within its bound, whatever hangs in it."""
 
 import asyncio
-import json
-import os
 import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,76 +20,10 @@ from tabard.v1 import (
 )
 from tabard_server.life.process import EXIT_ABANDONED
 from tests.server.harness import Refusal, Request, lora_file, publish_parts, read_refusal
+from tests.server.life.server_process import Process, running
 
-ROOT = Path(__file__).parents[3]
 LONG_SECONDS = 3_600.0
 PATIENCE_SECONDS = 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Process:
-    """A server process."""
-
-    process: "subprocess.Popen[bytes]"
-    folder: Path
-
-    @property
-    def address(self) -> str:
-        """Where it listens, once it is ready."""
-        return str(json.loads(awaited(self.folder / "ready.json").read_text())["address"])
-
-    @property
-    def log(self) -> str:
-        """What it said so far."""
-        return (self.folder / "log").read_text()
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        self.process.send_signal(number)
-
-    def end(self) -> int:
-        """Wait for its end; return its exit code."""
-        try:
-            return self.process.wait(PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"it does not end:\n{self.log}") from None
-
-
-@contextmanager
-def running(folder: Path, **words: Any) -> Iterator[Process]:
-    """Run a server; it is gone after the block."""
-    (folder / "temporary").mkdir(exist_ok=True)
-    told = {"folder": str(folder), **words}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.server.life.server_program", json.dumps(told)],
-            cwd=ROOT,
-            env=os.environ | {"TMPDIR": str(folder / "temporary")},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield Process(process=process, folder=folder)
-    finally:
-        process.kill()
-        process.wait()
-
-
-def awaited(path: Path) -> Path:
-    """Wait for a file to appear."""
-    limit = time.monotonic() + PATIENCE_SECONDS
-    while not path.exists():
-        assert time.monotonic() < limit, f"{path.name} does not appear"
-        time.sleep(0.01)
-    return path
-
-
-def until_said(server: Process, words: str) -> None:
-    """Wait until its log says something."""
-    limit = time.monotonic() + PATIENCE_SECONDS
-    while words not in server.log:
-        assert time.monotonic() < limit, f"{words!r} is not said:\n{server.log}"
-        time.sleep(0.01)
 
 
 @contextmanager
@@ -148,7 +76,7 @@ def test_second_signal_ends_a_drain(tmp_path: Path) -> None:
         job_of(server, num_images=16) as job,
     ):
         server.signal(signal.SIGINT)
-        until_said(server, "server.draining")
+        server.until_said("server.draining")
         server.signal(signal.SIGTERM)
         refusal = end_of(job)
 
@@ -162,7 +90,7 @@ def test_second_signal_ends_a_stuck_server(tmp_path: Path) -> None:
     settings = {"drain_seconds_max": LONG_SECONDS, "stop_seconds_max": LONG_SECONDS}
     with running(tmp_path, stuck="step", settings=settings) as server, job_of(server) as job:
         server.signal(signal.SIGTERM)
-        until_said(server, "server.draining")
+        server.until_said("server.draining")
         server.signal(signal.SIGTERM)
         refusal = end_of(job)
 
@@ -173,7 +101,7 @@ def test_second_signal_ends_a_stuck_server(tmp_path: Path) -> None:
 def test_exit_searches_for_no_garbage(tmp_path: Path) -> None:
     """A server that is over is gone: to search what torch brought takes seconds, beyond bounds."""
     with running(tmp_path) as server:
-        awaited(tmp_path / "ready.json")
+        server.awaited("ready.json")
         server.signal(signal.SIGTERM)
 
         assert server.end() == 0
@@ -184,7 +112,7 @@ def test_hangup_ends_nothing(tmp_path: Path) -> None:
     """A terminal that closes, or an operator who asks to reload, leaves the server serving."""
     with running(tmp_path) as server, grpc.insecure_channel(server.address) as channel:
         server.signal(signal.SIGHUP)
-        until_said(server, "server.hangup_ignored")
+        server.until_said("server.hangup_ignored")
         stub: Any = generation_service_pb2_grpc.GenerationServiceStub(channel)
         *_events, last = stub.Generate(Request(prompt="x"))
 
@@ -199,7 +127,7 @@ def test_stuck_worker_does_not_hold_the_exit(tmp_path: Path) -> None:
             publisher: Any = registry_service_pb2_grpc.RegistryServiceStub(channel)
             publisher.Publish(iter(publish_parts("acme/ink", "1.0.0", content=lora_file())))
         with job_of(server, adapters=["acme/ink@1.0.0"]) as job:
-            awaited(tmp_path / "load-stuck")
+            server.awaited("load-stuck")
             server.signal(signal.SIGTERM)
             refusal = end_of(job)
 
@@ -214,7 +142,7 @@ def test_starting_server_says_so(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     with running(tmp_path, stuck="start", settings={"listen": address}) as server:
-        awaited(tmp_path / "loading")
+        server.awaited("loading")
         with grpc.insecure_channel(address) as channel:
             health: Any = health_pb2_grpc.HealthStub(channel)
             generation: Any = generation_service_pb2_grpc.GenerationServiceStub(channel)
@@ -243,7 +171,7 @@ def test_killed_server_leaves_no_temporary_files(tmp_path: Path) -> None:
     left = list(temporary.iterdir())
 
     with running(tmp_path) as server:
-        until_said(server, "server.ready")
+        server.until_said("server.ready")
         assert list(temporary.iterdir()) == []
     assert len(left) == 1
 

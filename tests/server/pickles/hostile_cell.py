@@ -30,7 +30,7 @@ from tabard_server.pickles import sandbox
 
 ANSWER_BYTES_MAX = 1 << 20
 PATIENCE_SECONDS = 60
-CPU_SECONDS = 2
+CPU_SECONDS = 1
 LOADED = (fcntl, io, mmap, resource, select, subprocess, threading, time)
 """Modules that attempts use: a sealed process cannot import them."""
 

@@ -16,6 +16,8 @@ from tests.server.harness import (
     serving,
 )
 
+LONG_SECONDS = 3_600.0
+
 
 def test_bad_file_is_refused_with_report(tmp_path: Path) -> None:
     """What is no safetensors, or fits no module, is refused with reason and remedy."""
@@ -65,6 +67,28 @@ def test_channel_moves_only_to_loadable_release(tmp_path: Path) -> None:
 
         assert refusal.code is grpc.StatusCode.INTERNAL
         assert not adapter.channels
+
+    asyncio.run(walk())
+
+
+def test_acts_know_what_other_servers_did(tmp_path: Path) -> None:
+    """Published and lifted on one server, promoted and combined on the other, which never polls."""
+
+    async def walk() -> None:
+        async with (
+            serving(tmp_path) as one,
+            serving(tmp_path, poll_seconds=LONG_SECONDS) as other,
+        ):
+            await one.publish("acme/ink")
+            assert (await other.promote("acme/ink@1.0.0")).moved
+            await one.publish("acme/ink", "1.1.0")
+            await one.promote("acme/ink@1.1.0")
+            await one.quarantine("acme/ink@1.0.0")
+            assert (await other.promote("acme/ink@stable", channel="beta")).version == "1.1.0"
+            await one.lift("acme/ink@1.0.0")
+            mix = await other.publish_recipe("acme/mix", "acme/ink@1.0.0:0.5")
+
+        assert [member.version for member in mix.members] == ["1.0.0"]
 
     asyncio.run(walk())
 

@@ -146,7 +146,7 @@ def test_late_answer_is_asked_for_beside(server: ScriptedS3, read: str) -> None:
 def test_requests_beside_each_other_are_bounded(server: ScriptedS3) -> None:
     """A silent store is asked by so many requests at once, and then anew when they gave up."""
     limits = replace(
-        LIMITS, late_seconds=0.02, beside_max=3, read_timeout_seconds=2.0, attempts_max=2
+        LIMITS, late_seconds=0.02, beside_max=3, read_timeout_seconds=1.0, attempts_max=2
     )
     store = S3Store("s3://bucket/team", limits=limits, sleep=lambda seconds: None)
     server.faults.extend(lined_up(PASSING["silence"], method="GET", times=20))

@@ -17,15 +17,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tabard.cli.demo import folder as names
+from tabard.cli.demo.progress import PATIENCE_SECONDS, POLL_SECONDS, Progress, signs_of_life
 from tabard.errors import Unavailable
 
 TABARD_SERVE = (sys.executable, "-m", "tabard", "serve")
-START_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 15.0
 LOG_TAIL_LINES = 20
 TORCH_THREADS = 1
-
-_POLL_SECONDS = 0.05
 
 
 @contextmanager
@@ -35,7 +33,7 @@ def running_server(folder: Path, *, command: Sequence[str] = TABARD_SERVE) -> It
     `command` is what to run instead, with the same options appended.
 
     Raises:
-        Unavailable: The server ended or did not listen in time.
+        Unavailable: The server ended, or made no progress before it listened.
     """
     with (folder / names.SERVER_LOG).open("wb") as log:
         process = _start(command, folder=folder, log=log)
@@ -75,22 +73,23 @@ def _start(command: Sequence[str], *, folder: Path, log: BinaryIO) -> subprocess
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], ready_file: Path) -> str:
-    deadline = time.monotonic() + START_SECONDS_MAX
-    while time.monotonic() < deadline:
+    log = ready_file.with_name(names.SERVER_LOG)
+    progress = Progress(lambda: signs_of_life(process.pid, log=log))
+    while not progress.has_stopped():
         if process.poll() is not None:
             raise Unavailable(
                 f"the demo server ended with code {process.returncode} before it listened",
                 reason="DEMO_SERVER_ENDED",
-                hint=f"its log is {ready_file.with_name(names.SERVER_LOG)}",
+                hint=f"its log is {log}",
             )
         address = _read_address(ready_file)
         if address:
             return address
-        time.sleep(_POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
     raise Unavailable(
-        f"the demo server did not listen within {START_SECONDS_MAX:.0f} s",
-        reason="DEMO_SERVER_SLOW",
-        hint=f"its log is {ready_file.with_name(names.SERVER_LOG)}",
+        f"the demo server does not listen, and has done nothing for {PATIENCE_SECONDS:.0f} s",
+        reason="DEMO_SERVER_STUCK",
+        hint=f"its log is {log}",
     )
 
 
