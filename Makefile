@@ -7,8 +7,13 @@ SETUP_STAMP  := .venv/.tabard-setup
 PROTO_STAMP  := .venv-proto/.tabard-setup
 STUBS        := clients/python
 # The last grpcio-tools whose stubs run on protobuf 5.29 and everything newer: docs/decisions/0001.
-PROTO_PINS   := grpcio-tools==1.71.2 grpcio==1.71.2 protobuf==5.29.6 'setuptools<81'
-PROTOC        = .venv-proto/bin/python -m grpc_tools.protoc -Iproto
+PROTO_PINS   := grpcio-tools==1.71.2 grpcio==1.71.2 protobuf==5.29.6 googleapis-common-protos==1.70.0 \
+	buf-bin==1.75.0 'setuptools<81'
+PROTO_SITE    = $(shell .venv-proto/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+PROTOC        = .venv-proto/bin/python -m grpc_tools.protoc -Iproto -I$(PROTO_SITE)
+BUF          := .venv-proto/bin/buf
+# The API as it was promised: what changes may not break. `make proto-promise` makes it anew.
+PROMISE      := proto/tabard.binpb
 PYTEST       := $(BIN)/python -m pytest
 
 # Demo, tests and benchmarks never ask a hub for anything: what they need lies in the repository.
@@ -26,7 +31,7 @@ TWO_AT_ONCE  := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test oracle faults long proto proto-check demo bench soak simulate interleave fuzz test-gpu clean help
+.PHONY: setup fmt lint types test oracle faults long proto proto-check proto-promise demo bench soak simulate interleave fuzz test-gpu clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -77,15 +82,23 @@ bench: setup ## measure against diffusers and peft alone; ARGS='--part traffic' 
 demo: setup ## publish, generate, promote, roll back; leaves tabard-demo/contact-sheet.png
 	$(OFFLINE) $(BIN)/tabard demo $(ARGS)
 
-proto: $(PROTO_STAMP) ## regenerate the gRPC stubs in clients/python/tabard/v1
+proto: $(PROTO_STAMP) ## format the API and regenerate the gRPC stubs in clients/python/tabard/v1
+	$(BUF) format -w proto
 	$(PROTOC) --python_out=$(STUBS) --pyi_out=$(STUBS) --grpc_python_out=$(STUBS) proto/tabard/v1/*.proto
 
-proto-check: $(PROTO_STAMP) ## fail when the committed stubs are not what `make proto` writes
+proto-check: $(PROTO_STAMP) ## fail when the API is not tidy, breaks what was promised, or differs from its stubs
+	$(BUF) format --diff --exit-code proto
 	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	$(PROTOC) --include_imports --include_source_info --descriptor_set_out="$$fresh/api.binpb" proto/tabard/v1/*.proto; \
+	$(BUF) lint "$$fresh/api.binpb" --path tabard; \
+	$(BUF) breaking "$$fresh/api.binpb" --against $(PROMISE) --path tabard; \
 	$(PROTOC) --python_out="$$fresh" --pyi_out="$$fresh" --grpc_python_out="$$fresh" proto/tabard/v1/*.proto; \
 	diff -r -x __init__.py -x __pycache__ "$$fresh/tabard/v1" $(STUBS)/tabard/v1 \
 	|| { echo "The stubs differ from proto/: run 'make proto' and commit the result." >&2; exit 1; }; \
-	echo "stubs match proto/"
+	echo "the API is tidy, keeps what it promised, and has its stubs"
+
+proto-promise: $(PROTO_STAMP) ## promise the API as it is now; a change that breaks the last promise says so in CHANGELOG.md
+	$(PROTOC) --include_imports --descriptor_set_out=$(PROMISE) proto/tabard/v1/*.proto
 
 clean: ## remove both virtual environments, caches and outputs
 	rm -rf .venv .venv-proto .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -49,6 +49,7 @@ class InvalidName(RegistryError):
         "INVALID_DIGEST",
         "INVALID_REF",
         "INVALID_WEIGHT",
+        "WEIGHT_AMBIGUOUS",
     )
 
 

@@ -46,6 +46,7 @@ from tabard_server.publishing.uploads import Uploads
 from tabard_server.rpc.front import Front
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.operations import OperationsServicer
+from tabard_server.rpc.registry.pages import Pages
 from tabard_server.rpc.registry.service import RegistryServicer
 from tabard_server.settings import Settings
 from tabard_server.startup import Resources, load_resources
@@ -243,12 +244,14 @@ class App:
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,
-                questions=Questions(
-                    self.registry, follower=self._follower, threads=self._reads, limits=limits
-                ),
+                questions=Questions(self.registry, follower=self._follower, threads=self._reads),
                 uploads=Uploads(limits=limits),
                 downloads=Downloads(self.registry),
-                page_bytes_max=limits.page_bytes_max,
+                pages=Pages(
+                    size_default=limits.page_size_default,
+                    size_max=limits.page_size_max,
+                    bytes_max=limits.page_bytes_max,
+                ),
             ),
             operations=OperationsServicer(
                 Operations(

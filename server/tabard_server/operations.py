@@ -108,10 +108,10 @@ class Operations:
         """
         if not (math.isfinite(wait_seconds) and 0 <= wait_seconds <= WAIT_SECONDS_MAX):
             raise invalid(
-                "wait_seconds",
-                f"wait_seconds is {wait_seconds}",
+                "wait",
+                f"wait is {wait_seconds:g} s",
                 reason="WAIT_OUT_OF_RANGE",
-                hint=f"use 0 to {WAIT_SECONDS_MAX:g}",
+                hint=f"use 0 to {WAIT_SECONDS_MAX:g} s",
             )
         self._drain()
         with contextlib.suppress(TimeoutError):

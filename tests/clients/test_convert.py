@@ -6,6 +6,7 @@ The values of `history` have no behaviour of their own; that they are read is se
 
 import dataclasses
 import hashlib
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tabard import convert, history, operations, releases, result
 from tabard.v1 import adapter_pb2, generation_service_pb2, operations_service_pb2
 from tabard.v1 import registry_service_pb2 as registry_pb2
 
+PLUS_ONE = timezone(timedelta(hours=1))
 PAIRS: list[tuple[type[Any], type[Message]]] = [
     (releases.Member, adapter_pb2.Member),
     (releases.ReleaseSignature, adapter_pb2.ReleaseSignature),
@@ -35,6 +37,8 @@ PAIRS: list[tuple[type[Any], type[Message]]] = [
     (history.ServedAt, registry_pb2.ServedAtResponse),
     (operations.Resident, operations_service_pb2.Resident),
     (operations.MemoryPlan, operations_service_pb2.MemoryPlan),
+    (operations.Cause, operations_service_pb2.Cause),
+    (operations.Verification, operations_service_pb2.VerifyResponse),
     (operations.ServerStatus, operations_service_pb2.GetStatusResponse),
     (operations.Drained, operations_service_pb2.DrainResponse),
     (result.WornRecipe, generation_service_pb2.WornRecipe),
@@ -48,10 +52,23 @@ PAIRS: list[tuple[type[Any], type[Message]]] = [
 """Every value that is read from a message, and the message."""
 
 
+RENAMED = {
+    (releases.Release, "published_at"): "publish_time",
+    (history.ServedAt, "is_truncated"): "next_page_token",
+    (operations.Cause, "seconds"): "duration",
+    (operations.Verification, "seconds"): "duration",
+    (operations.ServerStatus, "uptime_seconds"): "uptime",
+    (operations.ServerStatus, "registry_lag_seconds"): "registry_lag",
+    (result.Done, "queue_ms"): "queue_duration",
+    (result.Done, "total_ms"): "total_duration",
+}
+"""What a message says without its unit."""
+
+
 @pytest.mark.parametrize(("value", "message"), PAIRS, ids=lambda one: one.__name__)
 def test_fields_of_value_and_message_agree(value: type[Any], message: type[Message]) -> None:
     """What the server says is handed out, and nothing else, under one name."""
-    fields = {field.name for field in dataclasses.fields(value)}
+    fields = {RENAMED.get((value, one.name), one.name) for one in dataclasses.fields(value)}
 
     assert fields == {field.name for field in message.DESCRIPTOR.fields}
 
@@ -74,28 +91,37 @@ def test_same_fields_are_the_callers_own() -> None:
     assert type(report.methods) is dict
 
 
-def test_kinds_and_purposes_go_both_ways() -> None:
-    """By their names; silence is silence."""
-    for kind, number in convert.KINDS.items():
-        assert convert.kind_number(kind) == number
-        assert convert.read_release(adapter_pb2.Release(kind=number)).kind == kind
-    for purpose, number in convert.PURPOSES.items():
-        assert convert.purpose_number(purpose) == number
-        assert convert.read_release(adapter_pb2.Release(purpose=number)).purpose == purpose
-    assert (convert.kind_number(""), convert.purpose_number("")) == (0, 0)
-    assert convert.read_release(adapter_pb2.Release()).kind == ""
+def test_times_are_texts_as_the_log_has_them() -> None:
+    """And back; what is absent is empty."""
+    text = "2030-01-01T00:00:00.500000Z"
+    at = convert.timestamp_of(text)
+
+    assert convert.read_record(adapter_pb2.Record(time=at)).time == text
+    assert convert.read_record(adapter_pb2.Record()).time == ""
+    assert convert.timestamp_of(datetime(2030, 1, 1, 1, 0, 0, 500_000, tzinfo=PLUS_ONE)) == at
+    assert convert.timestamp_of("") is None
 
 
-def test_unknown_names_say_the_known_ones() -> None:
-    """In the hint."""
-    for number, reason in (
-        (convert.kind_number, "UNKNOWN_KIND"),
-        (convert.purpose_number, "UNKNOWN_PURPOSE"),
-    ):
-        with pytest.raises(tabard.InvalidArgument) as caught:
-            number("poem")
+@pytest.mark.parametrize(
+    "time",
+    ["noon", "2030-01-01T00:00:00", "0001-01-01T00:00:00+23:00", datetime(2030, 1, 1)],
+)
+def test_time_needs_an_offset(time: datetime | str) -> None:
+    """What means no moment is not sent."""
+    with pytest.raises(tabard.InvalidArgument) as caught:
+        convert.timestamp_of(time)
 
-        assert (caught.value.reason, "use one of: " in caught.value.hint) == (reason, True)
+    assert (caught.value.reason, "Z" in caught.value.hint) == ("TIME_INVALID", True)
+
+
+def test_durations_are_numbers() -> None:
+    """In the unit of their names."""
+    pb = generation_service_pb2
+    done = pb.Done(queue_duration=timedelta(milliseconds=1.5), total_duration=timedelta(seconds=2))
+
+    assert convert.read_event(pb.GenerateResponse(done=done)) == tabard.Done(
+        queue_ms=1.5, total_ms=2_000.0
+    )
 
 
 def test_optional_messages_are_none() -> None:

@@ -5,7 +5,7 @@ import asyncio
 from pathlib import Path
 
 from tabard_registry.place import open_store
-from tests.server.harness import Request, refusal_of, serving, until
+from tests.server.harness import Request, refs, refusal_of, serving, until
 
 
 def test_servers_share_a_bucket(tmp_path: Path, s3_url: str) -> None:
@@ -22,7 +22,7 @@ def test_servers_share_a_bucket(tmp_path: Path, s3_url: str) -> None:
             told = await there.generate(adapters=["acme/ink"])
             await there.quarantine("acme/ink@1.0.0")
             await until(lambda: here.app.registry.seq > seq)
-            call = here.generation.Generate(Request(prompt="x", adapters=["acme/ink"]))
+            call = here.generation.Generate(Request(prompt="x", adapters=refs("acme/ink")))
             return [told.kinds[-1], (await refusal_of(call)).reason]
 
     assert asyncio.run(walk()) == ["done", "RELEASE_QUARANTINED"]

@@ -71,6 +71,11 @@ class Refusal:
     retry_seconds: float | None
 
 
+def refs(*texts: str) -> list[adapter_pb2.WeightedRef]:
+    """Return refs as messages have them."""
+    return [adapter_pb2.WeightedRef(ref=text) for text in texts]
+
+
 class Server:
     """A running server and the ways to talk to it."""
 
@@ -92,6 +97,7 @@ class Server:
     async def generate(self, prompt: str = "a red circle", **fields: Any) -> Told:
         """Run one request to its end."""
         fields.setdefault("num_inference_steps", 3)
+        fields["adapters"] = refs(*fields.get("adapters", ()))
         told = Told()
         async for event in self.generation.Generate(Request(prompt=prompt, **fields)):
             told.events.append(event)
@@ -129,12 +135,12 @@ class Server:
 
     async def publish_recipe(self, name: str, *members: str, version: str = "1.0.0") -> Any:
         draft = registry_service_pb2.ReleaseDraft(adapter=name, version=version, actor="tester")
-        request = registry_service_pb2.PublishRecipeRequest(draft=draft, members=members)
+        request = registry_service_pb2.PublishRecipeRequest(draft=draft, members=refs(*members))
         return (await self.registry.PublishRecipe(request)).release
 
     def begin(self, *adapters: str, steps: int = 100) -> "asyncio.Future[Refusal]":
         """Begin a job that must end badly."""
-        request = Request(prompt="x", adapters=adapters, num_inference_steps=steps)
+        request = Request(prompt="x", adapters=refs(*adapters), num_inference_steps=steps)
         return asyncio.ensure_future(refusal_of(self.generation.Generate(request)))
 
     @property

@@ -20,6 +20,7 @@ from tests.server.harness import (
     Refusal,
     Request,
     pixels_of,
+    refs,
     refusal_of,
     serving,
     small_limits,
@@ -37,7 +38,7 @@ def test_cancelled_call_frees_its_rows(tmp_path: Path) -> None:
             await server.publish("acme/ink")
             await server.promote("acme/ink@1.0.0")
             call = server.generation.Generate(
-                Request(prompt="x", adapters=["acme/ink"], num_images=3, num_inference_steps=50)
+                Request(prompt="x", adapters=refs("acme/ink"), num_images=3, num_inference_steps=50)
             )
             await until(lambda: server.app.loop.running_count == 3)
             engine.allow(1)
@@ -135,7 +136,7 @@ def test_failed_load_fails_only_its_job(tmp_path: Path) -> None:
             server.loader.errors = [OSError("disk")]
             ref = f"acme/ink@{published.release.version}"
             refusal = await refusal_of(
-                server.generation.Generate(Request(prompt="x", adapters=[ref]))
+                server.generation.Generate(Request(prompt="x", adapters=refs(ref)))
             )
             again = await server.generate("x", adapters=[ref])
 
@@ -171,7 +172,7 @@ def test_cancel_during_load_frees_everything(tmp_path: Path) -> None:
         async with serving(tmp_path) as server:
             published = await server.publish("acme/cold")
             gate = server.loader.hold(published.release.digest)
-            call = server.generation.Generate(Request(prompt="x", adapters=["acme/cold@1.0.0"]))
+            call = server.generation.Generate(Request(prompt="x", adapters=refs("acme/cold@1.0.0")))
             await until(lambda: server.app.cache.line_length == 1)
             call.cancel()
             await until(lambda: server.app.generation.jobs_left == 0)

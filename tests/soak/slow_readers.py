@@ -23,7 +23,7 @@ async def _read_slowly(stub: GenerationServiceStub, names: list[str], rng: rando
     while True:
         request = pb.GenerateRequest(
             prompt="a red circle",
-            adapters=[rng.choice(names)],
+            adapters=[{"ref": rng.choice(names)}],
             num_images=2,
             num_inference_steps=4,
             width=32,

@@ -22,7 +22,7 @@ BELONGS = {
     "": (
         *(".dockerignore", ".editorconfig", ".gitignore", "LICENSE", "Makefile"),
         *("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md"),
-        *("constraints.txt", "pyproject.toml"),
+        *("buf.yaml", "constraints.txt", "pyproject.toml"),
     ),
     ".ci": ("run",),
     "clients": ("*.py", "*.pyi", "py.typed"),
@@ -31,7 +31,7 @@ BELONGS = {
         *(".env", "Dockerfile", "Dockerfile.cpu", "serve"),
     ),
     "docs": ("*.md", "*.png"),
-    "proto": ("*.proto",),
+    "proto": ("*.proto", "tabard.binpb"),
     "registry": ("*.py", "py.typed"),
     "server": ("*.py", "py.typed", "*.json", "*.safetensors", "merges.txt"),
     "tests": ("*.py", "ceph", "*.json", "*.json.gz", "*.safetensors"),

@@ -11,13 +11,14 @@ import contextlib
 import functools
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
 from tabard.calls import acts, downloads, generation, operations, registry, uploads
-from tabard.calls.call import Call, Caller, Upload
+from tabard.calls.call import Call, Caller, Pages, Upload
 from tabard.calls.downloads import Download
 from tabard.calls.generation import Job
 from tabard.connection import find_connection
@@ -29,6 +30,7 @@ from tabard.result import Collector, GenerateResult
 from tabard.rpc_errors import tabard_error
 
 P = ParamSpec("P")
+E = TypeVar("E")
 T = TypeVar("T")
 
 
@@ -38,6 +40,16 @@ def _verb(
     @functools.wraps(build)
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._send(build(self._caller, *args, **kwargs))
+
+    return method
+
+
+def _paged(
+    build: Callable[Concatenate[Caller, P], Pages[E, T]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    @functools.wraps(build)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._send_all(build(self._caller, *args, **kwargs))
 
     return method
 
@@ -123,12 +135,12 @@ class AsyncClient:
     check = _verb(uploads.check)
     pull = _download(downloads.pull)
     publish_recipe = _verb(acts.publish_recipe)
-    get = _verb(registry.get)
+    releases = _paged(registry.releases)
     resolve = _verb(registry.resolve)
     manifest = _verb(registry.manifest)
-    search = _verb(registry.search)
-    history = _verb(registry.history)
-    served_at = _verb(registry.served_at)
+    search = _paged(registry.search)
+    history = _paged(registry.history)
+    served_at = _paged(registry.served_at)
     promote = _verb(acts.promote)
     rollback = _verb(acts.rollback)
     yank = _verb(acts.yank)
@@ -142,15 +154,18 @@ class AsyncClient:
     warm = _verb(operations.warm)
     drain = _verb(operations.drain)
 
+    async def get(self, name: str) -> Adapter:
+        """Give one adapter (`namespace/name`) with its releases and channels.
+
+        Raises:
+            NotFound: No such adapter; the hint names near ones.
+        """
+        return await self._whole(await self._send(registry.get(self._caller, name)))
+
     async def list(self) -> tuple[Adapter, ...]:
-        """Give all adapters by name."""
-        adapters: tuple[Adapter, ...] = ()
-        token = ""
-        while True:
-            page, token = await self._send(registry.list_page(self._caller, token))
-            adapters += page
-            if not token:
-                return adapters
+        """Give all adapters by name, with their releases and channels."""
+        found = await self._send_all(registry.adapters(self._caller))
+        return tuple([await self._whole(adapter) for adapter in found])
 
     async def watch(
         self, *, from_seq: int = 0, patience_seconds: float = WATCH_PATIENCE_SECONDS
@@ -221,6 +236,20 @@ class AsyncClient:
             except TabardError as refusal:
                 pause = retries.pause_after(refusal)
             await asyncio.sleep(pause)
+
+    async def _send_all(self, pages: Pages[E, T]) -> T:
+        found: tuple[E, ...] = ()
+        token = ""
+        while (call := pages.next(found, token)) is not None:
+            page, token = await self._send(call)
+            found += page
+        return pages.gather(found, bool(token))
+
+    async def _whole(self, adapter: Adapter) -> Adapter:
+        """Give a line with all of its releases; it comes with the newest."""
+        if len(adapter.releases) >= adapter.release_count:
+            return adapter
+        return replace(adapter, releases=await self.releases(adapter.name))
 
     async def _receive(self, call: Call[T]) -> AsyncGenerator[T, None]:
         retries = self._retries(call.timeout_seconds)

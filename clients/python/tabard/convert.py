@@ -1,19 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From protobuf messages to the SDK's values, and the names of enum members both ways.
+"""From protobuf messages to the SDK's values: times become texts, durations seconds, enums names.
 
 The one place that knows both shapes; it never calls the network.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Mapping, MutableSequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from tabard.enums import member_name
 from tabard.errors import Internal, InvalidArgument
-from tabard.history import Action, Record, ServedAt, Serving
-from tabard.operations import Cause, MemoryPlan, Resident, ServerStatus
+from tabard.history import Action, Record, Serving
+from tabard.operations import (
+    Cause,
+    MemoryPlan,
+    Resident,
+    ServerStatus,
+    Verification,
+    VerifiedComponent,
+)
 from tabard.releases import (
     Adapter,
     Channel,
@@ -43,40 +57,7 @@ from tabard.v1 import registry_service_pb2 as registry_pb2
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-N = TypeVar("N")
 T = TypeVar("T", bound="DataclassInstance")
-
-KINDS: dict[str, adapter_pb2.ReleaseKind] = {
-    "lora": adapter_pb2.RELEASE_KIND_LORA,
-    "textual_inversion": adapter_pb2.RELEASE_KIND_TEXTUAL_INVERSION,
-    "dreambooth": adapter_pb2.RELEASE_KIND_DREAMBOOTH,
-    "recipe": adapter_pb2.RELEASE_KIND_RECIPE,
-}
-PURPOSES: dict[str, adapter_pb2.Purpose] = {
-    "concept": adapter_pb2.PURPOSE_CONCEPT,
-    "style": adapter_pb2.PURPOSE_STYLE,
-    "subject": adapter_pb2.PURPOSE_SUBJECT,
-}
-_KIND_NAMES = {number: name for name, number in KINDS.items()}
-_PURPOSE_NAMES = {number: name for name, number in PURPOSES.items()}
-
-
-def kind_number(name: str) -> adapter_pb2.ReleaseKind:
-    """Give the enum member of a kind; the empty name means "read it from the file".
-
-    Raises:
-        InvalidArgument: No such kind.
-    """
-    return _number("kind", name, known=KINDS, silence=adapter_pb2.RELEASE_KIND_UNSPECIFIED)
-
-
-def purpose_number(name: str) -> adapter_pb2.Purpose:
-    """Give the enum member of a purpose; the empty name means "not said".
-
-    Raises:
-        InvalidArgument: No such purpose.
-    """
-    return _number("purpose", name, known=PURPOSES, silence=adapter_pb2.PURPOSE_UNSPECIFIED)
 
 
 def read_release(message: adapter_pb2.Release) -> Release:
@@ -84,8 +65,7 @@ def read_release(message: adapter_pb2.Release) -> Release:
     return same_fields(
         Release,
         message,
-        kind=_KIND_NAMES.get(message.kind, ""),
-        purpose=_PURPOSE_NAMES.get(message.purpose, ""),
+        published_at=_own(message, "publish_time"),
         members=tuple(same_fields(Member, member) for member in message.members),
         signatures=tuple(same_fields(ReleaseSignature, one) for one in message.signatures),
     )
@@ -93,8 +73,9 @@ def read_release(message: adapter_pb2.Release) -> Release:
 
 def read_adapter(message: adapter_pb2.Adapter) -> Adapter:
     """Give the value of an adapter message."""
-    return Adapter(
-        name=message.name,
+    return same_fields(
+        Adapter,
+        message,
         releases=tuple(map(read_release, message.releases)),
         channels=tuple(same_fields(Channel, channel) for channel in message.channels),
     )
@@ -106,18 +87,10 @@ def read_record(message: adapter_pb2.Record) -> Record:
     return same_fields(Record, message, actions=actions)
 
 
-def read_served_at(message: registry_pb2.ServedAtResponse) -> ServedAt:
-    """Give the value of what was served at a time."""
-    servings = tuple(
-        Serving(
-            adapter=serving.adapter,
-            channel=serving.channel,
-            release=read_release(serving.release),
-            since=read_record(serving.since),
-        )
-        for serving in message.servings
-    )
-    return ServedAt(servings=servings, is_truncated=message.is_truncated)
+def read_serving(message: registry_pb2.Serving) -> Serving:
+    """Give the value of what a channel pointed to."""
+    release, since = read_release(message.release), read_record(message.since)
+    return same_fields(Serving, message, release=release, since=since)
 
 
 def read_manifest(message: registry_pb2.GetManifestResponse) -> Manifest:
@@ -140,15 +113,14 @@ def read_manifest(message: registry_pb2.GetManifestResponse) -> Manifest:
 
 def read_report(message: registry_pb2.CheckReport) -> CheckReport:
     """Give the value of a check report message."""
-    return report_like(message, kind=_KIND_NAMES.get(message.kind, ""))
+    return report_like(message)
 
 
-def report_like(source: Any, *, kind: str) -> CheckReport:
+def report_like(source: Any) -> CheckReport:
     """Give a report that says what another one says, be it a message or the registry's own."""
     return same_fields(
         CheckReport,
         source,
-        kind=kind,
         problems=tuple(same_fields(Problem, problem) for problem in source.problems),
         coverage=tuple(same_fields(Coverage, part) for part in source.coverage),
     )
@@ -171,10 +143,20 @@ def read_status(message: operations_service_pb2.GetStatusResponse) -> ServerStat
     return same_fields(
         ServerStatus,
         message,
+        uptime_seconds=_own(message, "uptime"),
+        registry_lag_seconds=_own(message, "registry_lag"),
         residents=tuple(same_fields(Resident, one) for one in message.residents),
         memory_plan=same_fields(MemoryPlan, plan) if plan is not None else None,
-        causes=tuple(same_fields(Cause, one) for one in message.causes),
+        causes=tuple(
+            same_fields(Cause, one, seconds=_own(one, "duration")) for one in message.causes
+        ),
     )
+
+
+def read_verification(message: operations_service_pb2.VerifyResponse) -> Verification:
+    """Give the value of what a server found in its memory."""
+    components = tuple(same_fields(VerifiedComponent, one) for one in message.components)
+    return Verification(components=components, seconds=_own(message, "duration"))
 
 
 def knows_event(message: generation_service_pb2.GenerateResponse) -> bool:
@@ -195,34 +177,63 @@ def read_event(message: generation_service_pb2.GenerateResponse) -> GenerateEven
         case "image":
             return same_fields(GeneratedImage, message.image)
         case _:
-            return same_fields(Done, message.done)
+            queued, total = (_own(message.done, f"{name}_duration") for name in ("queue", "total"))
+            return Done(queue_ms=queued * 1000, total_ms=total * 1000)
 
 
 def same_fields(wanted: type[T], source: object, /, **made: Any) -> T:
     """Make a value of what has the same fields, a message or a value; `made` are the others.
 
-    What is repeated becomes a tuple, and a map a dict.
+    What is repeated becomes a tuple, a map a dict, and the member of an enum its name.
     """
     names = [one.name for one in dataclasses.fields(wanted) if one.name not in made]
-    return wanted(**{name: _own(getattr(source, name)) for name in names}, **made)
+    return wanted(**{name: _own(source, name) for name in names}, **made)
 
 
-def _own(value: Any) -> Any:
+def timestamp_of(time: datetime | str) -> Timestamp | None:
+    """Give the message of a time, an aware datetime or RFC 3339; None for the empty text.
+
+    Raises:
+        InvalidArgument: It has no offset from UTC, or is no time.
+    """
+    if not time:
+        return None
+    said: datetime | None = None
+    with contextlib.suppress(ValueError):
+        said = datetime.fromisoformat(time) if isinstance(time, str) else time
+    message = Timestamp()
+    if said is not None and said.tzinfo is not None:
+        with contextlib.suppress(ValueError, OverflowError):
+            message.FromDatetime(said.astimezone(UTC))
+            return message
+    raise InvalidArgument(
+        f"'{time}' is not a time with an offset from UTC",
+        reason="TIME_INVALID",
+        hint="write RFC 3339, like 2026-11-23T12:00:00Z, or give an aware datetime",
+    )
+
+
+def _own(source: object, name: str) -> Any:
+    value = getattr(source, name)
+    if isinstance(source, Message):
+        field: Any = source.DESCRIPTOR.fields_by_name[name]
+        if field.enum_type is not None:
+            return member_name(field.enum_type, value)
+        if isinstance(value, Timestamp):
+            return _time_text(value) if source.HasField(name) else ""
+        if isinstance(value, Duration):
+            return value.seconds + value.nanos / 1e9
     if isinstance(value, Mapping):
         return dict(value)
     return tuple(value) if isinstance(value, MutableSequence) else value
 
 
+def _time_text(message: Timestamp) -> str:
+    # As the log has it, so that texts compare as times do.
+    time = message.ToDatetime(tzinfo=UTC)
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def _read_worn(message: generation_service_pb2.WornRelease) -> WornRelease:
     recipe = same_fields(WornRecipe, message.recipe) if message.HasField("recipe") else None
     return same_fields(WornRelease, message, recipe=recipe)
-
-
-def _number(what: str, name: str, *, known: Mapping[str, N], silence: N) -> N:
-    if name and name not in known:
-        raise InvalidArgument(
-            f"there is no {what} '{name}'",
-            reason=f"UNKNOWN_{what.upper()}",
-            hint=f"use one of: {', '.join(known)}",
-        )
-    return known[name] if name else silence

@@ -113,11 +113,15 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
-    """A release line: its releases by descending SemVer and its channels by name."""
+    """A release line: its releases by descending SemVer and its channels by name.
+
+    `release_count` is the number of its releases.
+    """
 
     name: str
     releases: tuple[Release, ...]
     channels: tuple[Channel, ...]
+    release_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,11 +57,13 @@ def chosen(
     channel: str | None,
     since: datetime | None,
     until: datetime | None,
+    before: int | None = None,
 ) -> Iterator[HistoryEntry]:
-    """Yield the entries of a channel and a time; None: of all."""
+    """Yield the entries of a channel, a time, and before a log position; None: of all."""
     earliest, latest = time_text(since) if since else "", time_text(until) if until else "~"
     for entry in entries:
-        if channel in (None, entry.channel) and earliest <= entry.time <= latest:
+        is_early = before is None or entry.seq < before
+        if is_early and channel in (None, entry.channel) and earliest <= entry.time <= latest:
             yield entry
 
 

@@ -87,17 +87,19 @@ class Index:
         since: datetime | None,
         until: datetime | None,
         limit: int | None,
+        before: int | None = None,
     ) -> tuple[HistoryEntry, ...]:
         """Return the newest acts on all adapters, and those on none, oldest first."""
         with self._lock:
             state = self._shown
+            last = state.seq if before is None else min(state.seq, before - 1)
             positions = self._ask(
                 lambda tables: tables.newest(
-                    seq=state.seq, channel=channel, since=since, until=until, limit=limit
+                    seq=last, channel=channel, since=since, until=until, limit=limit
                 )
             )
         mine = sorted(state.strays, key=order_of)
-        strays = chosen(mine, channel=channel, since=since, until=until)
+        strays = chosen(mine, channel=channel, since=since, until=until, before=before)
         found = heapq.merge(_entries_of(state, reversed(positions)), strays, key=order_of)
         return newest(found, limit=limit)
 

@@ -42,6 +42,7 @@ class Queries:
         channel: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        before: int | None = None,
         limit: int | None = None,
     ) -> tuple[HistoryEntry, ...]:
         """Return the newest acts that concern an adapter, a channel and a time, oldest first.
@@ -51,13 +52,18 @@ class Queries:
             channel: Only moves of this channel; None: everything.
             since: Only at this time or later.
             until: Only at this time or earlier.
+            before: Only before this log position.
             limit: At most this many; None: all.
         """
         if adapter is None:
             index = self._fresh_index()
-            return index.history(channel=channel, since=since, until=until, limit=limit)
+            return index.history(
+                channel=channel, since=since, until=until, before=before, limit=limit
+            )
         line = self._journal.state.adapters.get(adapter)
-        return history_of(line, channel=channel, since=since, until=until, limit=limit)
+        return history_of(
+            line, channel=channel, since=since, until=until, before=before, limit=limit
+        )
 
     def served_at(
         self, at: datetime, *, adapter: AdapterName | None = None, channel: str | None = None
@@ -89,6 +95,7 @@ def history_of(
     channel: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    before: int | None = None,
     limit: int | None = None,
 ) -> tuple[HistoryEntry, ...]:
     """Return the newest acts on a line, oldest first; none for no line."""
@@ -96,7 +103,8 @@ def history_of(
         return ()
     published = map(publication_of, published_of(line.by_digest.values()))
     entries = heapq.merge(published, line.events, key=attrgetter("seq"))
-    return newest(chosen(entries, channel=channel, since=since, until=until), limit=limit)
+    found = chosen(entries, channel=channel, since=since, until=until, before=before)
+    return newest(found, limit=limit)
 
 
 def serving_of(line: Adapter, *, at: datetime, channel: str | None) -> tuple[Serving, ...]:

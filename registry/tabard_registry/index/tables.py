@@ -133,10 +133,13 @@ class Tables:
             return []
         # The whole document's rank comes last, and replaces that of the names alone.
         ranked = {**self._ranked(f"{{name titles}} : ({query})"), **self._ranked(query)}
-        best = heapq.nsmallest(min(limit, SEARCH_HITS_MAX), ranked, key=lambda id: (ranked[id], id))
-        hits = [(ranked[id], hit) for id in best if (hit := self._hit(id, words=words))]
-        # Equal ones by name: the order must not tell how the tables came to be.
-        return [hit for _, hit in sorted(hits, key=lambda one: (one[0], str(one[1].adapter)))]
+        wanted = min(limit, SEARCH_HITS_MAX)
+        worst = max(heapq.nsmallest(wanted, ranked.values()), default=0.0)
+        # Equal ones by name: the order must not tell how the tables came to be, nor change from
+        # one page to the next.
+        named = sorted((rank, self._name(id), id) for id, rank in ranked.items() if rank <= worst)
+        hits = (self._hit(id, words=words) for _rank, _name, id in named[:wanted])
+        return [hit for hit in hits if hit is not None]
 
     def newest(
         self,
@@ -184,6 +187,10 @@ class Tables:
                 "SELECT rowid, rank FROM words WHERE words MATCH ? LIMIT ?", (query, RANKED_MAX)
             )
         )
+
+    def _name(self, id: int) -> str:
+        row = self._connection.execute("SELECT name FROM line WHERE id = ?", (id,)).fetchone()
+        return str(row[0]) if row else ""
 
     def _hit(self, id: int, *, words: str) -> SearchHit | None:
         row = self._connection.execute(

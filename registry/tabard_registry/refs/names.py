@@ -151,11 +151,16 @@ class AdapterRef:
             raise _invalid_weight(str(self.weight))
 
     @classmethod
-    def parse(cls, text: str) -> AdapterRef:
+    def parse(cls, text: str, *, weight: float | None = None) -> AdapterRef:
         """Read a ref such as `acme/ink@1.2.0:0.8`.
 
+        Args:
+            text: The ref, with or without its weight.
+            weight: The weight, where it is said beside the ref.
+
         Raises:
-            InvalidName: Some part cannot be read; the message quotes it.
+            InvalidName: Some part cannot be read, and the message quotes it; or there are two
+                weights.
         """
         if len(text) > REF_CHARS_MAX:
             raise InvalidName(
@@ -165,15 +170,21 @@ class AdapterRef:
             )
         name, at, tail = text.partition("@")
         if not at:
-            name, colon, weight = name.partition(":")
+            name, colon, tail = name.partition(":")
             selector: Selector = ByChannel(DEFAULT_CHANNEL)
         else:
-            selector, colon, weight = _parse_selector(tail)
-        return cls(
-            adapter=AdapterName.parse(name),
-            selector=selector,
-            weight=_parse_weight(weight) if colon else 1.0,
-        )
+            selector, colon, tail = _parse_selector(tail)
+        adapter = AdapterName.parse(name)
+        written = _parse_weight(tail) if colon else None
+        if None not in (weight, written) and weight != written:
+            raise InvalidName(
+                f"the ref {text[:NAME_CHARS_MAX]!r} has weight {written:g}, and beside it stands "
+                f"{weight:g}",
+                reason="WEIGHT_AMBIGUOUS",
+                hint="Say the weight once, in the ref or beside it.",
+            )
+        said = weight if weight is not None else written
+        return cls(adapter=adapter, selector=selector, weight=1.0 if said is None else said)
 
     def __str__(self) -> str:
         weight = "" if self.weight == 1.0 else f":{self.weight!r}"

@@ -25,6 +25,7 @@ _TAG_CHARS_SHOWN = 60
 class _Asked:
     field: str
     text: str
+    weight: float | None = None
 
 
 class Stacker:
@@ -63,7 +64,10 @@ class Stacker:
                 with it: yanked, quarantined, purged, not signed.
         """
         asked = [
-            *(_Asked(field=f"adapters[{i}]", text=text) for i, text in enumerate(spec.adapters)),
+            *(
+                _Asked(field=f"adapters[{i}]", text=one.ref, weight=one.weight)
+                for i, one in enumerate(spec.adapters)
+            ),
             *(_Asked(field="prompt", text=text) for text in tagged.refs),
         ]
         odd = [*_odd_tags(tagged), *_tags_in_negative(negative)]
@@ -176,7 +180,7 @@ def _weight_of(release: Release, *, within: float, recipe: WornRecipe) -> float:
 
 def _parse(one: _Asked) -> AdapterRef:
     try:
-        return AdapterRef.parse(one.text)
+        return AdapterRef.parse(one.text, weight=one.weight)
     except InvalidName as error:
         hint = error.hint
         name = one.text.partition("@")[0]

@@ -14,12 +14,20 @@ from tabard_server.engine_port.drawing import Drawing, WantedDrawing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WantedAdapter:
+    """A ref as it was written, and the weight that was said beside it; None: it says its own."""
+
+    ref: str
+    weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """A request as it was written; None where it says nothing.
 
     Attributes:
         wanted: What every image shall be.
-        adapters: Refs as written.
+        adapters: What it shall wear.
         seed: Seed of image 0; image i uses seed + i.
         images: How many.
         is_deterministic: Byte-identical files for the same request.
@@ -29,7 +37,7 @@ class JobSpec:
     """
 
     wanted: WantedDrawing
-    adapters: tuple[str, ...] = ()
+    adapters: tuple[WantedAdapter, ...] = ()
     seed: int | None = None
     images: int | None = None
     is_deterministic: bool = False

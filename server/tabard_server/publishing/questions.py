@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What callers ask of the registry: what there is, what it means, what happened.
 
-Answered from one snapshot. What may have to read the store or the index waits in worker threads;
-every answer is bounded, and 0 asks for as many as is usual.
+Answered from one snapshot. What may have to read the store or the index waits in worker threads.
+Every answer has a size, begins after some place, and says whether there is more behind it.
 """
 
-import contextlib
-from collections.abc import AsyncGenerator, Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import datetime
+from itertools import groupby
 from typing import ParamSpec, TypeVar
 
 from tabard_registry import (
@@ -21,10 +21,11 @@ from tabard_registry import (
     Release,
     SearchHit,
     Serving,
+    Version,
 )
-from tabard_server.errors import WatchEnded, invalid
+from tabard_registry.log.records import ACTIONS_MAX
+from tabard_server.errors import WatchEnded
 from tabard_server.followers.follower import Follower
-from tabard_server.limits import Limits
 from tabard_server.threads import Threads
 
 P = ParamSpec("P")
@@ -36,72 +37,103 @@ _RECORDS_AT_ONCE = 256
 class Questions:
     """Answers whatever only reads. Asyncio thread."""
 
-    def __init__(
-        self, registry: Registry, *, follower: Follower, threads: Threads, limits: Limits
-    ) -> None:
+    def __init__(self, registry: Registry, *, follower: Follower, threads: Threads) -> None:
         """Take the threads where reads wait for the store, and what tells of new records."""
         self._registry = registry
         self._follower = follower
         self._threads = threads
-        self._limits = limits
 
     async def aside(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do what a large answer makes long, like writing it, where questions wait."""
         return await self._threads.run(call, *args, **kwargs)
 
-    async def adapters(self, *, after: str, size: int) -> tuple[tuple[Adapter, ...], str]:
-        """Return a page of release lines, and the token of the next; a name is that token."""
-        size = self._bound(size)
+    async def adapters(self, *, after: str, size: int) -> tuple[tuple[Adapter, ...], bool]:
+        """Return release lines behind a name, by name."""
         found = await self._threads.run(self._registry.state.adapters_after, after, limit=size + 1)
-        page = found[:size]
-        return page, str(page[-1].name) if len(found) > size else ""
+        return found[:size], len(found) > size
+
+    async def releases(
+        self, adapter: AdapterName, *, after: Version | None, size: int
+    ) -> tuple[Sequence[Release], bool]:
+        """Return releases of a line behind a version, highest first.
+
+        Raises:
+            NotFound: There is no such adapter.
+        """
+        line = self._registry.state.adapter(adapter)
+        found = await self._threads.run(
+            lambda: [one for one in line.releases if after is None or one.version < after]
+        )
+        return found[:size], len(found) > size
 
     async def manifest(self, ref: AdapterRef) -> tuple[Release, Manifest]:
         """Return a release, served or not, and what its digest is the sha256 of."""
         release = self._registry.state.find(ref)
         return release, await self._threads.run(self._registry.manifest, release.digest)
 
-    async def search(self, words: str, *, limit: int) -> tuple[SearchHit, ...]:
-        """Find release lines by words."""
-        return await self._threads.run(
-            self._registry.queries.search, words, limit=self._bound(limit)
-        )
+    async def search(
+        self, words: str, *, after: int, size: int
+    ) -> tuple[tuple[SearchHit, ...], bool]:
+        """Find release lines by words, behind the first so many, best first."""
+        find = self._registry.queries.search
+        found = await self._threads.run(find, words, limit=after + size + 1)
+        return found[after : after + size], len(found) > after + size
 
     async def history(
-        self, adapter: str, *, channel: str, since: str, until: str, limit: int
-    ) -> tuple[HistoryEntry, ...]:
-        """Return the newest acts, oldest first; empty words ask for all of them.
+        self,
+        adapter: str,
+        *,
+        channel: str,
+        since: datetime | None,
+        until: datetime | None,
+        before: int | None,
+        size: int,
+    ) -> tuple[list[tuple[HistoryEntry, ...]], bool]:
+        """Return the acts of the newest records before a log position, newest record first.
+
+        Empty words ask for everything. A record is whole, so there may be fewer than asked for.
 
         Raises:
-            InvalidRequest: That is no time.
             NotFound: There is no such adapter.
         """
-        return await self._threads.run(
+        limit = size + ACTIONS_MAX
+        found = await self._threads.run(
             self._registry.queries.history,
             self._known(adapter),
             channel=channel or None,
-            since=_read_time(since, field="since") if since else None,
-            until=_read_time(until, field="until") if until else None,
-            limit=self._bound(limit),
+            since=since,
+            until=until,
+            before=before,
+            limit=limit,
         )
+        records = [tuple(acts) for _seq, acts in groupby(found, key=lambda entry: entry.seq)]
+        # Some acts of the oldest record may be behind the limit; it has not room for all of them.
+        is_cut = len(found) == limit
+        whole = records[is_cut:][::-1]
+        return whole[:size], is_cut or len(whole) > size
 
     async def served_at(
-        self, time: str, *, adapter: str, channel: str, limit: int
-    ) -> tuple[tuple[Serving, ...], bool]:
-        """Say what channels pointed to at some time, and whether there are more.
+        self,
+        time: datetime,
+        *,
+        adapter: str,
+        channel: str,
+        after: tuple[str, str] | None,
+        size: int,
+    ) -> tuple[list[Serving], bool]:
+        """Say what channels pointed to at some time, behind an adapter and its channel.
 
         Raises:
-            InvalidRequest: That is no time.
             NotFound: There is no such adapter.
         """
         found = await self._threads.run(
             self._registry.queries.served_at,
-            _read_time(time, field="time"),
+            time,
             adapter=self._known(adapter),
             channel=channel or None,
         )
-        size = self._bound(limit)
-        return found[:size], len(found) > size
+        rest = [one for one in found if after is None or (str(one.adapter), one.channel) > after]
+        return rest[:size], len(rest) > size
 
     async def records(self, *, from_seq: int) -> AsyncGenerator[AppliedRecord]:
         """Yield records as they happen until the caller leaves: every one, in order, none twice.
@@ -128,23 +160,3 @@ class Questions:
 
     def _known(self, name: str) -> AdapterName | None:
         return self._registry.state.adapter(AdapterName.parse(name)).name if name else None
-
-    def _bound(self, asked: int) -> int:
-        return min(asked or self._limits.page_size_default, self._limits.page_size_max)
-
-
-def _read_time(text: str, *, field: str) -> datetime:
-    """Read RFC 3339 with an offset."""
-    time: datetime | None = None
-    # The first and last days of the calendar have no time in UTC.
-    with contextlib.suppress(ValueError, OverflowError):
-        said = datetime.fromisoformat(text)
-        time = said.astimezone(UTC) if said.tzinfo is not None else None
-    if time is None:
-        raise invalid(
-            field,
-            f"{field} is {text[:80]!r}, not a time with an offset",
-            reason="TIME_INVALID",
-            hint="write RFC 3339, like 2026-11-23T12:00:00Z",
-        )
-    return time

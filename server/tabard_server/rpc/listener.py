@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from tabard_server.limits import Limits
 from tabard_server.rpc.door.door import Door
 from tabard_server.rpc.health import Health
 from tabard_server.rpc.ports import take
+from tabard_server.rpc.reflection import serve_reflection
 
 _PING_SECONDS = 60
 _PING_ANSWER_SECONDS = 20
@@ -43,9 +43,7 @@ class Listener:
         )
         health_pb2_grpc.add_HealthServicer_to_server(health_servicer, self._server)
         self._server.add_generic_rpc_handlers((services,))
-        reflection.enable_server_reflection(
-            (*names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
-        )
+        serve_reflection(self._server, services=(*names, health.SERVICE_NAME))
 
     async def start(self, listen: str, *, is_private: bool = False) -> str:
         """Listen, and return the address with the port that was really taken.

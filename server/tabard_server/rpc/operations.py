@@ -18,8 +18,10 @@ from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.life.readiness import Cause, Readiness, State
 from tabard_server.life.weight_check import WeightCheck
 from tabard_server.loop.loop import Loop
-from tabard_server.operations import Operations
+from tabard_server.operations import InMemory, Operations
+from tabard_server.rpc.names import number_of
 from tabard_server.rpc.status import Context
+from tabard_server.rpc.times import read_duration, write_duration
 from tabard_server.version import tabard_version
 
 
@@ -66,18 +68,18 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             rows_waiting=self._room.depth,
             rows_running=self._loop.running_count,
             draining=self._readiness.state is State.DRAINING,
-            registry_lag_seconds=self._follower.lag_seconds,
-            residents=[pb.Resident(**asdict(one)) for one in self._operations.residents()],
+            registry_lag=write_duration(self._follower.lag_seconds),
+            residents=map(_resident, self._operations.residents()),
             samplers=engine.facts.samplers,
-            uptime_seconds=time.monotonic() - self._started_at,
+            uptime=write_duration(time.monotonic() - self._started_at),
             native_width=engine.facts.native_width,
             native_height=engine.facts.native_height,
             memory_plan=None if engine.plan is None else _plan(engine.plan),
             merged_digests=[digest for digest, _weight in engine.merged_stack],
-            base_prediction=engine.profile.prediction,
+            base_prediction=_number(pb.Prediction, engine.profile.prediction),
             base_zero_snr=bool(engine.profile.is_zero_snr),
             base_remarks=engine.facts.remarks,
-            state=self._readiness.state.value,
+            state=_number(pb.ServerState, self._readiness.state.value),
             causes=map(self._cause, self._readiness.causes),
         )
 
@@ -87,26 +89,35 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         found = await self._weight_check.run()
         return pb.VerifyResponse(
             components=[pb.VerifiedComponent(**asdict(one)) for one in found],
-            seconds=time.monotonic() - begun_at,
+            duration=write_duration(time.monotonic() - begun_at),
         )
 
     async def Warm(self, request: pb.WarmRequest, context: Context) -> pb.WarmResponse:
         """Bring a release into host memory."""
         found = await self._operations.warm(AdapterRef.parse(request.ref))
-        return pb.WarmResponse(resident=pb.Resident(**asdict(found)))
+        return pb.WarmResponse(resident=_resident(found))
 
     async def Drain(self, request: pb.DrainRequest, context: Context) -> pb.DrainResponse:
         """Refuse new jobs and wait for the running ones."""
-        left = await self._operations.drain(wait_seconds=request.wait_seconds)
+        wait_seconds = read_duration(request.wait, field="wait")
+        left = await self._operations.drain(wait_seconds=wait_seconds)
         return pb.DrainResponse(jobs_left=left)
 
     def _cause(self, cause: Cause) -> pb.Cause:
         return pb.Cause(
-            state=cause.state.value,
+            state=_number(pb.ServerState, cause.state.value),
             reason=cause.reason,
             message=cause.message,
-            seconds=self._readiness.seconds(cause),
+            duration=write_duration(self._readiness.seconds(cause)),
         )
+
+
+def _resident(found: InMemory) -> pb.Resident:
+    return pb.Resident(**asdict(found) | {"tier": _number(pb.Tier, found.tier)})
+
+
+def _number(enum: Any, name: str) -> Any:
+    return number_of(enum.DESCRIPTOR, name)
 
 
 def _plan(plan: MemoryPlan) -> pb.MemoryPlan:

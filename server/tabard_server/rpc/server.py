@@ -12,7 +12,6 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection_pb2
 
 from tabard.v1 import (
     generation_service_pb2,
@@ -32,6 +31,7 @@ from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.health import Health
 from tabard_server.rpc.listener import Listener
 from tabard_server.rpc.operations import OperationsServicer
+from tabard_server.rpc.reflection import REFLECTION
 from tabard_server.rpc.registry.service import RegistryServicer
 
 SERVICES = tuple(
@@ -43,16 +43,18 @@ SERVICES = tuple(
     )
 )
 """Full names of Tabard's services."""
-SERVED = tuple(
-    service
-    for module in (
-        generation_service_pb2,
-        registry_service_pb2,
-        operations_service_pb2,
-        health_pb2,
-        reflection_pb2,
-    )
-    for service in module.DESCRIPTOR.services_by_name.values()
+SERVED = (
+    *(
+        service
+        for module in (
+            generation_service_pb2,
+            registry_service_pb2,
+            operations_service_pb2,
+            health_pb2,
+        )
+        for service in module.DESCRIPTOR.services_by_name.values()
+    ),
+    *REFLECTION,
 )
 """Descriptors of everything that can be called, health and reflection too."""
 

@@ -44,7 +44,7 @@ def test_async_pull_gives_the_bytes(
 
 def test_unknown_format_is_refused(client: Client) -> None:
     """Before anything is sent."""
-    with pytest.raises(InvalidArgument, match="unknown file format"):
+    with pytest.raises(InvalidArgument, match="there is no format"):
         client.pull("acme/a", file_format="ckpt")
 
 

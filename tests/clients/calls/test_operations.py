@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operator's verbs: what a server is asked, and for how long."""
 
+from datetime import timedelta
+
 import tabard
 from tabard import Client
 from tabard.calls import operations
@@ -37,6 +39,6 @@ def test_drain_outlives_its_wait() -> None:
     """The deadline leaves the server time to answer after it has waited."""
     call = operations.drain(CALLER, wait_seconds=100)
 
-    assert call.request == pb.DrainRequest(wait_seconds=100)
+    assert call.request == pb.DrainRequest(wait=timedelta(seconds=100))
     assert call.timeout_seconds is not None
     assert call.timeout_seconds > 100

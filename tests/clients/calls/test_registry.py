@@ -32,15 +32,31 @@ def test_served_at_names_the_act(stocked: Client, server: FakeServer) -> None:
     assert served.is_truncated
     assert served.servings[0].release.version == "1.0.0"
     assert served.servings[0].since.actions[0].reason == "first"
-    assert server.state.requests[-1].time == "2030-01-01T12:00:00+00:00"
+    assert server.state.requests[-1].time.ToDatetime(UTC) == moment
 
 
 def test_history_takes_times(stocked: Client, server: FakeServer) -> None:
-    """Texts go as they are, aware datetimes as RFC 3339."""
+    """Texts and aware datetimes alike."""
     stocked.history(since="2030-01-01T00:00:00Z", until=datetime(2031, 1, 1, tzinfo=UTC))
 
     request = server.state.requests[-1]
-    assert (request.since, request.until) == ("2030-01-01T00:00:00Z", "2031-01-01T00:00:00+00:00")
+    assert request.since.ToDatetime() == datetime(2030, 1, 1)
+    assert request.until.ToDatetime() == datetime(2031, 1, 1)
+
+
+def test_pages_are_read_until_there_is_enough(stocked: Client, server: FakeServer) -> None:
+    """All releases of a line, which comes with its newest alone."""
+    for minor in range(1, 5):
+        release = server.state.releases["acme/ink"][0]
+        newer = type(release)(adapter="acme/ink", version=f"1.{minor}.0", digest=f"d{minor}")
+        server.state.releases["acme/ink"].insert(0, newer)
+    versions = [f"1.{minor}.0" for minor in range(4, -1, -1)]
+
+    (line,) = (one for one in stocked.list() if one.name == "acme/ink")
+
+    assert [one.version for one in line.releases] == versions
+    assert stocked.get("acme/ink") == line
+    assert [one.version for one in stocked.releases("acme/ink")] == versions
 
 
 def test_naive_time_is_refused(stocked: Client) -> None:

@@ -75,8 +75,8 @@ def test_refused_file_names_problem(client: Client, refused_file: Path) -> None:
     [
         ((), {}, "NO_FILES"),
         (("nowhere.safetensors",), {}, "FILE_NOT_FOUND"),
-        ((__file__,), {"kind": "poem"}, "UNKNOWN_KIND"),
-        ((__file__,), {"purpose": "fun"}, "UNKNOWN_PURPOSE"),
+        ((__file__,), {"kind": "poem"}, "KIND_UNKNOWN"),
+        ((__file__,), {"purpose": "fun"}, "PURPOSE_UNKNOWN"),
     ],
 )
 def test_publish_refuses_before_sending(

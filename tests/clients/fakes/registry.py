@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from tabard.v1 import adapter_pb2, registry_service_pb2_grpc
@@ -70,7 +71,7 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
             licence=draft.licence,
             title=draft.title,
             seq=seq,
-            published_at="2030-01-01T00:00:00Z",
+            publish_time=datetime(2030, 1, 1, tzinfo=UTC),
             published_by=draft.actor,
             training={"ss_steps": "100"},
         )
@@ -80,8 +81,8 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
         return registry_pb2.PublishResponse(release=release, created=True, report=report)
 
     def Check(self, request_iterator: Any, context: Any) -> Any:
-        draft, body = _gather(request_iterator)
-        self.state.enter(draft, context)
+        options, body = _gather(request_iterator)
+        self.state.enter(options, context)
         return registry_pb2.CheckResponse(report=_report(body))
 
     def GetAdapter(self, request: Any, context: Any) -> Any:
@@ -98,6 +99,16 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
         return registry_pb2.ListAdaptersResponse(
             adapters=[self._adapter(name) for name in names[start:following]],
             next_page_token=str(following) if following < len(names) else "",
+        )
+
+    def ListReleases(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        releases = self.state.releases[request.adapter]
+        start = int(request.page_token or 0)
+        following = start + PAGE
+        return registry_pb2.ListReleasesResponse(
+            releases=releases[start:following],
+            next_page_token=str(following) if following < len(releases) else "",
         )
 
     def Resolve(self, request: Any, context: Any) -> Any:
@@ -157,7 +168,7 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
             publish_reason=request.draft.reason,
         )
         for member in request.members:
-            ref, _, weight = member.rpartition(":")
+            ref, _, weight = member.ref.rpartition(":")
             found = self.state.resolve(ref, context)
             release.members.add(
                 adapter=found.adapter,
@@ -206,7 +217,7 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
             )
             for (name, channel), moves in sorted(self.state.channels.items())
         ]
-        return registry_pb2.ServedAtResponse(servings=servings, is_truncated=True)
+        return registry_pb2.ServedAtResponse(servings=servings, next_page_token="more")
 
     def History(self, request: Any, context: Any) -> Any:
         self.state.enter(request, context)
@@ -216,7 +227,7 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
             if request.adapter in ("", record.actions[0].adapter)
             and request.channel in ("", record.actions[0].channel)
         ]
-        return registry_pb2.HistoryResponse(records=records[-(request.limit or 100) :])
+        return registry_pb2.HistoryResponse(records=records[::-1][: request.page_size or 100])
 
     def Watch(self, request: Any, context: Any) -> Any:
         # Before anybody can see that it watches: what comes after that is not missed.
@@ -246,7 +257,10 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
             for (adapter, channel), moves in sorted(self.state.channels.items())
             if adapter == name
         ]
-        return adapter_pb2.Adapter(name=name, releases=self.state.releases[name], channels=channels)
+        releases = self.state.releases[name]
+        return adapter_pb2.Adapter(
+            name=name, releases=releases[:PAGE], release_count=len(releases), channels=channels
+        )
 
     def _move(self, kind: str, request: Any, previous: Any, current: Any) -> Any:
         seq = self.state.record(
@@ -272,10 +286,11 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
 
 
 def _gather(parts: Any) -> tuple[Any, bytes]:
-    draft, body = registry_pb2.ReleaseDraft(), b""
+    draft: Any = registry_pb2.ReleaseDraft()
+    body = b""
     for part in parts:
-        if part.WhichOneof("part") == "draft":
-            draft = part.draft
+        if (what := part.WhichOneof("part")) in {"draft", "options"}:
+            draft = getattr(part, what)
         assert len(part.chunk) <= 1024 * 1024
         body += part.chunk
     return draft, body

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,7 +41,7 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
         pb = generation_service_pb2
         self.state.enter(request, context)
         context.add_callback(self.state.cancelled.set)
-        worn = [self._worn(ref, context) for ref in request.adapters]
+        worn = [self._worn(one.ref, context) for one in request.adapters]
         seeds = [request.seed + index for index in range(request.num_images or 1)]
         steps = request.num_inference_steps or 3
         accepted = pb.Accepted(job_id="job-1", worn=worn, seeds=seeds, registry_seq=4)
@@ -58,7 +59,12 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
                     preview = pb.Preview(index=index, step=step, png=b"preview")
                     yield pb.GenerateResponse(preview=preview)
             yield pb.GenerateResponse(image=self._image(request, worn, index=index, seed=seed))
-        yield pb.GenerateResponse(done=pb.Done(queue_ms=1.5, total_ms=20.0))
+        yield pb.GenerateResponse(
+            done=pb.Done(
+                queue_duration=timedelta(milliseconds=1.5),
+                total_duration=timedelta(milliseconds=20),
+            )
+        )
 
     def _worn(self, ref: str, context: Any) -> Any:
         name, _, weight = ref.rpartition(":") if ref.count(":") else (ref, "", "")
@@ -77,14 +83,21 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
         data = io.BytesIO()
         size = (request.width or 64, request.height or 64)
         Image.new("RGB", size, tuple(colour)).save(data, format="PNG")
-        provenance = {"prompt": request.prompt, "seed": seed, "adapters": list(request.adapters)}
+        provenance = {
+            "prompt": request.prompt,
+            "seed": seed,
+            "adapters": [one.ref for one in request.adapters],
+        }
         return generation_service_pb2.Image(
             index=index, png=data.getvalue(), seed=seed, provenance_json=json.dumps(provenance)
         )
 
 
 _DRAINING = operations_pb2.Cause(
-    state="draining", reason="DRAINING", message="it finishes what it has", seconds=65.0
+    state=operations_pb2.SERVER_STATE_DRAINING,
+    reason="DRAINING",
+    message="it finishes what it has",
+    duration=timedelta(seconds=65),
 )
 
 
@@ -107,14 +120,16 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             rows_waiting=1,
             rows_running=2,
             draining=self.state.draining,
-            state="draining" if self.state.draining else "serving",
+            state=operations_pb2.SERVER_STATE_DRAINING
+            if self.state.draining
+            else operations_pb2.SERVER_STATE_SERVING,
             causes=[_DRAINING] if self.state.draining else [],
             residents=[_resident(one[0]) for one in self.state.releases.values()],
             samplers=["ddim", "euler"],
-            uptime_seconds=3725.0,
+            uptime=timedelta(seconds=3725),
             native_width=64,
             native_height=64,
-            base_prediction="v_prediction",
+            base_prediction=operations_pb2.PREDICTION_V_PREDICTION,
             base_zero_snr=True,
             base_remarks=["2 keys belong to no component and are not read: junk, more"],
             memory_plan=self.state.memory_plan,
@@ -130,7 +145,7 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             )
             for name, fingerprint in found.items()
         ]
-        return operations_pb2.VerifyResponse(components=components, seconds=1.5)
+        return operations_pb2.VerifyResponse(components=components, duration=timedelta(seconds=1.5))
 
     def Warm(self, request: Any, context: Any) -> Any:
         self.state.enter(request, context)
@@ -176,7 +191,7 @@ def _resident(release: adapter_pb2.Release) -> operations_pb2.Resident:
         adapter=release.adapter,
         version=release.version,
         digest=release.digest,
-        tier="host",
+        tier=operations_pb2.TIER_HOST,
         bytes=324_000,
         leases=1,
     )

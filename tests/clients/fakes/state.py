@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 import grpc
@@ -94,10 +95,10 @@ class FakeState:
             adapter_pb2.Record(
                 seq=seq,
                 id=f"id-{seq}",
-                time=f"2030-01-01T00:00:{seq:02d}Z",
+                time=datetime(2030, 1, 1, tzinfo=UTC) + timedelta(seconds=seq),
                 actor=actor,
                 reason=reason,
-                actions=[adapter_pb2.Action(effective=True, actor=actor, reason=reason, **action)],
+                actions=[_action(effective=True, actor=actor, reason=reason, **action)],
             )
         )
         return seq
@@ -121,3 +122,8 @@ class FakeState:
             )
             status.abort(context)
         return moves[-1]
+
+
+def _action(*, type: str, **said: Any) -> adapter_pb2.Action:
+    member = adapter_pb2.ActionType.Value(f"ACTION_TYPE_{type.upper()}")
+    return adapter_pb2.Action(type=member, **said)

@@ -9,7 +9,7 @@ import grpc
 
 from tabard_server.adapters.host_adapter import HostAdapter
 from tests.server.fakes import FakeEngine, FakeLoader
-from tests.server.harness import Request, Server, refusal_of, serving, small_limits, until
+from tests.server.harness import Request, Server, refs, refusal_of, serving, small_limits, until
 
 ADAPTER_BYTES = 1_000
 """What the fake loader says of every adapter."""
@@ -144,7 +144,8 @@ def test_cancel_in_line_leaves_nothing(tmp_path: Path) -> None:
             job = asyncio.ensure_future(server.generate("x", adapters=[first]))
             await until(lambda: engine.open_count == 1)
             calls = [
-                server.generation.Generate(Request(prompt="y", adapters=[second])) for _ in range(3)
+                server.generation.Generate(Request(prompt="y", adapters=refs(second)))
+                for _ in range(3)
             ]
             await until(lambda: server.app.cache.line_length == 3)
             for call in calls:

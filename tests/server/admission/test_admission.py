@@ -17,7 +17,7 @@ from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.stack import Stacker
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.errors import InvalidRequest, OutOfTime, invalid
-from tabard_server.jobs.job import Job, JobSpec
+from tabard_server.jobs.job import Job, JobSpec, WantedAdapter
 from tabard_server.limits import Limits
 from tabard_server.settings import Defaults
 from tests.registry.fakes import MemoryStore
@@ -99,7 +99,7 @@ def test_silence_becomes_the_defaults(door: Door) -> None:
 
 def test_channel_is_pinned_to_a_digest(door: Door, stocked: Registry) -> None:
     """What a ref means is settled at the door, with the position of the log it was read at."""
-    job = door.admit(adapters=("acme/ink:0.5",))
+    job = door.admit(adapters=(WantedAdapter(ref="acme/ink:0.5"),))
 
     (worn,) = job.worn
     assert worn.release == stocked.state.resolve(AdapterRef.parse("acme/ink@1.0.0"))
@@ -177,7 +177,7 @@ def test_unknown_sampler_is_a_field(door: Door) -> None:
 def test_absent_adapter_is_the_registrys_word(door: Door) -> None:
     """Who asks for what is not there gets the registry's error, with a near name."""
     with pytest.raises(NotFound) as caught:
-        door.admit(adapters=("acme/inc",))
+        door.admit(adapters=(WantedAdapter(ref="acme/inc"),))
 
     assert "acme/ink" in caught.value.hint
 

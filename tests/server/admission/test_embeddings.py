@@ -10,6 +10,7 @@ from tests.server.harness import (
     KIND_TEXTUAL_INVERSION,
     Request,
     provenance_of,
+    refs,
     refusal_of,
     serving,
     token_file,
@@ -41,7 +42,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             for name, request in {
                 "lora": {"prompt": "embedding:acme/ink"},
                 "absent": {"prompt": "embedding:nobody"},
-                "inside": {"prompt": "mybadhands", "adapters": ["acme/bad"]},
+                "inside": {"prompt": "mybadhands", "adapters": refs("acme/bad")},
             }.items():
                 found[name] = await refusal_of(server.generation.Generate(Request(**request)))
             return found

@@ -19,6 +19,7 @@ from tests.server.harness import (
     lora_file,
     pixels_of,
     provenance_of,
+    refs,
     refusal_of,
     serving,
     small_limits,
@@ -63,7 +64,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                 "twin recipes": ["acme/mix", "acme/word@1.0.0"],
                 "heavy": ["acme/heavy@1.0.0:2"],
             }.items():
-                call = server.generation.Generate(Request(prompt="a <teal> cat", adapters=adapters))
+                call = server.generation.Generate(
+                    Request(prompt="a <teal> cat", adapters=refs(*adapters))
+                )
                 found[name] = await refusal_of(call)
             found["rows"] = server.app.metrics.registry.get_sample_value(
                 "tabard_rows_total", {"adapter": "acme/mix", "version": "1.0.0"}
@@ -164,7 +167,7 @@ def test_stack_counts_members(tmp_path: Path) -> None:
         async with serving(tmp_path, limits=limits) as server:
             await stock(server)
             return await refusal_of(
-                server.generation.Generate(Request(prompt="x", adapters=["acme/mix"]))
+                server.generation.Generate(Request(prompt="x", adapters=refs("acme/mix")))
             )
 
     assert asyncio.run(walk()).reason == "TOO_MANY_ADAPTERS"
@@ -181,7 +184,7 @@ def test_recipe_needs_members_of_one_base(tmp_path: Path) -> None:
             return [
                 await refusal_of(
                     server.registry.PublishRecipe(
-                        pb.PublishRecipeRequest(draft=draft, members=members)
+                        pb.PublishRecipeRequest(draft=draft, members=refs(*members))
                     )
                 )
                 for members in cases
@@ -213,7 +216,7 @@ def test_stack_beyond_all_slots_fails(tmp_path: Path) -> None:
                 await server.publish(name)
             refusal = await refusal_of(
                 server.generation.Generate(
-                    Request(prompt="x", adapters=["acme/a@1.0.0", "acme/b@1.0.0"])
+                    Request(prompt="x", adapters=refs("acme/a@1.0.0", "acme/b@1.0.0"))
                 )
             )
 

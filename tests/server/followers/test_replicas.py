@@ -197,4 +197,4 @@ def test_unreachable_store_stops_acts_only(tmp_path: Path) -> None:
     assert refusal.hint == "check the endpoint"
     assert refusal.retry_seconds is not None
     assert len(found.adapter.releases) == 2
-    assert status.registry_lag_seconds > 0.2
+    assert status.registry_lag.ToTimedelta().total_seconds() > 0.2

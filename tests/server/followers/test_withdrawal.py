@@ -11,7 +11,7 @@ import pytest
 from tabard_registry import Action, AppliedRecord, Effect, Record, sha256_bytes
 from tabard_server.followers.withdrawal import withdrawals_in
 from tests.server.fakes import FakeEngine
-from tests.server.harness import Refusal, Request, Server, refusal_of, serving, until
+from tests.server.harness import Refusal, Request, Server, refs, refusal_of, serving, until
 
 LONG_SECONDS = 600.0
 
@@ -111,7 +111,7 @@ def test_lift_serves_again(tmp_path: Path) -> None:
             await server.quarantine("acme/ink@1.0.0")
             told = {}
             for ref in ("acme/ink", "acme/ink@1.0.0", "acme/mix", "acme/ink@^1"):
-                call = server.generation.Generate(Request(prompt="x", adapters=[ref]))
+                call = server.generation.Generate(Request(prompt="x", adapters=refs(ref)))
                 told[ref] = await refusal_of(call)
             await server.lift("acme/ink@1.0.0")
             again = await server.generate(adapters=["acme/mix"])

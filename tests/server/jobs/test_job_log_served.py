@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.server.fakes import FakeEngine
-from tests.server.harness import Request, Server, refusal_of, serving, until
+from tests.server.harness import Request, Server, refs, refusal_of, serving, until
 from tests.server.telemetry.logged import logged
 
 SECRET = "a secret wish"
@@ -23,7 +23,7 @@ async def live(server: Server, engine: FakeEngine) -> None:
         await server.publish(f"acme/{name}")
         await server.promote(f"acme/{name}@1.0.0")
     await server.generate(SECRET, adapters=["acme/ink"], num_images=2)
-    await refusal_of(generate(Request(prompt=SECRET, adapters=["acme/nothing"])))
+    await refusal_of(generate(Request(prompt=SECRET, adapters=refs("acme/nothing"))))
     engine.hold_steps()
     long = Request(prompt=SECRET, num_inference_steps=100)
     call = generate(long)
@@ -31,7 +31,7 @@ async def live(server: Server, engine: FakeEngine) -> None:
     call.cancel()
     late = asyncio.ensure_future(refusal_of(generate(long, timeout=0.3)))
     worn = asyncio.ensure_future(
-        refusal_of(generate(Request(prompt=SECRET, adapters=["acme/bad"])))
+        refusal_of(generate(Request(prompt=SECRET, adapters=refs("acme/bad"))))
     )
     await late
     await until(lambda: server.app.generation.jobs_left == 1)

@@ -10,7 +10,7 @@ import pytest
 
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.errors import OutOfTime
-from tabard_server.jobs.job import Event, JobSpec
+from tabard_server.jobs.job import Event, JobSpec, WantedAdapter
 from tests.server.fakes import FakeEngine
 from tests.server.harness import Request, Server, refusal_of, serving, small_limits, until
 
@@ -57,7 +57,14 @@ def test_expired_jobs_leave_a_stuck_engine(tmp_path: Path) -> None:
         async with serving(tmp_path, engine=engine, limits=limits) as server:
             await server.publish("acme/ink")
             runs = asyncio.ensure_future(
-                take(server, spec("a", adapters=("acme/ink@1.0.0",), seconds_left=SOON_SECONDS))
+                take(
+                    server,
+                    spec(
+                        "a",
+                        adapters=(WantedAdapter(ref="acme/ink@1.0.0"),),
+                        seconds_left=SOON_SECONDS,
+                    ),
+                )
             )
             await until(lambda: engine.open_count == 1)
             waits = take(server, spec("b", images=4, seconds_left=SOON_SECONDS))

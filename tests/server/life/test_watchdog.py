@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tabard.v1 import operations_service_pb2 as pb
 from tabard_registry import StoreUnavailable
 from tabard_server.life.readiness import Readiness, State
 from tabard_server.life.watchdog import Watchdog
@@ -118,8 +119,11 @@ def test_stuck_step_is_seen_and_forgiven(tmp_path: Path) -> None:
             refusal = await refusal_of(server.generation.Generate(Request(prompt="x")))
             published = await server.publish("acme/ink")
 
-            assert (status.state, status.causes[0].reason) == ("stalled", "ENGINE_STALLED")
-            assert status.causes[0].seconds > 0.05
+            assert (status.state, status.causes[0].reason) == (
+                pb.SERVER_STATE_STALLED,
+                "ENGINE_STALLED",
+            )
+            assert status.causes[0].duration.ToTimedelta().total_seconds() > 0.05
             assert metric(server, "tabard_state", state="stalled") == 1.0
             assert metric(server, "tabard_engine_silent_seconds") > 0.05
             assert (refusal.reason, refusal.retry_seconds) == ("ENGINE_STALLED", 1.0)
@@ -129,7 +133,7 @@ def test_stuck_step_is_seen_and_forgiven(tmp_path: Path) -> None:
             await until_health(server, health_pb2.HealthCheckResponse.SERVING)
             assert (await stuck).kinds[-1] == "done"
             assert (await server.generate()).kinds[-1] == "done"
-            assert (await server.status()).state == "serving"
+            assert (await server.status()).state == pb.SERVER_STATE_SERVING
             assert metric(server, "tabard_engine_silent_seconds") == 0.0
 
     asyncio.run(walk())
@@ -168,13 +172,13 @@ def test_server_cut_off_says_so(tmp_path: Path, when_stale: str) -> None:
             await until(lambda: server.app.readiness.causes != ())
             status = await server.status()
             assert status.causes[0].reason == "REGISTRY_STALE"
-            assert status.registry_lag_seconds > 0.2
+            assert status.registry_lag.ToTimedelta().total_seconds() > 0.2
             if when_stale == "degrade":
-                assert status.state == "degraded"
+                assert status.state == pb.SERVER_STATE_DEGRADED
                 assert (await server.generate()).kinds[-1] == "done"
                 await until_health(server, health_pb2.HealthCheckResponse.SERVING)
             else:
-                assert status.state == "stale"
+                assert status.state == pb.SERVER_STATE_STALE
                 refusal = await refusal_of(server.generation.Generate(Request(prompt="x")))
                 assert (refusal.code.name, refusal.reason) == ("UNAVAILABLE", "REGISTRY_STALE")
                 assert refusal.hint

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 from tabard_registry import Registry
 from tabard_server.followers.follower import Follower
-from tabard_server.limits import Limits
 from tabard_server.publishing.questions import Questions
 from tabard_server.telemetry.metrics import Metrics
 from tabard_server.threads import Threads
@@ -15,9 +14,7 @@ from tests.server.harness import PATIENCE_SECONDS
 
 
 @asynccontextmanager
-async def questioning(
-    registry: Registry, *, limits: Limits
-) -> AsyncIterator[tuple[Questions, Follower]]:
+async def questioning(registry: Registry) -> AsyncIterator[tuple[Questions, Follower]]:
     """Give what answers, and the follower that tells it of new records."""
     follower = Follower(
         registry, poll_seconds=600.0, on_records=lambda _found: None, metrics=Metrics()
@@ -25,7 +22,7 @@ async def questioning(
     threads = Threads("reads", threads_max=1)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            yield Questions(registry, follower=follower, threads=threads, limits=limits), follower
+            yield Questions(registry, follower=follower, threads=threads), follower
     finally:
         follower.close()
         threads.close()

@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What callers ask of the registry, whichever door they come by: bounded, and times with offset."""
+"""What callers ask of the registry, whichever door they come by, part by part."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tabard_registry import AdapterRef, Author, NotFound, Registry
-from tabard_server.errors import InvalidRequest
-from tabard_server.limits import Limits
+from tabard_registry import AdapterName, AdapterRef, Author, NotFound, Registry, Version
 from tabard_server.publishing.questions import Questions
 from tests.registry.fakes import MemoryStore
 from tests.server.adapters.published_lora import publish_lora
 from tests.server.publishing.asked import questioning
 
-FOREVER = "2999-01-01T00:00:00Z"
+FOREVER = datetime(2999, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +31,11 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 @pytest.fixture
 def ask(stocked: Registry) -> Callable[..., Any]:
-    """Ask one question of a server whose pages have two entries, or three at most."""
+    """Ask one question."""
 
     def ask(question: Callable[[Questions], Awaitable[Any]]) -> Any:
         async def walk() -> Any:
-            limits = Limits(page_size_default=2, page_size_max=3)
-            async with questioning(stocked, limits=limits) as (questions, _follower):
+            async with questioning(stocked) as (questions, _follower):
                 return await question(questions)
 
         return asyncio.run(walk())
@@ -46,77 +44,96 @@ def ask(stocked: Registry) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize(
-    ("after", "size", "names", "token"),
+    ("after", "size", "names", "is_more"),
     [
-        ("", 0, ["acme/a", "acme/b"], "acme/b"),
-        ("acme/b", 0, ["acme/c"], ""),
-        ("", 99, ["acme/a", "acme/b", "acme/c"], ""),
-        ("", 1, ["acme/a"], "acme/a"),
-        ("acme/c", 1, [], ""),
+        ("", 2, ["acme/a", "acme/b"], True),
+        ("acme/b", 2, ["acme/c"], False),
+        ("", 3, ["acme/a", "acme/b", "acme/c"], False),
+        ("acme/c", 1, [], False),
     ],
 )
-def test_pages_follow_one_another(
-    ask: Callable[..., Any], after: str, size: int, names: list[str], token: str
+def test_lines_follow_one_another(
+    ask: Callable[..., Any], after: str, size: int, names: list[str], is_more: bool
 ) -> None:
-    """Zero asks for as many as is usual, and no page is larger than may be."""
-    page, following = ask(lambda questions: questions.adapters(after=after, size=size))
+    """By name, and whether there are more is said."""
+    found, more = ask(lambda questions: questions.adapters(after=after, size=size))
 
-    assert [str(one.name) for one in page] == names
-    assert following == token
+    assert ([str(one.name) for one in found], more) == (names, is_more)
 
 
-def test_history_is_bounded_and_oldest_first(ask: Callable[..., Any]) -> None:
-    """The newest acts, in the order they happened; a channel leaves out the others."""
-    newest = ask(lambda questions: questions.history("", channel="", since="", until="", limit=3))
-    moves = ask(
-        lambda questions: questions.history(
-            "acme/b", channel="stable", since="", until=FOREVER, limit=0
+def test_releases_follow_one_another(ask: Callable[..., Any]) -> None:
+    """Those below a version; none is told twice."""
+    name = AdapterName.parse("acme/a")
+
+    all_of_them, _ = ask(lambda questions: questions.releases(name, after=None, size=9))
+    behind, is_more = ask(
+        lambda questions: questions.releases(name, after=Version.parse("1.0.0"), size=9)
+    )
+
+    assert [str(one.version) for one in all_of_them] == ["1.0.0"]
+    assert (behind, is_more) == ([], False)
+
+
+def test_history_is_whole_records_newest_first(ask: Callable[..., Any]) -> None:
+    """Before a position of the log; a channel leaves out the others."""
+    whole: dict[str, Any] = {"channel": "", "since": None, "until": None}
+
+    newest, is_more = ask(lambda q: q.history("", **whole, before=None, size=2))
+    older, is_older = ask(lambda q: q.history("", **whole, before=newest[-1][0].seq, size=9))
+    moves, _ = ask(
+        lambda q: q.history(
+            "acme/b", **whole | {"channel": "stable", "until": FOREVER}, before=None, size=9
         )
     )
 
-    assert [one.seq for one in newest] == [4, 5, 6]
-    assert [(one.type, one.adapter, one.actor) for one in moves] == [("promote", "acme/b", "ann")]
+    assert [acts[0].seq for acts in newest + older] == [6, 5, 4, 3, 2, 1]
+    assert (is_more, is_older) == (True, False)
+    assert [(one.type, one.adapter, one.actor) for (one,) in moves] == [
+        ("promote", "acme/b", "ann")
+    ]
 
 
-def test_more_servings_are_said(ask: Callable[..., Any]) -> None:
-    """Whoever gets a part of the answer knows that it is one."""
-    some, is_more = ask(
-        lambda questions: questions.served_at(FOREVER, adapter="", channel="", limit=2)
-    )
-    one, is_all = ask(
-        lambda questions: questions.served_at(FOREVER, adapter="acme/c", channel="stable", limit=2)
-    )
+def test_record_is_never_cut(monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any]) -> None:
+    """Where the acts that were read end within a record, it is for the next page."""
+    monkeypatch.setattr("tabard_server.publishing.questions.ACTIONS_MAX", 1)
+    whole: dict[str, Any] = {"channel": "", "since": None, "until": None}
 
-    assert (len(some), is_more) == (2, True)
-    assert ([str(found.adapter) for found in one], is_all) == (["acme/c"], False)
+    found, is_more = ask(lambda q: q.history("", **whole, before=None, size=2))
+
+    assert ([acts[0].seq for acts in found], is_more) == ([6, 5], True)
 
 
-@pytest.mark.parametrize(
-    "time",
-    ["noon", "2030-01-01T00:00:00", "0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"],
-)
-@pytest.mark.parametrize("field", ["since", "until", "time"])
-def test_time_needs_an_offset(ask: Callable[..., Any], field: str, time: str) -> None:
-    """What means no moment is refused by its field, with an example that does."""
+def test_hits_follow_one_another(ask: Callable[..., Any]) -> None:
+    """Behind the first so many, in the same order."""
+    both, _ = ask(lambda questions: questions.search("acme", after=0, size=3))
+    first, is_more = ask(lambda questions: questions.search("acme", after=0, size=1))
+    rest, is_rest = ask(lambda questions: questions.search("acme", after=1, size=2))
 
-    def question(questions: Questions) -> Awaitable[Any]:
-        if field == "time":
-            return questions.served_at(time, adapter="", channel="", limit=0)
-        times = {"since": "", "until": "", field: time}
-        return questions.history("", channel="", limit=0, **times)
+    assert (first + rest, is_more, is_rest) == (both, True, False)
+    assert len(both) == 3
 
-    with pytest.raises(InvalidRequest) as caught:
-        ask(question)
 
-    (violation,) = caught.value.violations
-    assert (violation.field, violation.reason) == (field, "TIME_INVALID")
-    assert "Z" in violation.hint
+def test_servings_follow_one_another(ask: Callable[..., Any]) -> None:
+    """Behind an adapter and its channel."""
+
+    def served(after: tuple[str, str] | None, size: int) -> Any:
+        return ask(lambda q: q.served_at(FOREVER, adapter="", channel="", after=after, size=size))
+
+    some, is_more = served(None, 2)
+    rest, is_rest = served((str(some[-1].adapter), some[-1].channel), 2)
+
+    assert [str(one.adapter) for one in some + rest] == ["acme/a", "acme/b", "acme/c"]
+    assert (is_more, is_rest) == (True, False)
 
 
 def test_unknown_line_is_not_empty(ask: Callable[..., Any]) -> None:
     """Nothing happened to what is not there; that is said, not shown as silence."""
     with pytest.raises(NotFound):
-        ask(lambda questions: questions.served_at(FOREVER, adapter="acme/no", channel="", limit=0))
+        ask(
+            lambda questions: questions.served_at(
+                FOREVER, adapter="acme/no", channel="", after=None, size=1
+            )
+        )
 
 
 def test_manifest_comes_with_its_release(ask: Callable[..., Any]) -> None:

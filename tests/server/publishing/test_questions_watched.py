@@ -10,7 +10,6 @@ import pytest
 from tabard_registry import Registry
 from tabard_server.errors import WatchEnded
 from tabard_server.followers.follower import Follower
-from tabard_server.limits import Limits
 from tabard_server.publishing.questions import Questions
 from tests.registry.fakes import MemoryStore
 from tests.server.followers.written_records import act
@@ -23,7 +22,7 @@ async def watching(*, records: int) -> AsyncIterator[tuple[Questions, Registry, 
     registry = Registry.open(MemoryStore())
     for number in range(records):
         act(registry, flag=number % 2 == 0)
-    async with questioning(registry, limits=Limits()) as (asked, follower):
+    async with questioning(registry) as (asked, follower):
         yield asked, registry, follower
     registry.close()
 

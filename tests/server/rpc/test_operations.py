@@ -21,14 +21,14 @@ def test_status_tells_base_and_registry(tmp_path: Path) -> None:
         async with serving(tmp_path) as server:
             published = await server.publish("acme/ink")
             warm = await server.operations.Warm(pb.WarmRequest(ref="acme/ink@1.0.0"))
-            assert warm.resident.tier == "host"
+            assert warm.resident.tier == pb.TIER_HOST
             status = await server.status()
             assert status.residents[0].digest == published.release.digest
             return status
 
     status = asyncio.run(walk())
     assert status.base_family == "sd1"
-    assert (status.base_prediction, status.base_zero_snr) == ("epsilon", False)
+    assert (status.base_prediction, status.base_zero_snr) == (pb.PREDICTION_EPSILON, False)
     assert list(status.base_remarks) == ["2 keys are not read"]
     assert status.registry_seq == 1
     assert list(status.samplers) == ["ddim", "euler"]
@@ -73,7 +73,9 @@ def test_drain_refuses_new_and_finishes_old(tmp_path: Path) -> None:
             assert await health_of(server) == health_pb2.HealthCheckResponse.NOT_SERVING
             engine.allow(1000)
             told = await running
-            assert (await server.operations.Drain(pb.DrainRequest(wait_seconds=5))).jobs_left == 0
+            assert (
+                await server.operations.Drain(pb.DrainRequest(wait={"seconds": 5}))
+            ).jobs_left == 0
 
         assert left.jobs_left == 1
         assert refusal.code is grpc.StatusCode.UNAVAILABLE
@@ -109,7 +111,7 @@ def test_impossible_wait_is_refused(tmp_path: Path) -> None:
 
     async def walk() -> None:
         async with serving(tmp_path) as server:
-            request = pb.DrainRequest(wait_seconds=float("nan"))
+            request = pb.DrainRequest(wait={"seconds": -1})
             refusal = await refusal_of(server.operations.Drain(request))
             assert not (await server.status()).draining
 

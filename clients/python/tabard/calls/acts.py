@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from tabard.calls.call import Call, Caller
-from tabard.convert import purpose_number, read_published_recipe, read_release, same_fields
+from tabard.calls.call import Call, Caller, weighted
+from tabard.convert import read_published_recipe, read_release, same_fields
+from tabard.enums import PURPOSE, member_number
 from tabard.releases import ChannelMove, PublishedRecipe, Release
 from tabard.v1 import registry_service_pb2 as pb
 
@@ -61,14 +62,14 @@ def publish_recipe(
         notes=notes,
         licence=licence,
         title=title,
-        purpose=purpose_number(purpose),
+        purpose=member_number(PURPOSE, purpose, what="purpose"),
         trigger_words=trigger_words,
         actor=caller.actor,
         request_id=caller.new_id(),
         reason=reason,
     )
     return Call(
-        request=pb.PublishRecipeRequest(draft=draft, members=members),
+        request=pb.PublishRecipeRequest(draft=draft, members=weighted(members)),
         read=read_published_recipe,
     )
 

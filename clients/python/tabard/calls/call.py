@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from tabard.v1 import adapter_pb2
+
+E = TypeVar("E")
 T_co = TypeVar("T_co", covariant=True)
 
 Metadata = tuple[tuple[str, str], ...]
@@ -66,6 +69,35 @@ class Upload(Generic[T_co]):
     def on(self, channel: Any) -> tuple[Callable[..., Any], Iterator[Message]]:
         """Give what sends it over a channel, as a call does, and what to send."""
         return channel.stream_unary(*_rpc_taking(self.request_type)), self.requests()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages(Generic[E, T_co]):
+    """One RPC that is asked again and again, because its answer comes in pages.
+
+    Attributes:
+        ask: Makes the call of one page, from how many are wanted, 0 being the server's own number,
+            and the token of the page before. Its value is what is on the page, and its token.
+        limit: How many there shall be in all; 0: one page as it is, None: every page.
+        gather: Makes the answer of all that was found, and of whether there is more.
+    """
+
+    ask: Callable[[int, str], Call[tuple[tuple[E, ...], str]]]
+    limit: int | None
+    gather: Callable[[tuple[E, ...], bool], T_co]
+
+    def next(self, found: tuple[E, ...], token: str) -> Call[tuple[tuple[E, ...], str]] | None:
+        """Give the call of the next page; None when there is enough, or no more."""
+        is_first = not found and not token
+        wanted = max(0, (self.limit or 0) - len(found))
+        if is_first or (token and (self.limit is None or wanted)):
+            return self.ask(wanted, token)
+        return None
+
+
+def weighted(refs: Iterable[str]) -> list[adapter_pb2.WeightedRef]:
+    """Give the messages of refs that say their own weights."""
+    return [adapter_pb2.WeightedRef(ref=ref) for ref in refs]
 
 
 def _rpc_taking(request: type[Message]) -> Rpc:

@@ -18,17 +18,10 @@ from typing import BinaryIO
 from tabard.calls.call import Call, Caller
 from tabard.calls.uploads import UPLOAD_TIMEOUT_SECONDS
 from tabard.convert import read_release
-from tabard.errors import Internal, InvalidArgument
+from tabard.enums import FILE_FORMAT, member_number
+from tabard.errors import Internal
 from tabard.releases import Pulled, PulledFile, Release
 from tabard.v1 import registry_service_pb2 as pb
-
-FORMATS: dict[str, pb.FileFormat] = {
-    "original": pb.FILE_FORMAT_ORIGINAL,
-    "canonical": pb.FILE_FORMAT_CANONICAL,
-    "kohya": pb.FILE_FORMAT_KOHYA,
-    "diffusers": pb.FILE_FORMAT_DIFFUSERS,
-}
-"""How the files of a release can be written."""
 
 _NAME_CHARS_MAX = 120
 _FILES_MAX = 64
@@ -80,14 +73,9 @@ def pull(
         Internal: What came is not what was announced (DOWNLOAD_DAMAGED).
     """
     del caller
-    if file_format not in FORMATS:
-        raise InvalidArgument(
-            f"unknown file format '{file_format}'",
-            reason="FORMAT_UNKNOWN",
-            hint=f"one of: {', '.join(FORMATS)}",
-        )
+    number = member_number(FILE_FORMAT, file_format, what="format")
     call = Call(
-        request=pb.FetchRequest(ref=ref, format=FORMATS[file_format]),
+        request=pb.FetchRequest(ref=ref, format=number),
         read=lambda response: response,
         timeout_seconds=timeout_seconds,
     )

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from google.protobuf.duration_pb2 import Duration
+
 from tabard.calls.call import Call, Caller
-from tabard.convert import read_status, same_fields
+from tabard.convert import read_status, read_verification, same_fields
+from tabard.errors import InvalidArgument
 from tabard.operations import (
     Drained,
     Resident,
     ServerStatus,
     Verification,
-    VerifiedComponent,
 )
 from tabard.v1 import operations_service_pb2 as pb
 
@@ -36,11 +38,7 @@ def verify(caller: Caller) -> Call[Verification]:
     del caller
     return Call(
         request=pb.VerifyRequest(),
-        read=lambda response: same_fields(
-            Verification,
-            response,
-            components=tuple(same_fields(VerifiedComponent, one) for one in response.components),
-        ),
+        read=read_verification,
         timeout_seconds=VERIFY_SECONDS_MAX,
     )
 
@@ -62,7 +60,18 @@ def drain(caller: Caller, *, wait_seconds: float = 0.0) -> Call[Drained]:
     """Refuse new jobs and finish the running ones, waiting at most `wait_seconds` for them."""
     del caller
     return Call(
-        request=pb.DrainRequest(wait_seconds=wait_seconds),
+        request=pb.DrainRequest(wait=_duration(wait_seconds)),
         read=lambda response: same_fields(Drained, response),
         timeout_seconds=wait_seconds + DRAIN_GRACE_SECONDS,
     )
+
+
+def _duration(seconds: float) -> Duration:
+    try:
+        return Duration(seconds=int(seconds), nanos=int(seconds % 1 * 1e9))
+    except (ValueError, OverflowError) as error:
+        raise InvalidArgument(
+            f"{seconds} is no number of seconds",
+            reason="WAIT_OUT_OF_RANGE",
+            hint="give seconds from 0 up",
+        ) from error

@@ -9,24 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from tabard.calls.call import weighted
 from tabard.calls.pictures import PictureSource, read_picture
+from tabard.enums import PROMPT_SYNTAX, TOKEN_MATCH, member_number
 from tabard.errors import InvalidArgument
 from tabard.v1 import generation_service_pb2 as pb
 
-_SYNTAXES = {
-    "": pb.PROMPT_SYNTAX_UNSPECIFIED,
-    "plain": pb.PROMPT_SYNTAX_PLAIN,
-    "a1111": pb.PROMPT_SYNTAX_A1111,
-}
-PROMPT_SYNTAXES = tuple(name for name in _SYNTAXES if name)
-"""Names of the ways in which a prompt can be read."""
-_MATCHES = {
-    "": pb.TOKEN_MATCH_UNSPECIFIED,
-    "whole": pb.TOKEN_MATCH_WHOLE,
-    "anywhere": pb.TOKEN_MATCH_ANYWHERE,
-}
-TOKEN_MATCHES = tuple(name for name in _MATCHES if name)
-"""Names of the ways in which an embedding's word is looked for."""
 RANDOM_SEED = -1
 """What UIs write for a seed that is drawn."""
 
@@ -114,10 +102,11 @@ def write_request(
     if "crops_coords_top_left" in said:
         top, left = _pair("crops_coords_top_left", said.pop("crops_coords_top_left"))
         said["crop_top_left"] = {"top": top, "left": left}
-    if "prompt_syntax" in said:
-        said["prompt_syntax"] = _named(said["prompt_syntax"], _SYNTAXES, what="prompt syntax")
-    if "token_match" in said:
-        said["token_match"] = _named(said["token_match"], _MATCHES, what="token match")
+    for name, enum in (("prompt_syntax", PROMPT_SYNTAX), ("token_match", TOKEN_MATCH)):
+        if name in said:
+            said[name] = member_number(enum, said[name], what=name.replace("_", " "))
+    if "adapters" in said:
+        said["adapters"] = weighted(said["adapters"])
     try:
         return pb.GenerateRequest(prompt=prompt, preview_every=preview_every, **said)
     except ValueError as error:
@@ -136,14 +125,3 @@ def _pair(name: str, value: Sequence[int]) -> tuple[int, int]:
             hint=f"write {name}=(1024, 1024): as in diffusers the vertical number comes first",
         )
     return value[0], value[1]
-
-
-def _named(name: str, table: Mapping[str, Any], *, what: str) -> Any:
-    try:
-        return table[name.lower()]
-    except KeyError:
-        raise InvalidArgument(
-            f"there is no {what} '{name}'",
-            reason=f"{what.upper().replace(' ', '_')}_UNKNOWN",
-            hint=f"use one of: {', '.join(filter(None, table))}",
-        ) from None

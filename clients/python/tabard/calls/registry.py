@@ -6,25 +6,35 @@ Those that act are in `acts`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
+from typing import Any, TypeVar
 
-from tabard.calls.call import Call, Caller
+from google.protobuf.message import Message
+
+from tabard.calls.call import Call, Caller, Pages
 from tabard.convert import (
     read_adapter,
     read_manifest,
     read_record,
     read_release,
-    read_served_at,
+    read_serving,
     same_fields,
+    timestamp_of,
 )
-from tabard.errors import InvalidArgument
-from tabard.history import Record, ServedAt
+from tabard.history import Record, ServedAt, Serving
 from tabard.releases import Adapter, Manifest, Release, SearchHit
 from tabard.v1 import registry_service_pb2 as pb
 
+E = TypeVar("E")
+
+_PAGE_SIZE_MAX = (1 << 31) - 1
+"""What a page size can be; a server has a bound of its own."""
+
 
 def get(caller: Caller, name: str) -> Call[Adapter]:
-    """Give one adapter (`namespace/name`) with its releases and channels.
+    """Give one adapter (`namespace/name`) with its newest releases and its channels.
 
     Raises:
         NotFound: No such adapter; the hint names near ones.
@@ -36,13 +46,20 @@ def get(caller: Caller, name: str) -> Call[Adapter]:
     )
 
 
-def list_page(caller: Caller, token: str) -> Call[tuple[tuple[Adapter, ...], str]]:
-    """Give one page of adapters and the token of the next page, empty on the last one."""
+def adapters(caller: Caller) -> Pages[Adapter, tuple[Adapter, ...]]:
+    """Give all adapters by name, each with its newest releases."""
     del caller
-    return Call(
-        request=pb.ListAdaptersRequest(page_token=token),
-        read=lambda page: (tuple(read_adapter(one) for one in page.adapters), page.next_page_token),
-    )
+    return _pages(pb.ListAdaptersRequest(), "adapters", read_adapter)
+
+
+def releases(caller: Caller, name: str) -> Pages[Release, tuple[Release, ...]]:
+    """Give all releases of an adapter (`namespace/name`), by descending SemVer.
+
+    Raises:
+        NotFound: No such adapter; the hint names near ones.
+    """
+    del caller
+    return _pages(pb.ListReleasesRequest(adapter=name), "releases", read_release)
 
 
 def resolve(caller: Caller, ref: str, *, include_withdrawn: bool = False) -> Call[Release]:
@@ -76,16 +93,16 @@ def manifest(caller: Caller, ref: str) -> Call[Manifest]:
     )
 
 
-def search(caller: Caller, words: str, *, limit: int = 0) -> Call[tuple[SearchHit, ...]]:
+def search(
+    caller: Caller, words: str, *, limit: int = 0
+) -> Pages[SearchHit, tuple[SearchHit, ...]]:
     """Find adapters that have all the words, best first.
 
     Looks at names, notes, trigger words, base and kind. `limit` 0 is the server's default.
     """
     del caller
-    return Call(
-        request=pb.SearchRequest(words=words, limit=limit),
-        read=lambda response: tuple(same_fields(SearchHit, hit) for hit in response.hits),
-    )
+    request = pb.SearchRequest(words=words)
+    return _pages(request, "hits", lambda hit: same_fields(SearchHit, hit), limit=limit)
 
 
 def history(
@@ -96,32 +113,27 @@ def history(
     since: datetime | str = "",
     until: datetime | str = "",
     limit: int = 0,
-) -> Call[tuple[Record, ...]]:
+) -> Pages[Record, tuple[Record, ...]]:
     """Give what happened, oldest first: to one adapter or to all, on one channel or at all.
 
-    Times are aware datetimes or RFC 3339 texts. `limit` keeps the newest so many acts; 0 is the
-    server's default.
+    Times are aware datetimes or RFC 3339 texts. `limit` keeps the newest so many records; 0 is
+    the server's default.
 
     Raises:
         NotFound: No such adapter.
         InvalidArgument: A time has no offset from UTC.
     """
     del caller
-    return Call(
-        request=pb.HistoryRequest(
-            adapter=name,
-            channel=channel,
-            since=_time_text(since),
-            until=_time_text(until),
-            limit=limit,
-        ),
-        read=lambda response: tuple(read_record(record) for record in response.records),
+    request = pb.HistoryRequest(
+        adapter=name, channel=channel, since=timestamp_of(since), until=timestamp_of(until)
     )
+    found = _pages(request, "records", read_record, limit=limit)
+    return replace(found, gather=lambda records, _is_more: records[::-1])
 
 
 def served_at(
     caller: Caller, time: datetime | str, *, name: str = "", channel: str = "", limit: int = 0
-) -> Call[ServedAt]:
+) -> Pages[Serving, ServedAt]:
     """Give what channels pointed to at some time, and who had moved them there, when and why.
 
     Raises:
@@ -129,11 +141,12 @@ def served_at(
         InvalidArgument: The time has no offset from UTC.
     """
     del caller
-    return Call(
-        request=pb.ServedAtRequest(
-            time=_time_text(time), adapter=name, channel=channel, limit=limit
-        ),
-        read=read_served_at,
+    request = pb.ServedAtRequest(time=timestamp_of(time), adapter=name, channel=channel)
+    found = _pages(request, "servings", read_serving, limit=limit)
+    return Pages(
+        ask=found.ask,
+        limit=limit,
+        gather=lambda servings, is_more: ServedAt(servings=servings, is_truncated=is_more),
     )
 
 
@@ -146,13 +159,18 @@ def watch_from(caller: Caller, seq: int) -> Call[Record]:
     )
 
 
-def _time_text(time: datetime | str) -> str:
-    if isinstance(time, str):
-        return time
-    if time.tzinfo is None:
-        raise InvalidArgument(
-            f"{time} has no offset from UTC",
-            reason="TIME_INVALID",
-            hint="give an aware datetime, like datetime.now(UTC)",
+def _pages(
+    request: Message, field: str, read: Callable[[Any], E], *, limit: int | None = None
+) -> Pages[E, tuple[E, ...]]:
+    """Give the pages of a request, whose answers have what is asked for in a field."""
+
+    def ask(size: int, token: str) -> Call[tuple[tuple[E, ...], str]]:
+        page: Any = type(request)()
+        page.CopyFrom(request)
+        page.page_size, page.page_token = min(size, _PAGE_SIZE_MAX), token
+        return Call(
+            request=page,
+            read=lambda answer: (tuple(map(read, getattr(answer, field))), answer.next_page_token),
         )
-    return time.isoformat()
+
+    return Pages(ask=ask, limit=limit, gather=lambda found, _is_more: found)

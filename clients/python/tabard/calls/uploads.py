@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from tabard.calls.call import Caller, Upload
-from tabard.convert import kind_number, purpose_number, read_published, read_report
+from tabard.convert import read_published, read_report
+from tabard.enums import KIND, PURPOSE, member_number
 from tabard.errors import InvalidArgument
 from tabard.releases import CheckReport, Published
 from tabard.v1 import registry_service_pb2 as pb
@@ -70,8 +71,8 @@ def publish(
     draft = pb.ReleaseDraft(
         adapter=name,
         version=version,
-        kind=kind_number(kind),
-        purpose=purpose_number(purpose),
+        kind=member_number(KIND, kind, what="kind"),
+        purpose=member_number(PURPOSE, purpose, what="purpose"),
         trigger_words=trigger_words,
         notes=notes,
         licence=licence,
@@ -82,7 +83,7 @@ def publish(
     )
     paths = _existing_files(files)
     return Upload(
-        requests=lambda: _parts(pb.PublishRequest, draft, paths, on_progress),
+        requests=lambda: _parts(pb.PublishRequest(draft=draft), paths, on_progress),
         request_type=pb.PublishRequest,
         read=read_published,
         timeout_seconds=timeout_seconds,
@@ -104,10 +105,12 @@ def check(
     Raises:
         InvalidArgument: A file is not there.
     """
-    draft = pb.ReleaseDraft(kind=kind_number(kind), trigger_words=trigger_words, actor=caller.actor)
+    del caller
+    number = member_number(KIND, kind, what="kind")
+    options = pb.CheckOptions(kind=number, trigger_words=trigger_words)
     paths = _existing_files(files)
     return Upload(
-        requests=lambda: _parts(pb.CheckRequest, draft, paths, on_progress),
+        requests=lambda: _parts(pb.CheckRequest(options=options), paths, on_progress),
         request_type=pb.CheckRequest,
         read=lambda response: read_report(response.report),
         timeout_seconds=timeout_seconds,
@@ -147,12 +150,12 @@ def _text(path: Path) -> str:
 
 
 def _parts(
-    request: type[RequestT],
-    draft: pb.ReleaseDraft,
+    first: RequestT,
     paths: tuple[Path, ...],
     on_progress: OnUpload | None,
 ) -> Iterator[RequestT]:
-    yield request(draft=draft)
+    request = type(first)
+    yield first
     total_bytes = sum(path.stat().st_size for path in paths)
     sent_bytes = 0
     for path in paths:

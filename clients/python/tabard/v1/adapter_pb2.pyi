@@ -1,3 +1,5 @@
+from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -20,6 +22,23 @@ class Purpose(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PURPOSE_CONCEPT: _ClassVar[Purpose]
     PURPOSE_STYLE: _ClassVar[Purpose]
     PURPOSE_SUBJECT: _ClassVar[Purpose]
+
+class ActionType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ACTION_TYPE_UNSPECIFIED: _ClassVar[ActionType]
+    ACTION_TYPE_PUBLISH: _ClassVar[ActionType]
+    ACTION_TYPE_PROMOTE: _ClassVar[ActionType]
+    ACTION_TYPE_ROLLBACK: _ClassVar[ActionType]
+    ACTION_TYPE_YANK: _ClassVar[ActionType]
+    ACTION_TYPE_UNYANK: _ClassVar[ActionType]
+    ACTION_TYPE_QUARANTINE: _ClassVar[ActionType]
+    ACTION_TYPE_LIFT: _ClassVar[ActionType]
+    ACTION_TYPE_PURGE: _ClassVar[ActionType]
+    ACTION_TYPE_SIGN: _ClassVar[ActionType]
+    ACTION_TYPE_KEY: _ClassVar[ActionType]
+    ACTION_TYPE_POLICY: _ClassVar[ActionType]
+    ACTION_TYPE_GC_INTENT: _ClassVar[ActionType]
+    ACTION_TYPE_GC_DONE: _ClassVar[ActionType]
 RELEASE_KIND_UNSPECIFIED: ReleaseKind
 RELEASE_KIND_LORA: ReleaseKind
 RELEASE_KIND_TEXTUAL_INVERSION: ReleaseKind
@@ -29,9 +48,31 @@ PURPOSE_UNSPECIFIED: Purpose
 PURPOSE_CONCEPT: Purpose
 PURPOSE_STYLE: Purpose
 PURPOSE_SUBJECT: Purpose
+ACTION_TYPE_UNSPECIFIED: ActionType
+ACTION_TYPE_PUBLISH: ActionType
+ACTION_TYPE_PROMOTE: ActionType
+ACTION_TYPE_ROLLBACK: ActionType
+ACTION_TYPE_YANK: ActionType
+ACTION_TYPE_UNYANK: ActionType
+ACTION_TYPE_QUARANTINE: ActionType
+ACTION_TYPE_LIFT: ActionType
+ACTION_TYPE_PURGE: ActionType
+ACTION_TYPE_SIGN: ActionType
+ACTION_TYPE_KEY: ActionType
+ACTION_TYPE_POLICY: ActionType
+ACTION_TYPE_GC_INTENT: ActionType
+ACTION_TYPE_GC_DONE: ActionType
+
+class WeightedRef(_message.Message):
+    __slots__ = ("ref", "weight")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    weight: float
+    def __init__(self, ref: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Release(_message.Message):
-    __slots__ = ("adapter", "version", "digest", "kind", "purpose", "base_family", "base_fingerprint", "trigger_words", "rank", "target_count", "original_bytes", "dialect", "notes", "licence", "training", "seq", "published_at", "published_by", "yanked", "yank_reason", "parent_digest", "members", "quarantined", "quarantine_reason", "purged", "purge_reason", "publish_reason", "signatures", "troubled_members", "title")
+    __slots__ = ("adapter", "version", "digest", "kind", "purpose", "base_family", "base_fingerprint", "trigger_words", "rank", "target_count", "original_bytes", "dialect", "notes", "licence", "training", "seq", "publish_time", "published_by", "yanked", "yank_reason", "parent_digest", "members", "quarantined", "quarantine_reason", "purged", "purge_reason", "publish_reason", "signatures", "troubled_members", "title")
     class TrainingEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -55,7 +96,7 @@ class Release(_message.Message):
     LICENCE_FIELD_NUMBER: _ClassVar[int]
     TRAINING_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
-    PUBLISHED_AT_FIELD_NUMBER: _ClassVar[int]
+    PUBLISH_TIME_FIELD_NUMBER: _ClassVar[int]
     PUBLISHED_BY_FIELD_NUMBER: _ClassVar[int]
     YANKED_FIELD_NUMBER: _ClassVar[int]
     YANK_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -85,7 +126,7 @@ class Release(_message.Message):
     licence: str
     training: _containers.ScalarMap[str, str]
     seq: int
-    published_at: str
+    publish_time: _timestamp_pb2.Timestamp
     published_by: str
     yanked: bool
     yank_reason: str
@@ -99,7 +140,7 @@ class Release(_message.Message):
     signatures: _containers.RepeatedCompositeFieldContainer[ReleaseSignature]
     troubled_members: _containers.RepeatedScalarFieldContainer[str]
     title: str
-    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., kind: _Optional[_Union[ReleaseKind, str]] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., trigger_words: _Optional[_Iterable[str]] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., original_bytes: _Optional[int] = ..., dialect: _Optional[str] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., training: _Optional[_Mapping[str, str]] = ..., seq: _Optional[int] = ..., published_at: _Optional[str] = ..., published_by: _Optional[str] = ..., yanked: bool = ..., yank_reason: _Optional[str] = ..., parent_digest: _Optional[str] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., quarantined: bool = ..., quarantine_reason: _Optional[str] = ..., purged: bool = ..., purge_reason: _Optional[str] = ..., publish_reason: _Optional[str] = ..., signatures: _Optional[_Iterable[_Union[ReleaseSignature, _Mapping]]] = ..., troubled_members: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ...) -> None: ...
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., kind: _Optional[_Union[ReleaseKind, str]] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., trigger_words: _Optional[_Iterable[str]] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., original_bytes: _Optional[int] = ..., dialect: _Optional[str] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., training: _Optional[_Mapping[str, str]] = ..., seq: _Optional[int] = ..., publish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., published_by: _Optional[str] = ..., yanked: bool = ..., yank_reason: _Optional[str] = ..., parent_digest: _Optional[str] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., quarantined: bool = ..., quarantine_reason: _Optional[str] = ..., purged: bool = ..., purge_reason: _Optional[str] = ..., publish_reason: _Optional[str] = ..., signatures: _Optional[_Iterable[_Union[ReleaseSignature, _Mapping]]] = ..., troubled_members: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ...) -> None: ...
 
 class Member(_message.Message):
     __slots__ = ("adapter", "version", "digest", "weight")
@@ -136,14 +177,16 @@ class Channel(_message.Message):
     def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., version: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
 
 class Adapter(_message.Message):
-    __slots__ = ("name", "releases", "channels")
+    __slots__ = ("name", "releases", "channels", "release_count")
     NAME_FIELD_NUMBER: _ClassVar[int]
     RELEASES_FIELD_NUMBER: _ClassVar[int]
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_COUNT_FIELD_NUMBER: _ClassVar[int]
     name: str
     releases: _containers.RepeatedCompositeFieldContainer[Release]
     channels: _containers.RepeatedCompositeFieldContainer[Channel]
-    def __init__(self, name: _Optional[str] = ..., releases: _Optional[_Iterable[_Union[Release, _Mapping]]] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ...) -> None: ...
+    release_count: int
+    def __init__(self, name: _Optional[str] = ..., releases: _Optional[_Iterable[_Union[Release, _Mapping]]] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., release_count: _Optional[int] = ...) -> None: ...
 
 class Record(_message.Message):
     __slots__ = ("seq", "id", "time", "actor", "reason", "actions", "prev")
@@ -156,12 +199,12 @@ class Record(_message.Message):
     PREV_FIELD_NUMBER: _ClassVar[int]
     seq: int
     id: str
-    time: str
+    time: _timestamp_pb2.Timestamp
     actor: str
     reason: str
     actions: _containers.RepeatedCompositeFieldContainer[Action]
     prev: str
-    def __init__(self, seq: _Optional[int] = ..., id: _Optional[str] = ..., time: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[Action, _Mapping]]] = ..., prev: _Optional[str] = ...) -> None: ...
+    def __init__(self, seq: _Optional[int] = ..., id: _Optional[str] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[Action, _Mapping]]] = ..., prev: _Optional[str] = ...) -> None: ...
 
 class Action(_message.Message):
     __slots__ = ("type", "adapter", "digest", "version", "channel", "previous_digest", "effective", "note", "actor", "reason")
@@ -175,7 +218,7 @@ class Action(_message.Message):
     NOTE_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
-    type: str
+    type: ActionType
     adapter: str
     digest: str
     version: str
@@ -185,4 +228,4 @@ class Action(_message.Message):
     note: str
     actor: str
     reason: str
-    def __init__(self, type: _Optional[str] = ..., adapter: _Optional[str] = ..., digest: _Optional[str] = ..., version: _Optional[str] = ..., channel: _Optional[str] = ..., previous_digest: _Optional[str] = ..., effective: bool = ..., note: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, type: _Optional[_Union[ActionType, str]] = ..., adapter: _Optional[str] = ..., digest: _Optional[str] = ..., version: _Optional[str] = ..., channel: _Optional[str] = ..., previous_digest: _Optional[str] = ..., effective: bool = ..., note: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...

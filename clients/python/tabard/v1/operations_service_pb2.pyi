@@ -1,16 +1,56 @@
+from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class ServerState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SERVER_STATE_UNSPECIFIED: _ClassVar[ServerState]
+    SERVER_STATE_STARTING: _ClassVar[ServerState]
+    SERVER_STATE_DRAINING: _ClassVar[ServerState]
+    SERVER_STATE_STALLED: _ClassVar[ServerState]
+    SERVER_STATE_STALE: _ClassVar[ServerState]
+    SERVER_STATE_DEGRADED: _ClassVar[ServerState]
+    SERVER_STATE_SERVING: _ClassVar[ServerState]
+
+class Prediction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PREDICTION_UNSPECIFIED: _ClassVar[Prediction]
+    PREDICTION_EPSILON: _ClassVar[Prediction]
+    PREDICTION_V_PREDICTION: _ClassVar[Prediction]
+    PREDICTION_SAMPLE: _ClassVar[Prediction]
+
+class Tier(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TIER_UNSPECIFIED: _ClassVar[Tier]
+    TIER_HOST: _ClassVar[Tier]
+    TIER_SLOT: _ClassVar[Tier]
+SERVER_STATE_UNSPECIFIED: ServerState
+SERVER_STATE_STARTING: ServerState
+SERVER_STATE_DRAINING: ServerState
+SERVER_STATE_STALLED: ServerState
+SERVER_STATE_STALE: ServerState
+SERVER_STATE_DEGRADED: ServerState
+SERVER_STATE_SERVING: ServerState
+PREDICTION_UNSPECIFIED: Prediction
+PREDICTION_EPSILON: Prediction
+PREDICTION_V_PREDICTION: Prediction
+PREDICTION_SAMPLE: Prediction
+TIER_UNSPECIFIED: Tier
+TIER_HOST: Tier
+TIER_SLOT: Tier
+
 class GetStatusRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime_seconds", "native_width", "native_height", "registry_lag_seconds", "memory_plan", "merged_digests", "base_prediction", "base_zero_snr", "base_remarks", "state", "causes")
+    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime", "native_width", "native_height", "registry_lag", "memory_plan", "merged_digests", "base_prediction", "base_zero_snr", "base_remarks", "state", "causes")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     BASE_FAMILY_FIELD_NUMBER: _ClassVar[int]
     BASE_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
@@ -23,10 +63,10 @@ class GetStatusResponse(_message.Message):
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     RESIDENTS_FIELD_NUMBER: _ClassVar[int]
     SAMPLERS_FIELD_NUMBER: _ClassVar[int]
-    UPTIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    UPTIME_FIELD_NUMBER: _ClassVar[int]
     NATIVE_WIDTH_FIELD_NUMBER: _ClassVar[int]
     NATIVE_HEIGHT_FIELD_NUMBER: _ClassVar[int]
-    REGISTRY_LAG_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_LAG_FIELD_NUMBER: _ClassVar[int]
     MEMORY_PLAN_FIELD_NUMBER: _ClassVar[int]
     MERGED_DIGESTS_FIELD_NUMBER: _ClassVar[int]
     BASE_PREDICTION_FIELD_NUMBER: _ClassVar[int]
@@ -46,42 +86,42 @@ class GetStatusResponse(_message.Message):
     draining: bool
     residents: _containers.RepeatedCompositeFieldContainer[Resident]
     samplers: _containers.RepeatedScalarFieldContainer[str]
-    uptime_seconds: float
+    uptime: _duration_pb2.Duration
     native_width: int
     native_height: int
-    registry_lag_seconds: float
+    registry_lag: _duration_pb2.Duration
     memory_plan: MemoryPlan
     merged_digests: _containers.RepeatedScalarFieldContainer[str]
-    base_prediction: str
+    base_prediction: Prediction
     base_zero_snr: bool
     base_remarks: _containers.RepeatedScalarFieldContainer[str]
-    state: str
+    state: ServerState
     causes: _containers.RepeatedCompositeFieldContainer[Cause]
-    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime_seconds: _Optional[float] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag_seconds: _Optional[float] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ..., base_prediction: _Optional[str] = ..., base_zero_snr: bool = ..., base_remarks: _Optional[_Iterable[str]] = ..., state: _Optional[str] = ..., causes: _Optional[_Iterable[_Union[Cause, _Mapping]]] = ...) -> None: ...
+    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ..., base_prediction: _Optional[_Union[Prediction, str]] = ..., base_zero_snr: bool = ..., base_remarks: _Optional[_Iterable[str]] = ..., state: _Optional[_Union[ServerState, str]] = ..., causes: _Optional[_Iterable[_Union[Cause, _Mapping]]] = ...) -> None: ...
 
 class Cause(_message.Message):
-    __slots__ = ("state", "reason", "message", "seconds")
+    __slots__ = ("state", "reason", "message", "duration")
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
-    SECONDS_FIELD_NUMBER: _ClassVar[int]
-    state: str
+    DURATION_FIELD_NUMBER: _ClassVar[int]
+    state: ServerState
     reason: str
     message: str
-    seconds: float
-    def __init__(self, state: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
+    duration: _duration_pb2.Duration
+    def __init__(self, state: _Optional[_Union[ServerState, str]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class VerifyRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class VerifyResponse(_message.Message):
-    __slots__ = ("components", "seconds")
+    __slots__ = ("components", "duration")
     COMPONENTS_FIELD_NUMBER: _ClassVar[int]
-    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
     components: _containers.RepeatedCompositeFieldContainer[VerifiedComponent]
-    seconds: float
-    def __init__(self, components: _Optional[_Iterable[_Union[VerifiedComponent, _Mapping]]] = ..., seconds: _Optional[float] = ...) -> None: ...
+    duration: _duration_pb2.Duration
+    def __init__(self, components: _Optional[_Iterable[_Union[VerifiedComponent, _Mapping]]] = ..., duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class VerifiedComponent(_message.Message):
     __slots__ = ("component", "loaded_fingerprint", "found_fingerprint")
@@ -124,10 +164,10 @@ class Resident(_message.Message):
     adapter: str
     version: str
     digest: str
-    tier: str
+    tier: Tier
     bytes: int
     leases: int
-    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., tier: _Optional[str] = ..., bytes: _Optional[int] = ..., leases: _Optional[int] = ...) -> None: ...
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., tier: _Optional[_Union[Tier, str]] = ..., bytes: _Optional[int] = ..., leases: _Optional[int] = ...) -> None: ...
 
 class WarmRequest(_message.Message):
     __slots__ = ("ref",)
@@ -142,10 +182,10 @@ class WarmResponse(_message.Message):
     def __init__(self, resident: _Optional[_Union[Resident, _Mapping]] = ...) -> None: ...
 
 class DrainRequest(_message.Message):
-    __slots__ = ("wait_seconds",)
-    WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    wait_seconds: float
-    def __init__(self, wait_seconds: _Optional[float] = ...) -> None: ...
+    __slots__ = ("wait",)
+    WAIT_FIELD_NUMBER: _ClassVar[int]
+    wait: _duration_pb2.Duration
+    def __init__(self, wait: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class DrainResponse(_message.Message):
     __slots__ = ("jobs_left",)

@@ -1,3 +1,5 @@
+from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from tabard.v1 import adapter_pb2 as _adapter_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -7,6 +9,29 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class WearMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WEAR_MODE_UNSPECIFIED: _ClassVar[WearMode]
+    WEAR_MODE_ROWS: _ClassVar[WearMode]
+    WEAR_MODE_MERGED: _ClassVar[WearMode]
+
+class BaseMatch(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BASE_MATCH_UNSPECIFIED: _ClassVar[BaseMatch]
+    BASE_MATCH_SAME: _ClassVar[BaseMatch]
+    BASE_MATCH_FAMILY: _ClassVar[BaseMatch]
+
+class ModuleKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODULE_KIND_UNSPECIFIED: _ClassVar[ModuleKind]
+    MODULE_KIND_ATTENTION: _ClassVar[ModuleKind]
+    MODULE_KIND_FEED_FORWARD: _ClassVar[ModuleKind]
+    MODULE_KIND_PROJECTION: _ClassVar[ModuleKind]
+    MODULE_KIND_CONVOLUTION: _ClassVar[ModuleKind]
+    MODULE_KIND_NORM: _ClassVar[ModuleKind]
+    MODULE_KIND_BIAS: _ClassVar[ModuleKind]
+    MODULE_KIND_OTHER: _ClassVar[ModuleKind]
+
 class FileFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FILE_FORMAT_UNSPECIFIED: _ClassVar[FileFormat]
@@ -14,6 +39,20 @@ class FileFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FILE_FORMAT_CANONICAL: _ClassVar[FileFormat]
     FILE_FORMAT_KOHYA: _ClassVar[FileFormat]
     FILE_FORMAT_DIFFUSERS: _ClassVar[FileFormat]
+WEAR_MODE_UNSPECIFIED: WearMode
+WEAR_MODE_ROWS: WearMode
+WEAR_MODE_MERGED: WearMode
+BASE_MATCH_UNSPECIFIED: BaseMatch
+BASE_MATCH_SAME: BaseMatch
+BASE_MATCH_FAMILY: BaseMatch
+MODULE_KIND_UNSPECIFIED: ModuleKind
+MODULE_KIND_ATTENTION: ModuleKind
+MODULE_KIND_FEED_FORWARD: ModuleKind
+MODULE_KIND_PROJECTION: ModuleKind
+MODULE_KIND_CONVOLUTION: ModuleKind
+MODULE_KIND_NORM: ModuleKind
+MODULE_KIND_BIAS: ModuleKind
+MODULE_KIND_OTHER: ModuleKind
 FILE_FORMAT_UNSPECIFIED: FileFormat
 FILE_FORMAT_ORIGINAL: FileFormat
 FILE_FORMAT_CANONICAL: FileFormat
@@ -75,14 +114,22 @@ class PublishResponse(_message.Message):
     def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., created: bool = ..., report: _Optional[_Union[CheckReport, _Mapping]] = ...) -> None: ...
 
 class CheckRequest(_message.Message):
-    __slots__ = ("draft", "file", "chunk")
-    DRAFT_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("options", "file", "chunk")
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     FILE_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
-    draft: ReleaseDraft
+    options: CheckOptions
     file: FileStart
     chunk: bytes
-    def __init__(self, draft: _Optional[_Union[ReleaseDraft, _Mapping]] = ..., file: _Optional[_Union[FileStart, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, options: _Optional[_Union[CheckOptions, _Mapping]] = ..., file: _Optional[_Union[FileStart, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class CheckOptions(_message.Message):
+    __slots__ = ("kind", "trigger_words")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_WORDS_FIELD_NUMBER: _ClassVar[int]
+    kind: _adapter_pb2.ReleaseKind
+    trigger_words: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., trigger_words: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CheckResponse(_message.Message):
     __slots__ = ("report",)
@@ -143,15 +190,15 @@ class CheckReport(_message.Message):
     problems: _containers.RepeatedCompositeFieldContainer[Problem]
     resident_bytes: int
     training: _containers.ScalarMap[str, str]
-    mode: str
+    mode: WearMode
     alphas: _containers.RepeatedScalarFieldContainer[float]
     methods: _containers.ScalarMap[str, int]
     coverage: _containers.RepeatedCompositeFieldContainer[Coverage]
     base_family: str
     base_fingerprint: str
-    base_match: str
+    base_match: BaseMatch
     declared: _containers.ScalarMap[str, str]
-    def __init__(self, accepted: bool = ..., kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., dialect: _Optional[str] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., tensor_count: _Optional[int] = ..., tensors_applied: _Optional[int] = ..., trigger_words: _Optional[_Iterable[str]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resident_bytes: _Optional[int] = ..., training: _Optional[_Mapping[str, str]] = ..., mode: _Optional[str] = ..., alphas: _Optional[_Iterable[float]] = ..., methods: _Optional[_Mapping[str, int]] = ..., coverage: _Optional[_Iterable[_Union[Coverage, _Mapping]]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_match: _Optional[str] = ..., declared: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(self, accepted: bool = ..., kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., dialect: _Optional[str] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., tensor_count: _Optional[int] = ..., tensors_applied: _Optional[int] = ..., trigger_words: _Optional[_Iterable[str]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resident_bytes: _Optional[int] = ..., training: _Optional[_Mapping[str, str]] = ..., mode: _Optional[_Union[WearMode, str]] = ..., alphas: _Optional[_Iterable[float]] = ..., methods: _Optional[_Mapping[str, int]] = ..., coverage: _Optional[_Iterable[_Union[Coverage, _Mapping]]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_match: _Optional[_Union[BaseMatch, str]] = ..., declared: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Coverage(_message.Message):
     __slots__ = ("component", "kind", "changed", "total")
@@ -160,10 +207,10 @@ class Coverage(_message.Message):
     CHANGED_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     component: str
-    kind: str
+    kind: ModuleKind
     changed: int
     total: int
-    def __init__(self, component: _Optional[str] = ..., kind: _Optional[str] = ..., changed: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
+    def __init__(self, component: _Optional[str] = ..., kind: _Optional[_Union[ModuleKind, str]] = ..., changed: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
 
 class Problem(_message.Message):
     __slots__ = ("reason", "message", "remedy", "keys", "is_warning")
@@ -206,6 +253,24 @@ class ListAdaptersResponse(_message.Message):
     adapters: _containers.RepeatedCompositeFieldContainer[_adapter_pb2.Adapter]
     next_page_token: str
     def __init__(self, adapters: _Optional[_Iterable[_Union[_adapter_pb2.Adapter, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListReleasesRequest(_message.Message):
+    __slots__ = ("adapter", "page_size", "page_token")
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    adapter: str
+    page_size: int
+    page_token: str
+    def __init__(self, adapter: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListReleasesResponse(_message.Message):
+    __slots__ = ("releases", "next_page_token")
+    RELEASES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    releases: _containers.RepeatedCompositeFieldContainer[_adapter_pb2.Release]
+    next_page_token: str
+    def __init__(self, releases: _Optional[_Iterable[_Union[_adapter_pb2.Release, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ResolveRequest(_message.Message):
     __slots__ = ("ref", "include_withdrawn")
@@ -384,8 +449,8 @@ class PublishRecipeRequest(_message.Message):
     DRAFT_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     draft: ReleaseDraft
-    members: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, draft: _Optional[_Union[ReleaseDraft, _Mapping]] = ..., members: _Optional[_Iterable[str]] = ...) -> None: ...
+    members: _containers.RepeatedCompositeFieldContainer[_adapter_pb2.WeightedRef]
+    def __init__(self, draft: _Optional[_Union[ReleaseDraft, _Mapping]] = ..., members: _Optional[_Iterable[_Union[_adapter_pb2.WeightedRef, _Mapping]]] = ...) -> None: ...
 
 class PublishRecipeResponse(_message.Message):
     __slots__ = ("release", "created")
@@ -432,18 +497,22 @@ class GetManifestResponse(_message.Message):
     def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., manifest: _Optional[bytes] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("words", "limit")
+    __slots__ = ("words", "page_size", "page_token")
     WORDS_FIELD_NUMBER: _ClassVar[int]
-    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     words: str
-    limit: int
-    def __init__(self, words: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    page_size: int
+    page_token: str
+    def __init__(self, words: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("hits",)
+    __slots__ = ("hits", "next_page_token")
     HITS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[SearchHit]
-    def __init__(self, hits: _Optional[_Iterable[_Union[SearchHit, _Mapping]]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, hits: _Optional[_Iterable[_Union[SearchHit, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class SearchHit(_message.Message):
     __slots__ = ("adapter", "snippet", "release_count")
@@ -456,24 +525,26 @@ class SearchHit(_message.Message):
     def __init__(self, adapter: _Optional[str] = ..., snippet: _Optional[str] = ..., release_count: _Optional[int] = ...) -> None: ...
 
 class ServedAtRequest(_message.Message):
-    __slots__ = ("time", "adapter", "channel", "limit")
+    __slots__ = ("time", "adapter", "channel", "page_size", "page_token")
     TIME_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
-    LIMIT_FIELD_NUMBER: _ClassVar[int]
-    time: str
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    time: _timestamp_pb2.Timestamp
     adapter: str
     channel: str
-    limit: int
-    def __init__(self, time: _Optional[str] = ..., adapter: _Optional[str] = ..., channel: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    page_size: int
+    page_token: str
+    def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., adapter: _Optional[str] = ..., channel: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ServedAtResponse(_message.Message):
-    __slots__ = ("servings", "is_truncated")
+    __slots__ = ("servings", "next_page_token")
     SERVINGS_FIELD_NUMBER: _ClassVar[int]
-    IS_TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     servings: _containers.RepeatedCompositeFieldContainer[Serving]
-    is_truncated: bool
-    def __init__(self, servings: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., is_truncated: bool = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, servings: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class Serving(_message.Message):
     __slots__ = ("adapter", "channel", "release", "since")
@@ -488,24 +559,28 @@ class Serving(_message.Message):
     def __init__(self, adapter: _Optional[str] = ..., channel: _Optional[str] = ..., release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., since: _Optional[_Union[_adapter_pb2.Record, _Mapping]] = ...) -> None: ...
 
 class HistoryRequest(_message.Message):
-    __slots__ = ("adapter", "channel", "limit", "since", "until")
+    __slots__ = ("adapter", "channel", "since", "until", "page_size", "page_token")
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
-    LIMIT_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     UNTIL_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     adapter: str
     channel: str
-    limit: int
-    since: str
-    until: str
-    def __init__(self, adapter: _Optional[str] = ..., channel: _Optional[str] = ..., limit: _Optional[int] = ..., since: _Optional[str] = ..., until: _Optional[str] = ...) -> None: ...
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    page_size: int
+    page_token: str
+    def __init__(self, adapter: _Optional[str] = ..., channel: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class HistoryResponse(_message.Message):
-    __slots__ = ("records",)
+    __slots__ = ("records", "next_page_token")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     records: _containers.RepeatedCompositeFieldContainer[_adapter_pb2.Record]
-    def __init__(self, records: _Optional[_Iterable[_Union[_adapter_pb2.Record, _Mapping]]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, records: _Optional[_Iterable[_Union[_adapter_pb2.Record, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("from_seq",)

@@ -55,6 +55,11 @@ class RegistryServiceStub(object):
                 request_serializer=tabard_dot_v1_dot_registry__service__pb2.ListAdaptersRequest.SerializeToString,
                 response_deserializer=tabard_dot_v1_dot_registry__service__pb2.ListAdaptersResponse.FromString,
                 _registered_method=True)
+        self.ListReleases = channel.unary_unary(
+                '/tabard.v1.RegistryService/ListReleases',
+                request_serializer=tabard_dot_v1_dot_registry__service__pb2.ListReleasesRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_registry__service__pb2.ListReleasesResponse.FromString,
+                _registered_method=True)
         self.Resolve = channel.unary_unary(
                 '/tabard.v1.RegistryService/Resolve',
                 request_serializer=tabard_dot_v1_dot_registry__service__pb2.ResolveRequest.SerializeToString,
@@ -156,7 +161,7 @@ class RegistryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetAdapter(self, request, context):
-        """One adapter with its releases and channels.
+        """One adapter with its newest releases and its channels.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -164,6 +169,13 @@ class RegistryServiceServicer(object):
 
     def ListAdapters(self, request, context):
         """All adapters, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReleases(self, request, context):
+        """All releases of one adapter, by descending SemVer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -268,7 +280,7 @@ class RegistryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def History(self, request, context):
-        """Records, oldest first.
+        """Records, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -303,6 +315,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.ListAdapters,
                     request_deserializer=tabard_dot_v1_dot_registry__service__pb2.ListAdaptersRequest.FromString,
                     response_serializer=tabard_dot_v1_dot_registry__service__pb2.ListAdaptersResponse.SerializeToString,
+            ),
+            'ListReleases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReleases,
+                    request_deserializer=tabard_dot_v1_dot_registry__service__pb2.ListReleasesRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_registry__service__pb2.ListReleasesResponse.SerializeToString,
             ),
             'Resolve': grpc.unary_unary_rpc_method_handler(
                     servicer.Resolve,
@@ -494,6 +511,33 @@ class RegistryService(object):
             '/tabard.v1.RegistryService/ListAdapters',
             tabard_dot_v1_dot_registry__service__pb2.ListAdaptersRequest.SerializeToString,
             tabard_dot_v1_dot_registry__service__pb2.ListAdaptersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReleases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.RegistryService/ListReleases',
+            tabard_dot_v1_dot_registry__service__pb2.ListReleasesRequest.SerializeToString,
+            tabard_dot_v1_dot_registry__service__pb2.ListReleasesResponse.FromString,
             options,
             channel_credentials,
             insecure,

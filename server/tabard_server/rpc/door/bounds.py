@@ -28,7 +28,7 @@ _SIGNATURE_CHARS_MAX = 1_024
 
 _REF_LIKE = (
     *("ref", "adapter", "channel", "version", "to_version", "expect_digest", "page_token"),
-    *("time", "since", "until", "sampler", "key_id", "service", "host", "list_services"),
+    *("sampler", "key_id", "service", "host", "list_services"),
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",
 )
@@ -69,14 +69,14 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         reason="IMAGE_TOO_LARGE",
         hint="send it smaller, or as JPEG (limits.picture_bytes_max)",
     )
-    adapters = replace(
-        ref,
+    adapters = Bound(
+        bytes_max=0,
         count_max=limits.adapters_per_request_max,
         count_reason="TOO_MANY_ADAPTERS",
         count_hint="wear fewer (limits.adapters_per_request_max)",
     )
-    members = replace(
-        ref,
+    members = Bound(
+        bytes_max=0,
         count_max=MEMBERS_MAX,
         count_reason="FIELD_INVALID",
         count_hint=f"a recipe has 1 to {MEMBERS_MAX} members",

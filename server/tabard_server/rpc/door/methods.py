@@ -29,6 +29,7 @@ METHODS: Mapping[str, Work] = {
     f"{_REGISTRY}/Fetch": Work.DOWNLOAD,
     f"{_REGISTRY}/GetAdapter": Work.READ,
     f"{_REGISTRY}/ListAdapters": Work.READ,
+    f"{_REGISTRY}/ListReleases": Work.READ,
     f"{_REGISTRY}/GetManifest": Work.READ,
     f"{_REGISTRY}/Search": Work.READ,
     f"{_REGISTRY}/ServedAt": Work.READ,
@@ -38,6 +39,7 @@ METHODS: Mapping[str, Work] = {
     f"{_HEALTH}/Check": Work.OPERATE,
     f"{_HEALTH}/List": Work.OPERATE,
     f"{_HEALTH}/Watch": Work.WATCH_HEALTH,
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": Work.DESCRIBE,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Work.DESCRIBE,
 }
 """The work of every method, by its path."""

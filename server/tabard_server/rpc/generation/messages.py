@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Between generate messages and the server's jobs and events."""
 
-from tabard.v1 import generation_service_pb2
+from google.protobuf.descriptor import EnumDescriptor
+
+from tabard.v1 import adapter_pb2, generation_service_pb2
 from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.drawing import Size, WantedDrawing
 from tabard_server.jobs.job import (
@@ -12,20 +14,14 @@ from tabard_server.jobs.job import (
     JobSpec,
     Preview,
     Progress,
+    WantedAdapter,
     WornRecipe,
 )
+from tabard_server.rpc.names import name_of
+from tabard_server.rpc.times import write_duration
 
-_SYNTAXES = {
-    generation_service_pb2.PROMPT_SYNTAX_UNSPECIFIED: "",
-    generation_service_pb2.PROMPT_SYNTAX_PLAIN: "plain",
-    generation_service_pb2.PROMPT_SYNTAX_A1111: "a1111",
-}
-
-_MATCHES = {
-    generation_service_pb2.TOKEN_MATCH_UNSPECIFIED: "",
-    generation_service_pb2.TOKEN_MATCH_WHOLE: "whole",
-    generation_service_pb2.TOKEN_MATCH_ANYWHERE: "anywhere",
-}
+_SYNTAX = generation_service_pb2.PromptSyntax.DESCRIPTOR
+_MATCH = generation_service_pb2.TokenMatch.DESCRIPTOR
 
 
 def read_request(
@@ -48,9 +44,9 @@ def read_request(
             width=message.width if said("width") else None,
             height=message.height if said("height") else None,
             sampler=message.sampler,
-            prompt_syntax=_read_syntax(message.prompt_syntax),
+            prompt_syntax=_named(_SYNTAX, message.prompt_syntax),
             prompt_windows_max=message.prompt_windows_max if said("prompt_windows_max") else None,
-            token_match=_MATCHES.get(message.token_match, str(message.token_match)),
+            token_match=_named(_MATCH, message.token_match),
             clip_skip=message.clip_skip if said("clip_skip") else None,
             image=message.image if said("image") else None,
             mask_image=message.mask_image if said("mask_image") else None,
@@ -59,7 +55,7 @@ def read_request(
             crop_top_left=_read_corner(message.crop_top_left) if said("crop_top_left") else None,
             target_size=_read_size(message.target_size) if said("target_size") else None,
         ),
-        adapters=tuple(message.adapters),
+        adapters=tuple(map(_read_adapter, message.adapters)),
         seed=message.seed if said("seed") else None,
         images=message.num_images if said("num_images") else None,
         is_deterministic=message.deterministic,
@@ -69,9 +65,15 @@ def read_request(
     )
 
 
-def _read_syntax(number: generation_service_pb2.PromptSyntax) -> str:
-    """Return the short name of a syntax; of a number newer than this server, the number."""
-    return _SYNTAXES.get(number, str(number))
+def _named(enum: EnumDescriptor, number: int) -> str:
+    """Return the name of a member; of one that is newer than this server, its number."""
+    name = name_of(enum, number)
+    return str(number) if name is None else name
+
+
+def _read_adapter(message: adapter_pb2.WeightedRef) -> WantedAdapter:
+    weight = message.weight if message.HasField("weight") else None
+    return WantedAdapter(ref=message.ref, weight=weight)
 
 
 def _read_size(message: generation_service_pb2.ImageSize) -> Size:
@@ -96,7 +98,9 @@ def write_event(event: Event) -> generation_service_pb2.GenerateResponse:
             image = pb.Image(index=index, png=png, seed=seed, provenance_json=text)
             return pb.GenerateResponse(image=image)
         case Done(queue_seconds=queued, total_seconds=total):
-            done = pb.Done(queue_ms=queued * 1000, total_ms=total * 1000)
+            done = pb.Done(
+                queue_duration=write_duration(queued), total_duration=write_duration(total)
+            )
             return pb.GenerateResponse(done=done)
     raise AssertionError(f"{event} ends the stream as a status")
 

@@ -1,21 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of a release as messages: the release, then each file with its digest and its bytes."""
 
-from collections.abc import Mapping
-
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_server.errors import invalid
 from tabard_server.publishing.downloads import Downloads, chunks_of
+from tabard_server.rpc.names import name_of, names_of
 from tabard_server.rpc.registry.messages import write_release
 from tabard_server.rpc.status import Context
 
-_STYLES: Mapping[int, str] = {
-    pb.FILE_FORMAT_UNSPECIFIED: "original",
-    pb.FILE_FORMAT_ORIGINAL: "original",
-    pb.FILE_FORMAT_CANONICAL: "canonical",
-    pb.FILE_FORMAT_KOHYA: "kohya",
-    pb.FILE_FORMAT_DIFFUSERS: "diffusers",
-}
+_FORMAT = pb.FileFormat.DESCRIPTOR
+_USUAL = "original"
 
 
 async def send_files(downloads: Downloads, request: pb.FetchRequest, *, context: Context) -> None:
@@ -25,15 +19,15 @@ async def send_files(downloads: Downloads, request: pb.FetchRequest, *, context:
         InvalidRequest: There is no such format.
         RegistryError: As `Downloads.one`.
     """
-    style = _STYLES.get(request.format)
+    style = name_of(_FORMAT, request.format)
     if style is None:
         raise invalid(
             "format",
             f"unknown file format {request.format}",
             reason="FIELD_INVALID",
-            hint="ask for ORIGINAL, CANONICAL, KOHYA or DIFFUSERS",
+            hint=f"use one of: {', '.join(names_of(_FORMAT))}",
         )
-    async with downloads.one(request.ref, style=style) as found:
+    async with downloads.one(request.ref, style=style or _USUAL) as found:
         said = write_release(found.release, state=found.state)
         await context.write(pb.FetchResponse(release=said))
         for file in found.files:

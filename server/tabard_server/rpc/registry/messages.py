@@ -4,8 +4,7 @@
 In: the registry's values. Out: messages, and the other way round for enums and authors.
 """
 
-from collections.abc import Iterable, Mapping
-from itertools import groupby
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -14,6 +13,7 @@ from tabard.v1 import adapter_pb2, registry_service_pb2
 from tabard_registry import (
     Adapter,
     AdapterName,
+    AdapterRef,
     AppliedRecord,
     Author,
     ChannelMove,
@@ -27,21 +27,15 @@ from tabard_registry import (
 )
 from tabard_server.errors import invalid
 from tabard_server.publishing.author import author_of
+from tabard_server.rpc.names import name_of, names_of, number_of
+from tabard_server.rpc.times import write_time
 
 M = TypeVar("M", bound=Message)
 
-_KINDS: Mapping[str, "adapter_pb2.ReleaseKind"] = {
-    "lora": adapter_pb2.RELEASE_KIND_LORA,
-    "textual_inversion": adapter_pb2.RELEASE_KIND_TEXTUAL_INVERSION,
-    "dreambooth": adapter_pb2.RELEASE_KIND_DREAMBOOTH,
-    "recipe": adapter_pb2.RELEASE_KIND_RECIPE,
-}
-_PURPOSES: Mapping[str, "adapter_pb2.Purpose"] = {
-    "": adapter_pb2.PURPOSE_UNSPECIFIED,
-    "concept": adapter_pb2.PURPOSE_CONCEPT,
-    "style": adapter_pb2.PURPOSE_STYLE,
-    "subject": adapter_pb2.PURPOSE_SUBJECT,
-}
+_KIND = adapter_pb2.ReleaseKind.DESCRIPTOR
+_PURPOSE = adapter_pb2.Purpose.DESCRIPTOR
+RELEASES_SHOWN_MAX = 16
+"""Releases that a release line is shown with; the others are listed."""
 
 
 class AuthoredMessage(Protocol):
@@ -94,8 +88,7 @@ def write_release(release: Release, *, state: State) -> adapter_pb2.Release:
         adapter=str(release.adapter),
         version=str(release.version),
         digest=str(release.digest),
-        kind=_KINDS[release.kind],
-        purpose=_PURPOSES[release.purpose],
+        publish_time=write_time(release.published_at),
         training=dict(release.training),
         parent_digest=str(release.parent) if release.parent else "",
         members=[
@@ -112,11 +105,29 @@ def write_release(release: Release, *, state: State) -> adapter_pb2.Release:
     )
 
 
-def write_adapter(adapter: Adapter, *, state: State) -> adapter_pb2.Adapter:
-    """Write a release line, releases newest first, channels by name."""
+def read_member(message: adapter_pb2.WeightedRef) -> AdapterRef:
+    """Read a member of a recipe.
+
+    Raises:
+        InvalidName: Its ref or its weight cannot be read, or there are two weights.
+    """
+    weight = message.weight if message.HasField("weight") else None
+    return AdapterRef.parse(message.ref, weight=weight)
+
+
+def write_adapter(adapter: Adapter, *, state: State, bytes_max: int) -> adapter_pb2.Adapter:
+    """Write a release line with its newest releases, and its channels by name."""
+    releases: list[adapter_pb2.Release] = []
+    for release in adapter.releases[:RELEASES_SHOWN_MAX]:
+        written = write_release(release, state=state)
+        bytes_max -= written.ByteSize()
+        if releases and bytes_max < 0:
+            break
+        releases.append(written)
     return adapter_pb2.Adapter(
         name=str(adapter.name),
-        releases=[write_release(release, state=state) for release in adapter.releases],
+        releases=releases,
+        release_count=len(adapter.by_digest),
         channels=[
             adapter_pb2.Channel(
                 name=channel.name,
@@ -126,17 +137,6 @@ def write_adapter(adapter: Adapter, *, state: State) -> adapter_pb2.Adapter:
             )
             for _name, channel in sorted(adapter.channels.items())
         ],
-    )
-
-
-def write_page(
-    page: Iterable[Adapter], *, following: str, state: State, bytes_max: int
-) -> registry_service_pb2.ListAdaptersResponse:
-    """Write a page of release lines, shorter than it was asked for when it has bytes enough."""
-    written = (write_adapter(adapter, state=state) for adapter in page)
-    adapters, is_whole = _some(written, bytes_max=bytes_max)
-    return registry_service_pb2.ListAdaptersResponse(
-        adapters=adapters, next_page_token=following if is_whole else adapters[-1].name
     )
 
 
@@ -161,6 +161,7 @@ def write_record(applied: AppliedRecord) -> adapter_pb2.Record:
     return _alike(
         adapter_pb2.Record,
         record,
+        time=write_time(record.time),
         prev=str(record.prev),
         actions=[
             _alike(
@@ -175,29 +176,15 @@ def write_record(applied: AppliedRecord) -> adapter_pb2.Record:
     )
 
 
-def write_history(entries: Iterable[HistoryEntry]) -> list[adapter_pb2.Record]:
-    """Write acts, those of one record together; ids and digests of records are not known here."""
-    grouped = (list(acts) for _seq, acts in groupby(entries, key=lambda entry: entry.seq))
-    return [
-        _alike(
-            adapter_pb2.Record,
-            acts[0],
-            id="",
-            prev="",
-            actions=[_alike(adapter_pb2.Action, entry) for entry in acts],
-        )
-        for acts in grouped
-    ]
-
-
-def write_servings(
-    servings: Iterable[Serving], *, is_truncated: bool, state: State, bytes_max: int
-) -> registry_service_pb2.ServedAtResponse:
-    """Write what channels pointed to, as far as the bytes go."""
-    written = (write_serving(one, state=state) for one in servings)
-    some, is_whole = _some(written, bytes_max=bytes_max)
-    return registry_service_pb2.ServedAtResponse(
-        servings=some, is_truncated=is_truncated or not is_whole
+def write_acts(acts: Sequence[HistoryEntry]) -> adapter_pb2.Record:
+    """Write the acts of one record; its id and its digest are not known here."""
+    return _alike(
+        adapter_pb2.Record,
+        acts[0],
+        id="",
+        prev="",
+        time=write_time(acts[0].time),
+        actions=[_alike(adapter_pb2.Action, entry) for entry in acts],
     )
 
 
@@ -207,7 +194,7 @@ def write_serving(serving: Serving, *, state: State) -> registry_service_pb2.Ser
         adapter=str(serving.adapter),
         channel=serving.channel,
         release=write_release(serving.release, state=state),
-        since=write_history([serving.since])[0],
+        since=write_acts([serving.since]),
     )
 
 
@@ -216,49 +203,38 @@ def write_report(report: Report) -> registry_service_pb2.CheckReport:
     return _alike(
         registry_service_pb2.CheckReport,
         report,
-        kind=_KINDS.get(report.kind, adapter_pb2.RELEASE_KIND_UNSPECIFIED),
         coverage=[_alike(registry_service_pb2.Coverage, part) for part in report.coverage],
         problems=[_alike(registry_service_pb2.Problem, problem) for problem in report.problems],
     )
 
 
-def read_kind(number: int) -> str | None:
+def read_kind(number: int, *, field: str = "draft.kind") -> str | None:
     """Read the kind an author insists on; None when unspecified.
 
     Raises:
         InvalidRequest: There is no such kind.
     """
-    if number == adapter_pb2.RELEASE_KIND_UNSPECIFIED:
-        return None
-    name = next((name for name, known in _KINDS.items() if known == number), None)
+    name = name_of(_KIND, number)
     if name is None:
         raise invalid(
-            "draft.kind",
+            field,
             f"there is no kind {number}",
             reason="KIND_NOT_SUPPORTED",
-            hint=f"use one of: {', '.join(_KINDS)}",
+            hint=f"use one of: {', '.join(names_of(_KIND))}",
         )
-    return name
+    return name or None
 
 
 def read_purpose(number: int) -> str:
     """Read a purpose; a number from a newer client counts as not said."""
-    return next((name for name, known in _PURPOSES.items() if known == number), "")
-
-
-def _some(messages: Iterable[M], *, bytes_max: int) -> tuple[list[M], bool]:
-    """Take messages until they have bytes enough, and say whether these are all."""
-    some: list[M] = []
-    bytes_left = bytes_max
-    for message in messages:
-        bytes_left -= message.ByteSize()
-        if some and bytes_left < 0:
-            return some, False
-        some.append(message)
-    return some, True
+    return name_of(_PURPOSE, number) or ""
 
 
 def _alike(message: type[M], value: object, /, **others: Any) -> M:
     """Fill a message with what its value calls by the same names; `others` are given."""
-    alike = message.DESCRIPTOR.fields_by_name.keys() - others.keys()
-    return message(**{name: getattr(value, name) for name in alike}, **others)
+    alike = (field for field in message.DESCRIPTOR.fields if field.name not in others)
+    return message(**{one.name: _said(one, getattr(value, one.name)) for one in alike}, **others)
+
+
+def _said(field: Any, value: Any) -> Any:
+    return value if field.enum_type is None else number_of(field.enum_type, value)

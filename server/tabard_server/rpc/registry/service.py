@@ -5,12 +5,17 @@ In: messages. Out: messages, written of one snapshot; of an act once it holds it
 and is in effect here. How values become messages and back is in the rooms beside this one.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
+from datetime import datetime
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
 
 from tabard.v1 import adapter_pb2, registry_service_pb2_grpc
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry import AdapterName, AdapterRef, Registry, Release, Version
+from tabard_server.errors import invalid
 from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.publishing import Publishing, read_expectation
 from tabard_server.publishing.questions import Questions
@@ -18,8 +23,12 @@ from tabard_server.publishing.uploads import Upload, Uploads
 from tabard_server.rpc.registry import messages
 from tabard_server.rpc.registry.downloads import send_files
 from tabard_server.rpc.registry.messages import StandingRequest, read_author, read_draft
+from tabard_server.rpc.registry.pages import Pages
 from tabard_server.rpc.registry.uploads import receive
 from tabard_server.rpc.status import Context
+from tabard_server.rpc.times import read_time
+
+M = TypeVar("M", bound=Message)
 
 
 class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
@@ -33,7 +42,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         questions: Questions,
         uploads: Uploads,
         downloads: Downloads,
-        page_bytes_max: int,
+        pages: Pages,
     ) -> None:
         """Take what can be asked and done; other doors may share it."""
         self._registry = registry
@@ -41,14 +50,14 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         self._questions = questions
         self._uploads = uploads
         self._downloads = downloads
-        self._page_bytes_max = page_bytes_max
+        self._pages = pages
 
     async def Publish(
         self, request: AsyncIterator[pb.PublishRequest], context: Context
     ) -> pb.PublishResponse:
         """Receive files, check them, publish them."""
         with self._uploads.one() as upload:
-            draft = await receive(request, upload=upload)
+            draft = await receive(request, upload=upload, silence=pb.ReleaseDraft())
             return await upload.use(self._publish(draft, upload))
 
     async def Check(
@@ -56,8 +65,8 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
     ) -> pb.CheckResponse:
         """Receive files and check them."""
         with self._uploads.one() as upload:
-            draft = await receive(request, upload=upload)
-            return await upload.use(self._check(draft, upload))
+            options = await receive(request, upload=upload, silence=pb.CheckOptions())
+            return await upload.use(self._check(options, upload))
 
     async def PublishRecipe(
         self, request: pb.PublishRecipeRequest, context: Context
@@ -66,7 +75,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         published = await self._publishing.act(
             self._registry.publish_recipe,
             read_draft(request.draft),
-            members=[AdapterRef.parse(member) for member in request.members],
+            members=[messages.read_member(member) for member in request.members],
             author=read_author(request.draft),
         )
         return pb.PublishRecipeResponse(
@@ -133,25 +142,42 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
     ) -> pb.GetAdapterResponse:
         """Return one adapter."""
         state = self._registry.state
-        adapter = state.adapter(AdapterName.parse(request.adapter))
-        return await self._questions.aside(
-            lambda: pb.GetAdapterResponse(adapter=messages.write_adapter(adapter, state=state))
+        adapter = await self._questions.aside(
+            messages.write_adapter,
+            state.adapter(AdapterName.parse(request.adapter)),
+            state=state,
+            bytes_max=self._pages.bytes_max,
         )
+        return pb.GetAdapterResponse(adapter=adapter)
 
     async def ListAdapters(
         self, request: pb.ListAdaptersRequest, context: Context
     ) -> pb.ListAdaptersResponse:
         """Return a page of adapters."""
-        page, following = await self._questions.adapters(
-            after=request.page_token, size=request.page_size
+        (after,) = self._pages.start_of(request, str) or ("",)
+        size = self._pages.size_of(request)
+        found, is_more = await self._questions.adapters(after=after, size=size)
+        state, bytes_max = self._registry.state, self._pages.bytes_max
+        written = (
+            ((str(one.name),), messages.write_adapter(one, state=state, bytes_max=bytes_max))
+            for one in found
         )
-        return await self._questions.aside(
-            messages.write_page,
-            page,
-            following=following,
-            state=self._registry.state,
-            bytes_max=self._page_bytes_max,
+        adapters, following = await self._fill(request, written, is_more=is_more)
+        return pb.ListAdaptersResponse(adapters=adapters, next_page_token=following)
+
+    async def ListReleases(
+        self, request: pb.ListReleasesRequest, context: Context
+    ) -> pb.ListReleasesResponse:
+        """Return a page of the releases of one adapter."""
+        start = self._pages.start_of(request, str)
+        found, is_more = await self._questions.releases(
+            AdapterName.parse(request.adapter),
+            after=Version.parse(start[0]) if start else None,
+            size=self._pages.size_of(request),
         )
+        written = (((str(one.version),), self._write(one)) for one in found)
+        releases, following = await self._fill(request, written, is_more=is_more)
+        return pb.ListReleasesResponse(releases=releases, next_page_token=following)
 
     async def Resolve(self, request: pb.ResolveRequest, context: Context) -> pb.ResolveResponse:
         """Say what a ref means now."""
@@ -174,18 +200,23 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
         """Find release lines by words."""
-        hits = await self._questions.search(request.words, limit=request.limit)
+        (after,) = self._pages.start_of(request, int) or (0,)
+        size = self._pages.size_of(request)
+        found, is_more = await self._questions.search(request.words, after=after, size=size)
         lines = self._registry.state.adapters
-        return pb.SearchResponse(
-            hits=[
+        written = (
+            (
+                (place,),
                 pb.SearchHit(
                     adapter=str(hit.adapter),
                     snippet=hit.snippet,
                     release_count=len(lines[hit.adapter].by_digest) if hit.adapter in lines else 0,
-                )
-                for hit in hits
-            ]
+                ),
+            )
+            for place, hit in enumerate(found, start=after + 1)
         )
+        hits, following = await self._fill(request, written, is_more=is_more)
+        return pb.SearchResponse(hits=hits, next_page_token=following)
 
     async def Fetch(self, request: pb.FetchRequest, context: Context) -> None:
         """Stream the files of a release."""
@@ -193,29 +224,36 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
 
     async def ServedAt(self, request: pb.ServedAtRequest, context: Context) -> pb.ServedAtResponse:
         """Say what channels pointed to at some time, and who moved them there."""
-        servings, is_truncated = await self._questions.served_at(
-            request.time, adapter=request.adapter, channel=request.channel, limit=request.limit
+        start: Any = self._pages.start_of(request, str, str)
+        found, is_more = await self._questions.served_at(
+            _required_time(request, "time"),
+            adapter=request.adapter,
+            channel=request.channel,
+            after=start,
+            size=self._pages.size_of(request),
         )
-        return await self._questions.aside(
-            messages.write_servings,
-            servings,
-            is_truncated=is_truncated,
-            state=self._registry.state,
-            bytes_max=self._page_bytes_max,
+        state = self._registry.state
+        written = (
+            ((str(one.adapter), one.channel), messages.write_serving(one, state=state))
+            for one in found
         )
+        servings, following = await self._fill(request, written, is_more=is_more)
+        return pb.ServedAtResponse(servings=servings, next_page_token=following)
 
     async def History(self, request: pb.HistoryRequest, context: Context) -> pb.HistoryResponse:
-        """Return the newest acts, oldest first."""
-        entries = await self._questions.history(
+        """Return a page of records, newest first."""
+        start = self._pages.start_of(request, int)
+        found, is_more = await self._questions.history(
             request.adapter,
             channel=request.channel,
-            since=request.since,
-            until=request.until,
-            limit=request.limit,
+            since=_time(request, "since"),
+            until=_time(request, "until"),
+            before=start[0] if start else None,
+            size=self._pages.size_of(request),
         )
-        return await self._questions.aside(
-            lambda: pb.HistoryResponse(records=messages.write_history(entries))
-        )
+        written = (((acts[0].seq,), messages.write_acts(acts)) for acts in found)
+        records, following = await self._fill(request, written, is_more=is_more)
+        return pb.HistoryResponse(records=records, next_page_token=following)
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> None:
         """Stream records as they happen, until the caller leaves."""
@@ -233,11 +271,11 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             report=messages.write_report(checked.report),
         )
 
-    async def _check(self, draft: pb.ReleaseDraft, upload: Upload) -> pb.CheckResponse:
+    async def _check(self, options: pb.CheckOptions, upload: Upload) -> pb.CheckResponse:
         checked = await self._publishing.check(
             upload.files,
-            kind=messages.read_kind(draft.kind),
-            trigger_words=tuple(draft.trigger_words),
+            kind=messages.read_kind(options.kind, field="options.kind"),
+            trigger_words=tuple(options.trigger_words),
         )
         return pb.CheckResponse(report=messages.write_report(checked.report))
 
@@ -249,5 +287,27 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         author = read_author(request)
         return self._write(await self._publishing.take_back(act, ref, author=author))
 
+    async def _fill(
+        self, request: Any, written: Iterable[tuple[tuple[Any, ...], M]], *, is_more: bool
+    ) -> tuple[list[M], str]:
+        """Write a page where questions wait, because a large one takes its time."""
+        return await self._questions.aside(self._pages.fill, request, written, is_more=is_more)
+
     def _write(self, release: Release) -> adapter_pb2.Release:
         return messages.write_release(release, state=self._registry.state)
+
+
+def _time(request: Any, field: str) -> datetime | None:
+    return read_time(getattr(request, field), field=field) if request.HasField(field) else None
+
+
+def _required_time(request: Any, field: str) -> datetime:
+    time = _time(request, field)
+    if time is None:
+        raise invalid(
+            field,
+            f"{field} is missing",
+            reason="FIELD_REQUIRED",
+            hint="send a google.protobuf.Timestamp",
+        )
+    return time

@@ -30,7 +30,7 @@ from tabard_server.rpc.door.methods import METHODS
 from tests.registry.fakes import MemoryStore
 from tests.server.adapters.published_lora import publish_lora
 from tests.server.fakes import FakeEngine
-from tests.server.harness import lora_file, publish_parts, serving
+from tests.server.harness import lora_file, publish_parts, refs, serving
 
 CPU_SECONDS_MAX = 0.05
 LINES = 1_000
@@ -172,16 +172,18 @@ def legal_requests() -> Requests:
     members = [f"acme/ink-{number:02d}@1.0.0:0.5" for number in range(16)]
     recipe = pb.PublishRecipeRequest(
         draft=pb.ReleaseDraft(adapter="acme/most", version="1.0.0", actor="t", **draft),
-        members=members,
+        members=refs(*members),
     )
     prompt = "red circle " * (LIMITS.prompt_chars_max // 11)
     drawn: dict[str, Any] = {"num_inference_steps": 150, "num_images": 16, "preview_every": 1}
-    refs = [f"acme/ink-{number:02d}@1.0.0:0.5" for number in range(16)]
+    inks = [f"acme/ink-{number:02d}@1.0.0:0.5" for number in range(16)]
     file = picture()
     pictographs = "🎨" * LIMITS.prompt_chars_max
     found = {
-        "adapters": generation.GenerateRequest(prompt="a red circle", adapters=refs, **drawn),
-        "recipe": generation.GenerateRequest(prompt="a red circle", adapters=["acme/mix-0001"]),
+        "adapters": generation.GenerateRequest(
+            prompt="a red circle", adapters=refs(*inks), **drawn
+        ),
+        "recipe": generation.GenerateRequest(prompt="a red circle", adapters=refs("acme/mix-0001")),
         "picture": generation.GenerateRequest(
             prompt="x", image=file, mask_image=file, width=64, height=64
         ),
@@ -195,13 +197,14 @@ def legal_requests() -> Requests:
         name: (GENERATE, (one.SerializeToString(),), answers.get(name, "OK"))
         for name, one in found.items()
     }
-    time_text = "2100-01-01T00:00:00Z"
     for path, message in {
         f"{REGISTRY}/PublishRecipe": recipe,
         f"{REGISTRY}/ListAdapters": pb.ListAdaptersRequest(page_size=1_000),
-        f"{REGISTRY}/History": pb.HistoryRequest(limit=1_000),
-        f"{REGISTRY}/ServedAt": pb.ServedAtRequest(time=time_text, limit=1_000),
-        f"{REGISTRY}/Search": pb.SearchRequest(words="mix", limit=1_000),
+        f"{REGISTRY}/History": pb.HistoryRequest(page_size=1_000),
+        f"{REGISTRY}/ServedAt": pb.ServedAtRequest(
+            time={"seconds": 4_102_444_800}, page_size=1_000
+        ),
+        f"{REGISTRY}/Search": pb.SearchRequest(words="mix", page_size=1_000),
         f"{REGISTRY}/GetAdapter": pb.GetAdapterRequest(adapter="acme/long"),
         f"{REGISTRY}/Watch": pb.WatchRequest(from_seq=1),
         f"{OPERATIONS}/GetStatus": operations.GetStatusRequest(),
@@ -209,8 +212,10 @@ def legal_requests() -> Requests:
         requests[path] = path, (message.SerializeToString(),), "OK"
     sent = tuple(part.SerializeToString() for part in parts)
     requests["publish"] = f"{REGISTRY}/Publish", sent, "OK"
-    checked = tuple(
-        pb.CheckRequest.FromString(part.SerializeToString()).SerializeToString() for part in parts
+    options = pb.CheckOptions(trigger_words=parts[0].draft.trigger_words)
+    checked = (
+        pb.CheckRequest(options=options).SerializeToString(),
+        *(pb.CheckRequest.FromString(part).SerializeToString() for part in sent[1:]),
     )
     requests["check"] = f"{REGISTRY}/Check", checked, "OK"
     return {**requests, **acts()}
@@ -248,7 +253,7 @@ def illegal_requests() -> Requests:
     raw = {
         "a million adapters": (
             GENERATE,
-            generation.GenerateRequest(adapters=["acme/ink@1.0.0:0.5"] * 10**6),
+            generation.GenerateRequest(adapters=refs("acme/ink@1.0.0:0.5") * 10**6),
         ),
         "one long prompt": (GENERATE, generation.GenerateRequest(prompt="<lora:" * 5_000_000)),
         "empty adapters": (GENERATE, b"\x1a\x00" * many),

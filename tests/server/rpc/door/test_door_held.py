@@ -23,6 +23,7 @@ from tests.server.harness import (
     lora_file,
     publish_parts,
     read_refusal,
+    refs,
     refusal_of,
     serving,
     small_limits,
@@ -184,7 +185,7 @@ def test_calls_of_one_stop_nobody(tmp_path: Path) -> None:
 def test_stuck_acts_stop_no_rollback(tmp_path: Path) -> None:
     """With every thread stuck where acts and uploads end, what was promoted is taken back."""
     draft = pb.ReleaseDraft(adapter="acme/mix", version="1.0.0", actor="tester")
-    recipe = pb.PublishRecipeRequest(draft=draft, members=["acme/ink@1.0.0:0.5"])
+    recipe = pb.PublishRecipeRequest(draft=draft, members=refs("acme/ink@1.0.0:0.5"))
 
     async def walk() -> list[Any]:
         limits = small_limits(registry_acts_max=4, registry_queue_max=8, uploads_max=1)

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabard.v1 import generation_service_pb2, registry_service_pb2
+from tabard.v1.adapter_pb2 import WeightedRef
 from tabard_server.errors import InvalidRequest
 from tabard_server.limits import Limits
 from tabard_server.rpc.door.bounds import bounds_of
 from tabard_server.rpc.door.wire import Shape, shape_of
+from tests.server.harness import refs
 
 LIMITS = Limits(prompt_chars_max=50, adapters_per_request_max=4, picture_bytes_max=1_000)
 Generate = generation_service_pb2.GenerateRequest
@@ -34,7 +36,7 @@ def test_largest_legal_message_passes() -> None:
     request = Generate(
         prompt="🎨" * 50,
         negative_prompt="🎨" * 50,
-        adapters=["🎨" * 512] * 4,
+        adapters=refs("🎨" * 512) * 4,
         image=b"x" * 1_000,
         mask_image=b"x" * 1_000,
         seed=2**64 - 1,
@@ -49,10 +51,10 @@ def test_largest_legal_message_passes() -> None:
     ("request_", "field", "reason"),
     [
         (Generate(prompt="x" * 201), "prompt", "PROMPT_TOO_LONG"),
-        (Generate(adapters=["a/b"] * 5), "adapters", "TOO_MANY_ADAPTERS"),
-        (Generate(adapters=["x" * 2_049]), "adapters", "FIELD_TOO_LONG"),
+        (Generate(adapters=refs("a/b") * 5), "adapters", "TOO_MANY_ADAPTERS"),
+        (Generate(adapters=refs("x" * 2_049)), "adapters.ref", "FIELD_TOO_LONG"),
         (Generate(image=b"x" * 1_001), "image", "IMAGE_TOO_LARGE"),
-        (Recipe(members=["a/b"] * 17), "members", "FIELD_INVALID"),
+        (Recipe(members=refs("a/b") * 17), "members", "FIELD_INVALID"),
         (
             Recipe(draft=registry_service_pb2.ReleaseDraft(trigger_words=["x"] * 33)),
             "draft.trigger_words",
@@ -83,7 +85,7 @@ def test_count_stops_at_the_first_too_many() -> None:
             Watched.looked_at = max(Watched.looked_at, index)
             return super().__getitem__(index)
 
-    data = Watched(Generate(adapters=["acme/ink"] * 100_000).SerializeToString())
+    data = Watched(Generate(adapters=refs("acme/ink") * 100_000).SerializeToString())
 
     assert refusal(data).reason == "TOO_MANY_ADAPTERS"
     assert Watched.looked_at < 100
@@ -133,7 +135,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     st.builds(
         Generate,
         prompt=st.text(max_size=50),
-        adapters=st.lists(st.text(max_size=60), max_size=4),
+        adapters=st.lists(st.builds(WeightedRef, ref=st.text(max_size=60)), max_size=4),
         seed=st.integers(0, 2**64 - 1),
         guidance_scale=st.floats(allow_nan=False),
         deterministic=st.booleans(),

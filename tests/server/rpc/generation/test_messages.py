@@ -10,11 +10,12 @@ from tabard_server.callers.caller import NOBODY
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.jobs.job import JobSpec
 from tabard_server.rpc.generation.messages import read_request
+from tests.server.harness import refs
 
 FULL = pb.GenerateRequest(
     prompt="a",
     negative_prompt="b",
-    adapters=["c"],
+    adapters=refs("c"),
     seed=0,
     num_inference_steps=0,
     guidance_scale=0.0,

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The registry's values as messages: no field forgotten, and what callers say read back."""
 
+from dataclasses import replace
+
 import pytest
 
 from tabard.v1 import adapter_pb2
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry import (
+    Adapter,
     ChannelMove,
     HistoryEntry,
+    InvalidName,
     Problem,
     Release,
     Report,
@@ -16,19 +20,25 @@ from tabard_registry import (
 )
 from tabard_registry.release.release import Signature
 from tabard_registry.report import Coverage
+from tabard_registry.state.meanings import MEANINGS
 from tabard_server.errors import InvalidRequest
 from tabard_server.publishing.author import ANONYMOUS
+from tabard_server.rpc.names import names_of
 from tabard_server.rpc.registry.messages import (
+    RELEASES_SHOWN_MAX,
     read_author,
     read_kind,
+    read_member,
     read_purpose,
-    write_history,
+    write_acts,
+    write_adapter,
     write_move,
     write_release,
     write_report,
 )
 from tests.server.releases import member, release
 
+TIME = "2030-01-01T00:00:00.500000Z"
 STATE = State(registry_id="r", seq=0, head=sha256_bytes(b""))
 MARKED = release(
     parent=sha256_bytes(b"parent"),
@@ -52,7 +62,7 @@ def silent(message: adapter_pb2.Release | pb.CheckReport) -> set[str]:
 
 def entry(seq: int, **changes: str) -> HistoryEntry:
     """Return an act of somebody."""
-    return HistoryEntry(seq=seq, time="t", actor="ann", reason="why", type="promote", **changes)
+    return HistoryEntry(seq=seq, time=TIME, actor="ann", reason="why", type="promote", **changes)
 
 
 def test_no_field_of_a_release_is_forgotten() -> None:
@@ -94,14 +104,48 @@ def test_new_channel_pointed_nowhere(previous: Release | None, told: tuple[str, 
 
 
 def test_acts_of_one_record_stay_together() -> None:
-    """Each record once, in order, with all of its acts."""
-    entries = [entry(3, version="1.0.0"), entry(3, version="1.1.0"), entry(5, note="late")]
+    """In order, and the record says what its first act says."""
+    entries = [entry(3, version="1.0.0"), entry(3, version="1.1.0")]
 
-    records = write_history(entries)
+    record = write_acts(entries)
 
-    assert [record.seq for record in records] == [3, 5]
-    assert [act.version for act in records[0].actions] == ["1.0.0", "1.1.0"]
-    assert (records[1].actions[0].note, records[1].actor) == ("late", "ann")
+    assert (record.seq, record.actor, record.HasField("time")) == (3, "ann", True)
+    assert [act.version for act in record.actions] == ["1.0.0", "1.1.0"]
+    assert [act.type for act in record.actions] == [adapter_pb2.ACTION_TYPE_PROMOTE] * 2
+
+
+def test_what_no_enum_has_is_told_as_unspecified() -> None:
+    """An act of a newer Tabard is in the history, and so is a clock that cannot be read."""
+    strange = replace(entry(3, note="unknown act 'dance'"), type="dance", time="teatime")
+
+    record = write_acts([strange])
+
+    assert record.actions[0].type == adapter_pb2.ACTION_TYPE_UNSPECIFIED
+    assert "dance" in record.actions[0].note
+    assert not record.HasField("time")
+
+
+def test_every_act_has_its_member() -> None:
+    """What the log may hold, and this Tabard understands, can be told."""
+    assert set(names_of(adapter_pb2.ActionType.DESCRIPTOR)) == set(MEANINGS)
+
+
+def test_long_line_is_shown_with_its_newest_releases() -> None:
+    """As many as there is room for, and how many there are."""
+    releases = [release(version=f"1.{number}.0") for number in range(40)]
+    line = Adapter(
+        name=releases[0].adapter,
+        by_version={one.version: one for one in releases},
+        by_digest={sha256_bytes(str(one.version).encode()): one for one in releases},
+        channels={},
+    )
+
+    shown = write_adapter(line, state=STATE, bytes_max=1 << 20)
+    little = write_adapter(line, state=STATE, bytes_max=1)
+
+    assert (shown.release_count, len(shown.releases)) == (40, RELEASES_SHOWN_MAX)
+    assert shown.releases[0].version == "1.39.0"
+    assert [one.version for one in little.releases] == ["1.39.0"]
 
 
 def test_no_field_of_a_report_is_forgotten() -> None:
@@ -121,7 +165,7 @@ def test_no_field_of_a_report_is_forgotten() -> None:
         mode="rows",
         alphas=(2.0,),
         methods={"lora": 1},
-        coverage=(Coverage(component="unet", kind="attention", changed=1, total=2),),
+        coverage=(Coverage(component="unet", kind="feed_forward", changed=1, total=2),),
         base_family="sd1",
         base_fingerprint="sha256:0",
         base_match="same",
@@ -133,7 +177,8 @@ def test_no_field_of_a_report_is_forgotten() -> None:
     assert silent(message) == set()
     (problem,), (part,) = message.problems, message.coverage
     assert (problem.reason, problem.remedy, problem.is_warning) == ("ODD", "mend", True)
-    assert (part.changed, part.total) == (1, 2)
+    assert (part.changed, part.total, part.kind) == (1, 2, pb.MODULE_KIND_FEED_FORWARD)
+    assert (message.mode, message.base_match) == (pb.WEAR_MODE_ROWS, pb.BASE_MATCH_SAME)
 
 
 @pytest.mark.parametrize("name", ["lora", "textual_inversion", "dreambooth", "recipe"])
@@ -168,3 +213,39 @@ def test_author_is_who_the_message_says() -> None:
 
     assert (said.actor, said.reason, said.request_id) == ("ann", "why", "r")
     assert read_author(pb.YankRequest()).actor == ANONYMOUS
+
+
+@pytest.mark.parametrize(
+    ("said", "weight"),
+    [
+        ({"ref": "acme/ink"}, 1.0),
+        ({"ref": "acme/ink:0.5"}, 0.5),
+        ({"ref": "acme/ink", "weight": 0.5}, 0.5),
+        ({"ref": "acme/ink", "weight": 0.0}, 0.0),
+        ({"ref": "acme/ink@1.0.0:0.5", "weight": 0.5}, 0.5),
+    ],
+)
+def test_weight_in_the_ref_or_beside_it(said: dict[str, object], weight: float) -> None:
+    """Zero is a weight, and silence is none."""
+    assert read_member(adapter_pb2.WeightedRef(**said)).weight == weight  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("weight", "reason"),
+    [(0.6, "WEIGHT_AMBIGUOUS"), (float("nan"), "WEIGHT_AMBIGUOUS"), (1e9, "WEIGHT_AMBIGUOUS")],
+)
+def test_two_weights_are_refused(weight: float, reason: str) -> None:
+    """Which of them is meant is not guessed."""
+    with pytest.raises(InvalidName) as caught:
+        read_member(adapter_pb2.WeightedRef(ref="acme/ink:0.5", weight=weight))
+
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), 1e9])
+def test_impossible_weight_is_refused(weight: float) -> None:
+    """Beside the ref as within it."""
+    with pytest.raises(InvalidName) as caught:
+        read_member(adapter_pb2.WeightedRef(ref="acme/ink", weight=weight))
+
+    assert caught.value.reason == "INVALID_WEIGHT"

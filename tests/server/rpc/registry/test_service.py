@@ -7,12 +7,14 @@ from typing import Any
 
 import grpc
 
+from tabard.v1 import adapter_pb2
 from tabard.v1 import registry_service_pb2 as pb
 from tests.server.harness import (
     Request,
     iter_parts,
     lora_file,
     publish_parts,
+    refs,
     refusal_of,
     serving,
 )
@@ -72,9 +74,9 @@ def test_rollback_returns_to_release_before(tmp_path: Path) -> None:
 
         assert (move.previous_version, move.version) == ("1.1.0", "1.0.0")
         assert told.accepted.worn[0].version == "1.0.0"
-        assert history.records[-1].actions[0].type == "rollback"
-        assert history.records[-1].reason == "looks wrong"
-        assert history.records[-1].actor == "tester"
+        assert history.records[0].actions[0].type == adapter_pb2.ACTION_TYPE_ROLLBACK
+        assert history.records[0].reason == "looks wrong"
+        assert history.records[0].actor == "tester"
 
     asyncio.run(walk())
 
@@ -123,7 +125,7 @@ def test_yanked_release_is_refused_by_channel(tmp_path: Path) -> None:
             yank = pb.YankRequest(ref="acme/ink@1.0.0", reason="broken", actor="t")
             assert (await server.registry.Yank(yank)).release.yanked
             refusal = await refusal_of(
-                server.generation.Generate(Request(prompt="x", adapters=["acme/ink"]))
+                server.generation.Generate(Request(prompt="x", adapters=refs("acme/ink")))
             )
             exact = await server.generate("x", adapters=["acme/ink@1.0.0"])
             unyank = pb.UnyankRequest(ref="acme/ink@1.0.0", reason="fine", actor="t")

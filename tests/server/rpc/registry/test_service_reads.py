@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
+from tabard.v1 import adapter_pb2
 from tabard.v1 import registry_service_pb2 as pb
 from tests.server.harness import Refusal, Server, refusal_of, serving
 
@@ -40,22 +41,22 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             await stock(server)
             ask = server.registry
             now = datetime.now(UTC)
-            moves = (await ask.History(pb.HistoryRequest(channel="stable"))).records
+            moves = (await ask.History(pb.HistoryRequest(channel="stable"))).records[::-1]
             second = moves[1].time
             return {
                 "moves": moves,
                 "all": (await ask.History(pb.HistoryRequest())).records,
-                "newest": (await ask.History(pb.HistoryRequest(limit=1))).records,
+                "newest": (await ask.History(pb.HistoryRequest(page_size=1))).records,
                 "since": (await ask.History(pb.HistoryRequest(since=second))).records,
                 "until": (
                     await ask.History(pb.HistoryRequest(adapter="acme/ink", until=second))
                 ).records,
                 "served then": await ask.ServedAt(pb.ServedAtRequest(time=second)),
                 "served now": await ask.ServedAt(
-                    pb.ServedAtRequest(time=(now + timedelta(days=1)).isoformat(), limit=1)
+                    pb.ServedAtRequest(time=now + timedelta(days=1), page_size=1)
                 ),
                 "served one": await ask.ServedAt(
-                    pb.ServedAtRequest(time=now.isoformat(), adapter="acme/pen", channel="canary")
+                    pb.ServedAtRequest(time=now, adapter="acme/pen", channel="canary")
                 ),
                 "hits": (await ask.Search(pb.SearchRequest(words="black"))).hits,
                 "manifest": await ask.GetManifest(pb.GetManifestRequest(ref=INK)),
@@ -64,12 +65,16 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                 "mix": (await _resolve(server, "acme/mix@1.0.0")).release,
                 "refused pen": await refusal_of(_resolve(server, "acme/pen@canary")),
                 "range": (await _resolve(server, "acme/ink@^1")).release,
-                "bad time": await refusal_of(ask.ServedAt(pb.ServedAtRequest(time="noon"))),
-                "naive": await refusal_of(
-                    ask.History(pb.HistoryRequest(since="2030-01-01T00:00:00"))
+                "no time": await refusal_of(ask.ServedAt(pb.ServedAtRequest())),
+                "bad time": await refusal_of(ask.ServedAt(pb.ServedAtRequest(time={"nanos": -1}))),
+                "last day": await refusal_of(
+                    ask.History(pb.HistoryRequest(since={"seconds": 1 << 62}))
                 ),
-                "first day": await refusal_of(
-                    ask.History(pb.HistoryRequest(since="0001-01-01T00:00:00+23:00"))
+                "bad token": await refusal_of(
+                    ask.History(pb.HistoryRequest(page_token="acme/ink"))
+                ),
+                "bad size": await refusal_of(
+                    ask.ListAdapters(pb.ListAdaptersRequest(page_size=-1))
                 ),
                 "nobody": await refusal_of(ask.History(pb.HistoryRequest(adapter="acme/no"))),
             }
@@ -82,10 +87,11 @@ async def _resolve(server: Server, ref: str, *, include: bool = False) -> Any:
 
 
 def test_history_of_a_channel(told: dict[str, Any]) -> None:
-    """The moves of one channel, oldest first; ids are not known in a history."""
-    moves = [(one.actions[0].type, one.actions[0].version) for one in told["moves"]]
+    """The moves of one channel; ids are not known in a history."""
+    kind = adapter_pb2.ActionType.Name
+    moves = [(kind(one.actions[0].type)[12:], one.actions[0].version) for one in told["moves"]]
 
-    assert moves == [("promote", "1.0.0"), ("promote", "1.1.0"), ("rollback", "1.0.0")]
+    assert moves == [("PROMOTE", "1.0.0"), ("PROMOTE", "1.1.0"), ("ROLLBACK", "1.0.0")]
     assert {one.id for one in told["moves"]} == {""}
     assert told["moves"][-1].actions[0].reason == "looks wrong"
     assert told["moves"][-1].actions[0].actor == "tester"
@@ -93,16 +99,16 @@ def test_history_of_a_channel(told: dict[str, Any]) -> None:
 
 def test_history_of_everything(told: dict[str, Any]) -> None:
     """Every act is there once; the newest so many can be asked for."""
-    assert [one.seq for one in told["all"]] == list(range(1, 11))
+    assert [one.seq for one in told["all"]] == list(range(10, 0, -1))
     assert [one.seq for one in told["newest"]] == [10]
-    assert told["newest"][0].actions[0].type == "quarantine"
-    assert told["all"][0].reason == "asked for"
+    assert told["newest"][0].actions[0].type == adapter_pb2.ACTION_TYPE_QUARANTINE
+    assert told["all"][-1].reason == "asked for"
 
 
 def test_history_between_times(told: dict[str, Any]) -> None:
     """From the second promotion on, and up to it."""
-    assert [one.seq for one in told["since"]] == list(range(4, 11))
-    assert [one.seq for one in told["until"]] == [1, 2, 3, 4]
+    assert [one.seq for one in told["since"]] == list(range(10, 3, -1))
+    assert [one.seq for one in told["until"]] == [4, 3, 2, 1]
 
 
 def test_served_at_a_time(told: dict[str, Any]) -> None:
@@ -111,17 +117,17 @@ def test_served_at_a_time(told: dict[str, Any]) -> None:
 
     assert (serving_then.adapter, serving_then.channel) == ("acme/ink", "stable")
     assert serving_then.release.version == "1.1.0"
-    assert serving_then.since.actions[0].type == "promote"
+    assert serving_then.since.actions[0].type == adapter_pb2.ACTION_TYPE_PROMOTE
     assert serving_then.since.seq == 4
 
 
 def test_served_now_is_bounded(told: dict[str, Any]) -> None:
     """Two channels are served, one was asked for, and that is said."""
     assert len(told["served now"].servings) == 1
-    assert told["served now"].is_truncated
+    assert told["served now"].next_page_token
     assert told["served now"].servings[0].release.version == "1.0.0"
     assert told["served one"].servings[0].release.quarantined
-    assert not told["served one"].is_truncated
+    assert not told["served one"].next_page_token
 
 
 def test_search_finds_words(told: dict[str, Any]) -> None:
@@ -168,16 +174,18 @@ def test_withdrawn_is_resolved_only_when_meant(told: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("question", "reason", "code"),
     [
+        ("no time", "FIELD_REQUIRED", grpc.StatusCode.INVALID_ARGUMENT),
         ("bad time", "TIME_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
-        ("naive", "TIME_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
-        ("first day", "TIME_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
+        ("last day", "TIME_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
+        ("bad token", "PAGE_TOKEN_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
+        ("bad size", "PAGE_SIZE_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
         ("nobody", "ADAPTER_NOT_FOUND", grpc.StatusCode.NOT_FOUND),
     ],
 )
 def test_wrong_question_is_told(
     told: dict[str, Any], question: str, reason: str, code: grpc.StatusCode
 ) -> None:
-    """A time that says no offset, and an adapter that is not there."""
+    """What is no time, no token or no size, and an adapter that is not there."""
     refusal: Refusal = told[question]
 
     assert (refusal.reason, refusal.code) == (reason, code)

@@ -11,7 +11,7 @@ import pytest
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry import Author, Digest, Key, Policy, Registry
 from tabard_registry.trust.signatures import new_key_pair, sign_digest
-from tests.server.harness import Request, Server, refusal_of, serving, until
+from tests.server.harness import Request, Server, refs, refusal_of, serving, until
 
 INK = "acme/ink@1.0.0"
 
@@ -174,7 +174,7 @@ def test_policy_asks_for_signature(tmp_path: Path) -> None:
 
 
 def _draw(server: Server) -> Any:
-    return server.generation.Generate(Request(prompt="x", adapters=["acme/ink"]))
+    return server.generation.Generate(Request(prompt="x", adapters=refs("acme/ink")))
 
 
 def _sign(key_id: str, text: str) -> pb.SignRequest:

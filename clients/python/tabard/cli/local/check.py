@@ -66,4 +66,4 @@ class LocalCheck:
     ) -> CheckReport:
         """Give what people are told."""
         found = self.checked(files, kind=kind, trigger_words=trigger_words).report
-        return report_like(found, kind=found.kind)
+        return report_like(found)

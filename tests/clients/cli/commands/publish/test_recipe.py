@@ -32,7 +32,7 @@ def test_recipe_draft_reaches_server(published: Tabard, server: FakeServer) -> N
 
     request = server.state.requests[-1]
     draft = request.draft
-    assert (ran.code, list(request.members)) == (0, [f"{REF}:0.7", f"{REF}:0.2"])
+    assert (ran.code, [one.ref for one in request.members]) == (0, [f"{REF}:0.7", f"{REF}:0.2"])
     assert (draft.version, draft.notes, draft.licence) == ("2.0.0", "n", "MIT")
     assert (draft.purpose, draft.actor) == (pb.PURPOSE_STYLE, "alice")
     assert ran.document["created"]

@@ -14,11 +14,12 @@ def test_history_json_is_limited(published: Tabard) -> None:
 
 
 def test_history_passes_times_on(published: Tabard, server: FakeServer) -> None:
-    """Since and until go to the server as they were written."""
+    """Since and until go to the server as the moments they are."""
     published("history", "--since", "2030-01-01T00:00:00Z", "--until", "2031-01-01T00:00:00Z")
 
     request = server.state.requests[-1]
-    assert (request.since, request.until) == ("2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z")
+    moments = (request.since.ToJsonString(), request.until.ToJsonString())
+    assert moments == ("2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z")
 
 
 def test_history_at_tells_who_served_what(published: Tabard) -> None:

@@ -22,4 +22,4 @@ def test_search_joins_words_and_bounds(published: Tabard, server: FakeServer) ->
     published("search", "ink", "--limit", "2")
 
     requests = server.state.requests[-2:]
-    assert [(one.words, one.limit) for one in requests] == [("wet paper", 0), ("ink", 2)]
+    assert [(one.words, one.page_size) for one in requests] == [("wet paper", 0), ("ink", 2)]

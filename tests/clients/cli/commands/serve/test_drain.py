@@ -15,7 +15,7 @@ def test_drain_waits_as_told(
     ran = tabard("drain", *said)
 
     assert server.state.draining
-    assert server.state.requests[-1].wait_seconds == seconds
+    assert server.state.requests[-1].wait.ToTimedelta().total_seconds() == seconds
     assert ran.out == "draining; jobs still running: 2\n"
 
 

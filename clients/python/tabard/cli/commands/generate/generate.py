@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from tabard.calls.options import PROMPT_SYNTAXES, RANDOM_SEED, TOKEN_MATCHES
+from tabard.calls.options import RANDOM_SEED
 from tabard.cli.output import table
 from tabard.cli.session import Session, together, with_session
 from tabard.contact_sheet import SheetRow, contact_sheet
+from tabard.enums import PROMPT_SYNTAXES, TOKEN_MATCHES
 from tabard.result import GeneratedImage, GenerateResult, Progress, WornRelease
 
 _SLUG_LENGTH_MAX = 40

@@ -10,7 +10,7 @@ import click
 from tabard.calls.uploads import UploadProgress
 from tabard.cli.output import ProgressBar
 from tabard.cli.session import together
-from tabard.convert import KINDS, PURPOSES
+from tabard.enums import KINDS, PURPOSES
 
 
 def _or_empty(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
@@ -54,7 +54,7 @@ with_draft = together(
     click.option("--licence", "--license", default="", help="SPDX id or free text."),
     click.option(
         "--purpose",
-        type=click.Choice(list(PURPOSES)),
+        type=click.Choice(PURPOSES),
         callback=_or_empty,
         help="Why it exists.",
     ),

@@ -11,10 +11,11 @@ from typing import Any
 import click
 from rich.text import Text
 
-from tabard.calls.downloads import FORMATS, PullProgress
+from tabard.calls.downloads import PullProgress
 from tabard.cli.local.registry import REGISTRY_VARIABLE, library, open_registry
 from tabard.cli.output import Output, fields, short, size
 from tabard.cli.session import Session, with_session
+from tabard.enums import FILE_FORMATS
 
 _NEEDED_FOR = "tabard pull --registry"
 
@@ -31,7 +32,7 @@ _NEEDED_FOR = "tabard pull --registry"
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice(list(FORMATS)),
+    type=click.Choice(FILE_FORMATS),
     default="original",
     show_default=True,
     help="The published bytes, what is served, or a file that other programs load.",

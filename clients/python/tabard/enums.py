@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The closed sets of the API, by the short names that the SDK takes and gives: `lora`, `a1111`, ….
+
+A name is that of the member without the enum's own, in lower case; the empty one says nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.descriptor import EnumDescriptor
+
+from tabard.errors import InvalidArgument
+from tabard.v1 import adapter_pb2, generation_service_pb2, registry_service_pb2
+
+_SILENCE = "UNSPECIFIED"
+
+
+def member_name(enum: EnumDescriptor, number: int) -> str:
+    """Give the name of a member; empty for what is unspecified, or newer than this SDK."""
+    found = enum.values_by_number.get(number)
+    return found.name.removeprefix(_prefix(enum)).lower() if found and number else ""
+
+
+def member_names(enum: EnumDescriptor) -> tuple[str, ...]:
+    """Give the names of all members, in their order."""
+    return tuple(member_name(enum, one.number) for one in enum.values if one.number)
+
+
+def member_number(enum: EnumDescriptor, name: str, *, what: str) -> Any:
+    """Give the number of a name, which is that of silence for the empty one.
+
+    Raises:
+        InvalidArgument: There is no such `what`.
+    """
+    if not name:
+        return 0
+    found = enum.values_by_name.get(_prefix(enum) + name.upper())
+    if found is None or not found.number:
+        raise InvalidArgument(
+            f"there is no {what} '{name}'",
+            reason=f"{what.upper().replace(' ', '_')}_UNKNOWN",
+            hint=f"use one of: {', '.join(member_names(enum))}",
+        )
+    return found.number
+
+
+def _prefix(enum: EnumDescriptor) -> str:
+    return enum.values_by_number[0].name.removesuffix(_SILENCE)
+
+
+KIND = adapter_pb2.ReleaseKind.DESCRIPTOR
+PURPOSE = adapter_pb2.Purpose.DESCRIPTOR
+PROMPT_SYNTAX = generation_service_pb2.PromptSyntax.DESCRIPTOR
+TOKEN_MATCH = generation_service_pb2.TokenMatch.DESCRIPTOR
+FILE_FORMAT = registry_service_pb2.FileFormat.DESCRIPTOR
+
+KINDS = member_names(KIND)
+PURPOSES = member_names(PURPOSE)
+PROMPT_SYNTAXES = member_names(PROMPT_SYNTAX)
+TOKEN_MATCHES = member_names(TOKEN_MATCH)
+FILE_FORMATS = member_names(FILE_FORMAT)

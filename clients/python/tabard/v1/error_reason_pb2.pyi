@@ -1,0 +1,368 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    ACTS_BUSY: _ClassVar[ErrorReason]
+    ADAPTER_MISMATCH: _ClassVar[ErrorReason]
+    ADAPTER_NOT_FOUND: _ClassVar[ErrorReason]
+    ADAPTER_TWICE: _ClassVar[ErrorReason]
+    ALPHA_UNKNOWN: _ClassVar[ErrorReason]
+    ANSWER_TOO_LARGE: _ClassVar[ErrorReason]
+    BAD_ALPHA: _ClassVar[ErrorReason]
+    BAD_HEADER: _ClassVar[ErrorReason]
+    BAD_SHAPE: _ClassVar[ErrorReason]
+    BASE_FAMILY_MISMATCH: _ClassVar[ErrorReason]
+    BASE_MISMATCH: _ClassVar[ErrorReason]
+    BLOB_NOT_FOUND: _ClassVar[ErrorReason]
+    BROKEN_CHAIN: _ClassVar[ErrorReason]
+    BYTES_COLLECTED: _ClassVar[ErrorReason]
+    BYTES_PURGED: _ClassVar[ErrorReason]
+    BYTES_SHARED: _ClassVar[ErrorReason]
+    CALLER_IDLE: _ClassVar[ErrorReason]
+    CALLS_BUSY: _ClassVar[ErrorReason]
+    CHANNEL_NOT_FOUND: _ClassVar[ErrorReason]
+    CLIP_SKIP: _ClassVar[ErrorReason]
+    CLIP_SKIP_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    COMMIT_UNKNOWN: _ClassVar[ErrorReason]
+    CONTENTION: _ClassVar[ErrorReason]
+    CORRUPT_BLOB: _ClassVar[ErrorReason]
+    CORRUPT_CHECKPOINT: _ClassVar[ErrorReason]
+    CORRUPT_FORMAT: _ClassVar[ErrorReason]
+    CORRUPT_RECORD: _ClassVar[ErrorReason]
+    DEADLINE_EXCEEDED: _ClassVar[ErrorReason]
+    DEADLINE_TOO_SHORT: _ClassVar[ErrorReason]
+    DEVICE_MEMORY_FULL: _ClassVar[ErrorReason]
+    DRAINING: _ClassVar[ErrorReason]
+    DTYPE_OVERFLOW: _ClassVar[ErrorReason]
+    DUPLICATE_TARGET: _ClassVar[ErrorReason]
+    DURATION_INVALID: _ClassVar[ErrorReason]
+    EMBEDDING_AMBIGUOUS: _ClassVar[ErrorReason]
+    EMBEDDING_NOT_WORN: _ClassVar[ErrorReason]
+    EMPTY: _ClassVar[ErrorReason]
+    ENCODING_FAILED: _ClassVar[ErrorReason]
+    ENGINE_ERROR: _ClassVar[ErrorReason]
+    ENGINE_STALLED: _ClassVar[ErrorReason]
+    EXACT_REF_REQUIRED: _ClassVar[ErrorReason]
+    EXPECT_MISMATCH: _ClassVar[ErrorReason]
+    FETCHES_BUSY: _ClassVar[ErrorReason]
+    FIELD_INVALID: _ClassVar[ErrorReason]
+    FIELD_REQUIRED: _ClassVar[ErrorReason]
+    FIELD_TOO_LONG: _ClassVar[ErrorReason]
+    FORMAT_CANNOT_HOLD: _ClassVar[ErrorReason]
+    GUIDANCE_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    HEADER_TOO_LONG: _ClassVar[ErrorReason]
+    HOST_MEMORY_TOO_SMALL: _ClassVar[ErrorReason]
+    IMAGES_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    IMAGES_UNREAD: _ClassVar[ErrorReason]
+    IMAGE_ANIMATED: _ClassVar[ErrorReason]
+    IMAGE_MISSING: _ClassVar[ErrorReason]
+    IMAGE_NOT_READABLE: _ClassVar[ErrorReason]
+    IMAGE_SIZE_NOT_DRAWABLE: _ClassVar[ErrorReason]
+    IMAGE_TOO_LARGE: _ClassVar[ErrorReason]
+    IMAGE_TRANSPARENT: _ClassVar[ErrorReason]
+    INCOMPLETE_PAIR: _ClassVar[ErrorReason]
+    INTERNAL: _ClassVar[ErrorReason]
+    INVALID_CHANNEL: _ClassVar[ErrorReason]
+    INVALID_DIGEST: _ClassVar[ErrorReason]
+    INVALID_NAME: _ClassVar[ErrorReason]
+    INVALID_REF: _ClassVar[ErrorReason]
+    INVALID_REQUEST: _ClassVar[ErrorReason]
+    INVALID_VERSION: _ClassVar[ErrorReason]
+    INVALID_WEIGHT: _ClassVar[ErrorReason]
+    JOB_CANCELLED: _ClassVar[ErrorReason]
+    JOB_FAILED: _ClassVar[ErrorReason]
+    KEY_NOT_FOUND: _ClassVar[ErrorReason]
+    KIND_MISMATCH: _ClassVar[ErrorReason]
+    KIND_NOT_SUPPORTED: _ClassVar[ErrorReason]
+    MALFORMED_MESSAGE: _ClassVar[ErrorReason]
+    MASK_SIZE_DIFFERS: _ClassVar[ErrorReason]
+    MEMBER_NOT_SERVABLE: _ClassVar[ErrorReason]
+    MERGED_NOT_SERVED: _ClassVar[ErrorReason]
+    MERGED_TOO_LARGE: _ClassVar[ErrorReason]
+    MIXED_DIALECTS: _ClassVar[ErrorReason]
+    NEVER_ON_CHANNEL: _ClassVar[ErrorReason]
+    NEWER_PROTOCOL: _ClassVar[ErrorReason]
+    NOTHING_TO_ROLL_BACK: _ClassVar[ErrorReason]
+    NOT_FINITE: _ClassVar[ErrorReason]
+    NOT_SAFETENSORS: _ClassVar[ErrorReason]
+    NOT_SERVABLE: _ClassVar[ErrorReason]
+    NOT_SERVING: _ClassVar[ErrorReason]
+    NO_EFFECT: _ClassVar[ErrorReason]
+    NO_TRIGGER: _ClassVar[ErrorReason]
+    OTHER_BASE: _ClassVar[ErrorReason]
+    OTHER_NOISE_SCHEDULE: _ClassVar[ErrorReason]
+    OTHER_PREDICTION: _ClassVar[ErrorReason]
+    OVERLOADED: _ClassVar[ErrorReason]
+    PAGE_SIZE_INVALID: _ClassVar[ErrorReason]
+    PAGE_TOKEN_INVALID: _ClassVar[ErrorReason]
+    PICKLE_READER_MISSING: _ClassVar[ErrorReason]
+    PICKLE_REFUSED: _ClassVar[ErrorReason]
+    PICKLE_SEAL_UNAVAILABLE: _ClassVar[ErrorReason]
+    PICKLE_TIMEOUT: _ClassVar[ErrorReason]
+    PICKLE_TOO_LARGE: _ClassVar[ErrorReason]
+    PICTURE_QUEUE_FULL: _ClassVar[ErrorReason]
+    PROMPT_INVALID: _ClassVar[ErrorReason]
+    PROMPT_SYNTAX: _ClassVar[ErrorReason]
+    PROMPT_SYNTAX_NOT_SERVED: _ClassVar[ErrorReason]
+    PROMPT_SYNTAX_UNKNOWN: _ClassVar[ErrorReason]
+    PROMPT_TOO_LONG: _ClassVar[ErrorReason]
+    PROMPT_TOO_SLOW: _ClassVar[ErrorReason]
+    PROMPT_WINDOWS_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    QUEUE_FULL: _ClassVar[ErrorReason]
+    RANK_TOO_LARGE: _ClassVar[ErrorReason]
+    RANK_ZERO: _ClassVar[ErrorReason]
+    READER_IDLE: _ClassVar[ErrorReason]
+    READS_BUSY: _ClassVar[ErrorReason]
+    REFUSED: _ClassVar[ErrorReason]
+    REGISTRY_MISSING: _ClassVar[ErrorReason]
+    REGISTRY_STALE: _ClassVar[ErrorReason]
+    RELEASE_NOT_FOUND: _ClassVar[ErrorReason]
+    RELEASE_PURGED: _ClassVar[ErrorReason]
+    RELEASE_QUARANTINED: _ClassVar[ErrorReason]
+    RELEASE_YANKED: _ClassVar[ErrorReason]
+    REQUEST_ID_REUSED: _ClassVar[ErrorReason]
+    ROW_NOT_FINITE: _ClassVar[ErrorReason]
+    ROW_NOT_POSSIBLE: _ClassVar[ErrorReason]
+    SAMPLER_NOT_SERVED: _ClassVar[ErrorReason]
+    SEED_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    SERVER_ERROR: _ClassVar[ErrorReason]
+    SERVER_STARTING: _ClassVar[ErrorReason]
+    SERVER_STOPPED: _ClassVar[ErrorReason]
+    SHAPE_MISMATCH: _ClassVar[ErrorReason]
+    SIDE_TOO_LONG: _ClassVar[ErrorReason]
+    SIGNATURE_INVALID: _ClassVar[ErrorReason]
+    SIGNATURE_REQUIRED: _ClassVar[ErrorReason]
+    SIZES_NOT_SERVED: _ClassVar[ErrorReason]
+    SIZE_INCOMPLETE: _ClassVar[ErrorReason]
+    SIZE_INVALID: _ClassVar[ErrorReason]
+    SIZE_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    SIZE_OVER_MEMORY: _ClassVar[ErrorReason]
+    SIZE_TOO_LARGE: _ClassVar[ErrorReason]
+    SIZE_TOO_SLOW: _ClassVar[ErrorReason]
+    SLOTS_EXHAUSTED: _ClassVar[ErrorReason]
+    STACK_TOO_LARGE: _ClassVar[ErrorReason]
+    STEPS_NOT_POSSIBLE: _ClassVar[ErrorReason]
+    STEPS_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    STORE_UNAVAILABLE: _ClassVar[ErrorReason]
+    STRENGTH_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    STRENGTH_TOO_SMALL: _ClassVar[ErrorReason]
+    TAG_MALFORMED: _ClassVar[ErrorReason]
+    TAG_NOT_SUPPORTED: _ClassVar[ErrorReason]
+    TIME_INVALID: _ClassVar[ErrorReason]
+    TOKEN_CLASH: _ClassVar[ErrorReason]
+    TOKEN_MATCH_UNKNOWN: _ClassVar[ErrorReason]
+    TOKEN_NOT_USED: _ClassVar[ErrorReason]
+    TOKEN_TOO_LONG: _ClassVar[ErrorReason]
+    TOO_LARGE: _ClassVar[ErrorReason]
+    TOO_MANY_ADAPTERS: _ClassVar[ErrorReason]
+    TOO_SMALL: _ClassVar[ErrorReason]
+    TRUNCATED: _ClassVar[ErrorReason]
+    UNKNOWN_FIELD: _ClassVar[ErrorReason]
+    UNKNOWN_KEYS: _ClassVar[ErrorReason]
+    UNKNOWN_SAMPLER: _ClassVar[ErrorReason]
+    UNKNOWN_SUFFIX: _ClassVar[ErrorReason]
+    UNSUPPORTED_CONFIG: _ClassVar[ErrorReason]
+    UNSUPPORTED_DIALECT: _ClassVar[ErrorReason]
+    UNSUPPORTED_DTYPE: _ClassVar[ErrorReason]
+    UPLOADS_BUSY: _ClassVar[ErrorReason]
+    UPLOAD_BROKEN: _ClassVar[ErrorReason]
+    UPLOAD_EMPTY: _ClassVar[ErrorReason]
+    UPLOAD_INCOMPLETE: _ClassVar[ErrorReason]
+    UPLOAD_REFUSED: _ClassVar[ErrorReason]
+    UPLOAD_TOO_LARGE: _ClassVar[ErrorReason]
+    VERIFY_BUSY: _ClassVar[ErrorReason]
+    VERSION_EXISTS: _ClassVar[ErrorReason]
+    WAIT_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    WATCHERS_BUSY: _ClassVar[ErrorReason]
+    WATCH_ENDED: _ClassVar[ErrorReason]
+    WEIGHT_AMBIGUOUS: _ClassVar[ErrorReason]
+    WEIGHT_NOT_SUPPORTED: _ClassVar[ErrorReason]
+    WRONG_FAMILY: _ClassVar[ErrorReason]
+    WRONG_WIDTH: _ClassVar[ErrorReason]
+    METHOD_UNKNOWN: _ClassVar[ErrorReason]
+    SERVICE_UNKNOWN: _ClassVar[ErrorReason]
+ERROR_REASON_UNSPECIFIED: ErrorReason
+ACTS_BUSY: ErrorReason
+ADAPTER_MISMATCH: ErrorReason
+ADAPTER_NOT_FOUND: ErrorReason
+ADAPTER_TWICE: ErrorReason
+ALPHA_UNKNOWN: ErrorReason
+ANSWER_TOO_LARGE: ErrorReason
+BAD_ALPHA: ErrorReason
+BAD_HEADER: ErrorReason
+BAD_SHAPE: ErrorReason
+BASE_FAMILY_MISMATCH: ErrorReason
+BASE_MISMATCH: ErrorReason
+BLOB_NOT_FOUND: ErrorReason
+BROKEN_CHAIN: ErrorReason
+BYTES_COLLECTED: ErrorReason
+BYTES_PURGED: ErrorReason
+BYTES_SHARED: ErrorReason
+CALLER_IDLE: ErrorReason
+CALLS_BUSY: ErrorReason
+CHANNEL_NOT_FOUND: ErrorReason
+CLIP_SKIP: ErrorReason
+CLIP_SKIP_OUT_OF_RANGE: ErrorReason
+COMMIT_UNKNOWN: ErrorReason
+CONTENTION: ErrorReason
+CORRUPT_BLOB: ErrorReason
+CORRUPT_CHECKPOINT: ErrorReason
+CORRUPT_FORMAT: ErrorReason
+CORRUPT_RECORD: ErrorReason
+DEADLINE_EXCEEDED: ErrorReason
+DEADLINE_TOO_SHORT: ErrorReason
+DEVICE_MEMORY_FULL: ErrorReason
+DRAINING: ErrorReason
+DTYPE_OVERFLOW: ErrorReason
+DUPLICATE_TARGET: ErrorReason
+DURATION_INVALID: ErrorReason
+EMBEDDING_AMBIGUOUS: ErrorReason
+EMBEDDING_NOT_WORN: ErrorReason
+EMPTY: ErrorReason
+ENCODING_FAILED: ErrorReason
+ENGINE_ERROR: ErrorReason
+ENGINE_STALLED: ErrorReason
+EXACT_REF_REQUIRED: ErrorReason
+EXPECT_MISMATCH: ErrorReason
+FETCHES_BUSY: ErrorReason
+FIELD_INVALID: ErrorReason
+FIELD_REQUIRED: ErrorReason
+FIELD_TOO_LONG: ErrorReason
+FORMAT_CANNOT_HOLD: ErrorReason
+GUIDANCE_OUT_OF_RANGE: ErrorReason
+HEADER_TOO_LONG: ErrorReason
+HOST_MEMORY_TOO_SMALL: ErrorReason
+IMAGES_OUT_OF_RANGE: ErrorReason
+IMAGES_UNREAD: ErrorReason
+IMAGE_ANIMATED: ErrorReason
+IMAGE_MISSING: ErrorReason
+IMAGE_NOT_READABLE: ErrorReason
+IMAGE_SIZE_NOT_DRAWABLE: ErrorReason
+IMAGE_TOO_LARGE: ErrorReason
+IMAGE_TRANSPARENT: ErrorReason
+INCOMPLETE_PAIR: ErrorReason
+INTERNAL: ErrorReason
+INVALID_CHANNEL: ErrorReason
+INVALID_DIGEST: ErrorReason
+INVALID_NAME: ErrorReason
+INVALID_REF: ErrorReason
+INVALID_REQUEST: ErrorReason
+INVALID_VERSION: ErrorReason
+INVALID_WEIGHT: ErrorReason
+JOB_CANCELLED: ErrorReason
+JOB_FAILED: ErrorReason
+KEY_NOT_FOUND: ErrorReason
+KIND_MISMATCH: ErrorReason
+KIND_NOT_SUPPORTED: ErrorReason
+MALFORMED_MESSAGE: ErrorReason
+MASK_SIZE_DIFFERS: ErrorReason
+MEMBER_NOT_SERVABLE: ErrorReason
+MERGED_NOT_SERVED: ErrorReason
+MERGED_TOO_LARGE: ErrorReason
+MIXED_DIALECTS: ErrorReason
+NEVER_ON_CHANNEL: ErrorReason
+NEWER_PROTOCOL: ErrorReason
+NOTHING_TO_ROLL_BACK: ErrorReason
+NOT_FINITE: ErrorReason
+NOT_SAFETENSORS: ErrorReason
+NOT_SERVABLE: ErrorReason
+NOT_SERVING: ErrorReason
+NO_EFFECT: ErrorReason
+NO_TRIGGER: ErrorReason
+OTHER_BASE: ErrorReason
+OTHER_NOISE_SCHEDULE: ErrorReason
+OTHER_PREDICTION: ErrorReason
+OVERLOADED: ErrorReason
+PAGE_SIZE_INVALID: ErrorReason
+PAGE_TOKEN_INVALID: ErrorReason
+PICKLE_READER_MISSING: ErrorReason
+PICKLE_REFUSED: ErrorReason
+PICKLE_SEAL_UNAVAILABLE: ErrorReason
+PICKLE_TIMEOUT: ErrorReason
+PICKLE_TOO_LARGE: ErrorReason
+PICTURE_QUEUE_FULL: ErrorReason
+PROMPT_INVALID: ErrorReason
+PROMPT_SYNTAX: ErrorReason
+PROMPT_SYNTAX_NOT_SERVED: ErrorReason
+PROMPT_SYNTAX_UNKNOWN: ErrorReason
+PROMPT_TOO_LONG: ErrorReason
+PROMPT_TOO_SLOW: ErrorReason
+PROMPT_WINDOWS_OUT_OF_RANGE: ErrorReason
+QUEUE_FULL: ErrorReason
+RANK_TOO_LARGE: ErrorReason
+RANK_ZERO: ErrorReason
+READER_IDLE: ErrorReason
+READS_BUSY: ErrorReason
+REFUSED: ErrorReason
+REGISTRY_MISSING: ErrorReason
+REGISTRY_STALE: ErrorReason
+RELEASE_NOT_FOUND: ErrorReason
+RELEASE_PURGED: ErrorReason
+RELEASE_QUARANTINED: ErrorReason
+RELEASE_YANKED: ErrorReason
+REQUEST_ID_REUSED: ErrorReason
+ROW_NOT_FINITE: ErrorReason
+ROW_NOT_POSSIBLE: ErrorReason
+SAMPLER_NOT_SERVED: ErrorReason
+SEED_OUT_OF_RANGE: ErrorReason
+SERVER_ERROR: ErrorReason
+SERVER_STARTING: ErrorReason
+SERVER_STOPPED: ErrorReason
+SHAPE_MISMATCH: ErrorReason
+SIDE_TOO_LONG: ErrorReason
+SIGNATURE_INVALID: ErrorReason
+SIGNATURE_REQUIRED: ErrorReason
+SIZES_NOT_SERVED: ErrorReason
+SIZE_INCOMPLETE: ErrorReason
+SIZE_INVALID: ErrorReason
+SIZE_OUT_OF_RANGE: ErrorReason
+SIZE_OVER_MEMORY: ErrorReason
+SIZE_TOO_LARGE: ErrorReason
+SIZE_TOO_SLOW: ErrorReason
+SLOTS_EXHAUSTED: ErrorReason
+STACK_TOO_LARGE: ErrorReason
+STEPS_NOT_POSSIBLE: ErrorReason
+STEPS_OUT_OF_RANGE: ErrorReason
+STORE_UNAVAILABLE: ErrorReason
+STRENGTH_OUT_OF_RANGE: ErrorReason
+STRENGTH_TOO_SMALL: ErrorReason
+TAG_MALFORMED: ErrorReason
+TAG_NOT_SUPPORTED: ErrorReason
+TIME_INVALID: ErrorReason
+TOKEN_CLASH: ErrorReason
+TOKEN_MATCH_UNKNOWN: ErrorReason
+TOKEN_NOT_USED: ErrorReason
+TOKEN_TOO_LONG: ErrorReason
+TOO_LARGE: ErrorReason
+TOO_MANY_ADAPTERS: ErrorReason
+TOO_SMALL: ErrorReason
+TRUNCATED: ErrorReason
+UNKNOWN_FIELD: ErrorReason
+UNKNOWN_KEYS: ErrorReason
+UNKNOWN_SAMPLER: ErrorReason
+UNKNOWN_SUFFIX: ErrorReason
+UNSUPPORTED_CONFIG: ErrorReason
+UNSUPPORTED_DIALECT: ErrorReason
+UNSUPPORTED_DTYPE: ErrorReason
+UPLOADS_BUSY: ErrorReason
+UPLOAD_BROKEN: ErrorReason
+UPLOAD_EMPTY: ErrorReason
+UPLOAD_INCOMPLETE: ErrorReason
+UPLOAD_REFUSED: ErrorReason
+UPLOAD_TOO_LARGE: ErrorReason
+VERIFY_BUSY: ErrorReason
+VERSION_EXISTS: ErrorReason
+WAIT_OUT_OF_RANGE: ErrorReason
+WATCHERS_BUSY: ErrorReason
+WATCH_ENDED: ErrorReason
+WEIGHT_AMBIGUOUS: ErrorReason
+WEIGHT_NOT_SUPPORTED: ErrorReason
+WRONG_FAMILY: ErrorReason
+WRONG_WIDTH: ErrorReason
+METHOD_UNKNOWN: ErrorReason
+SERVICE_UNKNOWN: ErrorReason
