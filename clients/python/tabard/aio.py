@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from types import TracebackType
@@ -20,6 +19,7 @@ from tabard.calls import acts, downloads, generation, operations, registry, uplo
 from tabard.calls.call import Call, Caller, Upload
 from tabard.calls.downloads import Download
 from tabard.calls.generation import Job
+from tabard.calls.method import shown_as
 from tabard.connection import find_connection
 from tabard.errors import DeadlineExceeded, TabardError, Unavailable
 from tabard.history import Record
@@ -35,7 +35,7 @@ T = TypeVar("T")
 def _verb(
     build: Callable[Concatenate[Caller, P], Call[T] | Upload[T]],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
-    @functools.wraps(build)
+    @shown_as(build, owner="AsyncClient")
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._send(build(self._caller, *args, **kwargs))
 
@@ -45,7 +45,7 @@ def _verb(
 def _download(
     build: Callable[Concatenate[Caller, P], Download],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, Pulled]]:
-    @functools.wraps(build)
+    @shown_as(build, owner="AsyncClient", returns="Pulled")
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Pulled:
         download = build(self._caller, *args, **kwargs)
         with download.landing() as landing:
@@ -60,7 +60,7 @@ def _download(
 def _stream(
     build: Callable[Concatenate[Caller, P], Call[T]],
 ) -> Callable[Concatenate[AsyncClient, P], AsyncGenerator[T, None]]:
-    @functools.wraps(build)
+    @shown_as(build, owner="AsyncClient", returns="AsyncGenerator[{}, None]")
     async def method(
         self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs
     ) -> AsyncGenerator[T, None]:
@@ -76,7 +76,7 @@ def _stream(
 def _job(
     build: Callable[Concatenate[Caller, P], Job],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, GenerateResult]]:
-    @functools.wraps(build)
+    @shown_as(build, owner="AsyncClient", returns="GenerateResult")
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> GenerateResult:
         # In a thread, because pictures are read and encoded there.
         job = await asyncio.to_thread(build, self._caller, *args, **kwargs)

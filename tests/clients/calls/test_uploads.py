@@ -140,3 +140,13 @@ def test_name_that_is_no_text_is_sent(tmp_path: Path) -> None:
 
     assert sent[1].file.name == "bad?.safetensors"
     assert sent[2].chunk == b"bytes"
+
+
+def test_folder_is_published(client: Client, tmp_path: Path) -> None:
+    """One folder of PEFT stands for the files in it that make the adapter."""
+    for name in ("adapter_model.safetensors", "adapter_config.json", "optimizer.bin"):
+        (tmp_path / name).write_bytes(b"style")
+
+    published = client.publish("acme/ink", tmp_path, version="1.0.0")
+
+    assert published.release.original_bytes == 2 * len(b"style")

@@ -7,7 +7,8 @@ Names follow diffusers; what is left out takes the server's default.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from difflib import get_close_matches
+from typing import Any, Literal, TypedDict
 
 from tabard.calls.pictures import PictureSource, read_picture
 from tabard.errors import InvalidArgument
@@ -27,6 +28,8 @@ _MATCHES = {
 }
 TOKEN_MATCHES = tuple(name for name in _MATCHES if name)
 """Names of the ways in which an embedding's word is looked for."""
+PromptSyntax = Literal["plain", "a1111"]
+TokenMatch = Literal["whole", "anywhere"]
 RANDOM_SEED = -1
 """What UIs write for a seed that is drawn."""
 
@@ -35,7 +38,7 @@ class GenerateOptions(TypedDict, total=False):
     """What `generate` and `stream` take by name.
 
     Attributes:
-        adapters: Refs, each `ns/name[@channel|@version|@sha256:…][:weight]`.
+        adapters: Refs, each `ns/name[@channel|@version|@sha256:…][:weight]`; one may stand alone.
         seed: Image i uses `seed + i`; drawn by the server when left out, or -1 as in UIs.
         num_inference_steps: Denoise steps.
         guidance_scale: Classifier-free guidance; 1 or less turns it off.
@@ -62,7 +65,7 @@ class GenerateOptions(TypedDict, total=False):
         target_size: SDXL: the size `(height, width)` that it shall seem to have.
     """
 
-    adapters: Sequence[str]
+    adapters: str | Sequence[str]
     seed: int | None
     num_inference_steps: int | None
     guidance_scale: float | None
@@ -73,9 +76,9 @@ class GenerateOptions(TypedDict, total=False):
     sampler: str
     deterministic: bool
     clip_skip: int | None
-    prompt_syntax: str
+    prompt_syntax: PromptSyntax
     prompt_windows_max: int | None
-    token_match: str
+    token_match: TokenMatch
     image: PictureSource | None
     strength: float | None
     mask_image: PictureSource | None
@@ -102,6 +105,8 @@ def write_request(
         if name not in GenerateOptions.__annotations__:
             raise TypeError(f"there is no parameter {name!r}")
     said = {name: value for name, value in options.items() if value is not None}
+    if isinstance(said.get("adapters"), str):
+        said["adapters"] = (said["adapters"],)
     if said.get("seed") == RANDOM_SEED:
         del said["seed"]
     for name in ("image", "mask_image"):
@@ -140,10 +145,11 @@ def _pair(name: str, value: Sequence[int]) -> tuple[int, int]:
 
 def _named(name: str, table: Mapping[str, Any], *, what: str) -> Any:
     try:
-        return table[name.lower()]
+        return table[str(name).lower()]
     except KeyError:
+        near = get_close_matches(str(name).lower(), filter(None, table), n=1)
         raise InvalidArgument(
-            f"there is no {what} '{name}'",
+            f"there is no {what} {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
             reason=f"{what.upper().replace(' ', '_')}_UNKNOWN",
             hint=f"use one of: {', '.join(filter(None, table))}",
         ) from None

@@ -18,7 +18,7 @@ from tabard.convert import (
     same_fields,
 )
 from tabard.errors import InvalidArgument
-from tabard.history import Record, ServedAt
+from tabard.history import History, Record, ServedAt
 from tabard.releases import Adapter, Manifest, Release, SearchHit
 from tabard.v1 import registry_service_pb2 as pb
 
@@ -96,7 +96,7 @@ def history(
     since: datetime | str = "",
     until: datetime | str = "",
     limit: int = 0,
-) -> Call[tuple[Record, ...]]:
+) -> Call[History]:
     """Give what happened, oldest first: to one adapter or to all, on one channel or at all.
 
     Times are aware datetimes or RFC 3339 texts. `limit` keeps the newest so many acts; 0 is the
@@ -115,7 +115,7 @@ def history(
             until=_time_text(until),
             limit=limit,
         ),
-        read=lambda response: tuple(read_record(record) for record in response.records),
+        read=lambda response: History(map(read_record, response.records)),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tabard.calls.call import Caller, Upload
+from tabard.calls.grouping import choose_files
 from tabard.convert import kind_number, purpose_number, read_published, read_report
 from tabard.errors import InvalidArgument
 from tabard.releases import CheckReport, Published
@@ -51,7 +52,7 @@ def publish(
     Args:
         caller: Filled in by the client.
         name: `namespace/name`.
-        *files: The files as the trainer left them.
+        *files: The files as the trainer left them, or one folder of PEFT or diffusers.
         version: SemVer, new for this adapter.
         notes: Free text.
         licence: SPDX id or free text.
@@ -99,7 +100,8 @@ def check(
 ) -> Upload[CheckReport]:
     """Run publish's checks against the server's base without publishing.
 
-    A bad file is no error here: the report says what is wrong with it.
+    Takes files, or one folder, as `publish` does. A bad file is no error here: the report says
+    what is wrong with it.
 
     Raises:
         InvalidArgument: A file is not there.
@@ -116,16 +118,21 @@ def check(
 
 def _existing_files(files: Iterable[str | Path]) -> tuple[Path, ...]:
     paths = tuple(Path(file) for file in files)
+    if len(paths) == 1 and paths[0].is_dir():
+        names = [path.name for path in paths[0].iterdir() if path.is_file()]
+        return tuple(
+            paths[0] / name for name in choose_files(names, where=f"the folder {paths[0]}")
+        )
     if not paths:
         raise InvalidArgument(
-            "no file was given", reason="NO_FILES", hint="name at least one .safetensors file"
+            "no file was given", reason="NO_FILES", hint="name .safetensors files, or one folder"
         )
     for path in paths:
         if not path.is_file():
             raise InvalidArgument(
                 f"there is no file '{path}'",
                 reason="FILE_NOT_FOUND",
-                hint="check the path; a folder is published by naming the files in it",
+                hint="check the path; a folder is named alone, without other files",
             )
     return paths
 
