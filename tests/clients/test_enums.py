@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Closed sets by short names, both ways."""
 
+from typing import get_args
+
 import pytest
 
 import tabard
 from tabard import convert, enums
 from tabard.v1 import adapter_pb2
+from tabard_server.engine.sampling.samplers import SAMPLERS
 
 
 def test_names_are_those_of_the_members() -> None:
@@ -39,3 +42,19 @@ def test_unknown_name_says_the_known_ones(name: str) -> None:
         "TOKEN_MATCH_UNKNOWN",
         "use one of: whole, anywhere",
     )
+
+
+def test_types_name_the_same_sets() -> None:
+    """What an editor offers is what the API has, and what the server draws with."""
+    assert get_args(enums.Purpose) == enums.PURPOSES
+    assert {*get_args(enums.Kind), "recipe"} == set(enums.KINDS)  # recipes have a verb of their own
+    assert get_args(enums.PromptSyntax) == enums.PROMPT_SYNTAXES
+    assert get_args(enums.TokenMatch) == enums.TOKEN_MATCHES
+    assert get_args(enums.FileFormat) == enums.FILE_FORMATS
+    assert sorted(get_args(enums.Sampler)) == sorted(SAMPLERS)
+
+
+def test_near_name_is_told() -> None:
+    """A mistyped word is answered with the nearest."""
+    with pytest.raises(tabard.InvalidArgument, match="did you mean 'whole'"):
+        enums.member_number(enums.TOKEN_MATCH, "whol", what="token match")

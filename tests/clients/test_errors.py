@@ -4,9 +4,10 @@
 import inspect
 import pickle
 import re
+import traceback
 
 import tabard
-from tabard import errors
+from tabard import FieldViolation, InvalidArgument, errors
 from tabard.rpc_errors import STATUS_TABLE
 
 
@@ -46,3 +47,20 @@ def test_bare_error_has_empty_facts() -> None:
 
     assert (str(error), error.reason, error.hint) == ("gone", "", "")
     assert (error.violations, error.retry_after_seconds) == ((), None)
+
+
+def test_uncaught_error_says_what_to_do() -> None:
+    """Its traceback ends with the refused fields, the reason and the hint."""
+    violation = FieldViolation(field="sampler", description="there is no 'eulr'")
+    error = InvalidArgument(
+        "no", reason="SAMPLER_UNKNOWN", hint="use euler", violations=(violation,)
+    )
+
+    told = traceback.format_exception(error)
+
+    assert [line.strip() for line in told[-4:]] == [
+        "tabard.errors.InvalidArgument: no",
+        "sampler: there is no 'eulr'",
+        "reason: SAMPLER_UNKNOWN",
+        "hint: use euler",
+    ]

@@ -90,3 +90,15 @@ def test_pillow_image_is_loaded() -> None:
     picture = GeneratedImage(index=0, seed=1, png=data.getvalue(), provenance_json="").pil
 
     assert (picture.size, picture.getpixel((0, 0))) == ((3, 2), (1, 2, 3))
+
+
+def test_last_step_is_told_once() -> None:
+    """Also when the server has told it before the image comes."""
+    seen: list[tuple[int, int]] = []
+    collector = Collector(lambda progress: seen.append((progress.index, progress.step)))
+    done = [Progress(index=0, step=step, steps=2) for step in (1, 2)]
+
+    for event in (ACCEPTED, *done, image(0), image(1), DONE):
+        collector.feed(event)
+
+    assert seen == [(0, 1), (0, 2), (1, 2)]

@@ -5,7 +5,7 @@ import grpc
 import pytest
 
 import tabard
-from tabard import Client
+from tabard import Client, DeadlineExceeded
 from tabard.rpc_errors import STATUS_TABLE
 from tests.clients.fakes.server import FakeServer
 from tests.clients.fakes.state import FakeStatus
@@ -61,3 +61,11 @@ def test_absent_server_is_unavailable() -> None:
     assert caught.value.reason == "UNAVAILABLE"
     assert "tabard serve" in caught.value.hint
     assert "127.0.0.1:1" in caught.value.hint
+
+
+def test_missed_deadline_is_said_in_our_words(client: Client, server: FakeServer) -> None:
+    """The two words of gRPC tell nobody what to do."""
+    with pytest.raises(DeadlineExceeded, match="the time that was allowed") as caught:
+        client.generate("x", timeout_seconds=1e-9)
+
+    assert "timeout_seconds" in caught.value.hint

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         Unavailable,
         Unimplemented,
     )
-    from tabard.history import Action, Record, ServedAt, Serving
+    from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.operations import (
         Cause,
         Drained,
@@ -95,6 +95,7 @@ __all__ = [
     "GenerateOptions",
     "GenerateResult",
     "GeneratedImage",
+    "History",
     "Internal",
     "InvalidArgument",
     "Manifest",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from dataclasses import replace
@@ -21,6 +20,7 @@ from tabard.calls import acts, downloads, generation, operations, registry, uplo
 from tabard.calls.call import Call, Caller, Pages, Upload
 from tabard.calls.downloads import Download
 from tabard.calls.generation import Job
+from tabard.calls.method import shown_as
 from tabard.connection import find_connection
 from tabard.errors import DeadlineExceeded, TabardError, Unavailable
 from tabard.history import Record
@@ -37,7 +37,7 @@ T = TypeVar("T")
 def _verb(
     build: Callable[Concatenate[Caller, P], Call[T] | Upload[T]],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
-    @functools.wraps(build)
+    @shown_as(build, owner="AsyncClient")
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._send(build(self._caller, *args, **kwargs))
 
@@ -47,7 +47,7 @@ def _verb(
 def _paged(
     build: Callable[Concatenate[Caller, P], Pages[E, T]],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
-    @functools.wraps(build)
+    @shown_as(build, owner="AsyncClient")
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._send_all(build(self._caller, *args, **kwargs))
 
@@ -57,7 +57,7 @@ def _paged(
 def _download(
     build: Callable[Concatenate[Caller, P], Download],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, Pulled]]:
-    @functools.wraps(build)
+    @shown_as(build, owner="AsyncClient", returns="Pulled")
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Pulled:
         download = build(self._caller, *args, **kwargs)
         with download.landing() as landing:
@@ -72,7 +72,7 @@ def _download(
 def _stream(
     build: Callable[Concatenate[Caller, P], Call[T]],
 ) -> Callable[Concatenate[AsyncClient, P], AsyncGenerator[T, None]]:
-    @functools.wraps(build)
+    @shown_as(build, owner="AsyncClient", returns="AsyncGenerator[{}, None]")
     async def method(
         self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs
     ) -> AsyncGenerator[T, None]:
@@ -88,7 +88,7 @@ def _stream(
 def _job(
     build: Callable[Concatenate[Caller, P], Job],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, GenerateResult]]:
-    @functools.wraps(build)
+    @shown_as(build, owner="AsyncClient", returns="GenerateResult")
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> GenerateResult:
         # In a thread, because pictures are read and encoded there.
         job = await asyncio.to_thread(build, self._caller, *args, **kwargs)

@@ -7,7 +7,6 @@ Verbs are the builders of `tabard.calls`; this file only sends them and turns fa
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
@@ -21,6 +20,7 @@ from tabard.calls import acts, downloads, generation, operations, registry, uplo
 from tabard.calls.call import Call, Caller, Pages, Upload
 from tabard.calls.downloads import Download
 from tabard.calls.generation import Job
+from tabard.calls.method import shown_as
 from tabard.connection import find_connection
 from tabard.errors import DeadlineExceeded, TabardError, Unavailable
 from tabard.history import Record
@@ -37,7 +37,7 @@ T = TypeVar("T")
 def _verb(
     build: Callable[Concatenate[Caller, P], Call[T] | Upload[T]],
 ) -> Callable[Concatenate[Client, P], T]:
-    @functools.wraps(build)
+    @shown_as(build, owner="Client")
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._send(build(self._caller, *args, **kwargs))
 
@@ -47,7 +47,7 @@ def _verb(
 def _paged(
     build: Callable[Concatenate[Caller, P], Pages[E, T]],
 ) -> Callable[Concatenate[Client, P], T]:
-    @functools.wraps(build)
+    @shown_as(build, owner="Client")
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._send_all(build(self._caller, *args, **kwargs))
 
@@ -57,7 +57,7 @@ def _paged(
 def _download(
     build: Callable[Concatenate[Caller, P], Download],
 ) -> Callable[Concatenate[Client, P], Pulled]:
-    @functools.wraps(build)
+    @shown_as(build, owner="Client", returns="Pulled")
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Pulled:
         download = build(self._caller, *args, **kwargs)
         with download.landing() as landing, contextlib.closing(self._receive(download.call)) as got:
@@ -71,7 +71,7 @@ def _download(
 def _stream(
     build: Callable[Concatenate[Caller, P], Call[T]],
 ) -> Callable[Concatenate[Client, P], Generator[T, None, None]]:
-    @functools.wraps(build)
+    @shown_as(build, owner="Client", returns="Generator[{}, None, None]")
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
         return self._receive(build(self._caller, *args, **kwargs))
 
@@ -81,7 +81,7 @@ def _stream(
 def _job(
     build: Callable[Concatenate[Caller, P], Job],
 ) -> Callable[Concatenate[Client, P], GenerateResult]:
-    @functools.wraps(build)
+    @shown_as(build, owner="Client", returns="GenerateResult")
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> GenerateResult:
         job = build(self._caller, *args, **kwargs)
         collector = Collector(job.on_progress)

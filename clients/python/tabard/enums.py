@@ -6,12 +6,43 @@ A name is that of the member without the enum's own, in lower case; the empty on
 
 from __future__ import annotations
 
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, Literal
 
 from google.protobuf.descriptor import EnumDescriptor
 
 from tabard.errors import InvalidArgument
 from tabard.v1 import adapter_pb2, generation_service_pb2, registry_service_pb2
+
+Kind = Literal["lora", "textual_inversion", "dreambooth"]
+Purpose = Literal["concept", "style", "subject"]
+PromptSyntax = Literal["plain", "a1111"]
+TokenMatch = Literal["whole", "anywhere"]
+FileFormat = Literal["original", "canonical", "kohya", "diffusers"]
+# Samplers are texts of the API, for a server may serve more; these are those of this version.
+Sampler = Literal[
+    "ddim",
+    "pndm",
+    "euler",
+    "euler_karras",
+    "euler_a",
+    "heun",
+    "heun_karras",
+    "lms",
+    "lms_karras",
+    "dpm2",
+    "dpm2_karras",
+    "dpm2_a",
+    "dpm2_a_karras",
+    "dpmpp_2m",
+    "dpmpp_2m_karras",
+    "dpmpp_2m_sde",
+    "dpmpp_2m_sde_karras",
+    "dpmpp_sde",
+    "dpmpp_sde_karras",
+    "unipc",
+    "lcm",
+]
 
 _SILENCE = "UNSPECIFIED"
 
@@ -37,8 +68,9 @@ def member_number(enum: EnumDescriptor, name: str, *, what: str) -> Any:
         return 0
     found = enum.values_by_name.get(_prefix(enum) + name.upper())
     if found is None or not found.number:
+        near = get_close_matches(name.lower(), member_names(enum), n=1)
         raise InvalidArgument(
-            f"there is no {what} '{name}'",
+            f"there is no {what} '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
             reason=f"{what.upper().replace(' ', '_')}_UNKNOWN",
             hint=f"use one of: {', '.join(member_names(enum))}",
         )

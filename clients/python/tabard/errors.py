@@ -61,6 +61,13 @@ class TabardError(Exception):
         self.status = status or self.default_status
         self.violations = violations
         self.retry_after_seconds = retry_after_seconds
+        # A traceback of an error that nobody caught shows these below the message.
+        for violation in violations:
+            self.add_note(f"{violation.field}: {violation.description}")
+        if reason:
+            self.add_note(f"reason: {reason}")
+        if hint:
+            self.add_note(f"hint: {hint}")
 
 
 class InvalidArgument(TabardError):

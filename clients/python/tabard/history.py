@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tabard.notebook import table
 from tabard.releases import Release
 
 
@@ -55,6 +56,32 @@ class Record:
     reason: str
     actions: tuple[Action, ...]
     prev: str
+
+
+class History(tuple[Record, ...]):
+    """Records, oldest first; a notebook shows them as a table of their acts."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return table(
+            "",
+            ("seq", "time", "actor", "act", "adapter", "version", "channel", "reason"),
+            (
+                (
+                    record.seq,
+                    record.time,
+                    act.actor or record.actor,
+                    act.type if act.effective else f"{act.type} (no effect)",
+                    act.adapter,
+                    act.version,
+                    act.channel,
+                    act.reason or record.reason,
+                )
+                for record in self
+                for act in record.actions
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tabard.notebook import table
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
@@ -100,6 +102,16 @@ class Release:
     signatures: tuple[ReleaseSignature, ...] = ()
     title: str = ""
 
+    @property
+    def state(self) -> str:
+        """Return what its gravest withdrawal is: `purged`, `quarantined`, `yanked` or `live`."""
+        gravest = (
+            ("purged", self.purged),
+            ("quarantined", self.quarantined),
+            ("yanked", self.yanked),
+        )
+        return next((word for word, is_so in gravest if is_so), "live")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
@@ -122,6 +134,29 @@ class Adapter:
     releases: tuple[Release, ...]
     channels: tuple[Channel, ...]
     release_count: int = 0
+
+    def _repr_html_(self) -> str:
+        """Show its releases in a notebook, newest first, with what points to each."""
+        pointers: dict[str, list[str]] = {}
+        for channel in self.channels:
+            pointers.setdefault(channel.digest, []).append(channel.name)
+        return table(
+            self.name,
+            ("version", "channels", "kind", "state", "triggers", "notes", "published", "by"),
+            (
+                (
+                    release.version,
+                    ", ".join(pointers.get(release.digest, ())),
+                    release.kind,
+                    release.state,
+                    ", ".join(release.trigger_words),
+                    release.notes,
+                    release.published_at,
+                    release.published_by,
+                )
+                for release in self.releases
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tabard.errors import Internal, InvalidArgument
+from tabard.notebook import pictures
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -128,6 +129,10 @@ class GeneratedImage:
         target.write_bytes(self.png)
         return target
 
+    def _repr_png_(self) -> bytes:
+        """Show itself in a notebook."""
+        return self.png
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
@@ -160,11 +165,20 @@ class GenerateResult:
     queue_ms: float
     total_ms: float
 
+    def _repr_html_(self) -> str:
+        """Show all images in a notebook, with their seeds and what they wear."""
+        worn = ", ".join(f"{one.adapter}@{one.version}:{one.weight:g}" for one in self.worn)
+        return pictures(
+            ((image.png, f"seed {image.seed}") for image in self.images),
+            caption=f"wears {worn or 'nothing'}; {self.total_ms / 1000:.1f} s",
+        )
+
 
 class Collector:
     """Gathers the events of one job and tells a callback how far each image is.
 
-    The callback hears of every image's last step, even when the server dropped progress for it.
+    The callback hears of every image's last step exactly once, also when the server dropped
+    progress for it.
     """
 
     def __init__(self, on_progress: Callable[[Progress], None] | None = None) -> None:
@@ -173,6 +187,7 @@ class Collector:
         self._done: Done | None = None
         self._images: dict[int, GeneratedImage] = {}
         self._steps = 1
+        self._told: set[int] = set()
 
     def feed(self, event: GenerateEvent) -> None:
         """Take the next event of the job."""
@@ -212,5 +227,8 @@ class Collector:
         )
 
     def _tell(self, progress: Progress) -> None:
-        if self._on_progress is not None:
-            self._on_progress(progress)
+        if self._on_progress is None or progress.index in self._told:
+            return
+        if progress.step == progress.steps:
+            self._told.add(progress.index)
+        self._on_progress(progress)

@@ -48,6 +48,11 @@ _DEFAULT_HINTS: dict[grpc.StatusCode, str] = {
     grpc.StatusCode.UNKNOWN: "look at the log of the server at {address}",
 }
 
+_OWN_WORDS: dict[grpc.StatusCode, str] = {
+    grpc.StatusCode.DEADLINE_EXCEEDED: "the time that was allowed for the call is over",
+    grpc.StatusCode.UNIMPLEMENTED: "the server at {address} does not know this call",
+}
+
 
 class FailedCall(Protocol):
     """What `grpc.Call` and `grpc.aio.AioRpcError` have in common."""
@@ -77,14 +82,17 @@ def tabard_error(call: FailedCall, *, address: str) -> TabardError:
             retry = error_details_pb2.RetryInfo()
             detail.Unpack(retry)
             retry_after_seconds = retry.retry_delay.ToTimedelta().total_seconds()
-    reason, hint = code.name, _default_hint(code, address)
+    reason, hint, message = code.name, _default_hint(code, address), _message(call, address)
     if info.domain == ERROR_DOMAIN:
         reason = info.reason
+    elif code in _OWN_WORDS:
+        # gRPC's own, on either side: "Deadline Exceeded" tells a person nothing.
+        message = _OWN_WORDS[code].format(address=address)
     elif code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in str(call.details()):
         # Said by gRPC itself, on either side, before anything of Tabard sees the message.
         reason, hint = "MESSAGE_TOO_LARGE", "send a smaller picture (limits.message_bytes_max)"
     return STATUS_TABLE[code](
-        _message(call, address) or code.name,
+        message or code.name,
         reason=reason,
         hint=info.metadata.get("hint", hint),
         status=code.name,

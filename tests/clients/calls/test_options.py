@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import tabard
-from tabard import AsyncClient, Client, GenerateOptions
+from tabard import AsyncClient, Client, GenerateOptions, InvalidArgument
 from tabard.calls import generation
 from tabard.calls.options import write_request
 from tabard.v1 import generation_service_pb2 as pb
@@ -115,3 +115,19 @@ def test_clients_send_the_same(server: FakeServer, client: Client, tmp_path: Pat
     first, second, third = server.state.requests
     assert first == second == third
     assert first.HasField("image")
+
+
+def test_one_adapter_may_stand_alone(client: Client, server: FakeServer) -> None:
+    """A bare string is one ref, not its letters."""
+    alone, listed = (
+        write_request("x", options={"adapters": adapters})
+        for adapters in ("acme/ink:0.8", ["acme/ink:0.8"])
+    )
+
+    assert alone == listed
+
+
+def test_near_name_is_told() -> None:
+    """A mistyped word of a closed set is answered with the nearest."""
+    with pytest.raises(InvalidArgument, match="did you mean 'a1111'"):
+        write_request("x", options={"prompt_syntax": "a111"})

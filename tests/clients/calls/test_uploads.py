@@ -164,3 +164,13 @@ def test_missing_file_of_no_text_is_told(client: Client) -> None:
     """Bytes that are no text cannot stand in a message."""
     with pytest.raises(tabard.InvalidArgument, match=r"there is no file 'a\?b'"):
         client.publish("acme/watercolor", "a\udcffb", version="1.0.0")
+
+
+def test_folder_is_published(client: Client, tmp_path: Path) -> None:
+    """One folder of PEFT stands for the files in it that make the adapter."""
+    for name in ("adapter_model.safetensors", "adapter_config.json", "optimizer.bin"):
+        (tmp_path / name).write_bytes(b"style")
+
+    published = client.publish("acme/ink", tmp_path, version="1.0.0")
+
+    assert published.release.original_bytes == 2 * len(b"style")

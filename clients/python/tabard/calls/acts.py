@@ -7,13 +7,13 @@ Each carries a fresh key, so that an act which is sent twice happens once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from google.protobuf.message import Message
 
 from tabard.calls.call import Call, Caller, weighted
 from tabard.convert import read_published_recipe, read_release, same_fields
-from tabard.enums import PURPOSE, member_number
+from tabard.enums import PURPOSE, Purpose, member_number
 from tabard.releases import ChannelMove, PublishedRecipe, Release
 from tabard.v1 import registry_service_pb2 as pb
 
@@ -31,7 +31,7 @@ def publish_recipe(
     notes: str = "",
     licence: str = "",
     title: str = "",
-    purpose: str = "",
+    purpose: Purpose | Literal[""] = "",
     trigger_words: Sequence[str] = (),
     reason: str = "",
 ) -> Call[PublishedRecipe]:

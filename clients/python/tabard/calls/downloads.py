@@ -18,7 +18,7 @@ from typing import BinaryIO
 from tabard.calls.call import Call, Caller
 from tabard.calls.uploads import UPLOAD_TIMEOUT_SECONDS
 from tabard.convert import read_release
-from tabard.enums import FILE_FORMAT, member_number
+from tabard.enums import FILE_FORMAT, FileFormat, member_number
 from tabard.errors import Internal
 from tabard.releases import Pulled, PulledFile, Release
 from tabard.v1 import registry_service_pb2 as pb
@@ -52,7 +52,7 @@ def pull(
     ref: str,
     *,
     out: str | Path = ".",
-    file_format: str = "original",
+    file_format: FileFormat = "original",
     on_progress: OnPull | None = None,
     timeout_seconds: float = UPLOAD_TIMEOUT_SECONDS,
 ) -> Download:

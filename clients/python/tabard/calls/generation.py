@@ -75,7 +75,7 @@ def stream(
     Takes what `generate` takes, but for `preview_every`: a rough preview every so many steps.
     """
     del caller  # a job is nobody's act in the registry
-    adapters = options.get("adapters", ())
+    adapters = options.get("adapters") or ()
     return Call(
         request=write_request(prompt, options=options, preview_every=preview_every),
         read=read_event,
@@ -85,7 +85,8 @@ def stream(
     )
 
 
-def stack_key(adapters: Sequence[str]) -> str:
+def stack_key(adapters: str | Sequence[str]) -> str:
     """Give the sorted refs of a stack without weights, joined by commas, as printable ASCII."""
+    adapters = (adapters,) if isinstance(adapters, str) else adapters
     refs = {_WEIGHT.sub("", ref.strip()) for ref in adapters}
     return ",".join(sorted(quote(ref, safe="/@:.-_") for ref in refs))

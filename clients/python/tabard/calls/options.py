@@ -11,7 +11,14 @@ from typing import Any, TypedDict
 
 from tabard.calls.call import weighted
 from tabard.calls.pictures import PictureSource, read_picture
-from tabard.enums import PROMPT_SYNTAX, TOKEN_MATCH, member_number
+from tabard.enums import (
+    PROMPT_SYNTAX,
+    TOKEN_MATCH,
+    PromptSyntax,
+    Sampler,
+    TokenMatch,
+    member_number,
+)
 from tabard.errors import InvalidArgument
 from tabard.v1 import generation_service_pb2 as pb
 
@@ -23,7 +30,7 @@ class GenerateOptions(TypedDict, total=False):
     """What `generate` and `stream` take by name.
 
     Attributes:
-        adapters: Refs, each `ns/name[@channel|@version|@sha256:…][:weight]`.
+        adapters: Refs, each `ns/name[@channel|@version|@sha256:…][:weight]`; one may stand alone.
         seed: Image i uses `seed + i`; drawn by the server when left out, or -1 as in UIs.
         num_inference_steps: Denoise steps.
         guidance_scale: Classifier-free guidance; 1 or less turns it off.
@@ -50,7 +57,7 @@ class GenerateOptions(TypedDict, total=False):
         target_size: SDXL: the size `(height, width)` that it shall seem to have.
     """
 
-    adapters: Sequence[str]
+    adapters: str | Sequence[str]
     seed: int | None
     num_inference_steps: int | None
     guidance_scale: float | None
@@ -58,12 +65,12 @@ class GenerateOptions(TypedDict, total=False):
     width: int | None
     height: int | None
     num_images: int | None
-    sampler: str
+    sampler: Sampler | str
     deterministic: bool
     clip_skip: int | None
-    prompt_syntax: str
+    prompt_syntax: PromptSyntax
     prompt_windows_max: int | None
-    token_match: str
+    token_match: TokenMatch
     image: PictureSource | None
     strength: float | None
     mask_image: PictureSource | None
@@ -86,9 +93,8 @@ def write_request(
         TypeError: There is no such option, or its value is of another type.
         InvalidArgument: A value cannot be sent.
     """
-    for name in options:
-        if name not in GenerateOptions.__annotations__:
-            raise TypeError(f"there is no parameter {name!r}")
+    if unknown := [name for name in options if name not in GenerateOptions.__annotations__]:
+        raise TypeError(f"there is no parameter {unknown[0]!r}")
     said = {name: value for name, value in options.items() if value is not None}
     if said.get("seed") == RANDOM_SEED:
         del said["seed"]
@@ -106,7 +112,8 @@ def write_request(
         if name in said:
             said[name] = member_number(enum, said[name], what=name.replace("_", " "))
     if "adapters" in said:
-        said["adapters"] = weighted(said["adapters"])
+        refs = said["adapters"]
+        said["adapters"] = weighted((refs,) if isinstance(refs, str) else refs)
     try:
         return pb.GenerateRequest(prompt=prompt, preview_every=preview_every, **said)
     except ValueError as error:

@@ -7,7 +7,6 @@ Those that act are in `acts`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -23,7 +22,7 @@ from tabard.convert import (
     same_fields,
     timestamp_of,
 )
-from tabard.history import Record, ServedAt, Serving
+from tabard.history import History, Record, ServedAt, Serving
 from tabard.releases import Adapter, Manifest, Release, SearchHit
 from tabard.v1 import registry_service_pb2 as pb
 
@@ -113,7 +112,7 @@ def history(
     since: datetime | str = "",
     until: datetime | str = "",
     limit: int = 0,
-) -> Pages[Record, tuple[Record, ...]]:
+) -> Pages[Record, History]:
     """Give what happened, oldest first: to one adapter or to all, on one channel or at all.
 
     Times are aware datetimes or RFC 3339 texts. `limit` keeps the newest so many records; 0 is
@@ -128,7 +127,9 @@ def history(
         adapter=name, channel=channel, since=timestamp_of(since), until=timestamp_of(until)
     )
     found = _pages(request, "records", read_record, limit=limit)
-    return replace(found, gather=lambda records, _is_more: records[::-1])
+    return Pages(
+        ask=found.ask, limit=limit, gather=lambda records, _is_more: History(records[::-1])
+    )
 
 
 def served_at(

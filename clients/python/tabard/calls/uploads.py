@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from tabard.calls.call import Caller, Upload
+from tabard.calls.grouping import choose_files
 from tabard.convert import read_published, read_report
-from tabard.enums import KIND, PURPOSE, member_number
+from tabard.enums import KIND, PURPOSE, Kind, Purpose, member_number
 from tabard.errors import InvalidArgument
 from tabard.releases import CheckReport, Published
 from tabard.v1 import registry_service_pb2 as pb
@@ -40,9 +41,9 @@ def publish(
     notes: str = "",
     licence: str = "",
     title: str = "",
-    purpose: str = "",
+    purpose: Purpose | Literal[""] = "",
     trigger_words: Sequence[str] = (),
-    kind: str = "",
+    kind: Kind | Literal[""] = "",
     reason: str = "",
     on_progress: OnUpload | None = None,
     timeout_seconds: float = UPLOAD_TIMEOUT_SECONDS,
@@ -52,7 +53,7 @@ def publish(
     Args:
         caller: Filled in by the client.
         name: `namespace/name`.
-        *files: The files as the trainer left them.
+        *files: The files as the trainer left them, or one folder of PEFT or diffusers.
         version: SemVer, new for this adapter.
         notes: Free text.
         licence: SPDX id or free text.
@@ -93,14 +94,15 @@ def publish(
 def check(
     caller: Caller,
     *files: str | Path,
-    kind: str = "",
+    kind: Kind | Literal[""] = "",
     trigger_words: Sequence[str] = (),
     on_progress: OnUpload | None = None,
     timeout_seconds: float = UPLOAD_TIMEOUT_SECONDS,
 ) -> Upload[CheckReport]:
     """Run publish's checks against the server's base without publishing.
 
-    A bad file is no error here: the report says what is wrong with it.
+    Takes files, or one folder, as `publish` does. A bad file is no error here: the report says
+    what is wrong with it.
 
     Raises:
         InvalidArgument: A file is not there.
@@ -117,11 +119,23 @@ def check(
     )
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long is no folder, and is told as a file
+        return False
+
+
 def _existing_files(files: Iterable[str | Path]) -> tuple[Path, ...]:
     paths = tuple(Path(file) for file in files)
+    if len(paths) == 1 and _is_folder(paths[0]):
+        names = [path.name for path in paths[0].iterdir() if path.is_file()]
+        return tuple(
+            paths[0] / name for name in choose_files(names, where=f"the folder {paths[0]}")
+        )
     if not paths:
         raise InvalidArgument(
-            "no file was given", reason="NO_FILES", hint="name at least one .safetensors file"
+            "no file was given", reason="NO_FILES", hint="name .safetensors files, or one folder"
         )
     for path in paths:
         try:
@@ -139,7 +153,7 @@ def _existing_files(files: Iterable[str | Path]) -> tuple[Path, ...]:
             raise InvalidArgument(
                 f"there is no file '{_text(path)}'",
                 reason="FILE_NOT_FOUND",
-                hint="check the path; a folder is published by naming the files in it",
+                hint="check the path; a folder is named alone, without other files",
             )
     return paths
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tabard.cli.local.extras import SERVER_EXTRA
+from tabard.enums import Kind
 from tabard.errors import FailedPrecondition
 
 INDEX = "index.json"
@@ -34,7 +35,7 @@ class DemoRelease:
     file: Path
     adapter: str
     version: str
-    kind: str
+    kind: Kind
     trigger: str
     prompt: str
     notes: str

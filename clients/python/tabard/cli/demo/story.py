@@ -155,7 +155,7 @@ class Story:
             version=release.version,
             notes=release.notes,
             trigger_words=[release.trigger] if release.trigger else [],
-            kind="dreambooth" if release.kind.startswith("dreambooth") else release.kind,
+            kind=release.kind,
         )
         self._publish_seconds[name] = self.clock() - started
         started = self.clock()

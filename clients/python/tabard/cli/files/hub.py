@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabard.cli.files.grouping import SUFFIXES, choose_files
+from tabard.calls.grouping import SUFFIXES, choose_files
 from tabard.cli.local.extras import SERVER_EXTRA, missing_extra
 from tabard.errors import InvalidArgument, NotFound, TabardError, Unavailable
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from tabard.cli.files.grouping import choose_files
+from tabard.calls.grouping import choose_files
 from tabard.cli.files.hub import Found, download, parse_hub_id
 from tabard.errors import InvalidArgument
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from anyascii import anyascii
 
-from tabard.cli.files.grouping import LAYOUTS, SUFFIXES, is_trainer_state
+from tabard.calls.grouping import LAYOUTS, SUFFIXES, is_trainer_state
 from tabard.cli.files.sidecars import Sidecar, read_sidecars
 from tabard.errors import InvalidArgument
 

@@ -15,7 +15,7 @@ from tabard.calls.downloads import PullProgress
 from tabard.cli.local.registry import REGISTRY_VARIABLE, library, open_registry
 from tabard.cli.output import Output, fields, short, size
 from tabard.cli.session import Session, with_session
-from tabard.enums import FILE_FORMATS
+from tabard.enums import FILE_FORMATS, FileFormat
 
 _NEEDED_FOR = "tabard pull --registry"
 
@@ -45,7 +45,9 @@ _NEEDED_FOR = "tabard pull --registry"
     "is named.",
 )
 @with_session
-def pull(session: Session, *, ref: str, out: Path, file_format: str, url: str | None) -> None:
+def pull(
+    session: Session, *, ref: str, out: Path, file_format: FileFormat, url: str | None
+) -> None:
     """Fetch the files of a release, every byte verified.
 
     The original files are those that were published. A kohya or diffusers file is made of what is
@@ -65,7 +67,9 @@ def pull(session: Session, *, ref: str, out: Path, file_format: str, url: str | 
     _tell(session.output, answer)
 
 
-def _pull_there(session: Session, ref: str, *, out: Path, file_format: str) -> dict[str, Any]:
+def _pull_there(
+    session: Session, ref: str, *, out: Path, file_format: FileFormat
+) -> dict[str, Any]:
     with session.connect() as client, session.output.progress("downloading", total=1) as bar:
 
         def show(got: PullProgress) -> None:
@@ -75,7 +79,7 @@ def _pull_there(session: Session, ref: str, *, out: Path, file_format: str) -> d
     return _answer(pulled.release, pulled.files, file_format=file_format)
 
 
-def _pull_here(url: str, ref: str, *, out: Path, file_format: str) -> dict[str, Any]:
+def _pull_here(url: str, ref: str, *, out: Path, file_format: FileFormat) -> dict[str, Any]:
     names = library("refs.names", needed_for=_NEEDED_FOR)
     export_release = library("export.export", needed_for=_NEEDED_FOR).export_release
     with open_registry(url, needed_for=_NEEDED_FOR) as registry:
@@ -85,7 +89,7 @@ def _pull_here(url: str, ref: str, *, out: Path, file_format: str) -> dict[str, 
     return _answer(release, files, file_format=file_format)
 
 
-def _answer(release: Any, files: Iterable[Any], *, file_format: str) -> dict[str, Any]:
+def _answer(release: Any, files: Iterable[Any], *, file_format: FileFormat) -> dict[str, Any]:
     """Describe a release and its files, the SDK's or the library's: their fields have one name."""
     return {
         "adapter": str(release.adapter),

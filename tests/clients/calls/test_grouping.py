@@ -4,7 +4,7 @@
 import pytest
 
 from tabard import InvalidArgument
-from tabard.cli.files.grouping import LAYOUTS, Layout, choose_files, is_trainer_state
+from tabard.calls.grouping import LAYOUTS, Layout, choose_files, is_trainer_state
 
 CHOSEN = {
     "peft": (

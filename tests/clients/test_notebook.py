@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTML for notebooks: what others wrote is text, never markup."""
+
+from html.parser import HTMLParser
+
+from tabard import Client, Release
+from tabard.notebook import pictures, table
+
+HOSTILE = '<script>alert("x")</script>&'
+
+
+class _Tags(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_cells_are_text() -> None:
+    """Markup in titles, headings and cells is shown, not obeyed."""
+    found = _Tags(table(HOSTILE, (HOSTILE,), ((HOSTILE,), (1,))))
+
+    assert "script" not in found.tags
+    assert found.text == HOSTILE * 3 + "1"
+    assert found.tags.count("tr") == 3
+
+
+def test_captions_are_text() -> None:
+    """So are the texts below pictures, and their alternative texts."""
+    found = _Tags(pictures([(b"png", HOSTILE)], caption=HOSTILE))
+
+    assert "script" not in found.tags
+    assert found.tags.count("img") == 1
+    assert found.text == HOSTILE * 2
+
+
+def test_values_show_themselves(client: Client, stable: Release) -> None:
+    """Results, images, adapters and histories are pictures and tables in a notebook."""
+    result = client.generate("x", adapters=["acme/watercolor"], seed=7, num_images=2)
+
+    page = _Tags(result._repr_html_())
+    assert page.tags.count("img") == 2
+    assert "seed 7" in page.text
+    assert "acme/watercolor@1.0.0" in page.text
+    assert result.images[0]._repr_png_() == result.images[0].png
+    assert "1.0.0stable" in _Tags(client.get("acme/watercolor")._repr_html_()).text
+    assert "promote" in _Tags(client.history("acme/watercolor")._repr_html_()).text
