@@ -205,7 +205,7 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
                 adapter=name, snippet=releases[0].notes, release_count=len(releases)
             )
             for name, releases in sorted(self.state.releases.items())
-            if request.words in name + releases[0].notes
+            if all(word in name + releases[0].notes for word in request.words.split())
         ]
         return registry_pb2.SearchResponse(hits=hits)
 

@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from tabard.calls.options import RANDOM_SEED
+from tabard.cli import completion
+from tabard.cli.choices import Named
 from tabard.cli.output import table
 from tabard.cli.session import Session, together, with_session
 from tabard.contact_sheet import SheetRow, contact_sheet
@@ -49,7 +51,7 @@ _with_reading_and_picture = together(
     ),
     click.option(
         "--prompt-syntax",
-        type=click.Choice(PROMPT_SYNTAXES, case_sensitive=False),
+        type=Named(PROMPT_SYNTAXES),
         help="a1111: (word:1.2) and [word] weigh, BREAK begins a new window. plain: all is text.",
     ),
     click.option(
@@ -61,7 +63,7 @@ _with_reading_and_picture = together(
     ),
     click.option(
         "--token-match",
-        type=click.Choice(TOKEN_MATCHES, case_sensitive=False),
+        type=Named(TOKEN_MATCHES),
         help="Where an embedding's word counts. whole: as a word of its own. anywhere: in longer "
         "words too, as in diffusers.",
     ),
@@ -107,7 +109,14 @@ _with_reading_and_picture = together(
 
 @click.command()
 @click.argument("prompt")
-@click.option("--adapter", "adapters", multiple=True, metavar="REF[:WEIGHT]", help="Repeatable.")
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="REF[:WEIGHT]",
+    shell_complete=completion.refs,
+    help="Repeatable.",
+)
 @click.option(
     "--seed", type=click.IntRange(min=RANDOM_SEED), help="Image i uses SEED + i; -1: a random one."
 )
@@ -120,7 +129,12 @@ _with_reading_and_picture = together(
     "--guidance", "guidance_scale", type=float, help="Classifier-free guidance; 1 or less is off."
 )
 @click.option("--negative", "negative_prompt", default="", help="What to keep away from.")
-@click.option("--sampler", default="", help="Short name (euler_a) or A1111's (Euler a).")
+@click.option(
+    "--sampler",
+    default="",
+    shell_complete=completion.samplers,
+    help="Short name (euler_a) or A1111's (Euler a).",
+)
 @click.option("--deterministic", is_flag=True, help="Byte-identical files, whatever else runs.")
 @_with_reading_and_picture
 @click.option(

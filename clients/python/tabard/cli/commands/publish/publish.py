@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.text import Text
 
+from tabard.cli import completion
 from tabard.cli.commands.publish.options import FILES, KIND, TRIGGERS, uploaded_on, with_draft
 from tabard.cli.files.sources import find_files, with_source
+from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, size
 from tabard.cli.report_text import problem_text
 from tabard.cli.session import Session, with_session
@@ -17,7 +18,7 @@ from tabard.releases import Published, Release
 
 
 @click.command()
-@click.argument("name", metavar="NS/NAME")
+@click.argument("name", metavar="NS/NAME", shell_complete=completion.names)
 @FILES
 @with_draft
 @TRIGGERS

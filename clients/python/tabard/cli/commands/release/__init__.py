@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Look at releases, move channels, vouch, fetch back; what withdraws a release is in `withdraw`."""
 
+TITLE = "Release"
 COMMANDS = {
     "history": "Show what happened, oldest first: who did what, when and why.",
     "key": "Make keys, sign releases, and say which keys a namespace trusts.",

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.text import Text
 
 from tabard.calls.downloads import PullProgress
+from tabard.cli import completion
+from tabard.cli.choices import Named
+from tabard.cli.layout import Text
 from tabard.cli.local.registry import REGISTRY_VARIABLE, library, open_registry
 from tabard.cli.output import Output, fields, short, size
 from tabard.cli.session import Session, with_session
@@ -21,7 +23,7 @@ _NEEDED_FOR = "tabard pull --registry"
 
 
 @click.command()
-@click.argument("ref", metavar="REF")
+@click.argument("ref", metavar="REF", shell_complete=completion.refs)
 @click.option(
     "--out",
     default=".",
@@ -32,7 +34,7 @@ _NEEDED_FOR = "tabard pull --registry"
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice(FILE_FORMATS),
+    type=Named(FILE_FORMATS),
     default="original",
     show_default=True,
     help="The published bytes, what is served, or a file that other programs load.",

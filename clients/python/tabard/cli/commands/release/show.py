@@ -6,16 +6,17 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.text import Text
 
+from tabard.cli import completion
 from tabard.cli.commands.publish.recipe import member_table
+from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, size, table
 from tabard.cli.session import Session, with_session
 from tabard.releases import Adapter, Release
 
 
 @click.command()
-@click.argument("ref", metavar="REF")
+@click.argument("ref", metavar="REF", shell_complete=completion.refs)
 @with_session
 def show(session: Session, *, ref: str) -> None:
     """Show an adapter (NS/NAME), or one release of it (@CHANNEL, @VERSION, @RANGE, @sha256:…).

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from tabard.cli import completion
 from tabard.cli.files.sources import file_digest
 from tabard.cli.local.keys import SigningKey
 from tabard.cli.local.registry import library, sdk_errors
@@ -22,7 +23,7 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
-@click.argument("ref", metavar="REF")
+@click.argument("ref", metavar="REF", shell_complete=completion.refs)
 @click.option("--key", "key_file", required=True, type=_PATH, help="Your private key.")
 @click.option(
     "--file",

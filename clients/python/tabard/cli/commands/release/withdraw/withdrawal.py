@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 
+from tabard.cli import completion
 from tabard.cli.session import Session, with_session
 from tabard.releases import Release
 
@@ -19,7 +20,7 @@ def withdrawal(verb: Callable[..., Release]) -> Callable[[Callable[[Release], st
 
     def make(say: Callable[[Release], str]) -> click.Command:
         @click.command(name=say.__name__, help=say.__doc__)
-        @click.argument("ref", metavar="REF")
+        @click.argument("ref", metavar="REF", shell_complete=completion.refs)
         @click.option("--reason", required=True, help="Why; kept in the history.")
         @with_session
         def command(session: Session, *, ref: str, reason: str) -> None:
