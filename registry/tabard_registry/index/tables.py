@@ -42,7 +42,7 @@ _INDEXES = (
     "CREATE INDEX entry_order ON entry (seq, adapter, position)",
     "CREATE INDEX entry_channel ON entry (channel, seq, adapter, position) WHERE channel <> ''",
 )
-_WORDS_ACTS = frozenset({"publish", "purge"})
+_WORDS_ACTS = frozenset({"publish", "purge", "edit"})
 _BUILD_CACHE_KIB = 128 << 10
 
 

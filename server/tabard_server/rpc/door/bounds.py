@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from tabard_registry.acts.author import ACTOR_CHARS_MAX, REASON_CHARS_MAX, REQUEST_ID_CHARS_MAX
 from tabard_registry.refs.names import REF_CHARS_MAX
 from tabard_registry.release.manifest import MEMBERS_MAX
-from tabard_registry.release.release import (
+from tabard_registry.release.words import (
     LICENCE_CHARS_MAX,
     NOTES_CHARS_MAX,
     TITLE_CHARS_MAX,
