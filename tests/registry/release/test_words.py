@@ -37,5 +37,5 @@ def test_amendment_holds_what_is_said() -> None:
 )
 def test_other_amendments_are_refused(said: dict[str, Any]) -> None:
     """The fold takes a malformed act for one without effect."""
-    with pytest.raises(ValueError, match="amends|texts|purpose"):
+    with pytest.raises(ValueError, match=r"amends|texts|purpose"):
         read_amendment(said)
