@@ -4,7 +4,7 @@
 TITLE = "Release"
 COMMANDS = {
     "history": "Show what happened, oldest first: who did what, when and why.",
-    "key": "Make keys, sign releases, and say which keys a namespace trusts.",
+    "key": "Make keys, and say which of them a namespace trusts.",
     "list": "List all adapters with their channels.",
     "promote": "Move a channel to a release: the next request by that channel wears it.",
     "pull": "Fetch the files of a release, every byte verified.",
