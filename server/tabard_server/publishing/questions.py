@@ -68,7 +68,7 @@ class Questions:
 
     async def manifest(self, ref: AdapterRef) -> tuple[Release, Manifest]:
         """Return a release, served or not, and what its digest is the sha256 of."""
-        release = self._registry.state.find(ref)
+        release = self._registry.state.find_kept(ref)
         return release, await self._threads.run(self._registry.manifest, release.digest)
 
     async def search(

@@ -83,7 +83,8 @@ def manifest(caller: Caller, ref: str) -> Call[Manifest]:
     """Give the bytes that a release's digest is the sha256 of: what a signer vouches for.
 
     Raises:
-        NotFound: No such release, or its bytes were purged.
+        NotFound: No such release.
+        FailedPrecondition: Its bytes were purged.
         Internal: The bytes do not have that digest (MANIFEST_DAMAGED).
     """
     del caller
