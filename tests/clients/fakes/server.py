@@ -59,6 +59,8 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
                     preview = pb.Preview(index=index, step=step, png=b"preview")
                     yield pb.GenerateResponse(preview=preview)
             yield pb.GenerateResponse(image=self._image(request, worn, index=index, seed=seed))
+            if self.state.fail_image_with is not None:
+                self.state.fail_image_with.abort(context)
         yield pb.GenerateResponse(
             done=pb.Done(
                 queue_duration=timedelta(milliseconds=1.5),
