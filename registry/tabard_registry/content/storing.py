@@ -13,6 +13,7 @@ from tabard_registry.acts.publication import refuse_other, refuse_purged
 from tabard_registry.content.blobs import Blobs
 from tabard_registry.content.canonical import CANONICAL_NAME, write_canonical
 from tabard_registry.errors import InvalidField
+from tabard_registry.grammar import counted
 from tabard_registry.intake.layers.checked import Checked
 from tabard_registry.release.manifest import BlobRef, ChangeTarget, Manifest, Target, TokenVectors
 from tabard_registry.release.release import Release, ReleaseDraft
@@ -38,7 +39,8 @@ def store_release(
     """
     if len(files) != len(checked.files):
         raise InvalidField(
-            f"{len(checked.files)} files were checked, {len(files)} are to be published",
+            f"{counted(len(checked.files), 'file', verbs=('was', 'were'))} checked, "
+            f"{len(files)} to be published",
             reason="FIELD_INVALID",
             hint="Publish exactly the files that were checked.",
         )

@@ -133,7 +133,7 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             native_height=64,
             base_prediction=operations_pb2.PREDICTION_V_PREDICTION,
             base_zero_snr=True,
-            base_remarks=["2 keys belong to no component and are not read: junk, more"],
+            base_remarks=["2 keys of no component, not read: junk, more"],
             memory_plan=self.state.memory_plan,
         )
 
