@@ -33,6 +33,11 @@ from tabard.releases import (
     Channel,
     CheckReport,
     Coverage,
+    Dependents,
+    Diff,
+    FieldDiff,
+    LayerDiff,
+    LayerSide,
     Manifest,
     Member,
     Problem,
@@ -129,12 +134,27 @@ def report_like(source: Any) -> CheckReport:
 def read_published(message: registry_pb2.PublishResponse) -> Published:
     """Give the value of a publish response."""
     release, report = read_release(message.release), read_report(message.report)
-    return Published(release=release, created=message.created, report=report)
+    return same_fields(Published, message, release=release, report=report)
+
+
+def read_diff(message: registry_pb2.DiffResponse) -> Diff:
+    """Give the value of two releases side by side."""
+    return Diff(
+        release=read_release(message.release),
+        other_release=read_release(message.other_release),
+        layers=tuple(map(_read_layer, message.layers)),
+        fields=tuple(same_fields(FieldDiff, one) for one in message.fields),
+    )
+
+
+def read_dependents(message: registry_pb2.GetDependentsResponse) -> Dependents:
+    """Give the value of what depends on a release."""
+    return same_fields(Dependents, message, release=read_release(message.release))
 
 
 def read_published_recipe(message: registry_pb2.PublishRecipeResponse) -> PublishedRecipe:
     """Give the value of the answer to a recipe."""
-    return PublishedRecipe(release=read_release(message.release), created=message.created)
+    return same_fields(PublishedRecipe, message, release=read_release(message.release))
 
 
 def read_status(message: operations_service_pb2.GetStatusResponse) -> ServerStatus:
@@ -232,6 +252,19 @@ def _time_text(message: Timestamp) -> str:
     # As the log has it, so that texts compare as times do.
     time = message.ToDatetime(tzinfo=UTC)
     return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _read_layer(message: registry_pb2.LayerDiff) -> LayerDiff:
+    sides = {name: _read_side(message, name) for name in ("left", "right")}
+    distance = message.distance if message.HasField("distance") else None
+    return same_fields(LayerDiff, message, distance=distance, **sides)
+
+
+def _read_side(message: registry_pb2.LayerDiff, name: str) -> LayerSide | None:
+    if not message.HasField(name):
+        return None
+    side = getattr(message, name)
+    return same_fields(LayerSide, side, norm=side.norm if side.HasField("norm") else None)
 
 
 def _read_worn(message: generation_service_pb2.WornRelease) -> WornRelease:

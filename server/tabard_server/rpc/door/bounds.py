@@ -27,7 +27,16 @@ _FILE_NAME_CHARS_MAX = 4_096
 _SIGNATURE_CHARS_MAX = 1_024
 
 _REF_LIKE = (
-    *("ref", "adapter", "channel", "version", "to_version", "expect_digest", "page_token"),
+    *(
+        "ref",
+        "other_ref",
+        "adapter",
+        "channel",
+        "version",
+        "to_version",
+        "expect_digest",
+        "page_token",
+    ),
     *("sampler", "key_id", "service", "host", "list_services"),
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",

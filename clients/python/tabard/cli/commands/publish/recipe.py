@@ -9,6 +9,7 @@ import click
 
 from tabard.cli import completion
 from tabard.cli.commands.publish.options import with_draft
+from tabard.cli.commands.publish.publish import untaken_text
 from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, table
 from tabard.cli.session import Session, with_session
@@ -49,5 +50,6 @@ def _text(published: PublishedRecipe) -> list[Any]:
         Text(f"{verb} {release.adapter} {release.version}", style="bold"),
         fields({"digest": short(release.digest), "triggers": ", ".join(release.trigger_words)}),
         member_table(release.members),
+        *untaken_text(release, published.untaken),
         f"next: tabard promote {release.adapter}@{release.version}",
     ]

@@ -3,6 +3,8 @@
 
 TITLE = "Release"
 COMMANDS = {
+    "diff": "Compare two releases: layers, ranks, norms, and what they say.",
+    "edit": "Amend what is said of a release: notes, licence, title, purpose, trigger words.",
     "history": "Show what happened, oldest first: who did what, when and why.",
     "key": "Make keys, and say which of them a namespace trusts.",
     "list": "List all adapters with their channels.",

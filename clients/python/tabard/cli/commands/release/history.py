@@ -73,7 +73,8 @@ def act_text(action: Action) -> str:
     """Say what one act did, or that it did nothing, and why."""
     where = f" → {action.channel}" if action.channel else ""
     note = f": {action.note}" if action.note else ""
-    void = "" if action.effective else f" (without effect{note})"
+    told = f" ({action.note})" if action.note else ""
+    void = told if action.effective else f" (without effect{note})"
     return f"{action.type} {action.adapter} {action.version}{where}{void}".replace("  ", " ")
 
 

@@ -41,12 +41,15 @@ def _adapter_text(adapter: Adapter) -> list[Any]:
             short(release.digest),
             release.published_at,
             release.published_by,
+            ", ".join(release.trigger_words),
+            release.licence,
             _standing(release) or release.notes,
         )
         for release in adapter.releases
     ]
-    columns = ("version", "channels", "kind", "digest", "published", "by", "notes")
-    return [Text(adapter.name, style="bold"), table(*columns, rows=rows)]
+    columns = ("version", "channels", "kind", "digest", "published", "by")
+    words = ("triggers", "licence", "notes")
+    return [Text(adapter.name, style="bold"), table(*columns, *words, rows=rows)]
 
 
 def _release_text(release: Release) -> list[Any]:
