@@ -19,6 +19,7 @@ from tabard import Client
 from tabard.cli.demo.catalog import Catalog, find_material, read_catalog
 from tabard.cli.demo.server_process import TORCH_THREADS, running_server
 from tests.bench import (
+    command_line,
     engine_load,
     extraction_speed,
     intake_speed,
@@ -93,6 +94,12 @@ def _intake(chosen: argparse.Namespace) -> object:
 def _extraction(_chosen: argparse.Namespace) -> object:
     measured = extraction_speed.run()
     extraction_speed.report(measured)
+    return measured
+
+
+def _commands(chosen: argparse.Namespace) -> object:
+    measured = command_line.run(rounds=chosen.rounds)
+    command_line.report(measured)
     return measured
 
 
@@ -171,6 +178,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "traffic": _traffic,
     "steps": _steps,
     "load": _load,
+    "commands": _commands,
     "intake": _intake,
     "extraction": _extraction,
     "registry": _registry,

@@ -20,14 +20,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tabard.enums import member_name
 from tabard.errors import Internal, InvalidArgument
 from tabard.history import Action, Record, Serving
-from tabard.operations import (
-    Cause,
-    MemoryPlan,
-    Resident,
-    ServerStatus,
-    Verification,
-    VerifiedComponent,
-)
 from tabard.releases import (
     Adapter,
     Channel,
@@ -46,21 +38,14 @@ from tabard.releases import (
     Release,
     ReleaseSignature,
 )
-from tabard.result import (
-    Accepted,
-    Done,
-    GeneratedImage,
-    GenerateEvent,
-    Preview,
-    Progress,
-    WornRecipe,
-    WornRelease,
-)
-from tabard.v1 import adapter_pb2, generation_service_pb2, operations_service_pb2
-from tabard.v1 import registry_service_pb2 as registry_pb2
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+    from tabard.operations import Drained, Resident, ServerStatus, Verification
+    from tabard.result import GenerateEvent, WornRelease
+    from tabard.v1 import adapter_pb2, generation_service_pb2, operations_service_pb2
+    from tabard.v1 import registry_service_pb2 as registry_pb2
 
 T = TypeVar("T", bound="DataclassInstance")
 
@@ -159,6 +144,9 @@ def read_published_recipe(message: registry_pb2.PublishRecipeResponse) -> Publis
 
 def read_status(message: operations_service_pb2.GetStatusResponse) -> ServerStatus:
     """Give the value of a status response."""
+    # Values are imported by those who read them: a command waits for every class that is made.
+    from tabard.operations import Cause, MemoryPlan, Resident, ServerStatus  # noqa: PLC0415
+
     plan = message.memory_plan if message.HasField("memory_plan") else None
     return same_fields(
         ServerStatus,
@@ -175,8 +163,24 @@ def read_status(message: operations_service_pb2.GetStatusResponse) -> ServerStat
 
 def read_verification(message: operations_service_pb2.VerifyResponse) -> Verification:
     """Give the value of what a server found in its memory."""
+    from tabard.operations import Verification, VerifiedComponent  # noqa: PLC0415
+
     components = tuple(same_fields(VerifiedComponent, one) for one in message.components)
     return Verification(components=components, seconds=_own(message, "duration"))
+
+
+def read_resident(message: operations_service_pb2.WarmResponse) -> Resident:
+    """Give the value of a release in memory."""
+    from tabard.operations import Resident  # noqa: PLC0415
+
+    return same_fields(Resident, message.resident)
+
+
+def read_drained(message: operations_service_pb2.DrainResponse) -> Drained:
+    """Give the value of how far a drain got."""
+    from tabard.operations import Drained  # noqa: PLC0415
+
+    return same_fields(Drained, message)
 
 
 def knows_event(message: generation_service_pb2.GenerateResponse) -> bool:
@@ -186,6 +190,14 @@ def knows_event(message: generation_service_pb2.GenerateResponse) -> bool:
 
 def read_event(message: generation_service_pb2.GenerateResponse) -> GenerateEvent:
     """Give the typed event of one stream message that `knows_event`."""
+    from tabard.result import (  # noqa: PLC0415
+        Accepted,
+        Done,
+        GeneratedImage,
+        Preview,
+        Progress,
+    )
+
     match message.WhichOneof("event"):
         case "accepted":
             accepted = message.accepted
@@ -268,5 +280,7 @@ def _read_side(message: registry_pb2.LayerDiff, name: str) -> LayerSide | None:
 
 
 def _read_worn(message: generation_service_pb2.WornRelease) -> WornRelease:
+    from tabard.result import WornRecipe, WornRelease  # noqa: PLC0415
+
     recipe = same_fields(WornRecipe, message.recipe) if message.HasField("recipe") else None
     return same_fields(WornRelease, message, recipe=recipe)
