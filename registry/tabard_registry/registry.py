@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tabard_registry import acts
-from tabard_registry.acts import Act, Author
+from tabard_registry.acts import Act, Amendment, Author
 from tabard_registry.checkpoint import Checkpoints
 from tabard_registry.content.blobs import Blobs
 from tabard_registry.content.storing import store_release
@@ -35,6 +35,7 @@ from tabard_registry.refs.semver import Version
 from tabard_registry.release.keys import Key, Policy
 from tabard_registry.release.manifest import MANIFEST_BYTES_MAX, BlobRef, Manifest
 from tabard_registry.release.release import Absent, ChannelMove, Published, Release, ReleaseDraft
+from tabard_registry.release.words import Words
 from tabard_registry.scratch import remove_abandoned
 from tabard_registry.state.fold import empty_state
 from tabard_registry.state.recipes import assemble_recipe
@@ -182,7 +183,10 @@ class Registry:
     def publish(
         self, draft: ReleaseDraft, *, checked: Checked, files: Sequence[Path], author: Author
     ) -> Published:
-        """Publish checked files as a release. Equal files and words again: the same release.
+        """Publish checked files as a release. Equal files again: the same release.
+
+        Whatever words come with them, those of the release stay; the answer names what was not
+        taken.
 
         Args:
             draft: What the author says.
@@ -201,7 +205,7 @@ class Registry:
         def store(state: State) -> Manifest:
             return store_release(self.blobs, draft, checked=checked, files=files, state=state)
 
-        return self._publish(store, author=author)
+        return self._publish(store, draft=draft, author=author)
 
     def publish_recipe(
         self, draft: ReleaseDraft, *, members: Sequence[AdapterRef], author: Author
@@ -222,7 +226,7 @@ class Registry:
             return manifest
 
         self.catch_up()
-        return self._publish(store, author=author)
+        return self._publish(store, draft=draft, author=author)
 
     def promote(
         self,
@@ -277,6 +281,10 @@ class Registry:
             self.blobs.delete(digest)
         return release
 
+    def edit(self, ref: AdapterRef, *, words: Amendment, author: Author) -> Release:
+        """Amend the words of a release; its manifest and every picture stay: `acts.edit`."""
+        return self.commit(acts.edit(ref, words=words), author=author)
+
     def trust_key(self, key: Key, *, author: Author) -> Key:
         """Let a key sign the releases of its namespace; trusting it again changes its name."""
         return self.commit(acts.trust_key(key), author=author)
@@ -325,11 +333,13 @@ class Registry:
         """Close the derived index. Idempotent."""
         self.queries.close()
 
-    def _publish(self, store: Callable[[State], Manifest], *, author: Author) -> Published:
+    def _publish(
+        self, store: Callable[[State], Manifest], *, draft: ReleaseDraft, author: Author
+    ) -> Published:
         attempt = 1
         while True:
             state = self.state
-            act = acts.publish(store(state), gc_seq=state.gc_seq)
+            act = acts.publish(store(state), said=Words.of(draft), gc_seq=state.gc_seq)
             try:
                 return self.commit(act, author=author)
             except PreconditionFailed as error:

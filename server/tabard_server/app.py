@@ -244,7 +244,12 @@ class App:
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,
-                questions=Questions(self.registry, follower=self._follower, threads=self._reads),
+                questions=Questions(
+                    self.registry,
+                    follower=self._follower,
+                    threads=self._reads,
+                    jobs_wearing=self.generation.jobs_wearing,
+                ),
                 uploads=Uploads(limits=limits),
                 downloads=Downloads(self.registry),
                 pages=Pages(

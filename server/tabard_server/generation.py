@@ -139,6 +139,10 @@ class Generation:
         )
         self.stop_where(lambda _job: True, error=stopped)
 
+    def jobs_wearing(self, digest: str) -> int:
+        """Say how many jobs wear a release, by itself or in a recipe."""
+        return sum(digest in run.job.pinned for run in self._running.values())
+
     def stop_where(self, concerns: Callable[[Job], bool], *, error: Exception) -> int:
         """End some jobs at once; their rows leave at the next step boundary.
 

@@ -19,15 +19,16 @@ from tabard import Client
 from tabard.cli.demo.catalog import Catalog, find_material, read_catalog
 from tabard.cli.demo.server_process import TORCH_THREADS, running_server
 from tests.bench import (
+    command_line,
     engine_load,
     extraction_speed,
     intake_speed,
-    registry_scale,
     served,
     step_times,
     traffic,
 )
 from tests.bench.alone import DiffusersLoop
+from tests.bench.registry import scale
 from tests.bench.workload import CROWD, STEPS, Measured, mixed_crowd, ratio, spread
 
 ROUNDS_MIN = 5
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("--part", choices=("all", *_PARTS), default="all")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--compiled", action="store_true", help="run UNets as compiled graphs")
-    parser.add_argument("--releases", type=int, default=registry_scale.RELEASES)
+    parser.add_argument("--releases", type=int, default=scale.RELEASES)
     chosen = parser.parse_args()
     chosen.rounds = max(ROUNDS_MIN, chosen.rounds)
     # Both sides get the threads that suit so small a base; more make diffusers slower, too.
@@ -55,8 +56,8 @@ def main() -> None:
 
 
 def _registry(chosen: argparse.Namespace) -> object:
-    measured = registry_scale.run(releases=chosen.releases, rounds=chosen.rounds)
-    registry_scale.report(measured)
+    measured = scale.run(releases=chosen.releases, rounds=chosen.rounds)
+    scale.report(measured)
     return measured
 
 
@@ -93,6 +94,12 @@ def _intake(chosen: argparse.Namespace) -> object:
 def _extraction(_chosen: argparse.Namespace) -> object:
     measured = extraction_speed.run()
     extraction_speed.report(measured)
+    return measured
+
+
+def _commands(chosen: argparse.Namespace) -> object:
+    measured = command_line.run(rounds=chosen.rounds)
+    command_line.report(measured)
     return measured
 
 
@@ -171,6 +178,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "traffic": _traffic,
     "steps": _steps,
     "load": _load,
+    "commands": _commands,
     "intake": _intake,
     "extraction": _extraction,
     "registry": _registry,

@@ -51,7 +51,7 @@ from tabard_server.engine.slots.binding import bind_rows
 from tabard_server.engine.slots.slot_table import SlotTable
 from tabard_server.telemetry.metrics import Metrics
 from tests.bench import full_size
-from tests.bench.registry_scale import Numbers
+from tests.bench.registry.scale import Numbers
 
 ROUNDS = 5
 SWAPS, SWAPS_BEFORE, SWAPPED = 1_000, 100, 8

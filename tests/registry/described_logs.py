@@ -144,11 +144,7 @@ class FakeJournal:
 def found_by_scan(state: State, words: str) -> set[AdapterName]:
     """Search by looking at everything."""
     wanted = words.lower().split()
-    return {
-        name
-        for name in state.names()
-        if wanted and all(_says(state.adapters[name], word) for word in wanted)
-    }
+    return {name for name in state.names() if wanted and _says(state.adapters[name], wanted)}
 
 
 def history_by_scan(
@@ -180,18 +176,21 @@ def log_order(entry: HistoryEntry) -> tuple[Any, ...]:
     return (entry.seq, entry.adapter, not is_publication, within)
 
 
-def _says(line: Adapter, word: str) -> bool:
-    releases = line.by_version.values()
-    texts = [str(line.name), *(str(release.version) for release in releases)]
-    for one in releases:
-        if not one.purged:
-            texts += [
-                one.notes,
-                one.title,
-                one.base_family,
-                one.kind,
-                one.purpose,
-                *one.trigger_words,
-            ]
-    tokens = {token for text in texts for token in re.findall(r"[^\W_]+", text.lower())}
-    return any(token.startswith(word) for token in tokens)
+def _says(line: Adapter, words: list[str]) -> bool:
+    """Whether one release says all the words; those that say the same are one."""
+    said: dict[tuple[str, ...], list[str]] = {}
+    for one in line.by_version.values():
+        facts = (one.base_family, one.kind, one.purpose, one.notes, one.title)
+        texts = () if one.purged else (*facts, *one.trigger_words)
+        said.setdefault(texts, []).append(str(one.version))
+    return any(
+        all(
+            any(token.startswith(word) for token in _tokens(str(line.name), *texts))
+            for word in words
+        )
+        for texts in ((*texts, *versions) for texts, versions in said.items())
+    )
+
+
+def _tokens(*texts: str) -> set[str]:
+    return {token for text in texts for token in re.findall(r"[^\W_]+", text.lower())}

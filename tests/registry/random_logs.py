@@ -56,6 +56,7 @@ KINDS = (
     "publish",
     *MOVES,
     *STANDINGS,
+    "edit",
     "sign",
     "key",
     "policy",
@@ -110,8 +111,19 @@ expectations = st.dictionaries(
 request_ids = st.sampled_from(["", "", "", "a", "b", "c"])
 
 
+amendments = st.fixed_dictionaries(
+    {},
+    optional={
+        "notes": st.sampled_from(["", "dry", "wet"]),
+        "trigger_words": st.lists(st.sampled_from(["a", "b"]), max_size=2),
+        "purpose": st.sampled_from(["", "style", "fun"]),
+    },
+)
+
+
 sound_actions = st.one_of(
     places.map(publication),
+    st.builds(lambda place, said: {**act("edit", place, ""), "summary": said}, places, amendments),
     st.builds(act, st.sampled_from(MOVES), places, st.sampled_from(CHANNELS)),
     st.builds(act, st.sampled_from(STANDINGS), places, st.just("")),
 )

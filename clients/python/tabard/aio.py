@@ -138,6 +138,8 @@ class AsyncClient:
     releases = _paged(registry.releases)
     resolve = _verb(registry.resolve)
     manifest = _verb(registry.manifest)
+    diff = _verb(registry.diff)
+    dependents = _verb(registry.dependents)
     search = _paged(registry.search)
     history = _paged(registry.history)
     served_at = _paged(registry.served_at)
@@ -148,6 +150,7 @@ class AsyncClient:
     quarantine = _verb(acts.quarantine)
     lift = _verb(acts.lift)
     purge = _verb(acts.purge)
+    edit = _verb(acts.edit)
     sign = _verb(acts.sign)
     status = _verb(operations.status)
     verify = _verb(operations.verify)
@@ -239,7 +242,7 @@ class AsyncClient:
 
     async def _send_all(self, pages: Pages[E, T]) -> T:
         found: tuple[E, ...] = ()
-        token = ""
+        token: str | None = None
         while (call := pages.next(found, token)) is not None:
             page, token = await self._send(call)
             found += page

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from types import TracebackType
-from typing import Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import grpc
 
@@ -26,8 +26,10 @@ from tabard.errors import DeadlineExceeded, TabardError, Unavailable
 from tabard.history import Record
 from tabard.patience import WATCH_PATIENCE_SECONDS, OnWait, Patience, Retries
 from tabard.releases import Adapter, Pulled
-from tabard.result import Collector, GenerateResult
-from tabard.rpc_errors import FailedCall, tabard_error
+
+if TYPE_CHECKING:
+    from tabard.result import GenerateResult
+    from tabard.rpc_errors import FailedCall
 
 P = ParamSpec("P")
 E = TypeVar("E")
@@ -83,6 +85,8 @@ def _job(
 ) -> Callable[Concatenate[Client, P], GenerateResult]:
     @shown_as(build, owner="Client", returns="GenerateResult")
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> GenerateResult:
+        from tabard.result import Collector  # noqa: PLC0415 - only those who draw need it
+
         job = build(self._caller, *args, **kwargs)
         collector = Collector(job.on_progress)
         with contextlib.closing(self._receive(job.call)) as events:
@@ -140,6 +144,8 @@ class Client:
     releases = _paged(registry.releases)
     resolve = _verb(registry.resolve)
     manifest = _verb(registry.manifest)
+    diff = _verb(registry.diff)
+    dependents = _verb(registry.dependents)
     search = _paged(registry.search)
     history = _paged(registry.history)
     served_at = _paged(registry.served_at)
@@ -150,6 +156,7 @@ class Client:
     quarantine = _verb(acts.quarantine)
     lift = _verb(acts.lift)
     purge = _verb(acts.purge)
+    edit = _verb(acts.edit)
     sign = _verb(acts.sign)
     status = _verb(operations.status)
     verify = _verb(operations.verify)
@@ -229,7 +236,7 @@ class Client:
 
     def _send_all(self, pages: Pages[E, T]) -> T:
         found: tuple[E, ...] = ()
-        token = ""
+        token: str | None = None
         while (call := pages.next(found, token)) is not None:
             page, token = self._send(call)
             found += page
@@ -279,4 +286,8 @@ class Client:
         try:
             yield
         except grpc.RpcError as error:
-            raise tabard_error(cast(FailedCall, error), address=self._connection.address) from error
+            from tabard.rpc_errors import tabard_error  # noqa: PLC0415 - only failures need it
+
+            raise tabard_error(
+                cast("FailedCall", error), address=self._connection.address
+            ) from error

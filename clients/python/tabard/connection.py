@@ -28,6 +28,8 @@ _RETRIED_METHODS = (
     "ListAdapters",
     "Resolve",
     "GetManifest",
+    "Diff",
+    "GetDependents",
     "Search",
     "ServedAt",
     "History",
@@ -40,6 +42,7 @@ _RETRIED_METHODS = (
     "Lift",
     "Purge",
     "Sign",
+    "Edit",
 )
 
 

@@ -20,19 +20,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tabard.enums import member_name
 from tabard.errors import Internal, InvalidArgument
 from tabard.history import Action, Record, Serving
-from tabard.operations import (
-    Cause,
-    MemoryPlan,
-    Resident,
-    ServerStatus,
-    Verification,
-    VerifiedComponent,
-)
 from tabard.releases import (
     Adapter,
     Channel,
     CheckReport,
     Coverage,
+    Dependents,
+    Diff,
+    FieldDiff,
+    LayerDiff,
+    LayerSide,
     Manifest,
     Member,
     Problem,
@@ -41,21 +38,14 @@ from tabard.releases import (
     Release,
     ReleaseSignature,
 )
-from tabard.result import (
-    Accepted,
-    Done,
-    GeneratedImage,
-    GenerateEvent,
-    Preview,
-    Progress,
-    WornRecipe,
-    WornRelease,
-)
-from tabard.v1 import adapter_pb2, generation_service_pb2, operations_service_pb2
-from tabard.v1 import registry_service_pb2 as registry_pb2
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+    from tabard.operations import Drained, Resident, ServerStatus, Verification
+    from tabard.result import GenerateEvent, WornRelease
+    from tabard.v1 import adapter_pb2, generation_service_pb2, operations_service_pb2
+    from tabard.v1 import registry_service_pb2 as registry_pb2
 
 T = TypeVar("T", bound="DataclassInstance")
 
@@ -129,16 +119,34 @@ def report_like(source: Any) -> CheckReport:
 def read_published(message: registry_pb2.PublishResponse) -> Published:
     """Give the value of a publish response."""
     release, report = read_release(message.release), read_report(message.report)
-    return Published(release=release, created=message.created, report=report)
+    return same_fields(Published, message, release=release, report=report)
+
+
+def read_diff(message: registry_pb2.DiffResponse) -> Diff:
+    """Give the value of two releases side by side."""
+    return Diff(
+        release=read_release(message.release),
+        other_release=read_release(message.other_release),
+        layers=tuple(map(_read_layer, message.layers)),
+        fields=tuple(same_fields(FieldDiff, one) for one in message.fields),
+    )
+
+
+def read_dependents(message: registry_pb2.GetDependentsResponse) -> Dependents:
+    """Give the value of what depends on a release."""
+    return same_fields(Dependents, message, release=read_release(message.release))
 
 
 def read_published_recipe(message: registry_pb2.PublishRecipeResponse) -> PublishedRecipe:
     """Give the value of the answer to a recipe."""
-    return PublishedRecipe(release=read_release(message.release), created=message.created)
+    return same_fields(PublishedRecipe, message, release=read_release(message.release))
 
 
 def read_status(message: operations_service_pb2.GetStatusResponse) -> ServerStatus:
     """Give the value of a status response."""
+    # Values are imported by those who read them: a command waits for every class that is made.
+    from tabard.operations import Cause, MemoryPlan, Resident, ServerStatus  # noqa: PLC0415
+
     plan = message.memory_plan if message.HasField("memory_plan") else None
     return same_fields(
         ServerStatus,
@@ -155,8 +163,24 @@ def read_status(message: operations_service_pb2.GetStatusResponse) -> ServerStat
 
 def read_verification(message: operations_service_pb2.VerifyResponse) -> Verification:
     """Give the value of what a server found in its memory."""
+    from tabard.operations import Verification, VerifiedComponent  # noqa: PLC0415
+
     components = tuple(same_fields(VerifiedComponent, one) for one in message.components)
     return Verification(components=components, seconds=_own(message, "duration"))
+
+
+def read_resident(message: operations_service_pb2.WarmResponse) -> Resident:
+    """Give the value of a release in memory."""
+    from tabard.operations import Resident  # noqa: PLC0415
+
+    return same_fields(Resident, message.resident)
+
+
+def read_drained(message: operations_service_pb2.DrainResponse) -> Drained:
+    """Give the value of how far a drain got."""
+    from tabard.operations import Drained  # noqa: PLC0415
+
+    return same_fields(Drained, message)
 
 
 def knows_event(message: generation_service_pb2.GenerateResponse) -> bool:
@@ -166,6 +190,14 @@ def knows_event(message: generation_service_pb2.GenerateResponse) -> bool:
 
 def read_event(message: generation_service_pb2.GenerateResponse) -> GenerateEvent:
     """Give the typed event of one stream message that `knows_event`."""
+    from tabard.result import (  # noqa: PLC0415
+        Accepted,
+        Done,
+        GeneratedImage,
+        Preview,
+        Progress,
+    )
+
     match message.WhichOneof("event"):
         case "accepted":
             accepted = message.accepted
@@ -234,6 +266,21 @@ def _time_text(message: Timestamp) -> str:
     return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def _read_layer(message: registry_pb2.LayerDiff) -> LayerDiff:
+    sides = {name: _read_side(message, name) for name in ("left", "right")}
+    distance = message.distance if message.HasField("distance") else None
+    return same_fields(LayerDiff, message, distance=distance, **sides)
+
+
+def _read_side(message: registry_pb2.LayerDiff, name: str) -> LayerSide | None:
+    if not message.HasField(name):
+        return None
+    side = getattr(message, name)
+    return same_fields(LayerSide, side, norm=side.norm if side.HasField("norm") else None)
+
+
 def _read_worn(message: generation_service_pb2.WornRelease) -> WornRelease:
+    from tabard.result import WornRecipe, WornRelease  # noqa: PLC0415
+
     recipe = same_fields(WornRecipe, message.recipe) if message.HasField("recipe") else None
     return same_fields(WornRelease, message, recipe=recipe)

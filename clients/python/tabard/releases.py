@@ -236,19 +236,27 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """The answer to a publish; `created` is False when the same bytes were there before."""
+    """The answer to a publish; `created` is False when the same bytes were there before.
+
+    `untaken` names the words that were said and are not those of the release: `edit` takes them.
+    """
 
     release: Release
     created: bool
     report: CheckReport
+    untaken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedRecipe:
-    """The answer to a recipe; `created` is False when the same one was there before."""
+    """The answer to a recipe; `created` is False when the same one was there before.
+
+    `untaken` is as of `Published`.
+    """
 
     release: Release
     created: bool
+    untaken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,11 +297,85 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchHit:
-    """A release line that has the words: where they stand, and how many releases it has."""
+    """A release line that has the words.
+
+    Attributes:
+        adapter: `namespace/name`.
+        snippet: The words around what was found; empty when that is its name.
+        release_count: How many releases it has.
+        found_in: What holds the words: `name`, `title`, `trigger words`, `notes`, ….
+        version: The newest of its releases that says the best of it.
+    """
 
     adapter: str
     snippet: str
     release_count: int
+    found_in: tuple[str, ...] = ()
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerSide:
+    """One layer as one release changes it.
+
+    Attributes:
+        method: Like `LoRA`; `token` for vectors of an embedding, `member` in a recipe.
+        rank: Its rank; vectors of a token; 0 for what is not low-rank.
+        norm: Length of the change, scale included; None where the base's weights decide it.
+    """
+
+    method: str
+    rank: int
+    norm: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerDiff:
+    """One layer in both releases; `distance` is the length of the difference, where it is known."""
+
+    component: str
+    name: str
+    left: LayerSide | None
+    right: LayerSide | None
+    distance: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldDiff:
+    """Something that two releases say differently."""
+
+    name: str
+    left: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diff:
+    """Two releases side by side: every layer that one changes, and what they say differently."""
+
+    release: Release
+    other_release: Release
+    layers: tuple[LayerDiff, ...]
+    fields: tuple[FieldDiff, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependents:
+    """What depends on a release.
+
+    Attributes:
+        release: The release.
+        channels: Channels that point to it.
+        recipes: Recipes that are locked to it, `namespace/name@version`; the first few.
+        recipe_count: How many recipes there are.
+        job_count: Jobs of the server that was asked that wear it now.
+    """
+
+    release: Release
+    channels: tuple[str, ...]
+    recipes: tuple[str, ...]
+    recipe_count: int
+    job_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

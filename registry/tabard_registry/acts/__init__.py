@@ -12,13 +12,16 @@ from tabard_registry.acts.garbage import begin_collection, end_collection
 from tabard_registry.acts.keys import revoke_key, set_policy, sign, trust_key
 from tabard_registry.acts.publication import publish
 from tabard_registry.acts.standing import purge, set_quarantined, set_yanked
+from tabard_registry.acts.words import Amendment, edit
 
 __all__ = [
     "Act",
+    "Amendment",
     "Author",
     "Landed",
     "Plan",
     "begin_collection",
+    "edit",
     "end_collection",
     "promote",
     "publish",

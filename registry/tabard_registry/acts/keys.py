@@ -97,7 +97,7 @@ def sign(ref: AdapterRef, *, key_id: str, signature: str) -> Act[Release]:
             raise PreconditionFailed(
                 f"that is not a signature of key {key_id} on {release} ({release.digest.short})",
                 reason="SIGNATURE_INVALID",
-                hint=f"Sign the digest itself: `tabard key sign {release.digest} --key FILE`.",
+                hint=f"Sign the digest itself: `tabard sign {release.digest} --key FILE`.",
             )
         if any((s.key_id, s.signature) == (key_id, signature) for s in release.signatures):
             return Plan(action=None)

@@ -8,14 +8,16 @@ from tabard_registry.errors import AlreadyExists, NotFound, PreconditionFailed
 from tabard_registry.log.records import Action
 from tabard_registry.release.manifest import Manifest
 from tabard_registry.release.release import Published, Release, summarise
+from tabard_registry.release.words import WORDS, Words
 from tabard_registry.state.state import State, refuse_withdrawn
 
 
-def publish(manifest: Manifest, *, gc_seq: int = 0) -> Act[Published]:
+def publish(manifest: Manifest, *, said: Words | None = None, gc_seq: int = 0) -> Act[Published]:
     """Plan to publish a manifest; publishing the same again changes nothing.
 
     Args:
         manifest: The release.
+        said: The author's own words, to tell which of them an existing release does not have.
         gc_seq: The newest collection that was known before its bytes were stored. If another one
             began since, it may delete what was thought to be there: BYTES_COLLECTED.
     """
@@ -49,7 +51,12 @@ def publish(manifest: Manifest, *, gc_seq: int = 0) -> Act[Published]:
 
     def answer(state: State, landed: Landed | None) -> Published:
         release = state.adapters[manifest.adapter].by_version[manifest.version]
-        return Published(release=release, created=landed is not None, seq=release.seq)
+        return Published(
+            release=release,
+            created=landed is not None,
+            seq=release.seq,
+            untaken=_untaken(release, said or Words()),
+        )
 
     return Act(plan=plan, is_same=is_same, answer=answer)
 
@@ -57,8 +64,8 @@ def publish(manifest: Manifest, *, gc_seq: int = 0) -> Act[Published]:
 def refuse_other(existing: Release, manifest: Manifest) -> None:
     """Refuse a manifest that is another release under an existing version.
 
-    Equal are releases with equal files and equal words of the author: what the intake derives from
-    the files may differ between two versions of Tabard.
+    Equal are releases that draw equal pictures from equal files. Words of the author may differ,
+    and what the intake derives from the files may between two versions of Tabard.
 
     Raises:
         AlreadyExists: Something differs; the message says what.
@@ -70,11 +77,7 @@ def refuse_other(existing: Release, manifest: Manifest) -> None:
         for what, before, now in (
             ("files", existing.original, tuple(blob.sha256 for blob in manifest.original)),
             ("kind", existing.kind, manifest.kind),
-            ("purpose", existing.purpose, manifest.purpose),
-            ("notes", existing.notes, manifest.notes),
-            ("licence", existing.licence, manifest.licence),
-            ("title", existing.title, manifest.title),
-            ("trigger words", existing.trigger_words, manifest.trigger_words),
+            ("placeholder tokens", existing.tokens, manifest.tokens),
             ("members", existing.members, manifest.members),
             ("parent", existing.parent, manifest.parent),
         )
@@ -114,3 +117,10 @@ def _refuse_members(state: State, manifest: Manifest) -> None:
                 hint="A recipe is locked to releases of the same registry.",
             )
         refuse_withdrawn(release)
+
+
+def _untaken(release: Release, said: Words) -> tuple[str, ...]:
+    """Name the words that were said and are other ones in the release."""
+    return tuple(
+        name for name in WORDS if (one := getattr(said, name)) and one != getattr(release, name)
+    )

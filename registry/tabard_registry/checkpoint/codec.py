@@ -18,6 +18,7 @@ from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
 from tabard_registry.release.manifest import Member, canonical_json, tokens_from_json
 from tabard_registry.release.release import Adapter, Channel, Release, Signature
+from tabard_registry.release.words import Words, read_amendment
 
 _STANDINGS = (
     ("yanked", "yank_reason"),
@@ -116,6 +117,7 @@ def read_release(
         purged="purged" in rare,
         purge_reason=rare.get("purged", ""),
         signatures=_read_signatures(rare["signatures"]) if "signatures" in rare else (),
+        published_words=Words(**read_amendment(rare["words"])) if "words" in rare else None,
     )
 
 
@@ -148,6 +150,7 @@ def _rare_to_json(release: Release) -> dict[str, Any]:
         "signatures": [[s.key_id, s.signature, s.seq] for s in release.signatures],
         "merged": release.is_merged_only,
         "title": release.title,
+        "words": release.published_words.to_json() if release.published_words else None,
     }
     standing = {flag: getattr(release, why) for flag, why in _STANDINGS if getattr(release, flag)}
     return {**{name: rows for name, rows in found.items() if rows}, **standing}

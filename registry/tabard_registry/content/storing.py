@@ -13,9 +13,10 @@ from tabard_registry.acts.publication import refuse_other, refuse_purged
 from tabard_registry.content.blobs import Blobs
 from tabard_registry.content.canonical import CANONICAL_NAME, write_canonical
 from tabard_registry.errors import InvalidField
+from tabard_registry.grammar import counted
 from tabard_registry.intake.layers.checked import Checked
 from tabard_registry.release.manifest import BlobRef, ChangeTarget, Manifest, Target, TokenVectors
-from tabard_registry.release.release import ReleaseDraft
+from tabard_registry.release.release import Release, ReleaseDraft
 from tabard_registry.scratch import Scratch
 from tabard_registry.state.state import State
 
@@ -38,7 +39,8 @@ def store_release(
     """
     if len(files) != len(checked.files):
         raise InvalidField(
-            f"{len(checked.files)} files were checked, {len(files)} are to be published",
+            f"{counted(len(checked.files), 'file', verbs=('was', 'were'))} checked, "
+            f"{len(files)} to be published",
             reason="FIELD_INVALID",
             hint="Publish exactly the files that were checked.",
         )
@@ -46,7 +48,10 @@ def store_release(
         path = scratch.path / CANONICAL_NAME
         canonical = write_canonical(checked, path)
         manifest = assemble_manifest(draft, checked=checked, canonical=canonical)
-        refuse_needless(state, manifest)
+        existing = refuse_needless(state, manifest)
+        if existing is not None and existing.digest != manifest.digest:
+            # The same files with other words, which are not taken: their manifest is nobody's.
+            return manifest
         for source, file in zip(files, checked.files, strict=True):
             blobs.put_file(source, digest=file.digest)
         blobs.put_file(path, digest=canonical.sha256)
@@ -54,8 +59,11 @@ def store_release(
     return manifest
 
 
-def refuse_needless(state: State, manifest: Manifest) -> None:
+def refuse_needless(state: State, manifest: Manifest) -> Release | None:
     """Refuse before anything is stored what the log would refuse afterwards.
+
+    Returns:
+        The release, if it is there already.
 
     Raises:
         AlreadyExists: The version holds something else.
@@ -66,6 +74,7 @@ def refuse_needless(state: State, manifest: Manifest) -> None:
     if existing is not None:
         refuse_other(existing, manifest)
     refuse_purged(state, manifest)
+    return existing
 
 
 def assemble_manifest(draft: ReleaseDraft, *, checked: Checked, canonical: BlobRef) -> Manifest:

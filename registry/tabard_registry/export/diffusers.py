@@ -15,6 +15,7 @@ import numpy as np
 
 from tabard_registry.content.canonical import Canonical, Layer
 from tabard_registry.export.tensors import CannotHold, Tensors, alpha_of, factors, pointed
+from tabard_registry.grammar import counted
 from tabard_registry.intake.dialects.module_names import TEXT_PREFIX
 from tabard_registry.intake.methods.peft_config import HEADER_KEY
 from tabard_registry.release.manifest import Manifest
@@ -30,8 +31,8 @@ def write(canonical: Canonical, manifest: Manifest) -> tuple[Tensors, dict[str, 
         raise CannotHold(f"it teaches {manifest.tokens[0].token!r} beside its layers")
     if canonical.changes:
         first = canonical.changes[0]
-        count = len(canonical.changes)
-        raise CannotHold(f"{count} changes are not low-rank, {first.parameter} ({first.method})")
+        count = counted(len(canonical.changes), "change", verbs=("is", "are"))
+        raise CannotHold(f"{count} not low-rank, {first.parameter} ({first.method})")
     tensors: Tensors = {}
     for layer in canonical.layers:
         stem = f"{layer.component}.{layer.module}"

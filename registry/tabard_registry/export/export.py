@@ -94,7 +94,9 @@ def export_release(
     if style == "canonical":
         target = folder / f"{stem}.{CANONICAL_NAME}"
         return (_fetched(source, manifest.canonical, target=target),)
-    return (_converted(source, manifest, style=style, target=folder / f"{stem}.safetensors"),)
+    return (
+        _converted(source, manifest, style=style, target=folder / f"{stem}.{style}.safetensors"),
+    )
 
 
 def _fetched(source: Source, blob: BlobRef, *, target: Path) -> ExportedFile:

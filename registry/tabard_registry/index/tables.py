@@ -9,23 +9,23 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 
 from tabard_registry.errors import RegistryError
 from tabard_registry.index.entry_positions import moves_of, positions_of
-from tabard_registry.index.words import Document, document_of, query_of, snippet_of, storable
+from tabard_registry.index.words import Document, documents_of, query_of, snippet_of, storable
 from tabard_registry.log.records import AppliedRecord, time_text
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.release.release import Adapter
 from tabard_registry.state.state import State
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the tables and of what is in them; another one is built anew."""
 SEARCH_HITS_MAX = 1_000
 """Most lines that a search returns."""
 RANKED_MAX = 4_000
-"""How many of the lines that match are ranked."""
+"""How many of the rows that match are ranked."""
 
 _TABLES = (
     "CREATE TABLE place (registry TEXT, seq INTEGER, head TEXT)",
@@ -33,16 +33,19 @@ _TABLES = (
     "CREATE TABLE entry (seq INTEGER, adapter TEXT, position INTEGER, time TEXT, channel TEXT)",
     "CREATE TABLE move (adapter TEXT, channel TEXT, first TEXT, PRIMARY KEY (adapter, channel))"
     " WITHOUT ROWID",
-    "CREATE VIRTUAL TABLE words USING fts5 (name, titles, triggers, facts, notes,"
+    # A release line has a row of words for each different thing that its releases say.
+    "CREATE TABLE said (id INTEGER PRIMARY KEY, line INTEGER NOT NULL, version TEXT NOT NULL)",
+    "CREATE VIRTUAL TABLE words USING fts5 (name, title, triggers, facts, notes,"
     " tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3')",
     # A word in the name or title says most, one in long notes least.
     "INSERT INTO words (words, rank) VALUES ('rank', 'bm25(10.0, 10.0, 4.0, 2.0, 1.0)')",
 )
 _INDEXES = (
+    "CREATE INDEX said_line ON said (line)",
     "CREATE INDEX entry_order ON entry (seq, adapter, position)",
     "CREATE INDEX entry_channel ON entry (channel, seq, adapter, position) WHERE channel <> ''",
 )
-_WORDS_ACTS = frozenset({"publish", "purge"})
+_WORDS_ACTS = frozenset({"publish", "purge", "edit"})
 _BUILD_CACHE_KIB = 128 << 10
 
 
@@ -52,11 +55,15 @@ class SearchHit:
 
     Attributes:
         adapter: Its name.
-        snippet: Some words around the place that was found.
+        snippet: Some words around the place that was found; empty when that is its name.
+        found_in: What holds the words: `name`, `notes`, ….
+        version: The newest of its releases that say the best of it.
     """
 
     adapter: AdapterName
     snippet: str
+    found_in: tuple[str, ...] = ()
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,13 +139,19 @@ class Tables:
         if not query or limit <= 0:
             return []
         # The whole document's rank comes last, and replaces that of the names alone.
-        ranked = {**self._ranked(f"{{name titles}} : ({query})"), **self._ranked(query)}
+        ranked = {**self._ranked(f"{{name title}} : ({query})"), **self._ranked(query)}
+        # A line ranks as the best of its rows, however many others it has.
+        best: dict[int, tuple[float, int]] = {}
+        for (line, row), rank in ranked.items():
+            best[line] = min(best.get(line, (rank, row)), (rank, row))
         wanted = min(limit, SEARCH_HITS_MAX)
-        worst = max(heapq.nsmallest(wanted, ranked.values()), default=0.0)
+        worst = max(heapq.nsmallest(wanted, (rank for rank, _ in best.values())), default=0.0)
         # Equal ones by name: the order must not tell how the tables came to be, nor change from
         # one page to the next.
-        named = sorted((rank, self._name(id), id) for id, rank in ranked.items() if rank <= worst)
-        hits = (self._hit(id, words=words) for _rank, _name, id in named[:wanted])
+        named = sorted(
+            (rank, self._name(line), row) for line, (rank, row) in best.items() if rank <= worst
+        )
+        hits = (self._hit(row, words=words) for _rank, _name, row in named[:wanted])
         return [hit for hit in hits if hit is not None]
 
     def newest(
@@ -180,13 +193,15 @@ class Tables:
         """Close the connection. Idempotent."""
         self._connection.close()
 
-    def _ranked(self, query: str) -> dict[int, float]:
-        # Ranking looks at each line, and is all that a search costs.
-        return dict(
-            self._connection.execute(
-                "SELECT rowid, rank FROM words WHERE words MATCH ? LIMIT ?", (query, RANKED_MAX)
-            )
+    def _ranked(self, query: str) -> dict[tuple[int, int], float]:
+        # Ranking looks at each row, and is all that a search costs.
+        rows = self._connection.execute(
+            "SELECT said.line, said.id, found.rank FROM"
+            " (SELECT rowid AS id, rank FROM words WHERE words MATCH ? LIMIT ?) AS found"
+            " JOIN said ON said.id = found.id",
+            (query, RANKED_MAX),
         )
+        return {(line, row): rank for line, row, rank in rows}
 
     def _name(self, id: int) -> str:
         row = self._connection.execute("SELECT name FROM line WHERE id = ?", (id,)).fetchone()
@@ -194,13 +209,21 @@ class Tables:
 
     def _hit(self, id: int, *, words: str) -> SearchHit | None:
         row = self._connection.execute(
-            "SELECT name, titles, triggers, facts, notes FROM words WHERE rowid = ?", (id,)
+            "SELECT name, title, triggers, facts, notes, version FROM words"
+            " JOIN said ON said.id = words.rowid WHERE words.rowid = ?",
+            (id,),
         ).fetchone()
         if row is None:
             return None
-        document = Document(name=row[0], titles=row[1], triggers=row[2], facts=row[3], notes=row[4])
-        snippet = snippet_of(document, words=words)
-        return SearchHit(adapter=AdapterName.parse(document.name), snippet=snippet)
+        names = (one.name for one in fields(Document))
+        document = Document(**dict(zip(names, row, strict=True)))
+        snippet, found_in = snippet_of(document, words=words)
+        return SearchHit(
+            adapter=AdapterName.parse(document.name),
+            snippet=snippet,
+            found_in=found_in,
+            version=document.version,
+        )
 
     def _write_shown(self, state: State) -> None:
         self._connection.execute("DELETE FROM place")
@@ -208,17 +231,20 @@ class Tables:
         self._connection.execute("INSERT INTO place VALUES (?, ?, ?)", row)
 
     def _write_words(self, line: Adapter) -> None:
-        document, run = document_of(line), self._connection.execute
-        row = run("SELECT id FROM line WHERE name = ?", (document.name,)).fetchone()
+        name, run = str(line.name), self._connection.execute
+        row = run("SELECT id FROM line WHERE name = ?", (name,)).fetchone()
         if row is None:
-            row = (run("INSERT INTO line (name) VALUES (?)", (document.name,)).lastrowid,)
+            row = (run("INSERT INTO line (name) VALUES (?)", (name,)).lastrowid,)
         else:
-            run("DELETE FROM words WHERE rowid = ?", row)
-        run(
-            "INSERT INTO words (rowid, name, titles, triggers, facts, notes)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (*row, *astuple(document)),
-        )
+            run("DELETE FROM words WHERE rowid IN (SELECT id FROM said WHERE line = ?)", row)
+            run("DELETE FROM said WHERE line = ?", row)
+        for one in documents_of(line):
+            said = run("INSERT INTO said (line, version) VALUES (?, ?)", (*row, one.version))
+            run(
+                "INSERT INTO words (rowid, name, title, triggers, facts, notes)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (said.lastrowid, *astuple(one)[:-1]),
+            )
 
     def _write_acts(self, line: Adapter, *, after: int) -> None:
         name = str(line.name)

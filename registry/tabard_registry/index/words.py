@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 import unicodedata
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tabard_registry.release.release import Adapter, Release
@@ -17,68 +18,99 @@ WORD_CHARS_MAX = 200
 SNIPPET_CHARS_MAX = 160
 """Longest snippet, without the dots at its ends."""
 FIELD_CHARS_MAX = 256 << 10
-"""How much of the notes of one release line is searched, the newest first; so for other fields."""
+"""How much of the words of one release line is searched, the newest first."""
 
 _SNIPPET_CHARS_BEFORE = 40
+_STEM_CHARS_MIN = 3
 _WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """The words of one release line.
+    """The words of a release, and of those of its line that say the same.
 
     Attributes:
         name: Namespace and name.
-        titles: What people call its releases.
-        triggers: Trigger words of its releases.
-        facts: Base families, kinds, purposes and versions.
-        notes: Notes of its releases, the newest first.
+        title: What people call it.
+        triggers: Trigger words.
+        facts: Base family, kind, purpose, and the versions that say so, the newest first.
+        notes: Notes.
+        version: The newest of those versions.
     """
 
     name: str
-    titles: str
+    title: str
     triggers: str
     facts: str
     notes: str
+    version: str
 
 
-def document_of(line: Adapter) -> Document:
-    """Collect the words of a line, each text once. A purged release is found by version alone."""
-    newest_first = sorted(line.by_version.values(), key=_age)
-    kept = [release for release in newest_first if not release.purged]
-    versions = (str(release.version) for release in newest_first)
-    facts = (text for one in kept for text in (one.base_family, one.kind, one.purpose))
-    return Document(
-        name=str(line.name),
-        titles=_joined((one.title for one in kept), separator=", "),
-        triggers=_joined((word for one in kept for word in one.trigger_words), separator=", "),
-        facts=_joined((*facts, *versions), separator=" "),
-        notes=_joined((one.notes for one in kept), separator="\n"),
-    )
+FIELDS = {
+    "name": "name",
+    "title": "title",
+    "triggers": "trigger words",
+    "notes": "notes",
+    "facts": "base, kind or version",
+}
+"""The fields of a document that are searched, and what people call them; the telling ones first."""
+
+
+def documents_of(line: Adapter) -> list[Document]:
+    """Give the documents of a line, the newest release first; equal words are one document.
+
+    A purged release is found by version alone.
+    """
+    same: dict[tuple[str, ...], list[str]] = {}
+    for one in sorted(line.by_version.values(), key=_age):
+        same.setdefault(_words_of(one), []).append(str(one.version))
+    documents, left = [], FIELD_CHARS_MAX
+    for (title, triggers, facts, notes), versions in same.items():
+        texts = [storable(text[: max(0, left)]) for text in (title, triggers, notes)]
+        left -= sum(map(len, texts))
+        documents.append(
+            Document(
+                name=str(line.name),
+                title=texts[0],
+                triggers=texts[1],
+                facts=storable(" ".join(filter(None, (facts, *versions)))[:FIELD_CHARS_MAX]),
+                notes=texts[2],
+                version=versions[0],
+            )
+        )
+    return documents
 
 
 def query_of(words: str) -> str:
     """Write typed words as an FTS5 query: each the beginning of a word; "" when there are none.
 
-    Quoted, so that nothing in them is taken for syntax.
+    Of a word the stem is looked for as well, so that `paintings` finds `painted`. Quoted, so that
+    nothing in them is taken for syntax.
     """
     found = [word[:WORD_CHARS_MAX] for word in storable(words).split() if _has_letter(word)]
-    return " ".join('"' + word.replace('"', '""') + '" *' for word in found[:WORDS_MAX])
+    return " AND ".join(
+        "(" + " OR ".join('"' + form.replace('"', '""') + '" *' for form in _forms(word)) + ")"
+        for word in found[:WORDS_MAX]
+    )
 
 
-def snippet_of(document: Document, *, words: str) -> str:
-    """Cut out what is around the first place that begins with a typed word, or the beginning."""
-    beginnings = tuple(filter(None, map(_plain, _WORD.findall(words))))
-    texts = [
-        text
-        for text in (document.notes, document.titles, document.triggers, document.facts)
-        if text
-    ]
-    for text in texts:
-        for found in _WORD.finditer(text):
+def snippet_of(document: Document, *, words: str) -> tuple[str, tuple[str, ...]]:
+    """Say in which fields typed words are, and cut out what is around one of them.
+
+    That is shown from the field that tells most: notes before trigger words before titles.
+    """
+    beginnings = tuple(
+        {_plain(form) for word in _WORD.findall(words) for form in _forms(word)} - {""}
+    )
+    places: dict[str, str] = {}
+    for field in FIELDS:
+        text = getattr(document, field)
+        for found in _WORD.finditer(text) if beginnings else ():
             if _plain(found[0]).startswith(beginnings):
-                return _around(text, found.start())
-    return _around(texts[0], 0) if texts else ""
+                places[field] = _around(text, found.start())
+                break
+    shown = next((one for one in ("notes", "triggers", "title", "facts") if one in places), "")
+    return places.get(shown, ""), tuple(FIELDS[field] for field in places)
 
 
 def storable(text: str) -> str:
@@ -106,17 +138,28 @@ def _age(release: Release) -> tuple[int, str]:
     return (-release.seq, str(release.version))
 
 
-def _joined(texts: Iterable[str], *, separator: str) -> str:
-    return storable(separator.join(_some(dict.fromkeys(filter(None, texts)))))
+def _words_of(release: Release) -> tuple[str, ...]:
+    if release.purged:
+        return ("", "", "", "")
+    facts = (release.base_family, release.kind, release.purpose)
+    triggers = ", ".join(release.trigger_words)
+    return (release.title, triggers, " ".join(filter(None, facts)), release.notes)
 
 
-def _some(texts: Iterable[str]) -> Iterator[str]:
-    left = FIELD_CHARS_MAX
-    for text in texts:
-        if left <= 0:
-            return
-        yield text[:left]
-        left -= len(text)
+def _forms(word: str) -> tuple[str, ...]:
+    """Give a word as it is looked for: as typed, and by its English stem.
+
+    The stem is that of SQLite's own stemmer, by Porter. It writes `y` as `i`; both are looked for.
+    """
+    if len(word) <= _STEM_CHARS_MIN or not (word.isascii() and word.isalpha()):
+        return (word,)
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE VIRTUAL TABLE stem USING fts5 (word, tokenize = 'porter ascii')")
+        connection.execute("CREATE VIRTUAL TABLE found USING fts5vocab (stem, row)")
+        connection.execute("INSERT INTO stem VALUES (?)", (word,))
+        ((stem,),) = connection.execute("SELECT term FROM found")
+    stems = (stem, f"{stem[:-1]}y") if stem.endswith("i") else (stem,)
+    return tuple(dict.fromkeys((word, *(s for s in stems if len(s) >= _STEM_CHARS_MIN))))
 
 
 def _has_letter(word: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tabard_registry.grammar import counted
 from tabard_registry.intake.dialect import Context, Dialect, Reading
 from tabard_registry.intake.dialects.bundled import read_bundle
 from tabard_registry.intake.dialects.comfyui import Comfyui
@@ -98,7 +99,7 @@ def _open(
     if not 0 < len(files) <= limits.files_max:
         problem = Problem(
             reason="TOO_LARGE" if files else "EMPTY",
-            message=f"{len(files)} files; a release has 1 to {limits.files_max}",
+            message=f"{counted(len(files), 'file')}; a release has 1 to {limits.files_max}",
             remedy="Send the adapter's own files only.",
         )
         return _Opened(problems=(problem,))
@@ -210,7 +211,8 @@ def _merge(pairs: Sequence[tuple[Reading, Reading]]) -> Reading:
         problems.append(
             Problem(
                 reason="DUPLICATE_TARGET",
-                message=f"{len(twice)} layers are changed by two files, {twice[0]} first",
+                message=counted(len(twice), "layer", verbs=("is", "are"))
+                + f" changed by two files, {twice[0]} first",
                 remedy="Publish the files as two adapters and combine them in a request.",
                 keys=tuple(twice),
             )
@@ -289,7 +291,8 @@ def _unknown(files: Sequence[TensorFile]) -> Problem:
     keys = [key for file in files for key in file.tensors]
     return Problem(
         reason="UNSUPPORTED_DIALECT",
-        message=f"none of {len(keys)} keys is of a dialect that is known, {keys[0][:80]!r} first",
+        message=f"none of {counted(len(keys), 'key')} is of a dialect that is known, "
+        f"{keys[0][:80]!r} first",
         remedy="Send a LoRA as kohya, diffusers or PEFT write it, or a textual inversion.",
         keys=tuple(keys),
     )
@@ -298,8 +301,8 @@ def _unknown(files: Sequence[TensorFile]) -> Problem:
 def _unclaimed(dialect: Dialect, keys: Sequence[str]) -> Problem:
     return Problem(
         reason="UNKNOWN_KEYS",
-        message=f"{len(keys)} keys are not of the {dialect.name} dialect like the others, "
-        f"{keys[0][:80]!r} first",
+        message=counted(len(keys), "key", verbs=("is", "are"))
+        + f" not of the {dialect.name} dialect like the others, {keys[0][:80]!r} first",
         remedy="Export the file again without them; nothing is dropped silently.",
         keys=tuple(keys),
     )

@@ -183,7 +183,7 @@ class Effect:
 
     Attributes:
         effective: Whether it changed the state.
-        note: Why not, when it did not; otherwise empty.
+        note: Why not, when it did not; of an edit the words that it changed; otherwise empty.
         previous_digest: Where the channel pointed before, for a move.
     """
 

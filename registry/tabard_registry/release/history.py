@@ -25,7 +25,7 @@ class HistoryEntry:
         channel: The channel moved.
         previous_digest: Where the channel pointed before.
         effective: False when the act was not valid at its position and changed nothing.
-        note: Why it was not.
+        note: Why it was not; of an edit the words that it changed.
         position: Which act of its record it is, from 0.
     """
 

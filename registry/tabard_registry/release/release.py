@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from tabard_registry.errors import InvalidField, check_text
+from tabard_registry.errors import InvalidField
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
@@ -22,17 +22,8 @@ from tabard_registry.release.manifest import (
     TokenVectors,
     tokens_from_json,
 )
+from tabard_registry.release.words import Words
 
-NOTES_CHARS_MAX = 8_000
-"""Longest notes of a release."""
-LICENCE_CHARS_MAX = 200
-"""Longest licence text."""
-TITLE_CHARS_MAX = 200
-"""Longest title."""
-TRIGGER_WORDS_MAX = 32
-"""Most trigger words of a release."""
-TRIGGER_WORD_CHARS_MAX = 200
-"""Longest trigger word."""
 SUMMARY_TRAINING_KEYS_MAX = 48
 """Most training fields that the log repeats; the manifest has all."""
 SUMMARY_TRAINING_CHARS_MAX = 200
@@ -78,22 +69,12 @@ class ReleaseDraft:
     kind: str | None = None
 
     def __post_init__(self) -> None:
-        check_text("notes", self.notes, chars_max=NOTES_CHARS_MAX, lines=True)
-        check_text("licence", self.licence, chars_max=LICENCE_CHARS_MAX)
-        check_text("title", self.title, chars_max=TITLE_CHARS_MAX)
-        if len(self.trigger_words) > TRIGGER_WORDS_MAX:
+        Words.of(self).check()
+        if self.kind not in (None, *KINDS):
             raise InvalidField(
-                f"{len(self.trigger_words)} trigger words",
-                reason="FIELD_TOO_LONG",
-                hint=f"A release has at most {TRIGGER_WORDS_MAX} trigger words.",
-            )
-        for word in self.trigger_words:
-            check_text("a trigger word", word, chars_max=TRIGGER_WORD_CHARS_MAX)
-        if self.purpose not in PURPOSES or self.kind not in (None, *KINDS):
-            raise InvalidField(
-                f"unknown kind {self.kind!r} or purpose {self.purpose!r}",
+                f"unknown kind {self.kind!r}",
                 reason="FIELD_INVALID",
-                hint=f"Kinds: {', '.join(KINDS)}. Purposes: {', '.join(PURPOSES[1:])}.",
+                hint=f"Kinds: {', '.join(KINDS)}.",
             )
 
 
@@ -151,6 +132,8 @@ class Release:
         purged: Whether its bytes were deleted for good.
         purge_reason: Why; empty unless purged.
         signatures: Who vouches for it.
+        published_words: The words of its publication, which its digest covers; None as long as
+            those above are them.
     """
 
     adapter: AdapterName
@@ -187,6 +170,7 @@ class Release:
     purged: bool = False
     purge_reason: str = ""
     signatures: tuple[Signature, ...] = ()
+    published_words: Words | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "training", MappingProxyType(dict(self.training)))
@@ -260,11 +244,14 @@ class Published:
         release: The release.
         created: False when the same bytes were published before.
         seq: Log position of its publication.
+        untaken: Names of the words that were said and are not those of the release, as it was
+            there already: `edit` takes them.
     """
 
     release: Release
     created: bool
     seq: int
+    untaken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from tabard_registry.release.release import (
     Signature,
     release_from_summary,
 )
+from tabard_registry.release.words import Words, read_amendment
 from tabard_registry.state.overlay import Changes
 from tabard_registry.state.recipes import manifest_of
 from tabard_registry.state.state import State
@@ -183,6 +184,17 @@ def _purge(draft: Draft, record: Record, action: Action) -> Effect:
     return _change(draft, line, replace(release, purged=True, purge_reason=action.reason))
 
 
+def _edit(draft: Draft, record: Record, action: Action) -> Effect:
+    line, release = _named_release(draft, action)
+    words = read_amendment(action.summary)
+    changed = sorted(name for name, said in words.items() if getattr(release, name) != said)
+    if not changed:
+        raise Invalid(f"{release} says so already")
+    published = release.published_words or Words.of(release)
+    _change(draft, line, replace(release, **words, published_words=published))
+    return Effect(effective=True, note=", ".join(changed).replace("_", " "))
+
+
 def _sign(draft: Draft, record: Record, action: Action) -> Effect:
     line, release = _named_release(draft, action)
     signature = Signature(
@@ -298,6 +310,7 @@ MEANINGS: Mapping[str, Callable[[Draft, Record, Action], Effect]] = {
     "quarantine": _quarantine,
     "lift": _lift,
     "purge": _purge,
+    "edit": _edit,
     "sign": _sign,
     "key": _key,
     "policy": _policy,

@@ -186,7 +186,7 @@ def _names_by_blob(lines: Iterable[Adapter]) -> dict[str, set[AdapterName]]:
     found: dict[str, set[AdapterName]] = {}
     for line in lines:
         for release in line.by_digest.values():
-            for digest in release.blobs:
+            for digest in (*release.blobs, *(member.digest for member in release.members)):
                 found.setdefault(digest.hex, set()).add(line.name)
     return found
 

@@ -9,6 +9,7 @@ from tabard_registry.errors import InvalidField
 from tabard_registry.refs.names import AdapterRef
 from tabard_registry.release.manifest import MEMBERS_MAX, Manifest, Member
 from tabard_registry.release.release import Release, ReleaseDraft
+from tabard_registry.release.words import Words
 from tabard_registry.state.state import State
 
 
@@ -61,24 +62,25 @@ def assemble_recipe(
 def manifest_of(recipe: Release) -> Manifest:
     """Write the manifest of a recipe from what the log says of it: it holds nothing else.
 
-    Its digest is the recipe's, or somebody changed the log.
+    Its digest is the recipe's, or somebody changed the log. Words that were amended are not in it.
     """
+    words = recipe.published_words or Words.of(recipe)
     return Manifest(
         adapter=recipe.adapter,
         version=recipe.version,
         kind="recipe",
-        purpose=recipe.purpose,
+        purpose=words.purpose,
         base_family=recipe.base_family,
         base_fingerprint=recipe.base_fingerprint,
         original=(),
         canonical=None,
         members=recipe.members,
         rank=recipe.rank,
-        trigger_words=recipe.trigger_words,
+        trigger_words=words.trigger_words,
         dialect=recipe.dialect,
-        notes=recipe.notes,
-        licence=recipe.licence,
-        title=recipe.title,
+        notes=words.notes,
+        licence=words.licence,
+        title=words.title,
         parent=recipe.parent,
     )
 

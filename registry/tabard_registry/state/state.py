@@ -152,6 +152,27 @@ class State:
             )
         return release
 
+    def find_kept(self, ref: AdapterRef) -> Release:
+        """Return what a ref means, as long as its bytes are there.
+
+        Raises:
+            NotFound: There is no such adapter, release or channel.
+            PreconditionFailed: It was purged; the message says when, by whom, and why.
+        """
+        release = self.find(ref)
+        if release.purged:
+            events = reversed(self.adapter(release.adapter).events)
+            mine = ("purge", str(release.digest), True)
+            found = (one for one in events if (one.type, one.digest, one.effective) == mine)
+            act = next(found, None)
+            when = f" at {act.time} by {act.actor}" if act else ""
+            raise PreconditionFailed(
+                f"{release} was purged{when}: {release.purge_reason}",
+                reason="RELEASE_PURGED",
+                hint="Its bytes are gone for good; what the log says of it stays.",
+            )
+        return release
+
     def release_of(self, member: Member) -> Release | None:
         """Return the release that a recipe is locked to, or None."""
         line = self.adapters.get(member.adapter)

@@ -118,7 +118,7 @@ def check_signed(state: State, release: Release, *, verifier: Verifier) -> None:
     raise PreconditionFailed(
         f"{namespace} serves only signed releases, and no key that it trusts signed {release}",
         reason="SIGNATURE_REQUIRED",
-        hint=f"Let a trusted key sign it: `tabard key sign {release} --key FILE`.",
+        hint=f"Let a trusted key sign it: `tabard sign {release} --key FILE`.",
     )
 
 

@@ -23,6 +23,7 @@ from tabard_registry import (
     Registry,
     read_canonical,
 )
+from tabard_registry.grammar import counted
 from tabard_server.adapters.disk_cache import Damaged, DiskCache, KeptRelease
 from tabard_server.adapters.host_adapter import HostAdapter, NotRepresentable, pack
 from tabard_server.adapters.slab_file import SlabKey, line_in, read_slab, write_slab
@@ -143,7 +144,8 @@ def check_fit(manifest: Manifest, *, profile: BaseProfile) -> None:
     ]
     if missing:
         raise NotServable(
-            f"this base lacks {len(missing)} layers of the release, {missing[0]} among them",
+            f"this base lacks {counted(len(missing), 'layer')} of the release, "
+            f"{missing[0]} among them",
             reason="BASE_MISMATCH",
             hint="publish the release again with this server's base, so that it is checked",
         )

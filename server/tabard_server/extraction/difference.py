@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from tabard_registry.grammar import counted
 from tabard_server.engine.base.weights import fits
 from tabard_server.extraction.errors import TunedModelMismatch, TunedModelNotFinite
 
@@ -61,7 +62,7 @@ def match_names(
     missing = sorted(name for name in shapes if name not in found)
     if missing:
         raise TunedModelMismatch(
-            f"{len(missing)} parameters of the {component} are not in the checkpoint: "
+            f"the checkpoint lacks {counted(len(missing), 'parameter')} of the {component}: "
             f"{_quoted(missing)}",
             hint="give the full checkpoint; extract against the base it was trained from",
         )
@@ -82,7 +83,8 @@ def _other_shapes(
 ) -> TunedModelMismatch:
     first = names[0]
     message = (
-        f"{len(names)} parameters of the {component} have other shapes than the base's: {first} "
+        f"{counted(len(names), 'parameter', verbs=('has', 'have'))} other shapes than the base's "
+        f"{component}: {first} "
         f"is {list(found[first].shape)}, here {list(shapes[first])}"
     )
     hint = "extract against the base it was trained from"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tabard_registry import BaseProfile
+from tabard_registry.grammar import counted
 from tabard_registry.refs.digest import sha256_file
 from tabard_registry.release import change_methods
 from tabard_server.engine.base.loading import DEMO_BASE, load_base
@@ -115,8 +116,8 @@ def extract(
 def _refuse_unfit(found: Survey, *, settings: ExtractionSettings, tuned: str) -> None:
     if settings.is_exact and found.left_out:
         raise ChangeNotCarried(
-            f"{len(found.left_out)} parameters differ that no adapter carries: "
-            f"{names_of(found.left_out)}",
+            "no adapter carries what differs in "
+            f"{counted(len(found.left_out), 'parameter')}: {names_of(found.left_out)}",
             hint="extract without --exact: the report says what is left out, and the probe "
             "pictures whether it matters",
         )
@@ -241,19 +242,19 @@ def _warnings(found: Survey, *, settings: ExtractionSettings, is_eight_bit: bool
         )
     if vae := [one for one in found.left_out if one.component == "vae"]:
         said.append(
-            f"its VAE differs in {len(vae)} parameters; an adapter does not carry a VAE, pictures "
-            "are decoded by the base's"
+            f"its VAE differs in {counted(len(vae), 'parameter')}; an adapter does not carry a "
+            "VAE, pictures are decoded by the base's"
         )
     if words := [one for one in found.left_out if one.why == "embedding"]:
         said.append(f"its embeddings differ and are not carried: {names_of(words)}")
     if other := [one for one in found.left_out if one.why == "unknown_kind"]:
         said.append(f"differences of an unknown kind are not carried: {names_of(other)}")
     if folded := [one for one in found.left_out if one.why == "low_rank_only"]:
-        said.append(f"{len(folded)} norms and biases differ and are left out, as asked")
+        said.append(f"norms and biases differ and are left out, as asked: {len(folded)}")
     if found.unused:
         said.append(
-            f"{len(found.unused)} keys of the checkpoint belong to no parameter of the base, "
-            f"{found.unused[0]} first"
+            f"{counted(len(found.unused), 'key')} of the checkpoint without a parameter in the "
+            f"base, {found.unused[0]} first"
         )
     if is_eight_bit:
         said.append(

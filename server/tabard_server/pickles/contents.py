@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from tabard_registry.grammar import with_article
+
 TOKEN_KEY = "token"
 """Under which the header keeps the word that a file gives itself."""
 
@@ -52,7 +54,7 @@ def named_tensors(
         TooLarge: It holds more than `bytes_max`.
     """
     if not isinstance(document, dict):
-        raise Unknown(f"it holds a {type(document).__name__[:40]} and no table")
+        raise Unknown(f"it holds {with_article(type(document).__name__[:40])} and no table")
     words = dict(_words(document))
     if "string_to_param" in document:
         found = _embedding(document, words=words)
@@ -100,7 +102,7 @@ def _check(key: object, value: object) -> None:
     if not isinstance(key, str) or not key:
         raise Unknown("a name in it is no text")
     if type(value) not in (torch.Tensor, torch.nn.Parameter):
-        raise Unknown(f"{key[:80]!r} is a {type(value).__name__[:40]} and no tensor")
+        raise Unknown(f"{key[:80]!r} is {with_article(type(value).__name__[:40])} and no tensor")
     assert isinstance(value, torch.Tensor)
     is_plain = value.layout == torch.strided and value.device.type == "cpu"
     if not is_plain or value.dtype not in _DTYPES:

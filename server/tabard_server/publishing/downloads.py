@@ -44,11 +44,11 @@ class Downloads:
         """Find a release and write its files in a style; they are gone after the block.
 
         Raises:
-            RegistryError: There is no such release, or the format cannot hold it.
+            RegistryError: There is no such release, it was purged, or the format cannot hold it.
         """
         with Scratch("download") as scratch:
             state = self._registry.state
-            release = state.find(AdapterRef.parse(ref))
+            release = state.find_kept(AdapterRef.parse(ref))
             files = await asyncio.to_thread(
                 export_release, self._registry, release, style=style, folder=scratch.path
             )

@@ -5,6 +5,7 @@ Answered from one snapshot. What may have to read the store or the index waits i
 Every answer has a size, begins after some place, and says whether there is more behind it.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -23,7 +24,9 @@ from tabard_registry import (
     Serving,
     Version,
 )
+from tabard_registry.content.comparison import Comparison, compare_releases
 from tabard_registry.log.records import ACTIONS_MAX
+from tabard_registry.state.dependents import Dependents, dependents_of
 from tabard_server.errors import WatchEnded
 from tabard_server.followers.follower import Follower
 from tabard_server.threads import Threads
@@ -37,8 +40,18 @@ _RECORDS_AT_ONCE = 256
 class Questions:
     """Answers whatever only reads. Asyncio thread."""
 
-    def __init__(self, registry: Registry, *, follower: Follower, threads: Threads) -> None:
-        """Take the threads where reads wait for the store, and what tells of new records."""
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        follower: Follower,
+        threads: Threads,
+        jobs_wearing: Callable[[str], int],
+    ) -> None:
+        """Take the threads where reads wait for the store, and what tells of records and jobs."""
+        self._jobs_wearing = jobs_wearing
+        # A comparison holds two whole releases in memory: there is never more than one.
+        self._comparing = asyncio.Lock()
         self._registry = registry
         self._follower = follower
         self._threads = threads
@@ -68,8 +81,35 @@ class Questions:
 
     async def manifest(self, ref: AdapterRef) -> tuple[Release, Manifest]:
         """Return a release, served or not, and what its digest is the sha256 of."""
-        release = self._registry.state.find(ref)
+        release = self._registry.state.find_kept(ref)
         return release, await self._threads.run(self._registry.manifest, release.digest)
+
+    async def dependents(self, ref: AdapterRef) -> tuple[Release, Dependents, int]:
+        """Return a release, what depends on it, and how many jobs of this server wear it.
+
+        Raises:
+            NotFound: There is no such release.
+        """
+        state = self._registry.state
+        release = state.find(ref)
+        found = await self._threads.run(dependents_of, state, release)
+        return release, found, self._jobs_wearing(str(release.digest))
+
+    async def comparison(
+        self, ref: AdapterRef, other_ref: AdapterRef
+    ) -> tuple[Release, Release, Comparison]:
+        """Return two releases, and what is different; one comparison after the other.
+
+        Raises:
+            NotFound: There is no such release.
+            PreconditionFailed: One was purged.
+            RegistryError: Its bytes are damaged or out of reach.
+        """
+        state = self._registry.state
+        left, right = state.find_kept(ref), state.find_kept(other_ref)
+        async with self._comparing:
+            found = await self._threads.run(compare_releases, self._registry, left, right)
+        return left, right, found
 
     async def search(
         self, words: str, *, after: int, size: int

@@ -109,7 +109,7 @@ def test_planted_link_is_not_followed(planted: str, tmp_path: Path) -> None:
     victim.write_bytes(b"not yours")
     (out / planted).symlink_to(victim)
 
-    with landing(out) as place:
+    with landing(out, overwrite=True) as place:
         for part in (RELEASE, start("ink.safetensors", b"body"), CHUNK):
             place.take(part)
         place.end()

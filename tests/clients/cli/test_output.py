@@ -3,14 +3,12 @@
 
 import json
 from dataclasses import dataclass
-from io import StringIO
 from typing import Any
 
 import pytest
-from rich.console import Console, Group
-from rich.text import Text
 
-from tabard.cli.output import Output, _print, fields, short, show_error, size, table, to_json
+from tabard.cli.layout import Group, Text
+from tabard.cli.output import Output, fields, short, show_error, size, table, to_json
 from tabard.cli.printable import is_shown
 from tabard.errors import FieldViolation, InvalidArgument
 from tests.clients.cli.conftest import Tabard
@@ -88,14 +86,20 @@ def test_cells_keep_lines_in_their_column(capsys: pytest.CaptureFixture[str]) ->
     assert lines[2:] == ["[b]", r"[red]a\x1b[2J", r"b\u202e\x9b\u2028\x7f"]
 
 
-def test_styles_stay_beside_what_is_escaped() -> None:
-    """On a terminal only our own styles are commands."""
-    stream = StringIO()
-    console = Console(file=stream, force_terminal=True, color_system="standard")
+def test_quiet_says_nothing_on_the_way(capsys: pytest.CaptureFixture[str]) -> None:
+    """The answer stays; what is told on the way goes, and details are for the verbose alone."""
+    for output in (
+        Output(is_json=False, is_quiet=True),
+        Output(is_json=False),
+        Output(is_json=False, is_verbose=True),
+    ):
+        output.say("on the way")
+        output.detail("in detail")
+        output.answer({}, "done")
 
-    _print(console, Text.assemble(("a\x1bb", "red"), "c\nd"))
-
-    assert stream.getvalue() == "\x1b[31ma\x1b[0m\x1b[31m\\x1b\x1b[0m\x1b[31mb\x1b[0mc\\nd\n"
+    captured = capsys.readouterr()
+    assert captured.out.split() == ["done"] * 3
+    assert captured.err.splitlines() == ["on the way", "on the way", "in detail"]
 
 
 def test_json_is_exact_and_safe_to_look_at() -> None:

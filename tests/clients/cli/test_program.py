@@ -19,8 +19,10 @@ EXPECTED = {
     "checkpoint",
     "config",
     "demo",
+    "diff",
     "doctor",
     "drain",
+    "edit",
     "export",
     "extract",
     "fsck",
@@ -77,6 +79,52 @@ def test_help_shows_exit_codes(tabard: Tabard) -> None:
     assert "TABARD_ADDRESS" in ran.out
 
 
+def test_help_shows_commands_in_groups(tabard: Tabard) -> None:
+    """By what people come for, and every sentence whole."""
+    page = tabard("--help").out
+    words = " ".join(page.split())
+
+    titles = ["Serve:", "Publish:", "Release:", "Generate:", "Look after:"]
+    assert [line for line in page.splitlines() if line in titles] == titles
+    assert all(str(one.help) in words for one in commands.commands.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "meant"),
+    [
+        (("pubish",), [], "Did you mean 'publish'?"),
+        (("generate", "x", "--samplr", "ddim"), [], "Did you mean '--sampler'?"),
+        (
+            ("generate", "x", "--prompt-syntax", "a111"),
+            ["--prompt-syntax"],
+            "'a111' is not one of 'plain', 'a1111'. Did you mean 'a1111'?",
+        ),
+        (("history", "--since", "yesterdy"), ["--since"], "did you mean 'yesterday'?"),
+        (("rollback", "acme/ink"), ["--reason"], ""),
+        (("warm",), ["ref"], ""),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_usage_errors_are_documents(
+    tabard: Tabard, arguments: tuple[str, ...], field: list[str], meant: str
+) -> None:
+    """With --json: which field, what is wrong, and what was probably meant."""
+    ran = tabard(*arguments, "--json")
+
+    error = ran.document["error"]
+    assert (ran.code, error["exit_code"], error["reason"]) == (2, 2, "USAGE")
+    assert [one["field"] for one in error["violations"]] == field
+    assert meant in error["message"]
+    assert len(ran.out.splitlines()) == 1
+
+
+def test_text_behind_two_dashes_is_no_option(tabard: Tabard) -> None:
+    """A prompt may be called --json."""
+    ran = tabard("warm", "--", "--json", "more")
+
+    assert (ran.code, ran.out) == (2, "")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -122,8 +170,10 @@ def test_module_runs_as_program() -> None:
     assert done.stdout.startswith("tabard, version ")
 
 
+REMOTE_MODULES_MAX = 460
+"""A tenth more than it is, of which gRPC alone is some three hundred."""
 HEAVY = {"boto3", "diffusers", "numpy", "tabard_registry", "tabard_server", "torch", "transformers"}
-UNUSED_BY_HELP = {"PIL", "google", "grpc", "rich"}
+UNUSED_BY_HELP = {"PIL", "google", "grpc", "rich", "tabard.client", "tabard.v1"}
 HELP_MODULES_MAX = 200
 """A third more than it is; importing every command made it 400."""
 
@@ -182,4 +232,7 @@ def test_commands_of_a_server_stay_light(
     loaded = _loaded_by(*arguments, address=server.address)
 
     assert "grpc" in loaded
-    assert loaded & HEAVY == set()
+    assert loaded & (HEAVY | {"rich", "tabard.aio"}) == set()
+    if arguments[0] not in ("generate", "import"):
+        assert loaded & {"PIL", "tabard.rpc_errors"} == set()
+        assert len(loaded) <= REMOTE_MODULES_MAX

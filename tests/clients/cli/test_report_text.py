@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A report as people read it: everything that it knows, nothing that it does not."""
 
-import io
+import click
 
-from rich.console import Console
-
+from tabard.cli.layout import lines_of
 from tabard.cli.report_text import report_text
 from tabard.releases import CheckReport, Coverage, Problem
 
@@ -58,11 +57,9 @@ EMPTY = CheckReport(
 
 def said(report: CheckReport) -> str:
     """Print a report on a wide page."""
-    page = io.StringIO()
-    console = Console(file=page, width=200)
-    for one in report_text(report, names=["a.safetensors", "b.json"]):
-        console.print(one, markup=False, highlight=False)
-    return page.getvalue()
+    answers = report_text(report, names=["a.safetensors", "b.json"])
+    lines = (line for one in answers for line in lines_of(one, columns=200))
+    return "".join(f"{click.unstyle(line)}\n" for line in lines)
 
 
 def test_full_report_says_everything() -> None:

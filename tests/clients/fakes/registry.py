@@ -46,7 +46,10 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
                     FakeStatus(6, "other bytes", "VERSION_EXISTS", "use a new version").abort(
                         context
                     )
-                return registry_pb2.PublishResponse(release=release, created=False, report=report)
+                untaken = ["notes"] if draft.notes not in ("", release.notes) else []
+                return registry_pb2.PublishResponse(
+                    release=release, created=False, report=report, untaken=untaken
+                )
         seq = self.state.record(
             actor=draft.actor,
             reason="",
@@ -151,6 +154,48 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
     def Purge(self, request: Any, context: Any) -> Any:
         return registry_pb2.PurgeResponse(release=self._set(request, context, purged=True))
 
+    def Edit(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        release = self.state.resolve(request.ref, context)
+        for name in ("notes", "licence", "title", "purpose"):
+            if request.HasField(name):
+                setattr(release, name, getattr(request, name))
+        if request.HasField("trigger_words"):
+            release.trigger_words[:] = request.trigger_words.trigger_words
+        return registry_pb2.EditResponse(release=release)
+
+    def Diff(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        sides = [self.state.resolve(ref, context) for ref in (request.ref, request.other_ref)]
+        low, high = (registry_pb2.LayerSide(method="LoRA", rank=r, norm=r) for r in (4, 8))
+        opaque = registry_pb2.LayerSide(method="OFT")
+        layers = [
+            registry_pb2.LayerDiff(component="unet", name="a", left=low, right=high, distance=5.0),
+            registry_pb2.LayerDiff(component="unet", name="b", left=low),
+            registry_pb2.LayerDiff(component="unet", name="c", left=opaque, right=opaque),
+            registry_pb2.LayerDiff(component="unet", name="d", left=low, right=low, distance=0.0),
+        ]
+        fields = [registry_pb2.FieldDiff(name="notes", left="soft", right="")]
+        return registry_pb2.DiffResponse(
+            release=sides[0], other_release=sides[1], layers=layers, fields=fields
+        )
+
+    def GetDependents(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        release = self.state.resolve(request.ref, context)
+        channels = [
+            channel
+            for (adapter, channel), moves in self.state.channels.items()
+            if adapter == release.adapter and moves[-1].digest == release.digest
+        ]
+        return registry_pb2.GetDependentsResponse(
+            release=release,
+            channels=channels,
+            recipes=["acme/mix@1.0.0"],
+            recipe_count=3,
+            job_count=2,
+        )
+
     def Sign(self, request: Any, context: Any) -> Any:
         self.state.enter(request, context)
         release = self.state.resolve(request.ref, context)
@@ -202,10 +247,14 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
         self.state.enter(request, context)
         hits = [
             registry_pb2.SearchHit(
-                adapter=name, snippet=releases[0].notes, release_count=len(releases)
+                adapter=name,
+                snippet=releases[0].notes,
+                release_count=len(releases),
+                found_in=["name", "notes"],
+                version=releases[0].version,
             )
             for name, releases in sorted(self.state.releases.items())
-            if request.words in name + releases[0].notes
+            if all(word in name + releases[0].notes for word in request.words.split())
         ]
         return registry_pb2.SearchResponse(hits=hits)
 

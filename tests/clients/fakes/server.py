@@ -59,6 +59,8 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
                     preview = pb.Preview(index=index, step=step, png=b"preview")
                     yield pb.GenerateResponse(preview=preview)
             yield pb.GenerateResponse(image=self._image(request, worn, index=index, seed=seed))
+            if self.state.fail_image_with is not None:
+                self.state.fail_image_with.abort(context)
         yield pb.GenerateResponse(
             done=pb.Done(
                 queue_duration=timedelta(milliseconds=1.5),
@@ -131,7 +133,7 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             native_height=64,
             base_prediction=operations_pb2.PREDICTION_V_PREDICTION,
             base_zero_snr=True,
-            base_remarks=["2 keys belong to no component and are not read: junk, more"],
+            base_remarks=["2 keys of no component, not read: junk, more"],
             memory_plan=self.state.memory_plan,
         )
 

@@ -70,6 +70,7 @@ class FakeState:
     fail_with: FakeStatus | None = None
     fail_times: int | None = None
     fail_accepted_with: FakeStatus | None = None
+    fail_image_with: FakeStatus | None = None
     is_rollback_broken: bool = False
     step_seconds: float = 0.0
     draining: bool = False

@@ -155,7 +155,7 @@ def _of_another(registry_id: str, seq: int) -> Callable[[MemoryStore], None]:
 
 def _newer_protocol(store: MemoryStore) -> None:
     content = gzip.decompress(store.held[checkpoint_in(store)])
-    _renamed(store, content.replace(b'"protocol":1', b'"protocol":2', 1))
+    _renamed(store, content.replace(b'"protocol":2', b'"protocol":3', 1))
 
 
 def _no_lines(store: MemoryStore) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tabard_registry import State, sha256_bytes
-from tabard_registry.checkpoint.header import header_of, read_header
+from tabard_registry.checkpoint.header import CHECKPOINT_PROTOCOL, header_of, read_header
 from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.keys import Policy
 from tabard_registry.state.overlay import EMPTY
@@ -35,7 +35,7 @@ def test_whole_state_survives_its_header() -> None:
     assert read_header(place, rest, adapters=EMPTY) == STATE
 
 
-@pytest.mark.parametrize("change", [{"format": "other"}, {"protocol": 2}])
+@pytest.mark.parametrize("change", [{"format": "other"}, {"protocol": CHECKPOINT_PROTOCOL + 1}])
 def test_other_layout_is_refused(change: dict[str, object]) -> None:
     """A file of another format, or of another version of it, is not guessed at."""
     place, rest = header_of(STATE)

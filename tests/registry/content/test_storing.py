@@ -38,7 +38,7 @@ def test_exactly_checked_files_are_stored(registry: Registry, tmp_path: Path) ->
     path = small_lora(tmp_path)
     draft = ReleaseDraft(adapter=NAME, version=Version.parse("1.0.0"))
 
-    with pytest.raises(InvalidField, match="1 files were checked, 2 are to be published"):
+    with pytest.raises(InvalidField, match="1 file was checked, 2 to be published"):
         registry.publish(
             draft,
             checked=check([path], profile=sd_profile()),

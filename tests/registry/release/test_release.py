@@ -9,14 +9,16 @@ import pytest
 from tabard_registry import Registry, ReleaseDraft, Version
 from tabard_registry.errors import InvalidField
 from tabard_registry.release.release import (
+    SUMMARY_TRAINING_KEYS_MAX,
+    publication_of,
+    summarise,
+)
+from tabard_registry.release.words import (
     LICENCE_CHARS_MAX,
     NOTES_CHARS_MAX,
-    SUMMARY_TRAINING_KEYS_MAX,
     TITLE_CHARS_MAX,
     TRIGGER_WORD_CHARS_MAX,
     TRIGGER_WORDS_MAX,
-    publication_of,
-    summarise,
 )
 from tests.registry.fakes import NAME, publish, small_manifest
 

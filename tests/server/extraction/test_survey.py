@@ -24,7 +24,7 @@ def test_unknown_parameters_are_refused(tmp_path: Path, base: Path) -> None:
     file = tuned / "unet" / "diffusion_pytorch_model.safetensors"
     save_file(load_file(file) | {"extra.weight": torch.zeros(3)}, str(file))
 
-    with pytest.raises(TunedModelUnreadable, match=r"1 keys of its unet .* extra\.weight"):
+    with pytest.raises(TunedModelUnreadable, match=r"1 key of its unet .* extra\.weight"):
         extracted(base, tuned, tmp_path / "out", rank=4)
 
 

@@ -22,7 +22,12 @@ async def questioning(registry: Registry) -> AsyncIterator[tuple[Questions, Foll
     threads = Threads("reads", threads_max=1)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            yield Questions(registry, follower=follower, threads=threads), follower
+            yield (
+                Questions(
+                    registry, follower=follower, threads=threads, jobs_wearing=lambda _digest: 3
+                ),
+                follower,
+            )
     finally:
         follower.close()
         threads.close()

@@ -161,6 +161,34 @@ def purge(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
     return _act(caller, pb.PurgeRequest, read=_release, ref=ref, reason=reason)
 
 
+def edit(
+    caller: Caller,
+    ref: str,
+    *,
+    notes: str | None = None,
+    licence: str | None = None,
+    title: str | None = None,
+    purpose: str | None = None,
+    trigger_words: Sequence[str] | None = None,
+    reason: str = "",
+) -> Call[Release]:
+    """Amend the words of a release: what is shown changes, its manifest and every picture stay.
+
+    What is left out stays; an empty text takes a word away.
+
+    Raises:
+        InvalidArgument: The ref is not exact, nothing is said, or a word cannot be taken.
+        NotFound: No such release.
+    """
+    said: dict[str, Any] = {"notes": notes, "licence": licence, "title": title}
+    said = {name: text for name, text in said.items() if text is not None}
+    if purpose is not None:
+        said["purpose"] = member_number(PURPOSE, purpose, what="purpose")
+    if trigger_words is not None:
+        said["trigger_words"] = pb.TriggerWords(trigger_words=trigger_words)
+    return _act(caller, pb.EditRequest, read=_release, ref=ref, reason=reason, **said)
+
+
 def sign(
     caller: Caller, ref: str, *, key_id: str, signature: str, reason: str = ""
 ) -> Call[Release]:
@@ -176,7 +204,7 @@ def sign(
 
 
 def _act(
-    caller: Caller, request: Callable[..., Message], *, read: Callable[[Any], T], **said: str
+    caller: Caller, request: Callable[..., Message], *, read: Callable[[Any], T], **said: Any
 ) -> Call[T]:
     key = caller.new_id()
     return Call(request=request(actor=caller.actor, request_id=key, **said), read=read)

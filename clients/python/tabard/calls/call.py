@@ -86,12 +86,16 @@ class Pages(Generic[E, T_co]):
     limit: int | None
     gather: Callable[[tuple[E, ...], bool], T_co]
 
-    def next(self, found: tuple[E, ...], token: str) -> Call[tuple[tuple[E, ...], str]] | None:
-        """Give the call of the next page; None when there is enough, or no more."""
-        is_first = not found and not token
+    def next(
+        self, found: tuple[E, ...], token: str | None
+    ) -> Call[tuple[tuple[E, ...], str]] | None:
+        """Give the call of the next page; None when there is enough, or no more.
+
+        The token is that of the page before, which may have been empty; None before the first.
+        """
         wanted = max(0, (self.limit or 0) - len(found))
-        if is_first or (token and (self.limit is None or wanted)):
-            return self.ask(wanted, token)
+        if token is None or (token and (self.limit is None or wanted)):
+            return self.ask(wanted, token or "")
         return None
 
 

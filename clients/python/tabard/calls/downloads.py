@@ -19,7 +19,7 @@ from tabard.calls.call import Call, Caller
 from tabard.calls.uploads import UPLOAD_TIMEOUT_SECONDS
 from tabard.convert import read_release
 from tabard.enums import FILE_FORMAT, FileFormat, member_number
-from tabard.errors import Internal
+from tabard.errors import AlreadyExists, Internal
 from tabard.releases import Pulled, PulledFile, Release
 from tabard.v1 import registry_service_pb2 as pb
 
@@ -53,10 +53,11 @@ def pull(
     *,
     out: str | Path = ".",
     file_format: FileFormat = "original",
+    overwrite: bool = False,
     on_progress: OnPull | None = None,
     timeout_seconds: float = UPLOAD_TIMEOUT_SECONDS,
 ) -> Download:
-    """Fetch the files of a release into a folder, verified; files of the same names are replaced.
+    """Fetch the files of a release into a folder, verified: all of them, or none.
 
     Args:
         caller: Filled in by the client.
@@ -64,12 +65,15 @@ def pull(
         out: The folder; made if it is not there.
         file_format: `original` for the published bytes, `canonical` for what is served, `kohya`
             or `diffusers` for a file that other programs load.
+        overwrite: Replace files of the same names that hold something else.
         on_progress: Told after every chunk.
         timeout_seconds: Deadline of the whole download.
 
     Raises:
-        NotFound: No such release, or its bytes were purged.
-        FailedPrecondition: The format cannot hold it (FORMAT_CANNOT_HOLD).
+        NotFound: No such release.
+        AlreadyExists: A file of that name holds something else (FILE_EXISTS).
+        FailedPrecondition: It was purged (RELEASE_PURGED), or the format cannot hold it
+            (FORMAT_CANNOT_HOLD).
         Internal: What came is not what was announced (DOWNLOAD_DAMAGED).
     """
     del caller
@@ -79,13 +83,18 @@ def pull(
         read=lambda response: response,
         timeout_seconds=timeout_seconds,
     )
-    return Download(call=call, landing=lambda: landing(Path(out), on_progress=on_progress))
+    return Download(
+        call=call,
+        landing=lambda: landing(Path(out), overwrite=overwrite, on_progress=on_progress),
+    )
 
 
 @contextmanager
-def landing(folder: Path, *, on_progress: OnPull | None = None) -> Iterator[Landing]:
+def landing(
+    folder: Path, *, overwrite: bool = False, on_progress: OnPull | None = None
+) -> Iterator[Landing]:
     """Give a place where files land; what is not whole at the end of the block is removed."""
-    made = Landing(folder, on_progress=on_progress)
+    made = Landing(folder, overwrite=overwrite, on_progress=on_progress)
     try:
         yield made
     finally:
@@ -95,11 +104,13 @@ def landing(folder: Path, *, on_progress: OnPull | None = None) -> Iterator[Land
 class Landing:
     """Takes the parts of a download, in order."""
 
-    def __init__(self, folder: Path, *, on_progress: OnPull | None) -> None:
+    def __init__(self, folder: Path, *, overwrite: bool, on_progress: OnPull | None) -> None:
         self._folder = folder
+        self._overwrite = overwrite
         self._on_progress = on_progress
         self._release: Release | None = None
         self._files: list[PulledFile] = []
+        self._whole: list[tuple[Path, Path]] = []
         self._start: pb.FetchedFile | None = None
         self._open: BinaryIO | None = None
         self._target = self._partial = folder
@@ -122,6 +133,9 @@ class Landing:
         self._end_file()
         if self._release is None or not self._files:
             raise _damaged("the server sent no file")
+        while self._whole:
+            partial, target = self._whole.pop(0)
+            partial.replace(target)
         return Pulled(release=self._release, files=tuple(self._files))
 
     def close(self) -> None:
@@ -130,6 +144,9 @@ class Landing:
             self._open.close()
             self._open = None
             self._partial.unlink(missing_ok=True)
+        for partial, _target in self._whole:
+            partial.unlink(missing_ok=True)
+        self._whole.clear()
 
     def _begin(self, start: pb.FetchedFile) -> None:
         name = re.split(r"[/\\]", start.name)[-1].lstrip(".")[-_NAME_CHARS_MAX:]
@@ -137,6 +154,8 @@ class Landing:
             raise _damaged(f"impossible file {start.name[:80]!r}")
         self._folder.mkdir(parents=True, exist_ok=True)
         self._start, self._target = start, self._folder / name
+        if not self._overwrite:
+            refuse_other_file(self._target, digest=start.digest)
         self._partial = self._folder / f".{name}.part"
         # Whatever lies there goes, and nothing is followed: it may be a link that others laid.
         self._partial.unlink(missing_ok=True)
@@ -168,10 +187,29 @@ class Landing:
             raise _damaged(f"{self._start.name[:80]!r} came damaged or not whole")
         self._open.close()
         self._open = None
-        self._partial.replace(self._target)
+        self._whole.append((self._partial, self._target))
         self._files.append(
             PulledFile(path=str(self._target), digest=digest, size_bytes=self._received_bytes)
         )
+
+
+def refuse_other_file(target: Path, *, digest: str) -> None:
+    """Refuse a place where something else lies already.
+
+    Raises:
+        AlreadyExists: It holds other bytes than those of the digest, or is no file.
+    """
+    if not target.is_symlink() and not target.exists():
+        return
+    if target.is_file():
+        with target.open("rb") as stream:
+            if f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}" == digest:
+                return
+    raise AlreadyExists(
+        f"{target} holds something else, and is not overwritten",
+        reason="FILE_EXISTS",
+        hint="name another folder, or add --force (`overwrite=True`) to replace it",
+    )
 
 
 def _damaged(what: str) -> Internal:

@@ -6,13 +6,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 from urllib.parse import quote
 
 from tabard.calls.call import Call, Caller
 from tabard.calls.options import GenerateOptions, write_request
 from tabard.convert import knows_event, read_event
-from tabard.result import GenerateEvent, Progress
+
+if TYPE_CHECKING:
+    from tabard.result import GenerateEvent, Progress
 
 STACK_METADATA = "tabard-stack"
 GENERATE_TIMEOUT_SECONDS = 600.0

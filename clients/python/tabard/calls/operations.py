@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from google.protobuf.duration_pb2 import Duration
 
 from tabard.calls.call import Call, Caller
-from tabard.convert import read_status, read_verification, same_fields
+from tabard.convert import read_drained, read_resident, read_status, read_verification
 from tabard.errors import InvalidArgument
-from tabard.operations import (
-    Drained,
-    Resident,
-    ServerStatus,
-    Verification,
-)
 from tabard.v1 import operations_service_pb2 as pb
+
+if TYPE_CHECKING:
+    from tabard.operations import Drained, Resident, ServerStatus, Verification
 
 DRAIN_GRACE_SECONDS = 30.0
 VERIFY_SECONDS_MAX = 3_600.0
@@ -52,7 +51,7 @@ def warm(caller: Caller, ref: str) -> Call[Resident]:
     del caller
     return Call(
         request=pb.WarmRequest(ref=ref),
-        read=lambda response: same_fields(Resident, response.resident),
+        read=read_resident,
     )
 
 
@@ -61,7 +60,7 @@ def drain(caller: Caller, *, wait_seconds: float = 0.0) -> Call[Drained]:
     del caller
     return Call(
         request=pb.DrainRequest(wait=_duration(wait_seconds)),
-        read=lambda response: same_fields(Drained, response),
+        read=read_drained,
         timeout_seconds=wait_seconds + DRAIN_GRACE_SECONDS,
     )
 

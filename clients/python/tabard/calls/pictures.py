@@ -37,7 +37,7 @@ def read_picture(source: PictureSource, *, name: str) -> bytes:
     if hasattr(source, "save") and hasattr(source, "mode"):
         return _encode(source, name=name)
     raise InvalidArgument(
-        f"{name} is a {type(source).__name__}",
+        f"{name} is of type {type(source).__name__}, not a picture",
         reason="NOT_A_PICTURE",
         hint="give a path, bytes, or a Pillow image",
     )

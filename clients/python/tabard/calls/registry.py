@@ -15,6 +15,8 @@ from google.protobuf.message import Message
 from tabard.calls.call import Call, Caller, Pages
 from tabard.convert import (
     read_adapter,
+    read_dependents,
+    read_diff,
     read_manifest,
     read_record,
     read_release,
@@ -23,7 +25,7 @@ from tabard.convert import (
     timestamp_of,
 )
 from tabard.history import History, Record, ServedAt, Serving
-from tabard.releases import Adapter, Manifest, Release, SearchHit
+from tabard.releases import Adapter, Dependents, Diff, Manifest, Release, SearchHit
 from tabard.v1 import registry_service_pb2 as pb
 
 E = TypeVar("E")
@@ -82,7 +84,8 @@ def manifest(caller: Caller, ref: str) -> Call[Manifest]:
     """Give the bytes that a release's digest is the sha256 of: what a signer vouches for.
 
     Raises:
-        NotFound: No such release, or its bytes were purged.
+        NotFound: No such release.
+        FailedPrecondition: Its bytes were purged.
         Internal: The bytes do not have that digest (MANIFEST_DAMAGED).
     """
     del caller
@@ -90,6 +93,27 @@ def manifest(caller: Caller, ref: str) -> Call[Manifest]:
         request=pb.GetManifestRequest(ref=ref),
         read=read_manifest,
     )
+
+
+def diff(caller: Caller, ref: str, other_ref: str) -> Call[Diff]:
+    """Compare two releases: layers, ranks, how long their changes are, and what they say.
+
+    Raises:
+        NotFound: No such release.
+        FailedPrecondition: One was purged.
+    """
+    del caller
+    return Call(request=pb.DiffRequest(ref=ref, other_ref=other_ref), read=read_diff)
+
+
+def dependents(caller: Caller, ref: str) -> Call[Dependents]:
+    """Say what a withdrawal of a release would concern: channels, recipes, jobs of this server.
+
+    Raises:
+        NotFound: No such release.
+    """
+    del caller
+    return Call(request=pb.GetDependentsRequest(ref=ref), read=read_dependents)
 
 
 def search(

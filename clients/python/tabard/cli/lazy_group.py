@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A group of commands that are imported when they are asked for; its help imports none of them.
 
-A folder of commands lists them in its table `COMMANDS`: name to the first sentence of the help.
+A folder of commands lists them in its table `COMMANDS`: name to the first sentence of the help. Its
+`TITLE`, if it has one, is the heading below which the help shows them.
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ class LazyGroup(click.Group):
         """Take the packages whose modules are the commands."""
         super().__init__(*arguments, **options)
         self._folder_of: dict[str, str] = {}
+        self._titles: dict[str, list[str]] = {}
         for folder in folders:
-            for name, sentence in importlib.import_module(folder).COMMANDS.items():
+            module = importlib.import_module(folder)
+            title = getattr(module, "TITLE", "Commands")
+            self._titles.setdefault(title, []).extend(module.COMMANDS)
+            for name, sentence in module.COMMANDS.items():
                 self._folder_of[name] = folder
                 self.add_command(click.Command(name, help=sentence))
 
@@ -40,3 +45,11 @@ class LazyGroup(click.Group):
         """Find the command of a command line, as click does, and import it."""
         name, stand_in, rest = super().resolve_command(ctx, args)
         return name, self.loaded(name) if name else stand_in, rest
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands below the titles of their folders, each sentence whole."""
+        widest = max(map(len, self.commands))
+        for title, names in self._titles.items():
+            rows = [(name.ljust(widest), self.commands[name].help or "") for name in names]
+            with formatter.section(title):
+                formatter.write_dl(rows)

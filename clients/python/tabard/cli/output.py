@@ -8,114 +8,129 @@ one line; only cells of tables keep the line breaks of what they hold, in their 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any, TypeAlias
+from shutil import get_terminal_size
+from typing import IO, Any
 
-from rich.console import Console, Group
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Span, Text
+import click
 
 from tabard.cli.exit_codes import exit_code
+from tabard.cli.layout import Answer, Table, Text, lines_of
 from tabard.cli.printable import is_shown, printable
 from tabard.errors import TabardError
-
-Answer: TypeAlias = str | Text | Table | Group
-"""A line, a line with styles, what `table` and `fields` make, or several of these in a group."""
 
 _PIPE_COLUMNS = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """The voice of one command; streams are looked up when used, so tests can capture them."""
+    """The voice of one command; streams are looked up when used, so tests can capture them.
+
+    Attributes:
+        is_json: The answer is JSON, and nobody is told anything on the way.
+        is_quiet: Nobody is told anything on the way.
+        is_verbose: What is usually not worth a line is told, too.
+    """
 
     is_json: bool
+    is_quiet: bool = False
+    is_verbose: bool = False
 
     def answer(self, value: Any, *text: Answer) -> None:
         """Give the command's one answer: `value` as JSON, or the text for people."""
         if self.is_json:
             sys.stdout.write(to_json(value) + "\n")
             return
-        console = _console(sys.stdout)
         for one in text:
-            _print(console, one)
+            _print(one, stream=sys.stdout)
 
     def answer_line(self, value: Any, text: Answer) -> None:
         """Give one of many answers of a command that never ends by itself: JSON Lines, or text."""
         if self.is_json:
             sys.stdout.write(to_json(value, indent=None) + "\n")
-            sys.stdout.flush()
         else:
-            _print(_console(sys.stdout), text)
+            _print(text, stream=sys.stdout)
+        sys.stdout.flush()
 
     def say(self, text: Answer) -> None:
-        """Tell a person something on the way; silent with `--json`."""
-        if not self.is_json:
-            _print(_console(sys.stderr), text)
+        """Tell a person something on the way; silent with `--json` and `--quiet`."""
+        if not (self.is_json or self.is_quiet):
+            _print(text, stream=sys.stderr)
+
+    def detail(self, text: Answer) -> None:
+        """Tell what only those want to know who say `--verbose`."""
+        if self.is_verbose:
+            _print(text, stream=sys.stderr)
 
     @contextmanager
     def progress(self, description: str, *, total: int) -> Iterator[ProgressBar]:
         """Show a bar on stderr while the block runs; only on a terminal."""
-        console = _console(sys.stderr)
-        bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        with bar:
-            yield ProgressBar(bar=bar, task=bar.add_task(printable(description), total=total))
+        if self.is_json or self.is_quiet or not sys.stderr.isatty():
+            yield ProgressBar(bar=None)
+            return
+        with click.progressbar(
+            length=total, label=printable(description), file=sys.stderr, show_pos=True
+        ) as bar:
+            yield ProgressBar(bar=bar)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressBar:
-    """A running bar."""
+    """A running bar, or one that nobody sees."""
 
-    bar: Progress
-    task: Any
+    bar: Any
 
     def set(self, done: int, *, total: int | None = None) -> None:
         """Move the bar to `done` of `total`."""
-        self.bar.update(self.task, completed=done, total=total)
+        if self.bar is None:
+            return
+        if total is not None:
+            self.bar.length = total
+        self.bar.update(done - self.bar.pos)
 
     def describe(self, what: str) -> None:
         """Say what is being done now."""
-        self.bar.update(self.task, description=printable(what))
+        if self.bar is not None:
+            self.bar.label = printable(what)
+            self.bar.render_progress()
 
 
 def show_error(error: TabardError, *, is_json: bool) -> None:
     """Say what went wrong and what to do next on stderr; with `--json` also as the answer."""
-    console = _console(sys.stderr)
     restated = [one.field for one in error.violations if one.description.startswith(str(error))]
     where = f" ({', '.join(restated)})" if restated else ""
-    _print(console, Text.assemble(("error: ", "bold red"), str(error), where))
-    for violation in error.violations:
-        if violation.field not in restated:
-            _print(console, f"  {violation.field}: {violation.description}")
+    lines: list[Answer] = [Text.assemble(("error: ", "bold red"), str(error), where)]
+    lines += [
+        f"  {one.field}: {one.description}" for one in error.violations if one.field not in restated
+    ]
     if error.reason:
-        _print(console, f"reason: {error.reason}")
+        lines.append(f"reason: {error.reason}")
     if error.hint:
-        _print(console, f"hint: {error.hint}")
+        lines.append(f"hint: {error.hint}")
     if error.retry_after_seconds is not None:
-        _print(console, f"retry after: {error.retry_after_seconds:g} s")
+        lines.append(f"retry after: {error.retry_after_seconds:g} s")
+    for line in lines:
+        _print(line, stream=sys.stderr)
     if is_json:
-        document = {
-            "message": str(error),
-            "status": error.status,
-            "reason": error.reason,
-            "hint": error.hint,
-            "violations": [asdict(violation) for violation in error.violations],
-            "retry_after_seconds": error.retry_after_seconds,
-            "exit_code": exit_code(error),
-        }
-        sys.stdout.write(to_json({"error": document}) + "\n")
+        answer_error(error, code=exit_code(error))
+
+
+def answer_error(error: TabardError, *, code: int) -> None:
+    """Give an error as the answer: one line, which ends a stream of lines as well."""
+    document = {
+        "message": str(error),
+        "status": error.status,
+        "reason": error.reason,
+        "hint": error.hint,
+        "violations": [asdict(violation) for violation in error.violations],
+        "retry_after_seconds": error.retry_after_seconds,
+        "exit_code": code,
+    }
+    sys.stdout.write(to_json({"error": document}, indent=None) + "\n")
 
 
 def to_json(value: Any, *, indent: int | None = 2) -> str:
@@ -130,23 +145,12 @@ def to_json(value: Any, *, indent: int | None = 2) -> str:
 
 def table(*columns: str, rows: Sequence[Sequence[str]]) -> Table:
     """Give a quiet table."""
-    made = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        made.add_column(column, overflow="fold")
-    for row in rows:
-        made.add_row(*(Text(printable(cell, lines=True)) for cell in row))
-    return made
+    return Table(rows, heading=columns)
 
 
 def fields(pairs: Mapping[str, str]) -> Table:
     """Give names and values as two columns; empty values are left out."""
-    made = Table(box=None, pad_edge=False, show_header=False)
-    made.add_column(style="dim")
-    made.add_column(overflow="fold")
-    for name, value in pairs.items():
-        if value:
-            made.add_row(Text(printable(name)), Text(printable(value, lines=True)))
-    return made
+    return Table([pair for pair in pairs.items() if pair[1]])
 
 
 def short(digest: str) -> str:
@@ -174,33 +178,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _print(console: Console, one: Answer) -> None:
-    if isinstance(one, Group):
-        for part in one.renderables:
-            assert isinstance(part, str | Text | Table | Group)
-            _print(console, part)
-    elif isinstance(one, Table):
-        console.print(one, markup=False, highlight=False)
-    else:
-        # Sentences stay on one line for `grep`; only tables are laid out.
-        text = printable(one) if isinstance(one, str) else _printable_text(one)
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _printable_text(text: Text) -> Text:
-    """Escape what steers, and keep the styles of the rest."""
-    if text.plain.isprintable():
-        return text
-    steering = [at for at, char in enumerate(text.plain) if not is_shown(char)]
-    pieces = text.divide(sorted({edge for at in steering for edge in (at, at + 1)}))
-    for piece in pieces:
-        if len(piece) == 1 and not is_shown(piece.plain):
-            # The styles of the one character are those of all that stands in its place.
-            styles = [span.style for span in piece.spans]
-            piece.plain = printable(piece.plain)
-            piece.spans = [Span(0, len(piece), style) for style in styles]
-    return Text(style=text.style).join(pieces)
-
-
-def _console(stream: Any) -> Console:
-    return Console(file=stream, width=None if stream.isatty() else _PIPE_COLUMNS)
+def _print(answer: Answer, *, stream: IO[str]) -> None:
+    columns = get_terminal_size().columns if stream.isatty() else _PIPE_COLUMNS
+    # Styles are for terminals alone, and not even for those whose owner wants none.
+    is_plain = "NO_COLOR" in os.environ or None
+    for line in lines_of(answer, columns=columns):
+        click.echo(line, file=stream, color=False if is_plain else None)

@@ -13,16 +13,16 @@ from tabard import __version__
 from tabard.cli import exit_codes
 from tabard.cli.lazy_group import LazyGroup
 from tabard.cli.printable import printable
-from tabard.errors import TabardError
+from tabard.errors import Cancelled, FieldViolation, InvalidArgument, TabardError
 
 _FOLDERS = (
-    "tabard.cli.commands.generate",
+    "tabard.cli.demo",
+    "tabard.cli.commands.serve",
     "tabard.cli.commands.publish",
     "tabard.cli.commands.release",
     "tabard.cli.commands.release.withdraw",
-    "tabard.cli.commands.serve",
+    "tabard.cli.commands.generate",
     "tabard.cli.commands.upkeep",
-    "tabard.cli.demo",
 )
 _EPILOG = f"""
 \b
@@ -59,27 +59,33 @@ def commands() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code."""
-    is_json = "--json" in arguments
+    is_json = "--json" in _before_the_rest(arguments)
     try:
         code = commands.main(list(arguments), prog_name="tabard", standalone_mode=False)
     except click.ClickException as error:
         told = StringIO()
         error.show(told)
         click.echo(printable(told.getvalue(), lines=True), err=True, nl=False)
+        if is_json:
+            _answer(_usage_error(error), code=exit_codes.USAGE)
         return exit_codes.USAGE
     except TabardError as error:
-        from tabard.cli.output import show_error  # noqa: PLC0415 - rich is for those who print
+        from tabard.cli.output import show_error  # noqa: PLC0415 - help loads no JSON
 
         show_error(error, is_json=is_json)
         return exit_codes.exit_code(error)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
+        if is_json:
+            _answer(Cancelled("interrupted"), code=exit_codes.INTERRUPTED)
         return exit_codes.INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe went away, like `| head`
         sys.stderr.close()
         return exit_codes.OK
     except OSError as error:
         click.echo(printable(f"error: {error}"), err=True)
+        if is_json:
+            _answer(TabardError(str(error)), code=exit_codes.UNEXPECTED)
         return exit_codes.UNEXPECTED
     return code if isinstance(code, int) else exit_codes.OK
 
@@ -87,3 +93,24 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> None:
     """Run the command line of this process, and exit."""
     sys.exit(run(sys.argv[1:]))
+
+
+def _before_the_rest(arguments: Sequence[str]) -> Sequence[str]:
+    """Leave out what stands behind `--`: those are no options."""
+    return arguments[: list(arguments).index("--")] if "--" in arguments else arguments
+
+
+def _usage_error(error: click.ClickException) -> TabardError:
+    violations: tuple[FieldViolation, ...] = ()
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        name = max(error.param.opts, key=len) if error.param.opts else str(error.param.name)
+        violations = (FieldViolation(field=name, description=error.message),)
+    context = getattr(error, "ctx", None)
+    hint = f"see {context.command_path} --help" if context is not None else ""
+    return InvalidArgument(error.format_message(), reason="USAGE", hint=hint, violations=violations)
+
+
+def _answer(error: TabardError, *, code: int) -> None:
+    from tabard.cli.output import answer_error  # noqa: PLC0415 - help loads no JSON
+
+    answer_error(error, code=code)

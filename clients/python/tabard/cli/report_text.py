@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Group
-from rich.text import Text
-
+from tabard.cli.layout import Group, Text
 from tabard.cli.output import fields, short, size
 from tabard.releases import CheckReport, Coverage, Problem
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ import click
 
 from tabard.cli.output import Output
 from tabard.client import Client
+from tabard.connection import find_connection
 from tabard.errors import TabardError
 
 Command = Callable[..., None]
@@ -32,12 +34,17 @@ class Session:
 
     def connect(self) -> Client:
         """Open a client; close it with `with`."""
-        return Client(
+        client = Client(
             self.address,
             token=self.token,
             patience_seconds=self.patience_seconds,
             on_wait=self._say_waiting,
         )
+        if self.output.is_verbose:
+            there = find_connection(address=self.address, token=self.token)
+            bearer = ", with a token" if there.token else ""
+            self.output.detail(f"asking {there.address} as {there.actor}{bearer}")
+        return client
 
     def _say_waiting(self, seconds: float, refusal: TabardError) -> None:
         self.output.say(f"waiting {seconds:.1f} s, because the server is busy: {refusal}")
@@ -49,12 +56,23 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 
 def with_output(command: Command) -> Command:
-    """Give a command `--json`; it takes an `Output` first."""
+    """Give a command `--json`, `--quiet` and `--verbose`; it takes an `Output` first."""
 
     @click.option("--json", "is_json", is_flag=True, help="One JSON document on stdout.")
+    @click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Nothing but the answer.")
+    @click.option(
+        "-v", "--verbose", "is_verbose", is_flag=True, help="Also whom it asks, and for how long."
+    )
     @functools.wraps(command)
-    def run(*, is_json: bool, **options: Any) -> None:
-        command(Output(is_json=is_json), **options)
+    def run(*, is_json: bool, is_quiet: bool, is_verbose: bool, **options: Any) -> None:
+        if is_quiet and is_verbose:
+            raise click.UsageError("--quiet and --verbose are opposites: say one of them")
+        output = Output(is_json=is_json, is_quiet=is_quiet, is_verbose=is_verbose)
+        began = time.monotonic()
+        try:
+            command(output, **options)
+        finally:
+            output.detail(f"took {time.monotonic() - began:.2f} s")
 
     return run
 

@@ -39,6 +39,7 @@ class ActionType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ACTION_TYPE_POLICY: _ClassVar[ActionType]
     ACTION_TYPE_GC_INTENT: _ClassVar[ActionType]
     ACTION_TYPE_GC_DONE: _ClassVar[ActionType]
+    ACTION_TYPE_EDIT: _ClassVar[ActionType]
 RELEASE_KIND_UNSPECIFIED: ReleaseKind
 RELEASE_KIND_LORA: ReleaseKind
 RELEASE_KIND_TEXTUAL_INVERSION: ReleaseKind
@@ -62,6 +63,7 @@ ACTION_TYPE_KEY: ActionType
 ACTION_TYPE_POLICY: ActionType
 ACTION_TYPE_GC_INTENT: ActionType
 ACTION_TYPE_GC_DONE: ActionType
+ACTION_TYPE_EDIT: ActionType
 
 class WeightedRef(_message.Message):
     __slots__ = ("ref", "weight")

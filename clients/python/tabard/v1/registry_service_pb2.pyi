@@ -104,14 +104,16 @@ class FileStart(_message.Message):
     def __init__(self, name: _Optional[str] = ..., bytes_total: _Optional[int] = ...) -> None: ...
 
 class PublishResponse(_message.Message):
-    __slots__ = ("release", "created", "report")
+    __slots__ = ("release", "created", "report", "untaken")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
+    UNTAKEN_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
     created: bool
     report: CheckReport
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., created: bool = ..., report: _Optional[_Union[CheckReport, _Mapping]] = ...) -> None: ...
+    untaken: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., created: bool = ..., report: _Optional[_Union[CheckReport, _Mapping]] = ..., untaken: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CheckRequest(_message.Message):
     __slots__ = ("options", "file", "chunk")
@@ -453,12 +455,122 @@ class PublishRecipeRequest(_message.Message):
     def __init__(self, draft: _Optional[_Union[ReleaseDraft, _Mapping]] = ..., members: _Optional[_Iterable[_Union[_adapter_pb2.WeightedRef, _Mapping]]] = ...) -> None: ...
 
 class PublishRecipeResponse(_message.Message):
-    __slots__ = ("release", "created")
+    __slots__ = ("release", "created", "untaken")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
+    UNTAKEN_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
     created: bool
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., created: bool = ...) -> None: ...
+    untaken: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., created: bool = ..., untaken: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class EditRequest(_message.Message):
+    __slots__ = ("ref", "notes", "licence", "title", "purpose", "trigger_words", "reason", "actor", "request_id")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_WORDS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    notes: str
+    licence: str
+    title: str
+    purpose: _adapter_pb2.Purpose
+    trigger_words: TriggerWords
+    reason: str
+    actor: str
+    request_id: str
+    def __init__(self, ref: _Optional[str] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., title: _Optional[str] = ..., purpose: _Optional[_Union[_adapter_pb2.Purpose, str]] = ..., trigger_words: _Optional[_Union[TriggerWords, _Mapping]] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class TriggerWords(_message.Message):
+    __slots__ = ("trigger_words",)
+    TRIGGER_WORDS_FIELD_NUMBER: _ClassVar[int]
+    trigger_words: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, trigger_words: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class EditResponse(_message.Message):
+    __slots__ = ("release",)
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    release: _adapter_pb2.Release
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
+
+class DiffRequest(_message.Message):
+    __slots__ = ("ref", "other_ref")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    OTHER_REF_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    other_ref: str
+    def __init__(self, ref: _Optional[str] = ..., other_ref: _Optional[str] = ...) -> None: ...
+
+class DiffResponse(_message.Message):
+    __slots__ = ("release", "other_release", "layers", "fields")
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    OTHER_RELEASE_FIELD_NUMBER: _ClassVar[int]
+    LAYERS_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    release: _adapter_pb2.Release
+    other_release: _adapter_pb2.Release
+    layers: _containers.RepeatedCompositeFieldContainer[LayerDiff]
+    fields: _containers.RepeatedCompositeFieldContainer[FieldDiff]
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., other_release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., layers: _Optional[_Iterable[_Union[LayerDiff, _Mapping]]] = ..., fields: _Optional[_Iterable[_Union[FieldDiff, _Mapping]]] = ...) -> None: ...
+
+class LayerDiff(_message.Message):
+    __slots__ = ("component", "name", "left", "right", "distance")
+    COMPONENT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    RIGHT_FIELD_NUMBER: _ClassVar[int]
+    DISTANCE_FIELD_NUMBER: _ClassVar[int]
+    component: str
+    name: str
+    left: LayerSide
+    right: LayerSide
+    distance: float
+    def __init__(self, component: _Optional[str] = ..., name: _Optional[str] = ..., left: _Optional[_Union[LayerSide, _Mapping]] = ..., right: _Optional[_Union[LayerSide, _Mapping]] = ..., distance: _Optional[float] = ...) -> None: ...
+
+class LayerSide(_message.Message):
+    __slots__ = ("method", "rank", "norm")
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    NORM_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    rank: int
+    norm: float
+    def __init__(self, method: _Optional[str] = ..., rank: _Optional[int] = ..., norm: _Optional[float] = ...) -> None: ...
+
+class FieldDiff(_message.Message):
+    __slots__ = ("name", "left", "right")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    RIGHT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    left: str
+    right: str
+    def __init__(self, name: _Optional[str] = ..., left: _Optional[str] = ..., right: _Optional[str] = ...) -> None: ...
+
+class GetDependentsRequest(_message.Message):
+    __slots__ = ("ref",)
+    REF_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    def __init__(self, ref: _Optional[str] = ...) -> None: ...
+
+class GetDependentsResponse(_message.Message):
+    __slots__ = ("release", "channels", "recipes", "recipe_count", "job_count")
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    RECIPES_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    JOB_COUNT_FIELD_NUMBER: _ClassVar[int]
+    release: _adapter_pb2.Release
+    channels: _containers.RepeatedScalarFieldContainer[str]
+    recipes: _containers.RepeatedScalarFieldContainer[str]
+    recipe_count: int
+    job_count: int
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., channels: _Optional[_Iterable[str]] = ..., recipes: _Optional[_Iterable[str]] = ..., recipe_count: _Optional[int] = ..., job_count: _Optional[int] = ...) -> None: ...
 
 class SignRequest(_message.Message):
     __slots__ = ("ref", "key_id", "signature", "actor", "reason", "request_id")
@@ -515,14 +627,18 @@ class SearchResponse(_message.Message):
     def __init__(self, hits: _Optional[_Iterable[_Union[SearchHit, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class SearchHit(_message.Message):
-    __slots__ = ("adapter", "snippet", "release_count")
+    __slots__ = ("adapter", "snippet", "release_count", "found_in", "version")
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     SNIPPET_FIELD_NUMBER: _ClassVar[int]
     RELEASE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FOUND_IN_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     adapter: str
     snippet: str
     release_count: int
-    def __init__(self, adapter: _Optional[str] = ..., snippet: _Optional[str] = ..., release_count: _Optional[int] = ...) -> None: ...
+    found_in: _containers.RepeatedScalarFieldContainer[str]
+    version: str
+    def __init__(self, adapter: _Optional[str] = ..., snippet: _Optional[str] = ..., release_count: _Optional[int] = ..., found_in: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ...) -> None: ...
 
 class ServedAtRequest(_message.Message):
     __slots__ = ("time", "adapter", "channel", "page_size", "page_token")

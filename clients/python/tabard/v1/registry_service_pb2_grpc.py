@@ -105,6 +105,11 @@ class RegistryServiceStub(object):
                 request_serializer=tabard_dot_v1_dot_registry__service__pb2.PublishRecipeRequest.SerializeToString,
                 response_deserializer=tabard_dot_v1_dot_registry__service__pb2.PublishRecipeResponse.FromString,
                 _registered_method=True)
+        self.Edit = channel.unary_unary(
+                '/tabard.v1.RegistryService/Edit',
+                request_serializer=tabard_dot_v1_dot_registry__service__pb2.EditRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_registry__service__pb2.EditResponse.FromString,
+                _registered_method=True)
         self.Sign = channel.unary_unary(
                 '/tabard.v1.RegistryService/Sign',
                 request_serializer=tabard_dot_v1_dot_registry__service__pb2.SignRequest.SerializeToString,
@@ -114,6 +119,16 @@ class RegistryServiceStub(object):
                 '/tabard.v1.RegistryService/GetManifest',
                 request_serializer=tabard_dot_v1_dot_registry__service__pb2.GetManifestRequest.SerializeToString,
                 response_deserializer=tabard_dot_v1_dot_registry__service__pb2.GetManifestResponse.FromString,
+                _registered_method=True)
+        self.Diff = channel.unary_unary(
+                '/tabard.v1.RegistryService/Diff',
+                request_serializer=tabard_dot_v1_dot_registry__service__pb2.DiffRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_registry__service__pb2.DiffResponse.FromString,
+                _registered_method=True)
+        self.GetDependents = channel.unary_unary(
+                '/tabard.v1.RegistryService/GetDependents',
+                request_serializer=tabard_dot_v1_dot_registry__service__pb2.GetDependentsRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_registry__service__pb2.GetDependentsResponse.FromString,
                 _registered_method=True)
         self.Fetch = channel.unary_stream(
                 '/tabard.v1.RegistryService/Fetch',
@@ -244,6 +259,13 @@ class RegistryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Edit(self, request, context):
+        """Amend the words of a release: what is shown changes, its manifest and every picture stay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Sign(self, request, context):
         """Put a signature beside a release.
         """
@@ -253,6 +275,20 @@ class RegistryServiceServicer(object):
 
     def GetManifest(self, request, context):
         """The bytes that a release's digest is the sha256 of: what a signer vouches for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Diff(self, request, context):
+        """Two releases side by side: what they change, how strongly, and what they say.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDependents(self, request, context):
+        """What a withdrawal of a release would concern: channels, recipes, jobs of this server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -366,6 +402,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     request_deserializer=tabard_dot_v1_dot_registry__service__pb2.PublishRecipeRequest.FromString,
                     response_serializer=tabard_dot_v1_dot_registry__service__pb2.PublishRecipeResponse.SerializeToString,
             ),
+            'Edit': grpc.unary_unary_rpc_method_handler(
+                    servicer.Edit,
+                    request_deserializer=tabard_dot_v1_dot_registry__service__pb2.EditRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_registry__service__pb2.EditResponse.SerializeToString,
+            ),
             'Sign': grpc.unary_unary_rpc_method_handler(
                     servicer.Sign,
                     request_deserializer=tabard_dot_v1_dot_registry__service__pb2.SignRequest.FromString,
@@ -375,6 +416,16 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.GetManifest,
                     request_deserializer=tabard_dot_v1_dot_registry__service__pb2.GetManifestRequest.FromString,
                     response_serializer=tabard_dot_v1_dot_registry__service__pb2.GetManifestResponse.SerializeToString,
+            ),
+            'Diff': grpc.unary_unary_rpc_method_handler(
+                    servicer.Diff,
+                    request_deserializer=tabard_dot_v1_dot_registry__service__pb2.DiffRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_registry__service__pb2.DiffResponse.SerializeToString,
+            ),
+            'GetDependents': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDependents,
+                    request_deserializer=tabard_dot_v1_dot_registry__service__pb2.GetDependentsRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_registry__service__pb2.GetDependentsResponse.SerializeToString,
             ),
             'Fetch': grpc.unary_stream_rpc_method_handler(
                     servicer.Fetch,
@@ -792,6 +843,33 @@ class RegistryService(object):
             _registered_method=True)
 
     @staticmethod
+    def Edit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.RegistryService/Edit',
+            tabard_dot_v1_dot_registry__service__pb2.EditRequest.SerializeToString,
+            tabard_dot_v1_dot_registry__service__pb2.EditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Sign(request,
             target,
             options=(),
@@ -835,6 +913,60 @@ class RegistryService(object):
             '/tabard.v1.RegistryService/GetManifest',
             tabard_dot_v1_dot_registry__service__pb2.GetManifestRequest.SerializeToString,
             tabard_dot_v1_dot_registry__service__pb2.GetManifestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Diff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.RegistryService/Diff',
+            tabard_dot_v1_dot_registry__service__pb2.DiffRequest.SerializeToString,
+            tabard_dot_v1_dot_registry__service__pb2.DiffResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDependents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.RegistryService/GetDependents',
+            tabard_dot_v1_dot_registry__service__pb2.GetDependentsRequest.SerializeToString,
+            tabard_dot_v1_dot_registry__service__pb2.GetDependentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

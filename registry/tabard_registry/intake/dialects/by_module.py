@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tabard_registry.grammar import counted
 from tabard_registry.intake.dialect import Context, Reading
 from tabard_registry.intake.dialects.module_names import Modules
 from tabard_registry.intake.files.safetensors import TensorFile
@@ -191,9 +192,10 @@ def _problem(reason: str, hits: list[tuple[str, str]], *, is_warning: bool) -> P
     more = f"; and {len(hits) - 3} more" if len(hits) > 3 else ""
     lead = _LEADS.get(reason, "")
     if reason == "UNKNOWN_KEYS":
-        lead = f"{len(hits)} keys fit no module of this base: "
+        lead = f"{counted(len(hits), 'key', verbs=('fits', 'fit'))} no module of this base: "
     if reason == "UNKNOWN_SUFFIX":
-        lead = f"{len(hits)} keys name layers of this base, with endings that are not taken: "
+        lead = f"{counted(len(hits), 'key', verbs=('names a layer', 'name layers'))} of this base, "
+        lead += f"with {'an ending' if len(hits) == 1 else 'endings'} not taken: "
     return Problem(
         reason=reason,
         message=lead + first + more,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from tabard_registry.grammar import counted
 from tabard_registry.intake.dialect import Context, Reading
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.layers.checked import CheckedToken
@@ -208,7 +209,7 @@ def _pair_problem(
     elif len(components) > len(set(components)):
         message = f"{len(components)} files, of which several are for one text encoder"
     elif len({count for _, _, count in found}) > 1:
-        message = " and ".join(f"{count} vectors in {key}" for key, _, count in found)
+        message = " and ".join(f"{counted(count, 'vector')} in {key}" for key, _, count in found)
     else:
         return None
     return Problem(

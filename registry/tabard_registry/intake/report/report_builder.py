@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tabard_registry.grammar import counted
 from tabard_registry.intake.dialect import Context, Reading
 from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.safetensors import TensorFile
@@ -140,7 +141,7 @@ def _words_given(read: ReadFiles, *, metadata: Mapping[str, str]) -> tuple[str, 
 def _left_over(count: int) -> Problem:
     return Problem(
         reason="UNKNOWN_KEYS",
-        message=f"{count} tensors would not be applied",
+        message=f"{counted(count, 'tensor')} would not be applied",
         remedy="Export the file again; nothing is dropped silently.",
     )
 

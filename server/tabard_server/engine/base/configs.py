@@ -16,6 +16,7 @@ import diffusers
 import transformers
 from accelerate import init_empty_weights
 
+from tabard_registry.grammar import with_article
 from tabard_server.engine.base.config_bounds import refuse_oversized
 from tabard_server.engine.base.families import PipelineKind, kind_of
 from tabard_server.engine.base.files.scales import refuse_quantised
@@ -62,7 +63,7 @@ def read_index(folder: Path) -> dict[str, Any]:
     elif config.is_file():
         said = read_json(config)
         name = said.get("_class_name") or next(iter(said.get("architectures") or ()), "")
-        other = f": it is one component alone, a {str(name)[:80]}" if name else ""
+        other = f": it is one component alone, {with_article(str(name)[:80])}" if name else ""
     raise BaseNotLoadable(
         f"{folder} has no model_index.json{other}",
         hint="a diffusers folder holds model_index.json beside unet/, vae/, text_encoder/, …",
@@ -81,7 +82,8 @@ def kind_of_folder(index: Mapping[str, Any], *, source: str) -> PipelineKind:
         found = entry[1] if isinstance(entry, list) and len(entry) == 2 else None
         if found != class_name:
             raise BaseNotLoadable(
-                f"{source} has {found or 'nothing'} for its {component}, not a {class_name}",
+                f"{source} has {found or 'nothing'} for its {component}, not "
+                f"{with_article(class_name)}",
                 hint="serve a complete pipeline, saved by diffusers' save_pretrained",
             )
     return kind
@@ -153,7 +155,7 @@ def _refuse_other_class(config: Mapping[str, Any], *, class_name: str, file: Pat
     said = config.get("_class_name")
     if said is not None and said != class_name:
         raise BaseNotLoadable(
-            f"{file} describes a {str(said)[:80]}, not a {class_name}",
+            f"{file} describes {with_article(str(said)[:80])}, not {with_article(class_name)}",
             hint="the folders of two components may have been exchanged; save the pipeline again",
         )
 

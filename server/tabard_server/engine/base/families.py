@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from tabard_registry.grammar import with_article
 from tabard_server.engine_port.errors import BaseNotLoadable
 
 NATIVE_LATENTS_MAX = 4096
@@ -75,7 +76,7 @@ def kind_of(pipeline_class: str, *, source: str) -> PipelineKind:
     kind = KINDS.get(pipeline_class)
     if kind is None:
         raise BaseNotLoadable(
-            f"{source} holds a {pipeline_class}, which is not served",
+            f"{source} holds {with_article(pipeline_class)}, which is not served",
             hint=f"{_SERVED}; give a {' or a '.join(KINDS)}",
         )
     return kind

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from tabard_registry.grammar import counted
 from tabard_server.engine.base.files.scales import FLOAT8, dtype_name
 from tabard_server.engine.base.files.tensor_file import Tensors
 from tabard_server.engine.base.names import TEXT_PREFIX, plain_weights
@@ -36,7 +37,8 @@ def fill(model: Any, tensors: Tensors, *, component: str, source: str, dtype: to
     missing = sorted(name for name in wanted if name not in tensors)
     if missing:
         raise BaseNotLoadable(
-            f"{source} lacks {len(missing)} weights of its {component}, {missing[0]} among them",
+            f"{source} lacks {counted(len(missing), 'weight')} of its {component}, "
+            f"{missing[0]} among them",
             hint="download or save the base again; missing weights are never made up",
         )
     filled = {

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tabard_registry.grammar import counted
 from tabard_server.engine.text.prompt_syntax import read_plain, read_weighted
 from tabard_server.engine.text.windows import Unit, cut
 from tabard_server.engine_port.errors import PromptTooLong, RowNotPossible
@@ -85,7 +86,8 @@ class PromptReader:
         if len(found) > style.windows_max:
             count = sum(len(unit.ids) for unit in units)
             raise PromptTooLong(
-                f"the prompt has {count} tokens in {len(found)} windows; {style.windows_max} of "
+                f"the prompt has {counted(count, 'token')} in {counted(len(found), 'window')}; "
+                f"{style.windows_max} of "
                 f"{self._size} are taken",
                 hint="shorten the prompt, or allow it more windows",
             )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from tabard_registry.acts.author import ACTOR_CHARS_MAX, REASON_CHARS_MAX, REQUEST_ID_CHARS_MAX
 from tabard_registry.refs.names import REF_CHARS_MAX
 from tabard_registry.release.manifest import MEMBERS_MAX
-from tabard_registry.release.release import (
+from tabard_registry.release.words import (
     LICENCE_CHARS_MAX,
     NOTES_CHARS_MAX,
     TITLE_CHARS_MAX,
@@ -27,7 +27,16 @@ _FILE_NAME_CHARS_MAX = 4_096
 _SIGNATURE_CHARS_MAX = 1_024
 
 _REF_LIKE = (
-    *("ref", "adapter", "channel", "version", "to_version", "expect_digest", "page_token"),
+    *(
+        "ref",
+        "other_ref",
+        "adapter",
+        "channel",
+        "version",
+        "to_version",
+        "expect_digest",
+        "page_token",
+    ),
     *("sampler", "key_id", "service", "host", "list_services"),
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",

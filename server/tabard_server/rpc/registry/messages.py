@@ -36,6 +36,8 @@ _KIND = adapter_pb2.ReleaseKind.DESCRIPTOR
 _PURPOSE = adapter_pb2.Purpose.DESCRIPTOR
 RELEASES_SHOWN_MAX = 16
 """Releases that a release line is shown with; the others are listed."""
+RECIPES_SHOWN_MAX = 100
+"""Recipes that are named among what depends on a release; all are counted."""
 
 
 class AuthoredMessage(Protocol):
@@ -223,6 +225,20 @@ def read_kind(number: int, *, field: str = "draft.kind") -> str | None:
             hint=f"use one of: {', '.join(names_of(_KIND))}",
         )
     return name or None
+
+
+def read_words(message: registry_service_pb2.EditRequest) -> dict[str, str | Sequence[str]]:
+    """Read the words that an edit says; what is absent stays as it is."""
+    said: dict[str, str | Sequence[str]] = {
+        name: getattr(message, name)
+        for name in ("notes", "licence", "title")
+        if message.HasField(name)
+    }
+    if message.HasField("purpose"):
+        said["purpose"] = read_purpose(message.purpose)
+    if message.HasField("trigger_words"):
+        said["trigger_words"] = tuple(message.trigger_words.trigger_words)
+    return said
 
 
 def read_purpose(number: int) -> str:

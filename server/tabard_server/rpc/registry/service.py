@@ -21,6 +21,7 @@ from tabard_server.publishing.publishing import Publishing, read_expectation
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Upload, Uploads
 from tabard_server.rpc.registry import messages
+from tabard_server.rpc.registry.comparison import write_comparison
 from tabard_server.rpc.registry.downloads import send_files
 from tabard_server.rpc.registry.messages import StandingRequest, read_author, read_draft
 from tabard_server.rpc.registry.pages import Pages
@@ -79,7 +80,9 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             author=read_author(request.draft),
         )
         return pb.PublishRecipeResponse(
-            release=self._write(published.release), created=published.created
+            release=self._write(published.release),
+            created=published.created,
+            untaken=published.untaken,
         )
 
     async def Promote(self, request: pb.PromoteRequest, context: Context) -> pb.PromoteResponse:
@@ -102,6 +105,16 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             author=read_author(request),
         )
         return pb.RollbackResponse(move=messages.write_move(move))
+
+    async def Edit(self, request: pb.EditRequest, context: Context) -> pb.EditResponse:
+        """Amend the words of a release."""
+        release = await self._publishing.act(
+            self._registry.edit,
+            AdapterRef.parse(request.ref),
+            words=messages.read_words(request),
+            author=read_author(request),
+        )
+        return pb.EditResponse(release=self._write(release))
 
     async def Sign(self, request: pb.SignRequest, context: Context) -> pb.SignResponse:
         """Put a signature beside a release."""
@@ -211,12 +224,36 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
                     adapter=str(hit.adapter),
                     snippet=hit.snippet,
                     release_count=len(lines[hit.adapter].by_digest) if hit.adapter in lines else 0,
+                    found_in=hit.found_in,
+                    version=hit.version,
                 ),
             )
             for place, hit in enumerate(found, start=after + 1)
         )
         hits, following = await self._fill(request, written, is_more=is_more)
         return pb.SearchResponse(hits=hits, next_page_token=following)
+
+    async def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
+        """Compare two releases."""
+        left, right, found = await self._questions.comparison(
+            AdapterRef.parse(request.ref), AdapterRef.parse(request.other_ref)
+        )
+        return await self._questions.aside(
+            write_comparison, self._write(left), self._write(right), found
+        )
+
+    async def GetDependents(
+        self, request: pb.GetDependentsRequest, context: Context
+    ) -> pb.GetDependentsResponse:
+        """Say what depends on a release."""
+        release, found, job_count = await self._questions.dependents(AdapterRef.parse(request.ref))
+        return pb.GetDependentsResponse(
+            release=self._write(release),
+            channels=found.channels,
+            recipes=[str(one) for one in found.recipes[: messages.RECIPES_SHOWN_MAX]],
+            recipe_count=len(found.recipes),
+            job_count=job_count,
+        )
 
     async def Fetch(self, request: pb.FetchRequest, context: Context) -> None:
         """Stream the files of a release."""
@@ -268,6 +305,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         return pb.PublishResponse(
             release=self._write(published.release),
             created=published.created,
+            untaken=published.untaken,
             report=messages.write_report(checked.report),
         )
 

@@ -190,7 +190,7 @@ def test_keys_elsewhere_are_remarked(tiny_base: Path, tmp_path: Path) -> None:
     file = write_single_file(tiny_base, tmp_path / "x.safetensors")
     _rewrite(file, **{"junk.of.a.merge": torch.ones(1)})
 
-    assert "1 keys belong to no component" in _open(file, config=tiny_base).remarks[0]
+    assert "1 key of no component" in _open(file, config=tiny_base).remarks[0]
 
 
 @pytest.mark.parametrize("prefix", ["model.diffusion_model.", "first_stage_model.", "con"])
@@ -199,7 +199,7 @@ def test_file_without_a_weight_is_refused(tiny_base: Path, tmp_path: Path, prefi
     file = write_single_file(tiny_base, tmp_path / "x.safetensors")
     drop_one(file, prefix=prefix)
 
-    with pytest.raises(BaseNotLoadable, match="lacks 1 weights of its"):
+    with pytest.raises(BaseNotLoadable, match="lacks 1 weight of its"):
         _open(file, config=tiny_base)
 
 
@@ -208,7 +208,7 @@ def test_lost_weight_is_never_made_up(tiny_base: Path, tmp_path: Path) -> None:
     folder = copy_folder(tiny_base, tmp_path)
     lost = drop_one(folder / "unet" / "diffusion_pytorch_model.safetensors")
 
-    with pytest.raises(BaseNotLoadable, match="lacks 1 weights of its unet") as caught:
+    with pytest.raises(BaseNotLoadable, match="lacks 1 weight of its unet") as caught:
         _open(folder)
 
     assert lost in str(caught.value)

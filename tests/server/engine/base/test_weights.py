@@ -64,7 +64,7 @@ def test_overflow_of_half_precision_is_refused() -> None:
 
 def test_missing_weight_is_named() -> None:
     """It is never made up."""
-    with pytest.raises(BaseNotLoadable, match="lacks 1 weights of its unet, bias among them"):
+    with pytest.raises(BaseNotLoadable, match="lacks 1 weight of its unet, bias among them"):
         _fill({"weight": torch.ones(3, 2)})
 
 

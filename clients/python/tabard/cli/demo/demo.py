@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Group
-from rich.text import Text
 
 from tabard.cli.demo import folder as names
 from tabard.cli.demo.catalog import find_material, read_catalog
@@ -21,6 +19,7 @@ from tabard.cli.demo.outputs import write_outputs
 from tabard.cli.demo.proof import Proof, prove
 from tabard.cli.demo.server_process import log_tail, running_server
 from tabard.cli.demo.story import Story
+from tabard.cli.layout import Group, Text
 from tabard.cli.output import Output
 from tabard.cli.session import with_output
 from tabard.client import Client

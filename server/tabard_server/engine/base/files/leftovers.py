@@ -8,6 +8,7 @@ weights mean, as scales do, or shows that the file is of another model.
 import re
 from collections.abc import Iterable, Sequence
 
+from tabard_registry.grammar import counted
 from tabard_server.engine.base.files.scales import quantised_by
 from tabard_server.engine_port.errors import BaseNotLoadable
 
@@ -58,8 +59,8 @@ def refuse_left_over(keys: Sequence[str], *, component: str, source: str) -> Non
     elif quantised_by(iter(keys)) or any(key.endswith("scale") for key in keys):
         hint = "give the checkpoint that it was quantised from"
     raise BaseNotLoadable(
-        f"{source} holds {len(keys)} keys of its {component} that no weight is read from: "
-        f"{quoted(keys)}",
+        f"{source} holds {counted(len(keys), 'key')} of its {component} that no weight is read "
+        f"from: {quoted(keys)}",
         hint=hint,
     )
 

@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tabard_registry.grammar import counted
 from tabard_server.engine.base.files.leftovers import quoted
 from tabard_server.engine.base.files.tensor_file import Tensors
 
@@ -34,7 +35,7 @@ class StoredModel:
         found = []
         if self.elsewhere:
             found.append(
-                f"{len(self.elsewhere)} keys belong to no component and are not read: "
+                f"{counted(len(self.elsewhere), 'key')} of no component, not read: "
                 f"{quoted(self.elsewhere)}"
             )
         if self.is_eight_bit:

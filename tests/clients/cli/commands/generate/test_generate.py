@@ -2,14 +2,17 @@
 """`tabard generate` writes images with telling names and a contact sheet."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from tabard.cli import program
+from tabard.cli.commands.generate import gallery
 from tabard.v1 import generation_service_pb2 as pb
 from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes.server import FakeServer
+from tests.clients.fakes.state import FakeStatus
 
 
 def test_images_have_telling_names(published: Tabard, tmp_path: Path) -> None:
@@ -126,6 +129,64 @@ def test_other_image_is_not_overwritten(tabard: Tabard, tmp_path: Path) -> None:
     tabard("generate", "X", "--seed", 1, "--out", tmp_path)
 
     assert sorted(path.name for path in tmp_path.glob("x-*.png")) == ["x--1-2.png", "x--1.png"]
+
+
+def test_sheet_is_not_overwritten(tabard: Tabard, tmp_path: Path) -> None:
+    """A sheet of the same name that shows something else stays."""
+    tabard("generate", "x", "--seed", 1, "--count", 2, "--out", tmp_path)
+    first = (tmp_path / "x--1--sheet.png").read_bytes()
+
+    ran = tabard("generate", "x", "--seed", 1, "--count", 3, "--out", tmp_path, "--json")
+
+    assert (tmp_path / "x--1--sheet.png").read_bytes() == first
+    assert ran.document["sheet"] == str(tmp_path / "x--1--sheet-2.png")
+
+
+def test_folder_is_tried_before_drawing(tabard: Tabard, server: FakeServer, tmp_path: Path) -> None:
+    """Nobody is asked for pictures that nothing can hold."""
+    (tmp_path / "file").write_bytes(b"")
+
+    ran = tabard("generate", "x", "--out", tmp_path / "file" / "deep", "--json")
+
+    assert (ran.code, server.state.requests) == (1, [])
+    assert ran.document["error"]["exit_code"] == 1
+
+
+def test_pictures_outlive_a_failure(tabard: Tabard, server: FakeServer, tmp_path: Path) -> None:
+    """What was drawn before the job ended is kept, and said."""
+    server.state.fail_image_with = FakeStatus(10, "it was quarantined", "RELEASE_QUARANTINED")
+
+    ran = tabard("generate", "x", "--seed", 1, "--count", 3, "--out", tmp_path)
+
+    assert (ran.code, "it was quarantined" in ran.err) == (5, True)
+    assert f"drawn before that: {tmp_path / 'x--1.png'}" in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["x--1.png"]
+
+
+def test_pictures_outlive_a_full_folder(
+    tabard: Tabard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where saving fails they are kept elsewhere, and the error says where."""
+    spare, out = tmp_path / "spare", tmp_path / "out"
+    spare.mkdir()
+    monkeypatch.setattr(gallery.tempfile, "tempdir", str(spare))
+    monkeypatch.setattr(gallery, "_written", _refusing(out))
+
+    ran = tabard("generate", "x", "--seed", 1, "--out", out)
+
+    [kept] = spare.rglob("x--1.png")
+    assert (ran.code, str(kept.parent) in ran.err, str(kept) in ran.out) == (1, True, True)
+
+
+def _refusing(full: Path) -> Any:
+    written = gallery._written
+
+    def write(path: Path, content: bytes) -> Path:
+        if path.parent == full:
+            raise OSError(28, "No space left on device")
+        return written(path, content)
+
+    return write
 
 
 def test_interrupt_exits_130(tabard: Tabard, monkeypatch: pytest.MonkeyPatch) -> None:

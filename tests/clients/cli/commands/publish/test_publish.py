@@ -57,3 +57,14 @@ def test_publish_other_bytes_exits_five(tabard: Tabard, style_file: Path, other_
     ran = tabard("publish", "acme/a", other_file, "--version", "1.0.0")
 
     assert (ran.code, "reason: VERSION_EXISTS" in ran.err) == (5, True)
+
+
+def test_words_that_are_not_taken_are_told(tabard: Tabard, style_file: Path) -> None:
+    """The same bytes are the same release; who said other words hears how to amend them."""
+    for notes in ("dry", "wet"):
+        ran = tabard("publish", "acme/a", style_file, "--version", "1.0.0", "--notes", notes)
+
+    assert (ran.code, "already published" in ran.out) == (0, True)
+    assert (
+        "not taken, as it was published with others: notes; use tabard edit acme/a@1.0.0" in ran.out
+    )

@@ -10,7 +10,7 @@ REF = "acme/watercolor@1.0.0"
 
 def test_recipe_tells_members(published: Tabard) -> None:
     """Members with their weights, and how to let others wear it."""
-    published("quarantine", REF, "--reason", "r")
+    published("quarantine", REF, "--reason", "r", "--yes")
 
     ran = published("recipe", "acme/mix", f"{REF}:0.7", "--version", "1.0.0", "--reason", "book")
     shown = published("show", "acme/mix@1.0.0")

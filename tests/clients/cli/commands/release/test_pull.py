@@ -9,7 +9,7 @@ import pytest
 from tabard_registry import Author, Registry, ReleaseDraft, check
 from tabard_registry.refs.semver import Version
 from tests.clients.cli.conftest import Tabard
-from tests.registry.fakes import NAME, publish, sd_profile, small_lora, write
+from tests.registry.fakes import NAME, publish, ref, sd_profile, small_lora, write
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_variable_names_the_registry(
     ran = tabard("pull", f"{NAME}@2.0.0", "--out", tmp_path / "out", "--format", "diffusers")
 
     assert (ran.code, "pulled acme/ink 2.0.0" in ran.out) == (0, True)
-    assert (tmp_path / "out" / "ink-2.0.0.safetensors").exists()
+    assert (tmp_path / "out" / "ink-2.0.0.diffusers.safetensors").exists()
 
 
 @pytest.mark.parametrize("file_format", ["kohya", "diffusers"])
@@ -69,6 +69,58 @@ def test_pulled_file_is_the_same_adapter(
     first = registry.state.adapters[NAME].by_version[Version.parse("1.0.0")]
 
     assert again.canonical == first.canonical
+
+
+@pytest.mark.parametrize("is_here", [True, False], ids=["here", "there"])
+def test_nothing_is_overwritten(
+    is_here: bool, published: Tabard, place: Path, style_file: Path, tmp_path: Path
+) -> None:
+    """Other bytes stay, equal ones are there already, and --force replaces."""
+    out = tmp_path / "out"
+    where = (f"{NAME}@1.0.0", "--registry", place) if is_here else ("acme/watercolor@1.0.0",)
+    first = published("pull", *where, "--out", out)
+    [file] = out.iterdir()
+    content = file.read_bytes()
+
+    again = published("pull", *where, "--out", out)
+    file.write_bytes(b"mine")
+    refused = published("pull", *where, "--out", out)
+    kept = file.read_bytes()
+    forced = published("pull", *where, "--out", out, "--force")
+
+    assert (first.code, again.code, forced.code) == (0, 0, 0)
+    assert (refused.code, "reason: FILE_EXISTS" in refused.err) == (5, True)
+    assert (kept, file.read_bytes(), list(out.iterdir())) == (b"mine", content, [file])
+
+
+def test_formats_have_names_of_their_own(tabard: Tabard, place: Path, tmp_path: Path) -> None:
+    """All of them lie side by side."""
+    for file_format in ("original", "canonical", "kohya", "diffusers"):
+        ran = tabard(
+            "pull", f"{NAME}@1.0.0", "--registry", place, "--out", tmp_path / "out",
+            "--format", file_format,
+        )  # fmt: skip
+        assert ran.code == 0
+
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "1.0.0-7.safetensors",
+        "ink-1.0.0.canonical.safetensors",
+        "ink-1.0.0.diffusers.safetensors",
+        "ink-1.0.0.kohya.safetensors",
+    ]
+
+
+def test_purged_release_says_so(tabard: Tabard, place: Path, tmp_path: Path) -> None:
+    """When, by whom, and why."""
+    registry = Registry.open(str(place))
+    registry.purge(ref("1.0.0"), author=Author(actor="bob", reason="the artist asked"))
+    at = registry.queries.history(NAME)[-1].time
+    registry.close()
+
+    ran = tabard("pull", f"{NAME}@1.0.0", "--registry", place, "--out", tmp_path / "out")
+
+    assert (ran.code, "reason: RELEASE_PURGED" in ran.err) == (5, True)
+    assert f"acme/ink@1.0.0 was purged at {at} by bob: the artist asked" in ran.err
 
 
 def test_server_gives_the_bytes(published: Tabard, style_file: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ def test_search_lists_hits(published: Tabard) -> None:
 
     assert "acme/watercolor" in found.out
     assert (none.code, none.out) == (0, "nothing has all these words\n")
+    assert "1.1.0    name, notes" in found.out
     hit = published("search", "watercolor", "--json").document["hits"][0]
     assert hit["release_count"] == 2
 

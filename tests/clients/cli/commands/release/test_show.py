@@ -18,6 +18,16 @@ def test_show_adapter_and_release(published: Tabard) -> None:
     assert len(published("show", "acme/watercolor", "--json").document["adapter"]["releases"]) == 2
 
 
+def test_show_tells_triggers_and_licence(published: Tabard) -> None:
+    """Of a release, and of every release of a line."""
+    words = ("--trigger", "wash", "--licence", "CC-BY-4.0")
+    published("edit", "acme/watercolor@1.0.0", *words)
+
+    for ref in ("acme/watercolor", "acme/watercolor@1.0.0"):
+        out = published("show", ref).out
+        assert "wash" in out and "CC-BY-4.0" in out
+
+
 def test_show_looks_at_the_withdrawn(published: Tabard, server: FakeServer) -> None:
     """What nobody is served with can be looked at all the same."""
     published("show", "acme/watercolor@1.0.0")

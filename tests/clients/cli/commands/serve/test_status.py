@@ -38,7 +38,7 @@ def test_status_remarks_on_the_base(tabard: Tabard) -> None:
     text, document = tabard("status").out, tabard("status", "--json").document
 
     assert "sd1, v_prediction, " in text and "zero SNR" in text
-    assert "2 keys belong to no component" in text
+    assert "2 keys of no component" in text
     assert document["base_prediction"] == "v_prediction" and document["base_zero_snr"]
     assert document["base_remarks"][0].endswith("junk, more")
 

@@ -86,7 +86,7 @@ def test_both_spellings_at_once_are_refused(
     prefix, name = "cond_stage_model.transformer.", "final_layer_norm.bias"
     file = _changed(files["sd1"], tmp_path, lambda t: t.update({prefix + name: torch.ones(32)}))
 
-    with pytest.raises(BaseNotLoadable, match=f"1 keys of its text_encoder .*{name}"):
+    with pytest.raises(BaseNotLoadable, match=f"1 key of its text_encoder .*{name}"):
         arrange(open_checkpoint(file), models=models["sd1"])
 
 
@@ -112,7 +112,7 @@ def test_left_over_keys_are_refused(
     key = f"{prefix}odd.weight"
     file = _changed(files[family], tmp_path, lambda t: t.update({key: torch.ones(1)}))
 
-    with pytest.raises(BaseNotLoadable, match=f"1 keys of its {component} .*{key}"):
+    with pytest.raises(BaseNotLoadable, match=f"1 key of its {component} .*{key}"):
         arrange(open_checkpoint(file), models=models[family])
 
 
@@ -150,7 +150,7 @@ def test_last_layer_of_sd2_is_not_looked_at(
     assert arrange(open_checkpoint(one), models=models["sd2"]).elsewhere == ()
     two = _changed(one, tmp_path, lambda t: t.update({key.format(layers + 1): torch.ones(1)}))
 
-    with pytest.raises(BaseNotLoadable, match="1 keys of its text_encoder"):
+    with pytest.raises(BaseNotLoadable, match="1 key of its text_encoder"):
         arrange(open_checkpoint(two), models=models["sd2"])
 
 

@@ -109,7 +109,7 @@ def test_left_over_keys_are_refused(tmp_path: Path, component: str) -> None:
     assert set(read_components(tmp_path, models=models).components[component]) >= {"weight"}
     save_file(tensors | {"odd": torch.ones(1)}, str(folder / "model.safetensors"))
 
-    with pytest.raises(BaseNotLoadable, match=f"1 keys of its {component} .*: odd"):
+    with pytest.raises(BaseNotLoadable, match=f"1 key of its {component} .*: odd"):
         read_components(tmp_path, models=models)
 
 

@@ -61,7 +61,7 @@ def test_tables_follow_from_the_configuration(key: str, found: bool) -> None:
 )
 def test_refusal_says_what_it_shows(key: str, hint: str) -> None:
     """An adapter that was not fused, a scale, and a weight of another model."""
-    with pytest.raises(BaseNotLoadable, match="1 keys of its unet") as caught:
+    with pytest.raises(BaseNotLoadable, match="1 key of its unet") as caught:
         refuse_left_over([key], component="unet", source="x")
 
     assert hint in caught.value.hint and key in str(caught.value)

@@ -10,7 +10,7 @@ def test_remarks_name_what_is_not_read() -> None:
 
     first, second = stored.remarks
 
-    assert first == "2 keys belong to no component and are not read: junk, more"
+    assert first == "2 keys of no component, not read: junk, more"
     assert "eight bits" in second
 
 

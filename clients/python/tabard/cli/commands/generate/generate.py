@@ -3,18 +3,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tabard.calls.options import RANDOM_SEED
-from tabard.cli.output import table
+from tabard.cli import completion
+from tabard.cli.choices import Named
+from tabard.cli.commands.generate.gallery import Gallery
+from tabard.cli.output import ProgressBar, table
 from tabard.cli.session import Session, together, with_session
-from tabard.contact_sheet import SheetRow, contact_sheet
 from tabard.enums import PROMPT_SYNTAXES, TOKEN_MATCHES
-from tabard.result import GeneratedImage, GenerateResult, Progress, WornRelease
+from tabard.errors import TabardError
+from tabard.result import (
+    Accepted,
+    Collector,
+    GeneratedImage,
+    GenerateResult,
+    Progress,
+    WornRelease,
+)
 
 _SLUG_LENGTH_MAX = 40
 
@@ -49,7 +62,7 @@ _with_reading_and_picture = together(
     ),
     click.option(
         "--prompt-syntax",
-        type=click.Choice(PROMPT_SYNTAXES, case_sensitive=False),
+        type=Named(PROMPT_SYNTAXES),
         help="a1111: (word:1.2) and [word] weigh, BREAK begins a new window. plain: all is text.",
     ),
     click.option(
@@ -61,7 +74,7 @@ _with_reading_and_picture = together(
     ),
     click.option(
         "--token-match",
-        type=click.Choice(TOKEN_MATCHES, case_sensitive=False),
+        type=Named(TOKEN_MATCHES),
         help="Where an embedding's word counts. whole: as a word of its own. anywhere: in longer "
         "words too, as in diffusers.",
     ),
@@ -107,7 +120,14 @@ _with_reading_and_picture = together(
 
 @click.command()
 @click.argument("prompt")
-@click.option("--adapter", "adapters", multiple=True, metavar="REF[:WEIGHT]", help="Repeatable.")
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="REF[:WEIGHT]",
+    shell_complete=completion.refs,
+    help="Repeatable.",
+)
 @click.option(
     "--seed", type=click.IntRange(min=RANDOM_SEED), help="Image i uses SEED + i; -1: a random one."
 )
@@ -120,7 +140,12 @@ _with_reading_and_picture = together(
     "--guidance", "guidance_scale", type=float, help="Classifier-free guidance; 1 or less is off."
 )
 @click.option("--negative", "negative_prompt", default="", help="What to keep away from.")
-@click.option("--sampler", default="", help="Short name (euler_a) or A1111's (Euler a).")
+@click.option(
+    "--sampler",
+    default="",
+    shell_complete=completion.samplers,
+    help="Short name (euler_a) or A1111's (Euler a).",
+)
 @click.option("--deterministic", is_flag=True, help="Byte-identical files, whatever else runs.")
 @_with_reading_and_picture
 @click.option(
@@ -159,39 +184,70 @@ def generate(
         options["timeout_seconds"] = timeout
     if size is not None:
         options |= {"width": size[0], "height": size[1]}
-    with session.connect() as client, session.output.progress("drawing", total=num_images) as bar:
-        done: dict[int, Progress] = {}
-
-        def move(progress: Progress) -> None:
-            done[progress.index] = progress
-            bar.set(sum(one.step for one in done.values()), total=num_images * progress.steps)
-
-        result = client.generate(prompt, num_images=num_images, on_progress=move, **options)
-    _save(session, result, prompt=prompt, out=out, with_sheet=sheet or num_images > 1)
-
-
-def _save(
-    session: Session, result: GenerateResult, *, prompt: str, out: Path, with_sheet: bool
-) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    stem = "--".join(filter(None, (_slug(prompt), _stack_name(result.worn))))
-    files = [
-        image.save(_free(out / f"{stem}--{image.seed}.png", image.png)) for image in result.images
-    ]
+    gallery, collector = Gallery(out), Collector()
+    stem, files = "", dict[int, Path]()
+    with (
+        session.connect() as client,
+        session.output.progress("drawing", total=num_images) as bar,
+        _kept_told(session, gallery),
+        contextlib.closing(client.stream(prompt, num_images=num_images, **options)) as events,
+    ):
+        shown = _shown_on(bar, images=num_images)
+        for event in events:
+            collector.feed(event)
+            if isinstance(event, Accepted):
+                stem = "--".join(filter(None, (_slug(prompt), _stack_name(event.worn))))
+            elif isinstance(event, GeneratedImage):
+                files[event.index] = gallery.keep(f"{stem}--{event.seed}.png", event.png)
+            elif isinstance(event, Progress):
+                shown(event)
+    result = collector.result()
     sheet_file = None
-    if with_sheet:
-        sheet_file = out / f"{stem}--{result.images[0].seed}--sheet.png"
-        _draw_sheet(result, prompt=prompt).save(sheet_file)
+    if sheet or num_images > 1:
+        name = f"{stem}--{result.images[0].seed}--sheet.png"
+        sheet_file = gallery.keep(name, _sheet(result, prompt=prompt))
+    _tell(session, result, files=files, sheet_file=sheet_file)
+    gallery.check()
+
+
+def _shown_on(bar: ProgressBar, *, images: int) -> Callable[[Progress], None]:
+    done: dict[int, int] = {}
+
+    def show(progress: Progress) -> None:
+        done[progress.index] = progress.step
+        bar.set(sum(done.values()), total=images * progress.steps)
+
+    return show
+
+
+@contextlib.contextmanager
+def _kept_told(session: Session, gallery: Gallery) -> Iterator[None]:
+    """Say where the pictures are that came before a job failed or was interrupted."""
+    try:
+        yield
+    except (TabardError, KeyboardInterrupt):
+        for file in gallery.files:
+            session.output.say(f"drawn before that: {file}")
+        raise
+
+
+def _tell(
+    session: Session,
+    result: GenerateResult,
+    *,
+    files: Mapping[int, Path],
+    sheet_file: Path | None,
+) -> None:
     document = {
         "job_id": result.job_id,
         "worn": result.worn,
         "registry_seq": result.registry_seq,
         "queue_ms": result.queue_ms,
         "total_ms": result.total_ms,
-        "images": [_document(*pair) for pair in zip(result.images, files, strict=True)],
+        "images": [_document(image, files[image.index]) for image in result.images],
         "sheet": None if sheet_file is None else str(sheet_file),
     }
-    rows = [(str(image.seed), str(file)) for image, file in zip(result.images, files, strict=True)]
+    rows = [(str(image.seed), str(files[image.index])) for image in result.images]
     worn = [f"wears {one.adapter} {one.version} at {one.weight:g}" for one in result.worn]
     text: list[Any] = [*worn, table("seed", "file", rows=rows)]
     if sheet_file is not None:
@@ -208,12 +264,15 @@ def _document(image: GeneratedImage, file: Path) -> dict[str, Any]:
     }
 
 
-def _draw_sheet(result: GenerateResult, *, prompt: str) -> Any:
+def _sheet(result: GenerateResult, *, prompt: str) -> bytes:
+    from tabard.contact_sheet import SheetRow, contact_sheet  # noqa: PLC0415 - Pillow is for sheets
+
     worn = "\n".join(f"{one.adapter} {one.version} at {one.weight:g}" for one in result.worn)
     row = SheetRow(label=worn or "base", images=tuple(image.pil for image in result.images))
-    return contact_sheet(
-        [row], columns=[f"seed {image.seed}" for image in result.images], title=prompt[:80]
-    )
+    columns = [f"seed {image.seed}" for image in result.images]
+    written = io.BytesIO()
+    contact_sheet([row], columns=columns, title=prompt[:80]).save(written, format="PNG")
+    return written.getvalue()
 
 
 def _slug(prompt: str) -> str:
@@ -227,12 +286,3 @@ def _stack_name(worn: tuple[WornRelease, ...]) -> str:
         weight = "" if one.weight == 1 else f"x{one.weight:g}"
         parts.append(f"{one.adapter.rpartition('/')[2]}-{one.version}{weight}")
     return "+".join(parts)
-
-
-def _free(path: Path, content: bytes) -> Path:
-    """Give the path, numbered when another image lies there already."""
-    number, candidate = 1, path
-    while candidate.exists() and candidate.read_bytes() != content:
-        number += 1
-        candidate = path.with_stem(f"{path.stem}-{number}")
-    return candidate

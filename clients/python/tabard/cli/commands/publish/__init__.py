@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bring files in: look at them, turn them into adapters, publish them."""
 
+TITLE = "Publish"
 COMMANDS = {
     "check": "Say whether a file will work on a base, completely; publish nothing.",
     "extract": "Turn a whole checkpoint (folder, .safetensors file, hub id) into an adapter of "

@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.text import Text
 
 from tabard.cli import exit_codes
+from tabard.cli.choices import Named
 from tabard.cli.commands.publish.options import with_base_words
+from tabard.cli.layout import Answer, Text
 from tabard.cli.local.extras import (
     SERVER_EXTRA,
     missing_extra,
     quieten_libraries,
     reported_as_invalid,
 )
-from tabard.cli.output import Answer, Output, fields, size, table
+from tabard.cli.output import Output, fields, size, table
 from tabard.cli.session import with_output
 
 _LAYERS_SHOWN = 5
@@ -68,7 +69,7 @@ _LAYERS_SHOWN = 5
 )
 @click.option(
     "--device",
-    type=click.Choice(["cpu", "cuda"]),
+    type=Named(["cpu", "cuda"]),
     default="cpu",
     show_default=True,
     help="Where decompositions are computed and probe pictures drawn.",

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.text import Text
 
 from tabard.cli import exit_codes
 from tabard.cli.commands.upkeep.export import transferred_text
 from tabard.cli.files.import_plan import Row, carry_out, plan_import
 from tabard.cli.files.ui_folders import find_items, plain_name
+from tabard.cli.layout import Text
 from tabard.cli.local.publishers import Publisher, ServerPublisher, open_local_publisher
 from tabard.cli.local.registry import REGISTRY_VARIABLE, library, sdk_errors, shown_progress
 from tabard.cli.output import Output, table

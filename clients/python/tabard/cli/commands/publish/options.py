@@ -8,6 +8,7 @@ from collections.abc import Callable
 import click
 
 from tabard.calls.uploads import UploadProgress
+from tabard.cli.choices import Named
 from tabard.cli.output import ProgressBar
 from tabard.cli.session import together
 from tabard.enums import KINDS, PURPOSES
@@ -20,7 +21,7 @@ def _or_empty(_context: click.Context, _parameter: click.Parameter, value: str |
 FILES = click.argument("named", nargs=-1, required=True, metavar="FILE…|FOLDER|HUB_ID")
 KIND = click.option(
     "--kind",
-    type=click.Choice([name for name in KINDS if name != "recipe"]),
+    type=Named(name for name in KINDS if name != "recipe"),
     callback=_or_empty,
     help="Insist on a kind; read from the file when left out.",
 )
@@ -54,7 +55,7 @@ with_draft = together(
     click.option("--licence", "--license", default="", help="SPDX id or free text."),
     click.option(
         "--purpose",
-        type=click.Choice(PURPOSES),
+        type=Named(PURPOSES),
         callback=_or_empty,
         help="Why it exists.",
     ),

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
-from rich.text import Text
 
+from tabard.cli import completion
 from tabard.cli.commands.publish.options import FILES, KIND, TRIGGERS, uploaded_on, with_draft
 from tabard.cli.files.sources import find_files, with_source
+from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, size
 from tabard.cli.report_text import problem_text
 from tabard.cli.session import Session, with_session
@@ -17,7 +19,7 @@ from tabard.releases import Published, Release
 
 
 @click.command()
-@click.argument("name", metavar="NS/NAME")
+@click.argument("name", metavar="NS/NAME", shell_complete=completion.names)
 @FILES
 @with_draft
 @TRIGGERS
@@ -32,8 +34,9 @@ def publish(
     together are taken: PEFT's, diffusers', or the only one. HUB_ID is hf:owner/name, with @revision
     and :file if need be; what is downloaded is pinned to a commit, which the notes then name.
 
-    Safe to repeat: the same bytes under the same version are the same release. Nothing wears the
-    release by channel until it is promoted.
+    Safe to repeat: the same bytes under the same version are the same release, whatever is said
+    of them; words that were not taken are named. Nothing wears the release by channel until it is
+    promoted.
 
     \b
     tabard publish acme/watercolor watercolor.safetensors --version 1.0.0 --notes "first"
@@ -57,8 +60,18 @@ def _published_text(published: Published) -> list[Any]:
     lines: list[Any] = [Text(f"{verb} {release.adapter} {release.version}", style="bold")]
     lines.append(fields(_summary(release)))
     lines += [problem_text(problem) for problem in published.report.problems]
+    lines += untaken_text(release, published.untaken)
     lines.append(f"next: tabard promote {release.adapter}@{release.version}")
     return lines
+
+
+def untaken_text(release: Release, untaken: Sequence[str]) -> list[Text]:
+    """Say which words were not taken, because the release was there with other ones."""
+    if not untaken:
+        return []
+    words = ", ".join(name.replace("_", " ") for name in untaken)
+    how = f"tabard edit {release.adapter}@{release.version}"
+    return [Text(f"not taken, as it was published with others: {words}; use {how}", "yellow")]
 
 
 def _summary(release: Release) -> dict[str, str]:

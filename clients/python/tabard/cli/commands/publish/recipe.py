@@ -6,17 +6,21 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.text import Text
 
+from tabard.cli import completion
 from tabard.cli.commands.publish.options import with_draft
+from tabard.cli.commands.publish.publish import untaken_text
+from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, table
 from tabard.cli.session import Session, with_session
 from tabard.releases import Member, PublishedRecipe
 
 
 @click.command()
-@click.argument("name", metavar="NS/NAME")
-@click.argument("members", nargs=-1, required=True, metavar="REF:WEIGHT…")
+@click.argument("name", metavar="NS/NAME", shell_complete=completion.names)
+@click.argument(
+    "members", nargs=-1, required=True, metavar="REF:WEIGHT…", shell_complete=completion.refs
+)
 @with_draft
 @with_session
 def recipe(session: Session, *, name: str, members: tuple[str, ...], **draft: Any) -> None:
@@ -46,5 +50,6 @@ def _text(published: PublishedRecipe) -> list[Any]:
         Text(f"{verb} {release.adapter} {release.version}", style="bold"),
         fields({"digest": short(release.digest), "triggers": ", ".join(release.trigger_words)}),
         member_table(release.members),
+        *untaken_text(release, published.untaken),
         f"next: tabard promote {release.adapter}@{release.version}",
     ]

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Look at releases, move channels, vouch, fetch back; what withdraws a release is in `withdraw`."""
 
+TITLE = "Release"
 COMMANDS = {
+    "diff": "Compare two releases: layers, ranks, norms, and what they say.",
+    "edit": "Amend what is said of a release: notes, licence, title, purpose, trigger words.",
     "history": "Show what happened, oldest first: who did what, when and why.",
-    "key": "Make keys, sign releases, and say which keys a namespace trusts.",
+    "key": "Make keys, and say which of them a namespace trusts.",
     "list": "List all adapters with their channels.",
     "promote": "Move a channel to a release: the next request by that channel wears it.",
     "pull": "Fetch the files of a release, every byte verified.",

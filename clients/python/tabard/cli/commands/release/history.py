@@ -3,23 +3,33 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import click
 
+from tabard.cli import completion
 from tabard.cli.output import short, table
 from tabard.cli.session import Session, with_session
+from tabard.cli.times import Time
 from tabard.history import Action, Serving
 
 _TIME = "TIME"
 
 
 @click.command()
-@click.argument("name", metavar="[NS/NAME]", default="")
-@click.option("--channel", default="", help="Only moves of this channel.")
-@click.option("--since", default="", metavar=_TIME, help="Only at this time or later.")
-@click.option("--until", default="", metavar=_TIME, help="Only at this time or earlier.")
-@click.option("--at", default="", metavar=_TIME, help="Show what was served then, and why.")
+@click.argument("name", metavar="[NS/NAME]", default="", shell_complete=completion.names)
+@click.option(
+    "--channel",
+    default="",
+    shell_complete=completion.channels,
+    help="Only moves of this channel.",
+)
+@click.option("--since", type=Time(), metavar=_TIME, help="Only at this time or later.")
+@click.option(
+    "--until", type=Time(is_end=True), metavar=_TIME, help="Only at this time or earlier."
+)
+@click.option("--at", type=Time(), metavar=_TIME, help="Show what was served then, and why.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the newest so many.")
 @with_session
 def history(
@@ -27,26 +37,29 @@ def history(
     *,
     name: str,
     channel: str,
-    since: str,
-    until: str,
-    at: str,
+    since: datetime | None,
+    until: datetime | None,
+    at: datetime | None,
     limit: int | None,
 ) -> None:
     """Show what happened, oldest first: who did what, when and why.
 
-    A TIME is written with its offset, like 2026-11-23T12:00:00Z or 2026-11-23T13:00:00+01:00.
+    A TIME is 30m, 1h, 3d or 2w ago, yesterday, a day like 2026-11-28, or 2026-11-23T12:00:00Z. A
+    day is its beginning, behind --until its end. What names no offset is the time here.
 
     \b
-    tabard history acme/watercolor --channel stable --since 2026-11-01T00:00:00Z
+    tabard history acme/watercolor --channel stable --since yesterday
     tabard history --at 2026-11-23T12:00:00Z
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    if at and (since or until):
+    if at is not None and (since or until):
         raise click.UsageError("--at is one moment: leave --since and --until out")
-    if at:
+    if at is not None:
         _show_served(session, at=at, name=name, channel=channel, limit=limit or 0)
         return
     with session.connect() as client:
-        records = client.history(name, channel=channel, since=since, until=until, limit=limit or 0)
+        records = client.history(
+            name, channel=channel, since=since or "", until=until or "", limit=limit or 0
+        )
     rows = [
         (str(record.seq), record.time, action.actor, act_text(action), action.reason)
         for record in records
@@ -60,11 +73,12 @@ def act_text(action: Action) -> str:
     """Say what one act did, or that it did nothing, and why."""
     where = f" → {action.channel}" if action.channel else ""
     note = f": {action.note}" if action.note else ""
-    void = "" if action.effective else f" (without effect{note})"
+    told = f" ({action.note})" if action.note else ""
+    void = told if action.effective else f" (without effect{note})"
     return f"{action.type} {action.adapter} {action.version}{where}{void}".replace("  ", " ")
 
 
-def _show_served(session: Session, *, at: str, name: str, channel: str, limit: int) -> None:
+def _show_served(session: Session, *, at: datetime, name: str, channel: str, limit: int) -> None:
     with session.connect() as client:
         served = client.served_at(at, name=name, channel=channel, limit=limit)
     columns = ("adapter", "channel", "version", "digest", "since", "seq", "by", "why")

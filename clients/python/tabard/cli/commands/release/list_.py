@@ -9,13 +9,16 @@ import click
 
 from tabard.cli.output import table
 from tabard.cli.session import Session, with_session
-from tabard.releases import Adapter
+from tabard.releases import Adapter, Release
 
 
 @click.command(name="list")
 @with_session
 def list_(session: Session) -> None:
-    """List all adapters with their channels."""
+    """List all adapters with their channels.
+
+    A channel that points to a withdrawn release, which nobody gets by it, is marked: (yanked!).
+    """
     with session.connect() as client:
         adapters = client.list()
     rows = [
@@ -34,4 +37,15 @@ def list_(session: Session) -> None:
 
 
 def _channels(adapter: Adapter) -> str:
-    return ", ".join(f"{channel.name} → {channel.version}" for channel in adapter.channels)
+    releases = {one.digest: one for one in adapter.releases}
+    told = [(channel, releases.get(channel.digest)) for channel in adapter.channels]
+    return ", ".join(
+        f"{channel.name} → {channel.version}{_withdrawn(release)}" for channel, release in told
+    )
+
+
+def _withdrawn(release: Release | None) -> str:
+    """Say that nobody gets a release by its channel, and why."""
+    words = ("purged", "quarantined", "yanked")
+    found = next((word for word in words if release is not None and getattr(release, word)), "")
+    return f" ({found}!)" if found else ""

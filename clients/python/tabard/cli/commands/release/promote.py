@@ -6,16 +6,21 @@ from __future__ import annotations
 import click
 
 from tabard.calls.acts import DEFAULT_CHANNEL
+from tabard.cli import completion
 from tabard.cli.session import Session, with_session
 from tabard.releases import ChannelMove
 
 CHANNEL = click.option(
-    "--channel", default=DEFAULT_CHANNEL, show_default=True, help="The channel to move."
+    "--channel",
+    default=DEFAULT_CHANNEL,
+    show_default=True,
+    shell_complete=completion.channels,
+    help="The channel to move.",
 )
 
 
 @click.command()
-@click.argument("ref", metavar="REF")
+@click.argument("ref", metavar="REF", shell_complete=completion.refs)
 @CHANNEL
 @click.option("--reason", default="", help="Why; kept in the history.")
 @click.option(

@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-from rich.text import Text
 
-from tabard.calls.downloads import PullProgress
+from tabard.calls.downloads import PullProgress, refuse_other_file
+from tabard.cli import completion
+from tabard.cli.choices import Named
+from tabard.cli.layout import Text
 from tabard.cli.local.registry import REGISTRY_VARIABLE, library, open_registry
 from tabard.cli.output import Output, fields, short, size
 from tabard.cli.session import Session, with_session
@@ -21,7 +25,7 @@ _NEEDED_FOR = "tabard pull --registry"
 
 
 @click.command()
-@click.argument("ref", metavar="REF")
+@click.argument("ref", metavar="REF", shell_complete=completion.refs)
 @click.option(
     "--out",
     default=".",
@@ -32,11 +36,12 @@ _NEEDED_FOR = "tabard pull --registry"
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice(FILE_FORMATS),
+    type=Named(FILE_FORMATS),
     default="original",
     show_default=True,
     help="The published bytes, what is served, or a file that other programs load.",
 )
+@click.option("--force", is_flag=True, help="Replace files of the same names.")
 @click.option(
     "--registry",
     "url",
@@ -46,13 +51,20 @@ _NEEDED_FOR = "tabard pull --registry"
 )
 @with_session
 def pull(
-    session: Session, *, ref: str, out: Path, file_format: FileFormat, url: str | None
+    session: Session,
+    *,
+    ref: str,
+    out: Path,
+    file_format: FileFormat,
+    force: bool,
+    url: str | None,
 ) -> None:
     """Fetch the files of a release, every byte verified.
 
     The original files are those that were published. A kohya or diffusers file is made of what is
     served, exactly: published again it is the same adapter. What such a file cannot hold is
-    refused by name. A withdrawn release is given, too, as long as its bytes are there.
+    refused by name. A withdrawn release is given, too, as long as its bytes are there. A file
+    that holds something else is never overwritten without --force.
 
     \b
     tabard pull acme/watercolor@1.0.0 --out styles
@@ -61,31 +73,39 @@ def pull(
     if url is None and session.address is None:
         url = os.environ.get(REGISTRY_VARIABLE) or None
     if url is not None:
-        answer = _pull_here(url, ref, out=out, file_format=file_format)
+        answer = _pull_here(url, ref, out=out, file_format=file_format, force=force)
     else:
-        answer = _pull_there(session, ref, out=out, file_format=file_format)
+        answer = _pull_there(session, ref, out=out, file_format=file_format, force=force)
     _tell(session.output, answer)
 
 
 def _pull_there(
-    session: Session, ref: str, *, out: Path, file_format: FileFormat
+    session: Session, ref: str, *, out: Path, file_format: FileFormat, force: bool
 ) -> dict[str, Any]:
     with session.connect() as client, session.output.progress("downloading", total=1) as bar:
 
         def show(got: PullProgress) -> None:
             bar.set(got.received_bytes, total=got.total_bytes)
 
-        pulled = client.pull(ref, out=out, file_format=file_format, on_progress=show)
+        pulled = client.pull(
+            ref, out=out, file_format=file_format, overwrite=force, on_progress=show
+        )
     return _answer(pulled.release, pulled.files, file_format=file_format)
 
 
-def _pull_here(url: str, ref: str, *, out: Path, file_format: FileFormat) -> dict[str, Any]:
+def _pull_here(
+    url: str, ref: str, *, out: Path, file_format: FileFormat, force: bool
+) -> dict[str, Any]:
     names = library("refs.names", needed_for=_NEEDED_FOR)
     export_release = library("export.export", needed_for=_NEEDED_FOR).export_release
     with open_registry(url, needed_for=_NEEDED_FOR) as registry:
-        release = registry.state.find(names.AdapterRef.parse(ref))
+        release = registry.state.find_kept(names.AdapterRef.parse(ref))
         out.mkdir(parents=True, exist_ok=True)
-        files = export_release(registry, release, style=file_format, folder=out)
+        with TemporaryDirectory(prefix=".pull-", dir=out) as folder:
+            written = export_release(registry, release, style=file_format, folder=Path(folder))
+            for one in written if not force else ():
+                refuse_other_file(out / one.name, digest=str(one.digest))
+            files = [replace(one, path=one.path.replace(out / one.name)) for one in written]
     return _answer(release, files, file_format=file_format)
 
 

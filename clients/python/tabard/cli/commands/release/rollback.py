@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import click
 
+from tabard.cli import completion
 from tabard.cli.commands.release.promote import CHANNEL, move_text
 from tabard.cli.session import Session, with_session
 
 
 @click.command()
-@click.argument("name", metavar="NS/NAME")
+@click.argument("name", metavar="NS/NAME", shell_complete=completion.names)
 @CHANNEL
 @click.option("--to", default="", metavar="VERSION", help="Return to this version.")
 @click.option("--reason", required=True, help="Why; kept in the history.")

@@ -18,10 +18,11 @@ from tabard.cli.session import Session, with_session
 def search(session: Session, *, words: tuple[str, ...], limit: int | None) -> None:
     """Find adapters that have all the words, best first.
 
-    Looks at names, notes, trigger words, base and kind.
+    Looks at names, titles, notes, trigger words, base and kind of each release; other forms of an
+    English word are found, too. Shown is the newest release that says the best of it, and where.
     """
     with session.connect() as client:
         hits = client.search(" ".join(words), limit=limit or 0)
-    rows = [(hit.adapter, str(hit.release_count), hit.snippet) for hit in hits]
-    text: Any = table("adapter", "releases", "found in", rows=rows)
+    rows = [(hit.adapter, hit.version, ", ".join(hit.found_in), hit.snippet) for hit in hits]
+    text: Any = table("adapter", "release", "found in", "words", rows=rows)
     session.output.answer({"hits": hits}, text if rows else "nothing has all these words")

@@ -6,16 +6,17 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.text import Text
 
+from tabard.cli import completion
 from tabard.cli.commands.publish.recipe import member_table
+from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, size, table
 from tabard.cli.session import Session, with_session
 from tabard.releases import Adapter, Release
 
 
 @click.command()
-@click.argument("ref", metavar="REF")
+@click.argument("ref", metavar="REF", shell_complete=completion.refs)
 @with_session
 def show(session: Session, *, ref: str) -> None:
     """Show an adapter (NS/NAME), or one release of it (@CHANNEL, @VERSION, @RANGE, @sha256:…).
@@ -40,12 +41,15 @@ def _adapter_text(adapter: Adapter) -> list[Any]:
             short(release.digest),
             release.published_at,
             release.published_by,
+            ", ".join(release.trigger_words),
+            release.licence,
             _standing(release) or release.notes,
         )
         for release in adapter.releases
     ]
-    columns = ("version", "channels", "kind", "digest", "published", "by", "notes")
-    return [Text(adapter.name, style="bold"), table(*columns, rows=rows)]
+    columns = ("version", "channels", "kind", "digest", "published", "by")
+    words = ("triggers", "licence", "notes")
+    return [Text(adapter.name, style="bold"), table(*columns, *words, rows=rows)]
 
 
 def _release_text(release: Release) -> list[Any]:

@@ -7,9 +7,9 @@ import contextlib
 import itertools
 
 import click
-from rich.text import Text
 
 from tabard.cli.commands.release.history import act_text
+from tabard.cli.layout import Text
 from tabard.cli.session import Session, with_session
 from tabard.history import Record
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a server, and operate it."""
 
+TITLE = "Serve"
 COMMANDS = {
     "config": "Show, check and write the settings of a server.",
     "drain": "Refuse new jobs and finish the running ones.",

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import click
-from rich.text import Text
 
 from tabard.cli import exit_codes
+from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, size, table
 from tabard.cli.session import Session, with_session
 from tabard.operations import ServerStatus, Verification, VerifiedComponent

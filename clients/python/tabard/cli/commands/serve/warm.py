@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import click
 
+from tabard.cli import completion
 from tabard.cli.output import size
 from tabard.cli.session import Session, with_session
 
 
 @click.command()
-@click.argument("ref", metavar="REF")
+@click.argument("ref", metavar="REF", shell_complete=completion.refs)
 @with_session
 def warm(session: Session, *, ref: str) -> None:
     """Bring a release into memory ahead of its first request."""

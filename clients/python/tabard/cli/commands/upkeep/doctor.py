@@ -7,10 +7,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import click
-from rich.console import Group
-from rich.text import Text
 
 from tabard.cli import exit_codes
+from tabard.cli.layout import Group, Text
 from tabard.cli.local.registry import library, sdk_errors, url_argument
 from tabard.cli.local.seal import pickle_check
 from tabard.cli.output import Output

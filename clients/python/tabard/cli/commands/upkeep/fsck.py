@@ -7,12 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.console import Group
-from rich.text import Text
 
 from tabard.cli import exit_codes
+from tabard.cli.layout import Answer, Group, Text
 from tabard.cli.local.registry import library, sdk_errors, shown_progress, url_argument
-from tabard.cli.output import Answer, Output, size
+from tabard.cli.output import Output, size
 from tabard.cli.session import with_output
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}

@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 import click
-from rich.text import Text
 
+from tabard.cli.layout import Text
 from tabard.cli.local.registry import (
     author,
     library,

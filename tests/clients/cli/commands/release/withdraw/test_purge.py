@@ -8,8 +8,8 @@ REF = "acme/watercolor@1.0.0"
 
 def test_purge_is_safe_to_repeat(published: Tabard) -> None:
     """The second time is no error, and the release is still told of."""
-    first = published("purge", REF, "--reason", "asked for", "--json")
-    second = published("purge", REF, "--reason", "asked for")
+    first = published("purge", REF, "--reason", "asked for", "--yes", "--json")
+    second = published("purge", REF, "--reason", "asked for", "--yes")
 
     assert (first.code, first.document["purged"]) == (0, True)
     assert (second.code, second.out) == (0, "purged acme/watercolor 1.0.0: asked for\n")

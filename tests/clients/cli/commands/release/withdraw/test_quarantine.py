@@ -9,7 +9,7 @@ REF = "acme/watercolor@1.0.0"
 
 def test_quarantine_says_who_and_why(published: Tabard, server: FakeServer) -> None:
     """The act carries actor, reason and a key that makes it happen once."""
-    document = published("quarantine", REF, "--reason", "a signature", "--json").document
+    document = published("quarantine", REF, "--reason", "a signature", "--yes", "--json").document
 
     request = server.state.requests[-1]
     assert (request.ref, request.actor, request.reason) == (REF, "alice", "a signature")
@@ -19,4 +19,4 @@ def test_quarantine_says_who_and_why(published: Tabard, server: FakeServer) -> N
 
 def test_unknown_release_exits_three(tabard: Tabard) -> None:
     """What is not there cannot be withdrawn."""
-    assert tabard("quarantine", "acme/none@1.0.0", "--reason", "r").code == 3
+    assert tabard("quarantine", "acme/none@1.0.0", "--reason", "r", "--yes").code == 3

@@ -18,7 +18,7 @@ REF = "acme/watercolor@1.0.0"
 )
 def test_withdrawal_is_shown(published: Tabard, command: str, said: str, flag: str) -> None:
     """The act is told, and whoever looks at the release reads why."""
-    ran = published(command, REF, "--reason", "why not")
+    ran = published(command, REF, "--reason", "why not", *(["--yes"] if command != "yank" else []))
 
     assert (ran.code, said in ran.out) == (0, True)
     assert flag in published("show", "acme/watercolor").out

@@ -14,20 +14,18 @@ COMMANDS = {
     "shown.",
     "policy": "Say whether a namespace serves only signed releases.",
     "revoke": "Let a key's signatures count no longer, old ones included.",
-    "sign": "Sign a release.",
     "trust": "Let a key sign the releases of a namespace.",
 }
 
 
 @click.group(cls=LazyGroup, folders=(__name__,))
 def key() -> None:
-    """Make keys, sign releases, and say which keys a namespace trusts.
+    """Make keys, and say which of them a namespace trusts.
 
     Every command here takes --json.
 
     \b
     tabard key new ann.pem
     tabard key trust acme PUBLIC_KEY --name ann --registry s3://styles/team
-    tabard key sign acme/ink@1.2.0 --key ann.pem --registry s3://styles/team
     tabard key policy acme --require-signature --registry s3://styles/team
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Take a release out of service, and back: one shape, `withdrawal`, for all."""
 
+TITLE = "Release"
 COMMANDS = {
     "lift": "Undo a quarantine.",
     "purge": "Delete the bytes of a release for good; its record stays.",

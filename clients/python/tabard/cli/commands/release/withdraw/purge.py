@@ -6,11 +6,12 @@ from tabard.client import Client
 from tabard.releases import Release
 
 
-@withdrawal(Client.purge)
+@withdrawal(Client.purge, asks=True)
 def purge(release: Release) -> str:
     """Delete the bytes of a release for good; its record stays. There is no way back.
 
-    The same bytes are never taken again. Safe to repeat: that deletes what was left.
+    The same bytes are never taken again. Safe to repeat: that deletes what was left. Shows first
+    which channels, recipes and running jobs it concerns, and asks.
 
     \b
     tabard purge acme/watercolor@1.1.0 --reason "the artist asked for it"

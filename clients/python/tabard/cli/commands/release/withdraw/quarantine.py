@@ -6,11 +6,12 @@ from tabard.client import Client
 from tabard.releases import Release
 
 
-@withdrawal(Client.quarantine)
+@withdrawal(Client.quarantine, asks=True)
 def quarantine(release: Release) -> str:
     """Stop serving a release now, on every server; its bytes are kept.
 
-    Running jobs that wear it, by itself or in a recipe, are cut off. Undo it with `tabard lift`.
+    Running jobs that wear it, by itself or in a recipe, are cut off. Shows first
+    which channels, recipes and jobs it concerns, and asks. Undo it with `tabard lift`.
 
     \b
     tabard quarantine acme/watercolor@1.1.0 --reason "draws a signature"

@@ -24,7 +24,7 @@ from tabard_registry import AdapterName, AdapterRef, Author, Registry, Version
 from tabard_registry.checkpoint.packed import PackedLines
 from tabard_registry.refs.names import ByVersion
 from tabard_registry.state.overlay import Overlay
-from tests.bench import commits, synthetic
+from tests.bench.registry import commits, synthetic
 
 RELEASES = 1_000_000
 ROUNDS = 5
@@ -205,7 +205,7 @@ def _commits(folder: Path, *, rounds: int) -> Numbers:
 
 
 def _stage(name: str, folder: Path, adapters: int) -> Numbers:
-    command = [sys.executable, "-m", "tests.bench.registry_scale", name, str(folder), str(adapters)]
+    command = [sys.executable, "-m", "tests.bench.registry.scale", name, str(folder), str(adapters)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: Numbers = json.loads(done.stdout.splitlines()[-1])
     return found

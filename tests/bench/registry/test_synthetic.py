@@ -3,7 +3,7 @@
 
 from tabard_registry.checkpoint.codec import lines_of
 from tabard_registry.checkpoint.packed import PackedLines
-from tests.bench import synthetic
+from tests.bench.registry import synthetic
 
 LINES = 20
 

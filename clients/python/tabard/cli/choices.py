@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Words from a closed set, and the one that was probably meant by another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that a mistyped one is most like, if any is near."""
+    import difflib  # noqa: PLC0415 - only mistakes need it
+
+    by_folded = {one.lower(): one for one in known}
+    found = difflib.get_close_matches(word.lower(), by_folded, n=1)
+    return by_folded[found[0]] if found else None
+
+
+class Named(click.Choice[str]):
+    """A choice whose error names the word that was probably meant."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Take the words; upper and lower case are one."""
+        super().__init__(tuple(names), case_sensitive=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the word as it is known."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            near = nearest(str(value), self.choices)
+            if near is None:
+                raise
+            self.fail(f"{error.message} Did you mean '{near}'?", param, ctx)

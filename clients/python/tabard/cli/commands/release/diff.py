@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard diff`: two releases side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from tabard.cli import completion
+from tabard.cli.layout import Text
+from tabard.cli.output import fields, short, table
+from tabard.cli.session import Session, with_session
+from tabard.releases import Diff, LayerDiff, LayerSide
+
+_LAYERS_SHOWN = 12
+
+
+@click.command()
+@click.argument("ref", metavar="REF", shell_complete=completion.refs)
+@click.argument("other_ref", metavar="REF", shell_complete=completion.refs)
+@click.option("--all", "is_whole", is_flag=True, help="Every layer, also those that are the same.")
+@with_session
+def diff(session: Session, *, ref: str, other_ref: str, is_whole: bool) -> None:
+    """Compare two releases: layers, ranks, norms, and what they say.
+
+    A norm is the length (Frobenius) of the change of a weight, its scale included; the distance is
+    that of the difference of both changes. Shown are the layers that differ most.
+
+    \b
+    tabard diff acme/watercolor@1.0.0 acme/watercolor@1.1.0
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    with session.connect() as client:
+        found = client.diff(ref, other_ref)
+    session.output.answer(found, *_text(found, is_whole=is_whole))
+
+
+def _text(found: Diff, *, is_whole: bool) -> Iterator[Any]:
+    left, right = found.release, found.other_release
+    yield Text(
+        f"{left.adapter} {left.version} beside {right.adapter} {right.version}", style="bold"
+    )
+    if left.digest == right.digest:
+        yield f"the same release, {short(left.digest)}"
+        return
+    yield fields(_sums(found))
+    differing = sorted(filter(_differs, found.layers), key=_gap, reverse=True)
+    shown: Sequence[LayerDiff] = found.layers if is_whole else differing[:_LAYERS_SHOWN]
+    if shown:
+        yield table(
+            *("component", "layer", "rank", "norm", "distance"),
+            rows=[
+                (one.component, one.name, _ranks(one), _norms(one), _number(one.distance))
+                for one in shown
+            ],
+        )
+    hidden = 0 if is_whole else len(differing) - len(shown)
+    if hidden > 0:
+        yield f"and {hidden} more that differ: add --all"
+    if found.fields:
+        rows = [(one.name, one.left, one.right) for one in found.fields]
+        yield table("says", left.version, right.version, rows=rows)
+
+
+def _sums(found: Diff) -> dict[str, str]:
+    both = [one for one in found.layers if one.left and one.right]
+    only = {
+        side: sum(getattr(one, side) is not None for one in found.layers) - len(both)
+        for side in ("left", "right")
+    }
+    differing = sum(map(_differs, found.layers))
+    return {
+        "layers": f"{len(found.layers)}: {len(both)} in both, {only['left']} only in the first, "
+        f"{only['right']} only in the second; {differing} differ",
+        "norm": f"{_total(one.left for one in found.layers)} and "
+        f"{_total(one.right for one in found.layers)}",
+        "distance": _number(_length([one.distance for one in both])) if both else "",
+    }
+
+
+def _differs(one: LayerDiff) -> bool:
+    if one.left is None or one.right is None or one.distance is None:
+        return one.left != one.right
+    return one.distance > 0 or one.left.rank != one.right.rank
+
+
+def _gap(one: LayerDiff) -> float:
+    norms = [side.norm or 0.0 for side in (one.left, one.right) if side is not None]
+    return one.distance if one.distance is not None else max(norms, default=0.0)
+
+
+def _ranks(one: LayerDiff) -> str:
+    return _pair(one, lambda side: str(side.rank) if side.rank else side.method)
+
+
+def _norms(one: LayerDiff) -> str:
+    return _pair(one, lambda side: _number(side.norm))
+
+
+def _pair(one: LayerDiff, read: Any) -> str:
+    left, right = (read(side) if side else "none" for side in (one.left, one.right))
+    return str(left) if left == right else f"{left} → {right}"
+
+
+def _total(sides: Iterator[LayerSide | None] | Any) -> str:
+    return _number(_length([side.norm for side in sides if side is not None]))
+
+
+def _length(parts: Sequence[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    return math.hypot(*known) if known else None
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:.4g}"

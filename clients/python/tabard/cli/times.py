@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Moments as people write them: `1h`, `yesterday`, `2026-11-28`, or RFC 3339.
+
+In: a text, and what time it is. Out: an aware time. What says no offset is meant where the command
+runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import click
+
+from tabard.cli.choices import nearest
+
+FORMS = "1h, 3d, yesterday, 2026-11-28, or 2026-11-23T12:00:00Z"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DAYS_AGO = {"today": 0, "yesterday": 1}
+
+
+def read_time(text: str, *, now: datetime, is_end: bool = False) -> datetime:
+    """Read a moment.
+
+    Args:
+        text: `30m`, `1h`, `3d`, `2w` before now; `now`, `today`, `yesterday`; a date, or a time.
+        now: What time it is, with its offset.
+        is_end: A day means its end, and not its beginning.
+
+    Raises:
+        ValueError: It is none; the text says what would be.
+    """
+    said = text.strip()
+    word = said.lower()
+    try:
+        if match := re.fullmatch(r"(\d{1,9})\s*([smhdw])", word):
+            return now - timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+        if word == "now":
+            return now
+        if word in _DAYS_AGO:
+            return _day(now.date() - timedelta(days=_DAYS_AGO[word]), is_end=is_end)
+        read = datetime.fromisoformat(said)
+        if re.fullmatch(r"\d{4}-?\d\d-?\d\d", said):
+            return _day(read.date(), is_end=is_end)
+        return read if read.tzinfo is not None else read.astimezone()
+    except (ValueError, OverflowError, OSError):
+        near = nearest(word, ("now", *_DAYS_AGO))
+        meant = f"did you mean '{near}'? " if near else ""
+        raise ValueError(f"'{text}' is no time: {meant}write {FORMS}") from None
+
+
+class Time(click.ParamType[datetime]):
+    """An option that is a moment."""
+
+    name = "time"
+
+    def __init__(
+        self, *, is_end: bool = False, clock: Callable[[], datetime] = datetime.now
+    ) -> None:
+        """Say whether a day means its end."""
+        self._is_end = is_end
+        self._clock = clock
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read what was written."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return read_time(str(value), now=self._clock().astimezone(), is_end=self._is_end)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _day(date: Any, *, is_end: bool) -> datetime:
+    return datetime.combine(date, time.max if is_end else time.min).astimezone()

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures are kept: where they should be, or elsewhere, and never in place of others."""
+
+from pathlib import Path
+
+import pytest
+
+from tabard.cli.commands.generate import gallery as gallery_module
+from tabard.cli.commands.generate.gallery import Gallery
+from tabard.errors import Internal
+
+
+def test_folder_is_made_before_anything_is_drawn(tmp_path: Path) -> None:
+    """However deep."""
+    Gallery(tmp_path / "a" / "b")
+
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_folder_that_takes_nothing_is_told_at_once(tmp_path: Path) -> None:
+    """A file is no folder."""
+    (tmp_path / "file").write_bytes(b"")
+
+    with pytest.raises(OSError, match="file"):
+        Gallery(tmp_path / "file")
+
+
+def test_names_are_numbered_and_nothing_is_replaced(tmp_path: Path) -> None:
+    """Equal content is there already; other content gets a name of its own."""
+    gallery = Gallery(tmp_path)
+
+    paths = [gallery.keep("x.png", content) for content in (b"one", b"one", b"two", b"three")]
+
+    assert [path.name for path in paths] == ["x.png", "x.png", "x-2.png", "x-3.png"]
+    assert [path.read_bytes() for path in paths] == [b"one", b"one", b"two", b"three"]
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    """A link of that name leads elsewhere; what it leads to stays."""
+    (tmp_path / "x.png").symlink_to(tmp_path / "elsewhere")
+
+    path = Gallery(tmp_path).keep("x.png", b"one")
+
+    assert (path.name, (tmp_path / "elsewhere").exists()) == ("x-2.png", False)
+
+
+def test_pictures_are_kept_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the folder goes away after the first, the second is in another one, which is said."""
+    spare = tmp_path / "spare"
+    spare.mkdir()
+    monkeypatch.setattr(gallery_module.tempfile, "tempdir", str(spare))
+    gallery = Gallery(tmp_path / "out")
+    first = gallery.keep("x.png", b"one")
+    gallery.check()
+    first.unlink()
+    (tmp_path / "out").rmdir()
+
+    second = gallery.keep("y.png", b"two")
+
+    assert (second.read_bytes(), second.parent.parent) == (b"two", spare)
+    with pytest.raises(Internal, match="could be written") as caught:
+        gallery.check()
+    assert str(second.parent) in caught.value.hint

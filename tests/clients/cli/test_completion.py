@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A shell that asks is told what the server knows, at once or not at all."""
+
+import pytest
+from click.shell_completion import ShellComplete
+
+from tabard.cli.program import commands
+from tests.clients.cli.conftest import Tabard
+
+
+def offered(*arguments: str, begun: str = "") -> list[str]:
+    """Ask as a shell does."""
+    shell = ShellComplete(commands, {}, "tabard", "_TABARD_COMPLETE")
+    return [one.value for one in shell.get_completions(list(arguments), begun)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "begun", "found"),
+    [
+        (("promote",), "", ["acme/watercolor"]),
+        (("show",), "acme/w", ["acme/watercolor"]),
+        (
+            ("pull",),
+            "acme/watercolor@",
+            ["acme/watercolor@stable", "acme/watercolor@1.1.0", "acme/watercolor@1.0.0"],
+        ),
+        (("yank",), "acme/watercolor@1.1", ["acme/watercolor@1.1.0"]),
+        (("generate", "x", "--adapter"), "acme/watercolor@s", ["acme/watercolor@stable"]),
+        (("rollback", "acme/watercolor", "--channel"), "", ["stable"]),
+        (("history", "--channel"), "st", ["stable"]),
+        (("generate", "x", "--sampler"), "d", ["ddim"]),
+        (("publish",), "acme/", ["acme/watercolor"]),
+        (("show",), "other/", []),
+    ],
+)
+@pytest.mark.usefixtures("published")
+def test_server_is_asked(arguments: tuple[str, ...], begun: str, found: list[str]) -> None:
+    """For names, refs, channels and samplers."""
+    assert offered(*arguments, begun=begun) == found
+
+
+def test_commands_and_options_complete(tabard: Tabard) -> None:
+    """By click's own means."""
+    assert offered(begun="quar") == ["quarantine"]
+    assert "--sampler" in offered("generate", begun="--samp")
+    assert offered("key", begun="po") == ["policy"]
+
+
+def test_server_that_is_named_is_asked(published: Tabard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By --address as well as by the environment; where none answers, nothing is offered."""
+    monkeypatch.setenv("TABARD_ADDRESS", "127.0.0.1:1")
+
+    assert offered("show") == []
+
+
+def test_unknown_adapter_offers_nothing(published: Tabard) -> None:
+    """An error of the server is no message for a prompt."""
+    assert offered("show", begun="acme/none@") == []
