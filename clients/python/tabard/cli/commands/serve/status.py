@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import click
+from rich.console import Group
 from rich.text import Text
 
 from tabard.cli import exit_codes
@@ -51,13 +52,16 @@ def _document(found: Verification) -> dict[str, Any]:
     return asdict(found) | {"components": components, "is_sound": found.is_sound}
 
 
-def _verified(one: VerifiedComponent) -> Text:
+def _verified(one: VerifiedComponent) -> Text | Group:
     if one.is_sound:
         return Text(f"{one.component}: as it was loaded, {short(one.found_fingerprint)}")
-    return Text.assemble(
-        ("error: ", "bold red"),
+    what = (
         f"{one.component}: {short(one.found_fingerprint)} lies in memory, and "
-        f"{short(one.loaded_fingerprint)} was loaded\n  Restart the server, and test its memory.",
+        f"{short(one.loaded_fingerprint)} was loaded"
+    )
+    return Group(
+        Text.assemble(("error: ", "bold red"), what),
+        Text("  Restart the server, and test its memory."),
     )
 
 
