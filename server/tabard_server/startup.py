@@ -5,6 +5,7 @@ In: settings. Out: these, loaded and opened: the slow part of a start, and the o
 place that cannot be trusted.
 """
 
+import importlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from tabard_server.pickles.reader import examine_seal
 from tabard_server.settings import Settings
 from tabard_server.telemetry.logs import log_event, log_problem
 from tabard_server.telemetry.metrics import Metrics
+
+_LIBRARIES = ("transformers", "diffusers")
+"""Libraries with handlers of their own for what they log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         BaseNotLoadable: The base cannot be served.
         RegistryError: The registry cannot be opened, or its store cannot be trusted.
     """
+    _hear_libraries()
     from tabard_server.adapters.loader import ReleaseLoader  # noqa: PLC0415 - torch comes late
     from tabard_server.engine.base.schedule import Asked  # noqa: PLC0415 - likewise
     from tabard_server.engine.load_engine import EngineSettings, load_engine  # noqa: PLC0415 - likewise
@@ -99,6 +104,17 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         disk=disk,
         kept_releases=load_adapter.kept,
     )
+
+
+def _hear_libraries() -> None:
+    """Let what the model libraries say go where all is logged, and not to standard error as it is.
+
+    Before anything else of them is imported: they speak as they are.
+    """
+    for name in _LIBRARIES:
+        library = importlib.import_module(f"{name}.utils.logging")
+        library.disable_default_handler()
+        library.enable_propagation()
 
 
 def open_registry(settings: Settings, *, metrics: Metrics) -> Registry:

@@ -71,3 +71,17 @@ def test_weights_of_a_server_are_verified(
     assert names == ["text_encoder", "unet", "vae"]
     assert told["verification"]["is_sound"]
     assert (told["state"], told["causes"]) == ("serving", [])
+
+
+def test_log_of_a_start_is_events(tiny_server: RunningServer) -> None:
+    """Each line is JSON with an event, also what libraries say while they are imported."""
+    said = tiny_server.log.read_text(encoding="utf-8").splitlines()
+
+    events = [json.loads(line)["event"] for line in said[: said.index(_ready(said)) + 1]]
+
+    assert events[0] == "server.state_entered"
+    assert events[-1] == "server.ready"
+
+
+def _ready(lines: list[str]) -> str:
+    return next(line for line in lines if "server.ready" in line)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Opening a registry for a server: an unsafe place is refused, damage is told, files are cached."""
 
+import importlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -183,6 +184,18 @@ def test_remarks_on_the_base_are_logged(
     assert ["junk.of.a.merge" in one for one in said] == [False, True]
     assert "as was asked" in said[0]
     assert resources.engine.profile.prediction == "v_prediction"
+
+
+@pytest.mark.parametrize("library", ["transformers", "diffusers"])
+def test_model_libraries_are_heard(caplog: pytest.LogCaptureFixture, library: str) -> None:
+    """What they say reaches the log as an event, and not standard error as it is."""
+    startup._hear_libraries()
+
+    logging.getLogger(f"{library}.models").warning("told")
+
+    assert [one.message for one in caplog.records] == ["told"]
+    own = importlib.import_module(f"{library}.utils.logging")._default_handler
+    assert own not in logging.getLogger(library).handlers
 
 
 def test_plan_is_told_at_start(caplog: pytest.LogCaptureFixture) -> None:

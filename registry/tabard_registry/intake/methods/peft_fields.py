@@ -125,7 +125,7 @@ RULES: Mapping[str, Mapping[str, _Rule]] = {
         **_passing("qalora_group_size"),
         "init_lora_weights": _Rule(
             passes=_is_plain_init,
-            why="this initialisation changes the base, and the tensors belong to the changed one",
+            why="this initialisation is none of those that are known to leave the base as it is",
             remedy=_EXTRACT,
         ),
         "alora_invocation_tokens": _off("it is worn only behind the words that invoke it"),

@@ -124,3 +124,11 @@ def test_many_unknown_fields_make_one_problem() -> None:
     assert [problem.is_warning for problem in problems] == [False, True]
     assert all(len(problem.message) < 1_000 for problem in problems)
     assert "and 9994 more" in problems[0].message
+
+
+@pytest.mark.parametrize("init", ["pissa", "of_the_next_release", {"kind": "pissa"}])
+def test_initialisation_is_called_what_is_known_of_it(init: object) -> None:
+    """Of one that is not known nobody can say that it changes the base."""
+    (problem,) = judge_config(written("LORA", init_lora_weights=init), source="x")
+
+    assert "none of those that are known to leave the base as it is" in problem.message

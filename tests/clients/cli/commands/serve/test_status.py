@@ -77,6 +77,7 @@ def test_changed_weights_are_an_error(tabard: Tabard, server: FakeServer) -> Non
 
     assert (ran.code, told.code) == (8, 8)
     assert "unet: sha256:cccccccccccc lies in memory, and sha256:bbbbbbbbbbbb was loaded" in ran.out
+    assert "\n  Restart the server, and test its memory.\n" in ran.out
     assert "text_encoder: as it was loaded" in ran.out
     verification = told.document["verification"]
     assert verification["is_sound"] is False

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tabard.cli import exit_codes
-from tabard.cli.layout import Text
+from tabard.cli.layout import Group, Text
 from tabard.cli.output import fields, short, size, table
 from tabard.cli.session import Session, with_session
 from tabard.operations import ServerStatus, Verification, VerifiedComponent
@@ -51,13 +51,16 @@ def _document(found: Verification) -> dict[str, Any]:
     return asdict(found) | {"components": components, "is_sound": found.is_sound}
 
 
-def _verified(one: VerifiedComponent) -> Text:
+def _verified(one: VerifiedComponent) -> Text | Group:
     if one.is_sound:
         return Text(f"{one.component}: as it was loaded, {short(one.found_fingerprint)}")
-    return Text.assemble(
-        ("error: ", "bold red"),
+    what = (
         f"{one.component}: {short(one.found_fingerprint)} lies in memory, and "
-        f"{short(one.loaded_fingerprint)} was loaded\n  Restart the server, and test its memory.",
+        f"{short(one.loaded_fingerprint)} was loaded"
+    )
+    return Group(
+        Text.assemble(("error: ", "bold red"), what),
+        Text("  Restart the server, and test its memory."),
     )
 
 
