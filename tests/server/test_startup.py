@@ -12,6 +12,7 @@ from tabard_registry import Registry, UnusableRegistry
 from tabard_registry.store.store import Outcome
 from tabard_server import startup
 from tabard_server.adapters.loader import ReleaseLoader
+from tabard_server.engine_port.loading_stage import Stage
 from tabard_server.engine_port.memory import MEBIBYTE, MemoryPlan
 from tabard_server.pickles import reader
 from tabard_server.settings import Settings
@@ -183,6 +184,40 @@ def test_remarks_on_the_base_are_logged(
     assert ["junk.of.a.merge" in one for one in said] == [False, True]
     assert "as was asked" in said[0]
     assert resources.engine.profile.prediction == "v_prediction"
+    stages = [one["stage"] for one in logged(caplog, "base.loading")]
+    assert stages[:2] == ["opening the registry", "importing the model libraries"]
+    assert stages[-1] == "measuring its passes"
+    assert {"loading unet", "moving it to cpu"} <= set(stages)
+
+
+def test_stages_are_told_as_they_begin(caplog: pytest.LogCaptureFixture) -> None:
+    """One line each: what is done, how much of it, and for how long the start has lasted."""
+    now = iter([10.0, 12.0, 15.5])
+    tell = startup.stages_told(clock=lambda: next(now))
+
+    with caplog.at_level(logging.INFO, logger="tabard"):
+        tell(Stage(name="reading the base's files"))
+        tell(
+            Stage(
+                name="loading vae",
+                size_bytes=MEBIBYTE,
+                done_bytes=3 * MEBIBYTE,
+                total_bytes=5 * MEBIBYTE,
+            )
+        )
+
+    base = {"event": "base.loading", "level": "info"}
+    assert logged(caplog, "base.loading") == [
+        base | {"stage": "reading the base's files", "seconds": 2.0},
+        base
+        | {
+            "stage": "loading vae",
+            "mebibytes": 1,
+            "mebibytes_done": 3,
+            "mebibytes_total": 5,
+            "seconds": 5.5,
+        },
+    ]
 
 
 def test_plan_is_told_at_start(caplog: pytest.LogCaptureFixture) -> None:
