@@ -10,7 +10,7 @@ from tabard_registry import RegistryError
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.errors import ServerError
 from tabard_server.life.process import run_to_the_end
-from tabard_server.prelude import prepare
+from tabard_server.startup.prelude import prepare
 from tabard_server.telemetry.logs import log_problem, set_up_logging
 
 

@@ -139,9 +139,19 @@ def _read_toml(file: Path) -> dict[str, Any]:
     # Not by the library, which passes over a file that is not there and cannot read a pipe.
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
         raise BadSettings(
-            f"{file} cannot be read: {error}", hint="it must be a TOML file in UTF-8"
+            f"{file} cannot be read: {error.strerror}",
+            hint="check that it is there, and who reads it",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BadSettings(
+            f"{file} cannot be read: it is not UTF-8", hint="save it as UTF-8"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        # Where it stands is the reader's own word, and no other tells it.
+        raise BadSettings(
+            f"{file} cannot be read as TOML: {error}", hint="`tabard config example` writes one"
         ) from error
 
 

@@ -86,7 +86,7 @@ def serve(
     flags = {"insecure": insecure or None, "single_writer": single_writer or None}
     overrides = options | flags | dict(settings)
     with missing_extra(SERVER_EXTRA, needed_for="tabard serve"):
-        prelude: Any = importlib.import_module("tabard_server.prelude")
+        prelude: Any = importlib.import_module("tabard_server.startup.prelude")
         server_errors: Any = importlib.import_module("tabard_server.errors")
         engine_errors: Any = importlib.import_module("tabard_server.engine_port.errors")
         refusals = (server_errors.ServerError, engine_errors.EngineError)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tabard_server.engine_port.errors import BaseNotLoadable
-from tabard_server.prelude import prepare
+from tabard_server.startup.prelude import prepare
 from tests.root import ROOT
 from tests.server.telemetry.logged import logged
 
