@@ -31,7 +31,7 @@ TWO_AT_ONCE  := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test oracle faults long proto proto-check demo wheel bench soak simulate interleave fuzz test-gpu clean help
+.PHONY: setup fmt lint types test oracle faults long reference proto proto-check demo wheel bench soak simulate interleave fuzz test-gpu clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -84,6 +84,9 @@ demo: $(DEMO_VENV)/.tabard-setup ## publish, generate, promote, roll back; leave
 
 wheel: ## build the wheel, install it with the pinned versions in a fresh environment, run its demo there
 	$(PYTHON) -m tests.deploy.wheel $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(ARGS)
+
+reference: setup ## write docs/settings.md, docs/metrics.md and docs/sizing.md from the code
+	$(OFFLINE) $(BIN)/python -m tests.reference
 
 proto: $(PROTO_STAMP) ## regenerate the gRPC stubs in clients/python/tabard/v1
 	$(PROTOC) --python_out=$(STUBS) --pyi_out=$(STUBS) --grpc_python_out=$(STUBS) proto/tabard/v1/*.proto

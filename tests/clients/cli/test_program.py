@@ -15,13 +15,13 @@ from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes.server import FakeServer
 
 EXPECTED = {
+    "backup",
     "check",
     "checkpoint",
     "config",
     "demo",
     "doctor",
     "drain",
-    "export",
     "extract",
     "fsck",
     "gc",
@@ -37,6 +37,7 @@ EXPECTED = {
     "purge",
     "quarantine",
     "recipe",
+    "restore",
     "rollback",
     "search",
     "serve",
