@@ -13,6 +13,11 @@ from tabard.errors import FailedPrecondition, InvalidArgument
 SERVER_EXTRA = "server"
 
 
+def install_hint(extra: str) -> str:
+    """Say how to install an extra."""
+    return f"pip install 'tabard[{extra}]'"
+
+
 @contextmanager
 def missing_extra(extra: str, *, needed_for: str) -> Iterator[None]:
     """Turn a failed import inside the block into an error that says what to install.
@@ -26,7 +31,7 @@ def missing_extra(extra: str, *, needed_for: str) -> Iterator[None]:
         raise FailedPrecondition(
             f"{needed_for} needs {error.name}, which is not installed",
             reason="EXTRA_MISSING",
-            hint=f"pip install 'tabard[{extra}]'",
+            hint=install_hint(extra),
         ) from error
 
 
