@@ -18,8 +18,8 @@ from tabard.cli import exit_codes
 from tabard.cli.local.extras import (
     SERVER_EXTRA,
     missing_extra,
-    quieten_libraries,
     reported_as_invalid,
+    require_base,
 )
 from tabard.cli.output import Answer, Output, fields, size, table
 from tabard.cli.session import with_output
@@ -90,7 +90,8 @@ def extract(
     \b
     tabard extract dreambooth/ --base runwayml/sd-v1-5 --out dog.safetensors --prompt "sks dog"
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    quieten_libraries(base)
+    for one in filter(None, (base, base_config)):
+        require_base(one, needed_for="tabard extract")
     with missing_extra(SERVER_EXTRA, needed_for="tabard extract"):
         extraction: Any = importlib.import_module("tabard_server.extraction.extraction")
         refusals: Any = importlib.import_module("tabard_server.extraction.errors")
