@@ -4,6 +4,8 @@
 PYTHON       ?= python3
 BIN          := .venv/bin
 SETUP_STAMP  := .venv/.tabard-setup
+# Who has no contributor's environment gets a smaller one for the demo, without tests and linters.
+DEMO_VENV    := $(if $(wildcard $(SETUP_STAMP)),.venv,.venv-demo)
 PROTO_STAMP  := .venv-proto/.tabard-setup
 STUBS        := clients/python
 # The last grpcio-tools whose stubs run on protobuf 5.29 and everything newer: docs/decisions/0001.
@@ -19,6 +21,10 @@ PYTEST       := $(BIN)/python -m pytest
 # Demo, tests and benchmarks never ask a hub for anything: what they need lies in the repository.
 OFFLINE      := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
 
+# Where torch comes from. Empty: from the usual index, which has the CUDA build for Linux (6 GB with all it
+# needs). TORCH_INDEX=https://download.pytorch.org/whl/cpu is the CPU build, a fifth of that.
+TORCH_INDEX  ?=
+
 # What the engine's benchmarks run on.
 DEVICE       ?= cpu
 
@@ -31,7 +37,7 @@ TWO_AT_ONCE  := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test oracle faults long proto proto-check proto-promise demo bench soak simulate interleave fuzz test-gpu clean help
+.PHONY: setup fmt lint types test oracle faults long reference proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -79,8 +85,14 @@ long: setup ## all the long suites in parts, with a summary; goes on where it st
 bench: setup ## measure against diffusers and peft alone; ARGS='--part traffic' is one part, DEVICE=cuda a GPU
 	$(OFFLINE) $(BIN)/python -m tests.bench --device $(DEVICE) $(ARGS)
 
-demo: setup ## publish, generate, promote, roll back; leaves tabard-demo/contact-sheet.png
-	$(OFFLINE) $(BIN)/tabard demo $(ARGS)
+demo: $(DEMO_VENV)/.tabard-setup ## publish, generate, promote, roll back; leaves tabard-demo/contact-sheet.png
+	$(OFFLINE) $(DEMO_VENV)/bin/tabard demo $(ARGS)
+
+wheel: ## build the wheel, install it with the pinned versions in a fresh environment, run its demo there
+	$(PYTHON) -m tests.deploy.wheel $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(ARGS)
+
+reference: setup ## write docs/settings.md, docs/metrics.md and docs/sizing.md from the code
+	$(OFFLINE) $(BIN)/python -m tests.reference
 
 proto: $(PROTO_STAMP) ## format the API and regenerate the gRPC stubs in clients/python/tabard/v1
 	$(BUF) format -w proto
@@ -100,8 +112,8 @@ proto-check: $(PROTO_STAMP) ## fail when the API is not tidy, breaks what was pr
 proto-promise: $(PROTO_STAMP) ## promise the API as it is now; a change that breaks the last promise says so in CHANGELOG.md
 	$(PROTOC) --include_imports --descriptor_set_out=$(PROMISE) proto/tabard/v1/*.proto
 
-clean: ## remove both virtual environments, caches and outputs
-	rm -rf .venv .venv-proto .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove the virtual environments, caches and outputs
+	rm -rf .venv .venv-demo .venv-proto .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf build dist tabard-demo .long
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -122,11 +134,19 @@ endef
 
 # One pip call, so that the pinned torch is chosen once. Build requirements are pinned by the two
 # variables: the first is read by older pips, the second by newer ones.
-$(SETUP_STAMP): pyproject.toml constraints.txt
-	$(call make_venv,.venv)
+define install
+	$(call make_venv,$(1))
+	$(if $(TORCH_INDEX),$(1)/bin/python -m pip install -c constraints.txt --no-deps --index-url $(TORCH_INDEX) torch)
 	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
-	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
-	@touch $@
+	$(1)/bin/python -m pip install -c constraints.txt -e '.[$(2)]'
+	@touch $(1)/.tabard-setup
+endef
+
+$(SETUP_STAMP): pyproject.toml constraints.txt
+	$(call install,.venv,dev)
+
+.venv-demo/.tabard-setup: pyproject.toml constraints.txt
+	$(call install,.venv-demo,server)
 
 $(PROTO_STAMP): Makefile
 	$(call make_venv,.venv-proto)

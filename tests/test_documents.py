@@ -29,7 +29,9 @@ def missing(text: str, *, names: list[str]) -> list[str]:
     return sorted({path for path in found if not is_there(path)})
 
 
-@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"])
+@pytest.mark.parametrize(
+    "document", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"]
+)
 def test_named_paths_are_there(document: str) -> None:
     """Every path in backticks is a file or a folder of this tree."""
     text = (ROOT / document).read_text(encoding="utf-8")

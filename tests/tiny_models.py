@@ -19,7 +19,7 @@ from transformers import (
     CLIPTokenizer,
 )
 
-from tabard_server.engine.base.loading import DEMO_BASE
+from tabard_server.engine.base.place import DEMO_BASE
 
 TEXT_WIDTHS = {"sd1": (32,), "sd2": (40,), "sdxl": (32, 48)}
 """Widths of the token embeddings of each family's text encoders."""

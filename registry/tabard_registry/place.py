@@ -163,7 +163,7 @@ def _registry_id(content: bytes, *, store: Store) -> str:
             raise ValueError("no registry id")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CorruptRegistry(
-            f"{FORMAT_KEY} in {store.url} cannot be read: {error!r}",
+            f"{FORMAT_KEY} in {store.url} is not what Tabard writes",
             reason="CORRUPT_FORMAT",
             hint=f"Restore {FORMAT_KEY} from a backup, or choose another folder.",
         ) from error

@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 from tabard_registry import RegistryError
-from tabard_server.app import serve
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.errors import ServerError
 from tabard_server.life.process import run_to_the_end
-from tabard_server.settings_sources import load_settings
+from tabard_server.startup.prelude import prepare
 from tabard_server.telemetry.logs import log_problem, set_up_logging
 
 
@@ -23,8 +22,9 @@ def main(arguments: list[str]) -> int:
     file: Path | None = _parser().parse_args(arguments).settings
     set_up_logging()
     try:
-        settings = load_settings(file=file, environment=os.environ)
-        set_up_logging(log_format=settings.log_format, level=settings.log_level)
+        settings = prepare(file=file, environment=os.environ)
+        from tabard_server.app import serve  # noqa: PLC0415 - half a second, after the refusals
+
         return run_to_the_end(serve(settings))
     except (ServerError, RegistryError, EngineError) as error:
         log_problem("server.refused", reason=error.reason, message=str(error), hint=error.hint)

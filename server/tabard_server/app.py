@@ -49,7 +49,7 @@ from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.registry.pages import Pages
 from tabard_server.rpc.registry.service import RegistryServicer
 from tabard_server.settings import Settings
-from tabard_server.startup import Resources, load_resources
+from tabard_server.startup.resources import Resources, load_resources
 from tabard_server.telemetry.labels import Labels
 from tabard_server.telemetry.logs import log_event
 from tabard_server.telemetry.metrics import Metrics

@@ -68,7 +68,8 @@ class Settings(BaseSettings):
     in `$XDG_RUNTIME_DIR/tabard`, or in `tabard-UID` among the temporary files, unless the port of
     `listen` is 0; empty: none."""
     metrics_listen: str = "127.0.0.1:9464"
-    """Address of the Prometheus page; empty: none."""
+    """Address of the HTTP pages: `/metrics` for Prometheus, `/livez` and `/readyz` for
+    orchestrators; empty: none."""
     insecure: bool = False
     """Allow addresses that others can reach, without identity or encryption."""
     registry: str = Field(default_factory=_default_registry)

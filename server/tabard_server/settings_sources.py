@@ -18,12 +18,21 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
 from tabard_server.errors import BadSettings
+from tabard_server.setting_words import what_to_write
 from tabard_server.settings import Settings
 
 CLIENT_VARIABLES = frozenset({"TABARD_ADDRESS", "TABARD_TOKEN", "TABARD_ACTOR"})
 """Variables of the command line, which the server leaves alone."""
 TEST_VARIABLES = frozenset({"TABARD_TEST_S3", "TABARD_CEPH_FOLDER"})
 """Variables of the test suite, which may stand in the environment of a server that it starts."""
+_OF_A_SERVICE = re.compile(
+    r"TABARD_(?:\w+_)?(?:"
+    r"SERVICE_HOST=[0-9a-fA-F.:]+|SERVICE_PORT(?:_\w+)?=[0-9]+|"
+    r"PORT(?:_[0-9]+_(?:TCP|UDP|SCTP))?=(?:tcp|udp|sctp)://\S+|"
+    r"PORT_[0-9]+_(?:TCP|UDP|SCTP)_(?:PROTO=(?:tcp|udp|sctp)|PORT=[0-9]+|ADDR=[0-9a-fA-F.:]+)"
+    r")"
+)
+"""What Kubernetes puts into every pod for a Service called tabard, or tabard-something."""
 
 _PREFIX = "TABARD_"
 _LIKENESS_MIN = 0.7
@@ -82,6 +91,15 @@ def explain_settings(**sources: Unpack[Sources]) -> tuple[Setting, ...]:
     )
 
 
+def service_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the variables that an orchestrator made of a Service's name: no settings of a server."""
+    return tuple(
+        sorted(
+            name for name, text in environment.items() if _OF_A_SERVICE.fullmatch(f"{name}={text}")
+        )
+    )
+
+
 def setting_names() -> tuple[str, ...]:
     """Return the dotted name of every setting."""
     return tuple(name for name, _field in _leaves(Settings))
@@ -97,12 +115,13 @@ def _gather(
     environment: Mapping[str, str] | None = None,
     overrides: Mapping[str, object] | None = None,
 ) -> _Said:
-    names = setting_names()
+    names, environment = setting_names(), environment or {}
+    of_others = CLIENT_VARIABLES | TEST_VARIABLES | {*service_variables(environment)}
     document = dict(_flatten(_read_toml(file))) if file else {}
     texts = {
         variable: text
-        for variable, text in (environment or {}).items()
-        if variable.startswith(_PREFIX) and variable not in CLIENT_VARIABLES | TEST_VARIABLES
+        for variable, text in environment.items()
+        if variable.startswith(_PREFIX) and variable not in of_others
     }
     flags = {name: str(value) for name, value in (overrides or {}).items() if value is not None}
     _refuse_unknown(document, known=names, where=f"in {file}")
@@ -120,9 +139,19 @@ def _read_toml(file: Path) -> dict[str, Any]:
     # Not by the library, which passes over a file that is not there and cannot read a pipe.
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
         raise BadSettings(
-            f"{file} cannot be read: {error}", hint="it must be a TOML file in UTF-8"
+            f"{file} cannot be read: {error.strerror}",
+            hint="check that it is there, and who reads it",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BadSettings(
+            f"{file} cannot be read: it is not UTF-8", hint="save it as UTF-8"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        # Where it stands is the reader's own word, and no other tells it.
+        raise BadSettings(
+            f"{file} cannot be read as TOML: {error}", hint="`tabard config example` writes one"
         ) from error
 
 
@@ -145,7 +174,12 @@ def _build(said: _Said) -> Settings:
     try:
         return Settings(**tree)
     except ValidationError as error:
-        problems = {".".join(map(str, one["loc"])): one["msg"] for one in error.errors()}
+        fields = dict(_leaves(Settings))
+        problems = {
+            name: what_to_write(one, field=fields.get(name))
+            for one in error.errors()
+            for name in (".".join(map(str, one["loc"])),)
+        }
         raise BadSettings(
             "; ".join(f"{name} is wrong ({said[name][1]})" for name in problems),
             hint="; ".join(f"{name}: {message}" for name, message in problems.items()),

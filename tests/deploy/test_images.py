@@ -6,6 +6,7 @@ from fnmatch import fnmatch
 
 import pytest
 
+from tabard_server.engine.load_engine import _COMPILERS
 from tabard_server.settings_sources import load_settings
 from tests.root import ROOT
 
@@ -91,8 +92,37 @@ def test_installs_are_constrained(recipe: str) -> None:
     """No package enters the image in a version that was not tested."""
     installs = [rest for rest in arguments("RUN", instructions(recipe)) if "pip install" in rest]
 
-    assert len(installs) == 2
+    assert len(installs) == 3
     assert all("-c constraints.txt" in command for command in installs)
+
+
+@pytest.mark.parametrize("recipe", SERVER_IMAGES)
+def test_dependencies_survive_a_change_of_source(recipe: str) -> None:
+    """They are installed from layers that no file of ours is in; what follows installs nothing."""
+    found = instructions(recipe)
+    copied = [rest.split()[:-1] for name, rest in found if name == "COPY"]
+    sources = [{"clients/python", "registry", "server"} & {*files} for files in copied]
+    first = [place for place, (name, _) in enumerate(found) if name == "COPY"][
+        next(place for place, files in enumerate(sources) if files)
+    ]
+    installs = [(place, rest) for place, (name, rest) in enumerate(found) if "pip install" in rest]
+
+    before = [rest for place, rest in installs if place < first]
+    [after] = [rest for place, rest in installs if place > first]
+
+    assert any("-r dependencies.txt" in rest for rest in before)
+    assert any("dependencies.py server > dependencies.txt" in rest for rest in before)
+    assert after.endswith("--no-deps .")
+
+
+@pytest.mark.parametrize("recipe", SERVER_IMAGES)
+def test_image_can_compile(recipe: str) -> None:
+    """The compiler that `compiled` asks for is shipped, and its results are kept in the volume."""
+    stage = last_stage(recipe)
+    installs = [rest for rest in arguments("RUN", stage) if "apt-get install" in rest]
+
+    assert any({*rest.split()} & {*_COMPILERS} for rest in installs)
+    assert "TORCHINDUCTOR_CACHE_DIR=/var/lib/tabard/" in " ".join(arguments("ENV", stage))
 
 
 @pytest.mark.parametrize("recipe", ALL_IMAGES)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tabard import Client
-from tabard_server.engine.base.loading import DEMO_BASE
+from tabard_server.engine.base.place import DEMO_BASE
 from tests.bases import make_tiny_base, write_diffusers_lora, write_inversion, write_kohya_lora
 from tests.oracle import Oracle
 from tests.waiting.processes import await_process, log_in_failure, log_tail

@@ -123,7 +123,7 @@ COMMANDS = (
     ("doctor", "{tmp}/\x1b[2J\u202e"),
     ("gc", "{url}"),
     ("checkpoint", "{url}"),
-    ("export", "{url}", "{tmp}/copy\x1b[2J.tar"),
+    ("backup", "{url}", "{tmp}/copy\x1b[2J.tar"),
     ("config", "show", "--set", "base=\x1b[2J"),
     ("config", "show", "--set", "\x1b[2J=1"),
 )

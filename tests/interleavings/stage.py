@@ -25,7 +25,7 @@ from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.limits import Limits
 from tabard_server.rpc.front import Front
 from tabard_server.settings import Settings
-from tabard_server.startup import Resources
+from tabard_server.startup.resources import Resources
 from tests.interleavings.adapter_files import SLOT_RANKS
 
 HOST_BYTES = 1_200_000

@@ -33,7 +33,7 @@ from tabard_server.engine_port.drawing import Pixels
 from tabard_server.limits import Limits
 from tabard_server.rpc.front import Front
 from tabard_server.settings import Defaults, Settings
-from tabard_server.startup import Resources
+from tabard_server.startup.resources import Resources
 from tests.server.fakes import UNET_MODULE, WIDTH, FakeEngine, FakeLoader
 
 Request = generation_service_pb2.GenerateRequest

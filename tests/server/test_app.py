@@ -17,7 +17,7 @@ from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.errors import BadSettings
 from tabard_server.life.process import Ending
 from tabard_server.settings import Settings
-from tabard_server.startup import Resources
+from tabard_server.startup.resources import Resources
 from tabard_server.telemetry.metrics import Metrics
 from tests.server.fakes import FakeEngine, FakeLoader
 

@@ -11,7 +11,12 @@ from pydantic import SecretStr
 from tabard_server import settings_sources
 from tabard_server.errors import BadSettings
 from tabard_server.settings import Settings
-from tabard_server.settings_sources import explain_settings, load_settings, setting_names
+from tabard_server.settings_sources import (
+    explain_settings,
+    load_settings,
+    service_variables,
+    setting_names,
+)
 
 
 class Guarded(Settings):
@@ -304,3 +309,52 @@ def test_credentials_of_addresses_are_masked(url: str, shown: str) -> None:
 def test_variables_of_others_are_left_alone(variable: str) -> None:
     """What the command line and the test suite read is no wrong setting of the server."""
     assert load_settings(environment={variable: "x"}) == load_settings()
+
+
+def service(name: str) -> dict[str, str]:
+    """Return what Kubernetes puts into a pod for a Service with two ports."""
+    return {
+        f"{name}_SERVICE_HOST": "10.96.0.17",
+        f"{name}_SERVICE_PORT": "50051",
+        f"{name}_SERVICE_PORT_GRPC": "50051",
+        f"{name}_PORT": "tcp://10.96.0.17:50051",
+        f"{name}_PORT_50051_TCP": "tcp://10.96.0.17:50051",
+        f"{name}_PORT_50051_TCP_PROTO": "tcp",
+        f"{name}_PORT_50051_TCP_PORT": "50051",
+        f"{name}_PORT_50051_TCP_ADDR": "10.96.0.17",
+        f"{name}_PORT_9464_UDP": "udp://[fd00::17]:9464",
+        f"{name}_PORT_9464_UDP_ADDR": "fd00::17",
+    }
+
+
+@pytest.mark.parametrize("name", ["TABARD", "TABARD_GPU", "TABARD_METRICS_2"])
+def test_variables_of_a_service_are_passed_over(name: str) -> None:
+    """A pod starts under whatever name its Service has; what was passed over is named."""
+    environment = service(name)
+
+    assert load_settings(environment=environment) == load_settings()
+    assert set(service_variables(environment)) == set(environment)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("TABARD_PORT", "50051"),
+        ("TABARD_PORT", "127.0.0.1:50051"),
+        ("TABARD_SERVICE_HOST", "example.com"),
+        ("TABARD_PORTS", "tcp://10.96.0.17:50051"),
+        ("TABARD_SERVICE_LISTEN", "10.96.0.17"),
+    ],
+)
+def test_what_only_looks_like_them_is_refused(variable: str, text: str) -> None:
+    """Somebody who writes a port by hand meant a setting."""
+    with pytest.raises(BadSettings, match=variable):
+        load_settings(environment={variable: text})
+
+
+def test_no_setting_is_taken_for_theirs() -> None:
+    """Whatever value one of ours has, it is read."""
+    variables = [f"TABARD_{name.upper().replace('.', '_')}" for name in setting_names()]
+
+    for text in ("tcp://10.0.0.1:1", "50051", "10.0.0.1", "tcp"):
+        assert service_variables(dict.fromkeys(variables, text)) == ()

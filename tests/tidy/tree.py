@@ -21,7 +21,7 @@ Paths = Sequence[PurePosixPath]
 BELONGS = {
     "": (
         *(".dockerignore", ".editorconfig", ".gitignore", "LICENSE", "Makefile"),
-        *("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md"),
+        *("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"),
         *("buf.yaml", "constraints.txt", "pyproject.toml"),
     ),
     ".ci": ("run",),

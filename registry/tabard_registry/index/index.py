@@ -209,7 +209,7 @@ def _entries_of(
 
 def _no_room(error: sqlite3.Error) -> StoreUnavailable:
     return StoreUnavailable(
-        f"the index for search and history cannot be kept: {error}",
+        f"the index for search and history cannot be kept ({error.sqlite_errorname})",
         reason="STORE_UNAVAILABLE",
         hint="Make room in the cache folder, or in the folder for temporary files.",
     )

@@ -157,7 +157,7 @@ class BaseProfile:
                 },
             )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise _invalid(f"not a profile of a base: {error!r}") from error
+            raise _invalid("not a profile of a base") from error
         except RegistryError as error:
             raise _invalid(f"not a profile of a base: {error}") from error
 

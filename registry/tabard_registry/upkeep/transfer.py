@@ -17,7 +17,12 @@ from pathlib import Path
 
 from tabard_registry.checkpoint import Checkpoints
 from tabard_registry.checkpoint.files import CHECKPOINT_PREFIX
-from tabard_registry.errors import CorruptRegistry, StoreUnavailable, UnusableRegistry
+from tabard_registry.errors import (
+    CorruptRegistry,
+    NotFound,
+    StoreUnavailable,
+    UnusableRegistry,
+)
 from tabard_registry.log.chain import Link, links
 from tabard_registry.log.records import RECORD_BYTES_MAX
 from tabard_registry.log.slots import Log, LogLimits, slot_key
@@ -32,6 +37,7 @@ from tabard_registry.workers import WORKERS_MAX, Progress, each, no_progress
 
 _LIMITS = LogLimits()
 _COMPARED_AT_ONCE = 64
+_PURGES_MAX = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +73,10 @@ def export_registry(
     sleep: Callable[[float], None] = time.sleep,
     progress: Progress = no_progress,
 ) -> Transferred:
-    """Copy a registry as it is now into a folder that is a registry itself.
+    """Copy a registry as it is now into a folder that is a registry itself; acts may go on.
 
-    Into a folder with an earlier export of the same registry: what is new is added, and bytes that
+    What is purged meanwhile is not missed: the copy then goes on to the record that says so. Into a
+    folder with an earlier export of the same registry: what is new is added, and bytes that
     were purged since are deleted there.
 
     Args:
@@ -85,17 +92,19 @@ def export_registry(
         NotFound: A blob is missing.
         StoreUnavailable: The store did not answer, or the folder is full; try again.
     """
-    copy = _Copy(registry, FolderStore(folder), workers=workers, sleep=sleep, progress=progress)
-    if copy.is_complete():
-        # It is a registry to whoever opens it meanwhile: bytes first, then the records of them.
-        copy.copy_blobs()
-        copy.copy_log()
-    else:
-        copy.copy_log()
-        copy.copy_blobs()
-    copy.delete_purged()
-    copy.write_checkpoint()
-    return copy.finish()
+    for _ in range(_PURGES_MAX):
+        target, seq = FolderStore(folder), registry.seq
+        try:
+            return _export(_Copy(registry, target, workers=workers, sleep=sleep, progress=progress))
+        except NotFound:
+            registry.refresh()
+            if registry.seq == seq:
+                raise
+    raise StoreUnavailable(
+        f"{registry.store.url} was purged again and again while it was copied",
+        reason="STORE_UNAVAILABLE",
+        hint="Repeat the transfer: it goes on where it ended.",
+    )
 
 
 def import_registry(
@@ -142,6 +151,19 @@ def import_registry(
         return copy.finish()
     finally:
         source.close()
+
+
+def _export(copy: _Copy) -> Transferred:
+    if copy.is_complete():
+        # It is a registry to whoever opens it meanwhile: bytes first, then the records of them.
+        copy.copy_blobs()
+        copy.copy_log()
+    else:
+        copy.copy_log()
+        copy.copy_blobs()
+    copy.delete_purged()
+    copy.write_checkpoint()
+    return copy.finish()
 
 
 class _Copy:

@@ -7,7 +7,7 @@ What cannot be read as one meaning - transparency, animation, 16 bits - is refus
 import io
 import struct
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tabard_server.admission.png_chunks import pixels_only
 from tabard_server.errors import InvalidRequest, invalid
@@ -54,7 +54,9 @@ def open_picture(data: bytes, *, field: str, limits: Limits) -> Image.Image:
     except _BROKEN as error:
         if str(error).startswith(_TOO_LONG):
             raise _too_long(field) from error
-        raise _not_readable(field, str(error).partition("<")[0].strip()[:80]) from error
+        is_stranger = isinstance(error, UnidentifiedImageError)
+        why = "it is no PNG, JPEG or WebP" if is_stranger else "it is not whole, or damaged"
+        raise _not_readable(field, why) from error
 
 
 def _check_kind(image: Image.Image, *, field: str, limits: Limits) -> None:

@@ -12,6 +12,7 @@ from tabard_server.engine.engine import Engine
 from tabard_server.engine.measures.dry_run import walk_through
 from tabard_server.engine.measures.memory_plan import free_bytes, plan_memory
 from tabard_server.engine_port.errors import BaseNotLoadable
+from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 
 _DTYPES = {
     "float16": torch.float16,
@@ -55,8 +56,8 @@ class EngineSettings:
 _COMPILERS = ("g++", "c++", "clang++")
 
 
-def load_engine(settings: EngineSettings) -> Engine:
-    """Load the base and give it slots.
+def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine:
+    """Load the base and give it slots; `tell` hears of every stage.
 
     Raises:
         BaseNotLoadable: The base cannot be loaded, or the device or dtype is not to be had.
@@ -79,7 +80,10 @@ def load_engine(settings: EngineSettings) -> Engine:
             hint="install g++, or leave compiled out",
         )
     dtype, most = _DTYPES[dtype_name], settings.memory_bytes_max
-    base = load_base(settings.base, config=settings.base_config, asked=settings.asked, dtype=dtype)
+    base = load_base(
+        settings.base, config=settings.base_config, asked=settings.asked, dtype=dtype, tell=tell
+    )
+    tell(Stage(name="planning its memory"))
     walked = walk_through(base)
     plan = plan_memory(
         base,
@@ -92,6 +96,7 @@ def load_engine(settings: EngineSettings) -> Engine:
         free_bytes=free_bytes(device, base=base) if most is None else most,
     )
     plan.require()
+    tell(Stage(name=f"moving it to {device}", size_bytes=plan.base + plan.slots + plan.merged))
     engine = Engine(
         base,
         plan=plan,
@@ -101,6 +106,7 @@ def load_engine(settings: EngineSettings) -> Engine:
         is_compiled=settings.is_compiled,
         can_merge=plan.merged > 0,
     )
+    tell(Stage(name="measuring its passes"))
     engine.calibrate(walked)
     return engine
 

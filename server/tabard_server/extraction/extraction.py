@@ -14,7 +14,8 @@ from tabard_registry import BaseProfile
 from tabard_registry.grammar import counted
 from tabard_registry.refs.digest import sha256_file
 from tabard_registry.release import change_methods
-from tabard_server.engine.base.loading import DEMO_BASE, load_base
+from tabard_server.engine.base.loading import load_base
+from tabard_server.engine.base.place import DEMO_BASE
 from tabard_server.engine.base.profile import read_profile
 from tabard_server.engine.base.schedule import Asked
 from tabard_server.extraction.adapter_file import AdapterFile

@@ -8,7 +8,8 @@ memory-mapped tensors under the names of the base's parameters. Builds no model.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tabard_server.engine.base.loading import Base, find_base
+from tabard_server.engine.base.loading import Base
+from tabard_server.engine.base.place import find_base
 from tabard_server.engine.base.schedule import Asked
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.extraction.errors import TunedModelMismatch, TunedModelUnreadable

@@ -37,6 +37,11 @@ class State(Enum):
         """Whether new jobs are admitted; health says SERVING exactly then."""
         return self in (State.SERVING, State.DEGRADED)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether waiting may help; a server that is not live is cured by a restart."""
+        return self is not State.STALLED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:

@@ -6,6 +6,8 @@ port is noticed at once and an orchestrator is told that the server starts.
 """
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
 
 from tabard_server.callers.gate import Gate
 from tabard_server.errors import BadSettings
@@ -16,6 +18,10 @@ from tabard_server.settings import Settings
 from tabard_server.telemetry.logs import log_problem
 from tabard_server.telemetry.metrics import Metrics
 from tabard_server.telemetry.metrics_page import MetricsPage
+from tabard_server.telemetry.pages import Health
+
+_HEALTH_SECONDS_MAX = 5.0
+"""How long the event loop may be silent before the process is told to be dead."""
 
 
 class Front:
@@ -54,12 +60,15 @@ class Front:
         Raises:
             BadSettings: An address cannot be had; nothing listens then.
         """
+        loop = asyncio.get_running_loop()
         self.address = await self.rpc.start(self._settings.listen)
         try:
             await self._listen_to_operators()
             if self._settings.metrics_listen:
                 listen = self._settings.metrics_listen
-                self._page = MetricsPage(listen, registry=self.metrics.registry)
+                self._page = MetricsPage(
+                    listen, registry=self.metrics.registry, ask=self._ask_for(loop)
+                )
                 self.metrics_address = self._page.address
         except BadSettings:
             await self.rpc.stop(grace_seconds=0.0)
@@ -91,6 +100,23 @@ class Front:
             log_problem(
                 "operators.not_heard", reason=error.reason, message=str(error), hint=error.hint
             )
+
+    def _ask_for(self, loop: asyncio.AbstractEventLoop) -> Callable[[], Health | None]:
+        """Return how other threads ask for the health: of the event loop, or it is not told."""
+
+        def health() -> Health:
+            state = self.readiness.state
+            return Health(is_live=state.is_live, is_ready=state.takes_jobs, state=state.value)
+
+        def ask() -> Health | None:
+            told: Future[Health] = Future()
+            try:
+                loop.call_soon_threadsafe(lambda: told.set_result(health()))
+                return told.result(_HEALTH_SECONDS_MAX)
+            except (RuntimeError, TimeoutError):
+                return None
+
+        return ask
 
     def _count_failure(self, reason: str) -> None:
         self.metrics.failures.labels(reason=reason).inc()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Prometheus page on a port of its own, in threads of its own.
+"""Metrics and health on a port of their own, in threads of their own.
 
 Whoever connects and does not ask, or does not read, holds a thread: for a bounded time, and not at
 all once others need it.
@@ -14,9 +14,10 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client import CollectorRegistry
 
 from tabard_server.errors import BadSettings
+from tabard_server.telemetry.pages import AskHealth, pages
 
 READERS_MAX = 32
 """Connections at once; the one that has been there longest makes room for another."""
@@ -36,9 +37,16 @@ class MetricsPage:
         listen: str,
         *,
         registry: CollectorRegistry,
+        ask: AskHealth = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Listen on `host:port`.
+
+        Args:
+            listen: The address.
+            registry: What the metrics page shows.
+            ask: Asks the server for its health; called in threads of the page.
+            clock: Monotonic seconds.
 
         Raises:
             BadSettings: The address cannot be had.
@@ -52,7 +60,7 @@ class MetricsPage:
                 reason="ADDRESS_NOT_AVAILABLE",
                 hint="choose another metrics_listen, port 0 for any, or leave it empty for none",
             ) from error
-        self._server.set_app(make_wsgi_app(registry))
+        self._server.set_app(pages(registry, ask=ask))
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="tabard-metrics", daemon=True
         )

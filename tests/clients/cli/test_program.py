@@ -15,6 +15,7 @@ from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes.server import FakeServer
 
 EXPECTED = {
+    "backup",
     "check",
     "checkpoint",
     "config",
@@ -23,7 +24,6 @@ EXPECTED = {
     "doctor",
     "drain",
     "edit",
-    "export",
     "extract",
     "fsck",
     "gc",
@@ -39,6 +39,7 @@ EXPECTED = {
     "purge",
     "quarantine",
     "recipe",
+    "restore",
     "rollback",
     "search",
     "serve",

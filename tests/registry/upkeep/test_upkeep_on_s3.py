@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tabard_registry import Author, Registry
+from tabard_registry.errors import NotFound
 from tabard_registry.place import open_store
 from tabard_registry.upkeep.fsck.fsck import check_registry, content_digest
 from tabard_registry.upkeep.garbage import collect
@@ -73,3 +74,39 @@ def test_bucket_goes_to_a_folder_and_back(bucket: Registry, tmp_path: Path) -> N
     assert copy.id == bucket.id
     assert content_digest(copy.state) == content_digest(bucket.state)
     assert check_registry(open_store(f"{bucket.url}-again"), deep=True).is_sound
+
+
+def test_backup_is_whole_while_acts_go_on(bucket: Registry, tmp_path: Path) -> None:
+    """Published, promoted and purged under way: the copy is sound, and restores a registry."""
+    acting = Registry.open(bucket.url, create=False)
+    release = bucket.state.resolve(ref("1.0.0"))
+    done: list[str] = []
+
+    def act(what: str, _done: int, _total: int | None) -> None:
+        if done or what != "copying the log":
+            return
+        done.append(what)
+        publish(acting, "2.0.0", folder=tmp_path, seed=77)
+        promote(acting, "2.0.0")
+        acting.purge(ref("1.0.0"), author=Author(actor="ann", reason="consent withdrawn"))
+
+    export_registry(bucket, tmp_path / "backup", progress=act)
+    import_registry(tmp_path / "backup", f"{bucket.url}-again")
+
+    assert done
+    assert release.original
+    for place in (str(tmp_path / "backup"), f"{bucket.url}-again"):
+        assert check_registry(place, deep=True).is_sound
+        copy = Registry.open(place, create=False)
+        assert copy.seq == acting.seq
+        assert content_digest(copy.state) == content_digest(acting.state)
+
+
+def test_lost_blob_is_still_told(bucket: Registry, tmp_path: Path) -> None:
+    """What is missing though nothing was purged is no race: it is named."""
+    release = bucket.state.resolve(ref("1.0.0"))
+    assert release.canonical is not None
+    bucket.blobs.delete(release.canonical)
+
+    with pytest.raises(NotFound, match=r"blob|there is no"):
+        export_registry(bucket, tmp_path / "backup")

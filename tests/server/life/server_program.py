@@ -16,7 +16,7 @@ from tabard_server.app import serve
 from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.life.process import run_to_the_end
 from tabard_server.settings import Settings
-from tabard_server.startup import Resources
+from tabard_server.startup.resources import Resources
 from tabard_server.telemetry.logs import set_up_logging
 from tabard_server.telemetry.metrics import Metrics
 from tests.server.fakes import FakeEngine, FakeLoader

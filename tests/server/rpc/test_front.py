@@ -3,6 +3,9 @@
 
 import asyncio
 import socket
+import threading
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,65 @@ def test_front_tells_that_the_server_starts() -> None:
     assert 'tabard_failures_total{reason="SERVER_STARTING"} 2.0' in page
     assert {refusal.reason for refusal in refusals} == {"SERVER_STARTING"}
     assert {refusal.code for refusal in refusals} == {grpc.StatusCode.UNAVAILABLE}
+
+
+def asked(address: str, path: str) -> tuple[int, str]:
+    """Return the status and the text of a page."""
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}") as answer:
+            return answer.status, answer.read().decode().strip()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode().strip()
+
+
+def test_pages_tell_live_from_ready() -> None:
+    """Both read the one state: a start is waited for, a stalled engine is cured by a restart."""
+
+    async def walk() -> list[tuple[int, str]]:
+        front = Front(Settings(listen=LOOPBACK, metrics_listen=LOOPBACK))
+        await front.open()
+        address, readiness = front.metrics_address, front.readiness
+        found = []
+        try:
+            for begin in (
+                lambda: None,
+                lambda: readiness.leave(State.STARTING),
+                lambda: readiness.enter(State.STALLED, "it was not heard of"),
+            ):
+                begin()
+                for path in ("/livez", "/readyz"):
+                    found.append(await asyncio.to_thread(asked, address, path))
+        finally:
+            await front.close()
+        return found
+
+    assert asyncio.run(walk()) == [
+        (200, "starting"),
+        (503, "starting"),
+        (200, "serving"),
+        (200, "serving"),
+        (503, "stalled"),
+        (503, "stalled"),
+    ]
+
+
+def test_silent_event_loop_is_not_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process whose event loop hangs answers nobody, whatever its other threads can still do."""
+    monkeypatch.setattr("tabard_server.rpc.front._HEALTH_SECONDS_MAX", 0.05)
+    found: list[tuple[int, str]] = []
+
+    async def walk() -> None:
+        front = Front(Settings(listen=LOOPBACK, metrics_listen=LOOPBACK))
+        await front.open()
+        address = front.metrics_address
+        asking = threading.Thread(target=lambda: found.append(asked(address, "/livez")))
+        asking.start()
+        asking.join()
+        await front.close()
+
+    asyncio.run(walk())
+    assert found == [(503, "the server does not answer")]
 
 
 def test_unknown_method_is_unknown_at_once() -> None:

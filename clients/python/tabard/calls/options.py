@@ -118,10 +118,20 @@ def write_request(
         return pb.GenerateRequest(prompt=prompt, preview_every=preview_every, **said)
     except ValueError as error:
         raise InvalidArgument(
-            f"the request cannot be sent: {error}",
+            f"{_out_of_range(said) or 'preview_every'} is out of range",
             reason="VALUE_OUT_OF_RANGE",
             hint="counts and pixels are whole numbers from 0 up",
         ) from error
+
+
+def _out_of_range(said: Mapping[str, Any]) -> str:
+    """Name the first of these fields that no message takes; empty: none of them."""
+    for name, value in said.items():
+        try:
+            pb.GenerateRequest(**{name: value})
+        except ValueError:
+            return name
+    return ""
 
 
 def _pair(name: str, value: Sequence[int]) -> tuple[int, int]:

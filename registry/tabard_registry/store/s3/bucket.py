@@ -6,6 +6,7 @@ Endpoint, region and credentials are boto3's own business: environment, profiles
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -138,7 +139,7 @@ def open_bucket(
         writer = session.client("s3", config=_config(limits, limits.write_timeout_seconds))
     except (BotoCoreError, ValueError) as error:
         raise UnusableRegistry(
-            f"{url}: {error}",
+            f"{url} cannot be opened with what boto3 is told: {_told_to_boto() or 'its files'}",
             reason="UNSUPPORTED_STORE",
             hint="Correct the profile, region or endpoint that boto3 reads (AWS_* and ~/.aws).",
         ) from error
@@ -153,6 +154,18 @@ def open_bucket(
         sleep=sleep,
         rng=rng,
     )
+
+
+def _told_to_boto() -> str:
+    """Show the variables that can be wrong; none of them is a secret."""
+    names = (
+        "AWS_PROFILE",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ENDPOINT_URL",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+    )
+    return ", ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ)
 
 
 def _parse(url: str) -> tuple[str, str]:

@@ -144,17 +144,21 @@ def explain(error: Exception) -> tuple[str, str]:
     """Tell what happened, and what to do."""
     if isinstance(error, ClientError):
         return _explain_answer(error)
-    told = str(error)
     if isinstance(error, _CREDENTIALS):
-        return told, (
+        return "there are no credentials for the store, or not all of them", (
             "Give credentials where boto3 looks for them: AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the role of this machine."
         )
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError):
-        return told, "Check AWS_ENDPOINT_URL_S3, the network, and that the store is running."
+        where = getattr(error, "kwargs", {}).get("endpoint_url") or "the address of the store"
+        return f"nobody answers at {where}", (
+            "Check AWS_ENDPOINT_URL_S3, the network, and that the store is running."
+        )
     if isinstance(error, SSLError):
-        return told, "Check the certificate of the store; AWS_CA_BUNDLE names the authority."
-    return told, TRY_AGAIN
+        return "the certificate of the store is not trusted", (
+            "Check the certificate of the store; AWS_CA_BUNDLE names the authority."
+        )
+    return f"the connection to the store broke off ({type(error).__name__})", TRY_AGAIN
 
 
 def _explain_answer(error: ClientError) -> tuple[str, str]:

@@ -6,33 +6,20 @@ Knows nothing of adapters; moves nothing to a device.
 """
 
 import math
-import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DiffusionPipeline
 
 from tabard_registry.intake.report.training_words import EPSILON
 from tabard_server.engine.base.families import KINDS
 from tabard_server.engine.base.files.tensor_file import unreadable
 from tabard_server.engine.base.pipeline import Opened, open_pipeline
+from tabard_server.engine.base.place import DEMO_BASE, find_base
 from tabard_server.engine.base.schedule import PREDICTION, ZERO_SNR, Asked
-from tabard_server.engine_port.errors import BaseNotLoadable
-
-EXTRAS_LEFT_OUT: Mapping[str, None] = {
-    "safety_checker": None,
-    "feature_extractor": None,
-    "image_encoder": None,
-}
-"""Components of the pipelines that serving does not need."""
-
-DEMO_BASE = Path(__file__).parents[2] / "demo" / "base"
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-"""What can name a repository of the hub."""
+from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +104,7 @@ def load_base(
     config: str | None = None,
     asked: Asked | None = None,
     dtype: torch.dtype = torch.float32,
+    tell: Tell = tell_nobody,
 ) -> Base:
     """Load a base by `demo`, folder, `.safetensors` file or hub id.
 
@@ -125,10 +113,12 @@ def load_base(
         config: For a single file: a diffusers folder or hub id whose configs and tokenizer fit it.
         asked: What the operator says of it, against its own words.
         dtype: What it will be served in; every weight must be finite there.
+        tell: Is told how far it is.
 
     Raises:
         BaseNotLoadable: It is not there, is broken, or is of a family that is not served.
     """
+    tell(Stage(name="finding or fetching the base"))
     path = find_base(base)
     try:
         opened = open_pipeline(
@@ -136,52 +126,12 @@ def load_base(
             config=str(DEMO_BASE) if config == "demo" else config,
             asked=asked or Asked(),
             dtype=dtype,
+            tell=tell,
         )
     except OSError as error:
         # Even asking whether a file is there may be forbidden.
         raise unreadable(Path(error.filename or path), error) from error
     return _take_apart(opened, source=base)
-
-
-def find_base(base: str) -> Path:
-    """Return the folder or file that a word means; a repository of the hub is fetched.
-
-    Raises:
-        BaseNotLoadable: There is none.
-    """
-    path = DEMO_BASE if base == "demo" else Path(base)
-    try:
-        # What is there and cannot be opened is said so, and not that it is not there.
-        is_there = path.exists() or path.is_symlink()
-        if is_there:
-            path.resolve(strict=True)
-    except (OSError, RuntimeError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "its links lead in a circle"
-        raise BaseNotLoadable(
-            f"the base {base!r} cannot be opened: {why}",
-            hint="check what its links lead to, and who may read it",
-        ) from error
-    if is_there:
-        return path
-    if HUB_ID.fullmatch(base):
-        return _download(base)
-    raise BaseNotLoadable(
-        f"the base {base!r} is neither a folder, nor a file, nor a hub id",
-        hint="give `demo`, a diffusers folder, a .safetensors checkpoint, or an id like owner/name",
-    )
-
-
-def _download(hub_id: str) -> Path:
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return Path(DiffusionPipeline.download(hub_id, use_safetensors=True, **EXTRAS_LEFT_OUT))
-    # Whatever the network, the hub or its library has to say, the way out is the same.
-    except Exception as error:
-        raise BaseNotLoadable(
-            f"the base {hub_id!r} is not cached, and cannot be fetched as a pipeline in "
-            "safetensors",
-            hint="check the id and the connection, or give a folder or a file",
-        ) from error
 
 
 def _take_apart(opened: Opened, *, source: str) -> Base:

@@ -7,7 +7,7 @@ with random numbers and goes on with a warning, and passes over what it does not
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from tabard_server.engine.base.schedule import Asked, make_scheduler
 from tabard_server.engine.base.tokenizers import read_tokenizer
 from tabard_server.engine.base.weights import fill
 from tabard_server.engine_port.errors import BaseNotLoadable
+from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 
 _CONFIG_FILES = ("*.json", "*/*.json", "*/*.txt")
 
@@ -57,7 +58,14 @@ class Opened:
     remarks: tuple[str, ...] = ()
 
 
-def open_pipeline(path: Path, *, config: str | None, asked: Asked, dtype: torch.dtype) -> Opened:
+def open_pipeline(
+    path: Path,
+    *,
+    config: str | None,
+    asked: Asked,
+    dtype: torch.dtype,
+    tell: Tell = tell_nobody,
+) -> Opened:
     """Load a diffusers folder or a single checkpoint.
 
     Args:
@@ -66,10 +74,12 @@ def open_pipeline(path: Path, *, config: str | None, asked: Asked, dtype: torch.
             the ones that diffusers knows for its family.
         asked: What the operator says of it.
         dtype: What it will be served in.
+        tell: Is told how far it is.
 
     Raises:
         BaseNotLoadable: It is not complete, not sound, or not served.
     """
+    tell(Stage(name="reading the base's files"))
     if path.is_dir():
         index = read_index(path)
         kind, configs = kind_of_folder(index, source=str(path)), path
@@ -91,7 +101,8 @@ def open_pipeline(path: Path, *, config: str | None, asked: Asked, dtype: torch.
     )
     family = family_of(models, source=stored.source)
     remarks = (*_judge_words(stored, family=family, asked=asked), *remarks, *stored.remarks)
-    for component, model in models.items():
+    for stage, (component, model) in zip(_stages(models), models.items(), strict=True):
+        tell(stage)
         own = vae_dtype(model.config, family=family, dtype=dtype) if component == "vae" else dtype
         fill(
             model,
@@ -131,6 +142,22 @@ def config_folder(config: str | None, *, tensors: Mapping[str, Any]) -> Path:
             f"the configs {config or 'of the family'} are not here and cannot be fetched",
             hint="name a diffusers folder whose configs and tokenizers fit the file by base_config",
         ) from error
+
+
+def _stages(models: Mapping[str, Any]) -> Iterator[Stage]:
+    """Say of each model, in turn, what its weights take in memory."""
+    sizes = {
+        name: sum(4 * one.numel() for one in model.parameters()) for name, model in models.items()
+    }
+    done = 0
+    for component, size in sizes.items():
+        yield Stage(
+            name=f"loading {component}",
+            size_bytes=size,
+            done_bytes=done,
+            total_bytes=sum(sizes.values()),
+        )
+        done += size
 
 
 def _refuse_other_kind(found: PipelineKind, *, kind: PipelineKind, configs: Path) -> None:

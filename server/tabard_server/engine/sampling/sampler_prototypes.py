@@ -79,7 +79,7 @@ class SamplerPrototypes:
             scheduler.set_timesteps(num_inference_steps, device="cpu")
         except (ValueError, IndexError) as error:
             raise RowNotPossible(
-                f"{name} cannot take {num_inference_steps} steps: {str(error).splitlines()[0]}",
+                f"{name} cannot take {num_inference_steps} steps on this base",
                 reason="STEPS_NOT_POSSIBLE",
                 hint="use another number of steps, or another sampler",
             ) from error

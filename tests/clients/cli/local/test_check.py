@@ -28,7 +28,7 @@ def test_local_check_names_bad_base(tabard: Tabard, engine: None, refused_file: 
 
     assert ran.code == 4
     assert "reason: BASE_NOT_LOADABLE" in ran.err
-    assert "hint: name a diffusers folder" in ran.err
+    assert "hint: give `demo`, a diffusers folder" in ran.err
 
 
 def test_report_is_the_sdks_own(engine: None, tmp_path: Path) -> None:

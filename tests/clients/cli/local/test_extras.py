@@ -2,6 +2,8 @@
 """Where the server's packages are missing or refuse something, the SDK's errors say so."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,20 @@ def test_what_the_user_said_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     quieten_libraries("demo")
 
     assert os.environ["TRANSFORMERS_VERBOSITY"] == "debug"
+
+
+@pytest.mark.parametrize("command", ["check x --base", "extract x --out y --base"])
+def test_absent_base_is_told_before_anything_slow(command: str) -> None:
+    """No model library is imported to find out that a path leads nowhere."""
+    script = (
+        "import sys; from tabard.cli.program import run; "
+        f"code = run([*{command.split()}, '/nowhere/at/all']); "
+        "print(code, *({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert ran.stdout.split() == ["4"]
+    assert "neither a folder" in ran.stderr

@@ -31,13 +31,13 @@ def test_variable_names_the_registry(
     monkeypatch.setenv("TABARD_REGISTRY", str(place))
 
     codes = [tabard(*one.split()).code for one in ("fsck", "gc", "checkpoint", "key list")]
-    ran = tabard("export", tmp_path / "export")
+    ran = tabard("backup", tmp_path / "export")
 
     assert (codes, ran.code) == ([0] * 4, 0)
     assert (tmp_path / "export" / "format.json").exists()
 
 
-@pytest.mark.parametrize("arguments", [("fsck",), ("gc",), ("export", "x"), ("import", "x")])
+@pytest.mark.parametrize("arguments", [("fsck",), ("gc",), ("backup", "x"), ("restore", ".")])
 def test_registry_must_be_named(
     tabard: Tabard, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:

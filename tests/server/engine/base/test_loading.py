@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tabard_server.engine.base.loading import DEMO_BASE, find_base, load_base
+from tabard_server.engine.base.loading import load_base
 from tabard_server.engine.base.profile import profile_of
 from tabard_server.engine_port.errors import BaseNotLoadable
 
@@ -48,20 +48,6 @@ def test_missing_hub_id_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
     with pytest.raises(BaseNotLoadable, match="acme/absent"):
         profile_of("acme/absent")
-
-
-def test_links_are_followed_and_circles_named(tmp_path: Path) -> None:
-    """A link to a base is the base; one that leads nowhere or in a circle says so."""
-    (tmp_path / "base").symlink_to(DEMO_BASE)
-    (tmp_path / "circle").symlink_to(tmp_path / "other")
-    (tmp_path / "other").symlink_to(tmp_path / "circle")
-    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
-
-    assert find_base(str(tmp_path / "base")).samefile(DEMO_BASE)
-    for name in ("circle", "nowhere"):
-        with pytest.raises(BaseNotLoadable, match="cannot be opened") as caught:
-            find_base(str(tmp_path / name))
-        assert "links" in caught.value.hint
 
 
 @pytest.mark.parametrize("word", ["x" * 5_000, "a\0b"])

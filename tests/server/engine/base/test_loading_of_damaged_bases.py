@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tabard_server.engine.base.loading import DEMO_BASE, load_base
+from tabard_server.engine.base.loading import load_base
+from tabard_server.engine.base.place import DEMO_BASE
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tests.server.engine.base.damaged_bases import (
     Damage,

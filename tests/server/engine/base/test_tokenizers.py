@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import transformers
 
-from tabard_server.engine.base.loading import DEMO_BASE
+from tabard_server.engine.base.place import DEMO_BASE
 from tabard_server.engine.base.tokenizers import read_tokenizer
 from tabard_server.engine_port.errors import BaseNotLoadable
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabard.cli.local.extras import SERVER_EXTRA
+from tabard.cli.local.extras import SERVER_EXTRA, install_hint
 from tabard.enums import Kind
 from tabard.errors import FailedPrecondition
 
@@ -73,7 +73,7 @@ def find_material() -> Path:
             raise FailedPrecondition(
                 f"tabard demo needs {name}, which is not installed",
                 reason="EXTRA_MISSING",
-                hint=f"pip install 'tabard[{SERVER_EXTRA}]'",
+                hint=install_hint(SERVER_EXTRA),
             )
     spec = importlib.util.find_spec("tabard_server")
     assert spec is not None

@@ -143,9 +143,8 @@ def _not_found(wanted: HubId) -> TabardError:
 
 
 def _unavailable(wanted: HubId, error: Exception) -> TabardError:
-    said = " ".join(str(error).split())[:200]
     return Unavailable(
-        f"the hub did not give {wanted.repo}: {type(error).__name__}: {said}",
+        f"the hub did not give {wanted.repo} ({type(error).__name__})",
         reason="HUB_UNAVAILABLE",
-        hint="try again, or download the file yourself and name it",
+        hint="check the connection and HF_HUB_OFFLINE, or download the file yourself and name it",
     )

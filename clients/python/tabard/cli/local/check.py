@@ -14,8 +14,8 @@ from typing import Any
 from tabard.cli.local.extras import (
     SERVER_EXTRA,
     missing_extra,
-    quieten_libraries,
     reported_as_invalid,
+    require_base,
 )
 from tabard.convert import report_like
 from tabard.releases import CheckReport
@@ -34,7 +34,7 @@ class LocalCheck:
     """
 
     def __init__(self, base: str, **words: Any) -> None:
-        quieten_libraries(base)
+        require_base(base, needed_for="tabard check --base")
         with missing_extra(SERVER_EXTRA, needed_for="tabard check --base"):
             profiles: Any = importlib.import_module("tabard_server.engine.base.profile")
             schedules: Any = importlib.import_module("tabard_server.engine.base.schedule")

@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tabard.errors import FailedPrecondition, InvalidArgument
 
 SERVER_EXTRA = "server"
+
+
+def install_hint(extra: str) -> str:
+    """Say how to install an extra."""
+    return f"pip install 'tabard[{extra}]'"
 
 
 @contextmanager
@@ -26,7 +33,7 @@ def missing_extra(extra: str, *, needed_for: str) -> Iterator[None]:
         raise FailedPrecondition(
             f"{needed_for} needs {error.name}, which is not installed",
             reason="EXTRA_MISSING",
-            hint=f"pip install 'tabard[{extra}]'",
+            hint=install_hint(extra),
         ) from error
 
 
@@ -43,6 +50,21 @@ def reported_as_invalid(*trees: type[Exception]) -> Iterator[None]:
         raise InvalidArgument(
             str(error), reason=getattr(error, "reason", ""), hint=getattr(error, "hint", "")
         ) from error
+
+
+def require_base(base: str, *, needed_for: str) -> None:
+    """See that a base is there, before the model libraries are imported: that takes seconds.
+
+    Raises:
+        FailedPrecondition: The extra `server` is not installed.
+        InvalidArgument: There is no such base.
+    """
+    quieten_libraries(base)
+    with missing_extra(SERVER_EXTRA, needed_for=needed_for):
+        place: Any = importlib.import_module("tabard_server.engine.base.place")
+        engine_errors: Any = importlib.import_module("tabard_server.engine_port.errors")
+    with reported_as_invalid(engine_errors.EngineError):
+        place.require_base(base)
 
 
 def quieten_libraries(base: str) -> None:

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tabard.cli import exit_codes
 from tabard_registry import Registry
 from tabard_registry.refs.names import AdapterRef
-from tests.clients.cli.commands.upkeep.registry_folder import objects
 from tests.clients.cli.conftest import Ran, Tabard
 from tests.registry.fakes import kohya_tensors, sd_profile, targets_of, write
 
@@ -188,14 +186,3 @@ def test_server_takes_them_too(tabard: Tabard, tmp_path: Path) -> None:
 def test_unclear_command_is_refused(tabard: Tabard, ui: Path, options: tuple[str, ...]) -> None:
     """Nothing is published by accident."""
     assert tabard("import", ui, *options).code == 2
-
-
-def test_import_refuses_another_registry(tabard: Tabard, place: Path, tmp_path: Path) -> None:
-    """Nothing is overwritten."""
-    Registry.open(str(tmp_path / "other"))
-    before = objects(tmp_path / "other")
-
-    ran = tabard("import", place, tmp_path / "other")
-
-    assert ran.code == exit_codes.INVALID
-    assert "another registry" in ran.err and objects(tmp_path / "other") == before

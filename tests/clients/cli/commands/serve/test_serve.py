@@ -79,15 +79,19 @@ def test_serve_options_are_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    "absent", ["tabard_server.settings_sources", "tabard_server.engine.load_engine"]
+    "absent", ["tabard_server.startup.prelude", "tabard_server.engine.load_engine"]
 )
 def test_missing_extra_is_named(
-    tabard: Tabard, monkeypatch: pytest.MonkeyPatch, absent: str
+    tabard: Tabard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, absent: str
 ) -> None:
-    """A base install says what to install."""
+    """A base install says what to install, also where only a model library is missing."""
     monkeypatch.setitem(sys.modules, absent, None)
+    monkeypatch.setenv("TABARD_CACHE", str(tmp_path / "cache"))
+    # The real one would see to the end of this process.
+    monkeypatch.setattr("tabard_server.life.process.run_to_the_end", asyncio.run)
+    options = ["--registry", tmp_path / "registry", "--listen", "127.0.0.1:0"]
 
-    ran = tabard("serve")
+    ran = tabard("serve", *options, "--metrics-listen", "")
 
     assert ran.code == 5
     assert "hint: pip install 'tabard[server]'" in ran.err

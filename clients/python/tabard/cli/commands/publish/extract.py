@@ -20,8 +20,8 @@ from tabard.cli.layout import Answer, Text
 from tabard.cli.local.extras import (
     SERVER_EXTRA,
     missing_extra,
-    quieten_libraries,
     reported_as_invalid,
+    require_base,
 )
 from tabard.cli.output import Output, fields, size, table
 from tabard.cli.session import with_output
@@ -96,7 +96,8 @@ def extract(
     \b
     tabard extract dreambooth/ --base runwayml/sd-v1-5 --out dog.safetensors --prompt "sks dog"
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    quieten_libraries(base)
+    for one in filter(None, (base, base_config)):
+        require_base(one, needed_for="tabard extract")
     with missing_extra(SERVER_EXTRA, needed_for="tabard extract"):
         extraction: Any = importlib.import_module("tabard_server.extraction.extraction")
         schedules: Any = importlib.import_module("tabard_server.engine.base.schedule")

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tabard import`: the adapters of a UI's folders become releases; or a whole registry is copied.
+"""`tabard import`: the adapters of a UI's folders become releases.
 
-With `--namespace` every file is checked, a table says what would become of it, and what is new is
+Every file is checked, a table says what would become of it, and what is new is
 published. Repeated, it goes on where it ended: what is there is known by its bytes.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,12 +17,10 @@ from typing import Any
 import click
 
 from tabard.cli import exit_codes
-from tabard.cli.commands.upkeep.export import transferred_text
 from tabard.cli.files.import_plan import Row, carry_out, plan_import
 from tabard.cli.files.ui_folders import find_items, plain_name
 from tabard.cli.layout import Text
 from tabard.cli.local.publishers import Publisher, ServerPublisher, open_local_publisher
-from tabard.cli.local.registry import REGISTRY_VARIABLE, library, sdk_errors, shown_progress
 from tabard.cli.output import Output, table
 from tabard.cli.session import Session, with_session
 
@@ -35,56 +32,29 @@ _BAD = ("refused", "failed")
 @click.argument(
     "folder", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False, exists=True)
 )
-@click.argument("url", metavar="[URL]", required=False)
-@click.option("--namespace", metavar="NS", help="Publish the adapters in FOLDER as NS/….")
+@click.option(
+    "--namespace", metavar="NS", required=True, help="Publish the adapters in FOLDER as NS/…."
+)
 @click.option("--version", default="1.0.0", show_default=True, help="Version of new releases.")
 @click.option("--registry", metavar="URL", help="Publish here, without a server; needs --base.")
 @click.option("--base", metavar="demo|PATH|HUB_ID", help="The base, with --registry.")
 @click.option("--dry-run", is_flag=True, help="Only the table; publish nothing.")
 @click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask before publishing.")
 @with_session
-def import_(
-    session: Session, *, folder: Path, url: str | None, namespace: str | None, **options: Any
-) -> None:
-    """Publish all adapters of a UI's folders, or copy a registry.
+def import_(session: Session, *, folder: Path, namespace: str, **options: Any) -> None:
+    """Publish all adapters of a UI's folders.
 
-    With --namespace: every LoRA and embedding below FOLDER (say A1111's models/Lora, or ComfyUI's
+    Every LoRA and embedding below FOLDER (say A1111's models/Lora, or ComfyUI's
     models) is checked and listed, then published as NS/<file name>, with trigger words and notes
     from .civitai.info and .json files beside it. Safe to repeat: what is there is passed over.
     Exits 0 when everything is there, and 9 when some files were refused.
 
-    Without it: make the empty place URL, or $TABARD_REGISTRY, into the registry that FOLDER holds,
-    usually an export. Repeat it to go on after an interruption.
-
     \b
     tabard import ~/stable-diffusion-webui/models/Lora --namespace mine --dry-run
-    tabard import exported s3://styles/copy
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    if namespace is None:
-        place = url or os.environ.get(REGISTRY_VARIABLE)
-        if not place:
-            raise click.UsageError(
-                "say --namespace NS to publish the adapters in FOLDER, or name the empty place "
-                f"that the registry in FOLDER is copied to, as URL or ${REGISTRY_VARIABLE}"
-            )
-        _import_registry(session.output, folder=folder, url=place)
-        return
-    if url is not None:
-        raise click.UsageError("with --namespace the registry is named by --registry")
     if namespace != plain_name(namespace):
         raise click.UsageError(f"'{namespace}' is no namespace: lower case, digits, '.', '_', '-'")
     _import_adapters(session, folder, namespace=namespace, **options)
-
-
-def _import_registry(output: Output, *, folder: Path, url: str) -> None:
-    """Make an empty place into the registry that a folder holds, usually an export.
-
-    Repeated, it goes on after an interruption. A place that holds anything else is refused.
-    """
-    transfer = library("upkeep.transfer", needed_for="tabard import")
-    with sdk_errors(), shown_progress(output) as progress:
-        done = transfer.import_registry(folder, url, progress=progress)
-    output.answer(done, *transferred_text(done))
 
 
 def _import_adapters(

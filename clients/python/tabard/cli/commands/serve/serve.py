@@ -86,25 +86,19 @@ def serve(
     flags = {"insecure": insecure or None, "single_writer": single_writer or None}
     overrides = options | flags | dict(settings)
     with missing_extra(SERVER_EXTRA, needed_for="tabard serve"):
-        settings_module: Any = importlib.import_module("tabard_server.settings_sources")
+        prelude: Any = importlib.import_module("tabard_server.startup.prelude")
         server_errors: Any = importlib.import_module("tabard_server.errors")
-        server_log: Any = importlib.import_module("tabard_server.telemetry.logs")
-    with reported_as_invalid(server_errors.ServerError):
-        loaded = settings_module.load_settings(
-            file=config, environment=os.environ, overrides=overrides
-        )
-    quieten_libraries(loaded.base)
-    with missing_extra(SERVER_EXTRA, needed_for="tabard serve"):
         engine_errors: Any = importlib.import_module("tabard_server.engine_port.errors")
+        refusals = (server_errors.ServerError, engine_errors.EngineError)
+        with reported_as_invalid(*refusals):
+            loaded = prelude.prepare(file=config, environment=os.environ, overrides=overrides)
+        quieten_libraries(loaded.base)
         registry: Any = importlib.import_module("tabard_registry")
         app: Any = importlib.import_module("tabard_server.app")
         process: Any = importlib.import_module("tabard_server.life.process")
-        # The app itself loads it late: whatever the extra lacks is missing here already.
-        importlib.import_module("tabard_server.engine.load_engine")
-    server_log.set_up_logging(log_format=loaded.log_format, level=loaded.log_level)
-    refusals = (server_errors.ServerError, engine_errors.EngineError, registry.RegistryError)
-    with reported_as_invalid(*refusals):
-        process.run_to_the_end(app.serve(loaded, on_ready=functools.partial(_announce, output)))
+        # What else of the extra may be missing is imported once the ports are taken.
+        with reported_as_invalid(*refusals, registry.RegistryError):
+            process.run_to_the_end(app.serve(loaded, on_ready=functools.partial(_announce, output)))
 
 
 def _announce(output: Output, address: str, metrics_address: str) -> None:

@@ -3,11 +3,13 @@
 
 TITLE = "Look after"
 COMMANDS = {
+    "backup": "Copy a whole registry into FOLDER, as it is at one record of its log; acts may go "
+    "on.",
     "checkpoint": "Write down the state, so that opening the registry need not read its whole log.",
     "doctor": "Examine the place of a registry before trusting it: races, missing objects, "
     "rules, clock.",
-    "export": "Copy a whole registry into FOLDER, which is then a registry with the same id and "
-    "history.",
     "fsck": "Examine a registry: log, checkpoints, state, blobs, index.",
     "gc": "Tell what no release needs, or with --run delete it.",
+    "restore": "Make the empty place URL into the registry that FOLDER holds, with its id and "
+    "history.",
 }

@@ -11,11 +11,12 @@ import torch
 
 from tabard_registry import Registry, UnusableRegistry
 from tabard_registry.store.store import Outcome
-from tabard_server import startup
 from tabard_server.adapters.loader import ReleaseLoader
+from tabard_server.engine_port.loading_stage import Stage
 from tabard_server.engine_port.memory import MEBIBYTE, MemoryPlan
 from tabard_server.pickles import reader
 from tabard_server.settings import Settings
+from tabard_server.startup import resources
 from tabard_server.telemetry.metrics import Metrics
 from tests.bases import make_tiny_base
 from tests.registry.fakes import MemoryStore
@@ -45,7 +46,7 @@ def opens(monkeypatch: pytest.MonkeyPatch) -> Opening:
             store.needs_doctor = not single_writer
             return store
 
-        monkeypatch.setattr(startup, "open_store", open_store)
+        monkeypatch.setattr(resources, "open_store", open_store)
 
     return use
 
@@ -59,7 +60,7 @@ def test_unsafe_store_is_refused(
     opens(store)
 
     with pytest.raises(UnusableRegistry) as refusal:
-        startup.open_registry(settings, metrics=Metrics())
+        resources.open_registry(settings, metrics=Metrics())
 
     assert refusal.value.reason == "UNSAFE_STORE"
     assert "single-writer" in refusal.value.hint
@@ -70,7 +71,7 @@ def test_single_writer_is_taken_at_its_word(settings: Settings, opens: Opening) 
     """Who says that nobody else writes may use such a store."""
     opens(Unconditional())
 
-    registry = startup.open_registry(
+    registry = resources.open_registry(
         settings.model_copy(update={"single_writer": True}), metrics=Metrics()
     )
 
@@ -92,7 +93,7 @@ def test_stranger_is_not_probed(settings: Settings, opens: Opening) -> None:
     opens(store)
 
     with pytest.raises(UnusableRegistry) as refusal:
-        startup.open_registry(settings, metrics=Metrics())
+        resources.open_registry(settings, metrics=Metrics())
 
     assert refusal.value.reason == "NOT_A_REGISTRY"
     assert store.held == {"photos/cat.jpg": b"cat"}
@@ -105,7 +106,7 @@ def test_stray_object_stops_no_registry(settings: Settings, opens: Opening) -> N
     store.held["README.txt"] = b"our styles"
     opens(store)
 
-    registry = startup.open_registry(settings, metrics=Metrics())
+    registry = resources.open_registry(settings, metrics=Metrics())
 
     assert store.held["README.txt"] == b"our styles"
     registry.close()
@@ -124,7 +125,7 @@ def test_damaged_checkpoint_is_told(
     opens(store)
 
     with caplog.at_level(logging.ERROR, logger="tabard"):
-        opened = startup.open_registry(settings, metrics=metrics)
+        opened = resources.open_registry(settings, metrics=metrics)
 
     assert opened.seq == 1
     (told,) = logged(caplog, "checkpoint.damaged")
@@ -143,7 +144,7 @@ def test_packed_adapters_lie_in_the_cache(
     registry = Registry.open(MemoryStore() if is_remote else str(tmp_path / "registry"))
     release = publish_lora(registry, folder=tmp_path)
     metrics = Metrics()
-    disk = startup._disk_cache(registry, settings=settings, metrics=metrics)
+    disk = resources._disk_cache(registry, settings=settings, metrics=metrics)
     load = ReleaseLoader(registry, profile=PROFILE, dtype=torch.float32, disk=disk)
 
     first = load(str(release.digest))
@@ -177,19 +178,53 @@ def test_remarks_on_the_base_are_logged(
     )
 
     with caplog.at_level(logging.INFO, logger="tabard"):
-        resources = startup.load_resources(settings, Metrics())
+        loaded = resources.load_resources(settings, Metrics())
 
-    resources.registry.close()
+    loaded.registry.close()
     said = [one["message"] for one in logged(caplog, "base.remark")]
     assert ["junk.of.a.merge" in one for one in said] == [False, True]
     assert "as was asked" in said[0]
-    assert resources.engine.profile.prediction == "v_prediction"
+    assert loaded.engine.profile.prediction == "v_prediction"
+    stages = [one["stage"] for one in logged(caplog, "base.loading")]
+    assert stages[:2] == ["opening the registry", "importing the model libraries"]
+    assert stages[-1] == "measuring its passes"
+    assert {"loading unet", "moving it to cpu"} <= set(stages)
+
+
+def test_stages_are_told_as_they_begin(caplog: pytest.LogCaptureFixture) -> None:
+    """One line each: what is done, how much of it, and for how long the start has lasted."""
+    now = iter([10.0, 12.0, 15.5])
+    tell = resources.stages_told(clock=lambda: next(now))
+
+    with caplog.at_level(logging.INFO, logger="tabard"):
+        tell(Stage(name="reading the base's files"))
+        tell(
+            Stage(
+                name="loading vae",
+                size_bytes=MEBIBYTE,
+                done_bytes=3 * MEBIBYTE,
+                total_bytes=5 * MEBIBYTE,
+            )
+        )
+
+    base = {"event": "base.loading", "level": "info"}
+    assert logged(caplog, "base.loading") == [
+        base | {"stage": "reading the base's files", "seconds": 2.0},
+        base
+        | {
+            "stage": "loading vae",
+            "mebibytes": 1,
+            "mebibytes_done": 3,
+            "mebibytes_total": 5,
+            "seconds": 5.5,
+        },
+    ]
 
 
 @pytest.mark.parametrize("library", ["transformers", "diffusers"])
 def test_model_libraries_are_heard(caplog: pytest.LogCaptureFixture, library: str) -> None:
     """What they say reaches the log as an event, and not standard error as it is."""
-    startup._hear_libraries()
+    resources._hear_libraries()
 
     logging.getLogger(f"{library}.models").warning("told")
 
@@ -212,7 +247,7 @@ def test_plan_is_told_at_start(caplog: pytest.LogCaptureFixture) -> None:
     )
 
     with caplog.at_level(logging.INFO, logger="tabard"):
-        startup._log_plan(FakeEngine(plan=plan, work=WORK))
+        resources._log_plan(FakeEngine(plan=plan, work=WORK))
 
     assert logged(caplog, "engine.planned") == [
         {
@@ -248,7 +283,7 @@ def test_start_says_whether_pickles_are_read(
     monkeypatch.setattr(reader, "_command", lambda _limits: ["/bin/sh", "-c", script])
 
     with caplog.at_level(logging.INFO, logger="tabard"):
-        startup._log_seal()
+        resources._log_seal()
 
     (told,) = logged(caplog, event["event"])
     assert told.items() >= event.items()

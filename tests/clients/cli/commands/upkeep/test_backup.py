@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tabard export`: a copy with the same id, there and back again."""
+"""`tabard backup` and `tabard restore`: a copy with the same id, there and back again."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from tabard.cli import exit_codes
 from tests.clients.cli.conftest import Tabard
 
 
-def test_export_and_import_copy_everything(tabard: Tabard, place: Path, tmp_path: Path) -> None:
+def test_backup_and_restore_copy_everything(tabard: Tabard, place: Path, tmp_path: Path) -> None:
     """There and back again: the same id, sound; and again: nothing to do."""
     export, copy = tmp_path / "export", tmp_path / "copy"
 
-    out = tabard("export", place, export, "--json")
-    back = tabard("import", export, copy, "--json")
-    again = tabard("import", export, copy)
+    out = tabard("backup", place, export, "--json")
+    back = tabard("restore", export, copy, "--json")
+    again = tabard("restore", export, copy)
 
     assert (out.code, back.code, again.code) == (0, 0, 0)
     assert out.document["registry_id"] == back.document["registry_id"] == "id-1"
@@ -23,13 +23,13 @@ def test_export_and_import_copy_everything(tabard: Tabard, place: Path, tmp_path
     assert tabard("fsck", copy, "--deep").code == 0
 
 
-def test_export_needs_both_places(
+def test_backup_needs_both_places(
     tabard: Tabard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One name is the folder; where the registry is must be said, too."""
     monkeypatch.delenv("TABARD_REGISTRY", raising=False)
 
-    ran = tabard("export", tmp_path / "export")
+    ran = tabard("backup", tmp_path / "export")
 
     assert (ran.code, "TABARD_REGISTRY" in ran.err) == (exit_codes.USAGE, True)
     assert not (tmp_path / "export").exists()

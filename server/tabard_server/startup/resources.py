@@ -7,6 +7,7 @@ place that cannot be trusted.
 
 import importlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from tabard_registry.place import open_store, refuse_strangers
 from tabard_registry.store.store import FORMAT_KEY
 from tabard_registry.upkeep.doctor import require_safe
 from tabard_server.adapters.disk_cache import DiskCache, KeptRelease
+from tabard_server.engine_port.loading_stage import Stage, Tell
 from tabard_server.engine_port.memory import MEBIBYTE
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.stack import HostAdapterLike
@@ -59,12 +61,15 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         BaseNotLoadable: The base cannot be served.
         RegistryError: The registry cannot be opened, or its store cannot be trusted.
     """
+    tell = stages_told()
+    tell(Stage(name="opening the registry"))
+    registry = open_registry(settings, metrics=metrics)
+    tell(Stage(name="importing the model libraries"))
     _hear_libraries()
     from tabard_server.adapters.loader import ReleaseLoader  # noqa: PLC0415 - torch comes late
     from tabard_server.engine.base.schedule import Asked  # noqa: PLC0415 - likewise
     from tabard_server.engine.load_engine import EngineSettings, load_engine  # noqa: PLC0415 - likewise
 
-    registry = open_registry(settings, metrics=metrics)
     engine = load_engine(
         EngineSettings(
             base=settings.base,
@@ -82,7 +87,8 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
             can_merge=settings.merged_copy,
             rows_per_step_max=settings.limits.rows_per_step_max,
             memory_bytes_max=settings.memory_bytes_max,
-        )
+        ),
+        tell=tell,
     )
     for remark in engine.facts.remarks:
         log_event("base.remark", base=settings.base, message=remark)
@@ -136,6 +142,22 @@ def open_registry(settings: Settings, *, metrics: Metrics) -> Registry:
             "checkpoint.damaged", reason=damage.reason, message=str(damage), hint=damage.hint
         )
     return registry
+
+
+def stages_told(clock: Callable[[], float] = time.monotonic) -> Tell:
+    """Return what writes a line into the log for each stage of a start, as it begins."""
+    begun_at = clock()
+
+    def tell(stage: Stage) -> None:
+        counted = {
+            "mebibytes": stage.size_bytes,
+            "mebibytes_done": stage.done_bytes,
+            "mebibytes_total": stage.total_bytes,
+        }
+        sizes = {name: size // MEBIBYTE for name, size in counted.items() if size}
+        log_event("base.loading", stage=stage.name, **sizes, seconds=clock() - begun_at)
+
+    return tell
 
 
 def _log_plan(engine: EnginePort[Any]) -> None:

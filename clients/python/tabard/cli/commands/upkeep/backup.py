@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tabard export`: a whole registry in a folder."""
+"""`tabard backup`: a whole registry in a folder, while everybody goes on."""
 
 from __future__ import annotations
 
@@ -20,17 +20,21 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.argument("url", metavar="[URL]")
 @click.argument("folder", metavar="FOLDER", required=False, type=_FOLDER)
 @with_output
-def export(output: Output, *, url: str, folder: Path | None) -> None:
-    """Copy a whole registry into FOLDER, which is then a registry with the same id and history.
+def backup(output: Output, *, url: str, folder: Path | None) -> None:
+    """Copy a whole registry into FOLDER, as it is at one record of its log; acts may go on.
 
-    Repeat it to go on after an interruption, or to add what is new. URL left out:
-    $TABARD_REGISTRY.
-    """
+    FOLDER is then a registry with the same id and history. Repeat it to go on after an
+    interruption, or to add what is new. URL left out: $TABARD_REGISTRY.
+
+    \b
+    tabard backup s3://styles/team /backup/team
+    tabard fsck /backup/team --deep
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     if folder is None:
         url, folder = _registry_variable(), Path(url)
-    transfer = library("upkeep.transfer", needed_for="tabard export")
+    transfer = library("upkeep.transfer", needed_for="tabard backup")
     with (
-        open_registry(url, needed_for="tabard export") as registry,
+        open_registry(url, needed_for="tabard backup") as registry,
         shown_progress(output) as progress,
     ):
         done = transfer.export_registry(registry, folder, progress=progress)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard restore`: into an empty place and nowhere else; the history is whole, and goes on."""
+
+import shutil
+from pathlib import Path
+
+from tabard.cli import exit_codes
+from tabard_registry import Registry
+from tests.clients.cli.commands.upkeep.registry_folder import objects
+from tests.clients.cli.conftest import Tabard
+from tests.registry.fakes import publish
+
+
+def test_restore_refuses_another_registry(tabard: Tabard, place: Path, tmp_path: Path) -> None:
+    """Nothing is overwritten."""
+    Registry.open(str(tmp_path / "other"))
+    before = objects(tmp_path / "other")
+
+    ran = tabard("restore", place, tmp_path / "other")
+
+    assert ran.code == exit_codes.INVALID
+    assert "another registry" in ran.err and objects(tmp_path / "other") == before
+
+
+def test_restore_needs_a_backup(tabard: Tabard, tmp_path: Path) -> None:
+    """A folder that is no registry makes none."""
+    (tmp_path / "empty").mkdir()
+
+    ran = tabard("restore", tmp_path / "empty", tmp_path / "new")
+
+    assert ran.code == exit_codes.INVALID
+    assert "reason: NOT_A_REGISTRY" in ran.err
+    assert not (tmp_path / "new" / "format.json").exists()
+
+
+def test_restored_registry_goes_on(tabard: Tabard, place: Path, tmp_path: Path) -> None:
+    """Backed up, lost, restored: the history is whole, and is written on."""
+    assert tabard("backup", place, tmp_path / "backup").code == 0
+    shutil.rmtree(place)
+
+    ran = tabard("restore", tmp_path / "backup", place)
+
+    assert ran.code == 0
+    assert tabard("fsck", place, "--deep").code == 0
+    published = publish(Registry.open(str(place), create=False), "2.0.0", folder=tmp_path)
+    assert published.seq == 3

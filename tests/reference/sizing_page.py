@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/sizing.md: what each family takes of disk and memory, as the planner of a start says it.
+
+The published configurations are built without weights, and the server's own plan is made for them.
+Nothing here is measured, and the page says so.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+
+from tabard_server.engine.base.loading import Base, TextPart
+from tabard_server.engine.measures.dry_run import DryRuns, walk_through
+from tabard_server.engine.measures.memory_plan import plan_memory
+from tabard_server.engine_port.memory import MemoryPlan
+from tabard_server.limits import Limits
+from tabard_server.settings import Settings
+from tests.golden.full_size.models import FAMILIES, build
+
+NAME = "sizing.md"
+
+TITLES = {"sd1": "Stable Diffusion 1.5", "sd2": "Stable Diffusion 2.1", "sdxl": "SDXL 1.0"}
+_VAE: dict[str, Any] = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+    "latent_channels": 4,
+}
+"""The VAE that all three families share."""
+_WAYS = (
+    ("GPU, float16", "cuda", torch.float16),
+    ("CPU, float32", "cpu", torch.float32),
+)
+_GIBIBYTE = 1 << 30
+
+_HEAD = """\
+# What a server takes
+
+Written from the code by `make reference`; a test holds it current. **Planned, not measured**: this
+is the server's own plan of memory ([0023](decisions/0023-the-memory-plan-is-measured.md)), made for
+the published configurations without their weights. A start measures its passes and plans again;
+`tabard status` and the event `engine.planned` tell what came of it. GiB throughout.
+
+## Memory of the device
+
+With the settings as they are: slots of {ranks} rank rows, images of the base's own size. *Step* is
+what a forward pass keeps alive; the totals in bold are at most.
+"""
+_COLUMNS = (
+    "base",
+    "on",
+    "weights",
+    "slots",
+    "gathered",
+    "step of 8 rows",
+    "**8 rows**",
+    "**8 rows, merged copy**",
+    "**1 row**",
+)
+_REST = """
+Where less is free a start chooses fewer rows, and leaves the merged copy out
+(`limits.rows_per_step_max`, `merged_copy`); it is refused only where one row does not fit. Fewer
+rank rows (`slot_rank_total`) make the slots smaller in proportion. Python, torch and CUDA take some
+for themselves on top of this.
+
+## Memory of the host
+
+| what | at most | setting |
+|---|---|---|
+| adapters in memory | {host} | `limits.host_bytes_max` |
+| finished images that callers have not taken | {outbox} | `limits.outbox_bytes_max` |
+| the base while it is read, in float32 | {float32} | |
+
+## Disk
+
+| what | takes |
+|---|---|
+| a base in float16, as files | {disk} |
+| adapters of a remote registry in the cache folder | at most {cache}, `limits.disk_bytes_max` |
+| a release in the registry | its original files, and a canonical form of about their size |
+| the environment | about 1 with PyTorch's CPU build, about 6 with the CUDA build |
+"""
+
+
+def written() -> str:
+    """Return the page."""
+    return "\n".join(
+        [
+            _HEAD.format(ranks=Settings().slot_rank_total),
+            f"| {' | '.join(_COLUMNS)} |",
+            "|" + "---|" * len(_COLUMNS),
+            *(line for family in FAMILIES for line in lines_of(family)),
+            _REST.format(
+                host=_gibibytes(Limits().host_bytes_max),
+                outbox=_gibibytes(Limits().outbox_bytes_max),
+                cache=_gibibytes(Limits().disk_bytes_max),
+                float32=_by_family("cpu", torch.float32),
+                disk=_by_family("cuda", torch.float16),
+            ),
+        ]
+    )
+
+
+def lines_of(family: str) -> Iterator[str]:
+    """Yield the lines of one family."""
+    for title, device, dtype in _WAYS:
+        one = _plan(family, device=device, dtype=dtype, rows=1, has_copy=False)
+        many = _plan(family, device=device, dtype=dtype, rows=8, has_copy=False)
+        copied = _plan(family, device=device, dtype=dtype, rows=8, has_copy=True)
+        parts = (many.base, many.slots, many.gathered, many.activations)
+        totals = (many.total, copied.total, one.total)
+        cells = [*map(_gibibytes, parts), *(f"**{_gibibytes(one)}**" for one in totals)]
+        yield f"| {TITLES[family]} | {title} | {' | '.join(cells)} |"
+
+
+def _by_family(device: str, dtype: torch.dtype) -> str:
+    plans = {
+        family: _plan(family, device=device, dtype=dtype, rows=1, has_copy=False)
+        for family in FAMILIES
+    }
+    return ", ".join(f"{TITLES[family]} {_gibibytes(plans[family].base)}" for family in FAMILIES)
+
+
+def _plan(family: str, *, device: str, dtype: torch.dtype, rows: int, has_copy: bool) -> MemoryPlan:
+    base, walked = _walked(family)
+    return plan_memory(
+        base,
+        walked=walked,
+        dtype=dtype,
+        slot_rank_total=Settings().slot_rank_total,
+        rows_per_step_max=rows,
+        can_merge=has_copy,
+        device=torch.device(device),
+        free_bytes=None,
+    )
+
+
+@cache
+def _walked(family: str) -> tuple[Base, DryRuns]:
+    models = build(family)
+    with torch.device("meta"):
+        vae = AutoencoderKL(**_VAE)
+    texts = tuple(
+        TextPart(component=component, model=model, tokenizer=None)
+        for component, model in models.items()
+        if component != "unet"
+    )
+    base = Base(
+        family=family,
+        source=family,
+        text_parts=texts,
+        unet=models["unet"].eval(),
+        vae=vae.eval(),
+        scheduler_config={},
+        latent_factor=8,
+        is_empty_zero=False,
+    )
+    return base, walk_through(base)
+
+
+def _gibibytes(size: int) -> str:
+    return f"{size / _GIBIBYTE:.1f}"
