@@ -46,7 +46,7 @@ test: setup ## the fast tests: no network, no GPU
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak and not faults and not oracle and not documents" $(TWO_AT_ONCE) $(ARGS)
 
 docs: setup ## every command and snippet of README and docs, in order, as they are printed
-	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m documents $(TWO_AT_ONCE) $(ARGS)
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m documents -n 2 $(ARGS)
 
 oracle: setup ## every sampler and stack of every family against diffusers alone, in float64
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m oracle $(TWO_AT_ONCE) $(ARGS)

@@ -85,7 +85,7 @@ def read(
         folder: Where the reader sits, with the files that the document speaks of.
         variables: What the reader's environment says beside its own.
     """
-    script = [_SHELL, *(f"{one}() {{ echo {one} \"$@\" >>elsewhere.txt; }}" for one in ELSEWHERE)]
+    script = [_SHELL, *(f'{one}() {{ echo {one} "$@" >>elsewhere.txt; }}' for one in ELSEWHERE)]
     notes = folder / ".reader"
     notes.mkdir()
     for block in blocks:

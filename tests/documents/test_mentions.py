@@ -37,7 +37,11 @@ def wrong(usage: str) -> Iterator[str]:
             yield f"there is no `tabard {usage}`: no command {name}"
             return
         command = command.loaded(names[0]) if isinstance(command, LazyGroup) else found[0]  # type: ignore[assignment]
-    known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+    known = {
+        flag
+        for parameter in command.params
+        for flag in (*parameter.opts, *parameter.secondary_opts)
+    }
     known |= {"--help", "-h"}
     for word in words:
         flag = word.partition("=")[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -28,14 +28,14 @@ FILES: Mapping[str, Mapping[str, Path]] = {
 """What lies in the reader's folder, by document."""
 
 
-@pytest.fixture
-def bucket(s3_environment: None) -> Iterator[str]:
-    """The bucket that the documents name, empty before and after."""
-    client, name = s3_client(), "styles"
+@contextmanager
+def bucket(name: str = "styles") -> Iterator[None]:
+    """Hold the bucket that a document names, empty before and gone after."""
+    client = s3_client()
     with suppress(client.exceptions.BucketAlreadyOwnedByYou):
         client.create_bucket(Bucket=name)
     empty_bucket(client, name)
-    yield name
+    yield
     empty_bucket(client, name)
     client.delete_bucket(Bucket=name)
 
@@ -51,16 +51,14 @@ def runnable() -> list[str]:
 
 @pytest.mark.documents
 @pytest.mark.parametrize("document", runnable())
-def test_document_runs_as_printed(document: str, tmp_path: Path, bucket: str) -> None:
+def test_document_runs_as_printed(document: str, tmp_path: Path, s3_environment: None) -> None:
     """A reader who types what is printed comes to the end of it."""
     for name, source in FILES.get(document, {}).items():
         shutil.copy(source, tmp_path / name)
+    blocks = fences((ROOT / document).read_text(encoding="utf-8"))
 
-    reading = read(
-        fences((ROOT / document).read_text(encoding="utf-8")),
-        name=Path(document).name,
-        folder=tmp_path,
-    )
+    with bucket() if any("s3://" in block.text for block in blocks) else nullcontext():
+        reading = read(blocks, name=Path(document).name, folder=tmp_path)
 
     assert reading.status == 0, reading.output
 
