@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be run of a document: its fenced blocks in order, and the commands it mentions in a line.
+"""What can be run of a document: its fenced blocks in order, and what it mentions in a line.
 
 Pure functions of text.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody who reads a document with a shell at hand: every block in order, in one shell, as printed.
+"""A reader with a shell at hand: every block of a document in order, in one shell, as printed.
 
 The reader sits in an empty folder with the files that a document speaks of. `tabard serve` goes on
 in a terminal of its own, on ports the system gives, and everything after it talks to that server.

@@ -22,6 +22,8 @@ FILES: Mapping[str, Mapping[str, Path]] = {
     "README.md": {
         "watercolor.safetensors": ADAPTERS / "watercolor-1.0.0.safetensors",
         "watercolor-2.safetensors": ADAPTERS / "watercolor-1.1.0.safetensors",
+        "ink.safetensors": ADAPTERS / "neon-1.0.0.safetensors",
+        "ink-2.safetensors": ADAPTERS / "watercolor-1.1.0.safetensors",
     },
     "docs/registry.md": {"ink.safetensors": ADAPTERS / "watercolor-1.0.0.safetensors"},
 }
