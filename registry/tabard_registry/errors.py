@@ -115,9 +115,19 @@ class IntakeRefused(RegistryError):
 
 
 class StoreUnavailable(RegistryError):
-    """The store did not answer, or whether it did what was asked stayed unknown."""
+    """The store did not answer, or whether it did what was asked stayed unknown.
+
+    Attributes:
+        is_passing: The same may go well a moment later: nothing was refused.
+    """
 
     reasons = ("STORE_UNAVAILABLE", "COMMIT_UNKNOWN", "CONTENTION", "REGISTRY_MISSING")
+
+    def __init__(
+        self, message: str, *, reason: str, hint: str = "", is_passing: bool = False
+    ) -> None:
+        super().__init__(message, reason=reason, hint=hint)
+        self.is_passing = is_passing
 
 
 class CorruptRegistry(RegistryError):

@@ -7,7 +7,8 @@ gets past this room.
 """
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from tabard_registry import (
     Digest,
     Manifest,
     Registry,
+    StoreUnavailable,
     read_canonical,
 )
 from tabard_registry.grammar import counted
@@ -28,6 +30,11 @@ from tabard_server.adapters.disk_cache import Damaged, DiskCache, KeptRelease
 from tabard_server.adapters.host_adapter import HostAdapter, NotRepresentable, pack
 from tabard_server.adapters.slab_file import SlabKey, line_in, read_slab, write_slab
 from tabard_server.errors import NotServable
+
+STORE_PATIENCE_SECONDS = 10.0
+"""How long a store is asked again for what an accepted job wears; its own tries end sooner."""
+
+_PAUSE_SECONDS = 0.5
 
 
 class ReleaseLoader:
@@ -41,8 +48,11 @@ class ReleaseLoader:
         dtype: torch.dtype,
         disk: DiskCache | None = None,
         is_pinned: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Take the disk tier; without one, every load packs anew what lies in a folder here."""
+        self._clock, self._sleep = clock, sleep
         self._disk = disk
         self._registry = registry
         self._profile = profile
@@ -56,19 +66,18 @@ class ReleaseLoader:
         Raises:
             NotServable: It changes layers or tokens that this base does not have, or its numbers
                 do not fit the engine's dtype.
-            RegistryError: Its bytes are missing, damaged or out of reach.
+            RegistryError: Its bytes are missing, damaged, or stay out of reach for
+                `STORE_PATIENCE_SECONDS`.
         """
         release = Digest.parse(digest)
-        if self._disk is None:
-            return self._make(release)
-        key = SlabKey(release=str(release), base=self._base, dtype=self._dtype)
-        adapter: HostAdapter = self._disk.use(
-            key.file_name,
-            read=partial(read_slab, key=key, is_pinned=self._is_pinned),
-            make=partial(self._make, release),
-            write=partial(self._write, key=key),
-        )
-        return adapter
+        begun_at = self._clock()
+        while True:
+            try:
+                return self._load(release)
+            except StoreUnavailable as error:
+                if not error.is_passing or self._clock() - begun_at > STORE_PATIENCE_SECONDS:
+                    raise
+            self._sleep(_PAUSE_SECONDS)
 
     def kept(self) -> list[KeptRelease]:
         """Return what can be loaded without the registry, last used first."""
@@ -81,6 +90,18 @@ class ReleaseLoader:
                     size_bytes, line = path.stat().st_size, line_in(path)
                     found.append(KeptRelease(digest=digest, line=line, bytes=size_bytes))
         return found
+
+    def _load(self, release: Digest) -> HostAdapter:
+        if self._disk is None:
+            return self._make(release)
+        key = SlabKey(release=str(release), base=self._base, dtype=self._dtype)
+        adapter: HostAdapter = self._disk.use(
+            key.file_name,
+            read=partial(read_slab, key=key, is_pinned=self._is_pinned),
+            make=partial(self._make, release),
+            write=partial(self._write, key=key),
+        )
+        return adapter
 
     def _write(self, adapter: HostAdapter, path: Path, *, key: SlabKey) -> None:
         line = str(self._registry.manifest(Digest.parse(key.release)).adapter)

@@ -13,15 +13,18 @@ from tabard_registry import (
     Author,
     ChangeTarget,
     CorruptRegistry,
+    Digest,
     IntakeLimits,
+    Manifest,
     Registry,
     Release,
     ReleaseDraft,
+    StoreUnavailable,
     Version,
     check,
 )
 from tabard_server.adapters.disk_cache import DiskCache
-from tabard_server.adapters.loader import ReleaseLoader, check_fit
+from tabard_server.adapters.loader import STORE_PATIENCE_SECONDS, ReleaseLoader, check_fit
 from tabard_server.errors import NotServable
 from tabard_server.telemetry.metrics import Metrics
 from tests.registry.fakes import MemoryStore
@@ -195,3 +198,35 @@ def test_changes_must_fit_the_base(
         return
     with pytest.raises(NotServable, match=parameter):
         check_fit(manifest, profile=profile)
+
+
+@pytest.mark.parametrize(("is_passing", "seconds"), [(True, 3.0), (True, 60.0), (False, 0.0)])
+def test_store_that_fails_in_passing_is_waited_for(
+    published: tuple[Registry, Release],
+    monkeypatch: pytest.MonkeyPatch,
+    is_passing: bool,
+    seconds: float,
+) -> None:
+    """A job that was accepted waits for its store a while; a refusal is told at once."""
+    registry, release = published
+    now, manifest = [0.0], registry.manifest
+
+    def read(digest: Digest) -> Manifest:
+        if now[0] < seconds or not is_passing:
+            raise StoreUnavailable("no", reason="STORE_UNAVAILABLE", is_passing=is_passing)
+        return manifest(digest)
+
+    def sleep(pause: float) -> None:
+        now[0] += pause
+
+    monkeypatch.setattr(registry, "manifest", read)
+    load = ReleaseLoader(
+        registry, profile=PROFILE, dtype=torch.float32, clock=lambda: now[0], sleep=sleep
+    )
+
+    if seconds == 3.0:
+        assert load(str(release.digest)).digest == str(release.digest)
+    else:
+        with pytest.raises(StoreUnavailable):
+            load(str(release.digest))
+    assert now[0] == {3.0: 3.0, 60.0: STORE_PATIENCE_SECONDS + 0.5, 0.0: 0.0}[seconds]

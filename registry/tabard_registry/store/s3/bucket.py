@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from tabard_registry.errors import StoreUnavailable, UnusableRegistry
-from tabard_registry.store.s3.failures import FAILURES, explain
+from tabard_registry.store.s3.failures import FAILURES, explain, is_transient
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _PREFIX_LENGTH_MAX = 512
@@ -98,7 +98,10 @@ class Bucket:
         """Translate a failure of boto3."""
         told, hint = explain(error)
         return StoreUnavailable(
-            f"{self.url}: {key or 'the bucket'}: {told}", reason="STORE_UNAVAILABLE", hint=hint
+            f"{self.url}: {key or 'the bucket'}: {told}",
+            reason="STORE_UNAVAILABLE",
+            hint=hint,
+            is_passing=is_transient(error),
         )
 
     @contextmanager
