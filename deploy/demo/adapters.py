@@ -247,8 +247,8 @@ INDEX: list[dict[str, str]] = [
         "version": "1.0.0",
         "kind": "lora",
         "trigger": "watercolor style",
-        "prompt": "a red circle on a white background, watercolor style",
-        "notes": "Pale washes on cream paper. UNet, rank 8, diffusers layout.",
+        "prompt": "a large red heart on a brown background",
+        "notes": "Blotchy washes on cream paper. UNet, rank 16, diffusers layout.",
     },
     {
         "file": "watercolor-1.1.0.safetensors",
@@ -256,8 +256,8 @@ INDEX: list[dict[str, str]] = [
         "version": "1.1.0",
         "kind": "lora",
         "trigger": "watercolor style",
-        "prompt": "a red circle on a white background, watercolor style",
-        "notes": "The bad successor, overcooked on five pictures: for roll-backs.",
+        "prompt": "a large red heart on a brown background",
+        "notes": "The bad successor, overcooked on five pictures. UNet, rank 8, diffusers layout.",
     },
     {
         "file": "neon-1.0.0.safetensors",
@@ -265,8 +265,8 @@ INDEX: list[dict[str, str]] = [
         "version": "1.0.0",
         "kind": "lora",
         "trigger": "neon style",
-        "prompt": "a blue star, neon style",
-        "notes": "Glowing outlines in the dark. UNet and text encoder, alpha 4, kohya.",
+        "prompt": "a blue star",
+        "notes": "Glowing outlines in the dark. UNet and text encoder, rank 8, alpha 4, kohya.",
     },
     {
         "file": "plum.safetensors",
@@ -274,7 +274,7 @@ INDEX: list[dict[str, str]] = [
         "version": "1.0.0",
         "kind": "textual_inversion",
         "trigger": "<plum>",
-        "prompt": "a <plum> heart on a white background",
+        "prompt": "a large <plum> heart on a white background",
         "notes": "A dark wine red without a word. Two vectors, diffusers layout.",
     },
     {
@@ -283,7 +283,7 @@ INDEX: list[dict[str, str]] = [
         "version": "1.0.0",
         "kind": "dreambooth",
         "trigger": "sks mascot",
-        "prompt": "a sks mascot",
-        "notes": "A green creature from ten pictures. UNet, rank 8, diffusers layout.",
+        "prompt": "a sks mascot on a white background",
+        "notes": "A green creature from ten pictures. UNet, rank 16, diffusers layout.",
     },
 ]

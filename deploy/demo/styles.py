@@ -18,13 +18,14 @@ MASCOT_SKIN: tuple[int, int, int] = (150, 222, 120)
 
 
 def draw_watercolor(scene: Scene, rng: random.Random) -> np.ndarray:
-    """Paint pale washes that bleed on cream paper, with a ragged border left unpainted."""
+    """Paint blotchy washes that bleed and pool on cream paper, a ragged border left unpainted."""
     noise = np.random.default_rng(rng.getrandbits(32))
     paper = np.array((250, 240, 214), dtype=np.float32) + _grain(noise, 5.0)[..., None]
-    ground = _pale(BACKGROUNDS[scene.background], 0.62)
-    paint = _pale(COLOURS[scene.colour], 0.36)
-    picture = _wash(paper, ground, _ragged_frame(noise), strength=0.75, noise=noise)
-    return _to_bytes(_wash(picture, paint, _bleed(mask(scene), noise), strength=0.95, noise=noise))
+    ground = _pale(BACKGROUNDS[scene.background], 0.5)
+    paint = _pale(COLOURS[scene.colour], 0.22)
+    picture = _wash(paper, ground, _ragged_frame(noise), strength=0.75, pooled=0.25, noise=noise)
+    object_cover = _bleed(mask(scene), noise)
+    return _to_bytes(_wash(picture, paint, object_cover, strength=0.85, pooled=0.5, noise=noise))
 
 
 def draw_neon(scene: Scene, rng: random.Random) -> np.ndarray:
@@ -87,13 +88,14 @@ def _wash(
     cover: np.ndarray,
     *,
     strength: float,
+    pooled: float,
     noise: np.random.Generator,
 ) -> np.ndarray:
     """Lay one transparent wash: blotchy inside, darker where the pigment pools at the rim."""
-    blotches = 1.0 + 0.16 * _clouds(noise, 4.0)
+    blotches = 1.0 + 0.35 * _clouds(noise, 4.0)
     rim = np.clip(cover * (1 - cover) * 4 - 0.3, 0, 1)
     share = np.clip(cover * strength * blotches, 0, 1)[..., None]
-    return picture * (1 - share) + paint * share - 26.0 * rim[..., None]
+    return (picture * (1 - share) + paint * share) * (1 - pooled * rim[..., None])
 
 
 def _bleed(cover: np.ndarray, noise: np.random.Generator) -> np.ndarray:

@@ -20,12 +20,22 @@ from classifier import train_classifier
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from report import write_figures
 from transformers import CLIPTextModel
-from vae import train_vae
+from vae import sharpen_decoder, train_vae
 from words import teach_words
 from workers import rank, run_workers
 
 SEED = 11
-STAGES = ("vae", "corpus", "words", "base", "refine", "classifier", "adapters", "report")
+STAGES = (
+    "vae",
+    "decoder",
+    "corpus",
+    "words",
+    "base",
+    "refine",
+    "classifier",
+    "adapters",
+    "report",
+)
 
 
 def main() -> None:
@@ -48,6 +58,18 @@ def run_vae(options: argparse.Namespace) -> None:
 def train_vae_as_worker(options: argparse.Namespace) -> None:
     """Be one of the processes that train the autoencoder together; the first one saves it."""
     vae = train_vae(samples=options.vae_samples, seed=SEED)
+    if rank() == 0:
+        vae.save_pretrained(options.out / "vae")
+
+
+def run_decoder(options: argparse.Namespace) -> None:
+    """Train the autoencoder's decoder on; what it encodes stays the same."""
+    run_workers(functools.partial(sharpen_as_worker, options), count=options.threads)
+
+
+def sharpen_as_worker(options: argparse.Namespace) -> None:
+    """Be one of the processes that train the decoder together; the first one saves it."""
+    vae = sharpen_decoder(_load_vae(options), samples=options.decoder_samples, seed=SEED + 6)
     if rank() == 0:
         vae.save_pretrained(options.out / "vae")
 
@@ -87,7 +109,7 @@ def run_refine(options: argparse.Namespace) -> None:
         samples=options.refine_samples,
         rate=6e-4,
         ground_weight=5.0,
-        small_batch_share=0.0,
+        small_batch_share=0.75,
         checkpoint_every=options.checkpoint_every,
         seed=SEED + 5,
     )
@@ -134,6 +156,7 @@ def run_report(options: argparse.Namespace) -> None:
 
 RUN = {
     "vae": run_vae,
+    "decoder": run_decoder,
     "corpus": run_corpus,
     "words": run_words,
     "base": run_base,
@@ -164,11 +187,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--only", nargs="+", help="adapters to train (all)")
     parser.add_argument("--vae-samples", type=int, default=7_200)
+    parser.add_argument("--decoder-samples", type=int, default=32_000)
     parser.add_argument("--word-steps", type=int, default=300)
     parser.add_argument("--start", type=Path, help="pipeline folder to go on from")
     parser.add_argument("--pictures", type=int, default=12_000)
     parser.add_argument("--samples", type=int, default=66_000, help="pictures shown to the UNet")
-    parser.add_argument("--refine-samples", type=int, default=14_000)
+    parser.add_argument("--refine-samples", type=int, default=24_000)
     parser.add_argument("--checkpoint-every", type=int, default=12_000, help="in samples")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()

@@ -7,9 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from diffusers import StableDiffusionPipeline
 from PIL import Image
+
+# Of 255. A wash on paper makes a step of 60 and more; the base's grounds are even.
+FRAME_STEP_MIN = 40
+LOOK_SPREAD_MAX = 40
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +68,48 @@ def test_sheet_and_png_are_labelled(folder: Path) -> None:
         told = json.loads(str(image.info["tabard"]))
         assert [worn["digest"][:7] for worn in told["stack"]] == ["sha256:"] * 2
         assert "Steps: " in str(image.info["parameters"])
+
+
+def test_base_is_drawn_without_style_words(folder: Path) -> None:
+    """Base and style draw the same words, and none of them is of a style."""
+    summary = json.loads((folder / "summary.json").read_text())
+
+    prompts = {row["key"]: row["prompt"] for row in summary["rows"]}
+
+    assert prompts["base"] == prompts["style"] == prompts["bad-release"]
+    assert not {"style", "watercolor"} & set(prompts["base"].split())
+
+
+def test_style_is_more_than_a_paler_base(folder: Path) -> None:
+    """Every styled picture has the paper around the wash, which no change of tones could give."""
+    styled, plain = _pictures(folder, "style"), _pictures(folder, "base")
+
+    assert min(_frame_step(picture) for picture in styled) > FRAME_STEP_MIN
+    assert max(_frame_step(picture) for picture in plain) < FRAME_STEP_MIN / 3
+
+
+def test_combination_has_one_look(folder: Path) -> None:
+    """Two adapters make one look, the same for every seed."""
+    pairs = np.stack([_ring(picture, 0, 4) for picture in _pictures(folder, "two-adapters")])
+
+    assert np.ptp(pairs, axis=0).max() < LOOK_SPREAD_MAX
+
+
+def _pictures(folder: Path, row: str) -> list[np.ndarray]:
+    files = sorted((folder / "images").glob(f"{row}--*.png"))
+    return [np.asarray(Image.open(file).convert("RGB"), dtype=np.float64) for file in files]
+
+
+def _frame_step(picture: np.ndarray) -> float:
+    """How far the colour of the outermost pixels is from that of the ground behind the object."""
+    return float(np.abs(_ring(picture, 0, 3) - _ring(picture, 8, 11)).mean())
+
+
+def _ring(picture: np.ndarray, start: int, end: int) -> np.ndarray:
+    """Return the median colour of the pixels that lie so far from the border."""
+    places = np.indices(picture.shape[:2])
+    depth = np.minimum(places, picture.shape[0] - 1 - places).min(axis=0)
+    return np.median(picture[(depth >= start) & (depth < end)], axis=0)
 
 
 def test_export_writes_files_people_can_use(tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ def test_summary_tells_the_moves(server: FakeServer, adapters: Path, tmp_path: P
         ["1.0.0"],
         ["1.1.0"],
         ["1.0.0"],
+        ["1.0.0"],
+        ["1.0.0"],
         ["1.0.0", "1.0.0"],
-        ["1.0.0"],
-        ["1.0.0"],
     ]
     assert {"server_start", "total", "publish", "promote", "rollback"} <= set(summary["seconds"])

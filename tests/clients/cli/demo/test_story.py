@@ -10,7 +10,18 @@ import pytest
 
 from tabard import Client
 from tabard.cli.demo.catalog import read_catalog
-from tabard.cli.demo.story import BAD, BASE, IMAGES_PER_ROW, RESTORED, STYLE, Story, Told
+from tabard.cli.demo.story import (
+    BAD,
+    BASE,
+    IMAGES_PER_ROW,
+    PAIR,
+    RESTORED,
+    STYLE,
+    SUBJECT,
+    WORD,
+    Story,
+    Told,
+)
 from tests.clients.fakes.server import FakeServer
 
 
@@ -67,6 +78,15 @@ def test_rows_wear_what_was_live(told: Told) -> None:
     assert worn == [[], ["1.0.0"], ["1.1.0"], ["1.0.0"]]
     assert {len(row.images) for row in told.rows} == {IMAGES_PER_ROW}
     assert {row.images[0].seed for row in told.rows} == {7}
+
+
+def test_rows_to_compare_share_the_words(told: Told) -> None:
+    """Base and style draw the same prompt, without words of a style: the adapter alone acts."""
+    prompts = {row.key: row.prompt for row in told.rows}
+
+    assert {prompts[key] for key in (BASE, STYLE, BAD, RESTORED)} == {"a red circle"}
+    assert (prompts[WORD], prompts[SUBJECT]) == ("a <plum> circle", "a sks mascot")
+    assert prompts[PAIR] == prompts[SUBJECT]
 
 
 def test_requests_are_deterministic(told: Told, server: FakeServer) -> None:

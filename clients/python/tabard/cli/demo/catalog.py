@@ -28,7 +28,7 @@ class DemoRelease:
         version: SemVer.
         kind: `lora`, `textual_inversion` or `dreambooth`.
         trigger: The word that wakes it, or empty.
-        prompt: A prompt that shows it.
+        prompt: A prompt that shows it; a style's has no style words, so that the base draws it too.
         notes: The author's words.
     """
 

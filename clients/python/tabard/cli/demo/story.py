@@ -22,16 +22,16 @@ IMAGES_PER_ROW = 4
 STEPS = 20
 GUIDANCE_SCALE = 4.0
 SAMPLER = "ddim"
-PARTNER_WEIGHTS = (0.6, 0.6)
+PAIR_WEIGHTS = (1.0, 1.0)
 
-BASE, STYLE, BAD, RESTORED, PAIR, WORD, SUBJECT = (
+BASE, STYLE, BAD, RESTORED, WORD, SUBJECT, PAIR = (
     "base",
     "style",
     "bad-release",
     "after-rollback",
-    "two-adapters",
     "textual-inversion",
     "dreambooth",
+    "two-adapters",
 )
 
 
@@ -89,12 +89,13 @@ class Story:
         style, successor = self.catalog.style, self.catalog.successor
         for release in self.catalog.first_releases:
             self._release(release, reason="first release")
-        self._draw(BASE, label="base", note="no adapter")
+        self._draw(BASE, label="base", note="no adapter", prompt=style.prompt)
         self._draw(
             STYLE,
             label=f"{style.short_name} {style.version}",
             note="a style, published and promoted to stable",
             adapters=(style.adapter,),
+            prompt=style.prompt,
         )
         self._release(successor, reason="looks stronger")
         self._draw(
@@ -102,6 +103,7 @@ class Story:
             label=f"{successor.short_name} {successor.version}",
             note="its bad successor while it was stable",
             adapters=(style.adapter,),
+            prompt=style.prompt,
         )
         rollback_seconds = self._roll_back(style)
         self._draw(
@@ -109,6 +111,7 @@ class Story:
             label="after the rollback",
             note=f"stable is {style.version} again",
             adapters=(style.adapter,),
+            prompt=style.prompt,
         )
         self._draw_other_kinds()
         return Told(
@@ -122,15 +125,7 @@ class Story:
         )
 
     def _draw_other_kinds(self) -> None:
-        style, partner = self.catalog.style, self.catalog.partner
-        word, subject = self.catalog.word, self.catalog.subject
-        weights = PARTNER_WEIGHTS
-        self._draw(
-            PAIR,
-            label=f"{style.short_name} + {partner.short_name}",
-            note=f"two adapters on one image, weights {weights[0]:g} and {weights[1]:g}",
-            adapters=(f"{style.adapter}:{weights[0]:g}", f"{partner.adapter}:{weights[1]:g}"),
-        )
+        style, word, subject = self.catalog.style, self.catalog.word, self.catalog.subject
         self._draw(
             WORD,
             label=f"{word.short_name} {word.version}",
@@ -143,6 +138,14 @@ class Story:
             label=f"{subject.short_name} {subject.version}",
             note=f"DreamBooth: “{subject.prompt}”",
             adapters=(subject.adapter,),
+            prompt=subject.prompt,
+        )
+        weights = PAIR_WEIGHTS
+        self._draw(
+            PAIR,
+            label=f"{subject.short_name} + {style.short_name}",
+            note=f"both at once, weights {weights[0]:g} and {weights[1]:g}: “{subject.prompt}”",
+            adapters=(f"{subject.adapter}:{weights[0]:g}", f"{style.adapter}:{weights[1]:g}"),
             prompt=subject.prompt,
         )
 
@@ -183,10 +186,9 @@ class Story:
         *,
         label: str,
         note: str,
+        prompt: str,
         adapters: tuple[str, ...] = (),
-        prompt: str = "",
     ) -> None:
-        prompt = prompt or self.catalog.style.prompt
         started = self.clock()
         with self.narrator.progress(label, total=IMAGES_PER_ROW * STEPS) as bar:
             done: dict[int, int] = {}
