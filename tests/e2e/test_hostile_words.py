@@ -36,7 +36,7 @@ OLD = f"{TAKEN}\x1b[2J\x1b]0;title\x07\x9b31m\x7f\rover\b"
 """What a log may hold that was written before doors refused it."""
 LINES = f"{OLD}\nerror: not an error"
 NAME = AdapterName("acme", "ink")
-DOORS = ("acts.author", "acts.keys", "release.release")
+DOORS = ("acts.author", "acts.keys", "release.words")
 
 
 @pytest.fixture(scope="module")

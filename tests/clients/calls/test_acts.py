@@ -94,3 +94,13 @@ def test_yank_and_unyank_release(client: Client, stable: tabard.Release) -> None
 
     assert (yanked.yanked, yanked.yank_reason) == (True, "licence")
     assert not unyanked.yanked
+
+
+def test_edit_says_only_what_changes(stocked: Client, server: FakeServer) -> None:
+    """What is left out is absent; an empty text is said."""
+    release = stocked.edit("acme/ink@1.0.0", notes="", trigger_words=["wash"], reason="a typo")
+
+    request = server.state.requests[-1]
+    assert (request.HasField("notes"), request.HasField("licence")) == (True, False)
+    assert (request.actor, request.reason, bool(request.request_id)) == ("alice", "a typo", True)
+    assert (release.notes, release.trigger_words) == ("", ("wash",))

@@ -19,7 +19,15 @@ def test_search_counts_releases(stocked: Client) -> None:
     """A hit says where the words stand and how much there is."""
     hits = stocked.search("black", limit=3)
 
-    assert hits == (tabard.SearchHit(adapter="acme/ink", snippet="black", release_count=1),)
+    assert hits == (
+        tabard.SearchHit(
+            adapter="acme/ink",
+            snippet="black",
+            release_count=1,
+            found_in=("name", "notes"),
+            version="1.0.0",
+        ),
+    )
 
 
 def test_served_at_names_the_act(stocked: Client, server: FakeServer) -> None:
@@ -110,3 +118,29 @@ def test_history_keeps_actor_and_reason(client: Client, stable: tabard.Release) 
         ("alice", "try it", "promote")
     ]
     assert client.history(limit=1)[0].seq == 3
+
+
+def test_empty_answers_are_asked_for_once(client: Client, server: FakeServer) -> None:
+    """An empty first page is the last one."""
+    assert (client.list(), client.search("nothing"), client.history()) == ((), (), ())
+    assert len(server.state.requests) == 3
+
+
+def test_releases_are_compared(stocked: Client, style_file: Path) -> None:
+    """What is not known, or not there, is None."""
+    found = stocked.diff("acme/ink@1.0.0", "acme/ink@1.0.0")
+
+    first, second, third, _same = found.layers
+    assert (first.distance, second.right, second.distance) == (5.0, None, None)
+    assert third.left == tabard.LayerSide(method="OFT", rank=0, norm=None)
+    assert found.fields[0] == tabard.FieldDiff(name="notes", left="soft", right="")
+
+
+def test_dependents_are_told(stocked: Client) -> None:
+    """Channels, recipes and jobs."""
+    stocked.promote("acme/ink@1.0.0")
+
+    found = stocked.dependents("acme/ink@1.0.0")
+
+    assert (found.channels, found.recipes) == (("stable",), ("acme/mix@1.0.0",))
+    assert (found.recipe_count, found.job_count) == (3, 2)

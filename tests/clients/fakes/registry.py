@@ -175,7 +175,10 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
             registry_pb2.LayerDiff(component="unet", name="c", left=opaque, right=opaque),
             registry_pb2.LayerDiff(component="unet", name="d", left=low, right=low, distance=0.0),
         ]
-        fields = [registry_pb2.FieldDiff(name="notes", left="soft", right="")]
+        fields = [
+            registry_pb2.FieldDiff(name="notes", left="soft", right=""),
+            registry_pb2.FieldDiff(name="training.config", left="{\n  a\n}", right="{\n  b\n}"),
+        ]
         return registry_pb2.DiffResponse(
             release=sides[0], other_release=sides[1], layers=layers, fields=fields
         )

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tabard_registry import Author, Registry
+from tabard_registry import AdapterRef, Author, Registry, ReleaseDraft, Version
 from tabard_registry.acts.words import edit
 from tabard_registry.errors import InvalidField, NotFound
+from tabard_registry.state.recipes import manifest_of
 from tests.registry.fakes import NAME, publish, ref
 
 ANN = Author(actor="ann", reason="a typo")
@@ -99,3 +100,16 @@ def test_edit_needs_an_exact_ref(inked: Registry) -> None:
         inked.edit(ref("9.9.9"), words={"notes": "x"}, author=ANN)
 
     assert caught.value.reason == "EXACT_REF_REQUIRED"
+
+
+def test_edited_recipe_is_still_what_its_digest_says(inked: Registry) -> None:
+    """Its manifest is written from the log, with the words of its publication."""
+    mixed = ReleaseDraft(adapter=NAME, version=Version.parse("2.0.0"), notes="half", title="Mix")
+    members = [AdapterRef.parse(f"{NAME}@1.0.0:0.5")]
+    inked.publish_recipe(mixed, members=members, author=ANN)
+
+    for notes in ("more", "most"):
+        after = inked.edit(ref("2.0.0"), words={"notes": notes, "title": ""}, author=ANN)
+
+    assert (after.notes, after.title) == ("most", "")
+    assert manifest_of(after).digest == after.digest

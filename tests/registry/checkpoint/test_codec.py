@@ -24,6 +24,7 @@ def test_everything_a_release_can_have_is_kept() -> None:
     place = (INK, "1.0.0")
     extra = {"tokens": [["<ink>", "text_encoder", 2]], "training": {"seed": "7"}}
     acts = [act(kind, place, "") for kind in ("yank", "quarantine", "purge")]
+    acts.append({**act("edit", place, ""), "summary": {"notes": "new", "trigger_words": ["x"]}})
     state, _ = folded([[KEYS, noted_publication(place, extra), signature(place)], [RECIPE], acts])
 
     _, read = kept(state)
@@ -33,6 +34,8 @@ def test_everything_a_release_can_have_is_kept() -> None:
     assert recipe.members and recipe.canonical is None
     assert release.signatures and release.tokens and release.training == {"seed": "7"}
     assert (release.yanked, release.quarantined, release.purged) == (True, True, True)
+    assert (release.notes, release.trigger_words) == ("new", ("x",))
+    assert release.published_words is not None and release.published_words.notes != "new"
     assert read == state
 
 

@@ -8,6 +8,7 @@ take instead. Imports no scheduler; `sampler_prototypes.py` builds them.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from tabard_server.engine_port.errors import SamplerNotServed, UnknownSampler
@@ -113,5 +114,8 @@ def resolve_sampler(name: str) -> str:
                 f"the sampler {name!r} cannot run one step of one image at a time",
                 hint=f"take {_NOT_SERVED[key]}, the nearest that can",
             )
-    known = ", ".join(SAMPLERS)
-    raise UnknownSampler(f"no sampler is called {name!r}", hint=f"choose one of: {known}")
+    near = get_close_matches(plain, _ALIASES, n=1)
+    meant = f"did you mean {_ALIASES[near[0]]}? " if near else ""
+    raise UnknownSampler(
+        f"no sampler is called {name!r}", hint=f"{meant}choose one of: {', '.join(SAMPLERS)}"
+    )

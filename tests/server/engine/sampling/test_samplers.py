@@ -43,6 +43,15 @@ def test_unknown_sampler_lists_known() -> None:
     assert "dpmpp_2m" in caught.value.hint
 
 
+@pytest.mark.parametrize(("written", "meant"), [("eulr", "euler"), ("Euler aa", "euler_a")])
+def test_mistyped_sampler_names_the_nearest(written: str, meant: str) -> None:
+    """Before all that there are."""
+    with pytest.raises(UnknownSampler) as caught:
+        resolve_sampler(written)
+
+    assert caught.value.hint.startswith(f"did you mean {meant}? ")
+
+
 @pytest.mark.parametrize(
     "written", ["DPM fast", "DPM adaptive", "Restart", "DPM++ 2S a Karras", "DPM++ 3M SDE"]
 )

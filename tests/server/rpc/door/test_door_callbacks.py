@@ -205,6 +205,7 @@ def legal_requests() -> Requests:
             time={"seconds": 4_102_444_800}, page_size=1_000
         ),
         f"{REGISTRY}/Search": pb.SearchRequest(words="mix", page_size=1_000),
+        f"{REGISTRY}/ListReleases": pb.ListReleasesRequest(adapter="acme/long", page_size=1_000),
         f"{REGISTRY}/GetAdapter": pb.GetAdapterRequest(adapter="acme/long"),
         f"{REGISTRY}/Watch": pb.WatchRequest(from_seq=1),
         f"{OPERATIONS}/GetStatus": operations.GetStatusRequest(),
@@ -234,12 +235,15 @@ def acts() -> Requests:
         ("Purge", {"ref": mixed} | most, "OK"),
         ("Sign", signed | most, "NOT_FOUND"),
         ("Resolve", {"ref": one}, "OK"),
+        ("Edit", {"ref": one, "notes": "🎨" * 8_000, "licence": "🎨" * 200} | most, "OK"),
         ("GetManifest", {"ref": one}, "OK"),
+        ("GetDependents", {"ref": one}, "OK"),
+        ("Diff", {"ref": one, "other_ref": other}, "OK"),
         ("Fetch", {"ref": "acme/ink-00@1.0.0"}, "OK"),
     ]
     requests: Requests = {}
     for number, (act, fields, answer) in enumerate(said):
-        known = {"request_id": f"{number % 10}" + "🎨" * 199} if "reason" in fields else {}
+        known = {"request_id": f"{number:02d}" + "🎨" * 198} if "reason" in fields else {}
         message = getattr(pb, f"{act}Request")(**fields, **known)
         requests[f"{act} {number}"] = f"{REGISTRY}/{act}", (message.SerializeToString(),), answer
     warm = operations.WarmRequest(ref="acme/ink-00@1.0.0").SerializeToString()

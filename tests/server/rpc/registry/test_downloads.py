@@ -63,8 +63,8 @@ def test_every_format_comes(tmp_path: Path) -> None:
     for name in ("FILE_FORMAT_UNSPECIFIED", "FILE_FORMAT_ORIGINAL"):
         assert list(found[name].values()) == [content]
     assert [list(files) for files in (found["FILE_FORMAT_KOHYA"], found["FILE_FORMAT_DIFFUSERS"])]
-    assert b"lora_down.weight" in found["FILE_FORMAT_KOHYA"]["ink-1.0.0.safetensors"]
-    assert b"lora_A.weight" in found["FILE_FORMAT_DIFFUSERS"]["ink-1.0.0.safetensors"]
+    assert b"lora_down.weight" in found["FILE_FORMAT_KOHYA"]["ink-1.0.0.kohya.safetensors"]
+    assert b"lora_A.weight" in found["FILE_FORMAT_DIFFUSERS"]["ink-1.0.0.diffusers.safetensors"]
     assert b"tabard-canonical" in found["FILE_FORMAT_CANONICAL"]["ink-1.0.0.canonical.safetensors"]
 
 

@@ -205,4 +205,4 @@ def test_purged_manifest_is_gone(tmp_path: Path) -> None:
 
     release, refusal = asyncio.run(walk())
     assert (release.purged, release.purge_reason) == (True, "asked for")
-    assert refusal.reason == "BLOB_NOT_FOUND"
+    assert refusal.reason == "RELEASE_PURGED"

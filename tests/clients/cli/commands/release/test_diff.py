@@ -21,6 +21,7 @@ def test_diff_shows_what_differs(published: Tabard) -> None:
         "unet b 4 → none 4 → none ?",
         "says 1.0.0 1.1.0",
         "notes soft",
+        "training.config a b",
     ]
 
 

@@ -60,8 +60,19 @@ def _text(found: Diff, *, is_whole: bool) -> Iterator[Any]:
     if hidden > 0:
         yield f"and {hidden} more that differ: add --all"
     if found.fields:
-        rows = [(one.name, one.left, one.right) for one in found.fields]
+        rows = [(one.name, *_other_lines(one.left, one.right)) for one in found.fields]
         yield table("says", left.version, right.version, rows=rows)
+
+
+def _other_lines(left: str, right: str) -> tuple[str, str]:
+    """Leave out the lines that both texts have, where there are several."""
+    lines, others = left.splitlines(), right.splitlines()
+    if max(len(lines), len(others)) <= 1:
+        return left, right
+    return (
+        "\n".join(line.strip() for line in lines if line not in others),
+        "\n".join(line.strip() for line in others if line not in lines),
+    )
 
 
 def _sums(found: Diff) -> dict[str, str]:
