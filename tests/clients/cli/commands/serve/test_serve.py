@@ -75,7 +75,9 @@ def test_serve_options_are_settings() -> None:
     """Every option that names a setting names one that exists."""
     options = {str(option.name) for option in commands.loaded("serve").params}
 
-    assert options - {"config", "settings", "is_json"} <= set(setting_names())
+    assert options - {"config", "settings", "is_json", "is_quiet", "is_verbose"} <= set(
+        setting_names()
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -101,8 +100,8 @@ def _pull_here(
     with open_registry(url, needed_for=_NEEDED_FOR) as registry:
         release = registry.state.find_kept(names.AdapterRef.parse(ref))
         out.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".pull-", dir=out) as folder:
-            written = export_release(registry, release, style=file_format, folder=Path(folder))
+        with library("scratch", needed_for=_NEEDED_FOR).Scratch("pull", parent=out) as own:
+            written = export_release(registry, release, style=file_format, folder=own.path)
             for one in written if not force else ():
                 refuse_other_file(out / one.name, digest=str(one.digest))
             files = [replace(one, path=one.path.replace(out / one.name)) for one in written]
