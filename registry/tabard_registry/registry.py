@@ -205,7 +205,7 @@ class Registry:
         def store(state: State) -> Manifest:
             return store_release(self.blobs, draft, checked=checked, files=files, state=state)
 
-        return self._publish(store, draft=draft, author=author)
+        return self._publish(store, said=Words.of(draft), author=author)
 
     def publish_recipe(
         self, draft: ReleaseDraft, *, members: Sequence[AdapterRef], author: Author
@@ -226,7 +226,7 @@ class Registry:
             return manifest
 
         self.catch_up()
-        return self._publish(store, draft=draft, author=author)
+        return self._publish(store, said=Words.of(draft), author=author)
 
     def promote(
         self,
@@ -334,12 +334,12 @@ class Registry:
         self.queries.close()
 
     def _publish(
-        self, store: Callable[[State], Manifest], *, draft: ReleaseDraft, author: Author
+        self, store: Callable[[State], Manifest], *, said: Words | None, author: Author
     ) -> Published:
         attempt = 1
         while True:
             state = self.state
-            act = acts.publish(store(state), said=Words.of(draft), gc_seq=state.gc_seq)
+            act = acts.publish(store(state), said=said, gc_seq=state.gc_seq)
             try:
                 return self.commit(act, author=author)
             except PreconditionFailed as error:

@@ -28,7 +28,7 @@ def wrong(usage: str) -> Iterator[str]:
     words = shlex.split(re.sub(r"[\[\]]", " ", usage.replace("'", "'")), comments=True)
     command: click.Command = commands
     while words and isinstance(command, click.Group):
-        if words[0].startswith("-"):
+        if words[0].startswith("-") or words[0].isupper():  # COMMAND stands for any of them
             break
         name = words.pop(0)
         names = name.split("|")

@@ -17,6 +17,7 @@ from tabard_registry.log.records import Action, Record
 from tabard_registry.log.slots import Log, StoredRecord, slot_key
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import Manifest
+from tabard_registry.release.words import Words
 from tabard_registry.state.fold import fold
 from tabard_registry.state.state import State
 from tabard_registry.store.store import Outcome
@@ -63,7 +64,7 @@ def _condemn_unannounced(
     return sys.maxsize, list(blobs)
 
 
-def _publish_assumed(manifest: Manifest, *, gc_seq: int = 0) -> Act:
+def _publish_assumed(manifest: Manifest, *, said: Words | None = None, gc_seq: int = 0) -> Act:
     def plan(state: State) -> Plan:
         return _PUBLISH(manifest, gc_seq=state.gc_seq).plan(state)
 

@@ -168,7 +168,7 @@ def _publish(registry: Registry, intent: Intent, *, author: Author) -> Answer:
     store = intent.store
     assert store is not None
     try:
-        published = registry._publish(lambda state: store(registry), author=author)
+        published = registry._publish(lambda state: store(registry), said=None, author=author)
     except (StoreUnavailable, *REFUSALS) as error:
         return Answer(error=error)
     return Answer(seq=published.seq if published.created else None)

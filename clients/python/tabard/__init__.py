@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tabard.calls.pictures import PictureSource
     from tabard.calls.uploads import UploadProgress
     from tabard.client import Client
+    from tabard.comparison import Diff, FieldDiff, LayerDiff, LayerSide
     from tabard.errors import (
         Aborted,
         AlreadyExists,
@@ -48,10 +49,6 @@ if TYPE_CHECKING:
         CheckReport,
         Coverage,
         Dependents,
-        Diff,
-        FieldDiff,
-        LayerDiff,
-        LayerSide,
         Manifest,
         Member,
         Problem,
@@ -141,7 +138,9 @@ __all__ = [
     "WornRelease",
 ]
 
-_MODULES = "errors releases history operations result calls.uploads calls.options client aio"
+_MODULES = (
+    "errors releases comparison history operations result calls.uploads calls.options client aio"
+)
 """Where the public names are, those that import little before those that import much."""
 
 if not TYPE_CHECKING:  # a name that is not there is an error for type checkers, too

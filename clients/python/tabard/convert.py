@@ -17,6 +17,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from tabard.comparison import Diff, FieldDiff, LayerDiff, LayerSide
 from tabard.enums import member_name
 from tabard.errors import Internal, InvalidArgument
 from tabard.history import Action, Record, Serving
@@ -26,10 +27,6 @@ from tabard.releases import (
     CheckReport,
     Coverage,
     Dependents,
-    Diff,
-    FieldDiff,
-    LayerDiff,
-    LayerSide,
     Manifest,
     Member,
     Problem,

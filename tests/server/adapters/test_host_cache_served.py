@@ -118,15 +118,15 @@ def test_stack_that_never_fits_is_refused(tmp_path: Path) -> None:
     async def walk() -> None:
         limits = small_limits(host_bytes_max=2 * ADAPTER_BYTES)
         async with serving(tmp_path, limits=limits) as server:
-            refs = await stock(server, 3)
+            names = await stock(server, 3)
             for accepted in (1, 0):
-                call = server.generation.Generate(Request(prompt="x", adapters=refs))
+                call = server.generation.Generate(Request(prompt="x", adapters=refs(*names)))
                 refusal, heard = await hear_out(call)
                 assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
                 assert refusal.reason == "HOST_MEMORY_TOO_SMALL"
                 assert refusal.retry_seconds is None
                 assert heard == accepted
-            assert (await server.generate("x", adapters=refs[:2])).kinds[-1] == "done"
+            assert (await server.generate("x", adapters=names[:2])).kinds[-1] == "done"
             assert server.app.room.depth == 0
 
     asyncio.run(walk())

@@ -19,7 +19,14 @@ from tabard.v1 import (
     registry_service_pb2_grpc,
 )
 from tabard_server.life.process import EXIT_ABANDONED
-from tests.server.harness import Refusal, Request, lora_file, publish_parts, read_refusal
+from tests.server.harness import (
+    Refusal,
+    Request,
+    lora_file,
+    publish_parts,
+    read_refusal,
+    refs,
+)
 from tests.server.life.server_process import Process, running
 
 LONG_SECONDS = 3_600.0
@@ -126,7 +133,7 @@ def test_stuck_worker_does_not_hold_the_exit(tmp_path: Path) -> None:
         with grpc.insecure_channel(server.address) as channel:
             publisher: Any = registry_service_pb2_grpc.RegistryServiceStub(channel)
             publisher.Publish(iter(publish_parts("acme/ink", "1.0.0", content=lora_file())))
-        with job_of(server, adapters=["acme/ink@1.0.0"]) as job:
+        with job_of(server, adapters=refs("acme/ink@1.0.0")) as job:
             server.awaited("load-stuck")
             server.signal(signal.SIGTERM)
             refusal = end_of(job)

@@ -5,6 +5,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -140,4 +141,4 @@ def test_steps_go_on_meanwhile(tmp_path: Path) -> None:
     assert [(one.component, one.found_fingerprint) for one in changed] == [
         ("text_encoder", CHANGED)
     ]
-    assert found.seconds > 0
+    assert found.duration.ToTimedelta() > timedelta(0)

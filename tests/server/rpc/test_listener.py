@@ -58,7 +58,9 @@ async def operate(address: str) -> list[Any]:
         )
         return [
             (await health.Check(health_pb2.HealthCheckRequest())).status,
-            (await operations.GetStatus(operations_service_pb2.GetStatusRequest())).state,
+            operations_service_pb2.ServerState.Name(
+                (await operations.GetStatus(operations_service_pb2.GetStatusRequest())).state
+            ),
             (await registry.Rollback(rollback)).move.version,
         ]
 
@@ -70,7 +72,7 @@ async def stocked(server: Server) -> None:
         await server.promote(f"acme/ink@{version}")
 
 
-WELL = [health_pb2.HealthCheckResponse.SERVING, "serving", "1.0.0"]
+WELL = [health_pb2.HealthCheckResponse.SERVING, "SERVER_STATE_SERVING", "1.0.0"]
 
 
 @pytest.mark.parametrize("is_socket", [True, False])

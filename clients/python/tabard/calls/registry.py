@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from tabard.calls.call import Call, Caller, Pages
+from tabard.comparison import Diff
 from tabard.convert import (
     read_adapter,
     read_dependents,
@@ -25,7 +26,7 @@ from tabard.convert import (
     timestamp_of,
 )
 from tabard.history import History, Record, ServedAt, Serving
-from tabard.releases import Adapter, Dependents, Diff, Manifest, Release, SearchHit
+from tabard.releases import Adapter, Dependents, Manifest, Release, SearchHit
 from tabard.v1 import registry_service_pb2 as pb
 
 E = TypeVar("E")

@@ -186,6 +186,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WRONG_WIDTH: _ClassVar[ErrorReason]
     METHOD_UNKNOWN: _ClassVar[ErrorReason]
     SERVICE_UNKNOWN: _ClassVar[ErrorReason]
+    OTHER_ARCHITECTURE: _ClassVar[ErrorReason]
+    OTHER_RESOLUTION: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -366,3 +368,5 @@ WRONG_FAMILY: ErrorReason
 WRONG_WIDTH: ErrorReason
 METHOD_UNKNOWN: ErrorReason
 SERVICE_UNKNOWN: ErrorReason
+OTHER_ARCHITECTURE: ErrorReason
+OTHER_RESOLUTION: ErrorReason

@@ -53,7 +53,10 @@ def test_broken_json_is_refused(tmp_path: Path, text: str | None, says: str) -> 
     [
         ({}, "no model_index.json$"),
         ({"adapter_config.json": {}}, "an adapter's folder"),
-        ({"config.json": {"_class_name": "AutoencoderKL"}}, "one component alone, a AutoencoderKL"),
+        (
+            {"config.json": {"_class_name": "AutoencoderKL"}},
+            "one component alone, an AutoencoderKL",
+        ),
         ({"config.json": {"architectures": ["CLIPTextModel"]}}, "alone, a CLIPTextModel"),
     ],
 )
@@ -101,7 +104,7 @@ def test_models_have_no_weights(tiny_base: Path) -> None:
     ("component", "change", "says"),
     [
         ("unet", {"block_out_channels": "x"}, "describes no UNet2DConditionModel"),
-        ("unet", {"_class_name": "AutoencoderKL"}, "describes a AutoencoderKL"),
+        ("unet", {"_class_name": "AutoencoderKL"}, "describes an AutoencoderKL"),
         ("unet", {"norm_eps": "x"}, "'x' for norm_eps"),
         ("vae", {"norm_num_groups": 0}, "describes no AutoencoderKL"),
         ("text_encoder", {"num_attention_heads": 7}, "describes no CLIPTextModel"),
