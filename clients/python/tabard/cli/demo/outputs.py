@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tabard.cli.contact_sheet import SheetRow, contact_sheet
 from tabard.cli.demo import folder as names
 from tabard.cli.demo.proof import Proof
 from tabard.cli.demo.story import BAD, GUIDANCE_SCALE, RESTORED, SAMPLER, STEPS, STYLE, Row, Told
 from tabard.cli.output import to_json
-from tabard.contact_sheet import SheetRow, contact_sheet
 
 _TITLE = "Tabard: one resident base, a style per request, a bad release rolled back"
 

@@ -265,7 +265,7 @@ def _document(image: GeneratedImage, file: Path) -> dict[str, Any]:
 
 
 def _sheet(result: GenerateResult, *, prompt: str) -> bytes:
-    from tabard.contact_sheet import SheetRow, contact_sheet  # noqa: PLC0415 - Pillow is for sheets
+    from tabard.cli.contact_sheet import SheetRow, contact_sheet  # noqa: PLC0415 - Pillow is for sheets
 
     worn = "\n".join(f"{one.adapter} {one.version} at {one.weight:g}" for one in result.worn)
     row = SheetRow(label=worn or "base", images=tuple(image.pil for image in result.images))

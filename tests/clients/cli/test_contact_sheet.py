@@ -4,7 +4,7 @@
 import pytest
 from PIL import Image
 
-from tabard.contact_sheet import SheetRow, contact_sheet
+from tabard.cli.contact_sheet import SheetRow, contact_sheet
 
 RED, GREEN, BLUE = (200, 30, 30), (30, 160, 60), (30, 60, 200)
 
