@@ -30,7 +30,7 @@ BELONGS = {
         *("*.py", "*.sh", "*.md", "*.png", "*.json", "*.toml", "*.yaml", "*.yml"),
         *(".env", "Dockerfile", "Dockerfile.cpu", "serve"),
     ),
-    "docs": ("*.md", "*.png"),
+    "docs": ("*.md", "*.png", "*.ipynb"),
     "proto": ("*.proto", "tabard.binpb"),
     "registry": ("*.py", "py.typed"),
     "server": ("*.py", "py.typed", "*.json", "*.safetensors", "merges.txt"),
