@@ -33,9 +33,7 @@ def new(output: Output, *, file: Path) -> None:
     with os.fdopen(descriptor, "wb") as opened_file:
         opened_file.write(pair.private_key_pem)
     document = {"file": str(file), "public_key": pair.public_key, "id": key_id(pair.public_key)}
-    output.answer(
-        document,
-        f"private key in {file}: keep it to yourself",
-        f"public key {pair.public_key}",
-        f"key id {document['id']}",
-    )
+    output.say(f"private key in {file}: keep it to yourself")
+    output.say(f"key id {document['id']}; the public key, for `tabard key trust`:")
+    # Alone on stdout, so that a shell can take it.
+    output.answer(document, pair.public_key)
