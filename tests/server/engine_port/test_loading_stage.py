@@ -3,8 +3,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from tabard_server.engine.base.loading import load_base
 from tabard_server.engine_port.loading_stage import Stage, tell_nobody
+from tests.bases import make_tiny_base
+
+
+@pytest.fixture
+def tiny_base(tmp_path: Path) -> Path:
+    return make_tiny_base(tmp_path / "tiny")
 
 
 def test_stages_count_up_to_the_whole(tiny_base: Path) -> None:
