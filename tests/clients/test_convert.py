@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 import tabard
 from tabard import convert, history, operations, releases, result
@@ -166,3 +167,13 @@ def test_recipe_worn_is_told_with_its_member() -> None:
         adapter="acme/mix", version="1.0.0", digest="d", weight=0.5
     )
     assert event.worn[1].recipe is None
+
+
+def test_impossible_time_is_a_damaged_answer() -> None:
+    """A server that says one is told of, not a line of Python."""
+    message = adapter_pb2.Release(publish_time=Timestamp(seconds=1 << 62))
+
+    with pytest.raises(tabard.Internal) as told:
+        convert.read_release(message)
+
+    assert told.value.reason == "ANSWER_DAMAGED"

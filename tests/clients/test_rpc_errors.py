@@ -1,16 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every gRPC status becomes an error of the tree, with reason, hint and details."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import grpc
 import pytest
+from google.rpc import error_details_pb2, status_pb2
 
 import tabard
 from tabard import Client, DeadlineExceeded
-from tabard.rpc_errors import STATUS_TABLE
+from tabard.rpc_errors import DETAILS_METADATA, STATUS_TABLE, tabard_error
 from tests.clients.fakes.server import FakeServer
 from tests.clients.fakes.state import FakeStatus
 
 FAILURES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
+
+
+@dataclass
+class Failed:
+    """Implements `FailedCall`, with details that somebody else wrote."""
+
+    value: bytes
+
+    def code(self) -> Any:
+        return grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def details(self) -> Any:
+        return "x"
+
+    def trailing_metadata(self) -> Any:
+        return ((DETAILS_METADATA, self.value),)
 
 
 def test_every_status_is_mapped() -> None:
@@ -69,3 +89,22 @@ def test_missed_deadline_is_said_in_our_words(client: Client, server: FakeServer
         client.generate("x", timeout_seconds=1e-9)
 
     assert "timeout_seconds" in caught.value.hint
+
+
+@pytest.mark.parametrize("value", [b"\xff\xff garbage", b"\x1a\x04\x0a\xff\xff\xff"])
+def test_details_that_are_garbage_are_passed_over(value: bytes) -> None:
+    """The status was understood, and is told."""
+    failed = Failed(value)
+
+    assert isinstance(tabard_error(failed, address="here"), tabard.ResourceExhausted)
+
+
+def test_endless_wait_is_only_a_number() -> None:
+    """A server may ask to wait longer than any calendar goes."""
+    status, retry = status_pb2.Status(), error_details_pb2.RetryInfo()
+    retry.retry_delay.seconds = 1 << 62
+    status.details.add().Pack(retry)
+
+    found = tabard_error(Failed(status.SerializeToString()), address="here")
+
+    assert found.retry_after_seconds == float(1 << 62)

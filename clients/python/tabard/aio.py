@@ -17,7 +17,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import grpc
 
 from tabard.calls import acts, downloads, generation, operations, registry, uploads
-from tabard.calls.call import Call, Caller, Pages, Upload
+from tabard.calls.call import Call, Caller, Pages, Requests, Upload
 from tabard.calls.downloads import Download
 from tabard.calls.generation import Job
 from tabard.calls.method import shown_as
@@ -229,7 +229,7 @@ class AsyncClient:
         while True:
             invoke, sent = call.on(self._channel)
             try:
-                with self._errors():
+                with self._errors(sent):
                     response = await invoke(
                         sent,
                         timeout=retries.seconds_left,
@@ -288,8 +288,13 @@ class AsyncClient:
         )
 
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self, sent: object = None) -> Iterator[None]:
         try:
             yield
+        except asyncio.CancelledError as error:
+            # So gRPC ends a call whose requests broke off; a task that is cancelled stays so.
+            if isinstance(sent, Requests) and sent.failure is not None:
+                raise sent.failure from error
+            raise
         except grpc.aio.AioRpcError as error:
             raise tabard_error(error, address=self._connection.address) from error

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar, cast
 import grpc
 
 from tabard.calls import acts, downloads, generation, operations, registry, uploads
-from tabard.calls.call import Call, Caller, Pages, Upload
+from tabard.calls.call import Call, Caller, Pages, Requests, Upload
 from tabard.calls.downloads import Download
 from tabard.calls.generation import Job
 from tabard.calls.method import shown_as
@@ -223,7 +223,7 @@ class Client:
         while True:
             invoke, sent = call.on(self._channel)
             try:
-                with self._errors():
+                with self._errors(sent):
                     response = invoke(
                         sent,
                         timeout=retries.seconds_left,
@@ -282,10 +282,12 @@ class Client:
         )
 
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self, sent: object = None) -> Iterator[None]:
         try:
             yield
         except grpc.RpcError as error:
+            if isinstance(sent, Requests) and sent.failure is not None:
+                raise sent.failure from error
             from tabard.rpc_errors import tabard_error  # noqa: PLC0415 - only failures need it
 
             raise tabard_error(

@@ -258,8 +258,15 @@ def _own(source: object, name: str) -> Any:
 
 
 def _time_text(message: Timestamp) -> str:
+    try:
+        time = message.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise Internal(
+            "the server says a time that no calendar has",
+            reason="ANSWER_DAMAGED",
+            hint="look at the log of the server, or ask another one",
+        ) from error
     # As the log has it, so that texts compare as times do.
-    time = message.ToDatetime(tzinfo=UTC)
     return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

@@ -6,9 +6,11 @@ Comes in: what grpc or grpc.aio raised. Goes out: a `TabardError`. Opens no conn
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Protocol
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from tabard import errors
@@ -73,15 +75,18 @@ def tabard_error(call: FailedCall, *, address: str) -> TabardError:
     info = error_details_pb2.ErrorInfo()
     violations: tuple[FieldViolation, ...] = ()
     retry_after_seconds: float | None = None
+    # What stands there and cannot be read is passed over: the status itself was understood.
     for detail in _details(call):
-        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
-            detail.Unpack(info)
-        elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
-            violations += _violations(detail)
-        elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
-            retry = error_details_pb2.RetryInfo()
-            detail.Unpack(retry)
-            retry_after_seconds = retry.retry_delay.ToTimedelta().total_seconds()
+        with contextlib.suppress(DecodeError):
+            if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+                detail.Unpack(info)
+            elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
+                violations += _violations(detail)
+            elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+                retry = error_details_pb2.RetryInfo()
+                detail.Unpack(retry)
+                delay = retry.retry_delay
+                retry_after_seconds = max(0.0, delay.seconds + delay.nanos / 1e9)
     reason, hint, message = code.name, _default_hint(code, address), _message(call, address)
     if info.domain == ERROR_DOMAIN:
         reason = info.reason
@@ -110,7 +115,8 @@ def _message(call: FailedCall, address: str) -> str:
 def _details(call: FailedCall) -> list[Any]:
     for key, value in call.trailing_metadata() or ():
         if key == DETAILS_METADATA:
-            return list(status_pb2.Status.FromString(value).details)
+            with contextlib.suppress(DecodeError):
+                return list(status_pb2.Status.FromString(value).details)
     return []
 
 

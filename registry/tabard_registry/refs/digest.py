@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabard_registry.errors import InvalidName
+from tabard_registry.regular_file import open_regular
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -64,5 +65,5 @@ def sha256_file(path: Path) -> Digest:
     Raises:
         OSError: The file cannot be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return Digest(hashlib.file_digest(file, "sha256").hexdigest())

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
+from tabard_registry.regular_file import open_regular
 from tabard_registry.store.store import BRING_BACK, FORMAT_KEY, TRY_AGAIN, Outcome, StoredObject
 
 TEMP_FOLDER = "tmp"
@@ -73,7 +74,7 @@ class FolderStore:
     def read(self, key: str, *, bytes_max: int) -> bytes | None:
         """Read one file."""
         try:
-            with self._path(key).open("rb") as file:
+            with open_regular(self._path(key)) as file:
                 content = file.read(bytes_max + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -144,7 +145,7 @@ class FolderStore:
         """Read the file in chunks of at most one MiB."""
         left = length
         try:
-            with self._path(key).open("rb") as file:
+            with open_regular(self._path(key)) as file:
                 file.seek(start)
                 while chunk := file.read(_CHUNK_BYTES if left is None else min(_CHUNK_BYTES, left)):
                     left = None if left is None else left - len(chunk)
@@ -275,16 +276,31 @@ class FolderStore:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder in the order of their keys; each folder once, links or not."""
+    been: set[tuple[int, int]] = set()
+    waiting = [(True, folder)]
+    while waiting:
+        is_folder, path = waiting.pop()
+        if not is_folder:
+            yield path
+            continue
+        try:
+            found = path.stat()
+            entries = [(_is_folder(entry), entry) for entry in path.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if (found.st_dev, found.st_ino) not in been:
+            been.add((found.st_dev, found.st_ino))
+            # The order of whole keys: a folder sorts as its name and the slash after it.
+            entries.sort(key=lambda e: e[1].name + ("/" if e[0] else ""), reverse=True)
+            waiting += entries
+
+
+def _is_folder(path: Path) -> bool:
     try:
-        entries = [(entry.is_dir(), entry) for entry in folder.iterdir()]
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    # The order of whole keys: a folder sorts as its name and the slash after it.
-    for is_folder, entry in sorted(entries, key=lambda e: e[1].name + ("/" if e[0] else "")):
-        if is_folder:
-            yield from _walk(entry)
-        else:
-            yield entry
+        return path.is_dir()
+    except OSError:  # a link that leads to itself, a path that is too long
+        return False
 
 
 def _make_folder(folder: Path, *, below: Path | None) -> None:

@@ -214,7 +214,11 @@ class _Copy:
     def copy_blobs(self) -> None:
         """Store every blob that a release needs, verified on the way."""
         needs = Needs(self._state)
-        copied = each(self._copy_blob, needs, workers=self._workers)
+        copied = each(
+            lambda digest: self._copy_blob(digest, wanted=needs.size_bytes(digest)),
+            needs,
+            workers=self._workers,
+        )
         for number, size_bytes in enumerate(copied, start=1):
             self._progress("copying blobs", number, len(needs))
             if size_bytes is None:
@@ -322,9 +326,11 @@ class _Copy:
             hint="Repeat the transfer: it goes on where it ended.",
         )
 
-    def _copy_blob(self, digest: Digest) -> int | None:
-        """Copy one blob; return its size, or None when it was there."""
+    def _copy_blob(self, digest: Digest, *, wanted: int | None) -> int | None:
+        """Copy one blob, of the size that it has by the log; return its size, or None if there."""
         key = current_key(self._state, digest)
+        if wanted is not None and self._source.size_bytes(key) not in (wanted, None):
+            raise self._damaged(key)
         there = self._target.size_bytes(key)
         if there is not None:
             self._check_copy(key, digest=digest, size_bytes=there)
@@ -351,11 +357,14 @@ class _Copy:
             sizes.append(len(chunk))
             yield chunk
         if hasher.hexdigest() != digest.hex:
-            raise CorruptRegistry(
-                f"the bytes of {key} in {self._source.url} do not have the digest in its name",
-                reason="CORRUPT_BLOB",
-                hint=f"Restore {key} from a backup, or purge the release that needs it.",
-            )
+            raise self._damaged(key)
+
+    def _damaged(self, key: str) -> CorruptRegistry:
+        return CorruptRegistry(
+            f"the bytes of {key} in {self._source.url} do not have the digest in its name",
+            reason="CORRUPT_BLOB",
+            hint=f"Restore {key} from a backup, or purge the release that needs it.",
+        )
 
 
 def _occupied(store: Store, what: str, *, hint: str = "") -> UnusableRegistry:

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tabard import AsyncClient, Client, Internal, InvalidArgument
+from tabard import (
+    AlreadyExists,
+    AsyncClient,
+    Client,
+    FailedPrecondition,
+    Internal,
+    InvalidArgument,
+)
 from tabard.calls.downloads import PullProgress, landing
 from tabard.v1 import adapter_pb2
 from tabard.v1 import registry_service_pb2 as pb
@@ -75,6 +82,12 @@ CHUNK = pb.FetchResponse(chunk=b"body")
         [RELEASE, start("", b"body"), CHUNK],
         [RELEASE, start("..", b"body"), CHUNK],
         [RELEASE, start("a\nb", b"body"), CHUNK],
+        [RELEASE, start("a", b"body"), CHUNK, start("x/a", b"body"), CHUNK],
+        [RELEASE, RELEASE],
+        [RELEASE, start("a", b"body"), pb.FetchResponse(chunk=b"")],
+        [RELEASE, start("a", b"body", size=2**64 - 1)],
+        [RELEASE, *[pb.FetchResponse()] * 65],
+        [RELEASE, start(" ", b"body"), CHUNK],
         [RELEASE, *[one for n in range(65) for one in (start(f"f{n}", b"body"), CHUNK)]],
     ],
 )
@@ -90,7 +103,9 @@ def test_lying_server_leaves_nothing(parts: Iterable[pb.FetchResponse], tmp_path
     assert all(path.read_bytes() == b"body" and not path.name.startswith(".") for path in left)
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..\\x\\passwd", ".passwd"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/etc/passwd", "..\\x\\passwd", ".passwd", "C:passwd"]
+)
 def test_names_stay_in_the_folder(name: str, tmp_path: Path) -> None:
     """A path is only its last part."""
     with landing(tmp_path / "out") as place:
@@ -117,3 +132,59 @@ def test_planted_link_is_not_followed(planted: str, tmp_path: Path) -> None:
     assert victim.read_bytes() == b"not yours"
     assert not (out / "ink.safetensors").is_symlink()
     assert (out / "ink.safetensors").read_bytes() == b"body"
+
+
+@pytest.mark.parametrize("name", ["x" * 4096, "水" * 4096, "a" * 90 + "." + "b" * 199])
+def test_long_names_fit_a_file_system(name: str, tmp_path: Path) -> None:
+    """Counted in bytes, and still visible."""
+    with landing(tmp_path / "out") as place:
+        for part in (RELEASE, start(name, b"body"), CHUNK):
+            place.take(part)
+        (file,) = place.end().files
+
+    (found,) = (tmp_path / "out").iterdir()
+    assert (str(found), found.name.startswith(".")) == (file.path, False)
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "link", "x" * 300])
+def test_folder_that_cannot_be_is_told(place: str, tmp_path: Path) -> None:
+    """In words, with a reason, for whoever calls the SDK."""
+    (tmp_path / "file").write_bytes(b"mine")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+
+    with pytest.raises(FailedPrecondition) as told, landing(tmp_path / place) as made:
+        made.take(RELEASE)
+        made.take(start("a", b"body"))
+
+    assert told.value.reason == "FOLDER_UNWRITABLE"
+
+
+def test_all_files_appear_or_none(tmp_path: Path) -> None:
+    """A folder in the way of the second one is seen before the first one is replaced."""
+    out = tmp_path / "out"
+    (out / "b").mkdir(parents=True)
+    (out / "a").write_bytes(b"mine")
+
+    with pytest.raises(AlreadyExists), landing(out, overwrite=True) as place:
+        for part in (RELEASE, start("a", b"body"), CHUNK, start("b", b"body"), CHUNK):
+            place.take(part)
+        place.end()
+
+    assert sorted(path.name for path in out.iterdir()) == ["a", "b"]
+    assert (out / "a").read_bytes() == b"mine"
+
+
+def test_part_of_another_is_not_taken(tmp_path: Path) -> None:
+    """Whatever took the place of our part never gets the name of a verified file."""
+    out, victim = tmp_path / "out", tmp_path / "victim"
+    victim.write_bytes(b"not yours")
+
+    with pytest.raises(Internal, match="somebody else"), landing(out) as place:
+        for part in (RELEASE, start("a", b"body"), CHUNK):
+            place.take(part)
+        (out / ".a.part").unlink()
+        (out / ".a.part").symlink_to(victim)
+        place.end()
+
+    assert not (out / "a").exists()
+    assert victim.read_bytes() == b"not yours"

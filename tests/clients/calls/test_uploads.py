@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files are sent whole, in order, in bounded parts; what cannot be sent is not begun."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 import tabard
 from tabard import Client
-from tabard.calls import uploads
+from tabard.calls import local_files, uploads
 from tabard.calls.call import Caller
 from tabard.v1 import registry_service_pb2 as pb
 from tests.clients.fakes.server import FakeServer
@@ -105,7 +106,7 @@ def test_parts_are_a_draft_then_files(
     style_file: Path, other_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each file is announced with its size, and comes in chunks of a bounded size."""
-    monkeypatch.setattr(uploads, "CHUNK_BYTES", 1_000_000)
+    monkeypatch.setattr(local_files, "CHUNK_BYTES", 1_000_000)
 
     upload = uploads.publish(CALLER, "acme/a", style_file, other_file, version="1.0.0")
 
@@ -149,10 +150,10 @@ def test_unreadable_file_is_told_before_the_call(
     with pytest.raises(tabard.InvalidArgument, match="cannot be read: File name too long") as long:
         client.publish("acme/watercolor", Path("x" * 300), version="1.0.0")
 
-    def refuse(_path: Path, _mode: str) -> None:
+    def refuse(_path: Path, _flags: int) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(local_files.os, "open", refuse)
     with pytest.raises(tabard.InvalidArgument, match="Permission denied") as denied:
         client.check(style_file)
 
@@ -174,3 +175,31 @@ def test_folder_is_published(client: Client, tmp_path: Path) -> None:
     published = client.publish("acme/ink", tmp_path, version="1.0.0")
 
     assert published.release.original_bytes == 2 * len(b"style")
+
+
+def test_file_that_goes_meanwhile_is_told(
+    client: Client, style_file: Path, other_file: Path
+) -> None:
+    """The transport hears only that the requests broke off; whoever uploads hears which file it was."""
+
+    def remove(_sent: uploads.UploadProgress) -> None:
+        other_file.unlink(missing_ok=True)
+
+    with pytest.raises(tabard.InvalidArgument, match=r"other\.safetensors.*No such file") as told:
+        client.check(style_file, other_file, on_progress=remove)
+
+    assert told.value.reason == "FILE_UNREADABLE"
+
+
+def test_async_upload_tells_it_too(server: FakeServer, style_file: Path, other_file: Path) -> None:
+    """Its task is not cancelled by that."""
+
+    def remove(_sent: uploads.UploadProgress) -> None:
+        other_file.unlink(missing_ok=True)
+
+    async def walk() -> None:
+        async with tabard.AsyncClient(server.address) as connected:
+            await connected.check(style_file, other_file, on_progress=remove)
+
+    with pytest.raises(tabard.InvalidArgument, match="No such file"):
+        asyncio.run(walk())

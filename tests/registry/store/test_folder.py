@@ -274,3 +274,34 @@ def test_registry_that_vanishes_meanwhile_is_missing(
 
     assert caught.value.reason == "REGISTRY_MISSING"
     assert not folder.parent.exists()
+
+
+def test_pipe_in_the_folder_is_not_waited_for(tmp_path: Path) -> None:
+    """Whoever may write to a folder does not hold those who read it."""
+    (tmp_path / "blob").mkdir()
+    os.mkfifo(tmp_path / "blob" / "1")
+    (tmp_path / "blob" / "2").symlink_to("/dev/zero")
+    store = FolderStore(tmp_path)
+
+    for key in ("blob/1", "blob/2"):
+        with pytest.raises(StoreUnavailable, match="no regular file"):
+            store.read(key, bytes_max=10)
+        with pytest.raises(StoreUnavailable, match="no regular file"):
+            next(store.stream(key))
+
+
+def test_listing_ends_in_any_folder(tmp_path: Path) -> None:
+    """Links that lead round, and more folders below each other than Python has frames."""
+    (tmp_path / "blob").mkdir()
+    (tmp_path / "blob" / "1").write_bytes(b"x")
+    for name in ("round", "again"):
+        (tmp_path / "blob" / name).symlink_to(tmp_path / "blob")
+    folder = os.open(tmp_path / "blob", os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("d", dir_fd=folder)
+        below = os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(folder)
+
+    assert [one.key for one in FolderStore(tmp_path).objects("blob/")] == ["blob/1"]

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from tabard.errors import TabardError
 from tabard.v1 import adapter_pb2
 
 E = TypeVar("E")
@@ -56,6 +57,25 @@ class Call(Generic[T_co]):
         return channel.unary_unary(*self.rpc), self.request
 
 
+class Requests(Iterator[Message]):
+    """A stream of requests that keeps why it broke off: gRPC tells nobody.
+
+    Attributes:
+        failure: What its source raised; None as long as all is well.
+    """
+
+    def __init__(self, messages: Iterator[Message]) -> None:
+        self._messages = messages
+        self.failure: TabardError | None = None
+
+    def __next__(self) -> Message:
+        try:
+            return next(self._messages)
+        except TabardError as error:
+            self.failure = error
+            raise
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload(Generic[T_co]):
     """One RPC that streams requests; `requests()` starts a fresh stream each time."""
@@ -66,9 +86,9 @@ class Upload(Generic[T_co]):
     metadata: Metadata = ()
     timeout_seconds: float | None = None
 
-    def on(self, channel: Any) -> tuple[Callable[..., Any], Iterator[Message]]:
+    def on(self, channel: Any) -> tuple[Callable[..., Any], Requests]:
         """Give what sends it over a channel, as a call does, and what to send."""
-        return channel.stream_unary(*_rpc_taking(self.request_type)), self.requests()
+        return channel.stream_unary(*_rpc_taking(self.request_type)), Requests(self.requests())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

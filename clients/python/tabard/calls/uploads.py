@@ -10,13 +10,13 @@ from typing import Literal, TypeVar
 
 from tabard.calls.call import Caller, Upload
 from tabard.calls.grouping import choose_files
+from tabard.calls.local_files import LocalFile, text_of, unreadable
 from tabard.convert import read_published, read_report
 from tabard.enums import KIND, PURPOSE, Kind, Purpose, member_number
 from tabard.errors import InvalidArgument
 from tabard.releases import CheckReport, Published
 from tabard.v1 import registry_service_pb2 as pb
 
-CHUNK_BYTES = 1024 * 1024
 UPLOAD_TIMEOUT_SECONDS = 900.0
 
 RequestT = TypeVar("RequestT", pb.PublishRequest, pb.CheckRequest)
@@ -142,25 +142,17 @@ def _existing_files(files: Iterable[str | Path]) -> tuple[Path, ...]:
             is_file = path.is_file()
             # What cannot be opened is told before a call begins: inside one, nobody would hear it.
             if is_file:
-                path.open("rb").close()
+                with LocalFile(path):
+                    pass
         except OSError as error:
-            raise InvalidArgument(
-                f"the file '{_text(path)}' cannot be read: {error.strerror}",
-                reason="FILE_UNREADABLE",
-                hint="check its name, what its links lead to, and who may read it",
-            ) from error
+            raise unreadable(path, error) from error
         if not is_file:
             raise InvalidArgument(
-                f"there is no file '{_text(path)}'",
+                f"there is no file '{text_of(path)}'",
                 reason="FILE_NOT_FOUND",
                 hint="check the path; a folder is named alone, without other files",
             )
     return paths
-
-
-def _text(path: Path) -> str:
-    """A name may hold bytes that are no text, which neither a message nor a screen can."""
-    return str(path).encode(errors="replace").decode()
 
 
 def _parts(
@@ -168,16 +160,25 @@ def _parts(
     paths: tuple[Path, ...],
     on_progress: OnUpload | None,
 ) -> Iterator[RequestT]:
+    """Yield the requests; of a file that changes meanwhile, what it had, or none of it is taken.
+
+    Raises:
+        InvalidArgument: A file cannot be read any longer.
+    """
     request = type(first)
     yield first
-    total_bytes = sum(path.stat().st_size for path in paths)
     sent_bytes = 0
-    for path in paths:
-        name = _text(Path(path.name))
-        yield request(file=pb.FileStart(name=name, bytes_total=path.stat().st_size))
-        with path.open("rb") as stream:
-            while chunk := stream.read(CHUNK_BYTES):
-                yield request(chunk=chunk)
-                sent_bytes += len(chunk)
-                if on_progress is not None:
-                    on_progress(UploadProgress(sent_bytes=sent_bytes, total_bytes=total_bytes))
+    path = paths[0]
+    try:
+        total_bytes = sum(path.stat().st_size for path in paths)
+        for path in paths:
+            with LocalFile(path) as file:
+                name = text_of(Path(path.name))
+                yield request(file=pb.FileStart(name=name, bytes_total=file.size_bytes))
+                for chunk in file.chunks():
+                    yield request(chunk=chunk)
+                    sent_bytes += len(chunk)
+                    if on_progress is not None:
+                        on_progress(UploadProgress(sent_bytes=sent_bytes, total_bytes=total_bytes))
+    except OSError as error:
+        raise unreadable(path, error) from error

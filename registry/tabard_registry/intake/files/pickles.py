@@ -14,6 +14,7 @@ from pathlib import Path
 from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.safetensors import TensorFile, file_name, open_tensors
 from tabard_registry.intake.files.sniff import SNIFF_BYTES, is_bare_pickle
+from tabard_registry.regular_file import open_regular
 from tabard_registry.report import Problem
 from tabard_registry.scratch import Scratch
 
@@ -47,7 +48,7 @@ def is_pickled(path: Path) -> bool:
     Raises:
         OSError: The file cannot be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(SNIFF_BYTES)
     if start[4:9] == b"\0\0\0\0{":
         return False

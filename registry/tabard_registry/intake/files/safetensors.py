@@ -26,6 +26,7 @@ from tabard_registry.intake.files.finite import are_finite
 from tabard_registry.intake.files.headers import BadHeader, read_header
 from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.sniff import SNIFF_BYTES, describe_stranger
+from tabard_registry.regular_file import open_regular
 from tabard_registry.report import Problem
 
 FLOAT_DTYPES = ("F64", "F32", "F16", "BF16")
@@ -171,7 +172,7 @@ class TensorFile:
 
     def _map(self) -> NDArray[np.uint8]:
         if self._bytes is None:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 # A private map: whoever writes into an array changes neither file nor neighbours.
                 self._pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
             self._bytes = np.frombuffer(self._pages, np.uint8)
@@ -191,7 +192,7 @@ def open_tensors(path: Path, *, limits: IntakeLimits) -> TensorFile | Problem:
             message=f"{path.name} has {size_bytes} B; at most {limits.file_bytes_max} are taken",
             remedy="Publish adapters, not whole models; or raise the limit on the server.",
         )
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(SNIFF_BYTES)
         refusal = _refuse_start(start, name=path.name, size_bytes=size_bytes, limits=limits)
         if refusal is not None:

@@ -16,6 +16,7 @@ from typing import Any
 from tabard_registry.intake.methods.module_tensors import Alpha
 from tabard_registry.intake.methods.peft_fields import judge_config
 from tabard_registry.intake.methods.peft_patterns import BadPatterns, exceptions_of, is_number
+from tabard_registry.regular_file import open_regular
 from tabard_registry.report import Problem
 
 CONFIG_NAME = "adapter_config.json"
@@ -37,10 +38,9 @@ def read_config(path: Path) -> Mapping[str, Any] | None:
     Raises:
         OSError: The file cannot be read.
     """
-    if path.stat().st_size > _CONFIG_BYTES_MAX:
-        return None
-    content = path.read_bytes()
-    if not content.lstrip().startswith(b"{"):
+    with open_regular(path) as file:
+        content = file.read(_CONFIG_BYTES_MAX + 1)
+    if len(content) > _CONFIG_BYTES_MAX or not content.lstrip().startswith(b"{"):
         return None
     found = _parse(content)
     return found if found is not None and "peft_type" in found else None

@@ -56,6 +56,7 @@ class BlobAudit:
         self._workers = workers
         self._progress = progress
         self._present: set[bytes] = set()
+        self._misfit: set[bytes] = set()
         self._idle_count = 0
         self._idle_bytes = 0
         self.blobs = 0
@@ -162,6 +163,7 @@ class BlobAudit:
         self.blob_bytes += size_bytes
         wanted = self._needs.size_bytes(digest)
         if size_bytes == 0 or wanted not in (None, size_bytes):
+            self._misfit.add(_raw(digest))
             self._findings.error(
                 self._key(digest),
                 f"it has {size_bytes} bytes"
@@ -187,7 +189,9 @@ class BlobAudit:
         return ", ".join(sorted(users)[:_RELEASES_NAMED_MAX])
 
     def _present_digests(self) -> Iterator[Digest]:
-        return (digest for digest in self._needs if _raw(digest) in self._present)
+        # What has another size is told already, and may have no end.
+        hashed = self._present - self._misfit
+        return (digest for digest in self._needs if _raw(digest) in hashed)
 
     def _key(self, digest: Digest) -> str:
         return current_key(self._state, digest)

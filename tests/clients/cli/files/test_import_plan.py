@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tabard import Unavailable
+from tabard import InvalidArgument, Unavailable
 from tabard.cli.files import import_plan
 from tabard.cli.files.import_plan import Row, carry_out, plan_import
 from tabard.cli.files.sidecars import Sidecar
@@ -179,3 +179,26 @@ def test_what_was_met_before_or_is_broken_is_told(publisher: FakePublisher) -> N
 
     assert [(row.state, row.same_as) for row in rows] == [("same", "a.pt"), ("refused", "")]
     assert rows[1].problems[0].reason == "UNREADABLE"
+
+
+def test_file_that_goes_meanwhile_is_refused(
+    publisher: FakePublisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One file that changes does not end the import of the others."""
+
+    def refuse(_files: Sequence[Path], *, trigger_words: Sequence[str]) -> CheckReport:
+        raise InvalidArgument("it is gone", reason="FILE_UNREADABLE")
+
+    path = tmp_path / "ink.safetensors"
+    path.write_bytes(b"x")
+    monkeypatch.setattr(publisher, "check", refuse)
+
+    (row,) = plan_import(
+        [Item(files=(path,), place="ink.safetensors", stem="ink")],
+        publisher=publisher,
+        namespace="mine",
+        version="1.0.0",
+        on_progress=lambda _done: None,
+    )
+
+    assert (row.state, row.problems[-1].reason) == ("refused", "FILE_UNREADABLE")

@@ -2,6 +2,7 @@
 """What lies beside an adapter's file is read with care."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,11 @@ def test_half_a_character_is_lost(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(r'{"notes": "x\ud800y"}')
 
     assert read_sidecars(tmp_path / "a.safetensors").notes == "xy"
+
+
+def test_sidecar_that_is_no_file_says_nothing(tmp_path: Path) -> None:
+    """A pipe beside an adapter would be waited for without end."""
+    os.mkfifo(tmp_path / "a.civitai.info")
+    (tmp_path / "a.json").mkdir()
+
+    assert read_sidecars(tmp_path / "a.safetensors").notes == ""

@@ -161,3 +161,19 @@ def test_endless_folders_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_titles_are_printable(text: str, title: str) -> None:
     """Whatever bytes a name is made of, it can be written and read."""
     assert title_of(text) == title
+
+
+def test_path_that_is_too_long_is_listed(tmp_path: Path) -> None:
+    """Folders below folders without end: what lies above is taken, and the rest is told."""
+    (tmp_path / "ink.safetensors").write_bytes(b"x")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(25):
+        os.mkdir("d" * 200, dir_fd=folder)
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(folder)
+
+    deep, ink = find_items(tmp_path)
+
+    assert (ink.place, "too long" in deep.trouble) == ("ink.safetensors", True)

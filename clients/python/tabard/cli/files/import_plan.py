@@ -14,7 +14,7 @@ from typing import Literal
 from tabard.cli.files.sources import file_digest
 from tabard.cli.files.ui_folders import NAME_CHARS_MAX, Item, plain_name, title_of
 from tabard.cli.local.publishers import Publisher, Wanted
-from tabard.errors import TabardError
+from tabard.errors import InvalidArgument, TabardError
 from tabard.releases import CheckReport, Problem
 
 BYTES_MAX = 2 << 30
@@ -86,6 +86,9 @@ def carry_out(row: Row, *, publisher: Publisher) -> Row:
     except TabardError as error:
         failure = _problem(error.reason, str(error), remedy=error.hint)
         return replace(row, state="failed", problems=(*row.problems, failure))
+    except OSError as error:
+        failure = _unreadable(f"it cannot be read: {error.strerror or error}")
+        return replace(row, state="failed", problems=(*row.problems, failure))
     return replace(row, state="published")
 
 
@@ -108,11 +111,13 @@ class _Planner:
                 return _refused(item, _too_large(size_bytes))
             digests = frozenset(map(file_digest, item.files))
             name, is_there = self._name(item, digests)
+            if is_there:
+                return Row(place=item.place, files=len(item.files), name=name, state="there")
+            words, report = self._check(item)
         except OSError as error:
             return _refused(item, _unreadable(f"it cannot be read: {error.strerror or error}"))
-        if is_there:
-            return Row(place=item.place, files=len(item.files), name=name, state="there")
-        words, report = self._check(item)
+        except InvalidArgument as error:  # it went, or changed, while it was read
+            return _refused(item, _problem(error.reason, str(error), remedy=error.hint))
         row = Row(
             place=item.place,
             files=len(item.files),

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tabard.calls.local_files import first_bytes
+
 SUFFIXES = (".civitai.info", ".metadata.json", ".json")
 """What the names of sidecars end in, after the name of the adapter's file without its own."""
 
@@ -43,9 +45,8 @@ def read_sidecars(file: Path) -> Sidecar:
 def _read(file: Path, suffix: str) -> Mapping[str, Any] | None:
     path = file.with_name(file.stem + suffix)
     try:
-        if path.is_symlink() or path.stat().st_size > _BYTES_MAX:
-            return None
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = b"" if path.is_symlink() else first_bytes(path, bytes_max=_BYTES_MAX)
+        found = json.loads(content.decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from tabard.calls.grouping import choose_files
+from tabard.calls.local_files import LocalFile
 from tabard.cli.files.hub import Found, download, parse_hub_id
 from tabard.errors import InvalidArgument
 
@@ -21,14 +23,14 @@ def find_files(named: Sequence[str]) -> Found:
     """
     if len(named) == 1:
         path = Path(named[0])
-        if path.is_dir():
+        if _is_folder(path):
             names = [one.name for one in path.iterdir() if one.is_file()]
             chosen = choose_files(names, where=f"the folder {path}")
             return Found(files=tuple(path / name for name in chosen))
-        if not path.exists() and (wanted := parse_hub_id(named[0])) is not None:
+        if not os.path.lexists(path) and (wanted := parse_hub_id(named[0])) is not None:
             return download(wanted)
     for one in named:
-        if Path(one).is_dir() or one.startswith("hf:"):
+        if _is_folder(Path(one)) or one.startswith("hf:"):
             raise InvalidArgument(
                 f"'{one}' stands beside other files",
                 reason="AMBIGUOUS_SOURCE",
@@ -38,11 +40,25 @@ def find_files(named: Sequence[str]) -> Found:
 
 
 def file_digest(path: Path) -> str:
-    """Return `sha256:…` of a file."""
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    """Return `sha256:…` of a file.
+
+    Raises:
+        OSError: It cannot be read, or is no regular file.
+    """
+    hasher = hashlib.sha256()
+    with LocalFile(path) as file:
+        for chunk in file.chunks():
+            hasher.update(chunk)
+    return f"sha256:{hasher.hexdigest()}"
 
 
 def with_source(notes: str, *, source: str) -> str:
     """Return notes that say where the files are from."""
     return "\n".join(part for part in (notes, f"source: {source}" if source else "") if part)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long is no folder, and is told as a file
+        return False

@@ -7,6 +7,7 @@ adapter is, the intake decides.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -18,6 +19,7 @@ from pathlib import Path
 from anyascii import anyascii
 
 from tabard.calls.grouping import LAYOUTS, SUFFIXES, is_trainer_state
+from tabard.calls.local_files import first_bytes
 from tabard.cli.files.sidecars import Sidecar, read_sidecars
 from tabard.errors import InvalidArgument
 
@@ -142,9 +144,8 @@ class _Tree:
 
     def _trouble(self, path: Path, error: OSError) -> Item:
         why = error.strerror or str(error)
-        what = (
-            f"it is a link to nothing ({why})" if path.is_symlink() else f"it cannot be read: {why}"
-        )
+        is_link = error.errno in (errno.ENOENT, errno.ELOOP) and path.is_symlink()
+        what = f"it is a link to nothing ({why})" if is_link else f"it cannot be read: {why}"
         return Item(files=(), place=self._place(path), trouble=what)
 
     def _place(self, path: Path) -> str:
@@ -185,10 +186,7 @@ def _is_candidate(path: Path) -> bool:
     if path.suffix.lower() in SUFFIXES:
         return True
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return False
-        with path.open("rb") as file:
-            start = file.read(_START_BYTES)
+        start = first_bytes(path, bytes_max=_START_BYTES)
     except OSError:
         return False
     return start[4:9] == b"\0\0\0\0{"

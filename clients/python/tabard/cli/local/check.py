@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tabard.calls.local_files import unreadable
 from tabard.cli.local.extras import (
     SERVER_EXTRA,
     missing_extra,
@@ -50,16 +51,23 @@ class LocalCheck:
     def checked(
         self, files: Sequence[Path], *, kind: str = "", trigger_words: Sequence[str] = ()
     ) -> Any:
-        """Give the checked reading that the registry publishes."""
-        with reported_as_invalid(*self._errors):
-            return self._intake.check(
-                files,
-                profile=self._profile,
-                kind=kind or None,
-                trigger_words=tuple(trigger_words),
-                limits=self._intake.IntakeLimits(),
-                pickles=self._read_pickle,
-            )
+        """Give the checked reading that the registry publishes.
+
+        Raises:
+            InvalidArgument: A file cannot be read.
+        """
+        try:
+            with reported_as_invalid(*self._errors):
+                return self._intake.check(
+                    files,
+                    profile=self._profile,
+                    kind=kind or None,
+                    trigger_words=tuple(trigger_words),
+                    limits=self._intake.IntakeLimits(),
+                    pickles=self._read_pickle,
+                )
+        except OSError as error:
+            raise unreadable(Path(error.filename or files[0]), error) from error
 
     def report(
         self, files: Sequence[Path], *, kind: str = "", trigger_words: Sequence[str] = ()
