@@ -5,7 +5,6 @@ The values of `history` have no behaviour of their own; that they are read is se
 """
 
 import dataclasses
-import hashlib
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -14,54 +13,55 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 import tabard
-from tabard import convert, history, operations, releases, result
+from tabard import convert
+from tabard.calls import generation, records, uploads
 from tabard.v1 import adapter_pb2, generation_service_pb2, operations_service_pb2
 from tabard.v1 import registry_service_pb2 as registry_pb2
 
 PLUS_ONE = timezone(timedelta(hours=1))
 PAIRS: list[tuple[type[Any], type[Message]]] = [
-    (releases.Member, adapter_pb2.Member),
-    (releases.ReleaseSignature, adapter_pb2.ReleaseSignature),
-    (releases.Release, adapter_pb2.Release),
-    (releases.Channel, adapter_pb2.Channel),
-    (releases.Adapter, adapter_pb2.Adapter),
-    (releases.Problem, registry_pb2.Problem),
-    (releases.Coverage, registry_pb2.Coverage),
-    (releases.CheckReport, registry_pb2.CheckReport),
-    (releases.Published, registry_pb2.PublishResponse),
-    (releases.PublishedRecipe, registry_pb2.PublishRecipeResponse),
-    (releases.SearchHit, registry_pb2.SearchHit),
-    (releases.ChannelMove, registry_pb2.ChannelMove),
-    (history.Action, adapter_pb2.Action),
-    (history.Record, adapter_pb2.Record),
-    (history.Serving, registry_pb2.Serving),
-    (history.ServedAt, registry_pb2.ServedAtResponse),
-    (operations.Resident, operations_service_pb2.Resident),
-    (operations.MemoryPlan, operations_service_pb2.MemoryPlan),
-    (operations.Cause, operations_service_pb2.Cause),
-    (operations.Verification, operations_service_pb2.VerifyResponse),
-    (operations.ServerStatus, operations_service_pb2.GetStatusResponse),
-    (operations.Drained, operations_service_pb2.DrainResponse),
-    (result.WornRecipe, generation_service_pb2.WornRecipe),
-    (result.WornRelease, generation_service_pb2.WornRelease),
-    (result.Accepted, generation_service_pb2.Accepted),
-    (result.Progress, generation_service_pb2.Progress),
-    (result.Preview, generation_service_pb2.Preview),
-    (result.GeneratedImage, generation_service_pb2.Image),
-    (result.Done, generation_service_pb2.Done),
+    (tabard.Member, adapter_pb2.Member),
+    (tabard.ReleaseSignature, adapter_pb2.ReleaseSignature),
+    (tabard.Release, adapter_pb2.Release),
+    (tabard.Channel, adapter_pb2.Channel),
+    (tabard.Adapter, adapter_pb2.Adapter),
+    (tabard.Problem, registry_pb2.Problem),
+    (tabard.Coverage, registry_pb2.Coverage),
+    (tabard.CheckReport, registry_pb2.CheckReport),
+    (tabard.Published, registry_pb2.PublishResponse),
+    (tabard.PublishedRecipe, registry_pb2.PublishRecipeResponse),
+    (tabard.SearchHit, registry_pb2.SearchHit),
+    (tabard.ChannelMove, registry_pb2.ChannelMove),
+    (tabard.Action, adapter_pb2.Action),
+    (tabard.Record, adapter_pb2.Record),
+    (tabard.Serving, registry_pb2.Serving),
+    (tabard.ServedAt, registry_pb2.ServedAtResponse),
+    (tabard.Resident, operations_service_pb2.Resident),
+    (tabard.MemoryPlan, operations_service_pb2.MemoryPlan),
+    (tabard.Cause, operations_service_pb2.Cause),
+    (tabard.Verification, operations_service_pb2.VerifyResponse),
+    (tabard.ServerStatus, operations_service_pb2.GetStatusResponse),
+    (tabard.Drained, operations_service_pb2.DrainResponse),
+    (tabard.WornRecipe, generation_service_pb2.WornRecipe),
+    (tabard.WornRelease, generation_service_pb2.WornRelease),
+    (tabard.Accepted, generation_service_pb2.Accepted),
+    (tabard.Progress, generation_service_pb2.Progress),
+    (tabard.Preview, generation_service_pb2.Preview),
+    (tabard.GeneratedImage, generation_service_pb2.Image),
+    (tabard.Done, generation_service_pb2.Done),
 ]
 """Every value that is read from a message, and the message."""
 
 
 RENAMED = {
-    (releases.Release, "published_at"): "publish_time",
-    (history.ServedAt, "is_truncated"): "next_page_token",
-    (operations.Cause, "seconds"): "duration",
-    (operations.Verification, "seconds"): "duration",
-    (operations.ServerStatus, "uptime_seconds"): "uptime",
-    (operations.ServerStatus, "registry_lag_seconds"): "registry_lag",
-    (result.Done, "queue_ms"): "queue_duration",
-    (result.Done, "total_ms"): "total_duration",
+    (tabard.Release, "published_at"): "publish_time",
+    (tabard.ServedAt, "is_truncated"): "next_page_token",
+    (tabard.Cause, "seconds"): "duration",
+    (tabard.Verification, "seconds"): "duration",
+    (tabard.ServerStatus, "uptime_seconds"): "uptime",
+    (tabard.ServerStatus, "registry_lag_seconds"): "registry_lag",
+    (tabard.Done, "queue_ms"): "queue_duration",
+    (tabard.Done, "total_ms"): "total_duration",
 }
 """What a message says without its unit."""
 
@@ -83,7 +83,7 @@ def test_same_fields_are_the_callers_own() -> None:
         problems=[registry_pb2.Problem(reason="R", keys=["k"])],
     )
 
-    report = convert.read_report(message)
+    report = uploads.read_report(message)
     message.alphas.append(3.0)
     message.methods["LoHa"] = 1
 
@@ -97,8 +97,8 @@ def test_times_are_texts_as_the_log_has_them() -> None:
     text = "2030-01-01T00:00:00.500000Z"
     at = convert.timestamp_of(text)
 
-    assert convert.read_record(adapter_pb2.Record(time=at)).time == text
-    assert convert.read_record(adapter_pb2.Record()).time == ""
+    assert records.read_record(adapter_pb2.Record(time=at)).time == text
+    assert records.read_record(adapter_pb2.Record()).time == ""
     assert convert.timestamp_of(datetime(2030, 1, 1, 1, 0, 0, 500_000, tzinfo=PLUS_ONE)) == at
     assert convert.timestamp_of("") is None
 
@@ -120,53 +120,9 @@ def test_durations_are_numbers() -> None:
     pb = generation_service_pb2
     done = pb.Done(queue_duration=timedelta(milliseconds=1.5), total_duration=timedelta(seconds=2))
 
-    assert convert.read_event(pb.GenerateResponse(done=done)) == tabard.Done(
+    assert generation.read_event(pb.GenerateResponse(done=done)) == tabard.Done(
         queue_ms=1.5, total_ms=2_000.0
     )
-
-
-def test_optional_messages_are_none() -> None:
-    """A plan that nobody made is not a plan of nothing."""
-    bare = convert.read_status(operations_service_pb2.GetStatusResponse())
-    planned = operations_service_pb2.GetStatusResponse(
-        memory_plan=operations_service_pb2.MemoryPlan(base_bytes=5)
-    )
-
-    assert bare.memory_plan is None
-    plan = convert.read_status(planned).memory_plan
-    assert plan is not None
-    assert plan.total_bytes == 5
-
-
-def test_manifest_must_have_its_digest() -> None:
-    """Bytes that are another's are never handed out."""
-    content = b'{"original": []}'
-    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    release = adapter_pb2.Release(digest=digest)
-
-    manifest = convert.read_manifest(
-        registry_pb2.GetManifestResponse(release=release, manifest=content)
-    )
-    with pytest.raises(tabard.Internal) as caught:
-        convert.read_manifest(registry_pb2.GetManifestResponse(release=release, manifest=b"{}"))
-
-    assert manifest.content == content
-    assert caught.value.reason == "MANIFEST_DAMAGED"
-
-
-def test_recipe_worn_is_told_with_its_member() -> None:
-    """And is None where a release is worn by itself."""
-    pb = generation_service_pb2
-    recipe = pb.WornRecipe(adapter="acme/mix", version="1.0.0", digest="d", weight=0.5)
-    accepted = pb.Accepted(worn=[pb.WornRelease(ref="a", recipe=recipe), pb.WornRelease(ref="b")])
-
-    event = convert.read_event(pb.GenerateResponse(accepted=accepted))
-
-    assert isinstance(event, tabard.Accepted)
-    assert event.worn[0].recipe == tabard.WornRecipe(
-        adapter="acme/mix", version="1.0.0", digest="d", weight=0.5
-    )
-    assert event.worn[1].recipe is None
 
 
 def test_impossible_time_is_a_damaged_answer() -> None:

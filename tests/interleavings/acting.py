@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from tabard import TabardError
-from tabard.releases import ChannelMove, Release
+from tabard.releases.acts import ChannelMove
+from tabard.releases.release import Release
 from tests.interleavings.adapter_files import KINDS, FileMaker
 from tests.interleavings.model import CHANNELS, Item, Line, Model
 from tests.interleavings.script import Act

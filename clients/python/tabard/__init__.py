@@ -42,24 +42,11 @@ if TYPE_CHECKING:
         Verification,
         VerifiedComponent,
     )
-    from tabard.releases import (
-        Adapter,
-        Channel,
-        ChannelMove,
-        CheckReport,
-        Coverage,
-        Dependents,
-        Manifest,
-        Member,
-        Problem,
-        Published,
-        PublishedRecipe,
-        Pulled,
-        PulledFile,
-        Release,
-        ReleaseSignature,
-        SearchHit,
-    )
+    from tabard.releases.acts import ChannelMove, PublishedRecipe
+    from tabard.releases.findings import Dependents, Manifest, SearchHit
+    from tabard.releases.pulled import Pulled, PulledFile
+    from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
+    from tabard.releases.report import CheckReport, Coverage, Problem, Published
     from tabard.result import (
         Accepted,
         Done,
@@ -139,7 +126,8 @@ __all__ = [
 ]
 
 _MODULES = (
-    "errors releases comparison history operations result calls.uploads calls.options client aio"
+    "errors releases.release releases.acts releases.report releases.findings releases.pulled "
+    "comparison history operations result calls.uploads calls.options client aio"
 )
 """Where the public names are, those that import little before those that import much."""
 

@@ -12,22 +12,25 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
-from tabard.calls import acts, downloads, generation, operations, registry, uploads
-from tabard.calls.call import Call, Caller, Pages, Requests, Upload
-from tabard.calls.downloads import Download
-from tabard.calls.generation import Job
-from tabard.calls.method import shown_as
+from tabard import calls
+from tabard.calls.call import Call, Caller, Pages, Requests
+from tabard.calls.method import late, shown_as
 from tabard.connection import find_connection
 from tabard.errors import DeadlineExceeded, TabardError, Unavailable
-from tabard.history import Record
 from tabard.patience import WATCH_PATIENCE_SECONDS, OnWait, Patience, Retries
-from tabard.releases import Adapter, Pulled
-from tabard.result import Collector, GenerateResult
-from tabard.rpc_errors import tabard_error
+
+if TYPE_CHECKING:
+    from tabard.calls.downloads import Download
+    from tabard.calls.generation import Job
+    from tabard.calls.uploads import Upload
+    from tabard.history import Record
+    from tabard.releases.pulled import Pulled
+    from tabard.releases.release import Adapter
+    from tabard.result import GenerateResult
 
 P = ParamSpec("P")
 E = TypeVar("E")
@@ -90,6 +93,8 @@ def _job(
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, GenerateResult]]:
     @shown_as(build, owner="AsyncClient", returns="GenerateResult")
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> GenerateResult:
+        from tabard.result import Collector  # noqa: PLC0415 - only those who draw need it
+
         # In a thread, because pictures are read and encoded there.
         job = await asyncio.to_thread(build, self._caller, *args, **kwargs)
         collector = Collector(job.on_progress)
@@ -129,33 +134,34 @@ class AsyncClient:
         self._caller = Caller(actor=self._connection.actor, new_id=lambda: uuid.uuid4().hex)
         self._open_channel: grpc.aio.Channel | None = None
 
-    generate = _job(generation.generate)
-    stream = _stream(generation.stream)
-    publish = _verb(uploads.publish)
-    check = _verb(uploads.check)
-    pull = _download(downloads.pull)
-    publish_recipe = _verb(acts.publish_recipe)
-    releases = _paged(registry.releases)
-    resolve = _verb(registry.resolve)
-    manifest = _verb(registry.manifest)
-    diff = _verb(registry.diff)
-    dependents = _verb(registry.dependents)
-    search = _paged(registry.search)
-    history = _paged(registry.history)
-    served_at = _paged(registry.served_at)
-    promote = _verb(acts.promote)
-    rollback = _verb(acts.rollback)
-    yank = _verb(acts.yank)
-    unyank = _verb(acts.unyank)
-    quarantine = _verb(acts.quarantine)
-    lift = _verb(acts.lift)
-    purge = _verb(acts.purge)
-    edit = _verb(acts.edit)
-    sign = _verb(acts.sign)
-    status = _verb(operations.status)
-    verify = _verb(operations.verify)
-    warm = _verb(operations.warm)
-    drain = _verb(operations.drain)
+    # Each is made when it is looked for: who lists releases imports nothing of what draws.
+    generate = late(lambda: _job(calls.generation.generate))
+    stream = late(lambda: _stream(calls.generation.stream))
+    publish = late(lambda: _verb(calls.uploads.publish))
+    check = late(lambda: _verb(calls.uploads.check))
+    pull = late(lambda: _download(calls.downloads.pull))
+    publish_recipe = late(lambda: _verb(calls.acts.publish_recipe))
+    releases = late(lambda: _paged(calls.registry.releases))
+    resolve = late(lambda: _verb(calls.registry.resolve))
+    manifest = late(lambda: _verb(calls.findings.manifest))
+    diff = late(lambda: _verb(calls.comparison.diff))
+    dependents = late(lambda: _verb(calls.findings.dependents))
+    search = late(lambda: _paged(calls.findings.search))
+    history = late(lambda: _paged(calls.records.history))
+    served_at = late(lambda: _paged(calls.records.served_at))
+    promote = late(lambda: _verb(calls.acts.promote))
+    rollback = late(lambda: _verb(calls.acts.rollback))
+    yank = late(lambda: _verb(calls.acts.yank))
+    unyank = late(lambda: _verb(calls.acts.unyank))
+    quarantine = late(lambda: _verb(calls.acts.quarantine))
+    lift = late(lambda: _verb(calls.acts.lift))
+    purge = late(lambda: _verb(calls.acts.purge))
+    edit = late(lambda: _verb(calls.acts.edit))
+    sign = late(lambda: _verb(calls.acts.sign))
+    status = late(lambda: _verb(calls.operations.status))
+    verify = late(lambda: _verb(calls.operations.verify))
+    warm = late(lambda: _verb(calls.operations.warm))
+    drain = late(lambda: _verb(calls.operations.drain))
 
     async def get(self, name: str) -> Adapter:
         """Give one adapter (`namespace/name`) with its releases and channels.
@@ -163,11 +169,11 @@ class AsyncClient:
         Raises:
             NotFound: No such adapter; the hint names near ones.
         """
-        return await self._whole(await self._send(registry.get(self._caller, name)))
+        return await self._whole(await self._send(calls.registry.get(self._caller, name)))
 
     async def list(self) -> tuple[Adapter, ...]:
         """Give all adapters by name, with their releases and channels."""
-        found = await self._send_all(registry.adapters(self._caller))
+        found = await self._send_all(calls.registry.adapters(self._caller))
         return tuple([await self._whole(adapter) for adapter in found])
 
     async def watch(
@@ -187,7 +193,7 @@ class AsyncClient:
                 status = await self.status()
                 from_seq = from_seq or status.registry_seq + 1
                 patience.renew()
-                call = registry.watch_from(self._caller, from_seq)
+                call = calls.records.watch_from(self._caller, from_seq)
                 async with contextlib.aclosing(self._receive(call)) as records:
                     async for record in records:
                         patience.renew()
@@ -297,4 +303,6 @@ class AsyncClient:
                 raise sent.failure from error
             raise
         except grpc.aio.AioRpcError as error:
+            from tabard.rpc_errors import tabard_error  # noqa: PLC0415 - only failures need it
+
             raise tabard_error(error, address=self._connection.address) from error

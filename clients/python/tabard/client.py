@@ -16,18 +16,20 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import grpc
 
-from tabard.calls import acts, downloads, generation, operations, registry, uploads
-from tabard.calls.call import Call, Caller, Pages, Requests, Upload
-from tabard.calls.downloads import Download
-from tabard.calls.generation import Job
-from tabard.calls.method import shown_as
+from tabard import calls
+from tabard.calls.call import Call, Caller, Pages, Requests
+from tabard.calls.method import late, shown_as
 from tabard.connection import find_connection
 from tabard.errors import DeadlineExceeded, TabardError, Unavailable
-from tabard.history import Record
 from tabard.patience import WATCH_PATIENCE_SECONDS, OnWait, Patience, Retries
-from tabard.releases import Adapter, Pulled
 
 if TYPE_CHECKING:
+    from tabard.calls.downloads import Download
+    from tabard.calls.generation import Job
+    from tabard.calls.uploads import Upload
+    from tabard.history import Record
+    from tabard.releases.pulled import Pulled
+    from tabard.releases.release import Adapter
     from tabard.result import GenerateResult
     from tabard.rpc_errors import FailedCall
 
@@ -135,33 +137,34 @@ class Client:
             self._connection.address, options=self._connection.options
         )
 
-    generate = _job(generation.generate)
-    stream = _stream(generation.stream)
-    publish = _verb(uploads.publish)
-    check = _verb(uploads.check)
-    pull = _download(downloads.pull)
-    publish_recipe = _verb(acts.publish_recipe)
-    releases = _paged(registry.releases)
-    resolve = _verb(registry.resolve)
-    manifest = _verb(registry.manifest)
-    diff = _verb(registry.diff)
-    dependents = _verb(registry.dependents)
-    search = _paged(registry.search)
-    history = _paged(registry.history)
-    served_at = _paged(registry.served_at)
-    promote = _verb(acts.promote)
-    rollback = _verb(acts.rollback)
-    yank = _verb(acts.yank)
-    unyank = _verb(acts.unyank)
-    quarantine = _verb(acts.quarantine)
-    lift = _verb(acts.lift)
-    purge = _verb(acts.purge)
-    edit = _verb(acts.edit)
-    sign = _verb(acts.sign)
-    status = _verb(operations.status)
-    verify = _verb(operations.verify)
-    warm = _verb(operations.warm)
-    drain = _verb(operations.drain)
+    # Each is made when it is looked for: who lists releases imports nothing of what draws.
+    generate = late(lambda: _job(calls.generation.generate))
+    stream = late(lambda: _stream(calls.generation.stream))
+    publish = late(lambda: _verb(calls.uploads.publish))
+    check = late(lambda: _verb(calls.uploads.check))
+    pull = late(lambda: _download(calls.downloads.pull))
+    publish_recipe = late(lambda: _verb(calls.acts.publish_recipe))
+    releases = late(lambda: _paged(calls.registry.releases))
+    resolve = late(lambda: _verb(calls.registry.resolve))
+    manifest = late(lambda: _verb(calls.findings.manifest))
+    diff = late(lambda: _verb(calls.comparison.diff))
+    dependents = late(lambda: _verb(calls.findings.dependents))
+    search = late(lambda: _paged(calls.findings.search))
+    history = late(lambda: _paged(calls.records.history))
+    served_at = late(lambda: _paged(calls.records.served_at))
+    promote = late(lambda: _verb(calls.acts.promote))
+    rollback = late(lambda: _verb(calls.acts.rollback))
+    yank = late(lambda: _verb(calls.acts.yank))
+    unyank = late(lambda: _verb(calls.acts.unyank))
+    quarantine = late(lambda: _verb(calls.acts.quarantine))
+    lift = late(lambda: _verb(calls.acts.lift))
+    purge = late(lambda: _verb(calls.acts.purge))
+    edit = late(lambda: _verb(calls.acts.edit))
+    sign = late(lambda: _verb(calls.acts.sign))
+    status = late(lambda: _verb(calls.operations.status))
+    verify = late(lambda: _verb(calls.operations.verify))
+    warm = late(lambda: _verb(calls.operations.warm))
+    drain = late(lambda: _verb(calls.operations.drain))
 
     def get(self, name: str) -> Adapter:
         """Give one adapter (`namespace/name`) with its releases and channels.
@@ -169,11 +172,11 @@ class Client:
         Raises:
             NotFound: No such adapter; the hint names near ones.
         """
-        return self._whole(self._send(registry.get(self._caller, name)))
+        return self._whole(self._send(calls.registry.get(self._caller, name)))
 
     def list(self) -> tuple[Adapter, ...]:
         """Give all adapters by name, with their releases and channels."""
-        return tuple(map(self._whole, self._send_all(registry.adapters(self._caller))))
+        return tuple(map(self._whole, self._send_all(calls.registry.adapters(self._caller))))
 
     def watch(
         self, *, from_seq: int = 0, patience_seconds: float = WATCH_PATIENCE_SECONDS
@@ -192,7 +195,7 @@ class Client:
                 status = self.status()
                 from_seq = from_seq or status.registry_seq + 1
                 patience.renew()
-                call = registry.watch_from(self._caller, from_seq)
+                call = calls.records.watch_from(self._caller, from_seq)
                 with contextlib.closing(self._receive(call)) as records:
                     for record in records:
                         patience.renew()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tabard.releases import Release
+from tabard.releases.release import Release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,12 @@ A name is that of the member without the enum's own, in lower case; the empty on
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from typing import Any, Literal
-
-from google.protobuf.descriptor import EnumDescriptor
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from tabard.errors import InvalidArgument
-from tabard.v1 import adapter_pb2, generation_service_pb2, registry_service_pb2
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import EnumDescriptor
 
 Kind = Literal["lora", "textual_inversion", "dreambooth"]
 Purpose = Literal["concept", "style", "subject"]
@@ -44,6 +43,12 @@ Sampler = Literal[
     "lcm",
 ]
 
+KINDS: tuple[Kind, ...] = get_args(Kind)
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
+PROMPT_SYNTAXES: tuple[PromptSyntax, ...] = get_args(PromptSyntax)
+TOKEN_MATCHES: tuple[TokenMatch, ...] = get_args(TokenMatch)
+FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
+
 _SILENCE = "UNSPECIFIED"
 
 
@@ -68,6 +73,8 @@ def member_number(enum: EnumDescriptor, name: str, *, what: str) -> Any:
         return 0
     found = enum.values_by_name.get(_prefix(enum) + name.upper())
     if found is None or not found.number:
+        from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
+
         near = get_close_matches(name.lower(), member_names(enum), n=1)
         raise InvalidArgument(
             f"there is no {what} '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
@@ -79,16 +86,3 @@ def member_number(enum: EnumDescriptor, name: str, *, what: str) -> Any:
 
 def _prefix(enum: EnumDescriptor) -> str:
     return enum.values_by_number[0].name.removesuffix(_SILENCE)
-
-
-KIND = adapter_pb2.ReleaseKind.DESCRIPTOR
-PURPOSE = adapter_pb2.Purpose.DESCRIPTOR
-PROMPT_SYNTAX = generation_service_pb2.PromptSyntax.DESCRIPTOR
-TOKEN_MATCH = generation_service_pb2.TokenMatch.DESCRIPTOR
-FILE_FORMAT = registry_service_pb2.FileFormat.DESCRIPTOR
-
-KINDS = member_names(KIND)
-PURPOSES = member_names(PURPOSE)
-PROMPT_SYNTAXES = member_names(PROMPT_SYNTAX)
-TOKEN_MATCHES = member_names(TOKEN_MATCH)
-FILE_FORMATS = member_names(FILE_FORMAT)

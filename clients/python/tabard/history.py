@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tabard.notebook import table
-from tabard.releases import Release
+from tabard.releases.release import Release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +63,8 @@ class History(tuple[Record, ...]):
     __slots__ = ()
 
     def _repr_html_(self) -> str:
+        from tabard.notebook import table  # noqa: PLC0415 - only notebooks need it
+
         return table(
             "",
             ("seq", "time", "actor", "act", "adapter", "version", "channel", "reason"),

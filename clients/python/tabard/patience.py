@@ -6,11 +6,14 @@ In: what failed, and what worked. Out: seconds to wait, or the failure itself. W
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tabard.errors import ResourceExhausted, TabardError, Unavailable
+
+if TYPE_CHECKING:
+    import random
 
 WATCH_PATIENCE_SECONDS = 60.0
 REFUSAL_PATIENCE_SECONDS = 60.0
@@ -38,7 +41,7 @@ class Patience:
         """Take the seconds after which it is over; who was never there is not waited for."""
         self._seconds = seconds
         self._clock = clock
-        self._rng = rng or random.Random()
+        self._rng = rng
         self._was_there = False
         self._lost_at: float | None = None
         self._pause_seconds = _PAUSE_SECONDS_MIN
@@ -62,7 +65,7 @@ class Patience:
             raise failure
         pause = self._pause_seconds
         self._pause_seconds = min(2 * pause, _PAUSE_SECONDS_MAX)
-        return pause * self._rng.uniform(0.5, 1.0)
+        return pause * (self._rng or _fresh_rng()).uniform(0.5, 1.0)
 
 
 class Retries:
@@ -83,7 +86,7 @@ class Retries:
     ) -> None:
         """Take how long to wait in all, and the deadline of the call, which holds all tries."""
         self._clock = clock
-        self._rng = rng or random.Random()
+        self._rng = rng
         self._on_wait = on_wait
         self._growth = 1.0
         now = clock()
@@ -105,7 +108,8 @@ class Retries:
         if asked is None or not isinstance(refusal, ResourceExhausted | Unavailable):
             raise refusal
         # Never earlier than asked, and those who were refused together do not come back together.
-        pause = asked * self._growth * self._rng.uniform(1.0, 1.0 + _RETRY_JITTER)
+        jitter = (self._rng or _fresh_rng()).uniform(1.0, 1.0 + _RETRY_JITTER)
+        pause = asked * self._growth * jitter
         self._growth = min(self._growth * _RETRY_GROWTH, _RETRY_GROWTH_MAX)
         until = self._clock() + pause
         if until > self._patient_until or (self._deadline_at and until >= self._deadline_at):
@@ -113,3 +117,9 @@ class Retries:
         if self._on_wait is not None:
             self._on_wait(pause, refusal)
         return pause
+
+
+def _fresh_rng() -> random.Random:
+    import random  # noqa: PLC0415 - only those who wait need it
+
+    return random.Random()

@@ -8,7 +8,8 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from tabard.calls.call import Call, Upload
+from tabard.calls.call import Call
+from tabard.calls.uploads import Upload
 from tabard.v1 import generation_service_pb2, operations_service_pb2, registry_service_pb2
 
 RPCS = [

@@ -3,10 +3,10 @@
 
 import pytest
 
+import tabard
 from tabard.calls import generation
 from tabard.calls.call import Caller
 from tabard.calls.generation import GENERATE_TIMEOUT_SECONDS, STACK_METADATA, stack_key
-from tabard.convert import knows_event
 from tabard.v1 import generation_service_pb2 as pb
 
 CALLER = Caller(actor="alice", new_id=lambda: "id")
@@ -46,7 +46,7 @@ def test_newer_events_are_passed_over() -> None:
     """A server that is newer may say what this SDK does not know."""
     call = generation.stream(CALLER, "x")
 
-    assert call.knows is knows_event
+    assert call.knows is generation.knows_event
     assert not call.knows(pb.GenerateResponse())
 
 
@@ -56,3 +56,17 @@ def test_previews_are_asked_for() -> None:
 
     assert isinstance(request, pb.GenerateRequest)
     assert request.preview_every == 5
+
+
+def test_recipe_worn_is_told_with_its_member() -> None:
+    """And is None where a release is worn by itself."""
+    recipe = pb.WornRecipe(adapter="acme/mix", version="1.0.0", digest="d", weight=0.5)
+    accepted = pb.Accepted(worn=[pb.WornRelease(ref="a", recipe=recipe), pb.WornRelease(ref="b")])
+
+    event = generation.read_event(pb.GenerateResponse(accepted=accepted))
+
+    assert isinstance(event, tabard.Accepted)
+    assert event.worn[0].recipe == tabard.WornRecipe(
+        adapter="acme/mix", version="1.0.0", digest="d", weight=0.5
+    )
+    assert event.worn[1].recipe is None

@@ -3,17 +3,21 @@
 
 import inspect
 import pydoc
+import subprocess
+import sys
+from collections.abc import Callable
 
 import pytest
 
 from tabard import AsyncClient, Client, GenerateOptions, Release
+from tabard.calls.method import late
 
 CLIENTS = (Client, AsyncClient)
 
 
 def verbs(client: type) -> list[str]:
     """Return the names of a client's methods."""
-    return [name for name, one in vars(client).items() if callable(one) and name[0] != "_"]
+    return [name for name, one in inspect.getmembers(client, callable) if name[0] != "_"]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -27,6 +31,7 @@ def test_signatures_have_no_caller(client: type) -> None:
     ]
 
     assert wrong == []
+    assert len(verbs(client)) > 25
     assert not any("caller:" in (getattr(client, name).__doc__ or "") for name in verbs(client))
 
 
@@ -72,3 +77,57 @@ def test_what_is_shown_can_be_called(client: Client, stable: Release) -> None:
     bound = shown.bind(client, "a circle", adapters="acme/watercolor:0.8", seed=7)
 
     assert Client.generate(*bound.args, **bound.kwargs).images
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_help_of_a_class_shows_its_methods(client: type) -> None:
+    """Also those that nobody has looked for yet."""
+    program = (
+        f"import pydoc, tabard; print(pydoc.plain(pydoc.render_doc(tabard.{client.__name__})))"
+    )
+
+    text = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+
+    methods, _, rest = text.partition("Data descriptors defined here")
+    assert [name for name in verbs(client) if f" {name}(self, " not in methods] == ["close", "list"]
+    assert not [name for name in verbs(client) if f" {name} = " in rest]
+
+
+def test_method_is_made_once() -> None:
+    """A class has it from then on; a subclass that has its own may still ask for it."""
+    made: list[str] = []
+
+    def make() -> Callable[[object], str]:
+        made.append("")
+        return lambda self: f"of {type(self).__name__}"
+
+    class Base:
+        method = late(make)
+
+    class Sub(Base):
+        def method(self) -> str:
+            return super().method() + ", and its own"
+
+    assert made == []
+    assert (Sub().method(), Base().method()) == ("of Sub, and its own", "of Base")
+    assert Base.method(Base()) == "of Base"
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_verb_imports_its_own_module(client: type) -> None:
+    """Who looks for one verb waits for no other."""
+    program = (
+        f"import sys, {client.__module__} as home;"
+        f"home.{client.__name__}.resolve;"
+        "print(*(name.removeprefix('tabard.calls.') for name in sys.modules if name.startswith("
+        "('tabard.calls.', 'tabard.result', 'tabard.rpc_errors'))))"
+    )
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert set(loaded.split()) == {"call", "method", "registry"}

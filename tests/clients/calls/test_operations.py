@@ -42,3 +42,14 @@ def test_drain_outlives_its_wait() -> None:
     assert call.request == pb.DrainRequest(wait=timedelta(seconds=100))
     assert call.timeout_seconds is not None
     assert call.timeout_seconds > 100
+
+
+def test_optional_messages_are_none() -> None:
+    """A plan that nobody made is not a plan of nothing."""
+    bare = operations.read_status(pb.GetStatusResponse())
+    planned = pb.GetStatusResponse(memory_plan=pb.MemoryPlan(base_bytes=5))
+
+    assert bare.memory_plan is None
+    plan = operations.read_status(planned).memory_plan
+    assert plan is not None
+    assert plan.total_bytes == 5

@@ -5,7 +5,7 @@ import click
 
 from tabard.cli.layout import lines_of
 from tabard.cli.report_text import report_text
-from tabard.releases import CheckReport, Coverage, Problem
+from tabard.releases.report import CheckReport, Coverage, Problem
 
 FULL = CheckReport(
     accepted=True,

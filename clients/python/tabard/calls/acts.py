@@ -12,9 +12,11 @@ from typing import Any, Literal, TypeVar
 from google.protobuf.message import Message
 
 from tabard.calls.call import Call, Caller, weighted
-from tabard.convert import read_published_recipe, read_release, same_fields
-from tabard.enums import PURPOSE, Purpose, member_number
-from tabard.releases import ChannelMove, PublishedRecipe, Release
+from tabard.convert import read_release, same_fields
+from tabard.enums import Purpose, member_number
+from tabard.releases.acts import ChannelMove, PublishedRecipe
+from tabard.releases.release import Release
+from tabard.v1 import adapter_pb2
 from tabard.v1 import registry_service_pb2 as pb
 
 DEFAULT_CHANNEL = "stable"
@@ -62,7 +64,7 @@ def publish_recipe(
         notes=notes,
         licence=licence,
         title=title,
-        purpose=member_number(PURPOSE, purpose, what="purpose"),
+        purpose=member_number(adapter_pb2.Purpose.DESCRIPTOR, purpose, what="purpose"),
         trigger_words=trigger_words,
         actor=caller.actor,
         request_id=caller.new_id(),
@@ -183,7 +185,7 @@ def edit(
     said: dict[str, Any] = {"notes": notes, "licence": licence, "title": title}
     said = {name: text for name, text in said.items() if text is not None}
     if purpose is not None:
-        said["purpose"] = member_number(PURPOSE, purpose, what="purpose")
+        said["purpose"] = member_number(adapter_pb2.Purpose.DESCRIPTOR, purpose, what="purpose")
     if trigger_words is not None:
         said["trigger_words"] = pb.TriggerWords(trigger_words=trigger_words)
     return _act(caller, pb.EditRequest, read=_release, ref=ref, reason=reason, **said)
@@ -201,6 +203,11 @@ def sign(
     """
     signed = {"key_id": key_id, "signature": signature}
     return _act(caller, pb.SignRequest, read=_release, ref=ref, reason=reason, **signed)
+
+
+def read_published_recipe(message: pb.PublishRecipeResponse) -> PublishedRecipe:
+    """Give the value of the answer to a recipe."""
+    return same_fields(PublishedRecipe, message, release=read_release(message.release))
 
 
 def _act(

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The values that both clients send: a call with one request, and an upload with many."""
+"""The values that both clients send: a call with one request, and one that is asked for pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -19,6 +19,9 @@ T_co = TypeVar("T_co", covariant=True)
 Metadata = tuple[tuple[str, str], ...]
 Rpc = tuple[str, Callable[[Any], bytes], Callable[[bytes], Any]]
 """Path, `/tabard.v1.Service/Method`; how a request is written; how a response is read."""
+
+_PAGE_SIZE_MAX = (1 << 31) - 1
+"""What a page size can be; a server has a bound of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,7 @@ class Call(Generic[T_co]):
     @property
     def rpc(self) -> Rpc:
         """What a channel is asked for."""
-        return _rpc_taking(type(self.request))
+        return rpc_taking(type(self.request))
 
     def on(self, channel: Any) -> tuple[Callable[..., Any], Message]:
         """Give what sends it over a channel, gRPC's or that of its asyncio, and what to send."""
@@ -74,21 +77,6 @@ class Requests(Iterator[Message]):
         except TabardError as error:
             self.failure = error
             raise
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upload(Generic[T_co]):
-    """One RPC that streams requests; `requests()` starts a fresh stream each time."""
-
-    requests: Callable[[], Iterator[Message]] = field(repr=False)
-    request_type: type[Message]
-    read: Callable[[Any], T_co]
-    metadata: Metadata = ()
-    timeout_seconds: float | None = None
-
-    def on(self, channel: Any) -> tuple[Callable[..., Any], Requests]:
-        """Give what sends it over a channel, as a call does, and what to send."""
-        return channel.stream_unary(*_rpc_taking(self.request_type)), Requests(self.requests())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +107,29 @@ class Pages(Generic[E, T_co]):
         return None
 
 
+def pages_of(
+    request: Message, field: str, read: Callable[[Any], E], *, limit: int | None = None
+) -> Pages[E, tuple[E, ...]]:
+    """Give the pages of a request, whose answers have what is asked for in a field."""
+
+    def ask(size: int, token: str) -> Call[tuple[tuple[E, ...], str]]:
+        page: Any = type(request)()
+        page.CopyFrom(request)
+        page.page_size, page.page_token = min(size, _PAGE_SIZE_MAX), token
+        return Call(
+            request=page,
+            read=lambda answer: (tuple(map(read, getattr(answer, field))), answer.next_page_token),
+        )
+
+    return Pages(ask=ask, limit=limit, gather=lambda found, _is_more: found)
+
+
 def weighted(refs: Iterable[str]) -> list[adapter_pb2.WeightedRef]:
     """Give the messages of refs that say their own weights."""
     return [adapter_pb2.WeightedRef(ref=ref) for ref in refs]
 
 
-def _rpc_taking(request: type[Message]) -> Rpc:
+def rpc_taking(request: type[Message]) -> Rpc:
     """Find the RPC of a request: by a rule of the API each RPC has a request type of its own."""
     services = request.DESCRIPTOR.file.services_by_name.values()
     rpcs = (rpc for service in services for rpc in service.methods)

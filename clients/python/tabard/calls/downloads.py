@@ -19,9 +19,10 @@ from pathlib import Path
 from tabard.calls.call import Call, Caller
 from tabard.calls.uploads import UPLOAD_TIMEOUT_SECONDS
 from tabard.convert import read_release
-from tabard.enums import FILE_FORMAT, FileFormat, member_number
+from tabard.enums import FileFormat, member_number
 from tabard.errors import AlreadyExists, FailedPrecondition, Internal
-from tabard.releases import Pulled, PulledFile, Release
+from tabard.releases.pulled import Pulled, PulledFile
+from tabard.releases.release import Release
 from tabard.v1 import registry_service_pb2 as pb
 
 _NAME_BYTES_MAX = 200
@@ -82,7 +83,7 @@ def pull(
         Internal: What came is not what was announced (DOWNLOAD_DAMAGED).
     """
     del caller
-    number = member_number(FILE_FORMAT, file_format, what="format")
+    number = member_number(pb.FileFormat.DESCRIPTOR, file_format, what="format")
     call = Call(
         request=pb.FetchRequest(ref=ref, format=number),
         read=lambda response: response,

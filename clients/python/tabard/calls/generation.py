@@ -6,15 +6,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 from urllib.parse import quote
 
 from tabard.calls.call import Call, Caller
 from tabard.calls.options import GenerateOptions, write_request
-from tabard.convert import knows_event, read_event
-
-if TYPE_CHECKING:
-    from tabard.result import GenerateEvent, Progress
+from tabard.convert import field_value, same_fields
+from tabard.result import (
+    Accepted,
+    Done,
+    GeneratedImage,
+    GenerateEvent,
+    Preview,
+    Progress,
+    WornRecipe,
+    WornRelease,
+)
+from tabard.v1 import generation_service_pb2 as pb
 
 STACK_METADATA = "tabard-stack"
 GENERATE_TIMEOUT_SECONDS = 600.0
@@ -92,3 +100,32 @@ def stack_key(adapters: str | Sequence[str]) -> str:
     adapters = (adapters,) if isinstance(adapters, str) else adapters
     refs = {_WEIGHT.sub("", ref.strip()) for ref in adapters}
     return ",".join(sorted(quote(ref, safe="/@:.-_") for ref in refs))
+
+
+def knows_event(message: pb.GenerateResponse) -> bool:
+    """Say whether the message holds an event this SDK knows; newer servers may send others."""
+    return message.WhichOneof("event") is not None
+
+
+def read_event(message: pb.GenerateResponse) -> GenerateEvent:
+    """Give the typed event of one stream message that `knows_event`."""
+    match message.WhichOneof("event"):
+        case "accepted":
+            accepted = message.accepted
+            return same_fields(Accepted, accepted, worn=tuple(map(_read_worn, accepted.worn)))
+        case "progress":
+            return same_fields(Progress, message.progress)
+        case "preview":
+            return same_fields(Preview, message.preview)
+        case "image":
+            return same_fields(GeneratedImage, message.image)
+        case _:
+            queued, total = (
+                field_value(message.done, f"{name}_duration") for name in ("queue", "total")
+            )
+            return Done(queue_ms=queued * 1000, total_ms=total * 1000)
+
+
+def _read_worn(message: pb.WornRelease) -> WornRelease:
+    recipe = same_fields(WornRecipe, message.recipe) if message.HasField("recipe") else None
+    return same_fields(WornRelease, message, recipe=recipe)

@@ -2,7 +2,8 @@
 """How a verb shows itself as a method of a client: its name, its words, and a true signature.
 
 A builder takes the caller and returns a value to send; the method takes a client and returns what
-the server says. `help`, editors and notebooks ask `inspect`, and shall hear of the method.
+the server says. `help`, editors and notebooks ask `inspect`, and shall hear of the method. All of
+that is made for the verbs that are looked at, with what they import, and for no others.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from inspect import Parameter, Signature, signature
-from typing import Any, TypeVar
-
-from tabard.calls.options import GenerateOptions
+from types import FunctionType
+from typing import Any, TypeVar, cast
 
 MethodT = TypeVar("MethodT", bound=Callable[..., Any])
 
 _CALLER_LINE = re.compile(r"^ +caller: .*\n", re.MULTILINE)
 _SENT = re.compile(r"^(?:Call|Upload|Pages)\[(?:\w+, )?(.*)\]$")
+
+
+def late(make: Callable[[], MethodT]) -> MethodT:
+    """Stand for a method of a class until somebody looks for it; then it is made, once."""
+    return cast("MethodT", _Late(make))
 
 
 def shown_as(
@@ -47,11 +52,28 @@ def shown_as(
     return decorate
 
 
+class _Late:
+    """What stands in a class for a method that takes its place when it is looked for."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner, self._name = owner, name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        method: FunctionType = self._make()
+        setattr(self._owner, self._name, method)
+        return method.__get__(instance, owner)
+
+
 def _parameters(shown: Signature) -> list[Parameter]:
     """Return a builder's parameters but the caller, each option of a request by its own name."""
     _, *own = shown.parameters.values()
     if not own or own[-1].kind is not Parameter.VAR_KEYWORD:
         return own
+    from tabard.calls.options import GenerateOptions  # noqa: PLC0415 - only those who draw need it
+
     options = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=_optional(annotation))
         for name, annotation in GenerateOptions.__annotations__.items()

@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from google.protobuf.duration_pb2 import Duration
 
 from tabard.calls.call import Call, Caller
-from tabard.convert import read_drained, read_resident, read_status, read_verification
+from tabard.convert import field_value, same_fields
 from tabard.errors import InvalidArgument
+from tabard.operations import (
+    Cause,
+    Drained,
+    MemoryPlan,
+    Resident,
+    ServerStatus,
+    Verification,
+    VerifiedComponent,
+)
 from tabard.v1 import operations_service_pb2 as pb
-
-if TYPE_CHECKING:
-    from tabard.operations import Drained, Resident, ServerStatus, Verification
 
 DRAIN_GRACE_SECONDS = 30.0
 VERIFY_SECONDS_MAX = 3_600.0
@@ -63,6 +67,38 @@ def drain(caller: Caller, *, wait_seconds: float = 0.0) -> Call[Drained]:
         read=read_drained,
         timeout_seconds=wait_seconds + DRAIN_GRACE_SECONDS,
     )
+
+
+def read_status(message: pb.GetStatusResponse) -> ServerStatus:
+    """Give the value of a status response."""
+    plan = message.memory_plan if message.HasField("memory_plan") else None
+    return same_fields(
+        ServerStatus,
+        message,
+        uptime_seconds=field_value(message, "uptime"),
+        registry_lag_seconds=field_value(message, "registry_lag"),
+        residents=tuple(same_fields(Resident, one) for one in message.residents),
+        memory_plan=same_fields(MemoryPlan, plan) if plan is not None else None,
+        causes=tuple(
+            same_fields(Cause, one, seconds=field_value(one, "duration")) for one in message.causes
+        ),
+    )
+
+
+def read_verification(message: pb.VerifyResponse) -> Verification:
+    """Give the value of what a server found in its memory."""
+    components = tuple(same_fields(VerifiedComponent, one) for one in message.components)
+    return Verification(components=components, seconds=field_value(message, "duration"))
+
+
+def read_resident(message: pb.WarmResponse) -> Resident:
+    """Give the value of a release in memory."""
+    return same_fields(Resident, message.resident)
+
+
+def read_drained(message: pb.DrainResponse) -> Drained:
+    """Give the value of how far a drain got."""
+    return same_fields(Drained, message)
 
 
 def _duration(seconds: float) -> Duration:

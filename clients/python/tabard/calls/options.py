@@ -11,14 +11,7 @@ from typing import Any, TypedDict
 
 from tabard.calls.call import weighted
 from tabard.calls.pictures import PictureSource, read_picture
-from tabard.enums import (
-    PROMPT_SYNTAX,
-    TOKEN_MATCH,
-    PromptSyntax,
-    Sampler,
-    TokenMatch,
-    member_number,
-)
+from tabard.enums import PromptSyntax, Sampler, TokenMatch, member_number
 from tabard.errors import InvalidArgument
 from tabard.v1 import generation_service_pb2 as pb
 
@@ -108,9 +101,10 @@ def write_request(
     if "crops_coords_top_left" in said:
         top, left = _pair("crops_coords_top_left", said.pop("crops_coords_top_left"))
         said["crop_top_left"] = {"top": top, "left": left}
-    for name, enum in (("prompt_syntax", PROMPT_SYNTAX), ("token_match", TOKEN_MATCH)):
+    for name, enum in (("prompt_syntax", pb.PromptSyntax), ("token_match", pb.TokenMatch)):
         if name in said:
-            said[name] = member_number(enum, said[name], what=name.replace("_", " "))
+            what = name.replace("_", " ")
+            said[name] = member_number(enum.DESCRIPTOR, said[name], what=what)
     if "adapters" in said:
         refs = said["adapters"]
         said["adapters"] = weighted((refs,) if isinstance(refs, str) else refs)

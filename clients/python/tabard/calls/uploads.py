@@ -4,21 +4,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from tabard.calls.call import Caller, Upload
+from google.protobuf.message import Message
+
+from tabard.calls.call import Caller, Metadata, Requests, rpc_taking
 from tabard.calls.grouping import choose_files
 from tabard.calls.local_files import LocalFile, text_of, unreadable
-from tabard.convert import read_published, read_report
-from tabard.enums import KIND, PURPOSE, Kind, Purpose, member_number
+from tabard.convert import read_release, same_fields
+from tabard.enums import Kind, Purpose, member_number
 from tabard.errors import InvalidArgument
-from tabard.releases import CheckReport, Published
+from tabard.releases.report import CheckReport, Coverage, Problem, Published
+from tabard.v1 import adapter_pb2
 from tabard.v1 import registry_service_pb2 as pb
 
 UPLOAD_TIMEOUT_SECONDS = 900.0
 
+T_co = TypeVar("T_co", covariant=True)
 RequestT = TypeVar("RequestT", pb.PublishRequest, pb.CheckRequest)
 
 
@@ -28,6 +32,21 @@ class UploadProgress:
 
     sent_bytes: int
     total_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload(Generic[T_co]):
+    """One RPC that streams requests; `requests()` starts a fresh stream each time."""
+
+    requests: Callable[[], Iterator[Message]] = field(repr=False)
+    request_type: type[Message]
+    read: Callable[[Any], T_co]
+    metadata: Metadata = ()
+    timeout_seconds: float | None = None
+
+    def on(self, channel: Any) -> tuple[Callable[..., Any], Requests]:
+        """Give what sends it over a channel, as a call does, and what to send."""
+        return channel.stream_unary(*rpc_taking(self.request_type)), Requests(self.requests())
 
 
 OnUpload = Callable[[UploadProgress], None]
@@ -72,8 +91,8 @@ def publish(
     draft = pb.ReleaseDraft(
         adapter=name,
         version=version,
-        kind=member_number(KIND, kind, what="kind"),
-        purpose=member_number(PURPOSE, purpose, what="purpose"),
+        kind=member_number(adapter_pb2.ReleaseKind.DESCRIPTOR, kind, what="kind"),
+        purpose=member_number(adapter_pb2.Purpose.DESCRIPTOR, purpose, what="purpose"),
         trigger_words=trigger_words,
         notes=notes,
         licence=licence,
@@ -108,7 +127,7 @@ def check(
         InvalidArgument: A file is not there.
     """
     del caller
-    number = member_number(KIND, kind, what="kind")
+    number = member_number(adapter_pb2.ReleaseKind.DESCRIPTOR, kind, what="kind")
     options = pb.CheckOptions(kind=number, trigger_words=trigger_words)
     paths = _existing_files(files)
     return Upload(
@@ -116,6 +135,27 @@ def check(
         request_type=pb.CheckRequest,
         read=lambda response: read_report(response.report),
         timeout_seconds=timeout_seconds,
+    )
+
+
+def read_published(message: pb.PublishResponse) -> Published:
+    """Give the value of a publish response."""
+    release, report = read_release(message.release), read_report(message.report)
+    return same_fields(Published, message, release=release, report=report)
+
+
+def read_report(message: pb.CheckReport) -> CheckReport:
+    """Give the value of a check report message."""
+    return report_like(message)
+
+
+def report_like(source: Any) -> CheckReport:
+    """Give a report that says what another one says, be it a message or the registry's own."""
+    return same_fields(
+        CheckReport,
+        source,
+        problems=tuple(same_fields(Problem, problem) for problem in source.problems),
+        coverage=tuple(same_fields(Coverage, part) for part in source.coverage),
     )
 
 

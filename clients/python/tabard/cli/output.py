@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
-from shutil import get_terminal_size
 from typing import IO, Any
 
 import click
@@ -179,8 +178,14 @@ def _plain(value: Any) -> Any:
 
 
 def _print(answer: Answer, *, stream: IO[str]) -> None:
-    columns = get_terminal_size().columns if stream.isatty() else _PIPE_COLUMNS
+    columns = _columns() if stream.isatty() else _PIPE_COLUMNS
     # Styles are for terminals alone, and not even for those whose owner wants none.
     is_plain = "NO_COLOR" in os.environ or None
     for line in lines_of(answer, columns=columns):
         click.echo(line, file=stream, color=False if is_plain else None)
+
+
+def _columns() -> int:
+    from shutil import get_terminal_size  # noqa: PLC0415 - only terminals have a width
+
+    return get_terminal_size().columns

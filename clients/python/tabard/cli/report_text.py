@@ -11,7 +11,7 @@ from typing import Any
 
 from tabard.cli.layout import Group, Text
 from tabard.cli.output import fields, short, size
-from tabard.releases import CheckReport, Coverage, Problem
+from tabard.releases.report import CheckReport, Coverage, Problem
 
 _MODES = {
     "rows": "rows: worn beside other adapters in one batch",

@@ -13,7 +13,7 @@ from tabard.cli.files.import_plan import Row, carry_out, plan_import
 from tabard.cli.files.sidecars import Sidecar
 from tabard.cli.files.ui_folders import Item
 from tabard.cli.local.publishers import Wanted
-from tabard.releases import CheckReport, Problem
+from tabard.releases.report import CheckReport, Problem
 
 NO_TRIGGER = Problem(
     reason="NO_TRIGGER", message="nameless", remedy="say a word", keys=(), is_warning=False

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tabard.cli.local.check import LocalCheck
-from tabard.releases import CheckReport, Coverage
+from tabard.releases.report import CheckReport, Coverage
 from tests.clients.cli.conftest import Tabard
 from tests.registry.fakes import kohya_tensors, sd_profile, write
 

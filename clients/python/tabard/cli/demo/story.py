@@ -15,7 +15,8 @@ from tabard.cli.output import Output
 from tabard.client import Client
 from tabard.history import Record
 from tabard.operations import ServerStatus
-from tabard.releases import ChannelMove, Release
+from tabard.releases.acts import ChannelMove
+from tabard.releases.release import Release
 from tabard.result import GeneratedImage, Progress, WornRelease
 
 IMAGES_PER_ROW = 4

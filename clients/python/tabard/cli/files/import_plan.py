@@ -15,7 +15,7 @@ from tabard.cli.files.sources import file_digest
 from tabard.cli.files.ui_folders import NAME_CHARS_MAX, Item, plain_name, title_of
 from tabard.cli.local.publishers import Publisher, Wanted
 from tabard.errors import InvalidArgument, TabardError
-from tabard.releases import CheckReport, Problem
+from tabard.releases.report import CheckReport, Problem
 
 BYTES_MAX = 2 << 30
 """Files larger than this are no adapters and are not even sent."""

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from tabard.calls.local_files import unreadable
+from tabard.calls.uploads import report_like
 from tabard.cli.local.extras import (
     SERVER_EXTRA,
     missing_extra,
     reported_as_invalid,
     require_base,
 )
-from tabard.convert import report_like
-from tabard.releases import CheckReport
+from tabard.releases.report import CheckReport
 
 
 class LocalCheck:

@@ -16,7 +16,7 @@ from tabard.cli.local.check import LocalCheck
 from tabard.cli.local.registry import author, library, open_registry, sdk_errors
 from tabard.client import Client
 from tabard.errors import NotFound
-from tabard.releases import CheckReport
+from tabard.releases.report import CheckReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from tabard.cli.files.sources import find_files
 from tabard.cli.local.check import LocalCheck
 from tabard.cli.report_text import report_text
 from tabard.cli.session import Session, with_session
-from tabard.releases import CheckReport
+from tabard.releases.report import CheckReport
 
 
 @click.command()

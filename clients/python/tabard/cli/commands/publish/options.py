@@ -21,7 +21,7 @@ def _or_empty(_context: click.Context, _parameter: click.Parameter, value: str |
 FILES = click.argument("named", nargs=-1, required=True, metavar="FILE…|FOLDER|HUB_ID")
 KIND = click.option(
     "--kind",
-    type=Named(name for name in KINDS if name != "recipe"),
+    type=Named(KINDS),
     callback=_or_empty,
     help="Insist on a kind; read from the file when left out.",
 )

@@ -15,7 +15,8 @@ from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, size
 from tabard.cli.report_text import problem_text
 from tabard.cli.session import Session, with_session
-from tabard.releases import Published, Release
+from tabard.releases.release import Release
+from tabard.releases.report import Published
 
 
 @click.command()

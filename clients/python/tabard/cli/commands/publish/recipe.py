@@ -13,7 +13,8 @@ from tabard.cli.commands.publish.publish import untaken_text
 from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, table
 from tabard.cli.session import Session, with_session
-from tabard.releases import Member, PublishedRecipe
+from tabard.releases.acts import PublishedRecipe
+from tabard.releases.release import Member
 
 
 @click.command()

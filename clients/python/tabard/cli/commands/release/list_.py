@@ -9,7 +9,7 @@ import click
 
 from tabard.cli.output import table
 from tabard.cli.session import Session, with_session
-from tabard.releases import Adapter, Release
+from tabard.releases.release import Adapter, Release
 
 
 @click.command(name="list")

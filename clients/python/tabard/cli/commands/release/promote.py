@@ -8,7 +8,7 @@ import click
 from tabard.calls.acts import DEFAULT_CHANNEL
 from tabard.cli import completion
 from tabard.cli.session import Session, with_session
-from tabard.releases import ChannelMove
+from tabard.releases.acts import ChannelMove
 
 CHANNEL = click.option(
     "--channel",

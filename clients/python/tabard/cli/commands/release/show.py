@@ -12,7 +12,7 @@ from tabard.cli.commands.publish.recipe import member_table
 from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, size, table
 from tabard.cli.session import Session, with_session
-from tabard.releases import Adapter, Release
+from tabard.releases.release import Adapter, Release
 
 
 @click.command()

@@ -10,7 +10,7 @@ import click
 from tabard.cli.layout import Text
 from tabard.cli.output import Output, fields
 from tabard.client import Client
-from tabard.releases import Dependents
+from tabard.releases.findings import Dependents
 
 
 def refuse_unasked(verb: str, *, is_sure: bool) -> None:

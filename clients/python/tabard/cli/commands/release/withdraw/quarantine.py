@@ -3,7 +3,7 @@
 
 from tabard.cli.commands.release.withdraw.withdrawal import withdrawal
 from tabard.client import Client
-from tabard.releases import Release
+from tabard.releases.release import Release
 
 
 @withdrawal(Client.quarantine, asks=True)

@@ -10,7 +10,7 @@ import click
 from tabard.cli import completion
 from tabard.cli.commands.release.withdraw.concerned import ask_first, refuse_unasked
 from tabard.cli.session import Session, together, with_session
-from tabard.releases import Release
+from tabard.releases.release import Release
 
 _YES = click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask first.")
 

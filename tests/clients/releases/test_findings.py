@@ -2,7 +2,7 @@
 """A manifest can be read by whoever has its bytes."""
 
 from tabard.convert import read_release
-from tabard.releases import Manifest
+from tabard.releases.findings import Manifest
 from tabard.v1 import adapter_pb2
 from tabard_registry import AdapterName, sha256_bytes
 from tests.registry.fakes import small_manifest
