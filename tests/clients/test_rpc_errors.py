@@ -52,6 +52,14 @@ def test_stream_maps_errors_too(client: Client, server: FakeServer) -> None:
     assert (caught.value.reason, caught.value.retry_after_seconds) == ("QUEUE_FULL", 2.0)
 
 
+def test_unknown_machine_is_said_in_our_words() -> None:
+    """What gRPC's resolver says of a name that nobody has."""
+    with Client("nobody.invalid:1") as client, pytest.raises(tabard.Unavailable) as caught:
+        client.warm("a/b")
+
+    assert str(caught.value) == "no machine is known by the name in nobody.invalid:1"
+
+
 def test_absent_server_is_unavailable() -> None:
     """Nobody at the address: the hint says how to start a server there."""
     with Client("127.0.0.1:1") as client, pytest.raises(tabard.Unavailable) as caught:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tabard.cli import completion
+from tabard.cli.numbers import Whole
 from tabard.cli.output import short, table
 from tabard.cli.session import Session, with_session
 from tabard.cli.times import Time
@@ -30,7 +31,7 @@ _TIME = "TIME"
     "--until", type=Time(is_end=True), metavar=_TIME, help="Only at this time or earlier."
 )
 @click.option("--at", type=Time(), metavar=_TIME, help="Show what was served then, and why.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the newest so many.")
+@click.option("--limit", type=Whole(min=1), help="Only the newest so many.")
 @with_session
 def history(
     session: Session,
