@@ -54,6 +54,8 @@ def history(
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     if at is not None and (since or until):
         raise click.UsageError("--at is one moment: leave --since and --until out")
+    if since and until and since > until:
+        raise click.UsageError("--since is later than --until: nothing can be between them")
     if at is not None:
         _show_served(session, at=at, name=name, channel=channel, limit=limit or 0)
         return
@@ -67,7 +69,7 @@ def history(
         for action in record.actions
     ]
     text: Any = table("seq", "time", "actor", "what", "reason", rows=rows)
-    session.output.answer({"records": records}, text if rows else "nothing happened yet")
+    session.output.answer({"records": records}, text if rows else "nothing like that has happened")
 
 
 def act_text(action: Action) -> str:
