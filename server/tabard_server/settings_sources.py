@@ -36,6 +36,8 @@ _OF_A_SERVICE = re.compile(
 
 _PREFIX = "TABARD_"
 _LIKENESS_MIN = 0.7
+_OF_AN_ADDRESS = frozenset({"address", "bind", "host", "port"})
+"""What others call the setting `listen`, or a half of it."""
 _CREDENTIALS = re.compile(r"^(?!file:)([\w+.-]+://).*@")
 
 
@@ -189,9 +191,20 @@ def _build(said: _Said) -> Settings:
 def _refuse_unknown(names: Collection[str], *, known: Collection[str], where: str) -> None:
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=_LIKENESS_MIN)
-            hint = f"did you mean {near[0]}?" if near else "`tabard config example` names them all"
+            near = _nearest(name, known=known)
+            hint = f"did you mean {near}?" if near else "`tabard config example` names them all"
             raise BadSettings(f"there is no setting {name} ({where})", hint=hint)
+
+
+def _nearest(name: str, *, known: Collection[str]) -> str | None:
+    """Return the known name that a wrong one is like, the prefix of all variables aside."""
+    prefix = _PREFIX if name.startswith(_PREFIX) else ""
+    rest = name.removeprefix(prefix)
+    if rest.lower() in _OF_AN_ADDRESS:
+        return f"{prefix}LISTEN" if prefix else "listen"
+    by_rest = {one.removeprefix(prefix): one for one in known}
+    near = get_close_matches(rest, by_rest, n=1, cutoff=_LIKENESS_MIN)
+    return by_rest[near[0]] if near else None
 
 
 def _leaves(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:

@@ -34,6 +34,22 @@ def test_token_stays_out_of_repr() -> None:
     assert "secret" not in repr(connection)
 
 
+@pytest.mark.parametrize("address", ["host", "127.0.0.1", "host:0", "127.0.0.1:99999"])
+def test_address_without_a_port_says_how(address: str) -> None:
+    """GRPC would take 443, or find nobody there."""
+    with pytest.raises(tabard.InvalidArgument) as caught:
+        Connection(address=address, actor="a")
+
+    assert caught.value.reason == "BAD_ADDRESS"
+    assert f"{address.partition(':')[0]}:50051" in caught.value.hint
+
+
+@pytest.mark.parametrize("address", ["host:1", "unix:/a/b", "unix:a", "[::1]:1", "dns:///host:1"])
+def test_every_target_of_grpc_is_taken(address: str) -> None:
+    """Sockets and schemes have no port of their own, or say it elsewhere."""
+    assert Connection(address=address, actor="a").address == address
+
+
 @pytest.mark.parametrize("options", [{"address": " "}, {"timeout_seconds": 0.0}])
 def test_unusable_connection_is_refused(options: dict[str, object]) -> None:
     """What can never work is refused at the door."""

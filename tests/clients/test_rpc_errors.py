@@ -72,6 +72,14 @@ def test_stream_maps_errors_too(client: Client, server: FakeServer) -> None:
     assert (caught.value.reason, caught.value.retry_after_seconds) == ("QUEUE_FULL", 2.0)
 
 
+def test_unknown_machine_is_said_in_our_words() -> None:
+    """What gRPC's resolver says of a name that nobody has."""
+    with Client("nobody.invalid:1") as client, pytest.raises(tabard.Unavailable) as caught:
+        client.warm("a/b")
+
+    assert str(caught.value) == "no machine is known by the name in nobody.invalid:1"
+
+
 def test_absent_server_is_unavailable() -> None:
     """Nobody at the address: the hint says how to start a server there."""
     with Client("127.0.0.1:1") as client, pytest.raises(tabard.Unavailable) as caught:
@@ -83,12 +91,26 @@ def test_absent_server_is_unavailable() -> None:
     assert "127.0.0.1:1" in caught.value.hint
 
 
-def test_missed_deadline_is_said_in_our_words(client: Client, server: FakeServer) -> None:
-    """The two words of gRPC tell nobody what to do."""
-    with pytest.raises(DeadlineExceeded, match="the time that was allowed") as caught:
-        client.generate("x", timeout_seconds=1e-9)
+class MissedDeadline:
+    """What gRPC itself raises where an answer did not come in time."""
 
-    assert "timeout_seconds" in caught.value.hint
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.DEADLINE_EXCEEDED
+
+    def details(self) -> str:
+        return "Deadline Exceeded"
+
+    def trailing_metadata(self) -> None:
+        return None
+
+
+def test_missed_deadline_is_said_in_our_words() -> None:
+    """The two words of gRPC tell nobody what to do."""
+    error = tabard_error(MissedDeadline(), address="host:1")
+
+    assert isinstance(error, DeadlineExceeded)
+    assert "the time that was allowed" in str(error)
+    assert "timeout_seconds" in error.hint
 
 
 @pytest.mark.parametrize("value", [b"\xff\xff garbage", b"\x1a\x04\x0a\xff\xff\xff"])

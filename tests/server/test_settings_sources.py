@@ -196,6 +196,8 @@ def test_near_name_is_offered_for_file(tmp_path: Path, line: str, near: str) -> 
     [
         ({"environment": {"TABARD_LISTNE": ""}}, "TABARD_LISTEN"),
         ({"environment": {"TABARD_LIMIT_STEPS_MAX": "3"}}, "TABARD_LIMITS_STEPS_MAX"),
+        ({"environment": {"TABARD_PORT": "50052"}}, "TABARD_LISTEN"),
+        ({"overrides": {"host": "0.0.0.0"}}, "listen"),
         ({"overrides": {"insecur": True}}, "insecure"),
         ({"overrides": {"default.steps": None}}, "defaults.steps"),
     ],

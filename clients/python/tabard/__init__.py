@@ -59,7 +59,7 @@ if TYPE_CHECKING:
         WornRelease,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.1.0.dev0"
 
 __all__ = [
     "Aborted",

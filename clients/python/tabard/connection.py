@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -44,6 +45,9 @@ _RETRIED_METHODS = (
     "Sign",
     "Edit",
 )
+# A host with or without a port; what has a scheme or brackets is gRPC's to read.
+_PLAIN = re.compile(r"([\w.-]+)(?::(\d{1,9}))?")
+_PORTS = range(1, 65_536)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,12 @@ class Connection:
         if not self.address.strip():
             raise InvalidArgument(
                 "the server address is empty", reason="BAD_ADDRESS", hint="use host:port"
+            )
+        if (plain := _PLAIN.fullmatch(self.address)) and int(plain[2] or 0) not in _PORTS:
+            raise InvalidArgument(
+                f"the server address '{self.address}' has no port from 1 to {_PORTS[-1]}",
+                reason="BAD_ADDRESS",
+                hint=f"write the port that the server listens on, as {plain[1]}:50051",
             )
         if not self.timeout_seconds > 0:
             raise InvalidArgument(

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tabard.enums import member_name
-from tabard.errors import InvalidArgument
+from tabard.errors import Internal, InvalidArgument
 from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
 
 if TYPE_CHECKING:

@@ -108,8 +108,12 @@ def tabard_error(call: FailedCall, *, address: str) -> TabardError:
 
 def _message(call: FailedCall, address: str) -> str:
     text = str(call.details() or "")
-    # gRPC lists every address it tried; a person asks whether somebody is there.
-    return f"no server answers at {address}" if text.startswith("failed to connect") else text
+    # gRPC lists every address it tried, and how; a person asks whether somebody is there.
+    if text.startswith("failed to connect"):
+        return f"no server answers at {address}"
+    if text.startswith(("errors resolving", "DNS resolution failed")):
+        return f"no machine is known by the name in {address}"
+    return text
 
 
 def _details(call: FailedCall) -> list[Any]:

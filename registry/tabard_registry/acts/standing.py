@@ -49,7 +49,8 @@ def refuse_inexact(ref: AdapterRef) -> None:
         raise InvalidField(
             f"{ref} may mean another release tomorrow",
             reason="EXACT_REF_REQUIRED",
-            hint="Name the release: `namespace/name@1.2.0` or `namespace/name@sha256:…`.",
+            hint=f"Name the release: `{ref.adapter}@1.2.0` or `{ref.adapter}@sha256:…`; "
+            f"`tabard show {ref.adapter}` lists them.",
         )
 
 

@@ -234,6 +234,9 @@ def _invalid_weight(text: str) -> InvalidName:
 def _name_hint(text: str) -> str:
     if text != text.lower() and _SEGMENT.fullmatch(text.lower()):
         return f"Names are lower-case: write {text.lower()!r}."
+    name, _colon, weight = text.partition(":")
+    if weight and _SEGMENT.fullmatch(name):
+        return f"A weight stands only where images are drawn, and in recipes: write {name!r}."
     return (
         f"Use 1 to {NAME_CHARS_MAX} lower-case letters, digits, `.`, `_` or `-`, "
         "with a letter or digit at both ends."

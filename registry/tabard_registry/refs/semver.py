@@ -82,6 +82,9 @@ def _invalid(text: str) -> InvalidName:
     hint = "Write three numbers, like `1.2.0`, or a pre-release like `1.2.0-rc.1`."
     if "+" in text:
         hint = "Build metadata (`+…`) does not order versions: leave it out, or use a pre-release."
+    elif found := re.fullmatch(r"[vV]?(\d{1,6}(?:\.\d{1,6}){0,2})", text):
+        numbers = [str(int(number)) for number in found[1].split(".")]
+        hint = f"Write `{'.'.join([*numbers, '0', '0'][:3])}`."
     elif text[:1] in ("v", "V"):
         hint = f"Leave out the leading {text[:1]!r}: write `1.2.0`."
     return InvalidName(

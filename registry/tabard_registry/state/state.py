@@ -197,7 +197,8 @@ def refuse_withdrawn(release: Release, *, ref: AdapterRef | None = None) -> None
     """
     if not (release.purged or release.quarantined):
         return
-    said = f"{ref} is {release.version}, which" if ref else f"{release}"
+    is_named = ref is None or isinstance(ref.selector, ByVersion)
+    said = f"{release}" if is_named else f"{ref} is {release.version}, which"
     if release.purged:
         raise PreconditionFailed(
             f"{said} was purged: {release.purge_reason}",

@@ -23,7 +23,8 @@ def prepare(**sources: Unpack[Sources]) -> Settings:
     settings = load_settings(**sources)
     set_up_logging(log_format=settings.log_format, level=settings.log_level)
     if ignored := service_variables(sources.get("environment") or {}):
-        log_event("settings.variables_ignored", names=ignored, why="a Service is called so")
+        why = "Kubernetes sets them for a Service of this name"
+        log_event("settings.variables_ignored", names=ignored, why=why)
     require_base(settings.base)
     if settings.base_config is not None:
         require_base(settings.base_config)

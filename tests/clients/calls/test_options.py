@@ -91,12 +91,44 @@ def test_unsendable_value_is_refused(
     assert caught.value.hint
 
 
-def test_unknown_parameter_is_a_type_error(client: Client) -> None:
-    """A misspelt name fails as it does on every Python function."""
-    options: dict[str, Any] = {"clip_skips": 1}
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("clip_skips", "; did you mean 'clip_skip'?"),
+        ("steps", "; did you mean 'num_inference_steps'?"),
+        ("zebra", ""),
+    ],
+)
+def test_unknown_parameter_is_a_type_error(client: Client, name: str, meant: str) -> None:
+    """A misspelt name fails as it does on every Python function, and names the nearest."""
+    options: dict[str, Any] = {name: 1}
 
-    with pytest.raises(TypeError, match="clip_skips"):
+    with pytest.raises(TypeError) as caught:
         client.generate("x", **options)
+
+    assert str(caught.value) == f"there is no parameter '{name}'{meant}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("seed", 1.5, "seed cannot be 1.5, a float"),
+        ("num_inference_steps", "five", "num_inference_steps cannot be 'five', a str"),
+        ("target_size", ("a", 1), "target_size cannot be ('a', 1), a tuple"),
+        ("adapters", [("a/b", 0.5)], "adapters are texts such as 'acme/ink:0.8', not ('a/b', 0.5)"),
+        ("adapters", {"a/b": 0.5}, "adapters are texts such as 'acme/ink:0.8', not {'a/b': 0.5}"),
+    ],
+)
+def test_value_of_another_type_is_named(
+    client: Client, server: FakeServer, name: str, value: object, words: str
+) -> None:
+    """Not "bad argument type for built-in operation"; and no weight of a mapping is lost."""
+    options: dict[str, Any] = {name: value}
+
+    with pytest.raises(TypeError) as caught:
+        client.generate("x", **options)
+
+    assert (str(caught.value), server.state.requests) == (words, [])
 
 
 def test_clients_send_the_same(server: FakeServer, client: Client, tmp_path: Path) -> None:

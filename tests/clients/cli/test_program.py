@@ -281,3 +281,24 @@ def test_command_loads_what_it_asks_for(
         for folder in ("v1", "calls")
     }
     assert of == {"v1": stubs | {"adapter_pb2"}, "calls": verbs | {"call", "method"}}
+
+
+def test_missing_place_names_its_variable(tabard: Tabard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an argument and of an option, whatever click calls them."""
+    monkeypatch.delenv("TABARD_REGISTRY", raising=False)
+
+    argument, option = tabard("fsck"), tabard("key", "policy", "acme", "--require-signature")
+
+    assert "Missing argument 'URL'. Give it, or set TABARD_REGISTRY." in argument.err
+    assert "Missing option '--registry'. Give it, or set TABARD_REGISTRY." in option.err
+    assert "Missing argument 'FOLDER'." in tabard("backup").err
+
+
+def test_what_the_system_says_names_the_file_first(tabard: Tabard, tmp_path: Path) -> None:
+    """Not as Python writes it, with a number and quotes."""
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "below"
+
+    ran = tabard("generate", "x", "--out", folder)
+
+    assert (ran.code, ran.err) == (1, f"error: {folder}: Not a directory\n")

@@ -33,6 +33,22 @@ def test_quarantined_release_is_served_to_nobody(two: Registry, selector: str) -
     assert caught.value.hint
 
 
+def test_release_named_by_its_version_is_named_once(two: Registry) -> None:
+    """By a channel it is said which release that is; by a version it was said already."""
+    two.quarantine(ref("1.1.0"), author=BOB)
+
+    told = []
+    for selector in ("1.1.0", "stable"):
+        with pytest.raises(PreconditionFailed) as caught:
+            two.state.resolve(ref(selector))
+        told.append(str(caught.value))
+
+    assert told == [
+        f"{NAME}@1.1.0 is quarantined: legal",
+        f"{NAME}@stable is 1.1.0, which is quarantined: legal",
+    ]
+
+
 def test_lifted_release_is_served_again(two: Registry) -> None:
     """A lift undoes a quarantine, and both are in the history with their reasons."""
     two.quarantine(ref("1.1.0"), author=BOB)
@@ -126,6 +142,7 @@ def test_standing_needs_an_exact_ref(two: Registry, act: str, selector: str) -> 
         getattr(two, act)(ref(selector), author=BOB)
 
     assert caught.value.reason == "EXACT_REF_REQUIRED"
+    assert f"`{NAME}@1.2.0`" in caught.value.hint
 
 
 @pytest.mark.parametrize(

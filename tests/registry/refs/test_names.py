@@ -79,6 +79,14 @@ def test_wrong_ref_says_how(text: str, reason: str, hint: str) -> None:
     assert hint in caught.value.hint
 
 
+def test_weight_where_nothing_is_drawn_is_named() -> None:
+    """A line has no weight; what is left without it is the right name."""
+    with pytest.raises(InvalidName) as caught:
+        AdapterName.parse("acme/ink:0.8")
+
+    assert caught.value.hint.endswith("write 'ink'.")
+
+
 def test_weight_outside_range_is_refused() -> None:
     """A ref that exists has a weight that is allowed."""
     with pytest.raises(InvalidName, match="weight"):

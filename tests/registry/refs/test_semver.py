@@ -58,6 +58,18 @@ def test_other_text_is_refused(text: str) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("1", "1.0.0"), ("1.2", "1.2.0"), ("v1.2.3", "1.2.3"), ("01.2.3", "1.2.3"), ("V2", "2.0.0")],
+)
+def test_nearest_version_is_named(text: str, meant: str) -> None:
+    """What a hand mistypes most is answered with what it meant."""
+    with pytest.raises(InvalidName) as caught:
+        Version.parse(text)
+
+    assert caught.value.hint == f"Write `{meant}`."
+
+
 def test_prerelease_says_so() -> None:
     """Only versions with a hyphen part are pre-releases."""
     assert Version.parse("1.0.0-rc.1").is_prerelease

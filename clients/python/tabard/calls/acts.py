@@ -71,7 +71,7 @@ def publish_recipe(
         reason=reason,
     )
     return Call(
-        request=pb.PublishRecipeRequest(draft=draft, members=weighted(members)),
+        request=pb.PublishRecipeRequest(draft=draft, members=weighted(members, what="members")),
         read=read_published_recipe,
     )
 

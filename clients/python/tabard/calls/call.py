@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -124,9 +124,21 @@ def pages_of(
     return Pages(ask=ask, limit=limit, gather=lambda found, _is_more: found)
 
 
-def weighted(refs: Iterable[str]) -> list[adapter_pb2.WeightedRef]:
-    """Give the messages of refs that say their own weights."""
-    return [adapter_pb2.WeightedRef(ref=ref) for ref in refs]
+def weighted(refs: str | Iterable[str], *, what: str) -> list[adapter_pb2.WeightedRef]:
+    """Give the messages of refs that say their own weights; one may stand alone.
+
+    Args:
+        refs: As `acme/ink:0.8`.
+        what: The parameter that they are, for an error.
+
+    Raises:
+        TypeError: They are something else; the weights of a mapping would be lost.
+    """
+    texts: list[Any] = [refs] if isinstance(refs, (str, Mapping)) else list(refs)
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"{what} are texts such as 'acme/ink:0.8', not {text!r}")
+    return [adapter_pb2.WeightedRef(ref=text) for text in texts]
 
 
 def rpc_taking(request: type[Message]) -> Rpc:

@@ -87,7 +87,7 @@ def write_request(
         InvalidArgument: A value cannot be sent.
     """
     if unknown := [name for name in options if name not in GenerateOptions.__annotations__]:
-        raise TypeError(f"there is no parameter {unknown[0]!r}")
+        raise TypeError(f"there is no parameter {unknown[0]!r}{_meant(unknown[0])}")
     said = {name: value for name, value in options.items() if value is not None}
     if said.get("seed") == RANDOM_SEED:
         del said["seed"]
@@ -106,26 +106,40 @@ def write_request(
             what = name.replace("_", " ")
             said[name] = member_number(enum.DESCRIPTOR, said[name], what=what)
     if "adapters" in said:
-        refs = said["adapters"]
-        said["adapters"] = weighted((refs,) if isinstance(refs, str) else refs)
+        said["adapters"] = weighted(said["adapters"], what="adapters")
     try:
         return pb.GenerateRequest(prompt=prompt, preview_every=preview_every, **said)
     except ValueError as error:
         raise InvalidArgument(
-            f"{_out_of_range(said) or 'preview_every'} is out of range",
+            f"{_untakeable(said, ValueError) or 'preview_every'} is out of range",
             reason="VALUE_OUT_OF_RANGE",
             hint="counts and pixels are whole numbers from 0 up",
         ) from error
+    except TypeError as error:
+        # Protobuf's own words name neither field nor value.
+        wrong = _untakeable(said, TypeError) or "prompt"
+        value = options.get(wrong, prompt)
+        raise TypeError(f"{wrong} cannot be {value!r}, a {type(value).__name__}") from error
 
 
-def _out_of_range(said: Mapping[str, Any]) -> str:
-    """Name the first of these fields that no message takes; empty: none of them."""
+def _untakeable(said: Mapping[str, Any], error: type[Exception]) -> str:
+    """Name the first of these fields that no message takes, by this error; empty: none of them."""
     for name, value in said.items():
         try:
             pb.GenerateRequest(**{name: value})
-        except ValueError:
+        except error:
             return name
     return ""
+
+
+def _meant(name: str) -> str:
+    """Say which option was probably meant: one with such a word in its name, or one like it."""
+    import difflib  # noqa: PLC0415 - only mistakes need it
+
+    known = list(GenerateOptions.__annotations__)
+    near = [one for one in known if name in one.split("_")]
+    near = near or difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _pair(name: str, value: Sequence[int]) -> tuple[int, int]:

@@ -63,7 +63,8 @@ def run(arguments: Sequence[str]) -> int:
     is_json = "--json" in _before_the_rest(arguments)
     try:
         code = commands.main(list(arguments), prog_name="tabard", standalone_mode=False)
-    except click.ClickException as error:
+    except click.ClickException as refusal:
+        error = _naming_the_variable(refusal)
         told = StringIO()
         error.show(told)
         click.echo(printable(told.getvalue(), lines=True), err=True, nl=False)
@@ -84,9 +85,12 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.close()
         return exit_codes.OK
     except OSError as error:
-        click.echo(printable(f"error: {error}"), err=True)
+        # Python writes "[Errno 13] Permission denied: 'a'".
+        known = error.filename is not None and error.strerror is not None
+        said = f"{error.filename}: {error.strerror}" if known else str(error)
+        click.echo(printable(f"error: {said}"), err=True)
         if is_json:
-            _answer(TabardError(str(error)), code=exit_codes.UNEXPECTED)
+            _answer(TabardError(said), code=exit_codes.UNEXPECTED)
         return exit_codes.UNEXPECTED
     return code if isinstance(code, int) else exit_codes.OK
 
@@ -104,11 +108,26 @@ def _before_the_rest(arguments: Sequence[str]) -> Sequence[str]:
     return arguments[: list(arguments).index("--")] if "--" in arguments else arguments
 
 
+def _naming_the_variable(error: click.ClickException) -> click.ClickException:
+    """Say of what is missing which variable would say it too."""
+    missing = error.param if isinstance(error, click.MissingParameter) else None
+    if missing is None or not missing.envvar:
+        return error
+    # Usage shows an argument as "[URL]", which reads as if it could not be missing.
+    is_argument = isinstance(missing, click.Argument)
+    return click.MissingParameter(
+        message=f"Give it, or set {missing.envvar}.",
+        ctx=getattr(error, "ctx", None),
+        param=missing,
+        param_hint=f"'{missing.human_readable_name.strip('[]')}'" if is_argument else None,
+    )
+
+
 def _usage_error(error: click.ClickException) -> TabardError:
     violations: tuple[FieldViolation, ...] = ()
     if isinstance(error, click.BadParameter) and error.param is not None:
         name = max(error.param.opts, key=len) if error.param.opts else str(error.param.name)
-        violations = (FieldViolation(field=name, description=error.message),)
+        violations = (FieldViolation(field=name, description=error.message or "is missing"),)
     context = getattr(error, "ctx", None)
     hint = f"see {context.command_path} --help" if context is not None else ""
     return InvalidArgument(error.format_message(), reason="USAGE", hint=hint, violations=violations)

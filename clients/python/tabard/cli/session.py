@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from tabard.cli.numbers import Number
 from tabard.cli.output import Output
 from tabard.client import Client
 from tabard.connection import find_connection
@@ -91,7 +92,7 @@ def with_session(command: Command) -> Command:
         "--patience",
         "patience_seconds",
         metavar="SECONDS",
-        type=click.FloatRange(min=0),
+        type=Number(min=0),
         help="How long to wait while the server is busy; default 60, 0 for not at all.",
     )
     @with_output

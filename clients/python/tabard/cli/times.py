@@ -18,6 +18,9 @@ from tabard.cli.choices import nearest
 
 FORMS = "1h, 3d, yesterday, 2026-11-28, or 2026-11-23T12:00:00Z"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_WORDS = re.compile(
+    r"(\d{1,4})\s*(?:(s)ec(?:ond)?s?|(m)in(?:ute)?s?|(h)(?:ou)?rs?|(d)ays?|(w)eeks?)(?: ago)?"
+)
 _DAYS_AGO = {"today": 0, "yesterday": 1}
 
 
@@ -46,7 +49,8 @@ def read_time(text: str, *, now: datetime, is_end: bool = False) -> datetime:
             return _day(read.date(), is_end=is_end)
         return read if read.tzinfo is not None else read.astimezone()
     except (ValueError, OverflowError, OSError):
-        near = nearest(word, ("now", *_DAYS_AGO))
+        span = _WORDS.fullmatch(word)
+        near = "".join(filter(None, span.groups())) if span else nearest(word, ("now", *_DAYS_AGO))
         meant = f"did you mean '{near}'? " if near else ""
         raise ValueError(f"'{text}' is no time: {meant}write {FORMS}") from None
 

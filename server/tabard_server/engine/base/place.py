@@ -26,6 +26,7 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _INDEX = "model_index.json"
 _HUB_SECONDS_MAX = 10.0
 _ANOTHER = "check the id, or give a folder or a file"
+_HINT = "give `demo`, a diffusers folder, a .safetensors checkpoint, or an id like owner/name"
 
 
 def require_base(base: str) -> None:
@@ -49,6 +50,8 @@ def find_base(base: str) -> Path:
 
 def _here(base: str) -> Path | None:
     """Return the path of a base on this machine; None: its word can only be a hub id."""
+    if not base.strip():
+        raise BaseNotLoadable("no base is named", hint=_HINT)
     path = DEMO_BASE if base == "demo" else Path(base)
     try:
         # What is there and cannot be opened is said so, and not that it is not there.
@@ -67,7 +70,7 @@ def _here(base: str) -> Path | None:
         return None
     raise BaseNotLoadable(
         f"the base {base!r} is neither a folder, nor a file, nor a hub id",
-        hint="give `demo`, a diffusers folder, a .safetensors checkpoint, or an id like owner/name",
+        hint=_HINT,
     )
 
 

@@ -96,3 +96,12 @@ def test_hub_is_told_in_our_words(hub: Answer, failure: Exception, says: str, hi
     assert "'acme/tiny'" in str(caught.value)
     assert hint in caught.value.hint
     assert str(failure) not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("word", ["", " "])
+def test_empty_word_is_not_this_folder(word: str) -> None:
+    """A path of no characters means the folder of the process, which nobody meant."""
+    with pytest.raises(BaseNotLoadable, match="no base is named") as refusal:
+        require_base(word)
+
+    assert "`demo`" in refusal.value.hint

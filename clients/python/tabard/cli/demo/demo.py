@@ -20,6 +20,7 @@ from tabard.cli.demo.proof import Proof, prove
 from tabard.cli.demo.server_process import log_tail, running_server
 from tabard.cli.demo.story import Story
 from tabard.cli.layout import Group, Text
+from tabard.cli.numbers import Whole
 from tabard.cli.output import Output
 from tabard.cli.session import with_output
 from tabard.client import Client
@@ -33,9 +34,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 @click.command()
 @click.option("--out", type=_FOLDER, default=OUT, show_default=True, help="Where everything goes.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=7, show_default=True, help="Seed of column one."
-)
+@click.option("--seed", type=Whole(min=0), default=7, show_default=True, help="Seed of column one.")
 @click.option(
     "--export",
     "export_to",

@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """`tabard publish`: files become a release, or the author reads what is wrong with them."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from tabard.cli.commands.publish.publish import kind_text
+from tabard.convert import read_release
+from tabard.v1.adapter_pb2 import Release
 from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes.server import FakeServer
 
@@ -14,6 +21,19 @@ def test_publish_tells_next_step(tabard: Tabard, style_file: Path) -> None:
     assert ran.code == 0
     assert "published acme/a 1.0.0" in ran.out
     assert "next: tabard promote acme/a@1.0.0" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("release", "words"),
+    [
+        ({"kind": "lora", "dialect": "kohya", "rank": 8}, "lora (kohya), rank 8"),
+        ({"kind": "lora", "dialect": "kohya", "rank": 0}, "lora (kohya)"),
+        ({"kind": "recipe", "dialect": "recipe", "rank": 0}, "recipe"),
+    ],
+)
+def test_kind_says_nothing_twice(release: dict[str, Any], words: str) -> None:
+    """Nor a rank of what has none."""
+    assert kind_text(replace(read_release(Release()), **release)) == words
 
 
 def test_publish_again_is_told(tabard: Tabard, style_file: Path) -> None:

@@ -21,7 +21,7 @@ def test_said_words_change(published: Tabard, server: FakeServer) -> None:
     assert (request.actor, request.reason) == ("alice", "a typo")
     lines = [" ".join(line.split()) for line in ran.out.splitlines()]
     assert lines == [
-        "acme/watercolor 1.0.0 says now",
+        "acme/watercolor 1.0.0 now says",
         "notes soft",
         "licence MIT",
         "purpose style",

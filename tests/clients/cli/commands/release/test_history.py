@@ -37,6 +37,13 @@ def test_history_at_is_one_moment(published: Tabard) -> None:
     assert published("history", "--at", "2030-01-01T00:00:00Z", "--since", "x").code == 2
 
 
+def test_span_must_go_forward(published: Tabard) -> None:
+    """Else it looks as if nothing had happened."""
+    ran = published("history", "--since", "2026-11-28", "--until", "2026-11-20")
+
+    assert (ran.code, "--since is later than --until" in ran.err) == (2, True)
+
+
 def test_act_without_effect_says_why(published: Tabard, server: FakeServer) -> None:
     """A record that changed nothing is shown with the note of the fold."""
     action = server.state.records[-1].actions[0]

@@ -27,3 +27,10 @@ def test_damaged_registry_exits_eight(tabard: Tabard, place: Path) -> None:
     assert slot_key(2) in ran.out and "Restore" in ran.out and "damaged: " in ran.out
     assert not as_json.document["is_sound"]
     assert as_json.document["findings"][0]["severity"] == "error"
+
+
+def test_one_is_not_many(tabard: Tabard, place: Path) -> None:
+    """Plain grammar, also for one."""
+    assert tabard("checkpoint", place).code == 0
+
+    assert "2 records, 1 checkpoint, " in tabard("fsck", place).out

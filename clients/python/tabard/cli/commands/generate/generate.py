@@ -16,6 +16,7 @@ from tabard.calls.options import RANDOM_SEED
 from tabard.cli import completion
 from tabard.cli.choices import Named
 from tabard.cli.commands.generate.gallery import Gallery
+from tabard.cli.numbers import Number, Whole
 from tabard.cli.output import ProgressBar, table
 from tabard.cli.session import Session, together, with_session
 from tabard.enums import PROMPT_SYNTAXES, TOKEN_MATCHES
@@ -56,7 +57,7 @@ _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _with_reading_and_picture = together(
     click.option(
         "--clip-skip",
-        type=click.IntRange(min=0),
+        type=Whole(min=0),
         metavar="N",
         help="Leave out the last N layers of the text encoders. A1111's 'Clip skip: 2' is 1.",
     ),
@@ -68,7 +69,7 @@ _with_reading_and_picture = together(
     click.option(
         "--prompt-windows",
         "prompt_windows_max",
-        type=click.IntRange(min=1),
+        type=Whole(min=1),
         metavar="N",
         help="Let a prompt fill N windows of 75 tokens. A longer one is refused, never cut.",
     ),
@@ -93,7 +94,7 @@ _with_reading_and_picture = together(
     ),
     click.option(
         "--strength",
-        type=click.FloatRange(min=0, max=1, min_open=True),
+        type=Number(min=0, max=1, min_open=True),
         help="How much of the image is redrawn; default 0.8, with a mask 1.",
     ),
     click.option(
@@ -129,13 +130,11 @@ _with_reading_and_picture = together(
     help="Repeatable.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=RANDOM_SEED), help="Image i uses SEED + i; -1: a random one."
+    "--seed", type=Whole(min=RANDOM_SEED), help="Image i uses SEED + i; -1: a random one."
 )
-@click.option("--steps", "num_inference_steps", type=click.IntRange(min=1), help="Denoise steps.")
+@click.option("--steps", "num_inference_steps", type=Whole(min=1), help="Denoise steps.")
 @click.option("--size", callback=_read_size, metavar="WxH", help="Pixels; default the base's own.")
-@click.option(
-    "--count", "num_images", type=click.IntRange(min=1), default=1, help="How many images."
-)
+@click.option("--count", "num_images", type=Whole(min=1), default=1, help="How many images.")
 @click.option(
     "--guidance", "guidance_scale", type=float, help="Classifier-free guidance; 1 or less is off."
 )
@@ -150,7 +149,7 @@ _with_reading_and_picture = together(
 @_with_reading_and_picture
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="SECONDS",
     help="Give up after so long.",
 )

@@ -94,7 +94,8 @@ def extract(
     file was written and 4 when it was refused.
 
     \b
-    tabard extract dreambooth/ --base runwayml/sd-v1-5 --out dog.safetensors --prompt "sks dog"
+    tabard extract dreambooth/ --base stable-diffusion-v1-5/stable-diffusion-v1-5 \\
+        --out dog.safetensors --prompt "sks dog"
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     for one in filter(None, (base, base_config)):
         require_base(one, needed_for="tabard extract")

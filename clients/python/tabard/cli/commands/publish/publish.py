@@ -75,10 +75,16 @@ def untaken_text(release: Release, untaken: Sequence[str]) -> list[Text]:
     return [Text(f"not taken, as it was published with others: {words}; use {how}", "yellow")]
 
 
+def kind_text(release: Release) -> str:
+    """Say what a release is, as which trainers write it, and its rank, if it has one."""
+    dialect = f" ({release.dialect})" if release.dialect != release.kind else ""
+    return f"{release.kind}{dialect}{f', rank {release.rank}' if release.rank else ''}"
+
+
 def _summary(release: Release) -> dict[str, str]:
     return {
         "digest": short(release.digest),
-        "kind": f"{release.kind} ({release.dialect}), rank {release.rank}",
+        "kind": kind_text(release),
         "changes": f"{release.target_count} targets of {release.base_family}",
         "triggers": ", ".join(release.trigger_words),
         "size": size(release.original_bytes),

@@ -66,6 +66,6 @@ def edit(
     }
     session.output.answer(
         release,
-        Text(f"{release.adapter} {release.version} says now", style="bold"),
+        Text(f"{release.adapter} {release.version} now says", style="bold"),
         fields({name: text or "(nothing)" for name, text in shown.items()}),
     )

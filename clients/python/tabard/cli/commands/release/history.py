@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tabard.cli import completion
+from tabard.cli.numbers import Whole
 from tabard.cli.output import short, table
 from tabard.cli.session import Session, with_session
 from tabard.cli.times import Time
@@ -30,7 +31,7 @@ _TIME = "TIME"
     "--until", type=Time(is_end=True), metavar=_TIME, help="Only at this time or earlier."
 )
 @click.option("--at", type=Time(), metavar=_TIME, help="Show what was served then, and why.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the newest so many.")
+@click.option("--limit", type=Whole(min=1), help="Only the newest so many.")
 @with_session
 def history(
     session: Session,
@@ -53,6 +54,8 @@ def history(
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     if at is not None and (since or until):
         raise click.UsageError("--at is one moment: leave --since and --until out")
+    if since and until and since > until:
+        raise click.UsageError("--since is later than --until: nothing can be between them")
     if at is not None:
         _show_served(session, at=at, name=name, channel=channel, limit=limit or 0)
         return
@@ -66,7 +69,7 @@ def history(
         for action in record.actions
     ]
     text: Any = table("seq", "time", "actor", "what", "reason", rows=rows)
-    session.output.answer({"records": records}, text if rows else "nothing happened yet")
+    session.output.answer({"records": records}, text if rows else "nothing like that has happened")
 
 
 def act_text(action: Action) -> str:

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
+from tabard.cli.numbers import Whole
 from tabard.cli.output import table
 from tabard.cli.session import Session, with_session
 
 
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="WORDS…")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+@click.option("--limit", type=Whole(min=1), help="At most so many.")
 @with_session
 def search(session: Session, *, words: tuple[str, ...], limit: int | None) -> None:
     """Find adapters that have all the words, best first.

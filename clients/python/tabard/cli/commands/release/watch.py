@@ -10,15 +10,14 @@ import click
 
 from tabard.cli.commands.release.history import act_text
 from tabard.cli.layout import Text
+from tabard.cli.numbers import Whole
 from tabard.cli.session import Session, with_session
 from tabard.history import Record
 
 
 @click.command()
-@click.option(
-    "--from-seq", "--from", "from_seq", type=click.IntRange(min=1), help="First record to show."
-)
-@click.option("--count", type=click.IntRange(min=1), help="Stop after so many records.")
+@click.option("--from-seq", "--from", "from_seq", type=Whole(min=1), help="First record to show.")
+@click.option("--count", type=Whole(min=1), help="Stop after so many records.")
 @with_session
 def watch(session: Session, *, from_seq: int | None, count: int | None) -> None:
     """Show records as they happen, until interrupted. With --json: one document a line.

@@ -70,7 +70,7 @@ def check(output: Output, *, file: Path | None, settings: Mapping[str, str]) -> 
     said = sum(one.source != "default" for one in found)
     output.answer(
         {"accepted": True, "settings_said": said},
-        f"a server would start with these settings: {said} said, {len(found) - said} by default",
+        f"a server would start with these settings: {said} set, {len(found) - said} as by default",
     )
 
 

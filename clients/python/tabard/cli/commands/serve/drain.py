@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import click
 
+from tabard.cli.numbers import Number
 from tabard.cli.session import Session, with_session
 
 
@@ -12,7 +13,7 @@ from tabard.cli.session import Session, with_session
 @click.option(
     "--wait",
     "wait_seconds",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=0.0,
     metavar="SECONDS",
     help="Wait so long for running jobs.",

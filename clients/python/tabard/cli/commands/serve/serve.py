@@ -21,6 +21,7 @@ from tabard.cli.local.extras import (
     quieten_libraries,
     reported_as_invalid,
 )
+from tabard.cli.numbers import Whole
 from tabard.cli.output import Output
 from tabard.cli.session import with_output
 
@@ -61,7 +62,7 @@ set_option = click.option(
 @click.option("--insecure", is_flag=True, help="Allow addresses that others can reach.")
 @click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, …")
 @click.option("--dtype", metavar="NAME", help="auto, float32, float16, bfloat16.")
-@click.option("--torch-threads", type=click.IntRange(min=1), help="CPU threads of torch.")
+@click.option("--torch-threads", type=Whole(min=1), help="CPU threads of torch.")
 @click.option("--config", type=_PATH, metavar="FILE", help="Settings as TOML.")
 @click.option("--ready-file", type=_PATH, metavar="FILE", help="Written once the server listens.")
 @set_option

@@ -17,10 +17,10 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command()
-@click.argument("url", metavar="[URL]")
+@click.argument("url", metavar="[URL]", required=False)
 @click.argument("folder", metavar="FOLDER", required=False, type=_FOLDER)
 @with_output
-def backup(output: Output, *, url: str, folder: Path | None) -> None:
+def backup(output: Output, *, url: str | None, folder: Path | None) -> None:
     """Copy a whole registry into FOLDER, as it is at one record of its log; acts may go on.
 
     FOLDER is then a registry with the same id and history. Repeat it to go on after an
@@ -30,6 +30,8 @@ def backup(output: Output, *, url: str, folder: Path | None) -> None:
     tabard backup s3://styles/team /backup/team
     tabard fsck /backup/team --deep
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    if url is None:
+        raise click.UsageError("Missing argument 'FOLDER'.")
     if folder is None:
         url, folder = _registry_variable(), Path(url)
     transfer = library("upkeep.transfer", needed_for="tabard backup")

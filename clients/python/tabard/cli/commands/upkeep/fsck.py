@@ -46,9 +46,14 @@ def _finding_text(finding: Any) -> Group:
 
 def _conclusion(report: Any) -> Text:
     looked = (
-        f"{report.records} records, {report.checkpoints} checkpoints, {report.blobs} blobs "
+        f"{_counted(report.records, 'record')}, {_counted(report.checkpoints, 'checkpoint')}, "
+        f"{_counted(report.blobs, 'blob')} "
         f"({size(report.blob_bytes)}){', hashed' if report.deep else ''}"
     )
     if report.is_sound:
         return Text.assemble(("sound", "bold green"), f": {looked}")
-    return Text.assemble(("damaged", "bold red"), f": {report.errors} errors; {looked}")
+    return Text.assemble(("damaged", "bold red"), f": {_counted(report.errors, 'error')}; {looked}")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -13,30 +13,24 @@ from tabard.client import Client
 from tabard.releases.findings import Dependents
 
 
-def refuse_unasked(verb: str, *, is_sure: bool) -> None:
-    """Refuse to go on where nobody can be asked and nobody has said yes.
-
-    Raises:
-        UsageError: Standard input is no terminal, and `--yes` is not said.
-    """
-    if not is_sure and not sys.stdin.isatty():
-        raise click.UsageError(
-            f"nobody can be asked here whether to {verb}: add --yes when you are sure"
-        )
-
-
 def ask_first(client: Client, ref: str, *, verb: str, output: Output, is_sure: bool) -> None:
     """Show what depends on a release, and ask whether to go on.
 
     Raises:
         Abort: Somebody said no.
+        UsageError: Standard input is no terminal, and `--yes` is not said.
     """
     found = client.dependents(ref)
     name = f"{found.release.adapter} {found.release.version}"
-    output.say(Text(f"{verb} {name} concerns", style="bold"))
+    output.say(Text(f"{name} is used by", style="bold"))
     output.say(fields(_concerned(found)))
-    if not is_sure:
-        click.confirm(f"{verb} {name}?", abort=True, err=True)
+    if is_sure:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            f"nobody can be asked here whether to {verb}: add --yes when you are sure"
+        )
+    click.confirm(f"{verb} {name}?", abort=True, err=True)
 
 
 def _concerned(found: Dependents) -> dict[str, str]:

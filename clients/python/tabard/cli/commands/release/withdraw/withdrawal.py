@@ -8,7 +8,7 @@ from collections.abc import Callable
 import click
 
 from tabard.cli import completion
-from tabard.cli.commands.release.withdraw.concerned import ask_first, refuse_unasked
+from tabard.cli.commands.release.withdraw.concerned import ask_first
 from tabard.cli.session import Session, together, with_session
 from tabard.releases.release import Release
 
@@ -33,8 +33,6 @@ def withdrawal(
         @(_YES if asks else together())
         @with_session
         def command(session: Session, *, ref: str, reason: str, is_sure: bool = True) -> None:
-            if asks:
-                refuse_unasked(name, is_sure=is_sure)
             with session.connect() as client:
                 if asks:
                     ask_first(client, ref, verb=name, output=session.output, is_sure=is_sure)

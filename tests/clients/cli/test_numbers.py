@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is no number, or out of its bounds, is told in plain words."""
+
+import re
+
+import click
+import pytest
+
+from tabard.cli.numbers import Number, Whole
+from tests.root import ROOT
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "words"),
+    [
+        (Whole(min=1), "five", "'five' is not a valid integer."),
+        (Whole(min=1), "0", "0 is not in the range x>=1."),
+        (Number(min=0, max=1), "half", "'half' is not a valid number."),
+    ],
+)
+def test_wrong_number_reads_well(kind: click.ParamType[float], text: str, words: str) -> None:
+    """No "valid integer range"."""
+    with pytest.raises(click.BadParameter) as refusal:
+        kind.convert(text, None, None)
+
+    assert refusal.value.message == words
+
+
+def test_no_command_takes_clicks_own_ranges() -> None:
+    """Or its error would read worse than its neighbour's."""
+    sources = (ROOT / "clients/python/tabard/cli").rglob("*.py")
+
+    own = [path for path in sources if re.search(r"type=click\.(Int|Float)Range", path.read_text())]
+
+    assert own == []
