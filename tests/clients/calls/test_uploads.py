@@ -180,7 +180,7 @@ def test_folder_is_published(client: Client, tmp_path: Path) -> None:
 def test_file_that_goes_meanwhile_is_told(
     client: Client, style_file: Path, other_file: Path
 ) -> None:
-    """The transport hears only that the requests broke off; the uploader hears which file."""
+    """The transport hears only that requests broke off; whoever uploads hears of which file."""
 
     def remove(_sent: uploads.UploadProgress) -> None:
         other_file.unlink(missing_ok=True)
