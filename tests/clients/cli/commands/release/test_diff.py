@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`tabard diff`: what differs most, in a table."""
 
+from tabard.cli.commands.release.diff import beginning
 from tests.clients.cli.conftest import Tabard
 
 REFS = ("acme/watercolor@1.0.0", "acme/watercolor@1.1.0")
@@ -18,7 +19,7 @@ def test_diff_shows_what_differs(published: Tabard) -> None:
         "distance 5",
         "component layer rank norm distance",
         "unet a 4 → 8 4 → 8 5",
-        "unet b 4 → none 4 → none ?",
+        "unet b 4 → none 4 → none",
         "says 1.0.0 1.1.0",
         "notes soft",
         "training.config a b",
@@ -45,3 +46,11 @@ def test_diff_is_a_document(published: Tabard) -> None:
     assert [one["name"] for one in document["layers"]] == ["a", "b", "c", "d"]
     assert document["layers"][1]["right"] is None
     assert document["layers"][2]["left"] == {"method": "OFT", "rank": 0, "norm": None}
+
+
+def test_long_text_is_cut() -> None:
+    """A configuration that only one side has would fill the screen; never is one line hidden."""
+    nine, ten = ("\n".join(map(str, range(count))) for count in (9, 10))
+
+    assert beginning(nine) == nine
+    assert beginning(ten).splitlines()[-2:] == ["7", "… 2 more lines: --json"]

@@ -16,6 +16,7 @@ from tabard.cli.session import Session, with_session
 from tabard.comparison import Diff, LayerDiff, LayerSide
 
 _LAYERS_SHOWN = 12
+_LINES_SHOWN = 8
 
 
 @click.command()
@@ -37,6 +38,15 @@ def diff(session: Session, *, ref: str, other_ref: str, is_whole: bool) -> None:
     session.output.answer(found, *_text(found, is_whole=is_whole))
 
 
+def beginning(text: str) -> str:
+    """Cut what would fill the screen, as a whole configuration that only one side has."""
+    lines = text.splitlines()
+    if len(lines) <= _LINES_SHOWN + 1:
+        return text
+    hidden = len(lines) - _LINES_SHOWN
+    return "\n".join((*lines[:_LINES_SHOWN], f"… {hidden} more lines: --json"))
+
+
 def _text(found: Diff, *, is_whole: bool) -> Iterator[Any]:
     left, right = found.release, found.other_release
     yield Text(
@@ -52,15 +62,16 @@ def _text(found: Diff, *, is_whole: bool) -> Iterator[Any]:
         yield table(
             *("component", "layer", "rank", "norm", "distance"),
             rows=[
-                (one.component, one.name, _ranks(one), _norms(one), _number(one.distance))
-                for one in shown
+                (one.component, one.name, _ranks(one), _norms(one), _apart(one)) for one in shown
             ],
         )
     hidden = 0 if is_whole else len(differing) - len(shown)
     if hidden > 0:
         yield f"and {hidden} more that differ: add --all"
     if found.fields:
-        rows = [(one.name, *_other_lines(one.left, one.right)) for one in found.fields]
+        rows = [
+            (one.name, *map(beginning, _other_lines(one.left, one.right))) for one in found.fields
+        ]
         yield table("says", left.version, right.version, rows=rows)
 
 
@@ -100,6 +111,11 @@ def _differs(one: LayerDiff) -> bool:
 def _gap(one: LayerDiff) -> float:
     norms = [side.norm or 0.0 for side in (one.left, one.right) if side is not None]
     return one.distance if one.distance is not None else max(norms, default=0.0)
+
+
+def _apart(one: LayerDiff) -> str:
+    """Give the distance; of a layer that only one release changes there is none."""
+    return _number(one.distance) if one.left and one.right else ""
 
 
 def _ranks(one: LayerDiff) -> str:
