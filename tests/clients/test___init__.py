@@ -6,6 +6,8 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import is_dataclass
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 
@@ -13,17 +15,20 @@ import tabard
 from tabard import history, operations, releases, result
 from tests.root import ROOT
 
+MODULES = [import_module(f"tabard.releases.{one.name}") for one in iter_modules(releases.__path__)]
+
 
 def test_public_values_are_exported() -> None:
     """Whatever the SDK hands out can be named by its user."""
     values = {
         name
-        for module in (history, operations, releases, result)
+        for module in (*MODULES, history, operations, result)
         for name, member in inspect.getmembers(module, inspect.isclass)
         if member.__module__ == module.__name__ and is_dataclass(member)
     }
 
-    assert values <= set(tabard.__all__)
+    assert len(values) > 30
+    assert values <= set(tabard.__all__) <= set(dir(tabard))
     assert all(hasattr(tabard, name) for name in tabard.__all__)
 
 

@@ -131,6 +131,12 @@ _MODULES = (
 )
 """Where the public names are, those that import little before those that import much."""
 
+
+def __dir__() -> list[str]:
+    """List what is imported when it is asked for, so that editors and notebooks complete it."""
+    return sorted({*globals(), *__all__})
+
+
 if not TYPE_CHECKING:  # a name that is not there is an error for type checkers, too
 
     def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ class Preview:
 
     index: int
     step: int
-    png: bytes
+    png: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +95,8 @@ class GeneratedImage:
 
     index: int
     seed: int
-    png: bytes
-    provenance_json: str
+    png: bytes = field(repr=False)
+    provenance_json: str = field(repr=False)
 
     @property
     def provenance(self) -> dict[str, Any]:

@@ -34,6 +34,9 @@ def assemble_recipe(
     nested = [str(one) for one in releases if one.members]
     if nested:
         raise _invalid(f"{nested[0]} is a recipe itself; name its members")
+    for one, ref in zip(releases, members, strict=True):
+        if one.kind == "textual_inversion" and ref.weight != 1.0:
+            raise _invalid(f"{one} is a textual inversion, which has no weight; leave it out")
     words = dict.fromkeys(word for one in releases for word in one.trigger_words)
     family, fingerprint = bases.pop() if bases else ("", "")
     return Manifest(

@@ -264,5 +264,6 @@ def _no_channel(adapter: Adapter, *, channel: str) -> RegistryError:
 
 def _near(wanted: str, *, known: Iterable[str], what: str) -> str:
     names = list(known)
-    near = difflib.get_close_matches(wanted, names, n=_NEAR_MAX, cutoff=0.5) or names[:_NEAR_MAX]
-    return f"Known {what}: {', '.join(near)}." if near else f"There are no {what} yet."
+    near = difflib.get_close_matches(wanted, names, n=_NEAR_MAX, cutoff=0.5)
+    shown = [*near, *(name for name in names if name not in near)][:_NEAR_MAX]
+    return f"Known {what}: {', '.join(shown)}." if shown else f"There are no {what} yet."

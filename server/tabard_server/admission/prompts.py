@@ -162,7 +162,10 @@ class PromptChecker:
         if needed <= self._limits.prompt_windows_max:
             hint = f"shorten it, or allow it windows: prompt_windows_max={needed}"
         else:
-            hint = f"shorten it to {size * self._limits.prompt_windows_max} tokens"
+            most = self._limits.prompt_windows_max
+            hint = f"shorten it to {size * most} tokens"
+            if allowed < most:
+                hint += f", and allow it windows: prompt_windows_max={most}"
         return Violation(
             field=field,
             description=f"{what} in {needed} windows of {size}, and may fill {allowed}",

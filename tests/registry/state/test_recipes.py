@@ -9,6 +9,7 @@ import pytest
 from tabard_registry import AdapterName, AdapterRef, Author, Registry, ReleaseDraft, State, Version
 from tabard_registry.errors import InvalidField, PreconditionFailed, RegistryError
 from tabard_registry.state.fold import empty_state, fold
+from tabard_registry.state.recipes import assemble_recipe
 from tests.registry.fakes import promote, publish, ref
 
 POSTER = AdapterName("acme", "poster")
@@ -113,6 +114,20 @@ def test_senseless_recipe_is_refused(stocked: Registry, members: tuple[str, ...]
         publish_recipe(stocked, *members)
 
     assert POSTER not in stocked.state.adapters
+
+
+def test_embedding_has_no_weight_in_a_recipe(stocked: Registry, tmp_path: Path) -> None:
+    """A server would refuse every request for such a release; alone it is a member."""
+    state = stocked.state
+    line = state.adapters[AdapterName("acme", "ink")]
+    word = replace(line.by_version[Version.parse("1.0.0")], kind="textual_inversion")
+    changed = replace(line, by_version={word.version: word}, by_digest={word.digest: word})
+    state = replace(state, adapters={line.name: changed})
+
+    for text in ("acme/ink@1.0.0", "acme/ink@1.0.0:1.0"):
+        assert assemble_recipe(draft(), members=[AdapterRef.parse(text)], state=state).members
+    with pytest.raises(InvalidField, match="has no weight; leave it out"):
+        assemble_recipe(draft(), members=[AdapterRef.parse("acme/ink@1.0.0:0.6")], state=state)
 
 
 def test_recipe_of_recipes_is_refused(stocked: Registry) -> None:

@@ -110,6 +110,8 @@ def test_endless_prompt_is_told_to_shorten() -> None:
 
     assert "shorten it to 120 tokens" in violation.hint
     assert "prompt_windows_max" not in violation.hint
+    fewer = judge(LONG * 4, PromptStyle())
+    assert "shorten it to 120 tokens, and allow it windows: prompt_windows_max=4" in fewer.hint
 
 
 def test_windows_make_room() -> None:
