@@ -71,6 +71,12 @@ def open_store(url: str, *, single_writer: bool = False) -> Store:
     )
 
 
+def local_root(store: Store) -> Path | None:
+    """Return the folder of a store, links resolved; None when it is elsewhere."""
+    parts = urlsplit(store.url)
+    return Path(unquote(parts.path)).resolve() if parts.scheme == "file" else None
+
+
 def refuse_strangers(names: frozenset[str], *, url: str) -> None:
     """Refuse a place where something lies that is no registry's.
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`tabard restore`: into an empty place and nowhere else; the history is whole, and goes on."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -44,3 +45,36 @@ def test_restored_registry_goes_on(tabard: Tabard, place: Path, tmp_path: Path) 
     assert tabard("fsck", place, "--deep").code == 0
     published = publish(Registry.open(str(place), create=False), "2.0.0", folder=tmp_path)
     assert published.seq == 3
+
+
+def test_restore_mends(tabard: Tabard, place: Path, tmp_path: Path) -> None:
+    """Lost and damaged blobs come back, are counted, and the registry is sound again."""
+    assert tabard("backup", place, tmp_path / "backup").code == 0
+    kept = sorted((tmp_path / "backup" / "blob").rglob("*"))
+    lost, damaged = [place / one.relative_to(tmp_path / "backup") for one in kept if one.is_file()][
+        :2
+    ]
+    lost.unlink()
+    damaged.write_bytes(bytes(damaged.stat().st_size))
+    assert tabard("fsck", place, "--deep").code == exit_codes.DAMAGED
+
+    ran = tabard("restore", tmp_path / "backup", place)
+
+    assert ran.code == 0
+    assert re.search(r"^blobs +2 \(", ran.out, re.M) and re.search(
+        r"^were damaged +1$", ran.out, re.M
+    )
+    assert tabard("fsck", place, "--deep").code == 0
+
+
+def test_restore_never_goes_back(tabard: Tabard, place: Path, tmp_path: Path) -> None:
+    """A registry that went on is refused, with the way to go back."""
+    assert tabard("backup", place, tmp_path / "backup").code == 0
+    publish(Registry.open(str(place), create=False), "2.0.0", folder=tmp_path)
+    before = objects(place)
+
+    ran = tabard("restore", tmp_path / "backup", place)
+
+    assert ran.code == exit_codes.INVALID
+    assert "reason: PLACE_OCCUPIED" in ran.err
+    assert "To go back, choose an empty place" in ran.err and objects(place) == before
