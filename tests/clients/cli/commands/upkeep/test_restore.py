@@ -34,6 +34,23 @@ def test_restore_needs_a_backup(tabard: Tabard, tmp_path: Path) -> None:
     assert not (tmp_path / "new" / "format.json").exists()
 
 
+def test_wrong_backup_is_told_as_that(tabard: Tabard, place: Path, tmp_path: Path) -> None:
+    """The hint speaks of the folder that is wrong, not of the place that is fine."""
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "holiday.jpg").touch()
+    assert tabard("backup", place, tmp_path / "partial").code == 0
+    (tmp_path / "partial" / "format.json").unlink()
+
+    wrong = tabard("restore", tmp_path / "pictures", tmp_path / "new")
+    partial = tabard("restore", tmp_path / "partial", tmp_path / "new")
+
+    assert "holiday.jpg" in wrong.err and "the folder of the backup" in wrong.err
+    assert "empty place" not in wrong.err
+    assert "partial holds a log but no format.json" in partial.err
+    assert "finished by repeating it" in partial.err
+    assert not (tmp_path / "new").exists()
+
+
 def test_restored_registry_goes_on(tabard: Tabard, place: Path, tmp_path: Path) -> None:
     """Backed up, lost, restored: the history is whole, and is written on."""
     assert tabard("backup", place, tmp_path / "backup").code == 0
