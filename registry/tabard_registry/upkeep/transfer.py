@@ -197,7 +197,7 @@ class _Copy:
                 self._target,
                 f"is ahead: {self._source.url} ends at record {self._state.seq}",
                 hint="What is ahead stays, and nothing was changed. To go back, choose an empty "
-                "place.",
+                "place. To mend it, bring the older one up to it with `tabard backup` first.",
             )
 
     def copy_log(self) -> None:
@@ -343,12 +343,12 @@ class _Copy:
             Its size, or None if it is there; and whether it was there, damaged.
         """
         key = current_key(self._state, digest)
+        there = self._target.size_bytes(key)
+        if there is not None and self._is_whole(key, digest=digest, size_bytes=there):
+            return None, False  # whatever became of it in the source
         if wanted is not None and self._source.size_bytes(key) not in (wanted, None):
             raise self._damaged(key)
-        there = self._target.size_bytes(key)
         if there is not None:
-            if self._is_whole(key, digest=digest, size_bytes=there):
-                return None, False
             # What is wrong goes only when what is right is certain.
             for _ in self._verified(key, digest=digest, sizes=[]):
                 pass
@@ -358,12 +358,11 @@ class _Copy:
         return sum(sizes), there is not None
 
     def _is_whole(self, key: str, *, digest: Digest, size_bytes: int) -> bool:
-        """Compare sizes first: what is no file may have no end."""
-        if size_bytes != self._source.size_bytes(key):
-            return False
         path = self._target.local_path(key)
         if path is not None:
             return sha256_file(path) == digest
+        if size_bytes != self._source.size_bytes(key):
+            return False  # what is no file may have no end
         if not self.was_complete:
             return True  # this transfer began it, and a store shows objects whole or not at all
         hasher = hashlib.sha256()

@@ -95,3 +95,19 @@ def test_restore_never_goes_back(tabard: Tabard, place: Path, tmp_path: Path) ->
     assert ran.code == exit_codes.INVALID
     assert "reason: PLACE_OCCUPIED" in ran.err
     assert "To go back, choose an empty place" in ran.err and objects(place) == before
+
+
+def test_registry_that_went_on_is_mended(tabard: Tabard, place: Path, tmp_path: Path) -> None:
+    """The backup catches up with it, with the blobs that the registry lost, and gives them back."""
+    backup = tmp_path / "backup"
+    assert tabard("backup", place, backup).code == 0
+    publish(Registry.open(str(place), create=False), "2.0.0", folder=tmp_path)
+    kept = [one.relative_to(backup) for one in (backup / "blob").rglob("*") if one.is_file()]
+    (place / kept[0]).unlink()
+    (place / kept[1]).write_bytes(b"cut")
+
+    again, back = tabard("backup", place, backup), tabard("restore", backup, place, "--json")
+
+    assert (again.code, back.code) == (0, 0)
+    assert (back.document["blobs"], back.document["mended"]) == (2, 1)
+    assert tabard("fsck", place, "--deep").code == 0
