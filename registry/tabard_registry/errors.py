@@ -145,7 +145,13 @@ class CorruptRegistry(RegistryError):
 class UnusableRegistry(RegistryError):
     """The place is not a registry that this version of Tabard can use."""
 
-    reasons = ("NOT_A_REGISTRY", "NEWER_PROTOCOL", "UNSUPPORTED_STORE", "UNSAFE_STORE")
+    reasons = (
+        "NOT_A_REGISTRY",
+        "PLACE_OCCUPIED",
+        "NEWER_PROTOCOL",
+        "UNSUPPORTED_STORE",
+        "UNSAFE_STORE",
+    )
 
 
 def check_text(what: str, text: str, *, chars_max: int, lines: bool = False) -> None:

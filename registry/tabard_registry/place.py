@@ -26,6 +26,8 @@ DOCTOR_FOLDER = "doctor"
 """Where a doctor's trial objects lie while it examines a place."""
 
 _FORMAT_ATTEMPTS_MAX = 5
+_CHOOSE = "Choose an empty place for a new registry, or the right one for an old one."
+_CHECK_ADDRESS = "Check the address of the registry, or the folder of the backup."
 _OWN_NAMES = frozenset(
     {FORMAT_KEY, "log", "checkpoint", "hint.json", "blob", DOCTOR_FOLDER, TEMP_FOLDER}
 )
@@ -71,18 +73,29 @@ def open_store(url: str, *, single_writer: bool = False) -> Store:
     )
 
 
-def refuse_strangers(names: frozenset[str], *, url: str) -> None:
+def local_root(store: Store) -> Path | None:
+    """Return the folder of a store, links resolved; None when it is elsewhere."""
+    parts = urlsplit(store.url)
+    return Path(unquote(parts.path)).resolve() if parts.scheme == "file" else None
+
+
+def refuse_strangers(names: frozenset[str], *, url: str, hint: str = _CHOOSE) -> None:
     """Refuse a place where something lies that is no registry's.
 
+    Args:
+        names: What lies below its root.
+        url: The place.
+        hint: What to do then.
+
     Raises:
-        UnusableRegistry: One of the `names` below its root is strange.
+        UnusableRegistry: One of the `names` is strange.
     """
     strangers = sorted(names - _OWN_NAMES)
     if strangers:
         raise UnusableRegistry(
             f"{url} is not a registry: it holds {', '.join(strangers[:5])}",
             reason="NOT_A_REGISTRY",
-            hint="Choose an empty place for a new registry, or the right one for an old one.",
+            hint=hint,
         )
 
 
@@ -138,18 +151,19 @@ def _make_format(store: Store, *, new_id: Callable[[], str], create: bool) -> by
 
 
 def _refuse_occupied(store: Store, *, names: frozenset[str], create: bool) -> None:
-    refuse_strangers(names, url=store.url)
+    refuse_strangers(names, url=store.url, hint=_CHOOSE if create else _CHECK_ADDRESS)
     if names & {"log", "checkpoint"}:
         raise CorruptRegistry(
             f"{store.url} holds a log but no {FORMAT_KEY}",
             reason="CORRUPT_FORMAT",
-            hint=f"Restore {FORMAT_KEY} from a backup; the hash chain of the log begins with it.",
+            hint=f"A backup that broke off is finished by repeating it. Otherwise restore "
+            f"{FORMAT_KEY} from a backup; the hash chain of the log begins with it.",
         )
     if not create:
         raise UnusableRegistry(
             f"there is no registry at {store.url}",
             reason="NOT_A_REGISTRY",
-            hint="Check the address, or open it with permission to create.",
+            hint=f"{_CHECK_ADDRESS} A new registry is made by `tabard serve --registry`.",
         )
 
 

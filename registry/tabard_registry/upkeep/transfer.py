@@ -2,8 +2,9 @@
 """Copies a whole registry: into a folder (export), and from a folder into an empty place (import).
 
 The copy has the same id and history. `format.json` comes last, so what was interrupted is never
-taken for a registry; doing it again goes on where it ended. Nothing that is there is overwritten:
-what differs from what should be there is refused.
+taken for a registry; doing it again goes on where it ended. Records that are there are never
+overwritten: other ones are refused, and more of them too. Blobs that are missing or damaged are
+brought back.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tabard_registry.errors import (
 from tabard_registry.log.chain import Link, links
 from tabard_registry.log.records import RECORD_BYTES_MAX
 from tabard_registry.log.slots import Log, LogLimits, slot_key
-from tabard_registry.place import FORMAT_BYTES_MAX, open_store, refuse_strangers
+from tabard_registry.place import FORMAT_BYTES_MAX, local_root, open_store, refuse_strangers
 from tabard_registry.refs.digest import Digest, sha256_bytes, sha256_file
 from tabard_registry.registry import Registry
 from tabard_registry.state.state import State
@@ -52,6 +53,7 @@ class Transferred:
         records: Records written; the others were there.
         blobs: Blobs written; the others were there.
         blob_bytes: The size of those written.
+        mended: Those of them that took the place of damaged ones.
         present: Records and blobs that were there already.
     """
 
@@ -62,6 +64,7 @@ class Transferred:
     records: int
     blobs: int
     blob_bytes: int
+    mended: int
     present: int
 
 
@@ -76,8 +79,8 @@ def export_registry(
     """Copy a registry as it is now into a folder that is a registry itself; acts may go on.
 
     What is purged meanwhile is not missed: the copy then goes on to the record that says so. Into a
-    folder with an earlier export of the same registry: what is new is added, and bytes that
-    were purged since are deleted there.
+    folder with an earlier export of the same registry: what is new is added, damaged blobs are
+    mended, and bytes that were purged since are deleted there.
 
     Args:
         registry: The registry.
@@ -87,15 +90,18 @@ def export_registry(
         progress: Is told how far it is.
 
     Raises:
-        UnusableRegistry: The folder holds something else, or another history.
-        CorruptRegistry: The registry is damaged, or the earlier export is; the message names what.
+        UnusableRegistry: The folder holds something else, another history or a longer one, or is
+            the registry's own.
+        CorruptRegistry: The registry is damaged; the message names what.
         NotFound: A blob is missing.
         StoreUnavailable: The store did not answer, or the folder is full; try again.
     """
     for _ in range(_PURGES_MAX):
         target, seq = FolderStore(folder), registry.seq
         try:
-            return _export(_Copy(registry, target, workers=workers, sleep=sleep, progress=progress))
+            return _transfer(
+                _Copy(registry, target, workers=workers, sleep=sleep, progress=progress)
+            )
         except NotFound:
             registry.refresh()
             if registry.seq == seq:
@@ -115,20 +121,22 @@ def import_registry(
     sleep: Callable[[float], None] = time.sleep,
     progress: Progress = no_progress,
 ) -> Transferred:
-    """Make an empty place into the registry that a folder holds, with its id and history.
+    """Make a place into the registry that a folder holds, with its id and history.
 
-    Done already, it changes nothing.
+    Where that registry is already, what is missing is added: records, and blobs that are missing
+    or damaged. Nothing goes back: a place with more records is refused.
 
     Args:
         folder: A registry; usually an export.
-        target: `s3://bucket/prefix`, another folder, or a store; empty, or what an interrupted
-            import left.
+        target: `s3://bucket/prefix`, another folder, or a store; empty, what an interrupted
+            import left, or the same registry.
         workers: How many blobs are copied at once.
         sleep: Waits between tries of a write.
         progress: Is told how far it is.
 
     Raises:
-        UnusableRegistry: The folder is no registry, or the target holds something else.
+        UnusableRegistry: The folder is no registry, or the target holds something else, another
+            history or a longer one.
         CorruptRegistry: The folder is damaged; the message names what.
         NotFound: A blob is missing in the folder.
         StoreUnavailable: The target did not take it; try again.
@@ -136,29 +144,19 @@ def import_registry(
     store = open_store(target) if isinstance(target, str) else target
     source = Registry.open(FolderStore(folder), create=False)
     try:
-        copy = _Copy(source, store, workers=workers, sleep=sleep, progress=progress)
-        if not copy.is_complete():
-            # The log claims the place: with records there, nobody makes another registry of it.
-            copy.copy_log()
-            copy.copy_blobs()
-            copy.write_checkpoint()
-        elif copy.missing_record() is not None:
-            raise _occupied(
-                store,
-                f"is that registry already, and ends before record {source.seq}",
-                hint="Import only into an empty place: a registry in use is never added to.",
-            )
-        return copy.finish()
+        return _transfer(_Copy(source, store, workers=workers, sleep=sleep, progress=progress))
     finally:
         source.close()
 
 
-def _export(copy: _Copy) -> Transferred:
-    if copy.is_complete():
+def _transfer(copy: _Copy) -> Transferred:
+    copy.refuse_other_history()
+    if copy.was_complete:
         # It is a registry to whoever opens it meanwhile: bytes first, then the records of them.
         copy.copy_blobs()
         copy.copy_log()
     else:
+        # The log claims the place: with records there, nobody makes another registry of it.
         copy.copy_log()
         copy.copy_blobs()
     copy.delete_purged()
@@ -183,20 +181,24 @@ class _Copy:
         self._progress = progress
         self._log = Log(target, limits=_LIMITS, sleep=sleep, rng=random.Random())
         self._format = self._read_format()
-        self._refuse_others()
-        self._records = self._blobs = self._blob_bytes = self._present = 0
+        self.was_complete = self._refuse_others()
+        self._records = self._blobs = self._blob_bytes = self._mended = self._present = 0
 
-    def is_complete(self) -> bool:
-        """Whether the target is a registry: what an interrupted transfer leaves is not."""
-        return self._target.read(FORMAT_KEY, bytes_max=FORMAT_BYTES_MAX) is not None
-
-    def missing_record(self) -> int | None:
-        """Compare the logs; return the first position that the target lacks."""
-        for some in self._pieces():
-            for link, there in self._compared(some):
-                if there is None:
-                    return link.seq
-        return None
+    def refuse_other_history(self) -> None:
+        """Refuse, before anything is written, a registry whose log is another or goes on."""
+        following = slot_key(self._state.seq + 1)
+        is_ahead = self._target.read(following, bytes_max=RECORD_BYTES_MAX) is not None
+        if is_ahead or self.was_complete:
+            for some in self._pieces():
+                for _ in self._compared(some):
+                    pass
+        if is_ahead:
+            raise _occupied(
+                self._target,
+                f"is ahead: {self._source.url} ends at record {self._state.seq}",
+                hint="What is ahead stays, and nothing was changed. To go back, choose an empty "
+                "place. To mend it, bring the older one up to it with `tabard backup` first.",
+            )
 
     def copy_log(self) -> None:
         """Create every record that is not there, in order."""
@@ -219,13 +221,14 @@ class _Copy:
             needs,
             workers=self._workers,
         )
-        for number, size_bytes in enumerate(copied, start=1):
+        for number, (size_bytes, was_damaged) in enumerate(copied, start=1):
             self._progress("copying blobs", number, len(needs))
             if size_bytes is None:
                 self._present += 1
             else:
                 self._blobs += 1
                 self._blob_bytes += size_bytes
+                self._mended += was_damaged
 
     def delete_purged(self) -> None:
         """Delete from an earlier copy what was purged since."""
@@ -262,6 +265,7 @@ class _Copy:
             records=self._records,
             blobs=self._blobs,
             blob_bytes=self._blob_bytes,
+            mended=self._mended,
             present=self._present,
         )
 
@@ -275,11 +279,17 @@ class _Copy:
             )
         return content
 
-    def _refuse_others(self) -> None:
+    def _refuse_others(self) -> bool:
+        """Return whether the target is this registry: what an interrupted transfer left is not."""
+        source, target = local_root(self._source), local_root(self._target)
+        if source and target and target.is_relative_to(source):
+            inside = "the same folder as" if target == source else "inside"
+            raise _occupied(self._target, f"is {inside} {self._source.url}, which is copied")
         refuse_strangers(self._target.top_level(), url=self._target.url)
         found = self._target.read(FORMAT_KEY, bytes_max=FORMAT_BYTES_MAX)
         if found not in (None, self._format):
             raise _occupied(self._target, "holds another registry")
+        return found is not None
 
     def _pieces(self) -> Iterator[list[Link]]:
         some: list[Link] = []
@@ -326,29 +336,39 @@ class _Copy:
             hint="Repeat the transfer: it goes on where it ended.",
         )
 
-    def _copy_blob(self, digest: Digest, *, wanted: int | None) -> int | None:
-        """Copy one blob, of the size that it has by the log; return its size, or None if there."""
+    def _copy_blob(self, digest: Digest, *, wanted: int | None) -> tuple[int | None, bool]:
+        """Copy one blob, of the size that it has by the log.
+
+        Returns:
+            Its size, or None if it is there; and whether it was there, damaged.
+        """
         key = current_key(self._state, digest)
+        there = self._target.size_bytes(key)
+        if there is not None and self._is_whole(key, digest=digest, size_bytes=there):
+            return None, False  # whatever became of it in the source
         if wanted is not None and self._source.size_bytes(key) not in (wanted, None):
             raise self._damaged(key)
-        there = self._target.size_bytes(key)
         if there is not None:
-            self._check_copy(key, digest=digest, size_bytes=there)
-            return None
+            # What is wrong goes only when what is right is certain.
+            for _ in self._verified(key, digest=digest, sizes=[]):
+                pass
+            self._target.delete(key)
         sizes: list[int] = []
         self._target.put(key, chunks=self._verified(key, digest=digest, sizes=sizes))
-        return sum(sizes)
+        return sum(sizes), there is not None
 
-    def _check_copy(self, key: str, *, digest: Digest, size_bytes: int) -> None:
-        # Stores show objects whole or not at all; bytes that are near can still be looked at.
+    def _is_whole(self, key: str, *, digest: Digest, size_bytes: int) -> bool:
         path = self._target.local_path(key)
-        is_right = size_bytes == self._source.size_bytes(key)
-        if not is_right or (path is not None and sha256_file(path) != digest):
-            raise CorruptRegistry(
-                f"{key} in {self._target.url} is not what it is in {self._source.url}",
-                reason="CORRUPT_BLOB",
-                hint=f"`tabard fsck --deep` tells which is right. Delete {key} where it is wrong.",
-            )
+        if path is not None:
+            return sha256_file(path) == digest
+        if size_bytes != self._source.size_bytes(key):
+            return False  # what is no file may have no end
+        if not self.was_complete:
+            return True  # this transfer began it, and a store shows objects whole or not at all
+        hasher = hashlib.sha256()
+        for chunk in self._target.stream(key):
+            hasher.update(chunk)
+        return hasher.hexdigest() == digest.hex
 
     def _verified(self, key: str, *, digest: Digest, sizes: list[int]) -> Iterator[bytes]:
         hasher = hashlib.sha256()
@@ -370,6 +390,6 @@ class _Copy:
 def _occupied(store: Store, what: str, *, hint: str = "") -> UnusableRegistry:
     return UnusableRegistry(
         f"{store.url} {what}",
-        reason="NOT_A_REGISTRY",
+        reason="PLACE_OCCUPIED",
         hint=hint or "Choose an empty place; nothing was overwritten.",
     )

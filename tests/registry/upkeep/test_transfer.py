@@ -13,6 +13,7 @@ from tabard_registry.errors import (
     CorruptRegistry,
     StoreUnavailable,
 )
+from tabard_registry.log.slots import slot_key
 from tabard_registry.store.folder import FolderStore
 from tabard_registry.store.store import Outcome
 from tabard_registry.upkeep.garbage import collect
@@ -116,6 +117,52 @@ def test_repeating_changes_nothing(source: Registry, folder: Path) -> None:
 
     assert (contents(folder), target.held) == before
     assert [(one.records, one.blobs) for one in again] == [(0, 0), (0, 0)]
+
+
+def test_import_mends(source: Registry, folder: Path) -> None:
+    """Blobs that are lost, cut or changed come back, and so do records; each is counted."""
+    exported(source, folder)
+    target = MemoryStore()
+    imported(folder, target)
+    lost, cut, changed = [key for key in target.held if key.startswith("blob/")][:3]
+    del target.held[lost], target.held[slot_key(7)]
+    target.held[cut] = target.held[cut][:-1]
+    target.held[changed] = target.held[changed][:-1] + b"!"
+
+    done = imported(folder, target)
+
+    assert (done.records, done.blobs, done.mended, done.present) == (1, 3, 2, 6 + 3)
+    assert_same(source, target)
+
+
+def test_import_catches_up(source: Registry, folder: Path, tmp_path: Path) -> None:
+    """A place that is behind gets what is new, and loses what was purged since."""
+    exported(source, folder)
+    target = MemoryStore()
+    imported(folder, target)
+    publish(source, "5.0.0", folder=tmp_path)
+    source.purge(ref("1.1.0"), author=Author(actor="ann", reason="consent withdrawn"))
+    source.checkpoint()
+    exported(source, folder)
+
+    done = imported(folder, target)
+
+    assert (done.records, done.blobs, done.mended) == (2, 3, 0)
+    assert_same(source, target)
+
+
+def test_export_mends(source: Registry, folder: Path) -> None:
+    """Bytes of an earlier export that changed since are not trusted: they are copied again."""
+    exported(source, folder)
+    blob = next(key for key in contents(folder) if key.startswith("blob/"))
+    content = bytearray((folder / blob).read_bytes())
+    content[-1] ^= 1
+    (folder / blob).write_bytes(content)
+
+    done = exported(source, folder)
+
+    assert (done.records, done.blobs, done.mended) == (0, 1, 1)
+    assert_same(source, FolderStore(folder))
 
 
 def test_import_is_taken_up_anywhere(source: Registry, folder: Path) -> None:

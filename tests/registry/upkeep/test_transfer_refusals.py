@@ -13,6 +13,7 @@ from tabard_registry.errors import (
     UnusableRegistry,
 )
 from tabard_registry.log.slots import slot_key
+from tabard_registry.store.folder import FolderStore
 from tests.registry.fakes import (
     MemoryStore,
     counted_ids,
@@ -75,32 +76,71 @@ def test_export_refuses_what_is_not_its_own(
     assert contents(folder) == before
 
 
-def test_import_never_adds_to_a_registry(source: Registry, folder: Path, tmp_path: Path) -> None:
-    """A complete copy that lacks new records is refused: it may be in use."""
+def test_export_never_goes_back(source: Registry, folder: Path, tmp_path: Path) -> None:
+    """A copy with more records than the registry is refused, and stays."""
+    exported(source, folder)
+    target = MemoryStore()
+    imported(folder, target)
+    older = Registry.open(target)
+    publish(Registry.open(str(folder)), "6.0.0", folder=tmp_path)
+    ahead = contents(folder)
+
+    with pytest.raises(UnusableRegistry, match=r"is ahead: .* ends at record 7") as caught:
+        exported(older, folder)
+
+    assert caught.value.reason == "PLACE_OCCUPIED" and "empty place" in caught.value.hint
+    assert contents(folder) == ahead
+
+
+def test_import_never_goes_back(source: Registry, folder: Path, tmp_path: Path) -> None:
+    """Not even blobs are touched: which of them are purged only the longer log knows."""
+    exported(source, folder)
+    target = MemoryStore()
+    imported(folder, target)
+    publish(Registry.open(target), "6.0.0", folder=tmp_path)
+    del target.held[next(key for key in target.held if key.startswith("blob/"))]
+    before = dict(target.held)
+
+    with pytest.raises(UnusableRegistry, match="is ahead") as caught:
+        imported(folder, target)
+
+    assert caught.value.reason == "PLACE_OCCUPIED"
+    assert target.held == before
+
+
+def test_longer_fork_is_no_head_start(source: Registry, folder: Path, tmp_path: Path) -> None:
+    """Another history is told as that, however long it is."""
     exported(source, folder)
     target = MemoryStore()
     imported(folder, target)
     publish(source, "5.0.0", folder=tmp_path)
     exported(source, folder)
+    for version in ("6.0.0", "6.1.0"):
+        publish(Registry.open(target), version, folder=tmp_path)
     before = dict(target.held)
 
-    with pytest.raises(UnusableRegistry, match="already"):
+    with pytest.raises(UnusableRegistry, match=f"another record in {slot_key(8)}"):
         imported(folder, target)
 
     assert target.held == before
 
 
-def test_import_accepts_what_went_on(source: Registry, folder: Path, tmp_path: Path) -> None:
-    """A copy that has all of it, and more since, is left as it is."""
-    exported(source, folder)
-    target = MemoryStore()
-    imported(folder, target)
-    publish(Registry.open(target), "6.0.0", folder=tmp_path)
-    before = dict(target.held)
+@pytest.mark.parametrize("inside", [".", "copy", "blob/copy", "../link", "../link/copy"])
+def test_registry_is_not_copied_into_itself(registry: Registry, inside: str) -> None:
+    """Such a copy would be lost with what it copies; links are seen through."""
+    root = Path(registry.url.removeprefix("file://"))
+    (root.parent / "link").symlink_to(root)
+    before = contents(root)
 
-    done = imported(folder, target)
+    for transfer in (
+        lambda: exported(registry, root / inside),
+        lambda: imported(root, FolderStore(root / inside)),
+    ):
+        with pytest.raises(UnusableRegistry, match="which is copied") as caught:
+            transfer()
+        assert caught.value.reason == "PLACE_OCCUPIED"
 
-    assert (done.records, done.seq, target.held) == (0, 7, before)
+    assert contents(root) == before
 
 
 def test_forked_histories_do_not_mix(source: Registry, folder: Path, tmp_path: Path) -> None:
@@ -130,16 +170,24 @@ def test_damage_is_not_copied(source: Registry, folder: Path) -> None:
         exported(source, folder / "missing")
 
 
-def test_damaged_copy_is_not_passed_over(source: Registry, folder: Path) -> None:
-    """Bytes of an earlier export that changed since are found, not trusted."""
+def test_damage_takes_nothings_place(source: Registry, folder: Path) -> None:
+    """What is damaged in the copy stays when it is damaged, or lost, in what is copied."""
     exported(source, folder)
+    store = source.store
+    assert isinstance(store, MemoryStore)
     blob = next(key for key in contents(folder) if key.startswith("blob/"))
-    content = bytearray((folder / blob).read_bytes())
-    content[-1] ^= 1
-    (folder / blob).write_bytes(content)
+    (folder / blob).write_bytes(b"damaged")
+    before = contents(folder)
+    whole = store.held[blob]
 
+    store.held[blob] = whole[:-1] + b"!"
     with pytest.raises(CorruptRegistry, match=blob):
         exported(source, folder)
+    del store.held[blob]
+    with pytest.raises(NotFound):
+        exported(source, folder)
+
+    assert contents(folder) == before
 
 
 def test_import_needs_a_registry(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ class Check:
         verdict: `ok`. `warn`: it works, and somebody should know. `fail`: records would be lost,
             or nothing works.
         detail: What was seen.
-        remedy: What to do; empty when all is well.
+        remedy: What to do; empty when there is nothing to do.
     """
 
     name: str
@@ -37,10 +37,12 @@ class Diagnosis:
         url: The place.
         checks: In the order in which they were made; after one that leaves no sense in going on,
             there are no more.
+        is_vacant: Whether there is no registry yet.
     """
 
     url: str
     checks: tuple[Check, ...]
+    is_vacant: bool = False
 
     @property
     def verdict(self) -> Verdict:

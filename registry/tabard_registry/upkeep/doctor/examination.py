@@ -27,6 +27,12 @@ _BODY_BYTES_MAX = 1 << 16
 _LATENCY_SAMPLES = 7
 _SLOW_SECONDS = 1.0
 _ATTEMPTS_MAX = 3
+_VACANT = Check(
+    name="place",
+    verdict="ok",
+    detail="there is nothing yet: a registry may begin here",
+    remedy="Check the address if there should be one.",
+)
 
 
 def examine(
@@ -60,7 +66,7 @@ def examine(
                 remedy=refusal.hint,
             )
         )
-    return Diagnosis(url=store.url, checks=tuple(checks))
+    return Diagnosis(url=store.url, checks=tuple(checks), is_vacant=_VACANT in checks)
 
 
 def require_safe(store: Store) -> None:
@@ -115,8 +121,9 @@ def _tried(name: str, check: Callable[[], Check]) -> Check:
 def _check_place(trials: TrialObjects) -> Check:
     names = trials.store.top_level()
     refuse_strangers(names, url=trials.store.url)
-    told = "holds a registry" if FORMAT_KEY in names else "is empty: a registry may begin here"
-    return Check(name="place", verdict="ok", detail=told)
+    if FORMAT_KEY not in names:
+        return _VACANT
+    return Check(name="place", verdict="ok", detail="holds a registry")
 
 
 def _check_missing_object(trials: TrialObjects) -> Check:

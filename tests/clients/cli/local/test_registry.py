@@ -54,6 +54,7 @@ def test_nothing_is_made_by_looking(tabard: Tabard, tmp_path: Path) -> None:
 
         assert ran.code == exit_codes.INVALID
         assert "reason: NOT_A_REGISTRY" in ran.err
+        assert "Check the address" in ran.err and "made by `tabard serve" in ran.err
     assert not (tmp_path / "nowhere").exists()
 
 

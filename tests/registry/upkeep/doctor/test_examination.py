@@ -47,8 +47,10 @@ def test_folder_passes(tmp_path: Path) -> None:
 
     assert diagnosis.verdict == "ok"
     assert {check.name for check in diagnosis.checks} >= {"racing create", "latency", "place"}
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert diagnosis.is_vacant
+    assert list(tmp_path.iterdir()) == []
     require_safe(store)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_bucket_passes(s3_url: str) -> None:

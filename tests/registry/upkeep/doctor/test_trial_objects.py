@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
+from pathlib import Path
+
+from tabard_registry.store.folder import FolderStore
 from tabard_registry.upkeep.doctor.trial_objects import TrialObjects
 from tests.registry.fakes import MemoryStore
 from tests.registry.upkeep.doctor.broken_stores import Forbidding
@@ -30,6 +33,22 @@ def test_everything_named_is_removed() -> None:
     assert trials.remove() is None
 
     assert list(store.held) == [kept]
+
+
+def test_folders_made_are_removed(tmp_path: Path) -> None:
+    """Those that were there, or hold something by now, stay."""
+    (tmp_path / "kept").mkdir()
+    store, other = FolderStore(tmp_path / "kept/a/b"), FolderStore(tmp_path / "kept/a/c")
+    trials, more = TrialObjects(store), TrialObjects(other)
+    for one in (trials, more):
+        one.store.create(one.key("made"), body=b"x")
+    (tmp_path / "kept/a/b/mine").touch()
+
+    assert (trials.remove(), more.remove()) == (None, None)
+
+    assert sorted(tmp_path.rglob("*")) == [
+        tmp_path / path for path in ("kept", "kept/a", "kept/a/b", "kept/a/b/mine")
+    ]
 
 
 def test_refusal_is_asked_for_once() -> None:

@@ -33,3 +33,13 @@ def test_backup_needs_both_places(
 
     assert (ran.code, "TABARD_REGISTRY" in ran.err) == (exit_codes.USAGE, True)
     assert not (tmp_path / "export").exists()
+
+
+def test_backup_is_somewhere_else(tabard: Tabard, place: Path) -> None:
+    """A folder within the registry, or the registry itself, is no backup of it."""
+    for inside in (place, place / "blob" / "backup"):
+        ran = tabard("backup", place, inside)
+
+        assert ran.code == exit_codes.INVALID
+        assert "reason: PLACE_OCCUPIED" in ran.err
+    assert not (place / "blob" / "backup").exists()

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+import tabard_registry
 from tabard_server.pickles import reader
 from tests.clients.cli.conftest import Tabard
 
 
 def test_sound_folder_exits_zero(tabard: Tabard, tmp_path: Path) -> None:
     """Every check is a line; the last one says what it means."""
+    tabard_registry.Registry.open(str(tmp_path / "new"))
+
     ran = tabard("doctor", str(tmp_path / "new"))
 
     lines = ran.out.splitlines()
@@ -20,6 +23,19 @@ def test_sound_folder_exits_zero(tabard: Tabard, tmp_path: Path) -> None:
     assert any(line.startswith("ok    racing create: 10 of 10 races") for line in lines)
     assert lines[-2].startswith("ok    pickles: read in a sealed process: ")
     assert lines[-1] == "fine: any number of servers may write here"
+
+
+def test_nothing_is_made_where_nothing_is(tabard: Tabard, tmp_path: Path) -> None:
+    """A mistyped address is told, and no folder of it stays."""
+    ran = tabard("doctor", str(tmp_path / "mistyped" / "styles"))
+    as_json = tabard("doctor", str(tmp_path / "mistyped" / "styles"), "--json")
+
+    assert ran.code == 0
+    assert ran.out.startswith("ok    place: there is nothing yet")
+    assert "Check the address" in ran.out
+    assert ran.out.splitlines()[-1].startswith("there is no registry yet; fine")
+    assert as_json.document["is_vacant"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_report_is_json_too(tabard: Tabard, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def backup(output: Output, *, url: str | None, folder: Path | None) -> None:
     """Copy a whole registry into FOLDER, as it is at one record of its log; acts may go on.
 
     FOLDER is then a registry with the same id and history. Repeat it to go on after an
-    interruption, or to add what is new. URL left out: $TABARD_REGISTRY.
+    interruption, to add what is new, or to mend it. URL left out: $TABARD_REGISTRY.
 
     \b
     tabard backup s3://styles/team /backup/team
@@ -52,6 +52,7 @@ def transferred_text(done: Any) -> list[Any]:
         "at record": str(done.seq),
         "records": str(done.records),
         "blobs": f"{done.blobs} ({size(done.blob_bytes)})",
+        "were damaged": str(done.mended or ""),
         "were there": str(done.present or ""),
     }
     return [fields(facts)]

@@ -30,9 +30,9 @@ def doctor(output: Output, *, url: str) -> None:
     """Examine the place of a registry before trusting it: races, missing objects, rules, clock.
 
     The last check is of this machine: whether pickles can be read in a sealed process here.
-    Objects of its own lie below doctor/ for some seconds. Exits 0 when servers may write there,
-    though there may be warnings, and 4 when they must not. URL is s3://bucket/path, file:///path
-    or a folder; left out, $TABARD_REGISTRY.
+    Objects of its own lie below doctor/ for some seconds; nothing stays. Exits 0 when servers may
+    write there, though there may be warnings, and 4 when they must not. URL is s3://bucket/path,
+    file:///path or a folder; left out, $TABARD_REGISTRY.
     """
     open_store = library("place", needed_for="tabard doctor").open_store
     examine = library("upkeep.doctor", needed_for="tabard doctor").examine
@@ -42,7 +42,10 @@ def doctor(output: Output, *, url: str) -> None:
     diagnosis = replace(diagnosis, checks=(*diagnosis.checks, pickle_check()))
     answer = {**asdict(diagnosis), "verdict": diagnosis.verdict, "is_safe": diagnosis.is_safe}
     lines = [_check_text(check) for check in diagnosis.checks]
-    output.answer(answer, *lines, Text(_VERDICTS[diagnosis.verdict], _STYLES[diagnosis.verdict]))
+    told = _VERDICTS[diagnosis.verdict]
+    if diagnosis.is_vacant and diagnosis.is_safe:
+        told = f"there is no registry yet; {told}"
+    output.answer(answer, *lines, Text(told, _STYLES[diagnosis.verdict]))
     if not diagnosis.is_safe:
         click.get_current_context().exit(exit_codes.INVALID)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tabard restore`: an empty place becomes the registry that a folder holds."""
+"""`tabard restore`: a place becomes, or is mended to be, the registry that a folder holds."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @url_argument
 @with_output
 def restore(output: Output, *, folder: Path, url: str) -> None:
-    """Make the empty place URL into the registry that FOLDER holds, with its id and history.
+    """Make the place URL into the registry that FOLDER holds, with its id and history.
 
-    Every blob is hashed on the way. A place that holds anything else is refused, and nothing is
-    overwritten. Repeat it to go on after an interruption. URL left out: $TABARD_REGISTRY.
+    Every blob is hashed on the way. In a place that is this registry already, missing records and
+    lost or damaged blobs are brought back. A place that is ahead, or holds anything else, is
+    refused. Repeat it to go on after an interruption. URL left out: $TABARD_REGISTRY.
 
     \b
     tabard restore /backup/team s3://styles/again
