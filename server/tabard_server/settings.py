@@ -19,7 +19,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.prompt_style import PromptSyntax, TokenMatch
+from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.errors import BadSettings
 from tabard_server.limits import VALUES, Limits
 from tabard_server.telemetry.logs import LogFormat, LogLevel
@@ -36,10 +38,10 @@ class Defaults(BaseModel):
 
     steps: PositiveInt = 25
     """Denoise steps."""
-    guidance_scale: float = 7.5
+    guidance_scale: Annotated[float, Field(ge=0.0)] = 7.5
     """Classifier-free guidance."""
     sampler: str = "ddim"
-    """Short name of the sampler."""
+    """Name of the sampler, in any spelling."""
     prompt_syntax: PromptSyntax = "plain"
     """How prompts are read: `plain` or `a1111`."""
     token_match: TokenMatch = "whole"
@@ -168,8 +170,28 @@ class Settings(BaseSettings):
             raise BadSettings(
                 f"staleness_seconds_max is {most:g}, and the registry is asked every "
                 f"{self.poll_seconds:g} s",
+                names=("staleness_seconds_max", "poll_seconds"),
                 hint=f"use {least:g} or more, or ask more often (poll_seconds)",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _defaults_are_served(self) -> Self:
+        for name in ("steps", "guidance_scale"):
+            value, most = getattr(self.defaults, name), getattr(self.limits, f"{name}_max")
+            if value > most:
+                raise BadSettings(
+                    f"defaults.{name} is {value:g}, and limits.{name}_max {most:g}: a request "
+                    "that says nothing of it would be refused",
+                    names=(f"defaults.{name}", f"limits.{name}_max"),
+                    hint=f"use {most:g} or less, or raise limits.{name}_max",
+                )
+        try:
+            resolve_sampler(self.defaults.sampler)
+        except UnknownSampler as error:
+            raise BadSettings(
+                f"defaults.sampler: {error}", names=("defaults.sampler",), hint=error.hint
+            ) from error
         return self
 
     def _check_address(self, name: str, address: str) -> None:
@@ -180,12 +202,15 @@ class Settings(BaseSettings):
         is_port = port.isdigit() and int(port) < 65_536
         if not (colon and host and is_port):
             raise BadSettings(
-                f"{name} is {address!r}", hint="write host:port, like 127.0.0.1:50051"
+                f"{name} is {address!r}",
+                names=(name,),
+                hint="write host:port, like 127.0.0.1:50051",
             )
         if host not in _LOOPBACK and not self.insecure:
             raise BadSettings(
                 f"{name} {address} can be reached from other machines, and whoever reaches it "
                 "may publish, promote and generate",
+                names=(name, "insecure"),
                 reason="INSECURE_LISTEN",
                 hint="listen on 127.0.0.1 behind a proxy that knows its callers, or say insecure "
                 "(--insecure, TABARD_INSECURE=true) on a network that you trust",
@@ -195,5 +220,6 @@ class Settings(BaseSettings):
         if not path or len(os.fsencode(path)) > _UNIX_PATH_BYTES_MAX:
             raise BadSettings(
                 f"{name} is 'unix:{path}'",
+                names=(name,),
                 hint=f"write unix:/path, of at most {_UNIX_PATH_BYTES_MAX} bytes",
             )

@@ -17,7 +17,7 @@ import torch
 
 from tabard_registry import BaseProfile, Digest, ModuleShape, Registry
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer
-from tabard_server.engine.sampling.samplers import resolve_sampler
+from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine.text.prompt_syntax import read_plain, read_weighted
 from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.costs import Costs

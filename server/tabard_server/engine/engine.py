@@ -29,7 +29,7 @@ from tabard_server.engine.row import Row, begin_row
 from tabard_server.engine.row_text import RowTextEncoder, text_key
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
-from tabard_server.engine.sampling.samplers import resolve_sampler
+from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine.sampling.vae import LatentSpace
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots, is_slottable

@@ -12,7 +12,7 @@ from typing import Any
 
 import diffusers
 
-from tabard_server.engine.sampling.samplers import SAMPLERS, Sampler
+from tabard_server.engine_port.samplers import SAMPLERS, Sampler
 from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed
 
 ZERO_SNR = "rescale_betas_zero_snr"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from tabard_server.engine.sampling.samplers import SAMPLERS, resolve_sampler
+from tabard_server.engine_port.samplers import SAMPLERS, resolve_sampler
 from tabard_server.engine_port.errors import SamplerNotServed, UnknownSampler
 
 
