@@ -18,8 +18,8 @@ from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.admission.assembly import admission_for, bounds_for
 from tabard_server.admission.pictures import PictureReader
-from tabard_server.engine_port.samplers import SAMPLERS
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.engine_port.samplers import SAMPLERS
 from tabard_server.followers.act_log import ActLog
 from tabard_server.followers.checkpointing import Checkpointer
 from tabard_server.followers.follower import Follower

@@ -89,12 +89,18 @@ class BadSettings(ServerError):
         self.names = names
 
     @classmethod
-    def of(cls, mistakes: Sequence[BadSettings]) -> BadSettings:
-        """Return one or more mistakes as one refusal, each with its own hint."""
+    def refuse(cls, mistakes: Sequence[BadSettings]) -> None:
+        """Tell of all mistakes at once, each with its own hint; of none, do nothing.
+
+        Raises:
+            BadSettings: There are some.
+        """
         if len(mistakes) == 1:
-            return mistakes[0]
+            raise mistakes[0]
+        if not mistakes:
+            return
         reasons = {one.reason for one in mistakes}
-        return cls(
+        raise cls(
             "; ".join(map(str, mistakes)),
             names=tuple(name for one in mistakes for name in one.names),
             reason=reasons.pop() if len(reasons) == 1 else None,

@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from tabard_server.engine_port.device import DEVICE, DEVICES, Dtype, nearest_device
 from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.prompt_style import PromptSyntax, TokenMatch
 from tabard_server.engine_port.samplers import resolve_sampler
@@ -101,8 +102,8 @@ class Settings(BaseSettings):
     architecture), with a warning instead of a refusal."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, …."""
-    dtype: str = "auto"
-    """`auto`, `float32`, `float16` or `bfloat16`."""
+    dtype: Dtype = "auto"
+    """What the base is computed in; `auto`: float16 on CUDA, float32 on a CPU."""
     torch_threads: Annotated[int | None, Field(gt=0)] = None
     """CPU threads of torch; unset: torch's own choice."""
     slot_rank_total: PositiveInt = 256
@@ -161,6 +162,17 @@ class Settings(BaseSettings):
             self._check_address("metrics_listen", self.metrics_listen)
         if self.operators_listen not in ("", "auto"):
             self._check_address("operators_listen", self.operators_listen)
+        return self
+
+    @model_validator(mode="after")
+    def _device_has_a_word(self) -> Self:
+        if not DEVICE.fullmatch(self.device):
+            near = nearest_device(self.device)
+            raise BadSettings(
+                f"no device is called {self.device!r}",
+                names=("device",),
+                hint=f"write {DEVICES}" + (f"; did you mean {near}?" if near else ""),
+            )
         return self
 
     @model_validator(mode="after")
