@@ -144,7 +144,7 @@ class Settings(BaseSettings):
     """Jobs whose end is logged in one second, failures before others; of the rest the log has the
     number by outcome."""
     ready_file: str | None = None
-    """Where to write address, metrics address and process id once ready."""
+    """Where to write address, metrics address and process id once ready; gone at the end."""
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
 

@@ -14,6 +14,7 @@ from tabard_registry.place import open_store
 from tabard_server.engine.base.place import require_base
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.errors import BadSettings
+from tabard_server.life.ready_file import remove_stale, require_place
 from tabard_server.settings import Settings
 from tabard_server.settings_sources import Sources, read_settings, service_variables
 from tabard_server.telemetry.logs import log_event, set_up_logging
@@ -31,6 +32,8 @@ def prepare(**sources: Unpack[Sources]) -> Settings:
     if ignored := service_variables(sources.get("environment") or {}):
         why = "Kubernetes sets them for a Service of this name"
         log_event("settings.variables_ignored", names=ignored, why=why)
+    if settings.ready_file is not None:
+        remove_stale(settings.ready_file)
     BadSettings.refuse([*mistakes, *_wrong_places(settings)])
     return settings
 
@@ -56,8 +59,10 @@ def _wrong_places(settings: Settings) -> Iterator[BadSettings]:
     }
     if settings.base_config is not None:
         trials["base_config"] = partial(require_base, settings.base_config)
+    if settings.ready_file is not None:
+        trials["ready_file"] = partial(require_place, settings.ready_file)
     for name, trial in trials.items():
         try:
             trial()
-        except (EngineError, RegistryError) as error:
+        except (BadSettings, EngineError, RegistryError) as error:
             yield BadSettings(str(error), names=(name,), reason=error.reason, hint=error.hint)

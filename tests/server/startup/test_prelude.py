@@ -82,6 +82,29 @@ def test_mistakes_of_every_kind_are_told_at_once(examine: Any) -> None:
         assert words in refusal.value.hint
 
 
+@pytest.mark.parametrize("text", ['{"pid": 4194305}', "{}"])
+def test_ready_file_of_a_killed_server_goes_first(text: str, tmp_path: Path) -> None:
+    """Even where the start is refused: whoever waits for it is not sent to a dead address."""
+    ready = tmp_path / "ready.json"
+    ready.write_text(text)
+
+    with pytest.raises(BadSettings):
+        check(overrides={"ready_file": ready, "base": "nope"})
+    assert ready.exists()
+    with pytest.raises(BadSettings):
+        prepare(overrides={"ready_file": ready, "base": "nope", "dtype": "float8"})
+    assert not ready.exists()
+
+
+def test_ready_file_that_cannot_be_written_ends_the_start(tmp_path: Path) -> None:
+    """A folder, and a file in a folder that is not there."""
+    for path in (tmp_path, tmp_path / "absent" / "ready.json"):
+        with pytest.raises(BadSettings, match="cannot be written") as refusal:
+            check(overrides={"ready_file": path})
+
+        assert refusal.value.names == ("ready_file",)
+
+
 def test_check_leaves_the_log_alone() -> None:
     """It belongs to whoever asks."""
     handlers = list(logging.getLogger("tabard").handlers)
