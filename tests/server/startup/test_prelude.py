@@ -105,6 +105,22 @@ def test_ready_file_that_cannot_be_written_ends_the_start(tmp_path: Path) -> Non
         assert refusal.value.names == ("ready_file",)
 
 
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ({"limits.steps_max": "many", "defaults.steps": 200}, "limits.steps_max"),
+        ({"insecure": "perhaps", "listen": "0.0.0.0:1"}, "insecure"),
+        ({"poll_seconds": "often", "staleness_seconds_max": 1}, "poll_seconds"),
+    ],
+)
+def test_what_a_mistake_brings_about_is_not_told(said: Any, name: str) -> None:
+    """What contradicts a wrong value may be right; nobody is sent to change it."""
+    with pytest.raises(BadSettings) as refusal:
+        check(overrides=said)
+
+    assert refusal.value.names == (name,)
+
+
 def test_check_leaves_the_log_alone() -> None:
     """It belongs to whoever asks."""
     handlers = list(logging.getLogger("tabard").handlers)
