@@ -59,18 +59,18 @@ def open_store(url: str, *, single_writer: bool = False) -> Store:
     Raises:
         UnusableRegistry: The scheme is unknown, the address cannot be read, or boto3 is missing.
     """
-    parts = urlsplit(url)
-    if not parts.scheme:
-        return FolderStore(Path(url).expanduser())
+    try:
+        parts = urlsplit(url)
+        if not parts.scheme:
+            return FolderStore(Path(url).expanduser())
+    except (ValueError, RuntimeError) as error:
+        # Of half an address between brackets, and of the home of somebody who is not here.
+        raise _no_store(url) from error
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
         return FolderStore(Path(unquote(parts.path)))
     if parts.scheme == "s3":
         return _open_bucket(url, single_writer=single_writer)
-    raise UnusableRegistry(
-        f"no store for {url!r}",
-        reason="UNSUPPORTED_STORE",
-        hint="Use a folder, `file:///srv/tabard` or a plain path, or a bucket, `s3://bucket/path`.",
-    )
+    raise _no_store(url)
 
 
 def local_root(store: Store) -> Path | None:
@@ -113,6 +113,14 @@ def open_place(store: Store, *, new_id: Callable[[], str], create: bool) -> Plac
         content = _make_format(store, new_id=new_id, create=create)
     return Place(
         store=store, registry_id=_registry_id(content, store=store), genesis=sha256_bytes(content)
+    )
+
+
+def _no_store(url: str) -> UnusableRegistry:
+    return UnusableRegistry(
+        f"no store for {url!r}",
+        reason="UNSUPPORTED_STORE",
+        hint="Use a folder, `file:///srv/tabard` or a plain path, or a bucket, `s3://bucket/path`.",
     )
 
 

@@ -18,8 +18,8 @@ from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.admission.assembly import admission_for, bounds_for
 from tabard_server.admission.pictures import PictureReader
-from tabard_server.engine.sampling.samplers import SAMPLERS
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.engine_port.samplers import SAMPLERS
 from tabard_server.followers.act_log import ActLog
 from tabard_server.followers.checkpointing import Checkpointer
 from tabard_server.followers.follower import Follower
@@ -30,8 +30,9 @@ from tabard_server.jobs.job import Job
 from tabard_server.jobs.job_log import job_log_for
 from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.life.bound import HURRIED_SECONDS, Bound
-from tabard_server.life.process import Ending, hear_signals, write_ready
+from tabard_server.life.process import Ending, hear_signals
 from tabard_server.life.readiness import State
+from tabard_server.life.ready_file import ReadyFile
 from tabard_server.life.watchdog import Watchdog
 from tabard_server.life.weight_check import WeightCheck
 from tabard_server.limits import Limits
@@ -315,42 +316,38 @@ async def serve(
     begun_at = time.monotonic()
     front = Front(settings)
     await front.open()
-    if settings.ready_file is not None:
-        # That of a server that was killed. Whoever has the port is not this one's to speak for.
-        Path(settings.ready_file).unlink(missing_ok=True)
-    try:
-        loading = Daemon("tabard-start", partial(load, settings, front.metrics))
-        loading.start()
-        resources = await unless_set(stop, loading.result())
-    except Exception:
-        await front.close()
-        raise
-    if resources is None:
-        return await _give_up(loading, front=front)
-    app = App(settings, resources, front=front)
-    address, metrics_address = await app.start()
-    log_event(
-        "server.ready",
-        address=address,
-        operators=front.operators_address or "off",
-        metrics=metrics_address or "off",
-        base=resources.engine.source,
-        device=resources.engine.device,
-        registry=resources.registry.id,
-        seconds=time.monotonic() - begun_at,
-    )
-    if settings.ready_file is not None:
-        write_ready(
-            Path(settings.ready_file),
+    with ReadyFile(settings.ready_file) as ready:
+        try:
+            loading = Daemon("tabard-start", partial(load, settings, front.metrics))
+            loading.start()
+            resources = await unless_set(stop, loading.result())
+        except Exception:
+            await front.close()
+            raise
+        if resources is None:
+            return await _give_up(loading, front=front)
+        app = App(settings, resources, front=front)
+        address, metrics_address = await app.start()
+        log_event(
+            "server.ready",
+            address=address,
+            operators=front.operators_address or "off",
+            metrics=metrics_address or "off",
+            base=resources.engine.source,
+            device=resources.engine.device,
+            registry=resources.registry.id,
+            seconds=time.monotonic() - begun_at,
+        )
+        ready.write(
             address=address,
             operators_address=front.operators_address,
             metrics_address=metrics_address,
         )
-    if on_ready is not None:
-        on_ready(address, metrics_address)
-    await stop.wait()
-    log_event("server.draining", jobs=app.generation.jobs_left)
-    ending = await app.stop(hurry=hurry)
+        if on_ready is not None:
+            on_ready(address, metrics_address)
+        await stop.wait()
+        log_event("server.draining", jobs=app.generation.jobs_left)
+        ending = await app.stop(hurry=hurry)
     log_event("server.stopped", jobs_cut_off=ending.jobs_cut_off)
     return ending
 

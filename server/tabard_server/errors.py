@@ -20,6 +20,7 @@ ServerError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,9 +74,38 @@ class ServerError(Exception):
 
 
 class BadSettings(ServerError):
-    """A setting is wrong or unknown; the server does not start."""
+    """A setting is wrong or unknown; the server does not start.
+
+    Attributes:
+        names: The settings that it is about, the wrong one first.
+    """
 
     reason = "BAD_SETTINGS"
+
+    def __init__(
+        self, message: str, *, names: tuple[str, ...] = (), reason: str | None = None, hint: str
+    ) -> None:
+        super().__init__(message, reason=reason, hint=hint)
+        self.names = names
+
+    @classmethod
+    def refuse(cls, mistakes: Sequence[BadSettings]) -> None:
+        """Tell of all mistakes at once, each with its own hint; of none, do nothing.
+
+        Raises:
+            BadSettings: There are some.
+        """
+        if len(mistakes) == 1:
+            raise mistakes[0]
+        if not mistakes:
+            return
+        reasons = {one.reason for one in mistakes}
+        raise cls(
+            "; ".join(map(str, mistakes)),
+            names=tuple(name for one in mistakes for name in one.names),
+            reason=reasons.pop() if len(reasons) == 1 else None,
+            hint="; ".join(f"{one.names[0]}: {one.hint}" for one in mistakes),
+        )
 
 
 class InvalidRequest(ServerError):

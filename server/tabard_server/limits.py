@@ -152,22 +152,31 @@ class Limits(BaseModel):
     def _fit_together(self) -> Self:
         if self.page_size_default > self.page_size_max:
             raise BadSettings(
-                "limits.page_size_default is above limits.page_size_max", hint="lower the default"
+                "limits.page_size_default is above limits.page_size_max",
+                names=("limits.page_size_default", "limits.page_size_max"),
+                hint="lower the default",
             )
         if self.operator_calls_reserved >= self.calls_max:
             raise BadSettings(
                 "limits.operator_calls_reserved leaves nothing of limits.calls_max to anybody else",
+                names=("limits.operator_calls_reserved", "limits.calls_max"),
                 hint="raise limits.calls_max, or reserve fewer",
             )
         if self.upload_chunk_bytes_min > self.upload_chunk_bytes_max:
             raise BadSettings(
                 "limits.upload_chunk_bytes_min is above limits.upload_chunk_bytes_max",
+                names=("limits.upload_chunk_bytes_min", "limits.upload_chunk_bytes_max"),
                 hint="lower the smallest chunk",
             )
         if self.request_bytes_max > self.message_bytes_max:
             raise BadSettings(
                 f"limits.message_bytes_max is {self.message_bytes_max}, and a request within the "
                 f"other limits can have {self.request_bytes_max} bytes",
+                names=(
+                    "limits.message_bytes_max",
+                    "limits.picture_bytes_max",
+                    "limits.prompt_chars_max",
+                ),
                 hint="raise it, or lower limits.picture_bytes_max or limits.prompt_chars_max",
             )
         return self

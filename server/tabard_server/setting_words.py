@@ -5,7 +5,7 @@ In: one error of pydantic. Out: what to write instead. Repeats no value: it may 
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
@@ -48,8 +48,11 @@ def what_to_write(error: Mapping[str, Any], *, field: FieldInfo | None) -> str:
 
 def _choices(field: FieldInfo, *, said: object) -> str:
     known = [word for word in _literals(field.annotation) if isinstance(word, str)]
-    near = get_close_matches(str(said), known, n=1, cutoff=_LIKENESS_MIN)
-    return f"write {' or '.join(known)}" + (f"; did you mean {near[0]}?" if near else "")
+    # Of equally near ones the first of the setting: float8 is as like float16 as float64.
+    likeness = {word: SequenceMatcher(None, str(said), word).ratio() for word in known}
+    near = max(known, key=lambda word: likeness[word])
+    meant = f"; did you mean {near}?" if likeness[near] >= _LIKENESS_MIN else ""
+    return f"write {' or '.join(known)}{meant}"
 
 
 def _literals(annotation: Any) -> list[object]:

@@ -19,7 +19,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from tabard_server.engine_port.device import DEVICE, DEVICES, Dtype, nearest_device
+from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.prompt_style import PromptSyntax, TokenMatch
+from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.errors import BadSettings
 from tabard_server.limits import VALUES, Limits
 from tabard_server.telemetry.logs import LogFormat, LogLevel
@@ -36,10 +39,10 @@ class Defaults(BaseModel):
 
     steps: PositiveInt = 25
     """Denoise steps."""
-    guidance_scale: float = 7.5
+    guidance_scale: Annotated[float, Field(ge=0.0)] = 7.5
     """Classifier-free guidance."""
     sampler: str = "ddim"
-    """Short name of the sampler."""
+    """Name of the sampler, in any spelling."""
     prompt_syntax: PromptSyntax = "plain"
     """How prompts are read: `plain` or `a1111`."""
     token_match: TokenMatch = "whole"
@@ -99,8 +102,8 @@ class Settings(BaseSettings):
     architecture), with a warning instead of a refusal."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, …."""
-    dtype: str = "auto"
-    """`auto`, `float32`, `float16` or `bfloat16`."""
+    dtype: Dtype = "auto"
+    """What the base is computed in; `auto`: float16 on CUDA, float32 on a CPU."""
     torch_threads: Annotated[int | None, Field(gt=0)] = None
     """CPU threads of torch; unset: torch's own choice."""
     slot_rank_total: PositiveInt = 256
@@ -141,7 +144,7 @@ class Settings(BaseSettings):
     """Jobs whose end is logged in one second, failures before others; of the rest the log has the
     number by outcome."""
     ready_file: str | None = None
-    """Where to write address, metrics address and process id once ready."""
+    """Where to write address, metrics address and process id once ready; gone at the end."""
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
 
@@ -162,14 +165,45 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _device_has_a_word(self) -> Self:
+        if not DEVICE.fullmatch(self.device):
+            near = nearest_device(self.device)
+            raise BadSettings(
+                f"no device is called {self.device!r}",
+                names=("device",),
+                hint=f"write {DEVICES}" + (f"; did you mean {near}?" if near else ""),
+            )
+        return self
+
+    @model_validator(mode="after")
     def _stale_after_polls(self) -> Self:
         least, most = _POLLS_MISSED_MIN * self.poll_seconds, self.staleness_seconds_max
         if most is not None and most < least:
             raise BadSettings(
                 f"staleness_seconds_max is {most:g}, and the registry is asked every "
                 f"{self.poll_seconds:g} s",
+                names=("staleness_seconds_max", "poll_seconds"),
                 hint=f"use {least:g} or more, or ask more often (poll_seconds)",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _defaults_are_served(self) -> Self:
+        for name in ("steps", "guidance_scale"):
+            value, most = getattr(self.defaults, name), getattr(self.limits, f"{name}_max")
+            if value > most:
+                raise BadSettings(
+                    f"defaults.{name} is {value:g}, and limits.{name}_max {most:g}: a request "
+                    "that says nothing of it would be refused",
+                    names=(f"defaults.{name}", f"limits.{name}_max"),
+                    hint=f"use {most:g} or less, or raise limits.{name}_max",
+                )
+        try:
+            resolve_sampler(self.defaults.sampler)
+        except UnknownSampler as error:
+            raise BadSettings(
+                f"defaults.sampler: {error}", names=("defaults.sampler",), hint=error.hint
+            ) from error
         return self
 
     def _check_address(self, name: str, address: str) -> None:
@@ -180,12 +214,15 @@ class Settings(BaseSettings):
         is_port = port.isdigit() and int(port) < 65_536
         if not (colon and host and is_port):
             raise BadSettings(
-                f"{name} is {address!r}", hint="write host:port, like 127.0.0.1:50051"
+                f"{name} is {address!r}",
+                names=(name,),
+                hint="write host:port, like 127.0.0.1:50051",
             )
         if host not in _LOOPBACK and not self.insecure:
             raise BadSettings(
                 f"{name} {address} can be reached from other machines, and whoever reaches it "
                 "may publish, promote and generate",
+                names=(name, "insecure"),
                 reason="INSECURE_LISTEN",
                 hint="listen on 127.0.0.1 behind a proxy that knows its callers, or say insecure "
                 "(--insecure, TABARD_INSECURE=true) on a network that you trust",
@@ -195,5 +232,6 @@ class Settings(BaseSettings):
         if not path or len(os.fsencode(path)) > _UNIX_PATH_BYTES_MAX:
             raise BadSettings(
                 f"{name} is 'unix:{path}'",
+                names=(name,),
                 hint=f"write unix:/path, of at most {_UNIX_PATH_BYTES_MAX} bytes",
             )

@@ -73,15 +73,30 @@ def load_settings(**sources: Unpack[Sources]) -> Settings:
     """Read the settings.
 
     Raises:
-        BadSettings: A name is unknown or a value is of the wrong kind.
+        BadSettings: A name is unknown or a value is wrong; it tells of all of them.
     """
-    return _build(_gather(**sources))
+    settings, mistakes = read_settings(**sources)
+    BadSettings.refuse(mistakes)
+    return settings
+
+
+def read_settings(**sources: Unpack[Sources]) -> tuple[Settings, list[BadSettings]]:
+    """Read what is right of the settings, and return it with all that is wrong.
+
+    Raises:
+        BadSettings: The file cannot be read.
+    """
+    said, unknown = _gather(**sources)
+    settings, wrong = _build(said)
+    return settings, [*unknown, *wrong]
 
 
 def explain_settings(**sources: Unpack[Sources]) -> tuple[Setting, ...]:
     """Read the settings as `load_settings` does, and say of each where it comes from."""
-    said = _gather(**sources)
-    values = dict(_flatten(_build(said).model_dump()))
+    said, unknown = _gather(**sources)
+    settings, wrong = _build(said)
+    BadSettings.refuse([*unknown, *wrong])
+    values = dict(_flatten(settings.model_dump()))
     return tuple(
         Setting(
             name=name,
@@ -116,7 +131,7 @@ def _gather(
     file: Path | None = None,
     environment: Mapping[str, str] | None = None,
     overrides: Mapping[str, object] | None = None,
-) -> _Said:
+) -> tuple[_Said, list[BadSettings]]:
     names, environment = setting_names(), environment or {}
     of_others = CLIENT_VARIABLES | TEST_VARIABLES | {*service_variables(environment)}
     document = dict(_flatten(_read_toml(file))) if file else {}
@@ -126,15 +141,22 @@ def _gather(
         if variable.startswith(_PREFIX) and variable not in of_others
     }
     flags = {name: str(value) for name, value in (overrides or {}).items() if value is not None}
-    _refuse_unknown(document, known=names, where=f"in {file}")
-    _refuse_unknown(texts, known=[*map(_variable, names)], where="in the environment")
-    _refuse_unknown(overrides or (), known=names, where="among the overrides")
-    said: _Said = {name: (value, f"file {file}") for name, value in document.items()}
+    variables = [*map(_variable, names)]
+    unknown = [
+        *_unknown(document, known=names, where=f"in {file}"),
+        *_unknown(texts, known=variables, where="in the environment"),
+        *_unknown(overrides or (), known=names, where="among the overrides"),
+    ]
+    texts = {name: text for name, text in texts.items() if name in variables}
+    flags = {name: text for name, text in flags.items() if name in names}
+    said: _Said = {
+        name: (value, f"file {file}") for name, value in document.items() if name in names
+    }
     for name, value in _read_texts(texts, prefix=_PREFIX, delimiter="_"):
         said[name] = value, f"variable {_variable(name)}"
     for name, value in _read_texts(flags, prefix="", delimiter="."):
         said[name] = value, "flag"
-    return said
+    return said, unknown
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -168,32 +190,53 @@ def _read_texts(
     return _flatten(source())
 
 
-def _build(said: _Said) -> Settings:
+def _build(said: _Said) -> tuple[Settings, list[BadSettings]]:
+    """Take away what is wrong, and look again at the rest, until nothing more is wrong."""
+    rest, mistakes = dict(said), dict[str, BadSettings]()
+    while True:
+        try:
+            return Settings(**_tree(rest)), [*mistakes.values()]
+        except ValidationError as error:
+            found = _mistakes(error, said=said)
+        except BadSettings as error:
+            found = [error]
+        for one in found:
+            # What contradicts a name that is already wrong says nothing new.
+            if not mistakes.keys() & {*one.names}:
+                mistakes[one.names[0]] = one
+            # The wrong name has its default now, if the other is to blame for it.
+            rest.pop(next(name for name in one.names if name in rest))
+
+
+def _tree(said: _Said) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name, (value, _source) in said.items():
         section, _dot, leaf = name.rpartition(".")
         (tree.setdefault(section, {}) if section else tree)[leaf] = value
-    try:
-        return Settings(**tree)
-    except ValidationError as error:
-        fields = dict(_leaves(Settings))
-        problems = {
-            name: what_to_write(one, field=fields.get(name))
-            for one in error.errors()
-            for name in (".".join(map(str, one["loc"])),)
-        }
-        raise BadSettings(
-            "; ".join(f"{name} is wrong ({said[name][1]})" for name in problems),
-            hint="; ".join(f"{name}: {message}" for name, message in problems.items()),
-        ) from error
+    return tree
 
 
-def _refuse_unknown(names: Collection[str], *, known: Collection[str], where: str) -> None:
+def _mistakes(error: ValidationError, *, said: _Said) -> list[BadSettings]:
+    fields = dict(_leaves(Settings))
+    by_name = {".".join(map(str, one["loc"])): one for one in error.errors()}
+    return [
+        BadSettings(
+            f"{name} is wrong ({said[name][1]})",
+            names=(name,),
+            hint=what_to_write(one, field=fields.get(name)),
+        )
+        for name, one in by_name.items()
+    ]
+
+
+def _unknown(
+    names: Collection[str], *, known: Collection[str], where: str
+) -> Iterator[BadSettings]:
     for name in names:
         if name not in known:
             near = _nearest(name, known=known)
             hint = f"did you mean {near}?" if near else "`tabard config example` names them all"
-            raise BadSettings(f"there is no setting {name} ({where})", hint=hint)
+            yield BadSettings(f"there is no setting {name} ({where})", names=(name,), hint=hint)
 
 
 def _nearest(name: str, *, known: Collection[str]) -> str | None:

@@ -8,7 +8,7 @@ import pytest
 import tabard
 from tabard import convert, enums
 from tabard.v1 import adapter_pb2, generation_service_pb2, registry_service_pb2
-from tabard_server.engine.sampling.samplers import SAMPLERS
+from tabard_server.engine_port.samplers import SAMPLERS
 
 KIND = adapter_pb2.ReleaseKind.DESCRIPTOR
 TOKEN_MATCH = generation_service_pb2.TokenMatch.DESCRIPTOR

@@ -17,7 +17,6 @@ import torch
 
 from tabard_registry import BaseProfile, Digest, ModuleShape, Registry
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer
-from tabard_server.engine.sampling.samplers import resolve_sampler
 from tabard_server.engine.text.prompt_syntax import read_plain, read_weighted
 from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.costs import Costs
@@ -26,6 +25,7 @@ from tabard_server.engine_port.errors import EngineError, SamplerNotServed, Slot
 from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.prompt_style import PromptReading, PromptStyle
 from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
 from tabard_server.engine_port.work import Work
 

@@ -25,6 +25,13 @@ from tabard_server.settings_sources import load_settings, setting_names
         ("poll_seconds", "nan", "write a number that is not infinite"),
         ("insecure", "perhaps", "write true or false"),
         ("cache", "", "write a text of 1 or more characters"),
+        ("device", "gpu", "write auto, cpu, cuda or cuda:1, …; did you mean cuda?"),
+        ("device", "mps", "write auto, cpu, cuda or cuda:1, …"),
+        (
+            "dtype",
+            "float8",
+            "write auto or float16 or bfloat16 or float32 or float64; did you mean float16?",
+        ),
         ("log_level", "warn", "write debug or info or warning or error; did you mean warning?"),
         ("base_family", "sd15", "write sd1 or sd2 or sdxl; did you mean sd1?"),
         ("defaults.prompt_syntax", "comfy", "write plain or a1111"),
@@ -35,7 +42,7 @@ def test_value_is_answered_in_plain_words(name: str, value: object, words: str) 
     with pytest.raises(BadSettings) as refusal:
         load_settings(overrides={name: value})
 
-    assert refusal.value.hint == f"{name}: {words}"
+    assert (refusal.value.names, refusal.value.hint) == ((name,), words)
 
 
 @pytest.mark.parametrize("name", setting_names())

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tree of settings: frozen values, each with its meaning; no address that others can reach."""
 
+from typing import Any
+
 import pytest
 from pydantic import BaseModel, ValidationError
 
@@ -74,3 +76,40 @@ def test_open_address_needs_insecure(address: str, name: str) -> None:
     assert refusal.value.reason == "INSECURE_LISTEN"
     assert "insecure" in refusal.value.hint
     assert Settings(**{name: address, "insecure": True})
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"limits": {"steps_max": 60}, "defaults": {"steps": 200}}, "60 or less"),
+        ({"limits": {"steps_max": 24}}, "raise limits.steps_max"),
+        ({"defaults": {"guidance_scale": 50.5}}, "50 or less"),
+        ({"limits": {"guidance_scale_max": 5.0}}, "raise limits.guidance_scale_max"),
+        ({"defaults": {"sampler": "nope"}}, "choose one of: ddim"),
+        ({"defaults": {"sampler": "eular"}}, "did you mean euler?"),
+        ({"defaults": {"sampler": "DPM fast"}}, "take dpmpp_2m"),
+    ],
+)
+def test_default_that_nobody_would_be_served_is_refused(said: Any, words: str) -> None:
+    """Else every request that says nothing would be refused for what its caller never gave."""
+    with pytest.raises(BadSettings) as refusal:
+        Settings(**said)
+
+    assert refusal.value.names[0].startswith("defaults.")
+    assert words in refusal.value.hint
+
+
+def test_default_at_its_limit_is_fine() -> None:
+    """And a sampler is named in any spelling that a request may use."""
+    settings = Settings(
+        limits={"steps_max": 9, "guidance_scale_max": 2.0},
+        defaults={"steps": 9, "guidance_scale": 2.0, "sampler": "DPM++ 2M Karras"},
+    )
+
+    assert settings.defaults.steps == settings.limits.steps_max
+
+
+def test_default_guidance_is_no_less_than_nothing() -> None:
+    """As in a request."""
+    with pytest.raises(ValidationError, match="guidance_scale"):
+        Defaults(guidance_scale=-1.0)

@@ -14,6 +14,7 @@ from tabard_server.settings import Settings
 from tabard_server.settings_sources import (
     explain_settings,
     load_settings,
+    read_settings,
     service_variables,
     setting_names,
 )
@@ -36,27 +37,28 @@ def written(folder: Path, text: str) -> Path:
 def test_later_sources_win(tmp_path: Path) -> None:
     """File, then environment, then overrides."""
     file = written(
-        tmp_path, 'base = "file"\ndevice = "file"\ndtype = "file"\n[limits]\nsteps_max = 10\n'
+        tmp_path,
+        'base = "file"\ndevice = "cpu"\ndtype = "float16"\n[limits]\nsteps_max = 100\n',
     )
 
     settings = load_settings(
         file=file,
         environment={
-            "TABARD_DEVICE": "env",
-            "TABARD_DTYPE": "env",
+            "TABARD_DEVICE": "cuda",
+            "TABARD_DTYPE": "bfloat16",
             "HOME": "/",
             "TABARD_TOKEN": "",
         },
-        overrides={"dtype": "said", "base_config": None},
+        overrides={"dtype": "float32", "base_config": None},
     )
 
-    assert (settings.base, settings.device, settings.dtype) == ("file", "env", "said")
-    assert settings.limits.steps_max == 10
+    assert (settings.base, settings.device, settings.dtype) == ("file", "cuda", "float32")
+    assert settings.limits.steps_max == 100
 
 
 def test_sources_meet_within_a_section(tmp_path: Path) -> None:
     """Each source may say a part of a section; none takes away what another said of it."""
-    file = written(tmp_path, "[limits]\nsteps_max = 10\nuploads_max = 10\nfetches_max = 10\n")
+    file = written(tmp_path, "[limits]\nsteps_max = 100\nuploads_max = 10\nfetches_max = 10\n")
 
     limits = load_settings(
         file=file,
@@ -64,7 +66,7 @@ def test_sources_meet_within_a_section(tmp_path: Path) -> None:
         overrides={"limits.fetches_max": 30},
     ).limits
 
-    assert (limits.steps_max, limits.uploads_max, limits.fetches_max) == (10, 20, 30)
+    assert (limits.steps_max, limits.uploads_max, limits.fetches_max) == (100, 20, 30)
 
 
 def test_environment_reaches_every_setting() -> None:
@@ -230,14 +232,45 @@ def test_every_wrong_value_is_named_at_once() -> None:
         assert name in refusal.value.hint
 
 
+def test_mistakes_of_every_kind_are_told_at_once(tmp_path: Path) -> None:
+    """Unknown names, wrong values, and what does not fit together, whoever said it."""
+    file = written(
+        tmp_path,
+        'listen = "nowhere"\nlog_level = "warn"\n[limits]\nsteps_mx = 3\npage_size_max = 5\n'
+        '[defaults]\nsampler = "eular"\n',
+    )
+
+    with pytest.raises(BadSettings) as refusal:
+        load_settings(
+            file=file,
+            environment={"TABARD_LISTNE": "x"},
+            overrides={"defaults.steps": 200, "poll_seconds": "often"},
+        )
+
+    told = refusal.value
+    names = "limits.steps_mx TABARD_LISTNE listen log_level limits.page_size_default"
+    assert set(told.names) >= {*names.split(), "defaults.sampler", "defaults.steps", "poll_seconds"}
+    assert "log_level: write debug or info" in told.hint
+    assert "defaults.sampler: did you mean euler?" in told.hint
+    assert f"limits.steps_mx (in {file})" in str(told)
+
+
+def test_what_is_right_is_read_beside_what_is_wrong() -> None:
+    """So that more can be looked at than the first mistake."""
+    settings, mistakes = read_settings(overrides={"base": "here", "device": "cuda", "dtyp": 1})
+
+    assert (settings.base, settings.device) == ("here", "cuda")
+    assert [one.names for one in mistakes] == [("dtyp",)]
+
+
 def test_sources_are_told(tmp_path: Path) -> None:
     """Of each setting, who said it last."""
-    file = written(tmp_path, 'base = "file"\ndevice = "file"\ndtype = "file"\n')
+    file = written(tmp_path, 'base = "file"\ndevice = "cpu"\ndtype = "float16"\n')
 
     told = explain_settings(
         file=file,
-        environment={"TABARD_DEVICE": "env", "TABARD_LIMITS_STEPS_MAX": "3"},
-        overrides={"dtype": "said", "cache": None},
+        environment={"TABARD_DEVICE": "cuda", "TABARD_LIMITS_STEPS_MAX": "30"},
+        overrides={"dtype": "float32", "cache": None},
     )
 
     sources = {one.name: one.source for one in told if one.source != "default"}

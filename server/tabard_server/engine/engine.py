@@ -29,7 +29,6 @@ from tabard_server.engine.row import Row, begin_row
 from tabard_server.engine.row_text import RowTextEncoder, text_key
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
-from tabard_server.engine.sampling.samplers import resolve_sampler
 from tabard_server.engine.sampling.vae import LatentSpace
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots, is_slottable
@@ -41,6 +40,7 @@ from tabard_server.engine_port.errors import EngineError, no_merged_copy
 from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.prompt_style import WINDOWS_MAX
 from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
 from tabard_server.engine_port.work import Work
 

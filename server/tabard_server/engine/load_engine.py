@@ -11,15 +11,11 @@ from tabard_server.engine.base.schedule import Asked
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.measures.dry_run import walk_through
 from tabard_server.engine.measures.memory_plan import free_bytes, plan_memory
+from tabard_server.engine_port.device import DEVICES, DTYPES
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 
-_DTYPES = {
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-    "float32": torch.float32,
-    "float64": torch.float64,
-}
+_DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in DTYPES if name != "auto"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +68,7 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
         dtype_name = "float16" if device.type == "cuda" else "float32"
     if dtype_name not in _DTYPES:
         raise BaseNotLoadable(
-            f"no dtype is called {dtype_name!r}", hint=f"choose one of: auto, {', '.join(_DTYPES)}"
+            f"no dtype is called {dtype_name!r}", hint=f"choose one of: {', '.join(DTYPES)}"
         )
     if settings.is_compiled and not any(map(shutil.which, _COMPILERS)):
         raise BaseNotLoadable(
@@ -117,9 +113,7 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise BaseNotLoadable(
-            f"no device is called {name!r}", hint="try auto, cpu or cuda"
-        ) from error
+        raise BaseNotLoadable(f"no device is called {name!r}", hint=f"write {DEVICES}") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise BaseNotLoadable(
             "CUDA is asked for, but no CUDA device is here", hint="try --device cpu"

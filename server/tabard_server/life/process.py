@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process around one server: its signals, its ready file, and its end, come what may.
+"""The process around one server: its signals and its end, come what may.
 
 In: a server as a coroutine. Out: the exit code of the process. Nothing here is for hosts that run a
 server among other things.
@@ -7,7 +7,6 @@ server among other things.
 
 import asyncio
 import gc
-import json
 import logging
 import os
 import signal
@@ -17,7 +16,6 @@ import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn
 
 from tabard_server.telemetry.logs import log_event, log_problem
@@ -88,19 +86,6 @@ def hear_signals(*, stop: asyncio.Event, hurry: asyncio.Event) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, partial(_stop, number, stop=stop, hurry=hurry))
     loop.add_signal_handler(signal.SIGHUP, partial(log_event, "server.hangup_ignored"))
-
-
-def write_ready(path: Path, *, address: str, operators_address: str, metrics_address: str) -> None:
-    """Tell by a file, whole or not at all, that the server is ready, and where it is."""
-    document = {
-        "address": address,
-        "operators_address": operators_address,
-        "metrics_address": metrics_address,
-        "pid": os.getpid(),
-    }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(document), encoding="utf-8")
-    temporary.replace(path)
 
 
 def _stop(number: signal.Signals, *, stop: asyncio.Event, hurry: asyncio.Event) -> None:

@@ -1,31 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What comes before a server: its settings, its log, and a base that is there at all.
+"""What comes before a server: its settings, its log, and the places that it is sent to.
 
-In: where settings are said. Out: the settings of a server that is worth starting. Loads no model
-library, so that a slip of the hand is answered at once.
+In: where settings are said. Out: the settings of a server that is worth starting, or all that is
+wrong with them. Loads no model library, so that a slip of the hand is answered at once.
 """
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Unpack
 
+from tabard_registry import RegistryError
+from tabard_registry.place import open_store
 from tabard_server.engine.base.place import require_base
+from tabard_server.engine_port.errors import EngineError
+from tabard_server.errors import BadSettings
+from tabard_server.life.ready_file import remove_stale, require_place
 from tabard_server.settings import Settings
-from tabard_server.settings_sources import Sources, load_settings, service_variables
+from tabard_server.settings_sources import Sources, read_settings, service_variables
 from tabard_server.telemetry.logs import log_event, set_up_logging
 
 
 def prepare(**sources: Unpack[Sources]) -> Settings:
-    """Read the settings, set up the log of this process as they say, and look for the base.
+    """Read the settings, set up the log of this process as they say, and look for their places.
 
     Raises:
-        BadSettings: A name is unknown or a value is of the wrong kind.
-        BaseNotLoadable: There is no such base.
+        BadSettings: A name is unknown, a value is wrong, or there is no such base or registry; it
+            tells of all of them.
     """
-    settings = load_settings(**sources)
+    settings, mistakes = read_settings(**sources)
     set_up_logging(log_format=settings.log_format, level=settings.log_level)
     if ignored := service_variables(sources.get("environment") or {}):
         why = "Kubernetes sets them for a Service of this name"
         log_event("settings.variables_ignored", names=ignored, why=why)
-    require_base(settings.base)
-    if settings.base_config is not None:
-        require_base(settings.base_config)
+    if settings.ready_file is not None:
+        remove_stale(settings.ready_file)
+    BadSettings.refuse([*mistakes, *_wrong_places(settings)])
     return settings
+
+
+def check(**sources: Unpack[Sources]) -> None:
+    """Refuse what `prepare` would refuse, and change nothing in this process.
+
+    Raises:
+        BadSettings: As there.
+    """
+    settings, mistakes = read_settings(**sources)
+    BadSettings.refuse([*mistakes, *_wrong_places(settings)])
+
+
+def _wrong_places(settings: Settings) -> Iterator[BadSettings]:
+    """Look for what can be seen at once: that a base is there, and that a registry can be.
+
+    A store that is opened is not yet asked for anything.
+    """
+    trials: dict[str, Callable[[], object]] = {
+        "base": partial(require_base, settings.base),
+        "registry": partial(open_store, settings.registry, single_writer=settings.single_writer),
+    }
+    if settings.base_config is not None:
+        trials["base_config"] = partial(require_base, settings.base_config)
+    if settings.ready_file is not None:
+        trials["ready_file"] = partial(require_place, settings.ready_file)
+    for name, trial in trials.items():
+        try:
+            trial()
+        except (BadSettings, EngineError, RegistryError) as error:
+            yield BadSettings(str(error), names=(name,), reason=error.reason, hint=error.hint)

@@ -8,9 +8,9 @@ import torch
 from tabard_server.adapters.host_adapter import HostAdapter, lay_out
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.row import Row
-from tabard_server.engine.sampling.samplers import SAMPLERS
 from tabard_server.engine_port.errors import RowNotFinite
 from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.samplers import SAMPLERS
 from tests.server.drawings import row_spec
 from tests.server.engine.random_rows import random_batch
 from tests.server.engine.tiny_base import Studio, draw, open_studio, skip_if_absent

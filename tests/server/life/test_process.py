@@ -112,6 +112,7 @@ def test_exit_searches_for_no_garbage(tmp_path: Path) -> None:
         server.signal(signal.SIGTERM)
 
         assert server.end() == 0
+    assert not (tmp_path / "ready.json").exists()
     assert not (tmp_path / "garbage-found").exists()
 
 

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tabard_server.engine_port.errors import BaseNotLoadable
-from tabard_server.startup.prelude import prepare
+from tabard_server.errors import BadSettings
+from tabard_server.startup.prelude import check, prepare
 from tests.root import ROOT
 from tests.server.telemetry.logged import logged
 
@@ -42,8 +43,91 @@ def test_settings_are_read_and_base_found() -> None:
 @pytest.mark.parametrize("name", ["base", "base_config"])
 def test_absent_base_ends_the_start(name: str) -> None:
     """Of a base, and of the configs of a single file."""
-    with pytest.raises(BaseNotLoadable, match="neither a folder"):
+    with pytest.raises(BadSettings, match="neither a folder") as refusal:
         prepare(overrides={name: "/nowhere/at/all"})
+
+    assert (refusal.value.names, refusal.value.reason) == ((name,), "BASE_NOT_LOADABLE")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "htp://x",
+        "s3://",
+        "s3://bucket?region=x",
+        "file://elsewhere/x",
+        "s3://[half",
+        "~nobody-here/x",
+    ],
+)
+def test_address_of_no_registry_ends_the_start(url: str) -> None:
+    """It is read at once, and nobody is asked."""
+    with pytest.raises(BadSettings) as refusal:
+        prepare(overrides={"registry": url})
+
+    assert (refusal.value.names, refusal.value.reason) == (("registry",), "UNSUPPORTED_STORE")
+
+
+@pytest.mark.parametrize("examine", [prepare, check])
+def test_mistakes_of_every_kind_are_told_at_once(examine: Any) -> None:
+    """Words, numbers and places, each with its hint."""
+    wrong = {"dtype": "float8", "device": "gpu", "base": "nope", "registry": "htp://x"}
+
+    with pytest.raises(BadSettings) as refusal:
+        examine(overrides={**wrong, "limits.steps_max": 0})
+
+    assert set(refusal.value.names) == {*wrong, "limits.steps_max"}
+    assert refusal.value.reason == "BAD_SETTINGS"
+    for words in ("mean float16?", "mean cuda?", "base: give `demo`", "registry: Use a folder"):
+        assert words in refusal.value.hint
+
+
+@pytest.mark.parametrize("text", ['{"pid": 4194305}', "{}"])
+def test_ready_file_of_a_killed_server_goes_first(text: str, tmp_path: Path) -> None:
+    """Even where the start is refused: whoever waits for it is not sent to a dead address."""
+    ready = tmp_path / "ready.json"
+    ready.write_text(text)
+
+    with pytest.raises(BadSettings):
+        check(overrides={"ready_file": ready, "base": "nope"})
+    assert ready.exists()
+    with pytest.raises(BadSettings):
+        prepare(overrides={"ready_file": ready, "base": "nope", "dtype": "float8"})
+    assert not ready.exists()
+
+
+def test_ready_file_that_cannot_be_written_ends_the_start(tmp_path: Path) -> None:
+    """A folder, and a file in a folder that is not there."""
+    for path in (tmp_path, tmp_path / "absent" / "ready.json"):
+        with pytest.raises(BadSettings, match="cannot be written") as refusal:
+            check(overrides={"ready_file": path})
+
+        assert refusal.value.names == ("ready_file",)
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ({"limits.steps_max": "many", "defaults.steps": 200}, "limits.steps_max"),
+        ({"insecure": "perhaps", "listen": "0.0.0.0:1"}, "insecure"),
+        ({"poll_seconds": "often", "staleness_seconds_max": 1}, "poll_seconds"),
+    ],
+)
+def test_what_a_mistake_brings_about_is_not_told(said: Any, name: str) -> None:
+    """What contradicts a wrong value may be right; nobody is sent to change it."""
+    with pytest.raises(BadSettings) as refusal:
+        check(overrides=said)
+
+    assert refusal.value.names == (name,)
+
+
+def test_check_leaves_the_log_alone() -> None:
+    """It belongs to whoever asks."""
+    handlers = list(logging.getLogger("tabard").handlers)
+
+    check(overrides={"base": "demo", "log_format": "json"})
+
+    assert logging.getLogger("tabard").handlers == handlers
 
 
 def test_variables_of_a_service_are_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,9 +149,18 @@ def test_nothing_is_told_without_them(caplog: pytest.LogCaptureFixture) -> None:
     assert logged(caplog, "settings.variables_ignored") == []
 
 
-@pytest.mark.parametrize("base", ["/nowhere/at/all", "nobody/nothing"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BASE", "/nowhere/at/all"),
+        ("BASE", "nobody/nothing"),
+        ("DEVICE", "gpu"),
+        ("DTYPE", "float8"),
+        ("DEFAULTS_SAMPLER", "nope"),
+    ],
+)
 @pytest.mark.parametrize("how", ["-m tabard serve", "-m tabard_server"])
-def test_absent_base_loads_no_library(how: str, base: str, tmp_path: Path) -> None:
+def test_slip_of_the_hand_loads_no_library(how: str, name: str, value: str, tmp_path: Path) -> None:
     """It is refused before anything slow is imported, by both ways to start a server."""
     module = how.split()[1]
     watch = (
@@ -77,7 +170,7 @@ def test_absent_base_loads_no_library(how: str, base: str, tmp_path: Path) -> No
         f"runpy.run_module({module!r}, run_name='__main__')"
     )
     environment = os.environ | {
-        "TABARD_BASE": base,
+        f"TABARD_{name}": value,
         "TABARD_REGISTRY": str(tmp_path / "registry"),
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(tmp_path),
@@ -94,7 +187,7 @@ def test_absent_base_loads_no_library(how: str, base: str, tmp_path: Path) -> No
     )
 
     assert ran.returncode == (2 if module == "tabard_server" else 4)
-    assert base in ran.stderr
-    assert "BASE_NOT_LOADABLE" in ran.stderr
+    assert value in ran.stderr or f"TABARD_{name}" in ran.stderr
+    assert ("BASE_NOT_LOADABLE" if name == "BASE" else "BAD_SETTINGS") in ran.stderr
     assert ran.stdout.split() == []
     assert not (tmp_path / "registry").exists()

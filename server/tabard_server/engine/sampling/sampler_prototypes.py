@@ -12,8 +12,8 @@ from typing import Any
 
 import diffusers
 
-from tabard_server.engine.sampling.samplers import SAMPLERS, Sampler
 from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed
+from tabard_server.engine_port.samplers import SAMPLERS, Sampler
 
 ZERO_SNR = "rescale_betas_zero_snr"
 """Config entry of a base that was trained down to pure noise; not every scheduler heeds it."""

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
-from tabard_server.engine.sampling.samplers import SAMPLERS
 from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed
+from tabard_server.engine_port.samplers import SAMPLERS
 from tests.oracle import SCHEDULERS
 from tests.server.engine.tiny_base import skip_if_absent
 

@@ -43,15 +43,15 @@ def test_show_names_sources(
 ) -> None:
     """File, variable, flag; later ones win."""
     file = tmp_path / "tabard.toml"
-    file.write_text('base = "file"\ndevice = "file"\n[limits]\nsteps_max = 7\n')
-    monkeypatch.setenv("TABARD_DEVICE", "env")
+    file.write_text('base = "file"\ndevice = "cpu"\n[limits]\nsteps_max = 70\n')
+    monkeypatch.setenv("TABARD_DEVICE", "cuda:1")
 
-    ran = tabard("config", "show", file, "--set", "limits.steps_max=9", "--json")
+    ran = tabard("config", "show", file, "--set", "limits.steps_max=90", "--json")
 
     told = {one["name"]: (one["value"], one["source"]) for one in ran.document}
     assert told["base"] == ("file", f"file {file}")
-    assert told["device"] == ("env", "variable TABARD_DEVICE")
-    assert told["limits.steps_max"] == (9, "flag")
+    assert told["device"] == ("cuda:1", "variable TABARD_DEVICE")
+    assert told["limits.steps_max"] == (90, "flag")
 
 
 @pytest.mark.parametrize("is_json", [True, False])
@@ -136,6 +136,24 @@ def test_check_says_whether_it_would_start(
 
     assert ran.code == code
     assert told in ran.err
+
+
+def test_check_tells_all_that_serve_would_refuse(tabard: Tabard, tmp_path: Path) -> None:
+    """Four mistakes of a file at once, and with the words of `tabard serve`."""
+    file = tmp_path / "tabard.toml"
+    file.write_text('dtype = "float8"\ndevice = "gpu"\nbase = "nope"\nregistry = "htp://x"\n')
+
+    checked, served = tabard("config", "check", file), tabard("serve", "--config", file)
+
+    assert (checked.code, checked.out) == (4, "")
+    for words in (
+        "dtype: write auto or float16",
+        "no device is called 'gpu'",
+        "the base 'nope' is neither",
+        "no store for 'htp://x'",
+    ):
+        assert words in checked.err
+    assert (served.code, served.err) == (checked.code, checked.err)
 
 
 def test_check_hears_the_environment(tabard: Tabard, monkeypatch: pytest.MonkeyPatch) -> None:

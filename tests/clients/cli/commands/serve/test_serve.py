@@ -43,14 +43,14 @@ def test_serve_options_become_settings(
     """File, then options; `--set` reaches every other setting."""
     (tmp_path / "tabard.toml").write_text('base = "from-file"\nregistry = "from-file"\n')
     options = ["--config", tmp_path / "tabard.toml", "--base", "demo", "--listen", "127.0.0.1:0"]
-    options += ["--set", "limits.steps_max=9", "--insecure", "--metrics-listen", ""]
+    options += ["--set", "limits.steps_max=90", "--insecure", "--metrics-listen", ""]
     options += ["--single-writer", "--cache", tmp_path / "cache"]
 
     ran = tabard("serve", *options, "--json")
 
     (settings,) = served
     assert (settings.base, settings.registry) == ("demo", "from-file")
-    assert (settings.limits.steps_max, settings.insecure) == (9, True)
+    assert (settings.limits.steps_max, settings.insecure) == (90, True)
     assert (settings.single_writer, settings.cache) == (True, str(tmp_path / "cache"))
     assert json.loads(ran.out)["address"] == "127.0.0.1:4242"
 

@@ -64,8 +64,14 @@ def show(output: Output, *, file: Path | None, settings: Mapping[str, str]) -> N
 def check(output: Output, *, file: Path | None, settings: Mapping[str, str]) -> None:
     """Say whether a server would start with FILE, the TABARD_* variables and --set.
 
-    Base, registry and addresses are not tried. The exit code is 0 or 4.
+    It looks for the base, and at the form of the registry's address. What either holds, whether the
+    device is here and whether the ports are free is seen at a start. The exit code is 0 or 4.
     """
+    with missing_extra(SERVER_EXTRA, needed_for="tabard config"):
+        prelude: Any = importlib.import_module("tabard_server.startup.prelude")
+        errors: Any = importlib.import_module("tabard_server.errors")
+    with reported_as_invalid(errors.BadSettings):
+        prelude.check(file=file, environment=os.environ, overrides=settings)
     found = _explained(file=file, environment=os.environ, overrides=settings)
     said = sum(one.source != "default" for one in found)
     output.answer(

@@ -61,7 +61,7 @@ set_option = click.option(
 @click.option("--metrics-listen", metavar="HOST:PORT", help="The Prometheus page; '' for none.")
 @click.option("--insecure", is_flag=True, help="Allow addresses that others can reach.")
 @click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, …")
-@click.option("--dtype", metavar="NAME", help="auto, float32, float16, bfloat16.")
+@click.option("--dtype", metavar="NAME", help="auto, float16, bfloat16, float32, float64.")
 @click.option("--torch-threads", type=Whole(min=1), help="CPU threads of torch.")
 @click.option("--config", type=_PATH, metavar="FILE", help="Settings as TOML.")
 @click.option("--ready-file", type=_PATH, metavar="FILE", help="Written once the server listens.")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from tabard_server.engine.sampling.samplers import SAMPLERS, resolve_sampler
 from tabard_server.engine_port.errors import SamplerNotServed, UnknownSampler
+from tabard_server.engine_port.samplers import SAMPLERS, resolve_sampler
 
 
 @pytest.mark.parametrize(

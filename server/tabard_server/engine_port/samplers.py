@@ -2,7 +2,7 @@
 """Samplers by their short names, in whatever spelling people write them.
 
 In: a name. Out: which of diffusers' schedulers walks that way, or a refusal that says what to
-take instead. Imports no scheduler; `sampler_prototypes.py` builds them.
+take instead. Imports no scheduler: `engine/sampling/sampler_prototypes.py` builds them.
 """
 
 import re
