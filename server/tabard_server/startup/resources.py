@@ -19,11 +19,13 @@ from tabard_registry.place import open_store, refuse_strangers
 from tabard_registry.store.store import FORMAT_KEY
 from tabard_registry.upkeep.doctor import require_safe
 from tabard_server.adapters.disk_cache import DiskCache, KeptRelease
+from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.loading_stage import Stage, Tell
 from tabard_server.engine_port.memory import MEBIBYTE
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.engine_port.work import GUIDED_SAMPLES
+from tabard_server.errors import BadSettings
 from tabard_server.pickles.reader import examine_seal
 from tabard_server.settings import Settings
 from tabard_server.telemetry.logs import log_event, log_problem
@@ -58,6 +60,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
     """Open the registry and load the engine: the slow part. It counts what it does.
 
     Raises:
+        BadSettings: The default sampler cannot draw on the base.
         BaseNotLoadable: The base cannot be served.
         RegistryError: The registry cannot be opened, or its store cannot be trusted.
     """
@@ -90,6 +93,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         ),
         tell=tell,
     )
+    _require_default_sampler(engine, name=settings.defaults.sampler)
     for remark in engine.facts.remarks:
         log_event("base.remark", base=settings.base, message=remark)
     _log_plan(engine)
@@ -110,6 +114,19 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         disk=disk,
         kept_releases=load_adapter.kept,
     )
+
+
+def _require_default_sampler(engine: EnginePort[Any], *, name: str) -> None:
+    """Refuse a default that is a sampler, and none that this base can be walked with."""
+    try:
+        engine.resolve_sampler(name)
+    except UnknownSampler as error:
+        raise BadSettings(
+            f"defaults.sampler: {error}",
+            names=("defaults.sampler",),
+            reason=error.reason,
+            hint=error.hint,
+        ) from error
 
 
 def _hear_libraries() -> None:

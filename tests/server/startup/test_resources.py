@@ -14,6 +14,7 @@ from tabard_registry.store.store import Outcome
 from tabard_server.adapters.loader import ReleaseLoader
 from tabard_server.engine_port.loading_stage import Stage
 from tabard_server.engine_port.memory import MEBIBYTE, MemoryPlan
+from tabard_server.errors import BadSettings
 from tabard_server.pickles import reader
 from tabard_server.settings import Settings
 from tabard_server.startup import resources
@@ -288,3 +289,22 @@ def test_start_says_whether_pickles_are_read(
     (told,) = logged(caplog, event["event"])
     assert told.items() >= event.items()
     assert (told["level"] == "warning") == ("hint" in told)
+
+
+def test_default_sampler_that_the_base_lacks_ends_the_start(tmp_path: Path) -> None:
+    """Else every request that names none would be refused; which there are is told."""
+    settings = Settings(
+        registry=str(tmp_path / "registry"),
+        cache=str(tmp_path / "cache"),
+        base=str(make_tiny_base(tmp_path / "base")),
+        base_zero_snr=True,
+        base_prediction="v_prediction",
+        device="cpu",
+        defaults={"sampler": "lms"},
+    )
+
+    with pytest.raises(BadSettings, match=r"defaults\.sampler: lms cannot draw") as refusal:
+        resources.load_resources(settings, Metrics())
+
+    assert refusal.value.reason == "SAMPLER_NOT_SERVED"
+    assert "ddim" in refusal.value.hint
