@@ -71,7 +71,9 @@ def test_file_of_a_dead_process_is_stale(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), 0, -1, 2**70, "x", None])
+@pytest.mark.parametrize(
+    "pid", [os.getpid(), 0, -1, 2**70, "x", None], ids=["own", "0", "-1", "large", "x", "none"]
+)
 def test_file_that_names_nobody_else_is_stale(pid: object, tmp_path: Path) -> None:
     """This process has written none; in a container its number may be that of the last one."""
     path = written_by(pid, tmp_path)
