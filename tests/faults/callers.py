@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 
 from tabard.v1 import registry_service_pb2 as pb
+from tabard.v1.adapter_pb2 import WeightedRef
 from tabard.v1.registry_service_pb2_grpc import RegistryServiceStub
 from tests.faults.asked import Asked, Notes, Outcome
 from tests.server.harness import lora_file, publish_parts, read_refusal
@@ -116,7 +117,9 @@ class Caller:
             draft = pb.ReleaseDraft(
                 adapter=line, version=version, actor="caller", request_id=asked.request_id
             )
-            request = pb.PublishRecipeRequest(draft=draft, members=members)
+            request = pb.PublishRecipeRequest(
+                draft=draft, members=[WeightedRef(ref=member) for member in members]
+            )
             answer = stub.PublishRecipe(request, timeout=ATTEMPT_SECONDS_MAX)
             asked.version, asked.digest = answer.release.version, answer.release.digest
             return bool(answer.created)

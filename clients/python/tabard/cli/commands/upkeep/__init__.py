@@ -10,6 +10,5 @@ COMMANDS = {
     "rules, clock.",
     "fsck": "Examine a registry: log, checkpoints, state, blobs, index.",
     "gc": "Tell what no release needs, or with --run delete it.",
-    "restore": "Make the place URL into the registry that FOLDER holds, with its id and "
-    "history.",
+    "restore": "Make the place URL into the registry that FOLDER holds, with its id and history.",
 }
