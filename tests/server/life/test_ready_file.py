@@ -54,10 +54,13 @@ def test_file_of_a_successor_stays(tmp_path: Path) -> None:
     assert path.exists()
 
 
-def test_no_file_is_asked_for() -> None:
+def test_no_file_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then none is written."""
+    monkeypatch.chdir(tmp_path)
+
     with ReadyFile(None) as ready:
         ready.write(**ADDRESSES)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_file_of_a_dead_process_is_stale(tmp_path: Path) -> None:
