@@ -42,7 +42,7 @@ STATUS_TABLE: dict[grpc.StatusCode, type[TabardError]] = {
 
 _DEFAULT_HINTS: dict[grpc.StatusCode, str] = {
     grpc.StatusCode.UNAVAILABLE: "is the server running at {address}? Start one: tabard serve; or, "
-    "if callers hold all its connections, come by its operators_listen",
+    "if callers hold all its connections, use its operators' address",
     grpc.StatusCode.DEADLINE_EXCEEDED: "allow more time with timeout_seconds, or ask for less",
     grpc.StatusCode.UNAUTHENTICATED: "set TABARD_TOKEN, or pass token=",
     grpc.StatusCode.UNIMPLEMENTED: "the server at {address} is older than this SDK; upgrade it",
