@@ -42,7 +42,7 @@ def _served(mistake: Callable[..., Any], real: Callable[..., Any]) -> Callable[.
 
 
 def _slot_of_its_size(table: SlotTable, adapter: HostAdapter, *, kept: frozenset[str]) -> Slot:
-    sizes = {slot.adapter.rank_rows: slot for slot in table._slots.values()}
+    sizes = {len(slot.rows): slot for slot in table._slots.values()}
     found = sizes.get(adapter.rank_rows)
     if adapter.digest in table._slots or found is None:
         return _LEASE(table, adapter, kept=kept)

@@ -7,7 +7,6 @@ docs/decisions/0018 for what is guaranteed. Knows nothing of registries, budgets
 """
 
 import json
-import mmap
 import os
 import stat
 import struct
@@ -224,8 +223,12 @@ def _load(file: FileIO, *, start: int, size: int, is_pinned: bool) -> torch.Tens
     The map is private: whoever writes a tensor in it changes no file.
     """
     if not is_pinned:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        return torch.frombuffer(mapped, dtype=torch.uint8, offset=start)
+        # Python's own map keeps a descriptor for as long as it lives: hundreds of adapters would
+        # take hundreds. torch closes it at once; the path means the open file, whatever its name.
+        mapped = torch.from_file(
+            f"/dev/fd/{file.fileno()}", shared=False, size=start + size, dtype=torch.uint8
+        )
+        return torch.from_numpy(mapped.numpy()[start:])  # positions count from the payload
     payload = torch.empty(size, dtype=torch.uint8, pin_memory=True)
     target = memoryview(payload.numpy().data)
     file.seek(start)

@@ -134,6 +134,18 @@ def test_writing_a_view_changes_no_file(tmp_path: Path) -> None:
     assert float(found.layers["unet", "one"].down.abs().max()) == 0.0
 
 
+def test_mapped_adapters_hold_no_descriptor(tmp_path: Path) -> None:
+    """Hundreds may be resident, and a process has some hundred descriptors for all it does."""
+    path = written(tmp_path)
+    descriptors = Path("/dev/fd")
+    before = len(list(descriptors.iterdir()))
+
+    found = [read_slab(path, key=KEY) for _ in range(20)]
+
+    assert len(list(descriptors.iterdir())) <= before
+    assert is_same(found[-1], adapter(dtype=KEY.dtype))
+
+
 def test_line_is_read_from_the_header(tmp_path: Path) -> None:
     """Who warms up need not know the release."""
     assert line_in(written(tmp_path)) == "acme/ink"

@@ -88,7 +88,7 @@ def bind_rows(
 def _key(stacks: Sequence[SlotStack]) -> tuple[object, ...]:
     """Say what rows wear and where it lies."""
     return tuple(
-        tuple((slot.adapter.digest, slot.ranks, slot.magnitudes, weight) for slot, weight in stack)
+        tuple((slot.digest, slot.ranks, slot.magnitudes, weight) for slot, weight in stack)
         for stack in stacks
     )
 

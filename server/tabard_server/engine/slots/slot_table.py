@@ -31,21 +31,32 @@ _TRIP_ROWS = 16
 class Slot:
     """One adapter on the device.
 
+    It keeps nothing of the adapter in host memory, which may go once it lies here.
+
     Attributes:
-        adapter: What lies here.
+        digest: Which release lies here.
+        resident_bytes: What the adapter takes.
         ranks: Rank rows of its factors in every table, ascending.
         magnitudes: Rank rows of its magnitudes, or none.
-        active: `id()`s of the layers it changes.
+        layers: The layers it changes.
+        active: Their `id()`s.
         scaled: By axis, `id()`s of the layers it scales.
         leases: Rows that wear it now.
     """
 
-    adapter: HostAdapter
+    digest: str
+    resident_bytes: int
     ranks: tuple[int, ...]
     magnitudes: tuple[int, ...]
+    layers: Sequence[SlottedLayer]
     active: frozenset[int]
     scaled: Mapping[str, frozenset[int]]
     leases: int = 0
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Every rank row it has."""
+        return (*self.ranks, *self.magnitudes)
 
 
 def table_rows(rank_total: int) -> int:
@@ -76,7 +87,7 @@ class SlotTable:
         wanted = {adapter.digest: adapter for adapter in adapters}
         missing = sum(a.rank_rows for digest, a in wanted.items() if digest not in self._slots)
         idle = sum(
-            slot.adapter.rank_rows
+            len(slot.rows)
             for digest, slot in self._slots.items()
             if slot.leases == 0 and digest not in wanted
         )
@@ -135,9 +146,7 @@ class SlotTable:
         """Return what lies in the slots, first to be evicted first."""
         slots = (self._slots[digest] for digest in self._order.in_order())
         return [
-            Resident(
-                digest=slot.adapter.digest, bytes=slot.adapter.resident_bytes, leases=slot.leases
-            )
+            Resident(digest=slot.digest, bytes=slot.resident_bytes, leases=slot.leases)
             for slot in slots
         ]
 
@@ -168,9 +177,11 @@ class SlotTable:
         rows = self._take_free(adapter.rank_rows)
         worn = {key: self._layers[key] for key in adapter.layers}
         slot = Slot(
-            adapter=adapter,
+            digest=adapter.digest,
+            resident_bytes=adapter.resident_bytes,
             ranks=rows[: adapter.rank],
             magnitudes=rows[adapter.rank :],
+            layers=tuple(worn.values()),
             active=frozenset(map(id, worn.values())),
             scaled={
                 axis: frozenset(
@@ -217,6 +228,5 @@ class SlotTable:
     def _evict(self, digest: str) -> None:
         slot = self._slots.pop(digest)
         self._order.evict(digest)
-        rows = (*slot.ranks, *slot.magnitudes)
-        empty_layers([self._layers[key] for key in slot.adapter.layers], rows=rows)
-        self._free = sorted([*self._free, *rows])
+        empty_layers(slot.layers, rows=slot.rows)
+        self._free = sorted([*self._free, *slot.rows])

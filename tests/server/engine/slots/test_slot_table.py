@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import weakref
 from collections.abc import Mapping
 
 import pytest
@@ -36,15 +37,28 @@ def _assert_tables_are_true(
     """Assert that each resident's rank rows hold its own value, and free rows hold zero."""
     owned: set[int] = set()
     for slot in table._slots.values():
-        value = float(sum(slot.adapter.digest.encode()))
-        for key in slot.adapter.layers:
-            assert (layers[key].slot_down[list(slot.ranks)] == value).all()
+        value = float(sum(slot.digest.encode()))
+        for layer in slot.layers:
+            assert (layer.slot_down[list(slot.ranks)] == value).all()
         assert not owned & set(slot.ranks)
         owned |= set(slot.ranks)
     free = [row for row in range(table.capacity + 1) if row not in owned]
     for layer in layers.values():
         assert (layer.slot_down[free] == 0).all()
         assert (layer.slot_up[free] == 0).all()
+
+
+def test_slot_keeps_nothing_of_what_it_was_filled_from() -> None:
+    """Else the bound of host memory would be none: slots hold what host memory let go."""
+    table = SlotTable(_layers(9), rank_rows=9)
+    adapter = _adapter("a", rank=4)
+    seen = weakref.ref(adapter.layers[KEYS[0]].down)
+
+    table.acquire([adapter])
+    del adapter
+
+    assert seen() is None
+    assert [resident.leases for resident in table.residents()] == [1]
 
 
 def test_resident_adapter_is_not_reloaded() -> None:
