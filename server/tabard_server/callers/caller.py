@@ -10,9 +10,11 @@ class Caller:
 
     Attributes:
         key: Equal for whatever comes from the same caller.
+        tenant: Whose share of the machine it uses; empty where nobody said.
     """
 
     key: str
+    tenant: str = ""
 
 
 OPERATORS = Caller("operators")
