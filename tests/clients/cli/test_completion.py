@@ -2,8 +2,9 @@
 """A shell that asks is told what the server knows, at once or not at all."""
 
 import pytest
-from click.shell_completion import ShellComplete
+from click.shell_completion import ShellComplete, get_completion_class
 
+from tabard.cli.completion import SHELLS
 from tabard.cli.program import commands
 from tests.clients.cli.conftest import Tabard
 
@@ -56,3 +57,23 @@ def test_server_that_is_named_is_asked(published: Tabard, monkeypatch: pytest.Mo
 def test_unknown_adapter_offers_nothing(published: Tabard) -> None:
     """An error of the server is no message for a prompt."""
     assert offered("show", begun="acme/none@") == []
+
+
+@pytest.mark.parametrize("said", ["foo_source", "bash", "bash_sauce"])
+def test_unknown_shell_is_told_the_known(
+    tabard: Tabard, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """What the variable says is named, and every way to say it."""
+    monkeypatch.setenv("_TABARD_COMPLETE", said)
+
+    ran = tabard()
+
+    assert (ran.code, ran.out) == (2, "")
+    assert f"_TABARD_COMPLETE={said} names no shell" in ran.err
+    assert all(f"_TABARD_COMPLETE={shell}_source" in ran.err for shell in SHELLS)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_known_shells_are_those_of_click(shell: str) -> None:
+    """Each has a class of its own."""
+    assert get_completion_class(shell) is not None

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from tabard.cli.commands.release.key import key
-from tabard.cli.lazy_group import LazyGroup
+from tabard.cli.lazy_group import CommandGroup, LazyGroup
 from tabard.cli.program import commands
 
 
@@ -58,8 +58,38 @@ def test_help_needs_no_command(group: LazyGroup, monkeypatch: pytest.MonkeyPatch
     assert (ran.exit_code, "import  Import what there is." in ran.output) == (0, True)
 
 
-def test_unknown_command_is_a_usage_error(group: LazyGroup) -> None:
-    """As click says it."""
-    ran = CliRunner().invoke(group, ["export"])
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("pubish",), "Did you mean 'publish'?"),
+        (("key", "trsut"), "Did you mean 'trust'?"),
+        (("key", "sgn"), "Did you mean 'tabard sign'?"),
+        (("config", "chek"), "Did you mean 'check'?"),
+        (("config", "set"), "There are: check, example, show."),
+        (("zzzz",), "There are: backup, check, checkpoint, config,"),
+    ],
+    ids=" ".join,
+)
+def test_unknown_command_names_the_nearest(arguments: tuple[str, ...], meant: str) -> None:
+    """At every level; where none is near, those that there are."""
+    ran = CliRunner().invoke(commands, arguments, prog_name="tabard")
 
-    assert (ran.exit_code, "No such command 'export'" in ran.output) == (2, True)
+    assert (ran.exit_code, meant in ran.output) == (2, True)
+    assert f"No such command '{arguments[-1]}'. " in ran.output
+
+
+def test_every_group_knows_what_was_meant() -> None:
+    """None is a plain group of click's, whose help would cut sentences, too."""
+    below = [commands.loaded(name) for name in commands.commands]
+
+    groups = [one for one in (commands, *below) if isinstance(one, click.Group)]
+
+    assert len(groups) >= 3
+    assert all(isinstance(one, CommandGroup) for one in groups)
+
+
+def test_help_of_groups_cuts_no_sentence() -> None:
+    """Each is read to its end."""
+    ran = CliRunner().invoke(commands, ["config", "--help"], prog_name="tabard")
+
+    assert "..." not in ran.output.partition("Commands:")[2]

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a shell offers behind TAB: refs, names, channels and samplers, as the server knows them.
 
-Asked with little patience: where no server answers at once, nothing is offered.
+Asked with little patience: where no server answers at once, nothing is offered. A shell that is not
+known is refused, because click ends without a word.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -18,8 +19,24 @@ if TYPE_CHECKING:
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
+SHELLS = ("bash", "fish", "zsh")
+"""The shells that completion is there for."""
+_VARIABLE = "_TABARD_COMPLETE"
 _PATIENCE_SECONDS = 1.0
 _OFFERED_MAX = 50
+
+
+def require_shell(environment: Mapping[str, str]) -> None:
+    """See that completion is asked for by a shell that is known, if it is.
+
+    Raises:
+        UsageError: The variable says something else.
+    """
+    said = environment.get(_VARIABLE, "")
+    known = [f"{shell}_{asked}" for shell in SHELLS for asked in ("source", "complete")]
+    if said and said not in known:
+        ways = ", ".join(f"{_VARIABLE}={shell}_source" for shell in SHELLS)
+        raise click.UsageError(f"{_VARIABLE}={said} names no shell that is known. Say {ways}.")
 
 
 def _from_server(ask: Callable[[Client, click.Context, str], Iterable[str]]) -> Complete:

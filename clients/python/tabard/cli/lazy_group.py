@@ -14,8 +14,46 @@ from typing import Any
 
 import click
 
+from tabard.cli.choices import nearest
 
-class LazyGroup(click.Group):
+
+class CommandGroup(click.Group):
+    """A group whose help cuts no sentence, and which says what an unknown command may have meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a command line, as click does."""
+        word = args[0]
+        is_command = word[:1].isalnum() and not ctx.resilient_parsing
+        if is_command and self.get_command(ctx, word) is None:
+            ctx.fail(f"No such command '{word}'. {self._meant(word, ctx=ctx)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands below their titles, each sentence whole."""
+        widest = max(map(len, self.commands))
+        for title, names in self._titled(ctx).items():
+            rows = [(name.ljust(widest), _sentence(self.commands[name])) for name in names]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def _titled(self, ctx: click.Context) -> dict[str, list[str]]:
+        return {"Commands": self.list_commands(ctx)}
+
+    def _meant(self, word: str, *, ctx: click.Context) -> str:
+        """Name the nearest command, here or right below `tabard`; where none is near, all here."""
+        near = nearest(word, self.commands)
+        if near is not None:
+            return f"Did you mean '{near}'?"
+        top = ctx.find_root().command
+        near = nearest(word, top.commands) if isinstance(top, click.Group) else None
+        if near is not None:
+            return f"Did you mean '{ctx.find_root().command_path} {near}'?"
+        return f"There are: {', '.join(self.list_commands(ctx))}."
+
+
+class LazyGroup(CommandGroup):
     """Holds a stand-in for every command, which knows its name and its sentence."""
 
     def __init__(self, *arguments: Any, folders: tuple[str, ...], **options: Any) -> None:
@@ -42,14 +80,13 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of a command line, as click does, and import it."""
+        """Find the command of a command line, and import it."""
         name, stand_in, rest = super().resolve_command(ctx, args)
         return name, self.loaded(name) if name else stand_in, rest
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands below the titles of their folders, each sentence whole."""
-        widest = max(map(len, self.commands))
-        for title, names in self._titles.items():
-            rows = [(name.ljust(widest), self.commands[name].help or "") for name in names]
-            with formatter.section(title):
-                formatter.write_dl(rows)
+    def _titled(self, ctx: click.Context) -> dict[str, list[str]]:
+        return self._titles
+
+
+def _sentence(command: click.Command) -> str:
+    return command.get_short_help_str(limit=999)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from io import StringIO
 import click
 
 from tabard import __version__
-from tabard.cli import exit_codes
+from tabard.cli import completion, exit_codes
 from tabard.cli.lazy_group import LazyGroup
 from tabard.cli.printable import printable
 from tabard.errors import Cancelled, FieldViolation, InvalidArgument, TabardError
@@ -63,6 +64,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code."""
     is_json = "--json" in _before_the_rest(arguments)
     try:
+        completion.require_shell(os.environ)
         code = commands.main(list(arguments), prog_name="tabard", standalone_mode=False)
     except click.ClickException as refusal:
         error = _naming_the_variable(refusal)

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from tabard.cli.commands.serve.serve import set_option
+from tabard.cli.lazy_group import CommandGroup
 from tabard.cli.local.extras import SERVER_EXTRA, missing_extra, reported_as_invalid
 from tabard.cli.output import Output, table
 from tabard.cli.session import with_output
@@ -30,7 +31,7 @@ _file = click.argument(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def config() -> None:
     """Show, check and write the settings of a server.
 
