@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from tabard_server.engine_port.prompt_style import WINDOWS_MAX
 from tabard_server.errors import BadSettings
 
 MEBIBYTE = 1 << 20
@@ -34,7 +35,7 @@ class Limits(BaseModel):
 
     prompt_chars_max: PositiveInt = 4_000
     """Characters of a prompt, tags included; of the negative prompt likewise."""
-    prompt_windows_max: PositiveInt = 4
+    prompt_windows_max: Annotated[int, Field(ge=1, le=WINDOWS_MAX)] = WINDOWS_MAX
     """Windows of the text encoder that one prompt may fill."""
     picture_bytes_max: PositiveInt = 8 * MEBIBYTE
     """Bytes of a picture to begin from, or of a mask, as it is sent."""

@@ -51,7 +51,6 @@ BASE_FACTS = BaseFacts(
     native_height=64,
     pixel_multiple=8,
     clip_skip_max=11,
-    prompt_windows_max=4,
     samplers=("ddim", "euler"),
     versions={"fake": "1.0"},
     remarks=("2 keys are not read",),

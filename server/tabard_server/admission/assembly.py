@@ -47,7 +47,6 @@ def admission_for(
             reader=engine.new_prompt_reader(),
             limits=limits,
             defaults=defaults,
-            windows_max=engine.facts.prompt_windows_max,
             work=lambda: engine.work,
         ),
         resolve_sampler=engine.resolve_sampler,

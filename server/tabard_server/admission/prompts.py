@@ -17,7 +17,7 @@ from tabard_server.engine_port.prompt_style import (
     PromptStyle,
 )
 from tabard_server.engine_port.work import Work
-from tabard_server.errors import BadSettings, InvalidRequest, Violation, invalid
+from tabard_server.errors import InvalidRequest, Violation, invalid
 from tabard_server.jobs.job import Worn
 from tabard_server.limits import Limits
 from tabard_server.settings import Defaults
@@ -35,20 +35,9 @@ class PromptChecker:
         reader: PromptReaderLike,
         limits: Limits,
         defaults: Defaults,
-        windows_max: int,
         work: Callable[[], Work] = Work,
     ) -> None:
-        """Take the reader, the bounds, how many windows the engine can encode, and what that takes.
-
-        Raises:
-            BadSettings: The limit promises more windows than that.
-        """
-        if limits.prompt_windows_max > windows_max:
-            raise BadSettings(
-                f"limits.prompt_windows_max is {limits.prompt_windows_max}, and the engine "
-                f"encodes {windows_max}",
-                hint=f"use 1 to {windows_max}",
-            )
+        """Take the reader, the bounds, what requests say by default, and what encoding takes."""
         self._reader = reader
         self._limits = limits
         self._defaults = defaults

@@ -38,7 +38,6 @@ from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.costs import Costs
 from tabard_server.engine_port.errors import EngineError, no_merged_copy
 from tabard_server.engine_port.memory import MemoryPlan
-from tabard_server.engine_port.prompt_style import WINDOWS_MAX
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
@@ -122,7 +121,6 @@ class Engine:
             native_height=base.native_pixels,
             pixel_multiple=base.pixel_multiple,
             clip_skip_max=self._text.clip_skip_max,
-            prompt_windows_max=WINDOWS_MAX,
             samplers=self._samplers.names,
             remarks=base.remarks,
             versions={module.__name__: str(module.__version__) for module in _LIBRARIES},

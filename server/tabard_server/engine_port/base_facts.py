@@ -14,7 +14,6 @@ class BaseFacts:
         native_height: The same for the height.
         pixel_multiple: Width and height are multiples of it.
         clip_skip_max: Most last layers of its text encoders that a prompt may leave out.
-        prompt_windows_max: Most windows of its text encoders that a prompt may fill.
         samplers: Short names of the samplers that it can be walked with.
         versions: Versions of the libraries that shape an image.
         remarks: What an operator should know of it, from keys that are not read to other sizes.
@@ -24,7 +23,6 @@ class BaseFacts:
     native_height: int
     pixel_multiple: int
     clip_skip_max: int
-    prompt_windows_max: int
     samplers: tuple[str, ...]
     versions: Mapping[str, str]
     remarks: tuple[str, ...] = ()

@@ -46,7 +46,7 @@ class Door:
                 verifier=Verifier(),
             ),
             prompts=PromptChecker(
-                reader=engine.new_prompt_reader(), limits=limits, defaults=defaults, windows_max=4
+                reader=engine.new_prompt_reader(), limits=limits, defaults=defaults
             ),
             resolve_sampler=engine.resolve_sampler,
             limits=limits,

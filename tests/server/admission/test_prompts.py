@@ -11,7 +11,7 @@ from tabard_server.admission.prompts import PromptChecker
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.prompt_style import PromptStyle
 from tabard_server.engine_port.work import Work
-from tabard_server.errors import BadSettings, Violation
+from tabard_server.errors import Violation
 from tabard_server.jobs.job import Worn
 from tabard_server.limits import Limits
 from tabard_server.settings import Defaults
@@ -29,7 +29,6 @@ def checker(
         reader=FakePromptReader(),
         limits=Limits(**limits),
         defaults=defaults or Defaults(),
-        windows_max=4,
         work=lambda: work or Work(),
     )
 
@@ -87,12 +86,6 @@ def test_wrong_style_is_named(said: dict[str, Any], reason: str) -> None:
     _, (violation,) = checker().style_of(WantedDrawing(prompt="x", **said))
 
     assert (violation.field, violation.reason) == (next(iter(said)), reason)
-
-
-def test_limit_beyond_the_engine_stops_the_start() -> None:
-    """The settings promise no windows that the engine cannot encode."""
-    with pytest.raises(BadSettings, match="prompt_windows_max"):
-        checker(prompt_windows_max=5)
 
 
 def test_long_prompt_is_told_what_it_needs() -> None:

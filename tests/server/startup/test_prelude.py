@@ -74,11 +74,18 @@ def test_mistakes_of_every_kind_are_told_at_once(examine: Any) -> None:
     wrong = {"dtype": "float8", "device": "gpu", "base": "nope", "registry": "htp://x"}
 
     with pytest.raises(BadSettings) as refusal:
-        examine(overrides={**wrong, "limits.steps_max": 0})
+        examine(overrides={**wrong, "limits.steps_max": 0, "limits.prompt_windows_max": 5})
 
-    assert set(refusal.value.names) == {*wrong, "limits.steps_max"}
+    numbers = {"limits.steps_max", "limits.prompt_windows_max"}
+    assert set(refusal.value.names) == {*wrong, *numbers}
     assert refusal.value.reason == "BAD_SETTINGS"
-    for words in ("mean float16?", "mean cuda?", "base: give `demo`", "registry: Use a folder"):
+    for words in (
+        "mean float16?",
+        "mean cuda?",
+        "base: give `demo`",
+        "registry: Use a folder",
+        "write 4 or less",
+    ):
         assert words in refusal.value.hint
 
 

@@ -35,8 +35,10 @@ class GenerateOptions(TypedDict, total=False):
         deterministic: Byte-identical files for the same request, alone or in a crowd.
         clip_skip: Last layers of the text encoders that the prompt leaves out; 1 is A1111's 2.
         prompt_syntax: `plain`: every character is text. `a1111`: `(word:1.2)`, `[word]`, `BREAK`.
-        prompt_windows_max: Windows of 75 tokens that a prompt may fill. Left out: 1 in plain
-            syntax, all that the server allows in A1111's. A longer prompt is refused, never cut.
+        prompt_windows_max: How many windows a prompt may fill. Left out: 1 in plain syntax, all
+            that the server allows in A1111's. A window is what the text encoder reads at once: 75
+            tokens, words or parts of words (30 with the demo base). A longer prompt is refused,
+            never cut.
         token_match: Where the word of an embedding counts. `whole`: as a word of its own.
             `anywhere`: in longer words too, as in diffusers.
         image: Begin from this picture: a path, bytes, or a Pillow image. Without width and height

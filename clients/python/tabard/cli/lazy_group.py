@@ -18,7 +18,7 @@ from tabard.cli.choices import nearest
 
 
 class CommandGroup(click.Group):
-    """A group whose help cuts no sentence, and which says what an unknown command may have meant."""
+    """A group whose help cuts no sentence, and which guesses what an unknown command meant."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -101,7 +101,8 @@ class ProgressBar:
 def show_error(error: TabardError, *, is_json: bool) -> None:
     """Say what went wrong and what to do next on stderr; with `--json` also as the answer."""
     restated = [one.field for one in error.violations if one.description.startswith(str(error))]
-    where = f" ({', '.join(restated)})" if restated else ""
+    unnamed = [field for field in restated if field not in str(error)]
+    where = f" ({', '.join(unnamed)})" if unnamed else ""
     lines: list[Answer] = [Text.assemble(("error: ", "bold red"), str(error), where)]
     lines += [
         f"  {one.field}: {one.description}" for one in error.violations if one.field not in restated

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from tabard.cli.numbers import Number
+from tabard.cli.option_names import in_options, option_names
 from tabard.cli.output import Output
 from tabard.client import Client
 from tabard.connection import find_connection
@@ -72,6 +73,9 @@ def with_output(command: Command) -> Command:
         began = time.monotonic()
         try:
             command(output, **options)
+        except TabardError as error:
+            names = option_names(click.get_current_context().command.params)
+            raise in_options(error, names=names) from error
         finally:
             output.detail(f"took {time.monotonic() - began:.2f} s")
 

@@ -71,7 +71,9 @@ _with_reading_and_picture = together(
         "prompt_windows_max",
         type=Whole(min=1),
         metavar="N",
-        help="Let a prompt fill N windows of 75 tokens. A longer one is refused, never cut.",
+        help="How many windows a prompt may fill; default 1, with a1111 all that the server "
+        "allows. A window is what the text encoder reads at once: 75 tokens, words or parts of "
+        "words (30 with the demo base). A longer prompt is refused, never cut.",
     ),
     click.option(
         "--token-match",
