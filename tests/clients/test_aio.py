@@ -200,3 +200,19 @@ def test_busy_server_is_waited_for(server: FakeServer, style_file: Path) -> None
 
     assert asyncio.run(walk()) == 1
     assert len(waits) == 4
+
+
+def test_closed_client_says_so(server: FakeServer) -> None:
+    """It opens no other connection, which nobody would close."""
+
+    async def walk() -> None:
+        client = AsyncClient(server.address)
+        await client.status()
+        await client.close()
+        await client.close()
+        for ask in (client.status, client.list, lambda: client.generate("x")):
+            with pytest.raises(tabard.FailedPrecondition) as caught:
+                await ask()
+            assert caught.value.reason == "CLIENT_CLOSED"
+
+    asyncio.run(walk())

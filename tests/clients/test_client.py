@@ -203,3 +203,22 @@ def test_job_that_began_is_not_begun_again(server: FakeServer) -> None:
         client.generate("x")
 
     assert len(server.state.requests) == 1
+
+
+def test_closed_client_says_so(server: FakeServer) -> None:
+    """Whatever is asked of it, and however often it is closed."""
+    client = Client(server.address)
+    client.close()
+    client.close()
+
+    asked: list[Callable[[], object]] = [
+        client.status,
+        client.list,
+        lambda: client.generate("x"),
+        lambda: next(client.stream("x")),
+        lambda: next(client.watch()),
+    ]
+    for ask in asked:
+        with pytest.raises(tabard.FailedPrecondition) as caught:
+            ask()
+        assert (caught.value.reason, bool(caught.value.hint)) == ("CLIENT_CLOSED", True)

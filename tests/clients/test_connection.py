@@ -57,6 +57,30 @@ def test_unusable_connection_is_refused(options: dict[str, object]) -> None:
         find_connection(environ={}, **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"address": 5},
+        {"address": b"host:1"},
+        {"token": 5},
+        {"actor": 5},
+        {"timeout_seconds": "5"},
+        {"patience_seconds": "5"},
+    ],
+    ids=str,
+)
+def test_value_of_another_type_is_named(options: dict[str, object]) -> None:
+    """By the name of the parameter; not by what fails later on its account."""
+    ((name, value),) = options.items()
+
+    with pytest.raises(TypeError) as caught:
+        tabard.Client(**options)  # type: ignore[arg-type]
+
+    told = str(caught.value)
+    assert name.removesuffix("_seconds") in told
+    assert type(value).__name__ in told or repr(value) in told
+
+
 def test_loopback_never_uses_proxy() -> None:
     """A proxy cannot reach this machine's loopback."""
     near = Connection(address="127.0.0.1:1", actor="a").options

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from tabard import Aborted, ResourceExhausted, TabardError, Unavailable
+from tabard import Aborted, InvalidArgument, ResourceExhausted, TabardError, Unavailable
 from tabard.patience import Patience, Retries
 
 
@@ -81,6 +81,15 @@ def test_retry_only_where_it_was_asked_for(answer: TabardError) -> None:
 
     with pytest.raises(type(answer)):
         retries.pause_after(answer)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), 1e10])
+def test_time_that_no_call_can_have_is_refused(seconds: float) -> None:
+    """Instead of the answer that it is over."""
+    with pytest.raises(InvalidArgument) as caught:
+        Retries(patience_seconds=60, timeout_seconds=seconds, clock=Clock())
+
+    assert (caught.value.reason, "at most 1000000000" in caught.value.hint) == ("BAD_TIMEOUT", True)
 
 
 @pytest.mark.parametrize(("patience", "timeout"), [(3.0, None), (60.0, 3.0), (0.0, 60.0)])

@@ -18,8 +18,8 @@ import grpc
 
 from tabard import calls
 from tabard.calls.call import Call, Caller, Pages, Requests
-from tabard.calls.method import late, shown_as
-from tabard.connection import find_connection
+from tabard.calls.method import late, shown_as, typed
+from tabard.connection import closed, find_connection
 from tabard.errors import DeadlineExceeded, TabardError, Unavailable
 from tabard.patience import WATCH_PATIENCE_SECONDS, OnWait, Patience, Retries
 
@@ -40,9 +40,11 @@ T = TypeVar("T")
 def _verb(
     build: Callable[Concatenate[Caller, P], Call[T] | Upload[T]],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    ask = typed(build)
+
     @shown_as(build, owner="AsyncClient")
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._send(build(self._caller, *args, **kwargs))
+        return await self._send(ask(self._caller, *args, **kwargs))
 
     return method
 
@@ -50,9 +52,11 @@ def _verb(
 def _paged(
     build: Callable[Concatenate[Caller, P], Pages[E, T]],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    ask = typed(build)
+
     @shown_as(build, owner="AsyncClient")
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._send_all(build(self._caller, *args, **kwargs))
+        return await self._send_all(ask(self._caller, *args, **kwargs))
 
     return method
 
@@ -60,9 +64,11 @@ def _paged(
 def _download(
     build: Callable[Concatenate[Caller, P], Download],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, Pulled]]:
+    ask = typed(build)
+
     @shown_as(build, owner="AsyncClient", returns="Pulled")
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Pulled:
-        download = build(self._caller, *args, **kwargs)
+        download = ask(self._caller, *args, **kwargs)
         with download.landing() as landing:
             async with contextlib.aclosing(self._receive(download.call)) as parts:
                 async for part in parts:
@@ -75,12 +81,14 @@ def _download(
 def _stream(
     build: Callable[Concatenate[Caller, P], Call[T]],
 ) -> Callable[Concatenate[AsyncClient, P], AsyncGenerator[T, None]]:
+    ask = typed(build)
+
     @shown_as(build, owner="AsyncClient", returns="AsyncGenerator[{}, None]")
     async def method(
         self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs
     ) -> AsyncGenerator[T, None]:
         # In a thread, because pictures are read and encoded there.
-        call = await asyncio.to_thread(build, self._caller, *args, **kwargs)
+        call = await asyncio.to_thread(ask, self._caller, *args, **kwargs)
         async with contextlib.aclosing(self._receive(call)) as messages:
             async for message in messages:
                 yield message
@@ -91,12 +99,14 @@ def _stream(
 def _job(
     build: Callable[Concatenate[Caller, P], Job],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, GenerateResult]]:
+    ask = typed(build)
+
     @shown_as(build, owner="AsyncClient", returns="GenerateResult")
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> GenerateResult:
         from tabard.result import Collector  # noqa: PLC0415 - only those who draw need it
 
         # In a thread, because pictures are read and encoded there.
-        job = await asyncio.to_thread(build, self._caller, *args, **kwargs)
+        job = await asyncio.to_thread(ask, self._caller, *args, **kwargs)
         collector = Collector(job.on_progress)
         async with contextlib.aclosing(self._receive(job.call)) as events:
             async for event in events:
@@ -133,6 +143,7 @@ class AsyncClient:
         self._on_wait = on_wait
         self._caller = Caller(actor=self._connection.actor, new_id=lambda: uuid.uuid4().hex)
         self._open_channel: grpc.aio.Channel | None = None
+        self._is_closed = False
 
     # Each is made when it is looked for: who lists releases imports nothing of what draws.
     generate = late(lambda: _job(calls.generation.generate))
@@ -169,7 +180,7 @@ class AsyncClient:
         Raises:
             NotFound: No such adapter; the hint names near ones.
         """
-        return await self._whole(await self._send(calls.registry.get(self._caller, name)))
+        return await self._whole(await self._send(typed(calls.registry.get)(self._caller, name)))
 
     async def list(self) -> tuple[Adapter, ...]:
         """Give all adapters by name, with their releases and channels."""
@@ -205,7 +216,11 @@ class AsyncClient:
             await asyncio.sleep(patience.pause_after(lost))
 
     async def close(self) -> None:
-        """Close the connection; running calls end as cancelled. Idempotent."""
+        """Close the connection; running calls end as cancelled. Idempotent.
+
+        Calls raise `FailedPrecondition` from then on.
+        """
+        self._is_closed = True
         if self._open_channel is not None:
             await self._open_channel.close()
             self._open_channel = None
@@ -223,6 +238,8 @@ class AsyncClient:
 
     @property
     def _channel(self) -> grpc.aio.Channel:
+        if self._is_closed:
+            raise closed()
         # A channel belongs to the loop it is made in, and __init__ may run before there is one.
         if self._open_channel is None:
             self._open_channel = grpc.aio.insecure_channel(

@@ -18,8 +18,8 @@ import grpc
 
 from tabard import calls
 from tabard.calls.call import Call, Caller, Pages, Requests
-from tabard.calls.method import late, shown_as
-from tabard.connection import find_connection
+from tabard.calls.method import late, shown_as, typed
+from tabard.connection import closed, find_connection
 from tabard.errors import DeadlineExceeded, TabardError, Unavailable
 from tabard.patience import WATCH_PATIENCE_SECONDS, OnWait, Patience, Retries
 
@@ -41,9 +41,11 @@ T = TypeVar("T")
 def _verb(
     build: Callable[Concatenate[Caller, P], Call[T] | Upload[T]],
 ) -> Callable[Concatenate[Client, P], T]:
+    ask = typed(build)
+
     @shown_as(build, owner="Client")
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._send(build(self._caller, *args, **kwargs))
+        return self._send(ask(self._caller, *args, **kwargs))
 
     return method
 
@@ -51,9 +53,11 @@ def _verb(
 def _paged(
     build: Callable[Concatenate[Caller, P], Pages[E, T]],
 ) -> Callable[Concatenate[Client, P], T]:
+    ask = typed(build)
+
     @shown_as(build, owner="Client")
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._send_all(build(self._caller, *args, **kwargs))
+        return self._send_all(ask(self._caller, *args, **kwargs))
 
     return method
 
@@ -61,9 +65,11 @@ def _paged(
 def _download(
     build: Callable[Concatenate[Caller, P], Download],
 ) -> Callable[Concatenate[Client, P], Pulled]:
+    ask = typed(build)
+
     @shown_as(build, owner="Client", returns="Pulled")
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Pulled:
-        download = build(self._caller, *args, **kwargs)
+        download = ask(self._caller, *args, **kwargs)
         with download.landing() as landing, contextlib.closing(self._receive(download.call)) as got:
             for part in got:
                 landing.take(part)
@@ -75,9 +81,11 @@ def _download(
 def _stream(
     build: Callable[Concatenate[Caller, P], Call[T]],
 ) -> Callable[Concatenate[Client, P], Generator[T, None, None]]:
+    ask = typed(build)
+
     @shown_as(build, owner="Client", returns="Generator[{}, None, None]")
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
-        return self._receive(build(self._caller, *args, **kwargs))
+        return self._receive(ask(self._caller, *args, **kwargs))
 
     return method
 
@@ -85,11 +93,13 @@ def _stream(
 def _job(
     build: Callable[Concatenate[Caller, P], Job],
 ) -> Callable[Concatenate[Client, P], GenerateResult]:
+    ask = typed(build)
+
     @shown_as(build, owner="Client", returns="GenerateResult")
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> GenerateResult:
         from tabard.result import Collector  # noqa: PLC0415 - only those who draw need it
 
-        job = build(self._caller, *args, **kwargs)
+        job = ask(self._caller, *args, **kwargs)
         collector = Collector(job.on_progress)
         with contextlib.closing(self._receive(job.call)) as events:
             for event in events:
@@ -133,7 +143,7 @@ class Client:
         )
         self._on_wait = on_wait
         self._caller = Caller(actor=self._connection.actor, new_id=lambda: uuid.uuid4().hex)
-        self._channel = grpc.insecure_channel(
+        self._open_channel: grpc.Channel | None = grpc.insecure_channel(
             self._connection.address, options=self._connection.options
         )
 
@@ -172,7 +182,7 @@ class Client:
         Raises:
             NotFound: No such adapter; the hint names near ones.
         """
-        return self._whole(self._send(calls.registry.get(self._caller, name)))
+        return self._whole(self._send(typed(calls.registry.get)(self._caller, name)))
 
     def list(self) -> tuple[Adapter, ...]:
         """Give all adapters by name, with their releases and channels."""
@@ -207,8 +217,13 @@ class Client:
             time.sleep(patience.pause_after(lost))
 
     def close(self) -> None:
-        """Close the connection; running calls end as cancelled. Idempotent."""
-        self._channel.close()
+        """Close the connection; running calls end as cancelled. Idempotent.
+
+        Calls raise `FailedPrecondition` from then on.
+        """
+        if self._open_channel is not None:
+            self._open_channel.close()
+            self._open_channel = None
 
     def __enter__(self) -> Self:
         return self
@@ -220,6 +235,12 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def _channel(self) -> grpc.Channel:
+        if self._open_channel is None:
+            raise closed()
+        return self._open_channel
 
     def _send(self, call: Call[T] | Upload[T]) -> T:
         retries = self._retries(call.timeout_seconds or self._connection.timeout_seconds)

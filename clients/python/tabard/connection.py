@@ -12,10 +12,11 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 
 from tabard.calls.call import Metadata
-from tabard.errors import InvalidArgument
-from tabard.patience import REFUSAL_PATIENCE_SECONDS
+from tabard.errors import FailedPrecondition, InvalidArgument
+from tabard.patience import REFUSAL_PATIENCE_SECONDS, require_timeout
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 DEFAULT_TIMEOUT_SECONDS = 60.0
@@ -69,6 +70,10 @@ class Connection:
     patience_seconds: float = REFUSAL_PATIENCE_SECONDS
 
     def __post_init__(self) -> None:
+        for name, example in (("address", DEFAULT_ADDRESS), ("token", ""), ("actor", "alice")):
+            if not isinstance(said := getattr(self, name), str):
+                like = f" such as {example!r}" if example else ""
+                raise TypeError(f"{name} is a text{like}, not a {type(said).__name__}")
         if not self.address.strip():
             raise InvalidArgument(
                 "the server address is empty", reason="BAD_ADDRESS", hint="use host:port"
@@ -79,12 +84,9 @@ class Connection:
                 reason="BAD_ADDRESS",
                 hint=f"write the port that the server listens on, as {plain[1]}:50051",
             )
-        if not self.timeout_seconds > 0:
-            raise InvalidArgument(
-                f"a timeout of {self.timeout_seconds} seconds cannot be kept",
-                reason="BAD_TIMEOUT",
-                hint="use a positive number of seconds",
-            )
+        require_timeout(self.timeout_seconds)
+        if not isinstance(self.patience_seconds, Real):
+            raise TypeError(f"patience is a number of seconds, not {self.patience_seconds!r}")
         if not self.patience_seconds >= 0:
             raise InvalidArgument(
                 f"a patience of {self.patience_seconds} seconds cannot be kept",
@@ -123,6 +125,7 @@ def find_connection(
 
     Raises:
         InvalidArgument: The address is empty, the timeout not positive, or the patience negative.
+        TypeError: One of them is of another type.
     """
     environ = os.environ if environ is None else environ
     return Connection(
@@ -133,6 +136,15 @@ def find_connection(
         patience_seconds=(
             REFUSAL_PATIENCE_SECONDS if patience_seconds is None else patience_seconds
         ),
+    )
+
+
+def closed() -> FailedPrecondition:
+    """Return the error of a call on a client that was closed."""
+    return FailedPrecondition(
+        "this client is closed",
+        reason="CLIENT_CLOSED",
+        hint="make another one, or call it within its `with` block",
     )
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from numbers import Real
 from typing import TYPE_CHECKING
 
-from tabard.errors import ResourceExhausted, TabardError, Unavailable
+from tabard.errors import InvalidArgument, ResourceExhausted, TabardError, Unavailable
 
 if TYPE_CHECKING:
     import random
 
 WATCH_PATIENCE_SECONDS = 60.0
 REFUSAL_PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS_MAX = 1e9
+"""Thirty years; gRPC waits not at all for what is far longer."""
 
 OnWait = Callable[[float, TabardError], None]
 """Told before every wait: its seconds, and the refusal that asked for it."""
@@ -26,6 +29,23 @@ _PAUSE_SECONDS_MAX = 2.0
 _RETRY_GROWTH = 1.5
 _RETRY_GROWTH_MAX = 8.0
 _RETRY_JITTER = 0.5
+
+
+def require_timeout(seconds: float) -> None:
+    """See that a call can have so long.
+
+    Raises:
+        InvalidArgument: It cannot.
+        TypeError: That is no number.
+    """
+    if not isinstance(seconds, Real):
+        raise TypeError(f"a timeout is a number of seconds, not {seconds!r}")
+    if not 0 < seconds <= TIMEOUT_SECONDS_MAX:
+        raise InvalidArgument(
+            f"a timeout of {seconds} seconds cannot be kept",
+            reason="BAD_TIMEOUT",
+            hint=f"use a positive number of seconds, at most {TIMEOUT_SECONDS_MAX:.0f}",
+        )
 
 
 class Patience:
@@ -84,11 +104,18 @@ class Retries:
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
-        """Take how long to wait in all, and the deadline of the call, which holds all tries."""
+        """Take how long to wait in all, and the deadline of the call, which holds all tries.
+
+        Raises:
+            InvalidArgument: No call can have so long.
+            TypeError: The deadline is no number.
+        """
         self._clock = clock
         self._rng = rng
         self._on_wait = on_wait
         self._growth = 1.0
+        if timeout_seconds is not None:
+            require_timeout(timeout_seconds)
         now = clock()
         self._deadline_at = None if timeout_seconds is None else now + timeout_seconds
         self._patient_until = now + patience_seconds

@@ -149,7 +149,7 @@ class Readiness:
             return
         cause = self.causes[0]
         raise NotServing(
-            f"this server takes no new jobs: {cause.message}",
+            f"this server is {cause.state.value} and takes no new jobs: {cause.message}",
             reason=cause.reason,
             hint=_WORDS[cause.state].hint,
             retry_seconds=self._retry_seconds,

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `help` and editors are told of a client's methods is what the methods take."""
 
+import asyncio
 import inspect
 import pydoc
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tabard import AsyncClient, Client, GenerateOptions, Release
 from tabard.calls.method import late
+from tests.clients.fakes.server import FakeServer
 
 CLIENTS = (Client, AsyncClient)
 
@@ -131,3 +134,43 @@ def test_verb_imports_its_own_module(client: type) -> None:
     ).stdout
 
     assert set(loaded.split()) == {"call", "method", "registry"}
+
+
+def text_parameters() -> list[tuple[str, str]]:
+    """Return every verb of a client with each parameter that is a text."""
+    return [
+        (verb, one.name)
+        for verb in verbs(Client)
+        for one in inspect.signature(getattr(Client, verb)).parameters.values()
+        if one.annotation == "str"
+    ]
+
+
+@pytest.mark.parametrize(("verb", "name"), text_parameters(), ids=str)
+def test_none_is_no_text(client: Client, server: FakeServer, verb: str, name: str) -> None:
+    """A message would take it for nothing said: an empty prompt, no reason."""
+    parameters = inspect.signature(getattr(client, verb)).parameters.values()
+    said: dict[str, object] = {
+        one.name: "x" for one in parameters if one.default is inspect.Parameter.empty
+    }
+    said = {key: value for key, value in said.items() if key not in ("files", "paths")}
+
+    with pytest.raises(TypeError) as caught:
+        getattr(client, verb)(**(said | {name: None}))
+
+    assert str(caught.value).startswith(f"{name} is a text, not None: ")
+    assert server.state.requests == []
+
+
+@pytest.mark.parametrize("prompt", [None, 5, b"x"])
+def test_prompt_is_a_text(server: FakeServer, client: Client, prompt: Any) -> None:
+    """By either client; what may be said instead is told."""
+
+    async def draw() -> None:
+        async with AsyncClient(server.address) as other:
+            await other.generate(prompt)
+
+    for run in (lambda: client.generate(prompt), lambda: asyncio.run(draw())):
+        with pytest.raises(TypeError) as caught:
+            run()
+        assert str(caught.value) == f"prompt is a text, not {prompt!r}: it may be empty: ''"

@@ -92,6 +92,23 @@ def test_unsendable_value_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "most"),
+    [
+        ("seed", 2**64, 2**64 - 1),
+        ("num_inference_steps", -1, 2**32 - 1),
+        ("crops_coords_top_left", (-1, 2), 2**32 - 1),
+    ],
+)
+def test_number_out_of_range_is_named(name: str, value: object, most: int) -> None:
+    """As the caller calls it, with its value and the bounds that it has there."""
+    with pytest.raises(InvalidArgument) as caught:
+        write_request("x", options={name: value})
+
+    assert str(caught.value) == f"{name} {value!r} is out of range"
+    assert caught.value.hint == f"use whole numbers from 0 to {most}"
+
+
+@pytest.mark.parametrize(
     ("name", "meant"),
     [
         ("clip_skips", "; did you mean 'clip_skip'?"),
@@ -115,6 +132,11 @@ def test_unknown_parameter_is_a_type_error(client: Client, name: str, meant: str
         ("seed", 1.5, "seed cannot be 1.5, a float"),
         ("num_inference_steps", "five", "num_inference_steps cannot be 'five', a str"),
         ("target_size", ("a", 1), "target_size cannot be ('a', 1), a tuple"),
+        (
+            "crops_coords_top_left",
+            ("a", 1),
+            "crops_coords_top_left cannot be ('a', 1), a tuple",
+        ),
         ("adapters", [("a/b", 0.5)], "adapters are texts such as 'acme/ink:0.8', not ('a/b', 0.5)"),
         ("adapters", {"a/b": 0.5}, "adapters are texts such as 'acme/ink:0.8', not {'a/b': 0.5}"),
     ],

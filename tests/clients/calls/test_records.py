@@ -25,6 +25,14 @@ def test_served_at_names_the_act(stocked: Client, server: FakeServer) -> None:
     assert server.state.requests[-1].time.ToDatetime(UTC) == moment
 
 
+def test_position_that_cannot_be_is_refused(stocked: Client) -> None:
+    """Named as the caller calls it."""
+    with pytest.raises(tabard.InvalidArgument) as caught:
+        next(stocked.watch(from_seq=10**30))
+
+    assert str(caught.value) == f"from_seq {10**30} is out of range"
+
+
 def test_history_takes_times(stocked: Client, server: FakeServer) -> None:
     """Texts and aware datetimes alike."""
     stocked.history(since="2030-01-01T00:00:00Z", until=datetime(2031, 1, 1, tzinfo=UTC))

@@ -3,8 +3,9 @@
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from tabard.cli.choices import Named, nearest
+from tabard.cli.choices import Named, nearest, refuse_beside
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,31 @@ def test_wrong_choice_names_the_nearest(word: str, meant: str) -> None:
         Named(("style", "subject")).convert(word, None, None)
 
     assert caught.value.message == f"'{word}' is not one of 'style', 'subject'.{meant}"
+
+
+@click.command()
+@click.option("--only/--all", default=False)
+@click.option("--size", envvar="PROBE_SIZE", default=3)
+def probe(*, only: bool, size: int) -> None:
+    """Take a size, but for `--only`."""
+    if only:
+        refuse_beside("--only", "size", because="which has none")
+    click.echo(size)
+
+
+@pytest.mark.parametrize(
+    ("said", "environment"), [(["--size", "3"], {}), ([], {"PROBE_SIZE": "3"})], ids=str
+)
+def test_option_without_effect_is_refused(said: list[str], environment: dict[str, str]) -> None:
+    """Where somebody said it, also if it is the default."""
+    ran = CliRunner().invoke(probe, ["--only", *said], env=environment)
+
+    assert (ran.exit_code, "--size says nothing to --only, which has none" in ran.output) == (
+        2,
+        True,
+    )
+
+
+def test_default_is_no_option_that_is_said() -> None:
+    """It stands in the way of nothing."""
+    assert CliRunner().invoke(probe, ["--only"]).exit_code == 0

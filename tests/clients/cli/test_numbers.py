@@ -15,7 +15,14 @@ from tests.root import ROOT
     [
         (Whole(min=1), "five", "'five' is not a valid integer."),
         (Whole(min=1), "0", "0 is not in the range x>=1."),
+        (Whole(min=1), str(10**30), f"{10**30} is not in the range x<={2**63 - 1}."),
+        (
+            Whole(min=0, max=2**64 - 1),
+            str(2**64),
+            f"{2**64} is not in the range 0<=x<={2**64 - 1}.",
+        ),
         (Number(min=0, max=1), "half", "'half' is not a valid number."),
+        (Number(min=0, max=1), "nan", "'nan' is not a valid number."),
     ],
 )
 def test_wrong_number_reads_well(kind: click.ParamType[float], text: str, words: str) -> None:

@@ -57,7 +57,7 @@ EMPTY = CheckReport(
 
 def said(report: CheckReport) -> str:
     """Print a report on a wide page."""
-    answers = report_text(report, names=["a.safetensors", "b.json"])
+    answers = report_text(report, names=["a.safetensors"])
     lines = (line for one in answers for line in lines_of(one, columns=200))
     return "".join(f"{click.unstyle(line)}\n" for line in lines)
 
@@ -67,7 +67,7 @@ def test_full_report_says_everything() -> None:
     page = said(FULL)
 
     for part in (
-        "accepted: a.safetensors, b.json",
+        "accepted: a.safetensors",
         "LoHa on 64, LoRA on 200",
         "1, 2, 3, 4, 5, 6 and 1 more",
         "unet: attention 128/128, feed forward 3/32; text_encoder: attention 48/48",
@@ -93,8 +93,7 @@ def test_empty_report_is_short() -> None:
 
     assert page.split() == [
         "refused:",
-        "a.safetensors,",
-        "b.json",
+        "a.safetensors",
         "tensors",
         "0",
         "of",
@@ -103,3 +102,20 @@ def test_empty_report_is_short() -> None:
         "be",
         "applied",
     ]
+
+
+def test_several_files_are_one_adapter() -> None:
+    """It is said; where they are refused, what else may be done with them."""
+    taken, refused = (
+        [
+            click.unstyle(one)
+            for answer in report_text(report, names=["a.pt", "b.pt"])
+            for one in lines_of(answer, columns=100)
+        ]
+        for report in (FULL, EMPTY)
+    )
+
+    assert taken[0] == "accepted as one adapter: a.pt, b.pt"
+    assert refused[0] == "refused as one adapter: a.pt, b.pt"
+    assert refused[-1] == "hint: if they are several adapters, check and publish each by itself"
+    assert not any("by itself" in line for line in taken)

@@ -92,6 +92,21 @@ def test_waiting_is_said(tabard: Tabard, server: FakeServer, style_file: Path) -
     assert (silent.code, silent.err) == (0, "")
 
 
+@pytest.mark.parametrize("state", ["starting", "draining"])
+def test_waiting_says_what_a_server_is(
+    tabard: Tabard, server: FakeServer, style_file: Path, state: str
+) -> None:
+    """One that is not full is not called busy."""
+    why = f"this server is {state} and takes no new jobs"
+    server.state.fail_with = FakeStatus(14, why, state.upper(), "", (), 0.01)
+    server.state.fail_times = 1
+
+    ran = tabard("publish", "acme/a", style_file, "--version", "1.0.0")
+
+    assert (ran.code, "busy" in ran.err) == (0, False)
+    assert f"s, because {why}" in ran.err
+
+
 def test_impatient_command_is_refused_at_once(
     tabard: Tabard, server: FakeServer, style_file: Path
 ) -> None:

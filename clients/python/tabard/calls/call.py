@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from tabard.errors import TabardError
+from tabard.errors import InvalidArgument, TabardError
 from tabard.v1 import adapter_pb2
 
 E = TypeVar("E")
@@ -139,6 +139,22 @@ def weighted(refs: str | Iterable[str], *, what: str) -> list[adapter_pb2.Weight
         if not isinstance(text, str):
             raise TypeError(f"{what} are texts such as 'acme/ink:0.8', not {text!r}")
     return [adapter_pb2.WeightedRef(ref=text) for text in texts]
+
+
+def out_of_range(name: str, value: object, *, field: Any) -> InvalidArgument:
+    """Return the error of a number that a field of a message cannot hold.
+
+    Args:
+        name: What the caller calls it.
+        value: What was said.
+        field: Descriptor of the field; one that is a message has numbers of 32 bits.
+    """
+    most = (1 << (64 if field.cpp_type == field.CPPTYPE_UINT64 else 32)) - 1
+    return InvalidArgument(
+        f"{name} {value!r} is out of range",
+        reason="VALUE_OUT_OF_RANGE",
+        hint=f"use whole numbers from 0 to {most}",
+    )
 
 
 def rpc_taking(request: type[Message]) -> Rpc:

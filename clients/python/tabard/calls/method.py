@@ -3,7 +3,8 @@
 
 A builder takes the caller and returns a value to send; the method takes a client and returns what
 the server says. `help`, editors and notebooks ask `inspect`, and shall hear of the method. All of
-that is made for the verbs that are looked at, with what they import, and for no others.
+that is made for the verbs that are looked at, with what they import, and for no others. What is no
+text where a text is asked for is refused here, for all of them.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import re
 from collections.abc import Callable
 from inspect import Parameter, Signature, signature
 from types import FunctionType
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
+P = ParamSpec("P")
+T = TypeVar("T")
 MethodT = TypeVar("MethodT", bound=Callable[..., Any])
 
 _CALLER_LINE = re.compile(r"^ +caller: .*\n", re.MULTILINE)
@@ -50,6 +53,31 @@ def shown_as(
         return method
 
     return decorate
+
+
+def typed(build: Callable[P, T]) -> Callable[P, T]:
+    """Return a builder that takes texts for texts only.
+
+    A message takes None for nothing said, so that a prompt would be empty; what it says of other
+    values is no help.
+
+    Raises:
+        TypeError: At the call; it names the parameter and its value.
+    """
+    shown = signature(build)
+    texts = [one.name for one in shown.parameters.values() if one.annotation == "str"]
+
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        said = shown.bind(*args, **kwargs).arguments
+        for name in texts:
+            if name in said and not isinstance(said[name], str):
+                is_needed = shown.parameters[name].default is Parameter.empty
+                advice = "it may be empty: ''" if name == "prompt" else "give one"
+                advice = advice if is_needed else "or leave it out"
+                raise TypeError(f"{name} is a text, not {said[name]!r}: {advice}")
+        return build(*args, **kwargs)
+
+    return checked
 
 
 class _Late:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from tabard.calls.call import weighted
+from tabard.calls.call import out_of_range, weighted
 from tabard.calls.pictures import PictureSource, read_picture
 from tabard.enums import PromptSyntax, Sampler, TokenMatch, member_number
 from tabard.errors import InvalidArgument
@@ -17,6 +17,10 @@ from tabard.v1 import generation_service_pb2 as pb
 
 RANDOM_SEED = -1
 """What UIs write for a seed that is drawn."""
+SEED_MAX = (1 << 64) - 1
+"""The largest seed of an image."""
+_OPTION_OF = {"crop_top_left": "crops_coords_top_left"}
+"""Fields whose option has another name, that of diffusers."""
 
 
 class GenerateOptions(TypedDict, total=False):
@@ -109,19 +113,19 @@ def write_request(
             said[name] = member_number(enum.DESCRIPTOR, said[name], what=what)
     if "adapters" in said:
         said["adapters"] = weighted(said["adapters"], what="adapters")
+    fields = pb.GenerateRequest.DESCRIPTOR.fields_by_name
     try:
         return pb.GenerateRequest(prompt=prompt, preview_every=preview_every, **said)
+    # Protobuf's own words name neither field nor value.
     except ValueError as error:
-        raise InvalidArgument(
-            f"{_untakeable(said, ValueError) or 'preview_every'} is out of range",
-            reason="VALUE_OUT_OF_RANGE",
-            hint="counts and pixels are whole numbers from 0 up",
-        ) from error
+        field = _untakeable(said, ValueError) or "preview_every"
+        name = _OPTION_OF.get(field, field)
+        raise out_of_range(name, options.get(name, preview_every), field=fields[field]) from error
     except TypeError as error:
-        # Protobuf's own words name neither field nor value.
-        wrong = _untakeable(said, TypeError) or "prompt"
-        value = options.get(wrong, prompt)
-        raise TypeError(f"{wrong} cannot be {value!r}, a {type(value).__name__}") from error
+        field = _untakeable(said, TypeError) or "preview_every"
+        name = _OPTION_OF.get(field, field)
+        value = options.get(name, preview_every)
+        raise TypeError(f"{name} cannot be {value!r}, a {type(value).__name__}") from error
 
 
 def _untakeable(said: Mapping[str, Any], error: type[Exception]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tabard.calls.call import Call, Caller, Pages, pages_of
+from tabard.calls.call import Call, Caller, Pages, out_of_range, pages_of
 from tabard.convert import read_release, same_fields, timestamp_of
 from tabard.history import Action, History, Record, ServedAt, Serving
 from tabard.v1 import adapter_pb2
@@ -62,8 +62,13 @@ def served_at(
 def watch_from(caller: Caller, seq: int) -> Call[Record]:
     """Give records as they happen, from a log position on."""
     del caller
+    try:
+        request = pb.WatchRequest(from_seq=seq)
+    except ValueError as error:
+        field = pb.WatchRequest.DESCRIPTOR.fields_by_name["from_seq"]
+        raise out_of_range("from_seq", seq, field=field) from error
     return Call(
-        request=pb.WatchRequest(from_seq=seq),
+        request=request,
         read=lambda response: read_record(response.record),
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -16,6 +17,25 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     by_folded = {one.lower(): one for one in known}
     found = difflib.get_close_matches(word.lower(), by_folded, n=1)
     return by_folded[found[0]] if found else None
+
+
+def refuse_beside(option: str, *others: str, because: str) -> None:
+    """Refuse options that another one leaves without effect, where somebody said them.
+
+    Args:
+        option: The one that is said.
+        others: Parameters of the command.
+        because: Why they would have no effect.
+
+    Raises:
+        UsageError: One of them is said.
+    """
+    context = click.get_current_context()
+    asked = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    for parameter in context.command.params:
+        if parameter.name in others and context.get_parameter_source(parameter.name) in asked:
+            name = max(parameter.opts, key=len)
+            raise click.UsageError(f"{name} says nothing to {option}, {because}: leave one out")
 
 
 class Named(click.Choice[str]):

@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Numbers with bounds, called in help and errors what people call them."""
 
+import math
+from typing import Any
+
 import click
+
+WHOLE_MAX = (1 << 63) - 1
+"""The largest that is taken where nothing says another: Python counts no further."""
 
 
 class Whole(click.IntRange):
@@ -9,8 +15,22 @@ class Whole(click.IntRange):
 
     name = "integer"
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; one that nobody can count to is out of every range."""
+        number = super().convert(value, param, ctx)
+        if self.max is None and number > WHOLE_MAX:
+            self.fail(f"{number} is not in the range x<={WHOLE_MAX}.", param, ctx)
+        return number
+
 
 class Number(click.FloatRange):
     """A number within bounds; click calls its own "a valid float range"."""
 
     name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; `nan` is within no bounds, though click lets it pass."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a valid number.", param, ctx)
+        return number

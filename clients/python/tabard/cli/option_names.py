@@ -18,6 +18,7 @@ _PARAMETER_OF = {
     "crop_top_left": "crops_coords_top_left",
     "expect_digest": "expect",
     "height": "size",
+    "timeout_seconds": "timeout",
     "to_version": "to",
     "width": "size",
 }
@@ -65,6 +66,7 @@ def _sentence(text: str, names: Mapping[str, str]) -> str:
         # Parts of paths, settings, tags and quoted words are no fields.
         word = rf"(?<![\w./:<'\"-]){re.escape(field)}"
         text = re.sub(rf"{word}=(?=\w)", f"{option} ", text)
+        text = re.sub(rf"{word}=(?![\w=])", option, text)
         if "_" in field:
             text = re.sub(rf"{word}(?![\w'\"=]|[./:-]\w)", option, text)
     return text

@@ -43,13 +43,17 @@ _VALUE_CHARS_MAX = 100
 
 
 def report_text(report: CheckReport, *, names: Sequence[str]) -> list[Any]:
-    """Give a report, one thing a line."""
+    """Give the report of the files of these names, one thing a line."""
     word, style = ("accepted", "bold green") if report.accepted else ("refused", "bold red")
-    return [
-        Text(f"{word}: {', '.join(names)}", style=style),
+    is_one = len(names) == 1
+    lines = [
+        Text(f"{word}{'' if is_one else ' as one adapter'}: {', '.join(names)}", style=style),
         fields(_facts(report)),
         *map(problem_text, report.problems),
     ]
+    if not (is_one or report.accepted):
+        lines.append("hint: if they are several adapters, check and publish each by itself")
+    return lines
 
 
 def problem_text(problem: Problem) -> Group:

@@ -16,7 +16,7 @@ from tabard.cli.option_names import in_options, option_names
 from tabard.cli.output import Output
 from tabard.client import Client
 from tabard.connection import find_connection
-from tabard.errors import TabardError
+from tabard.errors import ResourceExhausted, TabardError
 
 Command = Callable[..., None]
 
@@ -49,7 +49,10 @@ class Session:
         return client
 
     def _say_waiting(self, seconds: float, refusal: TabardError) -> None:
-        self.output.say(f"waiting {seconds:.1f} s, because the server is busy: {refusal}")
+        # Others than a full server say of themselves what they are: starting, draining, stalled.
+        is_full = isinstance(refusal, ResourceExhausted)
+        why = "because the server is busy: " if is_full else "because "
+        self.output.say(f"waiting {seconds:.1f} s, {why}{refusal}")
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -97,7 +100,8 @@ def with_session(command: Command) -> Command:
         "patience_seconds",
         metavar="SECONDS",
         type=Number(min=0),
-        help="How long to wait while the server is busy; default 60, 0 for not at all.",
+        help="How long to wait for a server that is busy, starting or draining; default 60, 0 for "
+        "not at all.",
     )
     @with_output
     @functools.wraps(command)

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tabard_registry.grammar import counted
 from tabard_registry.intake.dialect import Context, Reading
 from tabard_registry.intake.files.limits import IntakeLimits
-from tabard_registry.intake.files.safetensors import TensorFile
+from tabard_registry.intake.files.safetensors import TensorFile, file_name
 from tabard_registry.intake.report.coverage import measure_coverage
 from tabard_registry.intake.report.declared import read_declaration
 from tabard_registry.intake.report.family import other_architecture, wrong_family
@@ -68,7 +68,7 @@ def report_on(read: ReadFiles) -> Report:
         tensor_count=tensor_count,
         tensors_applied=len(reading.applied),
         trigger_words=words,
-        problems=tuple(problems),
+        problems=tuple(_placed(problem, files=read.tensors) for problem in problems),
         resident_bytes=_resident_bytes(reading),
         training=_kept(metadata, limits=limits),
         mode=_mode(reading) if is_accepted else "",
@@ -80,6 +80,16 @@ def report_on(read: ReadFiles) -> Report:
         base_match=declared.match if is_accepted else "",
         declared=declared.words,
     )
+
+
+def _placed(problem: Problem, *, files: Sequence[TensorFile]) -> Problem:
+    """Say which of several files a problem is about: those that have the keys it quotes."""
+    names = [
+        file_name(one.path) for one in files if any(key in one.tensors for key in problem.keys)
+    ]
+    if len(files) == 1 or not names or any(name in problem.message for name in names):
+        return problem
+    return replace(problem, message=f"{problem.message} (in {' and '.join(names)})")
 
 
 def _of_family(read: ReadFiles) -> Problem | None:

@@ -40,6 +40,15 @@ def test_export_answers_with_its_folders(
     assert Path(ran.document["base"]).is_dir()
 
 
+@pytest.mark.parametrize("option", ["--out", "--seed"])
+def test_export_takes_nothing_of_a_show(tabard: Tabard, tmp_path: Path, option: str) -> None:
+    """What would have no effect is refused, and nothing is copied."""
+    ran = tabard("demo", "--export", tmp_path / "exported", option, "7")
+
+    assert (ran.code, f"{option} says nothing to --export" in ran.err) == (2, True)
+    assert not (tmp_path / "exported").exists()
+
+
 @pytest.fixture
 def demo(
     server: FakeServer, adapters: Path, tabard: Tabard, monkeypatch: pytest.MonkeyPatch
@@ -73,6 +82,15 @@ def test_demo_that_did_not_hold_exits_one(demo: Tabard, server: FakeServer, tmp_
     assert (ran.code, "reason: DEMO_FAILED" in ran.err) == (1, True)
     assert "the images after the rollback differ from those before" in ran.err
     assert "identical to those before: NO" in ran.err
+
+
+@pytest.mark.parametrize("seed", [2**64 - 3, 10**30, -1])
+def test_seed_that_cannot_be_is_told_at_once(demo: Tabard, tmp_path: Path, seed: int) -> None:
+    """Before a folder is made and a server started: the option, the value and the bounds."""
+    ran = demo("demo", "--seed", seed, "--out", tmp_path / "out")
+
+    assert (ran.code, (tmp_path / "out").exists()) == (2, False)
+    assert f"'--seed': {seed} is not in the range 0<=x<={2**64 - 4}" in ran.err
 
 
 def test_demo_acts_under_its_own_name(server: FakeServer, adapters: Path, tmp_path: Path) -> None:

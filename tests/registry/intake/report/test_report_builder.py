@@ -3,7 +3,10 @@
 
 from pathlib import Path
 
-from tests.registry.fakes import kohya_tensors
+import numpy as np
+
+from tabard_registry import check
+from tests.registry.fakes import kohya_tensors, write
 from tests.registry.intake import dense_files
 from tests.registry.intake.lora_files import PROFILE, checked, reasons
 
@@ -52,3 +55,16 @@ def test_dreambooth_is_what_its_author_says(tmp_path: Path) -> None:
     assert (written.kind, reasons(written)) == ("dreambooth", ["NO_TRIGGER"])
     assert reasons(wrong) == ["KIND_MISMATCH"]
     assert wrong.problems[0].remedy == "Leave the kind out, or say lora or dreambooth."
+
+
+def test_problem_names_its_file(tmp_path: Path) -> None:
+    """Of several, by the keys that it quotes; a single one is not named."""
+    good = write(tmp_path / "good.safetensors", kohya_tensors(PROFILE))
+    odd = write(tmp_path / "odd.safetensors", {**kohya_tensors(PROFILE), "odd": np.ones(3)})
+
+    (both,) = check([good, odd], profile=PROFILE).report.problems
+    (alone,) = check([odd], profile=PROFILE).report.problems
+
+    assert both.reason == "UNKNOWN_KEYS"
+    assert both.message.endswith(" first (in odd.safetensors)")
+    assert alone.message.endswith(" first")

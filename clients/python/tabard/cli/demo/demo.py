@@ -12,13 +12,15 @@ from typing import Any
 
 import click
 
+from tabard.calls.options import SEED_MAX
+from tabard.cli.choices import refuse_beside
 from tabard.cli.demo import folder as names
 from tabard.cli.demo.catalog import find_material, read_catalog
 from tabard.cli.demo.folder import claim, export
 from tabard.cli.demo.outputs import write_outputs
 from tabard.cli.demo.proof import Proof, prove
 from tabard.cli.demo.server_process import log_tail, running_server
-from tabard.cli.demo.story import Story
+from tabard.cli.demo.story import IMAGES_PER_ROW, Story
 from tabard.cli.layout import Group, Text
 from tabard.cli.numbers import Whole
 from tabard.cli.output import Output
@@ -29,12 +31,14 @@ from tabard.errors import Internal, TabardError
 ACTOR = "demo"
 OUT = "tabard-demo"
 
+# The last image of a row has a seed, too.
+_SEED = Whole(min=0, max=SEED_MAX - IMAGES_PER_ROW + 1)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command()
 @click.option("--out", type=_FOLDER, default=OUT, show_default=True, help="Where everything goes.")
-@click.option("--seed", type=Whole(min=0), default=7, show_default=True, help="Seed of column one.")
+@click.option("--seed", type=_SEED, default=7, show_default=True, help="Seed of column one.")
 @click.option(
     "--export",
     "export_to",
@@ -50,6 +54,8 @@ def demo(output: Output, *, out: Path, seed: int, export_to: Path | None) -> Non
     proves that the images are the same as before, byte for byte. Leaves contact-sheet.png,
     summary.json, images/, registry/ and server.log in the folder. Exits 1 if a claim did not hold.
     """
+    if export_to is not None:
+        refuse_beside("--export", "out", "seed", because="which only copies")
     material = find_material()
     if export_to is not None:
         target = export(material, target=export_to)

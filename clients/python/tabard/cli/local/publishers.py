@@ -122,8 +122,10 @@ class LocalPublisher:
 
 
 @contextmanager
-def open_local_publisher(url: str, *, base: str, needed_for: str) -> Iterator[LocalPublisher]:
-    """Open a registry that exists, and read a base."""
-    checks = LocalCheck(base)
+def open_local_publisher(
+    url: str, *, base: str, needed_for: str, **words: Any
+) -> Iterator[LocalPublisher]:
+    """Open a registry that exists, and read a base, of which words say what `LocalCheck` takes."""
+    checks = LocalCheck(base, **words)
     with open_registry(url, needed_for=needed_for) as registry:
         yield LocalPublisher(registry, checks=checks, needed_for=needed_for)

@@ -24,6 +24,7 @@ def test_check_refuses_bad_file(tabard: Tabard, refused_file: Path) -> None:
     assert "problem UNKNOWN_KEYS: 2 keys fit no module of the base" in text.out
     assert "lora_unet_x.alpha" in text.out
     assert ran.document["problems"][0]["remedy"] == "train it on sd1"
+    assert ran.document["files"] == [refused_file.name]
 
 
 def test_check_needs_base_or_server(tabard: Tabard, style_file: Path) -> None:

@@ -2,6 +2,7 @@
 """A UI's folders become releases: every file told, what is broken named, what is there left."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,22 @@ def test_clean_folder_exits_zero(tabard: Tabard, place: Path, tmp_path: Path) ->
     assert tabard("import", tmp_path / "loras", *given).code == 0
 
 
+def test_base_is_read_as_it_is_said(importing: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the words that `tabard check --base` takes, too."""
+    profiles: Any = sys.modules["tabard_server.engine.base.profile"]
+    read, said = profiles.profile_of, list[Any]()
+
+    def profile_of(base: str, *, asked: Any) -> Any:
+        said.append(asked)
+        return read(base, asked=asked)
+
+    monkeypatch.setattr(profiles, "profile_of", profile_of)
+
+    importing("--dry-run", "--base-family", "sd1", "--base-zero-snr")
+
+    assert said == [{"prediction": None, "family": "sd1", "is_zero_snr": True}]
+
+
 def test_server_takes_them_too(tabard: Tabard, tmp_path: Path) -> None:
     """Without a registry at hand the server checks and publishes."""
     (tmp_path / "loras").mkdir()
@@ -180,6 +197,7 @@ def test_server_takes_them_too(tabard: Tabard, tmp_path: Path) -> None:
         ("--namespace", "Mine!", "--yes"),
         ("--namespace", "mine", "--yes", "--base", "demo"),
         ("--namespace", "mine", "--yes", "--registry", "x"),
+        ("--namespace", "mine", "--yes", "--base-family", "sd1"),
         ("x", "--namespace", "mine", "--yes"),
     ],
 )

@@ -8,8 +8,16 @@ import pytest
 from click.testing import CliRunner
 
 from tabard.calls.uploads import UploadProgress
-from tabard.cli.commands.publish.options import FILES, KIND, TRIGGERS, uploaded_on, with_draft
+from tabard.cli.commands.publish.options import (
+    FILES,
+    KIND,
+    TRIGGERS,
+    uploaded_on,
+    with_base_words,
+    with_draft,
+)
 from tabard.cli.output import Output
+from tabard.cli.program import commands
 
 
 @click.command()
@@ -53,3 +61,40 @@ def test_bar_follows_the_upload(monkeypatch: pytest.MonkeyPatch) -> None:
         uploaded_on(bar)(UploadProgress(sent_bytes=3, total_bytes=9))
 
         assert (bar.bar.pos, bar.bar.length) == (3, 9)
+
+
+@click.command()
+@click.option("--base")
+@with_base_words
+def base_probe(**options: Any) -> None:
+    """Show what a command is given."""
+    click.echo(repr(options))
+
+
+def test_words_of_a_base_are_one_mapping() -> None:
+    """As a base is read by."""
+    said = ["--base-family", "sd1", "--no-base-zero-snr", "--base-prediction", "epsilon"]
+
+    ran = CliRunner().invoke(base_probe, ["--base", "demo", *said])
+
+    words = {"prediction": "epsilon", "family": "sd1", "is_zero_snr": False}
+    assert ran.output == f"{ {'base': 'demo', 'base_words': words} }\n".replace("{ ", "{")
+
+
+def test_words_of_no_base_are_refused() -> None:
+    """They would say nothing to a server."""
+    assert CliRunner().invoke(base_probe, ["--base-family", "sd1"]).exit_code == 2
+
+
+def test_every_command_that_reads_a_base_takes_its_words() -> None:
+    """By the same options; a server has settings."""
+    words = {"base_prediction", "base_zero_snr", "base_family"}
+    names = {
+        command: {str(one.name) for one in commands.loaded(command).params}
+        for command in commands.commands
+    }
+
+    reading = {command for command, found in names.items() if "base" in found} - {"serve"}
+
+    assert reading == {"check", "extract", "import"}
+    assert {command for command in reading if not words <= names[command]} == set()

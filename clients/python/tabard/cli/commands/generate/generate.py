@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from tabard.calls.options import RANDOM_SEED
+from tabard.calls.options import RANDOM_SEED, SEED_MAX
 from tabard.cli import completion
 from tabard.cli.choices import Named
 from tabard.cli.commands.generate.gallery import Gallery
@@ -21,6 +21,7 @@ from tabard.cli.output import ProgressBar, table
 from tabard.cli.session import Session, together, with_session
 from tabard.enums import PROMPT_SYNTAXES, TOKEN_MATCHES
 from tabard.errors import TabardError
+from tabard.patience import TIMEOUT_SECONDS_MAX
 from tabard.result import (
     Accepted,
     Collector,
@@ -132,13 +133,18 @@ _with_reading_and_picture = together(
     help="Repeatable.",
 )
 @click.option(
-    "--seed", type=Whole(min=RANDOM_SEED), help="Image i uses SEED + i; -1: a random one."
+    "--seed",
+    type=Whole(min=RANDOM_SEED, max=SEED_MAX),
+    help="Image i uses SEED + i; -1: a random one.",
 )
 @click.option("--steps", "num_inference_steps", type=Whole(min=1), help="Denoise steps.")
 @click.option("--size", callback=_read_size, metavar="WxH", help="Pixels; default the base's own.")
 @click.option("--count", "num_images", type=Whole(min=1), default=1, help="How many images.")
 @click.option(
-    "--guidance", "guidance_scale", type=float, help="Classifier-free guidance; 1 or less is off."
+    "--guidance",
+    "guidance_scale",
+    type=Number(),
+    help="Classifier-free guidance; 1 or less is off.",
 )
 @click.option("--negative", "negative_prompt", default="", help="What to keep away from.")
 @click.option(
@@ -151,7 +157,7 @@ _with_reading_and_picture = together(
 @_with_reading_and_picture
 @click.option(
     "--timeout",
-    type=Number(min=0, min_open=True),
+    type=Number(min=0, max=TIMEOUT_SECONDS_MAX, min_open=True),
     metavar="SECONDS",
     help="Give up after so long.",
 )

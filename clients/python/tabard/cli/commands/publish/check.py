@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,12 @@ def check(
     *,
     named: tuple[str, ...],
     base: str | None,
-    base_prediction: str | None,
-    base_zero_snr: bool | None,
-    base_family: str | None,
+    base_words: dict[str, Any],
     **draft: Any,
 ) -> None:
     """Say whether a file will work on a base, completely; publish nothing.
 
+    Several files are one adapter, as `tabard publish` takes them: there is one answer.
     With --base it runs here and needs no server; otherwise the server at --address checks against
     the base it serves. Exits 0 when the files would be published and 4 when not.
 
@@ -53,13 +53,11 @@ def check(
     files = find_files(named).files
     if base is not None:
         session.output.say(f"reading the base {base} …")
-        checks = LocalCheck(
-            base, prediction=base_prediction, is_zero_snr=base_zero_snr, family=base_family
-        )
-        report = checks.report(files, **draft)
+        report = LocalCheck(base, **base_words).report(files, **draft)
     else:
         report = _check_remotely(session, files, **draft)
-    session.output.answer(report, *report_text(report, names=[path.name for path in files]))
+    names = [path.name for path in files]
+    session.output.answer({"files": names, **asdict(report)}, *report_text(report, names=names))
     click.get_current_context().exit(exit_codes.OK if report.accepted else exit_codes.INVALID)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from tabard.cli import exit_codes
-from tabard.cli.choices import Named
+from tabard.cli.choices import Named, refuse_beside
 from tabard.cli.commands.publish.options import with_base_words
 from tabard.cli.layout import Answer, Text
 from tabard.cli.local.extras import (
@@ -81,9 +81,7 @@ def extract(
     checkpoint: str,
     base: str,
     base_config: str | None,
-    base_prediction: str | None,
-    base_zero_snr: bool | None,
-    base_family: str | None,
+    base_words: dict[str, Any],
     out: Path,
     **choice: Any,
 ) -> None:
@@ -97,6 +95,9 @@ def extract(
     tabard extract dreambooth/ --base stable-diffusion-v1-5/stable-diffusion-v1-5 \\
         --out dog.safetensors --prompt "sks dog"
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    if not choice["probe"]:
+        drawn = ("prompts", "steps", "pixels", "error_max")
+        refuse_beside("--no-probe", *drawn, because="which draws nothing")
     for one in filter(None, (base, base_config)):
         require_base(one, needed_for="tabard extract")
     with missing_extra(SERVER_EXTRA, needed_for="tabard extract"):
@@ -119,9 +120,7 @@ def extract(
                 checkpoint,
                 base=base,
                 base_config=base_config,
-                asked=schedules.Asked(
-                    prediction=base_prediction, is_zero_snr=base_zero_snr, family=base_family
-                ),
+                asked=schedules.Asked(**base_words),
                 out=out,
                 settings=_settings(**choice),
                 progress=tell,

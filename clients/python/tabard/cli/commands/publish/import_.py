@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from tabard.cli import exit_codes
+from tabard.cli.commands.publish.options import with_base_words
 from tabard.cli.files.import_plan import Row, carry_out, plan_import
 from tabard.cli.files.ui_folders import find_items, plain_name
 from tabard.cli.layout import Text
@@ -38,6 +39,7 @@ _BAD = ("refused", "failed")
 @click.option("--version", default="1.0.0", show_default=True, help="Version of new releases.")
 @click.option("--registry", metavar="URL", help="Publish here, without a server; needs --base.")
 @click.option("--base", metavar="demo|PATH|HUB_ID", help="The base, with --registry.")
+@with_base_words
 @click.option("--dry-run", is_flag=True, help="Only the table; publish nothing.")
 @click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask before publishing.")
 @with_session
@@ -65,6 +67,7 @@ def _import_adapters(
     version: str,
     registry: str | None,
     base: str | None,
+    base_words: dict[str, Any],
     dry_run: bool,
     is_sure: bool,
 ) -> None:
@@ -72,7 +75,7 @@ def _import_adapters(
     if not (dry_run or is_sure) and not sys.stdin.isatty():
         raise click.UsageError("say --dry-run to see what would happen, or --yes to do it")
     items = find_items(folder)
-    with _publisher(session, registry=registry, base=base) as publisher:
+    with _publisher(session, registry=registry, base=base, words=base_words) as publisher:
         with output.progress("checking", total=len(items)) as bar:
             rows = plan_import(
                 items,
@@ -105,7 +108,9 @@ def _publish(rows: list[Row], *, publisher: Publisher, output: Output, is_sure: 
 
 
 @contextmanager
-def _publisher(session: Session, *, registry: str | None, base: str | None) -> Iterator[Publisher]:
+def _publisher(
+    session: Session, *, registry: str | None, base: str | None, words: dict[str, Any]
+) -> Iterator[Publisher]:
     if registry is None:
         if base is not None:
             raise click.UsageError("--base goes with --registry; a server has its own base")
@@ -114,7 +119,7 @@ def _publisher(session: Session, *, registry: str | None, base: str | None) -> I
         return
     if base is None:
         raise click.UsageError("--registry needs --base, to check the files against")
-    with open_local_publisher(registry, base=base, needed_for=_NEEDED_FOR) as publisher:
+    with open_local_publisher(registry, base=base, needed_for=_NEEDED_FOR, **words) as publisher:
         yield publisher
 
 

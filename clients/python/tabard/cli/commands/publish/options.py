@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import click
 
 from tabard.calls.uploads import UploadProgress
 from tabard.cli.choices import Named
 from tabard.cli.output import ProgressBar
-from tabard.cli.session import together
+from tabard.cli.session import Command, together
 from tabard.enums import KINDS, PURPOSES
 
 
@@ -29,7 +31,7 @@ TRIGGERS = click.option(
     "--trigger", "trigger_words", multiple=True, metavar="WORD", help="A trigger word; repeatable."
 )
 
-with_base_words = together(
+_base_words = together(
     click.option(
         "--base-prediction",
         type=click.Choice(["epsilon", "v_prediction"]),
@@ -46,7 +48,25 @@ with_base_words = together(
         help="Its family, likewise.",
     ),
 )
-"""What is said of a base that is read here, against its own words; a server has settings for it."""
+
+
+def with_base_words(command: Command) -> Command:
+    """Give a command what is said of a base that is read here, against its own words.
+
+    It takes them as one mapping, `base_words`, beside `base`; a server has settings for them.
+    """
+
+    @_base_words
+    @functools.wraps(command)
+    def run(*given: Any, base: str | None, **options: Any) -> None:
+        said = {name: options.pop(f"base_{name}") for name in ("prediction", "zero_snr", "family")}
+        if base is None and any(value is not None for value in said.values()):
+            raise click.UsageError("--base-… says what a base is that is read here: add --base")
+        said["is_zero_snr"] = said.pop("zero_snr")
+        command(*given, base=base, base_words=said, **options)
+
+    return run
+
 
 with_draft = together(
     click.option("--version", required=True, help="SemVer of the new release, e.g. 1.2.0."),

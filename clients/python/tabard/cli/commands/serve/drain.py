@@ -7,13 +7,14 @@ import click
 
 from tabard.cli.numbers import Number
 from tabard.cli.session import Session, with_session
+from tabard.patience import TIMEOUT_SECONDS_MAX
 
 
 @click.command()
 @click.option(
     "--wait",
     "wait_seconds",
-    type=Number(min=0),
+    type=Number(min=0, max=TIMEOUT_SECONDS_MAX),
     default=0.0,
     metavar="SECONDS",
     help="Wait so long for running jobs.",
