@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tabard_registry import acts
-from tabard_registry.acts import Act, Amendment, Author
+from tabard_registry.acts import Act, Acted, Amendment, Author, Expectation
 from tabard_registry.checkpoint import Checkpoints
 from tabard_registry.content.blobs import Blobs
 from tabard_registry.content.storing import store_release
@@ -34,7 +34,7 @@ from tabard_registry.refs.names import AdapterName, AdapterRef
 from tabard_registry.refs.semver import Version
 from tabard_registry.release.keys import Key, Policy
 from tabard_registry.release.manifest import MANIFEST_BYTES_MAX, BlobRef, Manifest
-from tabard_registry.release.release import Absent, ChannelMove, Published, Release, ReleaseDraft
+from tabard_registry.release.release import ChannelMove, Published, Release, ReleaseDraft
 from tabard_registry.release.words import Words
 from tabard_registry.scratch import remove_abandoned
 from tabard_registry.state.fold import empty_state
@@ -234,7 +234,7 @@ class Registry:
         *,
         channel: str,
         author: Author,
-        expect: Digest | Absent | None = None,
+        expect: Expectation | None = None,
     ) -> ChannelMove:
         """Move a channel to what a ref means: `acts.promote`."""
         return self.commit(acts.promote(ref, channel=channel, expect=expect), author=author)
@@ -246,29 +246,29 @@ class Registry:
         channel: str,
         author: Author,
         to: Version | None = None,
-        expect: Digest | Absent | None = None,
+        expect: Expectation | None = None,
     ) -> ChannelMove:
         """Return a channel to the release before, or to an earlier one: `acts.roll_back`."""
         act = acts.roll_back(adapter, channel=channel, to=to, expect=expect)
         return self.commit(act, author=author)
 
-    def yank(self, ref: AdapterRef, *, author: Author) -> Release:
+    def yank(self, ref: AdapterRef, *, author: Author) -> Acted[Release]:
         """Take a release out of resolution by channel and range; exact pins still work."""
         return self.commit(acts.set_yanked(ref, yanked=True), author=author)
 
-    def unyank(self, ref: AdapterRef, *, author: Author) -> Release:
+    def unyank(self, ref: AdapterRef, *, author: Author) -> Acted[Release]:
         """Undo a yank."""
         return self.commit(acts.set_yanked(ref, yanked=False), author=author)
 
-    def quarantine(self, ref: AdapterRef, *, author: Author) -> Release:
+    def quarantine(self, ref: AdapterRef, *, author: Author) -> Acted[Release]:
         """Serve nobody with a release until that is lifted."""
         return self.commit(acts.set_quarantined(ref, quarantined=True), author=author)
 
-    def lift(self, ref: AdapterRef, *, author: Author) -> Release:
+    def lift(self, ref: AdapterRef, *, author: Author) -> Acted[Release]:
         """Undo a quarantine."""
         return self.commit(acts.set_quarantined(ref, quarantined=False), author=author)
 
-    def purge(self, ref: AdapterRef, *, author: Author) -> Release:
+    def purge(self, ref: AdapterRef, *, author: Author) -> Acted[Release]:
         """Delete the bytes of a release for good and deny-list them; its record stays.
 
         Repeating it deletes what an interrupted purge left.
@@ -276,28 +276,30 @@ class Registry:
         Raises:
             StoreUnavailable: Nothing can be served with it any more, but bytes may be left.
         """
-        release = self.commit(acts.purge(ref), author=author)
-        for digest in release.blobs:
+        purged = self.commit(acts.purge(ref), author=author)
+        for digest in purged.subject.blobs:
             self.blobs.delete(digest)
-        return release
+        return purged
 
-    def edit(self, ref: AdapterRef, *, words: Amendment, author: Author) -> Release:
+    def edit(self, ref: AdapterRef, *, words: Amendment, author: Author) -> Acted[Release]:
         """Amend the words of a release; its manifest and every picture stay: `acts.edit`."""
         return self.commit(acts.edit(ref, words=words), author=author)
 
-    def trust_key(self, key: Key, *, author: Author) -> Key:
+    def trust_key(self, key: Key, *, author: Author) -> Acted[Key]:
         """Let a key sign the releases of its namespace; trusting it again changes its name."""
         return self.commit(acts.trust_key(key), author=author)
 
-    def revoke_key(self, namespace: str, *, key_id: str, author: Author) -> Key:
+    def revoke_key(self, namespace: str, *, key_id: str, author: Author) -> Acted[Key]:
         """Let a key's signatures count no longer, old ones included. For good."""
         return self.commit(acts.revoke_key(namespace, key_id=key_id), author=author)
 
-    def set_policy(self, policy: Policy, *, author: Author) -> Policy:
+    def set_policy(self, policy: Policy, *, author: Author) -> Acted[Policy]:
         """Say what a namespace asks of its releases."""
         return self.commit(acts.set_policy(policy), author=author)
 
-    def sign(self, ref: AdapterRef, *, key_id: str, signature: str, author: Author) -> Release:
+    def sign(
+        self, ref: AdapterRef, *, key_id: str, signature: str, author: Author
+    ) -> Acted[Release]:
         """Put a signature, base64, beside a release, if it is true."""
         return self.commit(acts.sign(ref, key_id=key_id, signature=signature), author=author)
 

@@ -172,10 +172,10 @@ def test_async_verbs_answer(server: FakeServer, stocked: Client) -> None:
             await client.promote(INK)
             recipe = await client.publish_recipe("acme/mix", [f"{INK}:1"], version="1.0.0")
             return [
-                (await client.quarantine(INK, reason="r")).quarantined,
-                (await client.lift(INK, reason="r")).quarantined,
-                (await client.purge(INK, reason="r")).purged,
-                (await client.sign(INK, key_id="k", signature="s")).signatures[0].key_id,
+                (await client.quarantine(INK, reason="r")).release.quarantined,
+                (await client.lift(INK, reason="r")).release.quarantined,
+                (await client.purge(INK, reason="r")).release.purged,
+                (await client.sign(INK, key_id="k", signature="s")).release.signatures[0].key_id,
                 recipe.release.published_by,
                 len(await client.search("ink")),
                 len((await client.served_at("2030-01-01T00:00:00Z")).servings),

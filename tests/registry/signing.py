@@ -9,7 +9,7 @@ from tests.registry.fakes import ref
 def trust(registry: Registry, pair: KeyPair, *, namespace: str = "acme") -> Key:
     """Let a namespace trust a key."""
     key = Key(namespace=namespace, public_key=pair.public_key, name="ci")
-    return registry.trust_key(key, author=Author(actor="owner"))
+    return registry.trust_key(key, author=Author(actor="owner")).subject
 
 
 def require(registry: Registry, *, namespace: str = "acme", signature: bool = True) -> None:
@@ -21,6 +21,5 @@ def require(registry: Registry, *, namespace: str = "acme", signature: bool = Tr
 def sign(registry: Registry, release: Release, pair: KeyPair, *, key: Key) -> Release:
     """Sign a release."""
     signature = sign_digest(pair.private_key_pem, release.digest)
-    return registry.sign(
-        ref("1.0.0"), key_id=key.id, signature=signature, author=Author(actor="ci")
-    )
+    author = Author(actor="ci")
+    return registry.sign(ref("1.0.0"), key_id=key.id, signature=signature, author=author).subject

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         Verification,
         VerifiedComponent,
     )
-    from tabard.releases.acts import ChannelMove, PublishedRecipe
+    from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
     from tabard.releases.findings import Dependents, Manifest, SearchHit
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
@@ -107,6 +107,7 @@ __all__ = [
     "PulledFile",
     "Record",
     "Release",
+    "ReleaseChange",
     "ReleaseSignature",
     "Resident",
     "ResourceExhausted",

@@ -5,9 +5,9 @@ An act is planned anew against every state that it meets, so that one which lost
 validated again before it tries the next. A new act is a function here and a method of `Registry`.
 """
 
-from tabard_registry.acts.act import Act, Landed, Plan
+from tabard_registry.acts.act import Act, Acted, Landed, Plan
 from tabard_registry.acts.author import Author
-from tabard_registry.acts.channels import promote, roll_back
+from tabard_registry.acts.channels import Expectation, promote, roll_back
 from tabard_registry.acts.garbage import begin_collection, end_collection
 from tabard_registry.acts.keys import revoke_key, set_policy, sign, trust_key
 from tabard_registry.acts.publication import publish
@@ -16,8 +16,10 @@ from tabard_registry.acts.words import Amendment, edit
 
 __all__ = [
     "Act",
+    "Acted",
     "Amendment",
     "Author",
+    "Expectation",
     "Landed",
     "Plan",
     "begin_collection",

@@ -14,6 +14,8 @@ from tabard_registry.release.release import Release
 from tabard_registry.state.state import State
 
 Answer_co = TypeVar("Answer_co", covariant=True)
+Subject = TypeVar("Subject")
+Subject_co = TypeVar("Subject_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,19 @@ class Landed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Acted(Generic[Subject_co]):
+    """The answer to an act on one thing.
+
+    Attributes:
+        subject: The release, key or policy as it is now.
+        changed: False when it was so already: nothing was written, and no reason was kept.
+    """
+
+    subject: Subject_co
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Act(Generic[Answer_co]):
     """One thing that a caller wants done.
 
@@ -73,6 +88,11 @@ class Act(Generic[Answer_co]):
                 reason="FIELD_REQUIRED",
                 hint="Say why, for those who read the history later.",
             )
+
+
+def acted(find: Callable[[State], Subject]) -> Callable[[State, Landed | None], Acted[Subject]]:
+    """Make the answer of an act on what is found in the state after it."""
+    return lambda state, landed: Acted(subject=find(state), changed=landed is not None)
 
 
 def action_on(kind: str, release: Release, *, channel: str = "") -> Action:

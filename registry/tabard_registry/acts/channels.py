@@ -4,19 +4,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from tabard_registry.acts.act import Act, Landed, Plan, action_on
 from tabard_registry.errors import NotFound, PreconditionFailed
 from tabard_registry.log.records import Action
 from tabard_registry.refs.digest import Digest
-from tabard_registry.refs.names import AdapterName, AdapterRef, check_channel
+from tabard_registry.refs.names import AdapterName, AdapterRef, ByDigest, ByVersion, check_channel
 from tabard_registry.refs.semver import Version
 from tabard_registry.release.release import Absent, Adapter, Channel, ChannelMove, Release
 from tabard_registry.state.fold import channel_key
 from tabard_registry.state.state import State, refuse_withdrawn
 
+Expectation: TypeAlias = Digest | ByVersion | ByDigest | Absent
+"""Where a channel must point: a digest, what names one release of the line, or nowhere."""
 
-def promote(ref: AdapterRef, *, channel: str, expect: Digest | Absent | None) -> Act[ChannelMove]:
+
+def promote(ref: AdapterRef, *, channel: str, expect: Expectation | None) -> Act[ChannelMove]:
     """Plan to move a channel to what a ref means.
 
     Args:
@@ -34,7 +38,8 @@ def promote(ref: AdapterRef, *, channel: str, expect: Digest | Absent | None) ->
     def plan(state: State) -> Plan:
         release = state.resolve(ref)
         pointer = state.adapter(ref.adapter).channels.get(channel)
-        expected = _check_expect(pointer, key=key, expect=expect)
+        wanted = _expected(state, ref.adapter, expect=expect)
+        expected = _check_expect(pointer, key=key, expect=wanted)
         _refuse_unchoosable(release, hint="Unyank it first, or promote another release.")
         if pointer is not None and pointer.digest == release.digest:
             return Plan(action=None)
@@ -47,7 +52,7 @@ def promote(ref: AdapterRef, *, channel: str, expect: Digest | Absent | None) ->
 
 
 def roll_back(
-    adapter: AdapterName, *, channel: str, to: Version | None, expect: Digest | Absent | None
+    adapter: AdapterName, *, channel: str, to: Version | None, expect: Expectation | None
 ) -> Act[ChannelMove]:
     """Plan to return a channel to the release before, or to an earlier one. Needs only the log.
 
@@ -68,11 +73,11 @@ def roll_back(
             the channel or is yanked, or somebody else moved the channel (EXPECT_MISMATCH).
     """
     key = channel_key(adapter, channel=channel)
-    leaving: list[Digest] = [expect] if isinstance(expect, Digest) else []
+    leaving: list[Digest | Absent] = []
 
     def plan(state: State) -> Plan:
         pointer = state.channel(adapter, channel=channel)
-        leaving[:] = leaving or [pointer.digest]
+        leaving[:] = leaving or [_expected(state, adapter, expect=expect) or pointer.digest]
         expected = _check_expect(pointer, key=key, expect=leaving[0])
         line = state.adapter(adapter)
         release = _rollback_target(line, pointer, to=to)
@@ -112,6 +117,15 @@ def _move(
         )
 
     return Act(plan=plan, is_same=is_same, answer=answer, reasoned=reasoned)
+
+
+def _expected(
+    state: State, adapter: AdapterName, *, expect: Expectation | None
+) -> Digest | Absent | None:
+    """Find the digest that an expectation names; what is a whole digest need not be known."""
+    if isinstance(expect, ByVersion | ByDigest):
+        return state.find(AdapterRef(adapter=adapter, selector=expect)).digest
+    return expect
 
 
 def _check_expect(

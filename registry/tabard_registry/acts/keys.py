@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tabard_registry.acts.act import Act, Plan, action_on
+from tabard_registry.acts.act import Act, Acted, Plan, acted, action_on
 from tabard_registry.acts.standing import refuse_inexact
 from tabard_registry.errors import InvalidField, NotFound, PreconditionFailed, check_text
 from tabard_registry.log.records import Action
@@ -21,7 +21,7 @@ from tabard_registry.state.state import State
 from tabard_registry.trust.signatures import is_signature
 
 
-def trust_key(key: Key) -> Act[Key]:
+def trust_key(key: Key) -> Act[Acted[Key]]:
     """Plan to let a key sign the releases of its namespace; trusting it again changes its name."""
     check_text("the name of a key", key.name, chars_max=KEY_NAME_CHARS_MAX)
     action = _setting("key", key.namespace, summary=key.to_json())
@@ -38,11 +38,11 @@ def trust_key(key: Key) -> Act[Key]:
         return Plan(action=None if known == key else action)
 
     return Act(
-        plan=plan, is_same=lambda found: _is_like(found, action), answer=lambda _state, _landed: key
+        plan=plan, is_same=lambda found: _is_like(found, action), answer=acted(lambda _state: key)
     )
 
 
-def revoke_key(namespace: str, *, key_id: str) -> Act[Key]:
+def revoke_key(namespace: str, *, key_id: str) -> Act[Acted[Key]]:
     """Plan to let a key's signatures count no longer, old ones included, for good."""
 
     def plan(state: State) -> Plan:
@@ -59,12 +59,12 @@ def revoke_key(namespace: str, *, key_id: str) -> Act[Key]:
     return Act(
         plan=plan,
         is_same=is_same,
-        answer=lambda state, _landed: _key(state, namespace, key_id=key_id),
+        answer=acted(lambda state: _key(state, namespace, key_id=key_id)),
         reasoned="revoking a key",
     )
 
 
-def set_policy(policy: Policy) -> Act[Policy]:
+def set_policy(policy: Policy) -> Act[Acted[Policy]]:
     """Plan to change what a namespace asks of its releases."""
     summary = {"require_signature": policy.require_signature}
     action = _setting("policy", policy.namespace, summary=summary)
@@ -75,11 +75,11 @@ def set_policy(policy: Policy) -> Act[Policy]:
     return Act(
         plan=plan,
         is_same=lambda found: _is_like(found, action),
-        answer=lambda _state, _landed: policy,
+        answer=acted(lambda _state: policy),
     )
 
 
-def sign(ref: AdapterRef, *, key_id: str, signature: str) -> Act[Release]:
+def sign(ref: AdapterRef, *, key_id: str, signature: str) -> Act[Acted[Release]]:
     """Plan to put a signature beside the one release that an exact ref names, if it is true.
 
     Its plan raises:
@@ -107,7 +107,7 @@ def sign(ref: AdapterRef, *, key_id: str, signature: str) -> Act[Release]:
     return Act(
         plan=plan,
         is_same=lambda found: (found.type, found.adapter) == ("sign", str(ref.adapter)),
-        answer=lambda state, _landed: state.find(ref),
+        answer=acted(lambda state: state.find(ref)),
     )
 
 

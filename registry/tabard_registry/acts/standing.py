@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tabard_registry.acts.act import Act, Plan, action_on
+from tabard_registry.acts.act import Act, Acted, Plan, acted, action_on
 from tabard_registry.errors import InvalidField, PreconditionFailed
 from tabard_registry.log.records import Action
 from tabard_registry.refs.names import AdapterRef, ByDigest, ByVersion
@@ -15,13 +15,13 @@ from tabard_registry.state.state import State
 _SHARERS_NAMED_MAX = 5
 
 
-def set_yanked(ref: AdapterRef, *, yanked: bool) -> Act[Release]:
+def set_yanked(ref: AdapterRef, *, yanked: bool) -> Act[Acted[Release]]:
     """Plan to yank the one release that an exact ref names, or to undo that."""
     kind, said = ("yank", "a yank") if yanked else ("unyank", "an unyank")
     return _standing(ref, kind=kind, said=said, is_so=lambda found: found.yanked == yanked)
 
 
-def set_quarantined(ref: AdapterRef, *, quarantined: bool) -> Act[Release]:
+def set_quarantined(ref: AdapterRef, *, quarantined: bool) -> Act[Acted[Release]]:
     """Plan to quarantine one release, or to lift that."""
     kind, said = ("quarantine", "a quarantine") if quarantined else ("lift", "a lift")
     return _standing(
@@ -29,7 +29,7 @@ def set_quarantined(ref: AdapterRef, *, quarantined: bool) -> Act[Release]:
     )
 
 
-def purge(ref: AdapterRef) -> Act[Release]:
+def purge(ref: AdapterRef) -> Act[Acted[Release]]:
     """Plan to deny-list one release and its bytes for good; the bytes are deleted afterwards.
 
     Its plan raises PreconditionFailed when another release needs the same bytes (BYTES_SHARED).
@@ -61,7 +61,7 @@ def _standing(
     said: str,
     is_so: Callable[[Release], bool],
     check: Callable[[State, Release], None] = lambda _state, _release: None,
-) -> Act[Release]:
+) -> Act[Acted[Release]]:
     refuse_inexact(ref)
 
     def plan(state: State) -> Plan:
@@ -77,7 +77,7 @@ def _standing(
     return Act(
         plan=plan,
         is_same=is_same,
-        answer=lambda state, _landed: state.find(ref),
+        answer=acted(lambda state: state.find(ref)),
         reasoned=said,
     )
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tabard_registry.acts.act import Act, Plan, action_on
+from tabard_registry.acts.act import Act, Acted, Plan, acted, action_on
 from tabard_registry.acts.standing import refuse_inexact
 from tabard_registry.errors import InvalidField
 from tabard_registry.log.records import Action
@@ -19,7 +19,7 @@ Amendment = Mapping[str, str | Sequence[str]]
 """Words that shall be other ones, by name, like `notes`; those of `release.words.WORDS`."""
 
 
-def edit(ref: AdapterRef, *, words: Amendment) -> Act[Release]:
+def edit(ref: AdapterRef, *, words: Amendment) -> Act[Acted[Release]]:
     """Plan to amend the words of the one release that an exact ref names.
 
     Args:
@@ -51,4 +51,4 @@ def edit(ref: AdapterRef, *, words: Amendment) -> Act[Release]:
             dict(found.summary) == written
         )
 
-    return Act(plan=plan, is_same=is_same, answer=lambda state, _landed: state.find(ref))
+    return Act(plan=plan, is_same=is_same, answer=acted(lambda state: state.find(ref)))

@@ -14,22 +14,24 @@ from typing import ParamSpec, TypeVar
 from tabard_registry import (
     ABSENT,
     DEFAULT_CHANNEL,
-    Absent,
     AdapterName,
     AdapterRef,
     Author,
     BaseProfile,
     ByDigest,
+    ByVersion,
     ChannelMove,
     Checked,
     Digest,
     IntakeLimits,
+    InvalidName,
     Published,
     Registry,
     ReleaseDraft,
     Version,
     check,
 )
+from tabard_registry.acts import Expectation
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
@@ -44,6 +46,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _NO_RELEASE = "none"
+_SHA256 = "sha256:"
+_DIGEST_CHARS = len(_SHA256) + 64
+_TEXT_SHOWN_MAX = 80
 
 
 class Publishing:
@@ -115,7 +120,7 @@ class Publishing:
         ref: AdapterRef,
         *,
         channel: str,
-        expect: Digest | Absent | None,
+        expect: Expectation | None,
         author: Author,
     ) -> ChannelMove:
         """Load what a ref means now, then move a channel to exactly what was loaded.
@@ -149,7 +154,7 @@ class Publishing:
         *,
         channel: str,
         to: Version | None,
-        expect: Digest | Absent | None,
+        expect: Expectation | None,
         author: Author,
     ) -> ChannelMove:
         """Return a channel to an earlier release. Needs nothing but the log."""
@@ -184,12 +189,28 @@ class Publishing:
             await self._follower.catch_up()
 
 
-def read_expectation(text: str) -> Digest | Absent | None:
-    """Read where a channel must point: a digest, `none` for nowhere, empty for anywhere.
+def read_expectation(text: str) -> Expectation | None:
+    """Read where a channel must point: `none` for nowhere, empty for anywhere.
+
+    Otherwise what names one release: a version, a digest, or the first digits of one.
 
     Raises:
-        InvalidName: It is neither.
+        InvalidName: It is none of them.
     """
     if not text:
         return None
-    return ABSENT if text == _NO_RELEASE else Digest.parse(text)
+    if text == _NO_RELEASE:
+        return ABSENT
+    try:
+        if len(text) == _DIGEST_CHARS:
+            return Digest.parse(text)
+        if text.startswith(_SHA256):
+            return ByDigest(text.removeprefix(_SHA256))
+        return ByVersion(Version.parse(text))
+    except InvalidName as error:
+        raise InvalidName(
+            f"expect_digest {text[:_TEXT_SHOWN_MAX]!r} names no one release",
+            reason=error.reason,
+            hint="Write a version like 1.2.0, `sha256:` and at least 12 digits of a digest, or "
+            "`none`; `tabard show` lists them.",
+        ) from error

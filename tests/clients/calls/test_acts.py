@@ -14,8 +14,8 @@ INK = "acme/ink@1.0.0"
 
 def test_quarantine_carries_reason(stocked: Client) -> None:
     """Both ways, and each with a key of its own."""
-    held = stocked.quarantine(INK, reason="a signature in it")
-    lifted = stocked.lift(INK, reason="cleared")
+    held = stocked.quarantine(INK, reason="a signature in it").release
+    lifted = stocked.lift(INK, reason="cleared").release
 
     assert (held.quarantined, held.quarantine_reason) == (True, "a signature in it")
     assert (lifted.quarantined, lifted.quarantine_reason) == (False, "")
@@ -23,7 +23,7 @@ def test_quarantine_carries_reason(stocked: Client) -> None:
 
 def test_purge_carries_reason(stocked: Client) -> None:
     """The release is still there to be looked at."""
-    purged = stocked.purge(INK, reason="asked for")
+    purged = stocked.purge(INK, reason="asked for").release
 
     assert (purged.purged, purged.purge_reason) == (True, "asked for")
 
@@ -44,7 +44,7 @@ def test_every_act_has_a_key(stocked: Client, server: FakeServer) -> None:
 
 def test_recipe_locks_members(stocked: Client) -> None:
     """Members come back with digest and weight; a withdrawn one flags the recipe."""
-    ink = stocked.quarantine(INK, reason="r")
+    ink = stocked.quarantine(INK, reason="r").release
 
     published = stocked.publish_recipe(
         "acme/mix", [f"{INK}:0.5"], version="1.0.0", reason="for the book"
@@ -89,8 +89,8 @@ def test_rollback_restores_previous_release(
 
 def test_yank_and_unyank_release(client: Client, stable: tabard.Release) -> None:
     """A yank carries its reason, and can be undone."""
-    yanked = client.yank("acme/watercolor@1.0.0", reason="licence")
-    unyanked = client.unyank("acme/watercolor@1.0.0", reason="cleared")
+    yanked = client.yank("acme/watercolor@1.0.0", reason="licence").release
+    unyanked = client.unyank("acme/watercolor@1.0.0", reason="cleared").release
 
     assert (yanked.yanked, yanked.yank_reason) == (True, "licence")
     assert not unyanked.yanked
@@ -98,9 +98,32 @@ def test_yank_and_unyank_release(client: Client, stable: tabard.Release) -> None
 
 def test_edit_says_only_what_changes(stocked: Client, server: FakeServer) -> None:
     """What is left out is absent; an empty text is said."""
-    release = stocked.edit("acme/ink@1.0.0", notes="", trigger_words=["wash"], reason="a typo")
+    release = stocked.edit(
+        "acme/ink@1.0.0", notes="", trigger_words=["wash"], reason="a typo"
+    ).release
 
     request = server.state.requests[-1]
     assert (request.HasField("notes"), request.HasField("licence")) == (True, False)
     assert (request.actor, request.reason, bool(request.request_id)) == ("alice", "a typo", True)
     assert (release.notes, release.trigger_words) == ("", ("wash",))
+
+
+@pytest.mark.parametrize(
+    ("verb", "undoing"), [("yank", "unyank"), ("quarantine", "lift"), ("purge", "")]
+)
+def test_repeated_act_says_that_nothing_changed(stocked: Client, verb: str, undoing: str) -> None:
+    """The reason is that of the first; undoing what is not so changes nothing either."""
+    if undoing:
+        assert not getattr(stocked, undoing)(INK, reason="none").changed
+    first = getattr(stocked, verb)(INK, reason="first")
+    second = getattr(stocked, verb)(INK, reason="second")
+
+    assert (first.changed, second.changed) == (True, False)
+    assert second.release == first.release
+
+
+def test_same_words_change_nothing(stocked: Client) -> None:
+    """And it is said."""
+    done = [stocked.edit(INK, notes="soft").changed for _ in range(2)]
+
+    assert done == [True, False]

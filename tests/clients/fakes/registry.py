@@ -139,30 +139,32 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
         return registry_pb2.RollbackResponse(move=move)
 
     def Yank(self, request: Any, context: Any) -> Any:
-        return registry_pb2.YankResponse(release=self._set(request, context, yanked=True))
+        return registry_pb2.YankResponse(**self._set(request, context, yanked=True))
 
     def Unyank(self, request: Any, context: Any) -> Any:
-        return registry_pb2.UnyankResponse(release=self._set(request, context, yanked=False))
+        return registry_pb2.UnyankResponse(**self._set(request, context, yanked=False))
 
     def Quarantine(self, request: Any, context: Any) -> Any:
-        release = self._set(request, context, quarantined=True)
-        return registry_pb2.QuarantineResponse(release=release)
+        return registry_pb2.QuarantineResponse(**self._set(request, context, quarantined=True))
 
     def Lift(self, request: Any, context: Any) -> Any:
-        return registry_pb2.LiftResponse(release=self._set(request, context, quarantined=False))
+        return registry_pb2.LiftResponse(**self._set(request, context, quarantined=False))
 
     def Purge(self, request: Any, context: Any) -> Any:
-        return registry_pb2.PurgeResponse(release=self._set(request, context, purged=True))
+        return registry_pb2.PurgeResponse(**self._set(request, context, purged=True))
 
     def Edit(self, request: Any, context: Any) -> Any:
         self.state.enter(request, context)
         release = self.state.resolve(request.ref, context)
+        before = release.SerializeToString()
         for name in ("notes", "licence", "title", "purpose"):
             if request.HasField(name):
                 setattr(release, name, getattr(request, name))
         if request.HasField("trigger_words"):
             release.trigger_words[:] = request.trigger_words.trigger_words
-        return registry_pb2.EditResponse(release=release)
+        return registry_pb2.EditResponse(
+            release=release, changed=release.SerializeToString() != before
+        )
 
     def Diff(self, request: Any, context: Any) -> Any:
         self.state.enter(request, context)
@@ -203,7 +205,7 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
         self.state.enter(request, context)
         release = self.state.resolve(request.ref, context)
         release.signatures.add(key_id=request.key_id, signature=request.signature, seq=9)
-        return registry_pb2.SignResponse(release=release)
+        return registry_pb2.SignResponse(release=release, changed=True)
 
     def PublishRecipe(self, request: Any, context: Any) -> Any:
         self.state.enter(request, context)
@@ -295,13 +297,15 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
                     FakeStatus(14, "the server stops", "WATCH_ENDED").abort(context)
             time.sleep(0.01)
 
-    def _set(self, request: Any, context: Any, **standing: bool) -> adapter_pb2.Release:
+    def _set(self, request: Any, context: Any, **standing: bool) -> dict[str, Any]:
         self.state.enter(request, context)
         release = self.state.resolve(request.ref, context)
-        for name, is_so in standing.items():
+        ((name, is_so),) = standing.items()
+        changed = getattr(release, name) != is_so
+        if changed:
             setattr(release, name, is_so)
             setattr(release, REASONS[name], request.reason if is_so else "")
-        return release
+        return {"release": release, "changed": changed}
 
     def _adapter(self, name: str) -> adapter_pb2.Adapter:
         channels = [

@@ -7,6 +7,8 @@ from tabard_registry import (
     ABSENT,
     AdapterRef,
     Author,
+    ByDigest,
+    ByVersion,
     Registry,
     Version,
 )
@@ -14,6 +16,7 @@ from tabard_registry.errors import (
     InvalidField,
     NotFound,
     PreconditionFailed,
+    RegistryError,
 )
 from tests.registry.fakes import (
     NAME,
@@ -85,6 +88,29 @@ def test_expectation_guards_the_channel(registry: Registry, tmp_path: Path) -> N
 
     assert caught.value.reason == "EXPECT_MISMATCH"
     assert move.moved
+
+
+def test_expectation_may_name_a_version_or_the_first_digits(
+    registry: Registry, tmp_path: Path
+) -> None:
+    """As a ref does; where nobody is called so, the channel stays."""
+    first = publish(registry, "1.0.0", folder=tmp_path).release
+    publish(registry, "1.1.0", folder=tmp_path)
+    promote(registry, "1.0.0", channel="stable")
+    wrong = [ByVersion(Version.parse("1.1.0")), ByVersion(Version.parse("7.0.0"))]
+    right = [ByVersion(Version.parse("1.0.0")), ByDigest(first.digest.hex[:12])]
+    author = Author(actor="a", reason="r")
+
+    for expect, reason in zip(wrong, ("EXPECT_MISMATCH", "RELEASE_NOT_FOUND"), strict=True):
+        with pytest.raises(RegistryError) as caught:
+            registry.promote(ref("1.1.0"), channel="stable", author=author, expect=expect)
+        assert caught.value.reason == reason
+    for expect in right:
+        assert registry.promote(ref("1.1.0"), channel="stable", author=author, expect=expect).moved
+        back = registry.roll_back(
+            NAME, channel="stable", author=author, expect=ByVersion(Version.parse("1.1.0"))
+        )
+        assert back.moved
 
 
 def test_rollback_restores_previous_digest(registry: Registry, tmp_path: Path) -> None:
@@ -180,7 +206,7 @@ def test_yanked_release_keeps_exact_pins(registry: Registry, tmp_path: Path) -> 
     publish(registry, "1.0.0", folder=tmp_path)
     promote(registry, "1.0.0")
 
-    yanked = registry.yank(ref("1.0.0"), author=Author(actor="bob", reason="licence"))
+    yanked = registry.yank(ref("1.0.0"), author=Author(actor="bob", reason="licence")).subject
 
     assert (yanked.yanked, yanked.yank_reason) == (True, "licence")
     assert registry.state.resolve(ref("1.0.0")) == yanked

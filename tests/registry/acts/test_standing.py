@@ -85,7 +85,7 @@ def test_purge_deletes_bytes_and_keeps_the_record(two: Registry) -> None:
     """After a purge the bytes are gone, the record is there, and nothing resolves to it."""
     release = two.state.resolve(ref("1.1.0"))
 
-    purged = two.purge(ref("1.1.0"), author=BOB)
+    purged = two.purge(ref("1.1.0"), author=BOB).subject
 
     assert purged.purged
     assert purged.purge_reason == "legal"
@@ -174,3 +174,15 @@ def test_range_passes_over_yanked(two: Registry) -> None:
 
     assert str(two.state.resolve(ref("^1.0")).version) == "1.0.0"
     assert two.state.resolve(ref("1.1.0")).yanked
+
+
+@pytest.mark.parametrize("verb", ["yank", "quarantine", "purge"])
+def test_repeated_act_writes_nothing_and_says_so(two: Registry, verb: str) -> None:
+    """The reason stays that of the first."""
+    first = getattr(two, verb)(ref("1.1.0"), author=BOB)
+    before = two.seq
+
+    again = getattr(two, verb)(ref("1.1.0"), author=Author(actor="eve", reason="another"))
+
+    assert (first.changed, again.changed, two.seq) == (True, False, before)
+    assert again.subject == first.subject

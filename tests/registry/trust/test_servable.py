@@ -127,7 +127,7 @@ def test_members_namespaces_ask_for_signatures(registry: Registry, recipe: Relea
     pair = new_key_pair()
     key = registry.trust_key(
         Key(namespace="guild", public_key=pair.public_key, name="ci"), author=Author(actor="owner")
-    )
+    ).subject
     registry.set_policy(
         Policy(namespace="guild", require_signature=True), author=Author(actor="owner")
     )

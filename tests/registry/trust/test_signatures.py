@@ -140,7 +140,7 @@ def test_revoked_key_counts_no_longer(registry: Registry, release: Release, pair
         "acme", key_id=key.id, author=Author(actor="owner", reason="stolen")
     )
 
-    assert revoked.revoked
+    assert revoked.subject.revoked
     assert refusal(registry) == "SIGNATURE_REQUIRED"
     with pytest.raises(InvalidField, match="revoked"):
         trust(registry, pair)

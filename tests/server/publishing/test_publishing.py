@@ -8,6 +8,8 @@ import grpc
 import pytest
 
 from tabard.v1 import registry_service_pb2 as pb
+from tabard_registry import ABSENT, ByDigest, ByVersion, Digest, InvalidName, Version
+from tabard_server.publishing.publishing import read_expectation
 from tests.server.harness import (
     iter_parts,
     lora_file,
@@ -109,3 +111,28 @@ def test_adapter_of_other_prediction(tmp_path: Path, takes_it: bool) -> None:
 
     found = asyncio.run(walk())
     assert found == (("", ["OTHER_PREDICTION"]) if takes_it else ("OTHER_PREDICTION", []))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", None),
+        ("none", ABSENT),
+        ("1.2.0", ByVersion(Version.parse("1.2.0"))),
+        ("sha256:" + "ab" * 6, ByDigest("ab" * 6)),
+        ("sha256:" + "ab" * 32, Digest.parse("sha256:" + "ab" * 32)),
+    ],
+)
+def test_expectation_names_one_release(text: str, found: object) -> None:
+    """In full, by its first digits, by its version; or that there is none."""
+    assert read_expectation(text) == found
+
+
+@pytest.mark.parametrize("text", ["stable", "^1.2", "sha256:ab", "sha256:" + "AB" * 32, "1.2"])
+def test_expectation_that_names_none_says_what_would(text: str) -> None:
+    """A channel may move, a range mean another one, and a digit too few fit many."""
+    with pytest.raises(InvalidName) as caught:
+        read_expectation(text)
+
+    assert text in str(caught.value)
+    assert "version like 1.2.0" in caught.value.hint

@@ -14,8 +14,7 @@ from google.protobuf.message import Message
 from tabard.calls.call import Call, Caller, weighted
 from tabard.convert import read_release, same_fields
 from tabard.enums import Purpose, member_number
-from tabard.releases.acts import ChannelMove, PublishedRecipe
-from tabard.releases.release import Release
+from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
 from tabard.v1 import adapter_pb2
 from tabard.v1 import registry_service_pb2 as pb
 
@@ -88,8 +87,8 @@ def promote(
 
     A range or another channel is pinned to what it means now.
 
-    `expect` makes it a compare-and-set: the digest the channel must point to now, or `none` for a
-    channel that must not exist yet.
+    `expect` makes it a compare-and-set: the release the channel must point to now, as a version,
+    a digest or its first digits, or `none` for a channel that must not exist yet.
 
     Raises:
         NotFound: The ref names nothing.
@@ -111,7 +110,8 @@ def rollback(
 ) -> Call[ChannelMove]:
     """Return a channel to the release before, or to version `to`; safe to retry.
 
-    `expect` makes it a compare-and-set: the digest the channel must point to now.
+    `expect` makes it a compare-and-set: the release the channel must point to now, as a version,
+    a digest or its first digits.
 
     Raises:
         NotFound: No such adapter, channel or version.
@@ -122,17 +122,17 @@ def rollback(
     return _act(caller, pb.RollbackRequest, read=_move, to_version=to, **said)
 
 
-def yank(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
+def yank(caller: Caller, ref: str, *, reason: str) -> Call[ReleaseChange]:
     """Take a release out of resolution by channel and range; exact pins still work."""
-    return _act(caller, pb.YankRequest, read=_release, ref=ref, reason=reason)
+    return _act(caller, pb.YankRequest, read=_change, ref=ref, reason=reason)
 
 
-def unyank(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
+def unyank(caller: Caller, ref: str, *, reason: str) -> Call[ReleaseChange]:
     """Undo a yank."""
-    return _act(caller, pb.UnyankRequest, read=_release, ref=ref, reason=reason)
+    return _act(caller, pb.UnyankRequest, read=_change, ref=ref, reason=reason)
 
 
-def quarantine(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
+def quarantine(caller: Caller, ref: str, *, reason: str) -> Call[ReleaseChange]:
     """Serve nobody with a release until that is lifted; its bytes are kept.
 
     Jobs that wear it, by itself or in a recipe, end with `Aborted`, on every server.
@@ -141,15 +141,15 @@ def quarantine(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
         InvalidArgument: The ref is not exact: `ns/name@1.2.0` or `ns/name@sha256:…`.
         NotFound: No such release.
     """
-    return _act(caller, pb.QuarantineRequest, read=_release, ref=ref, reason=reason)
+    return _act(caller, pb.QuarantineRequest, read=_change, ref=ref, reason=reason)
 
 
-def lift(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
+def lift(caller: Caller, ref: str, *, reason: str) -> Call[ReleaseChange]:
     """Undo a quarantine."""
-    return _act(caller, pb.LiftRequest, read=_release, ref=ref, reason=reason)
+    return _act(caller, pb.LiftRequest, read=_change, ref=ref, reason=reason)
 
 
-def purge(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
+def purge(caller: Caller, ref: str, *, reason: str) -> Call[ReleaseChange]:
     """Delete the bytes of a release for good, and never take them again; its record stays.
 
     Jobs that wear it end with `Aborted`, on every server.
@@ -160,7 +160,7 @@ def purge(caller: Caller, ref: str, *, reason: str) -> Call[Release]:
         FailedPrecondition: Another release needs the same bytes.
         Unavailable: Nobody is served with it any more, but bytes may be left: repeat it.
     """
-    return _act(caller, pb.PurgeRequest, read=_release, ref=ref, reason=reason)
+    return _act(caller, pb.PurgeRequest, read=_change, ref=ref, reason=reason)
 
 
 def edit(
@@ -173,7 +173,7 @@ def edit(
     purpose: str | None = None,
     trigger_words: Sequence[str] | None = None,
     reason: str = "",
-) -> Call[Release]:
+) -> Call[ReleaseChange]:
     """Amend the words of a release: what is shown changes, its manifest and every picture stay.
 
     What is left out stays; an empty text takes a word away.
@@ -188,12 +188,12 @@ def edit(
         said["purpose"] = member_number(adapter_pb2.Purpose.DESCRIPTOR, purpose, what="purpose")
     if trigger_words is not None:
         said["trigger_words"] = pb.TriggerWords(trigger_words=trigger_words)
-    return _act(caller, pb.EditRequest, read=_release, ref=ref, reason=reason, **said)
+    return _act(caller, pb.EditRequest, read=_change, ref=ref, reason=reason, **said)
 
 
 def sign(
     caller: Caller, ref: str, *, key_id: str, signature: str, reason: str = ""
-) -> Call[Release]:
+) -> Call[ReleaseChange]:
     """Put a signature, Ed25519 over the release's digest in base64, beside a release; idempotent.
 
     Raises:
@@ -202,7 +202,7 @@ def sign(
         FailedPrecondition: The signature is not true.
     """
     signed = {"key_id": key_id, "signature": signature}
-    return _act(caller, pb.SignRequest, read=_release, ref=ref, reason=reason, **signed)
+    return _act(caller, pb.SignRequest, read=_change, ref=ref, reason=reason, **signed)
 
 
 def read_published_recipe(message: pb.PublishRecipeResponse) -> PublishedRecipe:
@@ -217,8 +217,8 @@ def _act(
     return Call(request=request(actor=caller.actor, request_id=key, **said), read=read)
 
 
-def _release(response: Any) -> Release:
-    return read_release(response.release)
+def _change(response: Any) -> ReleaseChange:
+    return ReleaseChange(release=read_release(response.release), changed=response.changed)
 
 
 def _move(response: Any) -> ChannelMove:

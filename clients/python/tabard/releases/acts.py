@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an act on releases answers: a channel moved, a recipe published.
+"""What an act on releases answers: a channel moved, a release changed, a recipe published.
 
 Plain frozen values; they know nothing of protobuf or the network.
 """
@@ -34,6 +34,19 @@ class ChannelMove:
     version: str
     seq: int
     moved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseChange:
+    """The answer to an act on one release: a withdrawal, its undoing, an edit, a signature.
+
+    Attributes:
+        release: The release as it is now.
+        changed: False when it was so already: nothing was written, and the reason was not taken.
+    """
+
+    release: Release
+    changed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -369,10 +369,12 @@ class YankRequest(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class YankResponse(_message.Message):
-    __slots__ = ("release",)
+    __slots__ = ("release", "changed")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
+    changed: bool
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ...) -> None: ...
 
 class UnyankRequest(_message.Message):
     __slots__ = ("ref", "reason", "actor", "request_id")
@@ -387,10 +389,12 @@ class UnyankRequest(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class UnyankResponse(_message.Message):
-    __slots__ = ("release",)
+    __slots__ = ("release", "changed")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
+    changed: bool
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ...) -> None: ...
 
 class QuarantineRequest(_message.Message):
     __slots__ = ("ref", "reason", "actor", "request_id")
@@ -405,10 +409,12 @@ class QuarantineRequest(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class QuarantineResponse(_message.Message):
-    __slots__ = ("release",)
+    __slots__ = ("release", "changed")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
+    changed: bool
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ...) -> None: ...
 
 class LiftRequest(_message.Message):
     __slots__ = ("ref", "reason", "actor", "request_id")
@@ -423,10 +429,12 @@ class LiftRequest(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class LiftResponse(_message.Message):
-    __slots__ = ("release",)
+    __slots__ = ("release", "changed")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
+    changed: bool
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ...) -> None: ...
 
 class PurgeRequest(_message.Message):
     __slots__ = ("ref", "reason", "actor", "request_id")
@@ -441,10 +449,12 @@ class PurgeRequest(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class PurgeResponse(_message.Message):
-    __slots__ = ("release",)
+    __slots__ = ("release", "changed")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
+    changed: bool
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ...) -> None: ...
 
 class PublishRecipeRequest(_message.Message):
     __slots__ = ("draft", "members")
@@ -493,10 +503,12 @@ class TriggerWords(_message.Message):
     def __init__(self, trigger_words: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EditResponse(_message.Message):
-    __slots__ = ("release",)
+    __slots__ = ("release", "changed")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
+    changed: bool
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ...) -> None: ...
 
 class DiffRequest(_message.Message):
     __slots__ = ("ref", "other_ref")
@@ -589,10 +601,12 @@ class SignRequest(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., key_id: _Optional[str] = ..., signature: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class SignResponse(_message.Message):
-    __slots__ = ("release",)
+    __slots__ = ("release", "changed")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ...) -> None: ...
+    changed: bool
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ...) -> None: ...
 
 class GetManifestRequest(_message.Message):
     __slots__ = ("ref",)

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from tabard.v1 import adapter_pb2, registry_service_pb2_grpc
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry import AdapterName, AdapterRef, Registry, Release, Version
+from tabard_registry.acts import Acted
 from tabard_server.errors import invalid
 from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.publishing import Publishing, read_expectation
@@ -108,47 +109,46 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
 
     async def Edit(self, request: pb.EditRequest, context: Context) -> pb.EditResponse:
         """Amend the words of a release."""
-        release = await self._publishing.act(
+        edited = await self._publishing.act(
             self._registry.edit,
             AdapterRef.parse(request.ref),
             words=messages.read_words(request),
             author=read_author(request),
         )
-        return pb.EditResponse(release=self._write(release))
+        return pb.EditResponse(release=self._write(edited.subject), changed=edited.changed)
 
     async def Sign(self, request: pb.SignRequest, context: Context) -> pb.SignResponse:
         """Put a signature beside a release."""
-        release = await self._publishing.act(
+        signed = await self._publishing.act(
             self._registry.sign,
             AdapterRef.parse(request.ref),
             key_id=request.key_id,
             signature=request.signature,
             author=read_author(request),
         )
-        return pb.SignResponse(release=self._write(release))
+        return pb.SignResponse(release=self._write(signed.subject), changed=signed.changed)
 
     async def Yank(self, request: pb.YankRequest, context: Context) -> pb.YankResponse:
         """Take a release out of resolution by channel and range."""
-        return pb.YankResponse(release=await self._set_standing(self._registry.yank, request))
+        return await self._set_standing(self._registry.yank, request, pb.YankResponse)
 
     async def Unyank(self, request: pb.UnyankRequest, context: Context) -> pb.UnyankResponse:
         """Undo a yank."""
-        return pb.UnyankResponse(release=await self._set_standing(self._registry.unyank, request))
+        return await self._set_standing(self._registry.unyank, request, pb.UnyankResponse)
 
     async def Quarantine(
         self, request: pb.QuarantineRequest, context: Context
     ) -> pb.QuarantineResponse:
         """Serve nobody with a release until that is lifted."""
-        release = await self._set_standing(self._registry.quarantine, request)
-        return pb.QuarantineResponse(release=release)
+        return await self._set_standing(self._registry.quarantine, request, pb.QuarantineResponse)
 
     async def Lift(self, request: pb.LiftRequest, context: Context) -> pb.LiftResponse:
         """Undo a quarantine."""
-        return pb.LiftResponse(release=await self._set_standing(self._registry.lift, request))
+        return await self._set_standing(self._registry.lift, request, pb.LiftResponse)
 
     async def Purge(self, request: pb.PurgeRequest, context: Context) -> pb.PurgeResponse:
         """Delete the bytes of a release for good."""
-        return pb.PurgeResponse(release=await self._set_standing(self._registry.purge, request))
+        return await self._set_standing(self._registry.purge, request, pb.PurgeResponse)
 
     async def GetAdapter(
         self, request: pb.GetAdapterRequest, context: Context
@@ -318,12 +318,13 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         return pb.CheckResponse(report=messages.write_report(checked.report))
 
     async def _set_standing(
-        self, act: Callable[..., Release], request: StandingRequest
-    ) -> adapter_pb2.Release:
-        """Yank, quarantine or purge a release, or undo the first two; return it as it is now."""
+        self, act: Callable[..., Acted[Release]], request: StandingRequest, answer: type[M]
+    ) -> M:
+        """Yank, quarantine or purge a release, or undo the first two; answer as it is now."""
         ref = AdapterRef.parse(request.ref)
         author = read_author(request)
-        return self._write(await self._publishing.take_back(act, ref, author=author))
+        done = await self._publishing.take_back(act, ref, author=author)
+        return answer(release=self._write(done.subject), changed=done.changed)
 
     async def _fill(
         self, request: Any, written: Iterable[tuple[tuple[Any, ...], M]], *, is_more: bool

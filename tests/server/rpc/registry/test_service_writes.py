@@ -148,7 +148,7 @@ def test_policy_asks_for_signature(tmp_path: Path) -> None:
             key = beside.trust_key(
                 Key(namespace="acme", public_key=pair.public_key, name="ann"),
                 author=Author(actor="ops"),
-            )
+            ).subject
             beside.set_policy(
                 Policy(namespace="acme", require_signature=True), author=Author(actor="ops")
             )

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`tabard diff`: what differs most, in a table."""
 
+from pathlib import Path
+
 from tabard.cli.commands.release.diff import beginning
 from tests.clients.cli.conftest import Tabard
 
@@ -54,3 +56,13 @@ def test_long_text_is_cut() -> None:
 
     assert beginning(nine) == nine
     assert beginning(ten).splitlines()[-2:] == ["7", "… 2 more lines: --json"]
+
+
+def test_columns_of_two_lines_are_told_apart(published: Tabard, style_file: Path) -> None:
+    """By their names: their versions may be the same."""
+    published("publish", "acme/ink", style_file, "--version", "1.0.0")
+
+    ran = published("diff", "acme/watercolor@1.0.0", "acme/ink@1.0.0")
+
+    (heading,) = [line for line in ran.out.splitlines() if line.startswith("says")]
+    assert " ".join(heading.split()) == "says acme/watercolor 1.0.0 acme/ink 1.0.0"

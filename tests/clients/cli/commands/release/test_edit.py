@@ -52,3 +52,14 @@ def test_edits_that_say_nothing_are_refused(
 
     assert published("edit", REF, *arguments).code == 2
     assert len(server.state.requests) == count
+
+
+def test_edit_without_change_says_so(published: Tabard) -> None:
+    """With what is said already."""
+    first, again = (
+        published("edit", REF, "--notes", "soft", "--reason", reason) for reason in ("one", "two")
+    )
+
+    assert "now says" in first.out
+    told = "nothing changed, and no reason was taken: acme/watercolor 1.0.0 says already"
+    assert (again.code, again.out.splitlines()[0]) == (0, told)

@@ -14,6 +14,7 @@ from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, table
 from tabard.cli.session import Session, with_session
 from tabard.comparison import Diff, LayerDiff, LayerSide
+from tabard.releases.release import Release
 
 _LAYERS_SHOWN = 12
 _LINES_SHOWN = 8
@@ -72,7 +73,14 @@ def _text(found: Diff, *, is_whole: bool) -> Iterator[Any]:
         rows = [
             (one.name, *map(beginning, _other_lines(one.left, one.right))) for one in found.fields
         ]
-        yield table("says", left.version, right.version, rows=rows)
+        yield table("says", *_headings(left, right), rows=rows)
+
+
+def _headings(left: Release, right: Release) -> tuple[str, str]:
+    """Tell the columns apart: versions of one line, and lines by their names."""
+    if left.adapter == right.adapter:
+        return left.version, right.version
+    return f"{left.adapter} {left.version}", f"{right.adapter} {right.version}"
 
 
 def _other_lines(left: str, right: str) -> tuple[str, str]:

@@ -58,14 +58,17 @@ def edit(
             "say what changes: --notes, --licence, --title, --purpose, --trigger or --no-triggers"
         )
     with session.connect() as client:
-        release = client.edit(ref, reason=reason, **said)
+        done = client.edit(ref, reason=reason, **said)
+    release = done.release
     shown = {name: getattr(release, name) for name in said}
     shown = {
         name.replace("_", " "): text if isinstance(text, str) else ", ".join(text)
         for name, text in shown.items()
     }
+    name = f"{release.adapter} {release.version}"
+    already = f"nothing changed, and no reason was taken: {name} says already"
     session.output.answer(
-        release,
-        Text(f"{release.adapter} {release.version} now says", style="bold"),
+        done,
+        Text(f"{name} now says", style="bold") if done.changed else already,
         fields({name: text or "(nothing)" for name, text in shown.items()}),
     )

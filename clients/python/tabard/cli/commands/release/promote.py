@@ -24,7 +24,10 @@ CHANNEL = click.option(
 @CHANNEL
 @click.option("--reason", default="", help="Why; kept in the history.")
 @click.option(
-    "--expect", default="", metavar="DIGEST|none", help="Move only if the channel points here now."
+    "--expect",
+    default="",
+    metavar="VERSION|DIGEST|none",
+    help="Move only if the channel points here now.",
 )
 @with_session
 def promote(session: Session, *, ref: str, channel: str, reason: str, expect: str) -> None:
@@ -43,6 +46,7 @@ def promote(session: Session, *, ref: str, channel: str, reason: str, expect: st
 def move_text(move: ChannelMove) -> str:
     """Say where a channel was, and where it is."""
     if not move.moved:
-        return f"{move.adapter} {move.channel} is at {move.version} already; nothing moved"
+        where = f"{move.adapter} {move.channel} is at {move.version} already"
+        return f"{where}: nothing moved, and no reason was taken"
     before = move.previous_version or "nothing"
     return f"{move.adapter} {move.channel}: {before} → {move.version} (seq {move.seq})"

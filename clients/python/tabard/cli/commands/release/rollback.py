@@ -16,7 +16,10 @@ from tabard.cli.session import Session, with_session
 @click.option("--to", default="", metavar="VERSION", help="Return to this version.")
 @click.option("--reason", required=True, help="Why; kept in the history.")
 @click.option(
-    "--expect", default="", metavar="DIGEST", help="Move only if the channel points here now."
+    "--expect",
+    default="",
+    metavar="VERSION|DIGEST",
+    help="Move only if the channel points here now.",
 )
 @with_session
 def rollback(

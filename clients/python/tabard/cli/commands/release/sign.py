@@ -82,12 +82,14 @@ def sign(
         answer = _sign_here(url, ref, key=key, files=files, reason=reason)
     else:
         answer = _sign_there(session, ref, key=key, files=files, reason=reason)
-    session.output.answer(answer, f"{answer['release']} is signed by key {key.id}")
+    said = f"{answer['release']} is signed by key {key.id}"
+    already = f"nothing changed, and no reason was taken: {said} already"
+    session.output.answer(answer, said if answer["changed"] else already)
 
 
 def _sign_there(
     session: Session, ref: str, *, key: SigningKey, files: Sequence[Path], reason: str
-) -> dict[str, str]:
+) -> dict[str, Any]:
     with session.connect() as client:
         manifest = client.manifest(ref)
         release = manifest.release
@@ -96,18 +98,18 @@ def _sign_there(
         _check_files(files, name=name, originals=manifest.original_digests)
         answer = _signed(release.digest, key=key) | {"release": name}
         # By digest, so that the signature goes to what was checked and to nothing else.
-        client.sign(
+        done = client.sign(
             f"{release.adapter}@{release.digest}",
             key_id=key.id,
             signature=answer["signature"],
             reason=reason,
         )
-    return answer
+    return answer | {"changed": done.changed}
 
 
 def _sign_here(
     url: str, ref: str, *, key: SigningKey, files: Sequence[Path], reason: str
-) -> dict[str, str]:
+) -> dict[str, Any]:
     names = library(needed_for=_NEEDED_FOR)
     with open_registry(url, needed_for=_NEEDED_FOR) as registry:
         found = registry.state.find(names.AdapterRef.parse(ref))
@@ -117,8 +119,10 @@ def _sign_here(
         _check_files(files, name=str(found), originals=originals)
         answer = _signed(str(found.digest), key=key) | {"release": str(found)}
         exact = names.AdapterRef(adapter=found.adapter, selector=names.ByDigest(found.digest.hex))
-        registry.sign(exact, key_id=key.id, signature=answer["signature"], author=author(reason))
-    return answer
+        done = registry.sign(
+            exact, key_id=key.id, signature=answer["signature"], author=author(reason)
+        )
+    return answer | {"changed": done.changed}
 
 
 def _signed(digest: str, *, key: SigningKey) -> dict[str, str]:

@@ -11,5 +11,5 @@ def test_purge_is_safe_to_repeat(published: Tabard) -> None:
     first = published("purge", REF, "--reason", "asked for", "--yes", "--json")
     second = published("purge", REF, "--reason", "asked for", "--yes")
 
-    assert (first.code, first.document["purged"]) == (0, True)
+    assert (first.code, first.document["release"]["purged"]) == (0, True)
     assert (second.code, second.out) == (0, "purged acme/watercolor 1.0.0: asked for\n")

@@ -9,11 +9,12 @@ REF = "acme/watercolor@1.0.0"
 
 def test_quarantine_says_who_and_why(published: Tabard, server: FakeServer) -> None:
     """The act carries actor, reason and a key that makes it happen once."""
-    document = published("quarantine", REF, "--reason", "a signature", "--yes", "--json").document
+    ran = published("quarantine", REF, "--reason", "a signature", "--yes", "--json")
 
     request = server.state.requests[-1]
     assert (request.ref, request.actor, request.reason) == (REF, "alice", "a signature")
     assert request.request_id
+    document = ran.document["release"]
     assert (document["quarantined"], document["quarantine_reason"]) == (True, "a signature")
 
 

@@ -11,7 +11,7 @@ def test_unyank_says_so(published: Tabard) -> None:
     published("yank", REF, "--reason", "licence")
 
     text = published("unyank", REF, "--reason", "cleared")
-    document = published("unyank", REF, "--reason", "cleared", "--json").document
+    document = published("unyank", REF, "--reason", "cleared", "--json").document["release"]
 
     assert text.out == "acme/watercolor 1.0.0 can be resolved by channel again\n"
     assert (document["yanked"], document["yank_reason"]) == (False, "")

@@ -29,3 +29,25 @@ def test_withdrawal_is_shown(published: Tabard, command: str, said: str, flag: s
 def test_withdrawal_needs_reason(published: Tabard, command: str) -> None:
     """Nobody withdraws anything without saying why."""
     assert published(command, REF).code == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "times", "how"),
+    [
+        ("yank", 2, "was yanked already: reason 0"),
+        ("unyank", 1, "is not yanked"),
+        ("quarantine", 2, "was quarantined already: reason 0"),
+        ("lift", 1, "is not quarantined"),
+        ("purge", 2, "was purged already: reason 0"),
+    ],
+)
+def test_repetition_says_that_no_reason_was_taken(
+    published: Tabard, command: str, times: int, how: str
+) -> None:
+    """With the one that stands."""
+    sure = ["--yes"] if command in ("quarantine", "purge") else []
+
+    ran = [published(command, REF, "--reason", f"reason {n}", *sure) for n in range(times)][-1]
+
+    told = "nothing changed, and the reason was not taken: acme/watercolor 1.0.0"
+    assert (ran.code, ran.out) == (0, f"{told} {how}\n")

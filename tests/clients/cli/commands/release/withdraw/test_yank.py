@@ -12,7 +12,7 @@ def test_yank_and_unyank_speak(published: Tabard) -> None:
 
     assert "yanked acme/watercolor 1.0.0: licence" in yanked.out
     assert "yanked: licence" in shown.out
-    assert unyanked.document["yanked"] is False
+    assert unyanked.document["release"]["yanked"] is False
 
 
 def test_yank_is_undone_by_its_pair(published: Tabard) -> None:

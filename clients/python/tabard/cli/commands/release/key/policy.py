@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from tabard.cli.local.registry import author, library, open_registry, registry_option
@@ -30,6 +32,8 @@ def policy(
     names = library(needed_for="tabard key policy")
     with open_registry(url, needed_for="tabard key policy") as registry:
         wanted = names.Policy(namespace=namespace, require_signature=require_signature)
-        said = registry.set_policy(wanted, author=author(reason))
-    served = "only signed releases" if require_signature else "every release"
-    output.answer(said, f"{namespace} serves {served}")
+        done = registry.set_policy(wanted, author=author(reason))
+    said = f"{namespace} serves {'only signed releases' if require_signature else 'every release'}"
+    already = f"nothing changed, and no reason was taken: {said} already"
+    document = {"changed": done.changed, **asdict(done.subject)}
+    output.answer(document, said if done.changed else already)

@@ -20,5 +20,7 @@ from tabard.cli.session import with_output
 def revoke(output: Output, *, namespace: str, key_id: str, url: str, reason: str) -> None:
     """Let a key's signatures count no longer, old ones included. There is no way back."""
     with open_registry(url, needed_for="tabard key revoke") as registry:
-        revoked = registry.revoke_key(namespace, key_id=key_id, author=author(reason))
-    output.answer(key_document(revoked), f"{namespace} trusts key {key_id} no longer")
+        done = registry.revoke_key(namespace, key_id=key_id, author=author(reason))
+    already = f"nothing changed, and the reason was not taken: {key_id} was revoked already"
+    said = f"{namespace} trusts key {key_id} no longer" if done.changed else already
+    output.answer({"changed": done.changed, **key_document(done.subject)}, said)

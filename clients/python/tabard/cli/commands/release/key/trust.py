@@ -25,5 +25,8 @@ def trust(
     names = library(needed_for="tabard key trust")
     with open_registry(url, needed_for="tabard key trust") as registry:
         given = names.Key(namespace=namespace, public_key=public_key, name=name)
-        trusted = registry.trust_key(given, author=author(reason))
-    output.answer(key_document(trusted), f"{namespace} trusts key {trusted.id} ({name})")
+        done = registry.trust_key(given, author=author(reason))
+    said = f"{namespace} trusts key {done.subject.id} ({name})"
+    already = f"nothing changed, and no reason was taken: {said} already"
+    document = {"changed": done.changed, **key_document(done.subject)}
+    output.answer(document, said if done.changed else already)

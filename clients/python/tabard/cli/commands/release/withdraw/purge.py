@@ -6,7 +6,9 @@ from tabard.client import Client
 from tabard.releases.release import Release
 
 
-@withdrawal(Client.purge, asks=True)
+@withdrawal(
+    Client.purge, already=lambda found: f"was purged already: {found.purge_reason}", asks=True
+)
 def purge(release: Release) -> str:
     """Delete the bytes of a release for good; its record stays. There is no way back.
 

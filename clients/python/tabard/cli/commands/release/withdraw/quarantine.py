@@ -6,7 +6,11 @@ from tabard.client import Client
 from tabard.releases.release import Release
 
 
-@withdrawal(Client.quarantine, asks=True)
+@withdrawal(
+    Client.quarantine,
+    already=lambda found: f"was quarantined already: {found.quarantine_reason}",
+    asks=True,
+)
 def quarantine(release: Release) -> str:
     """Stop serving a release now, on every server; its bytes are kept.
 

@@ -10,22 +10,33 @@ import click
 from tabard.cli import completion
 from tabard.cli.commands.release.withdraw.concerned import ask_first
 from tabard.cli.session import Session, together, with_session
+from tabard.releases.acts import ReleaseChange
 from tabard.releases.release import Release
 
 _YES = click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask first.")
 
 
 def withdrawal(
-    verb: Callable[..., Release], *, asks: bool = False
+    verb: Callable[..., ReleaseChange],
+    *,
+    already: Callable[[Release], str],
+    asks: bool = False,
 ) -> Callable[[Callable[[Release], str]], click.Command]:
     """Make a command of a verb of the client and a function that says what has become of a release.
 
-    The function gives the command its name and its help. One that asks shows first whom it
-    concerns.
+    The function gives the command its name and its help; another says how a release is that was so
+    already. A command that asks shows first whom it concerns.
     """
 
     def make(say: Callable[[Release], str]) -> click.Command:
         name = say.__name__
+
+        def unchanged(done: ReleaseChange) -> str:
+            found = done.release
+            return (
+                f"nothing changed, and the reason was not taken: {found.adapter} {found.version} "
+                f"{already(found)}"
+            )
 
         @click.command(name=name, help=say.__doc__)
         @click.argument("ref", metavar="REF", shell_complete=completion.refs)
@@ -36,8 +47,8 @@ def withdrawal(
             with session.connect() as client:
                 if asks:
                     ask_first(client, ref, verb=name, output=session.output, is_sure=is_sure)
-                release = verb(client, ref, reason=reason)
-            session.output.answer(release, say(release))
+                done = verb(client, ref, reason=reason)
+            session.output.answer(done, say(done.release) if done.changed else unchanged(done))
 
         return command
 
