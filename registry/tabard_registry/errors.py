@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from tabard_registry.report import Report
 
 
+RESTORE_BLOB = "`tabard restore BACKUP URL` brings it back from a backup; its digest is its name."
+"""What helps where bytes of a release are missing or damaged."""
+
+
 class RegistryError(Exception):
     """Base of all errors of the registry.
 
@@ -194,3 +198,8 @@ def check_length(what: str, text: str, *, chars_max: int) -> None:
             reason="FIELD_TOO_LONG",
             hint=f"At most {chars_max} characters.",
         )
+
+
+def restore_object(key: str) -> str:
+    """Say what helps where an object that is never changed was changed: a record, format.json."""
+    return f"Move {key} away; `tabard restore BACKUP URL` then brings it back from a backup."

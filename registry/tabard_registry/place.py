@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tabard_registry.errors import CorruptRegistry, StoreUnavailable, UnusableRegistry
+from tabard_registry.errors import (
+    CorruptRegistry,
+    StoreUnavailable,
+    UnusableRegistry,
+    restore_object,
+)
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import canonical_json
 from tabard_registry.store.folder import TEMP_FOLDER, FolderStore
@@ -25,6 +31,7 @@ FORMAT_BYTES_MAX = 4096
 DOCTOR_FOLDER = "doctor"
 """Where a doctor's trial objects lie while it examines a place."""
 
+_FORMAT_NAME = "tabard-registry"
 _FORMAT_ATTEMPTS_MAX = 5
 _CHOOSE = "Choose an empty place for a new registry, or the right one for an old one."
 _CHECK_ADDRESS = "Check the address of the registry, or the folder of the backup."
@@ -77,6 +84,16 @@ def local_root(store: Store) -> Path | None:
     """Return the folder of a store, links resolved; None when it is elsewhere."""
     parts = urlsplit(store.url)
     return Path(unquote(parts.path)).resolve() if parts.scheme == "file" else None
+
+
+def refuse_unfit(store: Store) -> None:
+    """Refuse a place where no registry can be.
+
+    Raises:
+        UnusableRegistry: It lies within another registry, or holds what is no registry's.
+    """
+    _refuse_nested(store)
+    refuse_strangers(store.top_level(), url=store.url)
 
 
 def refuse_strangers(names: frozenset[str], *, url: str, hint: str = _CHOOSE) -> None:
@@ -144,7 +161,7 @@ def _make_format(store: Store, *, new_id: Callable[[], str], create: bool) -> by
     if found is not None:
         return found
     _refuse_occupied(store, names=names, create=create)
-    body = canonical_json({"format": "tabard-registry", "protocol": PROTOCOL, "registry": new_id()})
+    body = canonical_json({"format": _FORMAT_NAME, "protocol": PROTOCOL, "registry": new_id()})
     for _ in range(_FORMAT_ATTEMPTS_MAX):
         if store.create(FORMAT_KEY, body=body) is Outcome.CREATED:
             return body
@@ -159,13 +176,15 @@ def _make_format(store: Store, *, new_id: Callable[[], str], create: bool) -> by
 
 
 def _refuse_occupied(store: Store, *, names: frozenset[str], create: bool) -> None:
+    if create:
+        _refuse_nested(store)
     refuse_strangers(names, url=store.url, hint=_CHOOSE if create else _CHECK_ADDRESS)
     if names & {"log", "checkpoint"}:
         raise CorruptRegistry(
             f"{store.url} holds a log but no {FORMAT_KEY}",
             reason="CORRUPT_FORMAT",
-            hint=f"A backup that broke off is finished by repeating it. Otherwise restore "
-            f"{FORMAT_KEY} from a backup; the hash chain of the log begins with it.",
+            hint="A backup that broke off is finished by repeating it. Otherwise "
+            "`tabard restore BACKUP URL` brings it back; the hash chain of the log begins with it.",
         )
     if not create:
         raise UnusableRegistry(
@@ -175,10 +194,23 @@ def _refuse_occupied(store: Store, *, names: frozenset[str], create: bool) -> No
         )
 
 
+def _refuse_nested(store: Store) -> None:
+    """Refuse a place within another registry, which would hold what is none of its own."""
+    root = local_root(store)
+    for above in root.parents if root else ():
+        with suppress(OSError), (above / FORMAT_KEY).open("rb") as opened_file:
+            if _FORMAT_NAME.encode() in opened_file.read(FORMAT_BYTES_MAX):
+                raise UnusableRegistry(
+                    f"{store.url} lies within the registry {above}",
+                    reason="PLACE_OCCUPIED",
+                    hint="Choose a place beside it; nothing was written.",
+                )
+
+
 def _registry_id(content: bytes, *, store: Store) -> str:
     try:
         document = json.loads(content)
-        if document["format"] != "tabard-registry" or type(document["protocol"]) is not int:
+        if document["format"] != _FORMAT_NAME or type(document["protocol"]) is not int:
             raise ValueError("another format")
         registry_id, protocol = document["registry"], document["protocol"]
         if not isinstance(registry_id, str) or not registry_id:
@@ -187,7 +219,7 @@ def _registry_id(content: bytes, *, store: Store) -> str:
         raise CorruptRegistry(
             f"{FORMAT_KEY} in {store.url} is not what Tabard writes",
             reason="CORRUPT_FORMAT",
-            hint=f"Restore {FORMAT_KEY} from a backup, or choose another folder.",
+            hint=f"{restore_object(FORMAT_KEY)} Or choose another folder.",
         ) from error
     if protocol > PROTOCOL:
         raise UnusableRegistry(

@@ -127,3 +127,14 @@ def test_registry_lives_in_a_bucket(s3_url: str, tmp_path: Path) -> None:
 
     assert reader.url == s3_url
     assert sha256_bytes((tmp_path / "fetched").read_bytes()) == blob.sha256
+
+
+def test_registry_within_another_is_not_made(tmp_path: Path) -> None:
+    """However deep."""
+    Registry.open(str(tmp_path / "outer")).close()
+
+    with pytest.raises(UnusableRegistry, match="lies within the registry") as caught:
+        Registry.open(str(tmp_path / "outer" / "blob" / "x"))
+
+    assert caught.value.reason == "PLACE_OCCUPIED"
+    assert not (tmp_path / "outer" / "blob" / "x" / "format.json").exists()

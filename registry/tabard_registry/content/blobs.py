@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from tabard_registry.errors import CorruptRegistry, NotFound
+from tabard_registry.errors import RESTORE_BLOB, CorruptRegistry, NotFound
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.scratch import Scratch
 from tabard_registry.store.store import Store
@@ -191,7 +191,7 @@ def _missing(digest: Digest) -> NotFound:
     return NotFound(
         f"no blob {digest}",
         reason="BLOB_NOT_FOUND",
-        hint="Restore the blob from a backup; its digest is its name.",
+        hint=RESTORE_BLOB,
     )
 
 
@@ -199,5 +199,5 @@ def _corrupt(key: str) -> CorruptRegistry:
     return CorruptRegistry(
         f"the bytes of {key} do not have the digest in its name",
         reason="CORRUPT_BLOB",
-        hint="It changed while it was read, or the store damaged it: try again, or restore it.",
+        hint=f"It changed while it was read, or the store damaged it: try again. {RESTORE_BLOB}",
     )

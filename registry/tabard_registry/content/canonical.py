@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabard_registry.errors import CorruptRegistry
+from tabard_registry.errors import RESTORE_BLOB, CorruptRegistry
 from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.safetensors import TensorFile, open_tensors
 from tabard_registry.intake.layers.checked import Checked
@@ -229,5 +229,5 @@ def _corrupt(path: Path, *, detail: str) -> CorruptRegistry:
     return CorruptRegistry(
         f"the canonical file {path.name} is damaged: {detail}",
         reason="CORRUPT_BLOB",
-        hint="Fetch it again, or restore the blob from a backup.",
+        hint=f"Fetch it again. {RESTORE_BLOB}",
     )

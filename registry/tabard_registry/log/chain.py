@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tabard_registry.errors import CorruptRegistry, RegistryError, UnusableRegistry
+from tabard_registry.errors import CorruptRegistry, RegistryError, UnusableRegistry, restore_object
 from tabard_registry.log.records import RECORD_BYTES_MAX, Record
 from tabard_registry.log.slots import slot_key
 from tabard_registry.refs.digest import Digest, sha256_bytes
@@ -97,7 +97,7 @@ def _misplaced(record: Record, *, seq: int, prev: Digest | None) -> CorruptRegis
         return CorruptRegistry(
             f"{key} says that it is record {record.seq}",
             reason="CORRUPT_RECORD",
-            hint=f"Restore {key} from a backup.",
+            hint=restore_object(key),
         )
     if prev is not None and record.prev != prev:
         before = slot_key(seq - 1) if seq > 1 else "format.json"
@@ -105,6 +105,6 @@ def _misplaced(record: Record, *, seq: int, prev: Digest | None) -> CorruptRegis
             f"{key} does not follow {before}: it names {record.prev.short}, "
             f"the bytes before it have {prev.short}",
             reason="BROKEN_CHAIN",
-            hint=f"{before} or {key} was changed after it was written: restore both from a backup.",
+            hint=restore_object(f"{before} and {key}"),
         )
     return None

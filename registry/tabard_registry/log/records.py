@@ -15,7 +15,13 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, TypeGuard
 
-from tabard_registry.errors import CorruptRegistry, InvalidField, RegistryError, UnusableRegistry
+from tabard_registry.errors import (
+    CorruptRegistry,
+    InvalidField,
+    RegistryError,
+    UnusableRegistry,
+    restore_object,
+)
 from tabard_registry.refs.digest import Digest
 from tabard_registry.release.manifest import canonical_json
 
@@ -222,7 +228,7 @@ def corrupt_record(key: str, *, detail: str) -> CorruptRegistry:
     return CorruptRegistry(
         f"{key} is not a record: {detail[:200]}",
         reason="CORRUPT_RECORD",
-        hint=f"Restore {key} from a backup; records are never changed after they are written.",
+        hint=restore_object(key),
     )
 
 

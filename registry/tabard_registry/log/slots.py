@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tabard_registry.errors import CorruptRegistry, StoreUnavailable
+from tabard_registry.errors import CorruptRegistry, StoreUnavailable, restore_object
 from tabard_registry.log.records import RECORD_BYTES_MAX, Record, corrupt_record
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.store.store import BRING_BACK, FORMAT_KEY, Outcome, Store
@@ -157,7 +157,7 @@ class Log:
             raise CorruptRegistry(
                 f"{key} was changed after it was read, or is another registry's",
                 reason="BROKEN_CHAIN",
-                hint=f"Restore {key} from a backup; records are never changed once written.",
+                hint=restore_object(key),
             )
 
     def _read(self, seq: int, *, prev: Digest) -> StoredRecord | None:
@@ -188,6 +188,6 @@ def _stored_record(content: bytes, *, seq: int, prev: Digest) -> StoredRecord:
             f"{slot_key(seq)} does not follow {_head_key(seq - 1)}: "
             f"it names {record.prev.short}, the bytes before it have {prev.short}",
             reason="BROKEN_CHAIN",
-            hint="One of the two was changed after it was written: restore both from a backup.",
+            hint=restore_object("both"),
         )
     return StoredRecord(record=record, digest=sha256_bytes(content))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from tabard_registry.errors import CorruptRegistry, InvalidField, RegistryError
+from tabard_registry.errors import RESTORE_BLOB, CorruptRegistry, InvalidField, RegistryError
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
@@ -380,5 +380,5 @@ def _corrupt(detail: str) -> CorruptRegistry:
     return CorruptRegistry(
         f"a manifest cannot be read: {detail}",
         reason="CORRUPT_BLOB",
-        hint="Restore the blob from a backup; its digest is its name.",
+        hint=RESTORE_BLOB,
     )

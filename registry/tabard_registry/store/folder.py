@@ -15,7 +15,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
+from tabard_registry.errors import (
+    RESTORE_BLOB,
+    CorruptRegistry,
+    NotFound,
+    StoreUnavailable,
+    restore_object,
+)
 from tabard_registry.regular_file import open_regular
 from tabard_registry.store.store import BRING_BACK, FORMAT_KEY, TRY_AGAIN, Outcome, StoredObject
 
@@ -85,7 +91,7 @@ class FolderStore:
             raise CorruptRegistry(
                 f"{key} is larger than {bytes_max} bytes",
                 reason="CORRUPT_RECORD",
-                hint=f"Restore {key} from a backup.",
+                hint=restore_object(key),
             )
         return content
 
@@ -154,7 +160,7 @@ class FolderStore:
             raise NotFound(
                 f"{key} is not in {self.url}",
                 reason="BLOB_NOT_FOUND",
-                hint="Restore the blob from a backup; its digest is its name.",
+                hint=RESTORE_BLOB,
             ) from error
         except OSError as error:
             raise self._unavailable(error, key=key) from error

@@ -27,7 +27,7 @@ from tabard_registry.errors import (
 from tabard_registry.log.chain import Link, links
 from tabard_registry.log.records import RECORD_BYTES_MAX
 from tabard_registry.log.slots import Log, LogLimits, slot_key
-from tabard_registry.place import FORMAT_BYTES_MAX, local_root, open_store, refuse_strangers
+from tabard_registry.place import FORMAT_BYTES_MAX, local_root, open_store, refuse_unfit
 from tabard_registry.refs.digest import Digest, sha256_bytes, sha256_file
 from tabard_registry.registry import Registry
 from tabard_registry.state.state import State
@@ -275,7 +275,7 @@ class _Copy:
             raise CorruptRegistry(
                 f"{FORMAT_KEY} is missing in {self._source.url}",
                 reason="CORRUPT_FORMAT",
-                hint=f"Restore {FORMAT_KEY} from a backup.",
+                hint="`tabard restore BACKUP URL` brings it back from a backup.",
             )
         return content
 
@@ -285,7 +285,7 @@ class _Copy:
         if source and target and target.is_relative_to(source):
             inside = "the same folder as" if target == source else "inside"
             raise _occupied(self._target, f"is {inside} {self._source.url}, which is copied")
-        refuse_strangers(self._target.top_level(), url=self._target.url)
+        refuse_unfit(self._target)
         found = self._target.read(FORMAT_KEY, bytes_max=FORMAT_BYTES_MAX)
         if found not in (None, self._format):
             raise _occupied(self._target, "holds another registry")

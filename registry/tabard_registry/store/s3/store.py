@@ -19,7 +19,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tabard_registry.errors import CorruptRegistry, NotFound, StoreUnavailable
+from tabard_registry.errors import (
+    RESTORE_BLOB,
+    CorruptRegistry,
+    NotFound,
+    StoreUnavailable,
+    restore_object,
+)
 from tabard_registry.store.probe import StoreProbe
 from tabard_registry.store.s3.bucket import S3Limits, open_bucket
 from tabard_registry.store.s3.download import TooLarge, read_whole, stream
@@ -96,7 +102,7 @@ class S3Store:
             raise CorruptRegistry(
                 f"{key} is larger than {bytes_max} bytes",
                 reason="CORRUPT_RECORD",
-                hint=f"Restore {key} from a backup.",
+                hint=restore_object(key),
             ) from error
         except FAILURES as error:
             if is_missing(error):
@@ -237,7 +243,7 @@ class S3Store:
         return NotFound(
             f"{key} is not in {self.url}",
             reason="BLOB_NOT_FOUND",
-            hint="Restore the blob from a backup; its digest is its name.",
+            hint=RESTORE_BLOB,
         )
 
 

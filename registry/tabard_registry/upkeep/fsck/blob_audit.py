@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 
-from tabard_registry.errors import CorruptRegistry, NotFound
+from tabard_registry.errors import RESTORE_BLOB, CorruptRegistry, NotFound
 from tabard_registry.log.slots import slot_key
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import MANIFEST_BYTES_MAX, Manifest
@@ -99,7 +99,7 @@ class BlobAudit:
                 self._findings.error(
                     self._key(digest),
                     f"its bytes have the digest {found.short}" if found else "it vanished",
-                    remedy="Restore the blob from a backup; its digest is its name.",
+                    remedy=RESTORE_BLOB,
                 )
 
     def check_manifests(self) -> None:
@@ -121,8 +121,8 @@ class BlobAudit:
                 self._findings.error(
                     slot_key(release.seq),
                     f"it says something else of {release} than the manifest {release.digest.short}",
-                    remedy="Quarantine the release: whoever wrote that record did not publish it "
-                    "with Tabard.",
+                    remedy="`tabard quarantine` the release: whoever wrote that record did not "
+                    "publish it with Tabard.",
                 )
 
     def _check_stored(self, blob: StoredBlob | str) -> None:
@@ -168,7 +168,7 @@ class BlobAudit:
                 self._key(digest),
                 f"it has {size_bytes} bytes"
                 + (f", and should have {wanted}" if wanted is not None else ""),
-                remedy="Restore the blob from a backup; its digest is its name.",
+                remedy=RESTORE_BLOB,
             )
 
     def _say_missing(self, digest: Digest, *, by_name: bool) -> None:
@@ -176,7 +176,7 @@ class BlobAudit:
         self._findings.error(
             self._key(digest),
             f"it is missing, and {users} needs it",
-            remedy="Restore the blob from a backup, or purge the release.",
+            remedy=f"{RESTORE_BLOB} Or `tabard purge` the release.",
         )
 
     def _users(self, digest: Digest) -> str:

@@ -37,6 +37,7 @@ _CHECKPOINT_SEQ = slice(len("checkpoint/"), len("checkpoint/") + 20)
 _HINT_BYTES_MAX = 4096
 _PIECE_RECORDS = 10_000
 _LOG_PREFIX = "log/"
+_LOST = "Before anybody writes, `tabard restore BACKUP URL` brings back what was lost."
 
 
 def check_registry(
@@ -229,13 +230,13 @@ class _Examination:
             self._findings.error(
                 key,
                 f"it is of a later position than the log, which ends at record {state.seq}",
-                remedy="Records were lost: restore log/ from a backup before anybody writes.",
+                remedy=_LOST,
             )
         if self._live is not None and self._live.seq > state.seq and not beyond:
             self._findings.error(
                 slot_key(self._live.seq),
                 f"record {self._live.seq} was read before, and now the log ends at {state.seq}",
-                remedy="Records were lost: restore log/ from a backup before anybody writes.",
+                remedy=_LOST,
             )
 
     def _check_tail(self) -> None:
@@ -255,7 +256,7 @@ class _Examination:
                 first,
                 f"this slot is empty, but there are {len(beyond)} records after it, "
                 f"the first in {slot_key(min(beyond))}",
-                remedy=f"Restore {first} from a backup before anybody writes.",
+                remedy=_LOST,
             )
 
     def _check_hint(self) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tabard.cli import exit_codes
+from tabard_registry import Registry
+from tests.clients.cli.commands.upkeep.registry_folder import objects
 from tests.clients.cli.conftest import Tabard
 
 
@@ -43,3 +45,18 @@ def test_backup_is_somewhere_else(tabard: Tabard, place: Path) -> None:
         assert ran.code == exit_codes.INVALID
         assert "reason: PLACE_OCCUPIED" in ran.err
     assert not (place / "blob" / "backup").exists()
+
+
+@pytest.mark.parametrize("within", ["blob/x", "x", "log/y/z"])
+def test_backup_into_another_registry_is_refused(
+    tabard: Tabard, place: Path, tmp_path: Path, within: str
+) -> None:
+    """However deep: what is there would be no part of it."""
+    other = tmp_path / "other"
+    Registry.open(str(other)).close()
+    before = objects(other)
+
+    ran = tabard("backup", place, other / within)
+
+    assert (ran.code, "lies within the registry" in ran.err) == (exit_codes.INVALID, True)
+    assert objects(other) == before

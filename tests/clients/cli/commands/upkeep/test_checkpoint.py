@@ -25,4 +25,4 @@ def test_damage_stops_other_commands(tabard: Tabard, place: Path) -> None:
     ran = tabard("checkpoint", place)
 
     assert ran.code == exit_codes.DAMAGED
-    assert "reason: CORRUPT_RECORD" in ran.err and "hint: Restore" in ran.err
+    assert "reason: CORRUPT_RECORD" in ran.err and "`tabard restore BACKUP URL`" in ran.err

@@ -3,6 +3,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tabard.cli import exit_codes
 from tabard_registry.log.slots import slot_key
 from tests.clients.cli.conftest import Tabard
@@ -24,7 +26,11 @@ def test_damaged_registry_exits_eight(tabard: Tabard, place: Path) -> None:
     ran, as_json = tabard("fsck", place), tabard("fsck", place, "--json")
 
     assert (ran.code, as_json.code) == (exit_codes.DAMAGED, exit_codes.DAMAGED)
-    assert slot_key(2) in ran.out and "Restore" in ran.out and "damaged: " in ran.out
+    assert (
+        slot_key(2) in ran.out
+        and "`tabard restore BACKUP URL`" in ran.out
+        and "damaged: " in ran.out
+    )
     assert not as_json.document["is_sound"]
     assert as_json.document["findings"][0]["severity"] == "error"
 
@@ -34,3 +40,27 @@ def test_one_is_not_many(tabard: Tabard, place: Path) -> None:
     assert tabard("checkpoint", place).code == 0
 
     assert "2 records, 1 checkpoint, " in tabard("fsck", place).out
+
+
+@pytest.mark.parametrize("lost", ["changed record", "lost record", "changed blob", "lost blob"])
+def test_remedy_helps(tabard: Tabard, place: Path, tmp_path: Path, lost: str) -> None:
+    """Who does what fsck says has a sound registry again."""
+    assert tabard("backup", place, tmp_path / "backup").code == 0
+    blobs = [path for path in (place / "blob").rglob("*") if path.is_file()]
+    kept = {path.name for path in (tmp_path / "backup" / "blob").rglob("*") if path.is_file()}
+    blob = next(path for path in blobs if path.name in kept)
+    damaged = place / slot_key(1) if "record" in lost else blob
+    if "changed" in lost:
+        damaged.chmod(0o600)
+        damaged.write_bytes(b"{}")
+    else:
+        damaged.unlink()
+    found = tabard("fsck", place, "--deep", "--json").document["findings"]
+    finding = next(one for one in found if one["severity"] == "error")
+
+    if "Move" in finding["remedy"]:
+        (place / finding["key"]).rename(tmp_path / "away")
+    assert "`tabard restore BACKUP URL`" in finding["remedy"]
+    assert tabard("restore", tmp_path / "backup", place).code == 0
+
+    assert tabard("fsck", place, "--deep").code == 0

@@ -12,4 +12,4 @@ def test_purge_is_safe_to_repeat(published: Tabard) -> None:
     second = published("purge", REF, "--reason", "asked for", "--yes")
 
     assert (first.code, first.document["release"]["purged"]) == (0, True)
-    assert (second.code, second.out) == (0, "purged acme/watercolor 1.0.0: asked for\n")
+    assert (second.code, "was purged already: asked for" in second.out) == (0, True)
