@@ -37,24 +37,50 @@ def said_in_code() -> tuple[tuple[str, str], ...]:
     return tuple(_read())
 
 
+@cache
+def nodes() -> tuple[ast.AST, ...]:
+    """Return the syntax of the whole code."""
+    folders = ("server/tabard_server", "registry/tabard_registry")
+    files = (file for folder in folders for file in sorted((ROOT / folder).rglob("*.py")))
+    return tuple(
+        node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    )
+
+
+@cache
+def takers() -> frozenset[str]:
+    """Return what is given a reason as its first argument, without a name: by its definition."""
+
+    def takes(node: ast.AST) -> bool:
+        if not isinstance(node, ast.FunctionDef):
+            return False
+        names = [one.arg for one in node.args.args if one.arg != "self"]
+        return names[:1] == ["reason"]
+
+    return frozenset(
+        one.name
+        for one in nodes()
+        if isinstance(one, ast.FunctionDef | ast.ClassDef) and any(map(takes, (one, *one.body)))
+    )
+
+
 def _read() -> Iterator[tuple[str, str]]:
-    for folder in ("server/tabard_server", "registry/tabard_registry"):
-        for file in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                yield from _said(node)
+    for node in nodes():
+        yield from _said(node)
 
 
 def _said(node: ast.AST) -> Iterator[tuple[str, str]]:
     if isinstance(node, ast.Call):
         name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-        given = (one.value for one in node.keywords if one.arg in {"reason", "count_reason"})
+        given = [one.value for one in node.keywords if one.arg in {"reason", "count_reason"}]
+        given += node.args[:1] if name in takers() else []
     elif isinstance(node, ast.ClassDef):
         name = node.name
-        given = (
+        given = [
             one.value
             for one in node.body
             if isinstance(one, ast.Assign) and getattr(one.targets[0], "id", "") == "reason"
-        )
+        ]
     else:
         return
     for value in given:
@@ -78,6 +104,7 @@ def test_every_reason_of_the_code_is_documented() -> None:
     }
 
     assert len(said) > 100
+    assert takers() >= {"LayerRefused", "PickleRefused", "note"}
     assert (said | of_classes) - NEVER_SENT - set(REASONS) == set()
     assert set(REASONS) & NEVER_SENT == set()
     assert set(error_reason_pb2.ErrorReason.keys()) == {"ERROR_REASON_UNSPECIFIED", *REASONS}

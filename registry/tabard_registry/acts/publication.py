@@ -6,6 +6,7 @@ from __future__ import annotations
 from tabard_registry.acts.act import Act, Landed, Plan
 from tabard_registry.errors import AlreadyExists, NotFound, PreconditionFailed
 from tabard_registry.log.records import Action
+from tabard_registry.refs.digest import Digest
 from tabard_registry.release.manifest import Manifest
 from tabard_registry.release.release import Published, Release, summarise
 from tabard_registry.release.words import WORDS, Words
@@ -101,10 +102,19 @@ def refuse_purged(state: State, manifest: Manifest) -> None:
     for digest in (manifest.digest, *(blob.sha256 for blob in (*manifest.original, *canonical))):
         if str(digest) in state.denied:
             raise PreconditionFailed(
-                f"{digest.short} was purged from this registry",
+                f"{digest.short} was purged from this registry{_purged_with(state, digest)}",
                 reason="BYTES_PURGED",
                 hint="Purged bytes never come back; publish other ones.",
             )
+
+
+def _purged_with(state: State, digest: Digest) -> str:
+    """Say with which release some bytes were purged, and why."""
+    for name in state.adapters.names_with(digest.hex):
+        for release in state.adapters[name].by_digest.values():
+            if release.purged and digest in (release.digest, *release.blobs):
+                return f" with {release}: {release.purge_reason}"
+    return ""
 
 
 def _refuse_members(state: State, manifest: Manifest) -> None:

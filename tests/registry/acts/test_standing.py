@@ -104,6 +104,7 @@ def test_purged_bytes_never_come_back(two: Registry, tmp_path: Path) -> None:
         publish(two, "2.0.0", folder=tmp_path, seed=sum(b"1.1.0"))
 
     assert caught.value.reason == "BYTES_PURGED"
+    assert str(caught.value).endswith(" with acme/ink@1.1.0: legal")
     assert {str(version) for version in two.state.adapter(NAME).by_version} == {"1.0.0", "1.1.0"}
 
 

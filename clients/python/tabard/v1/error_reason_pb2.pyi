@@ -188,6 +188,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SERVICE_UNKNOWN: _ClassVar[ErrorReason]
     OTHER_ARCHITECTURE: _ClassVar[ErrorReason]
     OTHER_RESOLUTION: _ClassVar[ErrorReason]
+    RANK_UNKNOWN: _ClassVar[ErrorReason]
+    NO_BIAS: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -370,3 +372,5 @@ METHOD_UNKNOWN: ErrorReason
 SERVICE_UNKNOWN: ErrorReason
 OTHER_ARCHITECTURE: ErrorReason
 OTHER_RESOLUTION: ErrorReason
+RANK_UNKNOWN: ErrorReason
+NO_BIAS: ErrorReason
