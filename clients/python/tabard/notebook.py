@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTML for notebooks, of plain texts and PNG bytes; everything that others wrote is escaped."""
+"""What notebooks show of texts and PNG bytes: HTML, where everything is escaped, or one picture."""
 
 from __future__ import annotations
 
 import base64
+import io
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
+
+_COLUMNS_MAX = 4
 
 
 def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -27,3 +31,21 @@ def pictures(pngs: Iterable[tuple[bytes, str]], *, caption: str) -> str:
         for png, text in pngs
     )
     return f"<div>{''.join(figures)}<div>{escape(caption)}</div></div>"
+
+
+def sheet(pngs: Sequence[bytes]) -> bytes:
+    """Return one PNG of several, in rows of at most four; one alone stays as it is."""
+    if len(pngs) == 1:
+        return pngs[0]
+    from PIL import Image  # noqa: PLC0415 - Pillow is loaded only by those who look at pictures
+
+    images = [Image.open(io.BytesIO(png)) for png in pngs]
+    width, height = (max(one.size[axis] for one in images) for axis in (0, 1))
+    columns = min(len(images), _COLUMNS_MAX)
+    rows = math.ceil(len(images) / columns)
+    found = Image.new("RGB", (columns * width, rows * height), "white")
+    for number, image in enumerate(images):
+        found.paste(image, (number % columns * width, number // columns * height))
+    written = io.BytesIO()
+    found.save(written, format="PNG")
+    return written.getvalue()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tabard.errors import Internal, InvalidArgument
-from tabard.notebook import pictures
+from tabard.notebook import pictures, sheet
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -172,6 +172,10 @@ class GenerateResult:
             ((image.png, f"seed {image.seed}") for image in self.images),
             caption=f"wears {worn or 'nothing'}; {self.total_ms / 1000:.1f} s",
         )
+
+    def _repr_png_(self) -> bytes:
+        """Show all images where no HTML is shown, as in a console or a PDF of a notebook."""
+        return sheet([image.png for image in self.images])
 
 
 class Collector:
