@@ -138,6 +138,11 @@ def _hear_libraries() -> None:
         library = importlib.import_module(f"{name}.utils.logging")
         library.disable_default_handler()
         library.enable_propagation()
+    # PyTorch gives its logger a handler when it is imported, and has no word to take it away.
+    importlib.import_module("torch")
+    own = logging.getLogger("torch")
+    own.handlers[:] = []
+    own.propagate = True
 
 
 def open_registry(settings: Settings, *, metrics: Metrics) -> Registry:

@@ -2,7 +2,10 @@
 """Opening a registry for a server: an unsafe place is refused, damage is told, files are cached."""
 
 import importlib
+import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from tabard_server.telemetry.metrics import Metrics
 from tests.bases import make_tiny_base
 from tests.registry.fakes import MemoryStore
 from tests.registry.upkeep.doctor.broken_stores import TwoWinners, Unconditional
+from tests.root import ROOT
 from tests.server.adapters.published_lora import publish_lora
 from tests.server.engine_port.known_work import WORK
 from tests.server.fakes import PROFILE, FakeEngine
@@ -233,6 +237,28 @@ def test_model_libraries_are_heard(caplog: pytest.LogCaptureFixture, library: st
     assert {one.message for one in caplog.records} == {"told"}
     own = importlib.import_module(f"{library}.utils.logging")._default_handler
     assert own not in logging.getLogger(library).handlers
+
+
+def test_each_library_is_heard_once() -> None:
+    """In a process of its own, as a server is one: one line, and nothing beside the log."""
+    script = """
+import logging
+from tabard_server.startup import resources
+from tabard_server.telemetry.logs import set_up_logging
+set_up_logging(log_format="json", level="info")
+resources._hear_libraries()
+import diffusers, torch, transformers
+for name in ("diffusers", "torch", "transformers"):
+    logging.getLogger(f"{name}.models").warning("told by %s", name)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    told = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert [one["message"] for one in told if "told by" in one["message"]] == [
+        f"told by {name}" for name in ("diffusers", "torch", "transformers")
+    ]
 
 
 def test_plan_is_told_at_start(caplog: pytest.LogCaptureFixture) -> None:
