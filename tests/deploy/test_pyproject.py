@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an index shows of the distribution is complete, but for the address that is still to come."""
+"""What an index shows of the distribution is complete, but for an address still to come."""
 
 import tomllib
 

@@ -280,6 +280,7 @@ def test_commands_of_a_server_stay_light(
         (("list",), {"registry_service_pb2"}, {"registry"}),
         (("history",), {"registry_service_pb2"}, {"records"}),
         (("promote", "acme/watercolor@1.0.0"), {"registry_service_pb2"}, {"acts"}),
+        (("show", "acme/watercolor@1.0.0"), {"registry_service_pb2"}, {"registry"}),
         (("status",), {"operations_service_pb2"}, {"operations"}),
     ],
     ids=lambda one: one[0] if isinstance(one, tuple) else "",

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,9 @@ from tabard.cli.exit_codes import exit_code
 from tabard.cli.layout import Answer, Table, Text, lines_of
 from tabard.cli.printable import is_shown, printable
 from tabard.errors import TabardError
+
+if TYPE_CHECKING:
+    from tabard.releases.release import Member
 
 _PIPE_COLUMNS = 160
 
@@ -151,6 +154,12 @@ def table(*columns: str, rows: Sequence[Sequence[str]]) -> Table:
 def fields(pairs: Mapping[str, str]) -> Table:
     """Give names and values as two columns; empty values are left out."""
     return Table([pair for pair in pairs.items() if pair[1]])
+
+
+def member_table(members: Sequence[Member]) -> Table:
+    """Give the members of a recipe as a table."""
+    rows = [(one.adapter, one.version, f"{one.weight:g}", short(one.digest)) for one in members]
+    return table("member", "version", "weight", "digest", rows=rows)
 
 
 def short(digest: str) -> str:

@@ -58,9 +58,11 @@ def test_long_text_is_cut() -> None:
     assert beginning(ten).splitlines()[-2:] == ["7", "… 2 more lines: --json"]
 
 
-def test_columns_of_two_lines_are_told_apart(published: Tabard, style_file: Path) -> None:
+def test_columns_of_two_lines_are_told_apart(published: Tabard, other_file: Path) -> None:
     """By their names: their versions may be the same."""
-    published("publish", "acme/ink", style_file, "--version", "1.0.0")
+    file = other_file.with_name("ink.safetensors")
+    file.write_bytes(b"ink")
+    assert published("publish", "acme/ink", file, "--version", "1.0.0").code == 0
 
     ran = published("diff", "acme/watercolor@1.0.0", "acme/ink@1.0.0")
 

@@ -11,10 +11,9 @@ from tabard.cli import completion
 from tabard.cli.commands.publish.options import with_draft
 from tabard.cli.commands.publish.publish import untaken_text
 from tabard.cli.layout import Text
-from tabard.cli.output import fields, short, table
+from tabard.cli.output import fields, member_table, short
 from tabard.cli.session import Session, with_session
 from tabard.releases.acts import PublishedRecipe
-from tabard.releases.release import Member
 
 
 @click.command()
@@ -36,12 +35,6 @@ def recipe(session: Session, *, name: str, members: tuple[str, ...], **draft: An
     with session.connect() as client:
         published = client.publish_recipe(name, members, **draft)
     session.output.answer(published, *_text(published))
-
-
-def member_table(members: tuple[Member, ...]) -> Any:
-    """Give the members of a recipe as a table."""
-    rows = [(one.adapter, one.version, f"{one.weight:g}", short(one.digest)) for one in members]
-    return table("member", "version", "weight", "digest", rows=rows)
 
 
 def _text(published: PublishedRecipe) -> list[Any]:

@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 from tabard.cli import completion
-from tabard.cli.commands.publish.recipe import member_table
 from tabard.cli.layout import Text
-from tabard.cli.output import fields, short, size, table
+from tabard.cli.output import fields, member_table, short, size, table
 from tabard.cli.session import Session, with_session
 from tabard.releases.release import Adapter, Release
 
