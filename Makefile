@@ -31,6 +31,9 @@ DEVICE       ?= cpu
 # Tests run a server beside the oracle on toy tensors: one thread each beats two that wait for each other.
 ONE_THREAD   := OMP_NUM_THREADS=1
 
+# Tests start hundreds of processes: each would compile all that it imports, where this is set.
+unexport PYTHONDONTWRITEBYTECODE
+
 # One file of tests at a time on each of two cores: files share servers and bases among their tests. They come in the
 # order of tests/conftest.py: by default the files with the fewest tests would be last, and those are the longest.
 TWO_AT_ONCE  := -n 2 --dist loadfile --no-loadscope-reorder

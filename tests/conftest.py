@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What holds for every test: one S3 store a process, and no example that is judged by the clock."""
 
+import gc
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -18,6 +21,14 @@ settings.register_profile(
 settings.load_profile("tabard")
 
 _LAST = "tests/registry/"
+_SHARED = {
+    "tests/e2e/test_oracle.py": "demo server",
+    "tests/e2e/test_request_oracle.py": "demo server",
+    "tests/e2e/test_bad_input.py": "tiny server",
+    "tests/e2e/test_commands_on_server.py": "tiny server",
+    "tests/e2e/test_swap_under_load.py": "tiny server",
+}
+"""Files that are for one process, because each process would start a server of its own for them."""
 _LONG = (
     "tests/e2e/",
     "tests/interleavings/",
@@ -32,6 +43,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Long files come before them, and not first: servers that they share live to the end of the run.
     """
     items.sort(key=_turn)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector the half million objects of the libraries: they live to the end."""
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where whole files are given to processes, give those that share a server to one of them."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - absent without processes
+
+    class FilesOfServers(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return _SHARED.get(file, file)
+
+    return FilesOfServers(config, log)
 
 
 def _turn(item: pytest.Item) -> int:

@@ -11,12 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from tabard_registry import BaseProfile, Digest, ModuleShape, Registry
-from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer
 from tabard_server.engine.text.prompt_syntax import read_plain, read_weighted
 from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.costs import Costs
@@ -26,14 +25,16 @@ from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.prompt_style import PromptReading, PromptStyle
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import resolve_sampler
-from tabard_server.engine_port.stack import Resident, StackKey
+from tabard_server.engine_port.stack import HostAdapterLike, Resident, StackKey
 from tabard_server.engine_port.work import Work
+
+if TYPE_CHECKING:
+    from tabard_server.adapters.host_adapter import HostAdapter
 
 WIDTH = 8
 UNET_MODULE = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 TEXT_MODULE = "text_model.encoder.layers.0.self_attn.q_proj"
 TOKEN_LIMIT = 30
-_NOTHING = torch.empty(0)
 
 PROFILE = BaseProfile(
     family="sd1",
@@ -229,7 +230,7 @@ class FakeEngine:
             self.closed += 1
 
     def residents(self) -> list[Resident]:
-        worn: dict[str, list[HostAdapter]] = {}
+        worn: dict[str, list[HostAdapterLike]] = {}
         for row in self._rows:
             for adapter, _weight in row.spec.stack:
                 worn.setdefault(adapter.digest, []).append(adapter)
@@ -284,20 +285,26 @@ class FakeLoader:
         """Hold loads of a digest until the returned event is set."""
         return self._gates.setdefault(digest, threading.Event())
 
-    def __call__(self, digest: str) -> HostAdapter:
+    def __call__(self, digest: str) -> "HostAdapter":
+        # They bring torch: a server that is started to be ended loads nothing, and is there sooner.
+        import torch  # noqa: PLC0415
+
+        from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer  # noqa: PLC0415
+
         if gate := self._gates.get(digest):
             assert gate.wait(timeout=60), "a held load was never let go"
         if self.errors:
             raise self.errors.pop(0)
         self.loaded.append(digest)
         manifest = self._registry.manifest(Digest.parse(digest))
+        nothing = torch.empty(0)
         return HostAdapter(
             digest=digest,
             kind=manifest.kind,
             rank=manifest.rank,
             # Names are enough for who wears what; nothing here is ever multiplied.
             layers={
-                (target.component, target.module): PackedLayer(down=_NOTHING, up=_NOTHING)
+                (target.component, target.module): PackedLayer(down=nothing, up=nothing)
                 for target in manifest.targets
             },
             tokens=(),

@@ -1,18 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tiny random base, its files and a fresh float64 engine, shared by the engine's tests."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from tabard_registry import BaseProfile
 from tabard_server.adapters.host_adapter import HostAdapter
+from tabard_server.engine import engine as engine_module
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tests.bases import make_tiny_base, write_diffusers_lora, write_inversion, write_kohya_lora
 from tests.server.adapters.packing import pack_file
 from tests.server.engine.base.changed_folders import FAMILIES
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _samplers_are_built_once() -> Iterator[None]:
+    """Half of what an engine costs is its samplers; rows take copies, so engines can share them."""
+    built: dict[str, SamplerPrototypes] = {}
+
+    def build(config: Mapping[str, Any]) -> SamplerPrototypes:
+        key = repr(sorted(config.items()))
+        if key not in built:
+            built[key] = SamplerPrototypes(config)
+        return built[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine_module, "SamplerPrototypes", build)
+        yield
 
 
 @pytest.fixture(scope="session")

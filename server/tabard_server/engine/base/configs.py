@@ -15,6 +15,7 @@ from typing import Any
 import diffusers
 import transformers
 from accelerate import init_empty_weights
+from transformers.initialization import no_init_weights
 
 from tabard_registry.grammar import with_article
 from tabard_registry.regular_file import open_regular
@@ -147,7 +148,8 @@ def _empty_model(folder: Path, *, class_name: str) -> Any:
         # transformers' own configurations judge the kinds of their values themselves.
         refuse_other_kinds(config, of=getattr(diffusers, class_name), file=file)
     try:
-        with init_empty_weights(include_buffers=False):
+        # Nothing is drawn at random for weights that have no memory, and are given later.
+        with init_empty_weights(include_buffers=False), no_init_weights():
             return _build(folder, config=config, class_name=class_name)
     # A constructor of a library stumbles in its own way over every value that cannot be.
     except Exception as error:

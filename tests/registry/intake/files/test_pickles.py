@@ -17,7 +17,7 @@ from tabard_server.pickles.reader import SandboxLimits, read_in_sandbox
 from tests.registry.fakes import sd_profile
 from tests.registry.intake.files.hostile_pickles import MEBIBYTE, NOT_TORCH, RUNS_CODE, TAKES_ALL
 
-LIMITS = SandboxLimits(bytes_max=64 * MEBIBYTE, memory_bytes_max=256 * MEBIBYTE, seconds_max=4)
+LIMITS = SandboxLimits(bytes_max=64 * MEBIBYTE, memory_bytes_max=256 * MEBIBYTE, seconds_max=2)
 
 
 def verdict(path: Path, *, limits: SandboxLimits = LIMITS) -> tuple[str, str]:

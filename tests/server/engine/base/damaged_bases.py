@@ -104,7 +104,9 @@ def _cut(path: Path, share: float) -> None:
 
 
 def _noise(path: Path) -> int:
-    return path.write_bytes(bytes(number * 89 % 251 for number in range(path.stat().st_size)))
+    size = path.stat().st_size
+    period = bytes(number * 89 % 251 for number in range(251))
+    return path.write_bytes((period * (size // 251 + 1))[:size])
 
 
 def _become_folder(path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import diffusers
 import pytest
 from diffusers import UNet2DConditionModel
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tabard_server.engine.base.configs import (
     empty_models,
@@ -98,6 +99,29 @@ def test_models_have_no_weights(tiny_base: Path) -> None:
     assert models.keys() == KIND.models.keys()
     assert all(weight.is_meta for model in models.values() for weight in model.parameters())
     assert not any(table.is_meta for model in models.values() for table in model.buffers())
+
+
+class _Operations(TorchDispatchMode):  # type: ignore[misc]
+    """Writes down what torch is asked to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.names.add(function.overloadpacket.__name__)
+        return function(*args, **(kwargs or {}))
+
+
+def test_nothing_is_drawn_for_weights_without_memory(tiny_base: Path) -> None:
+    """Each weight is given later: random numbers before that are work for nothing."""
+    with _Operations() as operations:
+        empty_models(tiny_base, kind=KIND)
+
+    assert operations.names
+    assert operations.names & {"uniform_", "normal_"} == set()
 
 
 @pytest.mark.parametrize(
