@@ -40,6 +40,13 @@ class ActionType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ACTION_TYPE_GC_INTENT: _ClassVar[ActionType]
     ACTION_TYPE_GC_DONE: _ClassVar[ActionType]
     ACTION_TYPE_EDIT: _ClassVar[ActionType]
+
+class Proof(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROOF_UNSPECIFIED: _ClassVar[Proof]
+    PROOF_TOKEN: _ClassVar[Proof]
+    PROOF_JWT: _ClassVar[Proof]
+    PROOF_CERTIFICATE: _ClassVar[Proof]
 RELEASE_KIND_UNSPECIFIED: ReleaseKind
 RELEASE_KIND_LORA: ReleaseKind
 RELEASE_KIND_TEXTUAL_INVERSION: ReleaseKind
@@ -64,6 +71,10 @@ ACTION_TYPE_POLICY: ActionType
 ACTION_TYPE_GC_INTENT: ActionType
 ACTION_TYPE_GC_DONE: ActionType
 ACTION_TYPE_EDIT: ActionType
+PROOF_UNSPECIFIED: Proof
+PROOF_TOKEN: Proof
+PROOF_JWT: Proof
+PROOF_CERTIFICATE: Proof
 
 class WeightedRef(_message.Message):
     __slots__ = ("ref", "weight")
@@ -209,7 +220,7 @@ class Record(_message.Message):
     def __init__(self, seq: _Optional[int] = ..., id: _Optional[str] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[Action, _Mapping]]] = ..., prev: _Optional[str] = ...) -> None: ...
 
 class Action(_message.Message):
-    __slots__ = ("type", "adapter", "digest", "version", "channel", "previous_digest", "effective", "note", "actor", "reason")
+    __slots__ = ("type", "adapter", "digest", "version", "channel", "previous_digest", "effective", "note", "actor", "reason", "on_behalf_of", "proof")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -220,6 +231,8 @@ class Action(_message.Message):
     NOTE_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    ON_BEHALF_OF_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
     type: ActionType
     adapter: str
     digest: str
@@ -230,4 +243,6 @@ class Action(_message.Message):
     note: str
     actor: str
     reason: str
-    def __init__(self, type: _Optional[_Union[ActionType, str]] = ..., adapter: _Optional[str] = ..., digest: _Optional[str] = ..., version: _Optional[str] = ..., channel: _Optional[str] = ..., previous_digest: _Optional[str] = ..., effective: bool = ..., note: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    on_behalf_of: str
+    proof: Proof
+    def __init__(self, type: _Optional[_Union[ActionType, str]] = ..., adapter: _Optional[str] = ..., digest: _Optional[str] = ..., version: _Optional[str] = ..., channel: _Optional[str] = ..., previous_digest: _Optional[str] = ..., effective: bool = ..., note: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., proof: _Optional[_Union[Proof, str]] = ...) -> None: ...

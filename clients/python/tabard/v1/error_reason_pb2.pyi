@@ -188,6 +188,20 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SERVICE_UNKNOWN: _ClassVar[ErrorReason]
     OTHER_ARCHITECTURE: _ClassVar[ErrorReason]
     OTHER_RESOLUTION: _ClassVar[ErrorReason]
+    TOKEN_MISSING: _ClassVar[ErrorReason]
+    TOKEN_MALFORMED: _ClassVar[ErrorReason]
+    TOKEN_UNKNOWN: _ClassVar[ErrorReason]
+    TOKEN_OF_ANOTHER_REGISTRY: _ClassVar[ErrorReason]
+    TOKEN_EXPIRED: _ClassVar[ErrorReason]
+    TOKEN_REVOKED: _ClassVar[ErrorReason]
+    JWT_INVALID: _ClassVar[ErrorReason]
+    JWKS_UNAVAILABLE: _ClassVar[ErrorReason]
+    CERTIFICATE_UNKNOWN: _ClassVar[ErrorReason]
+    ROLE_MISSING: _ClassVar[ErrorReason]
+    TOKEN_NOT_FOUND: _ClassVar[ErrorReason]
+    TOKEN_EXISTS: _ClassVar[ErrorReason]
+    TOKENS_TOO_MANY: _ClassVar[ErrorReason]
+    IDENTITY_REQUIRED: _ClassVar[ErrorReason]
     RANK_UNKNOWN: _ClassVar[ErrorReason]
     NO_BIAS: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
@@ -372,5 +386,19 @@ METHOD_UNKNOWN: ErrorReason
 SERVICE_UNKNOWN: ErrorReason
 OTHER_ARCHITECTURE: ErrorReason
 OTHER_RESOLUTION: ErrorReason
+TOKEN_MISSING: ErrorReason
+TOKEN_MALFORMED: ErrorReason
+TOKEN_UNKNOWN: ErrorReason
+TOKEN_OF_ANOTHER_REGISTRY: ErrorReason
+TOKEN_EXPIRED: ErrorReason
+TOKEN_REVOKED: ErrorReason
+JWT_INVALID: ErrorReason
+JWKS_UNAVAILABLE: ErrorReason
+CERTIFICATE_UNKNOWN: ErrorReason
+ROLE_MISSING: ErrorReason
+TOKEN_NOT_FOUND: ErrorReason
+TOKEN_EXISTS: ErrorReason
+TOKENS_TOO_MANY: ErrorReason
+IDENTITY_REQUIRED: ErrorReason
 RANK_UNKNOWN: ErrorReason
 NO_BIAS: ErrorReason
