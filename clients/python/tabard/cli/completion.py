@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
+_ACCESS = ("address", "profile", "token_file", "tls_ca")
 _PATIENCE_SECONDS = 1.0
 _OFFERED_MAX = 50
 
@@ -28,9 +29,9 @@ def _from_server(ask: Callable[[Client, click.Context, str], Iterable[str]]) -> 
         from tabard.client import Client  # noqa: PLC0415 - only a shell that asks needs gRPC
 
         try:
+            said = {name: context.params.get(name) or None for name in _ACCESS}
             with Client(
-                context.params.get("address") or None,
-                token=context.params.get("token"),
+                **said,
                 timeout_seconds=_PATIENCE_SECONDS,
                 patience_seconds=0,
             ) as client:

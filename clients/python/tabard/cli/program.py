@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from io import StringIO
@@ -23,6 +24,7 @@ _FOLDERS = (
     "tabard.cli.commands.release",
     "tabard.cli.commands.release.withdraw",
     "tabard.cli.commands.generate",
+    "tabard.cli.commands.access",
     "tabard.cli.commands.upkeep",
 )
 _EPILOG = f"""
@@ -33,10 +35,12 @@ with a weight where images are drawn: acme/watercolor@1.0.0:0.8
 
 \b
 Environment
-  TABARD_ADDRESS   the server, host:port
-  TABARD_TOKEN     bearer token
-  TABARD_ACTOR     who acts, for the history; default: your user name
-  TABARD_REGISTRY  the registry that `tabard serve` opens, and that fsck, gc, … look at
+  TABARD_ADDRESS     the server, host:port, or grpcs://host:port with TLS
+  TABARD_TOKEN       your token
+  TABARD_TOKEN_FILE  a file that holds it
+  TABARD_TLS_CA      PEM file of the CA that signed the server's certificate
+  TABARD_ACTOR       what you call yourself in the history; default: your user name
+  TABARD_REGISTRY    the registry that `tabard serve` opens, and that fsck, gc, … look at
 
 \b
 Exit codes
@@ -97,6 +101,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command line of this process, and exit."""
+    # gRPC writes what failed in words of its own, beside our errors; it looks when it is imported.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     code = run(sys.argv[1:])
     # All that is left goes with the process. Looking for garbage in it takes a tenth of a command.
     gc.freeze()
