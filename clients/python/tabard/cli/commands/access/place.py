@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
 from tabard.cli.local.access import Keeper, open_local_keeper
+from tabard.cli.local.registry import REGISTRY_VARIABLE
 from tabard.cli.session import Session
 
 registry_option = click.option(
@@ -21,7 +23,12 @@ registry_option = click.option(
 
 @contextmanager
 def open_keeper(session: Session, url: str | None, *, needed_for: str) -> Iterator[Keeper]:
-    """Open the registry at a URL; without one, the server that a command names."""
+    """Open the registry at a URL; without one, the server that a command names.
+
+    Where no server is named, a registry may be, by a variable.
+    """
+    if url is None and not session.names_a_server:
+        url = os.environ.get(REGISTRY_VARIABLE)
     if url:
         with open_local_keeper(url, needed_for=needed_for) as keeper:
             yield keeper
