@@ -20,6 +20,7 @@ class Kind(Enum):
 
     INVALID = "the request is wrong as it stands"
     NOT_FOUND = "what it names does not exist"
+    FORBIDDEN = "who calls may not do that"
     UNIMPLEMENTED = "there is no such method"
     EXISTS = "the name stands for something else already"
     PRECONDITION = "things are not in the state that it needs"
@@ -37,6 +38,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     registry_errors.RegistryError: Kind.INTERNAL,
     registry_errors.InvalidName: Kind.INVALID,
     registry_errors.InvalidField: Kind.INVALID,
+    registry_errors.Forbidden: Kind.FORBIDDEN,
     registry_errors.NotFound: Kind.NOT_FOUND,
     registry_errors.AlreadyExists: Kind.EXISTS,
     registry_errors.PreconditionFailed: Kind.PRECONDITION,

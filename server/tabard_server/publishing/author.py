@@ -2,6 +2,7 @@
 """Who acts at a door of this server: what callers say of themselves, as one value."""
 
 from dataclasses import replace
+from typing import Any
 
 from tabard_registry import Author, InvalidField
 from tabard_server.errors import invalid
@@ -17,7 +18,7 @@ def author_of(actor: str, *, reason: str, request_id: str) -> Author:
         InvalidRequest: A field is too long, or says nothing; it names the field.
     """
     author = Author(actor=ANONYMOUS)
-    said = {"actor": actor or ANONYMOUS, "reason": reason, "request_id": request_id}
+    said: dict[str, Any] = {"actor": actor or ANONYMOUS, "reason": reason, "request_id": request_id}
     for field, text in said.items():
         try:
             author = replace(author, **{field: text})

@@ -30,6 +30,7 @@ HINT_KEY = "hint"
 CODES: Mapping[Kind, grpc.StatusCode] = {
     Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
     Kind.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Kind.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
     Kind.UNIMPLEMENTED: grpc.StatusCode.UNIMPLEMENTED,
     Kind.EXISTS: grpc.StatusCode.ALREADY_EXISTS,
     Kind.PRECONDITION: grpc.StatusCode.FAILED_PRECONDITION,

@@ -37,7 +37,7 @@ def test_unknown_caller_is_told_what_to_do(tabard: Tabard, server: FakeServer) -
 
     assert (ran.code, ran.err) == (
         7,
-        "error: the token was revoked\nreason: TOKEN_REVOKED\nhint: ask\n",
+        "error: the token was revoked\nreason: TOKEN_REVOKED\nhint: ask an admin\n",
     )
 
 
