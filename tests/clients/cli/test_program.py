@@ -33,6 +33,9 @@ EXPECTED = {
     "key",
     "lift",
     "list",
+    "login",
+    "logout",
+    "policy",
     "promote",
     "publish",
     "pull",
@@ -46,9 +49,11 @@ EXPECTED = {
     "show",
     "sign",
     "status",
+    "token",
     "unyank",
     "warm",
     "watch",
+    "whoami",
     "yank",
 }
 
@@ -85,7 +90,7 @@ def test_help_shows_commands_in_groups(tabard: Tabard) -> None:
     page = tabard("--help").out
     words = " ".join(page.split())
 
-    titles = ["Serve:", "Publish:", "Release:", "Generate:", "Look after:"]
+    titles = ["Serve:", "Publish:", "Release:", "Generate:", "Access:", "Look after:"]
     assert [line for line in page.splitlines() if line in titles] == titles
     assert all(str(one.help) in words for one in commands.commands.values())
 
@@ -225,6 +230,8 @@ def test_help_loads_almost_nothing() -> None:
         ("yank", "acme/watercolor@1.0.0", "--reason", "r"),
         ("history",),
         ("status",),
+        ("whoami",),
+        ("token", "list"),
         ("generate", "x", "--adapter", "acme/watercolor"),
         ("publish", "acme/other", "other.safetensors", "--version", "1.0.0"),
         ("check", "other.safetensors"),
@@ -259,6 +266,7 @@ def test_commands_of_a_server_stay_light(
         (("history",), {"registry_service_pb2"}, {"records"}),
         (("promote", "acme/watercolor@1.0.0"), {"registry_service_pb2"}, {"acts"}),
         (("status",), {"operations_service_pb2"}, {"operations"}),
+        (("whoami",), {"identity_service_pb2"}, {"identity"}),
     ],
     ids=lambda one: one[0] if isinstance(one, tuple) else "",
 )
@@ -287,7 +295,7 @@ def test_missing_place_names_its_variable(tabard: Tabard, monkeypatch: pytest.Mo
     """Of an argument and of an option, whatever click calls them."""
     monkeypatch.delenv("TABARD_REGISTRY", raising=False)
 
-    argument, option = tabard("fsck"), tabard("key", "policy", "acme", "--require-signature")
+    argument, option = tabard("fsck"), tabard("key", "list")
 
     assert "Missing argument 'URL'. Give it, or set TABARD_REGISTRY." in argument.err
     assert "Missing option '--registry'. Give it, or set TABARD_REGISTRY." in option.err

@@ -31,6 +31,7 @@ ERRORS: dict[str, tuple[type[TabardError], str]] = {
     "NotFound": (errors.NotFound, ""),
     "AlreadyExists": (errors.AlreadyExists, ""),
     "PreconditionFailed": (errors.FailedPrecondition, ""),
+    "Forbidden": (errors.PermissionDenied, ""),
     "StoreUnavailable": (errors.Unavailable, ""),
     "CorruptRegistry": (errors.Internal, "DATA_LOSS"),
 }
