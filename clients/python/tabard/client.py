@@ -163,7 +163,7 @@ class Client:
     releases = late(lambda: _paged(calls.registry.releases))
     resolve = late(lambda: _verb(calls.registry.resolve))
     manifest = late(lambda: _verb(calls.findings.manifest))
-    diff = late(lambda: _verb(calls.comparison.diff))
+    diff = late(lambda: _verb(calls.findings.diff))
     dependents = late(lambda: _verb(calls.findings.dependents))
     search = late(lambda: _paged(calls.findings.search))
     history = late(lambda: _paged(calls.records.history))

@@ -127,6 +127,11 @@ class Connection:
         return read_address(self.address)
 
     @property
+    def shows_identity(self) -> bool:
+        """Whether a server can know who calls: by a token, or by a certificate."""
+        return bool(self.token or (self.tls and self.tls.certificate))
+
+    @property
     def metadata(self) -> Metadata:
         """Request metadata of every call.
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tabard.calls import (
         acts,
-        comparison,
         downloads,
         findings,
         generation,
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "acts",
-    "comparison",
     "downloads",
     "findings",
     "generation",

@@ -43,6 +43,11 @@ class Session:
         is_named = bool(said or os.environ.get("TABARD_ADDRESS"))
         return is_named or default_profile(os.environ) is not None
 
+    @property
+    def shows_identity(self) -> bool:
+        """Whether the caller shows who it is, as it does where somebody asks."""
+        return find_connection(**self.access).shows_identity
+
     def connect(self) -> Client:
         """Open a client; close it with `with`."""
         client = Client(
