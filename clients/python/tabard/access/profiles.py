@@ -10,7 +10,6 @@ import json
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -200,6 +199,8 @@ def _table(name: str, profile: Profile) -> str:
 @contextmanager
 def _replaced(path: Path) -> Iterator[int]:
     """Give a new file, which takes its place when it is written."""
+    import tempfile  # noqa: PLC0415 - only who writes needs it, and it imports much
+
     descriptor, name = tempfile.mkstemp(prefix=".config-", dir=path.parent)
     try:
         yield descriptor
