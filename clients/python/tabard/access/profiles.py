@@ -119,13 +119,13 @@ def read_profiles(path: Path) -> dict[str, Profile]:
     try:
         tables = tomllib.loads(content.decode()).pop("profiles", {})
         return {name: _profile(name, table) for name, table in tables.items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        # TOML's own words may hold a piece of a token.
+    except (ValueError, TypeError, AttributeError):
+        # Not from the error: TOML's own words may hold a piece of a token.
         raise InvalidArgument(
             f"the configuration '{path}' is damaged",
             reason="CONFIG_INVALID",
             hint="move it away, then say tabard login again",
-        ) from error
+        ) from None
 
 
 def write_profiles(path: Path, profiles: Mapping[str, Profile]) -> None:
