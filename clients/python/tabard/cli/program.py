@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from io import StringIO
@@ -103,6 +104,8 @@ def main() -> None:
     """Run the command line of this process, and exit."""
     # gRPC writes what failed in words of its own, beside our errors; it looks when it is imported.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Whoever is asked to stop tidies up as after Ctrl-C: half a download does not stay.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     code = run(sys.argv[1:])
     # All that is left goes with the process. Looking for garbage in it takes a tenth of a command.
     gc.freeze()
