@@ -175,6 +175,20 @@ def test_default_profile_fills_the_gaps(profiles: dict[str, str]) -> None:
     assert (varied.address, varied.token) == ("grpcs://default.example:1", "mine")
 
 
+def test_variable_names_another_default(profiles: dict[str, str]) -> None:
+    """It is used as `default` would be, and must be there."""
+    staging = profiles | {"TABARD_PROFILE": "staging"}
+
+    found = find_connection(environ=staging)
+    elsewhere = find_connection(environ=staging | {"TABARD_ADDRESS": "localhost:1"})
+
+    assert (found.address, found.token) == ("grpcs://staging.example:1", "staging-token")
+    assert (elsewhere.address, elsewhere.token) == ("localhost:1", "")
+    with pytest.raises(tabard.InvalidArgument) as caught:
+        find_connection(environ=profiles | {"TABARD_PROFILE": "stagin"})
+    assert caught.value.reason == "PROFILE_UNKNOWN"
+
+
 @pytest.mark.parametrize("by_variable", [True, False])
 def test_secret_of_a_profile_goes_to_its_server_alone(
     profiles: dict[str, str], by_variable: bool

@@ -46,7 +46,7 @@ def tabard(
     monkeypatch.setenv("TABARD_ADDRESS", server.address)
     monkeypatch.setenv("TABARD_ACTOR", "alice")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config-home"))
-    for name in ("TABARD_TOKEN", "TABARD_TOKEN_FILE", "TABARD_TLS_CA"):
+    for name in ("TABARD_PROFILE", "TABARD_TOKEN", "TABARD_TOKEN_FILE", "TABARD_TLS_CA"):
         monkeypatch.delenv(name, raising=False)
 
     def invoke(*arguments: object) -> Ran:

@@ -31,7 +31,7 @@ def probe(session: Session) -> None:
 @pytest.fixture
 def session_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[CliRunner]:
     """Leave the environment out of it."""
-    for name in ("TABARD_ADDRESS", "TABARD_TOKEN"):
+    for name in ("TABARD_ADDRESS", "TABARD_PROFILE", "TABARD_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     SEEN.clear()

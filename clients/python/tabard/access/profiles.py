@@ -19,7 +19,8 @@ from typing import Any
 from tabard.errors import InvalidArgument
 
 DEFAULT_PROFILE = "default"
-"""The one that is used where nobody says which server is meant."""
+"""The one that is used where nobody says which server is meant, unless a variable names another."""
+PROFILE_VARIABLE = "TABARD_PROFILE"
 CONFIG_BYTES_MAX = 256 * 1024
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -68,11 +69,14 @@ def config_file(environ: Mapping[str, str]) -> Path | None:
 
 
 def default_profile(environ: Mapping[str, str]) -> Profile | None:
-    """Give the profile that is used where nobody says which; None where there is none.
+    """Give the profile that is used where nobody says which server; None where there is none.
 
     Raises:
-        InvalidArgument: The file cannot be read, or others can read it.
+        InvalidArgument: The file cannot be read, others can read it, or a variable names a profile
+            that is not there.
     """
+    if name := environ.get(PROFILE_VARIABLE):
+        return named_profile(name, environ)
     return _profiles_of(environ).get(DEFAULT_PROFILE)
 
 

@@ -37,6 +37,7 @@ with a weight where images are drawn: acme/watercolor@1.0.0:0.8
 \b
 Environment
   TABARD_ADDRESS     the server, host:port, or grpcs://host:port with TLS
+  TABARD_PROFILE     the profile of `tabard login` that is used where no server is named
   TABARD_TOKEN       your token
   TABARD_TOKEN_FILE  a file that holds it
   TABARD_TLS_CA      PEM file of the CA that signed the server's certificate

@@ -99,7 +99,11 @@ def with_session(command: Command) -> Command:
         help="The server, or grpcs://HOST:PORT with TLS; default $TABARD_ADDRESS, then that of "
         "tabard login, then 127.0.0.1:50051.",
     )
-    @click.option("--profile", metavar="NAME", help="The server and token of tabard login.")
+    @click.option(
+        "--profile",
+        metavar="NAME",
+        help="The server and token of tabard login; default $TABARD_PROFILE.",
+    )
     @click.option(
         "--token-file",
         metavar="FILE",

@@ -3,6 +3,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tabard.access.profiles import Profile, read_profiles, write_profiles
 from tests.clients.cli.conftest import Tabard
 
@@ -22,3 +24,17 @@ def test_profile_is_forgotten(tabard: Tabard, tmp_path: Path) -> None:
     assert "staging" in again.document["error"]["hint"]
     assert tabard("logout", "--profile", "staging").code == 0
     assert read_profiles(config) == {}
+
+
+def test_variable_names_the_profile(
+    tabard: Tabard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for every command."""
+    config = tmp_path / "config-home" / "tabard" / "config.toml"
+    kept = Profile(address="a:1")
+    write_profiles(config, {"default": kept, "staging": kept})
+    monkeypatch.setenv("TABARD_PROFILE", "staging")
+
+    tabard("logout")
+
+    assert set(read_profiles(config)) == {"default"}

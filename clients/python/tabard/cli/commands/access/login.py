@@ -16,6 +16,7 @@ from tabard.access.address import read_address
 from tabard.access.identity import Identity
 from tabard.access.profiles import (
     DEFAULT_PROFILE,
+    PROFILE_VARIABLE,
     Profile,
     check_profile_name,
     config_file,
@@ -39,6 +40,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "name",
     metavar="NAME",
     default=DEFAULT_PROFILE,
+    envvar=PROFILE_VARIABLE,
     show_default=True,
     help="Its name.",
 )

@@ -7,7 +7,13 @@ import os
 
 import click
 
-from tabard.access.profiles import DEFAULT_PROFILE, read_profiles, unknown_profile, write_profiles
+from tabard.access.profiles import (
+    DEFAULT_PROFILE,
+    PROFILE_VARIABLE,
+    read_profiles,
+    unknown_profile,
+    write_profiles,
+)
 from tabard.cli.commands.access.login import required_config_file
 from tabard.cli.output import Output
 from tabard.cli.session import with_output
@@ -15,7 +21,12 @@ from tabard.cli.session import with_output
 
 @click.command()
 @click.option(
-    "--profile", metavar="NAME", default=DEFAULT_PROFILE, show_default=True, help="Which one."
+    "--profile",
+    metavar="NAME",
+    default=DEFAULT_PROFILE,
+    envvar=PROFILE_VARIABLE,
+    show_default=True,
+    help="Which one.",
 )
 @with_output
 def logout(output: Output, *, profile: str) -> None:
