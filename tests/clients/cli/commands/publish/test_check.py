@@ -3,6 +3,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.clients.cli.conftest import Tabard
 
 
