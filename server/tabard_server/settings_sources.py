@@ -21,7 +21,12 @@ from tabard_server.errors import BadSettings
 from tabard_server.setting_words import what_to_write
 from tabard_server.settings import Settings
 
-CLIENT_VARIABLES = frozenset({"TABARD_ADDRESS", "TABARD_TOKEN", "TABARD_ACTOR"})
+CLIENT_VARIABLES = frozenset(
+    {
+        *("TABARD_ADDRESS", "TABARD_ACTOR", "TABARD_PROFILE"),
+        *("TABARD_TOKEN", "TABARD_TOKEN_FILE", "TABARD_TLS_CA"),
+    }
+)
 """Variables of the command line, which the server leaves alone."""
 TEST_VARIABLES = frozenset({"TABARD_TEST_S3", "TABARD_CEPH_FOLDER"})
 """Variables of the test suite, which may stand in the environment of a server that it starts."""

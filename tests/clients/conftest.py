@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tabard import Client, Release
+from tests.clients.fakes.authority import Authority
 from tests.clients.fakes.server import FakeServer
 
 
@@ -14,6 +15,25 @@ from tests.clients.fakes.server import FakeServer
 def server() -> Iterator[FakeServer]:
     """Run a fake server on a port the system gives."""
     with FakeServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Make a CA."""
+    return Authority(tmp_path_factory.mktemp("authority"), "ours")
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Make another CA, which nobody knows."""
+    return Authority(tmp_path_factory.mktemp("stranger"), "theirs")
+
+
+@pytest.fixture
+def tls_server(authority: Authority) -> Iterator[FakeServer]:
+    """Run a fake server that speaks TLS, with a certificate of the first CA."""
+    with FakeServer(authority.sign("server").server_credentials()) as running:
         yield running
 
 

@@ -9,6 +9,7 @@ import traceback
 import tabard
 from tabard import FieldViolation, InvalidArgument, errors
 from tabard.rpc_errors import STATUS_TABLE
+from tests.root import ROOT
 
 
 def test_every_error_class_is_reachable() -> None:
@@ -64,3 +65,18 @@ def test_uncaught_error_says_what_to_do() -> None:
         "reason: SAMPLER_UNKNOWN",
         "hint: use euler",
     ]
+
+
+def test_every_reason_of_access_is_documented() -> None:
+    """What stands between a client and a server is in the page of the SDK."""
+    package = ROOT / "clients" / "python" / "tabard"
+    modules = [*package.glob("access/*.py"), package / "connection.py"]
+    modules.append(package / "cli" / "commands" / "access" / "login.py")
+    told = (ROOT / "docs" / "sdk.md").read_text(encoding="utf-8")
+    kept = {"BAD_TIMEOUT", "BAD_PATIENCE"}
+
+    texts = [path.read_text(encoding="utf-8") for path in modules]
+    reasons = {one for text in texts for one in re.findall(r'reason="([A-Z_]+)"', text)} - kept
+
+    assert len(reasons) > 15
+    assert {one for one in reasons if f"`{one}`" not in told} == set()

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tabard.access.identity import CreatedToken, Identity, Policy, Token
     from tabard.aio import AsyncClient
     from tabard.calls.options import GenerateOptions
     from tabard.calls.pictures import PictureSource
@@ -75,6 +76,7 @@ __all__ = [
     "CheckReport",
     "Client",
     "Coverage",
+    "CreatedToken",
     "DeadlineExceeded",
     "Dependents",
     "Diff",
@@ -88,6 +90,7 @@ __all__ = [
     "GenerateResult",
     "GeneratedImage",
     "History",
+    "Identity",
     "Internal",
     "InvalidArgument",
     "LayerDiff",
@@ -98,6 +101,7 @@ __all__ = [
     "NotFound",
     "PermissionDenied",
     "PictureSource",
+    "Policy",
     "Preview",
     "Problem",
     "Progress",
@@ -116,6 +120,7 @@ __all__ = [
     "ServerStatus",
     "Serving",
     "TabardError",
+    "Token",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
@@ -127,8 +132,8 @@ __all__ = [
 ]
 
 _MODULES = (
-    "errors releases.release releases.acts releases.report releases.findings releases.pulled "
-    "comparison history operations result calls.uploads calls.options client aio"
+    "errors access.identity releases.release releases.acts releases.report releases.findings "
+    "releases.pulled comparison history operations result calls.uploads calls.options client aio"
 )
 """Where the public names are, those that import little before those that import much."""
 

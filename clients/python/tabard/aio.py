@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -19,7 +20,7 @@ import grpc
 from tabard import calls
 from tabard.calls.call import Call, Caller, Pages, Requests
 from tabard.calls.method import late, shown_as, typed
-from tabard.connection import closed, find_connection
+from tabard.connection import NOBODY_ANSWERS, closed, find_connection
 from tabard.errors import DeadlineExceeded, TabardError, Unavailable
 from tabard.patience import WATCH_PATIENCE_SECONDS, OnWait, Patience, Retries
 
@@ -128,6 +129,11 @@ class AsyncClient:
         address: str | None = None,
         *,
         token: str | None = None,
+        token_file: str | Path | None = None,
+        tls_ca: str | Path | None = None,
+        certificate: tuple[str | Path, str | Path] | None = None,
+        profile: str | None = None,
+        insecure: bool | None = None,
         actor: str | None = None,
         timeout_seconds: float | None = None,
         patience_seconds: float | None = None,
@@ -136,6 +142,11 @@ class AsyncClient:
         self._connection = find_connection(
             address=address,
             token=token,
+            token_file=token_file,
+            tls_ca=tls_ca,
+            certificate=certificate,
+            profile=profile,
+            insecure=insecure,
             actor=actor,
             timeout_seconds=timeout_seconds,
             patience_seconds=patience_seconds,
@@ -155,7 +166,7 @@ class AsyncClient:
     releases = late(lambda: _paged(calls.registry.releases))
     resolve = late(lambda: _verb(calls.registry.resolve))
     manifest = late(lambda: _verb(calls.findings.manifest))
-    diff = late(lambda: _verb(calls.comparison.diff))
+    diff = late(lambda: _verb(calls.findings.diff))
     dependents = late(lambda: _verb(calls.findings.dependents))
     search = late(lambda: _paged(calls.findings.search))
     history = late(lambda: _paged(calls.records.history))
@@ -173,6 +184,12 @@ class AsyncClient:
     verify = late(lambda: _verb(calls.operations.verify))
     warm = late(lambda: _verb(calls.operations.warm))
     drain = late(lambda: _verb(calls.operations.drain))
+    whoami = late(lambda: _verb(calls.identity.whoami))
+    create_token = late(lambda: _verb(calls.identity.create_token))
+    tokens = late(lambda: _paged(calls.identity.tokens))
+    revoke_token = late(lambda: _verb(calls.identity.revoke_token))
+    policy = late(lambda: _verb(calls.identity.policy))
+    set_policy = late(lambda: _verb(calls.identity.set_policy))
 
     async def get(self, name: str) -> Adapter:
         """Give one adapter (`namespace/name`) with its releases and channels.
@@ -242,9 +259,7 @@ class AsyncClient:
             raise closed()
         # A channel belongs to the loop it is made in, and __init__ may run before there is one.
         if self._open_channel is None:
-            self._open_channel = grpc.aio.insecure_channel(
-                self._connection.address, options=self._connection.options
-            )
+            self._open_channel = self._connection.open_channel(grpc.aio)
         return self._open_channel
 
     async def _send(self, call: Call[T] | Upload[T]) -> T:
@@ -252,7 +267,7 @@ class AsyncClient:
         while True:
             invoke, sent = call.on(self._channel)
             try:
-                with self._errors(sent):
+                async with self._errors(sent):
                     response = await invoke(
                         sent,
                         timeout=retries.seconds_left,
@@ -288,7 +303,7 @@ class AsyncClient:
                 metadata=self._connection.metadata + call.metadata,
             )
             try:
-                with self._errors():
+                async with self._errors():
                     async for message in rpc:
                         is_begun = True
                         if call.knows(message):
@@ -310,8 +325,8 @@ class AsyncClient:
             on_wait=self._on_wait,
         )
 
-    @contextlib.contextmanager
-    def _errors(self, sent: object = None) -> Iterator[None]:
+    @contextlib.asynccontextmanager
+    async def _errors(self, sent: object = None) -> AsyncIterator[None]:
         try:
             yield
         except asyncio.CancelledError as error:
@@ -322,4 +337,8 @@ class AsyncClient:
         except grpc.aio.AioRpcError as error:
             from tabard.rpc_errors import tabard_error  # noqa: PLC0415 - only failures need it
 
-            raise tabard_error(error, address=self._connection.address) from error
+            failure = tabard_error(error, address=self._connection.address)
+            if failure.reason == NOBODY_ANSWERS:
+                # In a thread, because it asks the network.
+                failure = await asyncio.to_thread(self._connection.explained, failure)
+            raise failure from error

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar, cast
 
@@ -115,8 +116,15 @@ class Client:
     Use it in a `with` block, or call `close()`. Every verb raises a `tabard.TabardError`.
 
     Args:
-        address: `host:port`; default `TABARD_ADDRESS`, then `127.0.0.1:50051`.
-        token: Bearer token; default `TABARD_TOKEN`.
+        address: `host:port`, or `grpcs://host:port` with TLS; default `TABARD_ADDRESS`, then the
+            default profile's, then `127.0.0.1:50051`.
+        token: Bearer token; default `TABARD_TOKEN`. Empty: none.
+        token_file: File that holds the token, read before every call; default
+            `TABARD_TOKEN_FILE`.
+        tls_ca: PEM file of the server's CA; default `TABARD_TLS_CA`, then the CAs that gRPC brings.
+        certificate: PEM files of this client's certificate and of its private key.
+        profile: Profile that `tabard login` wrote; it stands for the variables, too.
+        insecure: Send a token even without TLS to another machine.
         actor: Who acts, for the records; default `TABARD_ACTOR`, then the user's name.
         timeout_seconds: Deadline of the short calls; 60 when left out.
         patience_seconds: How long a call is sent again while the server asks to wait, as far as
@@ -129,6 +137,11 @@ class Client:
         address: str | None = None,
         *,
         token: str | None = None,
+        token_file: str | Path | None = None,
+        tls_ca: str | Path | None = None,
+        certificate: tuple[str | Path, str | Path] | None = None,
+        profile: str | None = None,
+        insecure: bool | None = None,
         actor: str | None = None,
         timeout_seconds: float | None = None,
         patience_seconds: float | None = None,
@@ -137,15 +150,18 @@ class Client:
         self._connection = find_connection(
             address=address,
             token=token,
+            token_file=token_file,
+            tls_ca=tls_ca,
+            certificate=certificate,
+            profile=profile,
+            insecure=insecure,
             actor=actor,
             timeout_seconds=timeout_seconds,
             patience_seconds=patience_seconds,
         )
         self._on_wait = on_wait
         self._caller = Caller(actor=self._connection.actor, new_id=lambda: uuid.uuid4().hex)
-        self._open_channel: grpc.Channel | None = grpc.insecure_channel(
-            self._connection.address, options=self._connection.options
-        )
+        self._open_channel: grpc.Channel | None = self._connection.open_channel(grpc)
 
     # Each is made when it is looked for: who lists releases imports nothing of what draws.
     generate = late(lambda: _job(calls.generation.generate))
@@ -157,7 +173,7 @@ class Client:
     releases = late(lambda: _paged(calls.registry.releases))
     resolve = late(lambda: _verb(calls.registry.resolve))
     manifest = late(lambda: _verb(calls.findings.manifest))
-    diff = late(lambda: _verb(calls.comparison.diff))
+    diff = late(lambda: _verb(calls.findings.diff))
     dependents = late(lambda: _verb(calls.findings.dependents))
     search = late(lambda: _paged(calls.findings.search))
     history = late(lambda: _paged(calls.records.history))
@@ -175,6 +191,12 @@ class Client:
     verify = late(lambda: _verb(calls.operations.verify))
     warm = late(lambda: _verb(calls.operations.warm))
     drain = late(lambda: _verb(calls.operations.drain))
+    whoami = late(lambda: _verb(calls.identity.whoami))
+    create_token = late(lambda: _verb(calls.identity.create_token))
+    tokens = late(lambda: _paged(calls.identity.tokens))
+    revoke_token = late(lambda: _verb(calls.identity.revoke_token))
+    policy = late(lambda: _verb(calls.identity.policy))
+    set_policy = late(lambda: _verb(calls.identity.set_policy))
 
     def get(self, name: str) -> Adapter:
         """Give one adapter (`namespace/name`) with its releases and channels.
@@ -314,6 +336,5 @@ class Client:
                 raise sent.failure from error
             from tabard.rpc_errors import tabard_error  # noqa: PLC0415 - only failures need it
 
-            raise tabard_error(
-                cast("FailedCall", error), address=self._connection.address
-            ) from error
+            failure = tabard_error(cast("FailedCall", error), address=self._connection.address)
+            raise self._connection.explained(failure) from error

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a client reaches its server: address, token, actor, deadline, and gRPC's channel options.
+"""How a client reaches its server: address, TLS, token, actor, deadline, gRPC's channel options.
 
-Comes from arguments, then `TABARD_ADDRESS`, `TABARD_TOKEN` and `TABARD_ACTOR`. Opens nothing.
+Comes from arguments, a profile that is named, variables, and the default profile, in this order.
 """
 
 from __future__ import annotations
@@ -9,20 +9,26 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from numbers import Real
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
 
+from tabard.access.address import TLS_SCHEME, Address, read_address
+from tabard.access.profiles import Profile, default_profile, named_profile
+from tabard.access.tls import Tls, read_tls
+from tabard.access.tokens import can_be_read_again, read_token, read_token_file
 from tabard.calls.call import Metadata
-from tabard.errors import FailedPrecondition, InvalidArgument
+from tabard.errors import FailedPrecondition, InvalidArgument, TabardError
 from tabard.patience import REFUSAL_PATIENCE_SECONDS, require_timeout
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 DEFAULT_TIMEOUT_SECONDS = 60.0
+NOBODY_ANSWERS = "UNAVAILABLE"
+"""The reason of a failure that gRPC itself found: a server has a reason of its own."""
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
-
-_LOOPBACK = ("127.", "localhost", "[::1]", "unix:")
 
 # Reads, and acts that carry a request id, may be sent again when a server was not there.
 _RETRIED_METHODS = (
@@ -46,18 +52,47 @@ _RETRIED_METHODS = (
     "Sign",
     "Edit",
 )
-# A host with or without a port; what has a scheme or brackets is gRPC's to read.
-_PLAIN = re.compile(r"([\w.-]+)(?::(\d{1,9}))?")
-_PORTS = range(1, 65_536)
+_RETRIED_OF_IDENTITY = (
+    "WhoAmI",
+    "ListTokens",
+    "RevokeToken",
+    "GetPolicy",
+    "SetPolicy",
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Access(TypedDict, total=False):
+    """Where a server is and who calls, as arguments say it; what is left out is looked for.
+
+    Attributes:
+        address: `host:port`, `grpcs://host:port` or `unix:PATH`.
+        token: The token; empty: none, whatever else is said.
+        token_file: A file that holds the token; read before every call.
+        tls_ca: PEM file of the CA that signed the server's certificate.
+        certificate: PEM files of the client's own certificate and of its private key.
+        profile: A profile that `tabard login` wrote.
+        insecure: Send a token even where others can read it on the way.
+    """
+
+    address: str | None
+    token: str | None
+    token_file: str | Path | None
+    tls_ca: str | Path | None
+    certificate: tuple[str | Path, str | Path] | None
+    profile: str | None
+    insecure: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Connection:
     """Where to, as whom, and for how long.
 
     Attributes:
-        address: `host:port` or any gRPC target.
+        address: `host:port`, `grpcs://host:port` or any gRPC target.
         token: Sent as `authorization: Bearer …` when not empty.
+        token_file: Where it is read anew before every call; None: it stays as it is.
+        tls: What is brought to a TLS handshake; None: there is none.
+        insecure: Whether a token may go where others can read it.
         actor: Written into the records of this client's acts.
         timeout_seconds: Deadline of every call that does not set its own.
         patience_seconds: How long a call is sent again while the server asks to wait.
@@ -65,25 +100,17 @@ class Connection:
 
     address: str
     token: str = field(default="", repr=False)
+    token_file: Path | None = None
+    tls: Tls | None = None
+    insecure: bool = False
     actor: str
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     patience_seconds: float = REFUSAL_PATIENCE_SECONDS
 
     def __post_init__(self) -> None:
         for name, example in (("address", DEFAULT_ADDRESS), ("token", ""), ("actor", "alice")):
-            if not isinstance(said := getattr(self, name), str):
-                like = f" such as {example!r}" if example else ""
-                raise TypeError(f"{name} is a text{like}, not a {type(said).__name__}")
-        if not self.address.strip():
-            raise InvalidArgument(
-                "the server address is empty", reason="BAD_ADDRESS", hint="use host:port"
-            )
-        if (plain := _PLAIN.fullmatch(self.address)) and int(plain[2] or 0) not in _PORTS:
-            raise InvalidArgument(
-                f"the server address '{self.address}' has no port from 1 to {_PORTS[-1]}",
-                reason="BAD_ADDRESS",
-                hint=f"write the port that the server listens on, as {plain[1]}:50051",
-            )
+            _require_text(name, getattr(self, name), example=example)
+        self._check_secrecy()
         require_timeout(self.timeout_seconds)
         if not isinstance(self.patience_seconds, Real):
             raise TypeError(f"patience is a number of seconds, not {self.patience_seconds!r}")
@@ -94,10 +121,25 @@ class Connection:
                 hint="use a number of seconds, or 0 to be refused at once",
             )
 
+    @cached_property
+    def place(self) -> Address:
+        """The address, read."""
+        return read_address(self.address)
+
+    @property
+    def shows_identity(self) -> bool:
+        """Whether a server can know who calls: by a token, or by a certificate."""
+        return bool(self.token or (self.tls and self.tls.certificate))
+
     @property
     def metadata(self) -> Metadata:
-        """Request metadata of every call."""
-        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
+        """Request metadata of every call.
+
+        Raises:
+            TabardError: The file of the token does not hold one any more.
+        """
+        token = read_token_file(self.token_file) if self.token_file else self.token
+        return (("authorization", f"Bearer {token}"),) if token else ()
 
     @property
     def options(self) -> list[tuple[str, str | int]]:
@@ -107,36 +149,94 @@ class Connection:
             ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
             ("grpc.service_config", _service_config()),
         ]
-        if self.address.startswith(_LOOPBACK):
+        if self.place.is_near:
             options.append(("grpc.enable_http_proxy", 0))
         return options
+
+    def open_channel(self, api: Any) -> Any:
+        """Open a channel of gRPC (`api` is `grpc`), or of its asyncio (`grpc.aio`)."""
+        target = self.place.target
+        if self.tls is None:
+            return api.insecure_channel(target, options=self.options)
+        import grpc  # noqa: PLC0415 - whoever opens a channel has it already
+
+        credentials = grpc.ssl_channel_credentials(
+            self.tls.ca, private_key=self.tls.key, certificate_chain=self.tls.certificate
+        )
+        return api.secure_channel(target, credentials, options=self.options)
+
+    def explained(self, failure: TabardError) -> TabardError:
+        """Give a better reason for a failure in which nobody answered, if there is one.
+
+        Looks at the server once more, for seconds at most.
+        """
+        if failure.reason != NOBODY_ANSWERS:
+            return failure
+        from tabard.access.handshake import (  # noqa: PLC0415 - only failures need it
+            handshake_failure,
+        )
+
+        return handshake_failure(self.place, self.tls) or failure
+
+    def _check_secrecy(self) -> None:
+        is_secret = self.place.is_tls or self.place.is_near or self.insecure
+        if self.token and not is_secret:
+            raise InvalidArgument(
+                f"a token is not sent to {self.address} without TLS: others could read it",
+                reason="TOKEN_OVER_PLAIN",
+                hint=f"write {TLS_SCHEME}{self.address}; or, if you trust every machine on the "
+                "way, insecure=True, or tabard login --insecure",
+            )
 
 
 def find_connection(
     *,
-    address: str | None = None,
-    token: str | None = None,
     actor: str | None = None,
     timeout_seconds: float | None = None,
     patience_seconds: float | None = None,
     environ: Mapping[str, str] | None = None,
+    **said: Unpack[Access],
 ) -> Connection:
-    """Fill what is not given from the environment, then from the defaults.
+    """Fill what is not said from a profile and the environment, then from the defaults.
+
+    A profile that is named stands for all of the environment. The default profile counts where
+    neither an argument nor the environment says an address. No secret of a profile goes to
+    another server than its own.
 
     Raises:
-        InvalidArgument: The address is empty, the timeout not positive, or the patience negative.
-        TypeError: One of them is of another type.
+        InvalidArgument: Something of all this cannot be, or a file cannot be read.
+        Unauthenticated: What is given as a token is none.
+        TypeError: An argument is of another type.
     """
     environ = os.environ if environ is None else environ
+    access = {name: value for name, value in said.items() if value is not None}
+    profile = _profile(access, environ)
+    variables = {} if "profile" in access else environ
+    address = (
+        access.get("address")
+        or variables.get("TABARD_ADDRESS")
+        or (profile.address if profile else DEFAULT_ADDRESS)
+    )
+    _require_text("address", address, example=DEFAULT_ADDRESS)
+    token, token_file = _token(access, variables, profile)
     return Connection(
-        address=address or environ.get("TABARD_ADDRESS") or DEFAULT_ADDRESS,
-        token=environ.get("TABARD_TOKEN", "") if token is None else token,
-        actor=actor or environ.get("TABARD_ACTOR") or _user(),
+        address=address,
+        token=token,
+        token_file=token_file,
+        tls=_tls(access, variables, profile, address=address),
+        insecure=bool(access.get("insecure", profile.insecure if profile else False)),
+        actor=find_actor(actor, environ=environ),
         timeout_seconds=DEFAULT_TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds,
         patience_seconds=(
             REFUSAL_PATIENCE_SECONDS if patience_seconds is None else patience_seconds
         ),
     )
+
+
+def find_actor(actor: str | None = None, *, environ: Mapping[str, str] | None = None) -> str:
+    """Say who acts, as they say themselves: as given, `TABARD_ACTOR`, or the user's name."""
+    environ = os.environ if environ is None else environ
+    return actor or environ.get("TABARD_ACTOR") or _user()
 
 
 def closed() -> FailedPrecondition:
@@ -145,6 +245,72 @@ def closed() -> FailedPrecondition:
         "this client is closed",
         reason="CLIENT_CLOSED",
         hint="make another one, or call it within its `with` block",
+    )
+
+
+def _require_text(name: str, said: object, *, example: str) -> None:
+    if not isinstance(said, str):
+        like = f" such as {example!r}" if example else ""
+        raise TypeError(f"{name} is a text{like}, not a {type(said).__name__}")
+
+
+def _profile(access: Mapping[str, Any], environ: Mapping[str, str]) -> Profile | None:
+    if "profile" not in access:
+        is_said = access.get("address") or environ.get("TABARD_ADDRESS")
+        return None if is_said else default_profile(environ)
+    if access.get("address"):
+        raise InvalidArgument(
+            "an address and a profile both say which server is meant",
+            reason="PROFILE_AND_ADDRESS",
+            hint="give one of them",
+        )
+    return named_profile(access["profile"], environ)
+
+
+def _token(
+    access: Mapping[str, Any], variables: Mapping[str, str], profile: Profile | None
+) -> tuple[str, Path | None]:
+    """Give the token, and the file where it is read anew."""
+    if "token" in access and "token_file" in access:
+        raise InvalidArgument(
+            "a token and a token file are both given", reason="TOKEN_TWICE", hint="give one of them"
+        )
+    if "token" in access:
+        token = access["token"]
+        _require_text("token", token, example="")
+        return (read_token(token, said_by="the argument token") if token else ""), None
+    file = access.get("token_file")
+    if file is None and (token := variables.get("TABARD_TOKEN", "")):
+        return read_token(token, said_by="TABARD_TOKEN"), None
+    if file := file or variables.get("TABARD_TOKEN_FILE"):
+        path = Path(file)
+        is_lasting = can_be_read_again(path)
+        return read_token_file(path), path if is_lasting else None
+    token = profile.token if profile else ""
+    return (read_token(token, said_by="the profile") if token else ""), None
+
+
+def _tls(
+    access: Mapping[str, Any],
+    variables: Mapping[str, str],
+    profile: Profile | None,
+    *,
+    address: str,
+) -> Tls | None:
+    said = [name for name in ("tls_ca", "certificate") if name in access]
+    if not read_address(address).is_tls:
+        if said:
+            raise InvalidArgument(
+                f"{said[0]} is given, but no TLS is spoken to {address}",
+                reason="TLS_NOT_ASKED_FOR",
+                hint=f"write {TLS_SCHEME}{address}",
+            )
+        return None
+    ca = access.get("tls_ca") or variables.get("TABARD_TLS_CA") or (profile and profile.tls_ca)
+    files = access.get("certificate") or (profile and profile.certificate_files)
+    return read_tls(
+        ca_file=Path(ca) if ca else None,
+        certificate_files=(Path(files[0]), Path(files[1])) if files else None,
     )
 
 
@@ -157,6 +323,9 @@ def _user() -> str:
 
 def _service_config() -> str:
     names = [{"service": "tabard.v1.RegistryService", "method": name} for name in _RETRIED_METHODS]
+    names += [
+        {"service": "tabard.v1.IdentityService", "method": name} for name in _RETRIED_OF_IDENTITY
+    ]
     names += [{"service": "tabard.v1.OperationsService", "method": "GetStatus"}]
     policy = {
         "maxAttempts": 4,

@@ -24,8 +24,11 @@ class Action:
         previous_digest: Where the channel pointed before.
         effective: False when the log holds the act but it changed nothing.
         note: Why it changed nothing.
-        actor: Who did it.
+        actor: Who did it: an identity, where there is a proof.
         reason: Why.
+        on_behalf_of: What an actor with a proof said of itself.
+        proof: How the actor has shown who it is: `token`, `jwt`, `certificate`; empty: nobody
+            checked, and the actor is what it said of itself.
     """
 
     type: str
@@ -38,6 +41,8 @@ class Action:
     note: str = ""
     actor: str = ""
     reason: str = ""
+    on_behalf_of: str = ""
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,7 @@ class History(tuple[Record, ...]):
                 (
                     record.seq,
                     record.time,
-                    act.actor or record.actor,
+                    (act.actor or record.actor) + (f" (by {act.proof})" if act.proof else ""),
                     act.type if act.effective else f"{act.type} (no effect)",
                     act.adapter,
                     act.version,

@@ -44,7 +44,7 @@ _DEFAULT_HINTS: dict[grpc.StatusCode, str] = {
     grpc.StatusCode.UNAVAILABLE: "is the server running at {address}? Start one: tabard serve; or, "
     "if callers hold all its connections, use its operators' address",
     grpc.StatusCode.DEADLINE_EXCEEDED: "allow more time with timeout_seconds, or ask for less",
-    grpc.StatusCode.UNAUTHENTICATED: "set TABARD_TOKEN, or pass token=",
+    grpc.StatusCode.UNAUTHENTICATED: "say tabard login, set TABARD_TOKEN, or pass token=",
     grpc.StatusCode.UNIMPLEMENTED: "the server at {address} is older than this SDK; upgrade it",
     grpc.StatusCode.INTERNAL: "look at the log of the server at {address}",
     grpc.StatusCode.UNKNOWN: "look at the log of the server at {address}",

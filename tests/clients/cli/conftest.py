@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -36,12 +37,17 @@ Tabard = Callable[..., Ran]
 
 @pytest.fixture
 def tabard(
-    server: FakeServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: FakeServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> Tabard:
     """Give `tabard(*arguments)`, with the fake server's address in the environment."""
     monkeypatch.setenv("TABARD_ADDRESS", server.address)
     monkeypatch.setenv("TABARD_ACTOR", "alice")
-    monkeypatch.delenv("TABARD_TOKEN", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config-home"))
+    for name in ("TABARD_PROFILE", "TABARD_TOKEN", "TABARD_TOKEN_FILE", "TABARD_TLS_CA"):
+        monkeypatch.delenv(name, raising=False)
 
     def invoke(*arguments: object) -> Ran:
         capsys.readouterr()

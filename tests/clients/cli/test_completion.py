@@ -44,7 +44,7 @@ def test_commands_and_options_complete(tabard: Tabard) -> None:
     """By click's own means."""
     assert offered(begun="quar") == ["quarantine"]
     assert "--sampler" in offered("generate", begun="--samp")
-    assert offered("key", begun="po") == ["policy"]
+    assert offered("key", begun="tr") == ["trust"]
 
 
 def test_server_that_is_named_is_asked(published: Tabard, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every command has the same options for where, as whom and how it speaks."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -8,8 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from tabard import Client
+from tabard.access.profiles import Profile, write_profiles
 from tabard.cli.session import Session, together, with_session
 from tests.clients.cli.conftest import Tabard
+from tests.clients.fakes.authority import Authority
 from tests.clients.fakes.server import FakeServer
 from tests.clients.fakes.state import FakeStatus
 
@@ -24,41 +29,130 @@ def probe(session: Session) -> None:
 
 
 @pytest.fixture
-def session_of(monkeypatch: pytest.MonkeyPatch) -> type[CliRunner]:
+def session_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[CliRunner]:
     """Leave the environment out of it."""
-    for name in ("TABARD_ADDRESS", "TABARD_TOKEN"):
+    for name in ("TABARD_ADDRESS", "TABARD_PROFILE", "TABARD_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     SEEN.clear()
     return CliRunner
 
 
-def test_options_win_over_the_environment(
-    session_of: type[CliRunner], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is said on the command line is meant."""
-    monkeypatch.setenv("TABARD_ADDRESS", "there:1")
-    monkeypatch.setenv("TABARD_TOKEN", "t")
-
+def test_options_say_which_server_and_who(session_of: type[CliRunner]) -> None:
+    """What is said on the command line goes to the client; what is not said is left to it."""
     session_of().invoke(probe, [])
-    session_of().invoke(probe, ["--address", "here:2", "--token", "u", "--json"])
+    session_of().invoke(probe, ["--address", "here:2", "--token-file", "t", "--json"])
 
-    assert [(one.address, one.token) for one in SEEN] == [("there:1", "t"), ("here:2", "u")]
+    nothing = dict.fromkeys(("address", "profile", "token_file", "tls_ca"))
+    assert [one.access for one in SEEN] == [
+        nothing,
+        nothing | {"address": "here:2", "token_file": "t"},
+    ]
     assert [one.output.is_json for one in SEEN] == [False, True]
 
 
-def test_no_address_is_none(session_of: type[CliRunner]) -> None:
-    """So that a command can tell that no server was named."""
-    session_of().invoke(probe, [])
+def test_secret_is_no_option(session_of: type[CliRunner]) -> None:
+    """Everybody on a machine can read command lines."""
+    assert session_of().invoke(probe, ["--token", "secret"]).exit_code == 2
+    assert not SEEN
+
+
+def test_server_is_named_somewhere(
+    session_of: type[CliRunner], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By an option, a variable, or the profile that somebody logged in with."""
+    named: list[bool] = []
     session_of().invoke(probe, ["--address", ""])
+    named.append(SEEN[-1].names_a_server)
+    session_of().invoke(probe, ["--address", "a:1"])
+    named.append(SEEN[-1].names_a_server)
+    session_of().invoke(probe, ["--profile", "staging"])
+    named.append(SEEN[-1].names_a_server)
+    session_of().invoke(probe, [])
+    write_profiles(tmp_path / "tabard" / "config.toml", {"default": Profile(address="a:1")})
+    named.append(SEEN[-1].names_a_server)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    monkeypatch.setenv("TABARD_ADDRESS", "there:1")
+    named.append(SEEN[-1].names_a_server)
 
-    assert [one.address for one in SEEN] == [None, None]
+    assert named == [False, True, True, True, True]
 
 
-def test_token_is_not_shown(session_of: type[CliRunner]) -> None:
-    """A session that is printed gives nothing away."""
-    session_of().invoke(probe, ["--token", "secret"])
+def test_command_line_says_what_stands_between(
+    tabard: Tabard, tls_server: FakeServer, stranger: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the exit code of those who are not known, and that of a wrong value."""
+    plain = tabard("whoami", "--address", tls_server.address)
+    tls = f"grpcs://{tls_server.address}"
+    unknown = tabard("whoami", "--address", tls, "--tls-ca", stranger.ca)
+    monkeypatch.setenv("TABARD_TLS_CA", "/nowhere")
+    missing = tabard("whoami", "--address", tls)
 
-    assert "secret" not in repr(SEEN[0])
+    assert (plain.code, unknown.code, missing.code) == (7, 7, 4)
+    assert plain.err.startswith(f"error: the server at {tls_server.address} speaks TLS only\n")
+    assert "not signed by the CA" in unknown.err
+    assert "'/nowhere' of the CA cannot be read" in missing.err
+
+
+def test_process_speaks_in_our_words_alone(tls_server: FakeServer, tmp_path: Path) -> None:
+    """What gRPC's core writes of a failed handshake does not stand beside it."""
+    arguments = (
+        sys.executable,
+        "-m",
+        "tabard",
+        "whoami",
+        "--address",
+        f"grpcs://{tls_server.address}",
+    )
+    environ = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path)}
+    environ.pop("TABARD_TLS_CA", None)
+
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environ)
+
+    assert done.returncode == 7
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+        "error",
+        "reason",
+        "hint",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        (None, 4, "cannot be read"),
+        ("", 7, "is empty"),
+        ("a\nb", 7, "has a line break"),
+        ("a b", 7, "has spaces"),
+    ],
+)
+def test_broken_token_file_is_told(
+    tabard: Tabard, tmp_path: Path, content: str | None, code: int, said: str
+) -> None:
+    """In one sentence, which names the file."""
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content)
+
+    ran = tabard("list", "--token-file", file)
+
+    assert (ran.code, ran.err.startswith("error: the token")) == (code, True)
+    assert said in ran.err and str(file) in ran.err and "hint: " in ran.err
+
+
+def test_token_goes_nowhere_but_to_the_server(
+    tabard: Tabard, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the loudest answer nor a failure shows it."""
+    monkeypatch.setenv("TABARD_TOKEN", "tabard_0_5ec2e7")
+
+    ran = [tabard("whoami", "-v"), tabard("whoami", "--json"), tabard("show", "acme/none", "-v")]
+    ran.append(tabard("whoami", "--address", "styles.example:1", "--json"))
+
+    assert [one.code for one in ran] == [0, 0, 3, 4]
+    assert server.state.metadata[0]["authorization"] == "Bearer tabard_0_5ec2e7"
+    assert not any("5ec2e7" in one.out + one.err for one in ran)
+    assert "with a token" in ran[0].err
 
 
 def test_session_connects_where_it_is_told(session_of: type[CliRunner]) -> None:

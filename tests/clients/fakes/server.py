@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Tabard server that lives in memory: the three services on a real socket, with painted images.
+"""A Tabard server that lives in memory: its services on a real socket, with painted images.
 
 `FakeServer.state` holds what it knows; `state.fail_with` makes every call fail.
 """
@@ -23,10 +23,12 @@ from tabard.v1 import (
     adapter_pb2,
     generation_service_pb2,
     generation_service_pb2_grpc,
+    identity_service_pb2_grpc,
     operations_service_pb2_grpc,
     registry_service_pb2_grpc,
 )
 from tabard.v1 import operations_service_pb2 as operations_pb2
+from tests.clients.fakes.identity import FakeIdentity
 from tests.clients.fakes.registry import FakeRegistry
 from tests.clients.fakes.state import FakeState
 
@@ -161,19 +163,27 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
 
 
 class FakeServer:
-    """The fake on a port of its own: `with FakeServer() as server: server.address`."""
+    """The fake on a port of its own: `with FakeServer() as server: server.address`.
 
-    def __init__(self) -> None:
+    With credentials of gRPC it speaks TLS.
+    """
+
+    def __init__(self, credentials: grpc.ServerCredentials | None = None) -> None:
         self.state = FakeState()
         self._server = grpc.server(ThreadPoolExecutor(max_workers=8))
         adders = (
             (registry_service_pb2_grpc.add_RegistryServiceServicer_to_server, FakeRegistry),
             (generation_service_pb2_grpc.add_GenerationServiceServicer_to_server, FakeGeneration),
             (operations_service_pb2_grpc.add_OperationsServiceServicer_to_server, FakeOperations),
+            (identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, FakeIdentity),
         )
         for add, service in adders:
             add(service(self.state), self._server)  # type: ignore[no-untyped-call]
-        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        if credentials is None:
+            port = self._server.add_insecure_port("127.0.0.1:0")
+        else:
+            port = self._server.add_secure_port("127.0.0.1:0", credentials)
+        self.address = f"127.0.0.1:{port}"
 
     def __enter__(self) -> Self:
         self._server.start()

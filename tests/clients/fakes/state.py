@@ -12,7 +12,7 @@ import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from tabard.v1 import adapter_pb2, operations_service_pb2
+from tabard.v1 import adapter_pb2, identity_service_pb2, operations_service_pb2
 
 
 @dataclass
@@ -78,6 +78,8 @@ class FakeState:
     manifest: bytes = b""
     memory_plan: operations_service_pb2.MemoryPlan | None = None
     watch_breaks: int = 0
+    tokens: list[identity_service_pb2.Token] = field(default_factory=list)
+    policies: dict[str, identity_service_pb2.Policy] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def enter(self, request: Any, context: grpc.ServicerContext) -> None:

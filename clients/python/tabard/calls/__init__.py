@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tabard.calls import (
         acts,
-        comparison,
         downloads,
         findings,
         generation,
+        identity,
         operations,
         records,
         registry,
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "acts",
-    "comparison",
     "downloads",
     "findings",
     "generation",
+    "identity",
     "operations",
     "records",
     "registry",

@@ -22,6 +22,7 @@ Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 SHELLS = ("bash", "fish", "zsh")
 """The shells that completion is there for."""
 _VARIABLE = "_TABARD_COMPLETE"
+_ACCESS = ("address", "profile", "token_file", "tls_ca")
 _PATIENCE_SECONDS = 1.0
 _OFFERED_MAX = 50
 
@@ -45,9 +46,9 @@ def _from_server(ask: Callable[[Client, click.Context, str], Iterable[str]]) -> 
         from tabard.client import Client  # noqa: PLC0415 - only a shell that asks needs gRPC
 
         try:
+            said = {name: context.params.get(name) or None for name in _ACCESS}
             with Client(
-                context.params.get("address") or None,
-                token=context.params.get("token"),
+                **said,
                 timeout_seconds=_PATIENCE_SECONDS,
                 patience_seconds=0,
             ) as client:

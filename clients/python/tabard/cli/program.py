@@ -25,6 +25,7 @@ _FOLDERS = (
     "tabard.cli.commands.release",
     "tabard.cli.commands.release.withdraw",
     "tabard.cli.commands.generate",
+    "tabard.cli.commands.access",
     "tabard.cli.commands.upkeep",
 )
 _EPILOG = f"""
@@ -35,10 +36,13 @@ with a weight where images are drawn: acme/watercolor@1.0.0:0.8
 
 \b
 Environment
-  TABARD_ADDRESS   the server, host:port
-  TABARD_TOKEN     bearer token
-  TABARD_ACTOR     who acts, for the history; default: your user name
-  TABARD_REGISTRY  the registry that `tabard serve` opens, and that fsck, gc, … look at
+  TABARD_ADDRESS     the server, host:port, or grpcs://host:port with TLS
+  TABARD_PROFILE     the profile of `tabard login` that is used where no server is named
+  TABARD_TOKEN       your token
+  TABARD_TOKEN_FILE  a file that holds it
+  TABARD_TLS_CA      PEM file of the CA that signed the server's certificate
+  TABARD_ACTOR       what you call yourself in the history; default: your user name
+  TABARD_REGISTRY    the registry that `tabard serve` opens, and that fsck, gc, … look at
 
 \b
 Exit codes
@@ -100,6 +104,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command line of this process, and exit."""
+    # gRPC writes what failed in words of its own, beside our errors; it looks when it is imported.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Whoever is asked to stop tidies up as after Ctrl-C: half a download does not stay.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     code = run(sys.argv[1:])

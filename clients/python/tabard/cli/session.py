@@ -4,46 +4,58 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
 
 import click
 
+from tabard.access.profiles import default_profile
 from tabard.cli.numbers import Number
 from tabard.cli.option_names import in_options, option_names
 from tabard.cli.output import Output
 from tabard.client import Client
-from tabard.connection import find_connection
+from tabard.connection import Access, find_connection
 from tabard.errors import ResourceExhausted, TabardError
 
 Command = Callable[..., None]
+
+ACCESS_OPTIONS = ("address", "profile", "token_file", "tls_ca")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """Which server a command talks to, and how it answers.
 
-    `address` is None when neither `--address` nor `TABARD_ADDRESS` is given, and
-    `patience_seconds` without `--patience`.
+    `access` is what options say of the server and of the caller; `patience_seconds` is None
+    without `--patience`.
     """
 
-    address: str | None
-    token: str | None = field(repr=False)
+    access: Access
     patience_seconds: float | None = None
     output: Output
+
+    @property
+    def names_a_server(self) -> bool:
+        """Whether a server is named: by an option, by `TABARD_ADDRESS`, or by a profile."""
+        said = self.access.get("address") or self.access.get("profile")
+        is_named = bool(said or os.environ.get("TABARD_ADDRESS"))
+        return is_named or default_profile(os.environ) is not None
+
+    @property
+    def shows_identity(self) -> bool:
+        """Whether the caller shows who it is, as it does where somebody asks."""
+        return find_connection(**self.access).shows_identity
 
     def connect(self) -> Client:
         """Open a client; close it with `with`."""
         client = Client(
-            self.address,
-            token=self.token,
-            patience_seconds=self.patience_seconds,
-            on_wait=self._say_waiting,
+            **self.access, patience_seconds=self.patience_seconds, on_wait=self._say_waiting
         )
         if self.output.is_verbose:
-            there = find_connection(address=self.address, token=self.token)
+            there = find_connection(**self.access)
             bearer = ", with a token" if there.token else ""
             self.output.detail(f"asking {there.address} as {there.actor}{bearer}")
         return client
@@ -90,11 +102,25 @@ def with_session(command: Command) -> Command:
 
     @click.option(
         "--address",
-        envvar="TABARD_ADDRESS",
         metavar="HOST:PORT",
-        help="The server; default $TABARD_ADDRESS, then 127.0.0.1:50051.",
+        help="The server, or grpcs://HOST:PORT with TLS; default $TABARD_ADDRESS, then that of "
+        "tabard login, then 127.0.0.1:50051.",
     )
-    @click.option("--token", envvar="TABARD_TOKEN", help="Bearer token; default $TABARD_TOKEN.")
+    @click.option(
+        "--profile",
+        metavar="NAME",
+        help="The server and token of tabard login; default $TABARD_PROFILE.",
+    )
+    @click.option(
+        "--token-file",
+        metavar="FILE",
+        help="File that holds your token; default $TABARD_TOKEN, then $TABARD_TOKEN_FILE.",
+    )
+    @click.option(
+        "--tls-ca",
+        metavar="FILE",
+        help="PEM file of the CA that signed the server's certificate; default $TABARD_TLS_CA.",
+    )
     @click.option(
         "--patience",
         "patience_seconds",
@@ -108,17 +134,16 @@ def with_session(command: Command) -> Command:
     def run(
         output: Output,
         *,
-        address: str | None,
-        token: str | None,
         patience_seconds: float | None,
         **options: Any,
     ) -> None:
-        session = Session(
-            address=address or None,
-            token=token,
-            patience_seconds=patience_seconds,
-            output=output,
-        )
+        access = access_of({name: options.pop(name) for name in ACCESS_OPTIONS})
+        session = Session(access=access, patience_seconds=patience_seconds, output=output)
         command(session, **options)
 
     return run
+
+
+def access_of(options: Mapping[str, Any]) -> Access:
+    """Give what options say of a server and of the caller; empty ones say nothing."""
+    return cast("Access", {name: options.get(name) or None for name in ACCESS_OPTIONS})

@@ -17,7 +17,7 @@ import click
 from tabard import errors
 from tabard.cli.local.extras import missing_extra
 from tabard.cli.output import Output
-from tabard.connection import find_connection
+from tabard.connection import find_actor
 from tabard.errors import TabardError
 
 REGISTRY_EXTRA = "registry"
@@ -31,6 +31,7 @@ ERRORS: dict[str, tuple[type[TabardError], str]] = {
     "NotFound": (errors.NotFound, ""),
     "AlreadyExists": (errors.AlreadyExists, ""),
     "PreconditionFailed": (errors.FailedPrecondition, ""),
+    "Forbidden": (errors.PermissionDenied, ""),
     "StoreUnavailable": (errors.Unavailable, ""),
     "CorruptRegistry": (errors.Internal, "DATA_LOSS"),
 }
@@ -99,4 +100,4 @@ def shown_progress(output: Output) -> Iterator[Callable[[str, int, int | None], 
 def author(reason: str) -> Any:
     """Say who acts, `TABARD_ACTOR` or the user's name, and why; once the library is there."""
     author_class = importlib.import_module("tabard_registry").Author
-    return author_class(actor=find_connection().actor, reason=reason)
+    return author_class(actor=find_actor(), reason=reason)

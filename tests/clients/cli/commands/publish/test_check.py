@@ -3,6 +3,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.clients.cli.conftest import Tabard
 
 
@@ -27,8 +29,12 @@ def test_check_refuses_bad_file(tabard: Tabard, refused_file: Path) -> None:
     assert ran.document["files"] == [refused_file.name]
 
 
-def test_check_needs_base_or_server(tabard: Tabard, style_file: Path) -> None:
+def test_check_needs_base_or_server(
+    tabard: Tabard, style_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without either there is nothing to check against."""
-    ran = tabard("check", style_file, "--address", "")
+    monkeypatch.delenv("TABARD_ADDRESS")
+
+    ran = tabard("check", style_file)
 
     assert (ran.code, "--base" in ran.err) == (2, True)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`tabard history`: what happened, and what was served at some time."""
 
+import pytest
+
+from tabard.v1 import adapter_pb2
 from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes.server import FakeServer
 
@@ -50,3 +53,23 @@ def test_act_without_effect_says_why(published: Tabard, server: FakeServer) -> N
     action.effective, action.note = False, "the channel had moved"
 
     assert "(without effect: the channel had moved)" in published("history").out
+
+
+def test_author_whom_nobody_checked_is_marked(
+    published: Tabard, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where others were checked, or the caller shows who it is; else all are alike."""
+    plain = published("history").out
+    monkeypatch.setenv("TABARD_TOKEN", "t")
+    asked = published("history").out
+    monkeypatch.delenv("TABARD_TOKEN")
+    action = server.state.records[-1].actions[0]
+    action.actor, action.on_behalf_of, action.proof = "ci", "bob", adapter_pb2.PROOF_TOKEN
+    mixed = published("history")
+    documents = published("history", "--json").document["records"]
+
+    assert "unauthenticated" not in plain
+    assert asked.count("alice (unauthenticated)") == 4
+    assert (mixed.out.count("alice (unauthenticated)"), "ci (for bob)" in mixed.out) == (3, True)
+    assert [one["actions"][0]["proof"] for one in documents] == ["", "", "", "token"]
+    assert "ci (for bob)" in published("watch", "--from-seq", "4", "--count", "1").out

@@ -26,7 +26,7 @@ def test_digest_is_signed_here(tabard: Tabard, tmp_path: Path, key: Any) -> None
 def test_signed_release_is_served(tabard: Tabard, tmp_path: Path, key: Any, place: Path) -> None:
     """Trust a key, ask for signatures, sign: the way through."""
     assert tabard("key", "trust", "acme", key["public_key"], "--name", "ann").code == 0
-    assert tabard("key", "policy", "acme", "--require-signature").code == 0
+    assert tabard("policy", "set", "acme", "--require-signature", "--registry", place).code == 0
 
     ran = tabard("sign", "acme/ink@1.0.0", "--key", tmp_path / "ann.pem", "--registry", place)
 

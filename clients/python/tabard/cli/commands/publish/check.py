@@ -48,7 +48,7 @@ def check(
     \b
     tabard check watercolor.safetensors --base demo
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    if base is None and session.address is None:
+    if base is None and not session.names_a_server:
         raise click.UsageError("say --base demo|PATH|HUB_ID, or name a server with --address")
     files = find_files(named).files
     if base is not None:

@@ -63,13 +63,28 @@ def history(
         records = client.history(
             name, channel=channel, since=since or "", until=until or "", limit=limit or 0
         )
+    acts = [action for record in records for action in record.actions]
+    is_marked = session.shows_identity or any(action.proof for action in acts)
     rows = [
-        (str(record.seq), record.time, action.actor, act_text(action), action.reason)
+        (
+            str(record.seq),
+            record.time,
+            actor_text(action, is_marked=is_marked),
+            act_text(action),
+            action.reason,
+        )
         for record in records
         for action in record.actions
     ]
     text: Any = table("seq", "time", "actor", "what", "reason", rows=rows)
     session.output.answer({"records": records}, text if rows else "nothing like that has happened")
+
+
+def actor_text(action: Action, *, is_marked: bool) -> str:
+    """Say who did an act: whom they did it for, or, where it matters, that nobody checked."""
+    if not action.proof:
+        return f"{action.actor} (unauthenticated)" if is_marked else action.actor
+    return f"{action.actor} (for {action.on_behalf_of})" if action.on_behalf_of else action.actor
 
 
 def act_text(action: Action) -> str:

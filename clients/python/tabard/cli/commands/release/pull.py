@@ -69,7 +69,7 @@ def pull(
     tabard pull acme/watercolor@1.0.0 --out styles
     tabard pull acme/watercolor --format diffusers
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    if url is None and session.address is None:
+    if url is None and not session.names_a_server:
         url = os.environ.get(REGISTRY_VARIABLE) or None
     if url is not None:
         answer = _pull_here(url, ref, out=out, file_format=file_format, force=force)

@@ -76,7 +76,7 @@ def sign(
         answer = _signed(ref, key=key)
         session.output.answer(answer, answer["signature"])
         return
-    if url is None and session.address is None:
+    if url is None and not session.names_a_server:
         url = os.environ.get(REGISTRY_VARIABLE) or None
     if url is not None:
         answer = _sign_here(url, ref, key=key, files=files, reason=reason)

@@ -8,7 +8,7 @@ import itertools
 
 import click
 
-from tabard.cli.commands.release.history import act_text
+from tabard.cli.commands.release.history import act_text, actor_text
 from tabard.cli.layout import Text
 from tabard.cli.numbers import Whole
 from tabard.cli.session import Session, with_session
@@ -28,12 +28,14 @@ def watch(session: Session, *, from_seq: int | None, count: int | None) -> None:
         stream = client.watch(from_seq=from_seq or 0)
         with contextlib.closing(stream) as records:
             for record in itertools.islice(records, count):
-                session.output.answer_line(record, _record_text(record))
+                text = _record_text(record, is_marked=session.shows_identity)
+                session.output.answer_line(record, text)
 
 
-def _record_text(record: Record) -> Text:
+def _record_text(record: Record, *, is_marked: bool) -> Text:
     acts = "; ".join(map(act_text, record.actions))
-    actors = ", ".join(dict.fromkeys(action.actor for action in record.actions))
+    who = (actor_text(action, is_marked=is_marked) for action in record.actions)
+    actors = ", ".join(dict.fromkeys(who))
     reasons = "; ".join(dict.fromkeys(a.reason for a in record.actions if a.reason))
     why = f" ({reasons})" if reasons else ""
     return Text(f"{record.seq}  {record.time}  {actors}: {acts}{why}")

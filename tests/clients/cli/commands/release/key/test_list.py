@@ -10,7 +10,7 @@ from tests.clients.cli.conftest import Tabard
 def test_keys_are_listed(tabard: Tabard, key: Any, place: Path) -> None:
     """With their standing, by namespace."""
     tabard("key", "trust", "acme", key["public_key"], "--name", "ann")
-    tabard("key", "policy", "acme", "--require-signature")
+    tabard("policy", "set", "acme", "--require-signature", "--registry", place)
     tabard("key", "revoke", "acme", key["id"], "--reason", "stolen")
 
     listed = tabard("key", "list", "acme", "--json").document
@@ -31,7 +31,7 @@ def test_keys_are_listed(tabard: Tabard, key: Any, place: Path) -> None:
 
 def test_every_key_command_has_help(tabard: Tabard) -> None:
     """Each with its options and --json."""
-    for name in ("new", "trust", "revoke", "policy", "list"):
+    for name in ("new", "trust", "revoke", "list"):
         ran = tabard("key", name, "--help")
 
         assert (ran.code, ran.err) == (0, "")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tabard key …`: keys that sign releases, who trusts them, and what a namespace asks for.
+"""`tabard key …`: keys that sign releases, and who trusts them.
 
 Private keys stay in files of their owners; a registry sees only public halves and signatures.
 """
@@ -12,7 +12,6 @@ COMMANDS = {
     "list": "Show the keys that namespaces trust, or trusted once, and what they ask for.",
     "new": "Make a key: the private half goes to FILE, which must not exist, the public one is "
     "shown.",
-    "policy": "Say whether a namespace serves only signed releases.",
     "revoke": "Let a key's signatures count no longer, old ones included.",
     "trust": "Let a key sign the releases of a namespace.",
 }
@@ -27,5 +26,5 @@ def key() -> None:
     \b
     tabard key new ann.pem
     tabard key trust acme PUBLIC_KEY --name ann --registry s3://styles/team
-    tabard key policy acme --require-signature --registry s3://styles/team
+    tabard policy set acme --require-signature --registry s3://styles/team
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is

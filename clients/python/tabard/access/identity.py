@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who somebody is, as the SDK tells it: identities, tokens, and what namespaces ask for.
+
+Plain frozen values; they know nothing of protobuf or the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Grants = Mapping[str, tuple[str, ...]]
+"""Roles by namespace; `*` stands for all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who a caller is to a server.
+
+    Attributes:
+        name: The actor of its acts; empty where nobody is asked who they are.
+        tenant: Whose share of the server it uses.
+        grants: Its roles by namespace.
+        proof: How it has shown who it is: `token`, `jwt`, `certificate`; empty: nobody asked.
+        expires_at: When that ends, as RFC 3339; empty: not by itself.
+    """
+
+    name: str
+    tenant: str
+    grants: Grants
+    proof: str
+    expires_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A token of a registry, without its secret.
+
+    Attributes:
+        id: 12 hexadecimal digits.
+        name: Who it is: the actor of what is done with it.
+        tenant: Whose share of a server it uses.
+        grants: Its roles by namespace.
+        created_at: When it was made, as RFC 3339.
+        created_by: Who made it.
+        expires_at: From when it is refused, as RFC 3339; empty: it does not expire.
+        revoked: Whether it was revoked.
+        revoke_reason: Why it was.
+    """
+
+    id: str
+    name: str
+    tenant: str
+    grants: Grants
+    created_at: str
+    created_by: str
+    expires_at: str
+    revoked: bool
+    revoke_reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatedToken:
+    """A new token and its secret, which is kept nowhere: hand it on, or lose it."""
+
+    token: Token
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a namespace asks for.
+
+    Attributes:
+        namespace: Which one.
+        require_signature: Whether only signed releases are served.
+        private: Whether it does not exist for those who may not generate with it.
+        require_identity: Whether acts of authors whom nobody checked have no effect in it.
+    """
+
+    namespace: str
+    require_signature: bool
+    private: bool
+    require_identity: bool

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard policy show`: what a namespace asks for."""
+
+from __future__ import annotations
+
+import click
+
+from tabard.access.identity import Policy
+from tabard.cli.commands.access.place import open_keeper, registry_option
+from tabard.cli.output import fields
+from tabard.cli.session import Session, with_session
+
+
+@click.command()
+@click.argument("namespace", metavar="NS")
+@registry_option
+@with_session
+def show(session: Session, *, namespace: str, url: str | None) -> None:
+    """Show what a namespace asks for."""
+    with open_keeper(session, url, needed_for="tabard policy show --registry") as keeper:
+        found = keeper.policy(namespace)
+    session.output.answer(found, fields(policy_facts(found)))
+
+
+def policy_facts(found: Policy) -> dict[str, str]:
+    """Say what a namespace asks for, in words."""
+    seen_by = "those who may generate with it" if found.private else "everybody"
+    authors = "only authors who have shown who they are" if found.require_identity else "everybody"
+    served = "only signed releases" if found.require_signature else "every release"
+    return {
+        "namespace": found.namespace,
+        "seen by": seen_by,
+        "changed by": authors,
+        "serves": served,
+    }

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tabard policy set`: what a namespace asks for changes, word by word."""
+
+from pathlib import Path
+
+import pytest
+
+from tabard.cli import exit_codes
+from tabard_registry import Registry
+from tests.clients.cli.conftest import Tabard
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_policy_keeps_what_is_not_said(tabard: Tabard, place: Path, is_here: bool) -> None:
+    """At a server and here alike."""
+    where = ("--registry", place) if is_here else ()
+
+    tabard("policy", "set", "acme", "--private", "--require-signature", *where)
+    ran = tabard("policy", "set", "acme", "--no-private", "--json", *where)
+
+    assert ran.document == {
+        "namespace": "acme",
+        "require_signature": True,
+        "private": False,
+        "require_identity": False,
+    }
+
+
+def test_policy_is_in_the_log(tabard: Tabard, place: Path) -> None:
+    """With who and why."""
+    tabard("policy", "set", "acme", "--private", "--reason", "audit", "--registry", place)
+
+    record = Registry.open(str(place)).since(0)[0].record
+    assert (record.actor, record.reason) == ("alice", "audit")
+
+
+def test_policy_must_be_said(tabard: Tabard) -> None:
+    """Neither yes nor no is a wrong command line."""
+    assert tabard("policy", "set", "acme").code == exit_codes.USAGE
+
+
+def test_namespace_must_be_one(tabard: Tabard, place: Path) -> None:
+    """Nothing is written."""
+    ran = tabard("policy", "set", "No Such", "--private", "--registry", place)
+
+    assert (ran.code, Registry.open(str(place)).seq) == (exit_codes.INVALID, 0)
