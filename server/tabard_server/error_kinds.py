@@ -19,6 +19,8 @@ class Kind(Enum):
     """A failure as its caller sees it, and what it means."""
 
     INVALID = "the request is wrong as it stands"
+    UNAUTHENTICATED = "who calls is not known here"
+    FORBIDDEN = "who calls may not do that"
     NOT_FOUND = "what it names does not exist"
     UNIMPLEMENTED = "there is no such method"
     EXISTS = "the name stands for something else already"
@@ -37,6 +39,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     registry_errors.RegistryError: Kind.INTERNAL,
     registry_errors.InvalidName: Kind.INVALID,
     registry_errors.InvalidField: Kind.INVALID,
+    registry_errors.Forbidden: Kind.FORBIDDEN,
     registry_errors.NotFound: Kind.NOT_FOUND,
     registry_errors.AlreadyExists: Kind.EXISTS,
     registry_errors.PreconditionFailed: Kind.PRECONDITION,
@@ -58,6 +61,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     engine_errors.RowNotFinite: Kind.PRECONDITION,
     errors.ServerError: Kind.INTERNAL,
     errors.BadSettings: Kind.PRECONDITION,
+    errors.Unauthenticated: Kind.UNAUTHENTICATED,
     errors.InvalidRequest: Kind.INVALID,
     errors.UploadRefused: Kind.INVALID,
     errors.NotServable: Kind.PRECONDITION,

@@ -7,7 +7,7 @@ Whatever is unknown or of the wrong kind is refused, and where it was said is na
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,7 +21,12 @@ from tabard_server.errors import BadSettings
 from tabard_server.setting_words import what_to_write
 from tabard_server.settings import Settings
 
-CLIENT_VARIABLES = frozenset({"TABARD_ADDRESS", "TABARD_TOKEN", "TABARD_ACTOR"})
+CLIENT_VARIABLES = frozenset(
+    {
+        *("TABARD_ADDRESS", "TABARD_ACTOR", "TABARD_PROFILE"),
+        *("TABARD_TOKEN", "TABARD_TOKEN_FILE", "TABARD_TLS_CA"),
+    }
+)
 """Variables of the command line, which the server leaves alone."""
 TEST_VARIABLES = frozenset({"TABARD_TEST_S3", "TABARD_CEPH_FOLDER"})
 """Variables of the test suite, which may stand in the environment of a server that it starts."""
@@ -218,7 +223,7 @@ def _tree(said: _Said) -> dict[str, Any]:
 
 def _mistakes(error: ValidationError, *, said: _Said) -> list[BadSettings]:
     fields = dict(_leaves(Settings))
-    by_name = {".".join(map(str, one["loc"])): one for one in error.errors()}
+    by_name = {_setting_at(one["loc"], fields=fields): one for one in error.errors()}
     return [
         BadSettings(
             f"{name} is wrong ({said[name][1]})",
@@ -227,6 +232,12 @@ def _mistakes(error: ValidationError, *, said: _Said) -> list[BadSettings]:
         )
         for name, one in by_name.items()
     ]
+
+
+def _setting_at(place: Sequence[int | str], *, fields: Collection[str]) -> str:
+    """Return the setting that a place is in: one may hold tables, which have fields of their own."""
+    names = [".".join(map(str, place[:length])) for length in range(len(place), 0, -1)]
+    return next((name for name in names if name in fields), names[0])
 
 
 def _unknown(

@@ -54,13 +54,15 @@ class StandingRequest(AuthoredMessage, Protocol):
     ref: str
 
 
-def read_author(message: AuthoredMessage) -> Author:
-    """Read who acts and why.
+def read_author(message: AuthoredMessage, *, identity: Identity) -> Author:
+    """Read who acts and why; `identity` is who calls.
 
     Raises:
         InvalidRequest: A field is too long.
     """
-    return author_of(message.actor, reason=message.reason, request_id=message.request_id)
+    return author_of(
+        message.actor, reason=message.reason, request_id=message.request_id, identity=identity
+    )
 
 
 def read_draft(message: registry_service_pb2.ReleaseDraft) -> ReleaseDraft:

@@ -20,11 +20,11 @@ from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.publishing import Publishing, read_expectation
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Upload, Uploads
+from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.registry import messages
 from tabard_server.rpc.registry.comparison import write_comparison
 from tabard_server.rpc.registry.downloads import send_files
 from tabard_server.rpc.registry.messages import StandingRequest, read_author, read_draft
-from tabard_server.rpc.registry.pages import Pages
 from tabard_server.rpc.registry.uploads import receive
 from tabard_server.rpc.status import Context
 from tabard_server.rpc.times import read_time
