@@ -143,8 +143,8 @@ class IssuerKeys:
         document = self._fetch(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
         said = document if isinstance(document, dict) else {}
         url = said.get("jwks_uri")
-        if said.get("issuer") != self._issuer or not isinstance(url, str) or not is_safe_url(url):
-            raise ValueError(
-                "the discovery document is another issuer's, or names no safe jwks_uri"
-            )
+        if said.get("issuer") != self._issuer:
+            raise ValueError("the discovery document is another issuer's")
+        if not isinstance(url, str) or not is_safe_url(url):
+            raise ValueError("the discovery document names no jwks_uri that is safe")
         return url

@@ -50,8 +50,8 @@ class RegistryTokens:
             raise Unauthenticated(
                 "there is no such token",
                 reason="TOKEN_UNKNOWN",
-                hint="ask an admin of the registry for one (tabard token create); one that was just "
-                "made is known to every server after a poll",
+                hint="ask an admin of the registry for one (tabard token create); every server "
+                "knows it after a poll",
             )
         self._require_live(token)
         return Session(identity=_identity(token), expires_at=_expiry(token))

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The door of every method: a place for the call, who makes it, its message counted, parsed and
-allowed, then the work.
+"""The door of every method: a place for the call, who makes it, its message, then the work.
 
 In: raw calls. Out: servicers' calls. To gRPC all methods take a stream of bytes, so that a call
 that never sends its message has passed the gate, and is waited for no longer than any other.

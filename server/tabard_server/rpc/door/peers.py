@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who calls over gRPC, as far as places go: where the connection comes from, until it is known who."""
+"""Who calls over gRPC, as far as places go: an address, until it is known who."""
 
 import ipaddress
 from urllib.parse import unquote

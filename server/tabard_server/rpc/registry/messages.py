@@ -25,6 +25,7 @@ from tabard_registry import (
     State,
     Version,
 )
+from tabard_registry.identity.identity import Identity
 from tabard_server.errors import invalid
 from tabard_server.publishing.author import author_of
 from tabard_server.rpc.names import name_of, names_of, number_of

@@ -77,7 +77,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             self._registry.publish_recipe,
             read_draft(request.draft),
             members=[messages.read_member(member) for member in request.members],
-            author=read_author(request.draft),
+            author=read_author(request.draft, identity=context.identity),
         )
         return pb.PublishRecipeResponse(
             release=self._write(published.release),
@@ -91,7 +91,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             AdapterRef.parse(request.ref),
             channel=request.channel,
             expect=read_expectation(request.expect_digest),
-            author=read_author(request),
+            author=read_author(request, identity=context.identity),
         )
         return pb.PromoteResponse(move=messages.write_move(move))
 
@@ -102,7 +102,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             channel=request.channel,
             to=Version.parse(request.to_version) if request.to_version else None,
             expect=read_expectation(request.expect_digest),
-            author=read_author(request),
+            author=read_author(request, identity=context.identity),
         )
         return pb.RollbackResponse(move=messages.write_move(move))
 
@@ -112,7 +112,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             self._registry.edit,
             AdapterRef.parse(request.ref),
             words=messages.read_words(request),
-            author=read_author(request),
+            author=read_author(request, identity=context.identity),
         )
         return pb.EditResponse(release=self._write(release))
 
@@ -123,7 +123,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             AdapterRef.parse(request.ref),
             key_id=request.key_id,
             signature=request.signature,
-            author=read_author(request),
+            author=read_author(request, identity=context.identity),
         )
         return pb.SignResponse(release=self._write(release))
 
