@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tabard_registry import Release
+from tabard_registry.identity.roles import EVERYTHING, Grants
 from tabard_server.callers.caller import NOBODY, Caller
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
 
@@ -34,6 +35,7 @@ class JobSpec:
         preview_every: A preview every so many steps; 0: none.
         seconds_left: Time until the caller's deadline; None: no deadline.
         caller: Whose seats its images take.
+        grants: What may be worn by who asks, and where.
     """
 
     wanted: WantedDrawing
@@ -44,6 +46,7 @@ class JobSpec:
     preview_every: int = 0
     seconds_left: float | None = None
     caller: Caller = NOBODY
+    grants: Grants = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What callers ask of the registry: what there is, what it means, what happened.
 
-Answered from one snapshot. What may have to read the store or the index waits in worker threads.
-Every answer has a size, begins after some place, and says whether there is more behind it.
+Answered from one snapshot, as far as the caller may know of it. What may have to read the store or
+the index waits in worker threads. Every answer has a size, begins after some place, and says
+whether there is more behind it.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from tabard_registry import (
     Release,
     SearchHit,
     Serving,
+    State,
     Version,
 )
 from tabard_registry.content.comparison import Comparison, compare_releases
@@ -60,43 +62,44 @@ class Questions:
         """Do what a large answer makes long, like writing it, where questions wait."""
         return await self._threads.run(call, *args, **kwargs)
 
-    async def adapters(self, *, after: str, size: int) -> tuple[tuple[Adapter, ...], bool]:
+    async def adapters(
+        self, state: State, *, after: str, size: int
+    ) -> tuple[tuple[Adapter, ...], bool]:
         """Return release lines behind a name, by name."""
-        found = await self._threads.run(self._registry.state.adapters_after, after, limit=size + 1)
+        found = await self._threads.run(state.adapters_after, after, limit=size + 1)
         return found[:size], len(found) > size
 
     async def releases(
-        self, adapter: AdapterName, *, after: Version | None, size: int
+        self, state: State, adapter: AdapterName, *, after: Version | None, size: int
     ) -> tuple[Sequence[Release], bool]:
         """Return releases of a line behind a version, highest first.
 
         Raises:
             NotFound: There is no such adapter.
         """
-        line = self._registry.state.adapter(adapter)
+        line = state.adapter(adapter)
         found = await self._threads.run(
             lambda: [one for one in line.releases if after is None or one.version < after]
         )
         return found[:size], len(found) > size
 
-    async def manifest(self, ref: AdapterRef) -> tuple[Release, Manifest]:
+    async def manifest(self, state: State, ref: AdapterRef) -> tuple[Release, Manifest]:
         """Return a release, served or not, and what its digest is the sha256 of."""
-        release = self._registry.state.find_kept(ref)
+        release = state.find_kept(ref)
         return release, await self._threads.run(self._registry.manifest, release.digest)
 
-    async def dependents(self, ref: AdapterRef) -> tuple[Release, Dependents, int]:
+    async def dependents(self, state: State, ref: AdapterRef) -> tuple[Release, Dependents, int]:
         """Return a release, what depends on it, and how many jobs of this server wear it.
 
         Raises:
             NotFound: There is no such release.
         """
-        state = self._registry.state
         release = state.find(ref)
         found = await self._threads.run(dependents_of, state, release)
         return release, found, self._jobs_wearing(str(release.digest))
 
     async def comparison(
-        self, ref: AdapterRef, other_ref: AdapterRef
+        self, state: State, ref: AdapterRef, other_ref: AdapterRef
     ) -> tuple[Release, Release, Comparison]:
         """Return two releases, and what is different; one comparison after the other.
 
@@ -105,14 +108,13 @@ class Questions:
             PreconditionFailed: One was purged.
             RegistryError: Its bytes are damaged or out of reach.
         """
-        state = self._registry.state
         left, right = state.find_kept(ref), state.find_kept(other_ref)
         async with self._comparing:
             found = await self._threads.run(compare_releases, self._registry, left, right)
         return left, right, found
 
     async def search(
-        self, words: str, *, after: int, size: int
+        self, state: State, words: str, *, after: int, size: int
     ) -> tuple[tuple[SearchHit, ...], bool]:
         """Find release lines by words, behind the first so many, best first."""
         find = self._registry.queries.search
@@ -121,6 +123,7 @@ class Questions:
 
     async def history(
         self,
+        state: State,
         adapter: str,
         *,
         channel: str,
@@ -139,7 +142,7 @@ class Questions:
         limit = size + ACTIONS_MAX
         found = await self._threads.run(
             self._registry.queries.history,
-            self._known(adapter),
+            _known(state, adapter),
             channel=channel or None,
             since=since,
             until=until,
@@ -154,6 +157,7 @@ class Questions:
 
     async def served_at(
         self,
+        state: State,
         time: datetime,
         *,
         adapter: str,
@@ -169,7 +173,7 @@ class Questions:
         found = await self._threads.run(
             self._registry.queries.served_at,
             time,
-            adapter=self._known(adapter),
+            adapter=_known(state, adapter),
             channel=channel or None,
         )
         rest = [one for one in found if after is None or (str(one.adapter), one.channel) > after]
@@ -198,5 +202,6 @@ class Questions:
             "the server stops", hint=f"watch again from seq {seq + 1}", retry_seconds=1.0
         )
 
-    def _known(self, name: str) -> AdapterName | None:
-        return self._registry.state.adapter(AdapterName.parse(name)).name if name else None
+
+def _known(state: State, name: str) -> AdapterName | None:
+    return state.adapter(AdapterName.parse(name)).name if name else None

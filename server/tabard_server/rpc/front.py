@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from tabard_registry import Forbidden, Registry
+from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.roles import ANY_NAMESPACE, Role
 from tabard_server.access import is_loopback
 from tabard_server.callers.gate import Gate
@@ -21,7 +22,6 @@ from tabard_server.identity.credentials import Credentials, read_authorization
 from tabard_server.identity.sessions import Sessions
 from tabard_server.life.readiness import Readiness
 from tabard_server.rpc.door.door import Recognition
-from tabard_server.rpc.door.roles import require_role
 from tabard_server.rpc.ports import UNIX, operators_socket
 from tabard_server.rpc.server import RpcServer
 from tabard_server.settings import Settings
@@ -164,7 +164,8 @@ class Front:
             try:
                 bearer = read_authorization([] if said is None else [said])
                 session = await self._authenticator.authenticate(Credentials(bearer=bearer))
-                require_role(session.identity, Role.OPERATE, namespace=ANY_NAMESPACE)
+                grants = session.identity.grants
+                refuse_role(Role.OPERATE, namespace=ANY_NAMESPACE, grants=grants)
             except Unauthenticated as error:
                 return Refused(status="401 Unauthorized", why=f"{error}; {error.hint}")
             except Forbidden as error:

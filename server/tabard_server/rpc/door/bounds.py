@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tabard_registry.acts.author import ACTOR_CHARS_MAX, REASON_CHARS_MAX, REQUEST_ID_CHARS_MAX
-from tabard_registry.identity.roles import NAMESPACES_MAX, Role
+from tabard_registry.identity.roles import NAMESPACES_MAX
 from tabard_registry.refs.names import REF_CHARS_MAX
 from tabard_registry.release.manifest import MEMBERS_MAX
 from tabard_registry.release.words import (
@@ -88,8 +88,8 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
     )
     grants = Bound(
         bytes_max=0,
-        count_max=NAMESPACES_MAX * len(Role),
-        count_hint=f"a token has roles in at most {NAMESPACES_MAX} namespaces",
+        count_max=NAMESPACES_MAX,
+        count_hint=f"a token has at most {NAMESPACES_MAX} roles, or those in all namespaces",
     )
     members = Bound(
         bytes_max=0,

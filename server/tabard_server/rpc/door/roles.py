@@ -11,6 +11,7 @@ from typing import Any
 
 from tabard.v1 import identity_service_pb2
 from tabard_registry import AdapterName, AdapterRef, Forbidden
+from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import ANY_NAMESPACE, Role
 from tabard_server.errors import invalid
@@ -40,9 +41,13 @@ class Need:
         """
         found = tuple(self.namespaces(request)) if self.namespaces is not None else ()
         for namespace in found:
-            require_role(identity, self.role, namespace=namespace)
+            refuse_role(self.role, namespace=namespace, grants=identity.grants)
         if not found and not identity.grants.allow_somewhere(self.role):
-            raise _forbidden(identity, self.role, where="any namespace")
+            raise Forbidden(
+                f"this needs the role {self.role} in some namespace",
+                reason="ROLE_MISSING",
+                hint="Ask an admin for a token with it.",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,25 +89,6 @@ class Rule:
                 reason="UPLOAD_BROKEN",
                 hint=f"send the {self.first} first, then the files",
             )
-
-
-def require_role(identity: Identity, role: Role, *, namespace: str) -> None:
-    """Refuse an identity that lacks a role in a namespace.
-
-    Raises:
-        Forbidden: It does.
-    """
-    if not identity.grants.allow(role, namespace=namespace):
-        where = "all namespaces (*)" if namespace == ANY_NAMESPACE else f"namespace {namespace}"
-        raise _forbidden(identity, role, where=where)
-
-
-def _forbidden(identity: Identity, role: Role, *, where: str) -> Forbidden:
-    return Forbidden(
-        f"{identity.name} has not the role {role} in {where}",
-        reason="ROLE_MISSING",
-        hint="ask an admin for it, or check the name",
-    )
 
 
 def _in_refs(*fields: str) -> Namespaces:

@@ -5,10 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from tabard_registry.identity.tokens import Token
-
 from tabard.v1 import identity_service_pb2 as pb
 from tabard_registry.identity.roles import Grants, Role
+from tabard_registry.identity.tokens import Token
 from tabard_registry.release.keys import Policy
 from tabard_server.errors import invalid
 from tabard_server.rpc.names import name_of, names_of, number_of
@@ -62,7 +61,7 @@ def read_expiry(text: str) -> datetime | None:
 def write_grants(grants: Grants) -> list[pb.Grant]:
     """Write what somebody may do, namespaces and roles in order."""
     return [
-        pb.Grant(namespace=namespace, role=_number(role))
+        pb.Grant(namespace=namespace, role=number_of(_ROLE, role))  # type: ignore[arg-type]
         for namespace, roles in grants.to_json().items()
         for role in roles
     ]
@@ -91,8 +90,3 @@ def write_policy(policy: Policy) -> pb.Policy:
         private=policy.private,
         require_identity=policy.require_identity,
     )
-
-
-def _number(role: str) -> pb.Role.ValueType:
-    number: pb.Role.ValueType = number_of(_ROLE, role)  # type: ignore[assignment]
-    return number

@@ -14,7 +14,8 @@ from google.protobuf.message import Message
 
 from tabard.v1 import adapter_pb2, registry_service_pb2_grpc
 from tabard.v1 import registry_service_pb2 as pb
-from tabard_registry import AdapterName, AdapterRef, Registry, Release, Version
+from tabard_registry import AdapterName, AdapterRef, Registry, Release, State, Version
+from tabard_registry.state.sight import hidden_from, seen_by
 from tabard_server.errors import invalid
 from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.publishing import Publishing, read_expectation
@@ -59,7 +60,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Receive files, check them, publish them."""
         with self._uploads.one() as upload:
             draft = await receive(request, upload=upload, silence=pb.ReleaseDraft())
-            return await upload.use(self._publish(draft, upload))
+            return await upload.use(self._publish(draft, upload, context))
 
     async def Check(
         self, request: AsyncIterator[pb.CheckRequest], context: Context
@@ -80,7 +81,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             author=read_author(request.draft, identity=context.identity),
         )
         return pb.PublishRecipeResponse(
-            release=self._write(published.release),
+            release=self._write(published.release, context),
             created=published.created,
             untaken=published.untaken,
         )
@@ -114,7 +115,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             words=messages.read_words(request),
             author=read_author(request, identity=context.identity),
         )
-        return pb.EditResponse(release=self._write(release))
+        return pb.EditResponse(release=self._write(release, context))
 
     async def Sign(self, request: pb.SignRequest, context: Context) -> pb.SignResponse:
         """Put a signature beside a release."""
@@ -125,36 +126,40 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             signature=request.signature,
             author=read_author(request, identity=context.identity),
         )
-        return pb.SignResponse(release=self._write(release))
+        return pb.SignResponse(release=self._write(release, context))
 
     async def Yank(self, request: pb.YankRequest, context: Context) -> pb.YankResponse:
         """Take a release out of resolution by channel and range."""
-        return pb.YankResponse(release=await self._set_standing(self._registry.yank, request))
+        release = await self._set_standing(self._registry.yank, request, context)
+        return pb.YankResponse(release=release)
 
     async def Unyank(self, request: pb.UnyankRequest, context: Context) -> pb.UnyankResponse:
         """Undo a yank."""
-        return pb.UnyankResponse(release=await self._set_standing(self._registry.unyank, request))
+        release = await self._set_standing(self._registry.unyank, request, context)
+        return pb.UnyankResponse(release=release)
 
     async def Quarantine(
         self, request: pb.QuarantineRequest, context: Context
     ) -> pb.QuarantineResponse:
         """Serve nobody with a release until that is lifted."""
-        release = await self._set_standing(self._registry.quarantine, request)
+        release = await self._set_standing(self._registry.quarantine, request, context)
         return pb.QuarantineResponse(release=release)
 
     async def Lift(self, request: pb.LiftRequest, context: Context) -> pb.LiftResponse:
         """Undo a quarantine."""
-        return pb.LiftResponse(release=await self._set_standing(self._registry.lift, request))
+        release = await self._set_standing(self._registry.lift, request, context)
+        return pb.LiftResponse(release=release)
 
     async def Purge(self, request: pb.PurgeRequest, context: Context) -> pb.PurgeResponse:
         """Delete the bytes of a release for good."""
-        return pb.PurgeResponse(release=await self._set_standing(self._registry.purge, request))
+        release = await self._set_standing(self._registry.purge, request, context)
+        return pb.PurgeResponse(release=release)
 
     async def GetAdapter(
         self, request: pb.GetAdapterRequest, context: Context
     ) -> pb.GetAdapterResponse:
         """Return one adapter."""
-        state = self._registry.state
+        state = self._seen(context)
         adapter = await self._questions.aside(
             messages.write_adapter,
             state.adapter(AdapterName.parse(request.adapter)),
@@ -169,8 +174,8 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Return a page of adapters."""
         (after,) = self._pages.start_of(request, str) or ("",)
         size = self._pages.size_of(request)
-        found, is_more = await self._questions.adapters(after=after, size=size)
-        state, bytes_max = self._registry.state, self._pages.bytes_max
+        state, bytes_max = self._seen(context), self._pages.bytes_max
+        found, is_more = await self._questions.adapters(state, after=after, size=size)
         written = (
             ((str(one.name),), messages.write_adapter(one, state=state, bytes_max=bytes_max))
             for one in found
@@ -184,17 +189,18 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Return a page of the releases of one adapter."""
         start = self._pages.start_of(request, str)
         found, is_more = await self._questions.releases(
+            self._seen(context),
             AdapterName.parse(request.adapter),
             after=Version.parse(start[0]) if start else None,
             size=self._pages.size_of(request),
         )
-        written = (((str(one.version),), self._write(one)) for one in found)
+        written = (((str(one.version),), self._write(one, context)) for one in found)
         releases, following = await self._fill(request, written, is_more=is_more)
         return pb.ListReleasesResponse(releases=releases, next_page_token=following)
 
     async def Resolve(self, request: pb.ResolveRequest, context: Context) -> pb.ResolveResponse:
         """Say what a ref means now."""
-        state = self._registry.state
+        state = self._seen(context)
         meaning = state.find if request.include_withdrawn else state.resolve
         release = meaning(AdapterRef.parse(request.ref))
         return pb.ResolveResponse(
@@ -205,8 +211,8 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         self, request: pb.GetManifestRequest, context: Context
     ) -> pb.GetManifestResponse:
         """Return the bytes that a release's digest is the sha256 of: what a signer vouches for."""
-        state = self._registry.state
-        release, manifest = await self._questions.manifest(AdapterRef.parse(request.ref))
+        state = self._seen(context)
+        release, manifest = await self._questions.manifest(state, AdapterRef.parse(request.ref))
         return pb.GetManifestResponse(
             release=messages.write_release(release, state=state), manifest=manifest.to_bytes()
         )
@@ -215,8 +221,9 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Find release lines by words."""
         (after,) = self._pages.start_of(request, int) or (0,)
         size = self._pages.size_of(request)
-        found, is_more = await self._questions.search(request.words, after=after, size=size)
-        lines = self._registry.state.adapters
+        state = self._seen(context)
+        found, is_more = await self._questions.search(state, request.words, after=after, size=size)
+        lines = state.adapters
         written = (
             (
                 (place,),
@@ -236,19 +243,21 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
     async def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
         """Compare two releases."""
         left, right, found = await self._questions.comparison(
-            AdapterRef.parse(request.ref), AdapterRef.parse(request.other_ref)
+            self._seen(context), AdapterRef.parse(request.ref), AdapterRef.parse(request.other_ref)
         )
         return await self._questions.aside(
-            write_comparison, self._write(left), self._write(right), found
+            write_comparison, self._write(left, context), self._write(right, context), found
         )
 
     async def GetDependents(
         self, request: pb.GetDependentsRequest, context: Context
     ) -> pb.GetDependentsResponse:
         """Say what depends on a release."""
-        release, found, job_count = await self._questions.dependents(AdapterRef.parse(request.ref))
+        release, found, job_count = await self._questions.dependents(
+            self._seen(context), AdapterRef.parse(request.ref)
+        )
         return pb.GetDependentsResponse(
-            release=self._write(release),
+            release=self._write(release, context),
             channels=found.channels,
             recipes=[str(one) for one in found.recipes[: messages.RECIPES_SHOWN_MAX]],
             recipe_count=len(found.recipes),
@@ -262,14 +271,15 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
     async def ServedAt(self, request: pb.ServedAtRequest, context: Context) -> pb.ServedAtResponse:
         """Say what channels pointed to at some time, and who moved them there."""
         start: Any = self._pages.start_of(request, str, str)
+        state = self._seen(context)
         found, is_more = await self._questions.served_at(
+            state,
             _required_time(request, "time"),
             adapter=request.adapter,
             channel=request.channel,
             after=start,
             size=self._pages.size_of(request),
         )
-        state = self._registry.state
         written = (
             ((str(one.adapter), one.channel), messages.write_serving(one, state=state))
             for one in found
@@ -281,6 +291,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Return a page of records, newest first."""
         start = self._pages.start_of(request, int)
         found, is_more = await self._questions.history(
+            self._seen(context),
             request.adapter,
             channel=request.channel,
             since=_time(request, "since"),
@@ -296,14 +307,21 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Stream records as they happen, until the caller leaves."""
         async with aclosing(self._questions.records(from_seq=request.from_seq)) as records:
             async for applied in records:
-                await context.write(pb.WatchResponse(record=messages.write_record(applied)))
+                hidden = hidden_from(self._registry.state, context.identity.grants)
+                record = messages.write_record(applied, hidden=hidden)
+                if record is not None:
+                    await context.write(pb.WatchResponse(record=record))
 
-    async def _publish(self, draft: pb.ReleaseDraft, upload: Upload) -> pb.PublishResponse:
+    async def _publish(
+        self, draft: pb.ReleaseDraft, upload: Upload, context: Context
+    ) -> pb.PublishResponse:
         published, checked = await self._publishing.publish(
-            read_draft(draft), files=upload.files, author=read_author(draft)
+            read_draft(draft),
+            files=upload.files,
+            author=read_author(draft, identity=context.identity),
         )
         return pb.PublishResponse(
-            release=self._write(published.release),
+            release=self._write(published.release, context),
             created=published.created,
             untaken=published.untaken,
             report=messages.write_report(checked.report),
@@ -318,12 +336,12 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         return pb.CheckResponse(report=messages.write_report(checked.report))
 
     async def _set_standing(
-        self, act: Callable[..., Release], request: StandingRequest
+        self, act: Callable[..., Release], request: StandingRequest, context: Context
     ) -> adapter_pb2.Release:
         """Yank, quarantine or purge a release, or undo the first two; return it as it is now."""
         ref = AdapterRef.parse(request.ref)
-        author = read_author(request)
-        return self._write(await self._publishing.take_back(act, ref, author=author))
+        author = read_author(request, identity=context.identity)
+        return self._write(await self._publishing.take_back(act, ref, author=author), context)
 
     async def _fill(
         self, request: Any, written: Iterable[tuple[tuple[Any, ...], M]], *, is_more: bool
@@ -331,8 +349,12 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Write a page where questions wait, because a large one takes its time."""
         return await self._questions.aside(self._pages.fill, request, written, is_more=is_more)
 
-    def _write(self, release: Release) -> adapter_pb2.Release:
-        return messages.write_release(release, state=self._registry.state)
+    def _seen(self, context: Context) -> State:
+        """Return the snapshot of now, as far as the caller may know of it."""
+        return seen_by(self._registry.state, context.identity.grants)
+
+    def _write(self, release: Release, context: Context) -> adapter_pb2.Release:
+        return messages.write_release(release, state=self._seen(context))
 
 
 def _time(request: Any, field: str) -> datetime | None:
