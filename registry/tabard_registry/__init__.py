@@ -15,6 +15,7 @@ from tabard_registry.content.canonical import (
 from tabard_registry.errors import (
     AlreadyExists,
     CorruptRegistry,
+    Forbidden,
     IntakeRefused,
     InvalidField,
     InvalidName,
@@ -24,6 +25,9 @@ from tabard_registry.errors import (
     StoreUnavailable,
     UnusableRegistry,
 )
+from tabard_registry.identity.identity import ANYBODY, Identity, Proof
+from tabard_registry.identity.roles import EVERYTHING, Grants, Role
+from tabard_registry.identity.tokens import NewToken, Token, hash_of, parse_secret, registry_mark
 from tabard_registry.index import SearchHit
 from tabard_registry.index.queries import Serving
 from tabard_registry.intake import check
@@ -67,7 +71,9 @@ from tabard_registry.state.state import State
 
 __all__ = [
     "ABSENT",
+    "ANYBODY",
     "DEFAULT_CHANNEL",
+    "EVERYTHING",
     "Absent",
     "Action",
     "Adapter",
@@ -90,7 +96,10 @@ __all__ = [
     "CorruptRegistry",
     "Digest",
     "Effect",
+    "Forbidden",
+    "Grants",
     "HistoryEntry",
+    "Identity",
     "IntakeLimits",
     "IntakeRefused",
     "InvalidField",
@@ -100,10 +109,12 @@ __all__ = [
     "Manifest",
     "Member",
     "ModuleShape",
+    "NewToken",
     "NotFound",
     "Policy",
     "PreconditionFailed",
     "Problem",
+    "Proof",
     "Published",
     "Record",
     "Registry",
@@ -111,16 +122,21 @@ __all__ = [
     "Release",
     "ReleaseDraft",
     "Report",
+    "Role",
     "SearchHit",
     "Serving",
     "State",
     "StoreUnavailable",
     "Target",
+    "Token",
     "TokenVectors",
     "UnusableRegistry",
     "Version",
     "check",
+    "hash_of",
+    "parse_secret",
     "read_canonical",
+    "registry_mark",
     "sha256_bytes",
     "sha256_file",
     "write_canonical",

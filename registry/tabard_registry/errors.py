@@ -4,8 +4,9 @@
 RegistryError
 ├── InvalidName          a name, version, digest, channel or ref cannot be read
 ├── InvalidField         another field of a request is missing, too long or unknown
-├── NotFound             no such adapter, release or channel
-├── AlreadyExists        the version, or the request id, stands for something else
+├── Forbidden            the author has not the role that the act needs
+├── NotFound             no such adapter, release, channel, key or token
+├── AlreadyExists        a version, a token's name or a request id stands for something else
 ├── PreconditionFailed   the registry is not in the state that the act needs
 ├── IntakeRefused        the files cannot be published; holds the report
 ├── StoreUnavailable     the store did not answer, or its answer stayed unknown
@@ -59,8 +60,14 @@ class InvalidField(RegistryError):
     reasons = ("FIELD_REQUIRED", "FIELD_TOO_LONG", "FIELD_INVALID", "EXACT_REF_REQUIRED")
 
 
+class Forbidden(RegistryError):
+    """The author has not the role that the act needs; the message names both."""
+
+    reasons = ("ROLE_MISSING",)
+
+
 class NotFound(RegistryError):
-    """No such adapter, release or channel; the hint lists near names."""
+    """No such adapter, release, channel, key or token; the hint lists near names."""
 
     reasons = (
         "ADAPTER_NOT_FOUND",
@@ -68,13 +75,14 @@ class NotFound(RegistryError):
         "CHANNEL_NOT_FOUND",
         "BLOB_NOT_FOUND",
         "KEY_NOT_FOUND",
+        "TOKEN_NOT_FOUND",
     )
 
 
 class AlreadyExists(RegistryError):
-    """The version holds other bytes, or the request id was used for another act."""
+    """The version, the token's name or the request id stands for something else."""
 
-    reasons = ("VERSION_EXISTS", "REQUEST_ID_REUSED")
+    reasons = ("VERSION_EXISTS", "REQUEST_ID_REUSED", "TOKEN_EXISTS", "TOKENS_EXIST")
 
 
 class PreconditionFailed(RegistryError):
@@ -94,6 +102,8 @@ class PreconditionFailed(RegistryError):
         "SIGNATURE_REQUIRED",
         "SIGNATURE_INVALID",
         "FORMAT_CANNOT_HOLD",
+        "IDENTITY_REQUIRED",
+        "TOKENS_TOO_MANY",
     )
 
 

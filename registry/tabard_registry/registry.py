@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -23,10 +24,12 @@ from tabard_registry.checkpoint import Checkpoints
 from tabard_registry.content.blobs import Blobs
 from tabard_registry.content.storing import store_release
 from tabard_registry.errors import IntakeRefused, PreconditionFailed
+from tabard_registry.identity.roles import EVERYTHING, Grants
+from tabard_registry.identity.tokens import NewToken, Token, new_token
 from tabard_registry.index.queries import Queries
 from tabard_registry.intake.layers.checked import Checked
 from tabard_registry.journal.journal import Journal
-from tabard_registry.log.records import AppliedRecord
+from tabard_registry.log.records import AppliedRecord, time_text
 from tabard_registry.log.slots import Log, LogLimits
 from tabard_registry.place import Place, open_place, open_store
 from tabard_registry.refs.digest import Digest
@@ -293,9 +296,46 @@ class Registry:
         """Let a key's signatures count no longer, old ones included. For good."""
         return self.commit(acts.revoke_key(namespace, key_id=key_id), author=author)
 
-    def set_policy(self, policy: Policy, *, author: Author) -> Policy:
-        """Say what a namespace asks of its releases."""
-        return self.commit(acts.set_policy(policy), author=author)
+    def set_policy(self, namespace: str, *, author: Author, **words: bool | None) -> Policy:
+        """Change what a namespace asks for; what is not said stays as it is: `acts.set_policy`."""
+        return self.commit(acts.set_policy(namespace, **words), author=author)
+
+    def create_token(
+        self,
+        name: str,
+        *,
+        grants: Grants,
+        author: Author,
+        tenant: str = "",
+        expires_at: datetime | None = None,
+        is_first: bool = False,
+    ) -> NewToken:
+        """Make a token: `acts.create_token`. Its secret is in the answer, and nowhere else."""
+        made = new_token(
+            self.id,
+            name=name,
+            grants=grants,
+            created_at=self._journal.now(),
+            created_by=author.actor,
+            tenant=tenant,
+            expires_at=time_text(expires_at) if expires_at else "",
+        )
+        token = self.commit(acts.create_token(made.token, is_first=is_first), author=author)
+        return replace(made, token=token)
+
+    def bootstrap_token(self, name: str, *, author: Author) -> NewToken:
+        """Make the first token, which is admin everywhere; a second one is refused."""
+        return self.create_token(name, grants=EVERYTHING, author=author, is_first=True)
+
+    def revoke_token(self, token: str, *, author: Author) -> Token:
+        """Let a token, by its id or its name, count no longer. For good."""
+        act = acts.revoke_token(token, reason=author.reason, grants=author.grants)
+        return self.commit(act, author=author)
+
+    def tokens(self, *, grants: Grants = EVERYTHING) -> tuple[Token, ...]:
+        """Return the tokens that somebody with these grants may give, by name, then by id."""
+        found = (one for one in self.state.tokens.values() if acts.may_give(grants, one))
+        return tuple(sorted(found, key=lambda one: (one.name, one.id)))
 
     def sign(self, ref: AdapterRef, *, key_id: str, signature: str, author: Author) -> Release:
         """Put a signature, base64, beside a release, if it is true."""

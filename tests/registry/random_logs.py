@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random logs, and their fold: sound acts on a few releases, odd ones, any JSON at all."""
+"""Random logs, and their fold: sound acts on a few releases, tokens, odd ones, any JSON at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tabard_registry import AdapterName, Record, State, sha256_bytes
-from tabard_registry.log.records import AppliedRecord
+from tabard_registry.log.records import RECORD_VERSION_MAX, AppliedRecord
 from tabard_registry.refs.digest import Digest
 from tabard_registry.release.release import summarise
 from tabard_registry.state.fold import empty_state, fold
@@ -60,6 +60,7 @@ KINDS = (
     "sign",
     "key",
     "policy",
+    "token",
     "gc_intent",
     "gc_done",
     "newer",
@@ -121,19 +122,63 @@ amendments = st.fixed_dictionaries(
 )
 
 
-sound_actions = st.one_of(
+proofs = st.sampled_from(["", "", "token", "jwt", "unheard of"])
+
+
+def token(number: int, name: str, *, revoked: bool, admin: bool = False) -> dict[str, Any]:
+    """A token that is made, or revoked."""
+    summary = {
+        "id": f"{number:012x}",
+        "name": name,
+        "tenant": name,
+        "grants": {"*": ["admin"]} if admin else {"acme": ["publish"]},
+        "hash": sha256_bytes(bytes([number])).hex,
+        "created_at": "2026-01-01T00:00:00.000000Z",
+        "created_by": "ann",
+        "expires_at": "",
+        "revoked": revoked,
+        "revoke_reason": "because" if revoked else "",
+    }
+    return {"type": "token", "reason": "because", "summary": summary}
+
+
+tokens = st.builds(token, st.integers(0, 2), st.sampled_from(["ci", "bob"]), revoked=st.booleans())
+
+
+policies = st.builds(
+    lambda said: {"type": "policy", "adapter": "acme", "summary": said},
+    st.dictionaries(
+        st.sampled_from(["require_signature", "private", "require_identity"]),
+        st.booleans(),
+        min_size=1,
+    ),
+)
+
+
+def shown(action: dict[str, Any], proof: str) -> dict[str, Any]:
+    """The act of somebody who has shown who they are, perhaps."""
+    return {**action, "proof": proof, "on_behalf_of": "bob"} if proof else action
+
+
+unshown_actions = st.one_of(
     places.map(publication),
     st.builds(lambda place, said: {**act("edit", place, ""), "summary": said}, places, amendments),
     st.builds(act, st.sampled_from(MOVES), places, st.sampled_from(CHANNELS)),
     st.builds(act, st.sampled_from(STANDINGS), places, st.just("")),
+    tokens,
+    policies,
 )
+
+
+sound_actions = st.builds(shown, unshown_actions, proofs)
 
 
 summaries = st.one_of(
     st.sampled_from([summarise(manifest) for manifest in MANIFESTS.values()]),
     st.fixed_dictionaries({"digests": st.lists(words | json_values, max_size=3)}),
     st.fixed_dictionaries({"intent": st.integers(0, 5) | json_values}),
-    st.fixed_dictionaries({"require_signature": json_values}),
+    st.fixed_dictionaries({}, optional={"require_signature": json_values, "private": json_values}),
+    tokens.map(lambda action: action["summary"]),
     st.fixed_dictionaries({"key": words, "signature": words}),
     st.dictionaries(words, json_values, max_size=4),
 )
@@ -149,6 +194,8 @@ odd_actions = st.fixed_dictionaries(
         "channel": words | json_values,
         "summary": summaries | json_values,
         "actor": words | json_values,
+        "proof": proofs | json_values,
+        "on_behalf_of": words | json_values,
         "reason": words | json_values,
         "request_id": request_ids | json_values,
         "expect": expectations | json_values,
@@ -179,7 +226,7 @@ def written(log: Sequence[Sequence[Any]]) -> list[tuple[Record, Digest]]:
     for seq, actions in enumerate(log, start=1):
         content = json.dumps(
             {
-                "v": 1,
+                "v": RECORD_VERSION_MAX,
                 "seq": seq,
                 "prev": str(head),
                 "id": f"id-{seq}",

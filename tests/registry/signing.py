@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Acts of keys, in the words of the tests."""
 
-from tabard_registry import Author, Key, Policy, Registry, Release
+from tabard_registry import Author, Key, Registry, Release
 from tabard_registry.trust.signatures import KeyPair, sign_digest
 from tests.registry.fakes import ref
 
@@ -14,8 +14,7 @@ def trust(registry: Registry, pair: KeyPair, *, namespace: str = "acme") -> Key:
 
 def require(registry: Registry, *, namespace: str = "acme", signature: bool = True) -> None:
     """Ask for signatures in a namespace."""
-    policy = Policy(namespace=namespace, require_signature=signature)
-    registry.set_policy(policy, author=Author(actor="owner"))
+    registry.set_policy(namespace, require_signature=signature, author=Author(actor="owner"))
 
 
 def sign(registry: Registry, release: Release, pair: KeyPair, *, key: Key) -> Release:

@@ -10,8 +10,10 @@ from tabard_registry.acts.author import Author
 from tabard_registry.acts.channels import promote, roll_back
 from tabard_registry.acts.garbage import begin_collection, end_collection
 from tabard_registry.acts.keys import revoke_key, set_policy, sign, trust_key
+from tabard_registry.acts.permission import check_permitted
 from tabard_registry.acts.publication import publish
 from tabard_registry.acts.standing import purge, set_quarantined, set_yanked
+from tabard_registry.acts.tokens import create_token, may_give, revoke_token
 from tabard_registry.acts.words import Amendment, edit
 
 __all__ = [
@@ -21,12 +23,16 @@ __all__ = [
     "Landed",
     "Plan",
     "begin_collection",
+    "check_permitted",
+    "create_token",
     "edit",
     "end_collection",
+    "may_give",
     "promote",
     "publish",
     "purge",
     "revoke_key",
+    "revoke_token",
     "roll_back",
     "set_policy",
     "set_quarantined",

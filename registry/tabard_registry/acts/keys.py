@@ -15,7 +15,7 @@ from tabard_registry.acts.standing import refuse_inexact
 from tabard_registry.errors import InvalidField, NotFound, PreconditionFailed, check_text
 from tabard_registry.log.records import Action
 from tabard_registry.refs.names import AdapterName, AdapterRef
-from tabard_registry.release.keys import KEY_NAME_CHARS_MAX, Key, Policy
+from tabard_registry.release.keys import KEY_NAME_CHARS_MAX, POLICY_WORDS, Key, Policy
 from tabard_registry.release.release import Release
 from tabard_registry.state.state import State
 from tabard_registry.trust.signatures import is_signature
@@ -64,19 +64,42 @@ def revoke_key(namespace: str, *, key_id: str) -> Act[Key]:
     )
 
 
-def set_policy(policy: Policy) -> Act[Policy]:
-    """Plan to change what a namespace asks of its releases."""
-    summary = {"require_signature": policy.require_signature}
-    action = _setting("policy", policy.namespace, summary=summary)
+def set_policy(
+    namespace: str,
+    *,
+    require_signature: bool | None = None,
+    private: bool | None = None,
+    require_identity: bool | None = None,
+) -> Act[Policy]:
+    """Plan to change what a namespace asks for; what is None stays as it is.
+
+    Raises:
+        InvalidField: Nothing is said.
+    """
+    words = zip(POLICY_WORDS, (require_signature, private, require_identity), strict=True)
+    said: dict[str, Any] = {word: wanted for word, wanted in words if wanted is not None}
+    if not said:
+        raise InvalidField(
+            "nothing is said that the policy could be",
+            reason="FIELD_REQUIRED",
+            hint=f"Say one of: {', '.join(POLICY_WORDS)}.",
+        )
+    action = _setting("policy", namespace, summary=said)
 
     def plan(state: State) -> Plan:
-        return Plan(action=None if state.policies.get(policy.namespace) == policy else action)
+        before = policy_of(state, namespace)
+        return Plan(action=None if replace(before, **said) == before else action)
 
     return Act(
         plan=plan,
         is_same=lambda found: _is_like(found, action),
-        answer=lambda _state, _landed: policy,
+        answer=lambda state, _landed: policy_of(state, namespace),
     )
+
+
+def policy_of(state: State, namespace: str) -> Policy:
+    """Return what a namespace asks for; where nothing was ever said, it asks for nothing."""
+    return state.policies.get(namespace) or Policy(namespace=namespace)
 
 
 def sign(ref: AdapterRef, *, key_id: str, signature: str) -> Act[Release]:

@@ -13,6 +13,7 @@ from typing import Any
 from tabard_registry.checkpoint.digests import Texts, read_digests, write_digests
 from tabard_registry.checkpoint.events import events_to_json
 from tabard_registry.checkpoint.later import LaterSet, LaterTuple
+from tabard_registry.identity.identity import Proof
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
@@ -117,6 +118,8 @@ def read_release(
         purged="purged" in rare,
         purge_reason=rare.get("purged", ""),
         signatures=_read_signatures(rare["signatures"]) if "signatures" in rare else (),
+        publish_proof=Proof.read(rare.get("proof", "")),
+        published_for=rare.get("for", ""),
         published_words=Words(**read_amendment(rare["words"])) if "words" in rare else None,
     )
 
@@ -150,6 +153,8 @@ def _rare_to_json(release: Release) -> dict[str, Any]:
         "signatures": [[s.key_id, s.signature, s.seq] for s in release.signatures],
         "merged": release.is_merged_only,
         "title": release.title,
+        "proof": release.publish_proof,
+        "for": release.published_for,
         "words": release.published_words.to_json() if release.published_words else None,
     }
     standing = {flag: getattr(release, why) for flag, why in _STANDINGS if getattr(release, flag)}

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tabard_registry.checkpoint.digests import Texts
+from tabard_registry.identity.identity import Proof
 from tabard_registry.release.history import HistoryEntry
 
 _TEXTS = (
@@ -24,6 +25,8 @@ _TEXTS = (
     "channel",
     "previous_digest",
     "note",
+    "proof",
+    "on_behalf_of",
 )
 
 
@@ -51,7 +54,10 @@ def events_to_json(
         is_plain = entry.effective and not entry.note and (not before or before in position)
         if not is_plain or told != (name, version.get(entry.digest)):
             return entry_to_json(entry)
-        shared = (entry.type, entry.actor, entry.reason, entry.channel)
+        shared = (
+            *(entry.type, entry.actor, entry.reason, entry.channel),
+            *(entry.proof, entry.on_behalf_of),
+        )
         return [
             entry.seq,
             entry.time,
@@ -73,7 +79,7 @@ def events_from_json(
     def entry(row: Any) -> HistoryEntry:
         if isinstance(row, dict):
             return entry_from_json(row)
-        seq, time, type, actor, reason, channel, position, before, place = row
+        seq, time, type, actor, reason, channel, proof, on_behalf_of, position, before, place = row
         return HistoryEntry(
             seq=seq,
             time=time,
@@ -86,6 +92,8 @@ def events_from_json(
             channel=texts[channel],
             previous_digest="" if before is None else digests[before],
             position=place,
+            proof=Proof.read(texts[proof]),
+            on_behalf_of=texts[on_behalf_of],
         )
 
     return tuple(map(entry, rows))
@@ -101,7 +109,8 @@ def entry_to_json(entry: HistoryEntry) -> dict[str, Any]:
 def entry_from_json(found: Any) -> HistoryEntry:
     """Read what `entry_to_json` wrote; raises what the lookups raise."""
     return HistoryEntry(
-        **{name: found.get(name, "") for name in _TEXTS},
+        **{name: found.get(name, "") for name in _TEXTS if name != "proof"},
+        proof=Proof.read(found.get("proof", "")),
         seq=found["seq"],
         effective="void" not in found,
         position=found.get("position", 0),

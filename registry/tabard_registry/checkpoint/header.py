@@ -7,14 +7,16 @@ from types import MappingProxyType
 from typing import Any
 
 from tabard_registry.checkpoint.events import entry_from_json, entry_to_json
+from tabard_registry.identity.tokens import Token
 from tabard_registry.refs.digest import Digest
-from tabard_registry.release.keys import Key, Policy
+from tabard_registry.refs.names import AdapterName
+from tabard_registry.release.keys import POLICY_WORDS, Key, Policy
 from tabard_registry.state.overlay import Overlay
 from tabard_registry.state.state import STRAYS_MAX, State, remembered_requests
 
 FORMAT = "tabard-checkpoint"
 """First word of every checkpoint."""
-CHECKPOINT_PROTOCOL = 2
+CHECKPOINT_PROTOCOL = 3
 """Version of this layout and of the fold; a checkpoint of another one is passed over."""
 
 
@@ -34,7 +36,12 @@ def header_of(state: State) -> tuple[dict[str, Any], dict[str, Any]]:
         "gc_seq": state.gc_seq,
         "gc_open": sorted(state.gc_open),
         "keys": {path: [key.namespace, key.to_json()] for path, key in state.keys.items()},
-        "policies": {name: one.require_signature for name, one in state.policies.items()},
+        "policies": {
+            name: {word: True for word in POLICY_WORDS if getattr(one, word)}
+            for name, one in state.policies.items()
+        },
+        "tokens": [[token.to_json(), token.places] for token in state.tokens.values()],
+        "wearers": {name: sorted(map(str, lines)) for name, lines in state.wearers.items()},
         "strays": [entry_to_json(entry) for entry in state.strays[-STRAYS_MAX:]],
     }
     return place, rest
@@ -65,10 +72,19 @@ def read_header(place: Any, rest: Any, *, adapters: Overlay) -> State:
             }
         ),
         policies=MappingProxyType(
+            {name: Policy(namespace=name, **said) for name, said in rest["policies"].items()}
+        ),
+        tokens=MappingProxyType({token.id: token for token in map(_token, rest["tokens"])}),
+        wearers=MappingProxyType(
             {
-                name: Policy(namespace=name, require_signature=required)
-                for name, required in rest["policies"].items()
+                name: frozenset(map(AdapterName.parse, lines))
+                for name, lines in rest["wearers"].items()
             }
         ),
         strays=tuple(map(entry_from_json, rest["strays"])),
     )
+
+
+def _token(row: Any) -> Token:
+    value, places = row
+    return Token.from_json(value, places=tuple((seq, position) for seq, position in places))

@@ -21,6 +21,11 @@ class Proof(StrEnum):
     CERTIFICATE = "certificate"
     """A client certificate (mTLS)."""
 
+    @classmethod
+    def read(cls, text: object) -> Proof:
+        """Read what a record says; what this Tabard does not know is none."""
+        return next((one for one in cls if one == text), cls.NONE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:

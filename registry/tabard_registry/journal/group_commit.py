@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from tabard_registry.acts import Act, Author, Landed
+from tabard_registry.acts import Act, Author, Landed, check_permitted
 from tabard_registry.errors import InvalidField, RegistryError
 from tabard_registry.log.records import ACTIONS_MAX, RECORD_BYTES_MAX, Action, Record
 from tabard_registry.release.manifest import canonical_json
@@ -91,13 +91,17 @@ def _plan(one: WaitingAct, *, state: State) -> Action | None:
     plan, author = one.act.plan(state), one.author
     if plan.action is None:
         return None
-    return replace(
+    action = replace(
         plan.action,
         actor=author.actor,
         reason=author.reason,
         request_id=author.request_id,
+        on_behalf_of=author.on_behalf_of,
+        proof=author.proof,
         expect=plan.expect,
     )
+    check_permitted(state, action, grants=author.grants)
+    return action
 
 
 def _size_bytes(action: Action | None) -> int:

@@ -71,6 +71,10 @@ class Journal:
         found.extend(record for record in kept if after < record.seq <= until)
         return tuple(found)
 
+    def now(self) -> str:
+        """Return the time as records have it."""
+        return time_text(self._clock())
+
     def catch_up(self) -> None:
         """Read the log to its end, and swap the state.
 
@@ -196,7 +200,7 @@ class Journal:
             seq=self._state.seq + 1,
             prev=self._state.head,
             id=record_id,
-            time=time_text(self._clock()),
+            time=self.now(),
             actions=tuple(group.actions),
         )
 

@@ -16,19 +16,26 @@ from types import MappingProxyType
 from typing import Any, TypeGuard
 
 from tabard_registry.errors import CorruptRegistry, InvalidField, RegistryError, UnusableRegistry
+from tabard_registry.identity.identity import Proof
 from tabard_registry.refs.digest import Digest
 from tabard_registry.release.manifest import canonical_json
 
-RECORD_VERSION = 1
-"""Version of the envelope that is written, and the highest that is read."""
+RECORD_VERSION_MAX = 2
+"""The highest version of a record that is read; an act that restricts is written with it."""
 RECORD_BYTES_MAX = 512 * 1024
 """Largest record that is written or read."""
 ACTIONS_MAX = 64
 """Most actions of one record."""
+TOKEN = "token"
+"""The type of acts on tokens. They are nobody's history: only the state tells of them."""
 
 _ENVELOPE_TEXTS = ("id", "request_id", "time", "actor", "reason")
 _COMMON = ("actor", "reason", "request_id", "expect")
-_ACTION_TEXTS = ("type", "adapter", "digest", "version", "channel", "actor", "reason", "request_id")
+_ACTION_TEXTS = (
+    *("type", "adapter", "digest", "version", "channel"),
+    *("actor", "reason", "request_id", "on_behalf_of"),
+)
+_RESTRICTING = ("private", "require_identity")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +52,8 @@ class Action:
         actor: Who wanted it.
         reason: Why; may be empty.
         request_id: Key of the caller for this act; may be empty.
+        on_behalf_of: What an actor who has shown who they are said of themselves; may be empty.
+        proof: How the actor has shown it; NONE: nobody checked, and the actor is what they said.
         expect: `adapter@channel` to the digest it must point to, or None for no such channel.
     """
 
@@ -57,15 +66,25 @@ class Action:
     actor: str = ""
     reason: str = ""
     request_id: str = ""
+    on_behalf_of: str = ""
+    proof: Proof = Proof.NONE
     expect: Mapping[str, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "summary", MappingProxyType(dict(self.summary)))
         object.__setattr__(self, "expect", MappingProxyType(dict(self.expect)))
 
+    @property
+    def restricts(self) -> bool:
+        """Whether a Tabard that does not know the act would allow what it forbids."""
+        return self.type == TOKEN or (
+            self.type == "policy" and any(word in self.summary for word in _RESTRICTING)
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Write the action as a JSON object without its empty fields."""
         fields: dict[str, Any] = {name: getattr(self, name) for name in _ACTION_TEXTS}
+        fields["proof"] = self.proof
         fields["summary"] = dict(self.summary)
         fields["expect"] = dict(self.expect)
         return {name: value for name, value in fields.items() if value}
@@ -81,6 +100,7 @@ class Action:
         summary, expect = found.get("summary"), said.get("expect", {})
         return cls(
             **texts,
+            proof=Proof.read(said.get("proof")),
             summary=summary if isinstance(summary, dict) else {},
             # An expectation that cannot be read must not be taken for none: this one never holds.
             expect=expect if _is_expect(expect) else {"": ""},
@@ -115,6 +135,11 @@ class Record:
         """Why, for the first action; empty without actions."""
         return self.actions[0].reason if self.actions else ""
 
+    @property
+    def version(self) -> int:
+        """The version that it is written with: an older Tabard stops at an act that restricts."""
+        return RECORD_VERSION_MAX if any(action.restricts for action in self.actions) else 1
+
     def to_bytes(self) -> bytes:
         """Write canonical JSON.
 
@@ -127,7 +152,7 @@ class Record:
             envelope |= {name: actions[0].pop(name) for name in _COMMON if name in actions[0]}
         content = canonical_json(
             {
-                "v": RECORD_VERSION,
+                "v": self.version,
                 "seq": self.seq,
                 "prev": str(self.prev),
                 "id": self.id,
@@ -232,7 +257,7 @@ def _check_envelope(document: Any, *, key: str) -> None:
     version = document["v"]
     if type(version) is not int:
         raise TypeError("v is not a number")
-    if version > RECORD_VERSION:
+    if version > RECORD_VERSION_MAX:
         raise UnusableRegistry(
             f"{key} was written by a newer Tabard (record version {version})",
             reason="NEWER_PROTOCOL",

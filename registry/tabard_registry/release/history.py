@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tabard_registry.identity.identity import Proof
+
 MOVES = frozenset({"promote", "rollback"})
 """Acts that move a channel."""
 
@@ -16,7 +18,7 @@ class HistoryEntry:
     Attributes:
         seq: Log position; several acts of one record share it.
         time: Wall clock of the writer, RFC 3339, UTC; informative only.
-        actor: Who.
+        actor: Who; as far as `proof` goes, what they said of themselves.
         reason: Why.
         type: `publish`, `promote`, `rollback`, ….
         adapter: The adapter acted on.
@@ -27,6 +29,8 @@ class HistoryEntry:
         effective: False when the act was not valid at its position and changed nothing.
         note: Why it was not; of an edit the words that it changed.
         position: Which act of its record it is, from 0.
+        proof: How the actor has shown who they are; NONE: nobody checked.
+        on_behalf_of: What an actor who has shown that said of themselves beside it.
     """
 
     seq: int
@@ -42,3 +46,5 @@ class HistoryEntry:
     effective: bool = True
     note: str = ""
     position: int = 0
+    proof: Proof = Proof.NONE
+    on_behalf_of: str = ""

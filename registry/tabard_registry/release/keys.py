@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may vouch for releases: public keys, and what a namespace asks of its releases."""
+"""Who may vouch for releases: public keys, and what a namespace asks of them and of authors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from tabard_registry.errors import InvalidField, check_length
@@ -77,23 +77,32 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a namespace asks of its releases.
+    """What a namespace asks of its releases, and of who acts there.
 
     Attributes:
         namespace: The namespace.
         require_signature: Whether only releases signed by a trusted key are served.
+        private: Whether it does not exist for those who may not generate with it.
+        require_identity: Whether acts of authors whom nobody checked have no effect there.
 
     Raises:
         InvalidField: It asks for nothing that can be understood.
     """
 
     namespace: str
-    require_signature: bool
+    require_signature: bool = False
+    private: bool = False
+    require_identity: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.require_signature, bool):
-            raise InvalidField(
-                "require_signature is neither true nor false",
-                reason="FIELD_INVALID",
-                hint="Say true or false.",
-            )
+        for name in POLICY_WORDS:
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidField(
+                    f"{name} is neither true nor false",
+                    reason="FIELD_INVALID",
+                    hint="Say true or false.",
+                )
+
+
+POLICY_WORDS = tuple(one.name for one in fields(Policy) if one.name != "namespace")
+"""What a policy says, by name."""

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tabard_registry.errors import InvalidField
+from tabard_registry.identity.identity import Proof
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
@@ -125,6 +126,8 @@ class Release:
         published_at: Time of the writer, RFC 3339, UTC; informative only.
         published_by: Who published it.
         publish_reason: Why; may be empty.
+        publish_proof: How the publisher has shown who they are; NONE: nobody checked.
+        published_for: What a publisher who has shown that said of themselves beside it.
         yanked: Whether channels and ranges no longer resolve to it.
         yank_reason: Why; empty unless yanked.
         quarantined: Whether nobody may be served with it for now.
@@ -163,6 +166,8 @@ class Release:
     published_at: str
     published_by: str
     publish_reason: str = ""
+    publish_proof: Proof = Proof.NONE
+    published_for: str = ""
     yanked: bool = False
     yank_reason: str = ""
     quarantined: bool = False
@@ -317,6 +322,8 @@ def release_from_summary(
     published_at: str,
     published_by: str,
     publish_reason: str,
+    publish_proof: Proof = Proof.NONE,
+    published_for: str = "",
 ) -> Release:
     """Read what `summarise` wrote.
 
@@ -353,6 +360,8 @@ def release_from_summary(
         published_at=published_at,
         published_by=published_by,
         publish_reason=publish_reason,
+        publish_proof=publish_proof,
+        published_for=published_for,
     )
 
 
@@ -367,4 +376,6 @@ def publication_of(release: Release) -> HistoryEntry:
         adapter=str(release.adapter),
         version=str(release.version),
         digest=str(release.digest),
+        proof=release.publish_proof,
+        on_behalf_of=release.published_for,
     )

@@ -8,19 +8,21 @@ history with a note and changes nothing. What each act means is in `meanings`.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
 from tabard_registry.errors import RegistryError
-from tabard_registry.log.records import Action, AppliedRecord, Effect, Record
+from tabard_registry.log.records import TOKEN, Action, AppliedRecord, Effect, Record
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.release.history import HistoryEntry
+from tabard_registry.release.keys import Policy
 from tabard_registry.release.release import Adapter
 from tabard_registry.state.meanings import MEANINGS, Draft, Invalid
 from tabard_registry.state.state import REQUEST_WINDOW, STRAYS_MAX, State, remembered_requests
 
+_NO_TOKEN_ACT = "changes no token"
 _MALFORMED = (
     RegistryError,
     ValueError,
@@ -65,6 +67,8 @@ def fold(
         gc_open=frozenset(draft.gc_open),
         keys=MappingProxyType(draft.keys),
         policies=MappingProxyType(draft.policies),
+        tokens=draft.tokens,
+        wearers=MappingProxyType(draft.wearers),
         strays=tuple(draft.strays[-STRAYS_MAX:]),
     )
     return after, tuple(applied)
@@ -75,6 +79,15 @@ def channel_key(adapter: AdapterName, *, channel: str) -> str:
     return f"{adapter}@{channel}"
 
 
+def unproven_in(policies: Mapping[str, Policy], action: Action) -> str:
+    """Say why an act has no effect: its namespace asks who its author is, and nobody checked."""
+    namespace = action.adapter.partition("/")[0]
+    policy = policies.get(namespace)
+    if policy is None or not policy.require_identity or action.proof:
+        return ""
+    return f"nobody checked who {action.actor[:40]!r} is, and {namespace} asks for that"
+
+
 def effects_of(state: State, record: Record) -> AppliedRecord:
     """Tell what came of a record that this state has folded in, however long ago."""
     effects = (_past_effect(state, record, position) for position in range(len(record.actions)))
@@ -82,7 +95,12 @@ def effects_of(state: State, record: Record) -> AppliedRecord:
 
 
 def _past_effect(state: State, record: Record, position: int) -> Effect:
-    line = _line_of(state, record.actions[position].adapter)
+    action = record.actions[position]
+    if action.type == TOKEN:
+        token = state.tokens.get(str(action.summary.get("id")))
+        is_kept = token is not None and (record.seq, position) in token.places
+        return Effect(effective=is_kept, note="" if is_kept else _NO_TOKEN_ACT)
+    line = _line_of(state, action.adapter)
     # An act that came before its adapter was known is a stray, even if the adapter is known now.
     for events in (line.events if line else (), state.strays):
         first = bisect_left(events, (record.seq, position), key=lambda e: (e.seq, e.position))
@@ -118,6 +136,9 @@ def _fold_action(draft: Draft, record: Record, position: int) -> Effect:
     effect = _effect_of(draft, record, action)
     if action.request_id and effect.effective:
         draft.acted[action.request_id] = record.seq
+    if action.type == TOKEN:
+        # Not remembered: what is said of tokens, to whom, is not for those who read the history.
+        return effect if effect.effective else Effect(effective=False, note=_NO_TOKEN_ACT)
     if not (action.type == "publish" and effect.effective):
         _remember(draft, entry_of(record, position, effect))
     return effect
@@ -142,6 +163,9 @@ def _refusal_of(draft: Draft, action: Action, *, seq: int) -> str:
     acted = draft.acted.get(action.request_id) if action.request_id else None
     if acted is not None and acted > seq - REQUEST_WINDOW:
         return f"request {action.request_id} acted in record {acted}"
+    unproven = unproven_in(draft.policies, action)
+    if unproven:
+        return unproven
     for key, wanted in action.expect.items():
         found = _pointer(draft, key)
         if found != wanted:
@@ -189,4 +213,6 @@ def entry_of(record: Record, position: int, effect: Effect) -> HistoryEntry:
         effective=effect.effective,
         note=effect.note,
         position=position,
+        proof=action.proof,
+        on_behalf_of=action.on_behalf_of,
     )

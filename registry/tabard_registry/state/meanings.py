@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from tabard_registry.log.records import Action, Effect, Record
+from tabard_registry.identity.tokens import Token
+from tabard_registry.log.records import TOKEN, Action, Effect, Record
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName, check_channel
 from tabard_registry.refs.semver import Version
 from tabard_registry.release.history import HistoryEntry
-from tabard_registry.release.keys import Key, Policy
+from tabard_registry.release.keys import POLICY_WORDS, Key, Policy
 from tabard_registry.release.release import (
     Adapter,
     Channel,
@@ -26,7 +27,7 @@ from tabard_registry.release.release import (
 from tabard_registry.release.words import Words, read_amendment
 from tabard_registry.state.overlay import Changes
 from tabard_registry.state.recipes import manifest_of
-from tabard_registry.state.state import State
+from tabard_registry.state.state import TOKENS_MAX, State
 
 ROLLBACK_DEPTH_MAX = 256
 """How many moves of a channel a chain of rollbacks can undo. Part of the protocol."""
@@ -52,6 +53,8 @@ class Draft:
     gc_open: set[int]
     keys: dict[str, Key]
     policies: dict[str, Policy]
+    tokens: Mapping[str, Token]
+    wearers: dict[str, frozenset[AdapterName]]
     strays: list[HistoryEntry]
 
     @classmethod
@@ -66,6 +69,9 @@ class Draft:
             gc_open=set(state.gc_open),
             keys=dict(state.keys),
             policies=dict(state.policies),
+            # Perhaps thousands, and most records leave them alone: copied when one changes.
+            tokens=state.tokens,
+            wearers=dict(state.wearers),
             strays=list(state.strays),
         )
 
@@ -90,6 +96,8 @@ def _publish(draft: Draft, record: Record, action: Action) -> Effect:
         published_at=record.time,
         published_by=action.actor,
         publish_reason=action.reason,
+        publish_proof=action.proof,
+        published_for=action.on_behalf_of,
     )
     line = draft.lines.get(name) or Adapter(
         name=name, by_version={}, by_digest={}, channels=MappingProxyType({})
@@ -103,6 +111,8 @@ def _publish(draft: Draft, record: Record, action: Action) -> Effect:
         raise Invalid(f"{denied} was purged")
     _check_members(draft, release)
     draft.lines.put(_with_release(line, release))
+    for namespace in {member.adapter.namespace for member in release.members} - {name.namespace}:
+        draft.wearers[namespace] = draft.wearers.get(namespace, frozenset()) | {name}
     return _DONE
 
 
@@ -111,13 +121,14 @@ def _check_members(draft: Draft, release: Release) -> None:
         raise Invalid("a recipe has members, and nothing else has")
     if release.members and manifest_of(release).digest != release.digest:
         raise Invalid("its digest is not that of its members")
-    for member in release.members:
+    for number, member in enumerate(release.members, start=1):
         line = draft.lines.get(member.adapter)
         found = line.by_digest.get(member.digest) if line else None
         if found is None or found.version != member.version:
-            raise Invalid(f"no release {member.adapter}@{member.version} of that digest")
+            # Whoever reads the note need not see the namespace of the member.
+            raise Invalid(f"member {number} is no release of that digest")
         if found.kind == "recipe":
-            raise Invalid(f"{found} is a recipe itself")
+            raise Invalid(f"member {number} is a recipe itself")
 
 
 def _promote(draft: Draft, record: Record, action: Action) -> Effect:
@@ -222,10 +233,33 @@ def _key(draft: Draft, record: Record, action: Action) -> Effect:
 
 def _policy(draft: Draft, record: Record, action: Action) -> Effect:
     namespace = AdapterName(action.adapter, "any").namespace
-    required = action.summary["require_signature"]
-    if not isinstance(required, bool):
-        raise Invalid("require_signature is neither true nor false")
-    draft.policies[namespace] = Policy(namespace=namespace, require_signature=required)
+    said = {word: action.summary[word] for word in POLICY_WORDS if word in action.summary}
+    if not said:
+        raise Invalid("a policy that says nothing")
+    before = draft.policies.get(namespace) or Policy(namespace=namespace)
+    draft.policies[namespace] = replace(before, **said)
+    return _DONE
+
+
+def _token(draft: Draft, record: Record, action: Action) -> Effect:
+    token = Token.from_json(action.summary)
+    before = draft.tokens.get(token.id)
+    if before is None:
+        if token.revoked or any(token.is_namesake(one) for one in draft.tokens.values()):
+            raise Invalid("it begins revoked, or its name is taken")
+        places: tuple[tuple[int, int], ...] = ()
+    else:
+        places = before.places
+        if before.revoked or token != before.as_revoked(token.revoke_reason, places=()):
+            raise Invalid("all that can change is that it is revoked, once")
+    position = next(n for n, one in enumerate(record.actions) if one is action)
+    kept = {**draft.tokens, token.id: replace(token, places=(*places, (record.seq, position)))}
+    if len(kept) > TOKENS_MAX:
+        oldest = next((one for one in kept.values() if one.revoked), None)
+        if oldest is None:
+            raise Invalid(f"there are {TOKENS_MAX} tokens")
+        del kept[oldest.id]
+    draft.tokens = MappingProxyType(kept)
     return _DONE
 
 
@@ -314,6 +348,7 @@ MEANINGS: Mapping[str, Callable[[Draft, Record, Action], Effect]] = {
     "sign": _sign,
     "key": _key,
     "policy": _policy,
+    TOKEN: _token,
     "gc_intent": _gc_intent,
     "gc_done": _gc_done,
 }

@@ -10,6 +10,7 @@ from itertools import islice
 from types import MappingProxyType
 
 from tabard_registry.errors import NotFound, PreconditionFailed, RegistryError
+from tabard_registry.identity.tokens import Token
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import (
     AdapterName,
@@ -30,6 +31,9 @@ REQUEST_WINDOW = 65_536
 """For how many records a request id is remembered. Part of the protocol."""
 STRAYS_MAX = 1_000
 """How many acts without effect on unknown adapters are remembered. Part of the protocol."""
+
+TOKENS_MAX = 10_000
+"""How many tokens are kept; beyond, the oldest revoked one is forgotten. Part of the protocol."""
 
 _NEAR_MAX = 5
 _NEAR_NAMES_MAX = 1_000
@@ -56,6 +60,8 @@ class State:
         gc_open: Collections that have not said that they are done.
         keys: Public keys by `namespace/id`.
         policies: What namespaces ask for.
+        tokens: Tokens by id, in the order they were made; never part of an answer about the past.
+        wearers: Release lines with a recipe that wears a member of another namespace, by that.
         strays: The last acts without effect that belong to no adapter.
     """
 
@@ -70,6 +76,10 @@ class State:
     gc_open: frozenset[int] = frozenset()
     keys: Mapping[str, Key] = field(default_factory=lambda: MappingProxyType({}))
     policies: Mapping[str, Policy] = field(default_factory=lambda: MappingProxyType({}))
+    tokens: Mapping[str, Token] = field(default_factory=lambda: MappingProxyType({}))
+    wearers: Mapping[str, frozenset[AdapterName]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     strays: tuple[HistoryEntry, ...] = ()
 
     def names(self, *, after: str = "") -> Iterator[AdapterName]:

@@ -11,6 +11,7 @@ from tabard_registry import (
     InvalidName,
     Key,
     NotFound,
+    Policy,
     PreconditionFailed,
     Registry,
     Release,
@@ -106,3 +107,22 @@ def test_key_is_revoked_once(registry: Registry, pair: KeyPair) -> None:
 
     assert first == again == other
     assert (first.revoked, registry.seq) == (True, 2)
+
+
+def test_policy_changes_what_is_said(registry: Registry) -> None:
+    """What is not said stays as it is; what is so already writes nothing."""
+    author = Author(actor="owner")
+
+    registry.set_policy("acme", require_signature=True, author=author)
+    registry.set_policy("acme", private=True, author=author)
+    said = registry.set_policy("acme", require_signature=False, private=True, author=author)
+    again = registry.set_policy("acme", private=True, author=author)
+
+    assert said == again == Policy(namespace="acme", private=True)
+    assert (registry.state.policies, registry.seq) == ({"acme": said}, 3)
+
+
+def test_policy_says_something(registry: Registry) -> None:
+    """An act without a word would be no act."""
+    with pytest.raises(InvalidField, match="nothing is said"):
+        registry.set_policy("acme", author=Author(actor="owner"))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabard_registry import sha256_bytes
+from tabard_registry import Proof, sha256_bytes
 from tabard_registry.checkpoint.events import (
     entry_from_json,
     entry_to_json,
@@ -48,6 +48,8 @@ entries = st.builds(
     effective=st.booleans(),
     note=short,
     position=st.integers(0, 2),
+    proof=st.sampled_from(Proof),
+    on_behalf_of=short,
 )
 
 
@@ -68,8 +70,8 @@ def test_plain_moves_repeat_no_text() -> None:
         [PLAIN, PLAIN], name=NAME, versions=VERSIONS, digests=DIGESTS
     )
 
-    assert texts == ["promote", "ann", "why", "stable"]
-    assert again == [3, "t", 0, 1, 2, 3, 1, 0, 1]
+    assert texts == ["promote", "ann", "why", "stable", ""]
+    assert again == [3, "t", 0, 1, 2, 3, 4, 4, 1, 0, 1]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tabard_registry import Author, Registry
 from tabard_registry.checkpoint import files
+from tabard_registry.checkpoint.header import CHECKPOINT_PROTOCOL
 from tabard_registry.errors import CorruptRegistry
 from tabard_registry.state.fold import fold
 from tests.registry.checkpoint.kept_states import kept, key_of
@@ -154,8 +155,18 @@ def _of_another(registry_id: str, seq: int) -> Callable[[MemoryStore], None]:
 
 
 def _newer_protocol(store: MemoryStore) -> None:
+    _other_protocol(store, CHECKPOINT_PROTOCOL + 1)
+
+
+def _older_protocol(store: MemoryStore) -> None:
+    _other_protocol(store, CHECKPOINT_PROTOCOL - 1)
+
+
+def _other_protocol(store: MemoryStore, protocol: int) -> None:
     content = gzip.decompress(store.held[checkpoint_in(store)])
-    _renamed(store, content.replace(b'"protocol":2', b'"protocol":3', 1))
+    mine, other = (f'"protocol":{number}'.encode() for number in (CHECKPOINT_PROTOCOL, protocol))
+    assert mine in content
+    _renamed(store, content.replace(mine, other, 1))
 
 
 def _no_lines(store: MemoryStore) -> None:
@@ -180,6 +191,7 @@ DAMAGES = {
     "another registry": _of_another("another", 0),
     "another position": _of_another("", 2),
     "newer protocol": _newer_protocol,
+    "older protocol": _older_protocol,
     "no lines": _no_lines,
     "deep": _deep,
     "bomb": _bomb,

@@ -4,15 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from tabard_registry import State, sha256_bytes
+from tabard_registry import State, Token, sha256_bytes
 from tabard_registry.checkpoint.header import CHECKPOINT_PROTOCOL, header_of, read_header
 from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.keys import Policy
 from tabard_registry.state.overlay import EMPTY
 from tabard_registry.state.state import REQUEST_WINDOW
 from tests.registry.described_logs import KEY
+from tests.registry.random_logs import LINES, token
 
 STRAY = HistoryEntry(seq=2, time="t", actor="ann", reason="", type="yank", effective=False)
+TOKEN = Token.from_json(token(7, "ci", revoked=True)["summary"], places=((3, 0), (5, 1)))
 STATE = State(
     registry_id="r",
     seq=9,
@@ -23,7 +25,12 @@ STATE = State(
     gc_seq=6,
     gc_open=frozenset({5, 6}),
     keys={KEY.path: KEY},
-    policies={"acme": Policy(namespace="acme", require_signature=True)},
+    policies={
+        "acme": Policy(namespace="acme", require_signature=True),
+        "guild": Policy(namespace="guild", private=True, require_identity=True),
+    },
+    tokens={TOKEN.id: TOKEN},
+    wearers={"guild": frozenset(LINES)},
     strays=(STRAY,),
 )
 

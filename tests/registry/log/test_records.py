@@ -6,9 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabard_registry import Record, sha256_bytes
-from tabard_registry.errors import CorruptRegistry, InvalidField, RegistryError
-from tabard_registry.log.records import Action
+from tabard_registry import Proof, Record, sha256_bytes
+from tabard_registry.errors import (
+    CorruptRegistry,
+    InvalidField,
+    RegistryError,
+    UnusableRegistry,
+)
+from tabard_registry.log import records
+from tabard_registry.log.records import RECORD_VERSION_MAX, TOKEN, Action
 from tests.registry.log.json_values import json_values
 
 YANK = Action(
@@ -95,3 +101,67 @@ def test_oversized_record_is_refused() -> None:
         record(replace(YANK, reason="x" * 600_000)).to_bytes()
 
     assert caught.value.reason == "FIELD_TOO_LONG"
+
+
+TOKEN_ACT = Action(type=TOKEN, summary={"id": "0" * 12})
+
+
+def policy(*words: str) -> Action:
+    """A policy that says some words."""
+    return Action(type="policy", adapter="acme", summary=dict.fromkeys(words, False))
+
+
+@pytest.mark.parametrize(
+    ("actions", "version"),
+    [
+        ((), 1),
+        ((policy("require_signature"),), 1),
+        ((Action(type="key", adapter="acme"),), 1),
+        ((replace(YANK, proof=Proof.TOKEN, on_behalf_of="bob"),), 1),
+        ((TOKEN_ACT,), 2),
+        ((policy("private"),), 2),
+        ((policy("require_signature", "require_identity"),), 2),
+        ((YANK, TOKEN_ACT, YANK), 2),
+    ],
+)
+def test_acts_that_restrict_raise_the_version(
+    actions: tuple[Action, ...], version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that knows version 1 alone stops at them, and reads all others."""
+    written = record(*actions).to_bytes()
+
+    assert json.loads(written)["v"] == version
+    assert Record.from_bytes(written, key="log/1").to_bytes() == written
+    monkeypatch.setattr(records, "RECORD_VERSION_MAX", 1)
+    if version == 1:
+        Record.from_bytes(written, key="log/1")
+    else:
+        with pytest.raises(UnusableRegistry) as caught:
+            Record.from_bytes(written, key="log/1")
+        assert caught.value.reason == "NEWER_PROTOCOL"
+
+
+def test_next_version_is_not_read() -> None:
+    """Nor does this program guess at what comes after it."""
+    document = {**json.loads(record().to_bytes()), "v": RECORD_VERSION_MAX + 1}
+
+    with pytest.raises(UnusableRegistry) as caught:
+        Record.from_bytes(json.dumps(document).encode(), key="log/1")
+
+    assert caught.value.reason == "NEWER_PROTOCOL"
+
+
+@pytest.mark.parametrize("proof", [*Proof])
+def test_who_checked_survives_the_bytes(proof: Proof) -> None:
+    """Of each act, also where several callers share a record."""
+    acts = [replace(YANK, proof=proof, on_behalf_of="bob"), YANK]
+
+    read = Record.from_bytes(record(*acts).to_bytes(), key="log/1")
+
+    assert [(one.proof, one.on_behalf_of) for one in read.actions] == [(proof, "bob"), ("", "")]
+
+
+@pytest.mark.parametrize("proof", ["face", 1, None, ["token"], {}])
+def test_unknown_proof_is_none(proof: object) -> None:
+    """What this program cannot judge does not count."""
+    assert Action.from_json({"type": "yank", "proof": proof}).proof is Proof.NONE

@@ -4,9 +4,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabard_registry import AdapterName, Record, sha256_bytes
+from tabard_registry import AdapterName, Proof, Record, sha256_bytes
 from tabard_registry.log.records import Action
+from tabard_registry.release.release import publication_of
 from tabard_registry.state.fold import fold
+from tests.registry.described_logs import KEY
 from tests.registry.fakes import NAME
 from tests.registry.log.json_values import json_values
 from tests.registry.state.short_logs import (
@@ -90,3 +92,47 @@ def test_other_adapters_are_untouched() -> None:
     )
 
     assert first.adapters[other] == second.adapters[other]
+
+
+def test_unproven_acts_are_void_where_that_counts() -> None:
+    """From the act on that asks for it: every act in the namespace, policy and key included."""
+    asked = Action(type="policy", adapter="acme", summary={"require_identity": True})
+    taken_back = Action(type="policy", adapter="acme", summary={"require_identity": False})
+    acts = [
+        publication("1.0.0"),
+        asked,
+        act("promote", "1.0.0"),
+        publication("1.1.0"),
+        taken_back,
+        Action(type="key", adapter="acme", summary=KEY.to_json()),
+        replace(act("promote", "1.0.0"), proof=Proof.JWT),
+        replace(taken_back, proof=Proof.CERTIFICATE),
+        publication("1.1.0"),
+    ]
+
+    state, applied = run(*acts)
+
+    effects = [one.effects[0] for one in applied]
+    assert [one.effective for one in effects] == [True, True, *[False] * 4, True, True, True]
+    assert {one.note for one in effects[2:6]} == {
+        "nobody checked who 'ann' is, and acme asks for that"
+    }
+    assert (state.keys, stable_of(state)) == ({}, "1.0.0")
+
+
+def test_other_namespaces_take_unproven_acts() -> None:
+    """A policy is that of one namespace."""
+    asked = Action(type="policy", adapter="guild", summary={"require_identity": True})
+
+    state, _ = run(asked, publication("1.0.0"), act("promote", "1.0.0"))
+
+    assert stable_of(state) == "1.0.0"
+
+
+def test_who_published_stays_known() -> None:
+    """The publication itself tells it, as it has no other entry."""
+    state, _ = run(replace(publication("1.0.0"), proof=Proof.TOKEN, on_behalf_of="bob"))
+
+    [release] = state.adapters[NAME].releases
+    entry = publication_of(release)
+    assert (entry.proof, entry.on_behalf_of) == (Proof.TOKEN, "bob")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tabard_registry import Record
 from tabard_registry.checkpoint import Checkpoints
 from tabard_registry.errors import CorruptRegistry, UnusableRegistry
-from tabard_registry.log.records import ACTIONS_MAX
+from tabard_registry.log.records import ACTIONS_MAX, TOKEN
 from tabard_registry.state.fold import effects_of, fold
 from tests.registry.fakes import MemoryStore
 from tests.registry.random_logs import (
@@ -112,6 +112,25 @@ def test_checkpoint_and_tail_are_the_log(log: list[list[Any]], first: int, secon
 
     assert to_plain(state) == to_plain(whole)
     assert checkpoints.write(state) == checkpoints.write(whole)
+
+
+@settings(max_examples=100)
+@given(documents(any_actions))
+def test_tokens_enter_no_history(log: list[list[Any]]) -> None:
+    """Whatever is tried with them, they are in the state alone; one that lives has its name."""
+    state, applied = folded(log)
+
+    entries = [*state.strays, *(one for line in state.adapters.values() for one in line.events)]
+    assert not [entry for entry in entries if entry.type == TOKEN]
+    live = [token.name for token in state.tokens.values() if not token.revoked]
+    assert len(set(live)) == len(live)
+    acted = [
+        effect.effective
+        for record in applied
+        for action, effect in zip(record.record.actions, record.effects, strict=True)
+        if action.type == TOKEN
+    ]
+    assert sum(acted) == sum(len(token.places) for token in state.tokens.values())
 
 
 class Model:

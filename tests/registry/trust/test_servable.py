@@ -12,7 +12,6 @@ from tabard_registry import (
     AdapterRef,
     Author,
     Key,
-    Policy,
     Registry,
     Release,
     ReleaseDraft,
@@ -128,9 +127,7 @@ def test_members_namespaces_ask_for_signatures(registry: Registry, recipe: Relea
     key = registry.trust_key(
         Key(namespace="guild", public_key=pair.public_key, name="ci"), author=Author(actor="owner")
     )
-    registry.set_policy(
-        Policy(namespace="guild", require_signature=True), author=Author(actor="owner")
-    )
+    registry.set_policy("guild", require_signature=True, author=Author(actor="owner"))
     before = refused(registry, recipe)
 
     signature = sign_digest(pair.private_key_pem, registry.state.resolve(wash()).digest)
@@ -142,8 +139,6 @@ def test_members_namespaces_ask_for_signatures(registry: Registry, recipe: Relea
 
 def test_recipe_itself_is_signed(registry: Registry, recipe: Release) -> None:
     """Signed members do not make a signed recipe."""
-    registry.set_policy(
-        Policy(namespace="acme", require_signature=True), author=Author(actor="owner")
-    )
+    registry.set_policy("acme", require_signature=True, author=Author(actor="owner"))
 
     assert "acme/blend@1.0.0" in str(refused(registry, recipe))

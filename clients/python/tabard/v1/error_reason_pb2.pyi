@@ -198,6 +198,10 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JWKS_UNAVAILABLE: _ClassVar[ErrorReason]
     CERTIFICATE_UNKNOWN: _ClassVar[ErrorReason]
     ROLE_MISSING: _ClassVar[ErrorReason]
+    TOKEN_NOT_FOUND: _ClassVar[ErrorReason]
+    TOKEN_EXISTS: _ClassVar[ErrorReason]
+    TOKENS_TOO_MANY: _ClassVar[ErrorReason]
+    IDENTITY_REQUIRED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -390,3 +394,7 @@ JWT_INVALID: ErrorReason
 JWKS_UNAVAILABLE: ErrorReason
 CERTIFICATE_UNKNOWN: ErrorReason
 ROLE_MISSING: ErrorReason
+TOKEN_NOT_FOUND: ErrorReason
+TOKEN_EXISTS: ErrorReason
+TOKENS_TOO_MANY: ErrorReason
+IDENTITY_REQUIRED: ErrorReason

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from tabard.v1 import registry_service_pb2 as pb
-from tabard_registry import Author, Digest, Key, Policy, Registry
+from tabard_registry import Author, Digest, Key, Registry
 from tabard_registry.trust.signatures import new_key_pair, sign_digest
 from tests.server.harness import Request, Server, refs, refusal_of, serving, until
 
@@ -149,9 +149,7 @@ def test_policy_asks_for_signature(tmp_path: Path) -> None:
                 Key(namespace="acme", public_key=pair.public_key, name="ann"),
                 author=Author(actor="ops"),
             )
-            beside.set_policy(
-                Policy(namespace="acme", require_signature=True), author=Author(actor="ops")
-            )
+            beside.set_policy("acme", require_signature=True, author=Author(actor="ops"))
             await until(lambda: server.app.registry.seq == beside.seq)
             release = beside.state.adapters_after()[0].by_digest
             digest = next(d for d, one in release.items() if str(one.version) == "1.1.0")

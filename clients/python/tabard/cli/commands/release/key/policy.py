@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from tabard.cli.local.registry import author, library, open_registry, registry_option
+from tabard.cli.local.registry import author, open_registry, registry_option
 from tabard.cli.output import Output
 from tabard.cli.session import with_output
 
@@ -27,9 +27,9 @@ def policy(
     """Say whether a namespace serves only signed releases."""
     if require_signature is None:
         raise click.UsageError("Say --require-signature or --no-require-signature.")
-    names = library(needed_for="tabard key policy")
     with open_registry(url, needed_for="tabard key policy") as registry:
-        wanted = names.Policy(namespace=namespace, require_signature=require_signature)
-        said = registry.set_policy(wanted, author=author(reason))
+        said = registry.set_policy(
+            namespace, require_signature=require_signature, author=author(reason)
+        )
     served = "only signed releases" if require_signature else "every release"
     output.answer(said, f"{namespace} serves {served}")
