@@ -188,11 +188,22 @@ def _read_texts(
     texts: Mapping[str, str], *, prefix: str, delimiter: str
 ) -> Iterator[tuple[str, object]]:
     """Turn texts into the kinds of their settings; what cannot be turned is refused later."""
-    source = EnvSettingsSource(
+    source = _Texts(
         Settings, env_prefix=prefix, env_nested_delimiter=delimiter, env_nested_max_split=1
     )
     source.env_vars = {name.lower(): text for name, text in texts.items()}
     return _flatten(source())
+
+
+class _Texts(EnvSettingsSource):
+    """Reads texts; one that should be JSON and is none is refused with all that is wrong."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Return what a text says, or the text."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
 
 
 def _build(said: _Said) -> tuple[Settings, list[BadSettings]]:
