@@ -87,8 +87,9 @@ def set_policy(
     action = _setting("policy", namespace, summary=said)
 
     def plan(state: State) -> Plan:
-        before = policy_of(state, namespace)
-        return Plan(action=None if replace(before, **said) == before else action)
+        before = state.policies.get(namespace)
+        is_so = before is not None and replace(before, **said) == before
+        return Plan(action=None if is_so else action)
 
     return Act(
         plan=plan,
