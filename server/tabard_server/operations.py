@@ -76,9 +76,11 @@ class Operations:
 
         One whose name was forgotten may be anybody's.
         """
-        spaces = hidden_from(self._registry.state, grants)
+        hidden = hidden_from(self._registry.state, grants)
+        if hidden is None:
+            return False
         adapter, _version = self._labels.of(digest)
-        return bool(spaces) and (not adapter or adapter.partition("/")[0] in spaces)
+        return not adapter or adapter.partition("/")[0] in hidden.namespaces
 
     def residents(self, *, grants: Grants = EVERYTHING) -> Iterator[InMemory]:
         """Yield each release that somebody may know of once, in the highest tier that holds it."""

@@ -3,8 +3,8 @@
 
 import pytest
 
-from tabard_server.error_kinds import Kind, refusal_of
 from tabard_registry.identity.identity import ANYBODY
+from tabard_server.error_kinds import Kind, refusal_of
 from tabard_server.errors import InvalidRequest
 from tabard_server.publishing.author import ANONYMOUS, author_of
 

@@ -9,10 +9,9 @@ import pytest
 
 from tabard_registry import Registry
 from tabard_registry.export.export import ExportedFile
+from tabard_registry.identity.roles import EVERYTHING
 from tabard_registry.refs.digest import sha256_file
-from tabard_registry.identity.roles import EVERYTHING
 from tabard_server.limits import MEBIBYTE
-from tabard_registry.identity.roles import EVERYTHING
 from tabard_server.publishing.downloads import Downloads, chunks_of
 from tests.registry.fakes import MemoryStore
 from tests.server.adapters.published_lora import publish_lora

@@ -4,7 +4,7 @@
 In: the registry's values. Out: messages, and the other way round for enums and authors.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -26,7 +26,6 @@ from tabard_registry import (
     Version,
 )
 from tabard_registry.identity.identity import Identity
-from tabard_registry.log.records import TOKEN
 from tabard_server.errors import invalid
 from tabard_server.publishing.author import author_of
 from tabard_server.rpc.names import name_of, names_of, number_of
@@ -161,29 +160,14 @@ def write_move(move: ChannelMove) -> registry_service_pb2.ChannelMove:
     )
 
 
-def write_record(
-    applied: AppliedRecord, *, hidden: Collection[str] = ()
-) -> adapter_pb2.Record | None:
-    """Write a record of the log with what the fold made of it; None: there is nothing to tell.
-
-    Acts on tokens are nobody's to read; neither is what was done in a namespace that is hidden.
-    """
+def write_record(applied: AppliedRecord) -> adapter_pb2.Record:
+    """Write a record of the log, as somebody may be told of it, with what the fold made of it."""
     record = applied.record
-    acts = [
-        (action, effect)
-        for action, effect in zip(record.actions, applied.effects, strict=True)
-        if action.type != TOKEN and action.adapter.partition("/")[0] not in hidden
-    ]
-    if record.actions and not acts:
-        return None
     return _alike(
         adapter_pb2.Record,
         record,
         time=write_time(record.time),
         prev=str(record.prev),
-        # A record's own actor and reason are those of its first act, which may not be told.
-        actor=acts[0][0].actor if acts else record.actor,
-        reason=acts[0][0].reason if acts else record.reason,
         actions=[
             _alike(
                 adapter_pb2.Action,
@@ -192,7 +176,7 @@ def write_record(
                 effective=effect.effective,
                 note=effect.note,
             )
-            for action, effect in acts
+            for action, effect in zip(record.actions, applied.effects, strict=True)
         ],
     )
 

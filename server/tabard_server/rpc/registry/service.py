@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from tabard.v1 import adapter_pb2, registry_service_pb2_grpc
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry import AdapterName, AdapterRef, Registry, Release, State, Version
-from tabard_registry.state.sight import hidden_from, seen_by
+from tabard_registry.state.sight import seen_by, told_to
 from tabard_server.errors import invalid
 from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.publishing import Publishing, read_expectation
@@ -307,9 +307,13 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Stream records as they happen, until the caller leaves."""
         async with aclosing(self._questions.records(from_seq=request.from_seq)) as records:
             async for applied in records:
-                hidden = hidden_from(self._registry.state, context.identity.grants)
-                record = messages.write_record(applied, hidden=hidden)
-                if record is not None:
+                told = told_to(
+                    applied, state=self._registry.state, grants=context.identity.grants
+                )
+                # A record of a newer Tabard may have no acts; one of which none may be told is
+                # passed over.
+                if told.record.actions or not applied.record.actions:
+                    record = messages.write_record(told)
                     await context.write(pb.WatchResponse(record=record))
 
     async def _publish(

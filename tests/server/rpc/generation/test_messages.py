@@ -60,7 +60,9 @@ def test_every_field_is_read() -> None:
 
 def test_silence_stays_silence() -> None:
     """What is left out is None, and filled in by nobody on the way."""
-    spec = read_request(pb.GenerateRequest(prompt="a"), seconds_left=None, caller=NOBODY, grants=EVERYTHING)
+    spec = read_request(
+        pb.GenerateRequest(prompt="a"), seconds_left=None, caller=NOBODY, grants=EVERYTHING
+    )
 
     assert spec == JobSpec(wanted=WantedDrawing(prompt="a"))
 
@@ -71,7 +73,12 @@ def test_syntax_by_name(number: int, name: str) -> None:
     message = pb.GenerateRequest()
     message.MergeFromString(bytes([14 << 3, number]))
 
-    assert read_request(message, seconds_left=None, caller=NOBODY, grants=EVERYTHING).wanted.prompt_syntax == name
+    assert (
+        read_request(
+            message, seconds_left=None, caller=NOBODY, grants=EVERYTHING
+        ).wanted.prompt_syntax
+        == name
+    )
 
 
 @pytest.mark.parametrize(("number", "name"), [(0, ""), (1, "whole"), (2, "anywhere"), (7, "7")])
@@ -80,4 +87,9 @@ def test_token_match_by_name(number: int, name: str) -> None:
     message = pb.GenerateRequest()
     message.MergeFromString(bytes([22 << 3 & 0x7F | 0x80, 22 >> 4, number]))
 
-    assert read_request(message, seconds_left=None, caller=NOBODY, grants=EVERYTHING).wanted.token_match == name
+    assert (
+        read_request(
+            message, seconds_left=None, caller=NOBODY, grants=EVERYTHING
+        ).wanted.token_match
+        == name
+    )
