@@ -23,9 +23,7 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = _builder(self._name, issuer=self._name, key=self._key)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        self.pem = builder.sign(self._key, hashes.SHA256()).public_bytes(
-            serialization.Encoding.PEM
-        )
+        self.pem = builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def vouch(self, name: str, *alternatives: x509.GeneralName) -> tuple[bytes, bytes]:
         """Return a certificate and its key."""

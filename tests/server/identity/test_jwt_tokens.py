@@ -209,9 +209,10 @@ def test_tenant_claim_must_be_there(issuer: Issuer) -> None:
     """Where a claim says whose share somebody uses, who has none is not let in on their own."""
     settings = settings_for(issuer, jwt_tenant_claim="org.name")
 
-    assert known_by(
-        issuer.token(org={"name": "studio"}), settings=settings
-    ).identity.tenant == "studio"
+    assert (
+        known_by(issuer.token(org={"name": "studio"}), settings=settings).identity.tenant
+        == "studio"
+    )
     with pytest.raises(Unauthenticated, match=r"org\.name"):
         known_by(issuer.token(), settings=settings)
 
