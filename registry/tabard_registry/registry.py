@@ -42,6 +42,7 @@ from tabard_registry.release.words import Words
 from tabard_registry.scratch import remove_abandoned
 from tabard_registry.state.fold import empty_state
 from tabard_registry.state.recipes import assemble_recipe
+from tabard_registry.state.sight import seen_by
 from tabard_registry.state.state import State
 from tabard_registry.store.store import Store
 
@@ -224,7 +225,8 @@ class Registry:
         """
 
         def store(state: State) -> Manifest:
-            manifest = assemble_recipe(draft, members=members, state=state)
+            seen = seen_by(state, author.grants)
+            manifest = assemble_recipe(draft, members=members, state=seen)
             self.blobs.put_bytes(manifest.to_bytes())
             return manifest
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from tabard_registry.errors import Forbidden, PreconditionFailed
 from tabard_registry.identity.roles import ANY_NAMESPACE, Grants, Role
 from tabard_registry.log.records import TOKEN, Action
+from tabard_registry.release.manifest import Member
 from tabard_registry.state.fold import unproven_in
 from tabard_registry.state.state import State
 
@@ -31,7 +32,7 @@ ROLES: Mapping[str, Role] = {
     "gc_intent": Role.OPERATE,
     "gc_done": Role.OPERATE,
 }
-"""The role that each act needs, in every namespace that it touches."""
+"""The role that each act needs in its namespace; a recipe needs `generate` in its members'."""
 
 
 def check_permitted(state: State, action: Action, *, grants: Grants) -> None:
@@ -44,6 +45,9 @@ def check_permitted(state: State, action: Action, *, grants: Grants) -> None:
     """
     for namespace in _namespaces_of(action):
         refuse_role(ROLES[action.type], namespace=namespace, grants=grants)
+    if action.type == "publish":
+        for member in map(Member.from_json, action.summary["members"]):
+            refuse_role(Role.GENERATE, namespace=member.adapter.namespace, grants=grants)
     unproven = unproven_in(state.policies, action)
     if unproven:
         raise PreconditionFailed(

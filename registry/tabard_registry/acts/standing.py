@@ -91,8 +91,13 @@ def _refuse_shared(state: State, release: Release) -> None:
         if digest in other.blobs and other != release and not other.purged
     }
     if sharers:
+        # Whoever purges here need not see another namespace that is private.
+        own = release.adapter.namespace
+        private = {name for name, one in state.policies.items() if one.private} - {own}
+        named = sorted(one for one in sharers if one.partition("/")[0] not in private)
+        who = ", ".join(named[:_SHARERS_NAMED_MAX]) or "releases of other namespaces"
         raise PreconditionFailed(
-            f"{release} shares its bytes with {', '.join(sorted(sharers)[:_SHARERS_NAMED_MAX])}",
+            f"{release} shares its bytes with {who}",
             reason="BYTES_SHARED",
             hint="Quarantine it, or publish the others from other files before purging this one.",
         )

@@ -43,6 +43,12 @@ def positions_of(line: Adapter, *, after: int = 0) -> Iterator[EntryPosition]:
             yield position._replace(position=order)
 
 
+def entries_of(line: Adapter) -> Iterator[HistoryEntry]:
+    """Yield all entries of a line, in order."""
+    published = map(publication_of, published_of(line.by_digest.values()))
+    return heapq.merge(published, line.events, key=_seq)
+
+
 def entries_at(line: Adapter, seq: int) -> list[HistoryEntry]:
     """Return a line's entries of one log position, in order."""
     releases = (release for release in line.by_digest.values() if release.seq == seq)

@@ -13,16 +13,18 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 from tabard_registry.errors import RegistryError, StoreUnavailable
-from tabard_registry.index.entry_positions import chosen, entries_at, newest, order_of
+from tabard_registry.index.entry_positions import chosen, entries_at, entries_of, newest, order_of
 from tabard_registry.index.files import LOCK_SECONDS_MAX, IndexFile, open_private
 from tabard_registry.index.tables import SearchHit, Tables
 from tabard_registry.journal.journal import Journal
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.release.history import HistoryEntry
+from tabard_registry.state.sight import Hidden
 from tabard_registry.state.state import State
 
 GAP_RECORDS_MAX = 10_000
@@ -73,10 +75,12 @@ class Index:
                     self._file = None
             self._update_private(journal)
 
-    def search(self, words: str, *, limit: int) -> tuple[SearchHit, ...]:
+    def search(
+        self, words: str, *, limit: int, hidden: Hidden | None = None
+    ) -> tuple[SearchHit, ...]:
         """Find release lines in which every word begins some word, the best first."""
         with self._lock:
-            hits = self._ask(lambda tables: tables.search(words, limit=limit))
+            hits = self._ask(lambda tables: tables.search(words, limit=limit, hidden=hidden))
             # Another process may have brought the file beyond this snapshot.
             return tuple(hit for hit in hits if hit.adapter in self._shown.adapters)
 
@@ -88,19 +92,28 @@ class Index:
         until: datetime | None,
         limit: int | None,
         before: int | None = None,
+        hidden: Hidden | None = None,
     ) -> tuple[HistoryEntry, ...]:
-        """Return the newest acts on all adapters, and those on none, oldest first."""
+        """Return the newest acts on all adapters, and those on none, oldest first.
+
+        Lines that are seen in part are not asked of the tables, which know them whole.
+        """
         with self._lock:
             state = self._shown
             last = state.seq if before is None else min(state.seq, before - 1)
             positions = self._ask(
                 lambda tables: tables.newest(
-                    seq=last, channel=channel, since=since, until=until, limit=limit
+                    seq=last,
+                    channel=channel,
+                    since=since,
+                    until=until,
+                    limit=limit,
+                    hidden=hidden,
                 )
             )
-        mine = sorted(state.strays, key=order_of)
-        strays = chosen(mine, channel=channel, since=since, until=until, before=before)
-        found = heapq.merge(_entries_of(state, reversed(positions)), strays, key=order_of)
+        mine = sorted(_others(state, hidden=hidden), key=order_of)
+        others = chosen(mine, channel=channel, since=since, until=until, before=before)
+        found = heapq.merge(_entries_of(state, reversed(positions)), others, key=order_of)
         return newest(found, limit=limit)
 
     def moved(self, *, until: datetime, channel: str | None) -> tuple[AdapterName, ...]:
@@ -205,6 +218,17 @@ def _entries_of(
             found = entries_at(line, seq) if line else ()
         if position < len(found):
             yield found[position]
+
+
+def _others(state: State, *, hidden: Hidden | None) -> Iterable[HistoryEntry]:
+    """Give the entries of no line, and those of lines that are seen in part."""
+    if hidden is None:
+        return state.strays
+    strays = (hidden.entry(entry, line=None) for entry in state.strays)
+    lines = (line for name in hidden.wearers if (line := state.adapters.get(name)))
+    seen = (part for line in lines if (part := hidden.line(line)) is not None)
+    parts = chain.from_iterable(map(entries_of, seen))
+    return chain((entry for entry in strays if entry is not None), parts)
 
 
 def _no_room(error: sqlite3.Error) -> StoreUnavailable:

@@ -7,6 +7,7 @@ In: states and applied records. Out: names, snippets, and the positions of entri
 from __future__ import annotations
 
 import heapq
+import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
@@ -18,6 +19,7 @@ from tabard_registry.index.words import Document, documents_of, query_of, snippe
 from tabard_registry.log.records import AppliedRecord, time_text
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.release.release import Adapter
+from tabard_registry.state.sight import Hidden
 from tabard_registry.state.state import State
 
 SCHEMA = 3
@@ -130,7 +132,7 @@ class Tables:
         finally:
             self._connection.rollback()
 
-    def search(self, words: str, *, limit: int) -> list[SearchHit]:
+    def search(self, words: str, *, limit: int, hidden: Hidden | None = None) -> list[SearchHit]:
         """Find lines in which every word begins some word; the best first.
 
         Of a word that very many lines say, those are ranked that have it in their name, and some.
@@ -139,7 +141,8 @@ class Tables:
         if not query or limit <= 0:
             return []
         # The whole document's rank comes last, and replaces that of the names alone.
-        ranked = {**self._ranked(f"{{name title}} : ({query})"), **self._ranked(query)}
+        names_only = f"{{name title}} : ({query})"
+        ranked = {**self._ranked(names_only, hidden), **self._ranked(query, hidden)}
         # A line ranks as the best of its rows, however many others it has.
         best: dict[int, tuple[float, int]] = {}
         for (line, row), rank in ranked.items():
@@ -162,6 +165,7 @@ class Tables:
         since: datetime | None,
         until: datetime | None,
         limit: int | None,
+        hidden: Hidden | None = None,
     ) -> list[tuple[int, AdapterName, int]]:
         """Return log position, adapter and order of entries up to a position, the newest first."""
         wanted: list[tuple[str, object]] = [("seq <= ?", seq)]
@@ -172,11 +176,13 @@ class Tables:
             wanted.append(("time >= ?", time_text(since)))
         if until is not None:
             wanted.append(("time <= ?", time_text(until)))
+        is_seen, values = _seen("adapter", hidden)
         rows = self._connection.execute(
             "SELECT seq, adapter, position FROM entry WHERE "
             + " AND ".join(clause for clause, _ in wanted)
+            + is_seen
             + " ORDER BY seq DESC, adapter DESC, position DESC LIMIT ?",
-            [*(value for _, value in wanted), -1 if limit is None else max(0, limit)],
+            [*(value for _, value in wanted), *values, -1 if limit is None else max(0, limit)],
         )
         return [(seq, AdapterName.parse(name), position) for seq, name, position in rows]
 
@@ -193,13 +199,18 @@ class Tables:
         """Close the connection. Idempotent."""
         self._connection.close()
 
-    def _ranked(self, query: str) -> dict[tuple[int, int], float]:
+    def _ranked(self, query: str, hidden: Hidden | None) -> dict[tuple[int, int], float]:
+        clause, values = _seen("line.name", hidden)
+        is_seen = (
+            " AND EXISTS (SELECT 1 FROM said JOIN line ON line.id = said.line"
+            f" WHERE said.id = words.rowid{clause})"
+        ) * bool(clause)
         # Ranking looks at each row, and is all that a search costs.
         rows = self._connection.execute(
             "SELECT said.line, said.id, found.rank FROM"
-            " (SELECT rowid AS id, rank FROM words WHERE words MATCH ? LIMIT ?) AS found"
+            f" (SELECT rowid AS id, rank FROM words WHERE words MATCH ?{is_seen} LIMIT ?) AS found"
             " JOIN said ON said.id = found.id",
-            (query, RANKED_MAX),
+            (query, *values, RANKED_MAX),
         )
         return {(line, row): rank for line, row, rank in rows}
 
@@ -263,6 +274,20 @@ class Tables:
                 for channel, first in moves_of(line, after=after).items()
             ],
         )
+
+
+def _seen(name: str, hidden: Hidden | None) -> tuple[str, tuple[str, ...]]:
+    """Write the condition that the line of a name is seen, and seen whole; "" where all are."""
+    if hidden is None:
+        return "", ()
+    clause = (
+        f" AND substr({name}, 1, instr({name}, '/') - 1) NOT IN (SELECT value FROM json_each(?))"
+        f" AND {name} NOT IN (SELECT value FROM json_each(?))"
+    )
+    return clause, (
+        json.dumps(sorted(hidden.namespaces)),
+        json.dumps(sorted(map(str, hidden.wearers))),
+    )
 
 
 def _find(state: State, name: str) -> Adapter | None:

@@ -6,12 +6,18 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tabard_registry import AdapterName, Author, Registry
+from tabard_registry import EVERYTHING, AdapterName, Author, Grants, Registry
 from tabard_registry.errors import NotFound
+from tabard_registry.index.queries import Queries
 from tabard_registry.release.history import HistoryEntry
+from tests.registry import private_logs
+from tests.registry.described_logs import FakeJournal
 from tests.registry.fakes import NAME, counted_ids, fixed_clock, promote, publish, ref
 from tests.root import ROOT
 
@@ -196,3 +202,82 @@ def test_processes_share_a_cache(tmp_path: Path) -> None:
     assert len(list(cache.iterdir())) == 2, "the file and its lock"
     after.close()
     alone.close()
+
+
+def effective(queries: Queries, *, grants: Grants, **wanted: Any) -> list[HistoryEntry]:
+    """Everything that had an effect: what had none may be of a line here and of none there."""
+    return [one for one in queries.history(grants=grants, **wanted) if one.effective]
+
+
+@settings(max_examples=100)
+@given(private_logs.logs, st.integers(0, 6))
+def test_history_leaves_out_what_is_hidden(log: list[list[dict[str, Any]]], limit: int) -> None:
+    """All of it, that of one channel, and full pages: as if nothing of it had ever happened."""
+    whole, known = (
+        Queries(FakeJournal(one), registry_id="r", cache=None)  # type: ignore[arg-type]
+        for one in (log, private_logs.as_known_outside(log))
+    )
+    outside = private_logs.OUTSIDE
+
+    for channel in (None, "stable", "beta"):
+        mine = effective(whole, grants=outside, channel=channel)
+        assert mine == effective(known, grants=EVERYTHING, channel=channel)
+
+    entries = whole.history(grants=outside)
+    assert not [one for one in entries if one.adapter.startswith("guild/")]
+    assert whole.history(grants=outside, limit=limit) == entries[max(0, len(entries) - limit) :]
+    assert whole.history(grants=outside, before=len(log)) == tuple(
+        one for one in entries if one.seq < len(log)
+    )
+    for queries in (whole, known):
+        queries.close()
+
+
+@settings(max_examples=60)
+@given(private_logs.logs)
+def test_search_finds_nothing_that_is_hidden(log: list[list[dict[str, Any]]]) -> None:
+    """Nor whole lines that are seen in part; what is seen is found, however little is asked for."""
+    queries = Queries(FakeJournal(log), registry_id="r", cache=None)  # type: ignore[arg-type]
+    outside = private_logs.OUTSIDE
+
+    found = queries.search("sd1", grants=outside)
+    [first] = queries.search("sd1", grants=outside, limit=1)
+
+    hits = [str(hit.adapter) for hit in queries.search("sd1")]
+    assert "guild/oil" in hits
+    assert [str(hit.adapter) for hit in found] == [
+        name for name in hits if name not in ("guild/oil", "acme/mix")
+    ]
+    assert first == found[0]
+    for words in ("guild", "oil", "guild/oil"):
+        assert not [h for h in queries.search(words, grants=outside) if "guild/" in str(h.adapter)]
+    queries.close()
+
+
+@settings(max_examples=60)
+@given(private_logs.logs)
+def test_hidden_was_never_served(log: list[list[dict[str, Any]]]) -> None:
+    """A channel that pointed to it pointed nowhere."""
+    whole, known = (
+        Queries(FakeJournal(one), registry_id="r", cache=None)  # type: ignore[arg-type]
+        for one in (log, private_logs.as_known_outside(log))
+    )
+
+    served = whole.served_at(at(3600), grants=private_logs.OUTSIDE)
+
+    assert served == known.served_at(at(3600))
+    for queries in (whole, known):
+        queries.close()
+
+
+def test_hidden_line_has_no_past() -> None:
+    """Asked for by name it is answered as one that never was."""
+    journal = FakeJournal([private_logs.BEGINNING])
+    queries = Queries(journal, registry_id="r", cache=None)  # type: ignore[arg-type]
+    outside = private_logs.OUTSIDE
+
+    assert queries.history(private_logs.PRIVATE, grants=outside) == ()
+    assert queries.history(private_logs.PRIVATE, grants=private_logs.INSIDE) != ()
+    with pytest.raises(NotFound) as caught:
+        queries.served_at(at(3600), adapter=private_logs.PRIVATE, grants=outside)
+    assert "guild/oil" not in caught.value.hint
