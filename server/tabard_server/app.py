@@ -284,11 +284,17 @@ class App:
             ),
         )
 
+    def _is_private(self, adapter: str) -> bool:
+        policy = self.registry.state.policies.get(adapter.partition("/")[0])
+        return policy is not None and policy.private
+
     def _describe(self, engine: EnginePort[Any]) -> None:
         metrics = self.metrics
         metrics.describe(
             version=tabard_version(), base_family=engine.profile.family, device=engine.device
         )
+        if not self._settings.metrics_private_names:
+            metrics.rows.is_private = self._is_private
         metrics.rows_waiting.set_function(lambda: self.room.depth)
         metrics.rows_running.set_function(lambda: self.loop.running_count)
         metrics.registry_seq.set_function(lambda: self.registry.seq)

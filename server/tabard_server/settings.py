@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     metrics_listen: str = "127.0.0.1:9464"
     """Address of the HTTP pages: `/metrics` for Prometheus, `/livez` and `/readyz` for
     orchestrators; empty: none."""
+    metrics_private_names: bool = False
+    """Name adapters of private namespaces in metrics; otherwise they are counted together, as
+    `private`."""
     insecure: bool = False
     """Allow addresses that others can reach, without identity or encryption."""
     trusted_proxy: str = ""

@@ -27,8 +27,10 @@ from tabard_registry import (
     Version,
 )
 from tabard_registry.content.comparison import Comparison, compare_releases
+from tabard_registry.identity.roles import Grants
 from tabard_registry.log.records import ACTIONS_MAX
 from tabard_registry.state.dependents import Dependents, dependents_of
+from tabard_registry.state.sight import seen_by
 from tabard_server.errors import WatchEnded
 from tabard_server.followers.follower import Follower
 from tabard_server.threads import Threads
@@ -114,16 +116,15 @@ class Questions:
         return left, right, found
 
     async def search(
-        self, state: State, words: str, *, after: int, size: int
+        self, words: str, *, after: int, size: int, grants: Grants
     ) -> tuple[tuple[SearchHit, ...], bool]:
         """Find release lines by words, behind the first so many, best first."""
         find = self._registry.queries.search
-        found = await self._threads.run(find, words, limit=after + size + 1)
+        found = await self._threads.run(find, words, limit=after + size + 1, grants=grants)
         return found[after : after + size], len(found) > after + size
 
     async def history(
         self,
-        state: State,
         adapter: str,
         *,
         channel: str,
@@ -131,6 +132,7 @@ class Questions:
         until: datetime | None,
         before: int | None,
         size: int,
+        grants: Grants,
     ) -> tuple[list[tuple[HistoryEntry, ...]], bool]:
         """Return the acts of the newest records before a log position, newest record first.
 
@@ -142,12 +144,13 @@ class Questions:
         limit = size + ACTIONS_MAX
         found = await self._threads.run(
             self._registry.queries.history,
-            _known(state, adapter),
+            self._known(adapter, grants=grants),
             channel=channel or None,
             since=since,
             until=until,
             before=before,
             limit=limit,
+            grants=grants,
         )
         records = [tuple(acts) for _seq, acts in groupby(found, key=lambda entry: entry.seq)]
         # Some acts of the oldest record may be behind the limit; it has not room for all of them.
@@ -157,13 +160,13 @@ class Questions:
 
     async def served_at(
         self,
-        state: State,
         time: datetime,
         *,
         adapter: str,
         channel: str,
         after: tuple[str, str] | None,
         size: int,
+        grants: Grants,
     ) -> tuple[list[Serving], bool]:
         """Say what channels pointed to at some time, behind an adapter and its channel.
 
@@ -173,8 +176,9 @@ class Questions:
         found = await self._threads.run(
             self._registry.queries.served_at,
             time,
-            adapter=_known(state, adapter),
+            adapter=self._known(adapter, grants=grants),
             channel=channel or None,
+            grants=grants,
         )
         rest = [one for one in found if after is None or (str(one.adapter), one.channel) > after]
         return rest[:size], len(rest) > size
@@ -202,6 +206,7 @@ class Questions:
             "the server stops", hint=f"watch again from seq {seq + 1}", retry_seconds=1.0
         )
 
-
-def _known(state: State, name: str) -> AdapterName | None:
-    return state.adapter(AdapterName.parse(name)).name if name else None
+    def _known(self, name: str, *, grants: Grants) -> AdapterName | None:
+        if not name:
+            return None
+        return seen_by(self._registry.state, grants).adapter(AdapterName.parse(name)).name

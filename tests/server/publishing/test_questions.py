@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tabard_registry import AdapterName, AdapterRef, Author, NotFound, Registry, State, Version
+from tabard_registry.identity.roles import EVERYTHING
 from tabard_server.publishing.questions import Questions
 from tests.registry.fakes import MemoryStore
 from tests.server.adapters.published_lora import publish_lora
@@ -76,15 +77,21 @@ def test_releases_follow_one_another(ask: Callable[..., Any]) -> None:
 
 def test_history_is_whole_records_newest_first(ask: Callable[..., Any]) -> None:
     """Before a position of the log; a channel leaves out the others."""
-    whole: dict[str, Any] = {"channel": "", "since": None, "until": None}
+    whole: dict[str, Any] = {
+        "channel": "",
+        "since": None,
+        "until": None,
+        "grants": EVERYTHING,
+    }
 
-    newest, is_more = ask(lambda q, state: q.history(state, "", **whole, before=None, size=2))
-    older, is_older = ask(
-        lambda q, state: q.history(state, "", **whole, before=newest[-1][0].seq, size=9)
-    )
+    newest, is_more = ask(lambda q, state: q.history("", **whole, before=None, size=2))
+    older, is_older = ask(lambda q, state: q.history("", **whole, before=newest[-1][0].seq, size=9))
     moves, _ = ask(
         lambda q, state: q.history(
-            state, "acme/b", **whole | {"channel": "stable", "until": FOREVER}, before=None, size=9
+            "acme/b",
+            **whole | {"channel": "stable", "until": FOREVER},
+            before=None,
+            size=9,
         )
     )
 
@@ -98,18 +105,23 @@ def test_history_is_whole_records_newest_first(ask: Callable[..., Any]) -> None:
 def test_record_is_never_cut(monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any]) -> None:
     """Where the acts that were read end within a record, it is for the next page."""
     monkeypatch.setattr("tabard_server.publishing.questions.ACTIONS_MAX", 1)
-    whole: dict[str, Any] = {"channel": "", "since": None, "until": None}
+    whole: dict[str, Any] = {
+        "channel": "",
+        "since": None,
+        "until": None,
+        "grants": EVERYTHING,
+    }
 
-    found, is_more = ask(lambda q, state: q.history(state, "", **whole, before=None, size=2))
+    found, is_more = ask(lambda q, state: q.history("", **whole, before=None, size=2))
 
     assert ([acts[0].seq for acts in found], is_more) == ([6, 5], True)
 
 
 def test_hits_follow_one_another(ask: Callable[..., Any]) -> None:
     """Behind the first so many, in the same order."""
-    both, _ = ask(lambda q, state: q.search(state, "acme", after=0, size=3))
-    first, is_more = ask(lambda q, state: q.search(state, "acme", after=0, size=1))
-    rest, is_rest = ask(lambda q, state: q.search(state, "acme", after=1, size=2))
+    both, _ = ask(lambda q, state: q.search("acme", after=0, size=3, grants=EVERYTHING))
+    first, is_more = ask(lambda q, state: q.search("acme", after=0, size=1, grants=EVERYTHING))
+    rest, is_rest = ask(lambda q, state: q.search("acme", after=1, size=2, grants=EVERYTHING))
 
     assert (first + rest, is_more, is_rest) == (both, True, False)
     assert len(both) == 3
@@ -120,8 +132,8 @@ def test_servings_follow_one_another(ask: Callable[..., Any]) -> None:
 
     def served(after: tuple[str, str] | None, size: int) -> Any:
         return ask(
-            lambda q, state: q.served_at(
-                state, FOREVER, adapter="", channel="", after=after, size=size
+            lambda q, _state: q.served_at(
+                FOREVER, adapter="", channel="", after=after, size=size, grants=EVERYTHING
             )
         )
 
@@ -136,8 +148,13 @@ def test_unknown_line_is_not_empty(ask: Callable[..., Any]) -> None:
     """Nothing happened to what is not there; that is said, not shown as silence."""
     with pytest.raises(NotFound):
         ask(
-            lambda q, state: q.served_at(
-                state, FOREVER, adapter="acme/no", channel="", after=None, size=1
+            lambda q, _state: q.served_at(
+                FOREVER,
+                adapter="acme/no",
+                channel="",
+                after=None,
+                size=1,
+                grants=EVERYTHING,
             )
         )
 

@@ -222,7 +222,9 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         (after,) = self._pages.start_of(request, int) or (0,)
         size = self._pages.size_of(request)
         state = self._seen(context)
-        found, is_more = await self._questions.search(state, request.words, after=after, size=size)
+        found, is_more = await self._questions.search(
+            request.words, after=after, size=size, grants=context.identity.grants
+        )
         lines = state.adapters
         written = (
             (
@@ -273,12 +275,12 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         start: Any = self._pages.start_of(request, str, str)
         state = self._seen(context)
         found, is_more = await self._questions.served_at(
-            state,
             _required_time(request, "time"),
             adapter=request.adapter,
             channel=request.channel,
             after=start,
             size=self._pages.size_of(request),
+            grants=context.identity.grants,
         )
         written = (
             ((str(one.adapter), one.channel), messages.write_serving(one, state=state))
@@ -291,13 +293,13 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Return a page of records, newest first."""
         start = self._pages.start_of(request, int)
         found, is_more = await self._questions.history(
-            self._seen(context),
             request.adapter,
             channel=request.channel,
             since=_time(request, "since"),
             until=_time(request, "until"),
             before=start[0] if start else None,
             size=self._pages.size_of(request),
+            grants=context.identity.grants,
         )
         written = (((acts[0].seq,), messages.write_acts(acts)) for acts in found)
         records, following = await self._fill(request, written, is_more=is_more)
@@ -307,9 +309,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Stream records as they happen, until the caller leaves."""
         async with aclosing(self._questions.records(from_seq=request.from_seq)) as records:
             async for applied in records:
-                told = told_to(
-                    applied, state=self._registry.state, grants=context.identity.grants
-                )
+                told = told_to(applied, state=self._registry.state, grants=context.identity.grants)
                 # A record of a newer Tabard may have no acts; one of which none may be told is
                 # passed over.
                 if told.record.actions or not applied.record.actions:
