@@ -243,27 +243,26 @@ class App:
             verifier=self._verifier,
             takes_contradictions=self._settings.adapters_that_contradict,
         )
-        pages = Pages(
-            size_default=limits.page_size_default,
-            size_max=limits.page_size_max,
-            bytes_max=limits.page_bytes_max,
+        questions = Questions(
+            self.registry,
+            follower=self._follower,
+            threads=self._reads,
+            jobs_wearing=self.generation.jobs_wearing,
         )
+        pages = Pages.within(limits)
         self._front.rpc.serve(
             generation=GenerationServicer(self.generation),
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,
-                questions=Questions(
-                    self.registry,
-                    follower=self._follower,
-                    threads=self._reads,
-                    jobs_wearing=self.generation.jobs_wearing,
-                ),
+                questions=questions,
                 uploads=Uploads(limits=limits),
                 downloads=Downloads(self.registry),
                 pages=pages,
             ),
-            identity=IdentityServicer(self.registry, publishing=publishing, pages=pages),
+            identity=IdentityServicer(
+                self.registry, publishing=publishing, questions=questions, pages=pages
+            ),
             operations=OperationsServicer(
                 Operations(
                     self.registry,

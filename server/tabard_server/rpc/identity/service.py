@@ -13,9 +13,10 @@ from tabard.v1 import identity_service_pb2 as pb
 from tabard_registry import AdapterName, Author, Forbidden, Registry
 from tabard_registry.acts.keys import policy_of
 from tabard_registry.identity.identity import Identity
-from tabard_registry.identity.roles import ANY_NAMESPACE, Role
+from tabard_registry.identity.roles import ANY_NAMESPACE, Grants, Role
 from tabard_server.publishing.author import author_of
 from tabard_server.publishing.publishing import Publishing
+from tabard_server.publishing.questions import Questions
 from tabard_server.rpc.identity.messages import (
     read_expiry,
     read_grants,
@@ -31,10 +32,13 @@ from tabard_server.rpc.status import Context
 class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
     """Serves `tabard.v1.IdentityService`. Asyncio thread."""
 
-    def __init__(self, registry: Registry, *, publishing: Publishing, pages: Pages) -> None:
+    def __init__(
+        self, registry: Registry, *, publishing: Publishing, questions: Questions, pages: Pages
+    ) -> None:
         """Take what can be asked and done."""
         self._registry = registry
         self._publishing = publishing
+        self._questions = questions
         self._pages = pages
 
     async def WhoAmI(self, request: pb.WhoAmIRequest, context: Context) -> pb.WhoAmIResponse:
@@ -68,15 +72,9 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
     ) -> pb.ListTokensResponse:
         """List the tokens that the caller could have made."""
         start: Any = self._pages.start_of(request, str, str) or ("", "")
-        now = datetime.now(UTC).isoformat()
-        found = [
-            one
-            for one in self._registry.tokens(grants=context.identity.grants)
-            if (one.name, one.id) > start and (request.include_ended or one.is_live(at=now))
-        ]
-        size = self._pages.size_of(request)
-        written = (((one.name, one.id), write_token(one)) for one in found[:size])
-        tokens, following = self._pages.fill(request, written, is_more=len(found) > size)
+        tokens, following = await self._questions.aside(
+            self._list, request, grants=context.identity.grants, start=start
+        )
         return pb.ListTokensResponse(tokens=tokens, next_page_token=following)
 
     async def RevokeToken(
@@ -108,6 +106,19 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
             require_identity=_said(request, "require_identity"),
         )
         return pb.SetPolicyResponse(policy=write_policy(policy))
+
+    def _list(
+        self, request: pb.ListTokensRequest, *, grants: Grants, start: tuple[str, str]
+    ) -> tuple[list[pb.Token], str]:
+        now = datetime.now(UTC).isoformat()
+        found = [
+            one
+            for one in self._registry.tokens(grants=grants)
+            if (one.name, one.id) > start and (request.include_ended or one.is_live(at=now))
+        ]
+        size = self._pages.size_of(request)
+        written = (((one.name, one.id), write_token(one)) for one in found[:size])
+        return self._pages.fill(request, written, is_more=len(found) > size)
 
 
 def _author(request: Any, context: Context) -> Author:
