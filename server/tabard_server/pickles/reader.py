@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from tabard_registry.intake.files.pickles import PickleRefused
+from tabard_registry.regular_file import open_regular
 from tabard_registry.scratch import Scratch
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -55,7 +56,7 @@ def read_in_sandbox(path: Path, *, limits: SandboxLimits | None = None) -> bytes
         PickleRefused: It is not what it should be, or takes too much; nothing of it ran here.
         OSError: The file cannot be read, or no process can be started.
     """
-    with path.open("rb") as content:
+    with open_regular(path) as content:
         return _ask(content, limits=limits or SandboxLimits())
 
 

@@ -27,10 +27,10 @@ from tabard_registry import (
     Version,
 )
 from tabard_registry.content.comparison import Comparison, compare_releases
-from tabard_registry.identity.roles import Grants
+from tabard_registry.identity.roles import EVERYTHING, Grants
 from tabard_registry.log.records import ACTIONS_MAX
 from tabard_registry.state.dependents import Dependents, dependents_of
-from tabard_registry.state.sight import seen_by
+from tabard_registry.state.sight import seen_by, told_to
 from tabard_server.errors import WatchEnded
 from tabard_server.followers.follower import Follower
 from tabard_server.threads import Threads
@@ -183,13 +183,19 @@ class Questions:
         rest = [one for one in found if after is None or (str(one.adapter), one.channel) > after]
         return rest[:size], len(rest) > size
 
-    async def records(self, *, from_seq: int) -> AsyncGenerator[AppliedRecord]:
+    async def records(
+        self, *, from_seq: int, grants: Grants = EVERYTHING
+    ) -> AsyncGenerator[AppliedRecord]:
         """Yield records as they happen until the caller leaves: every one, in order, none twice.
+
+        Acts that are nothing for the caller are left out, and records of nothing else; acts on
+        tokens are for nobody.
 
         A reader's slowness holds up nobody else: each has its own position and takes bounded pages.
 
         Args:
             from_seq: The first; 0 begins with the next that happens.
+            grants: Those of the caller.
 
         Raises:
             WatchEnded: The server stops; the hint says where to go on.
@@ -199,7 +205,9 @@ class Questions:
         while not self._follower.is_closed:
             found = await self._threads.run(self._registry.since, seq, limit=_RECORDS_AT_ONCE)
             for applied in found:
-                yield applied
+                told = told_to(applied, state=self._registry.state, grants=grants)
+                if told.record.actions or not applied.record.actions:
+                    yield told
                 seq = applied.seq
             await self._follower.wait_beyond(seq)
         raise WatchEnded(

@@ -184,6 +184,28 @@ def test_process_ends_without_a_search_for_garbage() -> None:
     assert done.stdout.splitlines()[-1] == "True"
 
 
+def test_process_that_is_asked_to_stop_tidies_up() -> None:
+    """SIGTERM ends a command as Ctrl-C does, so that half a download does not stay."""
+    program = (
+        "import os, signal, time\n"
+        "from tabard.cli import program\n"
+        "def act(*_, **__):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        "        print('tidied up')\n"
+        "program.commands.main = act\n"
+        "program.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert (done.stdout, done.stderr) == ("tidied up\n", "interrupted\n")
+    assert done.returncode == 130
+
+
 REMOTE_MODULES_MAX = 335
 """A tenth more than the most that a command loads; Python, gRPC and click alone are 186."""
 HEAVY = {"boto3", "diffusers", "numpy", "tabard_registry", "tabard_server", "torch", "transformers"}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tabard_registry import Author, Registry
+from tabard_registry import AdapterName, Author, Registry, ReleaseDraft, Version, check
 from tabard_registry.errors import InvalidField, NotFound, PreconditionFailed
-from tests.registry.fakes import NAME, promote, publish, ref
+from tests.registry.fakes import NAME, promote, publish, ref, sd_profile, small_lora
 
 BOB = Author(actor="bob", reason="legal")
 
@@ -174,3 +174,22 @@ def test_range_passes_over_yanked(two: Registry) -> None:
 
     assert str(two.state.resolve(ref("^1.0")).version) == "1.0.0"
     assert two.state.resolve(ref("1.1.0")).yanked
+
+
+def test_private_sharer_is_not_named(two: Registry, tmp_path: Path) -> None:
+    """Its bytes are safe; who purges elsewhere does not learn whose they are."""
+    name = AdapterName("guild", "oil")
+    path = small_lora(tmp_path, seed=sum(b"1.1.0"))
+    two.publish(
+        ReleaseDraft(adapter=name, version=Version.parse("1.0.0")),
+        checked=check([path], profile=sd_profile()),
+        files=[path],
+        author=BOB,
+    )
+    two.set_policy("guild", private=True, author=BOB)
+
+    for policy, named in ((True, False), (False, True)):
+        two.set_policy("guild", private=policy, author=BOB)
+        with pytest.raises(PreconditionFailed) as caught:
+            two.purge(ref("1.1.0"), author=BOB)
+        assert (caught.value.reason, "guild/oil" in str(caught.value)) == ("BYTES_SHARED", named)

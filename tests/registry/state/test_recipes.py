@@ -6,8 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from tabard_registry import AdapterName, AdapterRef, Author, Registry, ReleaseDraft, State, Version
-from tabard_registry.errors import InvalidField, PreconditionFailed, RegistryError
+from tabard_registry import (
+    AdapterName,
+    AdapterRef,
+    Author,
+    Grants,
+    Proof,
+    Registry,
+    ReleaseDraft,
+    Role,
+    State,
+    Version,
+)
+from tabard_registry.errors import (
+    Forbidden,
+    InvalidField,
+    NotFound,
+    PreconditionFailed,
+    RegistryError,
+)
 from tabard_registry.state.fold import empty_state, fold
 from tabard_registry.state.recipes import assemble_recipe
 from tests.registry.fakes import promote, publish, ref
@@ -167,3 +184,34 @@ def before_recipe(registry: Registry) -> State:
     start = empty_state(registry_id=registry.id, genesis=registry.since(0)[0].record.prev)
     records = [one.record for one in registry.since(0)[:-1]]
     return fold(start, [(record, record.prev) for record in records])[0]
+
+
+OUTSIDER = Author(actor="eve", proof=Proof.TOKEN, grants=Grants({"guild": frozenset({Role.ADMIN})}))
+
+
+def refusal(registry: Registry, member: str, *, author: Author) -> tuple[object, ...]:
+    """What is said of a recipe elsewhere that would wear a member."""
+    with pytest.raises(RegistryError) as caught:
+        registry.publish_recipe(
+            replace(draft(), adapter=AdapterName("guild", "poster")),
+            members=[AdapterRef.parse(member)],
+            author=author,
+        )
+    error = caught.value
+    name = member.partition("@")[0]
+    return (type(error), error.reason, str(error).replace(name, "NAME"), error.hint)
+
+
+def test_private_member_is_no_release(stocked: Registry) -> None:
+    """Who may not generate with it is told what they would be told of a name that nobody has."""
+    stocked.set_policy("acme", private=True, author=Author(actor="owner"))
+
+    private = refusal(stocked, "acme/ink@1.0.0", author=OUTSIDER)
+
+    assert private == refusal(stocked, "nowhere/ink@1.0.0", author=OUTSIDER)
+    assert private[0] is NotFound
+
+
+def test_member_needs_generate(stocked: Registry) -> None:
+    """Also where nothing is private."""
+    assert refusal(stocked, "acme/ink@1.0.0", author=OUTSIDER)[:2] == (Forbidden, "ROLE_MISSING")

@@ -7,7 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from tabard_registry import Registry
+from tabard_registry import EVERYTHING, Author, Grants, Registry
 from tabard_server.errors import WatchEnded
 from tabard_server.followers.follower import Follower
 from tabard_server.publishing.questions import Questions
@@ -58,6 +58,23 @@ def test_zero_begins_with_the_next() -> None:
             return (await next_one).seq
 
     assert asyncio.run(walk()) == 4
+
+
+def test_watch_passes_over_what_is_for_nobody() -> None:
+    """Acts on tokens, and for who is outside those in a private namespace; the next one comes."""
+
+    async def walk() -> list[tuple[int, str]]:
+        async with (
+            watching(records=1) as (asked, registry, _follower),
+            aclosing(asked.records(from_seq=1, grants=Grants({}))) as found,
+        ):
+            author = Author(actor="owner", reason="asked")
+            registry.create_token("ci", grants=EVERYTHING, author=author)
+            registry.set_policy("guild", private=True, author=author)
+            registry.set_policy("other", require_signature=True, author=author)
+            return [((one := await anext(found)).seq, one.record.actor) for _ in range(2)]
+
+    assert asyncio.run(walk()) == [(1, "t"), (4, "owner")]
 
 
 def test_end_says_where_to_go_on() -> None:

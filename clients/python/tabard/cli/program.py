@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from collections.abc import Sequence
 from io import StringIO
@@ -97,6 +98,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command line of this process, and exit."""
+    # Whoever is asked to stop tidies up as after Ctrl-C: half a download does not stay.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     code = run(sys.argv[1:])
     # All that is left goes with the process. Looking for garbage in it takes a tenth of a command.
     gc.freeze()

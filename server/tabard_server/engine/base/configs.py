@@ -17,6 +17,7 @@ import transformers
 from accelerate import init_empty_weights
 
 from tabard_registry.grammar import with_article
+from tabard_registry.regular_file import open_regular
 from tabard_server.engine.base.config_bounds import refuse_oversized
 from tabard_server.engine.base.families import PipelineKind, kind_of
 from tabard_server.engine.base.files.scales import refuse_quantised
@@ -35,9 +36,11 @@ def read_json(path: Path) -> dict[str, Any]:
         BaseNotLoadable: It holds anything else.
     """
     try:
-        if path.stat().st_size > _CONFIG_BYTES_MAX:
+        with open_regular(path) as file:
+            content = file.read(_CONFIG_BYTES_MAX + 1)
+        if len(content) > _CONFIG_BYTES_MAX:
             raise BaseNotLoadable(f"{path} is too large for a configuration", hint=_AGAIN)
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(content.decode())
     except OSError as error:
         raise unreadable(path, error) from error
     except (ValueError, RecursionError) as error:

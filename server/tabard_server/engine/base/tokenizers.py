@@ -6,12 +6,15 @@ that lost a part of its files splits words in another way and says nothing; here
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import transformers
 
+from tabard_registry.regular_file import open_regular
+from tabard_server.engine.base.files.tensor_file import unreadable
 from tabard_server.engine_port.errors import BaseNotLoadable
 
 FILE_BYTES_MAX = 8 << 20
@@ -48,15 +51,21 @@ def _refuse_oversized(folder: Path, *, words_max: int) -> None:
     Nothing in them is longer than the vocabulary is: a merge makes a word.
     """
     for file in sorted(folder.iterdir()):
-        if not file.is_file() or file.suffix not in (".json", ".txt"):
+        if file.is_dir() or file.suffix not in (".json", ".txt"):
             continue
-        if (size := file.stat().st_size) > FILE_BYTES_MAX:
+        try:
+            with open_regular(file) as opened:
+                size, content = os.fstat(opened.fileno()).st_size, opened.read(FILE_BYTES_MAX)
+        except OSError as error:
+            raise unreadable(file, error) from error
+        if size > FILE_BYTES_MAX:
             raise BaseNotLoadable(
                 f"{file} has {size} bytes, and at most {FILE_BYTES_MAX} of a tokenizer's file "
                 "are read",
                 hint=_AGAIN,
             )
-        found = next((n for n in _lengths(file) if n > words_max + _LINES_BESIDE), 0)
+        lengths = _lengths(content, file=file)
+        found = next((n for n in lengths if n > words_max + _LINES_BESIDE), 0)
         if found:
             raise BaseNotLoadable(
                 f"{file} lists {found} words or merges, and its encoder knows {words_max} words",
@@ -64,9 +73,8 @@ def _refuse_oversized(folder: Path, *, words_max: int) -> None:
             )
 
 
-def _lengths(file: Path) -> Iterator[int]:
-    """Yield the lengths of the lists and tables in a file, the outer ones first."""
-    content = file.read_bytes()
+def _lengths(content: bytes, *, file: Path) -> Iterator[int]:
+    """Yield the lengths of the lists and tables in a file's content, the outer ones first."""
     if file.suffix == ".txt":
         yield content.count(b"\n")
         return

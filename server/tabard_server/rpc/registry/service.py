@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from tabard.v1 import adapter_pb2, registry_service_pb2_grpc
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry import AdapterName, AdapterRef, Registry, Release, State, Version
-from tabard_registry.state.sight import seen_by, told_to
+from tabard_registry.state.sight import seen_by
 from tabard_server.errors import invalid
 from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.publishing import Publishing, read_expectation
@@ -307,14 +307,11 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> None:
         """Stream records as they happen, until the caller leaves."""
-        async with aclosing(self._questions.records(from_seq=request.from_seq)) as records:
+        grants = context.identity.grants
+        told = self._questions.records(from_seq=request.from_seq, grants=grants)
+        async with aclosing(told) as records:
             async for applied in records:
-                told = told_to(applied, state=self._registry.state, grants=context.identity.grants)
-                # A record of a newer Tabard may have no acts; one of which none may be told is
-                # passed over.
-                if told.record.actions or not applied.record.actions:
-                    record = messages.write_record(told)
-                    await context.write(pb.WatchResponse(record=record))
+                await context.write(pb.WatchResponse(record=messages.write_record(applied)))
 
     async def _publish(
         self, draft: pb.ReleaseDraft, upload: Upload, context: Context

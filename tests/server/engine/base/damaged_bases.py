@@ -2,6 +2,7 @@
 """Bases with one file damaged, in every way that a copy, a disk or a tool can damage it."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ def damages_of(file: Path) -> Iterator[tuple[str, Damage]]:
     yield "zeros", lambda path: path.write_bytes(bytes(path.stat().st_size)) and None
     yield "a folder", _become_folder
     yield "a circle", _become_circle
+    yield "a pipe", _become_pipe
+    yield "a device", _become_device
     if file.suffix == ".json":
         for text in ("{}", "[]", "null", "1", '"x"', '{"a": 1}', "[" * 5_000, "NaN"):
             yield f"json {text[:8]}", lambda path, text=text: path.write_text(text) and None
@@ -107,6 +110,16 @@ def _noise(path: Path) -> int:
 def _become_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
+
+
+def _become_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _become_device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
 
 
 def _become_circle(path: Path) -> None:

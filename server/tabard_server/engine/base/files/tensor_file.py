@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from tabard_registry.intake.files.sniff import SNIFF_BYTES, describe_stranger
+from tabard_registry.regular_file import open_regular
 from tabard_server.engine_port.errors import BaseNotLoadable
 
 Tensors = Mapping[str, torch.Tensor]
@@ -43,7 +44,7 @@ def open_tensor_file(path: Path) -> TensorFile:
         BaseNotLoadable: It is anything else, or not whole.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(SNIFF_BYTES)
     except OSError as error:
         raise unreadable(path, error) from error
