@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from tabard_server.access import IdentitySettings, TlsSettings, is_loopback
+from tabard_server.access.settings import IdentitySettings, TlsSettings, is_loopback
 from tabard_server.engine_port.device import DEVICE, DEVICES, Dtype, nearest_device
 from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.prompt_style import PromptSyntax, TokenMatch

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from tabard_registry import Registry
 from tabard_registry.identity.identity import Proof
-from tabard_server.access import IdentitySettings
+from tabard_server.access.settings import IdentitySettings
 from tabard_server.errors import NotServing, Unauthenticated
 from tabard_server.identity.certificates import session_by_certificate
 from tabard_server.identity.credentials import UNASKED, Credentials, Session, malformed

@@ -7,7 +7,7 @@ In: names with their kinds. Out: sessions, which last as long as the connection.
 from collections.abc import Sequence
 
 from tabard_registry.identity.identity import Identity, Proof
-from tabard_server.access import CertificateGrant
+from tabard_server.access.settings import CertificateGrant
 from tabard_server.errors import Unauthenticated
 from tabard_server.identity.credentials import Session
 from tabard_server.identity.mapping import grants_by_names, rule_of

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tabard_server.access import IdentitySettings, is_safe_url
+from tabard_server.access.settings import IdentitySettings, is_safe_url
 from tabard_server.errors import NotServing
 from tabard_server.telemetry.logs import log_event, log_problem
 

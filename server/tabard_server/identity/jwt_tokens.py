@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jwt
-from tabard_registry.identity.tokens import TOKEN_NAME_CHARS_MAX
 
 from tabard_registry import InvalidField
 from tabard_registry.acts.author import ACTOR_CHARS_MAX
 from tabard_registry.errors import check_text
 from tabard_registry.identity.identity import Identity, Proof
-from tabard_server.access import IdentitySettings
+from tabard_registry.identity.tokens import TOKEN_NAME_CHARS_MAX
+from tabard_server.access.settings import IdentitySettings
 from tabard_server.errors import Unauthenticated
 from tabard_server.identity.credentials import Session
 from tabard_server.identity.jwks import IssuerKeys

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tabard_registry.identity.roles import Grants, Role
-from tabard_server.access import CertificateGrant, ClaimGrant
+from tabard_server.access.settings import CertificateGrant, ClaimGrant
 
 
 def grants_by_claims(claims: Mapping[str, Any], *, rules: Sequence[ClaimGrant]) -> Grants:

@@ -13,9 +13,9 @@ from concurrent.futures import Future
 from tabard_registry import Forbidden, Registry
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.roles import ANY_NAMESPACE, Role
-from tabard_server.access import is_loopback
+from tabard_server.access.certificate_files import CertificateFiles
+from tabard_server.access.settings import is_loopback
 from tabard_server.callers.gate import Gate
-from tabard_server.certificate_files import CertificateFiles
 from tabard_server.errors import BadSettings, ServerError, Unauthenticated
 from tabard_server.identity.authenticator import Authenticator
 from tabard_server.identity.credentials import Credentials, read_authorization

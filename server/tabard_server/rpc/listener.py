@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 
-from tabard_server.certificate_files import CertificateFiles
+from tabard_server.access.certificate_files import CertificateFiles
 from tabard_server.limits import Limits
 from tabard_server.rpc.door.door import Door
 from tabard_server.rpc.health import Health

@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from tabard_server.certificate_files import CertificateFiles, Certificates
+from tabard_server.access.certificate_files import CertificateFiles, Certificates
 from tabard_server.errors import BadSettings
 
 UNIX = "unix:"

@@ -24,9 +24,9 @@ from tabard.v1 import (
     registry_service_pb2,
     registry_service_pb2_grpc,
 )
+from tabard_server.access.certificate_files import CertificateFiles
 from tabard_server.callers.caller import OPERATORS
 from tabard_server.callers.gate import Gate
-from tabard_server.certificate_files import CertificateFiles
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
 from tabard_server.rpc.door.door import Door, Recognition

@@ -11,7 +11,7 @@ from typing import Unpack
 
 from tabard_registry import RegistryError
 from tabard_registry.place import open_store
-from tabard_server.certificate_files import CertificateFiles
+from tabard_server.access.certificate_files import CertificateFiles
 from tabard_server.engine.base.place import require_base
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.errors import BadSettings

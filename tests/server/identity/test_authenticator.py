@@ -8,7 +8,7 @@ import pytest
 from tabard_registry import Author, Registry
 from tabard_registry.identity.identity import ANYBODY
 from tabard_registry.identity.roles import EVERYTHING
-from tabard_server.access import CertificateGrant, IdentitySettings
+from tabard_server.access.settings import CertificateGrant, IdentitySettings
 from tabard_server.errors import NotServing, ServerError, Unauthenticated
 from tabard_server.identity.authenticator import Authenticator
 from tabard_server.identity.credentials import Credentials, Session

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose certificate it is. Real ones are in tests/server/test_certificate_files.py."""
+"""Whose certificate it is. Real ones are in tests/server/access/test_certificate_files.py."""
 
 import pytest
 
 from tabard_registry.identity.identity import Proof
 from tabard_registry.identity.roles import Role
-from tabard_server.access import CertificateGrant
+from tabard_server.access.settings import CertificateGrant
 from tabard_server.errors import Unauthenticated
 from tabard_server.identity.certificates import session_by_certificate
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tabard_server.access import IdentitySettings
+from tabard_server.access.settings import IdentitySettings
 from tabard_server.errors import NotServing
 from tabard_server.identity.jwks import FETCH_SECONDS_MIN, IssuerKeys
 

@@ -10,7 +10,7 @@ import pytest
 
 from tabard_registry.identity.identity import Identity, Proof
 from tabard_registry.identity.roles import Role
-from tabard_server.access import ClaimGrant, IdentitySettings
+from tabard_server.access.settings import ClaimGrant, IdentitySettings
 from tabard_server.errors import NotServing, Unauthenticated
 from tabard_server.identity.authenticator import Authenticator
 from tabard_server.identity.credentials import Credentials, Session

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tabard_registry.identity.roles import Grants, Role
-from tabard_server.access import CertificateGrant, ClaimGrant
+from tabard_server.access.settings import CertificateGrant, ClaimGrant
 from tabard_server.identity.mapping import claim_of, grants_by_claims, grants_by_names, rule_of
 
 RULES = (

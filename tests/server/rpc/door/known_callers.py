@@ -15,7 +15,7 @@ from tabard.v1 import operations_service_pb2 as operations
 from tabard.v1 import registry_service_pb2 as registry
 from tabard_registry import AdapterRef, Author
 from tabard_registry.identity.roles import Grants, Role
-from tabard_server.access import IdentitySettings
+from tabard_server.access.settings import IdentitySettings
 from tabard_server.rpc.server import SERVED
 from tests.server.adapters.published_lora import publish_lora
 from tests.server.harness import Server, iter_parts, publish_parts, refs, serving
@@ -83,8 +83,14 @@ async def call(
             if path.endswith("/Watch"):
                 running.cancel()
                 break
-    except grpc.aio.AioRpcError as error:
-        return found, error
+    except grpc.aio.AioRpcError:
+        # Whoever still sends when the call is over is told so first; how it ended is asked for.
+        return found, grpc.aio.AioRpcError(
+            await running.code(),
+            await running.initial_metadata(),
+            await running.trailing_metadata(),
+            await running.details(),
+        )
     return found, None
 
 

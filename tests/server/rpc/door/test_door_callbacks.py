@@ -164,6 +164,25 @@ def picture(side: int = 1_024) -> bytes:
     return file.getvalue()
 
 
+def identity_requests() -> dict[str, Any]:
+    """The largest messages about tokens and policies, by their methods."""
+    return {
+        f"{IDENTITY}/CreateToken": identity.CreateTokenRequest(
+            name="many",
+            grants=[
+                identity.Grant(namespace=f"n{number}", role=identity.Role.ROLE_PUBLISH)
+                for number in range(64)
+            ],
+            reason="🎨" * 2_000,
+        ),
+        f"{IDENTITY}/ListTokens": identity.ListTokensRequest(page_size=1_000),
+        f"{IDENTITY}/RevokeToken": identity.RevokeTokenRequest(token="many", reason="🎨" * 2_000),
+        f"{IDENTITY}/SetPolicy": identity.SetPolicyRequest(
+            namespace="n1", private=True, reason="🎨" * 2_000
+        ),
+    }
+
+
 def legal_requests() -> Requests:
     """The largest message of every kind that is allowed: path, messages, what is answered."""
     draft: dict[str, Any] = {
@@ -213,19 +232,7 @@ def legal_requests() -> Requests:
         f"{REGISTRY}/GetAdapter": pb.GetAdapterRequest(adapter="acme/long"),
         f"{REGISTRY}/Watch": pb.WatchRequest(from_seq=1),
         f"{OPERATIONS}/GetStatus": operations.GetStatusRequest(),
-        f"{IDENTITY}/CreateToken": identity.CreateTokenRequest(
-            name="many",
-            grants=[
-                identity.Grant(namespace=f"n{number}", role=identity.Role.ROLE_PUBLISH)
-                for number in range(64)
-            ],
-            reason="🎨" * 2_000,
-        ),
-        f"{IDENTITY}/ListTokens": identity.ListTokensRequest(page_size=1_000),
-        f"{IDENTITY}/RevokeToken": identity.RevokeTokenRequest(token="many", reason="🎨" * 2_000),
-        f"{IDENTITY}/SetPolicy": identity.SetPolicyRequest(
-            namespace="n1", private=True, reason="🎨" * 2_000
-        ),
+        **identity_requests(),
     }.items():
         requests[path] = path, (message.SerializeToString(),), "OK"
     sent = tuple(part.SerializeToString() for part in parts)

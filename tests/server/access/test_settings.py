@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tabard_server.access import is_loopback, is_safe_url
+from tabard_server.access.settings import is_loopback, is_safe_url
 from tabard_server.errors import BadSettings
 from tabard_server.settings import Settings
 from tabard_server.settings_sources import load_settings

@@ -15,8 +15,8 @@ from cryptography import x509
 
 from tabard.v1 import identity_service_pb2 as pb
 from tabard_registry.identity.roles import Role
-from tabard_server.access import CertificateGrant, IdentitySettings, TlsSettings
-from tabard_server.certificate_files import CertificateFiles
+from tabard_server.access.certificate_files import CertificateFiles
+from tabard_server.access.settings import CertificateGrant, IdentitySettings, TlsSettings
 from tabard_server.errors import BadSettings
 from tests.server.harness import Server, read_refusal
 from tests.server.identity.authority import Authority, write_pair

@@ -9,7 +9,7 @@ import ssl
 import threading
 from dataclasses import dataclass
 
-from tabard_server.access import TlsSettings
+from tabard_server.access.settings import TlsSettings
 from tabard_server.errors import BadSettings
 from tabard_server.telemetry.logs import log_event, log_problem
 
