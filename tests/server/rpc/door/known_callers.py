@@ -72,7 +72,7 @@ async def call(
     """Call a method; return what it answers, of a watch the first of it, and how it fails."""
     for _ in range(_TRIES):
         found, error = await _call_once(server, path, messages, secret=secret)
-        # A client that still sends when it is refused may see that sending failed, and nothing else.
+        # A client that still sends when it is refused may see no more than that sending failed.
         if error is None or error.details() != "Internal error from Core":
             break
     return found, error
