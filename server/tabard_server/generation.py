@@ -196,7 +196,7 @@ class Generation:
         if spec.seconds_left is not None:
             gone = self._clock() - asked_at
             spec = replace(spec, seconds_left=spec.seconds_left - gone)
-        state = seen_by(self._registry.state, spec.grants)
+        state = seen_by(self._registry.state, spec.identity.grants)
         return self._admission.admit(spec, state=state, reading=reading)
 
     def _refuse_slow_reader(self, caller: Caller) -> None:

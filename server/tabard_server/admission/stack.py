@@ -81,12 +81,12 @@ class Stacker:
         named = refs_named((tagged, negative), asked=names)
         refs += [(text, _parse(_Asked(field="prompt", text=text))) for text in named]
         for _text, ref in refs:
-            refuse_role(Role.GENERATE, namespace=ref.adapter.namespace, grants=spec.grants)
+            refuse_role(Role.GENERATE, namespace=ref.adapter.namespace, grants=spec.identity.grants)
         worn = tuple(one for text, ref in refs for one in self._wear(text, ref=ref, state=state))
         for one in worn:
             # Those of the members of recipes, too.
             namespace = one.release.adapter.namespace
-            refuse_role(Role.GENERATE, namespace=namespace, grants=spec.grants)
+            refuse_role(Role.GENERATE, namespace=namespace, grants=spec.identity.grants)
         if violations := [
             *self._count(len(worn)),
             *self._weights(worn),

@@ -26,7 +26,7 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
             request,
             seconds_left=context.time_remaining(),
             caller=context.caller,
-            grants=context.identity.grants,
+            identity=context.identity,
         )
         # Nobody else may hold the request: a picture is let go of once it is read.
         del request

@@ -367,3 +367,25 @@ def test_operators_socket_is_trusted(tmp_path: Path) -> None:
 
     assert [(one.namespace, one.role) for one in found.grants] == [("*", pb.Role.ROLE_ADMIN)]
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_event_of_a_job_has_who_asked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Identity and tenant, and nothing of the token."""
+    caplog.set_level("INFO")
+
+    async def walk() -> str:
+        async with asking(tmp_path) as server:
+            made = server.app.registry.create_token(
+                "ann", grants=EVERYTHING, author=ROOT, tenant="studio"
+            )
+            draw = "/tabard.v1.GenerationService/Generate"
+            _found, error = await call(server, draw, request_for(draw, OWN), secret=made.secret)
+            assert error is None
+        return made.secret
+
+    secret = asyncio.run(walk())
+
+    (told,) = (one for one in caplog.messages if "job.ended" in one)
+    assert "'identity': 'ann'" in told
+    assert "'tenant': 'studio'" in told
+    assert secret not in caplog.text

@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 from tabard.v1 import generation_service_pb2 as pb
-from tabard_registry.identity.roles import EVERYTHING
+from tabard_registry.identity.identity import ANYBODY
 from tabard_server.callers.caller import NOBODY
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.jobs.job import JobSpec
@@ -41,7 +41,7 @@ FULL = pb.GenerateRequest(
 
 def test_zero_is_something_said() -> None:
     """A zero and an empty file are not taken for silence: they are judged, not replaced."""
-    spec = read_request(FULL, seconds_left=9.0, caller=NOBODY, grants=EVERYTHING)
+    spec = read_request(FULL, seconds_left=9.0, caller=NOBODY, identity=ANYBODY)
 
     wanted = spec.wanted
     for value in (spec, wanted):
@@ -53,7 +53,7 @@ def test_zero_is_something_said() -> None:
 
 def test_every_field_is_read() -> None:
     """A request has as many fields as the message, but for what the call says."""
-    # The drawing is a field of the request; deadline, caller and grants are none of the message.
+    # The drawing is a field of the request; deadline, caller and identity are none of the message.
     count = len(fields(JobSpec)) + len(fields(WantedDrawing)) - 4
     assert count == len(FULL.DESCRIPTOR.fields) == len(FULL.ListFields())
 
@@ -61,7 +61,7 @@ def test_every_field_is_read() -> None:
 def test_silence_stays_silence() -> None:
     """What is left out is None, and filled in by nobody on the way."""
     spec = read_request(
-        pb.GenerateRequest(prompt="a"), seconds_left=None, caller=NOBODY, grants=EVERYTHING
+        pb.GenerateRequest(prompt="a"), seconds_left=None, caller=NOBODY, identity=ANYBODY
     )
 
     assert spec == JobSpec(wanted=WantedDrawing(prompt="a"))
@@ -75,7 +75,7 @@ def test_syntax_by_name(number: int, name: str) -> None:
 
     assert (
         read_request(
-            message, seconds_left=None, caller=NOBODY, grants=EVERYTHING
+            message, seconds_left=None, caller=NOBODY, identity=ANYBODY
         ).wanted.prompt_syntax
         == name
     )
@@ -88,8 +88,6 @@ def test_token_match_by_name(number: int, name: str) -> None:
     message.MergeFromString(bytes([22 << 3 & 0x7F | 0x80, 22 >> 4, number]))
 
     assert (
-        read_request(
-            message, seconds_left=None, caller=NOBODY, grants=EVERYTHING
-        ).wanted.token_match
+        read_request(message, seconds_left=None, caller=NOBODY, identity=ANYBODY).wanted.token_match
         == name
     )
