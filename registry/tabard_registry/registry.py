@@ -298,8 +298,7 @@ class Registry:
         """Let a key's signatures count no longer, old ones included. For good."""
         return self.commit(acts.revoke_key(namespace, key_id=key_id), author=author)
 
-    def set_policy(self, namespace: str, *, author: Author, **words: bool | None
-    ) -> Acted[Policy]:
+    def set_policy(self, namespace: str, *, author: Author, **words: bool | None) -> Acted[Policy]:
         """Change what a namespace asks for; what is not said stays as it is: `acts.set_policy`."""
         return self.commit(acts.set_policy(namespace, **words), author=author)
 

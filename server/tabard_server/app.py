@@ -46,8 +46,9 @@ from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
 from tabard_server.rpc.front import Front
 from tabard_server.rpc.generation.service import GenerationServicer
+from tabard_server.rpc.identity.service import IdentityServicer
 from tabard_server.rpc.operations import OperationsServicer
-from tabard_server.rpc.registry.pages import Pages
+from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.registry.service import RegistryServicer
 from tabard_server.settings import Settings
 from tabard_server.startup.resources import Resources, load_resources
@@ -129,6 +130,7 @@ class App:
             engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
         )
         self._kept_releases = resources.kept_releases
+        front.recognise(registry)
         self._build_followers(resources)
         self._serve(engine)
         self._tasks: list[asyncio.Task[None]] = []
@@ -187,6 +189,7 @@ class App:
     def _note_records(self, records: Sequence[AppliedRecord]) -> None:
         # Withdrawals first: nothing may stand between them and the jobs they end.
         self._withdrawal.review(records)
+        self._front.sessions.review()
         self._act_log.review(records)
         self._warming.review(records)
         self._checkpointer.review()
@@ -240,24 +243,25 @@ class App:
             verifier=self._verifier,
             takes_contradictions=self._settings.adapters_that_contradict,
         )
+        questions = Questions(
+            self.registry,
+            follower=self._follower,
+            threads=self._reads,
+            jobs_wearing=self.generation.jobs_wearing,
+        )
+        pages = Pages.within(limits)
         self._front.rpc.serve(
             generation=GenerationServicer(self.generation),
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,
-                questions=Questions(
-                    self.registry,
-                    follower=self._follower,
-                    threads=self._reads,
-                    jobs_wearing=self.generation.jobs_wearing,
-                ),
+                questions=questions,
                 uploads=Uploads(limits=limits),
                 downloads=Downloads(self.registry),
-                pages=Pages(
-                    size_default=limits.page_size_default,
-                    size_max=limits.page_size_max,
-                    bytes_max=limits.page_bytes_max,
-                ),
+                pages=pages,
+            ),
+            identity=IdentityServicer(
+                self.registry, publishing=publishing, questions=questions, pages=pages
             ),
             operations=OperationsServicer(
                 Operations(
@@ -279,11 +283,17 @@ class App:
             ),
         )
 
+    def _is_private(self, adapter: str) -> bool:
+        policy = self.registry.state.policies.get(adapter.partition("/")[0])
+        return policy is not None and policy.private
+
     def _describe(self, engine: EnginePort[Any]) -> None:
         metrics = self.metrics
         metrics.describe(
             version=tabard_version(), base_family=engine.profile.family, device=engine.device
         )
+        if not self._settings.metrics_private_names:
+            metrics.rows.is_private = self._is_private
         metrics.rows_waiting.set_function(lambda: self.room.depth)
         metrics.rows_running.set_function(lambda: self.loop.running_count)
         metrics.registry_seq.set_function(lambda: self.registry.seq)

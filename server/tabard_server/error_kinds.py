@@ -19,8 +19,9 @@ class Kind(Enum):
     """A failure as its caller sees it, and what it means."""
 
     INVALID = "the request is wrong as it stands"
-    NOT_FOUND = "what it names does not exist"
+    UNAUTHENTICATED = "who calls is not known here"
     FORBIDDEN = "who calls may not do that"
+    NOT_FOUND = "what it names does not exist"
     UNIMPLEMENTED = "there is no such method"
     EXISTS = "the name stands for something else already"
     PRECONDITION = "things are not in the state that it needs"
@@ -60,6 +61,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     engine_errors.RowNotFinite: Kind.PRECONDITION,
     errors.ServerError: Kind.INTERNAL,
     errors.BadSettings: Kind.PRECONDITION,
+    errors.Unauthenticated: Kind.UNAUTHENTICATED,
     errors.InvalidRequest: Kind.INVALID,
     errors.UploadRefused: Kind.INVALID,
     errors.NotServable: Kind.PRECONDITION,

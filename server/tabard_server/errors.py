@@ -3,6 +3,7 @@
 
 ServerError
 ├── BadSettings          the server does not start: correct the settings
+├── Unauthenticated      say who you are, by something that counts here
 ├── InvalidRequest       change the request; lists every field that is wrong
 ├── UploadRefused        the files cannot be published; holds the report
 ├── NotServable          the release exists, but this server cannot wear it
@@ -106,6 +107,12 @@ class BadSettings(ServerError):
             reason=reasons.pop() if len(reasons) == 1 else None,
             hint="; ".join(f"{one.names[0]}: {one.hint}" for one in mistakes),
         )
+
+
+class Unauthenticated(ServerError):
+    """What the call shows of who makes it does not count here, or there is nothing."""
+
+    reason = "TOKEN_MISSING"
 
 
 class InvalidRequest(ServerError):

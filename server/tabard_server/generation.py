@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from tabard_registry import Registry
+from tabard_registry.state.sight import seen_by
 from tabard_server.adapters.host_cache import HostCache, Place
 from tabard_server.adapters.host_memory import Lease
 from tabard_server.admission.admission import Admission
@@ -195,7 +196,8 @@ class Generation:
         if spec.seconds_left is not None:
             gone = self._clock() - asked_at
             spec = replace(spec, seconds_left=spec.seconds_left - gone)
-        return self._admission.admit(spec, state=self._registry.state, reading=reading)
+        state = seen_by(self._registry.state, spec.identity.grants)
+        return self._admission.admit(spec, state=state, reading=reading)
 
     def _refuse_slow_reader(self, caller: Caller) -> None:
         """Draw no more for a caller who does not take what was drawn, and fills the memory so."""

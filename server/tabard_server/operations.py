@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabard_registry import AdapterRef, Registry, Release
+from tabard_registry.identity.roles import EVERYTHING, Grants
+from tabard_registry.state.sight import hidden_from
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
@@ -69,11 +71,24 @@ class Operations:
         self._verifier = verifier
         self._drain = drain
 
-    def residents(self) -> Iterator[InMemory]:
-        """Yield each release once, in the highest tier that holds it."""
+    def hidden(self, digest: str, *, grants: Grants) -> bool:
+        """Say whether a release in memory does not exist for somebody.
+
+        One whose name was forgotten may be anybody's.
+        """
+        hidden = hidden_from(self._registry.state, grants)
+        if hidden is None:
+            return False
+        adapter, _version = self._labels.of(digest)
+        return not adapter or adapter.partition("/")[0] in hidden.namespaces
+
+    def residents(self, *, grants: Grants = EVERYTHING) -> Iterator[InMemory]:
+        """Yield each release that somebody may know of once, in the highest tier that holds it."""
         slots = {use.digest: use for use in self._loop.residents}
         hosts = {use.digest: use for use in self._cache.residents()}
         for digest in dict.fromkeys([*slots, *hosts]):
+            if self.hidden(digest, grants=grants):
+                continue
             adapter, version = self._labels.of(digest)
             yield InMemory(
                 adapter=adapter,

@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from tabard_server.access.settings import IdentitySettings, TlsSettings, is_loopback
 from tabard_server.engine_port.device import DEVICE, DEVICES, Dtype, nearest_device
 from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.prompt_style import PromptSyntax, TokenMatch
@@ -29,7 +30,6 @@ from tabard_server.telemetry.logs import LogFormat, LogLevel
 
 _POLLS_MISSED_MIN = 3
 _UNIX_PATH_BYTES_MAX = 107
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class Defaults(BaseModel):
@@ -73,8 +73,14 @@ class Settings(BaseSettings):
     metrics_listen: str = "127.0.0.1:9464"
     """Address of the HTTP pages: `/metrics` for Prometheus, `/livez` and `/readyz` for
     orchestrators; empty: none."""
+    metrics_private_names: bool = False
+    """Name adapters of private namespaces in metrics; otherwise they are counted together, as
+    `private`."""
     insecure: bool = False
     """Allow addresses that others can reach, without identity or encryption."""
+    trusted_proxy: str = ""
+    """What ends TLS in front of this server, by any name that people know it by: addresses that
+    others can reach then need identity and no encryption of their own; empty: there is none."""
     registry: str = Field(default_factory=_default_registry)
     """URL of the registry, `s3://bucket/prefix`, `file:///…`, or a folder."""
     single_writer: bool = False
@@ -145,6 +151,8 @@ class Settings(BaseSettings):
     number by outcome."""
     ready_file: str | None = None
     """Where to write address, metrics address and process id once ready; gone at the end."""
+    identity: IdentitySettings = IdentitySettings()
+    tls: TlsSettings = TlsSettings()
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
 
@@ -162,6 +170,17 @@ class Settings(BaseSettings):
             self._check_address("metrics_listen", self.metrics_listen)
         if self.operators_listen not in ("", "auto"):
             self._check_address("operators_listen", self.operators_listen)
+        return self
+
+    @model_validator(mode="after")
+    def _certificates_are_asked_for(self) -> Self:
+        if self.identity.certificate_grants and not self.tls.client_ca:
+            raise BadSettings(
+                "identity.certificate_grants says who may do what, and nobody is asked for a "
+                "certificate",
+                names=("identity.certificate_grants", "tls.client_ca"),
+                hint="say whose certificates count: tls.client_ca",
+            )
         return self
 
     @model_validator(mode="after")
@@ -218,15 +237,30 @@ class Settings(BaseSettings):
                 names=(name,),
                 hint="write host:port, like 127.0.0.1:50051",
             )
-        if host not in _LOOPBACK and not self.insecure:
-            raise BadSettings(
-                f"{name} {address} can be reached from other machines, and whoever reaches it "
-                "may publish, promote and generate",
-                names=(name, "insecure"),
-                reason="INSECURE_LISTEN",
-                hint="listen on 127.0.0.1 behind a proxy that knows its callers, or say insecure "
-                "(--insecure, TABARD_INSECURE=true) on a network that you trust",
-            )
+        if not (is_loopback(address) or self.insecure):
+            self._check_reach(name, address)
+
+    def _check_reach(self, name: str, address: str) -> None:
+        """Refuse an address that others reach, unless callers are known and nobody listens in."""
+        is_sealed = self.tls.is_on or bool(self.trusted_proxy.strip())
+        if self.identity.is_on and is_sealed:
+            return
+        lacks = [
+            *([] if self.identity.is_on else ["identity: identity.tokens = true"]),
+            *([] if is_sealed else ["encryption: tls.certificate and tls.key, or trusted_proxy"]),
+        ]
+        raise BadSettings(
+            f"{name} {address} can be reached from other machines, and whoever reaches it "
+            + (
+                "may read along what callers send, their tokens too"
+                if self.identity.is_on
+                else "may publish, promote and generate"
+            ),
+            names=(name, "insecure"),
+            reason="INSECURE_LISTEN",
+            hint=f"switch on {'; and '.join(lacks)}; or listen on 127.0.0.1; or say insecure "
+            "(--insecure, TABARD_INSECURE=true) on a network that you trust",
+        )
 
     def _check_path(self, name: str, path: str) -> None:
         if not path or len(os.fsencode(path)) > _UNIX_PATH_BYTES_MAX:

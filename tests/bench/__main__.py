@@ -22,6 +22,7 @@ from tests.bench import (
     command_line,
     engine_load,
     extraction_speed,
+    identity_cost,
     intake_speed,
     served,
     step_times,
@@ -58,6 +59,12 @@ def main() -> None:
 def _registry(chosen: argparse.Namespace) -> object:
     measured = scale.run(releases=chosen.releases, rounds=chosen.rounds)
     scale.report(measured)
+    return measured
+
+
+def _identity(chosen: argparse.Namespace) -> object:
+    measured = identity_cost.run(rounds=chosen.rounds)
+    identity_cost.report(measured)
     return measured
 
 
@@ -179,6 +186,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "steps": _steps,
     "load": _load,
     "commands": _commands,
+    "identity": _identity,
     "intake": _intake,
     "extraction": _extraction,
     "registry": _registry,

@@ -61,6 +61,8 @@ def _kind(annotation: Any) -> str:
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return ", ".join(f"`{one}`" for one in parts)
+    if origin is tuple:
+        return "list of tables"
     if origin in (Union, UnionType):
         return _kind(next(one for one in parts if one is not NoneType))
     return _kind(parts[0]) if parts else _KINDS[annotation]

@@ -24,7 +24,10 @@ def operations(*, slots: Any = (), hosts: Any = (), drained: list[str] | None = 
         await asyncio.Event().wait()
 
     anything: Any = SimpleNamespace(
-        residents=slots, state=None, wait_until_empty=wait_until_empty, jobs_left=2
+        residents=slots,
+        state=SimpleNamespace(policies={}),
+        wait_until_empty=wait_until_empty,
+        jobs_left=2,
     )
     cache: Any = SimpleNamespace(residents=lambda: hosts)
     return Operations(

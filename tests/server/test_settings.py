@@ -6,15 +6,22 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from tabard_server.access.settings import (
+    CertificateGrant,
+    ClaimGrant,
+    IdentitySettings,
+    TlsSettings,
+)
 from tabard_server.errors import BadSettings
 from tabard_server.limits import Limits
 from tabard_server.settings import Defaults, Settings
 
+SECTIONS = (Settings, Limits, Defaults, IdentitySettings, TlsSettings, ClaimGrant, CertificateGrant)
 MEANINGS = [
     (f"{section.__name__}.{name}", field.description)
-    for section in (Settings, Limits, Defaults)
+    for section in SECTIONS
     for name, field in section.model_fields.items()
-    if name not in {"limits", "defaults"}
+    if name not in {"limits", "defaults", "identity", "tls"}
 ]
 
 
@@ -26,7 +33,9 @@ def test_every_setting_has_a_meaning(name: str, meaning: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "tree", [Settings(), Limits(), Defaults()], ids=lambda one: repr(type(one))
+    "tree",
+    [Settings(), Limits(), Defaults(), IdentitySettings(), TlsSettings()],
+    ids=lambda one: repr(type(one)),
 )
 def test_tree_is_frozen_and_closed(tree: BaseModel) -> None:
     """Nobody changes a value, and nobody adds one."""

@@ -209,7 +209,7 @@ def find_connection(
         TypeError: An argument is of another type.
     """
     environ = os.environ if environ is None else environ
-    access = {name: value for name, value in said.items() if value is not None}
+    access: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
     profile = _profile(access, environ)
     variables = {} if "profile" in access else environ
     address = (

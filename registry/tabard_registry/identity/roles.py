@@ -84,11 +84,13 @@ class Grants:
 
     def allow(self, role: Role, *, namespace: str) -> bool:
         """Say whether a role is held in a namespace, or everywhere where that is `*`."""
-        return role in self.roles_in(namespace)
+        # Asked by every call, so no set is built for it.
+        held = (self.by_namespace.get(namespace, ()), self.by_namespace.get(ANY_NAMESPACE, ()))
+        return any(role in _IMPLIED[one] for said in held for one in said)
 
     def allow_somewhere(self, role: Role) -> bool:
         """Say whether a role is held in any namespace."""
-        return any(role in self.roles_in(namespace) for namespace in self.by_namespace)
+        return any(role in _IMPLIED[one] for said in self.by_namespace.values() for one in said)
 
     def cover(self, other: Grants) -> bool:
         """Say whether nobody with these would gain by having the others as well."""

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from tabard_registry.acts import Act, Author, Landed, check_permitted
-from tabard_registry.errors import InvalidField, RegistryError
+from tabard_registry.errors import InvalidField, NotFound, RegistryError
 from tabard_registry.log.records import ACTIONS_MAX, RECORD_BYTES_MAX, Action, Record
 from tabard_registry.release.manifest import canonical_json
 from tabard_registry.state.fold import fold
+from tabard_registry.state.sight import seen_by
 from tabard_registry.state.state import State
 
 _ENVELOPE_BYTES = 16 << 10
@@ -88,7 +89,13 @@ def plan_group(waiting: Sequence[WaitingAct], *, state: State) -> Group:
 
 
 def _plan(one: WaitingAct, *, state: State) -> Action | None:
-    plan, author = one.act.plan(state), one.author
+    author = one.author
+    try:
+        plan = one.act.plan(state)
+    except NotFound:
+        # Said again of what the author sees, so that no hint names what is hidden from them.
+        one.act.plan(seen_by(state, author.grants))
+        raise
     if plan.action is None:
         return None
     action = replace(

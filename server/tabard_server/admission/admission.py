@@ -110,6 +110,7 @@ class Admission:
             admitted_at=now,
             deadline_at=None if spec.seconds_left is None else now + spec.seconds_left,
             prompt_windows=windows,
+            identity=spec.identity,
         )
 
     def review(self, job: Job, *, state: State) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tabard_registry import AdapterName, AdapterRef, InvalidName, Release, State
+from tabard_registry.acts.permission import refuse_role
+from tabard_registry.identity.roles import Role
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.admission.embeddings import refs_named
@@ -55,9 +57,10 @@ class Stacker:
             spec: The request.
             tagged: Its prompt.
             negative: Its negative prompt, which may name embeddings only.
-            state: The registry's snapshot.
+            state: The registry's snapshot, as far as who asks may know of it.
 
         Raises:
+            Forbidden: Who asks may not generate with one of them.
             InvalidRequest: A ref cannot be read, or the stack is not allowed.
             NotServable: A release is for another family.
             NotFound, PreconditionFailed: The registry has no such release, or nobody may be served
@@ -77,7 +80,13 @@ class Stacker:
         names = [str(ref.adapter) for _, ref in refs]
         named = refs_named((tagged, negative), asked=names)
         refs += [(text, _parse(_Asked(field="prompt", text=text))) for text in named]
+        for _text, ref in refs:
+            refuse_role(Role.GENERATE, namespace=ref.adapter.namespace, grants=spec.identity.grants)
         worn = tuple(one for text, ref in refs for one in self._wear(text, ref=ref, state=state))
+        for one in worn:
+            # Those of the members of recipes, too.
+            namespace = one.release.adapter.namespace
+            refuse_role(Role.GENERATE, namespace=namespace, grants=spec.identity.grants)
         if violations := [
             *self._count(len(worn)),
             *self._weights(worn),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tabard_registry import Release
+from tabard_registry.identity.identity import ANYBODY, Identity
 from tabard_server.callers.caller import NOBODY, Caller
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
 
@@ -34,6 +35,7 @@ class JobSpec:
         preview_every: A preview every so many steps; 0: none.
         seconds_left: Time until the caller's deadline; None: no deadline.
         caller: Whose seats its images take.
+        identity: Who asks, and what they may wear.
     """
 
     wanted: WantedDrawing
@@ -44,6 +46,7 @@ class JobSpec:
     preview_every: int = 0
     seconds_left: float | None = None
     caller: Caller = NOBODY
+    identity: Identity = ANYBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,7 @@ class Job:
         admitted_at: Monotonic seconds.
         deadline_at: Monotonic seconds; None: no deadline.
         prompt_windows: Windows that the longer prompt fills.
+        identity: Who asked.
     """
 
     id: str
@@ -115,6 +119,7 @@ class Job:
     admitted_at: float
     deadline_at: float | None
     prompt_windows: int
+    identity: Identity = ANYBODY
 
     @property
     def digests(self) -> tuple[str, ...]:

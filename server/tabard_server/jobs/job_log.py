@@ -49,6 +49,8 @@ class JobLog:
         job = run.job
         fields: dict[str, Any] = {
             "job": job.id,
+            "identity": job.identity.name,
+            "tenant": job.identity.tenant,
             "outcome": outcome,
             "reason": _reason(error),
             "adapters": [f"{worn.release.adapter}@{worn.release.version}" for worn in job.worn],

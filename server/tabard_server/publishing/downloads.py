@@ -12,7 +12,9 @@ from functools import partial
 
 from tabard_registry import AdapterRef, Registry, Release, State
 from tabard_registry.export.export import ExportedFile, export_release
+from tabard_registry.identity.roles import Grants
 from tabard_registry.scratch import Scratch
+from tabard_registry.state.sight import seen_by
 from tabard_server.limits import MEBIBYTE
 
 _CHUNK_BYTES = MEBIBYTE
@@ -40,14 +42,16 @@ class Downloads:
         self._registry = registry
 
     @asynccontextmanager
-    async def one(self, ref: str, *, style: str) -> AsyncIterator[Download]:
+    async def one(self, ref: str, *, style: str, grants: Grants) -> AsyncIterator[Download]:
         """Find a release and write its files in a style; they are gone after the block.
+
+        `grants` are those of who asks.
 
         Raises:
             RegistryError: There is no such release, it was purged, or the format cannot hold it.
         """
         with Scratch("download") as scratch:
-            state = self._registry.state
+            state = seen_by(self._registry.state, grants)
             release = state.find_kept(AdapterRef.parse(ref))
             files = await asyncio.to_thread(
                 export_release, self._registry, release, style=style, folder=scratch.path

@@ -32,6 +32,7 @@ from tabard_registry import (
     check,
 )
 from tabard_registry.acts import Expectation
+from tabard_registry.state.sight import seen_by
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
@@ -133,7 +134,8 @@ class Publishing:
             RegistryError: There is no such release, nobody may be served with it, or the registry
                 refused.
         """
-        state = await self._threads.run(self._registry.catch_up)
+        newest = await self._threads.run(self._registry.catch_up)
+        state = seen_by(newest, author.grants)
         release = state.resolve(ref)
         check_servable(state, release, verifier=self._verifier)
         self._labels.note(release)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What callers ask of the registry: what there is, what it means, what happened.
 
-Answered from one snapshot. What may have to read the store or the index waits in worker threads.
-Every answer has a size, begins after some place, and says whether there is more behind it.
+Answered from one snapshot, as far as the caller may know of it. What may have to read the store or
+the index waits in worker threads. Every answer has a size, begins after some place, and says
+whether there is more behind it.
 """
 
 import asyncio
@@ -22,13 +23,14 @@ from tabard_registry import (
     Release,
     SearchHit,
     Serving,
+    State,
     Version,
 )
 from tabard_registry.content.comparison import Comparison, compare_releases
 from tabard_registry.identity.roles import EVERYTHING, Grants
 from tabard_registry.log.records import ACTIONS_MAX
 from tabard_registry.state.dependents import Dependents, dependents_of
-from tabard_registry.state.sight import told_to
+from tabard_registry.state.sight import seen_by, told_to
 from tabard_server.errors import WatchEnded
 from tabard_server.followers.follower import Follower
 from tabard_server.threads import Threads
@@ -62,43 +64,44 @@ class Questions:
         """Do what a large answer makes long, like writing it, where questions wait."""
         return await self._threads.run(call, *args, **kwargs)
 
-    async def adapters(self, *, after: str, size: int) -> tuple[tuple[Adapter, ...], bool]:
+    async def adapters(
+        self, state: State, *, after: str, size: int
+    ) -> tuple[tuple[Adapter, ...], bool]:
         """Return release lines behind a name, by name."""
-        found = await self._threads.run(self._registry.state.adapters_after, after, limit=size + 1)
+        found = await self._threads.run(state.adapters_after, after, limit=size + 1)
         return found[:size], len(found) > size
 
     async def releases(
-        self, adapter: AdapterName, *, after: Version | None, size: int
+        self, state: State, adapter: AdapterName, *, after: Version | None, size: int
     ) -> tuple[Sequence[Release], bool]:
         """Return releases of a line behind a version, highest first.
 
         Raises:
             NotFound: There is no such adapter.
         """
-        line = self._registry.state.adapter(adapter)
+        line = state.adapter(adapter)
         found = await self._threads.run(
             lambda: [one for one in line.releases if after is None or one.version < after]
         )
         return found[:size], len(found) > size
 
-    async def manifest(self, ref: AdapterRef) -> tuple[Release, Manifest]:
+    async def manifest(self, state: State, ref: AdapterRef) -> tuple[Release, Manifest]:
         """Return a release, served or not, and what its digest is the sha256 of."""
-        release = self._registry.state.find_kept(ref)
+        release = state.find_kept(ref)
         return release, await self._threads.run(self._registry.manifest, release.digest)
 
-    async def dependents(self, ref: AdapterRef) -> tuple[Release, Dependents, int]:
+    async def dependents(self, state: State, ref: AdapterRef) -> tuple[Release, Dependents, int]:
         """Return a release, what depends on it, and how many jobs of this server wear it.
 
         Raises:
             NotFound: There is no such release.
         """
-        state = self._registry.state
         release = state.find(ref)
         found = await self._threads.run(dependents_of, state, release)
         return release, found, self._jobs_wearing(str(release.digest))
 
     async def comparison(
-        self, ref: AdapterRef, other_ref: AdapterRef
+        self, state: State, ref: AdapterRef, other_ref: AdapterRef
     ) -> tuple[Release, Release, Comparison]:
         """Return two releases, and what is different; one comparison after the other.
 
@@ -107,18 +110,17 @@ class Questions:
             PreconditionFailed: One was purged.
             RegistryError: Its bytes are damaged or out of reach.
         """
-        state = self._registry.state
         left, right = state.find_kept(ref), state.find_kept(other_ref)
         async with self._comparing:
             found = await self._threads.run(compare_releases, self._registry, left, right)
         return left, right, found
 
     async def search(
-        self, words: str, *, after: int, size: int
+        self, words: str, *, after: int, size: int, grants: Grants
     ) -> tuple[tuple[SearchHit, ...], bool]:
         """Find release lines by words, behind the first so many, best first."""
         find = self._registry.queries.search
-        found = await self._threads.run(find, words, limit=after + size + 1)
+        found = await self._threads.run(find, words, limit=after + size + 1, grants=grants)
         return found[after : after + size], len(found) > after + size
 
     async def history(
@@ -130,6 +132,7 @@ class Questions:
         until: datetime | None,
         before: int | None,
         size: int,
+        grants: Grants,
     ) -> tuple[list[tuple[HistoryEntry, ...]], bool]:
         """Return the acts of the newest records before a log position, newest record first.
 
@@ -141,12 +144,13 @@ class Questions:
         limit = size + ACTIONS_MAX
         found = await self._threads.run(
             self._registry.queries.history,
-            self._known(adapter),
+            self._known(adapter, grants=grants),
             channel=channel or None,
             since=since,
             until=until,
             before=before,
             limit=limit,
+            grants=grants,
         )
         records = [tuple(acts) for _seq, acts in groupby(found, key=lambda entry: entry.seq)]
         # Some acts of the oldest record may be behind the limit; it has not room for all of them.
@@ -162,6 +166,7 @@ class Questions:
         channel: str,
         after: tuple[str, str] | None,
         size: int,
+        grants: Grants,
     ) -> tuple[list[Serving], bool]:
         """Say what channels pointed to at some time, behind an adapter and its channel.
 
@@ -171,8 +176,9 @@ class Questions:
         found = await self._threads.run(
             self._registry.queries.served_at,
             time,
-            adapter=self._known(adapter),
+            adapter=self._known(adapter, grants=grants),
             channel=channel or None,
+            grants=grants,
         )
         rest = [one for one in found if after is None or (str(one.adapter), one.channel) > after]
         return rest[:size], len(rest) > size
@@ -208,5 +214,7 @@ class Questions:
             "the server stops", hint=f"watch again from seq {seq + 1}", retry_seconds=1.0
         )
 
-    def _known(self, name: str) -> AdapterName | None:
-        return self._registry.state.adapter(AdapterName.parse(name)).name if name else None
+    def _known(self, name: str, *, grants: Grants) -> AdapterName | None:
+        if not name:
+            return None
+        return seen_by(self._registry.state, grants).adapter(AdapterName.parse(name)).name

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 
+from tabard_server.access.certificate_files import CertificateFiles
 from tabard_server.limits import Limits
 from tabard_server.rpc.door.door import Door
 from tabard_server.rpc.health import Health
@@ -33,9 +34,14 @@ class Listener:
         names: Sequence[str],
         health_servicer: Health,
         limits: Limits,
+        files: CertificateFiles | None,
         connections_max: int,
     ) -> None:
-        """Take the door of all calls, and what answers them; `names` are those of the services."""
+        """Take the door of all calls, and what answers them.
+
+        `names` are those of the services; without `files` nothing is encrypted.
+        """
+        self._files = files
         self._door = door
         self._is_started = False
         self._server = grpc.aio.server(
@@ -51,7 +57,7 @@ class Listener:
         Raises:
             BadSettings: The address cannot be had.
         """
-        address = take(self._server, listen, is_private=is_private)
+        address = take(self._server, listen, is_private=is_private, files=self._files)
         self._is_started = True
         await self._server.start()
         return address

@@ -56,7 +56,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         self, request: pb.GetStatusRequest, context: Context
     ) -> pb.GetStatusResponse:
         """Say what the server is, and how busy."""
-        engine = self._engine
+        engine, grants = self._engine, context.identity.grants
         return pb.GetStatusResponse(
             version=tabard_version(),
             base_family=engine.profile.family,
@@ -69,13 +69,17 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             rows_running=self._loop.running_count,
             draining=self._readiness.state is State.DRAINING,
             registry_lag=write_duration(self._follower.lag_seconds),
-            residents=map(_resident, self._operations.residents()),
+            residents=map(_resident, self._operations.residents(grants=grants)),
             samplers=engine.facts.samplers,
             uptime=write_duration(time.monotonic() - self._started_at),
             native_width=engine.facts.native_width,
             native_height=engine.facts.native_height,
             memory_plan=None if engine.plan is None else _plan(engine.plan),
-            merged_digests=[digest for digest, _weight in engine.merged_stack],
+            merged_digests=[
+                digest
+                for digest, _weight in engine.merged_stack
+                if not self._operations.hidden(digest, grants=grants)
+            ],
             base_prediction=_number(pb.Prediction, engine.profile.prediction),
             base_zero_snr=bool(engine.profile.is_zero_snr),
             base_remarks=engine.facts.remarks,

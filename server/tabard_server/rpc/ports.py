@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The addresses that a gRPC server takes: whether one is free, and the socket of the operators.
+"""The addresses that a gRPC server takes: whether one is free, encryption, the operators' socket.
 
 In: addresses as settings write them. Out: addresses that were really taken, or a typed error.
 """
@@ -13,6 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import grpc
+
+from tabard_server.access.certificate_files import CertificateFiles, Certificates
 from tabard_server.errors import BadSettings
 
 UNIX = "unix:"
@@ -23,13 +26,16 @@ _PRIVATE_FOLDER = 0o700
 _PROBE_SECONDS_MAX = 1.0
 
 
-def take(server: Any, listen: str, *, is_private: bool = False) -> str:
+def take(
+    server: Any, listen: str, *, is_private: bool = False, files: CertificateFiles | None = None
+) -> str:
     """Let a gRPC server have an address; return it with the port that was really taken.
 
     Args:
         server: The gRPC server.
         listen: The address; port 0 lets the system choose.
         is_private: Whether nobody but this user may open it, where it is a unix socket.
+        files: The certificates of what is no unix socket; None: it is not encrypted.
 
     Raises:
         BadSettings: The address cannot be had.
@@ -40,7 +46,10 @@ def take(server: Any, listen: str, *, is_private: bool = False) -> str:
         raise _not_available(listen)
     umask = os.umask(_PRIVATE_UMASK) if is_private else None
     try:
-        port = server.add_insecure_port(listen)
+        if files is None or listen.startswith(UNIX):
+            port = server.add_insecure_port(listen)
+        else:
+            port = server.add_secure_port(listen, _credentials(files))
     except RuntimeError as error:
         raise _not_available(listen) from error
     finally:
@@ -62,6 +71,31 @@ def operators_socket(listen: str) -> str:
         return ""
     name = re.sub(r"[^A-Za-z0-9.]+", "-", listen).strip("-")
     return f"{UNIX}{_runtime_folder() / name}.operators"
+
+
+def _credentials(files: CertificateFiles) -> grpc.ServerCredentials:
+    """Make gRPC ask for the certificates before each handshake."""
+    told = files.now
+
+    def changed() -> Any:
+        nonlocal told
+        now = files.now
+        if now is told:
+            return None
+        told = now
+        return _configuration(now)
+
+    return grpc.dynamic_ssl_server_credentials(
+        _configuration(told),
+        changed,
+        require_client_authentication=files.asks_callers,
+    )
+
+
+def _configuration(certificates: Certificates) -> Any:
+    return grpc.ssl_server_certificate_configuration(
+        [(certificates.key, certificates.certificate)], root_certificates=certificates.client_ca
+    )
 
 
 def _runtime_folder() -> Path:

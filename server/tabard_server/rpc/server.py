@@ -7,6 +7,7 @@ until there are servicers. Knows nothing of what they serve.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,19 +17,23 @@ from grpc_health.v1 import health_pb2
 from tabard.v1 import (
     generation_service_pb2,
     generation_service_pb2_grpc,
+    identity_service_pb2,
+    identity_service_pb2_grpc,
     operations_service_pb2,
     operations_service_pb2_grpc,
     registry_service_pb2,
     registry_service_pb2_grpc,
 )
+from tabard_server.access.certificate_files import CertificateFiles
 from tabard_server.callers.caller import OPERATORS
 from tabard_server.callers.gate import Gate
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
-from tabard_server.rpc.door.door import Door
+from tabard_server.rpc.door.door import Door, Recognition
 from tabard_server.rpc.door.peers import caller_of
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.health import Health
+from tabard_server.rpc.identity.service import IdentityServicer
 from tabard_server.rpc.listener import Listener
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.reflection import REFLECTION
@@ -40,6 +45,7 @@ SERVICES = tuple(
         (generation_service_pb2, "GenerationService"),
         (registry_service_pb2, "RegistryService"),
         (operations_service_pb2, "OperationsService"),
+        (identity_service_pb2, "IdentityService"),
     )
 )
 """Full names of Tabard's services."""
@@ -50,6 +56,7 @@ SERVED = (
             generation_service_pb2,
             registry_service_pb2,
             operations_service_pb2,
+            identity_service_pb2,
             health_pb2,
         )
         for service in module.DESCRIPTOR.services_by_name.values()
@@ -63,9 +70,27 @@ class RpcServer:
     """The same services on two addresses: one for callers, one for operators. Asyncio thread."""
 
     def __init__(
-        self, *, limits: Limits, readiness: Readiness, gate: Gate, count: Callable[[str], None]
+        self,
+        *,
+        limits: Limits,
+        readiness: Readiness,
+        gate: Gate,
+        count: Callable[[str], None],
+        recognition: Recognition,
+        trusts_operators: bool,
+        files: CertificateFiles | None = None,
     ) -> None:
-        """Take what health says, the gate before all calls, and what counts failures by reason."""
+        """Take what health says, the gate before all calls, and what counts failures by reason.
+
+        Args:
+            limits: The bounds of this server.
+            readiness: What health says.
+            gate: The gate before all calls.
+            count: Counts failures by reason.
+            recognition: How callers are known.
+            trusts_operators: Whether operators are not asked who they are.
+            files: The certificates; None: nothing is encrypted.
+        """
         self._services = _Services()
         open_door = partial(
             Door, SERVED, gate=gate, readiness=readiness, count=count, limits=limits
@@ -76,12 +101,17 @@ class RpcServer:
             names=SERVICES,
             health_servicer=Health(readiness, services=SERVICES),
             limits=limits,
+            files=files,
         )
         self._callers = listener(
-            open_door(caller_of=caller_of), connections_max=limits.connections_max
+            open_door(caller_of=caller_of, recognition=recognition),
+            connections_max=limits.connections_max,
         )
         self._operators = listener(
-            open_door(caller_of=lambda _peer: OPERATORS),
+            open_door(
+                caller_of=lambda _peer: OPERATORS,
+                recognition=replace(recognition, trusts=trusts_operators),
+            ),
             connections_max=limits.operator_calls_reserved,
         )
 
@@ -103,12 +133,14 @@ class RpcServer:
         generation: GenerationServicer,
         registry: RegistryServicer,
         operations: OperationsServicer,
+        identity: IdentityServicer,
     ) -> None:
         """Let these answer from now on."""
         servicers: tuple[tuple[Any, Any], ...] = (
             (generation_service_pb2_grpc.add_GenerationServiceServicer_to_server, generation),
             (registry_service_pb2_grpc.add_RegistryServiceServicer_to_server, registry),
             (operations_service_pb2_grpc.add_OperationsServiceServicer_to_server, operations),
+            (identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, identity),
         )
         for add, servicer in servicers:
             add(servicer, self._services)

@@ -16,8 +16,10 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from tabard_registry.identity.identity import Identity
 from tabard_server.callers.caller import Caller
 from tabard_server.error_kinds import Kind, Refusal, is_foreseen, refusal_of
+from tabard_server.identity.credentials import Session
 from tabard_server.telemetry.logs import log_problem
 
 DOMAIN = "tabard"
@@ -29,8 +31,9 @@ HINT_KEY = "hint"
 
 CODES: Mapping[Kind, grpc.StatusCode] = {
     Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
-    Kind.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Kind.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
     Kind.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
+    Kind.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     Kind.UNIMPLEMENTED: grpc.StatusCode.UNIMPLEMENTED,
     Kind.EXISTS: grpc.StatusCode.ALREADY_EXISTS,
     Kind.PRECONDITION: grpc.StatusCode.FAILED_PRECONDITION,
@@ -50,10 +53,14 @@ class Context(Protocol):
     """What a servicer, and a guard, know of a call.
 
     Attributes:
-        caller: Who calls.
+        caller: Who calls, as far as places go.
+        identity: Who calls, as far as roles go.
+        session: How that is known.
     """
 
     caller: Caller
+    identity: Identity
+    session: Session
 
     def time_remaining(self) -> float | None:
         """Return the seconds until the caller's deadline; None: there is none."""

@@ -11,6 +11,7 @@ from typing import Unpack
 
 from tabard_registry import RegistryError
 from tabard_registry.place import open_store
+from tabard_server.access.certificate_files import CertificateFiles
 from tabard_server.engine.base.place import require_base
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.errors import BadSettings
@@ -57,6 +58,8 @@ def _wrong_places(settings: Settings) -> Iterator[BadSettings]:
         "base": partial(require_base, settings.base),
         "registry": partial(open_store, settings.registry, single_writer=settings.single_writer),
     }
+    if settings.tls.is_on:
+        trials["tls.certificate"] = partial(CertificateFiles, settings.tls)
     if settings.base_config is not None:
         trials["base_config"] = partial(require_base, settings.base_config)
     if settings.ready_file is not None:

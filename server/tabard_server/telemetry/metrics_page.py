@@ -7,6 +7,7 @@ all once others need it.
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from prometheus_client import CollectorRegistry
 
 from tabard_server.errors import BadSettings
-from tabard_server.telemetry.pages import AskHealth, pages
+from tabard_server.telemetry.pages import AskHealth, Refuse, pages
 
 READERS_MAX = 32
 """Connections at once; the one that has been there longest makes room for another."""
@@ -38,6 +39,8 @@ class MetricsPage:
         *,
         registry: CollectorRegistry,
         ask: AskHealth = lambda: None,
+        refuse: Refuse | None = None,
+        context: Callable[[], ssl.SSLContext | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Listen on `host:port`.
@@ -46,6 +49,8 @@ class MetricsPage:
             listen: The address.
             registry: What the metrics page shows.
             ask: Asks the server for its health; called in threads of the page.
+            refuse: Says who may not read the metrics; None: everybody may. Called likewise.
+            context: Returns what a connection is encrypted with, asked for each; None: it is not.
             clock: Monotonic seconds.
 
         Raises:
@@ -53,14 +58,14 @@ class MetricsPage:
         """
         host, _colon, port = listen.rpartition(":")
         try:
-            self._server = _Server(host.strip("[]"), int(port), clock=clock)
+            self._server = _Server(host.strip("[]"), int(port), clock=clock, context=context)
         except OSError as error:
             raise BadSettings(
                 f"cannot serve metrics on {listen}: {error.strerror}",
                 reason="ADDRESS_NOT_AVAILABLE",
                 hint="choose another metrics_listen, port 0 for any, or leave it empty for none",
             ) from error
-        self._server.set_app(pages(registry, ask=ask))
+        self._server.set_app(pages(registry, ask=ask, refuse=refuse))
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="tabard-metrics", daemon=True
         )
@@ -91,8 +96,16 @@ class _Server(ThreadingMixIn, WSGIServer):
     # With fewer, many who connect at once wait for seconds: their systems try again late.
     request_queue_size = 4 * READERS_MAX
 
-    def __init__(self, host: str, port: int, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        clock: Callable[[], float],
+        context: Callable[[], ssl.SSLContext | None],
+    ) -> None:
         self._clock = clock
+        self._context = context
         self._lock = threading.Lock()
         self._begun_at: dict[socket.socket, float] = {}
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -102,6 +115,14 @@ class _Server(ThreadingMixIn, WSGIServer):
     @property
     def readers(self) -> int:
         return len(self._begun_at)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection; what it is encrypted with is agreed on in its own thread."""
+        request, client_address = super().get_request()
+        context = self._context()
+        if context is not None:
+            request = context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        return request, client_address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:

@@ -29,6 +29,21 @@ class Health:
     state: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Why somebody may not read the metrics.
+
+    Attributes:
+        status: Status line.
+        why: The same in words.
+    """
+
+    status: str
+    why: str
+
+
+Refuse = Callable[[str | None], Refused | None]
+"""Judges what a reader says under `Authorization`; None: they may read."""
 AskHealth = Callable[[], Health | None]
 """Asks the server itself, within a bound; None: it does not answer."""
 
@@ -38,14 +53,17 @@ _UNHEARD = Health(is_live=False, is_ready=False, state="the server does not answ
 
 
 def pages(
-    registry: CollectorRegistry, *, ask: AskHealth
+    registry: CollectorRegistry, *, ask: AskHealth, refuse: Refuse | None = None
 ) -> Callable[[dict[str, Any], Start], Iterable[bytes]]:
-    """Return the application of WSGI that answers for all of them."""
+    """Return the application of WSGI that answers for all of them; probes are never refused."""
     metrics = make_wsgi_app(registry)
 
     def answer(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         path = environ.get("PATH_INFO") or "/"
         if path in _METRICS:
+            refused = refuse(environ.get("HTTP_AUTHORIZATION")) if refuse is not None else None
+            if refused is not None:
+                return _text(start, refused.status, refused.why)
             found: Iterable[bytes] = metrics(environ, start)
             return found
         if path not in ("/livez", "/readyz"):

@@ -2,30 +2,38 @@
 """How many images each release drew, as one metric that does not grow without bound.
 
 In: names and versions as images are drawn. Out: `tabard_rows_total{adapter,version}` for those that
-drew last, and all others together as `other`. The sum stays what it was.
+drew last, all others together as `other`, and those of private namespaces as `private`. The sum
+stays what it was.
 """
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 OTHER = "other"
 """The adapter under which the rest is counted; real ones have a `/` in their name."""
+PRIVATE = "private"
+"""The adapter under which those of private namespaces are counted."""
 
 _NAME, _TEXT = "tabard_rows_total", "Images drawn, by what they wore."
 
 
 class ReleaseRows(Collector):
-    """The counter of rows. Any thread."""
+    """The counter of rows. Any thread.
+
+    Attributes:
+        is_private: Says of an adapter whether its name is for nobody who reads metrics.
+    """
 
     def __init__(self, *, registry: CollectorRegistry, releases_max: int) -> None:
         self._releases_max = releases_max
         self._lock = threading.Lock()
         self._rows: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._others = 0
+        self.is_private: Callable[[str], bool] = lambda _adapter: False
         registry.register(self)
 
     def count(self, adapter: str, version: str) -> None:
@@ -47,8 +55,12 @@ class ReleaseRows(Collector):
         family = CounterMetricFamily(_NAME, _TEXT, labels=("adapter", "version"))
         with self._lock:
             rows, others = list(self._rows.items()), self._others
-        for key, count in rows:
-            family.add_metric(key, count)
+        private = [count for (adapter, _version), count in rows if self.is_private(adapter)]
+        for (adapter, version), count in rows:
+            if not self.is_private(adapter):
+                family.add_metric((adapter, version), count)
+        if private:
+            family.add_metric((PRIVATE, ""), sum(private))
         if others:
             family.add_metric((OTHER, ""), others)
         yield family

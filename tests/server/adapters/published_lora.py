@@ -17,12 +17,14 @@ from tests.server.fakes import PROFILE
 from tests.server.harness import lora_file
 
 
-def publish_lora(registry: Registry, *, folder: Path, name: str = "acme/ink") -> Release:
-    """Publish a small LoRA."""
+def publish_lora(
+    registry: Registry, *, folder: Path, name: str = "acme/ink", version: str = "1.0.0"
+) -> Release:
+    """Publish a small LoRA; versions after the first one have bytes of their own."""
     file = folder / "style.safetensors"
-    file.write_bytes(lora_file(rank=4))
+    file.write_bytes(lora_file(rank=4, seed_text="" if version == "1.0.0" else version))
     checked = check([file], profile=PROFILE, limits=IntakeLimits())
-    draft = ReleaseDraft(adapter=AdapterName.parse(name), version=Version.parse("1.0.0"))
+    draft = ReleaseDraft(adapter=AdapterName.parse(name), version=Version.parse(version))
     return registry.publish(
         draft, checked=checked, files=[file], author=Author(actor="tester")
     ).release

@@ -9,6 +9,7 @@ import pytest
 
 from tabard_registry import Registry
 from tabard_registry.export.export import ExportedFile
+from tabard_registry.identity.roles import EVERYTHING
 from tabard_registry.refs.digest import sha256_file
 from tabard_server.limits import MEBIBYTE
 from tabard_server.publishing.downloads import Downloads, chunks_of
@@ -32,7 +33,7 @@ def test_files_are_there_for_the_block(stocked: Registry) -> None:
     """The bytes that were published, and nothing is left of them afterwards."""
 
     async def walk() -> tuple[str, bytes, Path]:
-        async with Downloads(stocked).one(INK, style="original") as found:
+        async with Downloads(stocked).one(INK, style="original", grants=EVERYTHING) as found:
             (file,) = found.files
             return str(found.release.adapter), file.path.read_bytes(), file.path
 

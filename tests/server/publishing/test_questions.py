@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tabard_registry import AdapterName, AdapterRef, Author, NotFound, Registry, Version
+from tabard_registry import AdapterName, AdapterRef, Author, NotFound, Registry, State, Version
+from tabard_registry.identity.roles import EVERYTHING
 from tabard_server.publishing.questions import Questions
 from tests.registry.fakes import MemoryStore
 from tests.server.adapters.published_lora import publish_lora
@@ -33,10 +34,10 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 def ask(stocked: Registry) -> Callable[..., Any]:
     """Ask one question."""
 
-    def ask(question: Callable[[Questions], Awaitable[Any]]) -> Any:
+    def ask(question: Callable[[Questions, State], Awaitable[Any]]) -> Any:
         async def walk() -> Any:
             async with questioning(stocked) as (questions, _follower):
-                return await question(questions)
+                return await question(questions, stocked.state)
 
         return asyncio.run(walk())
 
@@ -56,7 +57,7 @@ def test_lines_follow_one_another(
     ask: Callable[..., Any], after: str, size: int, names: list[str], is_more: bool
 ) -> None:
     """By name, and whether there are more is said."""
-    found, more = ask(lambda questions: questions.adapters(after=after, size=size))
+    found, more = ask(lambda q, state: q.adapters(state, after=after, size=size))
 
     assert ([str(one.name) for one in found], more) == (names, is_more)
 
@@ -65,9 +66,9 @@ def test_releases_follow_one_another(ask: Callable[..., Any]) -> None:
     """Those below a version; none is told twice."""
     name = AdapterName.parse("acme/a")
 
-    all_of_them, _ = ask(lambda questions: questions.releases(name, after=None, size=9))
+    all_of_them, _ = ask(lambda q, state: q.releases(state, name, after=None, size=9))
     behind, is_more = ask(
-        lambda questions: questions.releases(name, after=Version.parse("1.0.0"), size=9)
+        lambda q, state: q.releases(state, name, after=Version.parse("1.0.0"), size=9)
     )
 
     assert [str(one.version) for one in all_of_them] == ["1.0.0"]
@@ -76,13 +77,21 @@ def test_releases_follow_one_another(ask: Callable[..., Any]) -> None:
 
 def test_history_is_whole_records_newest_first(ask: Callable[..., Any]) -> None:
     """Before a position of the log; a channel leaves out the others."""
-    whole: dict[str, Any] = {"channel": "", "since": None, "until": None}
+    whole: dict[str, Any] = {
+        "channel": "",
+        "since": None,
+        "until": None,
+        "grants": EVERYTHING,
+    }
 
-    newest, is_more = ask(lambda q: q.history("", **whole, before=None, size=2))
-    older, is_older = ask(lambda q: q.history("", **whole, before=newest[-1][0].seq, size=9))
+    newest, is_more = ask(lambda q, state: q.history("", **whole, before=None, size=2))
+    older, is_older = ask(lambda q, state: q.history("", **whole, before=newest[-1][0].seq, size=9))
     moves, _ = ask(
-        lambda q: q.history(
-            "acme/b", **whole | {"channel": "stable", "until": FOREVER}, before=None, size=9
+        lambda q, state: q.history(
+            "acme/b",
+            **whole | {"channel": "stable", "until": FOREVER},
+            before=None,
+            size=9,
         )
     )
 
@@ -96,18 +105,23 @@ def test_history_is_whole_records_newest_first(ask: Callable[..., Any]) -> None:
 def test_record_is_never_cut(monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any]) -> None:
     """Where the acts that were read end within a record, it is for the next page."""
     monkeypatch.setattr("tabard_server.publishing.questions.ACTIONS_MAX", 1)
-    whole: dict[str, Any] = {"channel": "", "since": None, "until": None}
+    whole: dict[str, Any] = {
+        "channel": "",
+        "since": None,
+        "until": None,
+        "grants": EVERYTHING,
+    }
 
-    found, is_more = ask(lambda q: q.history("", **whole, before=None, size=2))
+    found, is_more = ask(lambda q, state: q.history("", **whole, before=None, size=2))
 
     assert ([acts[0].seq for acts in found], is_more) == ([6, 5], True)
 
 
 def test_hits_follow_one_another(ask: Callable[..., Any]) -> None:
     """Behind the first so many, in the same order."""
-    both, _ = ask(lambda questions: questions.search("acme", after=0, size=3))
-    first, is_more = ask(lambda questions: questions.search("acme", after=0, size=1))
-    rest, is_rest = ask(lambda questions: questions.search("acme", after=1, size=2))
+    both, _ = ask(lambda q, state: q.search("acme", after=0, size=3, grants=EVERYTHING))
+    first, is_more = ask(lambda q, state: q.search("acme", after=0, size=1, grants=EVERYTHING))
+    rest, is_rest = ask(lambda q, state: q.search("acme", after=1, size=2, grants=EVERYTHING))
 
     assert (first + rest, is_more, is_rest) == (both, True, False)
     assert len(both) == 3
@@ -117,7 +131,11 @@ def test_servings_follow_one_another(ask: Callable[..., Any]) -> None:
     """Behind an adapter and its channel."""
 
     def served(after: tuple[str, str] | None, size: int) -> Any:
-        return ask(lambda q: q.served_at(FOREVER, adapter="", channel="", after=after, size=size))
+        return ask(
+            lambda q, _state: q.served_at(
+                FOREVER, adapter="", channel="", after=after, size=size, grants=EVERYTHING
+            )
+        )
 
     some, is_more = served(None, 2)
     rest, is_rest = served((str(some[-1].adapter), some[-1].channel), 2)
@@ -130,15 +148,20 @@ def test_unknown_line_is_not_empty(ask: Callable[..., Any]) -> None:
     """Nothing happened to what is not there; that is said, not shown as silence."""
     with pytest.raises(NotFound):
         ask(
-            lambda questions: questions.served_at(
-                FOREVER, adapter="acme/no", channel="", after=None, size=1
+            lambda q, _state: q.served_at(
+                FOREVER,
+                adapter="acme/no",
+                channel="",
+                after=None,
+                size=1,
+                grants=EVERYTHING,
             )
         )
 
 
 def test_manifest_comes_with_its_release(ask: Callable[..., Any]) -> None:
     """A release and what its digest is the sha256 of."""
-    release, manifest = ask(lambda questions: questions.manifest(AdapterRef.parse("acme/a@1.0.0")))
+    release, manifest = ask(lambda q, state: q.manifest(state, AdapterRef.parse("acme/a@1.0.0")))
 
     assert str(release.adapter) == "acme/a"
     assert manifest.digest == release.digest

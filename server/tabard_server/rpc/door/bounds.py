@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tabard_registry.acts.author import ACTOR_CHARS_MAX, REASON_CHARS_MAX, REQUEST_ID_CHARS_MAX
+from tabard_registry.identity.roles import NAMESPACES_MAX
 from tabard_registry.refs.names import REF_CHARS_MAX
 from tabard_registry.release.manifest import MEMBERS_MAX
 from tabard_registry.release.words import (
@@ -38,6 +39,7 @@ _REF_LIKE = (
         "page_token",
     ),
     *("sampler", "key_id", "service", "host", "list_services"),
+    *("namespace", "token", "tenant", "expires_at"),
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",
 )
@@ -84,6 +86,11 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         count_reason="TOO_MANY_ADAPTERS",
         count_hint="wear fewer (limits.adapters_per_request_max)",
     )
+    grants = Bound(
+        bytes_max=0,
+        count_max=NAMESPACES_MAX,
+        count_hint=f"a token has at most {NAMESPACES_MAX} roles, or those in all namespaces",
+    )
     members = Bound(
         bytes_max=0,
         count_max=MEMBERS_MAX,
@@ -119,6 +126,7 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "title": _text(TITLE_CHARS_MAX),
         "trigger_words": trigger_words,
         "members": members,
+        "grants": grants,
     }
 
 

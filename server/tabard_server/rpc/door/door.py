@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The door of every method: a place for the call, its message counted and parsed, then the work.
+"""The door of every method: a place for the call, who makes it, its message, then the work.
 
 In: raw calls. Out: servicers' calls. To gRPC all methods take a stream of bytes, so that a call
 that never sends its message has passed the gate, and is waited for no longer than any other.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +18,16 @@ from google.protobuf.message_factory import GetMessageClass
 from tabard_server.callers.caller import Caller
 from tabard_server.callers.gate import Gate, Work
 from tabard_server.errors import MethodUnknown
+from tabard_server.identity.authenticator import Authenticator
+from tabard_server.identity.credentials import UNASKED, Session
+from tabard_server.identity.sessions import Sessions
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
 from tabard_server.rpc.door.bounds import bounds_of
+from tabard_server.rpc.door.credentials import credentials_of
 from tabard_server.rpc.door.exchange import Exchange
 from tabard_server.rpc.door.methods import METHODS
+from tabard_server.rpc.door.roles import RULES, Rule
 from tabard_server.rpc.door.wire import Shape, shape_of
 from tabard_server.rpc.status import Guard
 from tabard_server.threads import Threads
@@ -44,6 +49,8 @@ class Method:
         request: Its request.
         shape: What that may hold.
         streams_requests: Whether there are many.
+        is_stream: Whether there are many of them, or of answers: it may go on for long.
+        rule: What it asks of its callers.
     """
 
     path: str
@@ -51,6 +58,23 @@ class Method:
     request: type[Message]
     shape: Shape
     streams_requests: bool
+    is_stream: bool
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognition:
+    """How a door knows its callers.
+
+    Attributes:
+        authenticator: Says who calls.
+        sessions: Whoever is in a call that goes on.
+        trusts: Whether whoever reaches the door is trusted: a socket that one user can open.
+    """
+
+    authenticator: Authenticator
+    sessions: Sessions
+    trusts: bool = False
 
 
 class Door(grpc.aio.ServerInterceptor):
@@ -61,6 +85,7 @@ class Door(grpc.aio.ServerInterceptor):
         services: Any,
         *,
         caller_of: Callable[[str], Caller],
+        recognition: Recognition,
         gate: Gate,
         readiness: Readiness,
         count: Callable[[str], None],
@@ -75,6 +100,7 @@ class Door(grpc.aio.ServerInterceptor):
             KeyError: A method, or a field of its request, is in no table.
         """
         self._caller_of = caller_of
+        self._recognition = recognition
         self._gate = gate
         self._readiness = readiness
         self._guard = Guard(count=count)
@@ -92,6 +118,8 @@ class Door(grpc.aio.ServerInterceptor):
                     request=request,
                     shape=shape_of(request, bounds=bounds),
                     streams_requests=method.client_streaming,
+                    is_stream=method.client_streaming or method.server_streaming,
+                    rule=RULES[path],
                 )
         self._threads = Threads("message", threads_max=_THREADS_MAX)
         self._opened: dict[str, Any] = {}
@@ -159,15 +187,32 @@ class Door(grpc.aio.ServerInterceptor):
         async with self._gate.call(method.work, caller=exchange.caller):
             # A second guard, because a status can wait for its reader: until it was taken, the call
             # keeps its place. What the work held is given back before.
-            return await self._guard.call(exchange, self._work(serve, exchange, method=method))
+            return await self._guard.call(exchange, self._known(serve, exchange, method=method))
+
+    async def _known(
+        self, serve: Callable[..., Any], exchange: Exchange, *, method: Method
+    ) -> bytes | None:
+        """Learn who calls, and do the work for as long as that counts."""
+        session = await self._session(exchange, method=method)
+        if session is UNASKED:
+            return await self._work(serve, exchange, method=method)
+        exchange.know(session)
+        if not method.is_stream:
+            return await self._work(serve, exchange, method=method)
+        async with self._recognition.sessions.hold(session):
+            return await self._work(serve, exchange, method=method)
+
+    async def _session(self, exchange: Exchange, *, method: Method) -> Session:
+        known = self._recognition
+        if method.rule.is_open or known.trusts or not known.authenticator.is_on:
+            return UNASKED
+        return await known.authenticator.authenticate(credentials_of(exchange.context))
 
     async def _work(
         self, serve: Callable[..., Any], exchange: Exchange, *, method: Method
     ) -> bytes | None:
         async with self._gate.work(method.work, caller=exchange.caller) as exchange.place:
-            request: Any = exchange.messages(method.shape, as_type=method.request)
-            if not method.streams_requests:
-                request = await exchange.message(method.shape, as_type=method.request)
+            request = await self._allowed(exchange, method=method)
             served = _served(serve, request, exchange)
             # Nobody else may hold the request: a picture is let go of once it is read.
             del request
@@ -180,6 +225,30 @@ class Door(grpc.aio.ServerInterceptor):
         write = answer.SerializeToString
         is_long = method.work is Work.READ
         return exchange.check_size(await self._threads.run(write) if is_long else write())
+
+    async def _allowed(self, exchange: Exchange, *, method: Method) -> Any:
+        """Return the message of the call, or its stream, once its caller may send it."""
+        if method.streams_requests:
+            messages = exchange.messages(method.shape, as_type=method.request)
+            return (
+                messages
+                if exchange.is_anybodys
+                else _allowed_parts(messages, exchange, rule=method.rule)
+            )
+        request = await exchange.message(method.shape, as_type=method.request)
+        if not exchange.is_anybodys:
+            method.rule.check(exchange.identity, request)
+        return request
+
+
+async def _allowed_parts(
+    messages: AsyncIterator[Any], exchange: Exchange, *, rule: Rule
+) -> AsyncIterator[Any]:
+    is_first = True
+    async for part in messages:
+        rule.check_part(exchange.identity, part, is_first=is_first)
+        is_first = False
+        yield part
 
 
 async def _served(serve: Callable[..., Any], request: Any, exchange: Exchange) -> Message | None:

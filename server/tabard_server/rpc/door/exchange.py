@@ -14,11 +14,14 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from tabard_server.callers.caller import Caller
+from tabard_registry.identity.identity import ANYBODY
+from tabard_server.callers.caller import OPERATORS, Caller
 from tabard_server.callers.pace import Pace
 from tabard_server.callers.places import Place
 from tabard_server.errors import OutOfTime, TooLarge, invalid
+from tabard_server.identity.credentials import UNASKED, Session
 from tabard_server.limits import Limits
+from tabard_server.rpc.door.peers import caller_known_as
 from tabard_server.rpc.door.wire import Shape
 from tabard_server.threads import Threads
 
@@ -35,7 +38,10 @@ class Exchange:
     """What a servicer knows of its call; it writes by this, so nobody waits for ever for a reader.
 
     Attributes:
-        caller: Who calls.
+        caller: Who calls, as far as places go.
+        context: gRPC's own.
+        identity: Who calls, as far as roles go; anybody where nobody is asked.
+        session: How that is known.
         place: What its work holds, and others may want; None: nothing.
     """
 
@@ -52,7 +58,9 @@ class Exchange:
     ) -> None:
         """Take gRPC's context, who calls, and the threads where large messages are parsed."""
         self.caller = caller
-        self._context = context
+        self.context = context
+        self.identity = ANYBODY
+        self.session = UNASKED
         self._threads = threads
         self._limits = limits
         self._clock = clock
@@ -70,13 +78,27 @@ class Exchange:
             message_bytes_min=_SENT_BYTES_MIN,
         )
 
+    @property
+    def is_anybodys(self) -> bool:
+        """Whether nobody asked who calls."""
+        return self.session is UNASKED
+
+    def know(self, session: Session) -> None:
+        """Learn who calls: from now on it is they who hold what the call holds.
+
+        Operators keep the places that are theirs.
+        """
+        self.session, self.identity = session, session.identity
+        if self.caller is not OPERATORS:
+            self.caller = caller_known_as(session.identity)
+
     def time_remaining(self) -> float | None:
         """Return the seconds until the caller's deadline; None: there is none."""
-        return self._context.time_remaining()
+        return self.context.time_remaining()
 
     async def abort(self, code: grpc.StatusCode, details: str, **trailing: Any) -> NoReturn:
         """End the call with a status. Waits until the caller has taken it, or is gone."""
-        await self._context.abort(code, details, **trailing)
+        await self.context.abort(code, details, **trailing)
         raise AssertionError("an aborted call goes on")
 
     async def message(self, shape: Shape, *, as_type: type[M]) -> M:
@@ -114,7 +136,7 @@ class Exchange:
         """Send a message that is written already. Raises as `write`."""
         self.check_size(data)
         await self._wait(
-            self._context.write(data),
+            self.context.write(data),
             self._sending,
             size_of=lambda _nothing: len(data),
             reason="READER_IDLE",
@@ -137,7 +159,7 @@ class Exchange:
 
     async def _next(self, shape: Shape, *, as_type: type[M]) -> M | None:
         data = await self._wait(
-            self._context.read(),
+            self.context.read(),
             self._receiving,
             size_of=lambda data: 0 if data is grpc.aio.EOF else len(data),
             reason="CALLER_IDLE",

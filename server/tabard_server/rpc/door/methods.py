@@ -7,6 +7,7 @@ from tabard_server.callers.gate import Work
 
 _REGISTRY = "/tabard.v1.RegistryService"
 _OPERATIONS = "/tabard.v1.OperationsService"
+_IDENTITY = "/tabard.v1.IdentityService"
 _HEALTH = "/grpc.health.v1.Health"
 
 METHODS: Mapping[str, Work] = {
@@ -39,6 +40,12 @@ METHODS: Mapping[str, Work] = {
     f"{_REGISTRY}/History": Work.READ,
     f"{_REGISTRY}/Resolve": Work.LOOK,
     f"{_REGISTRY}/Watch": Work.WATCH,
+    f"{_IDENTITY}/WhoAmI": Work.LOOK,
+    f"{_IDENTITY}/CreateToken": Work.ACT,
+    f"{_IDENTITY}/ListTokens": Work.READ,
+    f"{_IDENTITY}/RevokeToken": Work.OPERATE,
+    f"{_IDENTITY}/GetPolicy": Work.LOOK,
+    f"{_IDENTITY}/SetPolicy": Work.ACT,
     f"{_HEALTH}/Check": Work.OPERATE,
     f"{_HEALTH}/List": Work.OPERATE,
     f"{_HEALTH}/Watch": Work.WATCH_HEALTH,

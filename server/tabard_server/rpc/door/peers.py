@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who calls over gRPC: until a call says who it is, a caller is where its connection comes from."""
+"""Who calls over gRPC, as far as places go: an address, until it is known who."""
 
 import ipaddress
 from urllib.parse import unquote
 
+from tabard_registry.identity.identity import Identity
 from tabard_server.callers.caller import Caller
 
 _IPV6_PREFIX = 64
@@ -30,3 +31,11 @@ def caller_of(peer: str) -> Caller:
     if isinstance(address, ipaddress.IPv6Address):
         return Caller(str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False)))
     return Caller(str(address))
+
+
+def caller_known_as(identity: Identity) -> Caller:
+    """Make the caller of an identity: the same by whatever connection, a proxy's too.
+
+    No peer is written like that.
+    """
+    return Caller(f"{identity.proof}:{identity.name}", tenant=identity.tenant)

@@ -4,6 +4,7 @@
 from google.protobuf.descriptor import EnumDescriptor
 
 from tabard.v1 import adapter_pb2, generation_service_pb2
+from tabard_registry.identity.identity import Identity
 from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.drawing import Size, WantedDrawing
 from tabard_server.jobs.job import (
@@ -29,6 +30,7 @@ def read_request(
     *,
     seconds_left: float | None,
     caller: Caller,
+    identity: Identity,
 ) -> JobSpec:
     """Read a generate request; what it leaves out stays None."""
 
@@ -62,6 +64,7 @@ def read_request(
         preview_every=message.preview_every,
         seconds_left=seconds_left,
         caller=caller,
+        identity=identity,
     )
 
 

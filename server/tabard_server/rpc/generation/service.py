@@ -22,7 +22,12 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
         self, request: generation_service_pb2.GenerateRequest, context: Context
     ) -> None:
         """Stream the life of one job; a caller that leaves stops it within one step."""
-        spec = read_request(request, seconds_left=context.time_remaining(), caller=context.caller)
+        spec = read_request(
+            request,
+            seconds_left=context.time_remaining(),
+            caller=context.caller,
+            identity=context.identity,
+        )
         # Nobody else may hold the request: a picture is let go of once it is read.
         del request
         events_of = self._generation.generate(spec)

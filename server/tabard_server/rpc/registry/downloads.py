@@ -27,7 +27,8 @@ async def send_files(downloads: Downloads, request: pb.FetchRequest, *, context:
             reason="FIELD_INVALID",
             hint=f"use one of: {', '.join(names_of(_FORMAT))}",
         )
-    async with downloads.one(request.ref, style=style or _USUAL) as found:
+    grants = context.identity.grants
+    async with downloads.one(request.ref, style=style or _USUAL, grants=grants) as found:
         said = write_release(found.release, state=found.state)
         await context.write(pb.FetchResponse(release=said))
         for file in found.files:

@@ -25,6 +25,7 @@ from tabard_registry import (
     State,
     Version,
 )
+from tabard_registry.identity.identity import Identity
 from tabard_server.errors import invalid
 from tabard_server.publishing.author import author_of
 from tabard_server.rpc.names import name_of, names_of, number_of
@@ -54,13 +55,15 @@ class StandingRequest(AuthoredMessage, Protocol):
     ref: str
 
 
-def read_author(message: AuthoredMessage) -> Author:
-    """Read who acts and why.
+def read_author(message: AuthoredMessage, *, identity: Identity) -> Author:
+    """Read who acts and why; `identity` is who calls.
 
     Raises:
         InvalidRequest: A field is too long.
     """
-    return author_of(message.actor, reason=message.reason, request_id=message.request_id)
+    return author_of(
+        message.actor, reason=message.reason, request_id=message.request_id, identity=identity
+    )
 
 
 def read_draft(message: registry_service_pb2.ReleaseDraft) -> ReleaseDraft:
@@ -158,7 +161,7 @@ def write_move(move: ChannelMove) -> registry_service_pb2.ChannelMove:
 
 
 def write_record(applied: AppliedRecord) -> adapter_pb2.Record:
-    """Write a record of the log with what the fold made of it."""
+    """Write a record of the log, as somebody may be told of it, with what the fold made of it."""
     record = applied.record
     return _alike(
         adapter_pb2.Record,

@@ -14,18 +14,19 @@ from google.protobuf.message import Message
 
 from tabard.v1 import adapter_pb2, registry_service_pb2_grpc
 from tabard.v1 import registry_service_pb2 as pb
-from tabard_registry import AdapterName, AdapterRef, Registry, Release, Version
+from tabard_registry import AdapterName, AdapterRef, Registry, Release, State, Version
 from tabard_registry.acts import Acted
+from tabard_registry.state.sight import seen_by
 from tabard_server.errors import invalid
 from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.publishing import Publishing, read_expectation
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Upload, Uploads
+from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.registry import messages
 from tabard_server.rpc.registry.comparison import write_comparison
 from tabard_server.rpc.registry.downloads import send_files
 from tabard_server.rpc.registry.messages import StandingRequest, read_author, read_draft
-from tabard_server.rpc.registry.pages import Pages
 from tabard_server.rpc.registry.uploads import receive
 from tabard_server.rpc.status import Context
 from tabard_server.rpc.times import read_time
@@ -60,7 +61,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Receive files, check them, publish them."""
         with self._uploads.one() as upload:
             draft = await receive(request, upload=upload, silence=pb.ReleaseDraft())
-            return await upload.use(self._publish(draft, upload))
+            return await upload.use(self._publish(draft, upload, context))
 
     async def Check(
         self, request: AsyncIterator[pb.CheckRequest], context: Context
@@ -78,10 +79,10 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             self._registry.publish_recipe,
             read_draft(request.draft),
             members=[messages.read_member(member) for member in request.members],
-            author=read_author(request.draft),
+            author=read_author(request.draft, identity=context.identity),
         )
         return pb.PublishRecipeResponse(
-            release=self._write(published.release),
+            release=self._write(published.release, context),
             created=published.created,
             untaken=published.untaken,
         )
@@ -92,7 +93,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             AdapterRef.parse(request.ref),
             channel=request.channel,
             expect=read_expectation(request.expect_digest),
-            author=read_author(request),
+            author=read_author(request, identity=context.identity),
         )
         return pb.PromoteResponse(move=messages.write_move(move))
 
@@ -103,7 +104,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             channel=request.channel,
             to=Version.parse(request.to_version) if request.to_version else None,
             expect=read_expectation(request.expect_digest),
-            author=read_author(request),
+            author=read_author(request, identity=context.identity),
         )
         return pb.RollbackResponse(move=messages.write_move(move))
 
@@ -113,9 +114,9 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             self._registry.edit,
             AdapterRef.parse(request.ref),
             words=messages.read_words(request),
-            author=read_author(request),
+            author=read_author(request, identity=context.identity),
         )
-        return pb.EditResponse(release=self._write(edited.subject), changed=edited.changed)
+        return pb.EditResponse(release=self._write(edited.subject, context), changed=edited.changed)
 
     async def Sign(self, request: pb.SignRequest, context: Context) -> pb.SignResponse:
         """Put a signature beside a release."""
@@ -124,37 +125,39 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             AdapterRef.parse(request.ref),
             key_id=request.key_id,
             signature=request.signature,
-            author=read_author(request),
+            author=read_author(request, identity=context.identity),
         )
-        return pb.SignResponse(release=self._write(signed.subject), changed=signed.changed)
+        return pb.SignResponse(release=self._write(signed.subject, context), changed=signed.changed)
 
     async def Yank(self, request: pb.YankRequest, context: Context) -> pb.YankResponse:
         """Take a release out of resolution by channel and range."""
-        return await self._set_standing(self._registry.yank, request, pb.YankResponse)
+        return await self._set_standing(self._registry.yank, request, pb.YankResponse, context)
 
     async def Unyank(self, request: pb.UnyankRequest, context: Context) -> pb.UnyankResponse:
         """Undo a yank."""
-        return await self._set_standing(self._registry.unyank, request, pb.UnyankResponse)
+        return await self._set_standing(self._registry.unyank, request, pb.UnyankResponse, context)
 
     async def Quarantine(
         self, request: pb.QuarantineRequest, context: Context
     ) -> pb.QuarantineResponse:
         """Serve nobody with a release until that is lifted."""
-        return await self._set_standing(self._registry.quarantine, request, pb.QuarantineResponse)
+        return await self._set_standing(
+            self._registry.quarantine, request, pb.QuarantineResponse, context
+        )
 
     async def Lift(self, request: pb.LiftRequest, context: Context) -> pb.LiftResponse:
         """Undo a quarantine."""
-        return await self._set_standing(self._registry.lift, request, pb.LiftResponse)
+        return await self._set_standing(self._registry.lift, request, pb.LiftResponse, context)
 
     async def Purge(self, request: pb.PurgeRequest, context: Context) -> pb.PurgeResponse:
         """Delete the bytes of a release for good."""
-        return await self._set_standing(self._registry.purge, request, pb.PurgeResponse)
+        return await self._set_standing(self._registry.purge, request, pb.PurgeResponse, context)
 
     async def GetAdapter(
         self, request: pb.GetAdapterRequest, context: Context
     ) -> pb.GetAdapterResponse:
         """Return one adapter."""
-        state = self._registry.state
+        state = self._seen(context)
         adapter = await self._questions.aside(
             messages.write_adapter,
             state.adapter(AdapterName.parse(request.adapter)),
@@ -169,8 +172,8 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Return a page of adapters."""
         (after,) = self._pages.start_of(request, str) or ("",)
         size = self._pages.size_of(request)
-        found, is_more = await self._questions.adapters(after=after, size=size)
-        state, bytes_max = self._registry.state, self._pages.bytes_max
+        state, bytes_max = self._seen(context), self._pages.bytes_max
+        found, is_more = await self._questions.adapters(state, after=after, size=size)
         written = (
             ((str(one.name),), messages.write_adapter(one, state=state, bytes_max=bytes_max))
             for one in found
@@ -184,17 +187,18 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Return a page of the releases of one adapter."""
         start = self._pages.start_of(request, str)
         found, is_more = await self._questions.releases(
+            self._seen(context),
             AdapterName.parse(request.adapter),
             after=Version.parse(start[0]) if start else None,
             size=self._pages.size_of(request),
         )
-        written = (((str(one.version),), self._write(one)) for one in found)
+        written = (((str(one.version),), self._write(one, context)) for one in found)
         releases, following = await self._fill(request, written, is_more=is_more)
         return pb.ListReleasesResponse(releases=releases, next_page_token=following)
 
     async def Resolve(self, request: pb.ResolveRequest, context: Context) -> pb.ResolveResponse:
         """Say what a ref means now."""
-        state = self._registry.state
+        state = self._seen(context)
         meaning = state.find if request.include_withdrawn else state.resolve
         release = meaning(AdapterRef.parse(request.ref))
         return pb.ResolveResponse(
@@ -205,8 +209,8 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         self, request: pb.GetManifestRequest, context: Context
     ) -> pb.GetManifestResponse:
         """Return the bytes that a release's digest is the sha256 of: what a signer vouches for."""
-        state = self._registry.state
-        release, manifest = await self._questions.manifest(AdapterRef.parse(request.ref))
+        state = self._seen(context)
+        release, manifest = await self._questions.manifest(state, AdapterRef.parse(request.ref))
         return pb.GetManifestResponse(
             release=messages.write_release(release, state=state), manifest=manifest.to_bytes()
         )
@@ -215,8 +219,11 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Find release lines by words."""
         (after,) = self._pages.start_of(request, int) or (0,)
         size = self._pages.size_of(request)
-        found, is_more = await self._questions.search(request.words, after=after, size=size)
-        lines = self._registry.state.adapters
+        state = self._seen(context)
+        found, is_more = await self._questions.search(
+            request.words, after=after, size=size, grants=context.identity.grants
+        )
+        lines = state.adapters
         written = (
             (
                 (place,),
@@ -236,19 +243,21 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
     async def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
         """Compare two releases."""
         left, right, found = await self._questions.comparison(
-            AdapterRef.parse(request.ref), AdapterRef.parse(request.other_ref)
+            self._seen(context), AdapterRef.parse(request.ref), AdapterRef.parse(request.other_ref)
         )
         return await self._questions.aside(
-            write_comparison, self._write(left), self._write(right), found
+            write_comparison, self._write(left, context), self._write(right, context), found
         )
 
     async def GetDependents(
         self, request: pb.GetDependentsRequest, context: Context
     ) -> pb.GetDependentsResponse:
         """Say what depends on a release."""
-        release, found, job_count = await self._questions.dependents(AdapterRef.parse(request.ref))
+        release, found, job_count = await self._questions.dependents(
+            self._seen(context), AdapterRef.parse(request.ref)
+        )
         return pb.GetDependentsResponse(
-            release=self._write(release),
+            release=self._write(release, context),
             channels=found.channels,
             recipes=[str(one) for one in found.recipes[: messages.RECIPES_SHOWN_MAX]],
             recipe_count=len(found.recipes),
@@ -262,14 +271,15 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
     async def ServedAt(self, request: pb.ServedAtRequest, context: Context) -> pb.ServedAtResponse:
         """Say what channels pointed to at some time, and who moved them there."""
         start: Any = self._pages.start_of(request, str, str)
+        state = self._seen(context)
         found, is_more = await self._questions.served_at(
             _required_time(request, "time"),
             adapter=request.adapter,
             channel=request.channel,
             after=start,
             size=self._pages.size_of(request),
+            grants=context.identity.grants,
         )
-        state = self._registry.state
         written = (
             ((str(one.adapter), one.channel), messages.write_serving(one, state=state))
             for one in found
@@ -287,6 +297,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             until=_time(request, "until"),
             before=start[0] if start else None,
             size=self._pages.size_of(request),
+            grants=context.identity.grants,
         )
         written = (((acts[0].seq,), messages.write_acts(acts)) for acts in found)
         records, following = await self._fill(request, written, is_more=is_more)
@@ -294,16 +305,22 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> None:
         """Stream records as they happen, until the caller leaves."""
-        async with aclosing(self._questions.records(from_seq=request.from_seq)) as records:
+        grants = context.identity.grants
+        told = self._questions.records(from_seq=request.from_seq, grants=grants)
+        async with aclosing(told) as records:
             async for applied in records:
                 await context.write(pb.WatchResponse(record=messages.write_record(applied)))
 
-    async def _publish(self, draft: pb.ReleaseDraft, upload: Upload) -> pb.PublishResponse:
+    async def _publish(
+        self, draft: pb.ReleaseDraft, upload: Upload, context: Context
+    ) -> pb.PublishResponse:
         published, checked = await self._publishing.publish(
-            read_draft(draft), files=upload.files, author=read_author(draft)
+            read_draft(draft),
+            files=upload.files,
+            author=read_author(draft, identity=context.identity),
         )
         return pb.PublishResponse(
-            release=self._write(published.release),
+            release=self._write(published.release, context),
             created=published.created,
             untaken=published.untaken,
             report=messages.write_report(checked.report),
@@ -318,13 +335,17 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         return pb.CheckResponse(report=messages.write_report(checked.report))
 
     async def _set_standing(
-        self, act: Callable[..., Acted[Release]], request: StandingRequest, answer: type[M]
+        self,
+        act: Callable[..., Acted[Release]],
+        request: StandingRequest,
+        answer: type[M],
+        context: Context,
     ) -> M:
         """Yank, quarantine or purge a release, or undo the first two; answer as it is now."""
         ref = AdapterRef.parse(request.ref)
-        author = read_author(request)
+        author = read_author(request, identity=context.identity)
         done = await self._publishing.take_back(act, ref, author=author)
-        return answer(release=self._write(done.subject), changed=done.changed)
+        return answer(release=self._write(done.subject, context), changed=done.changed)
 
     async def _fill(
         self, request: Any, written: Iterable[tuple[tuple[Any, ...], M]], *, is_more: bool
@@ -332,8 +353,12 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         """Write a page where questions wait, because a large one takes its time."""
         return await self._questions.aside(self._pages.fill, request, written, is_more=is_more)
 
-    def _write(self, release: Release) -> adapter_pb2.Release:
-        return messages.write_release(release, state=self._registry.state)
+    def _seen(self, context: Context) -> State:
+        """Return the snapshot of now, as far as the caller may know of it."""
+        return seen_by(self._registry.state, context.identity.grants)
+
+    def _write(self, release: Release, context: Context) -> adapter_pb2.Release:
+        return messages.write_release(release, state=self._seen(context))
 
 
 def _time(request: Any, field: str) -> datetime | None:

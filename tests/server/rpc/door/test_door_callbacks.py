@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 from tabard.v1 import generation_service_pb2 as generation
+from tabard.v1 import identity_service_pb2 as identity
 from tabard.v1 import operations_service_pb2 as operations
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry import AdapterName, AdapterRef, Author, Registry, ReleaseDraft, Version
@@ -40,10 +41,13 @@ AUTHOR = Author(actor="🎨" * 200, reason="🎨" * 2_000)
 LIMITS = Limits()
 REGISTRY = "/tabard.v1.RegistryService"
 OPERATIONS = "/tabard.v1.OperationsService"
+IDENTITY = "/tabard.v1.IdentityService"
 GENERATE = "/tabard.v1.GenerationService/Generate"
 SMALL = {
     f"{OPERATIONS}/Drain",
     f"{OPERATIONS}/Verify",
+    f"{IDENTITY}/WhoAmI",
+    f"{IDENTITY}/GetPolicy",
     *(path for path in METHODS if not path.startswith("/tabard.")),
 }
 """Methods whose messages are empty, a number or one name."""
@@ -160,6 +164,25 @@ def picture(side: int = 1_024) -> bytes:
     return file.getvalue()
 
 
+def identity_requests() -> dict[str, Any]:
+    """The largest messages about tokens and policies, by their methods."""
+    return {
+        f"{IDENTITY}/CreateToken": identity.CreateTokenRequest(
+            name="many",
+            grants=[
+                identity.Grant(namespace=f"n{number}", role=identity.Role.ROLE_PUBLISH)
+                for number in range(64)
+            ],
+            reason="🎨" * 2_000,
+        ),
+        f"{IDENTITY}/ListTokens": identity.ListTokensRequest(page_size=1_000),
+        f"{IDENTITY}/RevokeToken": identity.RevokeTokenRequest(token="many", reason="🎨" * 2_000),
+        f"{IDENTITY}/SetPolicy": identity.SetPolicyRequest(
+            namespace="n1", private=True, reason="🎨" * 2_000
+        ),
+    }
+
+
 def legal_requests() -> Requests:
     """The largest message of every kind that is allowed: path, messages, what is answered."""
     draft: dict[str, Any] = {
@@ -209,6 +232,7 @@ def legal_requests() -> Requests:
         f"{REGISTRY}/GetAdapter": pb.GetAdapterRequest(adapter="acme/long"),
         f"{REGISTRY}/Watch": pb.WatchRequest(from_seq=1),
         f"{OPERATIONS}/GetStatus": operations.GetStatusRequest(),
+        **identity_requests(),
     }.items():
         requests[path] = path, (message.SerializeToString(),), "OK"
     sent = tuple(part.SerializeToString() for part in parts)

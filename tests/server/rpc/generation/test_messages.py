@@ -6,6 +6,7 @@ from dataclasses import fields
 import pytest
 
 from tabard.v1 import generation_service_pb2 as pb
+from tabard_registry.identity.identity import ANYBODY
 from tabard_server.callers.caller import NOBODY
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.jobs.job import JobSpec
@@ -40,7 +41,7 @@ FULL = pb.GenerateRequest(
 
 def test_zero_is_something_said() -> None:
     """A zero and an empty file are not taken for silence: they are judged, not replaced."""
-    spec = read_request(FULL, seconds_left=9.0, caller=NOBODY)
+    spec = read_request(FULL, seconds_left=9.0, caller=NOBODY, identity=ANYBODY)
 
     wanted = spec.wanted
     for value in (spec, wanted):
@@ -52,14 +53,16 @@ def test_zero_is_something_said() -> None:
 
 def test_every_field_is_read() -> None:
     """A request has as many fields as the message, but for what the call says."""
-    # The drawing is a field of the request; deadline and caller are none of the message.
-    count = len(fields(JobSpec)) + len(fields(WantedDrawing)) - 3
+    # The drawing is a field of the request; deadline, caller and identity are none of the message.
+    count = len(fields(JobSpec)) + len(fields(WantedDrawing)) - 4
     assert count == len(FULL.DESCRIPTOR.fields) == len(FULL.ListFields())
 
 
 def test_silence_stays_silence() -> None:
     """What is left out is None, and filled in by nobody on the way."""
-    spec = read_request(pb.GenerateRequest(prompt="a"), seconds_left=None, caller=NOBODY)
+    spec = read_request(
+        pb.GenerateRequest(prompt="a"), seconds_left=None, caller=NOBODY, identity=ANYBODY
+    )
 
     assert spec == JobSpec(wanted=WantedDrawing(prompt="a"))
 
@@ -70,7 +73,12 @@ def test_syntax_by_name(number: int, name: str) -> None:
     message = pb.GenerateRequest()
     message.MergeFromString(bytes([14 << 3, number]))
 
-    assert read_request(message, seconds_left=None, caller=NOBODY).wanted.prompt_syntax == name
+    assert (
+        read_request(
+            message, seconds_left=None, caller=NOBODY, identity=ANYBODY
+        ).wanted.prompt_syntax
+        == name
+    )
 
 
 @pytest.mark.parametrize(("number", "name"), [(0, ""), (1, "whole"), (2, "anywhere"), (7, "7")])
@@ -79,4 +87,7 @@ def test_token_match_by_name(number: int, name: str) -> None:
     message = pb.GenerateRequest()
     message.MergeFromString(bytes([22 << 3 & 0x7F | 0x80, 22 >> 4, number]))
 
-    assert read_request(message, seconds_left=None, caller=NOBODY).wanted.token_match == name
+    assert (
+        read_request(message, seconds_left=None, caller=NOBODY, identity=ANYBODY).wanted.token_match
+        == name
+    )

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from google.protobuf.message import Message
 
 from tabard_server.errors import invalid
+from tabard_server.limits import Limits
 
 M = TypeVar("M", bound=Message)
 
@@ -36,6 +37,15 @@ class Pages:
         self._size_default = size_default
         self._size_max = size_max
         self.bytes_max = bytes_max
+
+    @classmethod
+    def within(cls, limits: Limits) -> "Pages":
+        """Make those of a server."""
+        return cls(
+            size_default=limits.page_size_default,
+            size_max=limits.page_size_max,
+            bytes_max=limits.page_bytes_max,
+        )
 
     def size_of(self, request: PagedRequest) -> int:
         """Return how many are wanted: 0 asks for the usual, and too many for the most.

@@ -10,7 +10,7 @@ import pytest
 
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_server.errors import InvalidRequest
-from tabard_server.rpc.registry.pages import Pages
+from tabard_server.rpc.pages import Pages
 
 PAGES = Pages(size_default=2, size_max=3, bytes_max=100)
 

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server that asks who calls, with three namespaces, and calls of every method as somebody."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from tabard.v1 import adapter_pb2, generation_service_pb2, identity_service_pb2
+from tabard.v1 import operations_service_pb2 as operations
+from tabard.v1 import registry_service_pb2 as registry
+from tabard_registry import AdapterRef, Author
+from tabard_registry.identity.roles import Grants, Role
+from tabard_server.access.settings import IdentitySettings
+from tabard_server.rpc.server import SERVED
+from tests.server.adapters.published_lora import publish_lora
+from tests.server.harness import Server, iter_parts, publish_parts, refs, serving
+
+OWN, OTHER, PRIVATE, ABSENT = "acme", "beta", "secret", "absent"
+_TRIES = 20
+ROOT = Author(actor="root", reason="for a test")
+METHODS = {
+    f"/{service.full_name}/{method.name}": method
+    for service in SERVED
+    for method in service.methods
+}
+
+
+@asynccontextmanager
+async def asking(folder: Path, **changes: Any) -> AsyncIterator[Server]:
+    """Run a server that knows tokens, with a release in three namespaces, one of them private."""
+    changes = {"identity": IdentitySettings(tokens=True)} | changes
+    async with serving(folder, **changes) as server:
+        home = server.app.registry
+        for space in (OWN, OTHER, PRIVATE):
+            for version in ("1.0.0", "1.1.0"):
+                place = folder / f"{space}-{version}"
+                place.mkdir()
+                publish_lora(home, folder=place, name=f"{space}/ink", version=version)
+                ref = AdapterRef.parse(f"{space}/ink@{version}")
+                home.promote(ref, channel="stable", author=ROOT)
+        home.set_policy(PRIVATE, author=ROOT, private=True)
+        yield server
+
+
+def token_for(server: Server, name: str, **roles: tuple[Role, ...]) -> str:
+    """Make a token with roles by namespace; `everywhere` is `*`."""
+    grants = {
+        "*" if space == "everywhere" else space: frozenset(some) for space, some in roles.items()
+    }
+    made = server.app.registry.create_token(name, grants=Grants(grants), author=ROOT)
+    return made.secret
+
+
+def as_bearer(secret: str | None) -> list[tuple[str, str]]:
+    """Return the metadata of a call by a token."""
+    return [] if secret is None else [("authorization", f"Bearer {secret}")]
+
+
+def request_for(path: str, space: str) -> list[Message]:
+    """Return the messages of a call of a method that is about a release of a namespace."""
+    return _REQUESTS[path](space)
+
+
+async def call(
+    server: Server, path: str, messages: list[Message], *, secret: str | None
+) -> tuple[list[Any], grpc.aio.AioRpcError | None]:
+    """Call a method; return what it answers, of a watch the first of it, and how it fails."""
+    for _ in range(_TRIES):
+        found, error = await _call_once(server, path, messages, secret=secret)
+        # A client that still sends when it is refused may see no more than that sending failed.
+        if error is None or error.details() != "Internal error from Core":
+            break
+    return found, error
+
+
+async def _call_once(
+    server: Server, path: str, messages: list[Message], *, secret: str | None
+) -> tuple[list[Any], grpc.aio.AioRpcError | None]:
+    method = METHODS[path]
+    channel = server.channel
+    open_stub = channel.stream_stream if method.client_streaming else channel.unary_stream
+    stub: Any = open_stub(
+        path,
+        request_serializer=lambda message: message.SerializeToString(),
+        response_deserializer=GetMessageClass(method.output_type).FromString,
+    )
+    request = iter_parts(messages) if method.client_streaming else messages[0]
+    running = stub(request, metadata=as_bearer(secret))
+    found: list[Any] = []
+    try:
+        async for answer in running:
+            found.append(answer)
+            if path.endswith("/Watch"):
+                running.cancel()
+                break
+    except grpc.aio.AioRpcError as error:
+        return found, error
+    return found, None
+
+
+def _ref(space: str) -> str:
+    return f"{space}/ink@1.0.0"
+
+
+def _words(space: str) -> dict[str, Any]:
+    return {"ref": _ref(space), "reason": "why", "actor": "somebody"}
+
+
+def _upload(space: str) -> list[Message]:
+    return list(publish_parts(f"{space}/new", "1.0.0", content=b"x" * 2_000))
+
+
+def _check(_space: str) -> list[Message]:
+    start = registry.FileStart(name="x", bytes_total=2_000)
+    return [registry.CheckRequest(file=start), registry.CheckRequest(chunk=b"x" * 2_000)]
+
+
+def _recipe(space: str) -> list[Message]:
+    draft = registry.ReleaseDraft(adapter=f"{space}/mix", version="1.0.0")
+    return [registry.PublishRecipeRequest(draft=draft, members=refs(_ref(space)))]
+
+
+def _token(space: str) -> list[Message]:
+    grant = identity_service_pb2.Grant(
+        namespace=space, role=identity_service_pb2.Role.ROLE_GENERATE
+    )
+    return [identity_service_pb2.CreateTokenRequest(name="made", grants=[grant])]
+
+
+def _draw(space: str) -> list[Message]:
+    ask = generation_service_pb2.GenerateRequest(
+        prompt="x", adapters=[adapter_pb2.WeightedRef(ref=_ref(space))], num_inference_steps=1
+    )
+    return [ask]
+
+
+_R, _O = "/tabard.v1.RegistryService/", "/tabard.v1.OperationsService/"
+_I, _H = "/tabard.v1.IdentityService/", "/grpc.health.v1.Health/"
+
+
+def _one(kind: type[Message], **fields: Any) -> Any:
+    def make(space: str) -> list[Message]:
+        return [kind(**{name: value(space) for name, value in fields.items()})]
+
+    return make
+
+
+def _nothing(path: str) -> Any:
+    return lambda _space: [GetMessageClass(METHODS[path].input_type)()]
+
+
+def _standing(kind: type[Message]) -> Any:
+    return lambda space: [kind(**_words(space))]
+
+
+_REQUESTS: dict[str, Any] = {
+    "/tabard.v1.GenerationService/Generate": _draw,
+    f"{_O}GetStatus": _nothing(f"{_O}GetStatus"),
+    f"{_O}Verify": _nothing(f"{_O}Verify"),
+    f"{_O}Drain": _nothing(f"{_O}Drain"),
+    f"{_O}Warm": _one(operations.WarmRequest, ref=_ref),
+    f"{_R}Publish": _upload,
+    f"{_R}Check": _check,
+    f"{_R}GetAdapter": _one(registry.GetAdapterRequest, adapter=lambda space: f"{space}/ink"),
+    f"{_R}ListAdapters": _nothing(f"{_R}ListAdapters"),
+    f"{_R}ListReleases": _one(registry.ListReleasesRequest, adapter=lambda space: f"{space}/ink"),
+    f"{_R}Resolve": _one(registry.ResolveRequest, ref=_ref),
+    f"{_R}Promote": _standing(registry.PromoteRequest),
+    f"{_R}Rollback": _one(
+        registry.RollbackRequest, adapter=lambda space: f"{space}/ink", reason=lambda _space: "why"
+    ),
+    f"{_R}Yank": _standing(registry.YankRequest),
+    f"{_R}Unyank": _standing(registry.UnyankRequest),
+    f"{_R}Quarantine": _standing(registry.QuarantineRequest),
+    f"{_R}Lift": _standing(registry.LiftRequest),
+    f"{_R}Purge": _standing(registry.PurgeRequest),
+    f"{_R}PublishRecipe": _recipe,
+    f"{_R}Edit": _one(
+        registry.EditRequest, ref=_ref, notes=lambda _space: "other", reason=lambda _space: "why"
+    ),
+    f"{_R}Sign": _one(
+        registry.SignRequest,
+        ref=_ref,
+        key_id=lambda _space: "0" * 16,
+        signature=lambda _space: "AA==",
+    ),
+    f"{_R}GetManifest": _one(registry.GetManifestRequest, ref=_ref),
+    f"{_R}Diff": _one(registry.DiffRequest, ref=_ref, other_ref=_ref),
+    f"{_R}GetDependents": _one(registry.GetDependentsRequest, ref=_ref),
+    f"{_R}Fetch": _one(registry.FetchRequest, ref=_ref),
+    f"{_R}Search": _one(registry.SearchRequest, words=lambda _space: "ink"),
+    f"{_R}ServedAt": lambda space: [
+        _at_any_time(registry.ServedAtRequest(adapter=f"{space}/ink" if space else ""))
+    ],
+    f"{_R}History": lambda space: [
+        registry.HistoryRequest(adapter=f"{space}/ink" if space else "")
+    ],
+    f"{_R}Watch": lambda _space: [registry.WatchRequest(from_seq=1)],
+    f"{_I}WhoAmI": _nothing(f"{_I}WhoAmI"),
+    f"{_I}CreateToken": _token,
+    f"{_I}ListTokens": _nothing(f"{_I}ListTokens"),
+    f"{_I}RevokeToken": lambda _space: [
+        identity_service_pb2.RevokeTokenRequest(token="nobodys", reason="why")
+    ],
+    f"{_I}GetPolicy": _one(identity_service_pb2.GetPolicyRequest, namespace=lambda space: space),
+    f"{_I}SetPolicy": lambda space: [
+        identity_service_pb2.SetPolicyRequest(namespace=space, require_identity=False)
+    ],
+    f"{_H}Check": _nothing(f"{_H}Check"),
+    f"{_H}List": _nothing(f"{_H}List"),
+    f"{_H}Watch": _nothing(f"{_H}Watch"),
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": lambda _space: [],
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": lambda _space: [],
+}
+
+
+def _at_any_time(request: registry.ServedAtRequest) -> registry.ServedAtRequest:
+    request.time.FromJsonString("2999-01-01T00:00:00Z")
+    return request
