@@ -91,7 +91,7 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
     ) -> pb.GetPolicyResponse:
         """Say what a namespace asks for."""
         policy = policy_of(self._registry.state, _namespace(request.namespace))
-        return pb.GetPolicyResponse(policy=write_policy(done.subject))
+        return pb.GetPolicyResponse(policy=write_policy(policy))
 
     async def SetPolicy(
         self, request: pb.SetPolicyRequest, context: Context
@@ -105,7 +105,7 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
             private=_said(request, "private"),
             require_identity=_said(request, "require_identity"),
         )
-        return pb.SetPolicyResponse(policy=write_policy(policy))
+        return pb.SetPolicyResponse(policy=write_policy(done.subject))
 
     def _list(
         self, request: pb.ListTokensRequest, *, grants: Grants, start: tuple[str, str]
