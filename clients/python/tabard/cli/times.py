@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Moments as people write them: `1h`, `yesterday`, `2026-11-28`, or RFC 3339.
+"""Moments as people write them: `1h`, `yesterday`, `2026-11-28`, or RFC 3339; and those to come.
 
 In: a text, and what time it is. Out: an aware time. What says no offset is meant where the command
 runs.
@@ -17,6 +17,8 @@ import click
 from tabard.cli.choices import nearest
 
 FORMS = "1h, 3d, yesterday, 2026-11-28, or 2026-11-23T12:00:00Z"
+_FORMS_AHEAD = "90d, 12h, 2026-12-31, or 2026-12-31T12:00:00Z"
+_SPAN = re.compile(r"\s*\d{1,9}\s*[smhdw]\s*", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _WORDS = re.compile(
     r"(\d{1,4})\s*(?:(s)ec(?:ond)?s?|(m)in(?:ute)?s?|(h)(?:ou)?rs?|(d)ays?|(w)eeks?)(?: ago)?"
@@ -75,6 +77,45 @@ class Time(click.ParamType[datetime]):
             return value
         try:
             return read_time(str(value), now=self._clock().astimezone(), is_end=self._is_end)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def read_expiry(text: str, *, now: datetime) -> datetime:
+    """Read a moment that is still to come; a day means its end.
+
+    Raises:
+        ValueError: It is none, or is over; the text says what would be.
+    """
+    try:
+        found = read_time(text, now=now, is_end=True)
+        if _SPAN.fullmatch(text):
+            # A span reads as before now; here it is meant from now on.
+            found = now + (now - found)
+    except (ValueError, OverflowError):
+        raise ValueError(f"'{text}' is no time: write {_FORMS_AHEAD}") from None
+    if found <= now:
+        raise ValueError(f"'{text}' is over already: write {_FORMS_AHEAD}")
+    return found
+
+
+class Expiry(click.ParamType[datetime]):
+    """An option that is a moment still to come."""
+
+    name = "time"
+
+    def __init__(self, *, clock: Callable[[], datetime] = datetime.now) -> None:
+        """Take what time it is."""
+        self._clock = clock
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read what was written."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return read_expiry(str(value), now=self._clock().astimezone())
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

@@ -12,9 +12,9 @@ from tabard.access.identity import CreatedToken
 from tabard.cli.choices import Named
 from tabard.cli.commands.access.grants_text import grants_text
 from tabard.cli.commands.access.place import open_keeper, registry_option
-from tabard.cli.expiry import Expiry
 from tabard.cli.output import Output, fields
 from tabard.cli.session import Session, with_session
+from tabard.cli.times import Expiry
 
 ROLES = ("generate", "publish", "promote", "review", "operate", "admin")
 
