@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from tabard_registry import AppliedRecord, IntakeLimits, Registry
@@ -19,7 +18,6 @@ from tabard_server.adapters.host_cache import HostCache
 from tabard_server.admission.assembly import admission_for, bounds_for
 from tabard_server.admission.pictures import PictureReader
 from tabard_server.engine_port.port import EnginePort
-from tabard_server.engine_port.samplers import SAMPLERS
 from tabard_server.followers.act_log import ActLog
 from tabard_server.followers.checkpointing import Checkpointer
 from tabard_server.followers.follower import Follower
@@ -28,6 +26,7 @@ from tabard_server.followers.withdrawal import Withdrawal
 from tabard_server.generation import Generation
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.job_log import job_log_for
+from tabard_server.jobs.job_traces import job_traces_for
 from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.life.bound import HURRIED_SECONDS, Bound
 from tabard_server.life.process import Ending, hear_signals
@@ -39,7 +38,7 @@ from tabard_server.limits import Limits
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import Operations
 from tabard_server.output.finisher import Finisher
-from tabard_server.output.provenance import Origin
+from tabard_server.output.provenance import origin_of
 from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
@@ -79,19 +78,8 @@ class App:
         self.registry = registry
         self._verifier = Verifier()
         self._labels = Labels()
-        # Publishing an upload is an act as well.
-        self._acts = Threads("act", threads_max=limits.registry_acts_max + limits.uploads_max)
+        self._open_threads(limits)
         self.gate = front.gate
-        self._operators_acts = Threads(
-            # So many come by the callers' address, and as many by the operators'.
-            "operate",
-            threads_max=2 * limits.operator_calls_reserved,
-        )
-        self._reads = Threads("read", threads_max=limits.registry_reads_max)
-        self._admitting = Threads("admit", threads_max=1)
-        self._loads = ThreadPoolExecutor(
-            max_workers=limits.adapter_loads_max, thread_name_prefix="tabard-load"
-        )
         self.cache = HostCache(
             load=resources.load_adapter,
             bytes_max=limits.host_bytes_max,
@@ -102,7 +90,7 @@ class App:
             metrics=self.metrics,
         )
         self._finisher = Finisher(
-            origin=_origin(engine, registry),
+            origin=origin_of(engine, registry=registry),
             backlog_max=limits.finish_backlog_max,
             metrics=self.metrics,
         )
@@ -111,6 +99,7 @@ class App:
         bounds = bounds_for(engine, settings)
         self._pictures = PictureReader(bounds=bounds, limits=limits)
         self._job_log = job_log_for(settings)
+        self._traces = job_traces_for(settings, is_hidden=self._is_hidden)
         self.generation = Generation(
             registry=registry,
             admission=admission_for(engine, settings, bounds=bounds, verifier=self._verifier),
@@ -125,6 +114,7 @@ class App:
             on_admitted=self._note_admitted,
             threads=self._admitting,
             job_log=self._job_log,
+            traces=self._traces,
         )
         self._weight_check = WeightCheck(
             engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
@@ -177,9 +167,27 @@ class App:
             await bound.wait("checkpoint", self._checkpointer.close(), share=0.5)
             self._close_threads()
             self._loads.shutdown(wait=False, cancel_futures=True)
+            if self._traces.is_on:
+                closing = Daemon("tabard-traces", self._traces.close)
+                closing.start()
+                await bound.wait("traces", closing.result(), share=0.5)
             await bound.wait("metrics page", self._front.close_page())
         self._job_log.flush()
         return Ending(jobs_cut_off=left, abandoned=bound.abandoned, seconds_left=bound.seconds_left)
+
+    def _open_threads(self, limits: Limits) -> None:
+        # Publishing an upload is an act as well.
+        self._acts = Threads("act", threads_max=limits.registry_acts_max + limits.uploads_max)
+        self._operators_acts = Threads(
+            # So many come by the callers' address, and as many by the operators'.
+            "operate",
+            threads_max=2 * limits.operator_calls_reserved,
+        )
+        self._reads = Threads("read", threads_max=limits.registry_reads_max)
+        self._admitting = Threads("admit", threads_max=1)
+        self._loads = ThreadPoolExecutor(
+            max_workers=limits.adapter_loads_max, thread_name_prefix="tabard-load"
+        )
 
     def _close_threads(self) -> None:
         threads = (self._acts, self._operators_acts, self._reads, self._admitting)
@@ -283,7 +291,10 @@ class App:
             ),
         )
 
-    def _is_private(self, adapter: str) -> bool:
+    def _is_hidden(self, adapter: str) -> bool:
+        """Say whether a name stays out of metrics and traces."""
+        if self._settings.metrics_private_names:
+            return False
         policy = self.registry.state.policies.get(adapter.partition("/")[0])
         return policy is not None and policy.private
 
@@ -292,8 +303,7 @@ class App:
         metrics.describe(
             version=tabard_version(), base_family=engine.profile.family, device=engine.device
         )
-        if not self._settings.metrics_private_names:
-            metrics.rows.is_private = self._is_private
+        metrics.rows.is_private = self._is_hidden
         metrics.rows_waiting.set_function(lambda: self.room.depth)
         metrics.rows_running.set_function(lambda: self.loop.running_count)
         metrics.registry_seq.set_function(lambda: self.registry.seq)
@@ -376,16 +386,4 @@ def _waiting_room(limits: Limits) -> WaitingRoom:
         rows_max=limits.queue_rows_max,
         caller_share_max=limits.caller_share_max,
         retry_seconds=limits.retry_seconds,
-    )
-
-
-def _origin(engine: EnginePort[Any], registry: Registry) -> Origin:
-    return Origin(
-        tabard=tabard_version(),
-        base_family=engine.profile.family,
-        base_fingerprint=engine.profile.fingerprint,
-        base_source=Path(engine.source).name or engine.source,
-        registry_id=registry.id,
-        versions=engine.facts.versions,
-        sampler_titles={name: sampler.title for name, sampler in SAMPLERS.items()},
     )

@@ -27,6 +27,7 @@ from tabard_server.errors import (
 )
 from tabard_server.jobs.job import Accepted, Done, Event, Failed, Job, JobSpec
 from tabard_server.jobs.job_log import JobLog
+from tabard_server.jobs.job_traces import JobTraces
 from tabard_server.jobs.outbox import Outbox
 from tabard_server.jobs.run import JobRun
 from tabard_server.jobs.waiting_room import WaitingRoom
@@ -61,6 +62,7 @@ class Generation:
         on_admitted: Callable[[Job], None],
         threads: Threads,
         job_log: JobLog,
+        traces: JobTraces,
     ) -> None:
         """Take the rooms along the way.
 
@@ -80,6 +82,7 @@ class Generation:
         self._on_admitted = on_admitted
         self._threads = threads
         self._job_log = job_log
+        self._traces = traces
         self._reader_loop = asyncio.get_running_loop()
         self._running: dict[int, JobRun] = {}
         self._places: dict[int, Place] = {}
@@ -100,8 +103,15 @@ class Generation:
             ServerError, RegistryError, EngineError: The job was refused, or ended badly.
         """
         asked_at = self._clock()
-        reading = await self._read_picture(spec)
-        run = await self._admit(spec, reading, asked_at=asked_at)
+        trace = self._traces.begin(spec, asked_at=asked_at)
+        trace_id = "" if trace is None else trace.id
+        try:
+            reading = await self._read_picture(spec)
+            run = await self._admit(spec, reading, asked_at=asked_at, trace_id=trace_id)
+        except Exception as error:
+            if trace is not None:
+                trace.refuse(error, at=self._clock())
+            raise
         # What was sent is not needed any more, and may be large.
         del spec
         timer = self._set_timer(run)
@@ -123,6 +133,8 @@ class Generation:
                 timer.cancel()
             self._abandon(run)
             del self._unread[run.job.ticket]
+            if trace is not None:
+                trace.end(run, outcome=_outcome(run.error))
 
     async def wait_until_empty(self) -> None:
         """Wait for running jobs."""
@@ -164,7 +176,9 @@ class Generation:
         except Overloaded as error:
             raise self._count(error) from None
 
-    async def _admit(self, spec: JobSpec, reading: PictureReading, *, asked_at: float) -> JobRun:
+    async def _admit(
+        self, spec: JobSpec, reading: PictureReading, *, asked_at: float, trace_id: str
+    ) -> JobRun:
         """Pin the job in the thread where prompts are read, and give it its seats."""
         try:
             self._readiness.require()
@@ -177,6 +191,7 @@ class Generation:
             seats = self._room.enter(len(job.seeds), caller=spec.caller)
         except Exception as error:
             raise self._count(error) from error.__cause__
+        job = replace(job, trace_id=trace_id)
         outbox = Outbox(droppable_max=self._limits.outbox_events_max, reader_loop=self._reader_loop)
         self._unread[job.ticket] = spec.caller, outbox
         run = JobRun(job, outbox=outbox, seats=seats, on_end=self._on_end, clock=self._clock)

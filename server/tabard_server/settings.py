@@ -8,6 +8,7 @@ variables: `settings_sources` reads them.
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -50,6 +51,34 @@ class Defaults(BaseModel):
     longer words too, as in diffusers."""
 
 
+class TelemetrySettings(BaseModel):
+    """Traces of jobs; with nothing said there are none."""
+
+    model_config = VALUES
+
+    otlp_endpoint: str = ""
+    """Where traces are sent, by OTLP over gRPC: `http://host:4317`, or `https://` with TLS; needs
+    the extra `tabard[telemetry]`, and heeds the variables `OTEL_…`; empty: nowhere."""
+
+    @model_validator(mode="after")
+    def _endpoint_is_one(self) -> Self:
+        if self.otlp_endpoint and not _is_endpoint(self.otlp_endpoint):
+            raise BadSettings(
+                "telemetry.otlp_endpoint is no URL of a collector",
+                names=("telemetry.otlp_endpoint",),
+                hint="write http://host:4317, or https://host:4317",
+            )
+        return self
+
+
+def _is_endpoint(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname and parts.port)
+    except ValueError:
+        return False
+
+
 def _default_registry() -> str:
     return (Path.home() / ".local" / "share" / "tabard" / "registry").as_uri()
 
@@ -74,8 +103,8 @@ class Settings(BaseSettings):
     """Address of the HTTP pages: `/metrics` for Prometheus, `/livez` and `/readyz` for
     orchestrators; empty: none."""
     metrics_private_names: bool = False
-    """Name adapters of private namespaces in metrics; otherwise they are counted together, as
-    `private`."""
+    """Name adapters of private namespaces in metrics and traces; otherwise they are counted
+    together, as `private`."""
     insecure: bool = False
     """Allow addresses that others can reach, without identity or encryption."""
     trusted_proxy: str = ""
@@ -153,6 +182,7 @@ class Settings(BaseSettings):
     """Where to write address, metrics address and process id once ready; gone at the end."""
     identity: IdentitySettings = IdentitySettings()
     tls: TlsSettings = TlsSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
 

@@ -14,14 +14,17 @@ from tabard_server.access.settings import (
 )
 from tabard_server.errors import BadSettings
 from tabard_server.limits import Limits
-from tabard_server.settings import Defaults, Settings
+from tabard_server.settings import Defaults, Settings, TelemetrySettings
 
-SECTIONS = (Settings, Limits, Defaults, IdentitySettings, TlsSettings, ClaimGrant, CertificateGrant)
+SECTIONS = (
+    *(Settings, Limits, Defaults, IdentitySettings, TlsSettings),
+    *(ClaimGrant, CertificateGrant, TelemetrySettings),
+)
 MEANINGS = [
     (f"{section.__name__}.{name}", field.description)
     for section in SECTIONS
     for name, field in section.model_fields.items()
-    if name not in {"limits", "defaults", "identity", "tls"}
+    if name not in {"limits", "defaults", "identity", "tls", "telemetry"}
 ]
 
 
@@ -34,7 +37,7 @@ def test_every_setting_has_a_meaning(name: str, meaning: str | None) -> None:
 
 @pytest.mark.parametrize(
     "tree",
-    [Settings(), Limits(), Defaults(), IdentitySettings(), TlsSettings()],
+    [Settings(), Limits(), Defaults(), IdentitySettings(), TlsSettings(), TelemetrySettings()],
     ids=lambda one: repr(type(one)),
 )
 def test_tree_is_frozen_and_closed(tree: BaseModel) -> None:
@@ -122,3 +125,18 @@ def test_default_guidance_is_no_less_than_nothing() -> None:
     """As in a request."""
     with pytest.raises(ValidationError, match="guidance_scale"):
         Defaults(guidance_scale=-1.0)
+
+
+@pytest.mark.parametrize(
+    "url", ["collector:4317", "ftp://x:1", "http://x", "http://:1", "http://["]
+)
+def test_endpoint_of_traces_is_a_url(url: str) -> None:
+    """A typing error shows at the start, not by traces that never come."""
+    with pytest.raises(BadSettings, match="otlp_endpoint"):
+        TelemetrySettings(otlp_endpoint=url)
+
+
+@pytest.mark.parametrize("url", ["", "http://127.0.0.1:4317", "https://collector.example:4317"])
+def test_traces_go_where_they_are_sent(url: str) -> None:
+    """Or nowhere."""
+    assert TelemetrySettings(otlp_endpoint=url).otlp_endpoint == url

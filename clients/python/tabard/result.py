@@ -55,6 +55,7 @@ class Accepted:
         seeds: One per image.
         registry_seq: Log position the refs were resolved at.
         queue_depth: Rows ahead of this job.
+        trace_id: Id of the trace that tells where its time went; empty where none is kept.
     """
 
     job_id: str
@@ -62,6 +63,7 @@ class Accepted:
     seeds: tuple[int, ...]
     registry_seq: int
     queue_depth: int
+    trace_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +158,7 @@ class GenerateResult:
         registry_seq: Log position the refs were resolved at.
         queue_ms: Milliseconds from admission to the first step.
         total_ms: Milliseconds from admission to the last image.
+        trace_id: Id of the trace that tells where its time went; empty where none is kept.
     """
 
     images: tuple[GeneratedImage, ...]
@@ -164,6 +167,7 @@ class GenerateResult:
     registry_seq: int
     queue_ms: float
     total_ms: float
+    trace_id: str = ""
 
     def _repr_html_(self) -> str:
         """Show all images in a notebook, with their seeds and what they wear."""
@@ -228,6 +232,7 @@ class Collector:
             registry_seq=self._accepted.registry_seq,
             queue_ms=self._done.queue_ms,
             total_ms=self._done.total_ms,
+            trace_id=self._accepted.trace_id,
         )
 
     def _tell(self, progress: Progress) -> None:

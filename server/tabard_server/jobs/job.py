@@ -36,6 +36,7 @@ class JobSpec:
         seconds_left: Time until the caller's deadline; None: no deadline.
         caller: Whose seats its images take.
         identity: Who asks, and what they may wear.
+        traceparent: The caller's own trace, as W3C writes it; empty: there is none.
     """
 
     wanted: WantedDrawing
@@ -47,6 +48,7 @@ class JobSpec:
     seconds_left: float | None = None
     caller: Caller = NOBODY
     identity: Identity = ANYBODY
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,7 @@ class Job:
         deadline_at: Monotonic seconds; None: no deadline.
         prompt_windows: Windows that the longer prompt fills.
         identity: Who asked.
+        trace_id: Id of its trace; empty: none is kept.
     """
 
     id: str
@@ -120,6 +123,7 @@ class Job:
     deadline_at: float | None
     prompt_windows: int
     identity: Identity = ANYBODY
+    trace_id: str = ""
 
     @property
     def digests(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from tabard_server.adapters.host_memory import Lease
 from tabard_server.engine_port.stack import Stack
 from tabard_server.jobs.job import Done, Event, Failed, ImageReady, Job
 from tabard_server.jobs.outbox import Outbox
+from tabard_server.jobs.times import Times
 from tabard_server.jobs.waiting_room import Seats
 
 
@@ -25,6 +26,8 @@ class JobRun:
         outbox: Where its events go.
         seats: Its places in the waiting room.
         stack: Its adapters in host memory with their weights, once they are leased.
+        times: When what happened to it.
+        error: What it ended with; None: it has not ended, or well.
     """
 
     def __init__(
@@ -41,6 +44,8 @@ class JobRun:
         self.outbox = outbox
         self.seats = seats
         self.stack: Stack = ()
+        self.times = Times(clock)
+        self.error: Exception | None = None
         self._lease: Lease | None = None
         self._on_end = on_end
         self._clock = clock
@@ -65,6 +70,11 @@ class JobRun:
         return self._clock() - self.job.admitted_at
 
     @property
+    def rows_running(self) -> int:
+        """Images begun and not sent."""
+        return max(0, self._images_left - self.seats.rows)
+
+    @property
     def has_begun(self) -> bool:
         """Say whether a denoise step was begun for it."""
         return self._begun_at is not None
@@ -75,6 +85,7 @@ class JobRun:
         self.stack = tuple(zip(lease.adapters, weights, strict=True))
         with self._lock:
             self._lease = lease
+        self.times.lease()
 
     def let_go(self) -> None:
         """Give the lease back: nobody has a row of it any more. Idempotent."""
@@ -116,6 +127,8 @@ class JobRun:
             if self._is_ended:
                 return
             self._is_ended = True
+            self.error = error
+        self.times.end()
         self.seats.leave()
         self._on_end(self, error)
         if error is None:

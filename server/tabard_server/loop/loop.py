@@ -216,6 +216,7 @@ class Loop(Generic[R]):
         every = run.job.preview_every
         try:
             if row.is_done:
+                run.times.note("stepped", index=index)
                 self._close(begun)
                 self._done.append(begun)
                 if not self._roster.has(run):
@@ -244,6 +245,7 @@ class Loop(Generic[R]):
             run, begun_at = begun.run, self._clock()
             if run.is_ended:
                 continue
+            run.times.note("decoding", index=begun.index)
             try:
                 readback = self._engine.decode(begun.row)
                 self._finisher.finish(run, index=begun.index, readback=readback)

@@ -124,6 +124,7 @@ class Roster(Generic[R]):
         del self._waiting[key]
         run = self._runs[key[0]]
         run.leave_seat()
+        run.times.note("opened", index=key[1])
         self._begun[key] = Begun(key=key, run=run, row=row, stepped_at=self._turn)
 
     def close(self, begun: Begun[R]) -> None:

@@ -99,9 +99,10 @@ class Finisher:
             png = encode_preview(drawn.readback.pixels())
             run.send(Preview(index=index, step=drawn.preview_step, png=png))
             return
-        png, provenance = encode_image(
-            drawn.readback.pixels(), job=run.job, index=index, origin=self._origin
-        )
+        pixels = drawn.readback.pixels()
+        run.times.note("decoded", index=index)
+        png, provenance = encode_image(pixels, job=run.job, index=index, origin=self._origin)
+        run.times.note("encoded", index=index)
         self._metrics.images.inc()
         recipes = [recipe.release for recipe in run.job.recipes]
         for release in (*(worn.release for worn in run.job.worn), *recipes):

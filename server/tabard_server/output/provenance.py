@@ -2,21 +2,26 @@
 """What an image wears and how it came to be, written into the PNG itself.
 
 In: a job, an image's index and its pixels. Out: PNG bytes with the text chunks `tabard` (JSON) and
-`parameters` (A1111's text). No time and no job id: equal requests leave equal files.
+`parameters` (A1111's text). No time and no job id: equal requests leave equal files, but for the id
+of a trace where one is kept.
 """
 
 import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, PngImagePlugin
 
-from tabard_registry import Release
+from tabard_registry import Registry, Release
 from tabard_server.engine_port.drawing import Drawing, Pixels, Size
+from tabard_server.engine_port.port import EnginePort
+from tabard_server.engine_port.samplers import SAMPLERS
 from tabard_server.jobs.job import Job, Worn
 from tabard_server.jobs.prompt_tags import write_tag
+from tabard_server.version import tabard_version
 
 JSON_CHUNK = "tabard"
 """Name of the PNG text chunk with the JSON."""
@@ -47,11 +52,24 @@ class Origin:
     sampler_titles: Mapping[str, str]
 
 
+def origin_of(engine: EnginePort[Any], *, registry: Registry) -> Origin:
+    """Return what all images of a server share."""
+    return Origin(
+        tabard=tabard_version(),
+        base_family=engine.profile.family,
+        base_fingerprint=engine.profile.fingerprint,
+        base_source=Path(engine.source).name or engine.source,
+        registry_id=registry.id,
+        versions=engine.facts.versions,
+        sampler_titles={name: sampler.title for name, sampler in SAMPLERS.items()},
+    )
+
+
 def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
     """Return the provenance of one image as plain data.
 
-    A deterministic job leaves out the log position: it differs between two equal requests, and the
-    digests pin everything already.
+    A deterministic job leaves out the log position and the trace: they differ between two equal
+    requests, and the digests pin everything already.
     """
     registry: dict[str, Any] = {"id": origin.registry_id}
     if not job.is_deterministic:
@@ -71,6 +89,7 @@ def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
         "versions": dict(origin.versions),
         **_describe_drawing(job.drawing),
         **({"prompt_windows": job.prompt_windows} if job.prompt_windows > 1 else {}),
+        **({} if job.is_deterministic else _describe_trace(job)),
     }
 
 
@@ -108,7 +127,7 @@ def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
 def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tuple[bytes, str]:
     """Return the PNG with its provenance, and the JSON that is returned beside it.
 
-    The JSON beside the image also names the job and the log position.
+    The JSON beside the image also names the job, the log position and the trace.
 
     Args:
         pixels: uint8, shape `[height, width, 3]`.
@@ -123,6 +142,7 @@ def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tup
     beside = document | {
         "job_id": job.id,
         "registry": {"id": origin.registry_id, "seq": job.registry_seq},
+        **_describe_trace(job),
     }
     return _encode(pixels, chunks=chunks), _json(beside)
 
@@ -161,6 +181,10 @@ def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
     if drawing.crop_top_left is not None:
         told["crop_top_left"] = {"top": drawing.crop_top_left[0], "left": drawing.crop_top_left[1]}
     return told
+
+
+def _describe_trace(job: Job) -> dict[str, str]:
+    return {"trace_id": job.trace_id} if job.trace_id else {}
 
 
 def _describe_size(size: Size) -> dict[str, int]:

@@ -65,6 +65,9 @@ class Context(Protocol):
     def time_remaining(self) -> float | None:
         """Return the seconds until the caller's deadline; None: there is none."""
 
+    def said(self, key: str) -> str:
+        """Return what the caller says in its metadata; empty: nothing, or more than one thing."""
+
     async def write(self, message: Message) -> None:
         """Send a message, and wait until there is room for the next one."""
 

@@ -7,6 +7,7 @@ wrong with them. Loads no model library, so that a slip of the hand is answered 
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from typing import Unpack
 
 from tabard_registry import RegistryError
@@ -64,8 +65,28 @@ def _wrong_places(settings: Settings) -> Iterator[BadSettings]:
         trials["base_config"] = partial(require_base, settings.base_config)
     if settings.ready_file is not None:
         trials["ready_file"] = partial(require_place, settings.ready_file)
+    if settings.telemetry.otlp_endpoint:
+        trials["telemetry.otlp_endpoint"] = _require_telemetry
     for name, trial in trials.items():
         try:
             trial()
         except (BadSettings, EngineError, RegistryError) as error:
             yield BadSettings(str(error), names=(name,), reason=error.reason, hint=error.hint)
+
+
+def _require_telemetry() -> None:
+    """See that traces can be sent, without importing what sends them.
+
+    Raises:
+        BadSettings: The extra is not installed.
+    """
+    try:
+        found = find_spec("opentelemetry.exporter.otlp.proto.grpc")
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise BadSettings(
+            "traces need OpenTelemetry, which is not installed",
+            reason="EXTRA_MISSING",
+            hint="pip install 'tabard[telemetry]'",
+        )

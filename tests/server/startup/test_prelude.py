@@ -49,6 +49,21 @@ def test_absent_base_ends_the_start(name: str) -> None:
     assert (refusal.value.names, refusal.value.reason) == ((name,), "BASE_NOT_LOADABLE")
 
 
+def test_traces_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known before a base is loaded; who does not trace does not need it."""
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    prepare()
+
+    with pytest.raises(BadSettings, match="OpenTelemetry") as refusal:
+        prepare(overrides={"telemetry.otlp_endpoint": "http://127.0.0.1:4317"})
+
+    assert (refusal.value.names, refusal.value.reason) == (
+        ("telemetry.otlp_endpoint",),
+        "EXTRA_MISSING",
+    )
+    assert "tabard[telemetry]" in refusal.value.hint
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -96,6 +96,11 @@ class Exchange:
         """Return the seconds until the caller's deadline; None: there is none."""
         return self.context.time_remaining()
 
+    def said(self, key: str) -> str:
+        """Return what the caller says in its metadata; empty: nothing, or more than one thing."""
+        found = [value for name, value in self.context.invocation_metadata() or () if name == key]
+        return found[0] if len(found) == 1 and isinstance(found[0], str) else ""
+
     async def abort(self, code: grpc.StatusCode, details: str, **trailing: Any) -> NoReturn:
         """End the call with a status. Waits until the caller has taken it, or is gone."""
         await self.context.abort(code, details, **trailing)

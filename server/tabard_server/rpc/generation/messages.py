@@ -31,6 +31,7 @@ def read_request(
     seconds_left: float | None,
     caller: Caller,
     identity: Identity,
+    traceparent: str = "",
 ) -> JobSpec:
     """Read a generate request; what it leaves out stays None."""
 
@@ -65,6 +66,7 @@ def read_request(
         seconds_left=seconds_left,
         caller=caller,
         identity=identity,
+        traceparent=traceparent,
     )
 
 
@@ -126,6 +128,7 @@ def _accepted(event: Accepted) -> generation_service_pb2.Accepted:
         seeds=job.seeds,
         registry_seq=job.registry_seq,
         queue_depth=event.rows_ahead,
+        trace_id=job.trace_id,
     )
 
 

@@ -11,6 +11,9 @@ from tabard_server.generation import Generation
 from tabard_server.rpc.generation.messages import read_request, write_event
 from tabard_server.rpc.status import Context
 
+TRACEPARENT = "traceparent"
+"""The key under which a caller says what trace its call belongs to, as W3C has it."""
+
 
 class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
     """Serves `tabard.v1.GenerationService`."""
@@ -27,6 +30,7 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
             seconds_left=context.time_remaining(),
             caller=context.caller,
             identity=context.identity,
+            traceparent=context.said(TRACEPARENT),
         )
         # Nobody else may hold the request: a picture is let go of once it is read.
         del request

@@ -4,6 +4,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -12,10 +13,15 @@ import pytest
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry.export.export import ExportedFile
 from tabard_registry.refs.digest import sha256_file
+from tabard_server.callers.caller import NOBODY
 from tabard_server.callers.gate import Work
 from tabard_server.limits import Limits
 from tabard_server.publishing import downloads
+from tabard_server.rpc.door.exchange import Exchange
+from tabard_server.threads import Threads
 from tests.server.harness import Refusal, publish_parts, refusal_of, serving, until
+
+LIMITS = Limits()
 
 
 async def silent(*first: Any) -> AsyncIterator[Any]:
@@ -118,3 +124,20 @@ def test_reader_that_does_not_read_ends(tmp_path: Path, monkeypatch: pytest.Monk
 
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "READER_IDLE")
     assert is_served
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ((), ""),
+        ((("a-key", "one"), ("other", "x")), "one"),
+        ((("a-key", "one"), ("a-key", "two")), ""),
+        ((("a-key", b"one"),), ""),
+    ],
+)
+def test_metadata_says_one_thing(metadata: tuple[Any, ...], said: str) -> None:
+    """Of two, nobody can say which is meant; bytes are no text."""
+    context: Any = SimpleNamespace(invocation_metadata=lambda: metadata)
+    exchange = Exchange(context, caller=NOBODY, threads=Threads("t", threads_max=1), limits=LIMITS)
+
+    assert exchange.said("a-key") == said

@@ -251,6 +251,7 @@ def _tell(
         "registry_seq": result.registry_seq,
         "queue_ms": result.queue_ms,
         "total_ms": result.total_ms,
+        "trace_id": result.trace_id,
         "images": [_document(image, files[image.index]) for image in result.images],
         "sheet": None if sheet_file is None else str(sheet_file),
     }
