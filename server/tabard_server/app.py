@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from tabard_registry import AppliedRecord, IntakeLimits, Registry
+from tabard_registry import AppliedRecord, IntakeLimits
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.admission.assembly import admission_for, bounds_for

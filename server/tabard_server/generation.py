@@ -174,7 +174,7 @@ class Generation:
         try:
             return await self._pictures.read(spec.wanted, caller=spec.caller)
         except Overloaded as error:
-            raise self._count(error) from None
+            raise self._count(error, spec) from None
 
     async def _admit(
         self, spec: JobSpec, reading: PictureReading, *, asked_at: float, trace_id: str
@@ -190,7 +190,7 @@ class Generation:
             self._cache.require_room(job.digests)
             seats = self._room.enter(len(job.seeds), caller=spec.caller)
         except Exception as error:
-            raise self._count(error) from error.__cause__
+            raise self._count(error, spec) from error.__cause__
         job = replace(job, trace_id=trace_id)
         outbox = Outbox(droppable_max=self._limits.outbox_events_max, reader_loop=self._reader_loop)
         self._unread[job.ticket] = spec.caller, outbox
@@ -264,8 +264,9 @@ class Generation:
             self._cache.leave(place)
         self._loop.wake()
 
-    def _count(self, error: Exception) -> Exception:
+    def _count(self, error: Exception, spec: JobSpec) -> Exception:
         """Count a refusal before admission, and return it."""
+        self._metrics.tenants.count_refusal(spec.identity.tenant)
         self._metrics.jobs.labels(outcome="refused").inc()
         self._metrics.failures.labels(reason=getattr(error, "reason", "INTERNAL")).inc()
         self._job_log.note_refusal(error)
@@ -286,6 +287,8 @@ class Generation:
     def _count_end(self, run: JobRun, *, outcome: str, error: Exception | None) -> None:
         metrics = self._metrics
         metrics.jobs.labels(outcome=outcome).inc()
+        if run.has_begun:
+            metrics.tenants.count_wait(run.job.identity.tenant, seconds=run.queue_seconds)
         if outcome == "done":
             metrics.job_seconds.observe(run.total_seconds)
             metrics.queue_seconds.observe(run.queue_seconds)

@@ -140,6 +140,9 @@ class Limits(BaseModel):
     metric_releases_max: PositiveInt = 1_000
     """Releases that have a series of their own in the metrics; those that drew longest ago, and the
     withdrawn, are counted together as `other`."""
+    metric_tenants_max: PositiveInt = 100
+    """Tenants that have series of their own in the metrics; those that were heard of longest ago
+    are counted together as `other`."""
     page_size_max: PositiveInt = 1_000
     """Adapters of one page, acts of one history, hits of one search."""
     page_bytes_max: PositiveInt = 4 * MEBIBYTE

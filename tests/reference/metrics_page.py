@@ -29,6 +29,10 @@ _LABELS = {
     "tabard_failures": ("reason",),
     "tabard_jobs": ("outcome",),
     "tabard_rows": ("adapter", "version"),
+    **dict.fromkeys(
+        ("tabard_tenant_queue_seconds", "tabard_tenant_refusals", "tabard_tenant_rows"),
+        ("tenant",),
+    ),
 }
 
 

@@ -104,6 +104,7 @@ class Finisher:
         png, provenance = encode_image(pixels, job=run.job, index=index, origin=self._origin)
         run.times.note("encoded", index=index)
         self._metrics.images.inc()
+        self._metrics.tenants.count_row(run.job.identity.tenant)
         recipes = [recipe.release for recipe in run.job.recipes]
         for release in (*(worn.release for worn in run.job.worn), *recipes):
             self._metrics.rows.count(str(release.adapter), str(release.version))

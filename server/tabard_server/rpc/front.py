@@ -59,7 +59,10 @@ class Front:
         self._authenticator = Authenticator(settings.identity)
         self.sessions = Sessions(ended=self._authenticator.ended)
         self._page: MetricsPage | None = None
-        self.metrics = Metrics(releases_max=settings.limits.metric_releases_max)
+        limits = settings.limits
+        self.metrics = Metrics(
+            releases_max=limits.metric_releases_max, tenants_max=limits.metric_tenants_max
+        )
         self.readiness = Readiness(
             metrics=self.metrics, retry_seconds=settings.limits.retry_seconds
         )

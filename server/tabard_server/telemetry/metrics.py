@@ -10,9 +10,12 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from tabard_server.telemetry.release_rows import ReleaseRows
+from tabard_server.telemetry.tenants import TenantCounts
 
 RELEASES_MAX = 1_000
 """How many releases have a series of their own, unless a setting says otherwise."""
+TENANTS_MAX = 100
+"""How many tenants have series of their own, unless a setting says otherwise."""
 
 _STEP_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _JOB_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -26,8 +29,8 @@ class Metrics:
     `tabard_info` is a gauge that is always 1; its labels say what the server is.
     """
 
-    def __init__(self, *, releases_max: int = RELEASES_MAX) -> None:
-        """Take how many releases have a series of their own."""
+    def __init__(self, *, releases_max: int = RELEASES_MAX, tenants_max: int = TENANTS_MAX) -> None:
+        """Take how many releases, and how many tenants, have series of their own."""
         self.registry = registry = CollectorRegistry(auto_describe=True)
         gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
         histogram = partial(Histogram, registry=registry)
@@ -68,6 +71,7 @@ class Metrics:
             buckets=_LOAD_BUCKETS,
         )
         self.rows = ReleaseRows(registry=registry, releases_max=releases_max)
+        self.tenants = TenantCounts(registry=registry, tenants_max=tenants_max)
         self.images = counter("tabard_images_total", "Images sent.")
         self.jobs = counter("tabard_jobs_total", "Jobs ended, by outcome.", ("outcome",))
         self.failures = counter("tabard_failures_total", "Failures, by reason.", ("reason",))

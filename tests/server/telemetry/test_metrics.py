@@ -14,6 +14,9 @@ METRICS = (
     "tabard_step_seconds",
     "tabard_batch_rows",
     "tabard_rows_total",
+    "tabard_tenant_rows_total",
+    "tabard_tenant_queue_seconds_total",
+    "tabard_tenant_refusals_total",
     "tabard_jobs_total",
     "tabard_jobs_expired_total",
     "tabard_failures_total",
@@ -69,6 +72,8 @@ def test_page_shows_every_metric(page: str) -> None:
     "line",
     [
         'tabard_rows_total{adapter="acme/ink",version="1.0.0"} 1.0',
+        'tabard_tenant_rows_total{tenant=""} 1.0',
+        'tabard_tenant_refusals_total{tenant=""} 1.0',
         'tabard_jobs_total{outcome="done"} 1.0',
         'tabard_jobs_total{outcome="refused"} 1.0',
         'tabard_failures_total{reason="PROMPT_INVALID"} 1.0',
