@@ -288,6 +288,8 @@ class App:
                 room=self.room,
                 loop=self.loop,
                 follower=self._follower,
+                identity_ways=self._settings.identity.ways,
+                has_traces=self._traces.is_on,
             ),
         )
 

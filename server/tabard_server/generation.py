@@ -94,6 +94,14 @@ class Generation:
         """Jobs admitted and not over."""
         return len(self._running)
 
+    def rows_by_tenant(self) -> dict[str, tuple[int, int]]:
+        """Say how many images of each tenant wait, and how many are begun and not sent."""
+        found: dict[str, tuple[int, int]] = {}
+        for run in list(self._running.values()):
+            waiting, running = found.get(run.job.identity.tenant, (0, 0))
+            found[run.job.identity.tenant] = waiting + run.seats.rows, running + run.rows_running
+        return found
+
     async def generate(self, spec: JobSpec) -> AsyncGenerator[Event, None]:
         """Admit a job and yield its events, `Accepted` first and `Done` last.
 

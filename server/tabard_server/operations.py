@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabard_registry import AdapterRef, Registry, Release
-from tabard_registry.identity.roles import EVERYTHING, Grants
+from tabard_registry.identity.identity import Identity
+from tabard_registry.identity.roles import ANY_NAMESPACE, EVERYTHING, Grants, Role
 from tabard_registry.state.sight import hidden_from
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
@@ -46,6 +47,21 @@ class InMemory:
     tier: str
     bytes: int
     leases: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantLoad:
+    """What one tenant has here now.
+
+    Attributes:
+        tenant: Its name; empty: callers whom nobody asked.
+        rows_waiting: Images that wait.
+        rows_running: Images begun and not sent.
+    """
+
+    tenant: str
+    rows_waiting: int
+    rows_running: int
 
 
 class Operations:
@@ -98,6 +114,16 @@ class Operations:
                 bytes=(slots.get(digest) or hosts[digest]).bytes,
                 leases=(hosts.get(digest) or slots[digest]).leases,
             )
+
+    def tenants(self, *, identity: Identity) -> list[TenantLoad]:
+        """Return who has images here, the busiest first; whoever may not operate sees its own."""
+        sees_all = identity.grants.allow(Role.OPERATE, namespace=ANY_NAMESPACE)
+        found = [
+            TenantLoad(tenant=tenant, rows_waiting=waiting, rows_running=running)
+            for tenant, (waiting, running) in self._generation.rows_by_tenant().items()
+            if sees_all or tenant == identity.tenant
+        ]
+        return sorted(found, key=lambda one: (-one.rows_running - one.rows_waiting, one.tenant))
 
     async def warm(self, ref: AdapterRef) -> InMemory:
         """Bring a release into host memory, when it is its turn.

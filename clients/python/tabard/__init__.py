@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         MemoryPlan,
         Resident,
         ServerStatus,
+        TenantLoad,
         Verification,
         VerifiedComponent,
     )
@@ -120,6 +121,7 @@ __all__ = [
     "ServerStatus",
     "Serving",
     "TabardError",
+    "TenantLoad",
     "Token",
     "Unauthenticated",
     "Unavailable",

@@ -70,6 +70,15 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TenantLoad:
+    """What a tenant has on a server now: images that wait, and images begun and not sent."""
+
+    tenant: str
+    rows_waiting: int
+    rows_running: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
     """What a server is, and how busy.
 
@@ -98,6 +107,12 @@ class ServerStatus:
         state: What it does now: `serving` and `degraded` take new jobs; `draining`, `stalled` and
             `stale` refuse them.
         causes: Why it is not simply serving, the gravest first.
+        identity: How callers can show who they are; empty: nobody is asked.
+        traces: Whether traces of jobs are sent to a collector.
+        tenants: Who has images here now, the busiest first: whoever may not `operate` in all
+            namespaces sees its own tenant alone.
+        steps: Denoise steps since its start.
+        row_steps: The same for each row: a step of four rows counts four times.
     """
 
     version: str
@@ -123,6 +138,11 @@ class ServerStatus:
     base_remarks: tuple[str, ...] = ()
     state: str = ""
     causes: tuple[Cause, ...] = ()
+    identity: tuple[str, ...] = ()
+    traces: bool = False
+    tenants: tuple[TenantLoad, ...] = ()
+    steps: int = 0
+    row_steps: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

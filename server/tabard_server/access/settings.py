@@ -86,9 +86,19 @@ class IdentitySettings(BaseModel):
     `namespace` and `roles`, and `tenant` where it is another's. Of a variable it is JSON."""
 
     @property
+    def ways(self) -> tuple[str, ...]:
+        """How callers can show who they are: `tokens`, `jwt`, `certificates`."""
+        ways = {
+            "tokens": self.tokens,
+            "jwt": self.jwt_issuer,
+            "certificates": self.certificate_grants,
+        }
+        return tuple(way for way, said in ways.items() if said)
+
+    @property
     def is_on(self) -> bool:
         """Whether callers are asked who they are."""
-        return bool(self.tokens or self.jwt_issuer or self.certificate_grants)
+        return bool(self.ways)
 
     @model_validator(mode="after")
     def _issuer_is_whole(self) -> Self:

@@ -31,7 +31,13 @@ from tabard_server.threads import Daemon
 
 
 class Loop(Generic[R]):
-    """Drives the engine. `join`, `wake`, `start` and `stop` are for the asyncio thread."""
+    """Drives the engine. `join`, `wake`, `start` and `stop` are for the asyncio thread.
+
+    Attributes:
+        residents: What lies in slots.
+        steps: Denoise steps since the start.
+        row_steps: The same for each row: a step of four rows counts four times.
+    """
 
     def __init__(
         self,
@@ -56,6 +62,7 @@ class Loop(Generic[R]):
         self._pulse = Pulse(clock=clock)
         self._thread = Daemon("tabard-engine", self._live)
         self.residents: tuple[Resident, ...] = ()
+        self.steps = self.row_steps = 0
 
     def start(self) -> None:
         """Start the thread."""
@@ -176,6 +183,8 @@ class Loop(Generic[R]):
         self._note_served(batch)
         self._metrics.step_seconds.observe(self._clock() - begun_at)
         self._metrics.batch_rows.observe(len(batch))
+        self.steps += 1
+        self.row_steps += len(batch)
         for begun in batch:
             if not begun.run.is_ended:
                 self._settle(begun)

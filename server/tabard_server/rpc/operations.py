@@ -5,6 +5,7 @@ In: status, warm and drain calls. Out: numbers of this moment. Holds no state bu
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -39,6 +40,8 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         room: WaitingRoom,
         loop: Loop[Any],
         follower: Follower,
+        identity_ways: Sequence[str],
+        has_traces: bool,
     ) -> None:
         """Take what can be asked, and what a status is read off."""
         self._operations = operations
@@ -49,6 +52,8 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         self._room = room
         self._loop = loop
         self._follower = follower
+        self._identity_ways = identity_ways
+        self._has_traces = has_traces
         self._fingerprint = engine.profile.fingerprint
         self._started_at = time.monotonic()
 
@@ -85,6 +90,14 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             base_remarks=engine.facts.remarks,
             state=_number(pb.ServerState, self._readiness.state.value),
             causes=map(self._cause, self._readiness.causes),
+            identity=self._identity_ways,
+            traces=self._has_traces,
+            tenants=[
+                pb.TenantLoad(**asdict(one))
+                for one in self._operations.tenants(identity=context.identity)
+            ],
+            steps=self._loop.steps,
+            row_steps=self._loop.row_steps,
         )
 
     async def Verify(self, request: pb.VerifyRequest, context: Context) -> pb.VerifyResponse:

@@ -49,6 +49,7 @@ EXPECTED = {
     "show",
     "sign",
     "status",
+    "top",
     "token",
     "unyank",
     "warm",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -106,10 +107,11 @@ _DRAINING = operations_pb2.Cause(
 
 
 class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
-    """A status with something in every field."""
+    """A status with something in every field; a step is made between any two looks."""
 
     def __init__(self, state: FakeState) -> None:
         self.state = state
+        self.steps = itertools.count(100)
 
     def GetStatus(self, request: Any, context: Any) -> Any:
         self.state.enter(request, context)
@@ -137,6 +139,14 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             base_zero_snr=True,
             base_remarks=["2 keys of no component, not read: junk, more"],
             memory_plan=self.state.memory_plan,
+            identity=["tokens", "certificates"],
+            traces=True,
+            tenants=[
+                operations_pb2.TenantLoad(tenant="studio", rows_waiting=1, rows_running=2),
+                operations_pb2.TenantLoad(tenant="", rows_waiting=3),
+            ],
+            steps=next(self.steps),
+            row_steps=400,
         )
 
     def Verify(self, request: Any, context: Any) -> Any:

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from tabard_server.access.settings import is_loopback, is_safe_url
+from tabard_server.access.settings import (
+    CertificateGrant,
+    IdentitySettings,
+    is_loopback,
+    is_safe_url,
+)
 from tabard_server.errors import BadSettings
 from tabard_server.settings import Settings
 from tabard_server.settings_sources import load_settings
@@ -135,3 +140,16 @@ def test_addresses_and_urls() -> None:
         is_safe_url(one)
         for one in ("https://a.example", "http://127.0.0.1:1", "http://a.example", "file:///x", "x")
     ] == [True, True, False, False, False]
+
+
+def test_ways_are_named() -> None:
+    """Those that are switched on, and no other."""
+    grant = CertificateGrant(certificate="cn:x", namespace="*", roles=("generate",))
+
+    assert IdentitySettings().ways == ()
+    assert IdentitySettings(tokens=True, certificate_grants=(grant,)).ways == (
+        "tokens",
+        "certificates",
+    )
+    issuer = IdentitySettings(jwt_issuer="https://id.example", jwt_audience="tabard")
+    assert issuer.ways == ("jwt",)

@@ -9,9 +9,19 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tabard.v1 import operations_service_pb2 as pb
+from tabard_registry.identity.roles import Role
 from tabard_server.engine_port.memory import MemoryPlan
+from tabard_server.settings import TelemetrySettings
 from tests.server.fakes import FakeEngine
 from tests.server.harness import Request, Server, refusal_of, serving, until
+from tests.server.rpc.door.known_callers import (
+    OWN,
+    as_bearer,
+    asking,
+    call,
+    request_for,
+    token_for,
+)
 
 
 def test_status_tells_base_and_registry(tmp_path: Path) -> None:
@@ -129,3 +139,52 @@ async def health_of(server: Server) -> int:
 
 async def _nothing() -> int:
     return 0
+
+
+def test_status_tells_who_is_here(tmp_path: Path) -> None:
+    """By tenant, with what waits and what runs: to operators all of it, to others their own."""
+    engine = FakeEngine()
+    path = "/tabard.v1.OperationsService/GetStatus"
+
+    async def walk() -> list[Any]:
+        async with asking(tmp_path, engine=engine) as server:
+            ann = token_for(server, "ann", **{OWN: (Role.GENERATE,)})
+            bob = token_for(server, "bob", **{OWN: (Role.GENERATE,)})
+            root = token_for(server, "root", everywhere=(Role.OPERATE,))
+            engine.hold_steps()
+            ask = Request(prompt="x", num_inference_steps=4, num_images=2)
+            call_of_ann = server.generation.Generate(ask, metadata=as_bearer(ann))
+            await until(lambda: server.app.loop.running_count == 2)
+            found = [
+                (await call(server, path, request_for(path, ""), secret=secret))[0][0]
+                for secret in (root, ann, bob)
+            ]
+            engine.let_go()
+            async for _event in call_of_ann:
+                pass
+            return [*found, (await call(server, path, request_for(path, ""), secret=root))[0][0]]
+
+    root, ann, bob, after = asyncio.run(walk())
+
+    for told in (root, ann):
+        assert [(one.tenant, one.rows_waiting, one.rows_running) for one in told.tenants] == [
+            ("ann", 0, 2)
+        ]
+    assert list(bob.tenants) == []
+    assert list(after.tenants) == []
+    assert list(root.identity) == ["tokens"]
+    assert not root.traces
+    assert (after.steps, after.row_steps) == (4, 8)
+
+
+def test_status_of_a_server_that_asks_nobody(tmp_path: Path) -> None:
+    """It says so, and whether it traces."""
+
+    async def walk(**settings: Any) -> Any:
+        async with serving(tmp_path, **settings) as server:
+            return await server.status()
+
+    told = asyncio.run(walk())
+    traced = asyncio.run(walk(telemetry=TelemetrySettings(otlp_endpoint="http://127.0.0.1:1")))
+
+    assert (list(told.identity), told.traces, traced.traces) == ([], False, True)

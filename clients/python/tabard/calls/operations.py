@@ -14,6 +14,7 @@ from tabard.operations import (
     MemoryPlan,
     Resident,
     ServerStatus,
+    TenantLoad,
     Verification,
     VerifiedComponent,
 )
@@ -79,6 +80,7 @@ def read_status(message: pb.GetStatusResponse) -> ServerStatus:
         registry_lag_seconds=field_value(message, "registry_lag"),
         residents=tuple(same_fields(Resident, one) for one in message.residents),
         memory_plan=same_fields(MemoryPlan, plan) if plan is not None else None,
+        tenants=tuple(same_fields(TenantLoad, one) for one in message.tenants),
         causes=tuple(
             same_fields(Cause, one, seconds=field_value(one, "duration")) for one in message.causes
         ),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tabard.releases.release import Member
 
 _PIPE_COLUMNS = 160
+_HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,21 @@ class Output:
             sys.stdout.write(to_json(value, indent=None) + "\n")
         else:
             _print(text, stream=sys.stdout)
+        sys.stdout.flush()
+
+    @property
+    def can_redraw(self) -> bool:
+        """Whether stdout is a terminal on which a screen can replace another."""
+        return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+
+    def redraw(self, *text: Answer) -> None:
+        """Show a screen in place of the one before; what is higher than the terminal is cut off."""
+        columns, height = _size()
+        lines = [line for one in text for line in lines_of(one, columns=columns)][: height - 1]
+        if _wants_colour() is False:
+            lines = [click.unstyle(line) for line in lines]
+        shown = "".join(f"{line}{_CLEAR_LINE}\n" for line in lines)
+        sys.stdout.write(f"{_HOME}{shown}{_CLEAR_BELOW}")
         sys.stdout.flush()
 
     def say(self, text: Answer) -> None:
@@ -188,14 +204,17 @@ def _plain(value: Any) -> Any:
 
 
 def _print(answer: Answer, *, stream: IO[str]) -> None:
-    columns = _columns() if stream.isatty() else _PIPE_COLUMNS
-    # Styles are for terminals alone, and not even for those whose owner wants none.
-    is_plain = "NO_COLOR" in os.environ or None
+    columns = _size()[0] if stream.isatty() else _PIPE_COLUMNS
     for line in lines_of(answer, columns=columns):
-        click.echo(line, file=stream, color=False if is_plain else None)
+        click.echo(line, file=stream, color=_wants_colour())
 
 
-def _columns() -> int:
-    from shutil import get_terminal_size  # noqa: PLC0415 - only terminals have a width
+def _wants_colour() -> bool | None:
+    # Styles are for terminals alone, and not even for those whose owner wants none.
+    return False if "NO_COLOR" in os.environ else None
 
-    return get_terminal_size().columns
+
+def _size() -> tuple[int, int]:
+    from shutil import get_terminal_size  # noqa: PLC0415 - only terminals have a size
+
+    return get_terminal_size()

@@ -87,3 +87,15 @@ def test_changed_weights_are_an_error(tabard: Tabard, server: FakeServer) -> Non
 def test_nothing_is_verified_unasked(tabard: Tabard) -> None:
     """It takes minutes on a large base."""
     assert "verification" not in tabard("status", "--json").document
+
+
+def test_status_says_who_is_asked_and_who_is_here(tabard: Tabard) -> None:
+    """How callers show who they are, whose images these are, and whether jobs are traced."""
+    text, document = " ".join(tabard("status").out.split()), tabard("status", "--json").document
+
+    assert "identity tokens, certificates" in text
+    assert "traces on" in text
+    assert "tenant studio 2 running, 1 waiting" in text
+    assert "tenant (none) 0 running, 3 waiting" in text
+    assert document["tenants"][0] == {"tenant": "studio", "rows_waiting": 1, "rows_running": 2}
+    assert (document["identity"], document["traces"]) == (["tokens", "certificates"], True)

@@ -7,5 +7,6 @@ COMMANDS = {
     "drain": "Refuse new jobs and finish the running ones.",
     "serve": "Serve images until interrupted; Ctrl-C finishes the running jobs.",
     "status": "Show what the server is, how busy, and which releases lie in memory.",
+    "top": "Show what the server does, live.",
     "warm": "Bring a release into memory ahead of its first request.",
 }

@@ -13,7 +13,7 @@ from tabard.cli import exit_codes
 from tabard.cli.layout import Group, Text
 from tabard.cli.output import fields, short, size, table
 from tabard.cli.session import Session, with_session
-from tabard.operations import ServerStatus, Verification, VerifiedComponent
+from tabard.operations import ServerStatus, TenantLoad, Verification, VerifiedComponent
 
 _LAG_SECONDS_TOLD = 5.0
 
@@ -100,6 +100,14 @@ def _base_words(found: ServerStatus) -> list[str]:
     return [word for word in [*words, "zero SNR" if found.base_zero_snr else ""] if word]
 
 
+def _rows(found: ServerStatus | TenantLoad) -> str:
+    return f"{found.rows_running} running, {found.rows_waiting} waiting"
+
+
+def _tenant(one: TenantLoad) -> str:
+    return one.tenant or "(none)"
+
+
 def _facts(found: ServerStatus) -> dict[str, str]:
     return {
         "tabard": found.version,
@@ -110,7 +118,10 @@ def _facts(found: ServerStatus) -> dict[str, str]:
         "device": found.device,
         **_memory(found),
         "registry": _registry(found),
-        "rows": f"{found.rows_running} running, {found.rows_waiting} waiting",
+        "rows": _rows(found),
+        **{f"tenant {_tenant(one)}": _rows(one) for one in found.tenants},
+        "identity": ", ".join(found.identity) or "off: nobody is asked who they are",
+        "traces": "on" if found.traces else "off",
         "samplers": ", ".join(found.samplers),
         "up": str(timedelta(seconds=int(found.uptime_seconds))),
     }
