@@ -53,8 +53,9 @@ def test_zero_is_something_said() -> None:
 
 def test_every_field_is_read() -> None:
     """A request has as many fields as the message, but for what the call says."""
-    # The drawing is a field of the request; deadline, caller and identity are none of the message.
-    count = len(fields(JobSpec)) + len(fields(WantedDrawing)) - 4
+    # The drawing is a field of the request; deadline, caller, identity and trace are none of
+    # the message.
+    count = len(fields(JobSpec)) + len(fields(WantedDrawing)) - 5
     assert count == len(FULL.DESCRIPTOR.fields) == len(FULL.ListFields())
 
 

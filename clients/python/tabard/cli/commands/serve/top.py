@@ -55,9 +55,10 @@ class Look:
 def top(session: Session, *, is_once: bool, count: int | None, interval_seconds: float) -> None:
     """Show what the server does, live.
 
-    Each second until interrupted: rows that run and wait, steps a second, by tenant, what lies in memory, and how the server and
-    its registry fare. Where the output is no terminal that can redraw, each look is a line; with
-    --json a document. A server that goes away is asked again until it is back.
+    Each second until interrupted: rows that run and wait, steps a second, tenants, what lies in
+    memory, and how the server and its registry fare. Where the output is no terminal that can
+    redraw, each look is a line; with --json a document. A server that goes away is asked again
+    until it is back.
     """
     if is_once and count is not None:
         raise click.UsageError("--once is one look: leave out --count")
