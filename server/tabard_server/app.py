@@ -35,7 +35,7 @@ from tabard_server.life.readiness import State
 from tabard_server.life.ready_file import ReadyFile
 from tabard_server.life.watchdog import Watchdog
 from tabard_server.life.weight_check import WeightCheck
-from tabard_server.limits import Limits
+from tabard_server.limits import Limits, Tenants
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import Operations
 from tabard_server.output.finisher import Finisher
@@ -71,6 +71,7 @@ class App:
         The front is open already, and is the app's from now on.
         """
         limits, engine, registry = settings.limits, resources.engine, resources.registry
+        tenants = Tenants(settings.tenants)
         self._settings = settings
         self._front = front
         self.metrics = front.metrics
@@ -99,13 +100,20 @@ class App:
             overtakes_max=limits.overtakes_max,
             executor=self._loads,
             metrics=self.metrics,
+            tenants=tenants,
         )
         self._finisher = Finisher(
             origin=_origin(engine, registry),
             backlog_max=limits.finish_backlog_max,
             metrics=self.metrics,
         )
-        self.loop = Loop(engine, limits=limits, finisher=self._finisher, metrics=self.metrics)
+        self.loop = Loop(
+            engine,
+            limits=limits,
+            tenants=tenants,
+            finisher=self._finisher,
+            metrics=self.metrics,
+        )
         self.room = _waiting_room(limits)
         bounds = bounds_for(engine, settings)
         self._pictures = PictureReader(bounds=bounds, limits=limits)

@@ -172,7 +172,7 @@ class Generation:
             self._readiness.require()
             self._admission.review(job, state=self._registry.state)
             self._refuse_slow_reader(spec.caller)
-            self._cache.require_room(job.digests)
+            self._cache.require_room(job.digests, tenant=job.tenant)
             seats = self._room.enter(len(job.seeds), caller=spec.caller)
         except Exception as error:
             raise self._count(error) from error.__cause__
@@ -221,7 +221,11 @@ class Generation:
             self._loop.join(run)
 
         place = self._cache.enter(
-            run.job.digests, rows=len(run.job.seeds), on_lease=join, on_failure=run.fail
+            run.job.digests,
+            rows=len(run.job.seeds),
+            claim=run.job.claim,
+            on_lease=join,
+            on_failure=run.fail,
         )
         if not run.is_ended:
             self._places[run.job.ticket] = place

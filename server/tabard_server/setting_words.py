@@ -18,6 +18,7 @@ _KINDS: Mapping[str, str] = {
     "finite": "write a number that is not infinite",
     "bool": "write true or false",
     "string": "write a text",
+    "tuple": "write an array of tables",
     "model": "it is a section: write the names in it, each with a value",
 }
 """By the first word of the kind of an error."""

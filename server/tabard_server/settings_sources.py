@@ -7,7 +7,7 @@ Whatever is unknown or of the wrong kind is refused, and where it was said is na
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -122,6 +122,16 @@ def setting_names() -> tuple[str, ...]:
     return tuple(name for name, _field in _leaves(Settings))
 
 
+class _Texts(EnvSettingsSource):
+    """Texts of settings, those of tables as JSON; what is none is refused with the others."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
 _Said = dict[str, tuple[object, str]]
 """What was said, by dotted name: the value, and who said it."""
 
@@ -183,7 +193,7 @@ def _read_texts(
     texts: Mapping[str, str], *, prefix: str, delimiter: str
 ) -> Iterator[tuple[str, object]]:
     """Turn texts into the kinds of their settings; what cannot be turned is refused later."""
-    source = EnvSettingsSource(
+    source = _Texts(
         Settings, env_prefix=prefix, env_nested_delimiter=delimiter, env_nested_max_split=1
     )
     source.env_vars = {name.lower(): text for name, text in texts.items()}
@@ -218,7 +228,7 @@ def _tree(said: _Said) -> dict[str, Any]:
 
 def _mistakes(error: ValidationError, *, said: _Said) -> list[BadSettings]:
     fields = dict(_leaves(Settings))
-    by_name = {".".join(map(str, one["loc"])): one for one in error.errors()}
+    by_name = {_setting_at(one["loc"], fields=fields): one for one in error.errors()}
     return [
         BadSettings(
             f"{name} is wrong ({said[name][1]})",
@@ -227,6 +237,12 @@ def _mistakes(error: ValidationError, *, said: _Said) -> list[BadSettings]:
         )
         for name, one in by_name.items()
     ]
+
+
+def _setting_at(place: Sequence[int | str], *, fields: Collection[str]) -> str:
+    """Return the setting that a place is in: one may hold tables, with fields of their own."""
+    names = [".".join(map(str, place[:length])) for length in range(len(place), 0, -1)]
+    return next((name for name in names if name in fields), names[0])
 
 
 def _unknown(

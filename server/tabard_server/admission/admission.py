@@ -110,6 +110,8 @@ class Admission:
             admitted_at=now,
             deadline_at=None if spec.seconds_left is None else now + spec.seconds_left,
             prompt_windows=windows,
+            tenant=spec.caller.tenant,
+            priority=spec.priority,
         )
 
     def review(self, job: Job, *, state: State) -> None:

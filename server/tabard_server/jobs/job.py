@@ -11,6 +11,7 @@ from typing import TypeAlias
 from tabard_registry import Release
 from tabard_server.callers.caller import NOBODY, Caller
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
+from tabard_server.scheduler.claims import Claim, Priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class JobSpec:
         preview_every: A preview every so many steps; 0: none.
         seconds_left: Time until the caller's deadline; None: no deadline.
         caller: Whose seats its images take.
+        priority: Who of one tenant goes first.
     """
 
     wanted: WantedDrawing
@@ -44,6 +46,7 @@ class JobSpec:
     preview_every: int = 0
     seconds_left: float | None = None
     caller: Caller = NOBODY
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,8 @@ class Job:
         admitted_at: Monotonic seconds.
         deadline_at: Monotonic seconds; None: no deadline.
         prompt_windows: Windows that the longer prompt fills.
+        tenant: Whose share it uses; empty: nobody said.
+        priority: Who of one tenant goes first.
     """
 
     id: str
@@ -115,6 +120,13 @@ class Job:
     admitted_at: float
     deadline_at: float | None
     prompt_windows: int
+    tenant: str = ""
+    priority: Priority = Priority.NORMAL
+
+    @property
+    def claim(self) -> Claim:
+        """What one of its images is to the others in a queue."""
+        return Claim(tenant=self.tenant, priority=self.priority, work=self.drawing.work)
 
     @property
     def digests(self) -> tuple[str, ...]:

@@ -190,6 +190,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OTHER_RESOLUTION: _ClassVar[ErrorReason]
     RANK_UNKNOWN: _ClassVar[ErrorReason]
     NO_BIAS: _ClassVar[ErrorReason]
+    DEADLINE_UNREACHABLE: _ClassVar[ErrorReason]
+    PIXEL_STEPS_SPENT: _ClassVar[ErrorReason]
+    PRIORITY_UNKNOWN: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -374,3 +377,6 @@ OTHER_ARCHITECTURE: ErrorReason
 OTHER_RESOLUTION: ErrorReason
 RANK_UNKNOWN: ErrorReason
 NO_BIAS: ErrorReason
+DEADLINE_UNREACHABLE: ErrorReason
+PIXEL_STEPS_SPENT: ErrorReason
+PRIORITY_UNKNOWN: ErrorReason
