@@ -28,7 +28,7 @@ from tabard_server.followers.withdrawal import Withdrawal
 from tabard_server.generation import Generation
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.job_log import job_log_for
-from tabard_server.jobs.waiting_room import WaitingRoom
+from tabard_server.jobs.queue import queue_for
 from tabard_server.life.bound import HURRIED_SECONDS, Bound
 from tabard_server.life.process import Ending, hear_signals
 from tabard_server.life.readiness import State
@@ -92,16 +92,7 @@ class App:
         self._loads = ThreadPoolExecutor(
             max_workers=limits.adapter_loads_max, thread_name_prefix="tabard-load"
         )
-        self.cache = HostCache(
-            load=resources.load_adapter,
-            bytes_max=limits.host_bytes_max,
-            loads_max=limits.adapter_loads_max,
-            waiting_rows_max=limits.ready_rows_max,
-            overtakes_max=limits.overtakes_max,
-            executor=self._loads,
-            metrics=self.metrics,
-            tenants=tenants,
-        )
+        self.cache = self._build_cache(resources, limits=limits, tenants=tenants)
         self._finisher = Finisher(
             origin=_origin(engine, registry),
             backlog_max=limits.finish_backlog_max,
@@ -114,7 +105,8 @@ class App:
             finisher=self._finisher,
             metrics=self.metrics,
         )
-        self.room = _waiting_room(limits)
+        queue = queue_for(engine, limits=limits, tenants=tenants)
+        self.room = queue.room
         bounds = bounds_for(engine, settings)
         self._pictures = PictureReader(bounds=bounds, limits=limits)
         self._job_log = job_log_for(settings)
@@ -123,7 +115,7 @@ class App:
             admission=admission_for(engine, settings, bounds=bounds, verifier=self._verifier),
             pictures=self._pictures,
             readiness=self.readiness,
-            room=self.room,
+            queue=queue,
             cache=self.cache,
             loop=self.loop,
             limits=limits,
@@ -204,6 +196,18 @@ class App:
             self._labels.note(worn.release)
         recipes = (one.release.adapter for one in job.recipes)
         self._warming.note_worn((*(worn.release.adapter for worn in job.worn), *recipes))
+
+    def _build_cache(self, resources: Resources, *, limits: Limits, tenants: Tenants) -> HostCache:
+        return HostCache(
+            load=resources.load_adapter,
+            bytes_max=limits.host_bytes_max,
+            loads_max=limits.adapter_loads_max,
+            waiting_rows_max=limits.ready_rows_max,
+            overtakes_max=limits.overtakes_max,
+            executor=self._loads,
+            metrics=self.metrics,
+            tenants=tenants,
+        )
 
     def _build_followers(self, resources: Resources) -> None:
         self._warming = Warming(
@@ -367,14 +371,6 @@ async def _give_up(loading: Daemon[Resources], *, front: Front) -> Ending:
         await bound.wait("loading", loading.result())
     log_event("server.stopped", jobs_cut_off=0)
     return Ending(abandoned=bound.abandoned, seconds_left=bound.seconds_left)
-
-
-def _waiting_room(limits: Limits) -> WaitingRoom:
-    return WaitingRoom(
-        rows_max=limits.queue_rows_max,
-        caller_share_max=limits.caller_share_max,
-        retry_seconds=limits.retry_seconds,
-    )
 
 
 def _origin(engine: EnginePort[Any], registry: Registry) -> Origin:

@@ -11,7 +11,6 @@ from pydantic import SecretStr
 
 from tabard_server import settings_sources
 from tabard_server.errors import BadSettings
-from tabard_server.limits import TenantLimits
 from tabard_server.settings import Settings
 from tabard_server.settings_sources import (
     explain_settings,
@@ -399,30 +398,3 @@ def test_no_setting_is_taken_for_theirs() -> None:
 
 def _as_text(value: object) -> str:
     return json.dumps(value) if isinstance(value, tuple) else str(value)
-
-
-def test_tenants_are_an_array_of_tables(tmp_path: Path) -> None:
-    """In a file as TOML has them, in a variable as JSON."""
-    file = written(tmp_path, '[[tenants]]\nname = "studio"\nweight = 2.0\n')
-    [of_file] = load_settings(file=file).tenants
-    [of_variable] = load_settings(
-        environment={"TABARD_TENANTS": '[{"name": "studio", "weight": 2.0}]'}
-    ).tenants
-
-    assert of_file == of_variable == TenantLimits(name="studio", weight=2.0)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '[{"name": "a"}, {"name": "a"}]',
-        '[{"name": "a", "wait": 1}]',
-        '[{"name": "a", "weight": 0}]',
-    ],
-)
-def test_wrong_tenant_is_refused_by_setting(text: str) -> None:
-    """Said twice, with a bound that there is not, or with one that is none."""
-    with pytest.raises(BadSettings) as refusal:
-        load_settings(environment={"TABARD_TENANTS": text})
-
-    assert refusal.value.names == ("tenants",)

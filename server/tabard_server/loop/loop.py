@@ -132,7 +132,10 @@ class Loop(Generic[R]):
             self._pulse.beat()
 
     def _sweep(self) -> None:
+        """Let go of whoever is over, before anything costs a step."""
         for run in self._roster.runs():
+            if run.is_late:
+                run.expire()
             if run.is_ended:
                 self._drop(run, None)
 

@@ -205,7 +205,9 @@ class Roster(Generic[R]):
         """
         self._turn += 1
         limits, costs = self._limits, engine.costs()
-        places = limits.running_rows_max - len(self._begun)
+        # Background takes no place from those who wait.
+        begun = [one for one in self._begun.values() if not one.run.job.claim.is_background]
+        places = limits.running_rows_max - len(begun)
         return Snapshot(
             turn=self._turn,
             waiting=tuple(self._waiting_rows(engine.can_open, costs)) if places > 0 else (),

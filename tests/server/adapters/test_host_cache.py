@@ -2,9 +2,6 @@
 """The line in front of host memory: order, one load for many, room that is waited for."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
@@ -13,26 +10,9 @@ import pytest
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.adapters.host_memory import Lease
 from tabard_server.errors import TooLarge
-from tabard_server.limits import TenantLimits, Tenants
-from tabard_server.scheduler.claims import Claim
 from tabard_server.telemetry.metrics import Metrics
-from tests.server.adapters.sized_adapters import SizedLoader
+from tests.server.adapters.sized_adapters import SizedLoader, caching
 from tests.server.harness import until
-
-
-@asynccontextmanager
-async def caching(
-    loader: SizedLoader, *, bytes_max: int = 100, metrics: Metrics | None = None, **bounds: Any
-) -> AsyncIterator[HostCache]:
-    """Give a cache with two loading threads."""
-    with ThreadPoolExecutor(max_workers=2) as executor:
-        yield HostCache(
-            load=loader,
-            bytes_max=bytes_max,
-            executor=executor,
-            metrics=metrics or Metrics(),
-            **{"loads_max": 2, "waiting_rows_max": 16, "overtakes_max": 4} | bounds,
-        )
 
 
 def ask(cache: HostCache, names: str, *, rows: int = 1) -> "asyncio.Task[Lease]":
@@ -378,63 +358,5 @@ def test_everybody_is_served_in_any_weather(seed: int) -> None:
 
             assert cache.line_length == 0
             assert (cache._memory.held_bytes, cache._memory.waiting_rows) == (0, 0)
-
-    asyncio.run(walk())
-
-
-def test_light_tenant_waits_for_no_other() -> None:
-    """It is leased at once though others hold all that may be ready, and have more in line."""
-
-    async def walk() -> None:
-        async with caching(SizedLoader(), waiting_rows_max=2) as cache:
-            leased: list[str] = []
-
-            def enter(tenant: str) -> None:
-                cache.enter(
-                    [],
-                    rows=1,
-                    claim=Claim(tenant=tenant),
-                    on_lease=lambda _lease: leased.append(tenant),
-                    on_failure=pytest.fail,
-                )
-
-            for _ in range(5):
-                enter("heavy")
-            enter("light")
-            enter("light")
-
-            assert leased == ["heavy", "heavy", "light"]
-
-    asyncio.run(walk())
-
-
-def test_tenant_holds_no_more_than_its_part() -> None:
-    """Its next stack waits for its own, and others take the room meanwhile; alone it is refused."""
-
-    async def walk() -> None:
-        tenants = Tenants([TenantLimits(name="small", resident_bytes_max=10)])
-        async with caching(SizedLoader(), tenants=tenants) as cache:
-            for name in "abc":
-                await cache.load(name)
-            leases: dict[str, Lease] = {}
-
-            def enter(name: str, *, tenant: str) -> None:
-                cache.enter(
-                    [name],
-                    rows=0,
-                    claim=Claim(tenant=tenant),
-                    on_lease=lambda lease: leases.update({name: lease}),
-                    on_failure=pytest.fail,
-                )
-
-            enter("a", tenant="small")
-            enter("b", tenant="small")
-            enter("c", tenant="other")
-            assert [*leases] == ["a", "c"]
-
-            leases["a"].release()
-            await until(lambda: "b" in leases)
-            with pytest.raises(TooLarge, match="a tenant like this one has 10"):
-                cache.require_room(["a", "b"], tenant="small")
 
     asyncio.run(walk())
