@@ -19,6 +19,9 @@ from tabard_server.scheduler.estimate import Backlog, rows_leave_in, wait_before
 
 _MEMORY = 0.97
 """What is left of the past with each image that begins: some thirty of them count."""
+_MARGIN = 1.15
+"""How much later somebody is told to come than seats are thought to be free: whoever comes back as
+told shall find one, and the seats that are free meanwhile are for newcomers."""
 _PACE_RANGE = (0.5, 20.0)
 
 
@@ -79,7 +82,7 @@ class Forecast:
             tenant: Whose; None: anybody's.
         """
         found = rows_leave_in(rows, tenant=tenant, queue=self._queue(), weights=self._weights)
-        return max(self._least, found * self._pace)
+        return max(self._least, _MARGIN * found * self._pace)
 
     def require_time(self, job: Job) -> None:
         """Refuse a job that would end after its deadline.

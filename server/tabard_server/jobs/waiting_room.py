@@ -146,7 +146,7 @@ class WaitingRoom:
                 tenant=tenant,
                 is_own=True,
             )
-        most = self._most_of(tenant, rows=rows)
+        most = self._most_of(tenant, rows=rows, is_booked=is_booked)
         if held and (excess := held + rows - most) > 0:
             return _Lack(
                 message=f"{held} images of this tenant wait already, {rows} more would exceed its "
@@ -166,11 +166,17 @@ class WaitingRoom:
             )
         return None
 
-    def _most_of(self, tenant: str, *, rows: int) -> int:
-        """Return the seats that a tenant may have beside who is here now."""
+    def _most_of(self, tenant: str, *, rows: int, is_booked: bool) -> int:
+        """Return the seats that a tenant may have beside who is here now.
+
+        Who was told to come may take half of what is kept for tenants with less than their share:
+        those come and go, and shares with them.
+        """
         own = self._tenants.of(tenant).queue_rows_max
         most = self._rows_max if own is None else min(own, self._rows_max)
-        is_crowded = self._taken + rows > self._caller_rows_max
+        kept = self._rows_max - self._caller_rows_max
+        free_for_all = self._rows_max - (kept // 2 if is_booked else kept)
+        is_crowded = self._taken + rows > free_for_all
         return min(most, self._share(tenant)) if is_crowded else most
 
     def _share(self, tenant: str) -> int:

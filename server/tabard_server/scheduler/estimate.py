@@ -69,11 +69,15 @@ def rows_leave_in(
         ends += [job.row_seconds] * job.rows_waiting
     if not ends:
         return 0.0
-    mean = sum(ends) / len(ends)
+    # Of whole images: those that run have a part of theirs behind them.
+    whole = [job.row_seconds for job in own for _ in range(job.rows_waiting + job.rows_running)]
+    mean = sum(whole) / len(whole)
     needed = sum(ends[:rows]) + mean * max(0, rows - len(ends))
     if tenant is None:
         return needed
-    return _served_in(needed, tenant=tenant, queue=queue, weights=weights)
+    # Where some are refused, others who wait now are taken to go on: their next are refused too.
+    busy = {job.claim.tenant for job in queue if job.rows_waiting}
+    return needed / weights.share_of(tenant, among=busy)
 
 
 def _served_in(seconds: float, *, tenant: str, queue: Iterable[Backlog], weights: Weights) -> float:

@@ -115,3 +115,23 @@ def test_each_refusal_waits_behind_those_before() -> None:
 
     assert told == [1.0, 2.0, 3.0]
     assert asked == [(1, ""), (2, ""), (3, "")]
+
+
+def test_promise_outlasts_a_change_of_shares() -> None:
+    """Who was told to come may take some of what is kept for lighter tenants."""
+    now = [100.0]
+    room = room_of(16, caller_share_max=0.75, clock=lambda: now[0])
+    heavy = [Caller(f"{n}", tenant="heavy") for n in range(16)]
+    for caller in heavy[:12]:
+        room.enter(1, caller=caller)
+    room.enter(1, caller=Caller("x", tenant="light"))
+    with pytest.raises(Overloaded):
+        room.enter(1, caller=heavy[12])
+    with pytest.raises(Overloaded):
+        room.enter(1, caller=heavy[13])
+
+    now[0] += 2.0
+    room.enter(1, caller=heavy[12])
+
+    with pytest.raises(Overloaded, match="its part of 8"):
+        room.enter(1, caller=heavy[13])

@@ -69,7 +69,7 @@ def test_rows_leave_as_others_end() -> None:
     queue = [backlog("", 2, seconds=4.0, running=1.0)]
 
     found = [rows_leave_in(rows, tenant="", queue=queue, weights=EVEN) for rows in (1, 2, 3, 5)]
-    assert found == [1.0, 5.0, 9.0, 15.0]
+    assert found == [1.0, 5.0, 9.0, 17.0]
     assert rows_leave_in(4, tenant="", queue=[], weights=EVEN) == 0.0
 
 
