@@ -125,7 +125,7 @@ def test_full_queue_refuses_with_retry(tmp_path: Path) -> None:
         assert refusal.reason == "QUEUE_FULL"
         # One image must be done before: an eighth of three steps, for eight share each; and a
         # little more.
-        assert refusal.retry_seconds == pytest.approx(1.15 * 3 / 8, abs=1e-3)
+        assert refusal.retry_seconds == pytest.approx(1.2 * 3 / 8, abs=1e-3)
         assert "queue_rows_max" in refusal.hint
 
     asyncio.run(walk())

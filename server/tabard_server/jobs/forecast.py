@@ -19,7 +19,7 @@ from tabard_server.scheduler.estimate import Backlog, rows_leave_in, wait_before
 
 _MEMORY = 0.97
 """What is left of the past with each image that begins: some thirty of them count."""
-_MARGIN = 1.15
+_MARGIN = 1.2
 """How much later somebody is told to come than seats are thought to be free: whoever comes back as
 told shall find one, and the seats that are free meanwhile are for newcomers."""
 _PACE_RANGE = (0.5, 20.0)

@@ -75,8 +75,8 @@ def rows_leave_in(
     needed = sum(ends[:rows]) + mean * max(0, rows - len(ends))
     if tenant is None:
         return needed
-    # Where some are refused, others who wait now are taken to go on: their next are refused too.
-    busy = {job.claim.tenant for job in queue if job.rows_waiting}
+    # Where some are refused, all who are served now are taken to go on.
+    busy = {job.claim.tenant for job in queue}
     return needed / weights.share_of(tenant, among=busy)
 
 

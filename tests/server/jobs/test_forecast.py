@@ -79,7 +79,7 @@ def test_retry_follows_the_queue() -> None:
     told.forecast.add(run)
 
     # A little later than the seats are thought to be free.
-    assert told.forecast.retry_after(4, tenant="") == pytest.approx(1.15 * steps_of())
+    assert told.forecast.retry_after(4, tenant="") == pytest.approx(1.2 * steps_of())
     told.forecast.remove(run)
     assert told.forecast.retry_after(4, tenant="") == 0.1
 
