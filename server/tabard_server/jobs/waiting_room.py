@@ -19,7 +19,7 @@ from tabard_server.limits import Tenants
 
 _BOOKED_RATIO_MAX = 16
 """Seats that may be spoken for at once, for each that there is."""
-_FREE_PART = 0.25
+_FREE_PART = 0.5
 """While no more of the seats are taken, none is kept for who was told to come back."""
 
 
