@@ -156,6 +156,7 @@ class GenerateResult:
         registry_seq: Log position the refs were resolved at.
         queue_ms: Milliseconds from admission to the first step.
         total_ms: Milliseconds from admission to the last image.
+        attempts: How often the request was sent, until the server took it.
     """
 
     images: tuple[GeneratedImage, ...]
@@ -164,6 +165,7 @@ class GenerateResult:
     registry_seq: int
     queue_ms: float
     total_ms: float
+    attempts: int = 1
 
     def _repr_html_(self) -> str:
         """Show all images in a notebook, with their seeds and what they wear."""
@@ -209,8 +211,8 @@ class Collector:
             case Preview():
                 pass
 
-    def result(self) -> GenerateResult:
-        """Give the finished result.
+    def result(self, *, attempts: int = 1) -> GenerateResult:
+        """Give the finished result; `attempts` is how often it was asked for.
 
         Raises:
             Internal: The stream ended before the job was done.
@@ -228,6 +230,7 @@ class Collector:
             registry_seq=self._accepted.registry_seq,
             queue_ms=self._done.queue_ms,
             total_ms=self._done.total_ms,
+            attempts=attempts,
         )
 
     def _tell(self, progress: Progress) -> None:

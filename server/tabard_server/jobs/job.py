@@ -12,6 +12,7 @@ from tabard_registry import Release
 from tabard_registry.identity.identity import ANYBODY, Identity
 from tabard_server.callers.caller import NOBODY, Caller
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
+from tabard_server.scheduler.claims import Claim, Priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class JobSpec:
         seconds_left: Time until the caller's deadline; None: no deadline.
         caller: Whose seats its images take.
         identity: Who asks, and what they may wear.
+        priority: Who of one tenant goes first.
     """
 
     wanted: WantedDrawing
@@ -47,6 +49,7 @@ class JobSpec:
     seconds_left: float | None = None
     caller: Caller = NOBODY
     identity: Identity = ANYBODY
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +109,8 @@ class Job:
         deadline_at: Monotonic seconds; None: no deadline.
         prompt_windows: Windows that the longer prompt fills.
         identity: Who asked.
+        tenant: Whose share it uses; empty: nobody said.
+        priority: Who of one tenant goes first.
     """
 
     id: str
@@ -120,6 +125,13 @@ class Job:
     deadline_at: float | None
     prompt_windows: int
     identity: Identity = ANYBODY
+    tenant: str = ""
+    priority: Priority = Priority.NORMAL
+
+    @property
+    def claim(self) -> Claim:
+        """What one of its images is to the others in a queue."""
+        return Claim(tenant=self.tenant, priority=self.priority, work=self.drawing.work)
 
     @property
     def digests(self) -> tuple[str, ...]:
