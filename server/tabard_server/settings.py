@@ -151,12 +151,12 @@ class Settings(BaseSettings):
     number by outcome."""
     ready_file: str | None = None
     """Where to write address, metrics address and process id once ready; gone at the end."""
-    identity: IdentitySettings = IdentitySettings()
-    tls: TlsSettings = TlsSettings()
     tenants: Annotated[tuple[TenantLimits, ...], Field(strict=False)] = ()
     """What tenants have: tables with `name`, and any of `weight` (1), `queue_rows_max`,
     `pixel_steps_per_minute` and `resident_bytes_max`; `default` is the name of all others. Of a
     variable it is JSON."""
+    identity: IdentitySettings = IdentitySettings()
+    tls: TlsSettings = TlsSettings()
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
 

@@ -134,7 +134,7 @@ class Retries:
     def pause_after(self, refusal: TabardError) -> float:
         """Give the seconds to wait before the next try: what was asked for, and full jitter.
 
-        Every wait is told in the log `tabard`.
+        Every wait is told: to `on_wait`, else in the log `tabard`.
 
         Raises:
             TabardError: The refusal, when it asks for no wait, or there is no time for it.
@@ -150,11 +150,12 @@ class Retries:
         if until > self._patient_until or (self._deadline_at and until >= self._deadline_at):
             raise refusal
         self.attempts += 1
-        _log.info(
-            "refused (%s): attempt %d follows in %.2f s", refusal.reason, self.attempts, pause
-        )
         if self._on_wait is not None:
             self._on_wait(pause, refusal)
+        else:
+            _log.info(
+                "refused (%s): attempt %d follows in %.2f s", refusal.reason, self.attempts, pause
+            )
         return pause
 
 
