@@ -72,8 +72,9 @@ faults: setup ## races and kills on a real S3 store: needs TABARD_TEST_S3, and D
 test-gpu: setup ## the tests that need a CUDA device
 	$(OFFLINE) $(PYTEST) -m gpu $(ARGS)
 
-soak: setup ## an hour of careless callers and a failing store, after requests under load; ARGS='--minutes 5' is less
+soak: setup ## requests under load, ten times as many callers as places, then an hour of careless ones and a failing store; ARGS='--minutes 5'
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m soak
+	$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m tests.soak.overload
 	$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m tests.soak $(ARGS)
 
 interleave: setup ## 10,000 random acts on a tiny server, every image compared with a solo run

@@ -27,14 +27,14 @@ from tabard_server.generation import Generation
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.job_log import job_log_for
 from tabard_server.jobs.job_traces import job_traces_for
-from tabard_server.jobs.waiting_room import WaitingRoom
+from tabard_server.jobs.queue import queue_for
 from tabard_server.life.bound import HURRIED_SECONDS, Bound
 from tabard_server.life.process import Ending, hear_signals
 from tabard_server.life.readiness import State
 from tabard_server.life.ready_file import ReadyFile
 from tabard_server.life.watchdog import Watchdog
 from tabard_server.life.weight_check import WeightCheck
-from tabard_server.limits import Limits
+from tabard_server.limits import Limits, Tenants
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import Operations
 from tabard_server.output.finisher import Finisher
@@ -71,6 +71,7 @@ class App:
         The front is open already, and is the app's from now on.
         """
         limits, engine, registry = settings.limits, resources.engine, resources.registry
+        tenants = Tenants(settings.tenants)
         self._settings = settings
         self._front = front
         self.metrics = front.metrics
@@ -80,22 +81,21 @@ class App:
         self._labels = Labels()
         self._open_threads(limits)
         self.gate = front.gate
-        self.cache = HostCache(
-            load=resources.load_adapter,
-            bytes_max=limits.host_bytes_max,
-            loads_max=limits.adapter_loads_max,
-            waiting_rows_max=limits.ready_rows_max,
-            overtakes_max=limits.overtakes_max,
-            executor=self._loads,
-            metrics=self.metrics,
-        )
+        self.cache = self._build_cache(resources, limits=limits, tenants=tenants)
         self._finisher = Finisher(
             origin=origin_of(engine, registry=registry),
             backlog_max=limits.finish_backlog_max,
             metrics=self.metrics,
         )
-        self.loop = Loop(engine, limits=limits, finisher=self._finisher, metrics=self.metrics)
-        self.room = _waiting_room(limits)
+        self.loop = Loop(
+            engine,
+            limits=limits,
+            tenants=tenants,
+            finisher=self._finisher,
+            metrics=self.metrics,
+        )
+        queue = queue_for(engine, limits=limits, tenants=tenants)
+        self.room = queue.room
         bounds = bounds_for(engine, settings)
         self._pictures = PictureReader(bounds=bounds, limits=limits)
         self._job_log = job_log_for(settings)
@@ -105,7 +105,7 @@ class App:
             admission=admission_for(engine, settings, bounds=bounds, verifier=self._verifier),
             pictures=self._pictures,
             readiness=self.readiness,
-            room=self.room,
+            queue=queue,
             cache=self.cache,
             loop=self.loop,
             limits=limits,
@@ -207,6 +207,18 @@ class App:
             self._labels.note(worn.release)
         recipes = (one.release.adapter for one in job.recipes)
         self._warming.note_worn((*(worn.release.adapter for worn in job.worn), *recipes))
+
+    def _build_cache(self, resources: Resources, *, limits: Limits, tenants: Tenants) -> HostCache:
+        return HostCache(
+            load=resources.load_adapter,
+            bytes_max=limits.host_bytes_max,
+            loads_max=limits.adapter_loads_max,
+            waiting_rows_max=limits.ready_rows_max,
+            overtakes_max=limits.overtakes_max,
+            executor=self._loads,
+            metrics=self.metrics,
+            tenants=tenants,
+        )
 
     def _build_followers(self, resources: Resources) -> None:
         self._warming = Warming(
@@ -381,11 +393,3 @@ async def _give_up(loading: Daemon[Resources], *, front: Front) -> Ending:
         await bound.wait("loading", loading.result())
     log_event("server.stopped", jobs_cut_off=0)
     return Ending(abandoned=bound.abandoned, seconds_left=bound.seconds_left)
-
-
-def _waiting_room(limits: Limits) -> WaitingRoom:
-    return WaitingRoom(
-        rows_max=limits.queue_rows_max,
-        caller_share_max=limits.caller_share_max,
-        retry_seconds=limits.retry_seconds,
-    )

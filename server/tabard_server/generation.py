@@ -29,8 +29,8 @@ from tabard_server.jobs.job import Accepted, Done, Event, Failed, Job, JobSpec
 from tabard_server.jobs.job_log import JobLog
 from tabard_server.jobs.job_traces import JobTraces
 from tabard_server.jobs.outbox import Outbox
+from tabard_server.jobs.queue import Queue
 from tabard_server.jobs.run import JobRun
-from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
 from tabard_server.loop.loop import Loop
@@ -53,7 +53,7 @@ class Generation:
         admission: Admission,
         pictures: PictureReader,
         readiness: Readiness,
-        room: WaitingRoom,
+        queue: Queue,
         cache: HostCache,
         loop: Loop[Any],
         limits: Limits,
@@ -73,7 +73,7 @@ class Generation:
         self._admission = admission
         self._pictures = pictures
         self._readiness = readiness
-        self._room = room
+        self._queue = queue
         self._cache = cache
         self._loop = loop
         self._limits = limits
@@ -190,19 +190,27 @@ class Generation:
         """Pin the job in the thread where prompts are read, and give it its seats."""
         try:
             self._readiness.require()
-            job = await self._threads.run(self._pin, spec, reading, asked_at=asked_at)
+            pinned = await self._threads.run(self._pin, spec, reading, asked_at=asked_at)
+            job = replace(pinned, trace_id=trace_id)
             # From here to the seats nothing is awaited: what comes now finds the job running.
             self._readiness.require()
             self._admission.review(job, state=self._registry.state)
             self._refuse_slow_reader(spec.caller)
-            self._cache.require_room(job.digests)
-            seats = self._room.enter(len(job.seeds), caller=spec.caller)
+            self._cache.require_room(job.digests, tenant=job.tenant)
+            seats = self._queue.enter(job, caller=spec.caller)
         except Exception as error:
             raise self._count(error, spec) from error.__cause__
-        job = replace(job, trace_id=trace_id)
         outbox = Outbox(droppable_max=self._limits.outbox_events_max, reader_loop=self._reader_loop)
         self._unread[job.ticket] = spec.caller, outbox
-        run = JobRun(job, outbox=outbox, seats=seats, on_end=self._on_end, clock=self._clock)
+        run = JobRun(
+            job,
+            outbox=outbox,
+            seats=seats,
+            on_end=self._on_end,
+            on_row_begun=self._queue.forecast.note_begun,
+            clock=self._clock,
+        )
+        self._queue.forecast.add(run)
         self._running[job.ticket] = run
         self._on_admitted(job)
         return run
@@ -212,7 +220,11 @@ class Generation:
         if run.job.deadline_at is None:
             return None
         seconds = max(0.0, run.job.deadline_at - self._clock())
-        return self._reader_loop.call_later(seconds, self._end, run, _out_of_time())
+        return self._reader_loop.call_later(seconds, self._expire, run)
+
+    def _expire(self, run: JobRun) -> None:
+        run.expire()
+        self._end_waiting(run)
 
     def _pin(self, spec: JobSpec, reading: PictureReading, *, asked_at: float) -> Job:
         """Admit what was asked a moment ago: the caller's time has gone on since."""
@@ -246,7 +258,11 @@ class Generation:
             self._loop.join(run)
 
         place = self._cache.enter(
-            run.job.digests, rows=len(run.job.seeds), on_lease=join, on_failure=run.fail
+            run.job.digests,
+            rows=len(run.job.seeds),
+            claim=run.job.claim,
+            on_lease=join,
+            on_failure=run.fail,
         )
         if not run.is_ended:
             self._places[run.job.ticket] = place
@@ -257,7 +273,10 @@ class Generation:
         gRPC cuts a call off at its deadline: that job was not cancelled, it was late.
         """
         gone = JobCancelled("the caller cancelled", hint="nothing to do")
-        self._end(run, _out_of_time() if self._is_due(run.job) else gone)
+        if self._is_due(run.job):
+            self._expire(run)
+        else:
+            self._end(run, gone)
 
     def _is_due(self, job: Job) -> bool:
         if job.deadline_at is None:
@@ -268,6 +287,9 @@ class Generation:
     def _end(self, run: JobRun, error: Exception) -> None:
         """End a job now; the engine's thread drops its rows when it comes to it."""
         run.fail(error)
+        self._end_waiting(run)
+
+    def _end_waiting(self, run: JobRun) -> None:
         if place := self._places.pop(run.job.ticket, None):
             self._cache.leave(place)
         self._loop.wake()
@@ -283,6 +305,7 @@ class Generation:
     def _on_end(self, run: JobRun, error: Exception | None) -> None:
         """Count and log the end of a job; called once, from any thread."""
         self._running.pop(run.job.ticket, None)
+        self._queue.leave(run)
         outcome = _outcome(error)
         self._count_end(run, outcome=outcome, error=error)
         self._job_log.note_end(run, outcome=outcome, error=error)
@@ -313,10 +336,3 @@ def _outcome(error: Exception | None) -> str:
         if isinstance(error, kind):
             return outcome
     return "failed"
-
-
-def _out_of_time() -> OutOfTime:
-    return OutOfTime(
-        "the deadline of the call passed before the job was done",
-        hint="allow more time, or ask for fewer steps or images",
-    )

@@ -4,6 +4,7 @@
 In: numbers from the settings. Out: one frozen value. Knows nothing of what it bounds.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
@@ -11,6 +12,7 @@ from pydantic_settings import SettingsConfigDict
 
 from tabard_server.engine_port.prompt_style import WINDOWS_MAX
 from tabard_server.errors import BadSettings
+from tabard_server.scheduler.claims import Weights
 
 MEBIBYTE = 1 << 20
 VALUES = SettingsConfigDict(
@@ -26,6 +28,45 @@ VALUES = SettingsConfigDict(
 _UTF8_BYTES_MAX = 4
 _REST_BYTES_MAX = 1 << 16
 """Room in a request for its numbers and refs."""
+
+
+DEFAULT_TENANT = "default"
+"""Whose entry counts for tenants that have none, and for callers of whom nobody said a tenant."""
+
+
+class TenantLimits(BaseModel):
+    """What one tenant has of a server; where nothing is said, no more than the server's bounds."""
+
+    model_config = VALUES
+
+    name: Annotated[str, Field(min_length=1)]
+    """Its name; `default` is whoever has no entry."""
+    weight: PositiveFloat = 1.0
+    """Its share of the engine's time beside others, as a weight."""
+    queue_rows_max: Annotated[int | None, Field(gt=0)] = None
+    """Images admitted and not yet begun."""
+    pixel_steps_per_minute: Annotated[float | None, Field(gt=0)] = None
+    """Pixels times steps times samples that it may ask for in a minute."""
+    resident_bytes_max: Annotated[int | None, Field(gt=0)] = None
+    """Adapters that its jobs hold in host memory."""
+
+
+class Tenants:
+    """What each tenant has, by name."""
+
+    def __init__(self, entries: Iterable[TenantLimits] = ()) -> None:
+        """Take the entries of the settings, maybe the default one among them."""
+        self._by_name = {one.name: one for one in entries}
+        nothing = TenantLimits(name=DEFAULT_TENANT)
+        self._default = self._by_name.get(DEFAULT_TENANT, nothing)
+        self.weights = Weights(
+            by_tenant={name: one.weight for name, one in self._by_name.items()},
+            default=self._default.weight,
+        )
+
+    def of(self, tenant: str) -> TenantLimits:
+        """Return what a tenant has."""
+        return self._by_name.get(tenant, self._default)
 
 
 class Limits(BaseModel):
@@ -150,7 +191,10 @@ class Limits(BaseModel):
     page_size_default: PositiveInt = 100
     """How many of them where the caller does not say."""
     retry_seconds: PositiveFloat = 1.0
-    """What a caller is told to wait when a queue is full."""
+    """What a caller is told to wait when all places of some kind are held."""
+    retry_seconds_min: PositiveFloat = 0.1
+    """The least that a caller is told to wait for a seat in the queue; how long it is says the
+    queue."""
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

@@ -26,7 +26,7 @@ from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.prompt_style import PromptSyntax, TokenMatch
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.errors import BadSettings
-from tabard_server.limits import VALUES, Limits
+from tabard_server.limits import VALUES, Limits, TenantLimits
 from tabard_server.telemetry.logs import LogFormat, LogLevel
 
 _POLLS_MISSED_MIN = 3
@@ -180,6 +180,10 @@ class Settings(BaseSettings):
     number by outcome."""
     ready_file: str | None = None
     """Where to write address, metrics address and process id once ready; gone at the end."""
+    tenants: Annotated[tuple[TenantLimits, ...], Field(strict=False)] = ()
+    """What tenants have: tables with `name`, and any of `weight` (1), `queue_rows_max`,
+    `pixel_steps_per_minute` and `resident_bytes_max`; `default` is the name of all others. Of a
+    variable it is JSON."""
     identity: IdentitySettings = IdentitySettings()
     tls: TlsSettings = TlsSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
@@ -234,6 +238,16 @@ class Settings(BaseSettings):
                 names=("staleness_seconds_max", "poll_seconds"),
                 hint=f"use {least:g} or more, or ask more often (poll_seconds)",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _tenants_are_said_once(self) -> Self:
+        names = [one.name for one in self.tenants]
+        for name in names:
+            if names.count(name) > 1:
+                raise BadSettings(
+                    f"tenants has {name!r} twice", names=("tenants",), hint="write one table of it"
+                )
         return self
 
     @model_validator(mode="after")

@@ -246,7 +246,7 @@ def _mistakes(error: ValidationError, *, said: _Said) -> list[BadSettings]:
 
 
 def _setting_at(place: Sequence[int | str], *, fields: Collection[str]) -> str:
-    """Return the setting that a place is in, which may be within a table of a list."""
+    """Return the setting that a place is in: one may hold tables, with fields of their own."""
     names = [".".join(map(str, place[:length])) for length in range(len(place), 0, -1)]
     return next((name for name in names if name in fields), names[0])
 

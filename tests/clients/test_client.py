@@ -180,6 +180,14 @@ def test_busy_server_is_waited_for(
     assert waits == ["UPLOADS_BUSY"] * 3
 
 
+def test_result_says_how_often_it_was_asked_for(server: FakeServer) -> None:
+    """The request that was taken included."""
+    server.state.fail_with, server.state.fail_times = BUSY, 2
+
+    with Client(server.address) as client:
+        assert (client.generate("x").attempts, client.generate("x").attempts) == (3, 1)
+
+
 def test_deadline_holds_all_tries(server: FakeServer) -> None:
     """A server that stays busy is a refusal when the time of the call is over."""
     server.state.fail_with = BUSY

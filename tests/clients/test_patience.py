@@ -59,17 +59,27 @@ def refusal(seconds: float | None = 1.0) -> ResourceExhausted:
 
 
 def test_retry_waits_as_long_as_asked() -> None:
-    """Never less, a little more by chance, and longer each time up to a bound."""
+    """Never less, and full jitter beside it, which grows up to a bound."""
     retries = Retries(
         patience_seconds=1_000, timeout_seconds=None, clock=Clock(), rng=random.Random(1)
     )
 
     pauses = [retries.pause_after(refusal()) for _ in range(12)]
 
-    assert 1.0 <= pauses[0] <= 1.5
-    assert all(1.0 <= pause <= 12.0 for pause in pauses)
-    assert max(pauses) > 4.0
-    assert retries.seconds_left is None
+    assert 1.0 <= pauses[0] <= 1.1
+    assert all(1.0 <= pause <= 3.0 for pause in pauses)
+    assert max(pauses) > 2.0
+    assert (retries.seconds_left, retries.attempts) == (None, 13)
+
+
+def test_every_wait_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """With the reason, the number of the next attempt, and how long it waits."""
+    retries = Retries(patience_seconds=60, timeout_seconds=None, clock=Clock())
+
+    with caplog.at_level("INFO", logger="tabard"):
+        retries.pause_after(ResourceExhausted("x", reason="QUEUE_FULL", retry_after_seconds=1.0))
+
+    assert caplog.messages[0].startswith("refused (QUEUE_FULL): attempt 2 follows in 1.")
 
 
 @pytest.mark.parametrize(

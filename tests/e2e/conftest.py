@@ -34,7 +34,9 @@ class RunningServer:
 
 
 @contextmanager
-def run_server(folder: Path, *, base: Path, **settings: object) -> Iterator[RunningServer]:
+def run_server(
+    folder: Path, *, base: Path, module: str = "tabard_server", **settings: object
+) -> Iterator[RunningServer]:
     """Run `python -m tabard_server` on a folder's registry for the length of a `with` block."""
     folder.mkdir(parents=True, exist_ok=True)
     ready, log = folder / f"ready-{time.monotonic_ns()}.json", folder / "server.log"
@@ -52,7 +54,7 @@ def run_server(folder: Path, *, base: Path, **settings: object) -> Iterator[Runn
     environment |= {f"TABARD_{name.upper()}": str(value) for name, value in said.items()}
     with log.open("ab") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tabard_server"], env=environment, stdout=sink, stderr=sink
+            [sys.executable, "-m", module], env=environment, stdout=sink, stderr=sink
         )
     try:
         await_process(process, ready.exists, log=log, what="the server did not start")

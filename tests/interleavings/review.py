@@ -20,7 +20,7 @@ from tests.tally import Tally
 
 ALWAYS_ALLOWED = frozenset({"QUEUE_FULL"})
 """What tight bounds may refuse at any time."""
-LATE = frozenset({"DEADLINE_EXCEEDED", "DEADLINE_TOO_SHORT"})
+LATE = frozenset({"DEADLINE_EXCEEDED", "DEADLINE_TOO_SHORT", "DEADLINE_UNREACHABLE"})
 """What a deadline of the caller's own may bring."""
 
 

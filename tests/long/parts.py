@@ -51,6 +51,7 @@ def all_parts(root: Path = ROOT) -> list[Part]:
         # One at a time: they race on a store, and kill its daemons.
         *_marked("faults", root=root),
         *_marked("soak", root=root),
+        Part(suite="soak", name="overload", command=_python("tests.soak.overload")),
         Part(suite="soak", name="hour", command=_python("tests.soak")),
         *_scripts(),
         *(part for suite in SEEDED for part in _seeded(suite)),

@@ -58,6 +58,8 @@ def _takes(field: FieldInfo) -> str:
 
 
 def _kind(annotation: Any) -> str:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "tables"
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return ", ".join(f"`{one}`" for one in parts)

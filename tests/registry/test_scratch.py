@@ -133,7 +133,8 @@ def test_opened_registry_clears_what_was_left(
 def test_everything_temporary_is_scratch() -> None:
     """No other folder for temporary files is made by registry, server or command line.
 
-    What a gallery makes is no scratch: pictures stay there that had no other place.
+    What a gallery makes is no scratch: pictures stay there that had no other place. Nor is a new
+    file of profiles, which takes the place of the old one.
     """
     root = Path(__file__).parents[2]
     makers = ("TemporaryDirectory", "mkdtemp", "NamedTemporaryFile", "mkstemp")
@@ -144,4 +145,4 @@ def test_everything_temporary_is_scratch() -> None:
         if any(maker in path.read_text(encoding="utf-8") for maker in makers)
     ]
 
-    assert sorted(found) == ["gallery.py", "scratch.py"]
+    assert sorted(found) == ["gallery.py", "profiles.py", "scratch.py"]

@@ -8,10 +8,11 @@ from typing import Any
 
 import grpc
 import numpy as np
+import pytest
 
 from tabard.v1 import generation_service_pb2_grpc
 from tabard_server.engine_port.memory import MemoryPlan, PassBytes
-from tabard_server.engine_port.work import Curve
+from tabard_server.engine_port.work import Curve, Estimate, Work
 from tabard_server.limits import Limits
 from tests.server.engine_port.known_work import HUGE, LARGE, WORK
 from tests.server.fakes import FakeEngine, FakePromptReader
@@ -104,8 +105,9 @@ def test_passed_deadline_stops_the_job(tmp_path: Path) -> None:
 
 
 def test_full_queue_refuses_with_retry(tmp_path: Path) -> None:
-    """The bound of the queue is named, and the caller is told when to come back."""
-    engine = FakeEngine()
+    """The bound of the queue is named, and when to come back is what the queue needs for it."""
+    second_a_step = Work(step=Estimate(curve=Curve(fixed=1.0)))
+    engine = FakeEngine(work=second_a_step)
     engine.hold_steps()
 
     async def walk() -> None:
@@ -121,7 +123,9 @@ def test_full_queue_refuses_with_retry(tmp_path: Path) -> None:
 
         assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert refusal.reason == "QUEUE_FULL"
-        assert refusal.retry_seconds == 1.0
+        # One image must be done before: an eighth of three steps, for eight share each; and a
+        # little more.
+        assert refusal.retry_seconds == pytest.approx(1.2 * 3 / 8, abs=1e-3)
         assert "queue_rows_max" in refusal.hint
 
     asyncio.run(walk())

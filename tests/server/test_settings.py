@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tree of settings: frozen values, each with its meaning; no address that others can reach."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from tabard_server.access.settings import (
     TlsSettings,
 )
 from tabard_server.errors import BadSettings
-from tabard_server.limits import Limits
+from tabard_server.limits import Limits, TenantLimits
 from tabard_server.settings import Defaults, Settings, TelemetrySettings
+from tabard_server.settings_sources import load_settings
 
 SECTIONS = (
     *(Settings, Limits, Defaults, IdentitySettings, TlsSettings),
@@ -140,3 +142,31 @@ def test_endpoint_of_traces_is_a_url(url: str) -> None:
 def test_traces_go_where_they_are_sent(url: str) -> None:
     """Or nowhere."""
     assert TelemetrySettings(otlp_endpoint=url).otlp_endpoint == url
+
+
+def test_tenants_are_an_array_of_tables(tmp_path: Path) -> None:
+    """In a file as TOML has them, in a variable as JSON."""
+    file = tmp_path / "tabard.toml"
+    file.write_text('[[tenants]]\nname = "studio"\nweight = 2.0\n')
+    [of_file] = load_settings(file=file).tenants
+    [of_variable] = load_settings(
+        environment={"TABARD_TENANTS": '[{"name": "studio", "weight": 2.0}]'}
+    ).tenants
+
+    assert of_file == of_variable == TenantLimits(name="studio", weight=2.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"name": "a"}, {"name": "a"}]',
+        '[{"name": "a", "wait": 1}]',
+        '[{"name": "a", "weight": 0}]',
+    ],
+)
+def test_wrong_tenant_is_refused_by_setting(text: str) -> None:
+    """Said twice, with a bound that there is not, or with one that is none."""
+    with pytest.raises(BadSettings) as refusal:
+        load_settings(environment={"TABARD_TENANTS": text})
+
+    assert refusal.value.names == ("tenants",)

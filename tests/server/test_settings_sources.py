@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings read from file, environment and overrides; anything wrong or unknown is refused."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,7 @@ def test_sources_meet_within_a_section(tmp_path: Path) -> None:
 def test_environment_reaches_every_setting() -> None:
     """Names within a section are joined by an underscore."""
     environment = {
-        f"TABARD_{one.name.upper().replace('.', '_')}": str(one.value or "[]")
-        if one.name.endswith("_grants")
-        else str(one.value)
+        f"TABARD_{one.name.upper().replace('.', '_')}": _as_text(one.value)
         for one in explain_settings()
         if one.value is not None
     }
@@ -395,3 +394,7 @@ def test_no_setting_is_taken_for_theirs() -> None:
 
     for text in ("tcp://10.0.0.1:1", "50051", "10.0.0.1", "tcp"):
         assert service_variables(dict.fromkeys(variables, text)) == ()
+
+
+def _as_text(value: object) -> str:
+    return json.dumps(value) if isinstance(value, tuple) else str(value)

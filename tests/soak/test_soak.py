@@ -11,10 +11,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.soak.faulty_proxy import FaultyProxy
+from tests.soak.overload import Outcome, Seen
+from tests.soak.overload import faults as overload_faults
 from tests.soak.players import Notes
 from tests.soak.process_figures import Sample, Watch, look_at
 from tests.soak.stage import Show
-from tests.soak.verdict import faults, figures
+from tests.soak.verdict import Latency, faults, figures
 
 MEBIBYTE = 1 << 20
 BODY = b"x" * 20_000
@@ -136,3 +138,46 @@ def test_proxy_fails_as_it_is_told(proxy: FaultyProxy) -> None:
         ask(proxy, seconds_max=0.3)
     proxy.mode = "pass"
     assert ask(proxy) == BODY
+
+
+def outcome(**changes: object) -> Outcome:
+    """An overload in which all went well, but for what is said."""
+    crowded = {
+        "studio": Seen(seconds=[1.0] * 200, reasons=Counter({"QUEUE_FULL": 10}), kept=10),
+        "agency": Seen(seconds=[1.0] * 100),
+        "light": Seen(seconds=[0.3] * 50),
+    }
+    said = {
+        "capacity": 10.0,
+        "goodput": 9.9,
+        "beside": Latency.of([0.2] * 50),
+        "crowded": crowded,
+        "opened": {"studio": Seen(reasons=Counter({"QUEUE_FULL": 99}))},
+        "rss": 1.0,
+    }
+    return Outcome(**{**said, **changes})  # type: ignore[arg-type]
+
+
+def crowded(tenant: str, seen: Seen) -> dict[str, object]:
+    return {"crowded": outcome().crowded | {tenant: seen}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, ""),
+        ({"goodput": 9.0}, "goodput is 90%"),
+        ({"beside": Latency.of([0.1])}, "light p99 is 0.30 s"),
+        ({"rss": 1.2}, "memory grew by 20.0%"),
+        (crowded("agency", Seen(seconds=[1.0] * 50)), "agency has 60% of its share"),
+        (crowded("light", Seen(seconds=[0.3], broken=9)), "10 of 19 who came back"),
+        (crowded("light", Seen(seconds=[0.3], untold=1)), "1 refusals without a time"),
+        ({"opened": {"studio": Seen(reasons=Counter({"INTERNAL": 1}))}}, "refused as"),
+    ],
+)
+def test_every_fault_of_an_overload_is_seen(changes: dict[str, object], fault: str) -> None:
+    """Each of them alone; and none where all is well."""
+    found = "; ".join(overload_faults(outcome(**changes)))
+
+    assert fault in found
+    assert bool(found) is bool(fault)

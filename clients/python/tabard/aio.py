@@ -108,11 +108,11 @@ def _job(
 
         # In a thread, because pictures are read and encoded there.
         job = await asyncio.to_thread(ask, self._caller, *args, **kwargs)
-        collector = Collector(job.on_progress)
-        async with contextlib.aclosing(self._receive(job.call)) as events:
+        collector, retries = Collector(job.on_progress), self._retries(job.call.timeout_seconds)
+        async with contextlib.aclosing(self._receive(job.call, retries)) as events:
             async for event in events:
                 collector.feed(event)
-        return collector.result()
+        return collector.result(attempts=retries.attempts)
 
     return method
 
@@ -292,8 +292,10 @@ class AsyncClient:
             return adapter
         return replace(adapter, releases=await self.releases(adapter.name))
 
-    async def _receive(self, call: Call[T]) -> AsyncGenerator[T, None]:
-        retries = self._retries(call.timeout_seconds)
+    async def _receive(
+        self, call: Call[T], retries: Retries | None = None
+    ) -> AsyncGenerator[T, None]:
+        retries = retries or self._retries(call.timeout_seconds)
         invoke = self._channel.unary_stream(*call.rpc)
         while True:
             is_begun = False

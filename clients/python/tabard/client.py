@@ -101,11 +101,11 @@ def _job(
         from tabard.result import Collector  # noqa: PLC0415 - only those who draw need it
 
         job = ask(self._caller, *args, **kwargs)
-        collector = Collector(job.on_progress)
-        with contextlib.closing(self._receive(job.call)) as events:
+        collector, retries = Collector(job.on_progress), self._retries(job.call.timeout_seconds)
+        with contextlib.closing(self._receive(job.call, retries)) as events:
             for event in events:
                 collector.feed(event)
-        return collector.result()
+        return collector.result(attempts=retries.attempts)
 
     return method
 
@@ -294,8 +294,8 @@ class Client:
             return adapter
         return replace(adapter, releases=self.releases(adapter.name))
 
-    def _receive(self, call: Call[T]) -> Generator[T, None, None]:
-        retries = self._retries(call.timeout_seconds)
+    def _receive(self, call: Call[T], retries: Retries | None = None) -> Generator[T, None, None]:
+        retries = retries or self._retries(call.timeout_seconds)
         invoke = self._channel.unary_stream(*call.rpc)
         while True:
             is_begun = False

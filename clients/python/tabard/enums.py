@@ -17,6 +17,7 @@ Kind = Literal["lora", "textual_inversion", "dreambooth"]
 Purpose = Literal["concept", "style", "subject"]
 PromptSyntax = Literal["plain", "a1111"]
 TokenMatch = Literal["whole", "anywhere"]
+Priority = Literal["low", "normal", "high"]
 FileFormat = Literal["original", "canonical", "kohya", "diffusers"]
 # Samplers are texts of the API, for a server may serve more; these are those of this version.
 Sampler = Literal[
@@ -47,6 +48,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 PROMPT_SYNTAXES: tuple[PromptSyntax, ...] = get_args(PromptSyntax)
 TOKEN_MATCHES: tuple[TokenMatch, ...] = get_args(TokenMatch)
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 
 _SILENCE = "UNSPECIFIED"

@@ -6,6 +6,7 @@ In: what failed, and what worked. Out: seconds to wait, or the failure itself. W
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from numbers import Real
@@ -26,9 +27,10 @@ OnWait = Callable[[float, TabardError], None]
 
 _PAUSE_SECONDS_MIN = 0.05
 _PAUSE_SECONDS_MAX = 2.0
-_RETRY_GROWTH = 1.5
-_RETRY_GROWTH_MAX = 8.0
-_RETRY_JITTER = 0.5
+_JITTER_SECONDS = 0.1
+_JITTER_GROWTH = 2.0
+_JITTER_SECONDS_MAX = 2.0
+_log = logging.getLogger("tabard")
 
 
 def require_timeout(seconds: float) -> None:
@@ -93,6 +95,9 @@ class Retries:
 
     Only a server that is busy or away and says when to come back (`retry_after_seconds`) is waited
     for: nothing of the call has begun then, so sending it again is safe.
+
+    Attributes:
+        attempts: How often it was sent, this time included.
     """
 
     def __init__(
@@ -113,7 +118,8 @@ class Retries:
         self._clock = clock
         self._rng = rng
         self._on_wait = on_wait
-        self._growth = 1.0
+        self._jitter_seconds = _JITTER_SECONDS
+        self.attempts = 1
         if timeout_seconds is not None:
             require_timeout(timeout_seconds)
         now = clock()
@@ -126,7 +132,9 @@ class Retries:
         return None if self._deadline_at is None else self._deadline_at - self._clock()
 
     def pause_after(self, refusal: TabardError) -> float:
-        """Give the seconds to wait before the next try: what was asked for, and more each time.
+        """Give the seconds to wait before the next try: what was asked for, and full jitter.
+
+        Every wait is told: to `on_wait`, else in the log `tabard`.
 
         Raises:
             TabardError: The refusal, when it asks for no wait, or there is no time for it.
@@ -135,14 +143,19 @@ class Retries:
         if asked is None or not isinstance(refusal, ResourceExhausted | Unavailable):
             raise refusal
         # Never earlier than asked, and those who were refused together do not come back together.
-        jitter = (self._rng or _fresh_rng()).uniform(1.0, 1.0 + _RETRY_JITTER)
-        pause = asked * self._growth * jitter
-        self._growth = min(self._growth * _RETRY_GROWTH, _RETRY_GROWTH_MAX)
+        # Little beside what was asked: a server may keep a place for that time.
+        pause = asked + (self._rng or _fresh_rng()).uniform(0.0, self._jitter_seconds)
+        self._jitter_seconds = min(_JITTER_GROWTH * self._jitter_seconds, _JITTER_SECONDS_MAX)
         until = self._clock() + pause
         if until > self._patient_until or (self._deadline_at and until >= self._deadline_at):
             raise refusal
+        self.attempts += 1
         if self._on_wait is not None:
             self._on_wait(pause, refusal)
+        else:
+            _log.info(
+                "refused (%s): attempt %d follows in %.2f s", refusal.reason, self.attempts, pause
+            )
         return pause
 
 

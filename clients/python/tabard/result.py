@@ -159,6 +159,7 @@ class GenerateResult:
         queue_ms: Milliseconds from admission to the first step.
         total_ms: Milliseconds from admission to the last image.
         trace_id: Id of the trace that tells where its time went; empty where none is kept.
+        attempts: How often the request was sent, until the server took it.
     """
 
     images: tuple[GeneratedImage, ...]
@@ -168,6 +169,7 @@ class GenerateResult:
     queue_ms: float
     total_ms: float
     trace_id: str = ""
+    attempts: int = 1
 
     def _repr_html_(self) -> str:
         """Show all images in a notebook, with their seeds and what they wear."""
@@ -213,8 +215,8 @@ class Collector:
             case Preview():
                 pass
 
-    def result(self) -> GenerateResult:
-        """Give the finished result.
+    def result(self, *, attempts: int = 1) -> GenerateResult:
+        """Give the finished result; `attempts` is how often it was asked for.
 
         Raises:
             Internal: The stream ended before the job was done.
@@ -233,6 +235,7 @@ class Collector:
             queue_ms=self._done.queue_ms,
             total_ms=self._done.total_ms,
             trace_id=self._accepted.trace_id,
+            attempts=attempts,
         )
 
     def _tell(self, progress: Progress) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host tier: who waits for adapters in host memory, and what is loaded next.
 
-In: stacks, in the order of their coming. Out: leases, each of a whole stack or of nothing. Who
+In: stacks; tenants take turns. Out: leases, each of a whole stack or of nothing. Who
 stands in line holds nothing: what is loaded for him stays evictable until it is his turn. A load
 delays only those who wait for it; for room a stack is passed by a bounded number of times. Knows
 neither torch nor the registry. See docs/decisions/0026.
@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from tabard_server.adapters.host_memory import HostMemory, Lease
 from tabard_server.engine_port.stack import HostAdapterLike, Resident
 from tabard_server.errors import TooLarge
+from tabard_server.limits import Tenants
+from tabard_server.scheduler.claims import UNSAID, Claim, in_fair_order
+from tabard_server.scheduler.shares import Shares
 from tabard_server.telemetry.metrics import Metrics
 
 OnLease = Callable[[Lease], None]
@@ -29,6 +32,7 @@ class Place:
     Attributes:
         digests: What it wears.
         rows: Images it is for.
+        claim: What it is to the others in line.
         on_lease: Told once when everything is leased.
         on_failure: Told once when that will never be.
         overtaken: Younger stacks that took the room it waits for.
@@ -36,6 +40,7 @@ class Place:
 
     digests: tuple[str, ...]
     rows: int
+    claim: Claim
     on_lease: OnLease
     on_failure: OnFailure
     overtaken: int = 0
@@ -57,6 +62,7 @@ class HostCache:
         overtakes_max: int,
         executor: Executor,
         metrics: Metrics,
+        tenants: Tenants | None = None,
     ) -> None:
         """Take how adapters are loaded, and the bounds.
 
@@ -68,7 +74,10 @@ class HostCache:
             overtakes_max: How often a stack that waits for room is passed by.
             executor: Where loads run.
             metrics: Where hits and loads are counted.
+            tenants: What each tenant has.
         """
+        self._tenants = tenants or Tenants()
+        self._tenants_leased: Shares[str] = Shares()
         self._load = load
         self._loads_max = loads_max
         self._waiting_rows_max = waiting_rows_max
@@ -83,10 +92,22 @@ class HostCache:
         self._dropped_loads: set[str] = set()
 
     def enter(
-        self, digests: Sequence[str], *, rows: int, on_lease: OnLease, on_failure: OnFailure
+        self,
+        digests: Sequence[str],
+        *,
+        rows: int,
+        on_lease: OnLease,
+        on_failure: OnFailure,
+        claim: Claim = UNSAID,
     ) -> Place:
         """Stand in line for a stack; one of the two is told, maybe before this returns."""
-        place = Place(digests=tuple(digests), rows=rows, on_lease=on_lease, on_failure=on_failure)
+        place = Place(
+            digests=tuple(digests),
+            rows=rows,
+            claim=claim,
+            on_lease=on_lease,
+            on_failure=on_failure,
+        )
         hits = sum(digest in self._memory for digest in place.digests)
         self._metrics.adapter_cache_hits.labels(tier="host").inc(hits)
         self._line[place] = None
@@ -136,13 +157,20 @@ class HostCache:
             self._begin_loads()
         await asyncio.shield(asked)
 
-    def require_room(self, digests: Sequence[str]) -> None:
-        """Refuse a stack that is known to be larger than host memory.
+    def require_room(self, digests: Sequence[str], *, tenant: str = "") -> None:
+        """Refuse a stack that is known to be larger than host memory, or than a tenant's part.
 
         Raises:
             TooLarge: It can never be leased.
         """
         total = sum(self._memory.size_of(digest) or 0 for digest in set(digests))
+        mine = self._tenants.of(tenant).resident_bytes_max
+        if mine is not None and total > mine:
+            raise TooLarge(
+                f"the stack takes {total} bytes; a tenant like this one has {mine} in host memory",
+                reason="HOST_MEMORY_TOO_SMALL",
+                hint="wear fewer or smaller adapters, or raise resident_bytes_max of the tenant",
+            )
         if total > self._memory.bytes_max:
             raise TooLarge(
                 f"the stack takes {total} bytes; host memory has {self._memory.bytes_max} for "
@@ -200,26 +228,45 @@ class HostCache:
         """Walk the line. Beside those who were passed by too often nobody takes their room."""
         memory, reserved = self._memory, 0
         waiting: list[Place] = []
-        for place in list(self._line):
-            if place not in self._line:
+        full: set[str] = set()
+        for place in self._in_order():
+            tenant = place.claim.tenant
+            if place not in self._line or tenant in full:
+                continue
+            if not self._is_within_part(place):
                 continue
             need = memory.need_of(place.digests)
             is_here = all(digest in memory for digest in place.digests)
             has_room = memory.held_bytes + reserved + need <= memory.bytes_max
             if is_here and (has_room or not place.digests):
-                if not self._may_hold(place.rows):
-                    return
-                if lease := memory.lease(place.digests, rows=place.rows):
+                if not self._may_hold(place.rows, tenant=tenant):
+                    full.add(tenant)
+                    continue
+                if lease := memory.lease(place.digests, rows=place.rows, tenant=tenant):
                     del self._line[place]
+                    amount = place.rows * place.claim.work / self._tenants.weights.of(tenant)
+                    self._tenants_leased.note(tenant, amount=amount)
                     self._count_overtaken(waiting)
                     yield place, lease
                     continue
             waiting.append(place)
             reserved += need if place.overtaken >= self._overtakes_max else 0
 
-    def _may_hold(self, rows: int) -> bool:
-        held = self._memory.waiting_rows
-        return not held or held + rows <= self._waiting_rows_max
+    def _in_order(self) -> list[Place]:
+        ahead, weights = self._tenants_leased.ahead(), self._tenants.weights
+        return in_fair_order(self._line, ahead=ahead, weights=weights)
+
+    def _may_hold(self, rows: int, *, tenant: str) -> bool:
+        """Say whether a tenant may hold more; who holds nothing does not wait for the others."""
+        memory = self._memory
+        held = memory.waiting_rows
+        return not memory.waiting_rows_of(tenant) or held + rows <= self._waiting_rows_max
+
+    def _is_within_part(self, place: Place) -> bool:
+        """Say whether a tenant holds no more than its part with this stack as well."""
+        tenant = place.claim.tenant
+        most = self._tenants.of(tenant).resident_bytes_max
+        return most is None or self._memory.holding_of(tenant, digests=place.digests) <= most
 
     def _count_overtaken(self, waiting: Sequence[Place]) -> None:
         for place in waiting:
@@ -237,7 +284,7 @@ class HostCache:
         yield from [digest for digest in self._asked if digest not in self._loads]
         room = self._memory.bytes_max - self._memory.held_bytes
         counted: set[str] = set()
-        for place in list(self._line):
+        for place in self._in_order():
             if room <= 0:
                 return
             for digest in place.digests:
@@ -272,7 +319,7 @@ class HostCache:
     def _keep(self, digest: str, adapter: HostAdapterLike) -> None:
         """Put it into memory, at the cost of nobody who stands before the first who wants it."""
         older, wanted, is_wanted = set[str](), set[str](), False
-        for place in self._line:
+        for place in self._in_order():
             wanted.update(place.digests)
             if not is_wanted:
                 older.update(place.digests)
@@ -288,7 +335,7 @@ class HostCache:
         """Tell those for whom the size that is known now is too much."""
         for place in [place for place in self._line if digest in place.digests]:
             try:
-                self.require_room(place.digests)
+                self.require_room(place.digests, tenant=place.claim.tenant)
             except TooLarge as error:
                 self._line.pop(place, None)
                 place.on_failure(error)

@@ -7,7 +7,7 @@ nor how an adapter is loaded.
 """
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -36,6 +36,7 @@ class Lease:
     Attributes:
         adapters: The stack, in its order.
         waiting_rows: Images it is held for that have not begun.
+        tenant: Whose job holds it.
     """
 
     def __init__(
@@ -44,9 +45,11 @@ class Lease:
         *,
         digests: Sequence[str] = (),
         waiting_rows: int = 0,
+        tenant: str = "",
         memory: "HostMemory | None" = None,
     ) -> None:
         self.adapters = tuple(adapters)
+        self.tenant = tenant
         self.digests = tuple(digests)
         self.waiting_rows = waiting_rows
         self._memory = memory
@@ -84,7 +87,8 @@ class HostMemory:
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._favoured: frozenset[str] = frozenset()
         self._held_bytes = 0
-        self._waiting_rows = 0
+        self._waiting_rows: Counter[str] = Counter()
+        self._held_by: dict[str, Counter[str]] = {}
         self._lock = threading.Lock()
 
     def __contains__(self, digest: str) -> bool:
@@ -103,7 +107,20 @@ class HostMemory:
     @property
     def waiting_rows(self) -> int:
         """Images that something is leased for and that have not begun."""
-        return self._waiting_rows
+        return self._waiting_rows.total()
+
+    def waiting_rows_of(self, tenant: str) -> int:
+        """Return those of one tenant."""
+        return self._waiting_rows[tenant]
+
+    def holding_of(self, tenant: str, *, digests: Collection[str]) -> int:
+        """Return the bytes that a tenant would hold with these, as far as sizes are known.
+
+        What several tenants hold counts for each of them.
+        """
+        with self._lock:
+            held = self._held_by.get(tenant, Counter())
+            return sum(self.size_of(digest) or 0 for digest in {*held, *digests})
 
     def size_of(self, digest: str) -> int | None:
         """Return the bytes of an adapter that was here at some time, or None."""
@@ -115,23 +132,28 @@ class HostMemory:
         with self._lock:
             return sum(self.size_of(one) or 0 for one in set(digests) if not self._is_held(one))
 
-    def lease(self, digests: Sequence[str], *, rows: int = 0) -> Lease | None:
+    def lease(self, digests: Sequence[str], *, rows: int = 0, tenant: str = "") -> Lease | None:
         """Lease a stack for so many images; None unless all of it is here."""
         with self._lock:
             if not all(digest in self._entries for digest in digests):
                 return None
             adapters = [self._take(digest) for digest in digests]
-            self._waiting_rows += rows
-        return Lease(adapters, digests=digests, waiting_rows=rows, memory=self)
+            self._waiting_rows[tenant] += rows
+            self._held_by.setdefault(tenant, Counter()).update(digests)
+        return Lease(adapters, digests=digests, waiting_rows=rows, tenant=tenant, memory=self)
 
     def give_back(self, lease: Lease, *, rows: int, digests: Sequence[str] = ()) -> None:
         """Free what a lease holds; only `Lease` calls this."""
         with self._lock:
             rows = min(rows, lease.waiting_rows)
             lease.waiting_rows -= rows
-            self._waiting_rows -= rows
             for digest in digests:
                 self._let_go(digest)
+            # Unary plus: tenants come and go, and nothing is kept of those who hold nothing.
+            self._waiting_rows = +(self._waiting_rows - Counter({lease.tenant: rows}))
+            held = self._held_by.pop(lease.tenant, Counter()) - Counter(digests)
+            if held:
+                self._held_by[lease.tenant] = held
         self._on_freed()
 
     def put(

@@ -111,6 +111,8 @@ class Admission:
             deadline_at=None if spec.seconds_left is None else now + spec.seconds_left,
             prompt_windows=windows,
             identity=spec.identity,
+            tenant=spec.caller.tenant,
+            priority=spec.priority,
         )
 
     def review(self, job: Job, *, state: State) -> None:

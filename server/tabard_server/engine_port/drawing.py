@@ -108,6 +108,12 @@ class Drawing:
         return 2 if self.is_guided else 1
 
     @property
+    def work(self) -> float:
+        """How much it asks of the engine: pixels times steps times samples."""
+        steps = self.steps if self.strength is None else max(1.0, self.steps * self.strength)
+        return self.width * self.height * steps * self.samples
+
+    @property
     def time_ids(self) -> tuple[int, ...]:
         """What SDXL is told of sizes, heights before widths as it was trained."""
         original, target = self.original_size or self.size, self.target_size or self.size

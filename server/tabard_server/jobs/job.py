@@ -12,6 +12,7 @@ from tabard_registry import Release
 from tabard_registry.identity.identity import ANYBODY, Identity
 from tabard_server.callers.caller import NOBODY, Caller
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
+from tabard_server.scheduler.claims import Claim, Priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class JobSpec:
         caller: Whose seats its images take.
         identity: Who asks, and what they may wear.
         traceparent: The caller's own trace, as W3C writes it; empty: there is none.
+        priority: Who of one tenant goes first.
     """
 
     wanted: WantedDrawing
@@ -49,6 +51,7 @@ class JobSpec:
     caller: Caller = NOBODY
     identity: Identity = ANYBODY
     traceparent: str = ""
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +112,8 @@ class Job:
         prompt_windows: Windows that the longer prompt fills.
         identity: Who asked.
         trace_id: Id of its trace; empty: none is kept.
+        tenant: Whose share it uses; empty: nobody said.
+        priority: Who of one tenant goes first.
     """
 
     id: str
@@ -124,6 +129,13 @@ class Job:
     prompt_windows: int
     identity: Identity = ANYBODY
     trace_id: str = ""
+    tenant: str = ""
+    priority: Priority = Priority.NORMAL
+
+    @property
+    def claim(self) -> Claim:
+        """What one of its images is to the others in a queue."""
+        return Claim(tenant=self.tenant, priority=self.priority, work=self.drawing.work)
 
     @property
     def digests(self) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from tabard_server.adapters.host_memory import Lease
 from tabard_server.engine_port.stack import Stack
-from tabard_server.jobs.job import Done, Event, Failed, ImageReady, Job
+from tabard_server.errors import OutOfTime
+from tabard_server.jobs.job import Done, Event, Failed, ImageReady, Job, Progress
 from tabard_server.jobs.outbox import Outbox
 from tabard_server.jobs.times import Times
 from tabard_server.jobs.waiting_room import Seats
@@ -28,6 +29,7 @@ class JobRun:
         stack: Its adapters in host memory with their weights, once they are leased.
         times: When what happened to it.
         error: What it ended with; None: it has not ended, or well.
+        steps_done: Of all its images.
     """
 
     def __init__(
@@ -37,9 +39,14 @@ class JobRun:
         outbox: Outbox,
         seats: Seats,
         on_end: Callable[["JobRun", Exception | None], None],
+        on_row_begun: Callable[["JobRun"], None] = lambda _run: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take what the job holds; `on_end` is called once, from the thread that ends it."""
+        """Take what the job holds.
+
+        `on_end` is called once, from the thread that ends it; `on_row_begun` for each image that
+        begins, from the engine's.
+        """
         self.job = job
         self.outbox = outbox
         self.seats = seats
@@ -48,8 +55,10 @@ class JobRun:
         self.error: Exception | None = None
         self._lease: Lease | None = None
         self._on_end = on_end
+        self._on_row_begun = on_row_begun
         self._clock = clock
         self._images_left = len(job.seeds)
+        self.steps_done = 0
         self._begun_at: float | None = None
         self._is_ended = False
         self._lock = threading.Lock()
@@ -58,6 +67,16 @@ class JobRun:
     def is_ended(self) -> bool:
         """Say whether the job is over; nothing more is sent."""
         return self._is_ended
+
+    @property
+    def images_left(self) -> int:
+        """Images that are not delivered."""
+        return self._images_left
+
+    @property
+    def is_late(self) -> bool:
+        """Say whether its deadline has passed."""
+        return self.job.deadline_at is not None and self._clock() >= self.job.deadline_at
 
     @property
     def queue_seconds(self) -> float:
@@ -99,6 +118,7 @@ class JobRun:
         self.seats.leave_one()
         if lease := self._lease:
             lease.begin_row()
+        self._on_row_begun(self)
 
     def begin(self) -> None:
         """Note the first denoise step. Idempotent."""
@@ -107,6 +127,7 @@ class JobRun:
 
     def send(self, event: Event) -> None:
         """Tell the caller of something that does not end the job."""
+        self.steps_done += isinstance(event, Progress)
         self.outbox.put(event)
 
     def deliver(self, image: ImageReady) -> None:
@@ -121,6 +142,15 @@ class JobRun:
     def fail(self, error: Exception) -> None:
         """End the job without its remaining images. Idempotent; the first end counts."""
         self._end(error)
+
+    def expire(self) -> None:
+        """End the job because its deadline passed. Idempotent; the first end counts."""
+        self.fail(
+            OutOfTime(
+                "the deadline of the call passed before the job was done",
+                hint="allow more time, or ask for fewer steps or images",
+            )
+        )
 
     def _end(self, error: Exception | None) -> None:
         with self._lock:

@@ -20,11 +20,11 @@ from tabard_server.errors import JobFailed, NotServing
 from tabard_server.jobs.job import Progress
 from tabard_server.jobs.run import JobRun
 from tabard_server.life.pulse import Pulse
-from tabard_server.limits import Limits
+from tabard_server.limits import Limits, Tenants
 from tabard_server.loop.roster import Begun, Roster
 from tabard_server.output.finisher import Finisher
 from tabard_server.scheduler.policy import choose
-from tabard_server.scheduler.snapshot import RowKey
+from tabard_server.scheduler.snapshot import Choice, RowKey
 from tabard_server.telemetry.logs import log_problem
 from tabard_server.telemetry.metrics import Metrics
 from tabard_server.threads import Daemon
@@ -46,6 +46,7 @@ class Loop(Generic[R]):
         limits: Limits,
         finisher: Finisher,
         metrics: Metrics,
+        tenants: Tenants | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._engine = engine
@@ -53,7 +54,7 @@ class Loop(Generic[R]):
         self._finisher = finisher
         self._metrics = metrics
         self._clock = clock
-        self._roster: Roster[R] = Roster(limits=limits)
+        self._roster: Roster[R] = Roster(limits=limits, tenants=tenants)
         self._done: deque[Begun[R]] = deque()
         # Bounded by what leases are given for before it begins, `limits.ready_rows_max`.
         self._inbox: queue.SimpleQueue[JobRun | None] = queue.SimpleQueue()
@@ -103,7 +104,7 @@ class Loop(Generic[R]):
         self._take_in()
         self._sweep()
         self._preview_seconds = 0.0
-        choice = choose(self._roster.snapshot(self._engine))
+        choice = self._choose()
         self._roster.note_overtaken(choice.overtaken)
         self._open(choice.opened)
         batch = [begun for key in choice.batch if (begun := self._roster.begun(key))]
@@ -138,14 +139,40 @@ class Loop(Generic[R]):
             self._pulse.beat()
 
     def _sweep(self) -> None:
+        """Let go of whoever is over, before anything costs a step."""
         for run in self._roster.runs():
+            if run.is_late:
+                run.expire()
             if run.is_ended:
                 self._drop(run, None)
 
+    def _choose(self) -> Choice:
+        choice = choose(self._roster.snapshot(self._engine))
+        self._evict(choice.evicted)
+        if choice.is_unfinished:
+            choice = choose(self._roster.snapshot(self._engine))
+            self._evict(choice.evicted)
+        return choice
+
+    def _evict(self, keys: Iterable[RowKey]) -> None:
+        """Close background rows before their end; their seeds draw the same image another time."""
+        for begun in [begun for key in keys if (begun := self._roster.begun(key))]:
+            self._roster.evict(begun)
+            self._close_row(begun)
+
     def _open(self, keys: Iterable[RowKey]) -> None:
+        """Open rows; where the slots have no room for all of them, background makes it."""
+        lacking = self._open_once(keys)
+        background = self._roster.background_under(lacking)
+        if background:
+            self._evict(background)
+            self._open_once(lacking)
+
+    def _open_once(self, keys: Iterable[RowKey]) -> list[RowKey]:
+        """Open rows; return those that the slots have no room for just now."""
         chosen = [(key, self._roster.spec(key)) for key in keys]
         if not chosen:
-            return
+            return []
         before = {use.digest for use in self._engine.residents()}
         begun_at = self._clock()
         try:
@@ -153,16 +180,20 @@ class Loop(Generic[R]):
         except Exception as error:
             runs = {self._roster.run(key) for key, _spec in chosen}
             self._fail_all(runs, error, event="rows.opening_failed")
-            return
+            return []
+        lacking: list[RowKey] = []
         failures: dict[JobRun, EngineError] = {}
         for (key, _spec), result in zip(chosen, results, strict=True):
             if not isinstance(result, EngineError):
                 self._roster.open(key, result)
-            elif not (isinstance(result, SlotsExhausted) and self._roster.running_count):
+            elif isinstance(result, SlotsExhausted) and self._roster.running_count:
+                lacking.append(key)
+            else:
                 failures[self._roster.run(key)] = result
         for run, failure in failures.items():
             self._drop(run, failure)
         self._note_slots(chosen, before=before, seconds=self._clock() - begun_at)
+        return lacking
 
     def _step(self, batch: list[Begun[R]], *, is_merged: bool) -> None:
         if not batch:
@@ -212,7 +243,7 @@ class Loop(Generic[R]):
         drawings = [begun.run.job.drawing for begun in batch]
         samples = sum(drawing.samples for drawing in drawings)
         seconds = self._engine.work.step.seconds(drawings[0].size, samples=samples)
-        self._roster.note_served(batch[0], seconds=seconds)
+        self._roster.note_served(batch, seconds=seconds)
 
     def _settle(self, begun: Begun[R]) -> None:
         """Tell of one row's step; free its slots when it is done."""
@@ -285,6 +316,9 @@ class Loop(Generic[R]):
 
     def _close(self, begun: Begun[R]) -> None:
         self._roster.close(begun)
+        self._close_row(begun)
+
+    def _close_row(self, begun: Begun[R]) -> None:
         try:
             self._engine.close_row(begun.row)
         except Exception as error:

@@ -5,8 +5,8 @@ In: runs, and the rows the engine opened for them. Out: snapshots and row specs.
 nothing of how rows are stepped.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
@@ -18,7 +18,7 @@ from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.run import JobRun
-from tabard_server.limits import Limits
+from tabard_server.limits import Limits, Tenants
 from tabard_server.scheduler.shares import Shares
 from tabard_server.scheduler.snapshot import RowKey, RunningRow, Snapshot, WaitingRow
 
@@ -57,18 +57,22 @@ class _Wear:
 class Roster(Generic[R]):
     """The runs the engine's thread has, their waiting rows and their open ones."""
 
-    def __init__(self, *, limits: Limits) -> None:
+    def __init__(self, *, limits: Limits, tenants: Tenants | None = None) -> None:
         self._limits = limits
+        self._weights = (tenants or Tenants()).weights
         self._runs: dict[int, JobRun] = {}
         self._waiting: dict[RowKey, int] = {}
         self._begun: dict[RowKey, Begun[R]] = {}
+        self._evicted: set[RowKey] = set()
         self._wears: dict[int, _Wear] = {}
         self._turn = 0
         self._merged_stack: StackKey = ()
         self._merged_turns = 0
         self._unmergeable: deque[StackKey] = deque(maxlen=_UNMERGEABLE_MAX)
         self._rows_fit: dict[Size, int] = {}
-        self._shares = Shares()
+        self._sizes_had: Shares[Size] = Shares()
+        self._tenants_had: Shares[str] = Shares()
+        self._tenants_began: Shares[str] = Shares()
 
     @property
     def is_empty(self) -> bool:
@@ -96,6 +100,12 @@ class Roster(Generic[R]):
         """Return an open row, or None when it is not open (any more)."""
         return self._begun.get(key)
 
+    def background_under(self, keys: Iterable[RowKey]) -> list[RowKey]:
+        """Return the open background rows, if any of these rows is above them."""
+        if all(self._runs[key[0]].job.claim.is_background for key in keys):
+            return []
+        return [key for key, one in self._begun.items() if one.run.job.claim.is_background]
+
     def add(self, run: JobRun) -> None:
         """Let all rows of a run wait."""
         self._runs[run.job.ticket] = run
@@ -112,6 +122,7 @@ class Roster(Generic[R]):
         self._forget(ticket)
         for key in [key for key in self._waiting if key[0] == ticket]:
             del self._waiting[key]
+            self._evicted.discard(key)
         return [begun for key, begun in self._begun.items() if key[0] == ticket]
 
     def spec(self, key: RowKey) -> RowSpec:
@@ -123,8 +134,15 @@ class Roster(Generic[R]):
         """Note that a waiting row is open now."""
         del self._waiting[key]
         run = self._runs[key[0]]
-        run.leave_seat()
         run.times.note("opened", index=key[1])
+        # Who was evicted gave its seat back when it was opened before.
+        if key not in self._evicted:
+            run.leave_seat()
+        self._evicted.discard(key)
+        claim = run.job.claim
+        if not claim.is_background:
+            amount = claim.work / self._weights.of(claim.tenant)
+            self._tenants_began.note(claim.tenant, amount=amount)
         self._begun[key] = Begun(key=key, run=run, row=row, stepped_at=self._turn)
 
     def close(self, begun: Begun[R]) -> None:
@@ -133,6 +151,12 @@ class Roster(Generic[R]):
         ticket = begun.key[0]
         if not any(key[0] == ticket for key in (*self._waiting, *self._begun)):
             self._forget(ticket)
+
+    def evict(self, begun: Begun[R]) -> None:
+        """Note that a row is closed before its end: it waits, and begins anew later."""
+        del self._begun[begun.key]
+        self._waiting[begun.key] = 0
+        self._evicted.add(begun.key)
 
     def note_stepped(self, begun: Begun[R]) -> None:
         """Note that a row took a step in this turn."""
@@ -148,9 +172,19 @@ class Roster(Generic[R]):
             self._merged_stack, self._merged_turns = merged_stack, 0
         self._merged_turns += is_merged
 
-    def note_served(self, begun: Begun[R], *, seconds: float) -> None:
-        """Note what a step of rows of this one's size took of the engine's time."""
-        self._shares.note(begun.run.job.drawing.size, seconds=seconds)
+    def note_served(self, batch: Sequence[Begun[R]], *, seconds: float) -> None:
+        """Note what a step took of the engine's time: of its size, and of its tenants by rows.
+
+        That of background counts for nobody: it was nobody else's.
+        """
+        if batch[0].run.job.claim.is_background:
+            return
+        self._sizes_had.note(batch[0].run.job.drawing.size, amount=seconds)
+        rows = Counter(begun.run.job.tenant for begun in batch)
+        each = seconds / len(batch)
+        self._tenants_had.note_together(
+            {tenant: each * count / self._weights.of(tenant) for tenant, count in rows.items()}
+        )
 
     def note_unmergeable(self, begun: Begun[R]) -> bool:
         """Note that a row's stack could not be merged; say whether it can do without."""
@@ -167,12 +201,14 @@ class Roster(Generic[R]):
     def snapshot(self, engine: EnginePort[R]) -> Snapshot:
         """Begin a turn and return what the policy may look at.
 
-        When nothing runs, the first row counts as fitting: either it fits, or the engine says why
-        it never will.
+        When nothing runs, the first row counts as fitting, and background after all others: either
+        it fits, or the engine says why it never will.
         """
         self._turn += 1
         limits, costs = self._limits, engine.costs()
-        places = limits.running_rows_max - len(self._begun)
+        # Background takes no place from those who wait.
+        begun = [one for one in self._begun.values() if not one.run.job.claim.is_background]
+        places = limits.running_rows_max - len(begun)
         return Snapshot(
             turn=self._turn,
             waiting=tuple(self._waiting_rows(engine.can_open, costs)) if places > 0 else (),
@@ -182,7 +218,10 @@ class Roster(Generic[R]):
             overtakes_max=limits.overtakes_max,
             opening_seconds_max=self._opening_seconds_max(costs),
             step_seconds_max=costs.work.bound(limits.step_seconds_max),
-            ahead=self._shares.ahead(),
+            ahead=self._sizes_had.ahead(),
+            weights=self._weights,
+            tenants_ahead=self._tenants_had.ahead(),
+            tenants_begun=self._tenants_began.ahead(),
             plan=engine.plan,
             rows_fit=dict(self._rows_fit),
             can_merge=engine.can_merge,
@@ -213,12 +252,13 @@ class Roster(Generic[R]):
             stepped_at=begun.stepped_at,
             steps_left=begun.row.steps_total - begun.row.steps_done,
             samples=job.drawing.samples,
+            claim=job.claim,
         )
 
     def _waiting_rows(self, can_open: Callable[[RowSpec], bool], costs: Costs) -> list[WaitingRow]:
         fits: dict[int, bool] = {}
         rows: list[WaitingRow] = []
-        for key in sorted(self._waiting):
+        for key in sorted(self._waiting, key=self._in_order):
             job, wear = self._runs[key[0]].job, self._wears[key[0]]
             is_first = key[0] not in fits
             if is_first:
@@ -236,9 +276,13 @@ class Roster(Generic[R]):
                     opening_seconds=_opening_seconds(job, is_first=is_first, costs=costs),
                     fits=fits[key[0]],
                     overtaken=self._waiting[key],
+                    claim=job.claim,
                 )
             )
         return rows
+
+    def _in_order(self, key: RowKey) -> tuple[bool, RowKey]:
+        return self._runs[key[0]].job.claim.is_background, key
 
     def _forget(self, ticket: int) -> None:
         self._runs.pop(ticket, None)

@@ -1,27 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which rows begin and which step next: a pure function of a snapshot.
 
-First come, first served; who lacks room in the slots lets others pass, up to a bound. Rows of one
-pixel size share a forward pass that is bounded in seconds and in memory, sizes share the time, and
-a solo row runs alone. Rows that only a merged copy can draw share passes by stack; `merging` says
-who has the copy. Touches no tensor.
+Tenants take turns by work (`claims`), and none has all places (`places`); who lacks room in the
+slots lets others pass, up to a bound. Rows of one pixel size share a forward pass that is bounded
+in seconds and in memory, tenants and sizes share the time, and a solo row runs alone. Rows that
+only a merged copy can draw share passes by stack; `merging` says who has the copy. Background
+draws while nobody else waits or runs. Touches no tensor.
 """
 
 from tabard_server.engine_port.work import GUIDED_SAMPLES
+from tabard_server.scheduler.claims import in_fair_order
 from tabard_server.scheduler.merging import must_wait_for_copy, pays_off
+from tabard_server.scheduler.places import Places
 from tabard_server.scheduler.snapshot import Choice, RowKey, RunningRow, Snapshot, WaitingRow
 
 
 def choose(snapshot: Snapshot) -> Choice:
     """Choose the rows to open and the rows of the next forward pass.
 
-    The size that had least of the engine's time is next, so a newcomer waits for no more than the
-    step that is under way, and one of each other size. A row that has just opened counts as just
-    stepped, so newcomers never push aside a size that is no further ahead; among rows of its own
-    size it comes first, this once. Places are bounded, so every running row steps again within a
-    bounded time.
+    The tenant that had least of the engine's time is next, and of its sizes the one that had least,
+    so a newcomer waits for no more than the step that is under way, and one of each other tenant
+    and size. A row that has just opened counts as just stepped, so newcomers never push aside a
+    size that is no further ahead; among rows of its own size it comes first, this once. Places are
+    bounded, so every running row steps again within a bounded time.
+
+    Background rows wait while there are others, and are evicted where those lack a place, or, all
+    of them and before anything else, room in the slots: so they never delay anybody by more than
+    the step that is under way.
     """
-    opened, passed = _open(snapshot)
+    waiting = [row for row in snapshot.waiting if not row.claim.is_background]
+    running = [row for row in snapshot.running if not row.claim.is_background]
+    if waiting or running:
+        return _choose(waiting, running, snapshot=snapshot)
+    return _choose(list(snapshot.waiting), list(snapshot.running), snapshot=snapshot)
+
+
+def _choose(waiting: list[WaitingRow], running: list[RunningRow], *, snapshot: Snapshot) -> Choice:
+    """Choose among some rows; whoever else runs is background, and makes way."""
+    kept = {row.key for row in running}
+    others = sorted(row.key for row in snapshot.running if row.key not in kept)
+    if others and not all(row.fits for row in waiting):
+        return Choice(evicted=tuple(others), opened=(), overtaken=(), batch=())
+    opened, passed = _open(waiting, running, snapshot=snapshot)
     newcomers = [
         RunningRow(
             key=row.key,
@@ -33,12 +53,15 @@ def choose(snapshot: Snapshot) -> Choice:
             steps_left=row.steps,
             samples=row.samples,
             is_new=True,
+            claim=row.claim,
         )
         for row in opened
     ]
-    running = [*snapshot.running, *newcomers]
+    running = [*running, *newcomers]
+    room = max(0, snapshot.running_rows_max - len(running))
     batch = _batch(running, snapshot=snapshot)
     return Choice(
+        evicted=tuple(others[room:]),
         opened=tuple(row.key for row in opened),
         overtaken=tuple(passed.items()),
         batch=tuple(row.key for row in batch),
@@ -46,33 +69,42 @@ def choose(snapshot: Snapshot) -> Choice:
     )
 
 
-def _open(snapshot: Snapshot) -> tuple[list[WaitingRow], dict[RowKey, int]]:
+def _open(
+    waiting: list[WaitingRow], running: list[RunningRow], *, snapshot: Snapshot
+) -> tuple[list[WaitingRow], dict[RowKey, int]]:
     """Walk the queue; return who begins, and how often each who is passed by was passed in all."""
     opened: list[WaitingRow] = []
     passed: dict[RowKey, int] = {}
-    places = snapshot.running_rows_max - len(snapshot.running)
+    places = Places(waiting, running, snapshot=snapshot)
     seconds = 0.0
-    for row in snapshot.waiting:
-        if len(opened) >= places or max(passed.values(), default=0) >= snapshot.overtakes_max:
+    order = in_fair_order(waiting, ahead=snapshot.tenants_begun, weights=snapshot.weights)
+    for row in order:
+        if not places.free or max(passed.values(), default=0) >= snapshot.overtakes_max:
             break
-        if row.fits:
+        if not row.fits:
+            passed[row.key] = row.overtaken
+        elif places.has_one_for(row):
             seconds += row.opening_seconds
             if opened and seconds > snapshot.opening_seconds_max:
                 break
             opened.append(row)
+            places.take(row)
             passed = {key: times + 1 for key, times in passed.items()}
-        else:
-            passed[row.key] = row.overtaken
     return opened, passed
 
 
 def _batch(running: list[RunningRow], *, snapshot: Snapshot) -> list[RunningRow]:
     groups: dict[object, list[RunningRow]] = {}
-    ahead = snapshot.ahead
-    for row in sorted(running, key=lambda row: (ahead.get(row.size, 0.0), row.stepped_at, row.key)):
+    tenants, sizes = snapshot.tenants_ahead, snapshot.ahead
+
+    def had(row: RunningRow) -> tuple[float, float, int, RowKey]:
+        tenant, size = tenants.get(row.claim.tenant, 0.0), sizes.get(row.size, 0.0)
+        return tenant, size, row.stepped_at, row.key
+
+    for row in sorted(running, key=had):
         groups.setdefault(_group(row), []).append(row)
-    # Rows are sorted, so the first group to appear is of the size that had least time, and holds
-    # the row of it that waited longest.
+    # Rows are sorted, so the first group to appear is of the tenant and the size that had least
+    # time, and holds the row of it that waited longest.
     for group in groups.values():
         if not must_wait_for_copy(group[0], running=running, snapshot=snapshot):
             group.sort(key=lambda row: not row.is_new)

@@ -13,6 +13,7 @@ from tabard_server.engine_port.costs import Costs
 from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.stack import StackKey
+from tabard_server.scheduler.claims import UNSAID, Claim, Weights
 
 RowKey: TypeAlias = tuple[int, int]
 """The job's ticket and the image's index: unique, and in the order of admission."""
@@ -33,6 +34,7 @@ class WaitingRow:
         opening_seconds: What it takes to begin it, after those of its job that begin before it.
         fits: The slots have room for its stack now.
         overtaken: Younger images that began while it waited for room.
+        claim: What it is to the others.
     """
 
     key: RowKey
@@ -45,6 +47,7 @@ class WaitingRow:
     opening_seconds: float = 0.0
     fits: bool = True
     overtaken: int = 0
+    claim: Claim = UNSAID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,7 @@ class RunningRow:
         steps_left: Forward passes until it is done.
         samples: Samples that it takes in a forward pass.
         is_new: It begins in this turn.
+        claim: What it is to the others.
     """
 
     key: RowKey
@@ -72,6 +76,7 @@ class RunningRow:
     steps_left: int = 1
     samples: int = 1
     is_new: bool = False
+    claim: Claim = UNSAID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,7 @@ class Snapshot:
 
     Attributes:
         turn: Number of this turn; larger than every `stepped_at`.
-        waiting: In the order of their keys.
+        waiting: In the order of their coming.
         running: In any order.
         rows_per_step_max: Rows of one forward pass.
         rows_fit: The same for sizes of which the device could not hold so many.
@@ -90,6 +95,9 @@ class Snapshot:
             one may always begin.
         step_seconds_max: How long a step may take; one row may always step.
         ahead: Seconds that rows of a size had more of the engine than others, by size.
+        weights: Of the tenants.
+        tenants_ahead: Seconds for its weight that a tenant had more of the engine than others.
+        tenants_begun: Work for its weight that a tenant began more than others.
         plan: What the engine uses of its device; None: nobody asked.
         can_merge: A merged copy may be made for rows that do not need one.
         unmergeable: Stacks that could not be merged.
@@ -107,6 +115,9 @@ class Snapshot:
     opening_seconds_max: float = math.inf
     step_seconds_max: float = math.inf
     ahead: Mapping[Size, float] = field(default_factory=dict)
+    weights: Weights = field(default_factory=Weights)
+    tenants_ahead: Mapping[str, float] = field(default_factory=dict)
+    tenants_begun: Mapping[str, float] = field(default_factory=dict)
     plan: MemoryPlan | None = None
     rows_fit: Mapping[Size, int] = field(default_factory=dict)
     can_merge: bool = False
@@ -121,6 +132,7 @@ class Choice:
     """What to do in this turn.
 
     Attributes:
+        evicted: Background rows to close before, which wait again.
         opened: Waiting rows to open, in order.
         overtaken: Waiting rows without room, and how often each was passed by in all.
         batch: Rows to step together, opened ones among them.
@@ -131,3 +143,9 @@ class Choice:
     overtaken: tuple[tuple[RowKey, int], ...]
     batch: tuple[RowKey, ...]
     is_merged: bool = False
+    evicted: tuple[RowKey, ...] = ()
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Say whether it only makes room in the slots: look again at the same step boundary."""
+        return bool(self.evicted) and not self.batch

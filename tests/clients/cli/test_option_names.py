@@ -15,7 +15,9 @@ from tests.clients.fakes.state import FakeStatus
 
 ELSEWHERE = {"prompt", "preview_every"}
 """An argument, and what no option sets."""
-OURS = {"timeout", "sheet", "out", "address", "token", "patience", "json", "quiet", "verbose"}
+OURS = {"timeout", "sheet", "out", "patience", "json", "quiet", "verbose"} | {
+    *("address", "profile", "token-file", "tls-ca"),
+}
 """Options of `generate` that are no field of a request."""
 
 

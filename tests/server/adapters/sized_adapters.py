@@ -2,8 +2,14 @@
 """Adapters that are nothing but a size, and how they are loaded."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
+
+from tabard_server.adapters.host_cache import HostCache
+from tabard_server.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,3 +41,18 @@ class SizedLoader:
         if self.errors:
             raise self.errors.pop(0)
         return SizedAdapter(name=digest, resident_bytes=self._sizes.get(digest, 10))
+
+
+@asynccontextmanager
+async def caching(
+    loader: SizedLoader, *, bytes_max: int = 100, metrics: Metrics | None = None, **bounds: Any
+) -> AsyncIterator[HostCache]:
+    """Give a cache with two loading threads."""
+    with ThreadPoolExecutor(max_workers=2) as executor:
+        yield HostCache(
+            load=loader,
+            bytes_max=bytes_max,
+            executor=executor,
+            metrics=metrics or Metrics(),
+            **{"loads_max": 2, "waiting_rows_max": 16, "overtakes_max": 4} | bounds,
+        )

@@ -2,9 +2,6 @@
 """The line in front of host memory: order, one load for many, room that is waited for."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
@@ -14,23 +11,8 @@ from tabard_server.adapters.host_cache import HostCache
 from tabard_server.adapters.host_memory import Lease
 from tabard_server.errors import TooLarge
 from tabard_server.telemetry.metrics import Metrics
-from tests.server.adapters.sized_adapters import SizedLoader
+from tests.server.adapters.sized_adapters import SizedLoader, caching
 from tests.server.harness import until
-
-
-@asynccontextmanager
-async def caching(
-    loader: SizedLoader, *, bytes_max: int = 100, metrics: Metrics | None = None, **bounds: int
-) -> AsyncIterator[HostCache]:
-    """Give a cache with two loading threads."""
-    with ThreadPoolExecutor(max_workers=2) as executor:
-        yield HostCache(
-            load=loader,
-            bytes_max=bytes_max,
-            executor=executor,
-            metrics=metrics or Metrics(),
-            **{"loads_max": 2, "waiting_rows_max": 16, "overtakes_max": 4} | bounds,
-        )
 
 
 def ask(cache: HostCache, names: str, *, rows: int = 1) -> "asyncio.Task[Lease]":

@@ -63,15 +63,19 @@ class Counter:
         return Lease(styles, digests=digests, waiting_rows=rows, memory=memory)
 
 
+def room_of(rows_max: int, *, caller_share_max: float = 1.0, **said: Any) -> WaitingRoom:
+    """Return a waiting room where everybody is told to come back in two seconds."""
+    given = {"retry_after": lambda _rows, _tenant: 2.0, "clock": lambda: 100.0} | said
+    return WaitingRoom(rows_max=rows_max, caller_share_max=caller_share_max, **given)
+
+
 @dataclass(kw_only=True)
 class Running:
     """A run, its room, what its end told, and a clock that stands still."""
 
     of: Job
     now: float = 100.0
-    room: WaitingRoom = field(
-        default_factory=lambda: WaitingRoom(rows_max=16, caller_share_max=1.0, retry_seconds=1.0)
-    )
+    room: WaitingRoom = field(default_factory=lambda: room_of(16))
     ends: list[Exception | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -5,12 +5,13 @@ import pytest
 
 from tabard_server.callers.caller import NOBODY, Caller
 from tabard_server.errors import Overloaded
-from tabard_server.jobs.waiting_room import WaitingRoom
+from tabard_server.limits import TenantLimits, Tenants
+from tests.server.jobs.small_jobs import room_of
 
 
 def test_full_room_refuses_whole_job() -> None:
     """A job that does not fit takes no seat at all."""
-    room = WaitingRoom(rows_max=3, caller_share_max=1.0, retry_seconds=2.0)
+    room = room_of(3, caller_share_max=1.0)
     room.enter(2, caller=NOBODY)
 
     with pytest.raises(Overloaded) as refusal:
@@ -22,7 +23,7 @@ def test_full_room_refuses_whole_job() -> None:
 
 def test_seats_come_back_once() -> None:
     """Rising and leaving never give back more than was taken."""
-    room = WaitingRoom(rows_max=5, caller_share_max=1.0, retry_seconds=1.0)
+    room = room_of(5, caller_share_max=1.0)
     other, seats = room.enter(1, caller=NOBODY), room.enter(3, caller=NOBODY)
 
     seats.leave_one()
@@ -37,7 +38,7 @@ def test_seats_come_back_once() -> None:
 
 def test_nobody_takes_all_seats() -> None:
     """Who has its share is refused while others are not; and gets in again once it left."""
-    room = WaitingRoom(rows_max=4, caller_share_max=0.75, retry_seconds=1.0)
+    room = room_of(4, caller_share_max=0.75)
     greedy, light = Caller("greedy"), Caller("light")
     seats = room.enter(3, caller=greedy)
 
@@ -49,3 +50,88 @@ def test_nobody_takes_all_seats() -> None:
 
     assert refusal.value.reason == "QUEUE_FULL"
     assert "caller_share_max" in refusal.value.hint
+
+
+def test_light_tenant_finds_a_seat() -> None:
+    """Who has its share of all seats leaves the last quarter to those who have less."""
+    room = room_of(8, caller_share_max=0.75)
+    heavy = [Caller(f"{n}", tenant="heavy") for n in range(9)]
+    light = Caller("x", tenant="light")
+    for caller in heavy[:6]:
+        room.enter(1, caller=caller)
+    room.enter(1, caller=light)
+
+    with pytest.raises(Overloaded, match="its part of 4"):
+        room.enter(1, caller=heavy[6])
+    room.enter(1, caller=light)
+
+
+def test_tenant_has_a_queue_of_its_own_length() -> None:
+    """Its bound counts, whatever is free."""
+    room = room_of(8, tenants=Tenants([TenantLimits(name="small", queue_rows_max=2)]))
+    first, second = Caller("1", tenant="small"), Caller("2", tenant="small")
+    room.enter(2, caller=first)
+
+    with pytest.raises(Overloaded, match="its part of 2"):
+        room.enter(1, caller=second)
+    room.enter(4, caller=Caller("1", tenant="large"))
+
+
+def test_who_was_told_to_come_finds_a_seat() -> None:
+    """Newcomers do not take it meanwhile; and it is not kept for ever."""
+    now = [100.0]
+    room = room_of(2, clock=lambda: now[0])
+    first, second, third = (Caller(name) for name in ("1", "2", "3"))
+    seats = room.enter(2, caller=first)
+    with pytest.raises(Overloaded):
+        room.enter(1, caller=second)
+    seats.leave_one()
+
+    with pytest.raises(Overloaded, match="told to come back"):
+        room.enter(1, caller=third)
+    now[0] += 2.0
+    room.enter(1, caller=second).leave()
+    with pytest.raises(Overloaded, match="told to come back"):
+        room.enter(1, caller=first)
+    now[0] += 60.0
+    room.enter(1, caller=first)
+
+
+def test_each_refusal_waits_behind_those_before() -> None:
+    """What it is told follows from how many must begin before it."""
+    asked: list[tuple[int, str | None]] = []
+
+    def retry_after(rows: int, tenant: str | None) -> float:
+        asked.append((rows, tenant))
+        return float(rows)
+
+    room = room_of(2, retry_after=retry_after)
+    room.enter(2, caller=Caller("0"))
+    told = []
+    for name in ("1", "2", "3"):
+        with pytest.raises(Overloaded) as refusal:
+            room.enter(1, caller=Caller(name))
+        told.append(refusal.value.retry_seconds)
+
+    assert told == [1.0, 2.0, 3.0]
+    assert asked == [(1, ""), (2, ""), (3, "")]
+
+
+def test_promise_outlasts_a_change_of_shares() -> None:
+    """Who was told to come may take some of what is kept for lighter tenants."""
+    now = [100.0]
+    room = room_of(16, caller_share_max=0.75, clock=lambda: now[0])
+    heavy = [Caller(f"{n}", tenant="heavy") for n in range(16)]
+    for caller in heavy[:12]:
+        room.enter(1, caller=caller)
+    room.enter(1, caller=Caller("x", tenant="light"))
+    with pytest.raises(Overloaded):
+        room.enter(1, caller=heavy[12])
+    with pytest.raises(Overloaded):
+        room.enter(1, caller=heavy[13])
+
+    now[0] += 2.0
+    room.enter(1, caller=heavy[12])
+
+    with pytest.raises(Overloaded, match="its part of 8"):
+        room.enter(1, caller=heavy[13])

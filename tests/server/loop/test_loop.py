@@ -21,6 +21,7 @@ from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.work import Curve, Estimate
 from tabard_server.limits import Limits
 from tabard_server.loop.loop import Loop
+from tabard_server.scheduler.claims import Priority
 from tabard_server.scheduler.merging import TURNS_UNMEASURED
 from tabard_server.telemetry.metrics import Metrics
 from tests.server.engine_port.known_work import LARGE, SMALL, WORK
@@ -314,3 +315,27 @@ def test_each_piece_of_work_begins_with_a_beat() -> None:
     assert names[:5] == ["open", "step", "step", "step", "open"]
     assert {silent for _, silent in engine.silent} == {0.0}
     assert loop.silent_seconds == 10.0
+
+
+def test_background_makes_way_and_begins_anew() -> None:
+    """Others take its place at the next step boundary; it draws the same image afterwards."""
+    engine, drawn = FakeEngine(), []
+    finisher: Any = SimpleNamespace(
+        finish=lambda run, **image: drawn.append((run.job.ticket, image["index"]))
+    )
+    limits = Limits(running_rows_max=2)
+    loop = Loop(engine, limits=limits, finisher=finisher, metrics=Metrics())
+    grid = running(ticket=1, images=2, priority=Priority.BACKGROUND)
+
+    loop.join(grid.run)
+    loop.turn()
+    other = running(ticket=2)
+    loop.join(other.run)
+    loop.turn()
+
+    assert [len(batch) for batch in engine.batches] == [2, 1]
+    assert (loop.running_count, engine.closed) == (2, 1)
+    while len(drawn) < 3:
+        loop.turn()
+    assert drawn[0] == (2, 0)
+    assert (engine.open_count, grid.run.seats.rows) == (0, 0)

@@ -196,7 +196,7 @@ def test_time_had_is_told_by_size() -> None:
     begun = roster.begun((1, 0))
     assert begun is not None
 
-    roster.note_served(begun, seconds=0.5)
+    roster.note_served([begun], seconds=0.5)
 
     assert look(roster).ahead == {(64, 64): 0.5}
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.memory import MemoryPlan, PassBytes
 from tabard_server.engine_port.work import Curve
 from tabard_server.scheduler.policy import choose
@@ -184,7 +185,7 @@ def test_newcomer_waits_for_one_step_of_each_size(
 ) -> None:
     """Beside rows that are never done, a small image is drawn while each other size steps once."""
     alive = {(n, 0): running(n, size=size, samples=2) for n, size in enumerate(large)}
-    shares, me = Shares(), (99, 0)
+    shares, me = Shares[Size](), (99, 0)
     bound = 5.0
     waited: list[float] = []
     for turn in range(1, 10_000):
@@ -202,7 +203,7 @@ def test_newcomer_waits_for_one_step_of_each_size(
         size = alive[choice.batch[0]].size
         seconds = WORK.step.seconds(size, samples=2 * len(choice.batch))
         assert seconds <= max(bound, WORK.step.seconds(size, samples=2))
-        shares.note(size, seconds=seconds)
+        shares.note(size, amount=seconds)
         for key in choice.batch:
             row = alive[key]
             alive[key] = replace(row, stepped_at=turn, steps_left=row.steps_left - (key == me))

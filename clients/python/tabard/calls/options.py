@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 from tabard.calls.call import out_of_range, weighted
 from tabard.calls.pictures import PictureSource, read_picture
-from tabard.enums import PromptSyntax, Sampler, TokenMatch, member_number
+from tabard.enums import Priority, PromptSyntax, Sampler, TokenMatch, member_number
 from tabard.errors import InvalidArgument
 from tabard.v1 import generation_service_pb2 as pb
 
@@ -45,6 +45,7 @@ class GenerateOptions(TypedDict, total=False):
             never cut.
         token_match: Where the word of an embedding counts. `whole`: as a word of its own.
             `anywhere`: in longer words too, as in diffusers.
+        priority: Which of one tenant's jobs go first: `low`, `normal` or `high`.
         image: Begin from this picture: a path, bytes, or a Pillow image. Without width and height
             it is drawn at its own size, rounded down to what the base can draw; with both it is
             resized to them.
@@ -70,6 +71,7 @@ class GenerateOptions(TypedDict, total=False):
     prompt_syntax: PromptSyntax
     prompt_windows_max: int | None
     token_match: TokenMatch
+    priority: Priority
     image: PictureSource | None
     strength: float | None
     mask_image: PictureSource | None
@@ -107,7 +109,11 @@ def write_request(
     if "crops_coords_top_left" in said:
         top, left = _pair("crops_coords_top_left", said.pop("crops_coords_top_left"))
         said["crop_top_left"] = {"top": top, "left": left}
-    for name, enum in (("prompt_syntax", pb.PromptSyntax), ("token_match", pb.TokenMatch)):
+    for name, enum in (
+        ("prompt_syntax", pb.PromptSyntax),
+        ("token_match", pb.TokenMatch),
+        ("priority", pb.Priority),
+    ):
         if name in said:
             what = name.replace("_", " ")
             said[name] = member_number(enum.DESCRIPTOR, said[name], what=what)

@@ -204,6 +204,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     IDENTITY_REQUIRED: _ClassVar[ErrorReason]
     RANK_UNKNOWN: _ClassVar[ErrorReason]
     NO_BIAS: _ClassVar[ErrorReason]
+    DEADLINE_UNREACHABLE: _ClassVar[ErrorReason]
+    PIXEL_STEPS_SPENT: _ClassVar[ErrorReason]
+    PRIORITY_UNKNOWN: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -402,3 +405,6 @@ TOKENS_TOO_MANY: ErrorReason
 IDENTITY_REQUIRED: ErrorReason
 RANK_UNKNOWN: ErrorReason
 NO_BIAS: ErrorReason
+DEADLINE_UNREACHABLE: ErrorReason
+PIXEL_STEPS_SPENT: ErrorReason
+PRIORITY_UNKNOWN: ErrorReason

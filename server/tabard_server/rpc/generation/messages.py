@@ -7,6 +7,7 @@ from tabard.v1 import adapter_pb2, generation_service_pb2
 from tabard_registry.identity.identity import Identity
 from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.drawing import Size, WantedDrawing
+from tabard_server.errors import invalid
 from tabard_server.jobs.job import (
     Accepted,
     Done,
@@ -20,9 +21,16 @@ from tabard_server.jobs.job import (
 )
 from tabard_server.rpc.names import name_of
 from tabard_server.rpc.times import write_duration
+from tabard_server.scheduler.claims import Priority
 
 _SYNTAX = generation_service_pb2.PromptSyntax.DESCRIPTOR
 _MATCH = generation_service_pb2.TokenMatch.DESCRIPTOR
+_PRIORITIES = {
+    generation_service_pb2.PRIORITY_UNSPECIFIED: Priority.NORMAL,
+    generation_service_pb2.PRIORITY_LOW: Priority.LOW,
+    generation_service_pb2.PRIORITY_NORMAL: Priority.NORMAL,
+    generation_service_pb2.PRIORITY_HIGH: Priority.HIGH,
+}
 
 
 def read_request(
@@ -33,7 +41,11 @@ def read_request(
     identity: Identity,
     traceparent: str = "",
 ) -> JobSpec:
-    """Read a generate request; what it leaves out stays None."""
+    """Read a generate request; what it leaves out stays None.
+
+    Raises:
+        InvalidRequest: Its priority is none.
+    """
 
     def said(name: str) -> bool:
         return message.HasField(name)
@@ -67,7 +79,20 @@ def read_request(
         caller=caller,
         identity=identity,
         traceparent=traceparent,
+        priority=_read_priority(message.priority),
     )
+
+
+def _read_priority(number: generation_service_pb2.Priority) -> Priority:
+    found = _PRIORITIES.get(number)
+    if found is None:
+        raise invalid(
+            "priority",
+            f"priority {number} is not known here",
+            reason="PRIORITY_UNKNOWN",
+            hint="use low, normal or high",
+        )
+    return found
 
 
 def _named(enum: EnumDescriptor, number: int) -> str:

@@ -36,6 +36,7 @@ FULL = pb.GenerateRequest(
     crop_top_left=pb.ImageCorner(top=3, left=4),
     target_size=pb.ImageSize(width=5, height=6),
     token_match=pb.TOKEN_MATCH_ANYWHERE,
+    priority=pb.PRIORITY_HIGH,
 )
 
 

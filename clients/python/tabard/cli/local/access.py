@@ -126,7 +126,7 @@ class LocalKeeper:
                 private=private,
                 require_identity=require_identity,
             )
-        return _policy(changed)
+        return _policy(changed.subject)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from tabard.cli.commands.generate.gallery import Gallery
 from tabard.cli.numbers import Number, Whole
 from tabard.cli.output import ProgressBar, table
 from tabard.cli.session import Session, together, with_session
-from tabard.enums import PROMPT_SYNTAXES, TOKEN_MATCHES
+from tabard.enums import PRIORITIES, PROMPT_SYNTAXES, TOKEN_MATCHES
 from tabard.errors import TabardError
 from tabard.patience import TIMEOUT_SECONDS_MAX
 from tabard.result import (
@@ -81,6 +81,11 @@ _with_reading_and_picture = together(
         type=Named(TOKEN_MATCHES),
         help="Where an embedding's word counts. whole: as a word of its own. anywhere: in longer "
         "words too, as in diffusers.",
+    ),
+    click.option(
+        "--priority",
+        type=Named(PRIORITIES),
+        help="Which of one tenant's jobs go first; default normal.",
     ),
     click.option(
         "--image",

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ten times as many callers as places: how much is still drawn, for whom, and what others are told.
+
+`python -m tests.soak.overload`; exit status 1: something is not as it must be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+
+from tabard import TabardError
+from tabard.rpc_errors import tabard_error
+from tabard.v1 import generation_service_pb2 as pb
+from tabard.v1.generation_service_pb2_grpc import GenerationServiceStub
+from tests.bases import make_tiny_base
+from tests.e2e.conftest import RunningServer, run_server
+from tests.soak.process_figures import Watch
+from tests.soak.tenant_server import TENANT_METADATA
+from tests.soak.verdict import Latency
+
+STEPS = 20
+BATCH = 4
+RUNNING = 8
+QUEUE = 16
+WEIGHTS = {"studio": 2.0, "agency": 1.0, "light": 1.0}
+_TYPED = {"QUEUE_FULL", "DEADLINE_UNREACHABLE", "CALLS_BUSY"}
+_MEBIBYTE = 1 << 20
+
+
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """What callers of one tenant saw.
+
+    Attributes:
+        seconds: Of each image, from the request that was taken.
+        reasons: Of refusals.
+        untold: Refusals without a time to come back.
+        kept: Promises that were true: who waited so long got in.
+        broken: Promises that were not.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    untold: int = 0
+    kept: int = 0
+    broken: int = 0
+
+
+class Crowd:
+    """Callers, each a thread with a connection of its own."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self.seen = {tenant: Seen() for tenant in WEIGHTS}
+
+    def send(self, tenant: str, count: int, *, patience: bool = True) -> None:
+        """Let so many callers of a tenant ask, one image after the other."""
+        for _ in range(count):
+            thread = threading.Thread(target=self._call, args=(tenant, patience), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def watch(self, seconds: float) -> float:
+        """Wait so long; return the images in a second, of all."""
+        before = sum(len(seen.seconds) for seen in self.seen.values())
+        time.sleep(seconds)
+        return (sum(len(seen.seconds) for seen in self.seen.values()) - before) / seconds
+
+    def disperse(self) -> None:
+        """Let all go, and wait for them."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _call(self, tenant: str, patience: bool) -> None:
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
+        with grpc.insecure_channel(self._address, options=options) as channel:
+            stub = GenerationServiceStub(channel)
+            was_told = False
+            while not self._stop.is_set():
+                was_told = self._ask(stub, tenant, was_told=was_told, patience=patience)
+
+    def _ask(
+        self, stub: GenerationServiceStub, tenant: str, *, was_told: bool, patience: bool
+    ) -> bool:
+        """Ask once; say whether it was refused and waited as it was told."""
+        seen, begun_at = self.seen[tenant], time.monotonic()
+        request = pb.GenerateRequest(prompt="a", num_inference_steps=STEPS, width=32, height=32)
+        try:
+            for _event in stub.Generate(
+                request, timeout=300.0, metadata=((TENANT_METADATA, tenant),)
+            ):
+                pass
+        except grpc.RpcError as failure:
+            error: TabardError = tabard_error(failure, address=self._address)  # type: ignore[arg-type]
+            seen.reasons[error.reason] += 1
+            seen.broken += was_told
+            told = error.retry_after_seconds
+            seen.untold += told is None
+            self._stop.wait((told or 0.1) if patience else 0.01)
+            return patience and told is not None
+        seen.kept += was_told
+        seen.seconds.append(time.monotonic() - begun_at)
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What was measured.
+
+    Attributes:
+        capacity: Images in a second, while all who ask find a place.
+        goodput: The same with ten times as many callers.
+        beside: A light caller's seconds beside one full batch.
+        crowded: What each tenant saw under overload.
+        opened: What callers saw who never wait.
+        rss: Memory of the server, as it grew under overload.
+    """
+
+    capacity: float
+    goodput: float
+    beside: Latency
+    crowded: dict[str, Seen]
+    opened: dict[str, Seen]
+    rss: float
+
+
+def measure(server: RunningServer, *, seconds: float) -> Outcome:
+    """Measure all, one after the other."""
+    full = Crowd(server.address)
+    full.send("studio", RUNNING + QUEUE // 2)
+    full.watch(seconds / 8)
+    capacity = full.watch(seconds / 4)
+    full.disperse()
+    beside = Crowd(server.address)
+    beside.send("studio", BATCH)
+    beside.send("light", 1)
+    beside.watch(seconds / 4)
+    beside.disperse()
+    crowd = Crowd(server.address)
+    places = RUNNING + QUEUE
+    crowd.send("light", 1)
+    for tenant in ("studio", "agency"):
+        crowd.send(tenant, 10 * places // 2)
+    crowd.watch(seconds / 8)
+    watch = Watch(server.process.pid, every_seconds=1.0)
+    goodput = crowd.watch(seconds)
+    watch.stop()
+    crowd.disperse()
+    storm = Crowd(server.address)
+    storm.send("studio", 2 * places, patience=False)
+    storm.watch(seconds / 8)
+    storm.disperse()
+    return Outcome(
+        capacity=capacity,
+        goodput=goodput,
+        beside=Latency.of(beside.seen["light"].seconds),
+        crowded=crowd.seen,
+        opened=storm.seen,
+        rss=watch.change_of("rss_bytes", warm_up=0.25).ratio,
+    )
+
+
+def figures(outcome: Outcome) -> Iterator[str]:
+    """Tell what was measured, a line each."""
+    part = outcome.goodput / outcome.capacity
+    yield f"{outcome.capacity:.1f} images/s, under overload {outcome.goodput:.1f} ({part:.1%})"
+    for tenant, seen in outcome.crowded.items():
+        took = Latency.of(seen.seconds)
+        yield (
+            f"  {tenant:<8} {took.count:5d} images, p99 {took.p99:.2f} s; came back and got in "
+            f"{seen.kept} of {seen.kept + seen.broken}; refused {dict(seen.reasons)}"
+        )
+    light = Latency.of(outcome.crowded["light"].seconds)
+    yield f"  light p99 {light.p99:.2f} s, beside one full batch {outcome.beside.p99:.2f} s"
+    yield f"  shares {json.dumps(_parts(outcome))}; memory {outcome.rss - 1:+.1%}"
+    yield f"  without patience: refused {dict(outcome.opened['studio'].reasons)}"
+
+
+def faults(outcome: Outcome) -> Iterator[str]:
+    """Tell everything that is not as it must be."""
+    if outcome.goodput < 0.95 * outcome.capacity:
+        yield f"goodput is {outcome.goodput / outcome.capacity:.0%} of capacity"
+    kept = sum(seen.kept for seen in outcome.crowded.values())
+    told = kept + sum(seen.broken for seen in outcome.crowded.values())
+    if kept < 0.9 * told:
+        yield f"{kept} of {told} who came back as they were told got in"
+    for seen in (*outcome.crowded.values(), *outcome.opened.values()):
+        if untyped := {*seen.reasons} - _TYPED:
+            yield f"refused as {sorted(untyped)}"
+        if seen.untold:
+            yield f"{seen.untold} refusals without a time to come back"
+    light = Latency.of(outcome.crowded["light"].seconds)
+    if light.p99 >= 2 * outcome.beside.p99:
+        yield f"light p99 is {light.p99:.2f} s, beside one full batch {outcome.beside.p99:.2f} s"
+    for tenant, part in _parts(outcome).items():
+        if part < 0.9:
+            yield f"{tenant} has {part:.0%} of its share"
+    if outcome.rss > 1.05:
+        yield f"memory grew by {outcome.rss - 1:.1%}"
+
+
+def _parts(outcome: Outcome) -> dict[str, float]:
+    """Return what those had who always ask, as a part of what they should have of it."""
+    busy = {tenant: len(outcome.crowded[tenant].seconds) for tenant in ("studio", "agency")}
+    weights = sum(WEIGHTS[tenant] for tenant in busy)
+    total = sum(busy.values()) or 1
+    return {
+        tenant: round(images / total / (WEIGHTS[tenant] / weights), 3)
+        for tenant, images in busy.items()
+    }
+
+
+def main() -> int:
+    """Measure, tell the figures, then the faults."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak.overload", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=2.0)
+    options = parser.parse_args()
+    settings = {
+        "tenants": json.dumps([{"name": name, "weight": w} for name, w in WEIGHTS.items()]),
+        "limits_queue_rows_max": QUEUE,
+        "limits_running_rows_max": RUNNING,
+        "limits_rows_per_step_max": BATCH,
+    }
+    with tempfile.TemporaryDirectory(prefix="tabard-overload-") as folder:
+        base = make_tiny_base(Path(folder) / "base")
+        module = "tests.soak.tenant_server"
+        with run_server(Path(folder) / "server", base=base, module=module, **settings) as server:
+            outcome = measure(server, seconds=options.minutes * 60)
+    print(*figures(outcome), sep="\n", flush=True)
+    found = list(faults(outcome))
+    print(*(f"FAULT: {one}" for one in found), sep="\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
