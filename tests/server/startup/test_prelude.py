@@ -51,7 +51,7 @@ def test_absent_base_ends_the_start(name: str) -> None:
 
 def test_traces_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Known before a base is loaded; who does not trace does not need it."""
-    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.grpc", None)
     prepare()
 
     with pytest.raises(BadSettings, match="OpenTelemetry") as refusal:
