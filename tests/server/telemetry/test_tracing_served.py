@@ -2,6 +2,7 @@
 """Traces of real requests at a real collector: the caller's own, in answer and file, no secrets."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,11 @@ async def generate(server: Any, *metadata: tuple[str, str], **fields: Any) -> To
     return told
 
 
+def image_of(span: Any) -> int | None:
+    """Return which image a span is about."""
+    return next((one.value.int_value for one in span.attributes if one.key == "tabard.image"), None)
+
+
 def test_trace_of_a_caller_is_everywhere(tmp_path: Path) -> None:
     """In the spans, in the answer, in the file and beside it."""
     told, collector = walked(
@@ -63,6 +69,19 @@ def test_trace_of_a_caller_is_everywhere(tmp_path: Path) -> None:
     for span in collector.spans:
         assert root.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano
         assert span.end_time_unix_nano <= root.end_time_unix_nano
+
+
+def test_parts_of_an_image_follow_each_other(tmp_path: Path) -> None:
+    """Each ends before the next begins, and none lasts until the job is over."""
+    _told, collector = walked(tmp_path, lambda server: generate(server, num_images=2))
+
+    (root,) = (span for span in collector.spans if span.name == "generate")
+    for image in range(2):
+        parts = {span.name: span for span in collector.spans if image_of(span) == image}
+        order = [parts[name] for name in ("queue", "steps", "decode", "encode")]
+        for one, following in itertools.pairwise(order):
+            assert one.end_time_unix_nano <= following.start_time_unix_nano, one.name
+        assert order[-1].end_time_unix_nano < root.end_time_unix_nano
 
 
 def test_deterministic_files_stay_the_same(tmp_path: Path) -> None:
