@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
 from tabard_server.errors import BadSettings
-from tabard_server.setting_words import what_to_write
+from tabard_server.setting_words import what_is_wrong, what_to_write
 from tabard_server.settings import Settings
 
 CLIENT_VARIABLES = frozenset(
@@ -237,7 +237,7 @@ def _mistakes(error: ValidationError, *, said: _Said) -> list[BadSettings]:
     by_name = {_setting_at(one["loc"], fields=fields): one for one in error.errors()}
     return [
         BadSettings(
-            f"{name} is wrong ({said[name][1]})",
+            f"{what_is_wrong(one, name=name)} ({said[name][1]})",
             names=(name,),
             hint=what_to_write(one, field=fields.get(name)),
         )

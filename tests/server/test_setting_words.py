@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is wrong with a value is said in our words, with the nearest right one."""
 
+import json
 from typing import Any
 
 import pytest
@@ -43,6 +44,36 @@ def test_value_is_answered_in_plain_words(name: str, value: object, words: str) 
         load_settings(overrides={name: value})
 
     assert (refusal.value.names, refusal.value.hint) == ((name,), words)
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong", "words"),
+    [
+        (
+            {"name": "a", "wieght": 3},
+            "tenants, table 2 has no name 'wieght'",
+            "did you mean weight?",
+        ),
+        ({"name": "a", "weight": "b"}, "tenants, table 2, weight is 'b'", "write a number"),
+        ({"weight": 2}, "tenants, table 2 lacks name", "write it into the table"),
+    ],
+)
+def test_mistake_in_a_table_is_named(table: dict[str, Any], wrong: str, words: str) -> None:
+    """Which table, which of its names, what is there, and what would be right."""
+    with pytest.raises(BadSettings) as refusal:
+        load_settings(overrides={"tenants": json.dumps([{"name": "b"}, table])})
+
+    assert str(refusal.value).startswith(wrong)
+    assert words in refusal.value.hint
+
+
+def test_text_that_may_be_a_secret_is_not_repeated() -> None:
+    """Only of what is a number or one of some words the value is told."""
+    with pytest.raises(BadSettings) as refusal:
+        load_settings(overrides={"cache": "", "limits.steps_max": 0})
+
+    assert "cache is wrong" in str(refusal.value)
+    assert "limits.steps_max is 0" in str(refusal.value)
 
 
 @pytest.mark.parametrize("name", setting_names())

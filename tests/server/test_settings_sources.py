@@ -98,7 +98,7 @@ def test_overrides_are_texts_or_values() -> None:
     ("wrong", "named"),
     [
         ({"overrides": {"colour": "red"}}, "colour"),
-        ({"overrides": {"limits.steps_max": "many"}}, "limits.steps_max is wrong (flag)"),
+        ({"overrides": {"limits.steps_max": "many"}}, "limits.steps_max is 'many' (flag)"),
         ({"overrides": {"limits.steps_max": 0}}, "limits.steps_max"),
         ({"overrides": {"limits.guidance_scale_max": float("nan")}}, "limits.guidance_scale_max"),
         ({"overrides": {"limits.retry_seconds": "inf"}}, "limits.retry_seconds"),

@@ -95,9 +95,13 @@ class CertificateFiles:
         context.load_cert_chain(files["tls.certificate"], files["tls.key"], password="")
         client_ca = held.get("tls.client_ca")
         if client_ca is not None:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(
-                cadata=client_ca.decode("ascii")
-            )
+            # Bundles have comments in any language between their certificates, which are ASCII.
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(
+                    cadata=client_ca.decode("ascii", errors="ignore")
+                )
+            except (ssl.SSLError, ValueError) as error:
+                raise ValueError(f"{files['tls.client_ca']} holds no certificate") from error
         if held != {name: path.read_bytes() for name, path in files.items()}:
             raise ValueError("they change while they are read")
         return Certificates(

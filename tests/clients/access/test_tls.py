@@ -22,7 +22,17 @@ def test_files_are_read(authority: Authority) -> None:
     assert found.context().get_ca_certs()
 
 
-@pytest.mark.parametrize("content", [b"", b"junk", b"\xff\xfe", b"x" * (PEM_BYTES_MAX + 1)])
+def test_comments_of_any_language_are_passed_over(tmp_path: Path, authority: Authority) -> None:
+    """As in the bundles of systems."""
+    file = tmp_path / "ca.pem"
+    file.write_bytes("# Főtanúsítvány\n".encode() + authority.ca.read_bytes())
+
+    assert read_tls(ca_file=file, certificate_files=None).context().get_ca_certs()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", "no PEM: ő".encode(), b"junk", b"\xff\xfe", b"x" * (PEM_BYTES_MAX + 1)]
+)
 def test_what_is_no_ca_is_refused(tmp_path: Path, content: bytes) -> None:
     """A hint says what it would begin with."""
     file = tmp_path / "ca.pem"

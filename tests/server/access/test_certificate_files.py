@@ -114,7 +114,7 @@ def test_certificate_is_an_identity(tmp_path: Path) -> None:
     """By its URI or its name; one that no rule names is nobody's; another CA's does not connect."""
     authority, stranger = Authority(), Authority("Another CA")
     places = write_pair(tmp_path, authority.vouch_for_server())
-    (tmp_path / "ca.pem").write_bytes(authority.pem)
+    (tmp_path / "ca.pem").write_bytes("# Főtanúsítvány\n".encode() + authority.pem)
     shown = {
         "uri": authority.vouch("x", x509.UniformResourceIdentifier(SPIFFE)),
         "cn": authority.vouch("batch-7"),
@@ -158,7 +158,7 @@ def test_certificate_is_an_identity(tmp_path: Path) -> None:
         (lambda folder, _other: (folder / "server.key").unlink(), "server.key"),
         (lambda folder, other: (folder / "server.key").write_bytes(other[1]), "together"),
         (lambda folder, _other: (folder / "server.pem").write_text("no PEM"), "together"),
-        (lambda folder, _other: (folder / "ca.pem").write_text("no PEM"), ""),
+        (lambda folder, _other: (folder / "ca.pem").write_text("no PEM"), "ca.pem holds"),
     ],
 )
 def test_unusable_files_stop_the_start(

@@ -4,6 +4,7 @@
 import importlib
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -251,8 +252,15 @@ import diffusers, torch, transformers
 for name in ("diffusers", "torch", "transformers"):
     logging.getLogger(f"{name}.models").warning("told by %s", name)
 """
+    # Commands that ran in this process before may have asked the libraries to be silent.
+    environ = {name: said for name, said in os.environ.items() if not name.endswith("_VERBOSITY")}
     ran = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env=environ,
     )
 
     told = [json.loads(line) for line in ran.stderr.splitlines()]

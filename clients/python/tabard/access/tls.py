@@ -40,7 +40,10 @@ class Tls:
         """Give what Python's own TLS needs to shake hands as gRPC does."""
         import ssl  # noqa: PLC0415 - only TLS needs it
 
-        made = ssl.create_default_context(cadata=self.ca.decode() if self.ca else None)
+        text = self.ca.decode("ascii", errors="ignore") if self.ca else None
+        made = ssl.create_default_context(cadata=text)
+            cadata=self.ca.decode("ascii", errors="ignore") if self.ca else None
+        )
         # gRPC is less strict about certificates that only look old.
         made.verify_flags &= ~ssl.VERIFY_X509_STRICT
         made.set_alpn_protocols(["h2"])
@@ -92,8 +95,10 @@ def _read(path: Path, *, what: str) -> bytes:
 def _check_ca(content: bytes, path: Path | None) -> None:
     import ssl  # noqa: PLC0415 - only TLS needs it
 
+    # Bundles have comments in any language between their certificates, which are ASCII.
+    text = content.decode("ascii", errors="ignore")
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode())
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
     except (ssl.SSLError, ValueError) as error:
         raise _no_pem(path, what="CA") from error
 

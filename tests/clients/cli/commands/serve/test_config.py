@@ -123,7 +123,7 @@ def test_check_offers_near_name(tabard: Tabard, tmp_path: Path) -> None:
     [
         (("absent.toml",), 4, "absent.toml"),
         (("--set", "listen=0.0.0.0:1"), 4, "reason: INSECURE_LISTEN"),
-        (("--set", "limits.steps_max=many"), 4, "limits.steps_max is wrong (flag)"),
+        (("--set", "limits.steps_max=many"), 4, "limits.steps_max is 'many' (flag)"),
         (("--set", "limits.steps_max"), 2, "is not NAME=VALUE"),
         (("--set", "listen=127.0.0.1:0"), 0, ""),
     ],
