@@ -68,7 +68,8 @@ def refuse_role(role: Role, *, namespace: str, grants: Grants) -> None:
         raise Forbidden(
             f"this needs the role {role} {where}",
             reason="ROLE_MISSING",
-            hint=f"Ask an admin for a token with it: `tabard token create NAME --role {role}`.",
+            hint="Ask an admin for a token with it: "
+            f"`tabard token create NAME --role {role} --namespace …`.",
         )
 
 

@@ -45,7 +45,8 @@ def create_token(token: Token, *, is_first: bool = False) -> Act[Token]:
                 raise AlreadyExists(
                     f"there is a token {token.name}, {one.id}",
                     reason="TOKEN_EXISTS",
-                    hint=f"Take another name, or first say `tabard token revoke {one.id}`.",
+                    hint="Take another name, or first say "
+                    f"`tabard token revoke {one.id} --reason …`.",
                 )
         if sum(not one.revoked for one in state.tokens.values()) >= TOKENS_MAX:
             raise PreconditionFailed(

@@ -5,6 +5,7 @@ import re
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from tabard.cli.numbers import Number, Whole
 from tests.root import ROOT
@@ -40,3 +41,13 @@ def test_no_command_takes_clicks_own_ranges() -> None:
     own = [path for path in sources if re.search(r"type=click\.(Int|Float)Range", path.read_text())]
 
     assert own == []
+
+
+def test_number_without_bounds_shows_none() -> None:
+    """Click would write that it is at most None."""
+    command = click.Command("draw", params=[click.Option(["--guidance"], type=Number(), help="G.")])
+
+    shown = CliRunner().invoke(command, ["--help"]).output
+
+    assert "--guidance NUMBER" in shown
+    assert "None" not in shown

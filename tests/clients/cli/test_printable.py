@@ -37,7 +37,7 @@ def test_what_steers_is_shown(text: str, shown: str) -> None:
 
 def test_lines_stay_where_they_are_meant() -> None:
     """A layout with lines of its own keeps the breaks, and nothing else."""
-    assert printable("a\r\nb\nc\td\x1b", lines=True) == "a\nb\nc\\td\\x1b"
+    assert printable("a\r\nb\nc\td\x1b", lines=True) == "a\nb\nc  d\\x1b"
 
 
 def test_no_character_is_forgotten() -> None:

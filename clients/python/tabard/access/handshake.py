@@ -126,7 +126,7 @@ def _server_unknown(error: ssl.SSLCertVerificationError, address: Address, tls: 
     believed = f"the CA in '{tls.ca_file}'" if tls.ca_file else "a CA that is known here"
     return _no_trust(
         f"{whose} is not signed by {believed}",
-        "name the file of its CA: TABARD_TLS_CA, --tls-ca, or tls_ca=",
+        "name the file of its CA: tls_ca=, or TABARD_TLS_CA",
     )
 
 

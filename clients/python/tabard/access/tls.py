@@ -42,8 +42,6 @@ class Tls:
 
         text = self.ca.decode("ascii", errors="ignore") if self.ca else None
         made = ssl.create_default_context(cadata=text)
-            cadata=self.ca.decode("ascii", errors="ignore") if self.ca else None
-        )
         # gRPC is less strict about certificates that only look old.
         made.verify_flags &= ~ssl.VERIFY_X509_STRICT
         made.set_alpn_protocols(["h2"])

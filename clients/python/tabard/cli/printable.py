@@ -20,12 +20,12 @@ def printable(text: str, *, lines: bool = False) -> str:
 
     Args:
         text: Anything.
-        lines: Keep line breaks, where a layout gives the text lines of its own.
+        lines: Keep line breaks, where a layout gives the text lines of its own; tabs are spaces.
     """
     if text.isprintable():
         return text
     if lines:
-        text = text.replace("\r\n", "\n")
+        text = text.replace("\r\n", "\n").replace("\t", "  ")
     return "".join(
         char if is_shown(char) or (lines and char == "\n") else _escape(char) for char in text
     )
