@@ -8,11 +8,12 @@ import tomllib
 from dataclasses import is_dataclass
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Literal, get_origin
 
 import pytest
 
 import tabard
-from tabard import history, operations, releases, result
+from tabard import enums, history, operations, releases, result
 from tests.root import ROOT
 
 MODULES = [import_module(f"tabard.releases.{one.name}") for one in iter_modules(releases.__path__)]
@@ -79,7 +80,8 @@ def test_name_is_its_modules_own() -> None:
     classes = [getattr(tabard, name) for name in tabard.__all__]
     named = [one for one in classes if inspect.isclass(one)]
 
-    assert len(named) >= len(tabard.__all__) - 2  # two are unions of types
+    # Seven are closed sets of names, two unions of types.
+    assert len(named) >= len(tabard.__all__) - 9
     assert all(getattr(tabard, one.__name__) is one for one in named)
     assert all(one.__module__.startswith("tabard.") for one in named)
 
@@ -88,3 +90,12 @@ def test_unknown_name_is_an_attribute_error() -> None:
     """As for every module."""
     with pytest.raises(AttributeError, match="nonsense"):
         tabard.nonsense  # type: ignore[attr-defined] # noqa: B018 - the look is the test
+
+
+def test_closed_sets_can_be_named() -> None:
+    """Whoever wraps a method annotates as it does."""
+    names = {name for name, one in vars(enums).items() if get_origin(one) is Literal}
+
+    assert len(names) == 7
+    assert names <= set(tabard.__all__)
+    assert all(getattr(tabard, name) is getattr(enums, name) for name in names)

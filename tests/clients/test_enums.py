@@ -72,3 +72,12 @@ def test_near_name_is_told() -> None:
     """A mistyped word is answered with the nearest."""
     with pytest.raises(tabard.InvalidArgument, match="did you mean 'whole'"):
         enums.member_number(TOKEN_MATCH, "whol", what="token match")
+
+
+def test_unknown_name_is_told_with_its_field() -> None:
+    """A form marks the field; what has a verb of its own is not offered."""
+    with pytest.raises(tabard.InvalidArgument) as caught:
+        enums.member_number(KIND, "lorra", what="kind", offered=enums.KINDS)
+
+    assert caught.value.hint == "use one of: lora, textual_inversion, dreambooth"
+    assert [one.field for one in caught.value.violations] == ["kind"]

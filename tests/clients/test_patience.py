@@ -6,7 +6,7 @@ import random
 import pytest
 
 from tabard import Aborted, InvalidArgument, ResourceExhausted, TabardError, Unavailable
-from tabard.patience import Patience, Retries
+from tabard.patience import Patience, Retries, require_timeout
 
 
 class Clock:
@@ -121,3 +121,11 @@ def test_retry_ends_with_patience_or_deadline(patience: float, timeout: float | 
     assert sum(waits) <= 3.0
     assert bool(waits) == (patience > 0)
     assert timeout is None or retries.seconds_left == timeout - clock.now
+
+
+def test_timeout_that_cannot_be_names_its_parameter() -> None:
+    """A form marks the field."""
+    with pytest.raises(InvalidArgument) as caught:
+        require_timeout(0)
+
+    assert [one.field for one in caught.value.violations] == ["timeout_seconds"]

@@ -102,3 +102,10 @@ def test_last_step_is_told_once() -> None:
         collector.feed(event)
 
     assert seen == [(0, 1), (0, 2), (1, 2)]
+
+
+def test_save_makes_the_folder(client: Client, tmp_path: Path) -> None:
+    """As every other act that writes files does."""
+    [image] = client.generate("a red circle").images
+
+    assert image.save(tmp_path / "a" / "b" / "circle.png").read_bytes() == image.png

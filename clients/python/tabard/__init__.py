@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from tabard.calls.uploads import UploadProgress
     from tabard.client import Client
     from tabard.comparison import Diff, FieldDiff, LayerDiff, LayerSide
+    from tabard.enums import (
+        FileFormat,
+        Kind,
+        Priority,
+        PromptSyntax,
+        Purpose,
+        Sampler,
+        TokenMatch,
+    )
     from tabard.errors import (
         Aborted,
         AlreadyExists,
@@ -86,6 +95,7 @@ __all__ = [
     "FailedPrecondition",
     "FieldDiff",
     "FieldViolation",
+    "FileFormat",
     "GenerateEvent",
     "GenerateOptions",
     "GenerateResult",
@@ -94,6 +104,7 @@ __all__ = [
     "Identity",
     "Internal",
     "InvalidArgument",
+    "Kind",
     "LayerDiff",
     "LayerSide",
     "Manifest",
@@ -104,18 +115,22 @@ __all__ = [
     "PictureSource",
     "Policy",
     "Preview",
+    "Priority",
     "Problem",
     "Progress",
+    "PromptSyntax",
     "Published",
     "PublishedRecipe",
     "Pulled",
     "PulledFile",
+    "Purpose",
     "Record",
     "Release",
     "ReleaseChange",
     "ReleaseSignature",
     "Resident",
     "ResourceExhausted",
+    "Sampler",
     "SearchHit",
     "ServedAt",
     "ServerStatus",
@@ -123,6 +138,7 @@ __all__ = [
     "TabardError",
     "TenantLoad",
     "Token",
+    "TokenMatch",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
@@ -134,7 +150,7 @@ __all__ = [
 ]
 
 _MODULES = (
-    "errors access.identity releases.release releases.acts releases.report releases.findings "
+    "errors enums access.identity releases.release releases.acts releases.report releases.findings "
     "releases.pulled comparison history operations result calls.uploads calls.options client aio"
 )
 """Where the public names are, those that import little before those that import much."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from tabard.errors import InvalidArgument
+from tabard.errors import FieldViolation, InvalidArgument
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import EnumDescriptor
@@ -65,8 +65,17 @@ def member_names(enum: EnumDescriptor) -> tuple[str, ...]:
     return tuple(member_name(enum, one.number) for one in enum.values if one.number)
 
 
-def member_number(enum: EnumDescriptor, name: str, *, what: str) -> Any:
+def member_number(
+    enum: EnumDescriptor, name: str, *, what: str, field: str = "", offered: tuple[str, ...] = ()
+) -> Any:
     """Give the number of a name, which is that of silence for the empty one.
+
+    Args:
+        enum: The closed set.
+        name: The name of a member.
+        what: What its members are called.
+        field: The parameter; empty: it is called as its members are.
+        offered: The names that an error offers; none: all.
 
     Raises:
         InvalidArgument: There is no such `what`.
@@ -77,11 +86,16 @@ def member_number(enum: EnumDescriptor, name: str, *, what: str) -> Any:
     if found is None or not found.number:
         from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
 
-        near = get_close_matches(name.lower(), member_names(enum), n=1)
+        offered = offered or member_names(enum)
+        near = get_close_matches(name.lower(), offered, n=1)
+        message = f"there is no {what} '{name}'"
+        message += f"; did you mean '{near[0]}'?" if near else ""
+        plain = what.replace(" ", "_")
         raise InvalidArgument(
-            f"there is no {what} '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
-            reason=f"{what.upper().replace(' ', '_')}_UNKNOWN",
-            hint=f"use one of: {', '.join(member_names(enum))}",
+            message,
+            reason=f"{plain.upper()}_UNKNOWN",
+            hint=f"use one of: {', '.join(offered)}",
+            violations=(FieldViolation(field=field or plain, description=message),),
         )
     return found.number
 

@@ -12,7 +12,13 @@ from collections.abc import Callable
 from numbers import Real
 from typing import TYPE_CHECKING
 
-from tabard.errors import InvalidArgument, ResourceExhausted, TabardError, Unavailable
+from tabard.errors import (
+    FieldViolation,
+    InvalidArgument,
+    ResourceExhausted,
+    TabardError,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     import random
@@ -43,8 +49,10 @@ def require_timeout(seconds: float) -> None:
     if not isinstance(seconds, Real):
         raise TypeError(f"a timeout is a number of seconds, not {seconds!r}")
     if not 0 < seconds <= TIMEOUT_SECONDS_MAX:
+        message = f"a timeout of {seconds} seconds cannot be kept"
         raise InvalidArgument(
-            f"a timeout of {seconds} seconds cannot be kept",
+            message,
+            violations=(FieldViolation(field="timeout_seconds", description=message),),
             reason="BAD_TIMEOUT",
             hint=f"use a positive number of seconds, at most {TIMEOUT_SECONDS_MAX:.0f}",
         )

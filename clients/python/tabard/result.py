@@ -118,6 +118,8 @@ class GeneratedImage:
     def save(self, path: str | Path) -> Path:
         """Write the PNG as the server made it, provenance included; give the path back.
 
+        Makes the folder, too.
+
         Raises:
             InvalidArgument: `path` does not end in `.png`.
         """
@@ -128,6 +130,7 @@ class GeneratedImage:
                 reason="NOT_A_PNG_PATH",
                 hint="save as .png, or use image.pil.save(…) for other formats (no provenance)",
             )
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(self.png)
         return target
 

@@ -174,3 +174,15 @@ def test_prompt_is_a_text(server: FakeServer, client: Client, prompt: Any) -> No
         with pytest.raises(TypeError) as caught:
             run()
         assert str(caught.value) == f"prompt is a text, not {prompt!r}: it may be empty: ''"
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_help_describes_every_option_by_name(client: Any) -> None:
+    """The signature has no `options`."""
+    words = client.generate.__doc__
+
+    assert "**options" not in words
+    assert [
+        one for one in GenerateOptions.__annotations__ if f"\n        {one}: " not in words
+    ] == []
+    assert "\n    Raises:\n" in words

@@ -105,7 +105,9 @@ def test_number_out_of_range_is_named(name: str, value: object, most: int) -> No
         write_request("x", options={name: value})
 
     assert str(caught.value) == f"{name} {value!r} is out of range"
-    assert caught.value.hint == f"use whole numbers from 0 to {most}"
+    also = ", or -1 for a random one" if name == "seed" else ""
+    assert caught.value.hint == f"use whole numbers from 0 to {most}{also}"
+    assert [one.field for one in caught.value.violations] == [name]
 
 
 @pytest.mark.parametrize(
@@ -179,6 +181,25 @@ def test_one_adapter_may_stand_alone(client: Client, server: FakeServer) -> None
     )
 
     assert alone == listed
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("prompt_syntax", "a111"),
+        ("token_match", "all"),
+        ("priority", "urgent"),
+        ("image", "no-such.png"),
+        ("mask_image", 7),
+        ("target_size", (1, 2, 3)),
+    ],
+)
+def test_refused_value_names_its_field(name: str, value: object) -> None:
+    """A form marks the field, wherever it was refused."""
+    with pytest.raises(InvalidArgument) as caught:
+        write_request("x", options={name: value})
+
+    assert [one.field for one in caught.value.violations] == [name]
 
 
 def test_near_name_is_told() -> None:

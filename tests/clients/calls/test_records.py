@@ -60,3 +60,14 @@ def test_history_keeps_actor_and_reason(client: Client, stable: tabard.Release) 
         ("alice", "try it", "promote")
     ]
     assert client.history(limit=1)[0].seq == 3
+
+
+def test_limit_below_zero_is_refused(stocked: Client) -> None:
+    """It would be taken for no limit at all."""
+    with pytest.raises(tabard.InvalidArgument) as caught:
+        stocked.history(limit=-1)
+
+    assert (caught.value.reason, caught.value.violations[0].field) == (
+        "VALUE_OUT_OF_RANGE",
+        "limit",
+    )

@@ -17,6 +17,8 @@ _HOST_AND_PORT = re.compile(r"(?P<host>[\w.-]+|\[[0-9a-fA-F:.%\w]+\])(?::(?P<por
 _PORTS = range(1, 65_536)
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|\[::1\]", re.IGNORECASE)
 _SOCKETS = ("unix:", "unix-abstract:")
+_TARGET = re.compile(r"(?:unix|unix-abstract|vsock|dns|ipv4|ipv6|xds):.+")
+"""What gRPC itself reads, in forms of its own."""
 _OTHER_SCHEMES = re.compile(r"(?P<scheme>https?|grpc)://(?P<rest>.*)", re.IGNORECASE)
 
 
@@ -55,11 +57,12 @@ def read_address(text: str) -> Address:
     target = text[len(TLS_SCHEME) :].rstrip("/") if is_tls else text
     plain = _HOST_AND_PORT.fullmatch(target)
     if plain is None:
-        if is_tls:
+        if is_tls or _TARGET.fullmatch(text) is None:
+            behind = f" behind {TLS_SCHEME}" if is_tls else ""
             raise InvalidArgument(
-                f"the server address '{text}' has no host and port behind {TLS_SCHEME}",
+                f"the server address '{text}' has no host and port{behind}",
                 reason="BAD_ADDRESS",
-                hint=f"write {TLS_SCHEME}host:50051",
+                hint=f"write {TLS_SCHEME if is_tls else ''}host:50051",
             )
         return Address(
             text=text, target=target, is_tls=False, is_near=target.startswith(_SOCKETS), place=None

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from tabard.errors import InvalidArgument, TabardError
+from tabard.errors import FieldViolation, InvalidArgument, TabardError
 from tabard.v1 import adapter_pb2
 
 E = TypeVar("E")
@@ -88,11 +88,18 @@ class Pages(Generic[E, T_co]):
             and the token of the page before. Its value is what is on the page, and its token.
         limit: How many there shall be in all; 0: one page as it is, None: every page.
         gather: Makes the answer of all that was found, and of whether there is more.
+
+    Raises:
+        InvalidArgument: The limit is below 0.
     """
 
     ask: Callable[[int, str], Call[tuple[tuple[E, ...], str]]]
     limit: int | None
     gather: Callable[[tuple[E, ...], bool], T_co]
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 0:
+            raise unfit("limit", self.limit, hint="use a whole number; 0 is the server's default")
 
     def next(
         self, found: tuple[E, ...], token: str | None
@@ -141,20 +148,24 @@ def weighted(refs: str | Iterable[str], *, what: str) -> list[adapter_pb2.Weight
     return [adapter_pb2.WeightedRef(ref=text) for text in texts]
 
 
-def out_of_range(name: str, value: object, *, field: Any) -> InvalidArgument:
+def out_of_range(name: str, value: object, *, field: Any, besides: str = "") -> InvalidArgument:
     """Return the error of a number that a field of a message cannot hold.
 
     Args:
         name: What the caller calls it.
         value: What was said.
         field: Descriptor of the field; one that is a message has numbers of 32 bits.
+        besides: What else may be said.
     """
     most = (1 << (64 if field.cpp_type == field.CPPTYPE_UINT64 else 32)) - 1
-    return InvalidArgument(
-        f"{name} {value!r} is out of range",
-        reason="VALUE_OUT_OF_RANGE",
-        hint=f"use whole numbers from 0 to {most}",
-    )
+    return unfit(name, value, hint=f"use whole numbers from 0 to {most}{besides}")
+
+
+def unfit(name: str, value: object, *, hint: str) -> InvalidArgument:
+    """Return the error of a number that a parameter cannot have."""
+    message = f"{name} {value!r} is out of range"
+    violation = FieldViolation(field=name, description=message)
+    return InvalidArgument(message, reason="VALUE_OUT_OF_RANGE", hint=hint, violations=(violation,))
 
 
 def rpc_taking(request: type[Message]) -> Rpc:

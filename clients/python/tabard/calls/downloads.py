@@ -83,7 +83,9 @@ def pull(
         Internal: What came is not what was announced (DOWNLOAD_DAMAGED).
     """
     del caller
-    number = member_number(pb.FileFormat.DESCRIPTOR, file_format, what="format")
+    number = member_number(
+        pb.FileFormat.DESCRIPTOR, file_format, what="format", field="file_format"
+    )
     call = Call(
         request=pb.FetchRequest(ref=ref, format=number),
         read=lambda response: response,

@@ -20,6 +20,7 @@ T = TypeVar("T")
 MethodT = TypeVar("MethodT", bound=Callable[..., Any])
 
 _CALLER_LINE = re.compile(r"^ +caller: .*\n", re.MULTILINE)
+_OPTIONS_LINE = re.compile(r"^ +\*\*options: .*\n(?: {12,}.*\n)*", re.MULTILINE)
 _SENT = re.compile(r"^(?:Call|Upload|Pages)\[(?:\w+, )?(.*)\]$")
 
 
@@ -45,7 +46,7 @@ def shown_as(
         method.__name__ = build.__name__
         method.__qualname__ = f"{owner}.{build.__name__}"
         method.__module__ = "tabard"
-        method.__doc__ = _CALLER_LINE.sub("", build.__doc__ or "")
+        method.__doc__ = _words(build)
         method.__signature__ = Signature(  # type: ignore[attr-defined]
             [Parameter("self", Parameter.POSITIONAL_ONLY), *_parameters(shown)],
             return_annotation=returns.format(read_as),
@@ -107,6 +108,17 @@ def _parameters(shown: Signature) -> list[Parameter]:
         for name, annotation in GenerateOptions.__annotations__.items()
     ]
     return [*own[:-1], *options]
+
+
+def _words(build: Callable[..., Any]) -> str:
+    """Return a builder's words without the caller, each option of a request by its own name."""
+    words = _CALLER_LINE.sub("", build.__doc__ or "")
+    if _OPTIONS_LINE.search(words) is None:
+        return words
+    from tabard.calls.options import GenerateOptions  # noqa: PLC0415 - only those who draw need it
+
+    options = (GenerateOptions.__doc__ or "").partition("Attributes:\n")[2].rstrip() + "\n"
+    return _OPTIONS_LINE.sub(lambda _found: options, words)
 
 
 def _optional(annotation: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 from tabard.calls.call import out_of_range, weighted
 from tabard.calls.pictures import PictureSource, read_picture
 from tabard.enums import Priority, PromptSyntax, Sampler, TokenMatch, member_number
-from tabard.errors import InvalidArgument
+from tabard.errors import FieldViolation, InvalidArgument
 from tabard.v1 import generation_service_pb2 as pb
 
 RANDOM_SEED = -1
@@ -126,7 +126,9 @@ def write_request(
     except ValueError as error:
         field = _untakeable(said, ValueError) or "preview_every"
         name = _OPTION_OF.get(field, field)
-        raise out_of_range(name, options.get(name, preview_every), field=fields[field]) from error
+        besides = f", or {RANDOM_SEED} for a random one" if name == "seed" else ""
+        said_value = options.get(name, preview_every)
+        raise out_of_range(name, said_value, field=fields[field], besides=besides) from error
     except TypeError as error:
         field = _untakeable(said, TypeError) or "preview_every"
         name = _OPTION_OF.get(field, field)
@@ -156,9 +158,11 @@ def _meant(name: str) -> str:
 
 def _pair(name: str, value: Sequence[int]) -> tuple[int, int]:
     if len(value) != 2:
+        message = f"{name} has {len(value)} numbers"
         raise InvalidArgument(
-            f"{name} has {len(value)} numbers",
+            message,
             reason="NOT_A_PAIR",
             hint=f"write {name}=(1024, 1024): as in diffusers the vertical number comes first",
+            violations=(FieldViolation(field=name, description=message),),
         )
     return value[0], value[1]

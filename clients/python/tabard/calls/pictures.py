@@ -11,7 +11,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
-from tabard.errors import InvalidArgument
+from tabard.errors import FieldViolation, InvalidArgument
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -36,7 +36,8 @@ def read_picture(source: PictureSource, *, name: str) -> bytes:
         return _read_file(Path(source), name=name)
     if hasattr(source, "save") and hasattr(source, "mode"):
         return _encode(source, name=name)
-    raise InvalidArgument(
+    raise _refused(
+        name,
         f"{name} is of type {type(source).__name__}, not a picture",
         reason="NOT_A_PICTURE",
         hint="give a path, bytes, or a Pillow image",
@@ -45,13 +46,17 @@ def read_picture(source: PictureSource, *, name: str) -> bytes:
 
 def _read_file(path: Path, *, name: str) -> bytes:
     if not path.is_file():
-        raise InvalidArgument(
-            f"{name}: there is no file '{path}'", reason="FILE_NOT_FOUND", hint="check the path"
+        raise _refused(
+            name,
+            f"{name}: there is no file '{path}'",
+            reason="FILE_NOT_FOUND",
+            hint="check the path",
         )
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InvalidArgument(
+        raise _refused(
+            name,
             f"{name}: '{path}' cannot be read: {error.strerror}",
             reason="FILE_NOT_READABLE",
             hint="check its permissions",
@@ -64,9 +69,15 @@ def _encode(image: PillowImage, *, name: str) -> bytes:
         # Fast rather than small: it is sent once.
         image.save(sink, format="PNG", compress_level=1)
     except OSError as error:
-        raise InvalidArgument(
+        raise _refused(
+            name,
             f"{name}: a Pillow image of mode {image.mode} cannot be sent as PNG",
             reason="NOT_A_PICTURE",
             hint='convert it first: image.convert("RGB")',
         ) from error
     return sink.getvalue()
+
+
+def _refused(name: str, message: str, *, reason: str, hint: str) -> InvalidArgument:
+    violation = FieldViolation(field=name, description=message)
+    return InvalidArgument(message, reason=reason, hint=hint, violations=(violation,))

@@ -14,7 +14,7 @@ from tabard.calls.call import Caller, Metadata, Requests, rpc_taking
 from tabard.calls.grouping import choose_files
 from tabard.calls.local_files import LocalFile, text_of, unreadable
 from tabard.convert import read_release, same_fields
-from tabard.enums import Kind, Purpose, member_number
+from tabard.enums import KINDS, Kind, Purpose, member_number
 from tabard.errors import InvalidArgument
 from tabard.releases.report import CheckReport, Coverage, Problem, Published
 from tabard.v1 import adapter_pb2
@@ -91,7 +91,7 @@ def publish(
     draft = pb.ReleaseDraft(
         adapter=name,
         version=version,
-        kind=member_number(adapter_pb2.ReleaseKind.DESCRIPTOR, kind, what="kind"),
+        kind=member_number(adapter_pb2.ReleaseKind.DESCRIPTOR, kind, what="kind", offered=KINDS),
         purpose=member_number(adapter_pb2.Purpose.DESCRIPTOR, purpose, what="purpose"),
         trigger_words=trigger_words,
         notes=notes,
@@ -127,7 +127,7 @@ def check(
         InvalidArgument: A file is not there.
     """
     del caller
-    number = member_number(adapter_pb2.ReleaseKind.DESCRIPTOR, kind, what="kind")
+    number = member_number(adapter_pb2.ReleaseKind.DESCRIPTOR, kind, what="kind", offered=KINDS)
     options = pb.CheckOptions(kind=number, trigger_words=trigger_words)
     paths = _existing_files(files)
     return Upload(
