@@ -45,12 +45,15 @@ class AdapterName:
     name: str
 
     def __post_init__(self) -> None:
-        for what, text in (("namespace", self.namespace), ("name", self.name)):
+        for what, text, before in (
+            ("namespace", self.namespace, ""),
+            ("name", self.name, f"{self.namespace}/"),
+        ):
             if len(text) > NAME_CHARS_MAX or not _SEGMENT.fullmatch(text):
                 raise InvalidName(
                     f"invalid {what} {text[:NAME_CHARS_MAX]!r} of an adapter",
                     reason="INVALID_NAME",
-                    hint=_name_hint(text),
+                    hint=_name_hint(text, before=before),
                 )
 
     @classmethod
@@ -148,7 +151,7 @@ class AdapterRef:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.weight) or abs(self.weight) > WEIGHT_ABS_MAX:
-            raise _invalid_weight(str(self.weight))
+            raise _invalid_weight(str(self.weight), ref=str(self.adapter))
 
     @classmethod
     def parse(cls, text: str, *, weight: float | None = None) -> AdapterRef:
@@ -175,7 +178,7 @@ class AdapterRef:
         else:
             selector, colon, tail = _parse_selector(tail)
         adapter = AdapterName.parse(name)
-        written = _parse_weight(tail) if colon else None
+        written = _parse_weight(tail, ref=text) if colon else None
         if None not in (weight, written) and weight != written:
             raise InvalidName(
                 f"the ref {text[:NAME_CHARS_MAX]!r} has weight {written:g}, and beside it stands "
@@ -217,26 +220,31 @@ def _parse_selector(text: str) -> tuple[Selector, str, str]:
     return ByChannel(word), colon, weight
 
 
-def _parse_weight(text: str) -> float:
+def _parse_weight(text: str, *, ref: str) -> float:
     if not _WEIGHT.fullmatch(text):
-        raise _invalid_weight(text)
+        raise _invalid_weight(text, ref=ref)
     return float(text)
 
 
-def _invalid_weight(text: str) -> InvalidName:
+def _invalid_weight(text: str, *, ref: str) -> InvalidName:
     return InvalidName(
-        f"invalid weight {text[:40]!r}",
+        f"invalid weight {text[:40]!r} of {ref[: 2 * NAME_CHARS_MAX]!r}",
         reason="INVALID_WEIGHT",
         hint=f"A weight is a number from {-WEIGHT_ABS_MAX} to {WEIGHT_ABS_MAX}, such as 0.8.",
     )
 
 
-def _name_hint(text: str) -> str:
+def _name_hint(text: str, *, before: str) -> str:
+    """Say how the part that is wrong is written, with what stands before it."""
     if text != text.lower() and _SEGMENT.fullmatch(text.lower()):
-        return f"Names are lower-case: write {text.lower()!r}."
+        return f"Names are lower-case: write {before + text.lower()!r}."
+    name, at, _selector = text.partition("@")
+    if at and _SEGMENT.fullmatch(name):
+        return f"Here all releases are meant, and none of them: write {before + name!r}."
     name, _colon, weight = text.partition(":")
     if weight and _SEGMENT.fullmatch(name):
-        return f"A weight stands only where images are drawn, and in recipes: write {name!r}."
+        right = before + name
+        return f"A weight stands only where images are drawn, and in recipes: write {right!r}."
     return (
         f"Use 1 to {NAME_CHARS_MAX} lower-case letters, digits, `.`, `_` or `-`, "
         "with a letter or digit at both ends."

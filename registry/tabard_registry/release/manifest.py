@@ -212,8 +212,10 @@ class Manifest:
             raise _invalid("a recipe has members and nothing of its own")
         if not 0 < len(self.members) <= MEMBERS_MAX:
             raise _invalid(f"a recipe has 1 to {MEMBERS_MAX} members, not {len(self.members)}")
-        if len({member.digest for member in self.members}) < len(self.members):
-            raise _invalid("a recipe names a release twice")
+        digests = [member.digest for member in self.members]
+        for member in self.members:
+            if digests.count(member.digest) > 1:
+                raise _invalid(f"a recipe names {member.adapter}@{member.version} twice")
 
     @property
     def has_effect(self) -> bool:

@@ -36,7 +36,10 @@ def assemble_recipe(
         raise _invalid(f"{nested[0]} is a recipe itself; name its members")
     for one, ref in zip(releases, members, strict=True):
         if one.kind == "textual_inversion" and ref.weight != 1.0:
-            raise _invalid(f"{one} is a textual inversion, which has no weight; leave it out")
+            raise _invalid(
+                f"{one} is a textual inversion, which has no weight; leave it out",
+                hint=f"Write `{one}`, without `:{ref.weight:g}`.",
+            )
     words = dict.fromkeys(word for one in releases for word in one.trigger_words)
     family, fingerprint = bases.pop() if bases else ("", "")
     return Manifest(
@@ -88,9 +91,9 @@ def manifest_of(recipe: Release) -> Manifest:
     )
 
 
-def _invalid(message: str) -> InvalidField:
-    return InvalidField(
-        message,
-        reason="FIELD_INVALID",
-        hint="Name releases of one base, each with its weight: `acme/ink@1.2.0:0.6`.",
-    )
+def _invalid(
+    message: str,
+    *,
+    hint: str = "Name releases of one base, each with its weight: `acme/ink@1.2.0:0.6`.",
+) -> InvalidField:
+    return InvalidField(message, reason="FIELD_INVALID", hint=hint)

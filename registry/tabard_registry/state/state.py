@@ -13,6 +13,7 @@ from tabard_registry.errors import NotFound, PreconditionFailed, RegistryError
 from tabard_registry.identity.tokens import Token
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import (
+    DEFAULT_CHANNEL,
     AdapterName,
     AdapterRef,
     ByChannel,
@@ -263,10 +264,14 @@ def _no_channel(adapter: Adapter, *, channel: str) -> RegistryError:
     hint = _near(channel, known=adapter.channels, what="channels")
     if not adapter.channels and adapter.by_version:
         newest = max(adapter.by_version)
+        meant = next(iter(difflib.get_close_matches(channel, [DEFAULT_CHANNEL])), channel)
+        question = f"Did you mean {meant}? " if meant != channel else ""
         hint = (
-            f"Nothing was promoted yet: promote {adapter.name}@{newest} to {channel}, "
+            f"{question}Nothing was promoted yet: promote {adapter.name}@{newest} to {meant}, "
             f"or pin @{newest}."
         )
+    if channel[0] == "v" and channel[1:] in map(str, adapter.by_version):
+        hint = f"A version has no `v` before it: write @{channel[1:]}."
     return NotFound(
         f"no channel {channel!r} of {adapter.name}", reason="CHANNEL_NOT_FOUND", hint=hint
     )

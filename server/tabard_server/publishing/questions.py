@@ -139,12 +139,13 @@ class Questions:
         Empty words ask for everything. A record is whole, so there may be fewer than asked for.
 
         Raises:
-            NotFound: There is no such adapter.
+            NotFound: There is no such adapter, or it never had such a channel.
         """
         limit = size + ACTIONS_MAX
+        name = self._known(adapter, grants=grants)
         found = await self._threads.run(
             self._registry.queries.history,
-            self._known(adapter, grants=grants),
+            name,
             channel=channel or None,
             since=since,
             until=until,
@@ -152,6 +153,8 @@ class Questions:
             limit=limit,
             grants=grants,
         )
+        if name is not None and channel and not found:
+            self._registry.state.channel(name, channel=channel)
         records = [tuple(acts) for _seq, acts in groupby(found, key=lambda entry: entry.seq)]
         # Some acts of the oldest record may be behind the limit; it has not room for all of them.
         is_cut = len(found) == limit

@@ -54,6 +54,7 @@ def test_ref_reads_selector_and_weight(text: str, selector: object, weight: floa
     [
         ("ink", "INVALID_NAME", "acme/ink"),
         ("Acme/ink", "INVALID_NAME", "acme"),
+        ("acme/Ink", "INVALID_NAME", "write 'acme/ink'"),
         ("acme/", "INVALID_NAME", "lower-case"),
         ("acme/ink/x", "INVALID_NAME", "lower-case"),
         ("acme/ink@", "INVALID_CHANNEL", "stable"),
@@ -84,7 +85,21 @@ def test_weight_where_nothing_is_drawn_is_named() -> None:
     with pytest.raises(InvalidName) as caught:
         AdapterName.parse("acme/ink:0.8")
 
-    assert caught.value.hint.endswith("write 'ink'.")
+    assert caught.value.hint.endswith("write 'acme/ink'.")
+
+
+def test_release_where_a_line_is_meant_is_named() -> None:
+    """As in a rollback, which says what it goes back to in another place."""
+    with pytest.raises(InvalidName) as caught:
+        AdapterName.parse("acme/ink@1.0.0")
+
+    assert caught.value.hint.endswith("write 'acme/ink'.")
+
+
+def test_wrong_weight_is_quoted_with_its_ref() -> None:
+    """Among the members of a recipe it must be found."""
+    with pytest.raises(InvalidName, match="invalid weight 'x' of 'acme/ink:x'"):
+        AdapterRef.parse("acme/ink:x")
 
 
 def test_weight_outside_range_is_refused() -> None:

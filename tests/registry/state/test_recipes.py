@@ -143,8 +143,15 @@ def test_embedding_has_no_weight_in_a_recipe(stocked: Registry, tmp_path: Path) 
 
     for text in ("acme/ink@1.0.0", "acme/ink@1.0.0:1.0"):
         assert assemble_recipe(draft(), members=[AdapterRef.parse(text)], state=state).members
-    with pytest.raises(InvalidField, match="has no weight; leave it out"):
+    with pytest.raises(InvalidField, match="has no weight; leave it out") as caught:
         assemble_recipe(draft(), members=[AdapterRef.parse("acme/ink@1.0.0:0.6")], state=state)
+    assert caught.value.hint == "Write `acme/ink@1.0.0`, without `:0.6`."
+
+
+def test_member_that_stands_there_twice_is_named(stocked: Registry) -> None:
+    """By channel and by version it is one release."""
+    with pytest.raises(InvalidField, match=r"names acme/ink@1\.0\.0 twice"):
+        publish_recipe(stocked, "acme/ink@stable", "acme/ink@1.1.0", "acme/ink@1.0.0:0.5")
 
 
 def test_recipe_of_recipes_is_refused(stocked: Registry) -> None:

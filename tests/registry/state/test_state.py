@@ -47,6 +47,27 @@ def test_adapter_without_channels_says_promote(registry: Registry, tmp_path: Pat
     assert "promote acme/ink@1.0.0 to stable" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("wanted", "hint"),
+    [
+        ("v1.0.0", "write @1.0.0."),
+        ("stabel", "Did you mean stable?"),
+        ("night", "promote acme/ink@1.0.0 to night"),
+    ],
+)
+def test_channel_that_is_not_there_is_told_as_what_was_meant(
+    registry: Registry, tmp_path: Path, wanted: str, hint: str
+) -> None:
+    """A version with a letter before it, the usual channel mistyped, or a channel to come."""
+    publish(registry, "1.0.0", folder=tmp_path)
+
+    with pytest.raises(NotFound) as caught:
+        registry.state.resolve(AdapterRef.parse(f"acme/ink@{wanted}"))
+
+    assert hint in caught.value.hint
+    assert "to stabel" not in caught.value.hint
+
+
 def test_snapshot_does_not_change(registry: Registry, tmp_path: Path) -> None:
     """A state that was taken stays what it was."""
     publish(registry, "1.0.0", folder=tmp_path)

@@ -27,7 +27,7 @@ def history(
     the server's default.
 
     Raises:
-        NotFound: No such adapter.
+        NotFound: No such adapter, or no such channel of it.
         InvalidArgument: A time has no offset from UTC.
     """
     del caller

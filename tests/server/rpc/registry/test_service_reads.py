@@ -77,6 +77,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                     ask.ListAdapters(pb.ListAdaptersRequest(page_size=-1))
                 ),
                 "nobody": await refusal_of(ask.History(pb.HistoryRequest(adapter="acme/no"))),
+                "no channel": await refusal_of(
+                    ask.History(pb.HistoryRequest(adapter="acme/ink", channel="stabel"))
+                ),
             }
 
     return asyncio.run(walk())
@@ -180,12 +183,13 @@ def test_withdrawn_is_resolved_only_when_meant(told: dict[str, Any]) -> None:
         ("bad token", "PAGE_TOKEN_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
         ("bad size", "PAGE_SIZE_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
         ("nobody", "ADAPTER_NOT_FOUND", grpc.StatusCode.NOT_FOUND),
+        ("no channel", "CHANNEL_NOT_FOUND", grpc.StatusCode.NOT_FOUND),
     ],
 )
 def test_wrong_question_is_told(
     told: dict[str, Any], question: str, reason: str, code: grpc.StatusCode
 ) -> None:
-    """What is no time, no token or no size, and an adapter that is not there."""
+    """What is no time, no token or no size, an adapter or a channel that is not there."""
     refusal: Refusal = told[question]
 
     assert (refusal.reason, refusal.code) == (reason, code)
