@@ -93,3 +93,17 @@ def test_help_of_groups_cuts_no_sentence() -> None:
     ran = CliRunner().invoke(commands, ["config", "--help"], prog_name="tabard")
 
     assert "..." not in ran.output.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [(("-v", "list"), "tabard COMMAND -v."), (("key", "--json", "list"), "key COMMAND --json.")],
+    ids=" ".join,
+)
+def test_option_before_its_command_is_told_its_place(
+    arguments: tuple[str, ...], place: str
+) -> None:
+    """Groups have no options but that for help."""
+    ran = CliRunner().invoke(commands, arguments, prog_name="tabard")
+
+    assert (ran.exit_code, place in ran.output) == (2, True)

@@ -164,7 +164,7 @@ def test_unwritable_output_is_told(tabard: Tabard) -> None:
     """A file problem is an error line, not a traceback."""
     ran = tabard("generate", "x", "--out", "/proc/nowhere")
 
-    assert ran.code == 1
+    assert ran.code == 5
     assert ran.err.startswith("error: ")
 
 
@@ -332,6 +332,6 @@ def test_what_the_system_says_names_the_file_first(tabard: Tabard, tmp_path: Pat
     (tmp_path / "file").touch()
     folder = tmp_path / "file" / "below"
 
-    ran = tabard("generate", "x", "--out", folder)
+    ran = tabard("key", "new", folder)
 
     assert (ran.code, ran.err) == (1, f"error: {folder}: Not a directory\n")

@@ -55,6 +55,9 @@ def test_time_without_an_offset_is_here() -> None:
     [
         ("yesterdy", "did you mean 'yesterday'? "),
         ("2026-13-01", ""),
+        ("2026-11-31", "did you mean '2026-11-30'? "),
+        ("20270229", "did you mean '2027-02-28'? "),
+        ("0000-01-32", ""),
         ("99999999w", ""),
         ("1hour", "did you mean '1h'? "),
         ("3 days ago", "did you mean '3d'? "),

@@ -17,6 +17,7 @@ NOT_ALLOWED = 7
 DAMAGED = 8
 PARTLY = 9
 ABANDONED = 10
+DECLINED = 11
 INTERRUPTED = 130
 
 MEANINGS: dict[int, str] = {
@@ -32,8 +33,12 @@ MEANINGS: dict[int, str] = {
     DAMAGED: "a registry, or a base in a server's memory, is damaged; the findings name what",
     PARTLY: "some of many files were refused; the others are published",
     ABANDONED: "a server that was stopped ended though a thread of it was still at work",
+    DECLINED: "you were asked and said no: nothing was done",
     INTERRUPTED: "interrupted",
 }
+
+SAID_NO = "DECLINED"
+"""The reason of an error that is a person's own no."""
 
 CODES: dict[type[TabardError], int] = {
     errors.InvalidArgument: INVALID,
@@ -56,6 +61,8 @@ def exit_code(error: TabardError) -> int:
     """Give the exit code of an error."""
     if error.status == "DATA_LOSS":
         return DAMAGED
+    if error.reason == SAID_NO:
+        return DECLINED
     return CODES.get(type(error), UNEXPECTED)
 
 

@@ -20,6 +20,17 @@ from tabard.cli.choices import nearest
 class CommandGroup(click.Group):
     """A group whose help cuts no sentence, and which guesses what an unknown command meant."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the group's own options, as click does; say where those of commands stand."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            place = f"{ctx.command_path} COMMAND {error.option_name}"
+            message = f"{error.message} Options stand behind the command: {place}."
+            raise click.NoSuchOption(
+                error.option_name, message, possibilities=error.possibilities, ctx=ctx
+            ) from error
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

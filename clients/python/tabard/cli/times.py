@@ -8,8 +8,9 @@ runs.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import MINYEAR, datetime, time, timedelta
 from typing import Any
 
 import click
@@ -52,7 +53,8 @@ def read_time(text: str, *, now: datetime, is_end: bool = False) -> datetime:
         return read if read.tzinfo is not None else read.astimezone()
     except (ValueError, OverflowError, OSError):
         span = _WORDS.fullmatch(word)
-        near = "".join(filter(None, span.groups())) if span else nearest(word, ("now", *_DAYS_AGO))
+        near = "".join(filter(None, span.groups())) if span else _last_day(word)
+        near = near or nearest(word, ("now", *_DAYS_AGO)) or ""
         meant = f"did you mean '{near}'? " if near else ""
         raise ValueError(f"'{text}' is no time: {meant}write {FORMS}") from None
 
@@ -118,6 +120,14 @@ class Expiry(click.ParamType[datetime]):
             return read_expiry(str(value), now=self._clock().astimezone())
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def _last_day(word: str) -> str:
+    """Return the last day of a month for a day that it has not; empty for all else."""
+    match = re.fullmatch(r"(\d{4})-?(0[1-9]|1[0-2])-?(\d\d)", word)
+    if match is None or int(match[1]) < MINYEAR or int(match[3]) == 0:
+        return ""
+    return f"{match[1]}-{match[2]}-{monthrange(int(match[1]), int(match[2]))[1]}"
 
 
 def _day(date: Any, *, is_end: bool) -> datetime:

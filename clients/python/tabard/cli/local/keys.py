@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tabard.calls.local_files import unreadable
 from tabard.cli.local.registry import library, sdk_errors
 from tabard.errors import InvalidArgument
 
@@ -20,7 +21,7 @@ class SigningKey:
 
     Raises:
         FailedPrecondition: The extra is not installed.
-        InvalidArgument: The file holds no private key.
+        InvalidArgument: The file cannot be read, or holds no private key.
     """
 
     def __init__(self, file: Path, *, needed_for: str) -> None:
@@ -47,8 +48,11 @@ def key_document(found: Any) -> dict[str, Any]:
 
 def _read(file: Path) -> bytes:
     """Read a private key's file; what is too large to be one is refused."""
-    with file.open("rb") as opened_file:
-        content = opened_file.read(_KEY_BYTES_MAX + 1)
+    try:
+        with file.open("rb") as opened_file:
+            content = opened_file.read(_KEY_BYTES_MAX + 1)
+    except OSError as error:
+        raise unreadable(file, error) from error
     if len(content) > _KEY_BYTES_MAX:
         raise InvalidArgument(
             f"{file} is no private key", reason="FIELD_INVALID", hint="Name the file of the key."

@@ -7,7 +7,7 @@ import pytest
 
 from tabard.cli.commands.generate import gallery as gallery_module
 from tabard.cli.commands.generate.gallery import Gallery
-from tabard.errors import Internal
+from tabard.errors import FailedPrecondition, Internal
 
 
 def test_folder_is_made_before_anything_is_drawn(tmp_path: Path) -> None:
@@ -21,8 +21,42 @@ def test_folder_that_takes_nothing_is_told_at_once(tmp_path: Path) -> None:
     """A file is no folder."""
     (tmp_path / "file").write_bytes(b"")
 
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(FailedPrecondition, match="file cannot be written") as caught:
         Gallery(tmp_path / "file")
+
+    assert caught.value.reason == "FOLDER_UNWRITABLE"
+
+
+def test_folder_is_left_as_it_was_found(tmp_path: Path) -> None:
+    """What was made for pictures goes when none came, and nothing else does."""
+    (tmp_path / "there").mkdir()
+
+    Gallery(tmp_path / "there").leave()
+    Gallery(tmp_path / "a" / "b").leave()
+    kept = Gallery(tmp_path / "c" / "d")
+    kept.keep("x.png", b"one")
+    kept.leave()
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "there"]
+    assert kept.files[0].read_bytes() == b"one"
+
+
+def test_picture_that_nothing_takes_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its name, and that the other folder failed, too."""
+
+    def write(path: Path, content: bytes) -> Path:
+        raise OSError(27, "File too large")
+
+    monkeypatch.setattr(gallery_module.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(gallery_module, "_written", write)
+
+    with pytest.raises(Internal) as caught:
+        Gallery(tmp_path / "out").keep("x.png", b"one")
+
+    assert f"{tmp_path / 'out' / 'x.png'}: File too large; nor elsewhere" in str(caught.value)
+    assert caught.value.reason == "PICTURE_LOST"
 
 
 def test_names_are_numbered_and_nothing_is_replaced(tmp_path: Path) -> None:

@@ -148,8 +148,15 @@ def test_folder_is_tried_before_drawing(tabard: Tabard, server: FakeServer, tmp_
 
     ran = tabard("generate", "x", "--out", tmp_path / "file" / "deep", "--json")
 
-    assert (ran.code, server.state.requests) == (1, [])
-    assert ran.document["error"]["exit_code"] == 1
+    assert (ran.code, server.state.requests) == (5, [])
+    assert ran.document["error"]["reason"] == "FOLDER_UNWRITABLE"
+
+
+def test_refused_job_leaves_no_folder(tabard: Tabard, tmp_path: Path) -> None:
+    """None that was made for it."""
+    ran = tabard("generate", "x", "--adapter", "acme/no", "--out", tmp_path / "a" / "b")
+
+    assert (ran.code, list(tmp_path.glob("a"))) == (3, [])
 
 
 def test_pictures_outlive_a_failure(tabard: Tabard, server: FakeServer, tmp_path: Path) -> None:

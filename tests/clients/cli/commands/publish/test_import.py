@@ -204,3 +204,13 @@ def test_server_takes_them_too(tabard: Tabard, tmp_path: Path) -> None:
 def test_unclear_command_is_refused(tabard: Tabard, ui: Path, options: tuple[str, ...]) -> None:
     """Nothing is published by accident."""
     assert tabard("import", ui, *options).code == 2
+
+
+@pytest.mark.parametrize(("namespace", "meant"), [("Imp", "Write 'imp'."), ("--", "'_', '-'.")])
+def test_wrong_namespace_is_told_as_a_right_one(
+    tabard: Tabard, tmp_path: Path, namespace: str, meant: str
+) -> None:
+    """Where it can be made one."""
+    ran = tabard("import", tmp_path, f"--namespace={namespace}")
+
+    assert (ran.code, meant in ran.err) == (2, True)

@@ -18,3 +18,12 @@ def test_empty_list_says_so(tabard: Tabard) -> None:
     """An empty registry is no error."""
     assert "nothing is published yet" in tabard("list").out
     assert tabard("list", "--json").document == {"adapters": []}
+
+
+def test_list_marks_a_recipe_of_withdrawn_members(published: Tabard) -> None:
+    """Nobody is served with it, though nothing was done to itself."""
+    published("quarantine", "acme/watercolor@1.0.0", "--reason", "r", "--yes")
+    published("recipe", "acme/mix", "acme/watercolor@1.0.0:1", "--version", "1.0.0")
+    published("promote", "acme/mix@1.0.0")
+
+    assert "stable → 1.0.0 (member withdrawn!)" in published("list").out

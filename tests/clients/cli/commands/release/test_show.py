@@ -33,3 +33,23 @@ def test_show_looks_at_the_withdrawn(published: Tabard, server: FakeServer) -> N
     published("show", "acme/watercolor@1.0.0")
 
     assert server.state.requests[-1].include_withdrawn
+
+
+def test_show_keeps_standing_apart_from_notes(published: Tabard) -> None:
+    """Neither hides the other."""
+    published("edit", "acme/watercolor@1.0.0", "--notes", "soft edges")
+    published("yank", "acme/watercolor@1.0.0", "--reason", "licence")
+
+    lines = published("show", "acme/watercolor").out.splitlines()
+
+    assert lines[1].split()[-1] == "standing"
+    assert any("soft edges" in line and "yanked: licence" in line for line in lines)
+
+
+def test_show_says_nothing_of_files_that_a_recipe_has_not(published: Tabard) -> None:
+    """It holds refs alone."""
+    published("recipe", "acme/mix", "acme/watercolor@1.0.0:1", "--version", "1.0.0")
+
+    shown = published("show", "acme/mix@1.0.0").out
+
+    assert "targets" not in shown and "size" not in shown and "member" in shown

@@ -96,3 +96,21 @@ def test_sign_refuses_other_files_as_key(
     ran = published("sign", REF, "--key", other_file)
 
     assert (ran.code, "not an Ed25519 private key" in ran.err) == (4, True)
+
+
+@pytest.mark.parametrize("missing", ["--key", "--file"])
+def test_file_that_is_not_there_is_told(
+    published: Tabard,
+    signable: Callable[..., None],
+    key_file: Path,
+    style_file: Path,
+    tmp_path: Path,
+    missing: str,
+) -> None:
+    """As with every other command that reads a file."""
+    signable()
+    files = {"--key": key_file, "--file": style_file} | {missing: tmp_path / "no"}
+
+    ran = published("sign", REF, *(word for pair in files.items() for word in pair))
+
+    assert (ran.code, "reason: FILE_UNREADABLE" in ran.err) == (4, True)

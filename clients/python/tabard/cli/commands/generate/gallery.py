@@ -7,14 +7,16 @@ is kept elsewhere: nothing that was drawn is lost.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
 
-from tabard.errors import Internal
+from tabard.errors import FailedPrecondition, Internal
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NUMBER_MAX = 10_000
+_ELSEWHERE = "tabard-images-"
 
 
 class Gallery:
@@ -29,31 +31,41 @@ class Gallery:
         """Make the folder, and see that it can be written to.
 
         Raises:
-            OSError: It cannot.
+            FailedPrecondition: It cannot.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        try:
+            self._made = [one for one in (folder, *folder.parents) if not one.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise FailedPrecondition(
+                f"{folder} cannot be written: {error.strerror or error}",
+                reason="FOLDER_UNWRITABLE",
+                hint="name another folder; nothing was drawn",
+            ) from error
         self.folder = folder
         self.files: list[Path] = []
-        self.failure: OSError | None = None
+        self.failure = ""
 
     def keep(self, name: str, content: bytes) -> Path:
         """Write a picture under a name, numbered when another one lies there; give its path.
 
         Raises:
-            OSError: Neither the folder takes it, nor one for temporary files.
+            Internal: Neither the folder takes it, nor one for temporary files.
         """
         try:
             path = _written(self.folder / name, content)
         except OSError as error:
-            if self.failure is not None:
-                raise
-            self.failure = error
-            self.folder = Path(tempfile.mkdtemp(prefix="tabard-images-"))
-            path = _written(self.folder / name, content)
+            path = self._kept_elsewhere(name, content, error=error)
         self.files.append(path)
         return path
+
+    def leave(self) -> None:
+        """Remove the folders that were made for pictures, if none came."""
+        with contextlib.suppress(OSError):
+            for folder in self._made:
+                folder.rmdir()
 
     def check(self) -> None:
         """Tell where the pictures are, if not where they should be.
@@ -61,12 +73,28 @@ class Gallery:
         Raises:
             Internal: The folder that was asked for did not take all of them.
         """
-        if self.failure is not None:
+        if self.failure:
             raise Internal(
                 f"not every picture could be written where it should be: {self.failure}",
                 reason="PICTURES_ELSEWHERE",
                 hint=f"nothing is lost: the others are in {self.folder}",
             )
+
+    def _kept_elsewhere(self, name: str, content: bytes, *, error: OSError) -> Path:
+        failure = self.failure or f"{self.folder / name}: {error.strerror or error}"
+        try:
+            is_elsewhere = bool(self.failure)
+            folder = self.folder if is_elsewhere else Path(tempfile.mkdtemp(prefix=_ELSEWHERE))
+            path = _written(folder / name, content)
+        except OSError as last:
+            raise Internal(
+                f"a picture could be written nowhere: {failure}; "
+                f"nor elsewhere: {last.strerror or last}",
+                reason="PICTURE_LOST",
+                hint="make room, then draw it again with the same seed",
+            ) from last
+        self.folder, self.failure = folder, failure
+        return path
 
 
 def _written(path: Path, content: bytes) -> Path:

@@ -199,9 +199,9 @@ def generate(
     gallery, collector = Gallery(out), Collector()
     stem, files = "", dict[int, Path]()
     with (
+        _kept_told(session, gallery),
         session.connect() as client,
         session.output.progress("drawing", total=num_images) as bar,
-        _kept_told(session, gallery),
         contextlib.closing(client.stream(prompt, num_images=num_images, **options)) as events,
     ):
         shown = _shown_on(bar, images=num_images)
@@ -240,6 +240,7 @@ def _kept_told(session: Session, gallery: Gallery) -> Iterator[None]:
     except (TabardError, KeyboardInterrupt):
         for file in gallery.files:
             session.output.say(f"drawn before that: {file}")
+        gallery.leave()
         raise
 
 

@@ -54,8 +54,12 @@ def import_(session: Session, *, folder: Path, namespace: str, **options: Any) -
     \b
     tabard import ~/stable-diffusion-webui/models/Lora --namespace mine --dry-run
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    if namespace != plain_name(namespace):
-        raise click.UsageError(f"'{namespace}' is no namespace: lower case, digits, '.', '_', '-'")
+    plain = plain_name(namespace)
+    if namespace != plain:
+        meant = f" Write '{plain}'." if plain else ""
+        raise click.UsageError(
+            f"'{namespace}' is no namespace: lower case, digits, '.', '_', '-'.{meant}"
+        )
     _import_adapters(session, folder, namespace=namespace, **options)
 
 

@@ -17,7 +17,8 @@ from tabard.releases.release import Adapter, Release
 def list_(session: Session) -> None:
     """List all adapters with their channels.
 
-    A channel that points to a withdrawn release, which nobody gets by it, is marked: (yanked!).
+    A channel that points to a withdrawn release, which nobody gets by it, is marked: (yanked!). So
+    is a recipe of which a member was withdrawn: (member withdrawn!).
     """
     with session.connect() as client:
         adapters = client.list()
@@ -48,4 +49,6 @@ def _withdrawn(release: Release | None) -> str:
     """Say that nobody gets a release by its channel, and why."""
     words = ("purged", "quarantined", "yanked")
     found = next((word for word in words if release is not None and getattr(release, word)), "")
+    if not found and release is not None and release.troubled_members:
+        found = "member withdrawn"
     return f" ({found}!)" if found else ""

@@ -42,12 +42,13 @@ def _adapter_text(adapter: Adapter) -> list[Any]:
             release.published_by,
             ", ".join(release.trigger_words),
             release.licence,
-            _standing(release) or release.notes,
+            release.notes,
+            _standing(release),
         )
         for release in adapter.releases
     ]
     columns = ("version", "channels", "kind", "digest", "published", "by")
-    words = ("triggers", "licence", "notes")
+    words = ("triggers", "licence", "notes", "standing")
     return [Text(adapter.name, style="bold"), table(*columns, *words, rows=rows)]
 
 
@@ -59,10 +60,10 @@ def _release_text(release: Release) -> list[Any]:
         "purpose": release.purpose,
         "triggers": ", ".join(release.trigger_words),
         "rank": str(release.rank or ""),
-        "targets": str(release.target_count),
+        "targets": "" if release.members else str(release.target_count),
         "base": f"{release.base_family} {short(release.base_fingerprint)}",
         "dialect": release.dialect,
-        "size": size(release.original_bytes),
+        "size": "" if release.members else size(release.original_bytes),
         "published": f"{release.published_at} by {release.published_by}, seq {release.seq}",
         "licence": release.licence,
         "notes": release.notes,

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from tabard.calls.local_files import unreadable
 from tabard.cli import completion
 from tabard.cli.files.sources import file_digest
 from tabard.cli.local.keys import SigningKey
@@ -144,7 +145,10 @@ def _check_name(name: str, *, is_in_it: str) -> None:
 
 def _check_files(files: Sequence[Path], *, name: str, originals: Sequence[str]) -> None:
     for file in files:
-        digest = file_digest(file)
+        try:
+            digest = file_digest(file)
+        except OSError as error:
+            raise unreadable(file, error) from error
         if digest not in originals:
             raise InvalidArgument(
                 f"{name} was not made from {file} ({digest})",

@@ -27,6 +27,14 @@ def test_nobody_to_ask_is_a_usage_error(published: Tabard, command: str) -> None
     assert "(" not in published("list").out
 
 
+def test_program_is_told_what_is_concerned(published: Tabard) -> None:
+    """It reads the error alone."""
+    ran = published("purge", REF, "--reason", "r", "--json")
+
+    told = ran.document["error"]["message"]
+    assert "channels: stable; recipes: acme/mix@1.0.0 and 2 more; jobs here: 2" in told
+
+
 @pytest.mark.parametrize("command", ["purge", "quarantine"])
 def test_what_is_concerned_is_shown_first(
     published: Tabard, monkeypatch: pytest.MonkeyPatch, command: str
@@ -36,7 +44,7 @@ def test_what_is_concerned_is_shown_first(
 
     ran = published(command, REF, "--reason", "r")
 
-    assert ran.code == 130
+    assert (ran.code, "you said no: acme/watercolor 1.1.0 stays as it is" in ran.err) == (11, True)
     lines = [" ".join(line.split()) for line in ran.err.splitlines()]
     assert lines[:4] == [
         "acme/watercolor 1.1.0 is used by",

@@ -7,9 +7,11 @@ import sys
 
 import click
 
+from tabard.cli.exit_codes import SAID_NO
 from tabard.cli.layout import Text
 from tabard.cli.output import Output, fields
 from tabard.client import Client
+from tabard.errors import Cancelled
 from tabard.releases.findings import Dependents
 
 
@@ -17,7 +19,7 @@ def ask_first(client: Client, ref: str, *, verb: str, output: Output, is_sure: b
     """Show what depends on a release, and ask whether to go on.
 
     Raises:
-        Abort: Somebody said no.
+        Cancelled: Somebody said no.
         UsageError: Standard input is no terminal, and `--yes` is not said.
     """
     found = client.dependents(ref)
@@ -27,10 +29,14 @@ def ask_first(client: Client, ref: str, *, verb: str, output: Output, is_sure: b
     if is_sure:
         return
     if not sys.stdin.isatty():
+        # Whoever reads JSON was shown nothing before.
+        shown = "; ".join(f"{what}: {which}" for what, which in _concerned(found).items())
+        used = f" {name}, which is used by {shown}" if output.is_json else ""
         raise click.UsageError(
-            f"nobody can be asked here whether to {verb}: add --yes when you are sure"
+            f"nobody can be asked here whether to {verb}{used}: add --yes when you are sure"
         )
-    click.confirm(f"{verb} {name}?", abort=True, err=True)
+    if not click.confirm(f"{verb} {name}?", err=True):
+        raise Cancelled(f"you said no: {name} stays as it is", reason=SAID_NO)
 
 
 def _concerned(found: Dependents) -> dict[str, str]:
