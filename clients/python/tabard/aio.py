@@ -22,15 +22,15 @@ from tabard.calls.call import Call, Caller, Pages, Requests
 from tabard.calls.method import late, shown_as, typed
 from tabard.connection import NOBODY_ANSWERS, closed, find_connection
 from tabard.errors import DeadlineExceeded, TabardError, Unavailable
+from tabard.history import Record
 from tabard.patience import WATCH_PATIENCE_SECONDS, OnWait, Patience, Retries
+from tabard.releases.release import Adapter
 
 if TYPE_CHECKING:
     from tabard.calls.downloads import Download
     from tabard.calls.generation import Job
     from tabard.calls.uploads import Upload
-    from tabard.history import Record
     from tabard.releases.pulled import Pulled
-    from tabard.releases.release import Adapter
     from tabard.result import GenerateResult
 
 P = ParamSpec("P")

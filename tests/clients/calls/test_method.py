@@ -7,11 +7,11 @@ import pydoc
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from tabard import AsyncClient, Client, GenerateOptions, Release
+from tabard import AsyncClient, Client, GenerateOptions, GenerateResult, Release
 from tabard.calls.method import late
 from tests.clients.fakes.server import FakeServer
 
@@ -186,3 +186,13 @@ def test_help_describes_every_option_by_name(client: Any) -> None:
         one for one in GenerateOptions.__annotations__ if f"\n        {one}: " not in words
     ] == []
     assert "\n    Raises:\n" in words
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_types_can_be_asked_for(client: type) -> None:
+    """As frameworks do that make a form or a tool of a function."""
+    hints = {name: get_type_hints(getattr(client, name)) for name in verbs(client)}
+
+    assert hints["generate"]["num_images"] == int | None
+    assert GenerateResult in (hints["generate"]["return"], *get_args(hints["generate"]["return"]))
+    assert all("return" in one for one in hints.values())

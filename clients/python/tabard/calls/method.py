@@ -10,10 +10,11 @@ text where a text is asked for is refused here, for all of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
+from importlib import import_module
 from inspect import Parameter, Signature, signature
-from types import FunctionType
-from typing import Any, ParamSpec, TypeVar, cast
+from types import FunctionType, SimpleNamespace
+from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,6 +22,7 @@ MethodT = TypeVar("MethodT", bound=Callable[..., Any])
 
 _CALLER_LINE = re.compile(r"^ +caller: .*\n", re.MULTILINE)
 _OPTIONS_LINE = re.compile(r"^ +\*\*options: .*\n(?: {12,}.*\n)*", re.MULTILINE)
+_GENERATORS = {"Generator": Generator, "AsyncGenerator": AsyncGenerator}
 _SENT = re.compile(r"^(?:Call|Upload|Pages)\[(?:\w+, )?(.*)\]$")
 
 
@@ -47,10 +49,12 @@ def shown_as(
         method.__qualname__ = f"{owner}.{build.__name__}"
         method.__module__ = "tabard"
         method.__doc__ = _words(build)
-        method.__signature__ = Signature(  # type: ignore[attr-defined]
+        method_shown = Signature(
             [Parameter("self", Parameter.POSITIONAL_ONLY), *_parameters(shown)],
             return_annotation=returns.format(read_as),
         )
+        method.__signature__ = method_shown  # type: ignore[attr-defined]
+        method.__annotations__ = _types(method_shown, build=build)
         return method
 
     return decorate
@@ -108,6 +112,19 @@ def _parameters(shown: Signature) -> list[Parameter]:
         for name, annotation in GenerateOptions.__annotations__.items()
     ]
     return [*own[:-1], *options]
+
+
+def _types(shown: Signature, *, build: Callable[..., Any]) -> dict[str, Any]:
+    """Return the types of parameters and of what is returned, as `typing.get_type_hints` would."""
+    said = {one.name: one.annotation for one in shown.parameters.values() if one.name != "self"}
+    names = vars(import_module(build.__module__))
+    if said.keys() - signature(build).parameters.keys():
+        # What its options are made of, and what is drawn: the builder has both imported.
+        drawn = vars(import_module("tabard.result"))
+        names = vars(import_module("tabard.calls.options")) | drawn | names
+    said["return"] = shown.return_annotation
+    stand_in = SimpleNamespace(__annotations__=said)
+    return get_type_hints(stand_in, _GENERATORS | names)
 
 
 def _words(build: Callable[..., Any]) -> str:

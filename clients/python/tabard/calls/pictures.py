@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import Any, Protocol, TypeAlias
 
 from tabard.errors import FieldViolation, InvalidArgument
 
-if TYPE_CHECKING:
-    from PIL.Image import Image as PillowImage
 
-PictureSource: TypeAlias = Union[str, Path, bytes, "PillowImage"]
+class PillowImage(Protocol):
+    """What is asked of a Pillow image."""
+
+    @property
+    def mode(self) -> str:
+        """What its pixels are made of."""
+
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None:
+        """Write it into an open file."""
+
+
+PictureSource: TypeAlias = str | Path | bytes | PillowImage
 """A path, the bytes of a PNG, JPEG or WebP file, or a Pillow image."""
 
 
