@@ -24,3 +24,10 @@ def test_rollback_without_past_exits_five(tabard: Tabard, style_file: Path) -> N
     ran = tabard("rollback", "acme/a", "--reason", "r")
 
     assert (ran.code, "NOTHING_TO_ROLL_BACK" in ran.err) == (5, True)
+
+
+def test_rollback_to_a_ref_is_told_as_it_is_written(published: Tabard) -> None:
+    """What one would try first, after a promotion."""
+    ran = published("rollback", "acme/watercolor@1.0.0", "--reason", "r")
+
+    assert (ran.code, "tabard rollback acme/watercolor --to 1.0.0" in ran.err) == (2, True)

@@ -30,6 +30,12 @@ def rollback(
     \b
     tabard rollback acme/watercolor --reason "colours drift on dark backgrounds"
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    line, at, release = name.partition("@")
+    if at:
+        raise click.UsageError(
+            f"'{name}' is a release: name the adapter, and the release to go back to behind --to, "
+            f"as in tabard rollback {line} --to {release}"
+        )
     with session.connect() as client:
         move = client.rollback(name, channel=channel, to=to, reason=reason, expect=expect)
     session.output.answer(move, move_text(move))
