@@ -52,8 +52,8 @@ def test_notebook_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ]
     assert [("text/html" in kinds, "image/png" in kinds) for kinds in shown] == [
         (False, False),
-        (True, False),
-        (True, False),
+        (True, True),
+        (True, True),
         (False, True),
         (True, False),
         (True, False),
