@@ -18,6 +18,8 @@ from tabard_server.adapters.host_cache import HostCache
 from tabard_server.admission.assembly import admission_for, bounds_for
 from tabard_server.admission.pictures import PictureReader
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.evaluation.assembly import evaluation_for
+from tabard_server.evaluation.looks import Encoders
 from tabard_server.followers.act_log import ActLog
 from tabard_server.followers.checkpointing import Checkpointer
 from tabard_server.followers.follower import Follower
@@ -43,6 +45,7 @@ from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
+from tabard_server.rpc.evaluation.service import EvaluationServicer
 from tabard_server.rpc.front import Front
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.identity.service import IdentityServicer
@@ -120,6 +123,15 @@ class App:
             engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
         )
         self._kept_releases = resources.kept_releases
+        self._evaluation = evaluation_for(
+            engine,
+            settings,
+            registry=registry,
+            generate=self.generation.generate,
+            encoders=Encoders(),
+            verifier=self._verifier,
+            threads=self._judging,
+        )
         front.recognise(registry)
         self._build_followers(resources)
         self._serve(engine)
@@ -185,12 +197,13 @@ class App:
         )
         self._reads = Threads("read", threads_max=limits.registry_reads_max)
         self._admitting = Threads("admit", threads_max=1)
+        self._judging = Threads("judge", threads_max=1)
         self._loads = ThreadPoolExecutor(
             max_workers=limits.adapter_loads_max, thread_name_prefix="tabard-load"
         )
 
     def _close_threads(self) -> None:
-        threads = (self._acts, self._operators_acts, self._reads, self._admitting)
+        threads = (self._acts, self._operators_acts, self._reads, self._admitting, self._judging)
         for one in (*threads, self._pictures, self._weight_check):
             one.close()
 
@@ -272,6 +285,7 @@ class App:
         pages = Pages.within(limits)
         self._front.rpc.serve(
             generation=GenerationServicer(self.generation),
+            evaluation=EvaluationServicer(self._evaluation),
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,

@@ -114,6 +114,9 @@ class Limits(BaseModel):
     """Images begun and not yet finished."""
     rows_per_step_max: Annotated[int | None, Field(gt=0)] = None
     """Images that share one forward pass; unset: 8, or as many as fit into memory."""
+    background_rows_max: Annotated[int, Field(ge=3)] = 6
+    """Images of evaluations asked for and not drawn, of all together. They share steps with nobody
+    else, so this bounds the one step of theirs that a caller may have to wait for."""
     ready_rows_max: PositiveInt = 16
     """Images that hold their adapters in host memory and have not begun; others wait in line."""
     overtakes_max: PositiveInt = 16
@@ -149,6 +152,16 @@ class Limits(BaseModel):
     """Downloads of a release's files at once."""
     fetches_queue_max: NonNegativeInt = 64
     """Downloads that wait for a place."""
+    evaluations_max: PositiveInt = 2
+    """Evaluations at once."""
+    evaluations_queue_max: NonNegativeInt = 16
+    """Evaluations that wait for a place."""
+    evaluation_pictures_max: PositiveInt = 64
+    """References of one evaluation; training pictures as many again."""
+    evaluation_bytes_max: PositiveInt = 1_024 * MEBIBYTE
+    """Pictures that evaluations have drawn, kept in the cache folder: none is drawn twice."""
+    grid_bytes_max: PositiveInt = 256 * 1_024
+    """Bytes of the document of a grid."""
     registry_acts_max: PositiveInt = 32
     """Acts on the registry at once; those who wait together share a record. Rollbacks and
     withdrawals have places of their own."""

@@ -42,6 +42,19 @@ if TYPE_CHECKING:
         Unavailable,
         Unimplemented,
     )
+    from tabard.evaluation import (
+        AsyncEvaluation,
+        Evaluation,
+        EvaluationCell,
+        EvaluationEvent,
+        EvaluationPicture,
+        EvaluationProgress,
+        EvaluationResult,
+        EvaluationScores,
+        EvaluationStarted,
+        EvaluationVerdict,
+        Score,
+    )
     from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.operations import (
         Cause,
@@ -79,6 +92,7 @@ __all__ = [
     "Adapter",
     "AlreadyExists",
     "AsyncClient",
+    "AsyncEvaluation",
     "Cancelled",
     "Cause",
     "Channel",
@@ -92,6 +106,15 @@ __all__ = [
     "Diff",
     "Done",
     "Drained",
+    "Evaluation",
+    "EvaluationCell",
+    "EvaluationEvent",
+    "EvaluationPicture",
+    "EvaluationProgress",
+    "EvaluationResult",
+    "EvaluationScores",
+    "EvaluationStarted",
+    "EvaluationVerdict",
     "FailedPrecondition",
     "FieldDiff",
     "FieldViolation",
@@ -131,6 +154,7 @@ __all__ = [
     "Resident",
     "ResourceExhausted",
     "Sampler",
+    "Score",
     "SearchHit",
     "ServedAt",
     "ServerStatus",
@@ -151,7 +175,8 @@ __all__ = [
 
 _MODULES = (
     "errors enums access.identity releases.release releases.acts releases.report releases.findings "
-    "releases.pulled comparison history operations result calls.uploads calls.options client aio"
+    "releases.pulled comparison evaluation history operations result calls.uploads calls.options "
+    "client aio"
 )
 """Where the public names are, those that import little before those that import much."""
 

@@ -28,8 +28,10 @@ from tabard.releases.release import Adapter
 
 if TYPE_CHECKING:
     from tabard.calls.downloads import Download
+    from tabard.calls.evaluation import Ask
     from tabard.calls.generation import Job
     from tabard.calls.uploads import Upload
+    from tabard.evaluation import AsyncEvaluation
     from tabard.releases.pulled import Pulled
     from tabard.result import GenerateResult
 
@@ -117,6 +119,20 @@ def _job(
     return method
 
 
+def _evaluation(
+    build: Callable[Concatenate[Caller, P], Ask],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, AsyncEvaluation]]:
+    ask = typed(build)
+
+    @shown_as(build, owner="AsyncClient", returns="AsyncEvaluation")
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncEvaluation:
+        # In a thread, because pictures are read there.
+        wanted = await asyncio.to_thread(ask, self._caller, *args, **kwargs)
+        return wanted.followed_async(self._receive(wanted.call))
+
+    return method
+
+
 class AsyncClient:
     """A connection to one Tabard server, for one event loop.
 
@@ -159,6 +175,7 @@ class AsyncClient:
     # Each is made when it is looked for: who lists releases imports nothing of what draws.
     generate = late(lambda: _job(calls.generation.generate))
     stream = late(lambda: _stream(calls.generation.stream))
+    evaluate = late(lambda: _evaluation(calls.evaluation.evaluate))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))
     pull = late(lambda: _download(calls.downloads.pull))

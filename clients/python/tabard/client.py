@@ -28,8 +28,10 @@ from tabard.releases.release import Adapter
 
 if TYPE_CHECKING:
     from tabard.calls.downloads import Download
+    from tabard.calls.evaluation import Ask
     from tabard.calls.generation import Job
     from tabard.calls.uploads import Upload
+    from tabard.evaluation import Evaluation
     from tabard.releases.pulled import Pulled
     from tabard.result import GenerateResult
     from tabard.rpc_errors import FailedCall
@@ -110,6 +112,19 @@ def _job(
     return method
 
 
+def _evaluation(
+    build: Callable[Concatenate[Caller, P], Ask],
+) -> Callable[Concatenate[Client, P], Evaluation]:
+    ask = typed(build)
+
+    @shown_as(build, owner="Client", returns="Evaluation")
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Evaluation:
+        wanted = ask(self._caller, *args, **kwargs)
+        return wanted.followed(self._receive(wanted.call))
+
+    return method
+
+
 class Client:
     """A connection to one Tabard server.
 
@@ -166,6 +181,7 @@ class Client:
     # Each is made when it is looked for: who lists releases imports nothing of what draws.
     generate = late(lambda: _job(calls.generation.generate))
     stream = late(lambda: _stream(calls.generation.stream))
+    evaluate = late(lambda: _evaluation(calls.evaluation.evaluate))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))
     pull = late(lambda: _download(calls.downloads.pull))

@@ -24,6 +24,7 @@ class Work(Enum):
     UPLOAD = "sends files"
     DOWNLOAD = "receives files"
     DRAW = "draws images; the waiting room has the seats"
+    EVALUATE = "draws and judges a whole grid, behind everybody else"
     WATCH = "waits for records"
     WATCH_HEALTH = "waits for a change of health"
     DESCRIBE = "asks what can be called"
@@ -109,6 +110,13 @@ class Gate:
                 setting="fetches_max",
                 reason="FETCHES_BUSY",
                 queue_max=limits.fetches_queue_max,
+            ),
+            Work.EVALUATE: self._places(
+                "evaluations",
+                limits.evaluations_max,
+                setting="evaluations_max",
+                reason="EVALUATIONS_BUSY",
+                queue_max=limits.evaluations_queue_max,
             ),
             Work.ACT: self._places(
                 "acts",

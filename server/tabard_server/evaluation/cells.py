@@ -6,16 +6,14 @@ which each is known, which holds everything that shapes it.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tabard_registry.evidence.grid import Grid, GridPrompt
 from tabard_registry.release.manifest import canonical_json
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.jobs.job import WantedAdapter
-
-TRIGGER = "{trigger}"
-"""What stands for the word that wakes a release, in a prompt of a grid."""
 
 
 class Side(StrEnum):
@@ -82,82 +80,22 @@ class Cell:
     pictures: Mapping[Side, WantedPicture]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prompt:
-    """One prompt of a grid as it is drawn.
-
-    Attributes:
-        text: With the placeholder.
-        class_word: What the base is asked for in its place; empty: nothing.
-    """
-
-    text: str
-    class_word: str = ""
-
-    def for_side(self, worn: Worn) -> str:
-        """Return the words for one side.
-
-        The base knows no trigger, and is asked without it: its pictures then serve every release.
-        """
-        word = worn.trigger if worn.digest else self.class_word
-        return " ".join(self.text.replace(TRIGGER, word).split())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
-    """How all pictures of a grid are drawn.
-
-    Attributes:
-        negative_prompt: What to keep away from.
-        steps: Denoise steps.
-        guidance_scale: Classifier-free guidance.
-        width: Pixels.
-        height: Pixels.
-        sampler: Short name.
-    """
-
-    negative_prompt: str
-    steps: int
-    guidance_scale: float
-    width: int
-    height: int
-    sampler: str
-
-    def of(self, prompt: str) -> WantedDrawing:
-        """Return the drawing of a prompt; nothing of it is left to a server's defaults."""
-        return WantedDrawing(
-            prompt=prompt,
-            negative_prompt=self.negative_prompt,
-            steps=self.steps,
-            guidance_scale=self.guidance_scale,
-            width=self.width,
-            height=self.height,
-            sampler=self.sampler,
-            prompt_syntax="plain",
-            token_match="whole",
-        )
-
-
-def cells_of(
-    prompts: Sequence[Prompt],
-    *,
-    seeds: Sequence[int],
-    drawn: Drawn,
-    sides: Mapping[Side, Worn],
-    origin: str,
-) -> list[Cell]:
+def cells_of(grid: Grid, *, sides: Mapping[Side, Worn], sampler: str, origin: str) -> list[Cell]:
     """Return the cells of a grid, prompt by prompt.
 
+    The base knows no trigger, and is asked for what kind of thing it stands for, or without it: so
+    its pictures serve every release.
+
     Args:
-        prompts: Its prompts.
-        seeds: Its seeds.
-        drawn: How it is drawn.
+        grid: Prompts and seeds.
         sides: Who draws it.
+        sampler: Short name of its sampler on this server.
         origin: Everything of a server that shapes pictures: base, device, libraries.
     """
 
-    def picture(prompt: Prompt, seed: int, worn: Worn) -> WantedPicture:
-        wanted = drawn.of(prompt.for_side(worn))
+    def picture(prompt: GridPrompt, seed: int, worn: Worn) -> WantedPicture:
+        words = prompt.drawn(worn.trigger if worn.digest else prompt.class_word)
+        wanted = _drawing(grid, prompt=words, sampler=sampler)
         key = _key(wanted, worn=worn, seed=seed, origin=origin)
         return WantedPicture(wanted=wanted, worn=worn, seed=seed, key=key)
 
@@ -167,9 +105,24 @@ def cells_of(
             seed=seed,
             pictures={side: picture(prompt, seed, worn) for side, worn in sides.items()},
         )
-        for place, prompt in enumerate(prompts)
-        for seed in seeds
+        for place, prompt in enumerate(grid.prompts)
+        for seed in grid.seeds
     ]
+
+
+def _drawing(grid: Grid, *, prompt: str, sampler: str) -> WantedDrawing:
+    """Return a drawing that leaves nothing to a server's defaults."""
+    return WantedDrawing(
+        prompt=prompt,
+        negative_prompt=grid.negative_prompt,
+        steps=grid.steps,
+        guidance_scale=grid.guidance_scale,
+        width=grid.width,
+        height=grid.height,
+        sampler=sampler,
+        prompt_syntax="plain",
+        token_match="whole",
+    )
 
 
 def _key(wanted: WantedDrawing, *, worn: Worn, seed: int, origin: str) -> str:

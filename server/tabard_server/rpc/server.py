@@ -15,6 +15,8 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from tabard.v1 import (
+    evaluation_service_pb2,
+    evaluation_service_pb2_grpc,
     generation_service_pb2,
     generation_service_pb2_grpc,
     identity_service_pb2,
@@ -31,6 +33,7 @@ from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
 from tabard_server.rpc.door.door import Door, Recognition
 from tabard_server.rpc.door.peers import caller_of
+from tabard_server.rpc.evaluation.service import EvaluationServicer
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.health import Health
 from tabard_server.rpc.identity.service import IdentityServicer
@@ -43,6 +46,7 @@ SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
     for module, name in (
         (generation_service_pb2, "GenerationService"),
+        (evaluation_service_pb2, "EvaluationService"),
         (registry_service_pb2, "RegistryService"),
         (operations_service_pb2, "OperationsService"),
         (identity_service_pb2, "IdentityService"),
@@ -54,6 +58,7 @@ SERVED = (
         service
         for module in (
             generation_service_pb2,
+            evaluation_service_pb2,
             registry_service_pb2,
             operations_service_pb2,
             identity_service_pb2,
@@ -131,6 +136,7 @@ class RpcServer:
         self,
         *,
         generation: GenerationServicer,
+        evaluation: EvaluationServicer,
         registry: RegistryServicer,
         operations: OperationsServicer,
         identity: IdentityServicer,
@@ -138,6 +144,7 @@ class RpcServer:
         """Let these answer from now on."""
         servicers: tuple[tuple[Any, Any], ...] = (
             (generation_service_pb2_grpc.add_GenerationServiceServicer_to_server, generation),
+            (evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server, evaluation),
             (registry_service_pb2_grpc.add_RegistryServiceServicer_to_server, registry),
             (operations_service_pb2_grpc.add_OperationsServiceServicer_to_server, operations),
             (identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, identity),

@@ -7,9 +7,7 @@ import pytest
 
 from tabard_server.evaluation.cells import Cell, Drawn, Prompt, Side, Worn, cells_of
 
-DRAWN = Drawn(
-    negative_prompt="", steps=4, guidance_scale=5.0, width=64, height=64, sampler="ddim"
-)
+DRAWN = Drawn(negative_prompt="", steps=4, guidance_scale=5.0, width=64, height=64, sampler="ddim")
 INK = Worn(digest="sha256:" + "a" * 64, adapter="acme/ink", weight=1.0, trigger="ink style")
 OLD = replace(INK, digest="sha256:" + "b" * 64, trigger="inky")
 SIDES = {Side.CANDIDATE: INK, Side.AGAINST: OLD, Side.BASE: Worn()}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tabard.calls import (
         acts,
         downloads,
+        evaluation,
         findings,
         generation,
         identity,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "acts",
     "downloads",
+    "evaluation",
     "findings",
     "generation",
     "identity",

@@ -25,6 +25,7 @@ _FOLDERS = (
     "tabard.cli.commands.release",
     "tabard.cli.commands.release.withdraw",
     "tabard.cli.commands.generate",
+    "tabard.cli.commands.health",
     "tabard.cli.commands.access",
     "tabard.cli.commands.upkeep",
 )

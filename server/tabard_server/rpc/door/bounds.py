@@ -40,6 +40,7 @@ _REF_LIKE = (
     ),
     *("sampler", "key_id", "service", "host", "list_services"),
     *("namespace", "token", "tenant", "expires_at"),
+    *("against", "grid"),
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",
 )
@@ -102,6 +103,12 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         count_max=TRIGGER_WORDS_MAX,
         count_hint=f"a release has at most {TRIGGER_WORDS_MAX} trigger words",
     )
+    pictures = replace(
+        picture,
+        count_max=limits.evaluation_pictures_max,
+        count_reason="REFERENCES_TOO_MANY",
+        count_hint="send fewer (limits.evaluation_pictures_max)",
+    )
     chunk = Bound(
         bytes_max=limits.upload_chunk_bytes_max,
         reason="UPLOAD_BROKEN",
@@ -114,6 +121,13 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "adapters": adapters,
         "image": picture,
         "mask_image": picture,
+        "references": pictures,
+        "training": pictures,
+        "grid_document": Bound(
+            bytes_max=limits.grid_bytes_max,
+            reason="GRID_TOO_LARGE",
+            hint="give it fewer prompts (limits.grid_bytes_max)",
+        ),
         "chunk": chunk,
         "name": _text(_FILE_NAME_CHARS_MAX),
         "words": _text(_WORDS_CHARS_MAX),

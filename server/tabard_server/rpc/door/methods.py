@@ -12,6 +12,7 @@ _HEALTH = "/grpc.health.v1.Health"
 
 METHODS: Mapping[str, Work] = {
     "/tabard.v1.GenerationService/Generate": Work.DRAW,
+    "/tabard.v1.EvaluationService/Evaluate": Work.EVALUATE,
     f"{_OPERATIONS}/GetStatus": Work.OPERATE,
     f"{_OPERATIONS}/Verify": Work.LOOK,
     f"{_OPERATIONS}/Drain": Work.OPERATE,

@@ -97,6 +97,11 @@ def _in_refs(*fields: str) -> Namespaces:
     ]
 
 
+def _in_ref_and_against(request: Any) -> Iterable[str]:
+    refs = [request.ref, *([request.against] if request.against else [])]
+    return [AdapterRef.parse(ref).adapter.namespace for ref in refs]
+
+
 def _in_adapter(request: Any) -> Iterable[str]:
     return (AdapterName.parse(request.adapter).namespace,)
 
@@ -156,6 +161,8 @@ _HEALTH = "/grpc.health.v1.Health"
 RULES: Mapping[str, Rule] = {
     # What an image wears is known once it is resolved: admission asks for each namespace of it.
     "/tabard.v1.GenerationService/Generate": _rule(Role.GENERATE),
+    # Who may draw may ask; who files the report must be somebody who may, and is asked first.
+    "/tabard.v1.EvaluationService/Evaluate": _rule(Role.GENERATE, _in_ref_and_against),
     f"{_OPERATIONS}/GetStatus": _KNOWN,
     f"{_OPERATIONS}/Verify": _LOOK_AFTER,
     f"{_OPERATIONS}/Drain": _LOOK_AFTER,

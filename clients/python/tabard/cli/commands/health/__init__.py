@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judge releases before people see them; scores inform, and a person decides."""
+
+TITLE = "Release health"
+COMMANDS = {
+    "evaluate": "Draw a release beside what it would replace, and judge it.",
+}

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An evaluation as it is pinned: releases by digest, a grid, cells, and the key of it all. Pure."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tabard_registry import Release
+from tabard_registry.evidence.documents import to_bytes
+from tabard_registry.evidence.grid import Grid
+from tabard_registry.refs.digest import Digest, sha256_bytes
+from tabard_registry.release.manifest import canonical_json
+from tabard_server.engine_port.drawing import Pixels
+from tabard_server.evaluation.cells import Cell, Side, Worn, cells_of
+from tabard_server.evaluation.events import ReferenceSource, Started
+from tabard_server.evaluation.looks import Encoders
+from tabard_server.judgement.verdict import GatePolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Everything of a server that shapes pictures, and is told in a report.
+
+    Attributes:
+        base_family: Family of its base.
+        base_fingerprint: Fingerprint of it.
+        device: Where it is computed.
+        dtype: In what.
+        libraries: By name, with what version.
+        pixel_multiple: Pixels of a side that one latent stands for.
+    """
+
+    base_family: str
+    base_fingerprint: str
+    device: str
+    dtype: str
+    libraries: Mapping[str, str]
+    pixel_multiple: int
+
+    @property
+    def key(self) -> str:
+        """A text that is the same wherever the same pictures are drawn."""
+        return canonical_json({**asdict(self), "libraries": dict(self.libraries)}).decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """Pictures that an evaluation compares with.
+
+    Attributes:
+        digests: Of their files, in their order.
+        pixels: What they show.
+    """
+
+    digests: tuple[Digest, ...] = ()
+    pixels: Sequence[Pixels] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """One release and how strongly it is worn."""
+
+    release: Release
+    weight: float
+
+    @property
+    def trigger(self) -> str:
+        """The word that wakes it; empty: none does."""
+        words = (*self.release.trigger_words, *(one.token for one in self.release.tokens))
+        return words[0] if words else ""
+
+    @property
+    def worn(self) -> Worn:
+        """What it wears; a textual inversion has no weight."""
+        has_weight = self.release.kind != "textual_inversion"
+        return Worn(
+            digest=str(self.release.digest),
+            adapter=str(self.release.adapter),
+            weight=self.weight if has_weight else None,
+            trigger=self.trigger,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is drawn and judged.
+
+    Attributes:
+        candidate: What is judged.
+        against: What it would replace; None: the base alone.
+        grid: Prompts and seeds.
+        sampler: Short name of the sampler.
+        source: Where the references come from.
+        references: Those that there are already.
+        training: What it was trained on; none: that is not checked.
+        origin: Where it is drawn.
+    """
+
+    candidate: Pinned
+    against: Pinned | None
+    grid: Grid
+    sampler: str
+    source: ReferenceSource
+    references: Pictures
+    training: Pictures
+    origin: Origin
+
+    @property
+    def cells(self) -> list[Cell]:
+        """What is drawn."""
+        sides = {Side.CANDIDATE: self.candidate.worn}
+        if self.against is not None:
+            sides[Side.AGAINST] = self.against.worn
+        sides[Side.BASE] = Worn()
+        return cells_of(self.grid, sides=sides, sampler=self.sampler, origin=self.origin.key)
+
+    @property
+    def grid_document(self) -> bytes:
+        """The grid's document."""
+        return to_bytes(self.grid)
+
+    @property
+    def controls(self) -> list[int]:
+        """Places of the control prompts."""
+        return [place for place, prompt in enumerate(self.grid.prompts) if prompt.control]
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompts, as the candidate is asked."""
+        return [prompt.drawn(self.candidate.trigger) for prompt in self.grid.prompts]
+
+    @property
+    def started(self) -> Started:
+        """What is told first."""
+        return Started(
+            release=self.candidate.release,
+            weight=self.candidate.weight,
+            against=None if self.against is None else self.against.release,
+            grid=self.grid.name,
+            grid_digest=str(sha256_bytes(self.grid_document)),
+            cell_count=len(self.grid.prompts) * len(self.grid.seeds),
+            source=self.source,
+            reference_count=len(self.references.digests),
+        )
+
+    def key(self, *, encoders: Encoders, policy: GatePolicy) -> str:
+        """Return the hash of all that a report rests on, in hex."""
+        cells = [one.key for cell in self.cells for one in cell.pictures.values()]
+        said: dict[str, Any] = {
+            "v": 1,
+            "cells": cells,
+            "grid": str(sha256_bytes(self.grid_document)),
+            "purpose": self.candidate.release.purpose,
+            "references": [str(one) for one in self.references.digests],
+            "training": [str(one) for one in self.training.digests],
+            "encoders": {name: one.digest for name, one in encoders.all.items()},
+            "policy": asdict(policy),
+        }
+        return hashlib.sha256(canonical_json(said)).hexdigest()

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures that somebody sends with an evaluation: read, bounded, and enough of them.
+
+In: files. Out: pixels. A file that cannot be read is refused by its place.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tabard_registry.evidence.documents import REFERENCES_MIN
+from tabard_server.admission.picture_files import open_picture
+from tabard_server.engine_port.drawing import Pixels
+from tabard_server.errors import invalid
+from tabard_server.limits import Limits
+
+SIDE_MAX = 512
+"""Longer sides are made shorter: no encoder looks more closely."""
+
+
+def read_pictures(files: Sequence[bytes], *, field: str, limits: Limits) -> list[Pixels]:
+    """Return the pictures of some files; none of no files.
+
+    Raises:
+        InvalidRequest: One cannot be read, or there are fewer than four different ones.
+    """
+    if files and len(set(files)) < REFERENCES_MIN:
+        raise invalid(
+            field,
+            f"{len(set(files))} different pictures in {field}, at least {REFERENCES_MIN}",
+            reason="REFERENCES_TOO_FEW",
+            hint=f"send {REFERENCES_MIN} or more: with fewer nothing is known of how they vary",
+        )
+    return [
+        _read(file, field=f"{field}[{place}]", limits=limits)
+        for place, file in enumerate(dict.fromkeys(files))
+    ]
+
+
+def _read(file: bytes, *, field: str, limits: Limits) -> Pixels:
+    image = open_picture(file, field=field, limits=limits).convert("RGB")
+    image.thumbnail((SIDE_MAX, SIDE_MAX))
+    return np.asarray(image)
