@@ -165,10 +165,11 @@ class _Likenesses:
 
     def baseline(self, name: str) -> float | None:
         """Return the score of what it would replace."""
-        scale, against = self._scales.get(name), self._grid(Side.AGAINST, name)
-        if not isinstance(scale, Likeness) or against is None:
+        scale = self._scales.get(name)
+        if not isinstance(scale, Likeness):
             return None
-        return float(scale.of(against).mean())
+        against = self._grid(Side.AGAINST, name)
+        return None if against is None else float(scale.of(against).mean())
 
     def worst_prompt(self) -> Result | None:
         """Score the style on its worst prompt."""
