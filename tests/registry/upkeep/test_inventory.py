@@ -15,7 +15,7 @@ def test_needs_follow_the_state(bucket: Bucket, tmp_path: Path) -> None:
     """What is published later is needed; what was purged is not, once everything is read again."""
     registry = opened(bucket)
     publish(registry, "1.0.0", folder=tmp_path)
-    needs = Needs(registry.state)
+    needs = Needs(registry.state, read=registry.evidence.document)
     second = publish(registry, "2.0.0", folder=tmp_path).release
     assert second.digest not in needs
 
@@ -25,14 +25,17 @@ def test_needs_follow_the_state(bucket: Bucket, tmp_path: Path) -> None:
     assert all(digest in needs for digest in second.blobs)
     assert needs.size_bytes(second.original[0]) == second.original_bytes
     assert needs.size_bytes(second.digest) is None
-    assert all(digest not in Needs(registry.state) for digest in second.blobs)
+    assert all(
+        digest not in Needs(registry.state, read=registry.evidence.document)
+        for digest in second.blobs
+    )
 
 
 def test_needs_read_a_checkpoint(bucket: Bucket, tmp_path: Path) -> None:
     """They are the same whether a state was read from the log or from a checkpoint."""
     registry = opened(bucket)
     publish(registry, "1.0.0", folder=tmp_path)
-    early = Needs(registry.state)
+    early = Needs(registry.state, read=registry.evidence.document)
     publish(registry, "2.0.0", folder=tmp_path)
     registry.checkpoint()
 
@@ -40,8 +43,10 @@ def test_needs_read_a_checkpoint(bucket: Bucket, tmp_path: Path) -> None:
     early.follow(again.state)
 
     assert again.records_since_checkpoint == 0
-    assert set(Needs(again.state)) == set(Needs(registry.state))
-    assert len(early) == len(Needs(again.state)) == 6
+    assert set(Needs(again.state, read=again.evidence.document)) == set(
+        Needs(registry.state, read=registry.evidence.document)
+    )
+    assert len(early) == len(Needs(again.state, read=again.evidence.document)) == 6
 
 
 def test_names_of_blobs_are_read() -> None:
