@@ -7,7 +7,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tabard_registry.errors import InvalidField, check_length
@@ -95,7 +95,7 @@ class Policy:
     require_signature: bool = False
     private: bool = False
     require_identity: bool = False
-    channels: Gates = NO_GATES
+    channels: Gates = field(default_factory=lambda: NO_GATES)
 
     def __post_init__(self) -> None:
         for name in POLICY_WORDS:
