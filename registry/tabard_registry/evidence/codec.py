@@ -52,7 +52,7 @@ def write(value: Any) -> Any:
     return str(value) if type(value) in _PARSED else value
 
 
-def read(kind: Any, value: Any, *, path: str) -> Any:
+def read(kind: Any, value: Any, *, path: str) -> Any:  # noqa: PLR0911 - one for each kind of type
     """Read a JSON value as a type.
 
     Raises:

@@ -214,6 +214,6 @@ class Report:
     @property
     def pictures(self) -> tuple[Digest, ...]:
         """Its pictures, each once."""
-        shown = [one.image for one in (*self.candidates, *self.baseline)]
+        shown = [one.image for one in self.candidates] + [one.image for one in self.baseline]
         references = [one.reference for one in self.prompt_record if one.reference]
         return tuple(dict.fromkeys([*shown, *references]))

@@ -169,6 +169,10 @@ class Health:
         return next((one for one in self.evidence if one.document == document), None)
 
 
+NO_HEALTH = Health()
+"""Nothing was said yet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridNote:
     """A grid that a namespace or a release line has.
