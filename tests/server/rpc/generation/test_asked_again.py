@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import grpc
 import pytest
 
 from tabard import AsyncClient, GeneratedImage, Progress
+from tabard_server.jobs.request_book import RequestBook
 from tests.server.fakes import FakeEngine
 from tests.server.harness import (
     Request,
@@ -88,6 +90,11 @@ def images(events: list[Any]) -> list[bytes]:
 def drawn(engine: FakeEngine) -> int:
     """Return the steps of all images that were drawn."""
     return sum(map(len, engine.batches))
+
+
+def waiting(book: RequestBook) -> int:
+    """Return how many calls wait for an earlier one to be admitted."""
+    return sum(len(entry.settled._waiters) for entry in book._entries.values())  # type: ignore[attr-defined]
 
 
 def attached(server: Server, *, running: str) -> float:
@@ -193,7 +200,15 @@ def test_many_at_once_are_one_job(tmp_path: Path) -> None:
                     assert read_refusal(error).reason == "READ_ELSEWHERE"
                     return []
 
-            answers = await asyncio.gather(*(ask() for _ in range(12)))
+            generation, gate = server.app.generation, threading.Event()
+            held = asyncio.ensure_future(generation._threads.run(gate.wait))
+            calls = [asyncio.ensure_future(ask()) for _ in range(12)]
+            try:
+                await until(lambda: waiting(generation._book) == 11)
+            finally:
+                gate.set()
+            await held
+            answers = await asyncio.gather(*calls)
 
             assert len({png for files in answers for png in files}) == 1
             assert drawn(engine) == STEPS
