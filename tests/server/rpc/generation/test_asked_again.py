@@ -73,7 +73,7 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 def request(prompt: str = "x", **said: Any) -> Any:
     """Return a request with an id."""
-    fields = {"request_id": "once", "seed": 7, "num_inference_steps": STEPS} | said
+    fields: dict[str, Any] = {"request_id": "once", "seed": 7, "num_inference_steps": STEPS} | said
     return Request(prompt=prompt, **fields)
 
 
@@ -94,7 +94,7 @@ def drawn(engine: FakeEngine) -> int:
 
 def waiting(book: RequestBook) -> int:
     """Return how many calls wait for an earlier one to be admitted."""
-    return sum(len(entry.settled._waiters) for entry in book._entries.values())  # type: ignore[attr-defined]
+    return sum(len(entry.settled._waiters) for entry in book._entries.values())
 
 
 def attached(server: Server, *, running: str) -> float:
