@@ -58,7 +58,8 @@ class Outbox:
             if self._is_ended or (self._is_forgotten and self._reader is None):
                 return
             self._is_ended = isinstance(event, Done | Failed)
-            self._events.append(event)
+            # A failure that nobody reads now may lie here for long.
+            self._events.append(event if self._reader else _bare(event))
             self.unread_bytes += _size(event)
             if _is_droppable(event):
                 self._drop_oldest()
