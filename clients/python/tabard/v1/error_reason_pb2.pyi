@@ -207,6 +207,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEADLINE_UNREACHABLE: _ClassVar[ErrorReason]
     PIXEL_STEPS_SPENT: _ClassVar[ErrorReason]
     PRIORITY_UNKNOWN: _ClassVar[ErrorReason]
+    RESULT_NOT_KEPT: _ClassVar[ErrorReason]
+    READ_ELSEWHERE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -408,3 +410,5 @@ NO_BIAS: ErrorReason
 DEADLINE_UNREACHABLE: ErrorReason
 PIXEL_STEPS_SPENT: ErrorReason
 PRIORITY_UNKNOWN: ErrorReason
+RESULT_NOT_KEPT: ErrorReason
+READ_ELSEWHERE: ErrorReason
