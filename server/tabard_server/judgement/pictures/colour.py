@@ -31,7 +31,8 @@ def lab(picture: Picture) -> Plane:
 
 def luma(picture: Picture) -> Plane:
     """Give the brightness of each pixel: float32, height x width, 0 to 1."""
-    return (picture @ np.array([0.299, 0.587, 0.114], dtype=np.float32)) / np.float32(255)
+    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    return np.asarray((picture @ weights) / 255, dtype=np.float32)
 
 
 def shrink(plane: Plane, *, side: int) -> Plane:
@@ -50,7 +51,7 @@ def _areas(pixels: int, side: int) -> Plane:
     first, last = edges[:-1, np.newaxis], edges[1:, np.newaxis]
     pixel = np.arange(pixels)
     share = np.clip(np.minimum(last, pixel + 1) - np.maximum(first, pixel), 0.0, 1.0)
-    return (share * side / pixels).astype(np.float32)
+    return np.asarray(share * side / pixels, dtype=np.float32)
 
 
 def _linear() -> Plane:

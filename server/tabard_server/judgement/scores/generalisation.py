@@ -43,7 +43,8 @@ def score_identifiability(
         return NotChecked(reason=Unchecked.PROMPTS_NOT_SEEN)
 
     def beyond_chance(hits: Grid, of_base: Grid) -> Grid:
-        return (mean_of(hits) - chance) / np.maximum(mean_of(of_base) - chance, TOLD_APART_MIN)
+        beyond = np.maximum(mean_of(of_base) - chance, TOLD_APART_MIN)
+        return np.asarray((mean_of(hits) - chance) / beyond)
 
     hits = _hits(candidate, base)
     paired = None
@@ -82,4 +83,4 @@ def _centred(grid: Vectors) -> npt.NDArray[np.float64]:
 
 
 def _unit(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12))

@@ -129,4 +129,4 @@ def _nearness(
 
 def _unit(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.maximum(length, 1e-12)
+    return np.asarray(vectors / np.maximum(length, 1e-12))
