@@ -116,7 +116,7 @@ def _gram(plane: Plane) -> npt.NDArray[np.float32]:
 def _layout(brightness: Plane) -> npt.NDArray[np.float32]:
     small = shrink(brightness, side=EDGE_SIDE)
     down, right = np.gradient(small)
-    energy = shrink(np.hypot(down, right).astype(np.float32), side=LAYOUT_SIDE).ravel()
+    energy = shrink(np.asarray(np.hypot(down, right), dtype=np.float32), side=LAYOUT_SIDE).ravel()
     return _unit(energy)
 
 
