@@ -72,6 +72,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.MethodUnknown: Kind.UNIMPLEMENTED,
     errors.ServiceUnknown: Kind.NOT_FOUND,
     errors.NotServing: Kind.UNAVAILABLE,
+    errors.RequestIdTaken: Kind.EXISTS,
+    errors.ReadElsewhere: Kind.ABORTED,
     errors.OutOfTime: Kind.OUT_OF_TIME,
     errors.JobCancelled: Kind.CANCELLED,
     errors.WatchEnded: Kind.UNAVAILABLE,

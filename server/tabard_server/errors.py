@@ -13,6 +13,8 @@ ServerError
 ├── MethodUnknown        there is no such method here: compare versions
 ├── ServiceUnknown       health is asked of a service that is not here
 ├── NotServing           this server takes no new work, or has stopped: go to another
+├── RequestIdTaken       the request id stands for something else, or for what is gone: take another
+├── ReadElsewhere        a newer call with the same request id has the job now
 ├── OutOfTime            the deadline passed, or is too near to begin
 ├── JobCancelled         the caller left or the server stopped
 ├── WatchEnded           resume the watch from the last seq
@@ -196,6 +198,18 @@ class NotServing(ServerError):
     """The server takes no new work now, or has stopped; the reason says why."""
 
     reason = "NOT_SERVING"
+
+
+class RequestIdTaken(ServerError):
+    """A request id stands for another request, or for a job whose images are not kept any more."""
+
+    reason = "REQUEST_ID_REUSED"
+
+
+class ReadElsewhere(ServerError):
+    """A newer call with the same request id reads the job now."""
+
+    reason = "READ_ELSEWHERE"
 
 
 class OutOfTime(ServerError):

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The walk of a request: admission, host memory, the loop, and its events back to the caller.
 
-In: requests. Out: a stream of events for each. Runs on the asyncio thread; meets the engine's
-thread at the loop's inbox and the job's outbox only. A job that is stopped, or whose deadline
-passes, ends at once, whatever the engine does. Knows nothing of protobuf.
+In: requests. Out: a stream of events for each; the same request id stands for the same job. Runs on
+the asyncio thread; meets the engine's thread at the loop's inbox and the job's outbox only. A job
+that is stopped, or whose deadline passes, ends at once, whatever the engine does.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tabard_registry import Registry
@@ -21,15 +22,14 @@ from tabard_server.callers.caller import Caller
 from tabard_server.errors import (
     JobCancelled,
     NotServing,
-    OutOfTime,
     Overloaded,
-    ReleaseWithdrawn,
 )
 from tabard_server.jobs.job import Accepted, Done, Event, Failed, Job, JobSpec
-from tabard_server.jobs.job_log import JobLog
-from tabard_server.jobs.job_traces import JobTraces
-from tabard_server.jobs.outbox import Outbox
+from tabard_server.jobs.job_log import JobLog, outcome_of
+from tabard_server.jobs.job_traces import JobTrace, JobTraces
+from tabard_server.jobs.outbox import Outbox, Reader, bare
 from tabard_server.jobs.queue import Queue
+from tabard_server.jobs.request_book import Entry, RequestBook
 from tabard_server.jobs.run import JobRun
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
@@ -40,7 +40,6 @@ from tabard_server.threads import Threads
 _ROUNDING = 0.01
 """gRPC sends a deadline in three digits, so a caller's own clock may be this much ahead."""
 _TRAVEL_SECONDS = 0.02
-_OUTCOMES = {OutOfTime: "expired", JobCancelled: "cancelled", ReleaseWithdrawn: "withdrawn"}
 
 
 class Generation:
@@ -87,6 +86,9 @@ class Generation:
         self._running: dict[int, JobRun] = {}
         self._places: dict[int, Place] = {}
         self._unread: dict[int, tuple[Caller, Outbox]] = {}
+        self._book = RequestBook(limits, clock=clock, on_kept=metrics.replay_bytes.set)
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._graces: dict[int, asyncio.TimerHandle] = {}
         self._ended = asyncio.Event()
 
     @property
@@ -105,44 +107,32 @@ class Generation:
     async def generate(self, spec: JobSpec) -> AsyncGenerator[Event, None]:
         """Admit a job and yield its events, `Accepted` first and `Done` last.
 
-        Closing the iterator early ends the job at once, and its rows within one step.
+        Closing the iterator early ends the job at once, and its rows within one step; with a
+        request id, after a grace in which a call with the same id finds it.
 
         Raises:
             ServerError, RegistryError, EngineError: The job was refused, or ended badly.
         """
-        asked_at = self._clock()
-        trace = self._traces.begin(spec, asked_at=asked_at)
-        trace_id = "" if trace is None else trace.id
-        try:
-            reading = await self._read_picture(spec)
-            run = await self._admit(spec, reading, asked_at=asked_at, trace_id=trace_id)
-        except Exception as error:
-            if trace is not None:
-                trace.refuse(error, at=self._clock())
-            raise
+        caller = spec.caller
+        entry = await self._find(spec)
+        job, outbox = entry.job, entry.outbox
         # What was sent is not needed any more, and may be large.
         del spec
-        timer = self._set_timer(run)
+        assert job is not None and outbox is not None
+        reader = outbox.attach()
+        self._unread[job.ticket] = caller, outbox
         try:
-            yield Accepted(job=run.job, rows_ahead=run.seats.rows_ahead)
-            self._line_up(run)
+            yield Accepted(job=job, rows_ahead=entry.rows_ahead)
             while True:
-                event = await run.outbox.get()
+                event = await reader.get()
+                self._book.note(entry)
                 if isinstance(event, Failed):
                     raise event.error
                 yield event
                 if isinstance(event, Done):
                     return
-        except Exception as error:
-            run.fail(error)
-            raise
         finally:
-            if timer is not None:
-                timer.cancel()
-            self._abandon(run)
-            del self._unread[run.job.ticket]
-            if trace is not None:
-                trace.end(run, outcome=_outcome(run.error))
+            self._leave(entry, reader, ticket=job.ticket)
 
     async def wait_until_empty(self) -> None:
         """Wait for running jobs."""
@@ -170,10 +160,69 @@ class Generation:
         Returns:
             How many.
         """
+        self._book.forget_where(concerns)
         stopped = [run for run in list(self._running.values()) if concerns(run.job)]
         for run in stopped:
             self._end(run, error)
         return len(stopped)
+
+    async def _find(self, spec: JobSpec) -> Entry:
+        """Return the job that a request id stands for; what is new is admitted."""
+        asked_at = self._clock()
+        try:
+            entry = await self._book.entry_of(spec)
+            if entry.settled.is_set():
+                self._attach(entry, spec)
+                return entry
+        except Exception as error:
+            raise self._count(error, spec) from error.__cause__
+        trace = self._traces.begin(spec, asked_at=asked_at)
+        try:
+            reading = await self._read_picture(spec)
+            run = await self._admit(spec, reading, asked_at=asked_at, entry=entry, trace=trace)
+        except BaseException as error:
+            self._book.refuse(entry)
+            if trace is not None and isinstance(error, Exception):
+                trace.refuse(error, at=self._clock())
+            raise
+        self._set_timer(run)
+        try:
+            self._line_up(run)
+        except Exception as error:
+            # It is admitted: its reader hears of it after `Accepted`.
+            run.fail(error)
+        return entry
+
+    def _attach(self, entry: Entry, spec: JobSpec) -> None:
+        """Give a call the job of an earlier one.
+
+        Raises:
+            RequestIdTaken: Its images are not kept.
+            Exception: What the job failed with, where that is all that is known of it.
+        """
+        if entry.job is None or entry.outbox is None:
+            raise entry.not_kept()
+        self._admission.require_generate(entry.job, identity=spec.identity)
+        if grace := self._graces.pop(entry.job.ticket, None):
+            grace.cancel()
+        is_running = entry.ended_at is None
+        self._metrics.jobs_attached.labels(running="yes" if is_running else "no").inc()
+        self._job_log.note_attached(entry.job, is_running=is_running)
+
+    def _leave(self, entry: Entry, reader: Reader, *, ticket: int) -> None:
+        """Let go of a reader; a job that nobody reads goes on for the grace, if it has an id."""
+        if not reader.leave():
+            return
+        del self._unread[ticket]
+        self._book.note(entry)
+        run = self._running.get(ticket)
+        if run is None:
+            return
+        if entry.key is None or self._is_due(run.job):
+            self._abandon(run)
+            return
+        seconds = self._limits.request_grace_seconds
+        self._graces[ticket] = self._reader_loop.call_later(seconds, self._abandon, run)
 
     async def _read_picture(self, spec: JobSpec) -> PictureReading:
         """Read the picture of a request, at the cost of its own time; others pass it by."""
@@ -185,42 +234,53 @@ class Generation:
             raise self._count(error, spec) from None
 
     async def _admit(
-        self, spec: JobSpec, reading: PictureReading, *, asked_at: float, trace_id: str
+        self,
+        spec: JobSpec,
+        reading: PictureReading,
+        *,
+        asked_at: float,
+        entry: Entry,
+        trace: JobTrace | None,
     ) -> JobRun:
         """Pin the job in the thread where prompts are read, and give it its seats."""
         try:
             self._readiness.require()
             pinned = await self._threads.run(self._pin, spec, reading, asked_at=asked_at)
-            job = replace(pinned, trace_id=trace_id)
+            job = replace(pinned, trace_id=trace.id if trace else "")
             # From here to the seats nothing is awaited: what comes now finds the job running.
             self._readiness.require()
             self._admission.review(job, state=self._registry.state)
             self._refuse_slow_reader(spec.caller)
             self._cache.require_room(job.digests, tenant=job.tenant)
-            seats = self._queue.enter(job, caller=spec.caller)
+            seats = self._queue.enter(job, caller=spec.caller, request=spec.request_id)
         except Exception as error:
             raise self._count(error, spec) from error.__cause__
-        outbox = Outbox(droppable_max=self._limits.outbox_events_max, reader_loop=self._reader_loop)
-        self._unread[job.ticket] = spec.caller, outbox
+        outbox = Outbox(
+            droppable_max=self._limits.outbox_events_max,
+            reader_loop=self._reader_loop,
+            keeps=entry.key is not None,
+        )
         run = JobRun(
             job,
             outbox=outbox,
             seats=seats,
-            on_end=self._on_end,
+            on_end=partial(self._on_end, entry, trace),
             on_row_begun=self._queue.forecast.note_begun,
             clock=self._clock,
         )
         self._queue.forecast.add(run)
         self._running[job.ticket] = run
+        self._book.admit(entry, job, rows_ahead=seats.rows_ahead, outbox=outbox)
         self._on_admitted(job)
         return run
 
-    def _set_timer(self, run: JobRun) -> asyncio.TimerHandle | None:
+    def _set_timer(self, run: JobRun) -> None:
         """End the job when its deadline passes, wherever it is then."""
         if run.job.deadline_at is None:
-            return None
+            return
         seconds = max(0.0, run.job.deadline_at - self._clock())
-        return self._reader_loop.call_later(seconds, self._expire, run)
+        timer = self._reader_loop.call_later(seconds, self._expire, run)
+        self._timers[run.job.ticket] = timer
 
     def _expire(self, run: JobRun) -> None:
         run.expire()
@@ -272,7 +332,11 @@ class Generation:
 
         gRPC cuts a call off at its deadline: that job was not cancelled, it was late.
         """
-        gone = JobCancelled("the caller cancelled", hint="nothing to do")
+        gone = JobCancelled(
+            "the caller had gone",
+            hint="ask again; where there is a request id, with another one, or within "
+            "limits.request_grace_seconds",
+        )
         if self._is_due(run.job):
             self._expire(run)
         else:
@@ -302,37 +366,34 @@ class Generation:
         self._job_log.note_refusal(error)
         return error
 
-    def _on_end(self, run: JobRun, error: Exception | None) -> None:
+    def _on_end(
+        self, entry: Entry, trace: JobTrace | None, run: JobRun, error: Exception | None
+    ) -> None:
         """Count and log the end of a job; called once, from any thread."""
         self._running.pop(run.job.ticket, None)
         self._queue.leave(run)
-        outcome = _outcome(error)
-        self._count_end(run, outcome=outcome, error=error)
+        outcome = outcome_of(error)
+        self._metrics.count_job(
+            outcome,
+            tenant=run.job.identity.tenant,
+            queue_seconds=run.queue_seconds if run.has_begun else None,
+            total_seconds=run.total_seconds,
+            reason=str(getattr(error, "reason", "INTERNAL")),
+        )
         self._job_log.note_end(run, outcome=outcome, error=error)
         try:
-            self._reader_loop.call_soon_threadsafe(self._ended.set)
+            self._reader_loop.call_soon_threadsafe(self._note_end, entry, trace, run, outcome)
         except RuntimeError:
             # The asyncio loop is closed: nobody waits for the end any more.
             return
 
-    def _count_end(self, run: JobRun, *, outcome: str, error: Exception | None) -> None:
-        metrics = self._metrics
-        metrics.jobs.labels(outcome=outcome).inc()
-        if run.has_begun:
-            metrics.tenants.count_wait(run.job.identity.tenant, seconds=run.queue_seconds)
-        if outcome == "done":
-            metrics.job_seconds.observe(run.total_seconds)
-            metrics.queue_seconds.observe(run.queue_seconds)
-        elif outcome == "expired":
-            metrics.jobs_expired.labels(begun="yes" if run.has_begun else "no").inc()
-        elif outcome == "failed":
-            metrics.failures.labels(reason=getattr(error, "reason", "INTERNAL")).inc()
-
-
-def _outcome(error: Exception | None) -> str:
-    if error is None:
-        return "done"
-    for kind, outcome in _OUTCOMES.items():
-        if isinstance(error, kind):
-            return outcome
-    return "failed"
+    def _note_end(self, entry: Entry, trace: JobTrace | None, run: JobRun, outcome: str) -> None:
+        for timers in (self._timers, self._graces):
+            if timer := timers.pop(run.job.ticket, None):
+                timer.cancel()
+        if trace is not None:
+            trace.end(run, outcome=outcome)
+        self._book.end(entry, outcome=outcome, error=run.error and bare(run.error))
+        if entry.key is not None:
+            self._reader_loop.call_later(self._limits.replay_seconds_max, self._book.expire)
+        self._ended.set()

@@ -7,7 +7,15 @@ In: numbers from the settings. Out: one frozen value. Knows nothing of what it b
 from collections.abc import Iterable
 from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 from pydantic_settings import SettingsConfigDict
 
 from tabard_server.engine_port.prompt_style import WINDOWS_MAX
@@ -128,6 +136,17 @@ class Limits(BaseModel):
     outbox_bytes_max: PositiveInt = 1_024 * MEBIBYTE
     """Finished images that callers have not taken yet; above it nothing is admitted from those who
     hold their share of it."""
+    request_grace_seconds: NonNegativeFloat = 5.0
+    """How long a job with a request id goes on after its caller has gone, for a call with the same
+    id to find it."""
+    request_window_seconds: PositiveFloat = 600.0
+    """How long after its end a job is known by its request id, so that none is drawn again."""
+    requests_remembered_max: PositiveInt = 100_000
+    """Request ids that are known at once; beyond it those whose jobs ended first are forgotten."""
+    replay_seconds_max: PositiveFloat = 120.0
+    """How long after its end the images of a job with a request id can be had again."""
+    replay_bytes_max: PositiveInt = 256 * MEBIBYTE
+    """Images that are kept for that; beyond it those of whoever has most go first, oldest first."""
     finish_backlog_max: PositiveInt = 32
     """Finished images that wait to be written as PNG."""
     host_bytes_max: PositiveInt = 4_096 * MEBIBYTE

@@ -204,11 +204,11 @@ def test_deadline_holds_all_tries(server: FakeServer) -> None:
 
 
 def test_job_that_began_is_not_begun_again(server: FakeServer) -> None:
-    """A failure after the first event is told, whatever it asks for."""
+    """Without a request id a failure after the first event is told, whatever it asks for."""
     server.state.fail_accepted_with = BUSY
 
     with Client(server.address) as client, pytest.raises(tabard.ResourceExhausted):
-        client.generate("x")
+        client.generate("x", request_id="")
 
     assert len(server.state.requests) == 1
 

@@ -79,7 +79,7 @@ def test_every_wait_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="tabard"):
         retries.pause_after(ResourceExhausted("x", reason="QUEUE_FULL", retry_after_seconds=1.0))
 
-    assert caplog.messages[0].startswith("refused (QUEUE_FULL): attempt 2 follows in 1.")
+    assert caplog.messages[0].startswith("not done (QUEUE_FULL): attempt 2 follows in 1.")
 
 
 @pytest.mark.parametrize(
@@ -129,3 +129,44 @@ def test_timeout_that_cannot_be_names_its_parameter() -> None:
         require_timeout(0)
 
     assert [one.field for one in caught.value.violations] == ["timeout_seconds"]
+
+
+def test_lost_connection_is_tried_again() -> None:
+    """By a call that is safe to repeat, and only to a server that was met."""
+    lost, nobody = (
+        Unavailable("x", reason="CONNECTION_LOST"),
+        Unavailable("x", reason="UNAVAILABLE"),
+    )
+    repeatable = Retries(
+        patience_seconds=60, timeout_seconds=None, is_repeatable=True, clock=Clock()
+    )
+
+    with pytest.raises(Unavailable):
+        repeatable.pause_after(nobody)
+    assert 0 <= repeatable.pause_after(lost) <= 0.1
+    assert 0 <= repeatable.pause_after(nobody) <= 0.2
+    with pytest.raises(Unavailable):
+        Retries(patience_seconds=60, timeout_seconds=None, clock=Clock()).pause_after(lost)
+
+
+def test_patience_counts_from_what_is_new() -> None:
+    """A job may go on for longer than that; a server that gives nothing new is given up."""
+    clock = Clock()
+    retries = Retries(patience_seconds=10, timeout_seconds=None, is_repeatable=True, clock=clock)
+    lost = Unavailable("x", reason="CONNECTION_LOST")
+
+    clock.now = 100
+    retries.note_answer()
+    with pytest.raises(Unavailable):
+        retries.pause_after(lost)
+    retries.renew()
+    assert retries.pause_after(lost) <= 0.1
+
+
+def test_what_began_is_not_sent_again() -> None:
+    """Whatever the server asks for, unless it is safe to repeat."""
+    retries = Retries(patience_seconds=60, timeout_seconds=None, clock=Clock())
+    retries.note_answer()
+
+    with pytest.raises(ResourceExhausted):
+        retries.pause_after(refusal())

@@ -33,8 +33,10 @@ ACROSS: Mapping[str, str] = {
     "server/followers/test_replicas.py": "several servers on one registry",
     "registry/upkeep/test_upkeep_on_s3.py": "collecting, examining and copying, in a bucket",
     "server/test_import_weight.py": "what every module imports",
+    "server/rpc/generation/test_asked_again.py": "the same request id over a network that breaks",
     "server/rpc/generation/test_bad_input.py": "wrong requests from the message to the status",
     "server/rpc/generation/test_hot_swap.py": "moves while jobs run",
+    "server/rpc/generation/test_job_lines.py": "the job log of a server under way",
     "server/rpc/generation/test_request_fields.py": "fields from the message to the engine's row",
 }
 """Tests of no single module, below `tests/`, and what they are about."""
@@ -56,6 +58,8 @@ UNTESTED: Mapping[str, str] = {
     "server/tabard_server/engine_port/port.py": "protocols without code",
     "server/tabard_server/extraction/errors.py": "classes without code; raised elsewhere",
     "server/tabard_server/extraction/tuned_model.py": "values, read in test_tuned_file",
+    "server/tabard_server/judgement/pictures/encoder.py": "a protocol; test_fallback has three",
+    "server/tabard_server/judgement/scores/result.py": "values, read in test_likeness",
     "server/tabard_server/pickles/__main__.py": "the program in the sandbox; test_reader starts it",
     "server/tabard_server/scheduler/snapshot.py": "values without code; read in test_policy",
     "server/tabard_server/version.py": "one number",

@@ -20,7 +20,7 @@ import grpc
 from tabard import calls
 from tabard.calls.call import Call, Caller, Pages, Requests
 from tabard.calls.method import late, shown_as, typed
-from tabard.connection import NOBODY_ANSWERS, closed, find_connection
+from tabard.connection import closed, find_connection
 from tabard.errors import DeadlineExceeded, TabardError, Unavailable
 from tabard.history import Record
 from tabard.patience import WATCH_PATIENCE_SECONDS, OnWait, Patience, Retries
@@ -110,7 +110,10 @@ def _job(
 
         # In a thread, because pictures are read and encoded there.
         job = await asyncio.to_thread(ask, self._caller, *args, **kwargs)
-        collector, retries = Collector(job.on_progress), self._retries(job.call.timeout_seconds)
+        collector, retries = (
+            Collector(job.on_progress),
+            self._retries(job.call.timeout_seconds, job.call),
+        )
         async with contextlib.aclosing(self._receive(job.call, retries)) as events:
             async for event in events:
                 collector.feed(event)
@@ -312,40 +315,41 @@ class AsyncClient:
     async def _receive(
         self, call: Call[T], retries: Retries | None = None
     ) -> AsyncGenerator[T, None]:
-        retries = retries or self._retries(call.timeout_seconds)
+        retries = retries or self._retries(call.timeout_seconds, call)
+        is_new = call.is_new or (lambda _value: True)
         invoke = self._channel.unary_stream(*call.rpc)
         while True:
-            is_begun = False
             rpc = invoke(
                 call.request,
                 timeout=retries.seconds_left,
                 metadata=self._connection.metadata + call.metadata,
             )
             try:
-                async with self._errors():
+                async with self._errors(retries=retries):
                     async for message in rpc:
-                        is_begun = True
-                        if call.knows(message):
-                            yield call.read(message)
+                        retries.note_answer()
+                        if call.knows(message) and is_new(value := call.read(message)):
+                            retries.renew()
+                            yield value
                 return
             except TabardError as refusal:
-                # What has begun is not begun again: a job would be drawn twice.
-                if is_begun:
-                    raise
                 pause = retries.pause_after(refusal)
             finally:
                 rpc.cancel()
             await asyncio.sleep(pause)
 
-    def _retries(self, timeout_seconds: float | None) -> Retries:
+    def _retries(self, timeout_seconds: float | None, call: Call[Any] | None = None) -> Retries:
         return Retries(
             patience_seconds=self._connection.patience_seconds,
             timeout_seconds=timeout_seconds,
             on_wait=self._on_wait,
+            is_repeatable=call is not None and call.is_new is not None,
         )
 
     @contextlib.asynccontextmanager
-    async def _errors(self, sent: object = None) -> AsyncIterator[None]:
+    async def _errors(
+        self, sent: object = None, *, retries: Retries | None = None
+    ) -> AsyncIterator[None]:
         try:
             yield
         except asyncio.CancelledError as error:
@@ -357,7 +361,7 @@ class AsyncClient:
             from tabard.rpc_errors import tabard_error  # noqa: PLC0415 - only failures need it
 
             failure = tabard_error(error, address=self._connection.address)
-            if failure.reason == NOBODY_ANSWERS:
+            if retries is None or not retries.is_under_way:
                 # In a thread, because it asks the network.
                 failure = await asyncio.to_thread(self._connection.explained, failure)
             raise failure from error

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import grpc
 
@@ -103,7 +103,10 @@ def _job(
         from tabard.result import Collector  # noqa: PLC0415 - only those who draw need it
 
         job = ask(self._caller, *args, **kwargs)
-        collector, retries = Collector(job.on_progress), self._retries(job.call.timeout_seconds)
+        collector, retries = (
+            Collector(job.on_progress),
+            self._retries(job.call.timeout_seconds, job.call),
+        )
         with contextlib.closing(self._receive(job.call, retries)) as events:
             for event in events:
                 collector.feed(event)
@@ -311,40 +314,39 @@ class Client:
         return replace(adapter, releases=self.releases(adapter.name))
 
     def _receive(self, call: Call[T], retries: Retries | None = None) -> Generator[T, None, None]:
-        retries = retries or self._retries(call.timeout_seconds)
+        retries = retries or self._retries(call.timeout_seconds, call)
+        is_new = call.is_new or (lambda _value: True)
         invoke = self._channel.unary_stream(*call.rpc)
         while True:
-            is_begun = False
             rpc = invoke(
                 call.request,
                 timeout=retries.seconds_left,
                 metadata=self._connection.metadata + call.metadata,
             )
             try:
-                with self._errors():
+                with self._errors(retries=retries):
                     for message in rpc:
-                        is_begun = True
-                        if call.knows(message):
-                            yield call.read(message)
+                        retries.note_answer()
+                        if call.knows(message) and is_new(value := call.read(message)):
+                            retries.renew()
+                            yield value
                 return
             except TabardError as refusal:
-                # What has begun is not begun again: a job would be drawn twice.
-                if is_begun:
-                    raise
                 pause = retries.pause_after(refusal)
             finally:
                 rpc.cancel()
             time.sleep(pause)
 
-    def _retries(self, timeout_seconds: float | None) -> Retries:
+    def _retries(self, timeout_seconds: float | None, call: Call[Any] | None = None) -> Retries:
         return Retries(
             patience_seconds=self._connection.patience_seconds,
             timeout_seconds=timeout_seconds,
             on_wait=self._on_wait,
+            is_repeatable=call is not None and call.is_new is not None,
         )
 
     @contextlib.contextmanager
-    def _errors(self, sent: object = None) -> Iterator[None]:
+    def _errors(self, sent: object = None, *, retries: Retries | None = None) -> Iterator[None]:
         try:
             yield
         except grpc.RpcError as error:
@@ -353,4 +355,6 @@ class Client:
             from tabard.rpc_errors import tabard_error  # noqa: PLC0415 - only failures need it
 
             failure = tabard_error(cast("FailedCall", error), address=self._connection.address)
-            raise self._connection.explained(failure) from error
+            if retries is None or not retries.is_under_way:
+                failure = self._connection.explained(failure)
+            raise failure from error

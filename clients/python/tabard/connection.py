@@ -21,13 +21,17 @@ from tabard.access.profiles import Profile, default_profile, named_profile
 from tabard.access.tls import Tls, read_tls
 from tabard.access.tokens import can_be_read_again, read_token, read_token_file
 from tabard.calls.call import Metadata
-from tabard.errors import FailedPrecondition, InvalidArgument, TabardError
+from tabard.errors import (
+    CONNECTION_LOST,
+    NOBODY_ANSWERS,
+    FailedPrecondition,
+    InvalidArgument,
+    TabardError,
+)
 from tabard.patience import REFUSAL_PATIENCE_SECONDS, require_timeout
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 DEFAULT_TIMEOUT_SECONDS = 60.0
-NOBODY_ANSWERS = "UNAVAILABLE"
-"""The reason of a failure that gRPC itself found: a server has a reason of its own."""
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 
 # Reads, and acts that carry a request id, may be sent again when a server was not there.
@@ -166,11 +170,11 @@ class Connection:
         return api.secure_channel(target, credentials, options=self.options)
 
     def explained(self, failure: TabardError) -> TabardError:
-        """Give a better reason for a failure in which nobody answered, if there is one.
+        """Give a better reason for a failure that gRPC itself found, if there is one.
 
         Looks at the server once more, for seconds at most.
         """
-        if failure.reason != NOBODY_ANSWERS:
+        if failure.reason not in (NOBODY_ANSWERS, CONNECTION_LOST):
             return failure
         from tabard.access.handshake import (  # noqa: PLC0415 - only failures need it
             handshake_failure,

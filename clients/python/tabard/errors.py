@@ -22,6 +22,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+NOBODY_ANSWERS = "UNAVAILABLE"
+"""The reason of a failure that gRPC itself found: nobody was reached."""
+CONNECTION_LOST = "CONNECTION_LOST"
+"""Likewise: the connection ended during the call, and nobody knows how far it came."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldViolation:

@@ -13,6 +13,8 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 from tabard.errors import (
+    CONNECTION_LOST,
+    NOBODY_ANSWERS,
     FieldViolation,
     InvalidArgument,
     ResourceExhausted,
@@ -102,10 +104,12 @@ class Retries:
     """Counts from the beginning of one call, which is sent again while the server asks to wait.
 
     Only a server that is busy or away and says when to come back (`retry_after_seconds`) is waited
-    for: nothing of the call has begun then, so sending it again is safe.
+    for: nothing of the call has begun then, so sending it again is safe. A call that is safe to
+    repeat is sent again after a broken connection, too; patience counts anew from what came last.
 
     Attributes:
         attempts: How often it was sent, this time included.
+        is_under_way: Whether the server was met: it answered, or the connection broke.
     """
 
     def __init__(
@@ -114,6 +118,7 @@ class Retries:
         patience_seconds: float,
         timeout_seconds: float | None,
         on_wait: OnWait | None = None,
+        is_repeatable: bool = False,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
@@ -132,12 +137,24 @@ class Retries:
             require_timeout(timeout_seconds)
         now = clock()
         self._deadline_at = None if timeout_seconds is None else now + timeout_seconds
+        self._patience_seconds = patience_seconds
         self._patient_until = now + patience_seconds
+        self._is_repeatable = is_repeatable
+        self.is_under_way = False
 
     @property
     def seconds_left(self) -> float | None:
         """The timeout of the next try; None: it has none."""
         return None if self._deadline_at is None else self._deadline_at - self._clock()
+
+    def note_answer(self) -> None:
+        """Note that the server was met."""
+        self.is_under_way = True
+
+    def renew(self) -> None:
+        """Begin anew with patience: something came that had not come before."""
+        self._patient_until = self._clock() + self._patience_seconds
+        self._jitter_seconds = _JITTER_SECONDS
 
     def pause_after(self, refusal: TabardError) -> float:
         """Give the seconds to wait before the next try: what was asked for, and full jitter.
@@ -147,8 +164,11 @@ class Retries:
         Raises:
             TabardError: The refusal, when it asks for no wait, or there is no time for it.
         """
-        asked = refusal.retry_after_seconds
+        asked = 0.0 if self._is_lost(refusal) else refusal.retry_after_seconds
         if asked is None or not isinstance(refusal, ResourceExhausted | Unavailable):
+            raise refusal
+        if self.is_under_way and not self._is_repeatable:
+            # What has begun would be done twice.
             raise refusal
         # Never earlier than asked, and those who were refused together do not come back together.
         # Little beside what was asked: a server may keep a place for that time.
@@ -162,9 +182,17 @@ class Retries:
             self._on_wait(pause, refusal)
         else:
             _log.info(
-                "refused (%s): attempt %d follows in %.2f s", refusal.reason, self.attempts, pause
+                "not done (%s): attempt %d follows in %.2f s", refusal.reason, self.attempts, pause
             )
         return pause
+
+    def _is_lost(self, failure: TabardError) -> bool:
+        """Say whether the connection to a server that was met is gone, and that does no harm."""
+        if not self._is_repeatable:
+            return False
+        is_lost = failure.reason == CONNECTION_LOST
+        self.is_under_way |= is_lost
+        return is_lost or (self.is_under_way and failure.reason == NOBODY_ANSWERS)
 
 
 def _fresh_rng() -> random.Random:

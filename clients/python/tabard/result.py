@@ -206,7 +206,10 @@ class Collector:
         """Take the next event of the job."""
         match event:
             case Accepted():
+                # A second one is of another job: the server has lost the first.
                 self._accepted = event
+                self._images.clear()
+                self._told.clear()
             case Progress():
                 self._steps = event.steps
                 self._tell(event)

@@ -50,6 +50,9 @@ _DEFAULT_HINTS: dict[grpc.StatusCode, str] = {
     grpc.StatusCode.UNKNOWN: "look at the log of the server at {address}",
 }
 
+_NOT_REACHED = ("failed to connect", "errors resolving", "DNS resolution failed")
+"""How gRPC begins where no connection came about; of all else it cannot say how far it came."""
+
 _OWN_WORDS: dict[grpc.StatusCode, str] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: "the time that was allowed for the call is over",
     grpc.StatusCode.UNIMPLEMENTED: "the server at {address} does not know this call",
@@ -96,6 +99,8 @@ def tabard_error(call: FailedCall, *, address: str) -> TabardError:
     elif code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in str(call.details()):
         # Said by gRPC itself, on either side, before anything of Tabard sees the message.
         reason, hint = "MESSAGE_TOO_LARGE", "send a smaller picture (limits.message_bytes_max)"
+    elif code is grpc.StatusCode.UNAVAILABLE and not str(call.details()).startswith(_NOT_REACHED):
+        reason = errors.CONNECTION_LOST
     return STATUS_TABLE[code](
         message or code.name,
         reason=reason,

@@ -9,6 +9,10 @@ import itertools
 from collections.abc import Callable
 
 from tabard_registry import State
+from tabard_registry.acts.permission import refuse_role
+from tabard_registry.identity.identity import Identity
+from tabard_registry.identity.roles import Role
+from tabard_registry.state.sight import namespaces_needed
 from tabard_server.admission.embeddings import put_words
 from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds, images_of
 from tabard_server.admission.pictures import NO_PICTURE, PictureReading
@@ -123,6 +127,17 @@ class Admission:
         """
         if state.seq != job.registry_seq:
             self._stacker.review(job, state=state)
+
+    def require_generate(self, job: Job, *, identity: Identity) -> None:
+        """Refuse who may not, or not any more, generate with what a job wears.
+
+        Raises:
+            Forbidden: They lack the role in a namespace of it.
+        """
+        releases = [worn.release for worn in job.worn]
+        releases += [recipe.release for recipe in job.recipes]
+        for namespace in sorted(namespaces_needed(releases)):
+            refuse_role(Role.GENERATE, namespace=namespace, grants=identity.grants)
 
     def _check_deadline(self, spec: JobSpec) -> None:
         left, least = spec.seconds_left, self._limits.deadline_seconds_min

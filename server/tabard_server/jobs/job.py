@@ -39,6 +39,7 @@ class JobSpec:
         identity: Who asks, and what they may wear.
         traceparent: The caller's own trace, as W3C writes it; empty: there is none.
         priority: Who of one tenant goes first.
+        request_id: Its caller's own id of it; empty: none.
     """
 
     wanted: WantedDrawing
@@ -52,6 +53,7 @@ class JobSpec:
     identity: Identity = ANYBODY
     traceparent: str = ""
     priority: Priority = Priority.NORMAL
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

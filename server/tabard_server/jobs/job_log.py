@@ -15,12 +15,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from tabard_server.errors import JobCancelled, OutOfTime, ReleaseWithdrawn
+from tabard_server.jobs.job import Job
 from tabard_server.jobs.run import JobRun
 from tabard_server.settings import Settings
 from tabard_server.telemetry.logs import log_event
 
+_OUTCOMES = {OutOfTime: "expired", JobCancelled: "cancelled", ReleaseWithdrawn: "withdrawn"}
 _WINDOW_SECONDS = 1.0
-_GOOD = ("done", "cancelled")
+_GOOD = ("done", "cancelled", "attached")
 
 
 class JobLog:
@@ -69,6 +72,16 @@ class JobLog:
             }
         self._write("job.ended", outcome=outcome, fields=fields)
 
+    def note_attached(self, job: Job, *, is_running: bool) -> None:
+        """Write that a call was given the job of an earlier one."""
+        fields = {
+            "job": job.id,
+            "identity": job.identity.name,
+            "tenant": job.identity.tenant,
+            "running": is_running,
+        }
+        self._write("job.attached", outcome="attached", fields=fields)
+
     def note_refusal(self, error: Exception) -> None:
         """Write that a request did not become a job."""
         self._write("job.refused", outcome="refused", fields={"reason": _reason(error)})
@@ -102,6 +115,16 @@ class JobLog:
             with contextlib.suppress(RuntimeError):
                 self._call_later(_WINDOW_SECONDS, self.flush)
         return False
+
+
+def outcome_of(error: Exception | None) -> str:
+    """Return the word for how a job ended."""
+    if error is None:
+        return "done"
+    for kind, outcome in _OUTCOMES.items():
+        if isinstance(error, kind):
+            return outcome
+    return "failed"
 
 
 def job_log_for(settings: Settings) -> JobLog:

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bounded way back: events of one job, from any thread to the one asyncio reader.
+"""The bounded way back: events of one job, from any thread to its one asyncio reader.
 
 Progress and previews are dropped when the reader is slow, oldest first; images and the end of the
-job never are. Knows nothing of what the events mean beyond that.
+job never are. Of a job that is kept, another reader can have them again. Knows nothing of what the
+events mean beyond that.
 """
 
 import asyncio
 import threading
 from collections import deque
 
+from tabard_server.errors import ReadElsewhere
 from tabard_server.jobs.job import Done, Event, Failed, ImageReady, Preview, Progress
 
 
@@ -23,24 +25,41 @@ class Outbox:
         unread_bytes: Bytes of finished images that wait for the reader.
     """
 
-    def __init__(self, *, droppable_max: int, reader_loop: asyncio.AbstractEventLoop) -> None:
-        """Take the asyncio loop whose one task will read."""
+    def __init__(
+        self, *, droppable_max: int, reader_loop: asyncio.AbstractEventLoop, keeps: bool = False
+    ) -> None:
+        """Take the asyncio loop whose tasks will read, one at a time.
+
+        `keeps` says that images and the end are kept for another reader, until `forget`.
+        """
         self._droppable_max = droppable_max
         self._reader_loop = reader_loop
+        self._keeps = keeps
         self._events: deque[Event] = deque()
+        self._read: list[Event] = []
+        self._reader: Reader | None = None
         self._lock = threading.Lock()
         self._arrived = asyncio.Event()
         self._is_ended = False
+        self._is_forgotten = False
+        self._read_bytes = 0
         self.dropped = 0
         self.unread_bytes = 0
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of images that are here for another reader alone."""
+        with self._lock:
+            return self._read_bytes + (0 if self._reader else self.unread_bytes)
 
     def put(self, event: Event) -> None:
         """Add an event from any thread; never blocks."""
         with self._lock:
-            if self._is_ended:
+            if self._is_ended or (self._is_forgotten and self._reader is None):
                 return
             self._is_ended = isinstance(event, Done | Failed)
-            self._events.append(event)
+            # A failure that nobody reads now may lie here for long.
+            self._events.append(event if self._reader else _bare(event))
             self.unread_bytes += _size(event)
             if _is_droppable(event):
                 self._drop_oldest()
@@ -50,22 +69,97 @@ class Outbox:
             # The reader's loop is closed: nobody is left to wake.
             return
 
-    async def get(self) -> Event:
-        """Wait for the next event. One reader only."""
+    def attach(self) -> "Reader":
+        """Return a new reader; who read before is told to go. In the reader's loop.
+
+        Of a job that is kept it has every image again, and the end.
+        """
+        with self._lock:
+            self._reader = reader = Reader(self)
+            self._events.extendleft(reversed(self._read))
+            self.unread_bytes += self._read_bytes
+            self._read, self._read_bytes = [], 0
+        self._arrived.set()
+        return reader
+
+    def forget(self) -> None:
+        """Keep nothing any more; a reader that is here goes on. Idempotent."""
+        with self._lock:
+            self._keeps, self._is_forgotten = False, True
+            self._read, self._read_bytes = [], 0
+            if self._reader is None:
+                self._events.clear()
+                self.unread_bytes = 0
+
+    async def get(self, reader: "Reader") -> Event:
+        """Wait for the next event; only `Reader` calls this."""
         while True:
             with self._lock:
+                if self._reader is not reader:
+                    raise ReadElsewhere(
+                        "a newer call with the same request id reads this job now",
+                        hint="nothing to do: that call has all of it",
+                    )
                 if self._events:
-                    event = self._events.popleft()
-                    self.unread_bytes -= _size(event)
-                    return event
+                    return self._pop()
                 self._arrived.clear()
             await self._arrived.wait()
+
+    def detach(self, reader: "Reader") -> bool:
+        """Read no more; only `Reader` calls this."""
+        with self._lock:
+            if self._reader is not reader:
+                return False
+            self._reader = None
+            if self._is_forgotten:
+                self._events.clear()
+                self.unread_bytes = 0
+            return True
+
+    def _pop(self) -> Event:
+        event = self._events.popleft()
+        self.unread_bytes -= _size(event)
+        if self._keeps and not _is_droppable(event):
+            self._read.append(_bare(event))
+            self._read_bytes += _size(event)
+        return event
 
     def _drop_oldest(self) -> None:
         droppable = [event for event in self._events if _is_droppable(event)]
         if len(droppable) > self._droppable_max:
             self._events.remove(droppable[0])
             self.dropped += 1
+
+
+class Reader:
+    """Who reads an outbox now."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    async def get(self) -> Event:
+        """Wait for the next event.
+
+        Raises:
+            ReadElsewhere: There is a newer reader.
+        """
+        return await self._outbox.get(self)
+
+    def leave(self) -> bool:
+        """Read no more; say whether nobody reads now. Idempotent."""
+        return self._outbox.detach(self)
+
+
+def bare(error: Exception) -> Exception:
+    """Return an error that says the same and holds nothing of where it was raised."""
+    copy = type(error).__new__(type(error))
+    copy.args = error.args
+    copy.__dict__.update(error.__dict__)
+    return copy
+
+
+def _bare(event: Event) -> Event:
+    return Failed(error=bare(event.error)) if isinstance(event, Failed) else event
 
 
 def _size(event: Event) -> int:

@@ -32,8 +32,8 @@ class Queue:
     forecast: Forecast
     budgets: Budgets
 
-    def enter(self, job: Job, *, caller: Caller) -> Seats:
-        """Take seats for a job.
+    def enter(self, job: Job, *, caller: Caller, request: str = "") -> Seats:
+        """Take seats for a job; `request` is what its caller will come back with.
 
         Raises:
             OutOfTime: It would end after its deadline.
@@ -42,7 +42,7 @@ class Queue:
         self.forecast.require_time(job)
         self.budgets.take(_work_of(job), tenant=job.tenant)
         try:
-            return self.room.enter(len(job.seeds), caller=caller)
+            return self.room.enter(len(job.seeds), caller=caller, request=request)
         except Overloaded:
             self.budgets.give_back(_work_of(job), tenant=job.tenant)
             raise

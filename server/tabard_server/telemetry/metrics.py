@@ -74,6 +74,15 @@ class Metrics:
         self.tenants = TenantCounts(registry=registry, tenants_max=tenants_max)
         self.images = counter("tabard_images_total", "Images sent.")
         self.jobs = counter("tabard_jobs_total", "Jobs ended, by outcome.", ("outcome",))
+        self.jobs_attached = counter(
+            "tabard_jobs_attached_total",
+            "Calls that were given the job of an earlier one with the same request id, by whether "
+            "it still ran.",
+            ("running",),
+        )
+        self.replay_bytes = gauge(
+            "tabard_replay_bytes", "Bytes of images kept for calls with the same request id."
+        )
         self.failures = counter("tabard_failures_total", "Failures, by reason.", ("reason",))
         self.adapter_cache_hits = counter(
             "tabard_adapter_cache_hits_total", "Adapters found in a tier.", ("tier",)
@@ -91,6 +100,27 @@ class Metrics:
         """Say once what this server is."""
         self._info.info({"version": version, "base_family": base_family, "device": device})
 
+    def count_job(
+        self,
+        outcome: str,
+        *,
+        tenant: str,
+        queue_seconds: float | None,
+        total_seconds: float,
+        reason: str,
+    ) -> None:
+        """Count the end of a job; `queue_seconds` is None where no step was begun for it."""
+        self.jobs.labels(outcome=outcome).inc()
+        if queue_seconds is not None:
+            self.tenants.count_wait(tenant, seconds=queue_seconds)
+        if outcome == "done":
+            self.job_seconds.observe(total_seconds)
+            self.queue_seconds.observe(queue_seconds or 0.0)
+        elif outcome == "expired":
+            self.jobs_expired.labels(begun="no" if queue_seconds is None else "yes").inc()
+        elif outcome == "failed":
+            self.failures.labels(reason=reason).inc()
+
     def _count_by_outcome(self, counter: Callable[[str, str, tuple[str, ...]], Counter]) -> None:
         """Declare what is 0 on the page until it happens for the first time."""
         self.registry_checkpoints = counter(
@@ -107,3 +137,5 @@ class Metrics:
         )
         for begun in ("yes", "no"):
             self.jobs_expired.labels(begun=begun)
+        for running in ("yes", "no"):
+            self.jobs_attached.labels(running=running)

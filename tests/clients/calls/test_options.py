@@ -158,6 +158,7 @@ def test_value_of_another_type_is_named(
 def test_clients_send_the_same(server: FakeServer, client: Client, tmp_path: Path) -> None:
     """The blocking and the asyncio client put the same message on the wire."""
     said: Any = {"image": IMAGE, "mask_image": IMAGE, "strength": 0.5, "clip_skip": 1}
+    said["request_id"] = "once"
 
     async def walk() -> None:
         async with AsyncClient(server.address) as other:

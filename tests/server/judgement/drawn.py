@@ -11,6 +11,6 @@ def picture(seed: int, *, side: int = 64) -> np.ndarray:
     canvas = canvas.copy()
     rows, columns = np.mgrid[:side, :side]
     for _disc in range(5):
-        y, x, radius = rng.uniform(0, side, 2).tolist() + [rng.uniform(side / 10, side / 4)]
+        y, x, radius = [*rng.uniform(0, side, 2).tolist(), rng.uniform(side / 10, side / 4)]
         canvas[(rows - y) ** 2 + (columns - x) ** 2 < radius**2] = rng.integers(0, 256, 3)
     return canvas.astype(np.uint8)

@@ -39,6 +39,35 @@ class Job:
     on_progress: Callable[[Progress], None] | None
 
 
+class Given:
+    """What of a job was given to its caller already, over all tries of the call."""
+
+    def __init__(self) -> None:
+        self._job_id = ""
+        self._images: set[int] = set()
+        self._steps: dict[tuple[type, int], int] = {}
+
+    def is_new(self, event: GenerateEvent) -> bool:
+        """Say whether an event was not given before; from now on it was."""
+        match event:
+            case Accepted(job_id=job_id):
+                if job_id == self._job_id:
+                    return False
+                self._job_id = job_id
+                self._images.clear()
+                self._steps.clear()
+            case GeneratedImage(index=index):
+                if index in self._images:
+                    return False
+                self._images.add(index)
+            case Progress(index=index, step=step) | Preview(index=index, step=step):
+                key = type(event), index
+                if index in self._images or step <= self._steps.get(key, 0):
+                    return False
+                self._steps[key] = step
+        return True
+
+
 def generate(
     caller: Caller,
     prompt: str,
@@ -59,12 +88,13 @@ def generate(
         **options: Everything else, each described at `tabard.GenerateOptions`: `adapters`,
             `seed`, `num_inference_steps`, `guidance_scale`, `negative_prompt`, `width`, `height`,
             `num_images`, `sampler`, `deterministic`, `clip_skip`, `prompt_syntax`,
-            `prompt_windows_max`, `token_match`, `priority`, `image`, `strength`, `mask_image`, and
-            for SDXL `original_size`, `crops_coords_top_left` and `target_size`.
+            `prompt_windows_max`, `token_match`, `priority`, `request_id`, `image`, `strength`,
+            `mask_image`, and for SDXL `original_size`, `crops_coords_top_left` and `target_size`.
 
     Raises:
         InvalidArgument: Something asked for cannot be; see `.violations`.
         NotFound: An adapter, release or channel does not exist.
+        AlreadyExists: The `request_id` stands for another request, or for images that are gone.
         ResourceExhausted: The server is full; see `.retry_after_seconds`.
         DeadlineExceeded: The deadline passed; the job was stopped.
     """
@@ -82,14 +112,18 @@ def stream(
 ) -> Call[GenerateEvent]:
     """Yield the events of one job as they happen; closing the iterator cancels the job.
 
-    Takes what `generate` takes, but for `preview_every`: a rough preview every so many steps.
+    After a broken connection it goes on where it was. `Accepted` comes again, with another
+    `job_id`, if the server has lost the job and draws anew: then all that follows is of that one.
+    Takes what `generate` takes, and `preview_every`: a rough preview every so many steps.
     """
-    del caller  # a job is nobody's act in the registry
+    if options.get("request_id") is None:
+        options["request_id"] = caller.new_id()
     adapters = options.get("adapters") or ()
     return Call(
         request=write_request(prompt, options=options, preview_every=preview_every),
         read=read_event,
         knows=knows_event,
+        is_new=Given().is_new if options["request_id"] else None,
         metadata=((STACK_METADATA, stack_key(adapters)),) if adapters else (),
         timeout_seconds=timeout_seconds,
     )

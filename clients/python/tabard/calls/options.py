@@ -46,6 +46,9 @@ class GenerateOptions(TypedDict, total=False):
         token_match: Where the word of an embedding counts. `whole`: as a word of its own.
             `anywhere`: in longer words too, as in diffusers.
         priority: Which of one tenant's jobs go first: `low`, `normal` or `high`.
+        request_id: The same id stands for the same job, so that asking again draws nothing again;
+            for those who ask again after their own program has ended. Left out: a fresh one, which
+            holds for one call and its retries. Empty: none.
         image: Begin from this picture: a path, bytes, or a Pillow image. Without width and height
             it is drawn at its own size, rounded down to what the base can draw; with both it is
             resized to them.
@@ -72,6 +75,7 @@ class GenerateOptions(TypedDict, total=False):
     prompt_windows_max: int | None
     token_match: TokenMatch
     priority: Priority
+    request_id: str | None
     image: PictureSource | None
     strength: float | None
     mask_image: PictureSource | None

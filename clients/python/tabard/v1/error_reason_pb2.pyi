@@ -207,12 +207,14 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEADLINE_UNREACHABLE: _ClassVar[ErrorReason]
     PIXEL_STEPS_SPENT: _ClassVar[ErrorReason]
     PRIORITY_UNKNOWN: _ClassVar[ErrorReason]
+    RESULT_NOT_KEPT: _ClassVar[ErrorReason]
+    READ_ELSEWHERE: _ClassVar[ErrorReason]
     REFERENCES_MISSING: _ClassVar[ErrorReason]
     REFERENCES_TOO_FEW: _ClassVar[ErrorReason]
     REFERENCES_TOO_MANY: _ClassVar[ErrorReason]
     GRID_EMPTY: _ClassVar[ErrorReason]
     GRID_TOO_LARGE: _ClassVar[ErrorReason]
-    GRID_INVALID: _ClassVar[ErrorReason]
+    GRID_NAMES_ADAPTER: _ClassVar[ErrorReason]
     GRID_NOT_FOUND: _ClassVar[ErrorReason]
     TRIGGER_MISSING: _ClassVar[ErrorReason]
     EVALUATIONS_BUSY: _ClassVar[ErrorReason]
@@ -417,12 +419,14 @@ NO_BIAS: ErrorReason
 DEADLINE_UNREACHABLE: ErrorReason
 PIXEL_STEPS_SPENT: ErrorReason
 PRIORITY_UNKNOWN: ErrorReason
+RESULT_NOT_KEPT: ErrorReason
+READ_ELSEWHERE: ErrorReason
 REFERENCES_MISSING: ErrorReason
 REFERENCES_TOO_FEW: ErrorReason
 REFERENCES_TOO_MANY: ErrorReason
 GRID_EMPTY: ErrorReason
 GRID_TOO_LARGE: ErrorReason
-GRID_INVALID: ErrorReason
+GRID_NAMES_ADAPTER: ErrorReason
 GRID_NOT_FOUND: ErrorReason
 TRIGGER_MISSING: ErrorReason
 EVALUATIONS_BUSY: ErrorReason

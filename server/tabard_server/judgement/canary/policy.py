@@ -17,8 +17,8 @@ class CanaryPolicy:
     false_success_max: float = 0.05
     """How often Success may be said of a release that loses as often as the bounds below."""
     difference_min: float = 0.10
-    """A pair whose scores differ by no more is a tie. On the same prompt and seed, retrained
-    equals differ by less in most pairs, and people do not see it."""
+    """A pair whose scores differ by no more is a tie: a tenth of the way from base to references.
+    The error rates were simulated with it; whether people see less was not measured."""
     loss_rate_max: float = 0.15
     """Success needs proof that fewer of the prompts got worse. One in ten ruined passes it in
     some runs; 0.10 stops that, and needs more prompts."""

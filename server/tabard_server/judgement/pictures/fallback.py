@@ -26,7 +26,7 @@ SCALES = (128, 64, 32)
 """Sides that the lightness is shrunk to before it is filtered."""
 EDGE_SIDE, LAYOUT_SIDE, COLOUR_SIDE = 64, 16, 16
 COLOUR_PIXELS_SIDE = 256
-"""Colours of larger pictures are counted in every so-manieth pixel."""
+"""Of larger pictures, colours are counted of every second, third … pixel only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _style(picture: Picture) -> npt.NDArray[np.float32]:
     colours = lab(_at_most(picture, side=COLOUR_PIXELS_SIDE))
     flat = colours.reshape(-1, 3)
     moments = np.concatenate([flat.mean(axis=0), flat.std(axis=0)]) / 100
-    working = shrink(colours, side=SCALES[0])[..., 0] / 100
+    working = shrink(colours[..., 0] / np.float32(100), side=SCALES[0])
     grams = [_gram(shrink(working, side=side)) for side in SCALES]
     return np.concatenate([_histogram(flat), moments, *grams])
 
@@ -116,7 +116,7 @@ def _gram(plane: Plane) -> npt.NDArray[np.float32]:
 def _layout(brightness: Plane) -> npt.NDArray[np.float32]:
     small = shrink(brightness, side=EDGE_SIDE)
     down, right = np.gradient(small)
-    energy = shrink(np.hypot(down, right).astype(np.float32), side=LAYOUT_SIDE).ravel()
+    energy = shrink(np.asarray(np.hypot(down, right), dtype=np.float32), side=LAYOUT_SIDE).ravel()
     return _unit(energy)
 
 

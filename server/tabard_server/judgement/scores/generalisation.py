@@ -75,7 +75,7 @@ def _hits(grid: Vectors, base: Vectors) -> Grid:
     centroids = (centred.sum(axis=1, keepdims=True) - centred) / (seeds - 1)
     cosines = np.einsum("psd,qsd->psq", _unit(_centred(grid)), _unit(centroids))
     own = np.arange(prompts)[:, np.newaxis]
-    return (cosines.argmax(axis=-1) == own).astype(np.float64)
+    return np.asarray((cosines.argmax(axis=-1) == own).astype(np.float64))
 
 
 def _centred(grid: Vectors) -> npt.NDArray[np.float64]:

@@ -20,7 +20,7 @@ Statistic = Callable[..., Grid]
 LEVEL = 0.95
 """Share of the truth that a two-sided interval is meant to cover."""
 SAMPLES = 2_000
-"""Resampled grids. The ends move by less than a hundredth with more of them."""
+"""Resampled grids: fifty beyond each end of a 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

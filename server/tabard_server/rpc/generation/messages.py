@@ -80,6 +80,7 @@ def read_request(
         identity=identity,
         traceparent=traceparent,
         priority=_read_priority(message.priority),
+        request_id=message.request_id,
     )
 
 

@@ -37,6 +37,7 @@ FULL = pb.GenerateRequest(
     target_size=pb.ImageSize(width=5, height=6),
     token_match=pb.TOKEN_MATCH_ANYWHERE,
     priority=pb.PRIORITY_HIGH,
+    request_id="e",
 )
 
 

@@ -79,7 +79,7 @@ def test_unsaid_options_are_not_sent(tabard: Tabard, server: FakeServer, tmp_pat
     tabard("generate", "x", "--out", tmp_path)
 
     said = {field.name for field, _ in server.state.requests[-1].ListFields()}
-    assert said == {"prompt", "num_images"}
+    assert said == {"prompt", "num_images", "request_id"}
 
 
 @pytest.mark.parametrize(

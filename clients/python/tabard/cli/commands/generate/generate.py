@@ -88,6 +88,11 @@ _with_reading_and_picture = together(
         help="Which of one tenant's jobs go first; default normal.",
     ),
     click.option(
+        "--request-id",
+        metavar="ID",
+        help="The same ID stands for the same job: said again, it is not drawn again.",
+    ),
+    click.option(
         "--image",
         type=_PICTURE,
         metavar="FILE",
