@@ -5,7 +5,7 @@ What was not measured says why; it is never a pass.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -115,7 +115,8 @@ def find(sheet: Sheet, *, encoders: Encoders, policy: GatePolicy) -> Findings:
     like = _Likenesses(sheet, encoders=encoders)
     results = _results(sheet, like=like, encoders=encoders)
     copies, broken = results.copies, results.broken
-    judgement = judge(results, policy=policy)
+    drift_of_against = _drift(sheet, Side.AGAINST, encoders=encoders)
+    judgement = judge(results, policy=_no_worse(policy, drift_of_against))
     verdict, reasons = judgement.verdict, [f"{one.name}: {one.reason}" for one in judgement.gates]
     if sheet.is_subject and results.subject is None:
         reasons.append(f"subject: not checked: {_NO_SUBJECT}")
@@ -128,7 +129,7 @@ def find(sheet: Sheet, *, encoders: Encoders, policy: GatePolicy) -> Findings:
         "share_alike": (like.share_alike(), None),
         "identifiability": (results.identifiability, _baseline_identifiability(sheet)),
         "diversity": (results.diversity, None),
-        "drift": (results.drift, None),
+        "drift": (results.drift, _value(drift_of_against)),
     }
     scores = [_score(name, result, baseline=base) for name, (result, base) in named.items()]
     subject = _score("subject", results.subject, baseline=like.baseline("subject"))
@@ -210,21 +211,13 @@ class _Likenesses:
 
 
 def _results(sheet: Sheet, *, like: _Likenesses, encoders: Encoders) -> Scores:
-    scored, controls = sheet.scored, list(sheet.controls)
+    scored = sheet.scored
     candidate, base = sheet.sides[Side.CANDIDATE], sheet.sides[Side.BASE]
     against = sheet.sides.get(Side.AGAINST)
     copies = None
     if sheet.training is not None:
         grid = candidate.of("copy", prompts=range(len(sheet.prompts)))
         copies = find_copies(grid, training=sheet.training, held_out=None)
-    drift = None
-    if sheet.has_trigger and controls:
-        drift = score_drift(
-            candidate.of("style", prompts=controls),
-            base=base.of("style", prompts=controls),
-            is_learned=encoders.style.is_learned,
-            seed=_SEED,
-        )
     return Scores(
         style=like.score("style"),
         subject=like.score("subject"),
@@ -242,10 +235,32 @@ def _results(sheet: Sheet, *, like: _Likenesses, encoders: Encoders) -> Scores:
             is_learned=encoders.style.is_learned,
             seed=_SEED,
         ),
-        drift=drift,
+        drift=_drift(sheet, Side.CANDIDATE, encoders=encoders),
         broken=_broken_count(sheet),
         pictures=sum(map(len, candidate.soundness)),
     )
+
+
+def _drift(sheet: Sheet, side: Side, *, encoders: Encoders) -> Result | None:
+    """Score how far a side moved the controls; None: there are none, or no word that wakes it."""
+    if side not in sheet.sides or not (sheet.has_trigger and sheet.controls):
+        return None
+    return score_drift(
+        sheet.sides[side].of("style", prompts=sheet.controls),
+        base=sheet.sides[Side.BASE].of("style", prompts=sheet.controls),
+        is_learned=encoders.style.is_learned,
+        seed=_SEED,
+    )
+
+
+def _no_worse(policy: GatePolicy, against: Result | None) -> GatePolicy:
+    """Let a release move controls as far as what it would replace does: that is nothing new.
+
+    A style that was trained to work unnamed moves them by design; its equal successor is no worse.
+    """
+    if not isinstance(against, Measured):
+        return policy
+    return replace(policy, drift_max=max(policy.drift_max, against.interval.high))
 
 
 def _broken_count(sheet: Sheet) -> int:
@@ -269,7 +284,11 @@ def _baseline_identifiability(sheet: Sheet) -> float | None:
         stable=None,
         seed=_SEED,
     )
-    return found.interval.value if isinstance(found, Measured) else None
+    return _value(found)
+
+
+def _value(result: Result | None) -> float | None:
+    return result.interval.value if isinstance(result, Measured) else None
 
 
 def _score(name: str, result: Result | None, *, baseline: float | None) -> Score | None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tabard_registry.evidence.grid import Grid, GridPrompt
 from tabard_registry.identity.identity import ANYBODY
 from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.errors import RowNotFinite
 from tabard_server.errors import NotServing, Overloaded
-from tabard_server.evaluation.cells import Cell, Drawn, Prompt, Side, Worn, cells_of
+from tabard_server.evaluation.cells import Cell, Side, Worn, cells_of
 from tabard_server.evaluation.drawer import Asker, Drawer, Picture
 from tabard_server.evaluation.picture_cache import PictureCache
 from tabard_server.jobs.job import Event, ImageReady, JobSpec
@@ -21,7 +22,6 @@ from tabard_server.threads import Threads
 INK = Worn(digest="sha256:" + "a" * 64, adapter="acme/ink", weight=1.0)
 OLD = Worn(digest="sha256:" + "b" * 64, adapter="acme/ink", weight=1.0)
 SIDES = {Side.CANDIDATE: INK, Side.AGAINST: OLD, Side.BASE: Worn()}
-DRAWN = Drawn(negative_prompt="", steps=4, guidance_scale=5.0, width=64, height=64, sampler="ddim")
 ASKER = Asker(caller=Caller("somebody", tenant="acme"), identity=ANYBODY)
 
 
@@ -49,10 +49,19 @@ class Jobs:
             self.open -= 1
 
 
-def grid(*, prompts: int = 2, seeds: int = 2) -> list[Cell]:
-    """Return the cells of a small grid."""
-    asked = [Prompt(text=f"prompt {number}") for number in range(prompts)]
-    return cells_of(asked, seeds=range(seeds), drawn=DRAWN, sides=SIDES, origin="x")
+def grid(*, prompts: int = 2, seeds: int = 2, sides: Mapping[Side, Worn] = SIDES) -> list[Cell]:
+    """Return the first cells of a small grid."""
+    whole = Grid(
+        name="small",
+        prompts=tuple(GridPrompt(text=f"prompt {number}") for number in range(12)),
+        seeds=tuple(range(seeds)),
+        steps=4,
+        width=64,
+        height=64,
+        guidance_scale=5.0,
+    )
+    cells = cells_of(whole, sides=sides, sampler="ddim", origin="x")
+    return [cell for cell in cells if cell.prompt < prompts]
 
 
 def draw(
@@ -156,8 +165,7 @@ def test_broken_latents_are_told(tmp_path: Path) -> None:
 
 def test_equal_sides_are_drawn_once(tmp_path: Path) -> None:
     """A release against itself is one picture, shown on both sides."""
-    sides = {**SIDES, Side.AGAINST: INK}
-    cells = cells_of([Prompt(text="a")], seeds=[1], drawn=DRAWN, sides=sides, origin="x")
+    cells = grid(prompts=1, seeds=1, sides={**SIDES, Side.AGAINST: INK})
     jobs = Jobs()
 
     ((_cell, pictures),) = draw(tmp_path, jobs, cells=cells)
