@@ -65,6 +65,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.InvalidRequest: Kind.INVALID,
     errors.UploadRefused: Kind.INVALID,
     errors.NotServable: Kind.PRECONDITION,
+    errors.NotEvaluable: Kind.PRECONDITION,
     # Not PRECONDITION, which it is at the door: asked again by channel it may well succeed.
     errors.ReleaseWithdrawn: Kind.ABORTED,
     errors.Overloaded: Kind.BUSY,

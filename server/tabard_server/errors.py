@@ -7,6 +7,7 @@ ServerError
 ├── InvalidRequest       change the request; lists every field that is wrong
 ├── UploadRefused        the files cannot be published; holds the report
 ├── NotServable          the release exists, but this server cannot wear it
+├── NotEvaluable         there is nothing that a release could be judged by
 ├── ReleaseWithdrawn     the release was quarantined or purged while a job wore it
 ├── Overloaded           a bound is reached: retry later
 ├── TooLarge             more than this server has room for, however long one waits
@@ -162,6 +163,12 @@ class NotServable(ServerError):
     """The release cannot be worn by the base of this server."""
 
     reason = "NOT_SERVABLE"
+
+
+class NotEvaluable(ServerError):
+    """Nothing says what a release shall look like."""
+
+    reason = "REFERENCES_MISSING"
 
 
 class ReleaseWithdrawn(ServerError):

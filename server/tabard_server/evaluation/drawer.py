@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draws cells behind everybody else: all sides of a cell at once, so that they share batches.
 
-In: cells. Out: their pictures, as they are done. What was drawn before is taken from the cache; what
-is drawn is kept there at once, so that whoever is cut off goes on where they were.
+In: cells. Out: their pictures, as they are done. What was drawn before is taken from the cache;
+what is drawn is kept there at once, so that whoever is cut off goes on where they were.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What somebody asks of an evaluation, and what they are told of it. Frozen values, no behaviour."""
+"""What somebody asks of an evaluation, and what they are told of it. Frozen values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -85,7 +85,7 @@ def pixels_of(png: bytes) -> Pixels:
 def look_at(
     pngs: Mapping[Side, bytes | None], *, size: Size, encoders: Encoders
 ) -> dict[Side, Look]:
-    """Look at the pictures of a cell; what could not be drawn is black, as a caller would see it."""
+    """Look at the pictures of a cell; what could not be drawn is black."""
     black = np.zeros((size[1], size[0], 3), dtype=np.uint8)
     pictures = [black if png is None else pixels_of(png) for png in pngs.values()]
     found = {name: one.embed(pictures) for name, one in encoders.all.items()}

@@ -20,7 +20,7 @@ from tabard_registry.refs.names import ByChannel
 from tabard_registry.state.sight import seen_by
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
-from tabard_server.errors import invalid
+from tabard_server.errors import NotEvaluable, invalid
 from tabard_server.evaluation.events import ReferenceSource, Wish
 from tabard_server.evaluation.plan import Origin, Pictures, Pinned, Plan
 from tabard_server.evaluation.references import read_pictures
@@ -59,7 +59,8 @@ class Pinning:
             Forbidden: They may not draw with a release.
             InvalidRequest: The grid or a picture cannot be taken.
             NotFound: There is no such release, or no such grid.
-            PreconditionFailed: A release is withdrawn, or nothing says what it shall look like.
+            NotEvaluable: Nothing says what it shall look like.
+            PreconditionFailed: A release is withdrawn.
         """
         identity = wish.asker.identity
         state = seen_by(self._registry.state, identity.grants)
@@ -69,11 +70,11 @@ class Pinning:
         references = self._pictures(wish.references, field="references")
         source = ReferenceSource.REQUEST if references.digests else ReferenceSource.AGAINST
         if source is ReferenceSource.AGAINST and against is None:
-            raise PreconditionFailed(
+            raise NotEvaluable(
                 f"nothing says what {candidate.release} shall look like: there are no references, "
                 "and no release that it would replace",
                 reason="REFERENCES_MISSING",
-                hint="Send 4 pictures or more with --references, or name a release with --against.",
+                hint="send 4 pictures or more as references, or name a release to compare it with",
             )
         return Plan(
             candidate=candidate,
