@@ -36,7 +36,7 @@ def grid(tmp_path: Path) -> Path:
         "name": "demo",
         "purpose": "style",
         "prompts": prompts + controls,
-        "seeds": [11, 23, 47],
+        "seeds": [11, 23, 47, 101],
         "steps": 8,
         "width": 64,
         "height": 64,
@@ -57,6 +57,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
         yield running
 
 
+@pytest.mark.soak
 def test_planted_releases_get_their_verdicts(server: RunningServer, grid: Path) -> None:
     """Equal: Success. Absent, overcooked, and the demo's bad successor: Failed."""
     refs = (STABLE, f"{STABLE}:0.5", f"{STABLE}:1.6", BAD)
