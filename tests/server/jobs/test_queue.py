@@ -63,6 +63,7 @@ def test_due_caller_waits_for_the_seat() -> None:
         now[0] += first.retry_seconds or 0.0
         again = refusal_of(queue, me)
         waits = asyncio.ensure_future(queue.wait(again, caller=me))
+        await asyncio.sleep(0)
         newcomer = Caller("new")
         assert not await queue.wait(refusal_of(queue, newcomer), caller=newcomer)
         assert (len(queue.line), waits.done()) == (1, False)
@@ -79,9 +80,8 @@ def test_full_line_makes_a_newcomer() -> None:
     queue = full_queue(now)
     queue.enter(job(), caller=Caller("0"))
     me, you = Caller("me"), Caller("you")
-    for caller in (me, you):
-        refusal_of(queue, caller)
-    now[0] += 2.4
+    told = [refusal_of(queue, caller).retry_seconds or 0.0 for caller in (me, you)]
+    now[0] += max(told)
 
     async def walk() -> None:
         waits = asyncio.ensure_future(queue.wait(refusal_of(queue, me), caller=me))
