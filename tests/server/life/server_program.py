@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tabard_server.settings import Settings
 from tabard_server.startup.resources import Resources
 from tabard_server.telemetry.logs import set_up_logging
 from tabard_server.telemetry.metrics import Metrics
-from tests.server.fakes import FakeEngine, FakeLoader
+from tests.server.fakes import FakeEngine, FakeLoader, FakeRow
 
 LONG_SECONDS = 3_600.0
 
@@ -35,6 +36,21 @@ class Left:
     def __del__(self) -> None:
         make, name = self._say
         make(name)
+
+
+class StuckEngine(FakeEngine):
+    """Never ends a step; a file is there once it has begun one."""
+
+    def __init__(self, begun: Path) -> None:
+        """Take the file."""
+        super().__init__()
+        self.hold_steps()
+        self._begun = begun
+
+    def step(self, rows: Sequence[FakeRow], *, is_merged: bool) -> None:
+        """Begin, and wait for what nobody allows."""
+        self._begun.touch()
+        super().step(rows, is_merged=is_merged)
 
 
 def main(words: dict[str, Any]) -> int:
@@ -58,7 +74,7 @@ def main(words: dict[str, Any]) -> int:
 
         engine = FakeEngine(step_seconds=words.get("step_seconds", 0.0))
         if stuck == "step":
-            engine.hold_steps()
+            engine = StuckEngine(folder / "step-stuck")
         return Resources(engine=engine, registry=registry, load_adapter=load_adapter)
 
     settings = Settings(
