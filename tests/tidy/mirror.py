@@ -58,6 +58,8 @@ UNTESTED: Mapping[str, str] = {
     "server/tabard_server/engine_port/port.py": "protocols without code",
     "server/tabard_server/extraction/errors.py": "classes without code; raised elsewhere",
     "server/tabard_server/extraction/tuned_model.py": "values, read in test_tuned_file",
+    "server/tabard_server/judgement/pictures/encoder.py": "a protocol; test_fallback has three",
+    "server/tabard_server/judgement/scores/result.py": "values, read in test_likeness",
     "server/tabard_server/pickles/__main__.py": "the program in the sandbox; test_reader starts it",
     "server/tabard_server/scheduler/snapshot.py": "values without code; read in test_policy",
     "server/tabard_server/version.py": "one number",

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a score is: figures with intervals, or the reason why there are none."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tabard_server.judgement.scores.intervals import Interval
+
+
+class Unchecked(StrEnum):
+    """Why something was not checked. It is never taken for a pass."""
+
+    TOO_FEW_REFERENCES = "too_few_references"
+    """Fewer than four: they could not be compared among themselves."""
+    NOT_SEEN = "not_seen"
+    """The encoder cannot tell the references from the base's pictures."""
+    PROMPTS_NOT_SEEN = "prompts_not_seen"
+    """The encoder cannot tell the base's pictures of one prompt from those of another."""
+    TOO_FEW_TRAINING_PICTURES = "too_few_training_pictures"
+    ONE_SEED = "one_seed"
+    """Seeds can be compared only where there are two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotChecked:
+    """A score that was not taken."""
+
+    reason: Unchecked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A figure of a grid."""
+
+    interval: Interval
+    paired: Interval | None = None
+    """Candidate minus stable on the same prompts and seeds; none for a first release."""
+    prompts: tuple[Interval, ...] = ()
+    """Of each prompt, in the order of the grid."""
+
+
+Result = Score | NotChecked

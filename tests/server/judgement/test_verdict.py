@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What follows from the scores."""
+
+import dataclasses
+
+import pytest
+
+from tabard_server.judgement.scores.intervals import Interval
+from tabard_server.judgement.scores.result import NotChecked, Score, Unchecked
+from tabard_server.judgement.verdict import GatePolicy, Scores, Verdict, judge
+
+GOOD = Score(
+    interval=Interval(value=0.85, low=0.76, high=0.92),
+    paired=Interval(value=0.0, low=-0.02, high=0.02),
+)
+FINE = Scores(style=GOOD, identifiability=GOOD, worst_prompt=GOOD, broken=0, pictures=64)
+
+
+def scored(value: float, low: float, high: float) -> Score:
+    return Score(interval=Interval(value=value, low=low, high=high))
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        ({}, Verdict.SUCCESS),
+        ({"style": scored(0.05, -0.1, 0.2)}, Verdict.FAILED),
+        ({"style": scored(0.5, 0.4, 0.6)}, Verdict.INCONCLUSIVE),
+        (
+            {
+                "style": dataclasses.replace(
+                    GOOD, paired=Interval(value=-0.14, low=-0.2, high=-0.08)
+                )
+            },
+            Verdict.INCONCLUSIVE,
+        ),
+        ({"identifiability": scored(0.08, 0.0, 0.15)}, Verdict.FAILED),
+        ({"worst_prompt": scored(0.1, 0.0, 0.2)}, Verdict.INCONCLUSIVE),
+        ({"style": NotChecked(reason=Unchecked.NOT_SEEN)}, Verdict.INCONCLUSIVE),
+        ({"drift": scored(2.3, 2.0, 2.6)}, Verdict.FAILED),
+        ({"broken": 1}, Verdict.INCONCLUSIVE),
+        ({"broken": 2}, Verdict.FAILED),
+        ({"pictures": 0}, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_worst_gate_decides(changed: dict[str, object], verdict: Verdict) -> None:
+    """One wholly bad interval fails; one undecided or unchecked asks a person."""
+    scores = dataclasses.replace(FINE, **changed)  # type: ignore[arg-type]
+
+    assert judge(scores, policy=GatePolicy()).verdict is verdict
+
+
+def test_nothing_judged_is_no_success() -> None:
+    """Sound pictures of which nothing was compared pass nothing."""
+    bare = Scores(broken=0, pictures=64)
+
+    assert judge(bare, policy=GatePolicy()).verdict is Verdict.INCONCLUSIVE
