@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
     from tabard.releases.report import CheckReport, Coverage, Problem, Published
+    from tabard.replay import PixelDifference, Replay, ReplayDifference
     from tabard.result import (
         Accepted,
         Done,
@@ -113,6 +114,7 @@ __all__ = [
     "NotFound",
     "PermissionDenied",
     "PictureSource",
+    "PixelDifference",
     "Policy",
     "Preview",
     "Priority",
@@ -128,6 +130,8 @@ __all__ = [
     "Release",
     "ReleaseChange",
     "ReleaseSignature",
+    "Replay",
+    "ReplayDifference",
     "Resident",
     "ResourceExhausted",
     "Sampler",
@@ -151,7 +155,8 @@ __all__ = [
 
 _MODULES = (
     "errors enums access.identity releases.release releases.acts releases.report releases.findings "
-    "releases.pulled comparison history operations result calls.uploads calls.options client aio"
+    "releases.pulled comparison history operations result replay calls.uploads calls.options "
+    "client aio"
 )
 """Where the public names are, those that import little before those that import much."""
 
