@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from tabard.access.identity import CreatedToken, Identity, Policy, Token
     from tabard.aio import AsyncClient
     from tabard.calls.options import GenerateOptions
-    from tabard.calls.pictures import PictureSource
     from tabard.calls.uploads import UploadProgress
     from tabard.client import Client
     from tabard.comparison import Diff, FieldDiff, LayerDiff, LayerSide
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
         Verification,
         VerifiedComponent,
     )
+    from tabard.pictures.sources import PictureSource
     from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
     from tabard.releases.findings import Dependents, Manifest, SearchHit
     from tabard.releases.pulled import Pulled, PulledFile

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from tabard.calls.call import Caller
 from tabard.calls.generation import GENERATE_TIMEOUT_SECONDS
-from tabard.calls.pictures import PictureSource, read_picture
-from tabard.calls.png_text import damaged, read_texts
 from tabard.errors import FailedPrecondition, FieldViolation, InvalidArgument, NotFound, TabardError
 from tabard.operations import ServerStatus
+from tabard.pictures.png_text import damaged, read_texts
+from tabard.pictures.sources import PictureSource, read_picture
 from tabard.replay import (
     CLOSE,
     DIFFERENT,

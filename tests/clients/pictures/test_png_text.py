@@ -6,8 +6,8 @@ import zlib
 
 import pytest
 
-from tabard.calls.png_text import TEXT_BYTES_MAX, read_texts
 from tabard.errors import InvalidArgument
+from tabard.pictures.png_text import TEXT_BYTES_MAX, read_texts
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
