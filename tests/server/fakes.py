@@ -53,6 +53,7 @@ BASE_FACTS = BaseFacts(
     pixel_multiple=8,
     clip_skip_max=11,
     samplers=("ddim", "euler"),
+    dtype="float32",
     versions={"fake": "1.0"},
     remarks=("2 keys are not read",),
 )

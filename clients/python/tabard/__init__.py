@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from tabard.access.identity import CreatedToken, Identity, Policy, Token
     from tabard.aio import AsyncClient
     from tabard.calls.options import GenerateOptions
-    from tabard.calls.pictures import PictureSource
     from tabard.calls.uploads import UploadProgress
     from tabard.client import Client
     from tabard.comparison import Diff, FieldDiff, LayerDiff, LayerSide
@@ -53,11 +52,13 @@ if TYPE_CHECKING:
         Verification,
         VerifiedComponent,
     )
+    from tabard.pictures.sources import PictureSource
     from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
     from tabard.releases.findings import Dependents, Manifest, SearchHit
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
     from tabard.releases.report import CheckReport, Coverage, Problem, Published
+    from tabard.replay import PixelDifference, Replay, ReplayDifference
     from tabard.result import (
         Accepted,
         Done,
@@ -113,6 +114,7 @@ __all__ = [
     "NotFound",
     "PermissionDenied",
     "PictureSource",
+    "PixelDifference",
     "Policy",
     "Preview",
     "Priority",
@@ -128,6 +130,8 @@ __all__ = [
     "Release",
     "ReleaseChange",
     "ReleaseSignature",
+    "Replay",
+    "ReplayDifference",
     "Resident",
     "ResourceExhausted",
     "Sampler",
@@ -151,7 +155,8 @@ __all__ = [
 
 _MODULES = (
     "errors enums access.identity releases.release releases.acts releases.report releases.findings "
-    "releases.pulled comparison history operations result calls.uploads calls.options client aio"
+    "releases.pulled comparison history operations result replay calls.uploads calls.options "
+    "client aio"
 )
 """Where the public names are, those that import little before those that import much."""
 

@@ -29,8 +29,10 @@ from tabard.releases.release import Adapter
 if TYPE_CHECKING:
     from tabard.calls.downloads import Download
     from tabard.calls.generation import Job
+    from tabard.calls.replay import Remake
     from tabard.calls.uploads import Upload
     from tabard.releases.pulled import Pulled
+    from tabard.replay import Replay
     from tabard.result import GenerateResult
 
 P = ParamSpec("P")
@@ -120,6 +122,24 @@ def _job(
     return method
 
 
+def _replay(
+    build: Callable[Concatenate[Caller, P], Remake],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, Replay]]:
+    ask = typed(build)
+
+    @shown_as(build, owner="AsyncClient", returns="Replay")
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Replay:
+        # In threads, because pictures are read and compared there.
+        made = await asyncio.to_thread(ask, self._caller, *args, **kwargs)
+        try:
+            result = await self.generate(made.prompt, **made.options)
+        except calls.replay.REFUSALS as refusal:
+            return calls.replay.not_drawn(made, refusal, status=await self.status())
+        return await asyncio.to_thread(calls.replay.judge, made, result.images[0])
+
+    return method
+
+
 class AsyncClient:
     """A connection to one Tabard server, for one event loop.
 
@@ -162,6 +182,7 @@ class AsyncClient:
     # Each is made when it is looked for: who lists releases imports nothing of what draws.
     generate = late(lambda: _job(calls.generation.generate))
     stream = late(lambda: _stream(calls.generation.stream))
+    replay = late(lambda: _replay(calls.replay.replay))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))
     pull = late(lambda: _download(calls.downloads.pull))

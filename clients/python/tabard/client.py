@@ -29,8 +29,10 @@ from tabard.releases.release import Adapter
 if TYPE_CHECKING:
     from tabard.calls.downloads import Download
     from tabard.calls.generation import Job
+    from tabard.calls.replay import Remake
     from tabard.calls.uploads import Upload
     from tabard.releases.pulled import Pulled
+    from tabard.replay import Replay
     from tabard.result import GenerateResult
     from tabard.rpc_errors import FailedCall
 
@@ -113,6 +115,23 @@ def _job(
     return method
 
 
+def _replay(
+    build: Callable[Concatenate[Caller, P], Remake],
+) -> Callable[Concatenate[Client, P], Replay]:
+    ask = typed(build)
+
+    @shown_as(build, owner="Client", returns="Replay")
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Replay:
+        made = ask(self._caller, *args, **kwargs)
+        try:
+            result = self.generate(made.prompt, **made.options)
+        except calls.replay.REFUSALS as refusal:
+            return calls.replay.not_drawn(made, refusal, status=self.status())
+        return calls.replay.judge(made, result.images[0])
+
+    return method
+
+
 class Client:
     """A connection to one Tabard server.
 
@@ -169,6 +188,7 @@ class Client:
     # Each is made when it is looked for: who lists releases imports nothing of what draws.
     generate = late(lambda: _job(calls.generation.generate))
     stream = late(lambda: _stream(calls.generation.stream))
+    replay = late(lambda: _replay(calls.replay.replay))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))
     pull = late(lambda: _download(calls.downloads.pull))

@@ -123,6 +123,7 @@ class Engine:
             clip_skip_max=self._text.clip_skip_max,
             samplers=self._samplers.names,
             remarks=base.remarks,
+            dtype=str(dtype).removeprefix("torch."),
             versions={module.__name__: str(module.__version__) for module in _LIBRARIES},
         )
 

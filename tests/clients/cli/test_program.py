@@ -42,6 +42,7 @@ EXPECTED = {
     "purge",
     "quarantine",
     "recipe",
+    "replay",
     "restore",
     "rollback",
     "search",

@@ -74,6 +74,7 @@ class FakeState:
     is_rollback_broken: bool = False
     step_seconds: float = 0.0
     draining: bool = False
+    base_fingerprint: str = "sha256:" + "b" * 64
     unet_fingerprint: str = ""
     manifest: bytes = b""
     memory_plan: operations_service_pb2.MemoryPlan | None = None

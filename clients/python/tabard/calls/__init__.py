@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         operations,
         records,
         registry,
+        replay,
         uploads,
     )
 
@@ -30,6 +31,7 @@ __all__ = [
     "operations",
     "records",
     "registry",
+    "replay",
     "uploads",
 ]
 
