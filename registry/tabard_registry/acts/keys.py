@@ -87,8 +87,8 @@ def set_policy(
     action = _setting("policy", namespace, summary=said)
 
     def plan(state: State) -> Plan:
-        before = state.policies.get(namespace)
-        is_so = before is not None and replace(before, **said) == before
+        before = policy_of(state, namespace)
+        is_so = replace(before, **said) == before
         return Plan(action=None if is_so else action)
 
     return Act(

@@ -81,10 +81,10 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
         self, request: pb.RevokeTokenRequest, context: Context
     ) -> pb.RevokeTokenResponse:
         """Revoke a token that the caller could have made."""
-        token = await self._publishing.take_back(
+        done = await self._publishing.take_back(
             self._registry.revoke_token, request.token, author=_author(request, context)
         )
-        return pb.RevokeTokenResponse(token=write_token(token))
+        return pb.RevokeTokenResponse(token=write_token(done.subject), changed=done.changed)
 
     async def GetPolicy(
         self, request: pb.GetPolicyRequest, context: Context
@@ -105,7 +105,7 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
             private=_said(request, "private"),
             require_identity=_said(request, "require_identity"),
         )
-        return pb.SetPolicyResponse(policy=write_policy(done.subject))
+        return pb.SetPolicyResponse(policy=write_policy(done.subject), changed=done.changed)
 
     def _list(
         self, request: pb.ListTokensRequest, *, grants: Grants, start: tuple[str, str]
