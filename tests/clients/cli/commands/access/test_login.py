@@ -222,3 +222,27 @@ def _rest_of(descriptor: int) -> bytes:
     finally:
         os.close(descriptor)
     return found
+
+
+def test_login_waits_as_long_as_is_said(
+    tabard: Tabard, server: FakeServer, token_file: Path
+) -> None:
+    """For a server that is busy, and says so meanwhile."""
+    server.state.fail_with = FakeStatus(8, "all places are taken", "CALLS_BUSY", "", (), 0.01)
+    arguments = ("login", "--address", server.address, "--token-file", token_file)
+
+    server.state.fail_times = 1
+    waited = tabard(*arguments)
+    server.state.fail_times = 1
+    refused = tabard(*arguments, "--patience", "0")
+
+    assert (waited.code, "waiting" in waited.err) == (0, True)
+    assert (refused.code, "CALLS_BUSY" in refused.err) == (6, True)
+
+
+def test_plain_token_is_told_in_options(tabard: Tabard, token_file: Path) -> None:
+    """A flag has no value."""
+    ran = tabard("login", "--address", "styles.example:50051", "--token-file", token_file)
+
+    assert ran.code == 4
+    assert "--insecure, once" in ran.err and "True" not in ran.err

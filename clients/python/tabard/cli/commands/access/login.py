@@ -84,6 +84,7 @@ def login(
     wanted = _wanted(profiles.get(name), address, **options)
     if token_file is not None or not wanted.certificate:
         wanted = replace(wanted, token=_token(token_file))
+    output.say(f"asking {wanted.address} who you are …")
     identity = _ask(wanted, output=output, patience_seconds=patience_seconds)
     write_profiles(path, profiles | {name: wanted})
     document = {"profile": name, "address": wanted.address, "file": str(path), "identity": identity}
