@@ -105,7 +105,7 @@ class LocalKeeper:
         """Say what a namespace asks for."""
         names = library(needed_for=self._needed_for)
         with sdk_errors():
-            names.AdapterName(namespace, "any")
+            library("refs.names", needed_for=self._needed_for).check_namespace(namespace)
             found = self._registry.state.policies.get(namespace)
             return _policy(found or names.Policy(namespace=namespace))
 
