@@ -22,11 +22,13 @@ from tabard.cli.local.extras import (
     missing_extra,
     reported_as_invalid,
     require_base,
+    require_device,
 )
 from tabard.cli.output import Output, fields, size, table
 from tabard.cli.session import with_output
 
 _LAYERS_SHOWN = 5
+_NEEDED_FOR = "tabard extract"
 
 
 @click.command()
@@ -99,8 +101,9 @@ def extract(
         drawn = ("prompts", "steps", "pixels", "error_max")
         refuse_beside("--no-probe", *drawn, because="which draws nothing")
     for one in filter(None, (base, base_config)):
-        require_base(one, needed_for="tabard extract")
-    with missing_extra(SERVER_EXTRA, needed_for="tabard extract"):
+        require_base(one, needed_for=_NEEDED_FOR)
+    require_device(choice["device"], needed_for=_NEEDED_FOR)
+    with missing_extra(SERVER_EXTRA, needed_for=_NEEDED_FOR):
         extraction: Any = importlib.import_module("tabard_server.extraction.extraction")
         schedules: Any = importlib.import_module("tabard_server.engine.base.schedule")
         refusals: Any = importlib.import_module("tabard_server.extraction.errors")
