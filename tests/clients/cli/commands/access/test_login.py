@@ -246,3 +246,20 @@ def test_plain_token_is_told_in_options(tabard: Tabard, token_file: Path) -> Non
 
     assert ran.code == 4
     assert "--insecure, once" in ran.err and "True" not in ran.err
+
+
+def test_unwritable_profiles_are_told(
+    tabard: Tabard,
+    server: FakeServer,
+    token_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the file, and how to keep it elsewhere."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+
+    ran = tabard("login", "--address", server.address, "--token-file", token_file)
+
+    assert (ran.code, "FOLDER_UNWRITABLE" in ran.err) == (5, True)
+    assert "config.toml cannot be written" in ran.err and "XDG_CONFIG_HOME" in ran.err

@@ -24,6 +24,7 @@ from tabard.access.profiles import (
     write_profiles,
 )
 from tabard.access.tokens import TOKEN_BYTES_MAX, read_token, read_token_file
+from tabard.calls.local_files import writing
 from tabard.cli.commands.access.whoami import identity_text
 from tabard.cli.output import Output
 from tabard.cli.session import patience_option, waiting_told_by, with_output
@@ -86,10 +87,20 @@ def login(
         wanted = replace(wanted, token=_token(token_file))
     output.say(f"asking {wanted.address} who you are …")
     identity = _ask(wanted, output=output, patience_seconds=patience_seconds)
-    write_profiles(path, profiles | {name: wanted})
+    keep_profiles(path, profiles | {name: wanted})
     document = {"profile": name, "address": wanted.address, "file": str(path), "identity": identity}
     output.say(f"kept as profile '{name}' in {path}")
     output.answer(document, identity_text(identity))
+
+
+def keep_profiles(path: Path, profiles: Mapping[str, Profile]) -> None:
+    """Write the file of profiles.
+
+    Raises:
+        FailedPrecondition: It cannot be written.
+    """
+    with writing(path, hint="check who may write there, or set XDG_CONFIG_HOME to another folder"):
+        write_profiles(path, profiles)
 
 
 def required_config_file(environ: Mapping[str, str]) -> Path:

@@ -7,12 +7,14 @@ The engine is imported only here and only when asked for; no server is spoken to
 from __future__ import annotations
 
 import importlib
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from tabard.calls.local_files import writing
 from tabard.cli import exit_codes
 from tabard.cli.choices import Named, refuse_beside
 from tabard.cli.commands.publish.options import with_base_words
@@ -28,6 +30,7 @@ from tabard.cli.output import Output, fields, size, table
 from tabard.cli.session import with_output
 
 _LAYERS_SHOWN = 5
+_PLACE = "name a file in a folder that is there and takes it"
 _NEEDED_FOR = "tabard extract"
 
 
@@ -103,6 +106,9 @@ def extract(
     for one in filter(None, (base, base_config)):
         require_base(one, needed_for=_NEEDED_FOR)
     require_device(choice["device"], needed_for=_NEEDED_FOR)
+    # Before anything is read: what is drawn and measured is lost without a place for it.
+    with writing(out, hint=_PLACE), tempfile.TemporaryFile(dir=out.parent):
+        pass
     with missing_extra(SERVER_EXTRA, needed_for=_NEEDED_FOR):
         extraction: Any = importlib.import_module("tabard_server.extraction.extraction")
         schedules: Any = importlib.import_module("tabard_server.engine.base.schedule")
