@@ -9,7 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tabard.access.identity import CreatedToken, Identity, Policy, Token
+    from tabard.access.identity import (
+        CreatedToken,
+        Identity,
+        Policy,
+        PolicyChange,
+        Token,
+        TokenChange,
+    )
     from tabard.aio import AsyncClient
     from tabard.calls.options import GenerateOptions
     from tabard.calls.uploads import UploadProgress
@@ -116,6 +123,7 @@ __all__ = [
     "PictureSource",
     "PixelDifference",
     "Policy",
+    "PolicyChange",
     "Preview",
     "Priority",
     "Problem",
@@ -142,6 +150,7 @@ __all__ = [
     "TabardError",
     "TenantLoad",
     "Token",
+    "TokenChange",
     "TokenMatch",
     "Unauthenticated",
     "Unavailable",

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from tabard_registry.identity.tokens import Token
 from tabard_registry.log.records import TOKEN, Action, Effect, Record
 from tabard_registry.refs.digest import Digest
-from tabard_registry.refs.names import AdapterName, check_channel
+from tabard_registry.refs.names import AdapterName, check_channel, check_namespace
 from tabard_registry.refs.semver import Version
 from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.keys import POLICY_WORDS, Key, Policy
@@ -223,7 +223,7 @@ def _sign(draft: Draft, record: Record, action: Action) -> Effect:
 
 
 def _key(draft: Draft, record: Record, action: Action) -> Effect:
-    namespace = AdapterName(action.adapter, "any").namespace
+    namespace = check_namespace(action.adapter)
     key = Key.from_json(action.summary, namespace=namespace)
     if draft.keys.get(key.path) == key:
         raise Invalid(f"key {key.path} is so already")
@@ -232,7 +232,7 @@ def _key(draft: Draft, record: Record, action: Action) -> Effect:
 
 
 def _policy(draft: Draft, record: Record, action: Action) -> Effect:
-    namespace = AdapterName(action.adapter, "any").namespace
+    namespace = check_namespace(action.adapter)
     said = {word: action.summary[word] for word in POLICY_WORDS if word in action.summary}
     if not said:
         raise Invalid("a policy that says nothing")

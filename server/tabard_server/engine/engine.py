@@ -246,6 +246,10 @@ class Engine:
             for slot in row.slots:
                 self.slots.release(slot)
 
+    def forget(self, digest: str) -> bool:
+        """Empty the slot of a release unless a row wears it; say whether it lies here no more."""
+        return self.slots.forget(digest)
+
     def residents(self) -> list[Resident]:
         """Return what lies in the slots."""
         return self.slots.residents()

@@ -127,6 +127,14 @@ class FakeState:
             status.abort(context)
         return moves[-1]
 
+    def channels_to(self, release: adapter_pb2.Release) -> list[str]:
+        """Name the channels that point to a release."""
+        return [
+            channel
+            for (adapter, channel), moves in self.channels.items()
+            if adapter == release.adapter and moves[-1].digest == release.digest
+        ]
+
 
 def _action(*, type: str, **said: Any) -> adapter_pb2.Action:
     member = adapter_pb2.ActionType.Value(f"ACTION_TYPE_{type.upper()}")
