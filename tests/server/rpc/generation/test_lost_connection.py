@@ -2,10 +2,11 @@
 """Both clients and a server process, over a network that breaks: each image is drawn once."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -88,15 +89,33 @@ def generate(client: type[Client | AsyncClient], address: str, *, told: TOLD) ->
         return one.generate("x", on_progress=told, **WANTED)
 
 
-def cut_twice(server: Process, proxy: CuttingProxy, *, lost: threading.Event) -> None:
-    """Cut after the first image, and again once the client is back; then let all be drawn."""
+@contextlib.contextmanager
+def cutting_twice(server: Process, proxy: CuttingProxy) -> Iterator[threading.Event]:
+    """Cut once the event is set, and again once the client is back; then let all be drawn.
+
+    Allows the steps of the first image to begin with.
+    """
+    lost, over = threading.Event(), threading.Event()
+
+    def cut() -> None:
+        # A client that gives up ends the waiting, too.
+        server.until(lambda: lost.is_set() or over.is_set(), what="no image comes")
+        for back in (1, 2):
+            proxy.cut()
+            server.until(
+                lambda back=back: attached(server) == back or over.is_set(),  # type: ignore[misc]
+                what="the client does not come back",
+            )
+        allow(server, 1_000)
+
     allow(server, STEPS)
-    server.until(lost.is_set, what="nothing of the first image comes")
-    proxy.cut()
-    server.until(lambda: attached(server) == 1, what="the client does not come back")
-    proxy.cut()
-    server.until(lambda: attached(server) == 2, what="the client does not come back again")
-    allow(server, 1_000)
+    with ThreadPoolExecutor(1) as pool:
+        breaking = pool.submit(cut)
+        try:
+            yield lost
+        finally:
+            over.set()
+        breaking.result()
 
 
 def drawn_alone(server: Process) -> list[bytes]:
@@ -108,17 +127,13 @@ def drawn_alone(server: Process) -> list[bytes]:
 @pytest.mark.parametrize("client", ASKS)
 def test_stream_goes_on_where_it_was(tmp_path: Path, client: type[Client | AsyncClient]) -> None:
     """The same images arrive, each once, and no step is told twice; each was drawn once."""
-    lost = threading.Event()
-
-    def told(event: GenerateEvent) -> None:
-        if isinstance(event, GeneratedImage):
-            lost.set()
-
     with server_in(tmp_path) as server, cutting(server.address) as proxy:
-        with ThreadPoolExecutor(1) as pool:
-            breaking = pool.submit(cut_twice, server, proxy, lost=lost)
-            seen = stream(client, proxy.address, told=told)
-            breaking.result()
+        with cutting_twice(server, proxy) as lost:
+            seen = stream(
+                client,
+                proxy.address,
+                told=lambda event: lost.set() if isinstance(event, GeneratedImage) else None,
+            )
 
         assert (type(seen[0]), [type(one) for one in seen].count(Accepted)) == (Accepted, 1)
         # Files are written beside each other, so they may overtake one another.
@@ -139,12 +154,9 @@ def test_result_says_how_often_it_was_asked_for(
 ) -> None:
     """In `attempts`, and with a line of the log for each break."""
     caplog.set_level(logging.INFO, logger="tabard")
-    lost = threading.Event()
     with server_in(tmp_path) as server, cutting(server.address) as proxy:
-        with ThreadPoolExecutor(1) as pool:
-            breaking = pool.submit(cut_twice, server, proxy, lost=lost)
+        with cutting_twice(server, proxy) as lost:
             result = generate(client, proxy.address, told=lambda _step: lost.set())
-            breaking.result()
 
         assert (len(result.images), result.attempts) == (3, 3)
         lines = [one.getMessage() for one in caplog.records if one.name == "tabard"]
@@ -157,29 +169,21 @@ def test_server_that_was_killed_draws_anew(
     tmp_path: Path, client: type[Client | AsyncClient]
 ) -> None:
     """The next one does not know the job: all images that count are of one job."""
-    first_image = threading.Event()
     with (
         server_in(tmp_path / "a") as first,
         server_in(tmp_path / "b") as second,
         cutting(first.address) as proxy,
-        ThreadPoolExecutor(1) as pool,
     ):
         allow(second, 1_000)
         there = second.address
 
-        def kill() -> None:
-            allow(first, STEPS)
-            first.until(first_image.is_set, what="no image comes")
-            proxy.target = there
-            first.process.kill()
-
         def told(event: GenerateEvent) -> None:
-            if isinstance(event, GeneratedImage):
-                first_image.set()
+            if isinstance(event, GeneratedImage) and first.process.poll() is None:
+                proxy.target = there
+                first.process.kill()
 
-        killing = pool.submit(kill)
+        allow(first, STEPS)
         seen = stream(client, proxy.address, told=told)
-        killing.result()
 
         begun = [i for i, one in enumerate(seen) if isinstance(one, Accepted)]
         images = [one.index for one in seen[begun[1] :] if isinstance(one, GeneratedImage)]
