@@ -320,7 +320,6 @@ class AsyncClient:
         self, call: Call[T], retries: Retries | None = None
     ) -> AsyncGenerator[T, None]:
         retries = retries or self._retries(call.timeout_seconds, call)
-        is_new = call.is_new or (lambda _value: True)
         invoke = self._channel.unary_stream(*call.rpc)
         while True:
             rpc = invoke(
@@ -332,8 +331,7 @@ class AsyncClient:
                 async with self._errors(retries=retries):
                     async for message in rpc:
                         retries.note_answer()
-                        if call.knows(message) and is_new(value := call.read(message)):
-                            retries.renew()
+                        if call.knows(message) and retries.is_new(value := call.read(message)):
                             yield value
                 return
             except TabardError as refusal:
@@ -347,7 +345,7 @@ class AsyncClient:
             patience_seconds=self._connection.patience_seconds,
             timeout_seconds=timeout_seconds,
             on_wait=self._on_wait,
-            is_repeatable=call is not None and call.is_new is not None,
+            given=call.given if call else None,
         )
 
     @contextlib.asynccontextmanager

@@ -319,7 +319,6 @@ class Client:
 
     def _receive(self, call: Call[T], retries: Retries | None = None) -> Generator[T, None, None]:
         retries = retries or self._retries(call.timeout_seconds, call)
-        is_new = call.is_new or (lambda _value: True)
         invoke = self._channel.unary_stream(*call.rpc)
         while True:
             rpc = invoke(
@@ -331,8 +330,7 @@ class Client:
                 with self._errors(retries=retries):
                     for message in rpc:
                         retries.note_answer()
-                        if call.knows(message) and is_new(value := call.read(message)):
-                            retries.renew()
+                        if call.knows(message) and retries.is_new(value := call.read(message)):
                             yield value
                 return
             except TabardError as refusal:
@@ -346,7 +344,7 @@ class Client:
             patience_seconds=self._connection.patience_seconds,
             timeout_seconds=timeout_seconds,
             on_wait=self._on_wait,
-            is_repeatable=call is not None and call.is_new is not None,
+            given=call.given if call else None,
         )
 
     @contextlib.contextmanager

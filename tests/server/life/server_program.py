@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server on the fake engine as a process: `python -m tests.server.life.server_program WORDS`.
 
-WORDS is a JSON object: `folder`, `settings`, and what shall be stuck: `step`, `load`, `start`.
+WORDS is a JSON object: `folder`, `settings`, and what shall be stuck: `step`, `load`, `start`; or
+`steps`, of which as many happen as the file `allowed` says.
 """
 
 import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from tabard_server.telemetry.metrics import Metrics
 from tests.server.fakes import FakeEngine, FakeLoader, FakeRow
 
 LONG_SECONDS = 3_600.0
+POLL_SECONDS = 0.01
 
 
 class Left:
@@ -53,6 +56,16 @@ class StuckEngine(FakeEngine):
         super().step(rows, is_merged=is_merged)
 
 
+def allow(engine: FakeEngine, file: Path) -> None:
+    """Let so many steps happen as a file says, all told."""
+    allowed = 0
+    while True:
+        if file.exists() and (more := int(file.read_text()) - allowed) > 0:
+            engine.allow(more)
+            allowed += more
+        time.sleep(POLL_SECONDS)
+
+
 def main(words: dict[str, Any]) -> int:
     """Serve until a signal comes."""
     folder, stuck = Path(words["folder"]), words.get("stuck", "")
@@ -75,6 +88,9 @@ def main(words: dict[str, Any]) -> int:
         engine = FakeEngine(step_seconds=words.get("step_seconds", 0.0))
         if stuck == "step":
             engine = StuckEngine(folder / "step-stuck")
+        if stuck == "steps":
+            engine.hold_steps()
+            threading.Thread(target=allow, args=(engine, folder / "allowed"), daemon=True).start()
         return Resources(engine=engine, registry=registry, load_adapter=load_adapter)
 
     settings = Settings(
