@@ -5,7 +5,7 @@ RegistryError
 ├── InvalidName          a name, version, digest, channel or ref cannot be read
 ├── InvalidField         another field of a request is missing, too long or unknown
 ├── Forbidden            the author has not the role that the act needs
-├── NotFound             no such adapter, release, channel, key or token
+├── NotFound             no such adapter, release, channel, key, token or document
 ├── AlreadyExists        a version, a token's name or a request id stands for something else
 ├── PreconditionFailed   the registry is not in the state that the act needs
 ├── IntakeRefused        the files cannot be published; holds the report
@@ -61,7 +61,16 @@ class InvalidName(RegistryError):
 class InvalidField(RegistryError):
     """A field of a request is missing, too long or has an unknown value."""
 
-    reasons = ("FIELD_REQUIRED", "FIELD_TOO_LONG", "FIELD_INVALID", "EXACT_REF_REQUIRED")
+    reasons = (
+        "FIELD_REQUIRED",
+        "FIELD_TOO_LONG",
+        "FIELD_INVALID",
+        "EXACT_REF_REQUIRED",
+        "GRID_EMPTY",
+        "GRID_TOO_LARGE",
+        "TRIGGER_MISSING",
+        "REFERENCES_TOO_FEW",
+    )
 
 
 class Forbidden(RegistryError):
@@ -80,6 +89,7 @@ class NotFound(RegistryError):
         "BLOB_NOT_FOUND",
         "KEY_NOT_FOUND",
         "TOKEN_NOT_FOUND",
+        "EVIDENCE_NOT_FOUND",
     )
 
 
@@ -108,6 +118,12 @@ class PreconditionFailed(RegistryError):
         "FORMAT_CANNOT_HOLD",
         "IDENTITY_REQUIRED",
         "TOKENS_TOO_MANY",
+        "GATE_NOT_MET",
+        "POLICY_UNSATISFIABLE",
+        "REVIEW_BY_AUTHOR",
+        "REVIEW_OUTDATED",
+        "EDIT_OF_MEASUREMENT",
+        "VOTE_UNBLINDED",
     )
 
 

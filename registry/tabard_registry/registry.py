@@ -16,14 +16,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tabard_registry import acts
 from tabard_registry.acts import Act, Acted, Amendment, Author, Expectation
 from tabard_registry.checkpoint import Checkpoints
 from tabard_registry.content.blobs import Blobs
-from tabard_registry.content.storing import store_release
-from tabard_registry.errors import IntakeRefused, PreconditionFailed
+from tabard_registry.content.evidence import EvidenceBook
+from tabard_registry.content.storing import commit_stored, store_release
+from tabard_registry.errors import IntakeRefused
 from tabard_registry.identity.roles import EVERYTHING, Grants
 from tabard_registry.identity.tokens import NewToken, Token, new_token
 from tabard_registry.index.queries import Queries
@@ -49,7 +50,6 @@ from tabard_registry.store.store import Store
 MANIFESTS_CACHED_MAX = 256
 """How many manifests are kept in memory."""
 
-_STORE_ATTEMPTS_MAX = 5
 _Answer = TypeVar("_Answer")
 
 
@@ -66,6 +66,7 @@ class Registry:
         blobs: Its bytes.
         checkpoints: Its checkpoints.
         queries: Questions about its past, and search.
+        evidence: What was drawn, measured and said of its releases.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Registry:
         self._manifest = lru_cache(maxsize=MANIFESTS_CACHED_MAX)(partial(_manifest, self.blobs))
         self.checkpoints = checkpoints
         self.queries = Queries(journal, registry_id=self.id, cache=cache)
+        self.evidence = EvidenceBook(self.blobs, state=lambda: journal.state, commit=self.commit)
 
     @classmethod
     def open(
@@ -240,9 +242,11 @@ class Registry:
         channel: str,
         author: Author,
         expect: Expectation | None = None,
+        override: str = "",
     ) -> ChannelMove:
         """Move a channel to what a ref means: `acts.promote`."""
-        return self.commit(acts.promote(ref, channel=channel, expect=expect), author=author)
+        act = acts.promote(ref, channel=channel, expect=expect, override=override)
+        return self.commit(act, author=author)
 
     def roll_back(
         self,
@@ -284,6 +288,7 @@ class Registry:
         purged = self.commit(acts.purge(ref), author=author)
         for digest in purged.subject.blobs:
             self.blobs.delete(digest)
+        self.evidence.delete_pictures(purged.subject)
         return purged
 
     def edit(self, ref: AdapterRef, *, words: Amendment, author: Author) -> Acted[Release]:
@@ -298,7 +303,7 @@ class Registry:
         """Let a key's signatures count no longer, old ones included. For good."""
         return self.commit(acts.revoke_key(namespace, key_id=key_id), author=author)
 
-    def set_policy(self, namespace: str, *, author: Author, **words: bool | None) -> Acted[Policy]:
+    def set_policy(self, namespace: str, *, author: Author, **words: Any) -> Acted[Policy]:
         """Change what a namespace asks for; what is not said stays as it is: `acts.set_policy`."""
         return self.commit(acts.set_policy(namespace, **words), author=author)
 
@@ -380,17 +385,10 @@ class Registry:
     def _publish(
         self, store: Callable[[State], Manifest], *, said: Words | None, author: Author
     ) -> Published:
-        attempt = 1
-        while True:
-            state = self.state
-            act = acts.publish(store(state), said=said, gc_seq=state.gc_seq)
-            try:
-                return self.commit(act, author=author)
-            except PreconditionFailed as error:
-                # What looked stored may be deleted by a collection: look again, store what lacks.
-                if error.reason != "BYTES_COLLECTED" or attempt == _STORE_ATTEMPTS_MAX:
-                    raise
-                attempt += 1
+        def announce(state: State) -> Act[Published]:
+            return acts.publish(store(state), said=said, gc_seq=state.gc_seq)
+
+        return commit_stored(announce, state=lambda: self.state, commit=self.commit, author=author)
 
 
 def _manifest(blobs: Blobs, digest: Digest) -> Manifest:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tabard_registry import AdapterName, Record, State, sha256_bytes
 from tabard_registry.log.records import RECORD_VERSION_MAX, AppliedRecord
 from tabard_registry.refs.digest import Digest
+from tabard_registry.release.health import CHECKS
 from tabard_registry.release.release import summarise
 from tabard_registry.state.fold import empty_state, fold
 from tests.registry.fakes import small_manifest
@@ -63,6 +64,10 @@ KINDS = (
     "token",
     "gc_intent",
     "gc_done",
+    "evidence",
+    "review",
+    "vote",
+    "grid",
     "newer",
     "",
 )
@@ -155,6 +160,77 @@ policies = st.builds(
 )
 
 
+REPORTS = tuple(str(sha256_bytes(name)) for name in (b"report 1", b"report 2"))
+
+
+def judged(kind: str, place: tuple[AdapterName, str], summary: Any, actor: str) -> dict[str, Any]:
+    """Evidence of a release, or a word on it, by somebody."""
+    return {**act(kind, place, ""), "summary": summary, "actor": actor}
+
+
+judgements = st.one_of(
+    st.builds(
+        lambda place, report, verdict, checks: judged(
+            "evidence",
+            place,
+            {"kind": "report", "document": report, "verdict": verdict, "checks": checks},
+            "ann",
+        ),
+        places,
+        st.sampled_from(REPORTS),
+        st.sampled_from(["Success", "Failed", "Inconclusive"]),
+        st.dictionaries(st.sampled_from(CHECKS), st.sampled_from(["clear", "flagged"])),
+    ),
+    st.builds(
+        lambda place, decision, report, actor: judged(
+            "review", place, {"decision": decision, "evidence": report}, actor
+        ),
+        places,
+        st.sampled_from(["approve", "reject"]),
+        st.sampled_from(["", *REPORTS]),
+        st.sampled_from(["ann", "bob", "eve"]),
+    ),
+    st.builds(
+        lambda place, pair, choice, report, actor: judged(
+            "vote", place, {"pair": pair, "choice": choice, "evidence": report}, actor
+        ),
+        places,
+        st.sampled_from(["p", "q"]),
+        st.sampled_from(["candidate", "stable", "tie"]),
+        st.sampled_from(REPORTS),
+        st.sampled_from(["ann", "bob", "eve"]),
+    ),
+    st.builds(
+        lambda place, name, report: {
+            "type": "grid",
+            "adapter": place,
+            "summary": {"name": name, "document": report},
+        },
+        st.sampled_from(["acme", "acme/ink"]),
+        st.sampled_from(["small", "faces"]),
+        st.sampled_from(REPORTS),
+    ),
+)
+
+
+gates = st.builds(
+    lambda success, checks, reviews: {
+        "require_success": success,
+        "require_checks": checks,
+        "reviews": reviews,
+    },
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 2),
+)
+
+
+gating = st.builds(
+    lambda said: {"type": "policy", "adapter": "acme", "summary": {"channels": said}},
+    st.dictionaries(st.sampled_from([*CHANNELS, "*"]), st.none() | gates, min_size=1),
+)
+
+
 def shown(action: dict[str, Any], proof: str) -> dict[str, Any]:
     """The act of somebody who has shown who they are, perhaps."""
     return {**action, "proof": proof, "on_behalf_of": "bob"} if proof else action
@@ -167,6 +243,8 @@ unshown_actions = st.one_of(
     st.builds(act, st.sampled_from(STANDINGS), places, st.just("")),
     tokens,
     policies,
+    judgements,
+    gating,
 )
 
 

@@ -8,10 +8,12 @@ validated again before it tries the next. A new act is a function here and a met
 from tabard_registry.acts.act import Act, Acted, Landed, Plan
 from tabard_registry.acts.author import Author
 from tabard_registry.acts.channels import Expectation, promote, roll_back
+from tabard_registry.acts.evidence import Evidenced, announce, announce_grid
 from tabard_registry.acts.garbage import begin_collection, end_collection
 from tabard_registry.acts.keys import revoke_key, set_policy, sign, trust_key
 from tabard_registry.acts.permission import check_permitted
 from tabard_registry.acts.publication import publish
+from tabard_registry.acts.review import review, vote
 from tabard_registry.acts.standing import purge, set_quarantined, set_yanked
 from tabard_registry.acts.tokens import create_token, may_give, revoke_token
 from tabard_registry.acts.words import Amendment, edit
@@ -21,9 +23,12 @@ __all__ = [
     "Acted",
     "Amendment",
     "Author",
+    "Evidenced",
     "Expectation",
     "Landed",
     "Plan",
+    "announce",
+    "announce_grid",
     "begin_collection",
     "check_permitted",
     "create_token",
@@ -33,6 +38,7 @@ __all__ = [
     "promote",
     "publish",
     "purge",
+    "review",
     "revoke_key",
     "revoke_token",
     "roll_back",
@@ -41,4 +47,5 @@ __all__ = [
     "set_yanked",
     "sign",
     "trust_key",
+    "vote",
 ]

@@ -4,35 +4,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 from tabard_registry.acts.act import Act, Landed, Plan, action_on
-from tabard_registry.errors import NotFound, PreconditionFailed
+from tabard_registry.acts.author import REASON_CHARS_MAX
+from tabard_registry.errors import NotFound, PreconditionFailed, check_text
 from tabard_registry.log.records import Action
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName, AdapterRef, ByDigest, ByVersion, check_channel
 from tabard_registry.refs.semver import Version
 from tabard_registry.release.release import Absent, Adapter, Channel, ChannelMove, Release
 from tabard_registry.state.fold import channel_key
+from tabard_registry.state.gates import missing_for, refusal_of
 from tabard_registry.state.state import State, refuse_withdrawn
 
 Expectation: TypeAlias = Digest | ByVersion | ByDigest | Absent
 """Where a channel must point: a digest, what names one release of the line, or nowhere."""
 
 
-def promote(ref: AdapterRef, *, channel: str, expect: Expectation | None) -> Act[ChannelMove]:
+def promote(
+    ref: AdapterRef, *, channel: str, expect: Expectation | None, override: str = ""
+) -> Act[ChannelMove]:
     """Plan to move a channel to what a ref means.
 
     Args:
         ref: The release: exact, or another channel to copy from.
         channel: The channel.
         expect: Where the channel must point now; `Absent()`: it must not exist; None: anywhere.
+        override: Why it shall go there without a Success or checks that the policy asks for.
 
     Its plan raises:
         NotFound: There is no such release.
-        PreconditionFailed: The channel is elsewhere (EXPECT_MISMATCH), or the release yanked.
+        PreconditionFailed: The channel is elsewhere (EXPECT_MISMATCH), the release yanked, or the
+            policy asks for more (GATE_NOT_MET).
     """
     check_channel(channel)
+    check_text("the override", override, chars_max=REASON_CHARS_MAX, lines=True)
+    summary = {"override": override} if override.strip() else {}
     key = channel_key(ref.adapter, channel=channel)
 
     def plan(state: State) -> Plan:
@@ -43,7 +52,9 @@ def promote(ref: AdapterRef, *, channel: str, expect: Expectation | None) -> Act
         _refuse_unchoosable(release, hint="Unyank it first, or promote another release.")
         if pointer is not None and pointer.digest == release.digest:
             return Plan(action=None)
-        return Plan(action=action_on("promote", release, channel=channel), expect=expected)
+        _refuse_gated(state, release, channel=channel, override=override)
+        action = replace(action_on("promote", release, channel=channel), summary=summary)
+        return Plan(action=action, expect=expected)
 
     def is_same(found: Action) -> bool:
         return (found.type, found.adapter, found.channel) == ("promote", str(ref.adapter), channel)
@@ -177,6 +188,18 @@ def _refuse_unchoosable(release: Release, *, hint: str) -> None:
     if release.yanked:
         raise PreconditionFailed(
             f"{release} was yanked: {release.yank_reason}", reason="RELEASE_YANKED", hint=hint
+        )
+
+
+def _refuse_gated(state: State, release: Release, *, channel: str, override: str) -> None:
+    policy = state.policies.get(release.adapter.namespace)
+    missing = missing_for(release, policy=policy, channel=channel, override=override)
+    if missing:
+        raise PreconditionFailed(
+            refusal_of(release, policy=policy, channel=channel, override=override),
+            reason="GATE_NOT_MET",
+            hint=f"Next: {missing[0].how}. `tabard policy explain {release}` says who can. "
+            "A rollback needs none of it.",
         )
 
 

@@ -15,6 +15,7 @@ from tabard_registry.acts.standing import refuse_inexact
 from tabard_registry.errors import InvalidField, NotFound, PreconditionFailed, check_text
 from tabard_registry.log.records import Action
 from tabard_registry.refs.names import AdapterRef, check_namespace
+from tabard_registry.release.gates import Gate, check_pattern, with_gates
 from tabard_registry.release.keys import KEY_NAME_CHARS_MAX, POLICY_WORDS, Key, Policy
 from tabard_registry.release.release import Release
 from tabard_registry.state.state import State
@@ -70,25 +71,38 @@ def set_policy(
     require_signature: bool | None = None,
     private: bool | None = None,
     require_identity: bool | None = None,
+    channels: Mapping[str, Gate | None] | None = None,
 ) -> Act[Acted[Policy]]:
     """Plan to change what a namespace asks for; what is None stays as it is.
+
+    Args:
+        namespace: The namespace.
+        require_signature: Whether only signed releases are served.
+        private: Whether it is seen by those alone who may generate with it.
+        require_identity: Whether authors must have shown who they are.
+        channels: Gates by channel pattern; None takes one away, patterns not named stay.
 
     Raises:
         InvalidField: Nothing is said.
     """
     words = zip(POLICY_WORDS, (require_signature, private, require_identity), strict=True)
     said: dict[str, Any] = {word: wanted for word, wanted in words if wanted is not None}
+    for pattern in channels or ():
+        check_pattern(pattern)
+    if channels:
+        said["channels"] = {name: one.to_json() if one else None for name, one in channels.items()}
     if not said:
         raise InvalidField(
             "nothing is said that the policy could be",
             reason="FIELD_REQUIRED",
-            hint=f"Say one of: {', '.join(POLICY_WORDS)}.",
+            hint=f"Say one of: {', '.join(POLICY_WORDS)}, channels.",
         )
     action = _setting("policy", namespace, summary=said)
 
     def plan(state: State) -> Plan:
         before = policy_of(state, namespace)
-        is_so = replace(before, **said) == before
+        wanted = {**said, "channels": with_gates(before.channels, said.get("channels", {}))}
+        is_so = replace(before, **wanted) == before
         return Plan(action=None if is_so else action)
 
     return Act(

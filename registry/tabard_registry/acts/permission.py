@@ -26,6 +26,10 @@ ROLES: Mapping[str, Role] = {
     "quarantine": Role.OPERATE,
     "lift": Role.OPERATE,
     "purge": Role.OPERATE,
+    "evidence": Role.PUBLISH,
+    "grid": Role.PUBLISH,
+    "review": Role.REVIEW,
+    "vote": Role.REVIEW,
     "key": Role.ADMIN,
     "policy": Role.ADMIN,
     TOKEN: Role.ADMIN,
@@ -44,7 +48,10 @@ def check_permitted(state: State, action: Action, *, grants: Grants) -> None:
             has not (IDENTITY_REQUIRED).
     """
     for namespace in _namespaces_of(action):
-        refuse_role(ROLES[action.type], namespace=namespace, grants=grants)
+        # Who may review may also complete the evidence that the review is of.
+        is_reviewer = grants.allow(Role.REVIEW, namespace=namespace)
+        if not (action.type == "evidence" and is_reviewer):
+            refuse_role(ROLES[action.type], namespace=namespace, grants=grants)
     if action.type == "publish":
         for member in map(Member.from_json, action.summary["members"]):
             refuse_role(Role.GENERATE, namespace=member.adapter.namespace, grants=grants)

@@ -12,11 +12,13 @@ from typing import Any
 
 from tabard_registry.checkpoint.digests import Texts, read_digests, write_digests
 from tabard_registry.checkpoint.events import events_to_json
+from tabard_registry.checkpoint.judged import health_from_json, health_to_json
 from tabard_registry.checkpoint.later import LaterSet, LaterTuple
 from tabard_registry.identity.identity import Proof
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
+from tabard_registry.release.health import NO_HEALTH
 from tabard_registry.release.manifest import Member, canonical_json, tokens_from_json
 from tabard_registry.release.release import Adapter, Channel, Release, Signature
 from tabard_registry.release.words import Words, read_amendment
@@ -121,6 +123,7 @@ def read_release(
         publish_proof=Proof.read(rare.get("proof", "")),
         published_for=rare.get("for", ""),
         published_words=Words(**read_amendment(rare["words"])) if "words" in rare else None,
+        health=health_from_json(rare["health"]) if "health" in rare else NO_HEALTH,
     )
 
 
@@ -156,6 +159,7 @@ def _rare_to_json(release: Release) -> dict[str, Any]:
         "proof": release.publish_proof,
         "for": release.published_for,
         "words": release.published_words.to_json() if release.published_words else None,
+        "health": health_to_json(release.health),
     }
     standing = {flag: getattr(release, why) for flag, why in _STANDINGS if getattr(release, flag)}
     return {**{name: rows for name, rows in found.items() if rows}, **standing}

@@ -7,16 +7,18 @@ from types import MappingProxyType
 from typing import Any
 
 from tabard_registry.checkpoint.events import entry_from_json, entry_to_json
+from tabard_registry.checkpoint.judged import grids_from_json, grids_to_json
 from tabard_registry.identity.tokens import Token
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
+from tabard_registry.release.gates import NO_GATES, with_gates
 from tabard_registry.release.keys import POLICY_WORDS, Key, Policy
 from tabard_registry.state.overlay import Overlay
 from tabard_registry.state.state import STRAYS_MAX, State, remembered_requests
 
 FORMAT = "tabard-checkpoint"
 """First word of every checkpoint."""
-CHECKPOINT_PROTOCOL = 3
+CHECKPOINT_PROTOCOL = 4
 """Version of this layout and of the fold; a checkpoint of another one is passed over."""
 
 
@@ -38,8 +40,10 @@ def header_of(state: State) -> tuple[dict[str, Any], dict[str, Any]]:
         "keys": {path: [key.namespace, key.to_json()] for path, key in state.keys.items()},
         "policies": {
             name: {word: True for word in POLICY_WORDS if getattr(one, word)}
+            | {"channels": {pattern: gate.to_json() for pattern, gate in one.channels.items()}}
             for name, one in state.policies.items()
         },
+        "grids": {place: grids_to_json(grids) for place, grids in state.grids.items()},
         "tokens": [[token.to_json(), token.places] for token in state.tokens.values()],
         "wearers": {name: sorted(map(str, lines)) for name, lines in state.wearers.items()},
         "strays": [entry_to_json(entry) for entry in state.strays[-STRAYS_MAX:]],
@@ -72,7 +76,7 @@ def read_header(place: Any, rest: Any, *, adapters: Overlay) -> State:
             }
         ),
         policies=MappingProxyType(
-            {name: Policy(namespace=name, **said) for name, said in rest["policies"].items()}
+            {name: _policy(said, namespace=name) for name, said in rest["policies"].items()}
         ),
         tokens=MappingProxyType({token.id: token for token in map(_token, rest["tokens"])}),
         wearers=MappingProxyType(
@@ -81,8 +85,16 @@ def read_header(place: Any, rest: Any, *, adapters: Overlay) -> State:
                 for name, lines in rest["wearers"].items()
             }
         ),
+        grids=MappingProxyType(
+            {place: grids_from_json(rows) for place, rows in rest["grids"].items()}
+        ),
         strays=tuple(map(entry_from_json, rest["strays"])),
     )
+
+
+def _policy(said: Any, *, namespace: str) -> Policy:
+    words = {**said, "channels": with_gates(NO_GATES, said["channels"])}
+    return Policy(namespace=namespace, **words)
 
 
 def _token(row: Any) -> Token:

@@ -111,6 +111,10 @@ class Blobs:
             raise _missing(digest)
         return path
 
+    def is_there(self, digest: Digest) -> bool:
+        """Say whether the bytes of a digest are there, unverified."""
+        return self._store.size_bytes(self._key(digest)) is not None
+
     def _key(self, digest: Digest) -> str:
         return blob_key(digest, generation=self._generation(digest))
 

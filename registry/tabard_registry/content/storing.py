@@ -6,19 +6,32 @@ Nothing of it is visible until the log names it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
+from tabard_registry.acts import Act, Author
 from tabard_registry.acts.publication import refuse_other, refuse_purged
 from tabard_registry.content.blobs import Blobs
 from tabard_registry.content.canonical import CANONICAL_NAME, write_canonical
-from tabard_registry.errors import InvalidField
+from tabard_registry.errors import InvalidField, PreconditionFailed
 from tabard_registry.grammar import counted
 from tabard_registry.intake.layers.checked import Checked
 from tabard_registry.release.manifest import BlobRef, ChangeTarget, Manifest, Target, TokenVectors
 from tabard_registry.release.release import Release, ReleaseDraft
 from tabard_registry.scratch import Scratch
 from tabard_registry.state.state import State
+
+_STORE_ATTEMPTS_MAX = 5
+Answer = TypeVar("Answer")
+
+
+class Commit(Protocol):
+    """What makes an act happen."""
+
+    def __call__(self, act: Act[Answer], *, author: Author) -> Answer:
+        """Commit one act, and return its answer."""
+        ...
 
 
 def store_release(
@@ -57,6 +70,32 @@ def store_release(
         blobs.put_file(path, digest=canonical.sha256)
     blobs.put_bytes(manifest.to_bytes())
     return manifest
+
+
+def commit_stored(
+    store: Callable[[State], Act[Answer]],
+    *,
+    state: Callable[[], State],
+    commit: Commit,
+    author: Author,
+) -> Answer:
+    """Store bytes and commit the act that announces them, again when a collection came between.
+
+    Args:
+        store: Stores the bytes for a state, and makes the act.
+        state: Returns the newest snapshot.
+        commit: Commits an act.
+        author: Who acts.
+    """
+    attempt = 1
+    while True:
+        try:
+            return commit(store(state()), author=author)
+        except PreconditionFailed as error:
+            # What looked stored may be deleted by a collection: look again, store what lacks.
+            if error.reason != "BYTES_COLLECTED" or attempt == _STORE_ATTEMPTS_MAX:
+                raise
+            attempt += 1
 
 
 def refuse_needless(state: State, manifest: Manifest) -> Release | None:

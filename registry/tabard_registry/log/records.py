@@ -26,7 +26,7 @@ from tabard_registry.identity.identity import Proof
 from tabard_registry.refs.digest import Digest
 from tabard_registry.release.manifest import canonical_json
 
-RECORD_VERSION_MAX = 2
+RECORD_VERSION_MAX = 3
 """The highest version of a record that is read; an act that restricts is written with it."""
 RECORD_BYTES_MAX = 512 * 1024
 """Largest record that is written or read."""
@@ -41,7 +41,7 @@ _ACTION_TEXTS = (
     *("type", "adapter", "digest", "version", "channel"),
     *("actor", "reason", "request_id", "on_behalf_of"),
 )
-_RESTRICTING = ("private", "require_identity")
+_RESTRICTING = {"private": 2, "require_identity": 2, "channels": 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +81,12 @@ class Action:
         object.__setattr__(self, "expect", MappingProxyType(dict(self.expect)))
 
     @property
-    def restricts(self) -> bool:
-        """Whether a Tabard that does not know the act would allow what it forbids."""
-        return self.type == TOKEN or (
-            self.type == "policy" and any(word in self.summary for word in _RESTRICTING)
-        )
+    def version_min(self) -> int:
+        """The version of record that stops a Tabard which would allow what the act forbids."""
+        if self.type == TOKEN:
+            return 2
+        said = self.summary if self.type == "policy" else ()
+        return max((at for word, at in _RESTRICTING.items() if word in said), default=1)
 
     def to_json(self) -> dict[str, Any]:
         """Write the action as a JSON object without its empty fields."""
@@ -144,7 +145,7 @@ class Record:
     @property
     def version(self) -> int:
         """The version that it is written with: an older Tabard stops at an act that restricts."""
-        return RECORD_VERSION_MAX if any(action.restricts for action in self.actions) else 1
+        return max((action.version_min for action in self.actions), default=1)
 
     def to_bytes(self) -> bytes:
         """Write canonical JSON.
@@ -214,7 +215,8 @@ class Effect:
 
     Attributes:
         effective: Whether it changed the state.
-        note: Why not, when it did not; of an edit the words that it changed; otherwise empty.
+        note: Why not, when it did not; of an edit the words that it changed, of a promotion the
+            override that it needed; otherwise empty.
         previous_digest: Where the channel pointed before, for a move.
     """
 

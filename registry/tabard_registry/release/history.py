@@ -27,7 +27,8 @@ class HistoryEntry:
         channel: The channel moved.
         previous_digest: Where the channel pointed before.
         effective: False when the act was not valid at its position and changed nothing.
-        note: Why it was not; of an edit the words that it changed.
+        note: Why it was not; of an edit the words that it changed, of a promotion the override that
+            it needed.
         position: Which act of its record it is, from 0.
         proof: How the actor has shown who they are; NONE: nobody checked.
         on_behalf_of: What an actor who has shown that said of themselves beside it.

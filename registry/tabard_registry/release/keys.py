@@ -7,10 +7,11 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from tabard_registry.errors import InvalidField, check_length
+from tabard_registry.release.gates import NO_GATES, Gates
 
 PUBLIC_KEY_BYTES = 32
 """Length of an Ed25519 public key (RFC 8032)."""
@@ -84,6 +85,7 @@ class Policy:
         require_signature: Whether only releases signed by a trusted key are served.
         private: Whether it does not exist for those who may not generate with it.
         require_identity: Whether acts of authors whom nobody checked have no effect there.
+        channels: What promotions need, by channel pattern; rollbacks never need any of it.
 
     Raises:
         InvalidField: It asks for nothing that can be understood.
@@ -93,6 +95,7 @@ class Policy:
     require_signature: bool = False
     private: bool = False
     require_identity: bool = False
+    channels: Gates = field(default_factory=lambda: NO_GATES)
 
     def __post_init__(self) -> None:
         for name in POLICY_WORDS:
@@ -104,5 +107,5 @@ class Policy:
                 )
 
 
-POLICY_WORDS = tuple(one.name for one in fields(Policy) if one.name != "namespace")
-"""What a policy says, by name."""
+POLICY_WORDS = ("require_signature", "private", "require_identity")
+"""What a policy says by true or false, by name."""

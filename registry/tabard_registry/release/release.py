@@ -14,6 +14,7 @@ from tabard_registry.identity.identity import Proof
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
+from tabard_registry.release.health import NO_HEALTH, Health
 from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.manifest import (
     KINDS,
@@ -137,6 +138,7 @@ class Release:
         signatures: Who vouches for it.
         published_words: The words of its publication, which its digest covers; None as long as
             those above are them.
+        health: Evidence, reviews and votes.
     """
 
     adapter: AdapterName
@@ -176,6 +178,7 @@ class Release:
     purge_reason: str = ""
     signatures: tuple[Signature, ...] = ()
     published_words: Words | None = None
+    health: Health = NO_HEALTH
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "training", MappingProxyType(dict(self.training)))

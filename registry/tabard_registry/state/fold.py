@@ -19,7 +19,8 @@ from tabard_registry.refs.names import AdapterName
 from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.keys import Policy
 from tabard_registry.release.release import Adapter
-from tabard_registry.state.meanings import MEANINGS, Draft, Invalid
+from tabard_registry.state.draft import Draft, Invalid
+from tabard_registry.state.meanings import MEANINGS
 from tabard_registry.state.state import REQUEST_WINDOW, STRAYS_MAX, State, remembered_requests
 
 _NO_TOKEN_ACT = "changes no token"
@@ -69,6 +70,7 @@ def fold(
         policies=MappingProxyType(draft.policies),
         tokens=draft.tokens,
         wearers=MappingProxyType(draft.wearers),
+        grids=MappingProxyType(draft.grids),
         strays=tuple(draft.strays[-STRAYS_MAX:]),
     )
     return after, tuple(applied)

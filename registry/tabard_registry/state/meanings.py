@@ -7,7 +7,7 @@ Part of the protocol: every Tabard that reads a log must come to the same state.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from tabard_registry.identity.tokens import Token
@@ -15,7 +15,7 @@ from tabard_registry.log.records import TOKEN, Action, Effect, Record
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName, check_channel, check_namespace
 from tabard_registry.refs.semver import Version
-from tabard_registry.release.history import HistoryEntry
+from tabard_registry.release.gates import with_gates
 from tabard_registry.release.keys import POLICY_WORDS, Key, Policy
 from tabard_registry.release.release import (
     Adapter,
@@ -25,55 +25,16 @@ from tabard_registry.release.release import (
     release_from_summary,
 )
 from tabard_registry.release.words import Words, read_amendment
-from tabard_registry.state.overlay import Changes
+from tabard_registry.state.draft import DONE, Draft, Invalid, change, named_release, with_release
+from tabard_registry.state.gates import refusal_of
+from tabard_registry.state.judging import JUDGING
 from tabard_registry.state.recipes import manifest_of
-from tabard_registry.state.state import TOKENS_MAX, State
+from tabard_registry.state.state import TOKENS_MAX
 
 ROLLBACK_DEPTH_MAX = 256
 """How many moves of a channel a chain of rollbacks can undo. Part of the protocol."""
 SIGNATURES_MAX = 16
 """Most signatures of a release. Part of the protocol."""
-
-_DONE = Effect(effective=True)
-
-
-class Invalid(Exception):
-    """An act is not valid at its position; the text says why."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Draft:
-    """The state while records are folded into it."""
-
-    lines: Changes
-    acted: dict[str, int]
-    denied: set[str]
-    collected: dict[str, int]
-    gc_seq: int
-    gc_open: set[int]
-    keys: dict[str, Key]
-    policies: dict[str, Policy]
-    tokens: Mapping[str, Token]
-    wearers: dict[str, frozenset[AdapterName]]
-    strays: list[HistoryEntry]
-
-    @classmethod
-    def of(cls, state: State) -> Draft:
-        """Begin from a state."""
-        return cls(
-            lines=state.adapters.changes(),
-            acted=dict(state.acted),
-            denied=set(state.denied),
-            collected=dict(state.collected),
-            gc_seq=state.gc_seq,
-            gc_open=set(state.gc_open),
-            keys=dict(state.keys),
-            policies=dict(state.policies),
-            # Perhaps thousands, and most records leave them alone: copied when one changes.
-            tokens=state.tokens,
-            wearers=dict(state.wearers),
-            strays=list(state.strays),
-        )
 
 
 def channel_below(channel: Channel, *, target: Digest) -> Sequence[Digest]:
@@ -110,10 +71,10 @@ def _publish(draft: Draft, record: Record, action: Action) -> Effect:
     if denied is not None:
         raise Invalid(f"{denied} was purged")
     _check_members(draft, release)
-    draft.lines.put(_with_release(line, release))
+    draft.lines.put(with_release(line, release))
     for namespace in {member.adapter.namespace for member in release.members} - {name.namespace}:
         draft.wearers[namespace] = draft.wearers.get(namespace, frozenset()) | {name}
-    return _DONE
+    return DONE
 
 
 def _check_members(draft: Draft, release: Release) -> None:
@@ -132,9 +93,14 @@ def _check_members(draft: Draft, release: Release) -> None:
 
 
 def _promote(draft: Draft, record: Record, action: Action) -> Effect:
-    line, release = _named_release(draft, action)
+    line, release = named_release(draft, action)
     check_channel(action.channel)
     _check_choosable(release)
+    override = str(action.summary.get("override", ""))
+    policy = draft.policies.get(line.name.namespace)
+    refusal = refusal_of(release, policy=policy, channel=action.channel, override=override)
+    if refusal:
+        raise Invalid(refusal)
     before = line.channels.get(action.channel)
     if before is None:
         below: Sequence[Digest] = ()
@@ -142,11 +108,13 @@ def _promote(draft: Draft, record: Record, action: Action) -> Effect:
         raise Invalid(f"{action.channel} points there already")
     else:
         below = (*before.below, before.digest)[-ROLLBACK_DEPTH_MAX:]
-    return _move(draft, line, action.channel, release=release, seq=record.seq, below=below)
+    moved = _move(draft, line, action.channel, release=release, seq=record.seq, below=below)
+    is_overridden = refusal_of(release, policy=policy, channel=action.channel)
+    return replace(moved, note=f"override: {override}") if is_overridden else moved
 
 
 def _rollback(draft: Draft, record: Record, action: Action) -> Effect:
-    line, release = _named_release(draft, action)
+    line, release = named_release(draft, action)
     before = line.channels.get(action.channel)
     if before is None:
         raise Invalid(f"no channel {action.channel[:40]!r}")
@@ -160,54 +128,54 @@ def _rollback(draft: Draft, record: Record, action: Action) -> Effect:
 
 
 def _yank(draft: Draft, record: Record, action: Action) -> Effect:
-    line, release = _named_release(draft, action)
+    line, release = named_release(draft, action)
     if release.yanked:
         raise Invalid(f"{release} is yanked already")
-    return _change(draft, line, replace(release, yanked=True, yank_reason=action.reason))
+    return change(draft, line, replace(release, yanked=True, yank_reason=action.reason))
 
 
 def _unyank(draft: Draft, record: Record, action: Action) -> Effect:
-    line, release = _named_release(draft, action)
+    line, release = named_release(draft, action)
     if not release.yanked:
         raise Invalid(f"{release} is not yanked")
-    return _change(draft, line, replace(release, yanked=False, yank_reason=""))
+    return change(draft, line, replace(release, yanked=False, yank_reason=""))
 
 
 def _quarantine(draft: Draft, record: Record, action: Action) -> Effect:
-    line, release = _named_release(draft, action)
+    line, release = named_release(draft, action)
     if release.quarantined:
         raise Invalid(f"{release} is quarantined already")
-    return _change(draft, line, replace(release, quarantined=True, quarantine_reason=action.reason))
+    return change(draft, line, replace(release, quarantined=True, quarantine_reason=action.reason))
 
 
 def _lift(draft: Draft, record: Record, action: Action) -> Effect:
-    line, release = _named_release(draft, action)
+    line, release = named_release(draft, action)
     if not release.quarantined:
         raise Invalid(f"{release} is not quarantined")
-    return _change(draft, line, replace(release, quarantined=False, quarantine_reason=""))
+    return change(draft, line, replace(release, quarantined=False, quarantine_reason=""))
 
 
 def _purge(draft: Draft, record: Record, action: Action) -> Effect:
-    line, release = _named_release(draft, action)
+    line, release = named_release(draft, action)
     if release.purged:
         raise Invalid(f"{release} was purged already")
     draft.denied.update(map(str, release.blobs))
-    return _change(draft, line, replace(release, purged=True, purge_reason=action.reason))
+    return change(draft, line, replace(release, purged=True, purge_reason=action.reason))
 
 
 def _edit(draft: Draft, record: Record, action: Action) -> Effect:
-    line, release = _named_release(draft, action)
+    line, release = named_release(draft, action)
     words = read_amendment(action.summary)
     changed = sorted(name for name, said in words.items() if getattr(release, name) != said)
     if not changed:
         raise Invalid(f"{release} says so already")
     published = release.published_words or Words.of(release)
-    _change(draft, line, replace(release, **words, published_words=published))
+    change(draft, line, replace(release, **words, published_words=published))
     return Effect(effective=True, note=", ".join(changed).replace("_", " "))
 
 
 def _sign(draft: Draft, record: Record, action: Action) -> Effect:
-    line, release = _named_release(draft, action)
+    line, release = named_release(draft, action)
     signature = Signature(
         key_id=str(action.summary["key"]),
         signature=str(action.summary["signature"]),
@@ -219,7 +187,7 @@ def _sign(draft: Draft, record: Record, action: Action) -> Effect:
     others = tuple(s for s in release.signatures if s.key_id != signature.key_id)
     if len(others) >= SIGNATURES_MAX:
         raise Invalid(f"{release} has {SIGNATURES_MAX} signatures")
-    return _change(draft, line, replace(release, signatures=(*others, signature)))
+    return change(draft, line, replace(release, signatures=(*others, signature)))
 
 
 def _key(draft: Draft, record: Record, action: Action) -> Effect:
@@ -228,17 +196,19 @@ def _key(draft: Draft, record: Record, action: Action) -> Effect:
     if draft.keys.get(key.path) == key:
         raise Invalid(f"key {key.path} is so already")
     draft.keys[key.path] = key
-    return _DONE
+    return DONE
 
 
 def _policy(draft: Draft, record: Record, action: Action) -> Effect:
     namespace = check_namespace(action.adapter)
     said = {word: action.summary[word] for word in POLICY_WORDS if word in action.summary}
+    before = draft.policies.get(namespace) or Policy(namespace=namespace)
+    if "channels" in action.summary:
+        said["channels"] = with_gates(before.channels, action.summary["channels"])
     if not said:
         raise Invalid("a policy that says nothing")
-    before = draft.policies.get(namespace) or Policy(namespace=namespace)
     draft.policies[namespace] = replace(before, **said)
-    return _DONE
+    return DONE
 
 
 def _token(draft: Draft, record: Record, action: Action) -> Effect:
@@ -260,7 +230,7 @@ def _token(draft: Draft, record: Record, action: Action) -> Effect:
             raise Invalid(f"there are {TOKENS_MAX} tokens")
         del kept[oldest.id]
     draft.tokens = MappingProxyType(kept)
-    return _DONE
+    return DONE
 
 
 def _gc_intent(draft: Draft, record: Record, action: Action) -> Effect:
@@ -268,7 +238,7 @@ def _gc_intent(draft: Draft, record: Record, action: Action) -> Effect:
     draft.collected.update((str(digest), record.seq) for digest in digests)
     draft.gc_seq = record.seq
     draft.gc_open.add(record.seq)
-    return _DONE
+    return DONE
 
 
 def _gc_done(draft: Draft, record: Record, action: Action) -> Effect:
@@ -276,17 +246,7 @@ def _gc_done(draft: Draft, record: Record, action: Action) -> Effect:
     if seq not in draft.gc_open:
         raise Invalid(f"no collection {seq} is open")
     draft.gc_open.remove(seq)
-    return _DONE
-
-
-def _named_release(draft: Draft, action: Action) -> tuple[Adapter, Release]:
-    line = draft.lines.get(AdapterName.parse(action.adapter))
-    if line is None:
-        raise Invalid(f"no adapter {action.adapter}")
-    release = line.by_digest.get(Digest.parse(action.digest))
-    if release is None:
-        raise Invalid(f"no release {action.digest} of {action.adapter}")
-    return line, release
+    return DONE
 
 
 def _check_choosable(release: Release) -> None:
@@ -297,19 +257,6 @@ def _check_choosable(release: Release) -> None:
     ):
         if is_so:
             raise Invalid(f"{release} is {what}")
-
-
-def _with_release(line: Adapter, release: Release) -> Adapter:
-    return replace(
-        line,
-        by_version=MappingProxyType({**line.by_version, release.version: release}),
-        by_digest=MappingProxyType({**line.by_digest, release.digest: release}),
-    )
-
-
-def _change(draft: Draft, line: Adapter, release: Release) -> Effect:
-    draft.lines.put(_with_release(line, release))
-    return _DONE
 
 
 def _move(
@@ -351,5 +298,6 @@ MEANINGS: Mapping[str, Callable[[Draft, Record, Action], Effect]] = {
     TOKEN: _token,
     "gc_intent": _gc_intent,
     "gc_done": _gc_done,
+    **JUDGING,
 }
 """Every act that this Tabard understands."""

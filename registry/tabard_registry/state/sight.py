@@ -63,9 +63,10 @@ class Hidden:
         return {str(digest) for digest, one in line.by_digest.items() if self.hides(one)}
 
     def _part(self, line: Adapter) -> Adapter | None:
-        by_digest = {digest: one for digest, one in line.by_digest.items() if not self.hides(one)}
-        if not by_digest:
+        seen = {digest: one for digest, one in line.by_digest.items() if not self.hides(one)}
+        if not seen:
             return None
+        by_digest = {digest: _judged(one, seen=seen.keys()) for digest, one in seen.items()}
         entries = (self.entry(entry, line=line) for entry in line.events)
         return replace(
             line,
@@ -113,6 +114,9 @@ def seen_by(state: State, grants: Grants) -> State:
         policies=MappingProxyType(policies),
         tokens=MappingProxyType({}),
         wearers=MappingProxyType({}),
+        grids=MappingProxyType(
+            {place: one for place, one in state.grids.items() if _space(place) not in spaces}
+        ),
         strays=(),
     )
 
@@ -188,6 +192,29 @@ class _SeenLines:
 
 def _names_in(lines: Overlay, namespace: str) -> Iterator[AdapterName]:
     return takewhile(lambda name: name.namespace == namespace, lines.names_from(f"{namespace}/"))
+
+
+def _space(place: str) -> str:
+    return place.partition("/")[0]
+
+
+def _judged(release: Release, *, seen: Set[object]) -> Release:
+    """Leave out evidence that compares a release with one that is not seen."""
+    kept = tuple(
+        one for one in release.health.evidence if one.against is None or one.against in seen
+    )
+    if len(kept) == len(release.health.evidence):
+        return release
+    known = {one.document for one in kept}
+    return replace(
+        release,
+        health=replace(
+            release.health,
+            evidence=kept,
+            reviews=tuple(r for r in release.health.reviews if r.evidence in known),
+            votes=tuple(v for v in release.health.votes if v.evidence in known),
+        ),
+    )
 
 
 def _part_of(channel: Channel, *, seen: Set[object]) -> Channel:

@@ -22,6 +22,7 @@ from tabard_registry.refs.names import (
     ByVersion,
 )
 from tabard_registry.refs.version_range import VersionRange
+from tabard_registry.release.health import GridNote
 from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.keys import Key, Policy
 from tabard_registry.release.manifest import Member
@@ -63,6 +64,7 @@ class State:
         policies: What namespaces ask for.
         tokens: Tokens by id, in the order they were made; never part of an answer about the past.
         wearers: Release lines with a recipe that wears a member of another namespace, by that.
+        grids: Grids by the namespace or release line that has them, oldest first.
         strays: The last acts without effect that belong to no adapter.
     """
 
@@ -81,6 +83,7 @@ class State:
     wearers: Mapping[str, frozenset[AdapterName]] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    grids: Mapping[str, tuple[GridNote, ...]] = field(default_factory=lambda: MappingProxyType({}))
     strays: tuple[HistoryEntry, ...] = ()
 
     def names(self, *, after: str = "") -> Iterator[AdapterName]:

@@ -92,6 +92,8 @@ def collect(
 
     Raises:
         InvalidField: The age is negative.
+        NotFound, CorruptRegistry: A document of evidence is missing or cannot be read; nothing
+            was deleted.
         StoreUnavailable: The store did not answer; run it again.
     """
     if min_age_seconds < 0:
@@ -101,7 +103,8 @@ def collect(
             hint="Give 0 or more.",
         )
     state = registry.state
-    needs = Needs(state)
+    # A document that cannot be read stops everything: which pictures it needs is not known.
+    needs = Needs(state, read=registry.evidence.document)
     found = _survey(registry, state, needs=needs, min_age_seconds=min_age_seconds)
     if not dry_run:
         collector = _Collector(

@@ -7,10 +7,13 @@ In: a listing of a store, a state. Out: values. Deletes nothing and decides noth
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tabard_registry.content.blobs import blob_key
+from tabard_registry.content.evidence import shown_blobs
+from tabard_registry.errors import CorruptRegistry, NotFound, RegistryError
+from tabard_registry.evidence.documents import Document
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.release.release import Adapter, Release
@@ -45,14 +48,36 @@ class StoredBlob:
 
 
 class Needs:
-    """The blobs that releases need which were not purged. 32 bytes each, however many.
+    """The blobs that the log needs: of releases, evidence and grids. 32 bytes each, however many.
 
-    Not thread-safe.
+    Pictures of evidence are known from its documents alone, so those are read. What was purged
+    needs no blob but its documents. Not thread-safe.
+
+    Attributes:
+        purged: Blobs that purged releases have shown, and that are to be deleted where nothing else
+            needs them.
     """
 
-    def __init__(self, state: State) -> None:
-        """Read every release of a state."""
+    def __init__(
+        self,
+        state: State,
+        *,
+        read: Callable[[Digest], Document],
+        lost: Callable[[Digest, RegistryError], None] | None = None,
+    ) -> None:
+        """Read every release of a state, and every document.
+
+        Args:
+            state: The state.
+            read: Reads a document.
+            lost: Is told of each that cannot be read; None: that raises what `read` raises.
+        """
         self._sizes: dict[bytes, int] = {}
+        self.purged: set[Digest] = set()
+        self._document = read
+        self._lost = lost
+        self._documents: set[Digest] = set()
+        self._grids = state.grids
         self._lines = state.adapters
         self._base: Base = state.adapters.base
         self._changed: Mapping[AdapterName, Adapter] = {}
@@ -77,6 +102,8 @@ class Needs:
 
         Costs what changed, not what there is: planning at the tip of the log can afford it.
         """
+        if state.grids is not self._grids:
+            self._add_grids(state)
         if state.adapters is self._lines:
             return
         self._lines = state.adapters
@@ -90,12 +117,48 @@ class Needs:
     def _read(self, state: State) -> None:
         self._base, self._changed = state.adapters.base, state.adapters.changed
         self._add(state.adapters[name] for name in state.names())
+        self._add_grids(state)
 
     def _add(self, lines: Iterable[Adapter]) -> None:
         for line in lines:
             for release in line.by_digest.values():
                 if not release.purged:
                     self._sizes.update(_sizes_of(release))
+                self._add_evidence(release)
+
+    def _add_evidence(self, release: Release) -> None:
+        for note in release.health.evidence:
+            self._need(note.document)
+            if note.document in self._documents and not release.purged:
+                continue
+            document = self._read_document(note.document)
+            if document is None:
+                continue
+            shown = shown_blobs(document)
+            for digest in set(document.blobs) - (set(shown) if release.purged else set()):
+                self._need(digest)
+            if release.purged:
+                self.purged.update(shown)
+            else:
+                self._documents.add(note.document)
+
+    def _add_grids(self, state: State) -> None:
+        self._grids = state.grids
+        for grids in state.grids.values():
+            for one in grids:
+                self._need(one.document)
+
+    def _need(self, digest: Digest) -> None:
+        self._sizes.setdefault(bytes.fromhex(digest.hex), _SIZE_UNKNOWN)
+
+    def _read_document(self, digest: Digest) -> Document | None:
+        try:
+            return self._document(digest)
+        except (NotFound, CorruptRegistry) as error:
+            if self._lost is None:
+                raise
+            self._lost(digest, error)
+            return None
 
 
 def stored_blobs(store: Store) -> Iterator[StoredBlob | str]:

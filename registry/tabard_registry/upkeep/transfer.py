@@ -176,6 +176,7 @@ class _Copy:
     ) -> None:
         self._source = registry.store
         self._state: State = registry.state
+        self._needs = Needs(self._state, read=registry.evidence.document)
         self._target = target
         self._workers = workers
         self._progress = progress
@@ -215,7 +216,7 @@ class _Copy:
 
     def copy_blobs(self) -> None:
         """Store every blob that a release needs, verified on the way."""
-        needs = Needs(self._state)
+        needs = self._needs
         copied = each(
             lambda digest: self._copy_blob(digest, wanted=needs.size_bytes(digest)),
             needs,
@@ -232,11 +233,11 @@ class _Copy:
 
     def delete_purged(self) -> None:
         """Delete from an earlier copy what was purged since."""
-        needs = Needs(self._state)
         for blob in list(stored_blobs(self._target)):
             if not isinstance(blob, StoredBlob):
                 continue
-            if str(blob.digest) in self._state.denied and blob.digest not in needs:
+            is_purged = str(blob.digest) in self._state.denied or blob.digest in self._needs.purged
+            if is_purged and blob.digest not in self._needs:
                 self._target.delete(blob.key)
 
     def write_checkpoint(self) -> None:

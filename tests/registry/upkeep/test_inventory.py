@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from pathlib import Path
 
-from tabard_registry import Author, Digest
+from tabard_registry import Author, Digest, Registry
 from tabard_registry.content.blobs import blob_key
 from tabard_registry.state.state import State
 from tabard_registry.upkeep.inventory import Needs, current_key, read_blob_key
@@ -11,11 +11,16 @@ from tests.registry.upkeep.garbage_buckets import Bucket, bucket, opened
 __all__ = ["bucket"]
 
 
+def needs_of(registry: Registry) -> Needs:
+    """What the newest state needs."""
+    return Needs(registry.state, read=registry.evidence.document)
+
+
 def test_needs_follow_the_state(bucket: Bucket, tmp_path: Path) -> None:
     """What is published later is needed; what was purged is not, once everything is read again."""
     registry = opened(bucket)
     publish(registry, "1.0.0", folder=tmp_path)
-    needs = Needs(registry.state)
+    needs = needs_of(registry)
     second = publish(registry, "2.0.0", folder=tmp_path).release
     assert second.digest not in needs
 
@@ -25,14 +30,14 @@ def test_needs_follow_the_state(bucket: Bucket, tmp_path: Path) -> None:
     assert all(digest in needs for digest in second.blobs)
     assert needs.size_bytes(second.original[0]) == second.original_bytes
     assert needs.size_bytes(second.digest) is None
-    assert all(digest not in Needs(registry.state) for digest in second.blobs)
+    assert all(digest not in needs_of(registry) for digest in second.blobs)
 
 
 def test_needs_read_a_checkpoint(bucket: Bucket, tmp_path: Path) -> None:
     """They are the same whether a state was read from the log or from a checkpoint."""
     registry = opened(bucket)
     publish(registry, "1.0.0", folder=tmp_path)
-    early = Needs(registry.state)
+    early = needs_of(registry)
     publish(registry, "2.0.0", folder=tmp_path)
     registry.checkpoint()
 
@@ -40,8 +45,8 @@ def test_needs_read_a_checkpoint(bucket: Bucket, tmp_path: Path) -> None:
     early.follow(again.state)
 
     assert again.records_since_checkpoint == 0
-    assert set(Needs(again.state)) == set(Needs(registry.state))
-    assert len(early) == len(Needs(again.state)) == 6
+    assert set(needs_of(again)) == set(needs_of(registry))
+    assert len(early) == len(needs_of(again)) == 6
 
 
 def test_names_of_blobs_are_read() -> None:

@@ -23,5 +23,5 @@ def to_plain(state: State) -> object:
         (state.registry_id, state.seq, state.head, dict(state.acted), state.denied),
         (dict(state.collected), state.gc_seq, state.gc_open),
         (dict(state.keys), dict(state.policies), list(state.strays)),
-        (list(state.tokens.items()), dict(state.wearers)),
+        (list(state.tokens.items()), dict(state.wearers), dict(state.grids)),
     )

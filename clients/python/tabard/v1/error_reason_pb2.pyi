@@ -209,6 +209,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PRIORITY_UNKNOWN: _ClassVar[ErrorReason]
     RESULT_NOT_KEPT: _ClassVar[ErrorReason]
     READ_ELSEWHERE: _ClassVar[ErrorReason]
+    GATE_NOT_MET: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -412,3 +413,4 @@ PIXEL_STEPS_SPENT: ErrorReason
 PRIORITY_UNKNOWN: ErrorReason
 RESULT_NOT_KEPT: ErrorReason
 READ_ELSEWHERE: ErrorReason
+GATE_NOT_MET: ErrorReason

@@ -10,7 +10,9 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 
-from tabard_registry.errors import RESTORE_BLOB, CorruptRegistry, NotFound
+from tabard_registry.content.blobs import Blobs
+from tabard_registry.content.evidence import document_in
+from tabard_registry.errors import RESTORE_BLOB, CorruptRegistry, NotFound, RegistryError
 from tabard_registry.log.slots import slot_key
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import MANIFEST_BYTES_MAX, Manifest
@@ -51,8 +53,11 @@ class BlobAudit:
     ) -> None:
         self._store = store
         self._state = state
-        self._needs = Needs(state)
         self._findings = findings
+        blobs = Blobs(store, generation=lambda digest: generation_of(state, digest))
+        self._needs = Needs(
+            state, read=lambda digest: document_in(blobs, digest), lost=self._say_unread
+        )
         self._workers = workers
         self._progress = progress
         self._present: set[bytes] = set()
@@ -179,6 +184,11 @@ class BlobAudit:
             remedy=f"{RESTORE_BLOB} Or `tabard purge` the release.",
         )
 
+    def _say_unread(self, digest: Digest, error: RegistryError) -> None:
+        # What is missing is found with the other blobs; its bytes are looked at with `deep`.
+        if isinstance(error, CorruptRegistry):
+            self._findings.failure(self._key(digest), error)
+
     def _users(self, digest: Digest) -> str:
         users = [
             str(release)
@@ -186,7 +196,7 @@ class BlobAudit:
             for release in self._state.adapters[name].by_digest.values()
             if digest in release.blobs and not release.purged
         ]
-        return ", ".join(sorted(users)[:_RELEASES_NAMED_MAX])
+        return ", ".join(sorted(users)[:_RELEASES_NAMED_MAX]) or "evidence or a grid"
 
     def _present_digests(self) -> Iterator[Digest]:
         # What has another size is told already, and may have no end.

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Announcing evidence and grids: documents that lie in the store already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tabard_registry.acts.act import Act, Acted, Landed, Plan, action_on
+from tabard_registry.errors import PreconditionFailed
+from tabard_registry.evidence.documents import Evidence, digest_of
+from tabard_registry.evidence.grid import Grid
+from tabard_registry.evidence.report import Report
+from tabard_registry.log.records import Action
+from tabard_registry.refs.digest import Digest
+from tabard_registry.refs.names import AdapterName, AdapterRef, ByVersion
+from tabard_registry.release.health import EVIDENCE_MAX, EvidenceNote, GridNote, Told
+from tabard_registry.release.release import Release
+from tabard_registry.state.judging import GRIDS_MAX, place_of
+from tabard_registry.state.state import State
+
+_NOBODY = Told(seq=0, time="", actor="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidenced:
+    """The answer to a document that was announced.
+
+    Attributes:
+        release: The release, as it is now.
+        note: What the log says of the document.
+        created: False when the same document was announced before.
+    """
+
+    release: Release
+    note: EvidenceNote
+    created: bool
+
+
+def announce(document: Evidence, *, gc_seq: int) -> Act[Evidenced]:
+    """Plan to announce a document about a release; the same again changes nothing.
+
+    Args:
+        document: The document; its bytes and blobs are stored.
+        gc_seq: The newest collection that was known before they were stored.
+
+    Its plan raises:
+        NotFound: There is no such release of that digest.
+        PreconditionFailed: The release was purged, has all the documents that it may have, or a
+            collection began meanwhile (BYTES_COLLECTED).
+    """
+    subject, digest = document.release, digest_of(document)
+    ref = AdapterRef(adapter=subject.adapter, selector=ByVersion(subject.version))
+    summary = _note_of(document, digest=digest).to_summary()
+
+    def plan(state: State) -> Plan:
+        release = state.find_kept(ref)
+        if release.digest != subject.digest:
+            raise _misfit(f"{release} is {release.digest.short}, not {subject.digest.short}")
+        if release.health.note_of(digest) is not None:
+            return Plan(action=None)
+        if len(release.health.evidence) >= EVIDENCE_MAX:
+            raise _misfit(f"{release} has {EVIDENCE_MAX} documents already")
+        _refuse_collected(state, gc_seq=gc_seq)
+        return Plan(action=replace(action_on("evidence", release), summary=summary))
+
+    def is_same(found: Action) -> bool:
+        wanted = ("evidence", str(subject.adapter), str(subject.digest))
+        is_like = (found.type, found.adapter, found.digest) == wanted
+        return is_like and found.summary.get("document") == str(digest)
+
+    def answer(state: State, landed: Landed | None) -> Evidenced:
+        release = state.find(ref)
+        note = release.health.note_of(digest)
+        assert note is not None, "what was announced is there"
+        return Evidenced(release=release, note=note, created=landed is not None)
+
+    return Act(plan=plan, is_same=is_same, answer=answer)
+
+
+def announce_grid(grid: Grid, *, place: str, gc_seq: int) -> Act[Acted[GridNote]]:
+    """Plan to give a namespace or a release line a grid; a newer one of its name replaces it.
+
+    Its plan raises:
+        PreconditionFailed: There are too many, or a collection began meanwhile (BYTES_COLLECTED).
+    """
+    place, digest = place_of(place), digest_of(grid)
+    summary = {"name": grid.name, "document": str(digest)}
+
+    def plan(state: State) -> Plan:
+        found = grid_note(state, place=place, name=grid.name)
+        if found is not None and found.document == digest:
+            return Plan(action=None)
+        if len(state.grids.get(place, ())) >= GRIDS_MAX:
+            raise _misfit(f"{place} has {GRIDS_MAX} grids already, with those that were replaced")
+        _refuse_collected(state, gc_seq=gc_seq)
+        return Plan(action=Action(type="grid", adapter=place, summary=summary))
+
+    def answer(state: State, landed: Landed | None) -> Acted[GridNote]:
+        found = grid_note(state, place=place, name=grid.name)
+        assert found is not None, "what was announced is there"
+        return Acted(subject=found, changed=landed is not None)
+
+    return Act(plan=plan, is_same=_like("grid", place, summary), answer=answer)
+
+
+def grid_note(state: State, *, place: str, name: str) -> GridNote | None:
+    """Return the newest grid of a name in one place."""
+    return next((one for one in reversed(state.grids.get(place, ())) if one.name == name), None)
+
+
+def find_grid(state: State, adapter: AdapterName, *, name: str) -> GridNote | None:
+    """Return the grid that a release line means by a name: its own, else its namespace's."""
+    places = (str(adapter), adapter.namespace)
+    found = (grid_note(state, place=place, name=name) for place in places)
+    return next((one for one in found if one is not None), None)
+
+
+def _note_of(document: Evidence, *, digest: Digest) -> EvidenceNote:
+    if not isinstance(document, Report):
+        return EvidenceNote(kind=document.kind, document=digest, told=_NOBODY)
+    looked_at = {n: one.state for n, one in document.checks.items() if one.state != "not_checked"}
+    return EvidenceNote(
+        kind=document.kind,
+        document=digest,
+        told=_NOBODY,
+        verdict=document.verdict,
+        checks=looked_at,
+        against=document.against.digest if document.against else None,
+        grid=document.grid,
+    )
+
+
+def _like(kind: str, adapter: str, summary: dict[str, str]) -> Callable[[Action], bool]:
+    return lambda found: (found.type, found.adapter, found.summary) == (kind, adapter, summary)
+
+
+def _refuse_collected(state: State, *, gc_seq: int) -> None:
+    if state.gc_seq != gc_seq:
+        raise PreconditionFailed(
+            "a collection began while the bytes were stored",
+            reason="BYTES_COLLECTED",
+            hint="Try again: what is missing is stored anew.",
+        )
+
+
+def _misfit(message: str) -> PreconditionFailed:
+    return PreconditionFailed(
+        message,
+        reason="EXPECT_MISMATCH",
+        hint="Look at the release with `tabard show`, then decide again.",
+    )

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the log says of a release's health: evidence, reviews and votes. No blob is read for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from tabard_registry.identity.identity import Proof
+from tabard_registry.refs.digest import Digest
+
+CHECKS = (
+    *("prompt_drift", "style_mismatch", "artifact"),
+    *("copyright", "portrait", "review_failure"),
+)
+"""The failure checks of every report."""
+CHECK_STATES = ("clear", "flagged", "not_checked")
+"""How a failure check may stand."""
+VERDICTS = ("Success", "Failed", "Inconclusive")
+"""What a report may say."""
+EVIDENCE_KINDS = ("report", "references", "training", "previews")
+"""Documents about one release."""
+DECISIONS = ("approve", "reject")
+"""What a review may say."""
+CHOICES = ("candidate", "stable", "tie")
+"""What a vote on a pair may say."""
+EVIDENCE_MAX = 256
+"""Most documents about one release. Part of the protocol."""
+REVIEWS_MAX = 64
+"""Most reviewers of one release. Part of the protocol."""
+VOTES_MAX = 2_048
+"""Most votes on pairs of one release. Part of the protocol."""
+PAIR_CHARS_MAX = 64
+"""Longest name of a pair."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Who said something of a release, and when.
+
+    Attributes:
+        seq: Log position.
+        time: Time of the writer; informative only.
+        actor: Who.
+        on_behalf_of: What they said of themselves beside it.
+        proof: How they have shown who they are.
+    """
+
+    seq: int
+    time: str
+    actor: str
+    on_behalf_of: str = ""
+    proof: Proof = Proof.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceNote:
+    """A document about a release.
+
+    Attributes:
+        kind: One of `EVIDENCE_KINDS`.
+        document: Its digest.
+        told: By whom, when.
+        verdict: What a report says; empty otherwise.
+        checks: Failure checks of a report that somebody looked at; others are `not_checked`.
+        against: The release that it was compared with, or None.
+        grid: The grid of a report, or None.
+    """
+
+    kind: str
+    document: Digest
+    told: Told
+    verdict: str = ""
+    checks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    against: Digest | None = None
+    grid: Digest | None = None
+
+    def to_summary(self) -> dict[str, Any]:
+        """Write what the act says."""
+        found = {
+            "verdict": self.verdict,
+            "checks": dict(self.checks),
+            "against": str(self.against) if self.against else "",
+            "grid": str(self.grid) if self.grid else "",
+        }
+        said = {name: one for name, one in found.items() if one}
+        return {"kind": self.kind, "document": str(self.document), **said}
+
+    @classmethod
+    def from_summary(cls, said: Mapping[str, Any], *, told: Told) -> EvidenceNote:
+        """Read what `to_summary` wrote.
+
+        Raises:
+            RegistryError, ValueError, TypeError, KeyError, AttributeError: It is something else.
+        """
+        kind, verdict, checks = said["kind"], said.get("verdict", ""), said.get("checks", {})
+        if kind not in EVIDENCE_KINDS or (verdict in VERDICTS) != (kind == "report"):
+            raise ValueError("unknown kind or verdict")
+        for name, state in checks.items():
+            if name not in CHECKS or state not in CHECK_STATES:
+                raise ValueError("unknown check")
+        against, grid = said.get("against"), said.get("grid")
+        return cls(
+            kind=kind,
+            document=Digest.parse(said["document"]),
+            told=told,
+            verdict=verdict,
+            checks=MappingProxyType(dict(checks)),
+            against=Digest.parse(against) if against else None,
+            grid=Digest.parse(grid) if grid else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What a person decided about a release.
+
+    Attributes:
+        decision: One of `DECISIONS`.
+        evidence: The report that they saw; None: there was none.
+        note: What they say.
+        told: By whom, when.
+    """
+
+    decision: str
+    evidence: Digest | None
+    note: str
+    told: Told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """Which picture of a blind pair somebody chose.
+
+    Attributes:
+        pair: The pair.
+        choice: One of `CHOICES`.
+        evidence: The report that the pair is of.
+        told: By whom, when.
+    """
+
+    pair: str
+    choice: str
+    evidence: Digest
+    told: Told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """All that the log says of one release's health, oldest first."""
+
+    evidence: tuple[EvidenceNote, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    votes: tuple[Vote, ...] = ()
+
+    @property
+    def report(self) -> EvidenceNote | None:
+        """The newest report."""
+        return next((one for one in reversed(self.evidence) if one.kind == "report"), None)
+
+    def newest(self, kind: str) -> EvidenceNote | None:
+        """Return the newest document of a kind."""
+        return next((one for one in reversed(self.evidence) if one.kind == kind), None)
+
+    def note_of(self, document: Digest) -> EvidenceNote | None:
+        """Return what was said with a document."""
+        return next((one for one in self.evidence if one.document == document), None)
+
+
+NO_HEALTH = Health()
+"""Nothing was said yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridNote:
+    """A grid that a namespace or a release line has.
+
+    Attributes:
+        name: What it is called there.
+        document: Its digest.
+        seq: Log position.
+    """
+
+    name: str
+    document: Digest
+    seq: int

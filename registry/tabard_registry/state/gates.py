@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a release may be promoted to a channel, and what is missing. Pure, part of the protocol.
+
+A rollback never asks here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tabard_registry.identity.roles import Role
+from tabard_registry.release.gates import Gate, gates_for
+from tabard_registry.release.health import CHECKS
+from tabard_registry.release.keys import Policy
+from tabard_registry.release.release import Release
+
+_SUBJECT = "subject"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """One thing that a release lacks for a channel.
+
+    Attributes:
+        what: What is missing, in words.
+        role: Who can give it: the role it takes in the namespace.
+        how: What they do.
+        overridable: Whether a person's override with a reason stands for it.
+    """
+
+    what: str
+    role: Role
+    how: str
+    overridable: bool
+
+
+def missing_for(
+    release: Release, *, policy: Policy | None, channel: str, override: str = ""
+) -> tuple[Missing, ...]:
+    """Say what a release lacks for a channel; nothing where nobody asked for anything.
+
+    Args:
+        release: The release.
+        policy: That of its namespace.
+        channel: The channel.
+        override: A person's reason, which stands for a Success and for checks, never for reviews.
+    """
+    gates = gates_for(policy.channels, channel) if policy else ()
+    found = [one for gate in gates for one in _missing(release, gate)]
+    left = (one for one in found if not (override.strip() and one.overridable))
+    return tuple(dict.fromkeys(left))
+
+
+def refusal_of(release: Release, *, policy: Policy | None, channel: str, override: str = "") -> str:
+    """Say in one sentence why a release may not be promoted; empty: it may."""
+    missing = missing_for(release, policy=policy, channel=channel, override=override)
+    if not missing:
+        return ""
+    return f"{channel} asks more of {release}: {'; '.join(one.what for one in missing)}"
+
+
+def _missing(release: Release, gate: Gate) -> list[Missing]:
+    found: list[Missing] = []
+    report = release.health.report
+    if gate.require_success and (report is None or report.verdict != "Success"):
+        said = f"its newest report says {report.verdict}" if report else "it has no report"
+        found.append(
+            Missing(
+                what=f"{said}, not Success",
+                role=Role.PUBLISH,
+                how=f"evaluate {release}, or promote with an override and its reason",
+                overridable=True,
+            )
+        )
+    if gate.require_checks and release.purpose == _SUBJECT:
+        checks = report.checks if report else {}
+        open_ones = [one for one in CHECKS if checks.get(one, "not_checked") == "not_checked"]
+        if open_ones:
+            found.append(
+                Missing(
+                    what=f"not checked: {', '.join(open_ones)}",
+                    role=Role.PUBLISH,
+                    how=f"complete the checks of the report on {release}",
+                    overridable=True,
+                )
+            )
+    return [*found, *_missing_reviews(release, gate)]
+
+
+def _missing_reviews(release: Release, gate: Gate) -> list[Missing]:
+    if not gate.reviews:
+        return []
+    report = release.health.report
+    seen = report.document if report else None
+    # A word on an older report is no word on this one.
+    reviews = [one for one in release.health.reviews if one.evidence == seen]
+    approved = sum(1 for one in reviews if one.decision == "approve")
+    rejected = [one.told.actor for one in reviews if one.decision == "reject"]
+    found = []
+    if approved < gate.reviews:
+        found.append(
+            Missing(
+                what=f"{approved} of {gate.reviews} reviews approve of its newest report",
+                role=Role.REVIEW,
+                how=f"review {release}; its author {release.published_by} cannot",
+                overridable=False,
+            )
+        )
+    if rejected:
+        found.append(
+            Missing(
+                what=f"rejected by {', '.join(rejected)}",
+                role=Role.REVIEW,
+                how="who rejected it reviews again, or a new report is made",
+                overridable=False,
+            )
+        )
+    return found
