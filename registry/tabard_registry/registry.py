@@ -334,7 +334,7 @@ class Registry:
         """Make the first token, which is admin everywhere; a second one is refused."""
         return self.create_token(name, grants=EVERYTHING, author=author, is_first=True)
 
-    def revoke_token(self, token: str, *, author: Author) -> Token:
+    def revoke_token(self, token: str, *, author: Author) -> Acted[Token]:
         """Let a token, by its id or its name, count no longer. For good."""
         act = acts.revoke_token(token, reason=author.reason, grants=author.grants)
         return self.commit(act, author=author)

@@ -238,7 +238,10 @@ class App:
             self.registry, cache=self.cache, disk=resources.disk, labels=self._labels
         )
         self._withdrawal = Withdrawal(
-            generation=self.generation, cache=self.cache, forget=resources.forget_file
+            generation=self.generation,
+            cache=self.cache,
+            empty_slot=self.loop.forget,
+            forget=resources.forget_file,
         )
         self._act_log = ActLog(self.metrics)
         self._checkpointer = Checkpointer(

@@ -18,7 +18,6 @@ from tabard_server.adapters.host_cache import HostCache, Place
 from tabard_server.adapters.host_memory import Lease
 from tabard_server.admission.admission import Admission
 from tabard_server.admission.pictures import NO_PICTURE, PictureReader, PictureReading
-from tabard_server.callers.caller import Caller
 from tabard_server.errors import (
     JobCancelled,
     NotServing,
@@ -27,10 +26,11 @@ from tabard_server.errors import (
 from tabard_server.jobs.job import Accepted, Done, Event, Failed, Job, JobSpec
 from tabard_server.jobs.job_log import JobLog, outcome_of
 from tabard_server.jobs.job_traces import JobTrace, JobTraces
-from tabard_server.jobs.outbox import Outbox, Reader, bare
+from tabard_server.jobs.outbox import Outbox, Reader, Unread, bare
 from tabard_server.jobs.queue import Queue
 from tabard_server.jobs.request_book import Entry, RequestBook
 from tabard_server.jobs.run import JobRun
+from tabard_server.jobs.waiting_room import Seats
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
 from tabard_server.loop.loop import Loop
@@ -85,7 +85,7 @@ class Generation:
         self._reader_loop = asyncio.get_running_loop()
         self._running: dict[int, JobRun] = {}
         self._places: dict[int, Place] = {}
-        self._unread: dict[int, tuple[Caller, Outbox]] = {}
+        self._unread = Unread(limits)
         self._book = RequestBook(limits, clock=clock, on_kept=metrics.replay_bytes.set)
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._graces: dict[int, asyncio.TimerHandle] = {}
@@ -120,7 +120,7 @@ class Generation:
         del spec
         assert job is not None and outbox is not None
         reader = outbox.attach()
-        self._unread[job.ticket] = caller, outbox
+        self._unread.add(outbox, caller=caller, ticket=job.ticket)
         try:
             yield Accepted(job=job, rows_ahead=entry.rows_ahead)
             while True:
@@ -213,7 +213,7 @@ class Generation:
         """Let go of a reader; a job that nobody reads goes on for the grace, if it has an id."""
         if not reader.leave():
             return
-        del self._unread[ticket]
+        self._unread.remove(ticket)
         self._book.note(entry)
         run = self._running.get(ticket)
         if run is None:
@@ -247,12 +247,7 @@ class Generation:
             self._readiness.require()
             pinned = await self._threads.run(self._pin, spec, reading, asked_at=asked_at)
             job = replace(pinned, trace_id=trace.id if trace else "")
-            # From here to the seats nothing is awaited: what comes now finds the job running.
-            self._readiness.require()
-            self._admission.review(job, state=self._registry.state)
-            self._refuse_slow_reader(spec.caller)
-            self._cache.require_room(job.digests, tenant=job.tenant)
-            seats = self._queue.enter(job, caller=spec.caller, request=spec.request_id)
+            seats = await self._take_seats(job, spec)
         except Exception as error:
             raise self._count(error, spec) from error.__cause__
         outbox = Outbox(
@@ -274,6 +269,21 @@ class Generation:
         self._on_admitted(job)
         return run
 
+    async def _take_seats(self, job: Job, spec: JobSpec) -> Seats:
+        """Give a job its seats; who came back as it was told waits a moment for them."""
+        while True:
+            # From here to the seats nothing is awaited: what comes now finds the job running.
+            self._readiness.require()
+            self._admission.review(job, state=self._registry.state)
+            self._unread.refuse_slow_reader(spec.caller)
+            self._cache.require_room(job.digests, tenant=job.tenant)
+            try:
+                return self._queue.enter(job, caller=spec.caller, request=spec.request_id)
+            except Overloaded as refusal:
+                who, request = spec.caller, spec.request_id
+                if not await self._queue.wait(refusal, caller=who, request=request):
+                    raise
+
     def _set_timer(self, run: JobRun) -> None:
         """End the job when its deadline passes, wherever it is then."""
         if run.job.deadline_at is None:
@@ -293,20 +303,6 @@ class Generation:
             spec = replace(spec, seconds_left=spec.seconds_left - gone)
         state = seen_by(self._registry.state, spec.identity.grants)
         return self._admission.admit(spec, state=state, reading=reading)
-
-    def _refuse_slow_reader(self, caller: Caller) -> None:
-        """Draw no more for a caller who does not take what was drawn, and fills the memory so."""
-        most = self._limits.outbox_bytes_max
-        held = [(whose, outbox.unread_bytes) for whose, outbox in self._unread.values()]
-        mine = sum(unread for whose, unread in held if whose == caller)
-        is_full = sum(unread for _whose, unread in held) >= most
-        if mine and (is_full or mine >= most * self._limits.caller_share_max):
-            raise Overloaded(
-                f"this caller has {mine} bytes of finished images that it has not read",
-                reason="IMAGES_UNREAD",
-                hint="read them, then ask again (limits.outbox_bytes_max, limits.caller_share_max)",
-                retry_seconds=self._limits.retry_seconds,
-            )
 
     def _line_up(self, run: JobRun) -> None:
         """Let the job wait for its stack in host memory, then for the engine."""

@@ -223,7 +223,8 @@ class Limits(BaseModel):
     page_size_default: PositiveInt = 100
     """How many of them where the caller does not say."""
     retry_seconds: PositiveFloat = 1.0
-    """What a caller is told to wait when all places of some kind are held."""
+    """What a caller is told to wait when all places of some kind are held, until it is known how
+    long they are held lately; and where nothing says when."""
     retry_seconds_min: PositiveFloat = 0.1
     """The least that a caller is told to wait for a seat in the queue; how long it is says the
     queue."""

@@ -80,6 +80,8 @@ def what_to_write(error: Mapping[str, Any], *, field: FieldInfo | None) -> str:
         return words.format(error["ctx"][name])
     if kind in ("literal_error", "enum") and field is not None and _words(field):
         return _choices(field, said=error["input"])
+    if kind in ("too_short", "tuple_type") and within and field is not None and _words(field):
+        return f"write a list of one or more of {', '.join(_words(field))}"
     return _KINDS.get(kind.partition("_")[0], _ASK)
 
 

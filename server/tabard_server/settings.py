@@ -293,13 +293,14 @@ class Settings(BaseSettings):
             *([] if self.identity.is_on else ["identity: identity.tokens = true"]),
             *([] if is_sealed else ["encryption: tls.certificate and tls.key, or trusted_proxy"]),
         ]
+        may = "publish, promote and generate"
+        if name == "metrics_listen":
+            may = "read who uses what, how much of it, and when"
+        if self.identity.is_on:
+            may = "read along what callers send, their tokens too"
         raise BadSettings(
-            f"{name} {address} can be reached from other machines, and whoever reaches it "
-            + (
-                "may read along what callers send, their tokens too"
-                if self.identity.is_on
-                else "may publish, promote and generate"
-            ),
+            f"{name} {address} can be reached from other machines, and whoever reaches it may "
+            f"{may}",
             names=(name, "insecure"),
             reason="INSECURE_LISTEN",
             hint=f"switch on {'; and '.join(lacks)}; or listen on 127.0.0.1; or say insecure "

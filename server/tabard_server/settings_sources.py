@@ -15,6 +15,7 @@ from typing import Any, TypedDict, Unpack
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
 
 from tabard_server.errors import BadSettings
@@ -208,20 +209,21 @@ class _Texts(EnvSettingsSource):
 
 def _build(said: _Said) -> tuple[Settings, list[BadSettings]]:
     """Take away what is wrong, and look again at the rest, until nothing more is wrong."""
-    rest, mistakes = dict(said), dict[str, BadSettings]()
+    rest, mistakes = dict(said), list[BadSettings]()
     while True:
         try:
-            return Settings(**_tree(rest)), [*mistakes.values()]
+            return Settings(**_tree(rest)), mistakes
         except ValidationError as error:
             found = _mistakes(error, said=said)
         except BadSettings as error:
             found = [error]
+        known = {one.names[0] for one in mistakes}
         for one in found:
             # What contradicts a name that is already wrong says nothing new.
-            if not mistakes.keys() & {*one.names}:
-                mistakes[one.names[0]] = one
+            if not known & {*one.names}:
+                mistakes.append(one)
             # The wrong name has its default now, if the other is to blame for it.
-            rest.pop(next(name for name in one.names if name in rest))
+            rest.pop(next((name for name in one.names if name in rest), ""), None)
 
 
 def _tree(said: _Said) -> dict[str, Any]:
@@ -234,14 +236,22 @@ def _tree(said: _Said) -> dict[str, Any]:
 
 def _mistakes(error: ValidationError, *, said: _Said) -> list[BadSettings]:
     fields = dict(_leaves(Settings))
-    by_name = {_setting_at(one["loc"], fields=fields): one for one in error.errors()}
+    by_place: dict[tuple[str, tuple[int | str, ...]], ErrorDetails] = {}
+    for one in error.errors():
+        name = _setting_at(one["loc"], fields=fields)
+        table = one["loc"][name.count(".") + 1 :][:2]
+        if table and isinstance(table[0], int):
+            # A list that lost a wrong word is said to be too short as well.
+            by_place.setdefault((name, table), one)
+        else:
+            by_place[name, ()] = one
     return [
         BadSettings(
             f"{what_is_wrong(one, name=name)} ({said[name][1]})",
             names=(name,),
             hint=what_to_write(one, field=fields.get(name)),
         )
-        for name, one in by_name.items()
+        for (name, _table), one in by_place.items()
     ]
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which Tabard this is, as installed."""
+"""Which Tabard this is: what the SDK of the same distribution says, and never what was installed.
 
-from importlib import metadata
+Metadata of an installed package may be older than the sources that run.
+"""
+
+from tabard import __version__
 
 
 def tabard_version() -> str:
-    """Return the installed version, or `0+source` when run from a source tree."""
-    try:
-        return metadata.version("tabard")
-    except metadata.PackageNotFoundError:
-        return "0+source"
+    """Return the version of these sources."""
+    return __version__

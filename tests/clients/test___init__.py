@@ -14,6 +14,7 @@ import pytest
 
 import tabard
 from tabard import enums, history, operations, releases, result
+from tabard_server.version import tabard_version
 from tests.root import ROOT
 
 MODULES = [import_module(f"tabard.releases.{one.name}") for one in iter_modules(releases.__path__)]
@@ -33,11 +34,13 @@ def test_public_values_are_exported() -> None:
     assert all(hasattr(tabard, name) for name in tabard.__all__)
 
 
-def test_version_is_the_package_version() -> None:
-    """The SDK says the version that is built."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+def test_version_has_one_source() -> None:
+    """The wheel is built with the version that the SDK says, and that the server says too."""
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
-    assert tabard.__version__ == project["version"]
+    assert "version" not in document["project"]
+    assert (ROOT / document["tool"]["hatch"]["version"]["path"]).samefile(tabard.__file__)
+    assert tabard_version() == tabard.__version__
 
 
 def test_import_stays_light() -> None:

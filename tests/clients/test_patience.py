@@ -6,7 +6,9 @@ import random
 import pytest
 
 from tabard import Aborted, InvalidArgument, ResourceExhausted, TabardError, Unavailable
+from tabard.calls.generation import Given
 from tabard.patience import Patience, Retries, require_timeout
+from tabard.result import Accepted, Progress
 
 
 class Clock:
@@ -137,9 +139,7 @@ def test_lost_connection_is_tried_again() -> None:
         Unavailable("x", reason="CONNECTION_LOST"),
         Unavailable("x", reason="UNAVAILABLE"),
     )
-    repeatable = Retries(
-        patience_seconds=60, timeout_seconds=None, is_repeatable=True, clock=Clock()
-    )
+    repeatable = Retries(patience_seconds=60, timeout_seconds=None, given=Given(), clock=Clock())
 
     with pytest.raises(Unavailable):
         repeatable.pause_after(nobody)
@@ -149,18 +149,44 @@ def test_lost_connection_is_tried_again() -> None:
         Retries(patience_seconds=60, timeout_seconds=None, clock=Clock()).pause_after(lost)
 
 
-def test_patience_counts_from_what_is_new() -> None:
-    """A job may go on for longer than that; a server that gives nothing new is given up."""
-    clock = Clock()
-    retries = Retries(patience_seconds=10, timeout_seconds=None, is_repeatable=True, clock=clock)
-    lost = Unavailable("x", reason="CONNECTION_LOST")
+def accepted(job_id: str) -> Accepted:
+    return Accepted(job_id=job_id, worn=(), seeds=(), registry_seq=1, queue_depth=0)
 
-    clock.now = 100
-    retries.note_answer()
+
+def patient(clock: Clock) -> Retries:
+    """Return the retries of a job, with a patience of 10 s."""
+    return Retries(patience_seconds=10, timeout_seconds=None, given=Given(), clock=clock)
+
+
+def test_patience_counts_from_the_failure() -> None:
+    """A job that waited in silence for longer than that is asked for again, and again."""
+    clock = Clock()
+    retries, lost = patient(clock), Unavailable("x", reason="CONNECTION_LOST")
+
+    for turn, is_new in enumerate((True, False, False)):
+        assert retries.is_new(accepted("a")) == is_new
+        clock.now += 100
+        assert retries.pause_after(lost) <= 0.1 * 2**turn
+    clock.now += 10
     with pytest.raises(Unavailable):
         retries.pause_after(lost)
-    retries.renew()
-    assert retries.pause_after(lost) <= 0.1
+
+
+def test_job_that_was_lost_is_not_begun_for_ever() -> None:
+    """A server that it brings down is asked again within patience of the loss, no longer."""
+    clock = Clock()
+    retries, lost = patient(clock), Unavailable("x", reason="CONNECTION_LOST")
+    tries = 0
+
+    with pytest.raises(Unavailable):
+        while tries < 100:
+            tries += 1
+            assert retries.is_new(accepted(f"job-{tries}"))
+            assert retries.is_new(Progress(index=0, step=1, steps=4))
+            clock.now += 3
+            retries.pause_after(lost)
+
+    assert 3 <= tries <= 5
 
 
 def test_what_began_is_not_sent_again() -> None:

@@ -2,6 +2,7 @@
 """The events of a job become its result; an image is saved as the server made it."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,19 @@ def test_images_are_in_order_of_their_index() -> None:
     assert [one.seed for one in result.images] == [7, 8]
     assert (result.job_id, result.registry_seq) == ("job-1", 4)
     assert (result.queue_ms, result.total_ms) == (1.5, 20.0)
+
+
+def test_images_of_a_lost_job_are_not_in_the_result() -> None:
+    """All that follows a second `Accepted` is of that job, and its progress is told anew."""
+    told: list[int] = []
+    collector = Collector(lambda step: told.append(step.index))
+
+    for event in (ACCEPTED, image(0), image(1), replace(ACCEPTED, job_id="job-2"), image(1), DONE):
+        collector.feed(event)
+
+    result = collector.result()
+    assert (result.job_id, told) == ("job-2", [0, 1, 1])
+    assert [one.index for one in result.images] == [1]
 
 
 @pytest.mark.parametrize("events", [(), (ACCEPTED,), (ACCEPTED, image(0)), (image(0), DONE)])

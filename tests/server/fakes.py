@@ -53,6 +53,7 @@ BASE_FACTS = BaseFacts(
     pixel_multiple=8,
     clip_skip_max=11,
     samplers=("ddim", "euler"),
+    dtype="float32",
     versions={"fake": "1.0"},
     remarks=("2 keys are not read",),
 )
@@ -118,6 +119,7 @@ class FakeEngine:
         decode_errors: Raised by the next decodes, one each.
         batches: The rows of every step, as they were asked for.
         closed: Rows closed so far.
+        forgotten: Releases whose slots were to be emptied, and were.
         can_merge: Whether steps may be merged.
         merged_steps: Merged steps so far, those that failed included.
         merge_errors: Raised by the next merged steps, one each.
@@ -133,6 +135,7 @@ class FakeEngine:
     decode_errors: list[Exception] = field(default_factory=list)
     batches: list[list[RowSpec]] = field(default_factory=list)
     closed: int = 0
+    forgotten: list[str] = field(default_factory=list)
     plan: MemoryPlan | None = None
     can_merge: bool = False
     merged_stack: StackKey = ()
@@ -228,6 +231,14 @@ class FakeEngine:
             row.is_open = False
             self._rows.remove(row)
             self.closed += 1
+
+    def forget(self, digest: str) -> bool:
+        worn = any(
+            adapter.digest == digest for row in self._rows for adapter, _weight in row.spec.stack
+        )
+        if not worn:
+            self.forgotten.append(digest)
+        return not worn
 
     def residents(self) -> list[Resident]:
         worn: dict[str, list[HostAdapterLike]] = {}

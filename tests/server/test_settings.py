@@ -89,6 +89,7 @@ def test_open_address_needs_insecure(address: str, name: str) -> None:
 
     assert refusal.value.reason == "INSECURE_LISTEN"
     assert "insecure" in refusal.value.hint
+    assert ("publish" in str(refusal.value)) == (name != "metrics_listen")
     assert Settings(**{name: address, "insecure": True})
 
 

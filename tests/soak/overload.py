@@ -25,6 +25,7 @@ from tabard.v1 import generation_service_pb2 as pb
 from tabard.v1.generation_service_pb2_grpc import GenerationServiceStub
 from tests.bases import make_tiny_base
 from tests.e2e.conftest import RunningServer, run_server
+from tests.soak.open_loop import Arrivals, arrive
 from tests.soak.process_figures import Watch
 from tests.soak.tenant_server import TENANT_METADATA
 from tests.soak.verdict import Latency
@@ -34,6 +35,7 @@ BATCH = 4
 RUNNING = 8
 QUEUE = 16
 WEIGHTS = {"studio": 2.0, "agency": 1.0, "light": 1.0}
+REQUEST = pb.GenerateRequest(prompt="a", num_inference_steps=STEPS, width=32, height=32)
 _TYPED = {"QUEUE_FULL", "DEADLINE_UNREACHABLE", "CALLS_BUSY"}
 _MEBIBYTE = 1 << 20
 
@@ -66,10 +68,10 @@ class Crowd:
         self._threads: list[threading.Thread] = []
         self.seen = {tenant: Seen() for tenant in WEIGHTS}
 
-    def send(self, tenant: str, count: int, *, patience: bool = True) -> None:
+    def send(self, tenant: str, count: int) -> None:
         """Let so many callers of a tenant ask, one image after the other."""
         for _ in range(count):
-            thread = threading.Thread(target=self._call, args=(tenant, patience), daemon=True)
+            thread = threading.Thread(target=self._call, args=(tenant,), daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -85,23 +87,20 @@ class Crowd:
         for thread in self._threads:
             thread.join()
 
-    def _call(self, tenant: str, patience: bool) -> None:
+    def _call(self, tenant: str) -> None:
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
         with grpc.insecure_channel(self._address, options=options) as channel:
             stub = GenerationServiceStub(channel)
             was_told = False
             while not self._stop.is_set():
-                was_told = self._ask(stub, tenant, was_told=was_told, patience=patience)
+                was_told = self._ask(stub, tenant, was_told=was_told)
 
-    def _ask(
-        self, stub: GenerationServiceStub, tenant: str, *, was_told: bool, patience: bool
-    ) -> bool:
+    def _ask(self, stub: GenerationServiceStub, tenant: str, *, was_told: bool) -> bool:
         """Ask once; say whether it was refused and waited as it was told."""
         seen, begun_at = self.seen[tenant], time.monotonic()
-        request = pb.GenerateRequest(prompt="a", num_inference_steps=STEPS, width=32, height=32)
         try:
             for _event in stub.Generate(
-                request, timeout=300.0, metadata=((TENANT_METADATA, tenant),)
+                REQUEST, timeout=300.0, metadata=((TENANT_METADATA, tenant),)
             ):
                 pass
         except grpc.RpcError as failure:
@@ -110,8 +109,8 @@ class Crowd:
             seen.broken += was_told
             told = error.retry_after_seconds
             seen.untold += told is None
-            self._stop.wait((told or 0.1) if patience else 0.01)
-            return patience and told is not None
+            self._stop.wait(told or 0.1)
+            return told is not None
         seen.kept += was_told
         seen.seconds.append(time.monotonic() - begun_at)
         return False
@@ -126,16 +125,19 @@ class Outcome:
         goodput: The same with ten times as many callers.
         beside: A light caller's seconds beside one full batch.
         crowded: What each tenant saw under overload.
-        opened: What callers saw who never wait.
         rss: Memory of the server, as it grew under overload.
+        opened: What became of ten times as many requests a second as can be drawn, from callers
+            who do not wait.
+        opened_rss: Memory of the server, as it grew meanwhile.
     """
 
     capacity: float
     goodput: float
     beside: Latency
     crowded: dict[str, Seen]
-    opened: dict[str, Seen]
     rss: float
+    opened: Arrivals
+    opened_rss: float
 
 
 def measure(server: RunningServer, *, seconds: float) -> Outcome:
@@ -160,17 +162,23 @@ def measure(server: RunningServer, *, seconds: float) -> Outcome:
     goodput = crowd.watch(seconds)
     watch.stop()
     crowd.disperse()
-    storm = Crowd(server.address)
-    storm.send("studio", 2 * places, patience=False)
-    storm.watch(seconds / 8)
-    storm.disperse()
+    flood = Watch(server.process.pid, every_seconds=0.5)
+    opened = arrive(
+        server.address,
+        REQUEST,
+        rate=10 * capacity,
+        seconds=seconds / 4,
+        metadata=((TENANT_METADATA, "studio"),),
+    )
+    flood.stop()
     return Outcome(
         capacity=capacity,
         goodput=goodput,
         beside=Latency.of(beside.seen["light"].seconds),
         crowded=crowd.seen,
-        opened=storm.seen,
         rss=watch.change_of("rss_bytes", warm_up=0.25).ratio,
+        opened=opened,
+        opened_rss=flood.change_of("rss_bytes", warm_up=0.25).ratio,
     )
 
 
@@ -187,7 +195,11 @@ def figures(outcome: Outcome) -> Iterator[str]:
     light = Latency.of(outcome.crowded["light"].seconds)
     yield f"  light p99 {light.p99:.2f} s, beside one full batch {outcome.beside.p99:.2f} s"
     yield f"  shares {json.dumps(_parts(outcome))}; memory {outcome.rss - 1:+.1%}"
-    yield f"  without patience: refused {dict(outcome.opened['studio'].reasons)}"
+    opened = outcome.opened
+    yield (
+        f"  open loop: {opened.sent} requests, {opened.drawn} drawn, refused "
+        f"{dict(opened.reasons)}; memory {outcome.opened_rss - 1:+.1%}"
+    )
 
 
 def faults(outcome: Outcome) -> Iterator[str]:
@@ -198,7 +210,7 @@ def faults(outcome: Outcome) -> Iterator[str]:
     told = kept + sum(seen.broken for seen in outcome.crowded.values())
     if kept < 0.9 * told:
         yield f"{kept} of {told} who came back as they were told got in"
-    for seen in (*outcome.crowded.values(), *outcome.opened.values()):
+    for seen in (*outcome.crowded.values(), outcome.opened):
         if untyped := {*seen.reasons} - _TYPED:
             yield f"refused as {sorted(untyped)}"
         if seen.untold:
@@ -209,8 +221,9 @@ def faults(outcome: Outcome) -> Iterator[str]:
     for tenant, part in _parts(outcome).items():
         if part < 0.9:
             yield f"{tenant} has {part:.0%} of its share"
-    if outcome.rss > 1.05:
-        yield f"memory grew by {outcome.rss - 1:.1%}"
+    for grown in (outcome.rss, outcome.opened_rss):
+        if grown > 1.05:
+            yield f"memory grew by {grown - 1:.1%}"
 
 
 def _parts(outcome: Outcome) -> dict[str, float]:

@@ -33,10 +33,11 @@ ACROSS: Mapping[str, str] = {
     "server/followers/test_replicas.py": "several servers on one registry",
     "registry/upkeep/test_upkeep_on_s3.py": "collecting, examining and copying, in a bucket",
     "server/test_import_weight.py": "what every module imports",
-    "server/rpc/generation/test_asked_again.py": "the same request id over a network that breaks",
+    "server/rpc/generation/test_asked_again.py": "the same request id from the message to the job",
     "server/rpc/generation/test_bad_input.py": "wrong requests from the message to the status",
     "server/rpc/generation/test_hot_swap.py": "moves while jobs run",
     "server/rpc/generation/test_job_lines.py": "the job log of a server under way",
+    "server/rpc/generation/test_lost_connection.py": "both clients over a network that breaks",
     "server/rpc/generation/test_request_fields.py": "fields from the message to the engine's row",
 }
 """Tests of no single module, below `tests/`, and what they are about."""

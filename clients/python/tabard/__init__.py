@@ -9,10 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tabard.access.identity import CreatedToken, Identity, Policy, Token
+    from tabard.access.identity import (
+        CreatedToken,
+        Identity,
+        Policy,
+        PolicyChange,
+        Token,
+        TokenChange,
+    )
     from tabard.aio import AsyncClient
     from tabard.calls.options import GenerateOptions
-    from tabard.calls.pictures import PictureSource
     from tabard.calls.uploads import UploadProgress
     from tabard.client import Client
     from tabard.comparison import Diff, FieldDiff, LayerDiff, LayerSide
@@ -66,11 +72,13 @@ if TYPE_CHECKING:
         Verification,
         VerifiedComponent,
     )
+    from tabard.pictures.sources import PictureSource
     from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
     from tabard.releases.findings import Dependents, Manifest, SearchHit
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
     from tabard.releases.report import CheckReport, Coverage, Problem, Published
+    from tabard.replay import PixelDifference, Replay, ReplayDifference
     from tabard.result import (
         Accepted,
         Done,
@@ -136,7 +144,9 @@ __all__ = [
     "NotFound",
     "PermissionDenied",
     "PictureSource",
+    "PixelDifference",
     "Policy",
+    "PolicyChange",
     "Preview",
     "Priority",
     "Problem",
@@ -151,6 +161,8 @@ __all__ = [
     "Release",
     "ReleaseChange",
     "ReleaseSignature",
+    "Replay",
+    "ReplayDifference",
     "Resident",
     "ResourceExhausted",
     "Sampler",
@@ -162,6 +174,7 @@ __all__ = [
     "TabardError",
     "TenantLoad",
     "Token",
+    "TokenChange",
     "TokenMatch",
     "Unauthenticated",
     "Unavailable",
@@ -175,7 +188,8 @@ __all__ = [
 
 _MODULES = (
     "errors enums access.identity releases.release releases.acts releases.report releases.findings "
-    "releases.pulled comparison evaluation history operations result calls.uploads calls.options "
+    "releases.pulled comparison evaluation history operations result replay calls.uploads "
+    "calls.options "
     "client aio"
 )
 """Where the public names are, those that import little before those that import much."""

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from tabard.calls.downloads import Download
     from tabard.calls.evaluation import Ask
     from tabard.calls.generation import Job
+    from tabard.calls.replay import Remake
     from tabard.calls.uploads import Upload
     from tabard.evaluation import AsyncEvaluation
     from tabard.releases.pulled import Pulled
+    from tabard.replay import Replay
     from tabard.result import GenerateResult
 
 P = ParamSpec("P")
@@ -136,6 +138,24 @@ def _evaluation(
     return method
 
 
+def _replay(
+    build: Callable[Concatenate[Caller, P], Remake],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, Replay]]:
+    ask = typed(build)
+
+    @shown_as(build, owner="AsyncClient", returns="Replay")
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Replay:
+        # In threads, because pictures are read and compared there.
+        made = await asyncio.to_thread(ask, self._caller, *args, **kwargs)
+        try:
+            result = await self.generate(made.prompt, **made.options)
+        except calls.replay.REFUSALS as refusal:
+            return calls.replay.not_drawn(made, refusal, status=await self.status())
+        return await asyncio.to_thread(calls.replay.judge, made, result.images[0])
+
+    return method
+
+
 class AsyncClient:
     """A connection to one Tabard server, for one event loop.
 
@@ -179,6 +199,7 @@ class AsyncClient:
     generate = late(lambda: _job(calls.generation.generate))
     stream = late(lambda: _stream(calls.generation.stream))
     evaluate = late(lambda: _evaluation(calls.evaluation.evaluate))
+    replay = late(lambda: _replay(calls.replay.replay))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))
     pull = late(lambda: _download(calls.downloads.pull))
@@ -316,7 +337,6 @@ class AsyncClient:
         self, call: Call[T], retries: Retries | None = None
     ) -> AsyncGenerator[T, None]:
         retries = retries or self._retries(call.timeout_seconds, call)
-        is_new = call.is_new or (lambda _value: True)
         invoke = self._channel.unary_stream(*call.rpc)
         while True:
             rpc = invoke(
@@ -328,8 +348,7 @@ class AsyncClient:
                 async with self._errors(retries=retries):
                     async for message in rpc:
                         retries.note_answer()
-                        if call.knows(message) and is_new(value := call.read(message)):
-                            retries.renew()
+                        if call.knows(message) and retries.is_new(value := call.read(message)):
                             yield value
                 return
             except TabardError as refusal:
@@ -343,7 +362,7 @@ class AsyncClient:
             patience_seconds=self._connection.patience_seconds,
             timeout_seconds=timeout_seconds,
             on_wait=self._on_wait,
-            is_repeatable=call is not None and call.is_new is not None,
+            given=call.given if call else None,
         )
 
     @contextlib.asynccontextmanager

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from tabard.calls.downloads import Download
     from tabard.calls.evaluation import Ask
     from tabard.calls.generation import Job
+    from tabard.calls.replay import Remake
     from tabard.calls.uploads import Upload
     from tabard.evaluation import Evaluation
     from tabard.releases.pulled import Pulled
+    from tabard.replay import Replay
     from tabard.result import GenerateResult
     from tabard.rpc_errors import FailedCall
 
@@ -128,6 +130,23 @@ def _evaluation(
     return method
 
 
+def _replay(
+    build: Callable[Concatenate[Caller, P], Remake],
+) -> Callable[Concatenate[Client, P], Replay]:
+    ask = typed(build)
+
+    @shown_as(build, owner="Client", returns="Replay")
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Replay:
+        made = ask(self._caller, *args, **kwargs)
+        try:
+            result = self.generate(made.prompt, **made.options)
+        except calls.replay.REFUSALS as refusal:
+            return calls.replay.not_drawn(made, refusal, status=self.status())
+        return calls.replay.judge(made, result.images[0])
+
+    return method
+
+
 class Client:
     """A connection to one Tabard server.
 
@@ -185,6 +204,7 @@ class Client:
     generate = late(lambda: _job(calls.generation.generate))
     stream = late(lambda: _stream(calls.generation.stream))
     evaluate = late(lambda: _evaluation(calls.evaluation.evaluate))
+    replay = late(lambda: _replay(calls.replay.replay))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))
     pull = late(lambda: _download(calls.downloads.pull))
@@ -315,7 +335,6 @@ class Client:
 
     def _receive(self, call: Call[T], retries: Retries | None = None) -> Generator[T, None, None]:
         retries = retries or self._retries(call.timeout_seconds, call)
-        is_new = call.is_new or (lambda _value: True)
         invoke = self._channel.unary_stream(*call.rpc)
         while True:
             rpc = invoke(
@@ -327,8 +346,7 @@ class Client:
                 with self._errors(retries=retries):
                     for message in rpc:
                         retries.note_answer()
-                        if call.knows(message) and is_new(value := call.read(message)):
-                            retries.renew()
+                        if call.knows(message) and retries.is_new(value := call.read(message)):
                             yield value
                 return
             except TabardError as refusal:
@@ -342,7 +360,7 @@ class Client:
             patience_seconds=self._connection.patience_seconds,
             timeout_seconds=timeout_seconds,
             on_wait=self._on_wait,
-            is_repeatable=call is not None and call.is_new is not None,
+            given=call.given if call else None,
         )
 
     @contextlib.contextmanager

@@ -189,7 +189,7 @@ class Connection:
                 f"a token is not sent to {self.address} without TLS: others could read it",
                 reason="TOKEN_OVER_PLAIN",
                 hint=f"write {TLS_SCHEME}{self.address}; or, if you trust every machine on the "
-                "way, insecure=True, or tabard login --insecure",
+                "way, insecure=True, once and for all by tabard login --insecure",
             )
 
 

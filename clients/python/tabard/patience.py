@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tabard.errors import (
     CONNECTION_LOST,
@@ -60,6 +60,19 @@ def require_timeout(seconds: float) -> None:
         )
 
 
+class Given(Protocol):
+    """What of a call was given to its caller, over all tries.
+
+    Attributes:
+        began_anew: Whether the server has lost what it had begun, and began once more.
+    """
+
+    began_anew: bool
+
+    def is_new(self, value: Any, /) -> bool:
+        """Say whether a value was not given before; from now on it was."""
+
+
 class Patience:
     """Counts from the first failure after something worked."""
 
@@ -101,11 +114,12 @@ class Patience:
 
 
 class Retries:
-    """Counts from the beginning of one call, which is sent again while the server asks to wait.
+    """Counts from the first failure of one call, which is sent again while the server asks to wait.
 
     Only a server that is busy or away and says when to come back (`retry_after_seconds`) is waited
     for: nothing of the call has begun then, so sending it again is safe. A call that is safe to
-    repeat is sent again after a broken connection, too; patience counts anew from what came last.
+    repeat is sent again after a broken connection, too. Patience counts anew once it goes on, but
+    not once it began anew: what brings a server down is not sent to it for ever.
 
     Attributes:
         attempts: How often it was sent, this time included.
@@ -118,11 +132,13 @@ class Retries:
         patience_seconds: float,
         timeout_seconds: float | None,
         on_wait: OnWait | None = None,
-        is_repeatable: bool = False,
+        given: Given | None = None,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
         """Take how long to wait in all, and the deadline of the call, which holds all tries.
+
+        `given` is what its caller was given, of a call that is safe to repeat.
 
         Raises:
             InvalidArgument: No call can have so long.
@@ -135,11 +151,10 @@ class Retries:
         self.attempts = 1
         if timeout_seconds is not None:
             require_timeout(timeout_seconds)
-        now = clock()
-        self._deadline_at = None if timeout_seconds is None else now + timeout_seconds
+        self._deadline_at = None if timeout_seconds is None else clock() + timeout_seconds
         self._patience_seconds = patience_seconds
-        self._patient_until = now + patience_seconds
-        self._is_repeatable = is_repeatable
+        self._failing_since: float | None = None
+        self._given = given
         self.is_under_way = False
 
     @property
@@ -151,10 +166,15 @@ class Retries:
         """Note that the server was met."""
         self.is_under_way = True
 
-    def renew(self) -> None:
-        """Begin anew with patience: something came that had not come before."""
-        self._patient_until = self._clock() + self._patience_seconds
-        self._jitter_seconds = _JITTER_SECONDS
+    def is_new(self, value: object) -> bool:
+        """Note what came, and say whether the caller was not given it before."""
+        self.note_answer()
+        is_new = self._given is None or self._given.is_new(value)
+        if self._given is None or not self._given.began_anew:
+            self._failing_since = None
+        if is_new:
+            self._jitter_seconds = _JITTER_SECONDS
+        return is_new
 
     def pause_after(self, refusal: TabardError) -> float:
         """Give the seconds to wait before the next try: what was asked for, and full jitter.
@@ -167,15 +187,18 @@ class Retries:
         asked = 0.0 if self._is_lost(refusal) else refusal.retry_after_seconds
         if asked is None or not isinstance(refusal, ResourceExhausted | Unavailable):
             raise refusal
-        if self.is_under_way and not self._is_repeatable:
+        if self.is_under_way and self._given is None:
             # What has begun would be done twice.
             raise refusal
         # Never earlier than asked, and those who were refused together do not come back together.
         # Little beside what was asked: a server may keep a place for that time.
         pause = asked + (self._rng or _fresh_rng()).uniform(0.0, self._jitter_seconds)
         self._jitter_seconds = min(_JITTER_GROWTH * self._jitter_seconds, _JITTER_SECONDS_MAX)
-        until = self._clock() + pause
-        if until > self._patient_until or (self._deadline_at and until >= self._deadline_at):
+        now = self._clock()
+        if self._failing_since is None:
+            self._failing_since = now
+        until, patient_until = now + pause, self._failing_since + self._patience_seconds
+        if until > patient_until or (self._deadline_at and until >= self._deadline_at):
             raise refusal
         self.attempts += 1
         if self._on_wait is not None:
@@ -188,7 +211,7 @@ class Retries:
 
     def _is_lost(self, failure: TabardError) -> bool:
         """Say whether the connection to a server that was met is gone, and that does no harm."""
-        if not self._is_repeatable:
+        if self._given is None:
             return False
         is_lost = failure.reason == CONNECTION_LOST
         self.is_under_way |= is_lost

@@ -162,7 +162,8 @@ class GenerateResult:
         queue_ms: Milliseconds from admission to the first step.
         total_ms: Milliseconds from admission to the last image.
         trace_id: Id of the trace that tells where its time went; empty where none is kept.
-        attempts: How often the request was sent, until the server took it.
+        attempts: How often the request was sent: again after each refusal that asked for it, and
+            after each broken connection.
     """
 
     images: tuple[GeneratedImage, ...]

@@ -14,7 +14,7 @@ from tabard_registry.acts.act import Act, Acted, Plan, acted, action_on
 from tabard_registry.acts.standing import refuse_inexact
 from tabard_registry.errors import InvalidField, NotFound, PreconditionFailed, check_text
 from tabard_registry.log.records import Action
-from tabard_registry.refs.names import AdapterName, AdapterRef
+from tabard_registry.refs.names import AdapterRef, check_namespace
 from tabard_registry.release.gates import Gate, check_pattern, with_gates
 from tabard_registry.release.keys import KEY_NAME_CHARS_MAX, POLICY_WORDS, Key, Policy
 from tabard_registry.release.release import Release
@@ -102,7 +102,7 @@ def set_policy(
     def plan(state: State) -> Plan:
         before = policy_of(state, namespace)
         wanted = {**said, "channels": with_gates(before.channels, said.get("channels", {}))}
-        is_so = namespace in state.policies and replace(before, **wanted) == before
+        is_so = replace(before, **wanted) == before
         return Plan(action=None if is_so else action)
 
     return Act(
@@ -150,7 +150,7 @@ def sign(ref: AdapterRef, *, key_id: str, signature: str) -> Act[Acted[Release]]
 
 
 def _setting(kind: str, namespace: str, *, summary: Mapping[str, Any]) -> Action:
-    return Action(type=kind, adapter=AdapterName(namespace, "any").namespace, summary=summary)
+    return Action(type=kind, adapter=check_namespace(namespace), summary=summary)
 
 
 def _is_like(found: Action, action: Action) -> bool:

@@ -60,8 +60,20 @@ def check_permitted(state: State, action: Action, *, grants: Grants) -> None:
         raise PreconditionFailed(
             unproven,
             reason="IDENTITY_REQUIRED",
-            hint="Act through a server that asks who you are, and show it your token.",
+            hint=_way_in(action),
         )
+
+
+def _way_in(action: Action) -> str:
+    """Say how an author whom nobody checked gets an act done all the same."""
+    if action.type != "key":
+        return "Act through a server that asks who you are, and show it your token."
+    # No server takes keys.
+    policy = f"tabard policy set {action.adapter}"
+    return (
+        f"Keys are kept at the registry itself. Let an admin say `{policy} --no-require-identity` "
+        f"at a server, repeat this, and say `{policy} --require-identity` again."
+    )
 
 
 def refuse_role(role: Role, *, namespace: str, grants: Grants) -> None:

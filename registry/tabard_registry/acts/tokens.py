@@ -6,7 +6,7 @@ That an author may give what a token gives is asked with all other permissions.
 
 from __future__ import annotations
 
-from tabard_registry.acts.act import Act, Landed, Plan
+from tabard_registry.acts.act import Act, Acted, Landed, Plan
 from tabard_registry.errors import AlreadyExists, InvalidField, NotFound, PreconditionFailed
 from tabard_registry.identity.roles import ANY_NAMESPACE, EVERYTHING, Grants, Role
 from tabard_registry.identity.tokens import Token, is_token_id
@@ -63,7 +63,7 @@ def create_token(token: Token, *, is_first: bool = False) -> Act[Token]:
     )
 
 
-def revoke_token(name: str, *, reason: str, grants: Grants) -> Act[Token]:
+def revoke_token(name: str, *, reason: str, grants: Grants) -> Act[Acted[Token]]:
     """Plan to let a token count no longer, for good; doing it again changes nothing.
 
     Args:
@@ -89,7 +89,9 @@ def revoke_token(name: str, *, reason: str, grants: Grants) -> Act[Token]:
     return Act(
         plan=plan,
         is_same=is_same,
-        answer=lambda state, landed: _answer(state, landed, name=name),
+        answer=lambda state, landed: Acted(
+            subject=_answer(state, landed, name=name), changed=landed is not None
+        ),
         reasoned="revoking a token",
     )
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tabard_registry.errors import InvalidField
-from tabard_registry.refs.names import AdapterName
+from tabard_registry.refs.names import check_namespace
 
 ANY_NAMESPACE = "*"
 """Where a grant names this, it counts in every namespace, and beside all namespaces."""
@@ -63,7 +63,7 @@ class Grants:
             )
         for namespace, roles in self.by_namespace.items():
             if namespace != ANY_NAMESPACE:
-                AdapterName(namespace, "any")
+                check_namespace(namespace)
             if not roles:
                 raise InvalidField(
                     f"no role in {namespace}",

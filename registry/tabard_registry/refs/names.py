@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from dataclasses import dataclass, field
@@ -45,16 +46,8 @@ class AdapterName:
     name: str
 
     def __post_init__(self) -> None:
-        for what, text, before in (
-            ("namespace", self.namespace, ""),
-            ("name", self.name, f"{self.namespace}/"),
-        ):
-            if len(text) > NAME_CHARS_MAX or not _SEGMENT.fullmatch(text):
-                raise InvalidName(
-                    f"invalid {what} {text[:NAME_CHARS_MAX]!r} of an adapter",
-                    reason="INVALID_NAME",
-                    hint=_name_hint(text, before=before),
-                )
+        check_namespace(self.namespace)
+        _check_segment(self.name, what="adapter name", before=f"{self.namespace}/")
 
     @classmethod
     def parse(cls, text: str) -> AdapterName:
@@ -194,6 +187,15 @@ class AdapterRef:
         return f"{self.adapter}@{self.selector}{weight}"
 
 
+def check_namespace(namespace: str) -> str:
+    """Return a namespace that can be one.
+
+    Raises:
+        InvalidName: It is empty, too long, or has characters a namespace cannot have.
+    """
+    return _check_segment(namespace, what="namespace", before="")
+
+
 def check_channel(channel: str) -> None:
     """Refuse what cannot be a channel.
 
@@ -204,8 +206,28 @@ def check_channel(channel: str) -> None:
         raise InvalidName(
             f"invalid channel or version {channel[:NAME_CHARS_MAX]!r}",
             reason="INVALID_CHANNEL",
-            hint="A channel is a lower-case word like `stable`; a version is three numbers.",
+            hint=f"{_meant_channel(channel)}A channel is a lower-case word like "
+            f"`{DEFAULT_CHANNEL}`; a version is three numbers.",
         )
+
+
+def _check_segment(text: str, *, what: str, before: str) -> str:
+    if len(text) > NAME_CHARS_MAX or not _SEGMENT.fullmatch(text):
+        raise InvalidName(
+            f"invalid {what} {text[:NAME_CHARS_MAX]!r}",
+            reason="INVALID_NAME",
+            hint=_name_hint(text, before=before),
+        )
+    return text
+
+
+def _meant_channel(text: str) -> str:
+    """Guess the channel that a wrong one stands for."""
+    meant = re.sub(r"[\s_/]+", "-", text.strip().lower())
+    if len(meant) > NAME_CHARS_MAX or not _CHANNEL.fullmatch(meant):
+        return ""
+    near = difflib.get_close_matches(meant, [DEFAULT_CHANNEL], cutoff=0.8)
+    return f"Did you mean `{near[0] if near else meant}`? "
 
 
 def _parse_selector(text: str) -> tuple[Selector, str, str]:

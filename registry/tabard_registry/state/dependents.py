@@ -27,8 +27,6 @@ class Dependents:
 
 def dependents_of(state: State, release: Release) -> Dependents:
     """Find what depends on a release; looks only at lines that mention it."""
-    line = state.adapter(release.adapter)
-    channels = (one.name for one in line.channels.values() if one.digest == release.digest)
     recipes = {
         str(other): other
         for name in state.adapters.names_with(release.digest.hex)
@@ -36,6 +34,12 @@ def dependents_of(state: State, release: Release) -> Dependents:
         if not other.purged and any(member.digest == release.digest for member in other.members)
     }
     return Dependents(
-        channels=tuple(sorted(channels)),
+        channels=channels_to(state, release),
         recipes=tuple(sorted(recipes.values(), key=lambda one: (str(one.adapter), one.version))),
     )
+
+
+def channels_to(state: State, release: Release) -> tuple[str, ...]:
+    """Name the channels that point to a release."""
+    line = state.adapter(release.adapter)
+    return tuple(sorted(one.name for one in line.channels.values() if one.digest == release.digest))

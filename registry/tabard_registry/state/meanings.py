@@ -13,7 +13,7 @@ from types import MappingProxyType
 from tabard_registry.identity.tokens import Token
 from tabard_registry.log.records import TOKEN, Action, Effect, Record
 from tabard_registry.refs.digest import Digest
-from tabard_registry.refs.names import AdapterName, check_channel
+from tabard_registry.refs.names import AdapterName, check_channel, check_namespace
 from tabard_registry.refs.semver import Version
 from tabard_registry.release.gates import with_gates
 from tabard_registry.release.keys import POLICY_WORDS, Key, Policy
@@ -191,7 +191,7 @@ def _sign(draft: Draft, record: Record, action: Action) -> Effect:
 
 
 def _key(draft: Draft, record: Record, action: Action) -> Effect:
-    namespace = AdapterName(action.adapter, "any").namespace
+    namespace = check_namespace(action.adapter)
     key = Key.from_json(action.summary, namespace=namespace)
     if draft.keys.get(key.path) == key:
         raise Invalid(f"key {key.path} is so already")
@@ -200,7 +200,7 @@ def _key(draft: Draft, record: Record, action: Action) -> Effect:
 
 
 def _policy(draft: Draft, record: Record, action: Action) -> Effect:
-    namespace = AdapterName(action.adapter, "any").namespace
+    namespace = check_namespace(action.adapter)
     said = {word: action.summary[word] for word in POLICY_WORDS if word in action.summary}
     before = draft.policies.get(namespace) or Policy(namespace=namespace)
     if "channels" in action.summary:

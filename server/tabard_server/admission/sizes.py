@@ -116,7 +116,7 @@ class Sizes:
                 description=f"{width}x{height} is {width * height} pixels, above "
                 f"{self._limits.pixels_max}",
                 reason="SIZE_TOO_LARGE",
-                hint=f"{self._advice(size, asked)} (limits.pixels_max)",
+                hint=self._advice(size, asked),
             )
 
     def _sides(self, size: Size) -> Iterator[Violation]:
@@ -147,16 +147,23 @@ class Sizes:
                 description=f"a step at {width}x{height} takes about {seconds:.1f} s here, in "
                 f"which nobody else is served, above {most:.1f} s",
                 reason="SIZE_TOO_SLOW",
-                hint=f"{self._advice(size, asked)} (limits.step_seconds_max)",
+                hint=self._advice(size, asked),
             )
 
     def _is_drawn(self, size: Size, asked: Asked) -> bool:
+        return not any(self._grid(size)) and self._bound_on(size, asked) is None
+
+    def _bound_on(self, size: Size, asked: Asked) -> str | None:
+        """Name the setting that is in the way of a size; empty: it is memory, None: nothing is."""
         width, height = size
-        is_small = width * height <= self._limits.pixels_max
-        if not is_small or any(self._grid(size)) or any(self._sides(size)):
-            return False
-        is_held = self._plan is None or self._plan.holds(size, samples=asked.samples)
-        return is_held and self._seconds(size, asked) <= self._seconds_max()
+        if width * height > self._limits.pixels_max:
+            return "limits.pixels_max"
+        if max(size) > self._most:
+            return "limits.side_ratio_max"
+        if self._plan is not None and not self._plan.holds(size, samples=asked.samples):
+            return ""
+        is_slow = self._seconds(size, asked) > self._seconds_max()
+        return "limits.step_seconds_max" if is_slow else None
 
     def _seconds(self, size: Size, asked: Asked) -> float:
         return self._work().longest_call(size, samples=asked.samples, has_picture=asked.has_picture)
@@ -165,5 +172,9 @@ class Sizes:
         return self._work().bound(self._limits.step_seconds_max)
 
     def _advice(self, size: Size, asked: Asked) -> str:
+        # What is asked may be above one bound, and the nearest that is drawn below another.
         width, height = self.nearest(size, asked)
-        return f"use {width}x{height}, or less"
+        multiple = self._facts.pixel_multiple
+        bound = self._bound_on((width + multiple, height + multiple), asked)
+        advice = f"use {width}x{height}, or less"
+        return f"{advice} ({bound})" if bound else advice

@@ -2,11 +2,13 @@
 """So many of one kind at once, never all of them one caller's, and a bounded line for the others.
 
 First come, first served; a caller who holds its share is passed over until it gives one back.
-Whoever holds a place is told when somebody waits for one.
+Whoever holds a place is told when somebody waits for one; whoever is refused, when one should be
+free, by how long they were held lately.
 Asyncio thread.
 """
 
 import asyncio
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +16,11 @@ from dataclasses import dataclass
 
 from tabard_server.callers.caller import Caller, share_of
 from tabard_server.errors import Overloaded
+
+_MEMORY = 0.9
+"""What is left of the past with each place that is given back: some ten of them count."""
+_RETRY_SECONDS_MIN = 0.1
+_RETRY_SECONDS_MAX = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +35,8 @@ class PlacesRule:
         queue_max: How many may wait for one; 0: whoever finds none is told to come back.
         wait_seconds_max: How long.
         reason: The reason of the refusal.
-        retry_seconds: What a caller who is refused is told to wait.
+        retry_seconds: What a caller who is refused is told to wait as long as no place was given
+            back yet.
     """
 
     what: str
@@ -67,8 +75,10 @@ class _Waiting:
 class Places:
     """Places of one kind."""
 
-    def __init__(self, rule: PlacesRule) -> None:
+    def __init__(self, rule: PlacesRule, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._rule = rule
+        self._clock = clock
+        self._seconds = self._count = 0.0
         self._held: Counter[Caller] = Counter()
         self._held_in_all = 0
         self._queue: deque[_Waiting] = deque()
@@ -99,12 +109,14 @@ class Places:
             self._take(caller)
         else:
             await self._wait(caller)
-        place = Place(self)
+        place, begun_at = Place(self), self._clock()
         self._taken.add(place)
         try:
             yield place
         finally:
             self._taken.remove(place)
+            self._seconds = _MEMORY * self._seconds + self._clock() - begun_at
+            self._count = _MEMORY * self._count + 1.0
             self._give_back(caller)
 
     def _is_free_for(self, caller: Caller) -> bool:
@@ -163,5 +175,14 @@ class Places:
             message,
             reason=rule.reason,
             hint=f"retry after a moment ({setting})",
-            retry_seconds=rule.retry_seconds,
+            retry_seconds=self._retry_seconds(),
         )
+
+    def _retry_seconds(self) -> float:
+        """Return when a place should be free for one more, as they were held lately."""
+        if not self._count:
+            return self._rule.retry_seconds
+        each = self._seconds / self._count
+        # One comes back every so often; those in line have the first of them.
+        wait = each * (len(self._queue) + 1) / max(1, self.held)
+        return min(_RETRY_SECONDS_MAX, max(_RETRY_SECONDS_MIN, wait))

@@ -123,6 +123,7 @@ class Engine:
             clip_skip_max=self._text.clip_skip_max,
             samplers=self._samplers.names,
             remarks=base.remarks,
+            dtype=str(dtype).removeprefix("torch."),
             versions={module.__name__: str(module.__version__) for module in _LIBRARIES},
         )
 
@@ -244,6 +245,10 @@ class Engine:
             row.is_open = False
             for slot in row.slots:
                 self.slots.release(slot)
+
+    def forget(self, digest: str) -> bool:
+        """Empty the slot of a release unless a row wears it; say whether it lies here no more."""
+        return self.slots.forget(digest)
 
     def residents(self) -> list[Resident]:
         """Return what lies in the slots."""

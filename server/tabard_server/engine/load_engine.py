@@ -116,6 +116,7 @@ def _device(name: str) -> torch.device:
         raise BaseNotLoadable(f"no device is called {name!r}", hint=f"write {DEVICES}") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise BaseNotLoadable(
-            "CUDA is asked for, but no CUDA device is here", hint="try --device cpu"
+            "CUDA is asked for, and torch finds no device that it can use",
+            hint="look at the driver's version, or use the device cpu",
         )
     return device

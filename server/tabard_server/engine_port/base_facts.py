@@ -15,6 +15,7 @@ class BaseFacts:
         pixel_multiple: Width and height are multiples of it.
         clip_skip_max: Most last layers of its text encoders that a prompt may leave out.
         samplers: Short names of the samplers that it can be walked with.
+        dtype: In which precision it is drawn, like `float32`.
         versions: Versions of the libraries that shape an image.
         remarks: What an operator should know of it, from keys that are not read to other sizes.
     """
@@ -24,5 +25,6 @@ class BaseFacts:
     pixel_multiple: int
     clip_skip_max: int
     samplers: tuple[str, ...]
+    dtype: str
     versions: Mapping[str, str]
     remarks: tuple[str, ...] = ()

@@ -144,5 +144,8 @@ class EnginePort(Protocol[R]):
     def close_row(self, row: R) -> None:
         """Give a row's slots back. Idempotent."""
 
+    def forget(self, digest: str) -> bool:
+        """Empty the slot of a release unless a row wears it; say whether it lies here no more."""
+
     def residents(self) -> Sequence[Resident]:
         """Return what lies in the slots."""

@@ -46,7 +46,8 @@ def _as_a_tuned_model() -> Iterator[None]:
     try:
         yield
     except BaseNotLoadable as error:
-        raise TunedModelUnreadable(str(error), hint=error.hint) from error
+        said = str(error).replace("the base ", "the checkpoint ", 1)
+        raise TunedModelUnreadable(said, hint=error.hint) from error
     except OSError as error:
         raise TunedModelUnreadable(
             f"the checkpoint cannot be read: {error.strerror}", hint="check who may read it"

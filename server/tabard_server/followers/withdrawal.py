@@ -58,11 +58,17 @@ class Withdrawal:
         *,
         generation: Generation,
         cache: HostCache,
+        empty_slot: Callable[[str], None],
         forget: Callable[[Digest], None],
     ) -> None:
-        """Take what holds releases; `forget` drops the files of a purged one from the disk."""
+        """Take what holds releases.
+
+        `empty_slot` lets go of one on the device, `forget` drops the files of a purged one from
+        the disk.
+        """
         self._generation = generation
         self._cache = cache
+        self._empty_slot = empty_slot
         self._forget = forget
 
     def review(self, records: Sequence[AppliedRecord]) -> None:
@@ -70,6 +76,7 @@ class Withdrawal:
         for withdrawn in withdrawals_in(records):
             stopped = self._generation.stop_where(withdrawn.concerns, error=withdrawn.error())
             self._cache.drop(withdrawn.digest)
+            self._empty_slot(withdrawn.digest)
             if withdrawn.act == "purge":
                 self._forget(Digest.parse(withdrawn.digest))
             log_event(

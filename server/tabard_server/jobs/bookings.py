@@ -55,6 +55,10 @@ class Bookings:
         found = self._by_key.get(key)
         return found is not None and now >= found.due_at
 
+    def seconds_left(self, key: Hashable, *, now: float) -> float:
+        """Return how long what a caller was promised is kept yet; 0: it has none, or is early."""
+        return self._by_key[key].ends_at - now if self.is_due(key, now=now) else 0.0
+
     def keep(self, key: Hashable, *, tenant: str, rows: int, now: float, wait: float) -> None:
         """Keep seats for a caller that comes back after so long, if so many may be kept."""
         self.drop(key)

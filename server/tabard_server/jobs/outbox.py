@@ -10,8 +10,10 @@ import asyncio
 import threading
 from collections import deque
 
-from tabard_server.errors import ReadElsewhere
+from tabard_server.callers.caller import Caller
+from tabard_server.errors import Overloaded, ReadElsewhere
 from tabard_server.jobs.job import Done, Event, Failed, ImageReady, Preview, Progress
+from tabard_server.limits import Limits
 
 
 class Outbox:
@@ -148,6 +150,44 @@ class Reader:
     def leave(self) -> bool:
         """Read no more; say whether nobody reads now. Idempotent."""
         return self._outbox.detach(self)
+
+
+class Unread:
+    """What callers have not read yet. One asyncio thread."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Take how much that may be."""
+        self._limits = limits
+        self._outboxes: dict[int, tuple[Caller, Outbox]] = {}
+
+    def __len__(self) -> int:
+        return len(self._outboxes)
+
+    def add(self, outbox: Outbox, *, caller: Caller, ticket: int) -> None:
+        """Count what a caller reads from now on, by the ticket of its job."""
+        self._outboxes[ticket] = caller, outbox
+
+    def remove(self, ticket: int) -> None:
+        """Count it no more."""
+        del self._outboxes[ticket]
+
+    def refuse_slow_reader(self, caller: Caller) -> None:
+        """Draw no more for a caller who does not take what was drawn, and fills the memory so.
+
+        Raises:
+            Overloaded: It is so.
+        """
+        most = self._limits.outbox_bytes_max
+        held = [(whose, outbox.unread_bytes) for whose, outbox in self._outboxes.values()]
+        mine = sum(unread for whose, unread in held if whose == caller)
+        is_full = sum(unread for _whose, unread in held) >= most
+        if mine and (is_full or mine >= most * self._limits.caller_share_max):
+            raise Overloaded(
+                f"this caller has {mine} bytes of finished images that it has not read",
+                reason="IMAGES_UNREAD",
+                hint="read them, then ask again (limits.outbox_bytes_max, limits.caller_share_max)",
+                retry_seconds=self._limits.retry_seconds,
+            )
 
 
 def bare(error: Exception) -> Exception:

@@ -10,29 +10,38 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import xxhash
 
-from tabard_registry.identity.identity import ANYBODY
+from tabard_registry.identity.identity import ANYBODY, Proof
 from tabard_server.callers.caller import NOBODY
+from tabard_server.error_kinds import refusal_of
 from tabard_server.errors import RequestIdTaken
 from tabard_server.jobs.job import Job, JobSpec
 from tabard_server.jobs.outbox import Outbox, bare
 from tabard_server.limits import Limits
 
+Holder: TypeAlias = tuple[Proof, str, str]
+"""Proof, name and tenant of whose images are kept."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestKey:
-    """Whose id it is, and the id: of another identity or tenant it is another one."""
+    """Whose id it is, and the id: of another identity or tenant it is another one.
 
+    The same name shown by a token and by a certificate may be two people.
+    """
+
+    proof: Proof
     identity: str
     tenant: str
     id: str
 
     @property
-    def holder(self) -> tuple[str, str]:
+    def holder(self) -> Holder:
         """Who holds what is kept."""
-        return self.identity, self.tenant
+        return self.proof, self.identity, self.tenant
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -102,8 +111,8 @@ class RequestBook:
         self._entries: dict[RequestKey, Entry] = {}
         self._ended: OrderedDict[RequestKey, Entry] = OrderedDict()
         self._kept_ended: OrderedDict[RequestKey, Entry] = OrderedDict()
-        self._holding: dict[tuple[str, str], OrderedDict[RequestKey, Entry]] = {}
-        self._bytes: Counter[tuple[str, str]] = Counter()
+        self._holding: dict[Holder, OrderedDict[RequestKey, Entry]] = {}
+        self._bytes: Counter[Holder] = Counter()
         self.kept_bytes = 0
 
     def __len__(self) -> int:
@@ -118,7 +127,7 @@ class RequestBook:
         if not spec.request_id:
             return Entry()
         who = spec.identity
-        key = RequestKey(identity=who.name, tenant=who.tenant, id=spec.request_id)
+        key = RequestKey(proof=who.proof, identity=who.name, tenant=who.tenant, id=spec.request_id)
         fingerprint = fingerprint_of(spec)
         while found := self.find(key, fingerprint=fingerprint):
             if found.settled.is_set():
@@ -172,21 +181,29 @@ class RequestBook:
             self._forget(self._least_wanted())
 
     def end(self, entry: Entry, *, outcome: str, error: Exception | None) -> None:
-        """Note how a job ended. What it began with, which may be large, is let go of."""
+        """Note how a job ended. What it began with, which may be large, is let go of.
+
+        A job whose caller is told to come back is forgotten like a refusal.
+        """
         entry.ended_at, entry.outcome, entry.error = self._clock(), outcome, error
         if entry.key is None:
+            return
+        if error is not None and refusal_of(error).retry_seconds is not None:
+            self._forget(entry)
+            del self._entries[entry.key]
             return
         self._ended[entry.key] = entry
         if entry.outbox is None:
             entry.job = None
             return
-        entry.job = entry.job and _without_picture(entry.job)
+        entry.job = entry.job and _without_drawing(entry.job)
         self._kept_ended[entry.key] = entry
         self.note(entry)
 
     def forget_where(self, concerns: Callable[[Job], bool]) -> None:
-        """Give the images of some ended jobs to nobody any more."""
-        for entry in list(self._kept_ended.values()):
+        """Give the images of some jobs to nobody who comes again; a reader that is here goes on."""
+        # Running ones, too: they may have images that were read, or be ending just now.
+        for entry in list(self._entries.values()):
             if entry.job is not None and concerns(entry.job):
                 self._forget(entry)
 
@@ -261,5 +278,7 @@ def _each_due(
         do(oldest)
 
 
-def _without_picture(job: Job) -> Job:
-    return replace(job, drawing=replace(job.drawing, picture=None, strength=None))
+def _without_drawing(job: Job) -> Job:
+    """Return a job with what a later reader is told of it; prompts and pictures are large."""
+    said = replace(job.drawing, prompt="", negative_prompt="", picture=None, strength=None)
+    return replace(job, drawing=said)

@@ -17,6 +17,7 @@ from tabard_server.errors import Overloaded
 from tabard_server.jobs.bookings import Bookings
 from tabard_server.limits import Tenants
 
+QUEUE_FULL = "QUEUE_FULL"
 _BOOKED_RATIO_MAX = 16
 """Seats that may be spoken for at once, for each that there is."""
 _FREE_PART = 0.5
@@ -38,7 +39,11 @@ class _Lack:
 
 
 class WaitingRoom:
-    """Counts seats, at most `rows_max`."""
+    """Counts seats, at most `rows_max`.
+
+    Attributes:
+        on_free: Called when seats were given back, by whoever gives them.
+    """
 
     def __init__(
         self,
@@ -69,6 +74,7 @@ class WaitingRoom:
         self._taken_of: Counter[str] = Counter()
         self._bookings = Bookings(rows_max=_BOOKED_RATIO_MAX * rows_max)
         self._lock = threading.Lock()
+        self.on_free: Callable[[], None] = lambda: None
 
     @property
     def depth(self) -> int:
@@ -83,12 +89,12 @@ class WaitingRoom:
         """Take a seat for each image of a job, all or none.
 
         `request` tells requests of one caller apart: who is refused and comes back with it has a
-        seat kept.
+        seat kept. If that is not free yet, the promise stands, and the caller may wait for it.
 
         Raises:
             Overloaded: There are not so many seats left, or not for this caller.
         """
-        key = caller.tenant, request or caller.key
+        key = _key(caller, request=request)
         with self._lock:
             now = self._clock()
             self._bookings.expire(now=now)
@@ -96,11 +102,11 @@ class WaitingRoom:
             booked = self._bookings.rows_of(caller.tenant, but=key)
             if lack := self._lack(rows, caller=caller, booked=booked, is_booked=is_booked):
                 wait = self._retry_after(lack.rows, lack.tenant)
-                if not lack.is_own:
+                if not (lack.is_own or is_booked):
                     self._bookings.keep(key, tenant=caller.tenant, rows=rows, now=now, wait=wait)
                 raise Overloaded(
                     lack.message,
-                    reason="QUEUE_FULL",
+                    reason=QUEUE_FULL,
                     hint=f"retry then, or ask for fewer images ({lack.setting})",
                     retry_seconds=wait,
                 )
@@ -110,6 +116,17 @@ class WaitingRoom:
             self._taken_by[caller] += rows
             self._taken_of[caller.tenant] += rows
         return Seats(self, caller=caller, rows=rows, rows_ahead=ahead)
+
+    def promised_seconds(self, *, caller: Caller, request: str = "") -> float:
+        """Return for how long who came back as told may wait for a seat; 0: not at all."""
+        with self._lock:
+            key = _key(caller, request=request)
+            return self._bookings.seconds_left(key, now=self._clock())
+
+    def break_promise(self, *, caller: Caller, request: str = "") -> None:
+        """Let a caller be a newcomer again. Idempotent."""
+        with self._lock:
+            self._bookings.drop(_key(caller, request=request))
 
     def give_back(self, seats: "Seats", *, rows: int) -> None:
         """Free up to so many seats of a job; only `Seats` calls this."""
@@ -123,6 +140,7 @@ class WaitingRoom:
                 del self._taken_by[seats.caller]
             if not self._taken_of[seats.caller.tenant]:
                 del self._taken_of[seats.caller.tenant]
+        self.on_free()
 
     def _lack(self, rows: int, *, caller: Caller, booked: int, is_booked: bool) -> _Lack | None:
         """Say why there are no seats for a job; None: there are."""
@@ -183,6 +201,10 @@ class WaitingRoom:
         among = {*self._taken_of, *self._bookings.tenants()}
         part = self._tenants.weights.share_of(tenant, among=among)
         return max(1, int(part * self._rows_max))
+
+
+def _key(caller: Caller, *, request: str) -> tuple[str, str]:
+    return caller.tenant, request or caller.key
 
 
 class Seats:

@@ -31,7 +31,7 @@ from tabard_server.threads import Daemon
 
 
 class Loop(Generic[R]):
-    """Drives the engine. `join`, `wake`, `start` and `stop` are for the asyncio thread.
+    """Drives the engine. `join`, `forget`, `wake`, `start` and `stop` are for the asyncio thread.
 
     Attributes:
         residents: What lies in slots.
@@ -58,6 +58,7 @@ class Loop(Generic[R]):
         self._done: deque[Begun[R]] = deque()
         # Bounded by what leases are given for before it begins, `limits.ready_rows_max`.
         self._inbox: queue.SimpleQueue[JobRun | None] = queue.SimpleQueue()
+        self._unwanted: deque[str] = deque()
         self._preview_seconds = 0.0
         self._is_stopping = False
         self._pulse = Pulse(clock=clock)
@@ -94,6 +95,11 @@ class Loop(Generic[R]):
         if self._inbox.empty():
             self._inbox.put(None)
 
+    def forget(self, digest: str) -> None:
+        """Let the slot of a withdrawn release be emptied, once no row wears it."""
+        self._unwanted.append(digest)
+        self.wake()
+
     @property
     def running_count(self) -> int:
         """Open rows, as of this moment."""
@@ -110,6 +116,7 @@ class Loop(Generic[R]):
         batch = [begun for key in choice.batch if (begun := self._roster.begun(key))]
         self._step(batch, is_merged=choice.is_merged)
         self._decode()
+        self._empty_slots()
 
     def _live(self) -> None:
         while not self._is_stopping:
@@ -325,15 +332,27 @@ class Loop(Generic[R]):
             log_problem("row.closing_failed", error=error, job=begun.run.job.id)
         self.residents = tuple(self._engine.residents())
 
+    def _empty_slots(self) -> None:
+        if not self._unwanted:
+            return
+        for _ in range(len(self._unwanted)):
+            digest = self._unwanted.popleft()
+            if not self._engine.forget(digest):
+                self._unwanted.append(digest)  # its rows are closed at a later boundary
+        self._note_residents()
+
+    def _note_residents(self) -> None:
+        self.residents = tuple(self._engine.residents())
+        total = sum(use.bytes for use in self.residents)
+        self._metrics.adapter_resident_bytes.labels(tier="slot").set(total)
+
     def _note_slots(
         self, chosen: list[tuple[RowKey, RowSpec]], *, before: set[str], seconds: float
     ) -> None:
-        self.residents = tuple(self._engine.residents())
+        self._note_residents()
         worn = {adapter.digest for _key, spec in chosen for adapter, _weight in spec.stack}
         now = {use.digest for use in self.residents}
         self._metrics.adapter_cache_hits.labels(tier="slot").inc(len(worn & before))
         if loaded := worn & (now - before):
             self._metrics.adapter_loads.labels(tier="slot").inc(len(loaded))
             self._metrics.adapter_load_seconds.labels(tier="slot").observe(seconds)
-        total = sum(use.bytes for use in self.residents)
-        self._metrics.adapter_resident_bytes.labels(tier="slot").set(total)

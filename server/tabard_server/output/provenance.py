@@ -39,6 +39,8 @@ class Origin:
         base_fingerprint: Fingerprint of the base.
         base_source: Last part of where the base came from.
         registry_id: Id of the registry.
+        device: What draws, like `cpu` or `cuda:0`.
+        dtype: In which precision, like `float32`.
         versions: Versions of the libraries that shape an image.
         sampler_titles: A1111's name of each sampler.
     """
@@ -48,6 +50,8 @@ class Origin:
     base_fingerprint: str
     base_source: str
     registry_id: str
+    device: str
+    dtype: str
     versions: Mapping[str, str]
     sampler_titles: Mapping[str, str]
 
@@ -60,6 +64,8 @@ def origin_of(engine: EnginePort[Any], *, registry: Registry) -> Origin:
         base_fingerprint=engine.profile.fingerprint,
         base_source=Path(engine.source).name or engine.source,
         registry_id=registry.id,
+        device=engine.device,
+        dtype=engine.facts.dtype,
         versions=engine.facts.versions,
         sampler_titles={name: sampler.title for name, sampler in SAMPLERS.items()},
     )
@@ -68,6 +74,7 @@ def origin_of(engine: EnginePort[Any], *, registry: Registry) -> Origin:
 def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
     """Return the provenance of one image as plain data.
 
+    Its index is not part of it: image 2 of seed 7 is image 0 of seed 9, to the byte.
     A deterministic job leaves out the log position and the trace: they differ between two equal
     requests, and the digests pin everything already.
     """
@@ -84,8 +91,8 @@ def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
         "registry": registry,
         "stack": [_describe_worn(worn) for worn in job.worn],
         "seed": job.seeds[index],
-        "index": index,
         "deterministic": job.is_deterministic,
+        "engine": {"device": origin.device, "dtype": origin.dtype},
         "versions": dict(origin.versions),
         **_describe_drawing(job.drawing),
         **({"prompt_windows": job.prompt_windows} if job.prompt_windows > 1 else {}),
@@ -127,7 +134,7 @@ def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
 def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tuple[bytes, str]:
     """Return the PNG with its provenance, and the JSON that is returned beside it.
 
-    The JSON beside the image also names the job, the log position and the trace.
+    The JSON beside the image also names the job, its index in that, the log position and the trace.
 
     Args:
         pixels: uint8, shape `[height, width, 3]`.
@@ -141,6 +148,7 @@ def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tup
     chunks.add_text(A1111_CHUNK, write_parameters(job, index=index, origin=origin))
     beside = document | {
         "job_id": job.id,
+        "index": index,
         "registry": {"id": origin.registry_id, "seq": job.registry_seq},
         **_describe_trace(job),
     }

@@ -14,6 +14,7 @@ from tabard_registry import RegistryError
 from tabard_registry.place import open_store
 from tabard_server.access.certificate_files import CertificateFiles
 from tabard_server.engine.base.place import require_base
+from tabard_server.engine_port.device import require_device
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.errors import BadSettings
 from tabard_server.life.ready_file import remove_stale, require_place
@@ -36,26 +37,31 @@ def prepare(**sources: Unpack[Sources]) -> Settings:
         log_event("settings.variables_ignored", names=ignored, why=why)
     if settings.ready_file is not None:
         remove_stale(settings.ready_file)
-    BadSettings.refuse([*mistakes, *_wrong_places(settings)])
+    device = {"device": partial(require_device, settings.device)}
+    BadSettings.refuse([*mistakes, *_failed(_places(settings) | device)])
     return settings
 
 
 def check(**sources: Unpack[Sources]) -> None:
-    """Refuse what `prepare` would refuse, and change nothing in this process.
+    """Refuse what `prepare` would refuse but for the device, and change nothing in this process.
 
     Raises:
         BadSettings: As there.
     """
     settings, mistakes = read_settings(**sources)
-    BadSettings.refuse([*mistakes, *_wrong_places(settings)])
+    BadSettings.refuse([*mistakes, *_failed(_places(settings))])
 
 
-def _wrong_places(settings: Settings) -> Iterator[BadSettings]:
-    """Look for what can be seen at once: that a base is there, and that a registry can be.
+_Trials = dict[str, Callable[[], object]]
+"""What a setting leads to, by its name; each raises if it is not there."""
+
+
+def _places(settings: Settings) -> _Trials:
+    """Say what can be seen at once: that a base is there, and that a registry can be.
 
     A store that is opened is not yet asked for anything.
     """
-    trials: dict[str, Callable[[], object]] = {
+    trials: _Trials = {
         "base": partial(require_base, settings.base),
         "registry": partial(open_store, settings.registry, single_writer=settings.single_writer),
     }
@@ -67,6 +73,10 @@ def _wrong_places(settings: Settings) -> Iterator[BadSettings]:
         trials["ready_file"] = partial(require_place, settings.ready_file)
     if settings.telemetry.otlp_endpoint:
         trials["telemetry.otlp_endpoint"] = _require_telemetry
+    return trials
+
+
+def _failed(trials: _Trials) -> Iterator[BadSettings]:
     for name, trial in trials.items():
         try:
             trial()

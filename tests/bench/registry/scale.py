@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from statistics import median, quantiles
@@ -22,6 +23,9 @@ from typing import Any
 
 from tabard_registry import AdapterName, AdapterRef, Author, Registry, Version
 from tabard_registry.checkpoint.packed import PackedLines
+from tabard_registry.log.records import Record, time_text
+from tabard_registry.log.slots import slot_key
+from tabard_registry.refs.digest import sha256_bytes
 from tabard_registry.refs.names import ByVersion
 from tabard_registry.state.overlay import Overlay
 from tests.bench.registry import commits, synthetic
@@ -103,11 +107,17 @@ def build(folder: Path, adapters: int) -> Numbers:
     made = time.perf_counter()
     registry = Registry.open(str(folder / "registry"))
     lines = PackedLines(content, start=0)
-    state = replace(
-        registry.state,
-        seq=adapters * synthetic.SEQS_PER_ADAPTER,
-        adapters=Overlay(lines),
-    )
+    # The last record of the log that the checkpoint stands for.
+    seq = adapters * synthetic.SEQS_PER_ADAPTER
+    last = Record(
+        seq=seq,
+        prev=registry.state.head,
+        id="bench",
+        time=time_text(datetime.now(UTC)),
+        actions=(),
+    ).to_bytes()
+    registry.store.create(slot_key(seq), body=last)
+    state = replace(registry.state, seq=seq, head=sha256_bytes(last), adapters=Overlay(lines))
     key = registry.checkpoints.write(state)
     written = time.perf_counter()
     registry = Registry.open(str(folder / "registry"))

@@ -36,13 +36,15 @@ def test_token_is_made_listed_and_revoked(client: Client, server: FakeServer) ->
 
     made = client.create_token("ci", grants, tenant="studio", reason="nightly")
     listed = client.tokens()
-    revoked = client.revoke_token("ci", reason="over")
+    done = client.revoke_token("ci", reason="over")
+    again = client.revoke_token(made.token.id, reason="over again")
 
     assert made.secret.startswith("tabard_") and made.secret not in repr(made)
     assert made.token.grants == {"acme": ("publish", "promote"), "*": ("generate",)}
     assert (made.token.created_by, made.token.tenant) == ("alice", "studio")
     assert listed == (made.token,)
-    assert (revoked.revoked, revoked.revoke_reason) == (True, "over")
+    assert (done.token.revoked, done.token.revoke_reason) == (True, "over")
+    assert (done.changed, again.changed, again.token) == (True, False, done.token)
     assert (client.tokens(), len(client.tokens(include_ended=True))) == ((), 1)
     assert server.state.requests[0].request_id
 
@@ -95,10 +97,11 @@ def test_policy_keeps_what_is_not_said(client: Client, server: FakeServer) -> No
     changed = client.set_policy("acme", require_signature=True)
     opened = client.set_policy("acme", private=False)
 
-    assert (changed.private, changed.require_signature) == (True, True)
-    assert not changed.require_identity
-    assert opened == client.policy("acme")
-    assert (opened.private, opened.require_signature) == (False, True)
+    assert (changed.policy.private, changed.policy.require_signature) == (True, True)
+    assert not changed.policy.require_identity
+    assert opened.policy == client.policy("acme")
+    assert (opened.policy.private, opened.policy.require_signature) == (False, True)
+    assert not client.set_policy("acme", private=False).changed
     assert (server.state.requests[0].actor, server.state.requests[0].reason) == (
         "alice",
         "client work",

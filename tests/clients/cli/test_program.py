@@ -42,6 +42,7 @@ EXPECTED = {
     "purge",
     "quarantine",
     "recipe",
+    "replay",
     "restore",
     "rollback",
     "search",
@@ -327,11 +328,16 @@ def test_missing_place_names_its_variable(tabard: Tabard, monkeypatch: pytest.Mo
     assert "Missing argument 'FOLDER'." in tabard("backup").err
 
 
-def test_what_the_system_says_names_the_file_first(tabard: Tabard, tmp_path: Path) -> None:
-    """Not as Python writes it, with a number and quotes."""
-    (tmp_path / "file").touch()
-    folder = tmp_path / "file" / "below"
+def test_what_the_system_says_names_the_file_first(
+    tabard: Tabard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no command foresaw: not as Python writes it, with a number and quotes."""
 
-    ran = tabard("key", "new", folder)
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise NotADirectoryError(20, "Not a directory", "file/below")
 
-    assert (ran.code, ran.err) == (1, f"error: {folder}: Not a directory\n")
+    monkeypatch.setattr(commands, "main", fail)
+
+    ran = tabard("whoami")
+
+    assert (ran.code, ran.err) == (1, "error: file/below: Not a directory\n")

@@ -58,8 +58,10 @@ class FakeIdentity(identity_service_pb2_grpc.IdentityServiceServicer):
         self.state.enter(request, context)
         for one in self.state.tokens:
             if request.token in (one.id, one.name):
-                one.revoked, one.revoke_reason = True, request.reason
-                return pb.RevokeTokenResponse(token=one)
+                changed = not one.revoked
+                if changed:
+                    one.revoked, one.revoke_reason = True, request.reason
+                return pb.RevokeTokenResponse(token=one, changed=changed)
         FakeStatus(5, f"there is no token {request.token}", "TOKEN_NOT_FOUND", "list").abort(
             context
         )
@@ -72,10 +74,11 @@ class FakeIdentity(identity_service_pb2_grpc.IdentityServiceServicer):
     def SetPolicy(self, request: Any, context: Any) -> Any:
         self.state.enter(request, context)
         policy = self._policy(request.namespace)
+        before = policy.SerializeToString()
         for word in ("require_signature", "private", "require_identity"):
             if request.HasField(word):
                 setattr(policy, word, getattr(request, word))
-        return pb.SetPolicyResponse(policy=policy)
+        return pb.SetPolicyResponse(policy=policy, changed=policy.SerializeToString() != before)
 
     def _policy(self, namespace: str) -> pb.Policy:
         return self.state.policies.setdefault(namespace, pb.Policy(namespace=namespace))

@@ -188,14 +188,9 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
     def GetDependents(self, request: Any, context: Any) -> Any:
         self.state.enter(request, context)
         release = self.state.resolve(request.ref, context)
-        channels = [
-            channel
-            for (adapter, channel), moves in self.state.channels.items()
-            if adapter == release.adapter and moves[-1].digest == release.digest
-        ]
         return registry_pb2.GetDependentsResponse(
             release=release,
-            channels=channels,
+            channels=self.state.channels_to(release),
             recipes=["acme/mix@1.0.0"],
             recipe_count=3,
             job_count=2,
@@ -305,7 +300,11 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
         if changed:
             setattr(release, name, is_so)
             setattr(release, REASONS[name], request.reason if is_so else "")
-        return {"release": release, "changed": changed}
+        return {
+            "release": release,
+            "changed": changed,
+            "channels": self.state.channels_to(release),
+        }
 
     def _adapter(self, name: str) -> adapter_pb2.Adapter:
         channels = [

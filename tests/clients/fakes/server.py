@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from tabard.v1 import (
     adapter_pb2,
@@ -84,10 +84,13 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
 
     def _image(self, request: Any, worn: list[Any], *, index: int, seed: int) -> Any:
         felt = [release.digest for release in worn if self.state.effects[release.digest]]
-        colour = hashlib.sha256(repr((request.prompt, felt, seed)).encode()).digest()[:3]
+        shaped_by = repr((request.prompt, felt, seed, self.state.base_fingerprint))
+        colour = hashlib.sha256(shaped_by.encode()).digest()[:3]
         data = io.BytesIO()
         size = (request.width or 64, request.height or 64)
-        Image.new("RGB", size, tuple(colour)).save(data, format="PNG")
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add_text("tabard", json.dumps(self._told(request, worn, seed=seed, size=size)))
+        Image.new("RGB", size, tuple(colour)).save(data, format="PNG", pnginfo=chunks)
         provenance = {
             "prompt": request.prompt,
             "seed": seed,
@@ -96,6 +99,26 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
         return generation_service_pb2.Image(
             index=index, png=data.getvalue(), seed=seed, provenance_json=json.dumps(provenance)
         )
+
+    def _told(
+        self, request: Any, worn: list[Any], *, seed: int, size: tuple[int, int]
+    ) -> dict[str, Any]:
+        return {
+            "base": {"family": "sd1", "fingerprint": self.state.base_fingerprint},
+            "stack": [
+                {name: getattr(one, name) for name in ("adapter", "version", "digest", "weight")}
+                for one in worn
+            ],
+            "prompt": request.prompt,
+            "negative_prompt": request.negative_prompt,
+            "seed": seed,
+            "steps": request.num_inference_steps or 3,
+            "guidance_scale": request.guidance_scale,
+            "width": size[0],
+            "height": size[1],
+            "sampler": request.sampler,
+            "deterministic": request.deterministic,
+        }
 
 
 _DRAINING = operations_pb2.Cause(
@@ -118,7 +141,7 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
         return operations_pb2.GetStatusResponse(
             version="0.1.0",
             base_family="sd1",
-            base_fingerprint="sha256:" + "b" * 64,
+            base_fingerprint=self.state.base_fingerprint,
             base_source="demo",
             device="cpu",
             registry_id="registry-1",

@@ -74,6 +74,7 @@ class FakeState:
     is_rollback_broken: bool = False
     step_seconds: float = 0.0
     draining: bool = False
+    base_fingerprint: str = "sha256:" + "b" * 64
     unet_fingerprint: str = ""
     manifest: bytes = b""
     memory_plan: operations_service_pb2.MemoryPlan | None = None
@@ -125,6 +126,14 @@ class FakeState:
             )
             status.abort(context)
         return moves[-1]
+
+    def channels_to(self, release: adapter_pb2.Release) -> list[str]:
+        """Name the channels that point to a release."""
+        return [
+            channel
+            for (adapter, channel), moves in self.channels.items()
+            if adapter == release.adapter and moves[-1].digest == release.digest
+        ]
 
 
 def _action(*, type: str, **said: Any) -> adapter_pb2.Action:

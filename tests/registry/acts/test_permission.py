@@ -12,6 +12,7 @@ from tabard_registry import (
     Author,
     Forbidden,
     Grants,
+    Key,
     PreconditionFailed,
     Proof,
     Registry,
@@ -21,6 +22,7 @@ from tabard_registry import (
 from tabard_registry.acts.permission import ROLES, check_permitted
 from tabard_registry.log.records import Action
 from tabard_registry.state.meanings import MEANINGS
+from tabard_registry.trust.signatures import new_key_pair
 from tests.registry.fakes import NAME, publish, ref
 
 Verb = Callable[[Registry, Author], object]
@@ -94,6 +96,17 @@ def test_unchecked_author_is_refused_where_that_counts(registry: Registry, tmp_p
     assert registry.seq == 3
     registry.yank(ref("1.0.0"), author=author_with(Role.OPERATE))
     assert registry.state.find(ref("1.0.0")).yanked
+
+
+def test_key_has_a_way_in(registry: Registry) -> None:
+    """No server takes keys: who is told to act through one would never get there."""
+    registry.set_policy("acme", require_identity=True, author=Author(actor="owner"))
+    key = Key(namespace="acme", public_key=new_key_pair().public_key, name="ann")
+
+    with pytest.raises(PreconditionFailed) as caught:
+        registry.trust_key(key, author=Author(actor="ann"))
+
+    assert "tabard policy set acme --no-require-identity" in caught.value.hint
 
 
 def test_refused_act_leaves_the_others_of_its_record(registry: Registry, tmp_path: Path) -> None:

@@ -60,11 +60,13 @@ def test_revoked_token_stays_revoked(registry: Registry, tmp_path: Path) -> None
     revoked = registry.revoke_token("ci", author=OWNER)
     again = [registry.revoke_token(one, author=OWNER) for one in ("ci", first.id)]
 
-    assert again == [revoked, revoked]
-    assert (revoked.id, revoked.revoked, revoked.revoke_reason) == (first.id, True, "asked")
+    token = revoked.subject
+    assert [(one.subject, one.changed) for one in again] == [(token, False)] * 2
+    assert (token.id, token.revoked, token.revoke_reason) == (first.id, True, "asked")
+    assert revoked.changed
     assert (registry.seq, Registry.open(str(tmp_path / "registry")).state) == (2, registry.state)
     second = registry.create_token("ci", grants=PUBLISH, author=OWNER).token
-    assert registry.revoke_token("ci", author=OWNER).id == second.id
+    assert registry.revoke_token("ci", author=OWNER).subject.id == second.id
 
 
 def test_revoking_needs_token_and_reason(registry: Registry) -> None:

@@ -108,6 +108,33 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, said: str, named: str) -
     assert refused.value.hint
 
 
+@pytest.mark.parametrize(
+    ("roles", "what", "hint"),
+    [
+        ('["publsh"]', "table 1, roles is 'publsh'", "did you mean publish?"),
+        ("[]", "table 1, roles is []", "write a list of one or more of generate, publish"),
+        (
+            '"publish"',
+            "table 1, roles is wrong",
+            "write a list of one or more of generate, publish",
+        ),
+    ],
+)
+def test_wrong_role_is_told_with_the_roles(
+    tmp_path: Path, roles: str, what: str, hint: str
+) -> None:
+    """The word that is wrong, and not that its list is empty without it."""
+    file = tmp_path / "tabard.toml"
+    rule = f'claim = "g"\nvalue = "v"\nnamespace = "a"\nroles = {roles}\n'
+    file.write_text(f"[[identity.jwt_grants]]\n{rule}[[identity.jwt_grants]]\n{rule}")
+
+    with pytest.raises(BadSettings) as refused:
+        load_settings(file=file)
+
+    assert what in str(refused.value) and "table 2" in str(refused.value)
+    assert hint in refused.value.hint
+
+
 def test_rules_are_tables_or_json(tmp_path: Path) -> None:
     """The same rules in a file and in a variable."""
     file = tmp_path / "tabard.toml"

@@ -90,6 +90,17 @@ def test_size_of_too_many_pixels_has_a_nearest() -> None:
     assert not sizes.check(advised(violation), GUIDED)
 
 
+def test_hint_names_the_bound_that_decides() -> None:
+    """Above the bound on pixels, but what is drawn instead is bounded by the time of a step."""
+    sizes = sizes_of(pixels_max=HUGE[0] * HUGE[1])
+
+    violation = refusal_of(sizes, (HUGE[0] * 2, HUGE[1] * 2))
+
+    assert violation.reason == "SIZE_TOO_LARGE"
+    assert "(limits.step_seconds_max)" in violation.hint
+    assert sizes.check((HUGE[0] - 8, HUGE[1] - 8), GUIDED)
+
+
 def test_samples_count() -> None:
     """An image without guidance takes half the time, and is drawn where a guided one is not."""
     assert not sizes_of().check(HUGE, Asked(samples=1))

@@ -224,3 +224,32 @@ def test_holders_are_told_who_waits() -> None:
             await stay.leave()
 
     run(walk)
+
+
+def test_refusal_says_when_by_how_long_places_are_held() -> None:
+    """Four places held for 8 s each: one in 2 s, and behind two who wait the third; bounded."""
+    now = [0.0]
+
+    async def refusal(places: Places, caller: Caller) -> float | None:
+        with pytest.raises(Overloaded) as refused:
+            async with places.one(caller):
+                raise AssertionError
+        return refused.value.retry_seconds
+
+    async def walk() -> None:
+        rule = replace(RULE, queue_max=2, share=1.0)
+        places = Places(rule, clock=lambda: now[0])
+        told: list[float | None] = []
+        for seconds in (None, 8.0, 3_600.0):
+            if seconds is not None:
+                for _ in range(200):
+                    async with places.one(LIGHT):
+                        now[0] += seconds
+            stays = [Stay(places, LIGHT, []) for _ in range(6)]
+            await asyncio.sleep(0)
+            told.append(await refusal(places, OTHER))
+            for stay in stays:
+                await stay.leave()
+        assert told == [2.0, pytest.approx(6.0), 60.0]
+
+    asyncio.run(walk())

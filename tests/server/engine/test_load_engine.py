@@ -57,7 +57,7 @@ def test_cuda_is_not_promised(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) 
     """A device that is not here stops the start, before anything is read."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
-    with pytest.raises(BaseNotLoadable, match="no CUDA device") as caught:
+    with pytest.raises(BaseNotLoadable, match="finds no device") as caught:
         load_engine(EngineSettings(base=str(tiny_base), device="cuda"))
 
     assert "cpu" in caught.value.hint

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from tabard_registry import Action, AppliedRecord, Effect, Record, sha256_bytes
+from tabard_registry import Action, AdapterRef, AppliedRecord, Effect, Record, sha256_bytes
 from tabard_server.followers.withdrawal import withdrawals_in
 from tests.server.fakes import FakeEngine
 from tests.server.harness import Refusal, Request, Server, refs, refusal_of, serving, until
@@ -77,6 +77,32 @@ def test_acting_server_needs_no_poll(tmp_path: Path, name: str) -> None:
             outcome = {"outcome": "withdrawn"}
             sample = server.app.metrics.registry.get_sample_value("tabard_jobs_total", outcome)
             assert sample == 1.0
+
+    asyncio.run(walk())
+
+
+@pytest.mark.parametrize("act", ["quarantine", "purge"])
+def test_slot_of_withdrawn_release_is_emptied(tmp_path: Path, act: str) -> None:
+    """Nobody wears it again, so it does not stay until its place is needed: nor idle, nor worn."""
+    engine = FakeEngine()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine, poll_seconds=LONG_SECONDS) as server:
+            await stock(server)
+            ink, pen = (
+                str(server.app.registry.state.resolve(AdapterRef.parse(name)).digest)
+                for name in ("acme/ink", "acme/pen")
+            )
+            await server.generate(adapters=["acme/ink"])
+            await getattr(server, act)("acme/ink@1.0.0")
+            await until(lambda: engine.forgotten == [ink])
+            engine.hold_steps()
+            wearing = server.begin("acme/pen")
+            await until(lambda: server.app.loop.running_count == 1)
+            await getattr(server, act)("acme/pen@1.0.0")
+            engine.allow(1000)
+            await wearing
+            await until(lambda: engine.forgotten == [ink, pen])
 
     asyncio.run(walk())
 

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The door of the queue: deadline, budget and seats, all or none."""
 
+import asyncio
+import threading
+
 import pytest
 
 from tabard_server.callers.caller import Caller
 from tabard_server.errors import Overloaded
-from tabard_server.jobs.queue import queue_for
+from tabard_server.jobs.queue import Line, Queue, queue_for
 from tabard_server.limits import Limits, TenantLimits, Tenants
 from tests.server.fakes import FakeEngine
 from tests.server.jobs.small_jobs import job
@@ -31,3 +34,86 @@ def test_refused_job_spends_no_budget() -> None:
     with pytest.raises(Overloaded) as refusal:
         queue.enter(job(), caller=second)
     assert refusal.value.reason == "PIXEL_STEPS_SPENT"
+
+
+def full_queue(now: list[float]) -> Queue:
+    """Return a queue of one seat, which is taken."""
+    found = queue_for(
+        FakeEngine(), limits=Limits(queue_rows_max=1), tenants=Tenants(), clock=lambda: now[0]
+    )
+    return found
+
+
+def refusal_of(queue: Queue, caller: Caller) -> Overloaded:
+    """Ask for a seat that there is not."""
+    with pytest.raises(Overloaded) as refusal:
+        queue.enter(job(), caller=caller)
+    return refusal.value
+
+
+def test_due_caller_waits_for_the_seat() -> None:
+    """Woken from another thread when it is free; a newcomer is told at once."""
+    now = [0.0]
+    queue = full_queue(now)
+    seats, me = queue.enter(job(), caller=Caller("0")), Caller("me")
+    first = refusal_of(queue, me)
+
+    async def walk() -> None:
+        assert not await queue.wait(first, caller=me)
+        now[0] += first.retry_seconds or 0.0
+        again = refusal_of(queue, me)
+        waits = asyncio.ensure_future(queue.wait(again, caller=me))
+        await asyncio.sleep(0)
+        newcomer = Caller("new")
+        assert not await queue.wait(refusal_of(queue, newcomer), caller=newcomer)
+        assert (len(queue.line), waits.done()) == (1, False)
+        threading.Thread(target=seats.leave).start()
+        assert await waits
+        queue.enter(job(), caller=me)
+
+    asyncio.run(walk())
+
+
+def test_full_line_makes_a_newcomer() -> None:
+    """Who may not wait either has no promise any more, and is told a new time."""
+    now = [0.0]
+    queue = full_queue(now)
+    queue.enter(job(), caller=Caller("0"))
+    me, you = Caller("me"), Caller("you")
+    told = [refusal_of(queue, caller).retry_seconds or 0.0 for caller in (me, you)]
+    now[0] += max(told)
+
+    async def walk() -> None:
+        waits = asyncio.ensure_future(queue.wait(refusal_of(queue, me), caller=me))
+        await asyncio.sleep(0)
+        assert await queue.wait(refusal_of(queue, you), caller=you)
+        assert queue.room.promised_seconds(caller=you) == 0.0
+        assert not await queue.wait(refusal_of(queue, you), caller=you)
+        waits.cancel()
+        await asyncio.gather(waits, return_exceptions=True)
+        assert len(queue.line) == 0
+
+    asyncio.run(walk())
+
+
+def test_line_wakes_in_order() -> None:
+    """First come, first served; and after its time nobody is left in it."""
+
+    async def walk() -> None:
+        line, woken = Line(calls_max=3), []
+
+        async def wait(name: str) -> None:
+            await line.wait(seconds=60.0)
+            woken.append(name)
+
+        calls = [asyncio.ensure_future(wait(name)) for name in "abc"]
+        await asyncio.sleep(0)
+        assert line.is_full
+        line.wake()
+        await asyncio.gather(*calls)
+        await line.wait(seconds=0.001)
+
+        assert woken == ["a", "b", "c"]
+        assert len(line) == 0
+
+    asyncio.run(walk())

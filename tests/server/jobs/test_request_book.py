@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from tabard_registry.identity.identity import ANYBODY
+from tabard_registry.identity.identity import ANYBODY, Identity, Proof
+from tabard_registry.identity.roles import EVERYTHING
 from tabard_server.engine_port.drawing import WantedDrawing
-from tabard_server.errors import JobFailed, RequestIdTaken
+from tabard_server.errors import JobFailed, NotServing, RequestIdTaken
 from tabard_server.jobs.job import Done, ImageReady, JobSpec
 from tabard_server.jobs.outbox import Outbox
 from tabard_server.jobs.request_book import Entry, RequestBook, RequestKey, fingerprint_of
@@ -28,8 +29,8 @@ class Clock:
         return self.now
 
 
-def key(name: str = "a", *, identity: str = "ann") -> RequestKey:
-    return RequestKey(identity=identity, tenant="studio", id=name)
+def key(name: str = "a", *, identity: str = "ann", proof: Proof = Proof.TOKEN) -> RequestKey:
+    return RequestKey(proof=proof, identity=identity, tenant="studio", id=name)
 
 
 def book(clock: Clock, **limits: object) -> RequestBook:
@@ -86,6 +87,33 @@ def test_other_request_is_refused() -> None:
         kept.find(key(), fingerprint=b"g")
     assert refusal.value.reason == "REQUEST_ID_REUSED"
     assert kept.find(key(identity="bob"), fingerprint=b"g") is None
+    assert kept.find(key(proof=Proof.CERTIFICATE), fingerprint=b"g") is None
+
+
+def test_id_is_of_whoever_proved_to_be_its_caller() -> None:
+    """Another name, tenant or proof is another caller; another token of the same name is not."""
+    kept = book(Clock())
+    ann = Identity(name="ann", tenant="a", grants=EVERYTHING, proof=Proof.TOKEN, token_id="1")
+    others = [
+        replace(ann, name="bob"),
+        replace(ann, tenant="b"),
+        replace(ann, proof=Proof.CERTIFICATE),
+    ]
+
+    async def entry(of: Identity) -> Entry:
+        found = await kept.entry_of(replace(SPEC, request_id="r", identity=of))
+        if not found.settled.is_set():
+            loop = asyncio.get_running_loop()
+            outbox = Outbox(droppable_max=2, reader_loop=loop, keeps=True)
+            kept.admit(found, job(), rows_ahead=0, outbox=outbox)
+        return found
+
+    async def walk() -> None:
+        first = await entry(ann)
+        assert await entry(replace(ann, token_id="2")) is first
+        assert len({id(first), *[id(await entry(one)) for one in others]}) == 4
+
+    asyncio.run(walk())
 
 
 def test_refused_request_may_be_asked_again() -> None:
@@ -132,6 +160,37 @@ def test_withdrawn_images_are_given_to_nobody() -> None:
 
     assert entry.outbox is None
     assert kept.find(key(), fingerprint=b"f") is entry
+
+
+def test_withdrawn_images_of_a_job_that_ends_just_now_are_given_to_nobody() -> None:
+    """An act comes while a job is over for the engine and not yet for the book."""
+    kept = book(Clock())
+    entry = begun(kept, key())
+
+    kept.forget_where(lambda _job: True)
+    kept.end(entry, outcome="done", error=None)
+
+    assert (entry.outbox, entry.job, kept.kept_bytes) == (None, None, 0)
+    assert getattr(entry.not_kept(), "reason", "") == "RESULT_NOT_KEPT"
+
+
+def test_who_is_told_to_come_back_is_asked_anew() -> None:
+    """A failure with a time to retry is no answer for the whole window; one without it is."""
+    kept = book(Clock())
+    kept.end(begun(kept, key()), outcome="failed", error=NotServing("x", retry_seconds=1.0))
+    kept.end(begun(kept, key("b")), outcome="failed", error=JobFailed("x"))
+
+    assert kept.find(key(), fingerprint=b"f") is None
+    assert kept.find(key("b"), fingerprint=b"f") is not None
+    assert (len(kept), kept.kept_bytes) == (1, 10)
+
+
+def test_ended_job_holds_no_prompt_and_no_picture() -> None:
+    """What a later reader is told needs neither."""
+    entry = ended(book(Clock()), key())
+
+    assert entry.job is not None
+    assert (entry.job.drawing.prompt, entry.job.drawing.picture) == ("", None)
 
 
 def test_fingerprint_is_of_the_request_alone() -> None:

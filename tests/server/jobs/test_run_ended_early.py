@@ -14,7 +14,7 @@ from tabard_server.jobs.job import Event, JobSpec, WantedAdapter
 from tests.server.fakes import FakeEngine
 from tests.server.harness import Request, Server, refusal_of, serving, small_limits, until
 
-SOON_SECONDS = 0.3
+SOON_SECONDS = 1.0
 
 
 def stuck_engine() -> FakeEngine:

@@ -135,3 +135,40 @@ def test_promise_outlasts_a_change_of_shares() -> None:
 
     with pytest.raises(Overloaded, match="its part of 8"):
         room.enter(1, caller=heavy[13])
+
+
+def test_promise_stands_until_it_is_over() -> None:
+    """Who comes when it is due, and finds no seat, may wait for it; early or late it may not."""
+    now = [100.0]
+    room = room_of(1, clock=lambda: now[0])
+    seats = room.enter(1, caller=Caller("0"))
+    me = Caller("me")
+    with pytest.raises(Overloaded):
+        room.enter(1, caller=me)
+    early = room.promised_seconds(caller=me)
+    now[0] += 2.0
+    with pytest.raises(Overloaded):
+        room.enter(1, caller=me)
+    due = room.promised_seconds(caller=me)
+
+    assert (early, due) == (0.0, pytest.approx(2.5))
+    assert room.promised_seconds(caller=Caller("you")) == 0.0
+    now[0] += 2.6
+    with pytest.raises(Overloaded):
+        room.enter(1, caller=me)
+    assert room.promised_seconds(caller=me) == 0.0
+    now[0] += 2.0
+    seats.leave()
+    room.enter(1, caller=me)
+
+
+def test_giving_back_is_told() -> None:
+    """Whoever waits for a seat hears of it."""
+    room, told = room_of(2), []
+    seats = room.enter(2, caller=NOBODY)
+    room.on_free = lambda: told.append(room.depth)
+
+    seats.leave_one()
+    seats.leave()
+
+    assert told == [1, 0]

@@ -44,14 +44,15 @@ class Process:
     def awaited(self, name: str) -> Path:
         """Wait for a file of its folder to appear."""
         path = self.folder / name
-        self._until(path.exists, what=f"{name} does not appear")
+        self.until(path.exists, what=f"{name} does not appear")
         return path
 
     def until_said(self, words: str) -> None:
         """Wait until its log says something."""
-        self._until(lambda: words in self.log, what=f"{words!r} is not said")
+        self.until(lambda: words in self.log, what=f"{words!r} is not said")
 
-    def _until(self, is_so: Callable[[], bool], *, what: str) -> None:
+    def until(self, is_so: Callable[[], bool], *, what: str) -> None:
+        """Wait until something is so; `what` says what is wrong if it never is."""
         await_process(self.process, is_so, log=self.folder / "log", what=what)
 
 

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server on the fake engine as a process: `python -m tests.server.life.server_program WORDS`.
 
-WORDS is a JSON object: `folder`, `settings`, and what shall be stuck: `step`, `load`, `start`.
+WORDS is a JSON object: `folder`, `settings`, and what shall be stuck: `step`, `load`, `start`; or
+`steps`, of which as many happen as the file `allowed` says.
 """
 
 import json
 import os
 import sys
 import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,10 @@ from tabard_server.settings import Settings
 from tabard_server.startup.resources import Resources
 from tabard_server.telemetry.logs import set_up_logging
 from tabard_server.telemetry.metrics import Metrics
-from tests.server.fakes import FakeEngine, FakeLoader
+from tests.server.fakes import FakeEngine, FakeLoader, FakeRow
 
 LONG_SECONDS = 3_600.0
+POLL_SECONDS = 0.01
 
 
 class Left:
@@ -35,6 +39,31 @@ class Left:
     def __del__(self) -> None:
         make, name = self._say
         make(name)
+
+
+class StuckEngine(FakeEngine):
+    """Never ends a step; a file is there once it has begun one."""
+
+    def __init__(self, begun: Path) -> None:
+        """Take the file."""
+        super().__init__()
+        self.hold_steps()
+        self._begun = begun
+
+    def step(self, rows: Sequence[FakeRow], *, is_merged: bool) -> None:
+        """Begin, and wait for what nobody allows."""
+        self._begun.touch()
+        super().step(rows, is_merged=is_merged)
+
+
+def allow(engine: FakeEngine, file: Path) -> None:
+    """Let so many steps happen as a file says, all told."""
+    allowed = 0
+    while True:
+        if file.exists() and (more := int(file.read_text()) - allowed) > 0:
+            engine.allow(more)
+            allowed += more
+        time.sleep(POLL_SECONDS)
 
 
 def main(words: dict[str, Any]) -> int:
@@ -58,7 +87,10 @@ def main(words: dict[str, Any]) -> int:
 
         engine = FakeEngine(step_seconds=words.get("step_seconds", 0.0))
         if stuck == "step":
+            engine = StuckEngine(folder / "step-stuck")
+        if stuck == "steps":
             engine.hold_steps()
+            threading.Thread(target=allow, args=(engine, folder / "allowed"), daemon=True).start()
         return Resources(engine=engine, registry=registry, load_adapter=load_adapter)
 
     settings = Settings(

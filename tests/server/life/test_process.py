@@ -67,6 +67,7 @@ def test_stuck_step_does_not_hold_a_stop(tmp_path: Path) -> None:
     """The caller is told, and the process ends without its engine, with a code of its own."""
     settings = {"drain_seconds_max": 0.1, "stop_seconds_max": 1.0}
     with running(tmp_path, stuck="step", settings=settings) as server, job_of(server) as job:
+        server.awaited("step-stuck")
         server.signal(signal.SIGTERM)
         refusal = end_of(job)
 
@@ -96,6 +97,7 @@ def test_second_signal_ends_a_stuck_server(tmp_path: Path) -> None:
     """It is told of at once even when the engine never answers, however long the bounds are."""
     settings = {"drain_seconds_max": LONG_SECONDS, "stop_seconds_max": LONG_SECONDS}
     with running(tmp_path, stuck="step", settings=settings) as server, job_of(server) as job:
+        server.awaited("step-stuck")
         server.signal(signal.SIGTERM)
         server.until_said("server.draining")
         server.signal(signal.SIGTERM)
@@ -173,9 +175,7 @@ def test_killed_server_leaves_no_temporary_files(tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     with running(tmp_path) as server:
         parts = publish_parts("acme/ink", "1.0.0", content=lora_file())
-        asyncio.run(_begin_upload(server.address, parts=parts[:2], temporary=temporary))
-        server.process.kill()
-        server.process.wait()
+        asyncio.run(_die_in_upload(server, parts=parts[:2], temporary=temporary))
     left = list(temporary.iterdir())
 
     with running(tmp_path) as server:
@@ -190,8 +190,9 @@ def test_exit_code_is_documented() -> None:
     assert EXIT_ABANDONED in exit_codes.MEANINGS
 
 
-async def _begin_upload(address: str, *, parts: list[Any], temporary: Path) -> None:
-    async with grpc.aio.insecure_channel(address) as channel:
+async def _die_in_upload(server: Process, *, parts: list[Any], temporary: Path) -> None:
+    """Kill it while the caller is there: who leaves has what was uploaded cleared away."""
+    async with grpc.aio.insecure_channel(server.address) as channel:
         stub: Any = registry_service_pb2_grpc.RegistryServiceStub(channel)
         call = stub.Publish()
         for part in parts:
@@ -199,6 +200,8 @@ async def _begin_upload(address: str, *, parts: list[Any], temporary: Path) -> N
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not list(temporary.iterdir()):
                 await asyncio.sleep(0.01)
+        server.process.kill()
+        server.process.wait()
 
 
 def _refusal(call: Any, request: Any) -> Refusal:

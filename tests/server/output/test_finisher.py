@@ -28,6 +28,8 @@ ORIGIN = Origin(
     base_fingerprint="sha256:0",
     base_source="base",
     registry_id="r",
+    device="cpu",
+    dtype="float32",
     versions={},
     sampler_titles={},
 )

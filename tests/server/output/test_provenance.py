@@ -29,6 +29,8 @@ ORIGIN = Origin(
     base_fingerprint="sha256:0",
     base_source="base",
     registry_id="r",
+    device="cpu",
+    dtype="float32",
     versions={},
     sampler_titles={},
 )
@@ -98,12 +100,13 @@ def test_json_tells_the_whole_story(tmp_path: Path) -> None:
 
 
 def test_beside_the_png_the_job_is_named(tmp_path: Path) -> None:
-    """The JSON beside the image is the same and names the job."""
+    """The JSON beside the image is the same and names the job, and which of its images it is."""
     told = draw(tmp_path)[0]
 
     beside = json.loads(told.images[0].provenance_json)
 
     assert beside.pop("job_id") == told.accepted.job_id
+    assert beside.pop("index") == 0
     assert beside == provenance_of(told.images[0].png)
 
 

@@ -83,6 +83,18 @@ def test_address_of_no_registry_ends_the_start(url: str) -> None:
     assert (refusal.value.names, refusal.value.reason) == (("registry",), "UNSUPPORTED_STORE")
 
 
+def test_absent_device_ends_the_start(tmp_path: Path) -> None:
+    """At once, and nothing is left where the registry would be; a file may be for another place."""
+    wanted = {"device": "cuda:9999", "registry": str(tmp_path / "styles"), "base": "demo"}
+    check(overrides=wanted)
+
+    with pytest.raises(BadSettings, match="cuda:9999 is asked for") as refusal:
+        prepare(overrides=wanted)
+
+    assert refusal.value.names == ("device",)
+    assert not (tmp_path / "styles").exists()
+
+
 @pytest.mark.parametrize("examine", [prepare, check])
 def test_mistakes_of_every_kind_are_told_at_once(examine: Any) -> None:
     """Words, numbers and places, each with its hint."""

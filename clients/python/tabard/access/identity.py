@@ -82,3 +82,29 @@ class Policy:
     require_signature: bool
     private: bool
     require_identity: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenChange:
+    """The answer to an act on a token.
+
+    Attributes:
+        token: The token as it is now.
+        changed: False when it was so already: nothing was written, and the reason was not taken.
+    """
+
+    token: Token
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChange:
+    """The answer to a change of what a namespace asks for.
+
+    Attributes:
+        policy: What it asks for now.
+        changed: False when it was so already: nothing was written, and the reason was not taken.
+    """
+
+    policy: Policy
+    changed: bool

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         operations,
         records,
         registry,
+        replay,
         uploads,
     )
 
@@ -32,6 +33,7 @@ __all__ = [
     "operations",
     "records",
     "registry",
+    "replay",
     "uploads",
 ]
 

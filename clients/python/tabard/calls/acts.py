@@ -218,7 +218,7 @@ def _act(
 
 
 def _change(response: Any) -> ReleaseChange:
-    return ReleaseChange(release=read_release(response.release), changed=response.changed)
+    return same_fields(ReleaseChange, response, release=read_release(response.release))
 
 
 def _move(response: Any) -> ChannelMove:

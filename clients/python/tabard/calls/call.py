@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from tabard.errors import FieldViolation, InvalidArgument, TabardError
+from tabard.patience import Given
 from tabard.v1 import adapter_pb2
 
 E = TypeVar("E")
@@ -40,9 +41,8 @@ class Call(Generic[T_co]):
         request: The message to send; its type says which RPC it is.
         read: Makes the SDK's value of each.
         knows: False for messages to pass over: events newer than this SDK.
-        is_new: Says of each value whether it was not given before. Of a call that is safe to send
-            again after it has begun: the server then gives the same answer from its beginning.
-            None: it is not.
+        given: What was given of a call that is safe to send again after it has begun: the server
+            then gives the same answer from its beginning. None: it is not.
         metadata: Request metadata besides the connection's own.
         timeout_seconds: Deadline; None takes the client's own, and none at all for a stream.
     """
@@ -50,7 +50,7 @@ class Call(Generic[T_co]):
     request: Message
     read: Callable[[Any], T_co]
     knows: Callable[[Any], bool] = lambda _message: True
-    is_new: Callable[[Any], bool] | None = None
+    given: Given | None = None
     metadata: Metadata = ()
     timeout_seconds: float | None = None
 

@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tabard.calls.call import Call, Caller
+from tabard.calls.local_files import writing
 from tabard.calls.uploads import UPLOAD_TIMEOUT_SECONDS
 from tabard.convert import read_release
 from tabard.enums import FileFormat, member_number
-from tabard.errors import AlreadyExists, FailedPrecondition, Internal
+from tabard.errors import AlreadyExists, Internal
 from tabard.releases.pulled import Pulled, PulledFile
 from tabard.releases.release import Release
 from tabard.v1 import registry_service_pb2 as pb
@@ -247,16 +248,8 @@ def _own_name(announced: str) -> str:
     return last.encode(errors="ignore")[-_NAME_BYTES_MAX:].decode(errors="ignore").lstrip(".")
 
 
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise FailedPrecondition(
-            f"{folder} cannot be written: {error.strerror or error}",
-            reason="FOLDER_UNWRITABLE",
-            hint="name another folder; nothing of what came is left in this one",
-        ) from error
+def _writing(folder: Path) -> AbstractContextManager[None]:
+    return writing(folder, hint="name another folder; nothing of what came is left in this one")
 
 
 def refuse_other_file(target: Path, *, digest: str, overwrite: bool = False) -> None:

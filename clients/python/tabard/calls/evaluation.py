@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tabard.calls.call import Call, Caller
-from tabard.calls.pictures import PictureSource, read_picture
 from tabard.convert import same_fields
 from tabard.errors import FieldViolation, InvalidArgument
 from tabard.evaluation import (
@@ -24,6 +23,7 @@ from tabard.evaluation import (
     EvaluationVerdict,
     Score,
 )
+from tabard.pictures.sources import PictureSource, read_picture
 from tabard.v1 import evaluation_service_pb2 as pb
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")

@@ -40,9 +40,14 @@ class Job:
 
 
 class Given:
-    """What of a job was given to its caller already, over all tries of the call."""
+    """What of a job was given to its caller already, over all tries of the call.
+
+    Attributes:
+        began_anew: Whether the server has lost a job, and draws another.
+    """
 
     def __init__(self) -> None:
+        self.began_anew = False
         self._job_id = ""
         self._images: set[int] = set()
         self._steps: dict[tuple[type, int], int] = {}
@@ -53,6 +58,7 @@ class Given:
             case Accepted(job_id=job_id):
                 if job_id == self._job_id:
                     return False
+                self.began_anew = bool(self._job_id)
                 self._job_id = job_id
                 self._images.clear()
                 self._steps.clear()
@@ -123,7 +129,7 @@ def stream(
         request=write_request(prompt, options=options, preview_every=preview_every),
         read=read_event,
         knows=knows_event,
-        is_new=Given().is_new if options["request_id"] else None,
+        given=Given() if options["request_id"] else None,
         metadata=((STACK_METADATA, stack_key(adapters)),) if adapters else (),
         timeout_seconds=timeout_seconds,
     )

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tabard.access.identity import CreatedToken, Identity, Policy, Token
+from tabard.access.identity import (
+    CreatedToken,
+    Identity,
+    Policy,
+    PolicyChange,
+    Token,
+    TokenChange,
+)
 from tabard.calls.call import Call, Caller, Pages, pages_of
 from tabard.convert import same_fields, timestamp_of
 from tabard.enums import member_name, member_number
@@ -76,7 +83,7 @@ def tokens(caller: Caller, *, include_ended: bool = False) -> Pages[Token, tuple
     return pages_of(pb.ListTokensRequest(include_ended=include_ended), "tokens", read_token_value)
 
 
-def revoke_token(caller: Caller, token: str, *, reason: str) -> Call[Token]:
+def revoke_token(caller: Caller, token: str, *, reason: str) -> Call[TokenChange]:
     """Revoke a token for good; safe to repeat.
 
     Every server of the registry refuses it, and ends its streams, within a few seconds.
@@ -94,7 +101,7 @@ def revoke_token(caller: Caller, token: str, *, reason: str) -> Call[Token]:
         request=pb.RevokeTokenRequest(
             token=token, reason=reason, actor=caller.actor, request_id=caller.new_id()
         ),
-        read=lambda answer: read_token_value(answer.token),
+        read=lambda answer: same_fields(TokenChange, answer, token=read_token_value(answer.token)),
     )
 
 
@@ -112,7 +119,7 @@ def set_policy(
     private: bool | None = None,
     require_identity: bool | None = None,
     reason: str = "",
-) -> Call[Policy]:
+) -> Call[PolicyChange]:
     """Change what a namespace asks for; what is left out stays as it is. Safe to repeat.
 
     Args:
@@ -147,7 +154,7 @@ def set_policy(
             request_id=caller.new_id(),
             **said,
         ),
-        read=_policy,
+        read=lambda answer: same_fields(PolicyChange, answer, policy=_policy(answer)),
     )
 
 

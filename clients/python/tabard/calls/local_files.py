@@ -11,9 +11,10 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tabard.errors import InvalidArgument
+from tabard.errors import FailedPrecondition, InvalidArgument
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -90,6 +91,23 @@ def unreadable(path: Path, error: OSError) -> InvalidArgument:
         reason="FILE_UNREADABLE",
         hint="check its name, what its links lead to, and who may read it",
     )
+
+
+@contextmanager
+def writing(path: Path, *, hint: str) -> Iterator[None]:
+    """Say in a sentence of our own why a place that somebody named cannot be written.
+
+    Raises:
+        FailedPrecondition: It cannot (FOLDER_UNWRITABLE).
+    """
+    try:
+        yield
+    except OSError as error:
+        raise FailedPrecondition(
+            f"{text_of(path)} cannot be written: {error.strerror or error}",
+            reason="FOLDER_UNWRITABLE",
+            hint=hint,
+        ) from error
 
 
 def text_of(path: Path) -> str:

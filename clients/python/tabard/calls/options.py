@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from tabard.calls.call import out_of_range, weighted
-from tabard.calls.pictures import PictureSource, read_picture
 from tabard.enums import Priority, PromptSyntax, Sampler, TokenMatch, member_number
 from tabard.errors import FieldViolation, InvalidArgument
+from tabard.pictures.sources import PictureSource, read_picture
 from tabard.v1 import generation_service_pb2 as pb
 
 RANDOM_SEED = -1

@@ -18,6 +18,7 @@ DAMAGED = 8
 PARTLY = 9
 ABANDONED = 10
 DECLINED = 11
+DIFFERENT = 12
 INTERRUPTED = 130
 
 MEANINGS: dict[int, str] = {
@@ -34,6 +35,7 @@ MEANINGS: dict[int, str] = {
     PARTLY: "some of many files were refused; the others are published",
     ABANDONED: "a server that was stopped ended though a thread of it was still at work",
     DECLINED: "you were asked and said no: nothing was done",
+    DIFFERENT: "an image that was made again is another one; the differences name what is",
     INTERRUPTED: "interrupted",
 }
 

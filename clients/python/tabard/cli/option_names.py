@@ -65,6 +65,7 @@ def _sentence(text: str, names: Mapping[str, str]) -> str:
     for field, option in names.items():
         # Parts of paths, settings, tags and quoted words are no fields.
         word = rf"(?<![\w./:<'\"-]){re.escape(field)}"
+        text = re.sub(rf"{word}=True\b", option, text)
         text = re.sub(rf"{word}=(?=\w)", f"{option} ", text)
         text = re.sub(rf"{word}=(?![\w=])", option, text)
         if "_" in field:

@@ -135,11 +135,14 @@ def show_error(error: TabardError, *, is_json: bool) -> None:
     for line in lines:
         _print(line, stream=sys.stderr)
     if is_json:
-        answer_error(error, code=exit_code(error))
+        answer_error(error, code=exit_code(error), also={})
 
 
-def answer_error(error: TabardError, *, code: int) -> None:
-    """Give an error as the answer: one line, which ends a stream of lines as well."""
+def answer_error(error: TabardError, *, code: int, also: Mapping[str, Any]) -> None:
+    """Give an error as the answer: one line, which ends a stream of lines as well.
+
+    `also` is what a command says of its error beside what every error has.
+    """
     document = {
         "message": str(error),
         "status": error.status,
@@ -148,6 +151,7 @@ def answer_error(error: TabardError, *, code: int) -> None:
         "violations": [asdict(violation) for violation in error.violations],
         "retry_after_seconds": error.retry_after_seconds,
         "exit_code": code,
+        **also,
     }
     sys.stdout.write(to_json({"error": document}, indent=None) + "\n")
 

@@ -7,8 +7,9 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
+from typing import Any
 
 import click
 
@@ -77,7 +78,8 @@ def run(arguments: Sequence[str]) -> int:
         error.show(told)
         click.echo(printable(told.getvalue(), lines=True), err=True, nl=False)
         if is_json:
-            _answer(_usage_error(error), code=exit_codes.USAGE)
+            document = getattr(error, "document", {})
+            _answer(_usage_error(error), code=exit_codes.USAGE, also=document)
         return exit_codes.USAGE
     except TabardError as error:
         from tabard.cli.output import show_error  # noqa: PLC0415 - help loads no JSON
@@ -145,7 +147,7 @@ def _usage_error(error: click.ClickException) -> TabardError:
     return InvalidArgument(error.format_message(), reason="USAGE", hint=hint, violations=violations)
 
 
-def _answer(error: TabardError, *, code: int) -> None:
+def _answer(error: TabardError, *, code: int, also: Mapping[str, Any] | None = None) -> None:
     from tabard.cli.output import answer_error  # noqa: PLC0415 - help loads no JSON
 
-    answer_error(error, code=code)
+    answer_error(error, code=code, also=also or {})

@@ -19,6 +19,7 @@ from tabard.cli.output import Output
 from tabard.client import Client
 from tabard.connection import Access, find_connection
 from tabard.errors import ResourceExhausted, TabardError
+from tabard.patience import OnWait
 
 Command = Callable[..., None]
 
@@ -52,7 +53,9 @@ class Session:
     def connect(self) -> Client:
         """Open a client; close it with `with`."""
         client = Client(
-            **self.access, patience_seconds=self.patience_seconds, on_wait=self._say_waiting
+            **self.access,
+            patience_seconds=self.patience_seconds,
+            on_wait=waiting_told_by(self.output),
         )
         if self.output.is_verbose:
             there = find_connection(**self.access)
@@ -60,11 +63,17 @@ class Session:
             self.output.detail(f"asking {there.address} as {there.actor}{bearer}")
         return client
 
-    def _say_waiting(self, seconds: float, refusal: TabardError) -> None:
+
+def waiting_told_by(output: Output) -> OnWait:
+    """Make what tells a person of every wait for a server."""
+
+    def tell(seconds: float, refusal: TabardError) -> None:
         # Others than a full server say of themselves what they are: starting, draining, stalled.
         is_full = isinstance(refusal, ResourceExhausted)
         why = "because the server is busy: " if is_full else "because "
-        self.output.say(f"waiting {seconds:.1f} s, {why}{refusal}")
+        output.say(f"waiting {seconds:.1f} s, {why}{refusal}")
+
+    return tell
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -97,6 +106,16 @@ def with_output(command: Command) -> Command:
     return run
 
 
+patience_option = click.option(
+    "--patience",
+    "patience_seconds",
+    metavar="SECONDS",
+    type=Number(min=0),
+    help="How long to wait for a server that is busy, starting or draining; default 60, 0 for "
+    "not at all.",
+)
+
+
 def with_session(command: Command) -> Command:
     """Give a command the options of a `Session`, which it takes first."""
 
@@ -121,14 +140,7 @@ def with_session(command: Command) -> Command:
         metavar="FILE",
         help="PEM file of the CA that signed the server's certificate; default $TABARD_TLS_CA.",
     )
-    @click.option(
-        "--patience",
-        "patience_seconds",
-        metavar="SECONDS",
-        type=Number(min=0),
-        help="How long to wait for a server that is busy, starting or draining; default 60, 0 for "
-        "not at all.",
-    )
+    @patience_option
     @with_output
     @functools.wraps(command)
     def run(

@@ -43,10 +43,12 @@ class ReleaseChange:
     Attributes:
         release: The release as it is now.
         changed: False when it was so already: nothing was written, and the reason was not taken.
+        channels: The channels that point to it.
     """
 
     release: Release
     changed: bool
+    channels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

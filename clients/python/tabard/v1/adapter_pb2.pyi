@@ -40,6 +40,10 @@ class ActionType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ACTION_TYPE_GC_INTENT: _ClassVar[ActionType]
     ACTION_TYPE_GC_DONE: _ClassVar[ActionType]
     ACTION_TYPE_EDIT: _ClassVar[ActionType]
+    ACTION_TYPE_EVIDENCE: _ClassVar[ActionType]
+    ACTION_TYPE_GRID: _ClassVar[ActionType]
+    ACTION_TYPE_REVIEW: _ClassVar[ActionType]
+    ACTION_TYPE_VOTE: _ClassVar[ActionType]
 
 class Proof(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -71,6 +75,10 @@ ACTION_TYPE_POLICY: ActionType
 ACTION_TYPE_GC_INTENT: ActionType
 ACTION_TYPE_GC_DONE: ActionType
 ACTION_TYPE_EDIT: ActionType
+ACTION_TYPE_EVIDENCE: ActionType
+ACTION_TYPE_GRID: ActionType
+ACTION_TYPE_REVIEW: ActionType
+ACTION_TYPE_VOTE: ActionType
 PROOF_UNSPECIFIED: Proof
 PROOF_TOKEN: Proof
 PROOF_JWT: Proof

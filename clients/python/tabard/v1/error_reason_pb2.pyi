@@ -218,6 +218,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     GRID_NOT_FOUND: _ClassVar[ErrorReason]
     TRIGGER_MISSING: _ClassVar[ErrorReason]
     EVALUATIONS_BUSY: _ClassVar[ErrorReason]
+    GATE_NOT_MET: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -430,3 +431,4 @@ GRID_NAMES_ADAPTER: ErrorReason
 GRID_NOT_FOUND: ErrorReason
 TRIGGER_MISSING: ErrorReason
 EVALUATIONS_BUSY: ErrorReason
+GATE_NOT_MET: ErrorReason

@@ -130,10 +130,12 @@ class RevokeTokenRequest(_message.Message):
     def __init__(self, token: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class RevokeTokenResponse(_message.Message):
-    __slots__ = ("token",)
+    __slots__ = ("token", "changed")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
     token: Token
-    def __init__(self, token: _Optional[_Union[Token, _Mapping]] = ...) -> None: ...
+    changed: bool
+    def __init__(self, token: _Optional[_Union[Token, _Mapping]] = ..., changed: bool = ...) -> None: ...
 
 class Policy(_message.Message):
     __slots__ = ("namespace", "require_signature", "private", "require_identity")
@@ -178,7 +180,9 @@ class SetPolicyRequest(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., require_signature: bool = ..., private: bool = ..., require_identity: bool = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class SetPolicyResponse(_message.Message):
-    __slots__ = ("policy",)
+    __slots__ = ("policy", "changed")
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
     policy: Policy
-    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+    changed: bool
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ..., changed: bool = ...) -> None: ...

@@ -369,12 +369,14 @@ class YankRequest(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class YankResponse(_message.Message):
-    __slots__ = ("release", "changed")
+    __slots__ = ("release", "changed", "channels")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     CHANGED_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
     changed: bool
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ...) -> None: ...
+    channels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ..., channels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class UnyankRequest(_message.Message):
     __slots__ = ("ref", "reason", "actor", "request_id")
@@ -389,12 +391,14 @@ class UnyankRequest(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class UnyankResponse(_message.Message):
-    __slots__ = ("release", "changed")
+    __slots__ = ("release", "changed", "channels")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     CHANGED_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
     changed: bool
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ...) -> None: ...
+    channels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ..., channels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class QuarantineRequest(_message.Message):
     __slots__ = ("ref", "reason", "actor", "request_id")
@@ -409,12 +413,14 @@ class QuarantineRequest(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class QuarantineResponse(_message.Message):
-    __slots__ = ("release", "changed")
+    __slots__ = ("release", "changed", "channels")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     CHANGED_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
     changed: bool
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ...) -> None: ...
+    channels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ..., channels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LiftRequest(_message.Message):
     __slots__ = ("ref", "reason", "actor", "request_id")
@@ -429,12 +435,14 @@ class LiftRequest(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class LiftResponse(_message.Message):
-    __slots__ = ("release", "changed")
+    __slots__ = ("release", "changed", "channels")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     CHANGED_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
     changed: bool
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ...) -> None: ...
+    channels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ..., channels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PurgeRequest(_message.Message):
     __slots__ = ("ref", "reason", "actor", "request_id")
@@ -449,12 +457,14 @@ class PurgeRequest(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class PurgeResponse(_message.Message):
-    __slots__ = ("release", "changed")
+    __slots__ = ("release", "changed", "channels")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     CHANGED_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
     changed: bool
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ...) -> None: ...
+    channels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ..., channels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PublishRecipeRequest(_message.Message):
     __slots__ = ("draft", "members")
@@ -503,12 +513,14 @@ class TriggerWords(_message.Message):
     def __init__(self, trigger_words: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EditResponse(_message.Message):
-    __slots__ = ("release", "changed")
+    __slots__ = ("release", "changed", "channels")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     CHANGED_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
     changed: bool
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ...) -> None: ...
+    channels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ..., channels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DiffRequest(_message.Message):
     __slots__ = ("ref", "other_ref")
@@ -601,12 +613,14 @@ class SignRequest(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., key_id: _Optional[str] = ..., signature: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class SignResponse(_message.Message):
-    __slots__ = ("release", "changed")
+    __slots__ = ("release", "changed", "channels")
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     CHANGED_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
     release: _adapter_pb2.Release
     changed: bool
-    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ...) -> None: ...
+    channels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., changed: bool = ..., channels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetManifestRequest(_message.Message):
     __slots__ = ("ref",)

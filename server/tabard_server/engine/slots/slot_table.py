@@ -142,6 +142,13 @@ class SlotTable:
             self._evict(digest)
         return len(idle)
 
+    def forget(self, digest: str) -> bool:
+        """Empty the slot of a release unless a row wears it; say whether it lies here no more."""
+        slot = self._slots.get(digest)
+        if slot is not None and slot.leases == 0:
+            self._evict(digest)
+        return digest not in self._slots
+
     def residents(self) -> list[Resident]:
         """Return what lies in the slots, first to be evicted first."""
         slots = (self._slots[digest] for digest in self._order.in_order())

@@ -14,6 +14,7 @@ from tabard_registry import AdapterName, AdapterRef, Forbidden
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import ANY_NAMESPACE, Role
+from tabard_registry.refs.names import check_namespace
 from tabard_server.errors import invalid
 
 Namespaces = Callable[[Any], Iterable[str]]
@@ -119,8 +120,7 @@ def _in_members(request: Any) -> Iterable[str]:
 
 
 def _in_namespace(request: Any) -> Iterable[str]:
-    # A policy is one namespace's; that the name is one is what an adapter of it shows.
-    return (AdapterName(request.namespace, "any").namespace,)
+    return (check_namespace(request.namespace),)
 
 
 def _in_grants(request: identity_service_pb2.CreateTokenRequest) -> Iterable[str]:
@@ -129,9 +129,7 @@ def _in_grants(request: identity_service_pb2.CreateTokenRequest) -> Iterable[str
             "grants", "the token may do nothing", reason="FIELD_REQUIRED", hint="say a role"
         )
     return [
-        one.namespace
-        if one.namespace == ANY_NAMESPACE
-        else AdapterName(one.namespace, "any").namespace
+        one.namespace if one.namespace == ANY_NAMESPACE else check_namespace(one.namespace)
         for one in request.grants
     ]
 

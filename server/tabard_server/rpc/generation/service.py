@@ -24,7 +24,7 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
     async def Generate(
         self, request: generation_service_pb2.GenerateRequest, context: Context
     ) -> None:
-        """Stream the life of one job; a caller that leaves stops it within one step."""
+        """Stream the life of one job; a caller that leaves stops it, as `Generation` says."""
         spec = read_request(
             request,
             seconds_left=context.time_remaining(),

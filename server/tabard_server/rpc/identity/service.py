@@ -10,10 +10,11 @@ from typing import Any
 
 from tabard.v1 import adapter_pb2, identity_service_pb2_grpc
 from tabard.v1 import identity_service_pb2 as pb
-from tabard_registry import AdapterName, Author, Forbidden, Registry
+from tabard_registry import Author, Forbidden, Registry
 from tabard_registry.acts.keys import policy_of
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import ANY_NAMESPACE, Grants, Role
+from tabard_registry.refs.names import check_namespace
 from tabard_server.publishing.author import author_of
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
@@ -81,16 +82,16 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
         self, request: pb.RevokeTokenRequest, context: Context
     ) -> pb.RevokeTokenResponse:
         """Revoke a token that the caller could have made."""
-        token = await self._publishing.take_back(
+        done = await self._publishing.take_back(
             self._registry.revoke_token, request.token, author=_author(request, context)
         )
-        return pb.RevokeTokenResponse(token=write_token(token))
+        return pb.RevokeTokenResponse(token=write_token(done.subject), changed=done.changed)
 
     async def GetPolicy(
         self, request: pb.GetPolicyRequest, context: Context
     ) -> pb.GetPolicyResponse:
         """Say what a namespace asks for."""
-        policy = policy_of(self._registry.state, _namespace(request.namespace))
+        policy = policy_of(self._registry.state, check_namespace(request.namespace))
         return pb.GetPolicyResponse(policy=write_policy(policy))
 
     async def SetPolicy(
@@ -99,13 +100,13 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
         """Change what a namespace asks for."""
         done = await self._publishing.act(
             self._registry.set_policy,
-            _namespace(request.namespace),
+            check_namespace(request.namespace),
             author=_author(request, context),
             require_signature=_said(request, "require_signature"),
             private=_said(request, "private"),
             require_identity=_said(request, "require_identity"),
         )
-        return pb.SetPolicyResponse(policy=write_policy(done.subject))
+        return pb.SetPolicyResponse(policy=write_policy(done.subject), changed=done.changed)
 
     def _list(
         self, request: pb.ListTokensRequest, *, grants: Grants, start: tuple[str, str]
@@ -145,11 +146,6 @@ def _tenant(said: str, *, identity: Identity) -> str:
             hint="ask an admin of all namespaces, or leave the tenant out",
         )
     return identity.tenant
-
-
-def _namespace(text: str) -> str:
-    """Return a namespace that can be one. Raises InvalidName."""
-    return AdapterName(text, "any").namespace
 
 
 def _said(request: pb.SetPolicyRequest, field: Any) -> bool | None:

@@ -16,6 +16,7 @@ from tabard.v1 import adapter_pb2, registry_service_pb2_grpc
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry import AdapterName, AdapterRef, Registry, Release, State, Version
 from tabard_registry.acts import Acted
+from tabard_registry.state.dependents import channels_to
 from tabard_registry.state.sight import seen_by
 from tabard_server.errors import invalid
 from tabard_server.publishing.downloads import Downloads
@@ -116,7 +117,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             words=messages.read_words(request),
             author=read_author(request, identity=context.identity),
         )
-        return pb.EditResponse(release=self._write(edited.subject, context), changed=edited.changed)
+        return self._changed(edited, answer=pb.EditResponse, context=context)
 
     async def Sign(self, request: pb.SignRequest, context: Context) -> pb.SignResponse:
         """Put a signature beside a release."""
@@ -127,7 +128,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             signature=request.signature,
             author=read_author(request, identity=context.identity),
         )
-        return pb.SignResponse(release=self._write(signed.subject, context), changed=signed.changed)
+        return self._changed(signed, answer=pb.SignResponse, context=context)
 
     async def Yank(self, request: pb.YankRequest, context: Context) -> pb.YankResponse:
         """Take a release out of resolution by channel and range."""
@@ -345,7 +346,16 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         ref = AdapterRef.parse(request.ref)
         author = read_author(request, identity=context.identity)
         done = await self._publishing.take_back(act, ref, author=author)
-        return answer(release=self._write(done.subject, context), changed=done.changed)
+        return self._changed(done, answer=answer, context=context)
+
+    def _changed(self, done: Acted[Release], *, answer: type[M], context: Context) -> M:
+        """Say what became of a release, and what points to it."""
+        release, seen = done.subject, self._seen(context)
+        return answer(
+            release=messages.write_release(release, state=seen),
+            changed=done.changed,
+            channels=channels_to(seen, release),
+        )
 
     async def _fill(
         self, request: Any, written: Iterable[tuple[tuple[Any, ...], M]], *, is_more: bool

@@ -53,3 +53,16 @@ def test_export_copies_base_and_adapters(adapters: Path, tmp_path: Path) -> None
 
     assert (target / "base" / "model_index.json").is_file()
     assert (target / "adapters" / "index.json").is_file()
+
+
+def test_place_that_takes_nothing_is_told(tmp_path: Path) -> None:
+    """Of what a demo makes, and of what is only copied."""
+    (tmp_path / "file").touch()
+
+    for make in (
+        lambda: claim(tmp_path / "file" / "demo"),
+        lambda: export(tmp_path, target=tmp_path / "file" / "demo"),
+    ):
+        with pytest.raises(tabard.FailedPrecondition, match="demo cannot be written") as told:
+            make()
+        assert (told.value.reason, "--out" in told.value.hint) == ("FOLDER_UNWRITABLE", True)

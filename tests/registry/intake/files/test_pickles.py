@@ -16,8 +16,10 @@ from tabard_server.pickles import reader
 from tabard_server.pickles.reader import SandboxLimits, read_in_sandbox
 from tests.registry.fakes import sd_profile
 from tests.registry.intake.files.hostile_pickles import MEBIBYTE, NOT_TORCH, RUNS_CODE, TAKES_ALL
+from tests.server.pickles.warm_cell import warm_cells
 
 LIMITS = SandboxLimits(bytes_max=64 * MEBIBYTE, memory_bytes_max=256 * MEBIBYTE, seconds_max=2)
+ALONE = "system in a zip"
 
 
 def verdict(path: Path, *, limits: SandboxLimits = LIMITS) -> tuple[str, str]:
@@ -36,14 +38,25 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def verdicts(scene: Path) -> Mapping[str, tuple[str, str]]:
-    """What becomes of every hostile file; two cells at a time."""
+    """What becomes of every hostile file; two cells at a time.
+
+    One goes to a process of its own, as all do in a server; the others to forks of one that has
+    imported what they need.
+    """
     writers = {**RUNS_CODE, **{k: w for k, (w, _) in TAKES_ALL.items()}, **NOT_TORCH}
     files = {}
     for name, write in writers.items():
         files[name] = scene / f"{name.replace(' ', '-')}.pt"
         write(files[name], f"touch {scene / 'canary'}")
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(files, pool.map(verdict, files.values()), strict=True))
+    alone = {ALONE: verdict(files.pop(ALONE))}
+    command = reader._command
+    with (
+        warm_cells(scene) as quick,
+        pytest.MonkeyPatch.context() as patch,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        patch.setattr(reader, "_command", lambda limits: quick(command(limits)))
+        return alone | dict(zip(files, pool.map(verdict, files.values()), strict=True))
 
 
 @pytest.mark.parametrize("name", RUNS_CODE)

@@ -176,6 +176,20 @@ def test_scattered_rank_rows_are_filled_too(block: Block) -> None:
     assert not any(layer.slot_down.any() or layer.slot_up.any() for layer in layers.values())
 
 
+def test_forgotten_release_leaves_its_slot(block: Block) -> None:
+    """Not while a row wears it; afterwards at once, and its rank rows are free and zero."""
+    layers = slotted(block, Binding())
+    table = SlotTable(layers, rank_rows=RANK_ROWS)
+    (slot,) = table.acquire([adapter_for(block, name="a", rank=2, axis="")])
+
+    assert not table.forget(slot.digest)
+    table.release(slot)
+    assert table.forget(slot.digest) and table.forget("unknown")
+
+    assert table.residents() == []
+    assert not any(layer.slot_down.any() for layer in layers.values())
+
+
 def test_neighbouring_rank_rows_are_preferred(block: Block) -> None:
     """A slot takes rows side by side where there are such, though lower ones are free."""
     table = SlotTable(slotted(block, Binding()), rank_rows=RANK_ROWS)

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same request id, again: one job whatever breaks, over real gRPC and a proxy that cuts."""
+"""The same request id, again: one job whatever breaks, over real gRPC."""
 
 import asyncio
-import contextlib
 import threading
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from tabard import AsyncClient, GeneratedImage, Progress
+from tabard_registry import StoreUnavailable
 from tabard_server.jobs.request_book import RequestBook
 from tests.server.fakes import FakeEngine
 from tests.server.harness import (
@@ -26,49 +24,6 @@ from tests.server.harness import (
 )
 
 STEPS = 4
-
-
-class Proxy:
-    """Forwards to a server, and cuts all its connections when it is told to."""
-
-    def __init__(self, target: str) -> None:
-        self._target = target
-        self._writers: list[asyncio.StreamWriter] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.address = ""
-
-    @contextlib.asynccontextmanager
-    async def open(self) -> AsyncIterator["Proxy"]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        try:
-            yield self
-        finally:
-            server.close()
-            self.cut()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def cut(self) -> None:
-        """Reset every connection."""
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        host, _, port = self._target.rpartition(":")
-        up_reader, up_writer = await asyncio.open_connection(host, int(port))
-        self._writers += [writer, up_writer]
-        for source, sink in ((reader, up_writer), (up_reader, writer)):
-            task = asyncio.ensure_future(_pump(source, sink))
-            self._tasks.add(task)
-
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await source.read(65_536):
-            sink.write(data)
-            await sink.drain()
-    sink.transport.abort()
 
 
 def request(prompt: str = "x", **said: Any) -> Any:
@@ -102,65 +57,6 @@ def attached(server: Server, *, running: str) -> float:
     registry = server.app.metrics.registry
     found = registry.get_sample_value("tabard_jobs_attached_total", {"running": running})
     return found or 0.0
-
-
-def test_cut_connection_goes_on_where_it_was(tmp_path: Path) -> None:
-    """A client reads on after a broken connection: drawn once, and nothing is given twice."""
-    engine = FakeEngine()
-    engine.hold_steps()
-
-    async def go_on(server: Server) -> None:
-        await until(lambda: attached(server, running="yes") == 1)
-        engine.allow(1000)
-
-    async def walk() -> None:
-        async with (
-            serving(tmp_path, engine=engine, limits=small_limits(running_rows_max=1)) as server,
-            Proxy(server.address).open() as proxy,
-            AsyncClient(proxy.address) as client,
-        ):
-            events = client.stream("x", seed=7, num_images=2, num_inference_steps=STEPS)
-            seen = []
-            engine.allow(STEPS)
-            async for event in events:
-                seen.append(event)
-                if isinstance(event, GeneratedImage) and event.index == 0:
-                    proxy.cut()
-                    going_on = asyncio.ensure_future(go_on(server))
-            await going_on
-
-            kinds = [type(event).__name__ for event in seen]
-            assert (kinds.count("Accepted"), kinds.count("GeneratedImage")) == (1, 2)
-            assert (kinds[0], kinds[-1]) == ("Accepted", "Done")
-            steps = [(one.index, one.step) for one in seen if isinstance(one, Progress)]
-            assert len(steps) == len(set(steps))
-            assert drawn(engine) == 2 * STEPS
-
-    asyncio.run(walk())
-
-
-def test_result_survives_a_cut_connection(tmp_path: Path) -> None:
-    """`generate` gives all images, and says how often it asked."""
-    engine = FakeEngine()
-    engine.hold_steps()
-
-    async def walk() -> None:
-        async with (
-            serving(tmp_path, engine=engine) as server,
-            Proxy(server.address).open() as proxy,
-            AsyncClient(proxy.address) as client,
-        ):
-            asked = asyncio.ensure_future(client.generate("x", seed=7, num_inference_steps=STEPS))
-            await until(lambda: server.app.loop.running_count == 1)
-            proxy.cut()
-            await until(lambda: attached(server, running="yes") == 1)
-            engine.allow(1000)
-            result = await asked
-
-            assert (len(result.images), result.attempts) == (1, 2)
-            assert drawn(engine) == STEPS
-
-    asyncio.run(walk())
 
 
 def test_newest_reader_has_the_job(tmp_path: Path) -> None:
@@ -330,5 +226,72 @@ def test_refusal_forgets_the_id(tmp_path: Path) -> None:
 
             assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
             assert len(images(events)) == 1
+
+    asyncio.run(walk())
+
+
+def test_failure_that_asks_to_come_back_is_tried_again(tmp_path: Path) -> None:
+    """A store that was away for a moment: the same id draws once it is back, and only then."""
+    engine = FakeEngine()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            await server.publish("acme/ink")
+            server.loader.errors = [StoreUnavailable("away", reason="STORE_UNAVAILABLE")]
+            said = request(adapters=refs("acme/ink@1.0.0"))
+            first = await refusal_of(server.generation.Generate(said))
+            events = await told(server.generation.Generate(said))
+
+            assert first.retry_seconds is not None
+            assert len(images(events)) == 1
+            assert drawn(engine) == STEPS
+
+    asyncio.run(walk())
+
+
+def test_withdrawn_images_are_not_given_again(tmp_path: Path) -> None:
+    """Not those of a job that the quarantine ended, though its caller was given them before."""
+    engine = FakeEngine()
+    engine.hold_steps()
+
+    async def walk() -> None:
+        async with serving(
+            tmp_path, engine=engine, limits=small_limits(running_rows_max=1)
+        ) as server:
+            await server.publish("acme/ink")
+            said = request(adapters=refs("acme/ink@1.0.0"), num_images=2)
+            first = aiter(server.generation.Generate(said))
+            engine.allow(STEPS)
+            while not (await anext(first)).HasField("image"):
+                pass
+            await server.quarantine("acme/ink@1.0.0")
+            ended = await refusal_of(first)
+            await until(lambda: server.app.generation.jobs_left == 0)
+            again = await refusal_of(server.generation.Generate(said))
+            engine.let_go()
+
+            assert (ended.reason, again.reason) == ("RELEASE_QUARANTINED", "RELEASE_QUARANTINED")
+            assert server.app.generation._book.kept_bytes == 0
+
+    asyncio.run(walk())
+
+
+def test_drain_lets_a_caller_come_back(tmp_path: Path) -> None:
+    """What is new is refused; who had a job before has it still."""
+    engine = FakeEngine()
+    engine.hold_steps()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            first = aiter(server.generation.Generate(request()))
+            await anext(first)
+            server.app.drain()
+            new = await refusal_of(server.generation.Generate(request(request_id="other")))
+            second = server.generation.Generate(request())
+            engine.let_go()
+
+            assert new.code is grpc.StatusCode.UNAVAILABLE
+            assert len(images(await told(second))) == 1
+            assert drawn(engine) == STEPS
 
     asyncio.run(walk())

@@ -49,7 +49,7 @@ def test_nothing_said_leaves_no_trace(tmp_path: Path) -> None:
     """A plain request is drawn, and told in its file, as it always was."""
     drawing, png = draw(tmp_path)
 
-    known = {"tabard", "base", "registry", "stack", "prompt", "negative_prompt", "seed", "index"}
+    known = {"tabard", "base", "registry", "stack", "prompt", "negative_prompt", "seed", "engine"}
     known |= {"sampler", "steps", "guidance_scale", "width", "height", "deterministic", "versions"}
     assert set(provenance_of(png)) == known
     assert set(facts_of(png)) == {

@@ -87,6 +87,7 @@ def test_act_with_a_key_happens_once(
     async def walk() -> None:
         async with serving(tmp_path) as server:
             await stock(server)
+            await server.registry.Promote(pb.PromoteRequest(ref=INK, actor="t"))
             request = request_class(ref=INK, reason="r", actor="t", request_id="key-1")
             first = await getattr(server.registry, method)(request)
             seq = server.app.registry.seq
@@ -95,7 +96,7 @@ def test_act_with_a_key_happens_once(
             refusal = await refusal_of(server.registry.Promote(promote))
 
             assert getattr(first.release, flag)
-            assert first == again
+            assert (first, list(first.channels)) == (again, ["stable"])
             assert (server.app.registry.seq, refusal.reason) == (seq, "REQUEST_ID_REUSED")
 
     asyncio.run(walk())

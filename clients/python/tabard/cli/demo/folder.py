@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from tabard.calls.local_files import writing
 from tabard.errors import FailedPrecondition
 
 MARKER = ".tabard-demo"
@@ -17,6 +18,7 @@ REGISTRY = "registry"
 IMAGES = "images"
 EXPORTED = ("base", "adapters")
 
+_ANOTHER = "name another folder with --out (or --export), or make room in this one"
 _FILES = (SHEET, SUMMARY, SERVER_LOG, READY_FILE)
 
 
@@ -33,14 +35,8 @@ def claim(folder: Path, *, to_clear: tuple[str, ...] = (REGISTRY, IMAGES, *_FILE
             reason="NOT_A_DEMO_FOLDER",
             hint="name another folder with --out (or --export), or remove this one",
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).write_text("made by `tabard demo`; safe to delete\n", encoding="utf-8")
-    for name in to_clear:
-        left = folder / name
-        if left.is_dir():
-            shutil.rmtree(left)
-        else:
-            left.unlink(missing_ok=True)
+    with writing(folder, hint=_ANOTHER):
+        _clear(folder, to_clear=to_clear)
     return folder
 
 
@@ -51,10 +47,22 @@ def export(material: Path, *, target: Path) -> Path:
         FailedPrecondition: The target holds something and was not made by a demo.
     """
     target = claim(target, to_clear=EXPORTED)
-    for name in EXPORTED:
-        ignored = shutil.ignore_patterns("__pycache__", "*.py")
-        shutil.copytree(material / name, target / name, ignore=ignored)
+    with writing(target, hint=_ANOTHER):
+        for name in EXPORTED:
+            ignored = shutil.ignore_patterns("__pycache__", "*.py")
+            shutil.copytree(material / name, target / name, ignore=ignored)
     return target
+
+
+def _clear(folder: Path, *, to_clear: tuple[str, ...]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).write_text("made by `tabard demo`; safe to delete\n", encoding="utf-8")
+    for name in to_clear:
+        left = folder / name
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _is_ours(folder: Path) -> bool:

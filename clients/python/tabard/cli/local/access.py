@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
-from tabard.access.identity import CreatedToken, Policy, Token
+from tabard.access.identity import CreatedToken, Policy, PolicyChange, Token, TokenChange
 from tabard.cli.local.registry import author, library, open_registry, sdk_errors
 from tabard.convert import same_fields
 
@@ -35,7 +35,7 @@ class Keeper(Protocol):
         """Give the tokens."""
         ...
 
-    def revoke_token(self, token: str, *, reason: str) -> Token:
+    def revoke_token(self, token: str, *, reason: str) -> TokenChange:
         """Revoke a token."""
         ...
 
@@ -51,7 +51,7 @@ class Keeper(Protocol):
         private: bool | None = None,
         require_identity: bool | None = None,
         reason: str = "",
-    ) -> Policy:
+    ) -> PolicyChange:
         """Change what a namespace asks for."""
         ...
 
@@ -95,16 +95,17 @@ class LocalKeeper:
         found = self._registry.tokens()
         return tuple(_token(one) for one in found if include_ended or one.is_live(at=now))
 
-    def revoke_token(self, token: str, *, reason: str) -> Token:
+    def revoke_token(self, token: str, *, reason: str) -> TokenChange:
         """Revoke a token."""
         with sdk_errors():
-            return _token(self._registry.revoke_token(token, author=author(reason)))
+            done = self._registry.revoke_token(token, author=author(reason))
+        return TokenChange(token=_token(done.subject), changed=done.changed)
 
     def policy(self, namespace: str) -> Policy:
         """Say what a namespace asks for."""
         names = library(needed_for=self._needed_for)
         with sdk_errors():
-            names.AdapterName(namespace, "any")
+            library("refs.names", needed_for=self._needed_for).check_namespace(namespace)
             found = self._registry.state.policies.get(namespace)
             return _policy(found or names.Policy(namespace=namespace))
 
@@ -116,17 +117,17 @@ class LocalKeeper:
         private: bool | None = None,
         require_identity: bool | None = None,
         reason: str = "",
-    ) -> Policy:
+    ) -> PolicyChange:
         """Change what a namespace asks for."""
         with sdk_errors():
-            changed = self._registry.set_policy(
+            done = self._registry.set_policy(
                 namespace,
                 author=author(reason),
                 require_signature=require_signature,
                 private=private,
                 require_identity=require_identity,
             )
-        return _policy(changed.subject)
+        return PolicyChange(policy=_policy(done.subject), changed=done.changed)
 
 
 @contextmanager

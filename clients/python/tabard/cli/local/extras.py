@@ -67,6 +67,20 @@ def require_base(base: str, *, needed_for: str) -> None:
         place.require_base(base)
 
 
+def require_device(name: str, *, needed_for: str) -> None:
+    """See that a device is here, before the model libraries are imported: that takes seconds.
+
+    Raises:
+        FailedPrecondition: The extra `server` is not installed.
+        InvalidArgument: There is no such device.
+    """
+    with missing_extra(SERVER_EXTRA, needed_for=needed_for):
+        device: Any = importlib.import_module("tabard_server.engine_port.device")
+        engine_errors: Any = importlib.import_module("tabard_server.engine_port.errors")
+    with reported_as_invalid(engine_errors.EngineError):
+        device.require_device(name)
+
+
 def quieten_libraries(base: str) -> None:
     """Keep the model libraries' chatter off the terminal; bars stay for what may be a download.
 

@@ -222,3 +222,44 @@ def _rest_of(descriptor: int) -> bytes:
     finally:
         os.close(descriptor)
     return found
+
+
+def test_login_waits_as_long_as_is_said(
+    tabard: Tabard, server: FakeServer, token_file: Path
+) -> None:
+    """For a server that is busy, and says so meanwhile."""
+    server.state.fail_with = FakeStatus(8, "all places are taken", "CALLS_BUSY", "", (), 0.01)
+    arguments = ("login", "--address", server.address, "--token-file", token_file)
+
+    server.state.fail_times = 1
+    waited = tabard(*arguments)
+    server.state.fail_times = 1
+    refused = tabard(*arguments, "--patience", "0")
+
+    assert (waited.code, "waiting" in waited.err) == (0, True)
+    assert (refused.code, "CALLS_BUSY" in refused.err) == (6, True)
+
+
+def test_plain_token_is_told_in_options(tabard: Tabard, token_file: Path) -> None:
+    """A flag has no value."""
+    ran = tabard("login", "--address", "styles.example:50051", "--token-file", token_file)
+
+    assert ran.code == 4
+    assert "--insecure, once" in ran.err and "True" not in ran.err
+
+
+def test_unwritable_profiles_are_told(
+    tabard: Tabard,
+    server: FakeServer,
+    token_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the file, and how to keep it elsewhere."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+
+    ran = tabard("login", "--address", server.address, "--token-file", token_file)
+
+    assert (ran.code, "FOLDER_UNWRITABLE" in ran.err) == (5, True)
+    assert "config.toml cannot be written" in ran.err and "XDG_CONFIG_HOME" in ran.err

@@ -24,9 +24,10 @@ from tabard.access.profiles import (
     write_profiles,
 )
 from tabard.access.tokens import TOKEN_BYTES_MAX, read_token, read_token_file
+from tabard.calls.local_files import writing
 from tabard.cli.commands.access.whoami import identity_text
 from tabard.cli.output import Output
-from tabard.cli.session import with_output
+from tabard.cli.session import patience_option, waiting_told_by, with_output
 from tabard.client import Client
 from tabard.connection import DEFAULT_ADDRESS
 from tabard.errors import FailedPrecondition
@@ -55,9 +56,16 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--certificate", metavar="FILE", type=_FILE, help="PEM file of your certificate.")
 @click.option("--key", metavar="FILE", type=_FILE, help="PEM file of its private key.")
 @click.option("--insecure", is_flag=True, help="Send the token even where others can read it.")
+@patience_option
 @with_output
 def login(
-    output: Output, *, name: str, address: str | None, token_file: Path | None, **options: Any
+    output: Output,
+    *,
+    name: str,
+    address: str | None,
+    token_file: Path | None,
+    patience_seconds: float | None,
+    **options: Any,
 ) -> None:
     """Keep the address of a server and your token for it in a profile.
 
@@ -77,11 +85,22 @@ def login(
     wanted = _wanted(profiles.get(name), address, **options)
     if token_file is not None or not wanted.certificate:
         wanted = replace(wanted, token=_token(token_file))
-    identity = _ask(wanted)
-    write_profiles(path, profiles | {name: wanted})
+    output.say(f"asking {wanted.address} who you are …")
+    identity = _ask(wanted, output=output, patience_seconds=patience_seconds)
+    keep_profiles(path, profiles | {name: wanted})
     document = {"profile": name, "address": wanted.address, "file": str(path), "identity": identity}
     output.say(f"kept as profile '{name}' in {path}")
     output.answer(document, identity_text(identity))
+
+
+def keep_profiles(path: Path, profiles: Mapping[str, Profile]) -> None:
+    """Write the file of profiles.
+
+    Raises:
+        FailedPrecondition: It cannot be written.
+    """
+    with writing(path, hint="check who may write there, or set XDG_CONFIG_HOME to another folder"):
+        write_profiles(path, profiles)
 
 
 def required_config_file(environ: Mapping[str, str]) -> Path:
@@ -134,12 +153,14 @@ def _token(file: Path | None) -> str:
     return read_token(read.removesuffix("\n").removesuffix("\r"), said_by="standard input")
 
 
-def _ask(wanted: Profile) -> Identity:
+def _ask(wanted: Profile, *, output: Output, patience_seconds: float | None) -> Identity:
     with Client(
         wanted.address,
         token=wanted.token,
         tls_ca=wanted.tls_ca or None,
         certificate=wanted.certificate_files,
         insecure=wanted.insecure,
+        patience_seconds=patience_seconds,
+        on_wait=waiting_told_by(output),
     ) as client:
         return client.whoami()

@@ -12,9 +12,8 @@ from tabard.access.profiles import (
     PROFILE_VARIABLE,
     read_profiles,
     unknown_profile,
-    write_profiles,
 )
-from tabard.cli.commands.access.login import required_config_file
+from tabard.cli.commands.access.login import keep_profiles, required_config_file
 from tabard.cli.output import Output
 from tabard.cli.session import with_output
 
@@ -36,6 +35,6 @@ def logout(output: Output, *, profile: str) -> None:
     if profile not in profiles:
         raise unknown_profile(profile, known=profiles)
     forgotten = profiles.pop(profile)
-    write_profiles(path, profiles)
+    keep_profiles(path, profiles)
     document = {"profile": profile, "address": forgotten.address, "file": str(path)}
     output.answer(document, f"{forgotten.address} is forgotten; its token stays good until revoked")

@@ -12,7 +12,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from tabard.errors import FailedPrecondition, Internal
+from tabard.calls.local_files import writing
+from tabard.errors import Internal
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NUMBER_MAX = 10_000
@@ -33,17 +34,11 @@ class Gallery:
         Raises:
             FailedPrecondition: It cannot.
         """
-        try:
+        with writing(folder, hint="name another folder; nothing was drawn"):
             self._made = [one for one in (folder, *folder.parents) if not one.exists()]
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 pass
-        except OSError as error:
-            raise FailedPrecondition(
-                f"{folder} cannot be written: {error.strerror or error}",
-                reason="FOLDER_UNWRITABLE",
-                hint="name another folder; nothing was drawn",
-            ) from error
         self.folder = folder
         self.files: list[Path] = []
         self.failure = ""

@@ -7,12 +7,14 @@ The engine is imported only here and only when asked for; no server is spoken to
 from __future__ import annotations
 
 import importlib
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from tabard.calls.local_files import writing
 from tabard.cli import exit_codes
 from tabard.cli.choices import Named, refuse_beside
 from tabard.cli.commands.publish.options import with_base_words
@@ -22,11 +24,14 @@ from tabard.cli.local.extras import (
     missing_extra,
     reported_as_invalid,
     require_base,
+    require_device,
 )
 from tabard.cli.output import Output, fields, size, table
 from tabard.cli.session import with_output
 
 _LAYERS_SHOWN = 5
+_PLACE = "name a file in a folder that is there and takes it"
+_NEEDED_FOR = "tabard extract"
 
 
 @click.command()
@@ -99,8 +104,12 @@ def extract(
         drawn = ("prompts", "steps", "pixels", "error_max")
         refuse_beside("--no-probe", *drawn, because="which draws nothing")
     for one in filter(None, (base, base_config)):
-        require_base(one, needed_for="tabard extract")
-    with missing_extra(SERVER_EXTRA, needed_for="tabard extract"):
+        require_base(one, needed_for=_NEEDED_FOR)
+    require_device(choice["device"], needed_for=_NEEDED_FOR)
+    # Before anything is read: what is drawn and measured is lost without a place for it.
+    with writing(out, hint=_PLACE), tempfile.TemporaryFile(dir=out.parent):
+        pass
+    with missing_extra(SERVER_EXTRA, needed_for=_NEEDED_FOR):
         extraction: Any = importlib.import_module("tabard_server.extraction.extraction")
         schedules: Any = importlib.import_module("tabard_server.engine.base.schedule")
         refusals: Any = importlib.import_module("tabard_server.extraction.errors")

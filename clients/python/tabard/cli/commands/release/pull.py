@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from tabard.calls.downloads import PullProgress, refuse_other_file
+from tabard.calls.local_files import writing
 from tabard.cli import completion
 from tabard.cli.choices import Named
 from tabard.cli.layout import Text
@@ -99,13 +100,20 @@ def _pull_here(
     export_release = library("export.export", needed_for=_NEEDED_FOR).export_release
     with open_registry(url, needed_for=_NEEDED_FOR) as registry:
         release = registry.state.find_kept(names.AdapterRef.parse(ref))
-        out.mkdir(parents=True, exist_ok=True)
-        with library("scratch", needed_for=_NEEDED_FOR).Scratch("pull", parent=out) as own:
+        with (
+            writing(out, hint="name another folder; nothing is left in this one"),
+            library("scratch", needed_for=_NEEDED_FOR).Scratch("pull", parent=_made(out)) as own,
+        ):
             written = export_release(registry, release, style=file_format, folder=own.path)
             for one in written if not force else ():
                 refuse_other_file(out / one.name, digest=str(one.digest))
             files = [replace(one, path=one.path.replace(out / one.name)) for one in written]
     return _answer(release, files, file_format=file_format)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _answer(release: Any, files: Iterable[Any], *, file_format: FileFormat) -> dict[str, Any]:

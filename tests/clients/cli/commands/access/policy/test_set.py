@@ -19,11 +19,28 @@ def test_policy_keeps_what_is_not_said(tabard: Tabard, place: Path, is_here: boo
     ran = tabard("policy", "set", "acme", "--no-private", "--json", *where)
 
     assert ran.document == {
-        "namespace": "acme",
-        "require_signature": True,
-        "private": False,
-        "require_identity": False,
+        "policy": {
+            "namespace": "acme",
+            "require_signature": True,
+            "private": False,
+            "require_identity": False,
+        },
+        "changed": True,
     }
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_repetition_says_nothing_changed(tabard: Tabard, place: Path, is_here: bool) -> None:
+    """Also where nothing was ever asked for: no record, no reason."""
+    where = ("--registry", place) if is_here else ()
+
+    first = tabard("policy", "set", "acme", "--private", *where)
+    again = tabard("policy", "set", "acme", "--private", "--reason", "audit", *where)
+    unsaid = tabard("policy", "set", "other", "--no-private", "--json", *where)
+
+    assert "nothing changed" not in first.out
+    assert (again.code, "nothing changed, and no reason was taken" in again.out) == (0, True)
+    assert unsaid.document["changed"] is False
 
 
 def test_policy_is_in_the_log(tabard: Tabard, place: Path) -> None:

@@ -24,6 +24,25 @@ def test_token_is_revoked(tabard: Tabard, place: Path, by: str) -> None:
     assert (token.revoked, token.revoke_reason) == (True, "over")
 
 
+@pytest.mark.parametrize("is_here", [True, False])
+def test_repetition_says_nothing_changed(tabard: Tabard, place: Path, is_here: bool) -> None:
+    """With the reason that stands."""
+    where = ("--registry", place) if is_here else ()
+    made = tabard(*CREATE, *where).document
+    revoke = ("token", "revoke", made["id"], "--reason")
+
+    tabard(*revoke, "over", *where)
+    again = tabard(*revoke, "over again", *where)
+    program = tabard(*revoke, "over again", "--json", *where)
+
+    told = "nothing changed, and the reason was not taken"
+    assert (again.code, again.out) == (
+        0,
+        f"{told}: token {made['id']} (ci) was revoked already: over\n",
+    )
+    assert program.document["changed"] is False
+
+
 def test_reason_is_needed(tabard: Tabard, server: FakeServer) -> None:
     """Somebody will ask."""
     assert tabard("token", "revoke", "ci").code == 2

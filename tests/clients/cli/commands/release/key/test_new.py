@@ -30,3 +30,15 @@ def test_keys_are_never_overwritten(tabard: Tabard, tmp_path: Path, key: Any) ->
 
     assert ran.code == exit_codes.PRECONDITION
     assert (tmp_path / "ann.pem").read_bytes() == before
+
+
+def test_key_needs_a_place(tabard: Tabard, tmp_path: Path) -> None:
+    """The path, why, and what to do; no bare word of the system."""
+    (tmp_path / "file").touch()
+
+    for place in (tmp_path / "none" / "ann.pem", tmp_path / "file" / "ann.pem"):
+        ran = tabard("key", "new", place)
+
+        assert ran.code == exit_codes.PRECONDITION
+        assert f"{place} cannot be written" in ran.err
+        assert "FOLDER_UNWRITABLE" in ran.err and "hint: name a file" in ran.err

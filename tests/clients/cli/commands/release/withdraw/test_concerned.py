@@ -28,11 +28,13 @@ def test_nobody_to_ask_is_a_usage_error(published: Tabard, command: str) -> None
 
 
 def test_program_is_told_what_is_concerned(published: Tabard) -> None:
-    """It reads the error alone."""
-    ran = published("purge", REF, "--reason", "r", "--json")
+    """It reads the error alone: lists and numbers, and no sentence to take apart."""
+    error = published("purge", REF, "--reason", "r", "--json").document["error"]
 
-    told = ran.document["error"]["message"]
-    assert "channels: stable; recipes: acme/mix@1.0.0 and 2 more; jobs here: 2" in told
+    told = error["dependents"]
+    assert (told["channels"], told["recipes"]) == (["stable"], ["acme/mix@1.0.0"])
+    assert (told["recipe_count"], told["job_count"]) == (3, 2)
+    assert (told["release"]["version"], error["exit_code"]) == ("1.1.0", 2)
 
 
 @pytest.mark.parametrize("command", ["purge", "quarantine"])

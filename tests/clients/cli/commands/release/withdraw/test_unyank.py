@@ -13,5 +13,5 @@ def test_unyank_says_so(published: Tabard) -> None:
     text = published("unyank", REF, "--reason", "cleared")
     document = published("unyank", REF, "--reason", "cleared", "--json").document["release"]
 
-    assert text.out == "acme/watercolor 1.0.0 can be resolved by channel again\n"
+    assert text.out.splitlines()[0] == "acme/watercolor 1.0.0 can be resolved by channel again"
     assert (document["yanked"], document["yank_reason"]) == (False, "")

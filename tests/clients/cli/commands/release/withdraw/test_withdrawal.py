@@ -50,4 +50,34 @@ def test_repetition_says_that_no_reason_was_taken(
     ran = [published(command, REF, "--reason", f"reason {n}", *sure) for n in range(times)][-1]
 
     told = "nothing changed, and the reason was not taken: acme/watercolor 1.0.0"
-    assert (ran.code, ran.out) == (0, f"{told} {how}\n")
+    assert (ran.code, ran.out.splitlines()[0]) == (0, f"{told} {how}")
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("yank", "stable points to it still, and whoever asks by channel is refused"),
+        ("quarantine", "stable points to it still, and whoever asks by channel is refused"),
+        ("purge", "stable points to it still, and whoever asks by channel is refused"),
+        ("unyank", "stable points to it"),
+        ("lift", "stable points to it"),
+    ],
+)
+def test_answer_says_what_points_there(published: Tabard, command: str, told: str) -> None:
+    """Whoever is served by that channel is not helped by the act alone."""
+    sure = ["--yes"] if command in ("quarantine", "purge") else []
+    act = (command, "--reason", "r", *sure)
+
+    pointed = published(*act, "acme/watercolor@1.1.0")
+    unpointed = published(*act, "acme/watercolor@1.0.0", "--json")
+
+    assert told in pointed.out
+    assert unpointed.document["channels"] == []
+
+
+def test_undone_yank_says_who_is_served(published: Tabard) -> None:
+    """The channel was never moved."""
+    for command in ("yank", "unyank"):
+        ran = published(command, "acme/watercolor@1.1.0", "--reason", "r")
+
+    assert "stable points to it: who asks by channel gets it again" in ran.out

@@ -47,11 +47,13 @@ def set_(
             "say one of --private, --require-identity, --require-signature, or its opposite"
         )
     with open_keeper(session, url, needed_for="tabard policy set --registry") as keeper:
-        changed = keeper.set_policy(
+        done = keeper.set_policy(
             namespace,
             private=private,
             require_identity=require_identity,
             require_signature=require_signature,
             reason=reason,
         )
-    session.output.answer(changed, fields(policy_facts(changed)))
+    already = "nothing changed, and no reason was taken: it asks for that already"
+    said = [] if done.changed else [already]
+    session.output.answer(done, *said, fields(policy_facts(done.policy)))

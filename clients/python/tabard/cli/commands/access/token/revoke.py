@@ -26,5 +26,10 @@ def revoke(session: Session, *, token: str, reason: str, url: str | None) -> Non
     if secret := _SECRET.match(token):
         raise click.UsageError(f"that is the secret of a token; name it by its id, {secret[1]}")
     with open_keeper(session, url, needed_for="tabard token revoke --registry") as keeper:
-        revoked = keeper.revoke_token(token, reason=reason)
-    session.output.answer(revoked, f"token {revoked.id} ({revoked.name}) is revoked")
+        done = keeper.revoke_token(token, reason=reason)
+    name = f"token {done.token.id} ({done.token.name})"
+    already = (
+        f"nothing changed, and the reason was not taken: {name} was revoked already: "
+        f"{done.token.revoke_reason}"
+    )
+    session.output.answer(done, f"{name} is revoked" if done.changed else already)

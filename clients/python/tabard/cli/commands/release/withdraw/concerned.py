@@ -15,12 +15,22 @@ from tabard.errors import Cancelled
 from tabard.releases.findings import Dependents
 
 
+class NobodyToAsk(click.UsageError):
+    """Somebody has to say yes, and nobody sits at the terminal."""
+
+    def __init__(self, message: str, *, found: Dependents) -> None:
+        """Take what there was to decide about."""
+        super().__init__(message)
+        self.document = {"dependents": found}
+        """What `--json` says of it beside the error's own fields."""
+
+
 def ask_first(client: Client, ref: str, *, verb: str, output: Output, is_sure: bool) -> None:
     """Show what depends on a release, and ask whether to go on.
 
     Raises:
         Cancelled: Somebody said no.
-        UsageError: Standard input is no terminal, and `--yes` is not said.
+        NobodyToAsk: Standard input is no terminal, and `--yes` is not said.
     """
     found = client.dependents(ref)
     name = f"{found.release.adapter} {found.release.version}"
@@ -30,10 +40,9 @@ def ask_first(client: Client, ref: str, *, verb: str, output: Output, is_sure: b
         return
     if not sys.stdin.isatty():
         # Whoever reads JSON was shown nothing before.
-        shown = "; ".join(f"{what}: {which}" for what, which in _concerned(found).items())
-        used = f" {name}, which is used by {shown}" if output.is_json else ""
-        raise click.UsageError(
-            f"nobody can be asked here whether to {verb}{used}: add --yes when you are sure"
+        raise NobodyToAsk(
+            f"nobody can be asked here whether to {verb} {name}: add --yes when you are sure",
+            found=found,
         )
     if not click.confirm(f"{verb} {name}?", err=True):
         raise Cancelled(f"you said no: {name} stays as it is", reason=SAID_NO)

@@ -6,7 +6,7 @@ from tabard.client import Client
 from tabard.releases.release import Release
 
 
-@withdrawal(Client.lift, already=lambda _found: "is not quarantined")
+@withdrawal(Client.lift, already=lambda _found: "is not quarantined", undoes=True)
 def lift(release: Release) -> str:
     """Undo a quarantine."""
     return f"{release.adapter} {release.version} can be served again"

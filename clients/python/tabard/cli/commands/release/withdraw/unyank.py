@@ -6,7 +6,7 @@ from tabard.client import Client
 from tabard.releases.release import Release
 
 
-@withdrawal(Client.unyank, already=lambda _found: "is not yanked")
+@withdrawal(Client.unyank, already=lambda _found: "is not yanked", undoes=True)
 def unyank(release: Release) -> str:
     """Undo a yank."""
     return f"{release.adapter} {release.version} can be resolved by channel again"

@@ -21,11 +21,13 @@ def withdrawal(
     *,
     already: Callable[[Release], str],
     asks: bool = False,
+    undoes: bool = False,
 ) -> Callable[[Callable[[Release], str]], click.Command]:
     """Make a command of a verb of the client and a function that says what has become of a release.
 
     The function gives the command its name and its help; another says how a release is that was so
-    already. A command that asks shows first whom it concerns.
+    already. A command that asks shows first whom it concerns. Every answer says which channels
+    point to the release: they are moved by nothing but `promote` and `rollback`.
     """
 
     def make(say: Callable[[Release], str]) -> click.Command:
@@ -48,8 +50,21 @@ def withdrawal(
                 if asks:
                     ask_first(client, ref, verb=name, output=session.output, is_sure=is_sure)
                 done = verb(client, ref, reason=reason)
-            session.output.answer(done, say(done.release) if done.changed else unchanged(done))
+            said = say(done.release) if done.changed else unchanged(done)
+            session.output.answer(done, said, _pointing_text(done, undoes=undoes))
 
         return command
 
     return make
+
+
+def _pointing_text(done: ReleaseChange, *, undoes: bool) -> str:
+    if not done.channels:
+        return "no channel points to it"
+    point = f"{', '.join(done.channels)} {'points' if len(done.channels) == 1 else 'point'} to it"
+    if done.release.state == "live":
+        return f"{point}: who asks by channel gets it again" if undoes else point
+    return (
+        f"{point} still, and whoever asks by channel is refused: "
+        f"tabard rollback {done.release.adapter} --channel {done.channels[0]} --reason …"
+    )

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tabard import InvalidArgument
 from tabard.calls.options import write_request
-from tabard.calls.pictures import read_picture
+from tabard.pictures.sources import read_picture
 
 IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 12, 3), dtype=np.uint8))
 

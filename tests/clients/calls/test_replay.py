@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what an image says of itself to the request that makes it again, and how equal two are."""
+
+import hashlib
+import io
+import json
+from typing import Any
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+from tabard.calls.call import Caller
+from tabard.calls.options import write_request
+from tabard.calls.replay import Remake, judge, replay
+from tabard.errors import InvalidArgument
+from tabard.result import GeneratedImage
+
+CALLER = Caller(actor="ann", new_id=lambda: "1")
+DIGEST = "sha256:" + "a" * 64
+TOLD: dict[str, Any] = {
+    "tabard": "1",
+    "base": {"fingerprint": "sha256:0"},
+    "stack": [{"adapter": "acme/ink", "version": "1.0.0", "digest": DIGEST, "weight": 0.8}],
+    "prompt": "a cat",
+    "negative_prompt": "",
+    "seed": 9,
+    "steps": 4,
+    "guidance_scale": 5,
+    "width": 8,
+    "height": 8,
+    "sampler": "euler",
+    "deterministic": True,
+}
+
+
+def png_of(told: object = None, *, colour: int = 10, size: int = 8, **texts: str) -> bytes:
+    chunks, sink = PngImagePlugin.PngInfo(), io.BytesIO()
+    for name, text in texts.items():
+        chunks.add_text(name, text)
+    if told is not None:
+        chunks.add_text("tabard", told if isinstance(told, str) else json.dumps(told))
+    Image.new("RGB", (size, size), (colour, 0, 0)).save(sink, format="PNG", pnginfo=chunks)
+    return sink.getvalue()
+
+
+def made_of(**changes: Any) -> Remake:
+    return replay(CALLER, png_of(TOLD | changes))
+
+
+def drawn(png: bytes) -> GeneratedImage:
+    return GeneratedImage(index=0, seed=9, png=png, provenance_json="{}")
+
+
+def test_everything_told_is_asked_for() -> None:
+    """Releases are pinned; what is not told is said, so that no default of a server counts."""
+    made = made_of(clip_skip=1, original_size={"width": 2, "height": 1}, prompt_windows=3,
+                   crop_top_left={"top": 5, "left": 6}, token_match="anywhere")  # fmt: skip
+
+    options = {k: v for k, v in made.options.items() if k not in ("on_progress", "timeout_seconds")}
+    request = write_request(made.prompt, options=options)
+
+    assert [one.ref for one in request.adapters] == [f"acme/ink@{DIGEST}:0.8"]
+    assert (request.seed, request.num_images, request.num_inference_steps) == (9, 1, 4)
+    assert (request.clip_skip, request.prompt_windows_max, request.deterministic) == (1, 3, True)
+    assert (request.original_size.width, request.original_size.height) == (2, 1)
+    assert (request.crop_top_left.top, request.crop_top_left.left) == (5, 6)
+    assert (request.prompt_syntax, request.token_match) == (1, 2)
+
+
+def test_recipe_is_asked_for_once() -> None:
+    """Members that a recipe brought are asked for by that recipe, at its weight."""
+    recipe = {"adapter": "acme/both", "version": "1.0.0", "digest": DIGEST, "weight": 0.5}
+    members = [TOLD["stack"][0] | {"adapter": name, "recipe": recipe} for name in ("a/b", "a/c")]
+
+    assert made_of(stack=members).options["adapters"] == [f"acme/both@{DIGEST}:0.5"]
+
+
+def test_input_picture_is_checked() -> None:
+    """The file that an image was made from must come again, byte for byte."""
+    photo = png_of(colour=3)
+    told = TOLD | {"image": {"sha256": hashlib.sha256(photo).hexdigest()}, "strength": 0.5}
+
+    made = replay(CALLER, png_of(told), image=photo)
+    reasons = []
+    for png, given in ((told, None), (told, png_of(colour=4)), (TOLD, photo)):
+        with pytest.raises(InvalidArgument) as caught:
+            replay(CALLER, png_of(png), image=given)
+        reasons.append(caught.value.reason)
+
+    assert (made.options["image"], made.options["strength"]) == (photo, 0.5)
+    assert reasons == ["IMAGE_NEEDED", "IMAGE_MISMATCH", "IMAGE_MISMATCH"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "{", "[]", "NaN", "[" * 100_000, '{"seed": ' + "9" * 5000 + "}", "{}",
+        *({name: value for name, value in TOLD.items() if name != left} for left in TOLD
+          if left not in ("tabard", "base")),
+        *(TOLD | change for change in (
+            {"seed": True}, {"seed": 1.5}, {"prompt": None}, {"stack": {}}, {"stack": ["x"]},
+            {"stack": [{"adapter": "a/b", "digest": "1.0.0", "weight": 1}]},
+            {"stack": [{"adapter": "a/b", "digest": DIGEST, "weight": "1"}]},
+            {"stack": [{"recipe": 3}]}, {"guidance_scale": 10**400}, {"original_size": [1, 2]},
+            {"deterministic": 1}, {"prompt_windows": "2"}, {"crop_top_left": {"top": 1}},
+        )),
+    ],
+)  # fmt: skip
+def test_hostile_provenance_is_refused(told: object) -> None:
+    """What is missing, of another type or no JSON is one typed error."""
+    with pytest.raises(InvalidArgument) as caught:
+        replay(CALLER, png_of(told))
+
+    assert caught.value.reason == "PROVENANCE_UNREADABLE"
+
+
+def test_foreign_image_is_refused() -> None:
+    """An image of another program says so, also where it has A1111's text."""
+    for texts, says in (({}, "does not say"), ({"parameters": "a cat\nSteps: 4"}, "A1111")):
+        with pytest.raises(InvalidArgument, match=says) as caught:
+            replay(CALLER, png_of(**texts))
+        assert caught.value.reason == "NO_PROVENANCE"
+
+
+@pytest.mark.parametrize(
+    ("colour", "is_deterministic", "outcome"),
+    [
+        (10, True, "same_pixels"),
+        (11, False, "close"),
+        (11, True, "different"),
+        (12, False, "different"),
+    ],
+)
+def test_outcome_follows_from_pixels(colour: int, is_deterministic: bool, outcome: str) -> None:
+    """One step of 255 is what a batch may do, unless bytes were promised."""
+    made = made_of(deterministic=is_deterministic, trace_id="x")
+    now = TOLD | {"deterministic": is_deterministic, "base": {"fingerprint": "sha256:1"}}
+
+    again = judge(made, drawn(png_of(now, colour=colour)))
+
+    assert again.outcome == outcome
+    assert [(d.name, d.then, d.now) for d in again.differences] == [
+        ("base.fingerprint", "sha256:0", "sha256:1")
+    ]
+    assert again.pixels is not None and again.pixels.max == colour - 10
+    assert again.pixels.mean == pytest.approx((colour - 10) / 3)
+
+
+def test_equal_file_has_no_differences() -> None:
+    """The same bytes are the same file; nothing else is looked at."""
+    again = judge(made_of(), drawn(png_of(TOLD)))
+
+    assert (again.outcome, again.is_faithful, again.differences) == ("same_file", True, ())
+
+
+def test_other_size_is_told() -> None:
+    """A picture that was scaled afterwards is another one, and its size says why."""
+    made = replay(CALLER, png_of(TOLD, size=16))
+
+    again = judge(made, drawn(png_of(TOLD)))
+
+    assert (again.outcome, again.pixels) == ("different", None)
+    assert [(d.name, d.then, d.now) for d in again.differences] == [("pixels", "16x16", "8x8")]
