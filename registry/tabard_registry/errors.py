@@ -90,6 +90,7 @@ class NotFound(RegistryError):
         "KEY_NOT_FOUND",
         "TOKEN_NOT_FOUND",
         "EVIDENCE_NOT_FOUND",
+        "GRID_NOT_FOUND",
     )
 
 
