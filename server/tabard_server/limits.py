@@ -226,8 +226,8 @@ class Limits(BaseModel):
     """What a caller is told to wait when all places of some kind are held, until it is known how
     long they are held lately; and where nothing says when."""
     retry_seconds_min: PositiveFloat = 0.1
-    """The least that a caller is told to wait for a seat in the queue; how long it is says the
-    queue."""
+    """The least that a caller is told to wait for a seat in the queue, or for a place; how long
+    it is say the queue, and how long places were held."""
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

@@ -121,7 +121,8 @@ class Outcome:
     """What was measured.
 
     Attributes:
-        capacity: Images in a second, while all who ask find a place.
+        before: Images in a second, while all who ask find a place, before the overload.
+        after: The same after it: a machine of many drifts within minutes.
         goodput: The same with ten times as many callers.
         beside: A light caller's seconds beside one full batch.
         crowded: What each tenant saw under overload.
@@ -131,7 +132,8 @@ class Outcome:
         opened_rss: Memory of the server, as it grew meanwhile.
     """
 
-    capacity: float
+    before: float
+    after: float
     goodput: float
     beside: Latency
     crowded: dict[str, Seen]
@@ -139,14 +141,15 @@ class Outcome:
     opened: Arrivals
     opened_rss: float
 
+    @property
+    def capacity(self) -> float:
+        """Images in a second with a place for everybody, around the overload."""
+        return (self.before + self.after) / 2
+
 
 def measure(server: RunningServer, *, seconds: float) -> Outcome:
     """Measure all, one after the other."""
-    full = Crowd(server.address)
-    full.send("studio", RUNNING + QUEUE // 2)
-    full.watch(seconds / 8)
-    capacity = full.watch(seconds / 4)
-    full.disperse()
+    before = _capacity(server, seconds=seconds / 4)
     beside = Crowd(server.address)
     beside.send("studio", BATCH)
     beside.send("light", 1)
@@ -162,17 +165,19 @@ def measure(server: RunningServer, *, seconds: float) -> Outcome:
     goodput = crowd.watch(seconds)
     watch.stop()
     crowd.disperse()
+    after = _capacity(server, seconds=seconds / 4)
     flood = Watch(server.process.pid, every_seconds=0.5)
     opened = arrive(
         server.address,
         REQUEST,
-        rate=10 * capacity,
+        rate=10 * (before + after) / 2,
         seconds=seconds / 4,
         metadata=((TENANT_METADATA, "studio"),),
     )
     flood.stop()
     return Outcome(
-        capacity=capacity,
+        before=before,
+        after=after,
         goodput=goodput,
         beside=Latency.of(beside.seen["light"].seconds),
         crowded=crowd.seen,
@@ -182,10 +187,22 @@ def measure(server: RunningServer, *, seconds: float) -> Outcome:
     )
 
 
+def _capacity(server: RunningServer, *, seconds: float) -> float:
+    full = Crowd(server.address)
+    full.send("studio", RUNNING + QUEUE // 2)
+    full.watch(seconds / 2)
+    capacity = full.watch(seconds)
+    full.disperse()
+    return capacity
+
+
 def figures(outcome: Outcome) -> Iterator[str]:
     """Tell what was measured, a line each."""
     part = outcome.goodput / outcome.capacity
-    yield f"{outcome.capacity:.1f} images/s, under overload {outcome.goodput:.1f} ({part:.1%})"
+    yield (
+        f"{outcome.before:.1f} images/s before and {outcome.after:.1f} after, under overload "
+        f"{outcome.goodput:.1f} ({part:.1%})"
+    )
     for tenant, seen in outcome.crowded.items():
         took = Latency.of(seen.seconds)
         yield (

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.soak.faulty_proxy import FaultyProxy
+from tests.soak.open_loop import Arrivals
 from tests.soak.overload import Outcome, Seen
 from tests.soak.overload import faults as overload_faults
 from tests.soak.players import Notes
@@ -148,12 +149,14 @@ def outcome(**changes: object) -> Outcome:
         "light": Seen(seconds=[0.3] * 50),
     }
     said = {
-        "capacity": 10.0,
+        "before": 11.0,
+        "after": 9.0,
         "goodput": 9.9,
         "beside": Latency.of([0.2] * 50),
         "crowded": crowded,
-        "opened": {"studio": Seen(reasons=Counter({"QUEUE_FULL": 99}))},
         "rss": 1.0,
+        "opened": Arrivals(reasons=Counter({"QUEUE_FULL": 99})),
+        "opened_rss": 1.0,
     }
     return Outcome(**{**said, **changes})  # type: ignore[arg-type]
 
@@ -172,7 +175,9 @@ def crowded(tenant: str, seen: Seen) -> dict[str, object]:
         (crowded("agency", Seen(seconds=[1.0] * 50)), "agency has 60% of its share"),
         (crowded("light", Seen(seconds=[0.3], broken=9)), "10 of 19 who came back"),
         (crowded("light", Seen(seconds=[0.3], untold=1)), "1 refusals without a time"),
-        ({"opened": {"studio": Seen(reasons=Counter({"INTERNAL": 1}))}}, "refused as"),
+        ({"opened": Arrivals(reasons=Counter({"INTERNAL": 1}))}, "refused as"),
+        ({"opened": Arrivals(untold=1)}, "1 refusals without a time"),
+        ({"opened_rss": 1.2}, "memory grew by 20.0%"),
     ],
 )
 def test_every_fault_of_an_overload_is_seen(changes: dict[str, object], fault: str) -> None:

@@ -58,6 +58,7 @@ class PictureReader:
                 wait_seconds_max=limits.queue_seconds_max,
                 reason="PICTURE_QUEUE_FULL",
                 retry_seconds=limits.retry_seconds,
+                retry_seconds_min=limits.retry_seconds_min,
             )
         )
 

@@ -154,5 +154,6 @@ class Gate:
                 wait_seconds_max=self._limits.queue_seconds_max,
                 reason=reason,
                 retry_seconds=self._limits.retry_seconds,
+                retry_seconds_min=self._limits.retry_seconds_min,
             )
         )

@@ -19,8 +19,8 @@ from tabard_server.errors import Overloaded
 
 _MEMORY = 0.9
 """What is left of the past with each place that is given back: some ten of them count."""
-_RETRY_SECONDS_MIN = 0.1
 _RETRY_SECONDS_MAX = 60.0
+"""Some places are held for hours; whoever waits for one may look sooner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,7 @@ class PlacesRule:
         reason: The reason of the refusal.
         retry_seconds: What a caller who is refused is told to wait as long as no place was given
             back yet.
+        retry_seconds_min: The least that a caller is told.
     """
 
     what: str
@@ -47,6 +48,7 @@ class PlacesRule:
     wait_seconds_max: float = 0.0
     reason: str
     retry_seconds: float
+    retry_seconds_min: float
 
 
 class Place:
@@ -185,4 +187,4 @@ class Places:
         each = self._seconds / self._count
         # One comes back every so often; those in line have the first of them.
         wait = each * (len(self._queue) + 1) / max(1, self.held)
-        return min(_RETRY_SECONDS_MAX, max(_RETRY_SECONDS_MIN, wait))
+        return min(_RETRY_SECONDS_MAX, max(self._rule.retry_seconds_min, wait))

@@ -22,6 +22,7 @@ RULE = PlacesRule(
     wait_seconds_max=60.0,
     reason="UPLOADS_BUSY",
     retry_seconds=2.0,
+    retry_seconds_min=0.1,
 )
 
 
