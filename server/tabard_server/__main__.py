@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     set_up_logging()
     try:
         settings = prepare(file=file, environment=os.environ)
-        from tabard_server.app import serve  # noqa: PLC0415 - half a second, after the refusals
+        from tabard_server.serving import serve  # noqa: PLC0415 - half a second, after the refusals
 
         return run_to_the_end(serve(settings))
     except (ServerError, RegistryError, EngineError) as error:

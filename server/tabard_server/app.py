@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The composition root: everything is constructed here and passed on; nothing is global.
 
-In: settings. Out: a server that runs until it is told to stop, then drains. Other hosts of the
-same core construct `App` themselves.
+In: settings and what was loaded. Out: a server that can be started and stopped.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 from tabard_registry import AppliedRecord, IntakeLimits
@@ -30,10 +28,9 @@ from tabard_server.jobs.job import Job
 from tabard_server.jobs.job_log import job_log_for
 from tabard_server.jobs.job_traces import job_traces_for
 from tabard_server.jobs.queue import queue_for
-from tabard_server.life.bound import HURRIED_SECONDS, Bound
-from tabard_server.life.process import Ending, hear_signals
+from tabard_server.life.bound import Bound
+from tabard_server.life.process import Ending
 from tabard_server.life.readiness import State
-from tabard_server.life.ready_file import ReadyFile
 from tabard_server.life.watchdog import Watchdog
 from tabard_server.life.weight_check import WeightCheck
 from tabard_server.limits import Limits, Tenants
@@ -53,16 +50,10 @@ from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.registry.service import RegistryServicer
 from tabard_server.settings import Settings
-from tabard_server.startup.resources import Resources, load_resources
+from tabard_server.startup.resources import Resources
 from tabard_server.telemetry.labels import Labels
-from tabard_server.telemetry.logs import log_event
-from tabard_server.telemetry.metrics import Metrics
-from tabard_server.threads import Daemon, Threads, unless_set
+from tabard_server.threads import Daemon, Threads
 from tabard_server.version import tabard_version
-
-Load = Callable[[Settings, Metrics], Resources]
-OnReady = Callable[[str, str], None]
-"""Called once with the address and the metrics address; the latter may be empty."""
 
 
 class App:
@@ -340,73 +331,3 @@ class App:
         metrics.registry_seq.set_function(lambda: self.registry.seq)
         metrics.registry_lag_seconds.set_function(lambda: self._follower.lag_seconds)
         metrics.engine_silent_seconds.set_function(lambda: self.loop.silent_seconds)
-
-
-async def serve(
-    settings: Settings,
-    *,
-    on_ready: OnReady | None = None,
-    stop: asyncio.Event | None = None,
-    load: Load = load_resources,
-) -> Ending:
-    """Load the base, serve until SIGTERM, SIGINT or `stop`, then drain; a second signal hurries.
-
-    Args:
-        settings: What the server is told.
-        on_ready: Called once, with the address and the metrics address.
-        stop: Set it to stop; signals are heard as well when this is the main thread.
-        load: Opens the registry and loads the engine, in a thread of its own.
-
-    Raises:
-        BadSettings: An address cannot be had; nothing was loaded.
-        BaseNotLoadable: The base cannot be served.
-        RegistryError: The registry cannot be opened.
-    """
-    stop, hurry = stop or asyncio.Event(), asyncio.Event()
-    hear_signals(stop=stop, hurry=hurry)
-    begun_at = time.monotonic()
-    front = Front(settings)
-    await front.open()
-    with ReadyFile(settings.ready_file) as ready:
-        try:
-            loading = Daemon("tabard-start", partial(load, settings, front.metrics))
-            loading.start()
-            resources = await unless_set(stop, loading.result())
-        except Exception:
-            await front.close()
-            raise
-        if resources is None:
-            return await _give_up(loading, front=front)
-        app = App(settings, resources, front=front)
-        address, metrics_address = await app.start()
-        log_event(
-            "server.ready",
-            address=address,
-            operators=front.operators_address or "off",
-            metrics=metrics_address or "off",
-            base=resources.engine.source,
-            device=resources.engine.device,
-            registry=resources.registry.id,
-            seconds=time.monotonic() - begun_at,
-        )
-        ready.write(
-            address=address,
-            operators_address=front.operators_address,
-            metrics_address=metrics_address,
-        )
-        if on_ready is not None:
-            on_ready(address, metrics_address)
-        await stop.wait()
-        log_event("server.draining", jobs=app.generation.jobs_left)
-        ending = await app.stop(hurry=hurry)
-    log_event("server.stopped", jobs_cut_off=ending.jobs_cut_off)
-    return ending
-
-
-async def _give_up(loading: Daemon[Resources], *, front: Front) -> Ending:
-    """End a server that has not begun to serve: nobody is owed anything."""
-    async with Bound(jobs_seconds=0.0, rest_seconds=HURRIED_SECONDS) as bound:
-        await bound.wait("calls", front.close(), share=0.5)
-        await bound.wait("loading", loading.result())
-    log_event("server.stopped", jobs_cut_off=0)
-    return Ending(abandoned=bound.abandoned, seconds_left=bound.seconds_left)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tabard import Client
-from tabard.evaluation import EvaluationCell
+from tabard.health.evaluation import EvaluationCell
 from tabard_server.engine.base.place import DEMO_BASE
 from tests.e2e.conftest import DEMO_ADAPTERS, RunningServer, run_server
 

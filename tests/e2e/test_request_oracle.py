@@ -19,8 +19,8 @@ import torch
 from PIL import Image
 
 from tabard import AsyncClient, Client, GenerateResult
-from tabard_server.app import serve
 from tabard_server.engine.base.place import DEMO_BASE
+from tabard_server.serving import serve
 from tabard_server.settings import Settings
 from tests.bases import make_tiny_base
 from tests.oracle import Oracle, Pixels, largest_difference

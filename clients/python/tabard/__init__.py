@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         Unavailable,
         Unimplemented,
     )
-    from tabard.evaluation import (
+    from tabard.health.evaluation import (
         AsyncEvaluation,
         Evaluation,
         EvaluationCell,
@@ -188,7 +188,7 @@ __all__ = [
 
 _MODULES = (
     "errors enums access.identity releases.release releases.acts releases.report releases.findings "
-    "releases.pulled comparison evaluation history operations result replay calls.uploads "
+    "releases.pulled comparison health.evaluation history operations result replay calls.uploads "
     "calls.options "
     "client aio"
 )

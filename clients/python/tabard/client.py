@@ -28,11 +28,11 @@ from tabard.releases.release import Adapter
 
 if TYPE_CHECKING:
     from tabard.calls.downloads import Download
-    from tabard.calls.evaluation import Ask
     from tabard.calls.generation import Job
+    from tabard.calls.health.evaluation import Ask
     from tabard.calls.replay import Remake
     from tabard.calls.uploads import Upload
-    from tabard.evaluation import Evaluation
+    from tabard.health.evaluation import Evaluation
     from tabard.releases.pulled import Pulled
     from tabard.replay import Replay
     from tabard.result import GenerateResult
@@ -203,7 +203,7 @@ class Client:
     # Each is made when it is looked for: who lists releases imports nothing of what draws.
     generate = late(lambda: _job(calls.generation.generate))
     stream = late(lambda: _stream(calls.generation.stream))
-    evaluate = late(lambda: _evaluation(calls.evaluation.evaluate))
+    evaluate = late(lambda: _evaluation(calls.health.evaluation.evaluate))
     replay = late(lambda: _replay(calls.replay.replay))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))

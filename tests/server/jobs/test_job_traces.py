@@ -111,7 +111,7 @@ def test_off_is_nothing() -> None:
 def test_off_imports_nothing() -> None:
     """Who does not trace needs no OpenTelemetry, and does not wait for it."""
     program = (
-        "import sys, tabard_server.app, tabard_server.__main__;"
+        "import sys, tabard_server.serving, tabard_server.__main__;"
         "sys.exit(any(name.partition('.')[0] == 'opentelemetry' for name in sys.modules))"
     )
 

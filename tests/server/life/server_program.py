@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tabard_registry import Registry
-from tabard_server.app import serve
 from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.life.process import run_to_the_end
+from tabard_server.serving import serve
 from tabard_server.settings import Settings
 from tabard_server.startup.resources import Resources
 from tabard_server.telemetry.logs import set_up_logging

@@ -16,7 +16,7 @@ from tabard_server.startup.prelude import check, prepare
 from tests.root import ROOT
 from tests.server.telemetry.logged import logged
 
-HEAVY = "{'torch', 'diffusers', 'transformers', 'accelerate', 'peft', 'tabard_server.app'}"
+HEAVY = "{'torch', 'diffusers', 'transformers', 'accelerate', 'peft', 'tabard_server.serving'}"
 
 
 @pytest.fixture(autouse=True)

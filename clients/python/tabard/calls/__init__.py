@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from tabard.calls import (
         acts,
         downloads,
-        evaluation,
         findings,
         generation,
+        health,
         identity,
         operations,
         records,
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 __all__ = [
     "acts",
     "downloads",
-    "evaluation",
     "findings",
     "generation",
+    "health",
     "identity",
     "operations",
     "records",

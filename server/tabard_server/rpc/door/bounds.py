@@ -76,11 +76,6 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         reason="PROMPT_TOO_LONG",
         hint="shorten it (limits.prompt_chars_max)",
     )
-    picture = Bound(
-        bytes_max=limits.picture_bytes_max,
-        reason="IMAGE_TOO_LARGE",
-        hint="send it smaller, or as JPEG (limits.picture_bytes_max)",
-    )
     adapters = Bound(
         bytes_max=0,
         count_max=limits.adapters_per_request_max,
@@ -103,12 +98,6 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         count_max=TRIGGER_WORDS_MAX,
         count_hint=f"a release has at most {TRIGGER_WORDS_MAX} trigger words",
     )
-    pictures = replace(
-        picture,
-        count_max=limits.evaluation_pictures_max,
-        count_reason="REFERENCES_TOO_MANY",
-        count_hint="send fewer (limits.evaluation_pictures_max)",
-    )
     chunk = Bound(
         bytes_max=limits.upload_chunk_bytes_max,
         reason="UPLOAD_BROKEN",
@@ -119,15 +108,7 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "prompt": prompt,
         "negative_prompt": prompt,
         "adapters": adapters,
-        "image": picture,
-        "mask_image": picture,
-        "references": pictures,
-        "training": pictures,
-        "grid_document": Bound(
-            bytes_max=limits.grid_bytes_max,
-            reason="GRID_TOO_LARGE",
-            hint="give it fewer prompts (limits.grid_bytes_max)",
-        ),
+        **_of_pictures(limits),
         "chunk": chunk,
         "name": _text(_FILE_NAME_CHARS_MAX),
         "words": _text(_WORDS_CHARS_MAX),
@@ -141,6 +122,30 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "trigger_words": trigger_words,
         "members": members,
         "grants": grants,
+    }
+
+
+def _of_pictures(limits: Limits) -> dict[str, Bound]:
+    picture = Bound(
+        bytes_max=limits.picture_bytes_max,
+        reason="IMAGE_TOO_LARGE",
+        hint="send it smaller, or as JPEG (limits.picture_bytes_max)",
+    )
+    pictures = replace(
+        picture,
+        count_max=limits.evaluation_pictures_max,
+        count_reason="REFERENCES_TOO_MANY",
+        count_hint="send fewer (limits.evaluation_pictures_max)",
+    )
+    grid = Bound(
+        bytes_max=limits.grid_bytes_max,
+        reason="GRID_TOO_LARGE",
+        hint="give it fewer prompts (limits.grid_bytes_max)",
+    )
+    return {
+        **dict.fromkeys(("image", "mask_image"), picture),
+        **dict.fromkeys(("references", "training"), pictures),
+        "grid_document": grid,
     }
 
 

@@ -43,7 +43,7 @@ def test_material_is_found_without_the_server() -> None:
     """It comes with the server's package, which is not imported for it."""
     program = (
         "import sys; from tabard.cli.demo.catalog import find_material;"
-        "folder = find_material(); heavy = {'torch', 'tabard_server.app'} & set(sys.modules);"
+        "folder = find_material(); heavy = {'torch', 'tabard_server.serving'} & set(sys.modules);"
         "print((folder / 'adapters' / 'index.json').is_file(), sorted(heavy))"
     )
 

@@ -28,9 +28,9 @@ def served(monkeypatch: pytest.MonkeyPatch, engine: None) -> list[Settings]:
         on_ready("127.0.0.1:4242", "")
         return Ending()
 
-    app: Any = ModuleType("tabard_server.app")
+    app: Any = ModuleType("tabard_server.serving")
     app.serve = serve
-    monkeypatch.setitem(sys.modules, "tabard_server.app", app)
+    monkeypatch.setitem(sys.modules, "tabard_server.serving", app)
     # The real one would see to the end of this process.
     monkeypatch.setattr("tabard_server.life.process.run_to_the_end", asyncio.run)
     monkeypatch.delenv("TABARD_REGISTRY", raising=False)

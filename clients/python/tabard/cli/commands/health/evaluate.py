@@ -12,7 +12,7 @@ from tabard.cli import completion
 from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, table
 from tabard.cli.session import Session, with_session
-from tabard.evaluation import (
+from tabard.health.evaluation import (
     PERSON_DECIDES,
     Evaluation,
     EvaluationProgress,

@@ -95,7 +95,7 @@ def serve(
             loaded = prelude.prepare(file=config, environment=os.environ, overrides=overrides)
         quieten_libraries(loaded.base)
         registry: Any = importlib.import_module("tabard_registry")
-        app: Any = importlib.import_module("tabard_server.app")
+        app: Any = importlib.import_module("tabard_server.serving")
         process: Any = importlib.import_module("tabard_server.life.process")
         # What else of the extra may be missing is imported once the ports are taken.
         with reported_as_invalid(*refusals, registry.RegistryError):

@@ -12,10 +12,10 @@ import pytest
 
 from tabard_registry import Registry
 from tabard_server.__main__ import main
-from tabard_server.app import serve
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.errors import BadSettings
 from tabard_server.life.process import Ending
+from tabard_server.serving import serve
 from tabard_server.settings import Settings
 from tabard_server.startup.resources import Resources
 from tabard_server.telemetry.metrics import Metrics

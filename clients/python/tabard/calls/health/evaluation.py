@@ -11,7 +11,7 @@ from typing import Any
 from tabard.calls.call import Call, Caller
 from tabard.convert import same_fields
 from tabard.errors import FieldViolation, InvalidArgument
-from tabard.evaluation import (
+from tabard.health.evaluation import (
     AsyncEvaluation,
     Evaluation,
     EvaluationCell,
