@@ -39,6 +39,7 @@ from tabard_server.operations import Operations
 from tabard_server.output.finisher import Finisher
 from tabard_server.output.provenance import origin_of
 from tabard_server.publishing.downloads import Downloads
+from tabard_server.publishing.policies import Policies
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
@@ -49,6 +50,7 @@ from tabard_server.rpc.identity.service import IdentityServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.registry.service import RegistryServicer
+from tabard_server.rpc.review.service import ReviewServicer
 from tabard_server.settings import Settings
 from tabard_server.startup.resources import Resources
 from tabard_server.telemetry.labels import Labels
@@ -276,6 +278,7 @@ class App:
             threads=self._reads,
             jobs_wearing=self.generation.jobs_wearing,
         )
+        policies = Policies(self.registry, ways=self._settings.identity.ways)
         pages = Pages.within(limits)
         self._front.rpc.serve(
             generation=GenerationServicer(self.generation),
@@ -289,8 +292,13 @@ class App:
                 pages=pages,
             ),
             identity=IdentityServicer(
-                self.registry, publishing=publishing, questions=questions, pages=pages
+                self.registry,
+                publishing=publishing,
+                policies=policies,
+                questions=questions,
+                pages=pages,
             ),
+            review=ReviewServicer(policies=policies, questions=questions),
             operations=OperationsServicer(
                 Operations(
                     self.registry,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tabard.access.identity import (
         CreatedToken,
+        Gate,
         Identity,
         Policy,
         PolicyChange,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         EvaluationVerdict,
         Score,
     )
+    from tabard.health.review import MissingForGate, PolicyExplanation
     from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.operations import (
         Cause,
@@ -127,6 +129,7 @@ __all__ = [
     "FieldDiff",
     "FieldViolation",
     "FileFormat",
+    "Gate",
     "GenerateEvent",
     "GenerateOptions",
     "GenerateResult",
@@ -141,12 +144,14 @@ __all__ = [
     "Manifest",
     "Member",
     "MemoryPlan",
+    "MissingForGate",
     "NotFound",
     "PermissionDenied",
     "PictureSource",
     "PixelDifference",
     "Policy",
     "PolicyChange",
+    "PolicyExplanation",
     "Preview",
     "Priority",
     "Problem",
@@ -188,9 +193,8 @@ __all__ = [
 
 _MODULES = (
     "errors enums access.identity releases.release releases.acts releases.report releases.findings "
-    "releases.pulled comparison health.evaluation history operations result replay calls.uploads "
-    "calls.options "
-    "client aio"
+    "releases.pulled comparison health.evaluation health.review history operations result replay "
+    "calls.uploads calls.options client aio"
 )
 """Where the public names are, those that import little before those that import much."""
 

@@ -231,6 +231,7 @@ class AsyncClient:
     revoke_token = late(lambda: _verb(calls.identity.revoke_token))
     policy = late(lambda: _verb(calls.identity.policy))
     set_policy = late(lambda: _verb(calls.identity.set_policy))
+    explain_policy = late(lambda: _verb(calls.health.review.explain_policy))
 
     async def get(self, name: str) -> Adapter:
         """Give one adapter (`namespace/name`) with its releases and channels.

@@ -236,6 +236,7 @@ class Client:
     revoke_token = late(lambda: _verb(calls.identity.revoke_token))
     policy = late(lambda: _verb(calls.identity.policy))
     set_policy = late(lambda: _verb(calls.identity.set_policy))
+    explain_policy = late(lambda: _verb(calls.health.review.explain_policy))
 
     def get(self, name: str) -> Adapter:
         """Give one adapter (`namespace/name`) with its releases and channels.

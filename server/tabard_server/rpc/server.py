@@ -25,6 +25,8 @@ from tabard.v1 import (
     operations_service_pb2_grpc,
     registry_service_pb2,
     registry_service_pb2_grpc,
+    review_service_pb2,
+    review_service_pb2_grpc,
 )
 from tabard_server.access.certificate_files import CertificateFiles
 from tabard_server.callers.caller import OPERATORS
@@ -41,6 +43,7 @@ from tabard_server.rpc.listener import Listener
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.reflection import REFLECTION
 from tabard_server.rpc.registry.service import RegistryServicer
+from tabard_server.rpc.review.service import ReviewServicer
 
 SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
@@ -50,6 +53,7 @@ SERVICES = tuple(
         (registry_service_pb2, "RegistryService"),
         (operations_service_pb2, "OperationsService"),
         (identity_service_pb2, "IdentityService"),
+        (review_service_pb2, "ReviewService"),
     )
 )
 """Full names of Tabard's services."""
@@ -62,6 +66,7 @@ SERVED = (
             registry_service_pb2,
             operations_service_pb2,
             identity_service_pb2,
+            review_service_pb2,
             health_pb2,
         )
         for service in module.DESCRIPTOR.services_by_name.values()
@@ -140,6 +145,7 @@ class RpcServer:
         registry: RegistryServicer,
         operations: OperationsServicer,
         identity: IdentityServicer,
+        review: ReviewServicer,
     ) -> None:
         """Let these answer from now on."""
         servicers: tuple[tuple[Any, Any], ...] = (
@@ -148,6 +154,7 @@ class RpcServer:
             (registry_service_pb2_grpc.add_RegistryServiceServicer_to_server, registry),
             (operations_service_pb2_grpc.add_OperationsServiceServicer_to_server, operations),
             (identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, identity),
+            (review_service_pb2_grpc.add_ReviewServiceServicer_to_server, review),
         )
         for add, servicer in servicers:
             add(servicer, self._services)

@@ -8,6 +8,7 @@ from tabard_server.callers.gate import Work
 _REGISTRY = "/tabard.v1.RegistryService"
 _OPERATIONS = "/tabard.v1.OperationsService"
 _IDENTITY = "/tabard.v1.IdentityService"
+_REVIEW = "/tabard.v1.ReviewService"
 _HEALTH = "/grpc.health.v1.Health"
 
 METHODS: Mapping[str, Work] = {
@@ -47,6 +48,7 @@ METHODS: Mapping[str, Work] = {
     f"{_IDENTITY}/RevokeToken": Work.OPERATE,
     f"{_IDENTITY}/GetPolicy": Work.LOOK,
     f"{_IDENTITY}/SetPolicy": Work.ACT,
+    f"{_REVIEW}/ExplainPolicy": Work.READ,
     f"{_HEALTH}/Check": Work.OPERATE,
     f"{_HEALTH}/List": Work.OPERATE,
     f"{_HEALTH}/Watch": Work.WATCH_HEALTH,

@@ -154,6 +154,7 @@ _EDIT = _rule(Role.PUBLISH, _BY_REF)
 _REGISTRY = "/tabard.v1.RegistryService"
 _OPERATIONS = "/tabard.v1.OperationsService"
 _IDENTITY = "/tabard.v1.IdentityService"
+_REVIEW = "/tabard.v1.ReviewService"
 _HEALTH = "/grpc.health.v1.Health"
 
 RULES: Mapping[str, Rule] = {
@@ -202,6 +203,7 @@ RULES: Mapping[str, Rule] = {
     f"{_IDENTITY}/RevokeToken": _rule(Role.ADMIN),
     f"{_IDENTITY}/GetPolicy": _rule(Role.GENERATE, _in_namespace),
     f"{_IDENTITY}/SetPolicy": _rule(Role.ADMIN, _in_namespace),
+    f"{_REVIEW}/ExplainPolicy": _LOOK,
     f"{_HEALTH}/Check": _OPEN,
     f"{_HEALTH}/List": _OPEN,
     f"{_HEALTH}/Watch": _OPEN,

@@ -11,8 +11,10 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from tabard.v1 import adapter_pb2, generation_service_pb2, identity_service_pb2
+from tabard.v1 import evaluation_service_pb2 as evaluation
 from tabard.v1 import operations_service_pb2 as operations
 from tabard.v1 import registry_service_pb2 as registry
+from tabard.v1 import review_service_pb2 as review
 from tabard_registry import AdapterRef, Author
 from tabard_registry.identity.roles import Grants, Role
 from tabard_server.access.settings import IdentitySettings
@@ -139,6 +141,7 @@ def _draw(space: str) -> list[Message]:
     return [ask]
 
 
+_V = "/tabard.v1.ReviewService/"
 _R, _O = "/tabard.v1.RegistryService/", "/tabard.v1.OperationsService/"
 _I, _H = "/tabard.v1.IdentityService/", "/grpc.health.v1.Health/"
 
@@ -160,6 +163,8 @@ def _standing(kind: type[Message]) -> Any:
 
 _REQUESTS: dict[str, Any] = {
     "/tabard.v1.GenerationService/Generate": _draw,
+    "/tabard.v1.EvaluationService/Evaluate": _one(evaluation.EvaluateRequest, ref=_ref),
+    f"{_V}ExplainPolicy": _one(review.ExplainPolicyRequest, ref=_ref),
     f"{_O}GetStatus": _nothing(f"{_O}GetStatus"),
     f"{_O}Verify": _nothing(f"{_O}Verify"),
     f"{_O}Drain": _nothing(f"{_O}Drain"),

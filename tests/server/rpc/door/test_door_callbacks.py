@@ -42,12 +42,14 @@ LIMITS = Limits()
 REGISTRY = "/tabard.v1.RegistryService"
 OPERATIONS = "/tabard.v1.OperationsService"
 IDENTITY = "/tabard.v1.IdentityService"
+REVIEW = "/tabard.v1.ReviewService"
 GENERATE = "/tabard.v1.GenerationService/Generate"
 SMALL = {
     f"{OPERATIONS}/Drain",
     f"{OPERATIONS}/Verify",
     f"{IDENTITY}/WhoAmI",
     f"{IDENTITY}/GetPolicy",
+    f"{REVIEW}/ExplainPolicy",
     *(path for path in METHODS if not path.startswith("/tabard.")),
 }
 """Methods whose messages are empty, a number or one name."""
@@ -252,7 +254,7 @@ def acts() -> Requests:
     one, other, mixed = "acme/long@1.0.0", "acme/long@1.0.1", "acme/mix-0900@1.0.0"
     signed = {"ref": one, "key_id": "k" * 64, "signature": "s" * 1_024}
     said: list[tuple[str, dict[str, str], str]] = [
-        ("Promote", {"ref": one} | most, "OK"),
+        ("Promote", {"ref": one, "override": "🎨" * 2_000} | most, "OK"),
         ("Promote", {"ref": other} | most, "OK"),
         ("Rollback", {"adapter": "acme/long"} | most, "OK"),
         *((act, {"ref": mixed} | most, "OK") for act in ("Yank", "Unyank", "Quarantine", "Lift")),

@@ -40,6 +40,8 @@ IN_NAMESPACE = {
     "ServedAt": ALL,
     "History": ALL,
     "GetPolicy": ALL,
+    "ExplainPolicy": ALL,
+    "Evaluate": ALL,
     "Publish": PUBLISH,
     "PublishRecipe": PUBLISH,
     "Edit": PUBLISH,
