@@ -48,6 +48,13 @@ if TYPE_CHECKING:
         Unavailable,
         Unimplemented,
     )
+    from tabard.health.compared import (
+        ComparedImage,
+        ComparisonCell,
+        ComparisonPlan,
+        ComparisonSide,
+    )
+    from tabard.health.comparison import AsyncComparison, Comparison
     from tabard.health.evaluation import (
         AsyncEvaluation,
         Evaluation,
@@ -100,6 +107,7 @@ __all__ = [
     "Adapter",
     "AlreadyExists",
     "AsyncClient",
+    "AsyncComparison",
     "AsyncEvaluation",
     "Cancelled",
     "Cause",
@@ -107,6 +115,11 @@ __all__ = [
     "ChannelMove",
     "CheckReport",
     "Client",
+    "ComparedImage",
+    "Comparison",
+    "ComparisonCell",
+    "ComparisonPlan",
+    "ComparisonSide",
     "Coverage",
     "CreatedToken",
     "DeadlineExceeded",
@@ -188,7 +201,8 @@ __all__ = [
 
 _MODULES = (
     "errors enums access.identity releases.release releases.acts releases.report releases.findings "
-    "releases.pulled comparison health.evaluation history operations result replay calls.uploads "
+    "releases.pulled comparison health.compared health.evaluation history operations result replay "
+    "health.comparison calls.uploads "
     "calls.options "
     "client aio"
 )
