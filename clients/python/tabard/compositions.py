@@ -68,11 +68,9 @@ def comparing(
 
     @shown_as(build, owner="Client", returns="Comparison")
     def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Comparison:
-        from tabard.health.comparison import Comparison  # noqa: PLC0415 - only those who draw need it
-
         wish = ask(self._caller, *args, **kwargs)
         releases = [self.resolve(ref) for ref in wish.refs]
-        return Comparison(wish.plan(releases), stream=self.stream)
+        return wish.drawn_by(self.stream, releases=releases)
 
     return method
 
@@ -85,10 +83,8 @@ def comparing_async(
 
     @shown_as(build, owner="AsyncClient", returns="AsyncComparison")
     async def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> AsyncComparison:
-        from tabard.health.comparison import AsyncComparison  # noqa: PLC0415 - as above
-
         wish = ask(self._caller, *args, **kwargs)
         releases = [await self.resolve(ref) for ref in wish.refs]
-        return AsyncComparison(wish.plan(releases), stream=self.stream)
+        return wish.drawn_by_async(self.stream, releases=releases)
 
     return method

@@ -96,11 +96,12 @@ class Comparison(Iterator[ComparedImage]):
     def __next__(self) -> ComparedImage:
         for cell in self._waves.take(open_count=len(self._open)):
             self._open.add(self._pool.submit(self._draw, cell))
-        if not self._open:
-            self.close()
-            raise StopIteration
         try:
-            done = wait(self._open, return_when=FIRST_COMPLETED).done.pop()
+            found = wait(self._open, return_when=FIRST_COMPLETED).done
+            # Another thread may have closed it meanwhile.
+            if self._is_closed.is_set() or not found:
+                raise StopIteration
+            done = found.pop()
             self._open.remove(done)
             return done.result()
         except BaseException:

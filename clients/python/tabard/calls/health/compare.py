@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tabard.calls.call import Caller
+from tabard.calls.call import Caller, weighted
 from tabard.calls.generation import GENERATE_TIMEOUT_SECONDS, split_weight
 from tabard.enums import Priority, PromptSyntax, Sampler
 from tabard.errors import FieldViolation, InvalidArgument
 from tabard.health.compared import TRIGGER, ComparisonPlan, ComparisonSide
+from tabard.health.comparison import AsyncComparison, AsyncStream, Comparison, Stream
 from tabard.releases.release import Release
 
 CELLS_MAX = 1024
@@ -66,6 +67,16 @@ class Wish:
             options=self.options,
         )
 
+    def drawn_by(self, stream: Stream, *, releases: Sequence[Release]) -> Comparison:
+        """Give the comparison that a client draws. Raises as `plan`."""
+        return Comparison(self.plan(releases), stream=stream)
+
+    def drawn_by_async(
+        self, stream: AsyncStream, *, releases: Sequence[Release]
+    ) -> AsyncComparison:
+        """Give the same for asyncio."""
+        return AsyncComparison(self.plan(releases), stream=stream)
+
     def _refuse_unwoken(self, release: Release) -> None:
         """Refuse prompts in which a word does nothing: the server would draw none of them."""
         if release.kind != "textual_inversion":
@@ -83,7 +94,8 @@ class Wish:
 
 def compare(
     caller: Caller,
-    *refs: str,
+    refs: str | Sequence[str],
+    *,
     prompts: str | Sequence[str],
     weights: Sequence[float] = (1.0,),
     seeds: Sequence[int] = SEEDS,
@@ -107,7 +119,7 @@ def compare(
 
     Args:
         caller: Filled in by the client.
-        *refs: The releases. One that says its own weight, as `acme/ink:0.7`, is worn at that.
+        refs: The releases. One that says its own weight, as `acme/ink:0.7`, is worn at that.
         prompts: What to draw; `{trigger}` stands for each release's own first trigger word.
         weights: How strongly the others are worn. A textual inversion has no weight, and is one
             side.
@@ -132,7 +144,7 @@ def compare(
         FailedPrecondition: A release is withdrawn.
     """
     del caller
-    said = [split_weight(ref) for ref in refs]
+    said = [split_weight(one.ref) for one in weighted(refs, what="refs")]
     wish = Wish(
         refs=tuple(ref for ref, _ in said),
         weights=tuple((_weight(own),) if own else tuple(weights) for _, own in said),
