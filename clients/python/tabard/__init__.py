@@ -79,13 +79,14 @@ if TYPE_CHECKING:
         Verification,
         VerifiedComponent,
     )
+    from tabard.pictures.difference import PixelDifference
     from tabard.pictures.sources import PictureSource
     from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
     from tabard.releases.findings import Dependents, Manifest, SearchHit
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
     from tabard.releases.report import CheckReport, Coverage, Problem, Published
-    from tabard.replay import PixelDifference, Replay, ReplayDifference
+    from tabard.replay import Replay, ReplayDifference
     from tabard.result import (
         Accepted,
         Done,
@@ -201,10 +202,8 @@ __all__ = [
 
 _MODULES = (
     "errors enums access.identity releases.release releases.acts releases.report releases.findings "
-    "releases.pulled comparison health.compared health.evaluation history operations result replay "
-    "health.comparison calls.uploads "
-    "calls.options "
-    "client aio"
+    "releases.pulled comparison health.compared health.evaluation history operations result "
+    "pictures.difference replay health.comparison calls.uploads calls.options client aio"
 )
 """Where the public names are, those that import little before those that import much."""
 
