@@ -92,7 +92,7 @@ def replay(
         DeadlineExceeded: The deadline passed; the job was stopped.
     """
     png = read_picture(picture, name="picture")
-    document = _provenance(png)
+    document = provenance_of(png)
     try:
         options, prompt = _options(document), _text(document, "prompt")
     except (KeyError, TypeError, ValueError) as error:
@@ -105,12 +105,38 @@ def replay(
     return Remake(png=png, document=document, prompt=prompt, options=options)
 
 
+def provenance_of(png: bytes) -> dict[str, Any]:
+    """Read what a PNG of Tabard says of how it was made.
+
+    Raises:
+        InvalidArgument: It says nothing, or nothing that can be read (`NOT_A_PNG`,
+            `NO_PROVENANCE`, `PROVENANCE_UNREADABLE`).
+    """
+    texts = read_texts(png)
+    if "tabard" not in texts:
+        is_foreign = "parameters" in texts
+        raise InvalidArgument(
+            "this PNG has A1111's text only: it names no digests"
+            if is_foreign
+            else "this PNG does not say how it was made",
+            reason="NO_PROVENANCE",
+            hint="give the file as Tabard wrote it: editing and uploading often drop its texts",
+        )
+    try:
+        document = json.loads(texts["tabard"], parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable("what this PNG says of itself is no JSON") from error
+    if not isinstance(document, dict):
+        raise _unreadable("what this PNG says of itself is no JSON object")
+    return document
+
+
 def judge(made: Remake, image: GeneratedImage) -> Replay:
     """Say how equal a new image is, and what was otherwise when the first one was made."""
     if image.png == made.png:
         return Replay(outcome=SAME_FILE, differences=(), pixels=_NO_DIFFERENCE,
                       image=image)  # fmt: skip
-    now = _provenance(image.png)
+    now = provenance_of(image.png)
     differences = [
         ReplayDifference(name=name, then=then, now=after)
         for name, then, after in _compared(made.document, now)
@@ -144,26 +170,6 @@ def not_drawn(made: Remake, refusal: TabardError, *, status: ServerStatus) -> Re
     ]
     told.append(ReplayDifference(name="request", then="drawn", now=f"{refusal.reason}: {refusal}"))
     return Replay(outcome=NOT_DRAWN, differences=tuple(told), refusal=refusal)
-
-
-def _provenance(png: bytes) -> dict[str, Any]:
-    texts = read_texts(png)
-    if "tabard" not in texts:
-        is_foreign = "parameters" in texts
-        raise InvalidArgument(
-            "this PNG has A1111's text only: it names no digests"
-            if is_foreign
-            else "this PNG does not say how it was made",
-            reason="NO_PROVENANCE",
-            hint="give the file as Tabard wrote it: editing and uploading often drop its texts",
-        )
-    try:
-        document = json.loads(texts["tabard"], parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise _unreadable("what this PNG says of itself is no JSON") from error
-    if not isinstance(document, dict):
-        raise _unreadable("what this PNG says of itself is no JSON object")
-    return document
 
 
 def _options(document: Mapping[str, Any]) -> dict[str, Any]:
