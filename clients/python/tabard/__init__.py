@@ -49,6 +49,13 @@ if TYPE_CHECKING:
         Unavailable,
         Unimplemented,
     )
+    from tabard.health.compared import (
+        ComparedImage,
+        ComparisonCell,
+        ComparisonPlan,
+        ComparisonSide,
+    )
+    from tabard.health.comparison import AsyncComparison, Comparison
     from tabard.health.evaluation import (
         AsyncEvaluation,
         Evaluation,
@@ -74,13 +81,14 @@ if TYPE_CHECKING:
         Verification,
         VerifiedComponent,
     )
+    from tabard.pictures.difference import PixelDifference
     from tabard.pictures.sources import PictureSource
     from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
     from tabard.releases.findings import Dependents, Manifest, SearchHit
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
     from tabard.releases.report import CheckReport, Coverage, Problem, Published
-    from tabard.replay import PixelDifference, Replay, ReplayDifference
+    from tabard.replay import Replay, ReplayDifference
     from tabard.result import (
         Accepted,
         Done,
@@ -102,6 +110,7 @@ __all__ = [
     "Adapter",
     "AlreadyExists",
     "AsyncClient",
+    "AsyncComparison",
     "AsyncEvaluation",
     "Cancelled",
     "Cause",
@@ -109,6 +118,11 @@ __all__ = [
     "ChannelMove",
     "CheckReport",
     "Client",
+    "ComparedImage",
+    "Comparison",
+    "ComparisonCell",
+    "ComparisonPlan",
+    "ComparisonSide",
     "Coverage",
     "CreatedToken",
     "DeadlineExceeded",
@@ -192,9 +206,28 @@ __all__ = [
 ]
 
 _MODULES = (
-    "errors enums access.identity releases.release releases.acts releases.report releases.findings "
-    "releases.pulled comparison health.evaluation health.review history operations result replay "
-    "calls.uploads calls.options client aio"
+    "errors",
+    "enums",
+    "access.identity",
+    "releases.release",
+    "releases.acts",
+    "releases.report",
+    "releases.findings",
+    "releases.pulled",
+    "comparison",
+    "health.compared",
+    "health.evaluation",
+    "health.review",
+    "history",
+    "operations",
+    "result",
+    "pictures.difference",
+    "replay",
+    "health.comparison",
+    "calls.uploads",
+    "calls.options",
+    "client",
+    "aio",
 )
 """Where the public names are, those that import little before those that import much."""
 
@@ -208,7 +241,7 @@ if not TYPE_CHECKING:  # a name that is not there is an error for type checkers,
 
     def __getattr__(name: str) -> Any:
         if name in __all__:
-            for module in (import_module(f"tabard.{one}") for one in _MODULES.split()):
+            for module in (import_module(f"tabard.{one}") for one in _MODULES):
                 if hasattr(module, name):
                     return getattr(module, name)
         raise AttributeError(f"module 'tabard' has no attribute {name!r}")
