@@ -29,7 +29,7 @@ class Evidenced:
     Attributes:
         release: The release, as it is now.
         note: What the log says of the document.
-        created: False when the same document was announced before.
+        created: False when the same document was announced before, or a report on the same inputs.
     """
 
     release: Release
@@ -39,6 +39,8 @@ class Evidenced:
 
 def announce(document: Evidence, *, gc_seq: int) -> Act[Evidenced]:
     """Plan to announce a document about a release; the same again changes nothing.
+
+    A draft that rests on the same inputs as a report before it is the same again.
 
     Args:
         document: The document; its bytes and blobs are stored.
@@ -53,11 +55,16 @@ def announce(document: Evidence, *, gc_seq: int) -> Act[Evidenced]:
     ref = AdapterRef(adapter=subject.adapter, selector=ByVersion(subject.version))
     summary = _note_of(document, digest=digest).to_summary()
 
+    inputs = _draft_inputs(document)
+
+    def note_in(release: Release) -> EvidenceNote | None:
+        return release.health.report_on(inputs) or release.health.note_of(digest)
+
     def plan(state: State) -> Plan:
         release = state.find_kept(ref)
         if release.digest != subject.digest:
             raise _misfit(f"{release} is {release.digest.short}, not {subject.digest.short}")
-        if release.health.note_of(digest) is not None:
+        if note_in(release) is not None:
             return Plan(action=None)
         if len(release.health.evidence) >= EVIDENCE_MAX:
             raise _misfit(f"{release} has {EVIDENCE_MAX} documents already")
@@ -71,7 +78,7 @@ def announce(document: Evidence, *, gc_seq: int) -> Act[Evidenced]:
 
     def answer(state: State, landed: Landed | None) -> Evidenced:
         release = state.find(ref)
-        note = release.health.note_of(digest)
+        note = note_in(release)
         assert note is not None, "what was announced is there"
         return Evidenced(release=release, note=note, created=landed is not None)
 
@@ -128,7 +135,14 @@ def _note_of(document: Evidence, *, digest: Digest) -> EvidenceNote:
         checks=looked_at,
         against=document.against.digest if document.against else None,
         grid=document.grid,
+        inputs=document.inputs,
     )
+
+
+def _draft_inputs(document: Evidence) -> Digest | None:
+    """Return what a draft rests on; an edit is about the same, and yet another document."""
+    is_draft = isinstance(document, Report) and document.edited_from is None
+    return document.inputs if is_draft else None
 
 
 def _like(kind: str, adapter: str, summary: dict[str, str]) -> Callable[[Action], bool]:

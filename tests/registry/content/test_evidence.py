@@ -10,9 +10,10 @@ import pytest
 
 from tabard_registry import Author, Digest, Grants, Registry, Release, Role, sha256_bytes
 from tabard_registry.content.blobs import blob_key
-from tabard_registry.errors import CorruptRegistry, NotFound, PreconditionFailed
+from tabard_registry.errors import CorruptRegistry, Forbidden, NotFound, PreconditionFailed
 from tabard_registry.evidence.documents import digest_of, to_bytes
 from tabard_registry.evidence.report import Goal
+from tabard_registry.identity.identity import Proof
 from tabard_registry.release.gates import Gate
 from tabard_registry.state.sight import seen_by, told_to
 from tabard_registry.upkeep.fsck.fsck import check_registry
@@ -209,3 +210,27 @@ def release_of(registry: Registry) -> Release:
 
 def _die(*_args: object, **_fields: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("role", "is_allowed"), [(Role.PUBLISH, True), (Role.REVIEW, True), (Role.GENERATE, False)]
+)
+def test_author_is_checked_before(registry: Registry, role: Role, is_allowed: bool) -> None:
+    """Who may neither publish nor review is refused before anything is made."""
+    author = replace(ANN, proof=Proof.TOKEN, grants=Grants({"acme": frozenset({role})}))
+
+    if is_allowed:
+        registry.evidence.check_author(NAME, author=author)
+        return
+    with pytest.raises(Forbidden):
+        registry.evidence.check_author(NAME, author=author)
+
+
+def test_unproven_author_is_checked_before(registry: Registry) -> None:
+    """Where a namespace asks who somebody is, who does not say is refused before as well."""
+    registry.set_policy("acme", require_identity=True, author=ANN)
+
+    with pytest.raises(PreconditionFailed) as refused:
+        registry.evidence.check_author(NAME, author=ANN)
+
+    assert refused.value.reason == "IDENTITY_REQUIRED"
