@@ -141,8 +141,9 @@ def _note_of(document: Evidence, *, digest: Digest) -> EvidenceNote:
 
 def _draft_inputs(document: Evidence) -> Digest | None:
     """Return what a draft rests on; an edit is about the same, and yet another document."""
-    is_draft = isinstance(document, Report) and document.edited_from is None
-    return document.inputs if is_draft else None
+    if not isinstance(document, Report) or document.edited_from is not None:
+        return None
+    return document.inputs
 
 
 def _like(kind: str, adapter: str, summary: dict[str, str]) -> Callable[[Action], bool]:

@@ -10,7 +10,12 @@ import grpc
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from tabard.v1 import adapter_pb2, generation_service_pb2, identity_service_pb2
+from tabard.v1 import (
+    adapter_pb2,
+    evaluation_service_pb2,
+    generation_service_pb2,
+    identity_service_pb2,
+)
 from tabard.v1 import operations_service_pb2 as operations
 from tabard.v1 import registry_service_pb2 as registry
 from tabard_registry import AdapterRef, Author
@@ -132,6 +137,10 @@ def _token(space: str) -> list[Message]:
     return [identity_service_pb2.CreateTokenRequest(name="made", grants=[grant])]
 
 
+def _evaluate(space: str) -> list[Message]:
+    return [evaluation_service_pb2.EvaluateRequest(ref=_ref(space), actor="somebody")]
+
+
 def _draw(space: str) -> list[Message]:
     ask = generation_service_pb2.GenerateRequest(
         prompt="x", adapters=[adapter_pb2.WeightedRef(ref=_ref(space))], num_inference_steps=1
@@ -160,6 +169,7 @@ def _standing(kind: type[Message]) -> Any:
 
 _REQUESTS: dict[str, Any] = {
     "/tabard.v1.GenerationService/Generate": _draw,
+    "/tabard.v1.EvaluationService/Evaluate": _evaluate,
     f"{_O}GetStatus": _nothing(f"{_O}GetStatus"),
     f"{_O}Verify": _nothing(f"{_O}Verify"),
     f"{_O}Drain": _nothing(f"{_O}Drain"),

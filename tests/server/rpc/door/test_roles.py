@@ -44,6 +44,7 @@ IN_NAMESPACE = {
     "PublishRecipe": PUBLISH,
     "Edit": PUBLISH,
     "Sign": PUBLISH,
+    "Evaluate": {Role.PUBLISH, Role.REVIEW, Role.ADMIN},
     "Promote": PROMOTE,
     "Rollback": PROMOTE,
     "Yank": OPERATE,
