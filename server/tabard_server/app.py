@@ -43,6 +43,7 @@ from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
 from tabard_server.rpc.evaluation.service import EvaluationServicer
+from tabard_server.rpc.evidence.assembly import evidence_service_for
 from tabard_server.rpc.front import Front
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.identity.service import IdentityServicer
@@ -280,6 +281,9 @@ class App:
         self._front.rpc.serve(
             generation=GenerationServicer(self.generation),
             evaluation=EvaluationServicer(self._evaluation),
+            evidence=evidence_service_for(
+                self.registry, limits=limits, questions=questions, pages=pages
+            ),
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tabard.client import Client
     from tabard.comparison import Diff, FieldDiff, LayerDiff, LayerSide
     from tabard.enums import (
+        EvidenceKind,
         FileFormat,
         Kind,
         Priority,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         EvaluationVerdict,
         Score,
     )
+    from tabard.health.evidence import EvidenceDocument, EvidenceNote
     from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.operations import (
         Cause,
@@ -123,6 +125,9 @@ __all__ = [
     "EvaluationScores",
     "EvaluationStarted",
     "EvaluationVerdict",
+    "EvidenceDocument",
+    "EvidenceKind",
+    "EvidenceNote",
     "FailedPrecondition",
     "FieldDiff",
     "FieldViolation",
@@ -188,9 +193,8 @@ __all__ = [
 
 _MODULES = (
     "errors enums access.identity releases.release releases.acts releases.report releases.findings "
-    "releases.pulled comparison health.evaluation history operations result replay calls.uploads "
-    "calls.options "
-    "client aio"
+    "releases.pulled comparison health.evaluation health.evidence history operations result replay "
+    "calls.uploads calls.options client aio"
 )
 """Where the public names are, those that import little before those that import much."""
 

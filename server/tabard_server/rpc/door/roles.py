@@ -155,6 +155,7 @@ _WITHDRAW = _rule(Role.OPERATE, _BY_REF)
 _LOOK_AFTER = _rule(Role.OPERATE, _everywhere)
 _EDIT = _rule(Role.PUBLISH, _BY_REF)
 
+_EVIDENCE = "/tabard.v1.EvidenceService"
 _REGISTRY = "/tabard.v1.RegistryService"
 _OPERATIONS = "/tabard.v1.OperationsService"
 _IDENTITY = "/tabard.v1.IdentityService"
@@ -170,6 +171,9 @@ RULES: Mapping[str, Rule] = {
             Need(role=Role.PUBLISH, namespaces=_BY_REF, other_role=Role.REVIEW),
         )
     ),
+    f"{_EVIDENCE}/ListEvidence": _LOOK,
+    f"{_EVIDENCE}/GetEvidence": _LOOK,
+    f"{_EVIDENCE}/GetPicture": _LOOK,
     f"{_OPERATIONS}/GetStatus": _KNOWN,
     f"{_OPERATIONS}/Verify": _LOOK_AFTER,
     f"{_OPERATIONS}/Drain": _LOOK_AFTER,

@@ -16,6 +16,7 @@ from tabard.v1 import (
     generation_service_pb2,
     identity_service_pb2,
 )
+from tabard.v1 import evidence_service_pb2 as evidence
 from tabard.v1 import operations_service_pb2 as operations
 from tabard.v1 import registry_service_pb2 as registry
 from tabard_registry import AdapterRef, Author
@@ -148,6 +149,7 @@ def _draw(space: str) -> list[Message]:
     return [ask]
 
 
+_E = "/tabard.v1.EvidenceService/"
 _R, _O = "/tabard.v1.RegistryService/", "/tabard.v1.OperationsService/"
 _I, _H = "/tabard.v1.IdentityService/", "/grpc.health.v1.Health/"
 
@@ -170,6 +172,14 @@ def _standing(kind: type[Message]) -> Any:
 _REQUESTS: dict[str, Any] = {
     "/tabard.v1.GenerationService/Generate": _draw,
     "/tabard.v1.EvaluationService/Evaluate": _evaluate,
+    f"{_E}ListEvidence": _one(evidence.ListEvidenceRequest, ref=_ref),
+    f"{_E}GetEvidence": _one(evidence.GetEvidenceRequest, ref=_ref),
+    f"{_E}GetPicture": _one(
+        evidence.GetPictureRequest,
+        ref=_ref,
+        evidence_digest=lambda _space: "0" * 64,
+        digest=lambda _space: "sha256:" + "0" * 64,
+    ),
     f"{_O}GetStatus": _nothing(f"{_O}GetStatus"),
     f"{_O}Verify": _nothing(f"{_O}Verify"),
     f"{_O}Drain": _nothing(f"{_O}Drain"),

@@ -41,6 +41,7 @@ AUTHOR = Author(actor="🎨" * 200, reason="🎨" * 2_000)
 LIMITS = Limits()
 REGISTRY = "/tabard.v1.RegistryService"
 OPERATIONS = "/tabard.v1.OperationsService"
+EVIDENCE = "/tabard.v1.EvidenceService"
 IDENTITY = "/tabard.v1.IdentityService"
 GENERATE = "/tabard.v1.GenerationService/Generate"
 SMALL = {
@@ -48,6 +49,7 @@ SMALL = {
     f"{OPERATIONS}/Verify",
     f"{IDENTITY}/WhoAmI",
     f"{IDENTITY}/GetPolicy",
+    *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture")),
     *(path for path in METHODS if not path.startswith("/tabard.")),
 }
 """Methods whose messages are empty, a number or one name."""

@@ -4,4 +4,5 @@
 TITLE = "Release health"
 COMMANDS = {
     "evaluate": "Draw a release beside what it would replace, and judge it.",
+    "evidence": "Read and complete what is known of releases.",
 }

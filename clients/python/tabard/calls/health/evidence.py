@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs of evidence: what is known of a release, its documents and their pictures."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tabard.calls.call import Call, Caller, Pages, pages_of
+from tabard.convert import same_fields
+from tabard.enums import EvidenceKind, member_name, member_number
+from tabard.health.evidence import EvidenceDocument, EvidenceNote
+from tabard.v1 import evidence_service_pb2 as pb
+
+
+def evidence(
+    caller: Caller, ref: str, *, kind: EvidenceKind | Literal[""] = ""
+) -> Pages[EvidenceNote, tuple[EvidenceNote, ...]]:
+    """List the documents about a release, newest first.
+
+    Args:
+        caller: Filled in by the client.
+        ref: The release.
+        kind: Only those of a kind.
+
+    Raises:
+        NotFound: No such release.
+    """
+    del caller
+    return pages_of(pb.ListEvidenceRequest(ref=ref, kind=_number(kind)), "notes", read_note)
+
+
+def evidence_document(
+    caller: Caller, ref: str, *, digest: str = "", kind: EvidenceKind | Literal[""] = ""
+) -> Call[EvidenceDocument]:
+    """Give one document about a release.
+
+    Args:
+        caller: Filled in by the client.
+        ref: The release.
+        digest: The document's digest, or 12 digits of it; left out: the newest of the kind.
+        kind: Of which kind the newest; left out: a report.
+
+    Raises:
+        NotFound: No such release, or no such document about it.
+    """
+    del caller
+    return Call(
+        request=pb.GetEvidenceRequest(ref=ref, digest=digest, kind=_number(kind)),
+        read=read_document,
+    )
+
+
+def evidence_picture(caller: Caller, ref: str, *, evidence: str, digest: str) -> Call[bytes]:
+    """Give a picture that a document about a release lists: the PNG.
+
+    Args:
+        caller: Filled in by the client.
+        ref: The release.
+        evidence: The document's digest, or 12 digits of it.
+        digest: The picture's digest, as the document has it.
+
+    Raises:
+        NotFound: No such document, or it lists no such picture.
+        FailedPrecondition: The release was purged, and its pictures with it.
+    """
+    del caller
+    return Call(
+        request=pb.GetPictureRequest(ref=ref, evidence_digest=evidence, digest=digest),
+        read=lambda answer: bytes(answer.png),
+    )
+
+
+def read_note(message: pb.EvidenceNote) -> EvidenceNote:
+    """Give the value of what the log says of a document."""
+    checks = {
+        member_name(pb.FailureCheck.DESCRIPTOR, one.check): member_name(
+            pb.CheckState.DESCRIPTOR, one.state
+        )
+        for one in message.checks
+    }
+    return same_fields(EvidenceNote, message, checks=checks)
+
+
+def read_document(message: pb.GetEvidenceResponse) -> EvidenceDocument:
+    """Give the value of a document."""
+    return same_fields(
+        EvidenceDocument, message, note=read_note(message.note), content=bytes(message.document)
+    )
+
+
+def _number(kind: str) -> pb.EvidenceKind:
+    number: pb.EvidenceKind = member_number(
+        pb.EvidenceKind.DESCRIPTOR, kind, what="kind of evidence", field="kind"
+    )
+    return number
