@@ -282,7 +282,11 @@ class App:
             generation=GenerationServicer(self.generation),
             evaluation=EvaluationServicer(self._evaluation),
             evidence=evidence_service_for(
-                self.registry, limits=limits, questions=questions, pages=pages
+                self.registry,
+                limits=limits,
+                publishing=publishing,
+                questions=questions,
+                pages=pages,
             ),
             registry=RegistryServicer(
                 self.registry,

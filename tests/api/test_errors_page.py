@@ -29,7 +29,7 @@ NEVER_SENT = {
     *("CHECKPOINT_UNCHANGED", "CHECKPOINT_UNREADABLE"),
     # Said by the registry library: no call puts evidence or reviews yet (docs/evidence.md).
     *("POLICY_UNSATISFIABLE", "REVIEW_BY_AUTHOR", "REVIEW_OUTDATED"),
-    *("EDIT_OF_MEASUREMENT", "VOTE_UNBLINDED"),
+    "VOTE_UNBLINDED",
 }
 CLASSES = {kind.__name__: kind for kind in KINDS}
 

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
         EvaluationVerdict,
         Score,
     )
-    from tabard.health.evidence import EvidenceDocument, EvidenceNote
+    from tabard.health.evidence import EvidenceDocument, EvidenceEdit, EvidenceNote
     from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.operations import (
         Cause,
@@ -126,6 +126,7 @@ __all__ = [
     "EvaluationStarted",
     "EvaluationVerdict",
     "EvidenceDocument",
+    "EvidenceEdit",
     "EvidenceKind",
     "EvidenceNote",
     "FailedPrecondition",

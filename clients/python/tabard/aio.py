@@ -202,6 +202,7 @@ class AsyncClient:
     evidence = late(lambda: _paged(calls.health.evidence.evidence))
     evidence_document = late(lambda: _verb(calls.health.evidence.evidence_document))
     evidence_picture = late(lambda: _verb(calls.health.evidence.evidence_picture))
+    edit_evidence = late(lambda: _verb(calls.health.evidence.edit_evidence))
     replay = late(lambda: _replay(calls.replay.replay))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))

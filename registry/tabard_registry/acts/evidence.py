@@ -48,8 +48,9 @@ def announce(document: Evidence, *, gc_seq: int) -> Act[Evidenced]:
 
     Its plan raises:
         NotFound: There is no such release of that digest.
-        PreconditionFailed: The release was purged, has all the documents that it may have, or a
-            collection began meanwhile (BYTES_COLLECTED).
+        PreconditionFailed: The release was purged, has all the documents that it may have, the
+            document is an edit of a report that is not the newest (EDIT_OUTDATED), or a collection
+            began meanwhile (BYTES_COLLECTED).
     """
     subject, digest = document.release, digest_of(document)
     ref = AdapterRef(adapter=subject.adapter, selector=ByVersion(subject.version))
@@ -68,6 +69,7 @@ def announce(document: Evidence, *, gc_seq: int) -> Act[Evidenced]:
             return Plan(action=None)
         if len(release.health.evidence) >= EVIDENCE_MAX:
             raise _misfit(f"{release} has {EVIDENCE_MAX} documents already")
+        _refuse_outdated(document, release)
         _refuse_collected(state, gc_seq=gc_seq)
         return Plan(action=replace(action_on("evidence", release), summary=summary))
 
@@ -148,6 +150,20 @@ def _draft_inputs(document: Evidence) -> Digest | None:
 
 def _like(kind: str, adapter: str, summary: dict[str, str]) -> Callable[[Action], bool]:
     return lambda found: (found.type, found.adapter, found.summary) == (kind, adapter, summary)
+
+
+def _refuse_outdated(document: Evidence, release: Release) -> None:
+    """Refuse an edit that would take back what somebody wrote meanwhile."""
+    newest = release.health.report
+    if not isinstance(document, Report) or document.edited_from is None or newest is None:
+        return
+    if newest.document != document.edited_from:
+        raise PreconditionFailed(
+            f"{release} has a newer report than {document.edited_from.short}: "
+            f"{newest.document.short}",
+            reason="EDIT_OUTDATED",
+            hint="Read that one, then edit it.",
+        )
 
 
 def _refuse_collected(state: State, *, gc_seq: int) -> None:

@@ -90,7 +90,8 @@ class EvidenceBook:
 
         Raises:
             NotFound: The original is no report on the release.
-            PreconditionFailed: It changes what was measured (EDIT_OF_MEASUREMENT).
+            PreconditionFailed: It changes what was measured (EDIT_OF_MEASUREMENT), or there is a
+                newer report than the original (EDIT_OUTDATED).
         """
         note = self._state().find(ref).health.note_of(original)
         if note is None or note.kind != "report":

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,6 +172,22 @@ def test_edit_keeps_what_was_measured(registry: Registry, release: Release) -> N
     forged = replace(before, verdict="Success", edited_from=original)
     with pytest.raises(PreconditionFailed, match="verdict"):
         registry.evidence.put(forged, author=ANN)
+
+
+def test_older_report_is_not_edited(registry: Registry, release: Release) -> None:
+    """Who read an older one would take back what was written since; the same edit again is none."""
+    original = put_report(registry, release).note.document
+    before = registry.evidence.report(original)
+    wanted = [replace(before, outcome=words) for words in ("kept", "dropped")]
+    edits: dict[str, Any] = {"original": original, "author": BOB}
+    first = registry.evidence.edit(ref("1.0.0"), wanted=wanted[0], **edits)
+
+    again = registry.evidence.edit(ref("1.0.0"), wanted=wanted[0], **edits)
+    with pytest.raises(PreconditionFailed) as refused:
+        registry.evidence.edit(ref("1.0.0"), wanted=wanted[1], **edits)
+
+    assert (again.created, again.note) == (False, first.note)
+    assert refused.value.reason == "EDIT_OUTDATED"
 
 
 def test_private_evidence_is_unseen(registry: Registry, release: Release) -> None:

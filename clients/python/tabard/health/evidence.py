@@ -73,6 +73,27 @@ class EvidenceDocument:
         return tuple(dict.fromkeys(_pictures(self.document)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceEdit:
+    """What came of an edit of a report.
+
+    Attributes:
+        note: What the log says of the new document.
+        content: The new document, canonical JSON.
+        created: False: the very same edit had been made before.
+    """
+
+    note: EvidenceNote
+    content: bytes = field(repr=False)
+    created: bool
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What it says."""
+        said: dict[str, Any] = json.loads(self.content or b"{}")
+        return said
+
+
 def _pictures(said: Mapping[str, Any]) -> list[str]:
     """Return what every kind of document lists, whichever this one is."""
     cells = [*said.get("candidates", ()), *said.get("baseline", ()), *said.get("cells", ())]

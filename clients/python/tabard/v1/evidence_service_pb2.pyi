@@ -144,3 +144,29 @@ class GetPictureResponse(_message.Message):
     PNG_FIELD_NUMBER: _ClassVar[int]
     png: bytes
     def __init__(self, png: _Optional[bytes] = ...) -> None: ...
+
+class EditEvidenceRequest(_message.Message):
+    __slots__ = ("ref", "digest", "document", "actor", "reason", "request_id")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    digest: str
+    document: bytes
+    actor: str
+    reason: str
+    request_id: str
+    def __init__(self, ref: _Optional[str] = ..., digest: _Optional[str] = ..., document: _Optional[bytes] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class EditEvidenceResponse(_message.Message):
+    __slots__ = ("note", "document", "created")
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    note: EvidenceNote
+    document: bytes
+    created: bool
+    def __init__(self, note: _Optional[_Union[EvidenceNote, _Mapping]] = ..., document: _Optional[bytes] = ..., created: bool = ...) -> None: ...

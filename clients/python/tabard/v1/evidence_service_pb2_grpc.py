@@ -50,6 +50,11 @@ class EvidenceServiceStub(object):
                 request_serializer=tabard_dot_v1_dot_evidence__service__pb2.GetPictureRequest.SerializeToString,
                 response_deserializer=tabard_dot_v1_dot_evidence__service__pb2.GetPictureResponse.FromString,
                 _registered_method=True)
+        self.EditEvidence = channel.unary_unary(
+                '/tabard.v1.EvidenceService/EditEvidence',
+                request_serializer=tabard_dot_v1_dot_evidence__service__pb2.EditEvidenceRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_evidence__service__pb2.EditEvidenceResponse.FromString,
+                _registered_method=True)
 
 
 class EvidenceServiceServicer(object):
@@ -77,6 +82,13 @@ class EvidenceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EditEvidence(self, request, context):
+        """Complete the newest report on a release: what people know, never what was measured. It becomes a new document.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EvidenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_EvidenceServiceServicer_to_server(servicer, server):
                     servicer.GetPicture,
                     request_deserializer=tabard_dot_v1_dot_evidence__service__pb2.GetPictureRequest.FromString,
                     response_serializer=tabard_dot_v1_dot_evidence__service__pb2.GetPictureResponse.SerializeToString,
+            ),
+            'EditEvidence': grpc.unary_unary_rpc_method_handler(
+                    servicer.EditEvidence,
+                    request_deserializer=tabard_dot_v1_dot_evidence__service__pb2.EditEvidenceRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_evidence__service__pb2.EditEvidenceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class EvidenceService(object):
             '/tabard.v1.EvidenceService/GetPicture',
             tabard_dot_v1_dot_evidence__service__pb2.GetPictureRequest.SerializeToString,
             tabard_dot_v1_dot_evidence__service__pb2.GetPictureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EditEvidence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.EvidenceService/EditEvidence',
+            tabard_dot_v1_dot_evidence__service__pb2.EditEvidenceRequest.SerializeToString,
+            tabard_dot_v1_dot_evidence__service__pb2.EditEvidenceResponse.FromString,
             options,
             channel_credentials,
             insecure,

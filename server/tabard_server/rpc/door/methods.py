@@ -17,6 +17,7 @@ METHODS: Mapping[str, Work] = {
     f"{_EVIDENCE}/ListEvidence": Work.LOOK,
     f"{_EVIDENCE}/GetEvidence": Work.READ,
     f"{_EVIDENCE}/GetPicture": Work.READ,
+    f"{_EVIDENCE}/EditEvidence": Work.ACT,
     f"{_OPERATIONS}/GetStatus": Work.OPERATE,
     f"{_OPERATIONS}/Verify": Work.LOOK,
     f"{_OPERATIONS}/Drain": Work.OPERATE,

@@ -174,6 +174,9 @@ RULES: Mapping[str, Rule] = {
     f"{_EVIDENCE}/ListEvidence": _LOOK,
     f"{_EVIDENCE}/GetEvidence": _LOOK,
     f"{_EVIDENCE}/GetPicture": _LOOK,
+    f"{_EVIDENCE}/EditEvidence": Rule(
+        needs=(Need(role=Role.PUBLISH, namespaces=_BY_REF, other_role=Role.REVIEW),)
+    ),
     f"{_OPERATIONS}/GetStatus": _KNOWN,
     f"{_OPERATIONS}/Verify": _LOOK_AFTER,
     f"{_OPERATIONS}/Drain": _LOOK_AFTER,

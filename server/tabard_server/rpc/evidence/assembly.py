@@ -4,6 +4,7 @@
 from tabard_registry import Registry
 from tabard_server.evidence.shelf import Shelf
 from tabard_server.limits import Limits
+from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.rpc.evidence.service import EvidenceServicer
 from tabard_server.rpc.pages import Pages
@@ -13,8 +14,15 @@ _FRAME_BYTES = 1_024
 
 
 def evidence_service_for(
-    registry: Registry, *, limits: Limits, questions: Questions, pages: Pages
+    registry: Registry,
+    *,
+    limits: Limits,
+    publishing: Publishing,
+    questions: Questions,
+    pages: Pages,
 ) -> EvidenceServicer:
     """Return what serves the evidence of a registry."""
     shelf = Shelf(registry, picture_bytes_max=limits.message_bytes_max - _FRAME_BYTES)
-    return EvidenceServicer(shelf, questions=questions, pages=pages)
+    return EvidenceServicer(
+        registry, shelf=shelf, publishing=publishing, questions=questions, pages=pages
+    )

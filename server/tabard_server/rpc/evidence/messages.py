@@ -7,9 +7,14 @@ from google.protobuf.descriptor import EnumDescriptor
 
 from tabard.v1 import adapter_pb2, evaluation_service_pb2
 from tabard.v1 import evidence_service_pb2 as pb
+from tabard_registry import Author
+from tabard_registry.evidence.documents import read_document
+from tabard_registry.evidence.report import Report
+from tabard_registry.identity.identity import Identity
 from tabard_registry.release.health import CHECKS, EvidenceNote
 from tabard_server.errors import invalid
 from tabard_server.evidence.shelf import Filed
+from tabard_server.publishing.author import author_of
 from tabard_server.rpc.names import name_of, names_of, number_of
 from tabard_server.rpc.times import write_time
 
@@ -36,6 +41,34 @@ def read_kind(number: int, *, field: str = "kind") -> str:
             hint=f"use one of: {', '.join(names_of(_KIND))}",
         )
     return name
+
+
+def read_author(request: Any, *, identity: Identity) -> Author:
+    """Read who acts and why; `identity` is who calls.
+
+    Raises:
+        InvalidRequest: A field is too long.
+    """
+    return author_of(
+        request.actor, reason=request.reason, request_id=request.request_id, identity=identity
+    )
+
+
+def read_report(document: bytes) -> Report:
+    """Read a report that somebody wrote.
+
+    Raises:
+        InvalidRequest, InvalidField: It is none.
+    """
+    found = read_document(document)
+    if not isinstance(found, Report):
+        raise invalid(
+            "document",
+            f"the document is of the kind {found.kind}, not a report",
+            reason="FIELD_INVALID",
+            hint="send the report with its edits, whole",
+        )
+    return found
 
 
 def write_note(note: EvidenceNote) -> pb.EvidenceNote:

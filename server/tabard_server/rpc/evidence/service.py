@@ -6,10 +6,17 @@ Converts once on the way in and once on the way out; `evidence` does everything 
 
 from tabard.v1 import evidence_service_pb2 as pb
 from tabard.v1 import evidence_service_pb2_grpc
-from tabard_registry import AdapterRef, Digest
+from tabard_registry import AdapterRef, Digest, Registry
 from tabard_server.evidence.shelf import Shelf
+from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
-from tabard_server.rpc.evidence.messages import read_kind, write_filed, write_note
+from tabard_server.rpc.evidence.messages import (
+    read_author,
+    read_kind,
+    read_report,
+    write_filed,
+    write_note,
+)
 from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.status import Context
 
@@ -17,9 +24,19 @@ from tabard_server.rpc.status import Context
 class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
     """Serves `tabard.v1.EvidenceService`. Asyncio thread."""
 
-    def __init__(self, shelf: Shelf, *, questions: Questions, pages: Pages) -> None:
-        """Take where evidence is read, and where questions wait for the store."""
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        shelf: Shelf,
+        publishing: Publishing,
+        questions: Questions,
+        pages: Pages,
+    ) -> None:
+        """Take where evidence is read, and where acts and questions wait for the store."""
+        self._evidence = registry.evidence
         self._shelf = shelf
+        self._publishing = publishing
         self._questions = questions
         self._pages = pages
 
@@ -66,3 +83,27 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
             grants=context.identity.grants,
         )
         return pb.GetPictureResponse(png=png)
+
+    async def EditEvidence(
+        self, request: pb.EditEvidenceRequest, context: Context
+    ) -> pb.EditEvidenceResponse:
+        """Complete the newest report on a release."""
+        ref, grants = AdapterRef.parse(request.ref), context.identity.grants
+        author = read_author(request, identity=context.identity)
+        wanted = await self._questions.aside(read_report, request.document)
+        original = await self._questions.aside(
+            self._shelf.document, ref, digest=request.digest, grants=grants
+        )
+        done = await self._publishing.act(
+            self._evidence.edit,
+            ref,
+            original=original.note.document,
+            wanted=wanted,
+            author=author,
+        )
+        edited = await self._questions.aside(
+            self._shelf.document, ref, digest=str(done.note.document), grants=grants
+        )
+        return pb.EditEvidenceResponse(
+            note=write_note(done.note), document=edited.content, created=done.created
+        )

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from tabard import AsyncClient, Client, InvalidArgument, NotFound
+from tabard import AsyncClient, Client, FailedPrecondition, InvalidArgument, NotFound
 from tabard_registry.refs.digest import sha256_bytes
 from tests.clients.real_server import RealServer
 from tests.registry.evidence.reports import ALL_CLEAR, PICTURES, put_report
@@ -81,3 +81,28 @@ def test_asyncio_reads_the_same(server: RealServer, reported: str) -> None:
 
     assert (count, png) == (2, PICTURES[0])
     assert digest != reported
+
+
+def test_report_is_edited(client: Client, reported: str) -> None:
+    """The newest one, once; an older one would take back what was written since."""
+    found = client.evidence_document(REF)
+    wanted = {**found.document, "outcome": "better"}
+
+    done = client.edit_evidence(REF, wanted, digest=found.note.digest, reason="looked at it")
+    again = client.edit_evidence(REF, wanted, digest=found.note.digest)
+
+    assert (done.created, again.created) == (True, False)
+    assert done.document["outcome"] == "better"
+    assert done.document["edited_from"] == found.note.digest
+    assert done.note.actor == "alice"
+    with pytest.raises(FailedPrecondition) as refused:
+        client.edit_evidence(REF, {**wanted, "outcome": "x"}, digest=found.note.digest)
+    assert refused.value.reason == "EDIT_OUTDATED"
+
+
+def test_what_is_no_json_is_refused(client: Client, reported: str) -> None:
+    """Before it is sent."""
+    with pytest.raises(InvalidArgument) as refused:
+        client.edit_evidence(REF, {"outcome": {1, 2}}, digest=reported)
+
+    assert refused.value.violations[0].field == "document"

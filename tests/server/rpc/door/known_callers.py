@@ -180,6 +180,12 @@ _REQUESTS: dict[str, Any] = {
         evidence_digest=lambda _space: "0" * 64,
         digest=lambda _space: "sha256:" + "0" * 64,
     ),
+    f"{_E}EditEvidence": _one(
+        evidence.EditEvidenceRequest,
+        ref=_ref,
+        digest=lambda _space: "0" * 64,
+        document=lambda _space: b"{}",
+    ),
     f"{_O}GetStatus": _nothing(f"{_O}GetStatus"),
     f"{_O}Verify": _nothing(f"{_O}Verify"),
     f"{_O}Drain": _nothing(f"{_O}Drain"),

@@ -44,6 +44,7 @@ IN_NAMESPACE = {
     "ListEvidence": ALL,
     "GetEvidence": ALL,
     "GetPicture": ALL,
+    "EditEvidence": PUBLISH | {Role.REVIEW},
     "Publish": PUBLISH,
     "PublishRecipe": PUBLISH,
     "Edit": PUBLISH,

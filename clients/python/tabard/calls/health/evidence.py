@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from tabard.calls.call import Call, Caller, Pages, pages_of
 from tabard.convert import same_fields
 from tabard.enums import EvidenceKind, member_name, member_number
-from tabard.health.evidence import EvidenceDocument, EvidenceNote
+from tabard.errors import FieldViolation, InvalidArgument
+from tabard.health.evidence import EvidenceDocument, EvidenceEdit, EvidenceNote
 from tabard.v1 import evidence_service_pb2 as pb
 
 
@@ -68,6 +71,60 @@ def evidence_picture(caller: Caller, ref: str, *, evidence: str, digest: str) ->
         request=pb.GetPictureRequest(ref=ref, evidence_digest=evidence, digest=digest),
         read=lambda answer: bytes(answer.png),
     )
+
+
+def edit_evidence(
+    caller: Caller, ref: str, document: Mapping[str, Any], *, digest: str, reason: str = ""
+) -> Call[EvidenceEdit]:
+    """Complete the newest report on a release; it becomes a new document, which asks for reviews.
+
+    People say the goal, the prompt record, which candidates are selected and why, the technical
+    note, the failure checks and the outcome. What was measured stays.
+
+    Args:
+        caller: Filled in by the client.
+        ref: The release.
+        document: The report as it shall be, whole.
+        digest: Digest of the report that was edited, or 12 digits of it.
+        reason: Why, for the record.
+
+    Raises:
+        FailedPrecondition: It changes what was measured (EDIT_OF_MEASUREMENT), or there is a newer
+            report (EDIT_OUTDATED).
+        InvalidArgument: It is no report.
+        NotFound: There is no such report on the release.
+    """
+    return Call(
+        request=pb.EditEvidenceRequest(
+            ref=ref,
+            digest=digest,
+            document=written(document, name="document"),
+            actor=caller.actor,
+            reason=reason,
+            request_id=caller.new_id(),
+        ),
+        read=lambda answer: same_fields(
+            EvidenceEdit, answer, note=read_note(answer.note), content=bytes(answer.document)
+        ),
+    )
+
+
+def written(document: Mapping[str, Any], *, name: str) -> bytes:
+    """Write a document as JSON.
+
+    Raises:
+        InvalidArgument: It holds what JSON has not.
+    """
+    try:
+        return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"{name} is no JSON: {error}"
+        raise InvalidArgument(
+            message,
+            reason="FIELD_INVALID",
+            hint="use texts, numbers, lists and mappings alone",
+            violations=(FieldViolation(field=name, description=message),),
+        ) from error
 
 
 def read_note(message: pb.EvidenceNote) -> EvidenceNote:
