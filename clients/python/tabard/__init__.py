@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tabard.calls.options import GenerateOptions
     from tabard.calls.uploads import UploadProgress
     from tabard.client import Client
-    from tabard.comparison import Diff, FieldDiff, LayerDiff, LayerSide
     from tabard.enums import (
+        EvidenceKind,
         FileFormat,
         Kind,
         Priority,
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         EvaluationVerdict,
         Score,
     )
+    from tabard.health.evidence import EvidenceDocument, EvidenceEdit, EvidenceNote
     from tabard.health.review import MissingForGate, PolicyExplanation
     from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.operations import (
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     from tabard.pictures.difference import PixelDifference
     from tabard.pictures.sources import PictureSource
     from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
+    from tabard.releases.comparison import Diff, FieldDiff, LayerDiff, LayerSide
     from tabard.releases.findings import Dependents, Manifest, SearchHit
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
@@ -139,6 +141,10 @@ __all__ = [
     "EvaluationScores",
     "EvaluationStarted",
     "EvaluationVerdict",
+    "EvidenceDocument",
+    "EvidenceEdit",
+    "EvidenceKind",
+    "EvidenceNote",
     "FailedPrecondition",
     "FieldDiff",
     "FieldViolation",
@@ -214,9 +220,10 @@ _MODULES = (
     "releases.report",
     "releases.findings",
     "releases.pulled",
-    "comparison",
+    "releases.comparison",
     "health.compared",
     "health.evaluation",
+    "health.evidence",
     "health.review",
     "history",
     "operations",

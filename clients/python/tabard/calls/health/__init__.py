@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from tabard.calls.health import (
         compare,
         evaluation,
+        evidence,
         review,
     )
 
 __all__ = [
     "compare",
     "evaluation",
+    "evidence",
     "review",
 ]
 
