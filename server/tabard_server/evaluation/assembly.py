@@ -15,7 +15,6 @@ from tabard_server.evaluation.pinning import Pinning
 from tabard_server.evaluation.plan import Origin
 from tabard_server.evaluation.published import Published
 from tabard_server.evaluation.shipped_grids import shipped_grids
-from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.settings import Settings
 from tabard_server.threads import Threads
 
@@ -71,6 +70,6 @@ def evaluation_for(
         pinning=pinning,
         drawer=drawer,
         encoders=encoders,
-        policy=GatePolicy(),
+        policy=settings.evaluation,
         threads=threads,
     )

@@ -5,7 +5,7 @@ What was not measured says why; it is never a pass.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -268,7 +268,8 @@ def _no_worse(policy: GatePolicy, against: Result | None) -> GatePolicy:
     """
     if not isinstance(against, Measured):
         return policy
-    return replace(policy, drift_max=max(policy.drift_max, against.interval.high))
+    drift_max = max(policy.drift_max, against.interval.high)
+    return policy.model_copy(update={"drift_max": drift_max})
 
 
 def _broken_count(sheet: Sheet) -> int:

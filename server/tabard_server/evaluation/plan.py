@@ -169,6 +169,6 @@ class Plan:
             "references": [str(one) for one in self.references.digests],
             "training": [str(one) for one in self.training.digests],
             "encoders": {name: one.digest for name, one in encoders.all.items()},
-            "policy": asdict(policy),
+            "policy": policy.model_dump(),
         }
         return sha256_bytes(canonical_json(said))

@@ -13,6 +13,7 @@ from tabard_registry.evidence.report import Report
 from tabard_registry.upkeep.garbage import collect
 from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.published import embeddings_of
+from tabard_server.judgement.verdict import GatePolicy
 from tests.server.evaluation.asking import PROMPTS, ask, evaluate, prepare, stub
 from tests.server.evaluation.beside import put_embeddings, put_pictures
 from tests.server.fakes import FakeEngine
@@ -171,5 +172,24 @@ def test_other_encoders_embeddings_are_refused(tmp_path: Path) -> None:
             assert refusal.reason == "ENCODER_CHANGED"
             assert refusal.hint
             assert engine.batches == []
+
+    asyncio.run(walk())
+
+
+def test_bounds_of_the_gates_are_settings(tmp_path: Path) -> None:
+    """The report says what was asked, and other bounds make another evaluation."""
+
+    async def walk() -> None:
+        found = []
+        for policy in (GatePolicy(), GatePolicy(diversity_min=100)):
+            async with serving(tmp_path, evaluation=policy) as server:
+                if not found:
+                    await prepare(server)
+                found.append((await evaluate(server, ask()))[-1].verdict)
+
+        assert [one.created for one in found] == [True, True]
+        reasons = [next(r for r in one.reasons if r.startswith("diversity")) for one in found]
+        assert "at least 0.60 is asked" in reasons[0]
+        assert "at least 100.00 is asked" in reasons[1]
 
     asyncio.run(walk())
