@@ -69,7 +69,14 @@ if TYPE_CHECKING:
         EvaluationVerdict,
         Score,
     )
-    from tabard.health.evidence import EvidenceDocument, EvidenceEdit, EvidenceNote
+    from tabard.health.evidence import (
+        EvidenceDocument,
+        EvidenceEdit,
+        EvidenceNote,
+        Grid,
+        GridChange,
+        GridDocument,
+    )
     from tabard.health.review import MissingForGate, PolicyExplanation
     from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.operations import (
@@ -154,6 +161,9 @@ __all__ = [
     "GenerateOptions",
     "GenerateResult",
     "GeneratedImage",
+    "Grid",
+    "GridChange",
+    "GridDocument",
     "History",
     "Identity",
     "Internal",

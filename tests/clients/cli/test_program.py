@@ -30,6 +30,7 @@ EXPECTED = {
     "fsck",
     "gc",
     "generate",
+    "grid",
     "history",
     "import",
     "key",

@@ -94,6 +94,50 @@ class EvidenceEdit:
         return said
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """What is known of a grid: prompts and seeds that releases are drawn with when they are judged.
+
+    Attributes:
+        name: What it is called.
+        place: Whose it is: a namespace or a release line; empty: every registry has it.
+        digest: Digest of its document.
+        seq: Log position; 0 for one that every registry has.
+    """
+
+    name: str
+    place: str
+    digest: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridDocument:
+    """A grid with its document.
+
+    Attributes:
+        grid: What is known of it.
+        content: Its document, canonical JSON.
+    """
+
+    grid: Grid
+    content: bytes = field(repr=False)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What it says."""
+        said: dict[str, Any] = json.loads(self.content or b"{}")
+        return said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridChange:
+    """What came of giving a grid; `changed` is False when it was there already."""
+
+    grid: Grid
+    changed: bool
+
+
 def _pictures(said: Mapping[str, Any]) -> list[str]:
     """Return what every kind of document lists, whichever this one is."""
     cells = [*said.get("candidates", ()), *said.get("baseline", ()), *said.get("cells", ())]

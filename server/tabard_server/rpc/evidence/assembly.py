@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts EvidenceService together for one server. In: its registry, its bounds, its rooms."""
 
+from collections.abc import Mapping
+
 from tabard_registry import Registry
+from tabard_registry.evidence.grid import Grid
+from tabard_server.evidence.grids import Grids
 from tabard_server.evidence.shelf import Shelf
 from tabard_server.limits import Limits
 from tabard_server.publishing.publishing import Publishing
@@ -17,6 +21,7 @@ def evidence_service_for(
     registry: Registry,
     *,
     limits: Limits,
+    grids: Mapping[str, Grid],
     publishing: Publishing,
     questions: Questions,
     pages: Pages,
@@ -24,5 +29,10 @@ def evidence_service_for(
     """Return what serves the evidence of a registry."""
     shelf = Shelf(registry, picture_bytes_max=limits.message_bytes_max - _FRAME_BYTES)
     return EvidenceServicer(
-        registry, shelf=shelf, publishing=publishing, questions=questions, pages=pages
+        registry,
+        shelf=shelf,
+        grids=Grids(registry, shipped=grids),
+        publishing=publishing,
+        questions=questions,
+        pages=pages,
     )

@@ -13,6 +13,7 @@ from tabard_registry.evidence.report import Report
 from tabard_registry.identity.identity import Identity
 from tabard_registry.release.health import CHECKS, EvidenceNote
 from tabard_server.errors import invalid
+from tabard_server.evidence.grids import NamedGrid
 from tabard_server.evidence.shelf import Filed
 from tabard_server.publishing.author import author_of
 from tabard_server.rpc.names import name_of, names_of, number_of
@@ -106,6 +107,11 @@ def write_filed(filed: Filed) -> pb.GetEvidenceResponse:
         note=write_note(filed.note),
         document=filed.content,
     )
+
+
+def write_grid(grid: NamedGrid) -> pb.Grid:
+    """Write what is known of a grid."""
+    return pb.Grid(name=grid.name, place=grid.place, digest=str(grid.digest), seq=grid.seq)
 
 
 def _member(enum: EnumDescriptor, name: str) -> Any:

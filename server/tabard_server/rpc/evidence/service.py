@@ -7,6 +7,7 @@ Converts once on the way in and once on the way out; `evidence` does everything 
 from tabard.v1 import evidence_service_pb2 as pb
 from tabard.v1 import evidence_service_pb2_grpc
 from tabard_registry import AdapterRef, Digest, Registry
+from tabard_server.evidence.grids import Grids
 from tabard_server.evidence.shelf import Shelf
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
@@ -15,6 +16,7 @@ from tabard_server.rpc.evidence.messages import (
     read_kind,
     read_report,
     write_filed,
+    write_grid,
     write_note,
 )
 from tabard_server.rpc.pages import Pages
@@ -29,6 +31,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         registry: Registry,
         *,
         shelf: Shelf,
+        grids: Grids,
         publishing: Publishing,
         questions: Questions,
         pages: Pages,
@@ -36,6 +39,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         """Take where evidence is read, and where acts and questions wait for the store."""
         self._evidence = registry.evidence
         self._shelf = shelf
+        self._grids = grids
         self._publishing = publishing
         self._questions = questions
         self._pages = pages
@@ -107,3 +111,37 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         return pb.EditEvidenceResponse(
             note=write_note(done.note), document=edited.content, created=done.created
         )
+
+    async def PutGrid(self, request: pb.PutGridRequest, context: Context) -> pb.PutGridResponse:
+        """Give a namespace or a release line a grid."""
+        grid, changed = await self._publishing.act(
+            self._grids.put,
+            request.grid_document,
+            place=request.place,
+            author=read_author(request, identity=context.identity),
+        )
+        return pb.PutGridResponse(grid=write_grid(grid), changed=changed)
+
+    async def GetGrid(self, request: pb.GetGridRequest, context: Context) -> pb.GetGridResponse:
+        """Return the grid that is meant by a name."""
+        grid, document = await self._questions.aside(
+            self._grids.named,
+            request.name,
+            place=request.place,
+            grants=context.identity.grants,
+        )
+        return pb.GetGridResponse(grid=write_grid(grid), document=document)
+
+    async def ListGrids(
+        self, request: pb.ListGridsRequest, context: Context
+    ) -> pb.ListGridsResponse:
+        """Return a page of grids."""
+        start = self._pages.start_of(request, str, str)
+        size = self._pages.size_of(request)
+        found = await self._questions.aside(
+            self._grids.listed, place=request.place, grants=context.identity.grants
+        )
+        rest = [one for one in found if start is None or (one.place, one.name) > start]
+        written = (((one.place, one.name), write_grid(one)) for one in rest[:size])
+        grids, following = self._pages.fill(request, written, is_more=len(rest) > size)
+        return pb.ListGridsResponse(grids=grids, next_page_token=following)

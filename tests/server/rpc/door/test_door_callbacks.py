@@ -54,7 +54,7 @@ SMALL = {
     f"{IDENTITY}/WhoAmI",
     f"{IDENTITY}/GetPolicy",
     f"{REVIEW}/ExplainPolicy",
-    *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture")),
+    *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture", "GetGrid")),
     *(path for path in METHODS if not path.startswith("/tabard.")),
 }
 """Methods whose messages are empty, a number or one name."""
@@ -195,7 +195,12 @@ def evidence_requests() -> dict[str, Any]:
     notes = [{"prompt": "x" * 4_000, "seed": number} for number in range(1_000)]
     report = json.dumps({"v": 1, "kind": "report", "prompt_record": notes}).encode()
     assert 3 << 20 < len(report) < DOCUMENT_BYTES_MAX
+    prompts = [{"text": "x" * 4_000} for _ in range(62)]
+    grid = json.dumps({"v": 1, "kind": "grid", "name": "large", "prompts": prompts}).encode()
+    assert 200_000 < len(grid) < LIMITS.grid_bytes_max
     return {
+        f"{EVIDENCE}/PutGrid": evidence.PutGridRequest(place="acme", grid_document=grid),
+        f"{EVIDENCE}/ListGrids": evidence.ListGridsRequest(page_size=1_000, page_token="x" * 500),
         f"{EVIDENCE}/EditEvidence": evidence.EditEvidenceRequest(
             ref="acme/ink-00@1.0.0", digest="0" * 64, document=report, reason="🎨" * 2_000
         ),

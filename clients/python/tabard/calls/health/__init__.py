@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         compare,
         evaluation,
         evidence,
+        grids,
         review,
     )
 
@@ -18,6 +19,7 @@ __all__ = [
     "compare",
     "evaluation",
     "evidence",
+    "grids",
     "review",
 ]
 
