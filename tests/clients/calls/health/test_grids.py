@@ -11,7 +11,7 @@ import pytest
 
 from tabard import AsyncClient, Client, InvalidArgument, NotFound
 from tabard_registry.evidence.documents import to_bytes
-from tests.clients.real_server import RealServer
+from tests.clients.fakes.real_server import RealServer
 from tests.registry.evidence.reports import grid
 
 DOCUMENT = json.loads(to_bytes(grid("style")))
