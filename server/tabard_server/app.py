@@ -117,12 +117,13 @@ class App:
             engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
         )
         self._kept_releases = resources.kept_releases
+        self._encoders = Encoders()
         self._evaluation = evaluation_for(
             engine,
             settings,
             registry=registry,
             generate=self.generation.generate,
-            encoders=Encoders(),
+            encoders=self._encoders,
             verifier=self._verifier,
             threads=self._judging,
         )
@@ -288,6 +289,8 @@ class App:
                 self.registry,
                 limits=limits,
                 grids=grids_for(engine, self._settings),
+                encoders=self._encoders,
+                judging=self._judging,
                 publishing=publishing,
                 questions=questions,
                 pages=pages,

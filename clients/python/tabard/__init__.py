@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         Grid,
         GridChange,
         GridDocument,
+        PublishedReferences,
     )
     from tabard.health.review import MissingForGate, PolicyExplanation
     from tabard.history import Action, History, Record, ServedAt, Serving
@@ -189,6 +190,7 @@ __all__ = [
     "PromptSyntax",
     "Published",
     "PublishedRecipe",
+    "PublishedReferences",
     "Pulled",
     "PulledFile",
     "Purpose",

@@ -45,6 +45,7 @@ EXPECTED = {
     "purge",
     "quarantine",
     "recipe",
+    "references",
     "replay",
     "restore",
     "rollback",

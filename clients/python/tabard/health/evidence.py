@@ -138,6 +138,21 @@ class GridChange:
     changed: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedReferences:
+    """What came of publishing pictures beside a release.
+
+    Attributes:
+        note: What the log says of their document.
+        picture_count: How many different ones there were.
+        created: False: the same document had been published before.
+    """
+
+    note: EvidenceNote
+    picture_count: int
+    created: bool
+
+
 def _pictures(said: Mapping[str, Any]) -> list[str]:
     """Return what every kind of document lists, whichever this one is."""
     cells = [*said.get("candidates", ()), *said.get("baseline", ()), *said.get("cells", ())]

@@ -224,6 +224,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVIDENCE_NOT_FOUND: _ClassVar[ErrorReason]
     EDIT_OF_MEASUREMENT: _ClassVar[ErrorReason]
     EDIT_OUTDATED: _ClassVar[ErrorReason]
+    PICTURE_UNREADABLE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -442,3 +443,4 @@ POLICY_UNSATISFIABLE: ErrorReason
 EVIDENCE_NOT_FOUND: ErrorReason
 EDIT_OF_MEASUREMENT: ErrorReason
 EDIT_OUTDATED: ErrorReason
+PICTURE_UNREADABLE: ErrorReason

@@ -238,3 +238,45 @@ class ListGridsResponse(_message.Message):
     grids: _containers.RepeatedCompositeFieldContainer[Grid]
     next_page_token: str
     def __init__(self, grids: _Optional[_Iterable[_Union[Grid, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class PublishReferencesRequest(_message.Message):
+    __slots__ = ("header", "picture")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_FIELD_NUMBER: _ClassVar[int]
+    header: ReferencesHeader
+    picture: ReferencePicture
+    def __init__(self, header: _Optional[_Union[ReferencesHeader, _Mapping]] = ..., picture: _Optional[_Union[ReferencePicture, _Mapping]] = ...) -> None: ...
+
+class ReferencesHeader(_message.Message):
+    __slots__ = ("ref", "kind", "embeddings_only", "actor", "reason", "request_id")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDINGS_ONLY_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    kind: EvidenceKind
+    embeddings_only: bool
+    actor: str
+    reason: str
+    request_id: str
+    def __init__(self, ref: _Optional[str] = ..., kind: _Optional[_Union[EvidenceKind, str]] = ..., embeddings_only: bool = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class ReferencePicture(_message.Message):
+    __slots__ = ("name", "content")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    content: bytes
+    def __init__(self, name: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class PublishReferencesResponse(_message.Message):
+    __slots__ = ("note", "picture_count", "created")
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    note: EvidenceNote
+    picture_count: int
+    created: bool
+    def __init__(self, note: _Optional[_Union[EvidenceNote, _Mapping]] = ..., picture_count: _Optional[int] = ..., created: bool = ...) -> None: ...

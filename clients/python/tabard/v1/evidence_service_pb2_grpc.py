@@ -70,6 +70,11 @@ class EvidenceServiceStub(object):
                 request_serializer=tabard_dot_v1_dot_evidence__service__pb2.ListGridsRequest.SerializeToString,
                 response_deserializer=tabard_dot_v1_dot_evidence__service__pb2.ListGridsResponse.FromString,
                 _registered_method=True)
+        self.PublishReferences = channel.stream_unary(
+                '/tabard.v1.EvidenceService/PublishReferences',
+                request_serializer=tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesResponse.FromString,
+                _registered_method=True)
 
 
 class EvidenceServiceServicer(object):
@@ -125,6 +130,14 @@ class EvidenceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PublishReferences(self, request_iterator, context):
+        """Keep pictures of what a release shall look like, or that it was trained on, or only their embeddings, beside a release.
+        They stand for its successors, too. First a header, then the pictures.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EvidenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -162,6 +175,11 @@ def add_EvidenceServiceServicer_to_server(servicer, server):
                     servicer.ListGrids,
                     request_deserializer=tabard_dot_v1_dot_evidence__service__pb2.ListGridsRequest.FromString,
                     response_serializer=tabard_dot_v1_dot_evidence__service__pb2.ListGridsResponse.SerializeToString,
+            ),
+            'PublishReferences': grpc.stream_unary_rpc_method_handler(
+                    servicer.PublishReferences,
+                    request_deserializer=tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -354,6 +372,33 @@ class EvidenceService(object):
             '/tabard.v1.EvidenceService/ListGrids',
             tabard_dot_v1_dot_evidence__service__pb2.ListGridsRequest.SerializeToString,
             tabard_dot_v1_dot_evidence__service__pb2.ListGridsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishReferences(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/tabard.v1.EvidenceService/PublishReferences',
+            tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesRequest.SerializeToString,
+            tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesResponse.FromString,
             options,
             channel_credentials,
             insecure,

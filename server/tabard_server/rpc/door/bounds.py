@@ -157,7 +157,7 @@ def _of_pictures(limits: Limits) -> dict[str, Bound]:
         bytes_max=DOCUMENT_BYTES_MAX, hint=f"a document has at most {DOCUMENT_BYTES_MAX} bytes"
     )
     return {
-        **dict.fromkeys(("image", "mask_image"), picture),
+        **dict.fromkeys(("image", "mask_image", "content"), picture),
         **dict.fromkeys(("references", "training"), pictures),
         "grid_document": grid,
         "document": document,

@@ -120,6 +120,10 @@ def _in_draft(request: Any) -> Iterable[str]:
     return _in_adapter(request.draft)
 
 
+def _in_header(request: Any) -> Iterable[str]:
+    return (AdapterRef.parse(request.header.ref).adapter.namespace,)
+
+
 def _in_members(request: Any) -> Iterable[str]:
     return [AdapterRef.parse(one.ref).adapter.namespace for one in request.members]
 
@@ -186,6 +190,10 @@ RULES: Mapping[str, Rule] = {
     f"{_EVIDENCE}/GetPicture": _LOOK,
     f"{_EVIDENCE}/EditEvidence": Rule(
         needs=(Need(role=Role.PUBLISH, namespaces=_BY_REF, other_role=Role.REVIEW),)
+    ),
+    f"{_EVIDENCE}/PublishReferences": Rule(
+        needs=(Need(role=Role.PUBLISH, namespaces=_in_header, other_role=Role.REVIEW),),
+        first="header",
     ),
     f"{_EVIDENCE}/PutGrid": _rule(Role.PUBLISH, _in_place),
     f"{_EVIDENCE}/GetGrid": _rule(Role.GENERATE, _in_place_if_said),

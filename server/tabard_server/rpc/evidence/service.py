@@ -4,23 +4,46 @@
 Converts once on the way in and once on the way out; `evidence` does everything between.
 """
 
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
 from tabard.v1 import evidence_service_pb2 as pb
 from tabard.v1 import evidence_service_pb2_grpc
 from tabard_registry import AdapterRef, Digest, Registry
 from tabard_server.evidence.grids import Grids
+from tabard_server.evidence.references import ReferenceBook, ReferenceFiles, ReferencesWish
 from tabard_server.evidence.shelf import Shelf
+from tabard_server.limits import Limits
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.rpc.evidence.messages import (
     read_author,
     read_kind,
+    read_references,
     read_report,
     write_filed,
     write_grid,
     write_note,
 )
+from tabard_server.rpc.evidence.uploads import receive_references
 from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.status import Context
+from tabard_server.threads import Threads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """What PublishReferences needs.
+
+    Attributes:
+        book: Keeps them.
+        limits: Bounds of pictures.
+        threads: Where encoders look at them.
+    """
+
+    book: ReferenceBook
+    limits: Limits
+    threads: Threads
 
 
 class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
@@ -32,6 +55,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         *,
         shelf: Shelf,
         grids: Grids,
+        references: References,
         publishing: Publishing,
         questions: Questions,
         pages: Pages,
@@ -40,6 +64,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         self._evidence = registry.evidence
         self._shelf = shelf
         self._grids = grids
+        self._references = references
         self._publishing = publishing
         self._questions = questions
         self._pages = pages
@@ -145,3 +170,23 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         written = (((one.place, one.name), write_grid(one)) for one in rest[:size])
         grids, following = self._pages.fill(request, written, is_more=len(rest) > size)
         return pb.ListGridsResponse(grids=grids, next_page_token=following)
+
+    async def PublishReferences(
+        self, request: AsyncIterator[pb.PublishReferencesRequest], context: Context
+    ) -> pb.PublishReferencesResponse:
+        """Receive pictures, and keep them or their embeddings beside a release."""
+        needed = self._references
+        book, files = needed.book, ReferenceFiles(limits=needed.limits)
+
+        def read(header: pb.ReferencesHeader) -> ReferencesWish:
+            wish = read_references(header, identity=context.identity)
+            book.check(wish)
+            return wish
+
+        wish = await receive_references(request, read=read, files=files)
+        files.refuse_too_few()
+        embedded = await needed.threads.run(book.embedded, wish, files)
+        done = await self._publishing.act(book.put, wish, files, embedded=embedded)
+        return pb.PublishReferencesResponse(
+            note=write_note(done.note), picture_count=len(files.pngs), created=done.created
+        )

@@ -44,6 +44,7 @@ IN_NAMESPACE = {
     "ListEvidence": ALL,
     "GetEvidence": ALL,
     "GetPicture": ALL,
+    "PublishReferences": PUBLISH | {Role.REVIEW},
     "PutGrid": PUBLISH,
     "GetGrid": ALL,
     "ListGrids": ALL,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         evaluation,
         evidence,
         grids,
+        references,
         review,
     )
 
@@ -20,6 +21,7 @@ __all__ = [
     "evaluation",
     "evidence",
     "grids",
+    "references",
     "review",
 ]
 
