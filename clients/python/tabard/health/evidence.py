@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tabard.health.statement import statement_of
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceNote:
@@ -71,6 +73,21 @@ class EvidenceDocument:
     def pictures(self) -> tuple[str, ...]:
         """Digests of the pictures that it lists, each once, in their order."""
         return tuple(dict.fromkeys(_pictures(self.document)))
+
+    @property
+    def statement(self) -> dict[str, Any]:
+        """A report as an in-toto Statement v1 about the release, with a test result.
+
+        Raises:
+            InvalidArgument: It is another kind of document (NOT_A_REPORT).
+        """
+        return statement_of(
+            self.document,
+            kind=self.note.kind,
+            digest=self.note.digest,
+            release=f"{self.adapter}@{self.version}",
+            release_digest=self.release_digest,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
