@@ -43,6 +43,7 @@ from tabard_server.publishing.policies import Policies
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
+from tabard_server.reviewing.reviews import Reviews
 from tabard_server.rpc.evaluation.service import EvaluationServicer
 from tabard_server.rpc.front import Front
 from tabard_server.rpc.generation.service import GenerationServicer
@@ -298,7 +299,14 @@ class App:
                 questions=questions,
                 pages=pages,
             ),
-            review=ReviewServicer(policies=policies, questions=questions),
+            review=ReviewServicer(
+                self.registry,
+                policies=policies,
+                reviews=Reviews(self.registry),
+                publishing=publishing,
+                questions=questions,
+                pages=pages,
+            ),
             operations=OperationsServicer(
                 Operations(
                     self.registry,

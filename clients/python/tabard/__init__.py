@@ -62,7 +62,14 @@ if TYPE_CHECKING:
         EvaluationVerdict,
         Score,
     )
-    from tabard.health.review import MissingForGate, PolicyExplanation
+    from tabard.health.review import (
+        Decision,
+        MissingForGate,
+        PolicyExplanation,
+        Review,
+        Reviewed,
+        Reviews,
+    )
     from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.operations import (
         Cause,
@@ -112,6 +119,7 @@ __all__ = [
     "Coverage",
     "CreatedToken",
     "DeadlineExceeded",
+    "Decision",
     "Dependents",
     "Diff",
     "Done",
@@ -170,6 +178,9 @@ __all__ = [
     "ReplayDifference",
     "Resident",
     "ResourceExhausted",
+    "Review",
+    "Reviewed",
+    "Reviews",
     "Sampler",
     "Score",
     "SearchHit",

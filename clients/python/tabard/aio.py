@@ -232,6 +232,8 @@ class AsyncClient:
     policy = late(lambda: _verb(calls.identity.policy))
     set_policy = late(lambda: _verb(calls.identity.set_policy))
     explain_policy = late(lambda: _verb(calls.health.review.explain_policy))
+    review = late(lambda: _verb(calls.health.review.review))
+    reviews = late(lambda: _paged(calls.health.review.reviews))
 
     async def get(self, name: str) -> Adapter:
         """Give one adapter (`namespace/name`) with its releases and channels.

@@ -220,6 +220,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVALUATIONS_BUSY: _ClassVar[ErrorReason]
     GATE_NOT_MET: _ClassVar[ErrorReason]
     POLICY_UNSATISFIABLE: _ClassVar[ErrorReason]
+    REVIEW_BY_AUTHOR: _ClassVar[ErrorReason]
+    REVIEW_OUTDATED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -434,3 +436,5 @@ TRIGGER_MISSING: ErrorReason
 EVALUATIONS_BUSY: ErrorReason
 GATE_NOT_MET: ErrorReason
 POLICY_UNSATISFIABLE: ErrorReason
+REVIEW_BY_AUTHOR: ErrorReason
+REVIEW_OUTDATED: ErrorReason

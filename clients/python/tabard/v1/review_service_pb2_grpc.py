@@ -40,6 +40,16 @@ class ReviewServiceStub(object):
                 request_serializer=tabard_dot_v1_dot_review__service__pb2.ExplainPolicyRequest.SerializeToString,
                 response_deserializer=tabard_dot_v1_dot_review__service__pb2.ExplainPolicyResponse.FromString,
                 _registered_method=True)
+        self.Review = channel.unary_unary(
+                '/tabard.v1.ReviewService/Review',
+                request_serializer=tabard_dot_v1_dot_review__service__pb2.ReviewRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_review__service__pb2.ReviewResponse.FromString,
+                _registered_method=True)
+        self.ListReviews = channel.unary_unary(
+                '/tabard.v1.ReviewService/ListReviews',
+                request_serializer=tabard_dot_v1_dot_review__service__pb2.ListReviewsRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_review__service__pb2.ListReviewsResponse.FromString,
+                _registered_method=True)
 
 
 class ReviewServiceServicer(object):
@@ -53,6 +63,20 @@ class ReviewServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Review(self, request, context):
+        """Approve of a release, or reject it; a reviewer has one word, and the newest counts. Nobody reviews what they published.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReviews(self, request, context):
+        """List what people decided about a release, newest first, and how the blind votes on its newest report stand.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReviewServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +84,16 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     servicer.ExplainPolicy,
                     request_deserializer=tabard_dot_v1_dot_review__service__pb2.ExplainPolicyRequest.FromString,
                     response_serializer=tabard_dot_v1_dot_review__service__pb2.ExplainPolicyResponse.SerializeToString,
+            ),
+            'Review': grpc.unary_unary_rpc_method_handler(
+                    servicer.Review,
+                    request_deserializer=tabard_dot_v1_dot_review__service__pb2.ReviewRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_review__service__pb2.ReviewResponse.SerializeToString,
+            ),
+            'ListReviews': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReviews,
+                    request_deserializer=tabard_dot_v1_dot_review__service__pb2.ListReviewsRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_review__service__pb2.ListReviewsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +124,60 @@ class ReviewService(object):
             '/tabard.v1.ReviewService/ExplainPolicy',
             tabard_dot_v1_dot_review__service__pb2.ExplainPolicyRequest.SerializeToString,
             tabard_dot_v1_dot_review__service__pb2.ExplainPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Review(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.ReviewService/Review',
+            tabard_dot_v1_dot_review__service__pb2.ReviewRequest.SerializeToString,
+            tabard_dot_v1_dot_review__service__pb2.ReviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReviews(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.ReviewService/ListReviews',
+            tabard_dot_v1_dot_review__service__pb2.ListReviewsRequest.SerializeToString,
+            tabard_dot_v1_dot_review__service__pb2.ListReviewsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,8 @@ METHODS: Mapping[str, Work] = {
     f"{_IDENTITY}/GetPolicy": Work.LOOK,
     f"{_IDENTITY}/SetPolicy": Work.ACT,
     f"{_REVIEW}/ExplainPolicy": Work.READ,
+    f"{_REVIEW}/Review": Work.ACT,
+    f"{_REVIEW}/ListReviews": Work.READ,
     f"{_HEALTH}/Check": Work.OPERATE,
     f"{_HEALTH}/List": Work.OPERATE,
     f"{_HEALTH}/Watch": Work.WATCH_HEALTH,

@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Between review messages and what the server is asked and tells. Pure."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from tabard.v1 import identity_service_pb2
+from tabard.v1 import adapter_pb2, evaluation_service_pb2, identity_service_pb2
 from tabard.v1 import review_service_pb2 as pb
+from tabard_registry import Author, Release
+from tabard_registry.acts import Acted
+from tabard_registry.release.health import EvidenceNote, Review
+from tabard_server.errors import invalid
 from tabard_server.publishing.policies import Explanation, Need
 from tabard_server.rpc.identity.messages import write_gates
-from tabard_server.rpc.names import number_of
+from tabard_server.rpc.names import name_of, names_of, number_of
+from tabard_server.rpc.times import write_time
 
+_DECISION = pb.ReviewDecision.DESCRIPTOR
+_VERDICT = evaluation_service_pb2.Verdict.DESCRIPTOR
 _ROLE = identity_service_pb2.Role.DESCRIPTOR
 
 
@@ -22,6 +31,76 @@ def write_explanation(found: Explanation) -> pb.ExplainPolicyResponse:
         gates=write_gates(found.gates),
         missing=[_write_need(one) for one in found.needs],
         override_suffices=found.override_suffices,
+    )
+
+
+def read_decision(number: int) -> str:
+    """Read what a review says.
+
+    Raises:
+        InvalidRequest: It says nothing, or something unknown.
+    """
+    name = name_of(_DECISION, number)
+    if not name:
+        raise invalid(
+            "decision",
+            f"there is no decision {number}" if number else "the review has no decision",
+            reason="FIELD_INVALID" if number else "FIELD_REQUIRED",
+            hint=f"use one of: {', '.join(names_of(_DECISION))}",
+        )
+    return name
+
+
+def write_review(review: Review, *, report: EvidenceNote | None) -> pb.Review:
+    """Write a review; `report` is the newest on the release."""
+    decision: Any = number_of(_DECISION, review.decision)
+    proof: Any = number_of(adapter_pb2.Proof.DESCRIPTOR, review.told.proof.value)
+    return pb.Review(
+        reviewer=review.told.actor,
+        on_behalf_of=review.told.on_behalf_of,
+        proof=proof,
+        decision=decision,
+        note=review.note,
+        evidence_digest=str(review.evidence or ""),
+        is_current=review.evidence == (report.document if report else None),
+        seq=review.told.seq,
+        time=write_time(review.told.time),
+    )
+
+
+def write_reviewed(done: Acted[Release], *, author: Author) -> pb.ReviewResponse:
+    """Write what became of a review."""
+    release = done.subject
+    mine = next(one for one in release.health.reviews if one.told.actor == author.actor)
+    return pb.ReviewResponse(
+        adapter=str(release.adapter),
+        version=str(release.version),
+        digest=str(release.digest),
+        review=write_review(mine, report=release.health.report),
+        changed=done.changed,
+    )
+
+
+def write_reviews(
+    release: Release, *, reviews: Sequence[pb.Review], following: str
+) -> pb.ListReviewsResponse:
+    """Write what people say of a release, with a page of its reviews."""
+    report = release.health.report
+    votes = Counter(
+        one.choice for one in release.health.votes if report and one.evidence == report.document
+    )
+    verdict: Any = number_of(_VERDICT, report.verdict) if report else 0
+    return pb.ListReviewsResponse(
+        adapter=str(release.adapter),
+        version=str(release.version),
+        digest=str(release.digest),
+        report_digest=str(report.document) if report else "",
+        report_verdict=verdict,
+        reviews=reviews,
+        votes_for_candidate=votes["candidate"],
+        votes_for_baseline=votes["stable"],
+        votes_tied=votes["tie"],
+        next_page_token=following,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tabard import AsyncClient, Client, FailedPrecondition, Gate, InvalidArgument, NotFound
 from tests.clients.real_server import RealServer
+from tests.registry.evidence.reports import put_report
 
 REF = "acme/ink@1.0.0"
 
@@ -59,14 +60,40 @@ def test_override_is_sent(client: Client, server: RealServer) -> None:
     assert client.promote(REF, override="the client waits").moved
 
 
+def test_release_is_reviewed(server: RealServer) -> None:
+    """By the report that was seen; everybody's newest word is told, whatever the size of a page."""
+    digest = str(put_report(server.registry, server.publish("acme/ink")).note.document)
+    for number in range(60):
+        with Client(server.address, actor=f"reviewer {number:02d}") as client:
+            done = client.review(REF, "approve", note="as asked", evidence=digest[:19])
+            assert (done.changed, done.review.evidence_digest) == (True, digest)
+
+    with Client(server.address, actor="reviewer 59") as client:
+        again = client.review(REF, "approve", note="as asked", evidence=digest)
+        client.review(REF, "reject", note="eyes", evidence=digest)
+        found = client.reviews(REF)
+        with pytest.raises(FailedPrecondition) as outdated:
+            client.review(REF, "approve", note="unseen")
+        with pytest.raises(InvalidArgument, match="did you mean 'approve'"):
+            client.review(REF, "aprove", note="typed", evidence=digest)  # type: ignore[arg-type]
+
+    assert not again.changed
+    assert outdated.value.reason == "REVIEW_OUTDATED"
+    assert (len(found.reviews), found.reviews[0].note) == (60, "eyes")
+    assert (found.report_digest, found.report_verdict) == (digest, "success")
+    assert {one.decision for one in found.reviews[1:]} == {"approve"}
+
+
 def test_asyncio_does_the_same(server: RealServer) -> None:
     """Every verb."""
-    server.publish("acme/ink")
+    digest = str(put_report(server.registry, server.publish("acme/ink")).note.document)
 
-    async def walk() -> bool:
-        async with AsyncClient(server.address) as client:
-            await client.set_policy("acme", channels={"stable": Gate(reviews=1)})
-            found = await client.explain_policy(REF)
-        return bool(found.missing)
+    async def walk() -> tuple[bool, bool, int]:
+        async with AsyncClient(server.address, actor="bob") as client:
+            await client.set_policy("acme", channels={"stable": Gate(reviews=2)})
+            explained = await client.explain_policy(REF)
+            done = await client.review(REF, "approve", note="right", evidence=digest)
+            found = await client.reviews(REF)
+        return bool(explained.missing), done.changed, len(found.reviews)
 
-    assert asyncio.run(walk())
+    assert asyncio.run(walk()) == (True, True, 1)

@@ -165,6 +165,13 @@ _REQUESTS: dict[str, Any] = {
     "/tabard.v1.GenerationService/Generate": _draw,
     "/tabard.v1.EvaluationService/Evaluate": _one(evaluation.EvaluateRequest, ref=_ref),
     f"{_V}ExplainPolicy": _one(review.ExplainPolicyRequest, ref=_ref),
+    f"{_V}Review": _one(
+        review.ReviewRequest,
+        ref=_ref,
+        decision=lambda _space: review.REVIEW_DECISION_APPROVE,
+        note=lambda _space: "why",
+    ),
+    f"{_V}ListReviews": _one(review.ListReviewsRequest, ref=_ref),
     f"{_O}GetStatus": _nothing(f"{_O}GetStatus"),
     f"{_O}Verify": _nothing(f"{_O}Verify"),
     f"{_O}Drain": _nothing(f"{_O}Drain"),

@@ -24,6 +24,7 @@ from tabard.v1 import generation_service_pb2 as generation
 from tabard.v1 import identity_service_pb2 as identity
 from tabard.v1 import operations_service_pb2 as operations
 from tabard.v1 import registry_service_pb2 as pb
+from tabard.v1 import review_service_pb2 as reviews
 from tabard_registry import AdapterName, AdapterRef, Author, Registry, ReleaseDraft, Version
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.limits import Limits
@@ -50,6 +51,7 @@ SMALL = {
     f"{IDENTITY}/WhoAmI",
     f"{IDENTITY}/GetPolicy",
     f"{REVIEW}/ExplainPolicy",
+    f"{REVIEW}/ListReviews",
     *(path for path in METHODS if not path.startswith("/tabard.")),
 }
 """Methods whose messages are empty, a number or one name."""
@@ -272,6 +274,14 @@ def acts() -> Requests:
         known = {"request_id": f"{number:02d}" + "🎨" * 198} if "reason" in fields else {}
         message = getattr(pb, f"{act}Request")(**fields, **known)
         requests[f"{act} {number}"] = f"{REGISTRY}/{act}", (message.SerializeToString(),), answer
+    review = reviews.ReviewRequest(
+        ref=one,
+        decision=reviews.REVIEW_DECISION_APPROVE,
+        note="🎨" * 2_000,
+        actor="🙂" * 200,
+        request_id="rv" + "🎨" * 198,
+    )
+    requests["review"] = f"{REVIEW}/Review", (review.SerializeToString(),), "OK"
     warm = operations.WarmRequest(ref="acme/ink-00@1.0.0").SerializeToString()
     return {**requests, "warm": (f"{OPERATIONS}/Warm", (warm,), "OK")}
 

@@ -23,6 +23,7 @@ from tests.server.rpc.door.known_callers import (
 )
 
 ALL = frozenset(Role)
+REVIEW = {Role.REVIEW, Role.ADMIN}
 PUBLISH, PROMOTE = {Role.PUBLISH, Role.ADMIN}, {Role.PROMOTE, Role.ADMIN}
 OPERATE, ADMIN = {Role.OPERATE, Role.ADMIN}, {Role.ADMIN}
 NOBODY: frozenset[Role] = frozenset()
@@ -41,6 +42,8 @@ IN_NAMESPACE = {
     "History": ALL,
     "GetPolicy": ALL,
     "ExplainPolicy": ALL,
+    "ListReviews": ALL,
+    "Review": REVIEW,
     "Evaluate": ALL,
     "Publish": PUBLISH,
     "PublishRecipe": PUBLISH,

@@ -3,13 +3,24 @@
 
 from pathlib import Path
 
-from tabard.v1 import identity_service_pb2
+import pytest
+
+from tabard.v1 import adapter_pb2, evaluation_service_pb2, identity_service_pb2
+from tabard.v1 import review_service_pb2 as pb
 from tabard_registry import Registry
 from tabard_registry.identity.roles import EVERYTHING
 from tabard_registry.release.gates import Gate
+from tabard_registry.release.health import DECISIONS
+from tabard_server.errors import InvalidRequest
 from tabard_server.publishing.policies import Policies
-from tabard_server.rpc.review.messages import write_explanation
-from tests.registry.evidence.reports import ANN
+from tabard_server.rpc.names import names_of
+from tabard_server.rpc.review.messages import (
+    read_decision,
+    write_explanation,
+    write_review,
+    write_reviews,
+)
+from tests.registry.evidence.reports import ANN, BOB, put_report
 from tests.registry.fakes import publish, ref
 
 
@@ -29,3 +40,37 @@ def test_explanation_is_written(tmp_path: Path) -> None:
         identity_service_pb2.ROLE_REVIEW,
     ]
     assert (written.version, written.channel) == ("1.0.0", "stable")
+
+
+def test_decisions_are_those_of_the_registry() -> None:
+    """Silence and what a newer client says are refused, with what there is."""
+    assert names_of(pb.ReviewDecision.DESCRIPTOR) == DECISIONS
+    assert read_decision(pb.REVIEW_DECISION_REJECT) == "reject"
+    for number, reason in ((0, "FIELD_REQUIRED"), (9, "FIELD_INVALID")):
+        with pytest.raises(InvalidRequest) as refused:
+            read_decision(number)
+        assert (refused.value.reason, refused.value.hint) == (reason, "use one of: approve, reject")
+
+
+def test_reviews_are_written(tmp_path: Path) -> None:
+    """Whether each is of the newest report; votes are counted for that alone."""
+    registry = Registry.open(str(tmp_path / "registry"))
+    release = publish(registry, "1.0.0", folder=tmp_path).release
+    first = put_report(registry, release).note.document
+    evidence = registry.evidence
+    evidence.review(ref("1.0.0"), decision="approve", evidence=first, author=BOB)
+    evidence.vote(ref("1.0.0"), pair="p", choice="candidate", evidence=first, author=BOB)
+    second = put_report(registry, release, verdict="Failed").note.document
+    for pair, choice in (("q", "stable"), ("r", "stable"), ("s", "tie")):
+        evidence.vote(ref("1.0.0"), pair=pair, choice=choice, evidence=second, author=BOB)
+    now = registry.state.find(ref("1.0.0"))
+
+    (said,) = (write_review(one, report=now.health.report) for one in now.health.reviews)
+    written = write_reviews(now, reviews=[said], following="")
+
+    assert (said.reviewer, said.note, said.is_current) == ("bob", "looks right", False)
+    assert (said.proof, said.evidence_digest) == (adapter_pb2.PROOF_UNSPECIFIED, str(first))
+    assert written.report_digest == str(second)
+    assert written.report_verdict == evaluation_service_pb2.VERDICT_FAILED
+    votes = (written.votes_for_candidate, written.votes_for_baseline, written.votes_tied)
+    assert votes == (0, 2, 1)

@@ -8,10 +8,12 @@ from typing import Any
 import grpc
 import pytest
 
-from tabard.v1 import identity_service_pb2, registry_service_pb2
+from tabard.v1 import adapter_pb2, identity_service_pb2, registry_service_pb2
 from tabard.v1 import review_service_pb2 as pb
 from tabard_registry import AdapterRef
 from tabard_registry.identity.roles import Role
+from tabard_registry.release.gates import Gate
+from tests.registry.evidence.reports import put_report
 from tests.server.harness import read_refusal
 from tests.server.rpc.door.known_callers import OWN, ROOT, asking, call, token_for
 
@@ -135,3 +137,62 @@ def test_pattern_is_said_once(tmp_path: Path) -> None:
             ]
 
     assert asyncio.run(walk()) == ["FIELD_INVALID", "POLICY_UNSATISFIABLE"]
+
+
+def test_reviews_over_the_wire(tmp_path: Path) -> None:
+    """By whoever has shown to be a reviewer; pages; a change of mind; and the gate lets through."""
+    ref = f"{OWN}/ink@1.0.0"
+
+    async def walk() -> tuple[Any, ...]:
+        async with asking(tmp_path) as server:
+            people = {
+                name: token_for(server, name, **{OWN: (role,)})
+                for name, role in (
+                    ("bob", Role.REVIEW),
+                    ("cat", Role.REVIEW),
+                    ("dan", Role.PROMOTE),
+                )
+            }
+            gates = {"beta": Gate(reviews=2)}
+            server.app.registry.set_policy(OWN, author=ROOT, channels=gates)
+            report = await aside(server, ref)
+
+            async def say(name: str, decision: Any, *, evidence: str = report) -> Any:
+                message = pb.ReviewRequest(
+                    ref=ref, decision=decision, note=f"{name} says", evidence_digest=evidence
+                )
+                return await ask(server, f"{V}/Review", message, secret=people[name])
+
+            _, denied = await say("dan", 1)
+            _, outdated = await say("bob", 1, evidence="")
+            bob, _ = await say("bob", 2)
+            bob, _ = await say("bob", 1)
+            again, _ = await say("bob", 1)
+            promote = registry_service_pb2.PromoteRequest(ref=ref, channel="beta")
+            _, lacking = await ask(server, f"{R}/Promote", promote, secret=people["dan"])
+            await say("cat", 1)
+            moved, _ = await ask(server, f"{R}/Promote", promote, secret=people["dan"])
+            first = pb.ListReviewsRequest(ref=ref, page_size=1)
+            page, _ = await ask(server, f"{V}/ListReviews", first, secret=people["dan"])
+            first.page_token = page.next_page_token
+            rest, _ = await ask(server, f"{V}/ListReviews", first, secret=people["dan"])
+            return denied, outdated, bob, again, lacking, moved, [page, rest]
+
+    denied, outdated, bob, again, lacking, moved, pages = asyncio.run(walk())
+
+    assert (denied.code, denied.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING")
+    assert outdated.reason == "REVIEW_OUTDATED"
+    assert (bob.review.reviewer, bob.review.proof) == ("bob", adapter_pb2.PROOF_TOKEN)
+    assert (bob.review.decision, bob.changed, again.changed) == (1, True, False)
+    assert (lacking.reason, "1 of 2 reviews" in lacking.message) == ("GATE_NOT_MET", True)
+    assert moved.move.moved
+    assert [[one.reviewer for one in page.reviews] for page in pages] == [["cat"], ["bob"]]
+    assert pages[1].next_page_token == ""
+
+
+async def aside(server: Any, ref: str) -> str:
+    """File a report on a release, as an evaluation does; return its digest."""
+    registry = server.app.registry
+    release = registry.state.find(AdapterRef.parse(ref))
+    filed = await asyncio.to_thread(put_report, registry, release)
+    return str(filed.note.document)
