@@ -45,6 +45,7 @@ from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
 from tabard_server.reviewing.reviews import Reviews
 from tabard_server.rpc.evaluation.service import EvaluationServicer
+from tabard_server.rpc.evidence.assembly import evidence_service_for
 from tabard_server.rpc.front import Front
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.identity.service import IdentityServicer
@@ -284,6 +285,13 @@ class App:
         self._front.rpc.serve(
             generation=GenerationServicer(self.generation),
             evaluation=EvaluationServicer(self._evaluation),
+            evidence=evidence_service_for(
+                self.registry,
+                limits=limits,
+                publishing=publishing,
+                questions=questions,
+                pages=pages,
+            ),
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,
@@ -307,26 +315,29 @@ class App:
                 questions=questions,
                 pages=pages,
             ),
-            operations=OperationsServicer(
-                Operations(
-                    self.registry,
-                    generation=self.generation,
-                    loop=self.loop,
-                    cache=self.cache,
-                    labels=self._labels,
-                    verifier=self._verifier,
-                    drain=self.drain,
-                ),
-                registry=self.registry,
-                engine=engine,
-                readiness=self.readiness,
-                weight_check=self._weight_check,
-                room=self.room,
+            operations=self._operations(engine),
+        )
+
+    def _operations(self, engine: EnginePort[Any]) -> OperationsServicer:
+        return OperationsServicer(
+            Operations(
+                self.registry,
+                generation=self.generation,
                 loop=self.loop,
-                follower=self._follower,
-                identity_ways=self._settings.identity.ways,
-                has_traces=self._traces.is_on,
+                cache=self.cache,
+                labels=self._labels,
+                verifier=self._verifier,
+                drain=self.drain,
             ),
+            registry=self.registry,
+            engine=engine,
+            readiness=self.readiness,
+            weight_check=self._weight_check,
+            room=self.room,
+            loop=self.loop,
+            follower=self._follower,
+            identity_ways=self._settings.identity.ways,
+            has_traces=self._traces.is_on,
         )
 
     def _is_hidden(self, adapter: str) -> bool:

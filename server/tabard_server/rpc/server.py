@@ -17,6 +17,8 @@ from grpc_health.v1 import health_pb2
 from tabard.v1 import (
     evaluation_service_pb2,
     evaluation_service_pb2_grpc,
+    evidence_service_pb2,
+    evidence_service_pb2_grpc,
     generation_service_pb2,
     generation_service_pb2_grpc,
     identity_service_pb2,
@@ -36,6 +38,7 @@ from tabard_server.limits import Limits
 from tabard_server.rpc.door.door import Door, Recognition
 from tabard_server.rpc.door.peers import caller_of
 from tabard_server.rpc.evaluation.service import EvaluationServicer
+from tabard_server.rpc.evidence.service import EvidenceServicer
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.health import Health
 from tabard_server.rpc.identity.service import IdentityServicer
@@ -50,6 +53,7 @@ SERVICES = tuple(
     for module, name in (
         (generation_service_pb2, "GenerationService"),
         (evaluation_service_pb2, "EvaluationService"),
+        (evidence_service_pb2, "EvidenceService"),
         (registry_service_pb2, "RegistryService"),
         (operations_service_pb2, "OperationsService"),
         (identity_service_pb2, "IdentityService"),
@@ -63,6 +67,7 @@ SERVED = (
         for module in (
             generation_service_pb2,
             evaluation_service_pb2,
+            evidence_service_pb2,
             registry_service_pb2,
             operations_service_pb2,
             identity_service_pb2,
@@ -142,6 +147,7 @@ class RpcServer:
         *,
         generation: GenerationServicer,
         evaluation: EvaluationServicer,
+        evidence: EvidenceServicer,
         registry: RegistryServicer,
         operations: OperationsServicer,
         identity: IdentityServicer,
@@ -151,6 +157,7 @@ class RpcServer:
         servicers: tuple[tuple[Any, Any], ...] = (
             (generation_service_pb2_grpc.add_GenerationServiceServicer_to_server, generation),
             (evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server, evaluation),
+            (evidence_service_pb2_grpc.add_EvidenceServiceServicer_to_server, evidence),
             (registry_service_pb2_grpc.add_RegistryServiceServicer_to_server, registry),
             (operations_service_pb2_grpc.add_OperationsServiceServicer_to_server, operations),
             (identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, identity),

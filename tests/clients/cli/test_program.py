@@ -25,6 +25,7 @@ EXPECTED = {
     "drain",
     "edit",
     "evaluate",
+    "evidence",
     "extract",
     "fsck",
     "gc",

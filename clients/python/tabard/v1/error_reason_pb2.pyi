@@ -222,6 +222,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     POLICY_UNSATISFIABLE: _ClassVar[ErrorReason]
     REVIEW_BY_AUTHOR: _ClassVar[ErrorReason]
     REVIEW_OUTDATED: _ClassVar[ErrorReason]
+    EVIDENCE_NOT_FOUND: _ClassVar[ErrorReason]
+    EDIT_OF_MEASUREMENT: _ClassVar[ErrorReason]
+    EDIT_OUTDATED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -438,3 +441,6 @@ GATE_NOT_MET: ErrorReason
 POLICY_UNSATISFIABLE: ErrorReason
 REVIEW_BY_AUTHOR: ErrorReason
 REVIEW_OUTDATED: ErrorReason
+EVIDENCE_NOT_FOUND: ErrorReason
+EDIT_OF_MEASUREMENT: ErrorReason
+EDIT_OUTDATED: ErrorReason

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tabard_registry.acts.author import ACTOR_CHARS_MAX, REASON_CHARS_MAX, REQUEST_ID_CHARS_MAX
+from tabard_registry.evidence.codec import DOCUMENT_BYTES_MAX
 from tabard_registry.identity.roles import NAMESPACES_MAX
 from tabard_registry.refs.names import REF_CHARS_MAX
 from tabard_registry.release.gates import GATES_MAX
@@ -42,7 +43,7 @@ _REF_LIKE = (
     *("sampler", "key_id", "service", "host", "list_services"),
     *("namespace", "token", "tenant", "expires_at"),
     *("against", "grid"),
-    "evidence_digest",
+    *("digest", "evidence_digest"),
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",
 )
@@ -153,10 +154,14 @@ def _of_pictures(limits: Limits) -> dict[str, Bound]:
         reason="GRID_TOO_LARGE",
         hint="give it fewer prompts (limits.grid_bytes_max)",
     )
+    document = Bound(
+        bytes_max=DOCUMENT_BYTES_MAX, hint=f"a document has at most {DOCUMENT_BYTES_MAX} bytes"
+    )
     return {
         **dict.fromkeys(("image", "mask_image"), picture),
         **dict.fromkeys(("references", "training"), pictures),
         "grid_document": grid,
+        "document": document,
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from tabard_server.callers.gate import Work
 
+_EVIDENCE = "/tabard.v1.EvidenceService"
 _REGISTRY = "/tabard.v1.RegistryService"
 _OPERATIONS = "/tabard.v1.OperationsService"
 _IDENTITY = "/tabard.v1.IdentityService"
@@ -14,6 +15,10 @@ _HEALTH = "/grpc.health.v1.Health"
 METHODS: Mapping[str, Work] = {
     "/tabard.v1.GenerationService/Generate": Work.DRAW,
     "/tabard.v1.EvaluationService/Evaluate": Work.EVALUATE,
+    f"{_EVIDENCE}/ListEvidence": Work.LOOK,
+    f"{_EVIDENCE}/GetEvidence": Work.READ,
+    f"{_EVIDENCE}/GetPicture": Work.READ,
+    f"{_EVIDENCE}/EditEvidence": Work.ACT,
     f"{_OPERATIONS}/GetStatus": Work.OPERATE,
     f"{_OPERATIONS}/Verify": Work.LOOK,
     f"{_OPERATIONS}/Drain": Work.OPERATE,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.real_server import RealServer, real_server
+from tests.clients.fakes.real_server import RealServer, real_server
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import asyncio
 import pytest
 
 from tabard import AsyncClient, Client, FailedPrecondition, Gate, InvalidArgument, NotFound
-from tests.clients.real_server import RealServer
+from tests.clients.fakes.real_server import RealServer
 from tests.registry.evidence.reports import put_report
 
 REF = "acme/ink@1.0.0"

@@ -10,8 +10,13 @@ import grpc
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from tabard.v1 import adapter_pb2, generation_service_pb2, identity_service_pb2
-from tabard.v1 import evaluation_service_pb2 as evaluation
+from tabard.v1 import (
+    adapter_pb2,
+    evaluation_service_pb2,
+    generation_service_pb2,
+    identity_service_pb2,
+)
+from tabard.v1 import evidence_service_pb2 as evidence
 from tabard.v1 import operations_service_pb2 as operations
 from tabard.v1 import registry_service_pb2 as registry
 from tabard.v1 import review_service_pb2 as review
@@ -134,6 +139,10 @@ def _token(space: str) -> list[Message]:
     return [identity_service_pb2.CreateTokenRequest(name="made", grants=[grant])]
 
 
+def _evaluate(space: str) -> list[Message]:
+    return [evaluation_service_pb2.EvaluateRequest(ref=_ref(space), actor="somebody")]
+
+
 def _draw(space: str) -> list[Message]:
     ask = generation_service_pb2.GenerateRequest(
         prompt="x", adapters=[adapter_pb2.WeightedRef(ref=_ref(space))], num_inference_steps=1
@@ -142,6 +151,7 @@ def _draw(space: str) -> list[Message]:
 
 
 _V = "/tabard.v1.ReviewService/"
+_E = "/tabard.v1.EvidenceService/"
 _R, _O = "/tabard.v1.RegistryService/", "/tabard.v1.OperationsService/"
 _I, _H = "/tabard.v1.IdentityService/", "/grpc.health.v1.Health/"
 
@@ -163,8 +173,22 @@ def _standing(kind: type[Message]) -> Any:
 
 _REQUESTS: dict[str, Any] = {
     "/tabard.v1.GenerationService/Generate": _draw,
-    "/tabard.v1.EvaluationService/Evaluate": _one(evaluation.EvaluateRequest, ref=_ref),
     f"{_V}ExplainPolicy": _one(review.ExplainPolicyRequest, ref=_ref),
+    "/tabard.v1.EvaluationService/Evaluate": _evaluate,
+    f"{_E}ListEvidence": _one(evidence.ListEvidenceRequest, ref=_ref),
+    f"{_E}GetEvidence": _one(evidence.GetEvidenceRequest, ref=_ref),
+    f"{_E}GetPicture": _one(
+        evidence.GetPictureRequest,
+        ref=_ref,
+        evidence_digest=lambda _space: "0" * 64,
+        digest=lambda _space: "sha256:" + "0" * 64,
+    ),
+    f"{_E}EditEvidence": _one(
+        evidence.EditEvidenceRequest,
+        ref=_ref,
+        digest=lambda _space: "0" * 64,
+        document=lambda _space: b"{}",
+    ),
     f"{_V}Review": _one(
         review.ReviewRequest,
         ref=_ref,

@@ -7,7 +7,7 @@ import pytest
 
 from tabard.cli import exit_codes
 from tests.clients.cli.conftest import Tabard
-from tests.clients.real_server import RealServer
+from tests.clients.fakes.real_server import RealServer
 from tests.registry.evidence.reports import put_report
 
 REF = "acme/ink@1.0.0"

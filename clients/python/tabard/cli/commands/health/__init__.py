@@ -3,7 +3,9 @@
 
 TITLE = "Release health"
 COMMANDS = {
+    "compare": "Draw releases side by side: every one at every weight, with every prompt and seed.",
     "evaluate": "Draw a release beside what it would replace, and judge it.",
+    "evidence": "Read and complete what is known of releases.",
     "review": "Approve of a release, or reject it; the newest word of a reviewer counts.",
     "reviews": "Show what people decided about a release, and how the blind votes stand.",
 }

@@ -11,7 +11,7 @@ import pytest
 from tabard_registry import Author
 from tabard_registry.release.gates import Gate
 from tests.clients.cli.conftest import Tabard
-from tests.clients.real_server import RealServer, real_server
+from tests.clients.fakes.real_server import RealServer, real_server
 from tests.registry.evidence.reports import put_report
 
 ANN = Author(actor="ann", reason="for a test")
