@@ -225,6 +225,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVIDENCE_NOT_FOUND: _ClassVar[ErrorReason]
     EDIT_OF_MEASUREMENT: _ClassVar[ErrorReason]
     EDIT_OUTDATED: _ClassVar[ErrorReason]
+    VOTE_UNBLINDED: _ClassVar[ErrorReason]
+    PAIR_NOT_FOUND: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -444,3 +446,5 @@ REVIEW_OUTDATED: ErrorReason
 EVIDENCE_NOT_FOUND: ErrorReason
 EDIT_OF_MEASUREMENT: ErrorReason
 EDIT_OUTDATED: ErrorReason
+VOTE_UNBLINDED: ErrorReason
+PAIR_NOT_FOUND: ErrorReason

@@ -6,6 +6,7 @@ from tabard_server.evidence.shelf import Shelf
 from tabard_server.limits import Limits
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
+from tabard_server.reviewing.blindfold import Blindfold
 from tabard_server.rpc.evidence.service import EvidenceServicer
 from tabard_server.rpc.pages import Pages
 
@@ -17,6 +18,7 @@ def evidence_service_for(
     registry: Registry,
     *,
     limits: Limits,
+    blindfold: Blindfold,
     publishing: Publishing,
     questions: Questions,
     pages: Pages,
@@ -24,5 +26,10 @@ def evidence_service_for(
     """Return what serves the evidence of a registry."""
     shelf = Shelf(registry, picture_bytes_max=limits.message_bytes_max - _FRAME_BYTES)
     return EvidenceServicer(
-        registry, shelf=shelf, publishing=publishing, questions=questions, pages=pages
+        registry,
+        shelf=shelf,
+        blindfold=blindfold,
+        publishing=publishing,
+        questions=questions,
+        pages=pages,
     )

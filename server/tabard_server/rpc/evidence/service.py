@@ -7,9 +7,10 @@ Converts once on the way in and once on the way out; `evidence` does everything 
 from tabard.v1 import evidence_service_pb2 as pb
 from tabard.v1 import evidence_service_pb2_grpc
 from tabard_registry import AdapterRef, Digest, Registry
-from tabard_server.evidence.shelf import Shelf
+from tabard_server.evidence.shelf import Filed, Shelf
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
+from tabard_server.reviewing.blindfold import Blindfold
 from tabard_server.rpc.evidence.messages import (
     read_author,
     read_kind,
@@ -29,6 +30,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         registry: Registry,
         *,
         shelf: Shelf,
+        blindfold: Blindfold,
         publishing: Publishing,
         questions: Questions,
         pages: Pages,
@@ -36,6 +38,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         """Take where evidence is read, and where acts and questions wait for the store."""
         self._evidence = registry.evidence
         self._shelf = shelf
+        self._blindfold = blindfold
         self._publishing = publishing
         self._questions = questions
         self._pages = pages
@@ -69,19 +72,25 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
             kind=read_kind(request.kind) or "report",
             grants=context.identity.grants,
         )
+        await self._note_seen(filed, context)
         return write_filed(filed)
 
     async def GetPicture(
         self, request: pb.GetPictureRequest, context: Context
     ) -> pb.GetPictureResponse:
         """Return a picture that a document about a release lists."""
+        ref, grants = AdapterRef.parse(request.ref), context.identity.grants
         png = await self._questions.aside(
             self._shelf.picture,
-            AdapterRef.parse(request.ref),
+            ref,
             evidence=request.evidence_digest,
             digest=Digest.parse(request.digest),
-            grants=context.identity.grants,
+            grants=grants,
         )
+        filed = await self._questions.aside(
+            self._shelf.document, ref, digest=request.evidence_digest, grants=grants
+        )
+        await self._note_seen(filed, context)
         return pb.GetPictureResponse(png=png)
 
     async def EditEvidence(
@@ -104,6 +113,14 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         edited = await self._questions.aside(
             self._shelf.document, ref, digest=str(done.note.document), grants=grants
         )
+        await self._note_seen(edited, context)
         return pb.EditEvidenceResponse(
             note=write_note(done.note), document=edited.content, created=done.created
         )
+
+    async def _note_seen(self, filed: Filed, context: Context) -> None:
+        """Note, before it is answered, that the caller knows the sides of a report's pairs."""
+        if filed.note.kind == "report":
+            await self._questions.aside(
+                lambda: self._blindfold.saw(filed.document, identity=context.identity)
+            )

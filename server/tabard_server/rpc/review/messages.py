@@ -12,11 +12,14 @@ from tabard_registry.acts import Acted
 from tabard_registry.release.health import EvidenceNote, Review
 from tabard_server.errors import invalid
 from tabard_server.publishing.policies import Explanation, Need
+from tabard_server.reviewing.votes import Revealed, Turn
 from tabard_server.rpc.identity.messages import write_gates
 from tabard_server.rpc.names import name_of, names_of, number_of
 from tabard_server.rpc.times import write_time
 
 _DECISION = pb.ReviewDecision.DESCRIPTOR
+_SIDE = pb.PairSide.DESCRIPTOR
+_CHOICE = pb.VoteChoice.DESCRIPTOR
 _VERDICT = evaluation_service_pb2.Verdict.DESCRIPTOR
 _ROLE = identity_service_pb2.Role.DESCRIPTOR
 
@@ -40,15 +43,52 @@ def read_decision(number: int) -> str:
     Raises:
         InvalidRequest: It says nothing, or something unknown.
     """
-    name = name_of(_DECISION, number)
-    if not name:
-        raise invalid(
-            "decision",
-            f"there is no decision {number}" if number else "the review has no decision",
-            reason="FIELD_INVALID" if number else "FIELD_REQUIRED",
-            hint=f"use one of: {', '.join(names_of(_DECISION))}",
-        )
-    return name
+    return _read_name(_DECISION, number, field="decision")
+
+
+def read_side(number: int) -> str:
+    """Read which picture of a pair is meant.
+
+    Raises:
+        InvalidRequest: It says nothing, or something unknown.
+    """
+    return _read_name(_SIDE, number, field="side")
+
+
+def read_choice(number: int) -> str:
+    """Read what a vote says. Raises as `read_side`."""
+    return _read_name(_CHOICE, number, field="choice")
+
+
+def write_turn(turn: Turn) -> pb.NextPairResponse:
+    """Write what a voter is asked now."""
+    return pb.NextPairResponse(
+        adapter=str(turn.release.adapter),
+        version=str(turn.release.version),
+        digest=str(turn.release.digest),
+        pair=turn.handle,
+        prompt=turn.prompt,
+        negative_prompt=turn.negative_prompt,
+        seed=turn.seed,
+        pair_count=turn.pairs,
+        voted_count=turn.voted,
+    )
+
+
+def write_revealed(done: Revealed) -> pb.VoteResponse:
+    """Write a vote that is stored, and the sides."""
+    candidate, baseline = pb.PAIR_OWNER_CANDIDATE, pb.PAIR_OWNER_BASELINE
+    owners = {"candidate": candidate, "stable": baseline, "tie": pb.PAIR_OWNER_UNSPECIFIED}
+    return pb.VoteResponse(
+        adapter=str(done.release.adapter),
+        version=str(done.release.version),
+        digest=str(done.release.digest),
+        a=candidate if done.is_a_candidate else baseline,
+        b=baseline if done.is_a_candidate else candidate,
+        chosen=owners[done.choice],
+        pair_count=done.pairs,
+        voted_count=done.voted,
+    )
 
 
 def write_review(review: Review, *, report: EvidenceNote | None) -> pb.Review:
@@ -114,3 +154,15 @@ def _write_need(need: Need) -> pb.MissingForGate:
         names=need.names,
         has_others=need.has_others,
     )
+
+
+def _read_name(enum: Any, number: int, *, field: str) -> str:
+    name = name_of(enum, number)
+    if not name:
+        raise invalid(
+            field,
+            f"there is no {field} {number}" if number else f"{field} is missing",
+            reason="FIELD_INVALID" if number else "FIELD_REQUIRED",
+            hint=f"use one of: {', '.join(names_of(enum))}",
+        )
+    return name
