@@ -71,12 +71,16 @@ if TYPE_CHECKING:
     )
     from tabard.health.evidence import EvidenceDocument, EvidenceEdit, EvidenceNote
     from tabard.health.review import (
+        BlindPair,
+        Choice,
         Decision,
         MissingForGate,
         PolicyExplanation,
         Review,
         Reviewed,
         Reviews,
+        Side,
+        StoredVote,
     )
     from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.operations import (
@@ -121,11 +125,13 @@ __all__ = [
     "AsyncClient",
     "AsyncComparison",
     "AsyncEvaluation",
+    "BlindPair",
     "Cancelled",
     "Cause",
     "Channel",
     "ChannelMove",
     "CheckReport",
+    "Choice",
     "Client",
     "ComparedImage",
     "Comparison",
@@ -207,6 +213,8 @@ __all__ = [
     "ServedAt",
     "ServerStatus",
     "Serving",
+    "Side",
+    "StoredVote",
     "TabardError",
     "TenantLoad",
     "Token",

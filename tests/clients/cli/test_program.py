@@ -57,6 +57,7 @@ EXPECTED = {
     "top",
     "token",
     "unyank",
+    "vote",
     "warm",
     "watch",
     "whoami",

@@ -14,6 +14,10 @@ from tabard.access.identity import Gate
 
 Decision = Literal["approve", "reject"]
 """What a review may say."""
+Side = Literal["a", "b"]
+"""A picture of a pair."""
+Choice = Literal["a", "b", "tie"]
+"""What a voter may choose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,3 +135,55 @@ class Reviews:
     votes_for_candidate: int
     votes_for_baseline: int
     votes_tied: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlindPair:
+    """Two pictures to choose between; who drew which is told once the vote is stored.
+
+    Attributes:
+        adapter: `namespace/name` of the release.
+        version: Its version.
+        digest: Its digest.
+        pair: What you call the pair; for others it has another name.
+        prompt: What both pictures were to show.
+        negative_prompt: What they were not to show.
+        seed: The seed of both.
+        pair_count: How many pairs the newest report has.
+        voted_count: On how many of them you have voted.
+    """
+
+    adapter: str
+    version: str
+    digest: str
+    pair: str
+    prompt: str
+    negative_prompt: str
+    seed: int
+    pair_count: int
+    voted_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVote:
+    """A vote that is stored, and whose picture was whose.
+
+    Attributes:
+        adapter: `namespace/name` of the release.
+        version: Its version.
+        digest: Its digest.
+        a: Who drew A: `candidate`, the release, or `baseline`, what it was compared with.
+        b: Who drew B.
+        chosen: Whom you chose; empty: neither.
+        pair_count: How many pairs the newest report has.
+        voted_count: On how many of them you have voted now.
+    """
+
+    adapter: str
+    version: str
+    digest: str
+    a: str
+    b: str
+    chosen: str
+    pair_count: int
+    voted_count: int

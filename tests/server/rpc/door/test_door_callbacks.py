@@ -56,7 +56,7 @@ SMALL = {
     f"{IDENTITY}/GetPolicy",
     f"{REVIEW}/ExplainPolicy",
     *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture")),
-    f"{REVIEW}/ListReviews",
+    *(f"{REVIEW}/{name}" for name in ("ListReviews", "NextPair", "GetPairPicture")),
     *(path for path in METHODS if not path.startswith("/tabard.")),
 }
 """Methods whose messages are empty, a number or one name."""
@@ -300,6 +300,10 @@ def acts() -> Requests:
         actor="🙂" * 200,
         request_id="rv" + "🎨" * 198,
     )
+    said = {"reason": "🎨" * 2_000, "actor": "🙂" * 200, "request_id": "vt" + "🎨" * 198}
+    choice = reviews.VOTE_CHOICE_TIE
+    vote = reviews.VoteRequest(ref=one, pair="p" * 512, choice=choice, **said)
+    requests["vote"] = f"{REVIEW}/Vote", (vote.SerializeToString(),), "NOT_FOUND"
     requests["review"] = f"{REVIEW}/Review", (review.SerializeToString(),), "OK"
     warm = operations.WarmRequest(ref="acme/ink-00@1.0.0").SerializeToString()
     return {**requests, "warm": (f"{OPERATIONS}/Warm", (warm,), "OK")}

@@ -13,10 +13,14 @@ from tabard_registry.release.gates import Gate
 from tabard_registry.release.health import DECISIONS
 from tabard_server.errors import InvalidRequest
 from tabard_server.publishing.policies import Policies
+from tabard_server.reviewing.votes import TIE, A, B, Revealed
 from tabard_server.rpc.names import names_of
 from tabard_server.rpc.review.messages import (
+    read_choice,
     read_decision,
+    read_side,
     write_explanation,
+    write_revealed,
     write_review,
     write_reviews,
 )
@@ -50,6 +54,35 @@ def test_decisions_are_those_of_the_registry() -> None:
         with pytest.raises(InvalidRequest) as refused:
             read_decision(number)
         assert (refused.value.reason, refused.value.hint) == (reason, "use one of: approve, reject")
+
+
+def test_sides_and_choices_are_the_servers() -> None:
+    """In its own words; silence is refused."""
+    assert names_of(pb.PairSide.DESCRIPTOR) == (A, B)
+    assert names_of(pb.VoteChoice.DESCRIPTOR) == (A, B, TIE)
+    assert (read_side(pb.PAIR_SIDE_B), read_choice(pb.VOTE_CHOICE_TIE)) == (B, TIE)
+    for read in (read_side, read_choice):
+        with pytest.raises(InvalidRequest) as refused:
+            read(0)
+        assert refused.value.reason == "FIELD_REQUIRED"
+
+
+def test_revealed_vote_is_written(tmp_path: Path) -> None:
+    """Who drew which, and whom the voter chose."""
+    registry = Registry.open(str(tmp_path / "registry"))
+    release = publish(registry, "1.0.0", folder=tmp_path).release
+    candidate, baseline = pb.PAIR_OWNER_CANDIDATE, pb.PAIR_OWNER_BASELINE
+    said = [("candidate", True, candidate), ("stable", False, baseline), ("tie", True, 0)]
+
+    for choice, is_a_candidate, chosen in said:
+        found = write_revealed(
+            Revealed(
+                release=release, choice=choice, is_a_candidate=is_a_candidate, pairs=3, voted=1
+            )
+        )
+        assert found.chosen == chosen
+        assert (found.a == candidate, found.b == baseline) == (is_a_candidate, is_a_candidate)
+        assert (found.pair_count, found.voted_count) == (3, 1)
 
 
 def test_reviews_are_written(tmp_path: Path) -> None:

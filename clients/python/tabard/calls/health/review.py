@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verbs of reviewing: what a promotion lacks, reviews, and what people said."""
+"""The verbs of reviewing: what a promotion lacks, reviews, and votes on blind pairs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from tabard.calls.identity import read_gates
 from tabard.convert import same_fields
 from tabard.enums import member_number
 from tabard.health.review import (
+    BlindPair,
+    Choice,
     Decision,
     MissingForGate,
     PolicyExplanation,
     Review,
     Reviewed,
     Reviews,
+    Side,
+    StoredVote,
 )
 from tabard.v1 import review_service_pb2 as pb
 
@@ -80,6 +84,65 @@ def reviews(caller: Caller, ref: str) -> Pages[Reviews, Reviews]:
         )
 
     return Pages(ask=ask, limit=None, gather=lambda found, _is_more: _joined(found))
+
+
+def next_pair(caller: Caller, ref: str) -> Call[BlindPair | None]:
+    """Give a pair of pictures that you have not voted on: the release's, and what it replaces.
+
+    It stays the same until you vote. None: you have voted on all of them.
+
+    Raises:
+        FailedPrecondition: You were shown the report, and know the sides.
+        NotFound: No such release, no report, or one without pairs.
+    """
+    request = pb.NextPairRequest(ref=ref, actor=caller.actor)
+    return Call(
+        request=request,
+        read=lambda answer: same_fields(BlindPair, answer) if answer.pair else None,
+    )
+
+
+def pair_picture(caller: Caller, ref: str, *, pair: str, side: Side) -> Call[bytes]:
+    """Give a picture of a pair, as a PNG that says nothing but its pixels.
+
+    Raises:
+        NotFound: You were asked about no such pair.
+        FailedPrecondition: You were shown the report, and know the sides.
+    """
+    request = pb.GetPairPictureRequest(
+        ref=ref,
+        pair=pair,
+        side=member_number(pb.PairSide.DESCRIPTOR, side, what="side"),
+        actor=caller.actor,
+    )
+    return Call(request=request, read=lambda answer: bytes(answer.png))
+
+
+def vote(
+    caller: Caller, ref: str, choice: Choice, *, pair: str, reason: str = ""
+) -> Call[StoredVote]:
+    """Say which picture of a pair is the better one, once; then hear who drew which.
+
+    Args:
+        caller: Filled in by the client.
+        ref: The release.
+        choice: `a`, `b` or `tie`.
+        pair: The pair, as `next_pair` gave it.
+        reason: Why; kept in the history.
+
+    Raises:
+        FailedPrecondition: You know the sides: by a vote on the pair, or from the report.
+        NotFound: You were asked about no such pair.
+    """
+    request = pb.VoteRequest(
+        ref=ref,
+        pair=pair,
+        choice=member_number(pb.VoteChoice.DESCRIPTOR, choice, what="choice"),
+        actor=caller.actor,
+        reason=reason,
+        request_id=caller.new_id(),
+    )
+    return Call(request=request, read=lambda answer: same_fields(StoredVote, answer))
 
 
 def _explanation(message: pb.ExplainPolicyResponse) -> PolicyExplanation:

@@ -8,4 +8,5 @@ COMMANDS = {
     "evidence": "Read and complete what is known of releases.",
     "review": "Approve of a release, or reject it; the newest word of a reviewer counts.",
     "reviews": "Show what people decided about a release, and how the blind votes stand.",
+    "vote": "Choose the better of two pictures, one of them the release's, without knowing which.",
 }
