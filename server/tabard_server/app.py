@@ -43,6 +43,7 @@ from tabard_server.publishing.policies import Policies
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
+from tabard_server.reviewing.blindfold import Blindfold
 from tabard_server.rpc.evaluation.service import EvaluationServicer
 from tabard_server.rpc.evidence.assembly import evidence_service_for
 from tabard_server.rpc.front import Front
@@ -51,7 +52,7 @@ from tabard_server.rpc.identity.service import IdentityServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.registry.service import RegistryServicer
-from tabard_server.rpc.review.service import ReviewServicer
+from tabard_server.rpc.review.assembly import review_service_for
 from tabard_server.settings import Settings
 from tabard_server.startup.resources import Resources
 from tabard_server.telemetry.labels import Labels
@@ -281,6 +282,7 @@ class App:
             jobs_wearing=self.generation.jobs_wearing,
         )
         policies = Policies(self.registry, ways=self._settings.identity.ways)
+        blindfold = Blindfold(self.registry)
         pages = Pages.within(limits)
         self._front.rpc.serve(
             generation=GenerationServicer(self.generation),
@@ -291,6 +293,7 @@ class App:
                 grids=grids_for(engine, self._settings),
                 encoders=self._encoders,
                 judging=self._judging,
+                blindfold=blindfold,
                 publishing=publishing,
                 questions=questions,
                 pages=pages,
@@ -310,7 +313,15 @@ class App:
                 questions=questions,
                 pages=pages,
             ),
-            review=ReviewServicer(policies=policies, questions=questions),
+            review=review_service_for(
+                self.registry,
+                limits=limits,
+                policies=policies,
+                blindfold=blindfold,
+                publishing=publishing,
+                questions=questions,
+                pages=pages,
+            ),
             operations=self._operations(engine),
         )
 

@@ -221,6 +221,11 @@ class AsyncClient:
     policy = late(lambda: _verb(calls.identity.policy))
     set_policy = late(lambda: _verb(calls.identity.set_policy))
     explain_policy = late(lambda: _verb(calls.health.review.explain_policy))
+    review = late(lambda: _verb(calls.health.review.review))
+    reviews = late(lambda: _paged(calls.health.review.reviews))
+    next_pair = late(lambda: _verb(calls.health.review.next_pair))
+    pair_picture = late(lambda: _verb(calls.health.review.pair_picture))
+    vote = late(lambda: _verb(calls.health.review.vote))
 
     async def get(self, name: str) -> Adapter:
         """Give one adapter (`namespace/name`) with its releases and channels.

@@ -12,6 +12,7 @@ from tabard_server.evidence.shelf import Shelf
 from tabard_server.limits import Limits
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
+from tabard_server.reviewing.blindfold import Blindfold
 from tabard_server.rpc.evidence.service import EvidenceServicer, References
 from tabard_server.rpc.pages import Pages
 from tabard_server.threads import Threads
@@ -27,6 +28,7 @@ def evidence_service_for(
     grids: Mapping[str, Grid],
     encoders: Encoders,
     judging: Threads,
+    blindfold: Blindfold,
     publishing: Publishing,
     questions: Questions,
     pages: Pages,
@@ -40,6 +42,7 @@ def evidence_service_for(
         references=References(
             book=ReferenceBook(registry, encoders=encoders), limits=limits, threads=judging
         ),
+        blindfold=blindfold,
         publishing=publishing,
         questions=questions,
         pages=pages,

@@ -12,10 +12,11 @@ from tabard.v1 import evidence_service_pb2_grpc
 from tabard_registry import AdapterRef, Digest, Registry
 from tabard_server.evidence.grids import Grids
 from tabard_server.evidence.references import ReferenceBook, ReferenceFiles, ReferencesWish
-from tabard_server.evidence.shelf import Shelf
+from tabard_server.evidence.shelf import Filed, Shelf
 from tabard_server.limits import Limits
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
+from tabard_server.reviewing.blindfold import Blindfold
 from tabard_server.rpc.evidence.messages import (
     read_author,
     read_kind,
@@ -56,6 +57,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         shelf: Shelf,
         grids: Grids,
         references: References,
+        blindfold: Blindfold,
         publishing: Publishing,
         questions: Questions,
         pages: Pages,
@@ -65,6 +67,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         self._shelf = shelf
         self._grids = grids
         self._references = references
+        self._blindfold = blindfold
         self._publishing = publishing
         self._questions = questions
         self._pages = pages
@@ -98,19 +101,25 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
             kind=read_kind(request.kind) or "report",
             grants=context.identity.grants,
         )
+        await self._note_seen(filed, context)
         return write_filed(filed)
 
     async def GetPicture(
         self, request: pb.GetPictureRequest, context: Context
     ) -> pb.GetPictureResponse:
         """Return a picture that a document about a release lists."""
+        ref, grants = AdapterRef.parse(request.ref), context.identity.grants
         png = await self._questions.aside(
             self._shelf.picture,
-            AdapterRef.parse(request.ref),
+            ref,
             evidence=request.evidence_digest,
             digest=Digest.parse(request.digest),
-            grants=context.identity.grants,
+            grants=grants,
         )
+        filed = await self._questions.aside(
+            self._shelf.document, ref, digest=request.evidence_digest, grants=grants
+        )
+        await self._note_seen(filed, context)
         return pb.GetPictureResponse(png=png)
 
     async def EditEvidence(
@@ -133,6 +142,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         edited = await self._questions.aside(
             self._shelf.document, ref, digest=str(done.note.document), grants=grants
         )
+        await self._note_seen(edited, context)
         return pb.EditEvidenceResponse(
             note=write_note(done.note), document=edited.content, created=done.created
         )
@@ -190,3 +200,10 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         return pb.PublishReferencesResponse(
             note=write_note(done.note), picture_count=len(files.pngs), created=done.created
         )
+
+    async def _note_seen(self, filed: Filed, context: Context) -> None:
+        """Note, before it is answered, that the caller knows the sides of a report's pairs."""
+        if filed.note.kind == "report":
+            await self._questions.aside(
+                lambda: self._blindfold.saw(filed.document, identity=context.identity)
+            )

@@ -26,6 +26,7 @@ from tabard.v1 import generation_service_pb2 as generation
 from tabard.v1 import identity_service_pb2 as identity
 from tabard.v1 import operations_service_pb2 as operations
 from tabard.v1 import registry_service_pb2 as pb
+from tabard.v1 import review_service_pb2 as reviews
 from tabard_registry import AdapterName, AdapterRef, Author, Registry, ReleaseDraft, Version
 from tabard_registry.evidence.codec import DOCUMENT_BYTES_MAX
 from tabard_server.engine.load_engine import EngineSettings, load_engine
@@ -55,6 +56,7 @@ SMALL = {
     f"{IDENTITY}/GetPolicy",
     f"{REVIEW}/ExplainPolicy",
     *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture", "GetGrid")),
+    *(f"{REVIEW}/{name}" for name in ("ListReviews", "NextPair", "GetPairPicture")),
     *(path for path in METHODS if not path.startswith("/tabard.")),
 }
 """Methods whose messages are empty, a number or one name."""
@@ -310,6 +312,18 @@ def acts() -> Requests:
         known = {"request_id": f"{number:02d}" + "🎨" * 198} if "reason" in fields else {}
         message = getattr(pb, f"{act}Request")(**fields, **known)
         requests[f"{act} {number}"] = f"{REGISTRY}/{act}", (message.SerializeToString(),), answer
+    review = reviews.ReviewRequest(
+        ref=one,
+        decision=reviews.REVIEW_DECISION_APPROVE,
+        note="🎨" * 2_000,
+        actor="🙂" * 200,
+        request_id="rv" + "🎨" * 198,
+    )
+    said = {"reason": "🎨" * 2_000, "actor": "🙂" * 200, "request_id": "vt" + "🎨" * 198}
+    choice = reviews.VOTE_CHOICE_TIE
+    vote = reviews.VoteRequest(ref=one, pair="p" * 512, choice=choice, **said)
+    requests["vote"] = f"{REVIEW}/Vote", (vote.SerializeToString(),), "NOT_FOUND"
+    requests["review"] = f"{REVIEW}/Review", (review.SerializeToString(),), "OK"
     warm = operations.WarmRequest(ref="acme/ink-00@1.0.0").SerializeToString()
     return {**requests, "warm": (f"{OPERATIONS}/Warm", (warm,), "OK")}
 

@@ -8,4 +8,7 @@ COMMANDS = {
     "evidence": "Read and complete what is known of releases.",
     "grid": "Keep the grids that releases are judged with.",
     "references": "Keep pictures of what releases shall look like, or were trained on.",
+    "review": "Approve of a release, or reject it; the newest word of a reviewer counts.",
+    "reviews": "Show what people decided about a release, and how the blind votes stand.",
+    "vote": "Choose the better of two pictures, one of them the release's, without knowing which.",
 }
