@@ -76,6 +76,8 @@ if TYPE_CHECKING:
         Grid,
         GridChange,
         GridDocument,
+        Lookup,
+        PictureMatch,
         PublishedReferences,
     )
     from tabard.health.review import (
@@ -186,12 +188,14 @@ __all__ = [
     "Kind",
     "LayerDiff",
     "LayerSide",
+    "Lookup",
     "Manifest",
     "Member",
     "MemoryPlan",
     "MissingForGate",
     "NotFound",
     "PermissionDenied",
+    "PictureMatch",
     "PictureSource",
     "PixelDifference",
     "Policy",

@@ -194,6 +194,7 @@ class Client:
     put_grid = late(lambda: _verb(calls.health.grids.put_grid))
     grid = late(lambda: _verb(calls.health.grids.grid))
     grids = late(lambda: _paged(calls.health.grids.grids))
+    lookup = late(lambda: _verb(calls.health.lookup.lookup))
     publish_references = late(lambda: _verb(calls.health.references.publish_references))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))

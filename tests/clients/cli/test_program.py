@@ -38,6 +38,7 @@ EXPECTED = {
     "list",
     "login",
     "logout",
+    "lookup",
     "policy",
     "promote",
     "publish",

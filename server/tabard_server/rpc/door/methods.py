@@ -19,6 +19,7 @@ METHODS: Mapping[str, Work] = {
     f"{_EVIDENCE}/GetEvidence": Work.READ,
     f"{_EVIDENCE}/GetPicture": Work.READ,
     f"{_EVIDENCE}/EditEvidence": Work.ACT,
+    f"{_EVIDENCE}/LookupPicture": Work.READ,
     f"{_EVIDENCE}/PublishReferences": Work.UPLOAD,
     f"{_EVIDENCE}/PutGrid": Work.ACT,
     f"{_EVIDENCE}/GetGrid": Work.READ,

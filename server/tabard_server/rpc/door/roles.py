@@ -192,6 +192,7 @@ RULES: Mapping[str, Rule] = {
     f"{_EVIDENCE}/EditEvidence": Rule(
         needs=(Need(role=Role.PUBLISH, namespaces=_BY_REF, other_role=Role.REVIEW),)
     ),
+    f"{_EVIDENCE}/LookupPicture": _rule(Role.GENERATE),
     f"{_EVIDENCE}/PublishReferences": Rule(
         needs=(Need(role=Role.PUBLISH, namespaces=_in_header, other_role=Role.REVIEW),),
         first="header",

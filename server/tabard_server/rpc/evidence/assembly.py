@@ -7,6 +7,7 @@ from tabard_registry import Registry
 from tabard_registry.evidence.grid import Grid
 from tabard_server.evaluation.looks import Encoders
 from tabard_server.evidence.grids import Grids
+from tabard_server.evidence.lookup import Lookup
 from tabard_server.evidence.references import ReferenceBook
 from tabard_server.evidence.shelf import Shelf
 from tabard_server.limits import Limits
@@ -17,7 +18,7 @@ from tabard_server.rpc.evidence.service import EvidenceServicer, References
 from tabard_server.rpc.pages import Pages
 from tabard_server.threads import Threads
 
-_FRAME_BYTES = 1_024
+_FRAME_BYTES = 65_536
 """Room in an answer for what is not the picture."""
 
 
@@ -34,14 +35,15 @@ def evidence_service_for(
     pages: Pages,
 ) -> EvidenceServicer:
     """Return what serves the evidence of a registry."""
-    shelf = Shelf(registry, picture_bytes_max=limits.message_bytes_max - _FRAME_BYTES)
+    bytes_max = limits.message_bytes_max - _FRAME_BYTES
     return EvidenceServicer(
         registry,
-        shelf=shelf,
+        shelf=Shelf(registry, picture_bytes_max=bytes_max),
         grids=Grids(registry, shipped=grids),
         references=References(
             book=ReferenceBook(registry, encoders=encoders), limits=limits, threads=judging
         ),
+        lookup=Lookup(registry, limits=limits, picture_bytes_max=bytes_max),
         blindfold=blindfold,
         publishing=publishing,
         questions=questions,

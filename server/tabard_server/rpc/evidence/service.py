@@ -11,6 +11,7 @@ from tabard.v1 import evidence_service_pb2 as pb
 from tabard.v1 import evidence_service_pb2_grpc
 from tabard_registry import AdapterRef, Digest, Registry
 from tabard_server.evidence.grids import Grids
+from tabard_server.evidence.lookup import Found, Lookup
 from tabard_server.evidence.references import ReferenceBook, ReferenceFiles, ReferencesWish
 from tabard_server.evidence.shelf import Filed, Shelf
 from tabard_server.limits import Limits
@@ -23,6 +24,7 @@ from tabard_server.rpc.evidence.messages import (
     read_references,
     read_report,
     write_filed,
+    write_found,
     write_grid,
     write_note,
 )
@@ -57,6 +59,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         shelf: Shelf,
         grids: Grids,
         references: References,
+        lookup: Lookup,
         blindfold: Blindfold,
         publishing: Publishing,
         questions: Questions,
@@ -67,6 +70,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         self._shelf = shelf
         self._grids = grids
         self._references = references
+        self._lookup = lookup
         self._blindfold = blindfold
         self._publishing = publishing
         self._questions = questions
@@ -200,6 +204,21 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         return pb.PublishReferencesResponse(
             note=write_note(done.note), picture_count=len(files.pngs), created=done.created
         )
+
+    async def LookupPicture(
+        self, request: pb.LookupPictureRequest, context: Context
+    ) -> pb.LookupPictureResponse:
+        """Find a picture again."""
+        found = await self._questions.aside(
+            self._lookup.find, request.image, grants=context.identity.grants
+        )
+        # Who learns whose picture it is knows the sides of the pairs that it is in.
+        await self._questions.aside(self._note_found, found, context)
+        return write_found(found)
+
+    def _note_found(self, found: Found, context: Context) -> None:
+        for document in found.documents:
+            self._blindfold.saw(document, identity=context.identity)
 
     async def _note_seen(self, filed: Filed, context: Context) -> None:
         """Note, before it is answered, that the caller knows the sides of a report's pairs."""

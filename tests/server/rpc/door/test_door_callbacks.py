@@ -215,7 +215,8 @@ def evidence_requests() -> Requests:
             *[evidence.PublishReferencesRequest(picture=kept)] * 3,
         ),
     }
-    return {
+    lookup = evidence.LookupPictureRequest(image=picture()).SerializeToString()
+    return {"lookup": (f"{EVIDENCE}/LookupPicture", (lookup,), "OK")} | {
         name: (
             f"{EVIDENCE}/{name}",
             tuple(one.SerializeToString() for one in sent),

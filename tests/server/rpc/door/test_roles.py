@@ -72,6 +72,7 @@ IN_NAMESPACE = {
 }
 """Who may, in the namespace of the role; in others nobody."""
 ANYWHERE = {
+    "LookupPicture": ALL,
     "ListAdapters": ALL,
     "Search": ALL,
     "Watch": ALL,
