@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from tabard.calls.uploads import UploadProgress
     from tabard.client import Client
     from tabard.enums import (
+        Decision,
         EvidenceKind,
         FileFormat,
         Kind,
+        PairSide,
         Priority,
         PromptSyntax,
         Purpose,
         Sampler,
         TokenMatch,
+        VoteChoice,
     )
     from tabard.errors import (
         Aborted,
@@ -72,14 +75,11 @@ if TYPE_CHECKING:
     from tabard.health.evidence import EvidenceDocument, EvidenceEdit, EvidenceNote
     from tabard.health.review import (
         BlindPair,
-        Choice,
-        Decision,
         MissingForGate,
         PolicyExplanation,
         Review,
         Reviewed,
         Reviews,
-        Side,
         StoredVote,
     )
     from tabard.history import Action, History, Record, ServedAt, Serving
@@ -131,7 +131,6 @@ __all__ = [
     "Channel",
     "ChannelMove",
     "CheckReport",
-    "Choice",
     "Client",
     "ComparedImage",
     "Comparison",
@@ -180,6 +179,7 @@ __all__ = [
     "MemoryPlan",
     "MissingForGate",
     "NotFound",
+    "PairSide",
     "PermissionDenied",
     "PictureSource",
     "PixelDifference",
@@ -213,7 +213,6 @@ __all__ = [
     "ServedAt",
     "ServerStatus",
     "Serving",
-    "Side",
     "StoredVote",
     "TabardError",
     "TenantLoad",
@@ -226,6 +225,7 @@ __all__ = [
     "UploadProgress",
     "Verification",
     "VerifiedComponent",
+    "VoteChoice",
     "WornRecipe",
     "WornRelease",
 ]
