@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from tabard.calls.uploads import UploadProgress
     from tabard.client import Client
     from tabard.enums import (
+        Decision,
         EvidenceKind,
         FileFormat,
         Kind,
+        PairSide,
         Priority,
         PromptSyntax,
         Purpose,
         Sampler,
         TokenMatch,
+        VoteChoice,
     )
     from tabard.errors import (
         Aborted,
@@ -82,14 +85,11 @@ if TYPE_CHECKING:
     )
     from tabard.health.review import (
         BlindPair,
-        Choice,
-        Decision,
         MissingForGate,
         PolicyExplanation,
         Review,
         Reviewed,
         Reviews,
-        Side,
         StoredVote,
     )
     from tabard.history import Action, History, Record, ServedAt, Serving
@@ -141,7 +141,6 @@ __all__ = [
     "Channel",
     "ChannelMove",
     "CheckReport",
-    "Choice",
     "Client",
     "ComparedImage",
     "Comparison",
@@ -194,6 +193,7 @@ __all__ = [
     "MemoryPlan",
     "MissingForGate",
     "NotFound",
+    "PairSide",
     "PermissionDenied",
     "PictureMatch",
     "PictureSource",
@@ -229,7 +229,6 @@ __all__ = [
     "ServedAt",
     "ServerStatus",
     "Serving",
-    "Side",
     "StoredVote",
     "TabardError",
     "TenantLoad",
@@ -242,6 +241,7 @@ __all__ = [
     "UploadProgress",
     "Verification",
     "VerifiedComponent",
+    "VoteChoice",
     "WornRecipe",
     "WornRelease",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 
 from tabard_registry import Registry
 from tabard_registry.errors import CorruptRegistry, NotFound
-from tabard_registry.evidence.documents import Document
+from tabard_registry.evidence.report import Report
 from tabard_registry.identity.roles import Grants
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.state.sight import seen_by
@@ -84,7 +84,7 @@ class Found:
     Attributes:
         matches: The best first.
         png: The file of the best one; empty: there is none.
-        documents: Those that show a match.
+        reports: Those that show a match, told or not: whoever hears of it knows whose it is there.
         nearest_bits: How near the nearest picture is; None: none was compared.
         searched_count: How many different pictures were compared.
         is_complete: Whether there is none left to compare.
@@ -92,7 +92,7 @@ class Found:
 
     matches: tuple[Match, ...]
     png: bytes
-    documents: tuple[Document, ...]
+    reports: tuple[Report, ...]
     nearest_bits: int | None
     searched_count: int
     is_complete: bool
@@ -150,11 +150,10 @@ class Lookup:
 
     def _told(self, search: "_Search", *, is_complete: bool) -> Found:
         matches = search.best()
-        pages = {match.page.note.document: match.page for match in matches}
         return Found(
             matches=matches,
             png=self._png(matches[0].shown.image) if matches else b"",
-            documents=tuple(self._registry.evidence.document(digest) for digest in pages),
+            reports=tuple(map(self._registry.evidence.report, search.reports)),
             nearest_bits=search.nearest_bits,
             searched_count=len(search.compared),
             is_complete=is_complete,
@@ -187,6 +186,13 @@ class _Search:
         if likeness is not None:
             match = Match(likeness=likeness, distance_bits=bits, page=page, shown=shown)
             self._matches.setdefault((page.release.digest, shown.side, shown.image), match)
+
+    @property
+    def reports(self) -> list[Digest]:
+        """The reports that show a match."""
+        pages = (match.page for match in self._matches.values())
+        notes = (page.note for page in pages if page.note.kind == "report")
+        return list(dict.fromkeys(note.document for note in notes))
 
     def best(self) -> tuple[Match, ...]:
         """Return the best matches; those that are only near where none is the same."""

@@ -18,6 +18,7 @@ EXPECTED = {
     "backup",
     "check",
     "checkpoint",
+    "compare",
     "config",
     "demo",
     "diff",

@@ -78,7 +78,7 @@ def test_same_file_is_found(registry: Registry, release: Release) -> None:
     assert (match.shown.prompt, match.shown.seed, match.shown.side) == (2, 12, "candidate")
     assert match.page.release.digest == release.digest
     assert found.png == PNGS[2]
-    assert [one.kind for one in found.documents] == ["report"]
+    assert [one.release.digest for one in found.reports] == [release.digest]
     assert (found.searched_count, found.is_complete, found.nearest_bits) == (4, True, 0)
 
 
@@ -118,7 +118,7 @@ def test_other_picture_is_not_found(registry: Registry, release: Release, seed: 
 
     assert found.matches == ()
     assert found.png == b""
-    assert found.documents == ()
+    assert found.reports == ()
     assert found.nearest_bits > 8
     assert found.is_complete
 

@@ -8,16 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from tabard.access.identity import Gate
-
-Decision = Literal["approve", "reject"]
-"""What a review may say."""
-Side = Literal["a", "b"]
-"""A picture of a pair."""
-Choice = Literal["a", "b", "tie"]
-"""What a voter may choose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

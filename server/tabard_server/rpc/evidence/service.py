@@ -217,8 +217,8 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         return write_found(found)
 
     def _note_found(self, found: Found, context: Context) -> None:
-        for document in found.documents:
-            self._blindfold.saw(document, identity=context.identity)
+        for report in found.reports:
+            self._blindfold.saw(report, identity=context.identity)
 
     async def _note_seen(self, filed: Filed, context: Context) -> None:
         """Note, before it is answered, that the caller knows the sides of a report's pairs."""

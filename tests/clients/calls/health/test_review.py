@@ -8,7 +8,8 @@ import asyncio
 import pytest
 
 from tabard import AsyncClient, Client, FailedPrecondition, Gate, InvalidArgument, NotFound
-from tabard.health.review import Choice, StoredVote
+from tabard.enums import PAIR_SIDES, VOTE_CHOICES
+from tabard.health.review import StoredVote
 from tabard_registry import AdapterRef
 from tabard_registry.evidence.pairs import pairs_of
 from tabard_server.reviewing.blindfold import Blindfold
@@ -102,10 +103,10 @@ def test_pairs_are_voted_on(poll: RealServer) -> None:
     with Client(poll.address, actor="bob") as client:
         done = []
         while (pair := client.next_pair(REF)) is not None:
-            pictures = [client.pair_picture(REF, pair=pair.pair, side=side) for side in ("a", "b")]
+            pictures = [client.pair_picture(REF, pair=pair.pair, side=side) for side in PAIR_SIDES]
             assert all(one.startswith(b"\x89PNG") for one in pictures)
             assert pictures[0] != pictures[1]
-            choice: Choice = ("a", "b", "tie")[pair.voted_count]  # type: ignore[assignment]
+            choice = VOTE_CHOICES[pair.voted_count]
             done.append(client.vote(REF, choice, pair=pair.pair, reason="looked"))
         with pytest.raises(FailedPrecondition) as again:
             client.vote(REF, "b", pair=client_pair(done, poll), reason="second thoughts")

@@ -10,17 +10,14 @@ from tabard.calls.acts import DEFAULT_CHANNEL
 from tabard.calls.call import Call, Caller, Pages
 from tabard.calls.identity import read_gates
 from tabard.convert import same_fields
-from tabard.enums import member_number
+from tabard.enums import Decision, PairSide, VoteChoice, member_number
 from tabard.health.review import (
     BlindPair,
-    Choice,
-    Decision,
     MissingForGate,
     PolicyExplanation,
     Review,
     Reviewed,
     Reviews,
-    Side,
     StoredVote,
 )
 from tabard.v1 import review_service_pb2 as pb
@@ -102,7 +99,7 @@ def next_pair(caller: Caller, ref: str) -> Call[BlindPair | None]:
     )
 
 
-def pair_picture(caller: Caller, ref: str, *, pair: str, side: Side) -> Call[bytes]:
+def pair_picture(caller: Caller, ref: str, *, pair: str, side: PairSide) -> Call[bytes]:
     """Give a picture of a pair, as a PNG that says nothing but its pixels.
 
     Raises:
@@ -119,7 +116,7 @@ def pair_picture(caller: Caller, ref: str, *, pair: str, side: Side) -> Call[byt
 
 
 def vote(
-    caller: Caller, ref: str, choice: Choice, *, pair: str, reason: str = ""
+    caller: Caller, ref: str, choice: VoteChoice, *, pair: str, reason: str = ""
 ) -> Call[StoredVote]:
     """Say which picture of a pair is the better one, once; then hear who drew which.
 

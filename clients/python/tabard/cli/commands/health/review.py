@@ -9,12 +9,13 @@ from tabard.cli import completion
 from tabard.cli.choices import Named
 from tabard.cli.output import fields, short
 from tabard.cli.session import Session, with_session
+from tabard.enums import DECISIONS, Decision
 from tabard.health.review import Reviewed
 
 
 @click.command()
 @click.argument("ref", metavar="REF", shell_complete=completion.refs)
-@click.argument("decision", metavar="approve|reject", type=Named(("approve", "reject")))
+@click.argument("decision", metavar="approve|reject", type=Named(DECISIONS))
 @click.option("--note", metavar="TEXT", required=True, help="Why; kept in the history.")
 @click.option(
     "--evidence",
@@ -22,7 +23,9 @@ from tabard.health.review import Reviewed
     help="The report that you saw; default the newest, which is named in the answer.",
 )
 @with_session
-def review(session: Session, *, ref: str, decision: str, note: str, evidence: str | None) -> None:
+def review(
+    session: Session, *, ref: str, decision: Decision, note: str, evidence: str | None
+) -> None:
     """Approve of a release, or reject it; the newest word of a reviewer counts.
 
     Nobody reviews what they published. When there is a newer report than the one that you saw,
@@ -34,7 +37,7 @@ def review(session: Session, *, ref: str, decision: str, note: str, evidence: st
     with session.connect() as client:
         if evidence is None:
             evidence = client.reviews(ref).report_digest
-        done = client.review(ref, decision, note=note, evidence=evidence)  # type: ignore[arg-type]
+        done = client.review(ref, decision, note=note, evidence=evidence)
     already = "nothing changed: you said so already"
     session.output.answer(done, *([] if done.changed else [already]), fields(_facts(done)))
 

@@ -21,11 +21,12 @@ from tabard.cli import completion
 from tabard.cli.choices import Named
 from tabard.cli.session import Session, with_session
 from tabard.client import Client
+from tabard.enums import PAIR_SIDES, VOTE_CHOICES, PairSide, VoteChoice
 from tabard.health.review import BlindPair, StoredVote
 
 _HINT = "name another folder with --out"
 _DIGITS = 12
-_KEYS = {"a": "a", "b": "b", "t": "tie"}
+_KEYS: dict[str, VoteChoice] = {"a": "a", "b": "b", "t": "tie"}
 _OWNERS = {"candidate": "the release", "baseline": "what it replaces"}
 
 
@@ -43,7 +44,7 @@ _OWNERS = {"candidate": "the release", "baseline": "what it replaces"}
 @click.option("--open", "is_opened", is_flag=True, help="Also open both with the system's viewer.")
 @click.option("--pair", metavar="ID", default="", help="Vote on this pair; for scripts.")
 @click.option(
-    "--choice", type=Named(("a", "b", "tie")), help="The vote on --pair, instead of a question."
+    "--choice", type=Named(VOTE_CHOICES), help="The vote on --pair, instead of a question."
 )
 @click.option("--reason", metavar="TEXT", default="", help="Why; kept in the history.")
 @with_session
@@ -54,7 +55,7 @@ def vote(
     folder: Path,
     is_opened: bool,
     pair: str,
-    choice: str | None,
+    choice: VoteChoice | None,
     reason: str,
 ) -> None:
     """Choose the better of two pictures, one of them the release's, without knowing which.
@@ -75,7 +76,7 @@ def vote(
         raise click.UsageError("say --pair and --choice together, or neither")
     with session.connect() as client:
         if choice is not None:
-            done = client.vote(ref, choice, pair=pair, reason=reason)  # type: ignore[arg-type]
+            done = client.vote(ref, choice, pair=pair, reason=reason)
             session.output.answer(done, _told(done))
             return
         found = _shown(client, ref, folder=folder)
@@ -90,7 +91,7 @@ def vote(
             key = _ask()
             if key == "q":
                 break
-            done = client.vote(ref, _KEYS[key], pair=found.pair, reason=reason)  # type: ignore[arg-type]
+            done = client.vote(ref, _KEYS[key], pair=found.pair, reason=reason)
             votes += 1
             session.output.say(_told(done))
             found = _shown(client, ref, folder=folder)
@@ -105,15 +106,15 @@ def _shown(client: Client, ref: str, *, folder: Path) -> BlindPair | None:
     with writing(folder, hint=_HINT):
         folder.mkdir(parents=True, exist_ok=True)
     for side, path in _paths(found, folder=folder).items():
-        png = client.pair_picture(ref, pair=found.pair, side=side)  # type: ignore[arg-type]
+        png = client.pair_picture(ref, pair=found.pair, side=side)
         refuse_other_file(path, digest=f"sha256:{hashlib.sha256(png).hexdigest()}")
         with writing(path, hint=_HINT):
             path.write_bytes(png)
     return found
 
 
-def _paths(found: BlindPair, *, folder: Path) -> dict[str, Path]:
-    return {side: folder / f"{found.pair[:_DIGITS]}-{side.upper()}.png" for side in ("a", "b")}
+def _paths(found: BlindPair, *, folder: Path) -> dict[PairSide, Path]:
+    return {side: folder / f"{found.pair[:_DIGITS]}-{side.upper()}.png" for side in PAIR_SIDES}
 
 
 def _document(found: BlindPair | None, *, folder: Path) -> dict[str, Any]:
