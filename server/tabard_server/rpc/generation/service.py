@@ -4,10 +4,11 @@
 Converts once on the way in and once on the way out; `generation` does everything between.
 """
 
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from tabard.v1 import generation_service_pb2, generation_service_pb2_grpc
-from tabard_server.generation import Generation
+from tabard_server.jobs.job import Event, JobSpec
 from tabard_server.rpc.generation.messages import read_request, write_event
 from tabard_server.rpc.status import Context
 
@@ -18,8 +19,9 @@ TRACEPARENT = "traceparent"
 class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
     """Serves `tabard.v1.GenerationService`."""
 
-    def __init__(self, generation: Generation) -> None:
-        self._generation = generation
+    def __init__(self, generate: Callable[[JobSpec], AsyncGenerator[Event, None]]) -> None:
+        """Take the walk of a request."""
+        self._generate = generate
 
     async def Generate(
         self, request: generation_service_pb2.GenerateRequest, context: Context
@@ -34,7 +36,7 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
         )
         # Nobody else may hold the request: a picture is let go of once it is read.
         del request
-        events_of = self._generation.generate(spec)
+        events_of = self._generate(spec)
         del spec
         async with aclosing(events_of) as events:
             async for event in events:
