@@ -21,6 +21,7 @@ from tabard_server.evaluation.events import Wish
 from tabard_server.evaluation.looks import Encoders, Look, look_at
 from tabard_server.evaluation.pinning import Pinning
 from tabard_server.judgement.scores.result import NotChecked
+from tabard_server.scheduler.claims import Priority
 from tabard_server.threads import Threads
 
 _SIDES = (Side.AGAINST, Side.BASE)
@@ -50,7 +51,8 @@ class Calibrating:
         wish = Wish(
             ref=_exact(adapter, canary.terms.candidate),
             against=_exact(adapter, canary.terms.baseline),
-            asker=Asker(caller=CANARIES, identity=ANYBODY),
+            # As shadows, for a busy server has steps with room, and rarely none at all.
+            asker=Asker(caller=CANARIES, identity=ANYBODY, priority=Priority.SHADOW),
             author=author,
         )
         plan = await self._threads.run(self._pinning.pin, wish)

@@ -8,6 +8,7 @@ do goes its own way and waits for nothing here. Asyncio thread.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -154,6 +155,7 @@ class Conductor:
                 await self._observe(key, pairs, calibration=calibration, scoring=scoring)
 
     async def _calibrate(self, key: Key, canary: Canary) -> Calibration:
+        begun_at = time.monotonic()
         for attempt in range(CALIBRATIONS_MAX):
             try:
                 found = await self._calibrating.calibrate(key[0], canary, author=_author(canary))
@@ -167,6 +169,8 @@ class Conductor:
             else:
                 if isinstance(found, NotChecked):
                     raise ScorerStopped(f"the style cannot be scored: {found.reason}")
+                seconds = time.monotonic() - begun_at
+                log_event("canary.calibrated", adapter=str(key[0]), seconds=seconds)
                 return found
         raise AssertionError("the last attempt returns or raises")
 
