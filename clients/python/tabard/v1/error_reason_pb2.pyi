@@ -219,6 +219,12 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRIGGER_MISSING: _ClassVar[ErrorReason]
     EVALUATIONS_BUSY: _ClassVar[ErrorReason]
     GATE_NOT_MET: _ClassVar[ErrorReason]
+    CANARY_NOT_FOUND: _ClassVar[ErrorReason]
+    CANARY_OPEN: _ClassVar[ErrorReason]
+    CANARY_SPENT: _ClassVar[ErrorReason]
+    CANARY_WITHOUT_BASELINE: _ClassVar[ErrorReason]
+    CANARY_ENDED: _ClassVar[ErrorReason]
+    IMAGE_UNKNOWN: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -432,3 +438,9 @@ GRID_NOT_FOUND: ErrorReason
 TRIGGER_MISSING: ErrorReason
 EVALUATIONS_BUSY: ErrorReason
 GATE_NOT_MET: ErrorReason
+CANARY_NOT_FOUND: ErrorReason
+CANARY_OPEN: ErrorReason
+CANARY_SPENT: ErrorReason
+CANARY_WITHOUT_BASELINE: ErrorReason
+CANARY_ENDED: ErrorReason
+IMAGE_UNKNOWN: ErrorReason
