@@ -218,6 +218,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     GRID_NOT_FOUND: _ClassVar[ErrorReason]
     TRIGGER_MISSING: _ClassVar[ErrorReason]
     EVALUATIONS_BUSY: _ClassVar[ErrorReason]
+    ENCODER_CHANGED: _ClassVar[ErrorReason]
     GATE_NOT_MET: _ClassVar[ErrorReason]
     CANARY_NOT_FOUND: _ClassVar[ErrorReason]
     CANARY_OPEN: _ClassVar[ErrorReason]
@@ -225,6 +226,10 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CANARY_WITHOUT_BASELINE: _ClassVar[ErrorReason]
     CANARY_ENDED: _ClassVar[ErrorReason]
     IMAGE_UNKNOWN: _ClassVar[ErrorReason]
+    POLICY_UNSATISFIABLE: _ClassVar[ErrorReason]
+    EVIDENCE_NOT_FOUND: _ClassVar[ErrorReason]
+    EDIT_OF_MEASUREMENT: _ClassVar[ErrorReason]
+    EDIT_OUTDATED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -437,6 +442,7 @@ GRID_NAMES_ADAPTER: ErrorReason
 GRID_NOT_FOUND: ErrorReason
 TRIGGER_MISSING: ErrorReason
 EVALUATIONS_BUSY: ErrorReason
+ENCODER_CHANGED: ErrorReason
 GATE_NOT_MET: ErrorReason
 CANARY_NOT_FOUND: ErrorReason
 CANARY_OPEN: ErrorReason
@@ -444,3 +450,7 @@ CANARY_SPENT: ErrorReason
 CANARY_WITHOUT_BASELINE: ErrorReason
 CANARY_ENDED: ErrorReason
 IMAGE_UNKNOWN: ErrorReason
+POLICY_UNSATISFIABLE: ErrorReason
+EVIDENCE_NOT_FOUND: ErrorReason
+EDIT_OF_MEASUREMENT: ErrorReason
+EDIT_OUTDATED: ErrorReason
