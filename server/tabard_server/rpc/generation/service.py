@@ -4,10 +4,12 @@
 Converts once on the way in and once on the way out; `generation` does everything between.
 """
 
+from collections.abc import Callable
 from contextlib import aclosing
 
 from tabard.v1 import generation_service_pb2, generation_service_pb2_grpc
 from tabard_server.generation import Generation
+from tabard_server.jobs.job import Accepted, ImageReady, Job
 from tabard_server.rpc.generation.messages import read_request, write_event
 from tabard_server.rpc.status import Context
 
@@ -18,8 +20,12 @@ TRACEPARENT = "traceparent"
 class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
     """Serves `tabard.v1.GenerationService`."""
 
-    def __init__(self, generation: Generation) -> None:
+    def __init__(
+        self, generation: Generation, *, on_sent: Callable[[Job, ImageReady], None]
+    ) -> None:
+        """Take what draws, and what is told of each image as it is sent; it must not wait."""
         self._generation = generation
+        self._on_sent = on_sent
 
     async def Generate(
         self, request: generation_service_pb2.GenerateRequest, context: Context
@@ -36,6 +42,11 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
         del request
         events_of = self._generation.generate(spec)
         del spec
+        job: Job | None = None
         async with aclosing(events_of) as events:
             async for event in events:
+                if isinstance(event, Accepted):
+                    job = event.job
+                elif isinstance(event, ImageReady) and job is not None:
+                    self._on_sent(job, event)
                 await context.write(write_event(event))
