@@ -1,4 +1,5 @@
 from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -128,7 +129,7 @@ class ReportImageResponse(_message.Message):
     def __init__(self, counted: bool = ..., adapter: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Canary(_message.Message):
-    __slots__ = ("adapter", "channel", "candidate_version", "candidate_digest", "baseline_version", "baseline_digest", "is_promoted", "is_open", "share", "shares", "promote_on_success", "started_by", "started_at", "seq", "verdict", "said", "judged_by", "judged_at", "judged_seq", "e_value", "e_value_bound", "losses", "units", "units_max", "streams", "worst")
+    __slots__ = ("adapter", "channel", "candidate_version", "candidate_digest", "baseline_version", "baseline_digest", "is_promoted", "is_open", "share", "shares", "promote_on_success", "started_by", "start_time", "seq", "verdict", "said", "judged_by", "judge_time", "judged_seq", "e_value", "e_value_bound", "losses", "units", "units_max", "streams", "worst")
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -141,12 +142,12 @@ class Canary(_message.Message):
     SHARES_FIELD_NUMBER: _ClassVar[int]
     PROMOTE_ON_SUCCESS_FIELD_NUMBER: _ClassVar[int]
     STARTED_BY_FIELD_NUMBER: _ClassVar[int]
-    STARTED_AT_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     SAID_FIELD_NUMBER: _ClassVar[int]
     JUDGED_BY_FIELD_NUMBER: _ClassVar[int]
-    JUDGED_AT_FIELD_NUMBER: _ClassVar[int]
+    JUDGE_TIME_FIELD_NUMBER: _ClassVar[int]
     JUDGED_SEQ_FIELD_NUMBER: _ClassVar[int]
     E_VALUE_FIELD_NUMBER: _ClassVar[int]
     E_VALUE_BOUND_FIELD_NUMBER: _ClassVar[int]
@@ -167,12 +168,12 @@ class Canary(_message.Message):
     shares: _containers.RepeatedScalarFieldContainer[float]
     promote_on_success: bool
     started_by: str
-    started_at: str
+    start_time: _timestamp_pb2.Timestamp
     seq: int
     verdict: CanaryVerdict
     said: str
     judged_by: str
-    judged_at: str
+    judge_time: _timestamp_pb2.Timestamp
     judged_seq: int
     e_value: float
     e_value_bound: float
@@ -181,7 +182,7 @@ class Canary(_message.Message):
     units_max: int
     streams: _containers.RepeatedCompositeFieldContainer[CanaryStream]
     worst: _containers.RepeatedCompositeFieldContainer[CanaryPair]
-    def __init__(self, adapter: _Optional[str] = ..., channel: _Optional[str] = ..., candidate_version: _Optional[str] = ..., candidate_digest: _Optional[str] = ..., baseline_version: _Optional[str] = ..., baseline_digest: _Optional[str] = ..., is_promoted: bool = ..., is_open: bool = ..., share: _Optional[float] = ..., shares: _Optional[_Iterable[float]] = ..., promote_on_success: bool = ..., started_by: _Optional[str] = ..., started_at: _Optional[str] = ..., seq: _Optional[int] = ..., verdict: _Optional[_Union[CanaryVerdict, str]] = ..., said: _Optional[str] = ..., judged_by: _Optional[str] = ..., judged_at: _Optional[str] = ..., judged_seq: _Optional[int] = ..., e_value: _Optional[float] = ..., e_value_bound: _Optional[float] = ..., losses: _Optional[int] = ..., units: _Optional[int] = ..., units_max: _Optional[int] = ..., streams: _Optional[_Iterable[_Union[CanaryStream, _Mapping]]] = ..., worst: _Optional[_Iterable[_Union[CanaryPair, _Mapping]]] = ...) -> None: ...
+    def __init__(self, adapter: _Optional[str] = ..., channel: _Optional[str] = ..., candidate_version: _Optional[str] = ..., candidate_digest: _Optional[str] = ..., baseline_version: _Optional[str] = ..., baseline_digest: _Optional[str] = ..., is_promoted: bool = ..., is_open: bool = ..., share: _Optional[float] = ..., shares: _Optional[_Iterable[float]] = ..., promote_on_success: bool = ..., started_by: _Optional[str] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., seq: _Optional[int] = ..., verdict: _Optional[_Union[CanaryVerdict, str]] = ..., said: _Optional[str] = ..., judged_by: _Optional[str] = ..., judge_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., judged_seq: _Optional[int] = ..., e_value: _Optional[float] = ..., e_value_bound: _Optional[float] = ..., losses: _Optional[int] = ..., units: _Optional[int] = ..., units_max: _Optional[int] = ..., streams: _Optional[_Iterable[_Union[CanaryStream, _Mapping]]] = ..., worst: _Optional[_Iterable[_Union[CanaryPair, _Mapping]]] = ...) -> None: ...
 
 class CanaryStream(_message.Message):
     __slots__ = ("name", "losses", "units", "e_value")

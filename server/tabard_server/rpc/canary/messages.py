@@ -8,6 +8,7 @@ from tabard_registry.release.canary import CanaryFigures, Observation
 from tabard_server.canary.canaries import Reported, Standing
 from tabard_server.errors import invalid
 from tabard_server.rpc.names import name_of
+from tabard_server.rpc.times import write_time
 
 _LABEL = pb.ImageLabel.DESCRIPTOR
 
@@ -72,12 +73,12 @@ def write_canary(standing: Standing) -> pb.Canary:
         shares=terms.shares,
         promote_on_success=terms.promote_on_success,
         started_by=canary.started.actor,
-        started_at=canary.started.time,
+        start_time=write_time(canary.started.time),
         seq=canary.started.seq,
         verdict=f"CANARY_VERDICT_{(canary.verdict or 'unspecified').upper()}",
         said=canary.said,
         judged_by=judged.actor if judged else "",
-        judged_at=judged.time if judged else "",
+        judge_time=write_time(judged.time) if judged else None,
         judged_seq=judged.seq if judged else 0,
         e_value_bound=standing.e_value_bound,
         units_max=standing.units_max,

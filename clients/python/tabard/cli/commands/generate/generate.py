@@ -91,6 +91,17 @@ _with_reading_and_picture = together(
         help="The same ID stands for the same job: said again, it is not drawn again.",
     ),
     click.option(
+        "--decline-canary",
+        is_flag=True,
+        help="Wear what channels point to, and never the candidate of a canary.",
+    ),
+    click.option(
+        "--canary-key",
+        metavar="KEY",
+        help="The same KEY is served the same side of a canary, where nobody is asked who they "
+        "are.",
+    ),
+    click.option(
         "--image",
         type=_PICTURE,
         metavar="FILE",
