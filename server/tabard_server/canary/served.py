@@ -57,7 +57,7 @@ class ServedImages:
     def note(self, job: Job, image: ImageReady) -> None:
         """Remember a picture that is being sent, by its file and by its job."""
         served = Served(
-            releases=tuple(dict.fromkeys(map(release_asked, job.worn))),
+            releases=releases_asked(job),
             side=side_of(job, state=self._state()),
         )
         for key in (str(sha256_bytes(image.png)), job.id):
@@ -90,6 +90,12 @@ def side_of(job: Job, *, state: State) -> Side | None:
             salt=canary.terms.salt,
         )
     return None
+
+
+def releases_asked(job: Job) -> tuple[Release, ...]:
+    """Return what a job wears, each once, recipes as themselves."""
+    found = map(release_asked, job.worn)
+    return tuple({str(one.digest): one for one in found}.values())
 
 
 def release_asked(worn: Worn) -> Release:

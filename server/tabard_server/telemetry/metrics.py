@@ -81,9 +81,7 @@ class Metrics:
             ("running",),
         )
         self.image_reports = counter(
-            "tabard_image_reports_total",
-            "Complaints of callers about pictures, by what is wrong with them.",
-            ("label",),
+            "tabard_image_reports_total", "Complaints about pictures, by label.", ("label",)
         )
         self.replay_bytes = gauge(
             "tabard_replay_bytes", "Bytes of images kept for calls with the same request id."

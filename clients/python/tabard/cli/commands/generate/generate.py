@@ -276,7 +276,11 @@ def _tell(
         "sheet": None if sheet_file is None else str(sheet_file),
     }
     rows = [(str(image.seed), str(files[image.index])) for image in result.images]
-    worn = [f"wears {one.adapter} {one.version} at {one.weight:g}" for one in result.worn]
+    worn = [
+        f"wears {one.adapter} {one.version} at {one.weight:g}"
+        + (", the candidate of a canary" if one.is_canary else "")
+        for one in result.worn
+    ]
     text: list[Any] = [*worn, table("seed", "file", rows=rows)]
     if sheet_file is not None:
         text.append(f"contact sheet: {sheet_file}")
