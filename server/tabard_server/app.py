@@ -15,6 +15,7 @@ from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.admission.assembly import admission_for, bounds_for
 from tabard_server.admission.pictures import PictureReader
+from tabard_server.canary.assembly import canaries_for
 from tabard_server.canary.canaries import Canaries
 from tabard_server.canary.served import ServedImages
 from tabard_server.engine_port.port import EnginePort
@@ -121,14 +122,24 @@ class App:
             engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
         )
         self._kept_releases = resources.kept_releases
+        encoders = Encoders()
         self._evaluation = evaluation_for(
             engine,
             settings,
             registry=registry,
             generate=self.generation.generate,
-            encoders=Encoders(),
+            encoders=encoders,
             verifier=self._verifier,
             threads=self._judging,
+        )
+        self._shadowing, self._conductor = canaries_for(
+            registry,
+            generate=self.generation.generate,
+            evaluation=self._evaluation,
+            encoders=encoders,
+            limits=limits,
+            threads=self._judging,
+            on_act=self._catch_up,
         )
         front.recognise(registry)
         self._build_followers(resources)
@@ -141,6 +152,7 @@ class App:
         self._finisher.start()
         self.loop.start()
         self._checkpointer.review()
+        self._conductor.review()
         self._warming.begin_recall(self._kept_releases)
         for name, task in (("follower", self._follower.run()), ("watchdog", self._watchdog.run())):
             self._tasks.append(asyncio.create_task(task, name=f"tabard-{name}"))
@@ -163,6 +175,7 @@ class App:
             hurry=hurry,
         ) as bound:
             self.drain()
+            self._conductor.close()
             await bound.wait_for_jobs(self.generation.wait_until_empty())
             left = self.generation.jobs_left
             self.generation.stop_all()
@@ -212,6 +225,10 @@ class App:
         self._act_log.review(records)
         self._warming.review(records)
         self._checkpointer.review()
+        self._conductor.review()
+
+    async def _catch_up(self) -> None:
+        await self._follower.catch_up()
 
     def _note_admitted(self, job: Job) -> None:
         for worn in job.worn:
@@ -289,7 +306,7 @@ class App:
         )
         pages = Pages.within(limits)
         self._front.rpc.serve(
-            generation=GenerationServicer(self.generation, on_sent=served.note),
+            generation=GenerationServicer(self._shadowing.generate, on_sent=served.note),
             evaluation=EvaluationServicer(self._evaluation),
             evidence=evidence_service_for(
                 self.registry,

@@ -183,6 +183,12 @@ class Limits(BaseModel):
     """Pictures that evaluations have drawn, kept in the cache folder: none is drawn twice."""
     grid_bytes_max: PositiveInt = 256 * 1_024
     """Bytes of the document of a grid."""
+    canary_pairs_max: PositiveInt = 2
+    """Pairs that are drawn at once for canaries, beside callers' images where steps have room."""
+    canary_pair_seconds_max: PositiveFloat = 60.0
+    """Seconds after which a pair is given up: the server had no room for it."""
+    canary_scoring_seconds_max: PositiveFloat = 30.0
+    """Seconds in which a pair is scored; a scorer that needs longer makes a canary inconclusive."""
     registry_acts_max: PositiveInt = 32
     """Acts on the registry at once; those who wait together share a record. Rollbacks and
     withdrawals have places of their own."""

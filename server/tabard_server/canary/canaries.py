@@ -24,13 +24,14 @@ from tabard_registry import (
 )
 from tabard_registry.acts import Act, CanaryName, CanaryStep, end_canary, observe, start_canary
 from tabard_registry.errors import RegistryError
-from tabard_registry.identity.identity import Identity
+from tabard_registry.identity.identity import Identity, Proof
 from tabard_registry.identity.roles import Grants, Role
 from tabard_registry.release.canary import COMPLAINT, STOPPED, Canary, CanaryFigures, Observation
 from tabard_registry.release.release import Adapter
 from tabard_registry.state.canaries import canary_of, open_canary
 from tabard_registry.state.sight import namespaces_needed, seen_by
 from tabard_server.callers.caller import Caller
+from tabard_server.canary.conductor import ACTOR
 from tabard_server.canary.course import decision_of, figures_of, policy_of
 from tabard_server.canary.served import Served, ServedImages, Side
 from tabard_server.errors import ImageUnknown, invalid
@@ -41,8 +42,6 @@ from tabard_server.telemetry.metrics import Metrics
 
 SHARE, SHARES_LATER = 0.05, (0.25, 0.5)
 """The first share that is exposed where nobody says, and those after it."""
-SERVER = "server"
-"""The actor of what a server writes of a canary by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,12 +231,8 @@ def shares_from(first: float) -> tuple[float, ...]:
 
 
 def server_author(canary: Canary) -> Author:
-    """Return who writes what a server observes: itself, for the one who started the canary.
-
-    It carries the proof of that one, so that a namespace which asks for it takes the record.
-    """
-    started = canary.started
-    return Author(actor=SERVER, on_behalf_of=started.actor, proof=started.proof)
+    """Return who writes what a server observes: itself, for the one who started the canary."""
+    return Author(actor=ACTOR, on_behalf_of=canary.started.actor, proof=Proof.SERVER)
 
 
 def _find(state: State, ref: AdapterRef) -> tuple[Adapter, Canary]:

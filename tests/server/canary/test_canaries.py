@@ -267,10 +267,10 @@ def test_steps_begin_where_they_are_asked_to() -> None:
 
 
 def test_server_writes_for_who_started_it() -> None:
-    """With their proof, so that a namespace which asks for one takes the record."""
+    """Proven by being a server, so that a namespace which asks for a proof takes the record."""
     terms = CanaryTerms(candidate=sha256_bytes(b"1"), baseline=sha256_bytes(b"2"))
     started = Told(seq=1, time=datetime.now(UTC).isoformat(), actor="ann", proof=Proof.TOKEN)
 
     author = server_author(Canary(channel="stable", terms=terms, started=started))
 
-    assert author == Author(actor="server", on_behalf_of="ann", proof=Proof.TOKEN)
+    assert author == Author(actor="tabard-server", on_behalf_of="ann", proof=Proof.SERVER)
