@@ -16,6 +16,8 @@ from tabard_server.adapters.host_cache import HostCache
 from tabard_server.admission.assembly import admission_for, bounds_for
 from tabard_server.admission.pictures import PictureReader
 from tabard_server.canary.assembly import canaries_for
+from tabard_server.canary.canaries import Canaries
+from tabard_server.canary.served import ServedImages
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.evaluation.assembly import evaluation_for
 from tabard_server.evaluation.looks import Encoders
@@ -29,6 +31,7 @@ from tabard_server.jobs.job import Job
 from tabard_server.jobs.job_log import job_log_for
 from tabard_server.jobs.job_traces import job_traces_for
 from tabard_server.jobs.queue import queue_for
+from tabard_server.judgement.canary.policy import CanaryPolicy
 from tabard_server.life.bound import Bound
 from tabard_server.life.process import Ending
 from tabard_server.life.readiness import State
@@ -44,6 +47,7 @@ from tabard_server.publishing.policies import Policies
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
+from tabard_server.rpc.canary.service import CanaryServicer
 from tabard_server.rpc.evaluation.service import EvaluationServicer
 from tabard_server.rpc.evidence.assembly import evidence_service_for
 from tabard_server.rpc.front import Front
@@ -297,9 +301,12 @@ class App:
             jobs_wearing=self.generation.jobs_wearing,
         )
         policies = Policies(self.registry, ways=self._settings.identity.ways)
+        served = ServedImages(
+            state=lambda: self.registry.state, images_max=limits.served_images_max
+        )
         pages = Pages.within(limits)
         self._front.rpc.serve(
-            generation=GenerationServicer(self._shadowing.generate),
+            generation=GenerationServicer(self._shadowing.generate, on_sent=served.note),
             evaluation=EvaluationServicer(self._evaluation),
             evidence=evidence_service_for(
                 self.registry,
@@ -324,6 +331,16 @@ class App:
                 pages=pages,
             ),
             review=ReviewServicer(policies=policies, questions=questions),
+            canary=CanaryServicer(
+                Canaries(
+                    self.registry,
+                    publishing=publishing,
+                    served=served,
+                    policy=CanaryPolicy(),
+                    metrics=self.metrics,
+                ),
+                questions=questions,
+            ),
             operations=self._operations(engine),
         )
 

@@ -125,6 +125,8 @@ class Limits(BaseModel):
     background_rows_max: Annotated[int, Field(ge=3)] = 6
     """Images of evaluations asked for and not drawn, of all together. They share steps with nobody
     else, so this bounds the one step of theirs that a caller may have to wait for."""
+    served_images_max: PositiveInt = 10_000
+    """Images that are remembered, by digest and job, so that callers can complain of them."""
     ready_rows_max: PositiveInt = 16
     """Images that hold their adapters in host memory and have not begun; others wait in line."""
     overtakes_max: PositiveInt = 16

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from tabard.v1 import generation_service_pb2, generation_service_pb2_grpc
-from tabard_server.jobs.job import Event, JobSpec
+from tabard_server.jobs.job import Accepted, Event, ImageReady, Job, JobSpec
 from tabard_server.rpc.generation.messages import read_request, write_event
 from tabard_server.rpc.status import Context
 
@@ -19,9 +19,15 @@ TRACEPARENT = "traceparent"
 class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
     """Serves `tabard.v1.GenerationService`."""
 
-    def __init__(self, generate: Callable[[JobSpec], AsyncGenerator[Event, None]]) -> None:
-        """Take the walk of a request."""
+    def __init__(
+        self,
+        generate: Callable[[JobSpec], AsyncGenerator[Event, None]],
+        *,
+        on_sent: Callable[[Job, ImageReady], None],
+    ) -> None:
+        """Take the walk of a request, and what is told of each image that is sent, at once."""
         self._generate = generate
+        self._on_sent = on_sent
 
     async def Generate(
         self, request: generation_service_pb2.GenerateRequest, context: Context
@@ -38,6 +44,11 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
         del request
         events_of = self._generate(spec)
         del spec
+        job: Job | None = None
         async with aclosing(events_of) as events:
             async for event in events:
+                if isinstance(event, Accepted):
+                    job = event.job
+                elif isinstance(event, ImageReady) and job is not None:
+                    self._on_sent(job, event)
                 await context.write(write_event(event))
