@@ -107,7 +107,7 @@ class Evaluation:
             references=look_at_references(references, encoders=encoders) if references else None,
             training=look_at_training(training, encoders=encoders) if training else None,
             has_trigger=bool(plan.candidate.trigger),
-            is_subject=plan.candidate.release.purpose == "subject",
+            is_subject=plan.candidate.release.judged_as == "subject",
         )
         findings = find(sheet, encoders=encoders, policy=self._policy)
         manifest = self._registry.manifest(plan.candidate.release.digest)

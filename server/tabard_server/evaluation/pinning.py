@@ -24,7 +24,6 @@ from tabard_server.errors import NotEvaluable, invalid
 from tabard_server.evaluation.events import ReferenceSource, Wish
 from tabard_server.evaluation.plan import Origin, Pictures, Pinned, Plan
 from tabard_server.evaluation.references import read_pictures
-from tabard_server.evaluation.shipped_grids import grid_name_for
 from tabard_server.jobs.prompt_tags import read_tags
 from tabard_server.limits import Limits
 
@@ -129,7 +128,7 @@ class Pinning:
                 reason="FIELD_INVALID",
                 hint="send a grid",
             )
-        name = wish.grid or grid_name_for(candidate.release)
+        name = wish.grid or candidate.release.judged_as
         if name not in self._grids:
             raise NotFound(
                 f"there is no grid {name[:64]!r}",
