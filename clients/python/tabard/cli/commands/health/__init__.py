@@ -3,6 +3,7 @@
 
 TITLE = "Release health"
 COMMANDS = {
+    "choose": "Say which kind of fine-tuning fits: a word, a style or a subject.",
     "compare": "Draw releases side by side: every one at every weight, with every prompt and seed.",
     "evaluate": "Draw a release beside what it would replace, and judge it.",
 }

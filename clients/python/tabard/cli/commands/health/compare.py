@@ -75,7 +75,7 @@ _with_drawing = together(
     metavar="FILE",
     help="One prompt a line; empty lines and those that begin with # do not count.",
 )
-@click.option("--base", is_flag=True, help="Draw the base alone as well.")
+@click.option("--base", "with_base", is_flag=True, help="Draw the base alone as well.")
 @click.option(
     "--class-word", default="", metavar="WORD", help="What the base draws for {trigger}, as dog."
 )
@@ -97,6 +97,7 @@ def compare(
     prompts_file: Path | None,
     size: tuple[int, int] | None,
     timeout: float | None,
+    with_base: bool,
     out: Path,
     **options: Any,
 ) -> None:
@@ -120,7 +121,7 @@ def compare(
         options["timeout_seconds"] = timeout
     with session.connect() as client:
         fingerprint = client.status().base_fingerprint
-        comparison = client.compare(refs, prompts=prompts, **options)
+        comparison = client.compare(refs, prompts=prompts, base=with_base, **options)
         folder = ComparisonFolder(out, plan=comparison.plan, base_fingerprint=fingerprint)
         there = len(folder.found)
         draw_missing(session, comparison, folder=folder)
