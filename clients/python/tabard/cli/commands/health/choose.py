@@ -148,7 +148,7 @@ def choose(output: Output, *, what: str | None) -> None:
     tabard choose
     tabard choose subject
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    if what is None and not output.is_json and sys.stdin.isatty() and sys.stdout.isatty():
+    if what is None and not output.is_json and sys.stdin.isatty():
         what = _ask()
     if what is None:
         output.answer({name: _document(one) for name, one in CHOICES.items()}, *_all())
