@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tabard.calls.options import GenerateOptions
     from tabard.calls.uploads import UploadProgress
     from tabard.client import Client
-    from tabard.comparison import Diff, FieldDiff, LayerDiff, LayerSide
     from tabard.enums import (
         FileFormat,
         Kind,
@@ -82,6 +81,7 @@ if TYPE_CHECKING:
     from tabard.pictures.difference import PixelDifference
     from tabard.pictures.sources import PictureSource
     from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
+    from tabard.releases.diff import Diff, FieldDiff, LayerDiff, LayerSide
     from tabard.releases.findings import Dependents, Manifest, SearchHit
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
@@ -202,7 +202,7 @@ __all__ = [
 
 _MODULES = (
     "errors enums access.identity releases.release releases.acts releases.report releases.findings "
-    "releases.pulled comparison health.compared health.evaluation history operations result "
+    "releases.pulled releases.diff health.compared health.evaluation history operations result "
     "pictures.difference replay health.comparison calls.uploads calls.options client aio"
 )
 """Where the public names are, those that import little before those that import much."""
