@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tabard.access.identity import (
         CreatedToken,
+        Gate,
         Identity,
         Policy,
         PolicyChange,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tabard.calls.uploads import UploadProgress
     from tabard.client import Client
     from tabard.enums import (
+        EvidenceKind,
         FileFormat,
         Kind,
         Priority,
@@ -67,6 +69,8 @@ if TYPE_CHECKING:
         EvaluationVerdict,
         Score,
     )
+    from tabard.health.evidence import EvidenceDocument, EvidenceEdit, EvidenceNote
+    from tabard.health.review import MissingForGate, PolicyExplanation
     from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.operations import (
         Cause,
@@ -81,7 +85,7 @@ if TYPE_CHECKING:
     from tabard.pictures.difference import PixelDifference
     from tabard.pictures.sources import PictureSource
     from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
-    from tabard.releases.diff import Diff, FieldDiff, LayerDiff, LayerSide
+    from tabard.releases.comparison import Diff, FieldDiff, LayerDiff, LayerSide
     from tabard.releases.findings import Dependents, Manifest, SearchHit
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
@@ -137,10 +141,15 @@ __all__ = [
     "EvaluationScores",
     "EvaluationStarted",
     "EvaluationVerdict",
+    "EvidenceDocument",
+    "EvidenceEdit",
+    "EvidenceKind",
+    "EvidenceNote",
     "FailedPrecondition",
     "FieldDiff",
     "FieldViolation",
     "FileFormat",
+    "Gate",
     "GenerateEvent",
     "GenerateOptions",
     "GenerateResult",
@@ -155,12 +164,14 @@ __all__ = [
     "Manifest",
     "Member",
     "MemoryPlan",
+    "MissingForGate",
     "NotFound",
     "PermissionDenied",
     "PictureSource",
     "PixelDifference",
     "Policy",
     "PolicyChange",
+    "PolicyExplanation",
     "Preview",
     "Priority",
     "Problem",
@@ -201,9 +212,29 @@ __all__ = [
 ]
 
 _MODULES = (
-    "errors enums access.identity releases.release releases.acts releases.report releases.findings "
-    "releases.pulled releases.diff health.compared health.evaluation history operations result "
-    "pictures.difference replay health.comparison calls.uploads calls.options client aio"
+    "errors",
+    "enums",
+    "access.identity",
+    "releases.release",
+    "releases.acts",
+    "releases.report",
+    "releases.findings",
+    "releases.pulled",
+    "releases.comparison",
+    "health.compared",
+    "health.evaluation",
+    "health.evidence",
+    "health.review",
+    "history",
+    "operations",
+    "result",
+    "pictures.difference",
+    "replay",
+    "health.comparison",
+    "calls.uploads",
+    "calls.options",
+    "client",
+    "aio",
 )
 """Where the public names are, those that import little before those that import much."""
 
@@ -217,7 +248,7 @@ if not TYPE_CHECKING:  # a name that is not there is an error for type checkers,
 
     def __getattr__(name: str) -> Any:
         if name in __all__:
-            for module in (import_module(f"tabard.{one}") for one in _MODULES.split()):
+            for module in (import_module(f"tabard.{one}") for one in _MODULES):
                 if hasattr(module, name):
                     return getattr(module, name)
         raise AttributeError(f"module 'tabard' has no attribute {name!r}")

@@ -187,6 +187,10 @@ class Client:
     evaluate = late(lambda: _evaluation(calls.health.evaluation.evaluate))
     compare = late(lambda: compositions.comparing(calls.health.compare.compare))
     replay = late(lambda: compositions.replaying(calls.replay.replay))
+    evidence = late(lambda: _paged(calls.health.evidence.evidence))
+    evidence_document = late(lambda: _verb(calls.health.evidence.evidence_document))
+    evidence_picture = late(lambda: _verb(calls.health.evidence.evidence_picture))
+    edit_evidence = late(lambda: _verb(calls.health.evidence.edit_evidence))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))
     pull = late(lambda: _download(calls.downloads.pull))
@@ -218,6 +222,7 @@ class Client:
     revoke_token = late(lambda: _verb(calls.identity.revoke_token))
     policy = late(lambda: _verb(calls.identity.policy))
     set_policy = late(lambda: _verb(calls.identity.set_policy))
+    explain_policy = late(lambda: _verb(calls.health.review.explain_policy))
 
     def get(self, name: str) -> Adapter:
         """Give one adapter (`namespace/name`) with its releases and channels.

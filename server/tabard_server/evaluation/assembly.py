@@ -70,6 +70,5 @@ def evaluation_for(
         drawer=drawer,
         encoders=encoders,
         policy=GatePolicy(),
-        cache=cache,
         threads=threads,
     )

@@ -44,6 +44,7 @@ def draft_report(
     plan: Plan,
     findings: Findings,
     *,
+    inputs: Digest,
     drawn: CellDigests,
     manifest: Manifest,
     encoders: Encoders,
@@ -67,7 +68,7 @@ def draft_report(
             statement=release.notes[:2_000],
             why_this_method=_METHODS.get(release.kind, ""),
         ),
-        prompt_record=_prompt_record(plan),
+        prompt_record=_prompt_record(plan, drawn=drawn),
         candidates=tuple(
             Candidate(image=found[Side.CANDIDATE], prompt=prompt, seed=seed)
             for (prompt, seed), found in sorted(drawn.items())
@@ -85,6 +86,7 @@ def draft_report(
         verdict=findings.verdict,
         reasons=(*findings.reasons, _SOURCES[plan.source]),
         drafted_by=DRAFTER,
+        inputs=inputs,
     )
 
 
@@ -99,17 +101,20 @@ def _subject(pinned: Pinned) -> Subject:
     )
 
 
-def _prompt_record(plan: Plan) -> tuple[PromptNote, ...]:
+def _prompt_record(plan: Plan, *, drawn: CellDigests) -> tuple[PromptNote, ...]:
+    """Note each prompt; where what it would replace is the reference, its picture stands there."""
     base = f"{plan.origin.base_family} {plan.origin.base_fingerprint}"
+    seed, is_reference = plan.grid.seeds[0], plan.source is ReferenceSource.AGAINST
     return tuple(
         PromptNote(
             prompt=prompt,
             negative_prompt=plan.grid.negative_prompt,
-            seed=plan.grid.seeds[0],
+            reference=drawn[place, seed].get(Side.AGAINST) if is_reference else None,
+            seed=seed,
             model=base,
             version=str(plan.candidate.release.version),
         )
-        for prompt in plan.prompts
+        for place, prompt in enumerate(plan.prompts)
     )
 
 

@@ -55,7 +55,7 @@ class Pinning:
         """Pin what somebody wishes. Blocks.
 
         Raises:
-            Forbidden: They may not draw with a release.
+            Forbidden: They may not draw with a release, or may not file what comes of it.
             InvalidRequest: The grid or a picture cannot be taken.
             NotFound: There is no such release, or no such grid.
             NotEvaluable: Nothing says what it shall look like.
@@ -63,7 +63,10 @@ class Pinning:
         """
         identity = wish.asker.identity
         state = seen_by(self._registry.state, identity.grants)
-        candidate = self._pin(AdapterRef.parse(wish.ref), state=state, identity=identity)
+        ref = AdapterRef.parse(wish.ref)
+        # Who may not file a report is told before anything is drawn for it.
+        self._registry.evidence.check_author(ref.adapter, author=wish.author)
+        candidate = self._pin(ref, state=state, identity=identity)
         against = self._against(wish, candidate, state=state)
         grid = self._grid(wish, candidate)
         references = self._pictures(wish.references, field="references")

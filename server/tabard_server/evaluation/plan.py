@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """An evaluation as it is pinned: releases by digest, a grid, cells, and the key of it all. Pure."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tabard_registry import Release
+from tabard_registry import AdapterRef, ByVersion, Release
 from tabard_registry.evidence.documents import to_bytes
 from tabard_registry.evidence.grid import Grid
 from tabard_registry.refs.digest import Digest, sha256_bytes
@@ -63,6 +62,11 @@ class Pinned:
 
     release: Release
     weight: float
+
+    @property
+    def exact(self) -> AdapterRef:
+        """A ref that means this release and no other."""
+        return AdapterRef(adapter=self.release.adapter, selector=ByVersion(self.release.version))
 
     @property
     def trigger(self) -> str:
@@ -144,8 +148,8 @@ class Plan:
             reference_count=len(self.references.digests),
         )
 
-    def key(self, *, encoders: Encoders, policy: GatePolicy) -> str:
-        """Return the hash of all that a report rests on, in hex."""
+    def inputs(self, *, encoders: Encoders, policy: GatePolicy) -> Digest:
+        """Return the hash of all that a report rests on."""
         cells = [one.key for cell in self.cells for one in cell.pictures.values()]
         said: dict[str, Any] = {
             "v": 1,
@@ -157,4 +161,4 @@ class Plan:
             "encoders": {name: one.digest for name, one in encoders.all.items()},
             "policy": asdict(policy),
         }
-        return hashlib.sha256(canonical_json(said)).hexdigest()
+        return sha256_bytes(canonical_json(said))

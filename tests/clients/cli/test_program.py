@@ -27,6 +27,7 @@ EXPECTED = {
     "drain",
     "edit",
     "evaluate",
+    "evidence",
     "extract",
     "fsck",
     "gc",

@@ -219,6 +219,10 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRIGGER_MISSING: _ClassVar[ErrorReason]
     EVALUATIONS_BUSY: _ClassVar[ErrorReason]
     GATE_NOT_MET: _ClassVar[ErrorReason]
+    POLICY_UNSATISFIABLE: _ClassVar[ErrorReason]
+    EVIDENCE_NOT_FOUND: _ClassVar[ErrorReason]
+    EDIT_OF_MEASUREMENT: _ClassVar[ErrorReason]
+    EDIT_OUTDATED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -432,3 +436,7 @@ GRID_NOT_FOUND: ErrorReason
 TRIGGER_MISSING: ErrorReason
 EVALUATIONS_BUSY: ErrorReason
 GATE_NOT_MET: ErrorReason
+POLICY_UNSATISFIABLE: ErrorReason
+EVIDENCE_NOT_FOUND: ErrorReason
+EDIT_OF_MEASUREMENT: ErrorReason
+EDIT_OUTDATED: ErrorReason

@@ -19,7 +19,7 @@ from tabard.cli.layout import Text
 from tabard.cli.numbers import Several, Whole
 from tabard.cli.output import fields, short, table
 from tabard.cli.session import Session, with_session
-from tabard.releases.diff import Diff, LayerDiff, LayerSide
+from tabard.releases.comparison import Diff, LayerDiff, LayerSide
 from tabard.releases.release import Release
 
 _LAYERS_SHOWN = 12
