@@ -69,7 +69,15 @@ if TYPE_CHECKING:
         EvaluationVerdict,
         Score,
     )
-    from tabard.health.evidence import EvidenceDocument, EvidenceEdit, EvidenceNote
+    from tabard.health.evidence import (
+        EvidenceDocument,
+        EvidenceEdit,
+        EvidenceNote,
+        Grid,
+        GridChange,
+        GridDocument,
+        PublishedReferences,
+    )
     from tabard.health.review import MissingForGate, PolicyExplanation
     from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.operations import (
@@ -154,6 +162,9 @@ __all__ = [
     "GenerateOptions",
     "GenerateResult",
     "GeneratedImage",
+    "Grid",
+    "GridChange",
+    "GridDocument",
     "History",
     "Identity",
     "Internal",
@@ -179,6 +190,7 @@ __all__ = [
     "PromptSyntax",
     "Published",
     "PublishedRecipe",
+    "PublishedReferences",
     "Pulled",
     "PulledFile",
     "Purpose",

@@ -28,7 +28,7 @@ from tabard.v1 import adapter_pb2 as tabard_dot_v1_dot_adapter__pb2
 from tabard.v1 import evaluation_service_pb2 as tabard_dot_v1_dot_evaluation__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tabard/v1/evidence_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tabard/v1/adapter.proto\x1a\"tabard/v1/evaluation_service.proto\"[\n\x0b\x43heckResult\x12&\n\x05\x63heck\x18\x01 \x01(\x0e\x32\x17.tabard.v1.FailureCheck\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.tabard.v1.CheckState\"\xbc\x02\n\x0c\x45videnceNote\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.tabard.v1.EvidenceKind\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12#\n\x07verdict\x18\x03 \x01(\x0e\x32\x12.tabard.v1.Verdict\x12&\n\x06\x63hecks\x18\x04 \x03(\x0b\x32\x16.tabard.v1.CheckResult\x12\x16\n\x0e\x61gainst_digest\x18\x05 \x01(\t\x12\x13\n\x0bgrid_digest\x18\x06 \x01(\t\x12\x0b\n\x03seq\x18\x07 \x01(\x04\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\t \x01(\t\x12\x14\n\x0con_behalf_of\x18\n \x01(\t\x12\x1f\n\x05proof\x18\x0b \x01(\x0e\x32\x10.tabard.v1.Proof\"\x84\x01\n\x13ListEvidenceRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x17.tabard.v1.EvidenceKindB\x03\xe0\x41\x01\x12\x16\n\tpage_size\x18\x03 \x01(\x05\x42\x03\xe0\x41\x01\x12\x17\n\npage_token\x18\x04 \x01(\tB\x03\xe0\x41\x01\"W\n\x14ListEvidenceResponse\x12&\n\x05notes\x18\x01 \x03(\x0b\x32\x17.tabard.v1.EvidenceNote\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"g\n\x12GetEvidenceRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x13\n\x06\x64igest\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12*\n\x04kind\x18\x03 \x01(\x0e\x32\x17.tabard.v1.EvidenceKindB\x03\xe0\x41\x01\"\x88\x01\n\x13GetEvidenceResponse\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0erelease_digest\x18\x03 \x01(\t\x12%\n\x04note\x18\x04 \x01(\x0b\x32\x17.tabard.v1.EvidenceNote\x12\x10\n\x08\x64ocument\x18\x05 \x01(\x0c\"X\n\x11GetPictureRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x1c\n\x0f\x65vidence_digest\x18\x02 \x01(\tB\x03\xe0\x41\x02\x12\x13\n\x06\x64igest\x18\x03 \x01(\tB\x03\xe0\x41\x02\"!\n\x12GetPictureResponse\x12\x0b\n\x03png\x18\x01 \x01(\x0c\"\x95\x01\n\x13\x45\x64itEvidenceRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x13\n\x06\x64igest\x18\x02 \x01(\tB\x03\xe0\x41\x02\x12\x15\n\x08\x64ocument\x18\x03 \x01(\x0c\x42\x03\xe0\x41\x02\x12\x12\n\x05\x61\x63tor\x18\x04 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\x05 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x06 \x01(\tB\x03\xe0\x41\x01\"`\n\x14\x45\x64itEvidenceResponse\x12%\n\x04note\x18\x01 \x01(\x0b\x32\x17.tabard.v1.EvidenceNote\x12\x10\n\x08\x64ocument\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x08*\x9d\x01\n\x0c\x45videnceKind\x12\x1d\n\x19\x45VIDENCE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45VIDENCE_KIND_REPORT\x10\x01\x12\x1c\n\x18\x45VIDENCE_KIND_REFERENCES\x10\x02\x12\x1a\n\x16\x45VIDENCE_KIND_TRAINING\x10\x03\x12\x1a\n\x16\x45VIDENCE_KIND_PREVIEWS\x10\x04*\xe6\x01\n\x0c\x46\x61ilureCheck\x12\x1d\n\x19\x46\x41ILURE_CHECK_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x46\x41ILURE_CHECK_PROMPT_DRIFT\x10\x01\x12 \n\x1c\x46\x41ILURE_CHECK_STYLE_MISMATCH\x10\x02\x12\x1a\n\x16\x46\x41ILURE_CHECK_ARTIFACT\x10\x03\x12\x1b\n\x17\x46\x41ILURE_CHECK_COPYRIGHT\x10\x04\x12\x1a\n\x16\x46\x41ILURE_CHECK_PORTRAIT\x10\x05\x12 \n\x1c\x46\x41ILURE_CHECK_REVIEW_FAILURE\x10\x06*v\n\nCheckState\x12\x1b\n\x17\x43HECK_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HECK_STATE_CLEAR\x10\x01\x12\x17\n\x13\x43HECK_STATE_FLAGGED\x10\x02\x12\x1b\n\x17\x43HECK_STATE_NOT_CHECKED\x10\x03\x32\xcc\x02\n\x0f\x45videnceService\x12O\n\x0cListEvidence\x12\x1e.tabard.v1.ListEvidenceRequest\x1a\x1f.tabard.v1.ListEvidenceResponse\x12L\n\x0bGetEvidence\x12\x1d.tabard.v1.GetEvidenceRequest\x1a\x1e.tabard.v1.GetEvidenceResponse\x12I\n\nGetPicture\x12\x1c.tabard.v1.GetPictureRequest\x1a\x1d.tabard.v1.GetPictureResponse\x12O\n\x0c\x45\x64itEvidence\x12\x1e.tabard.v1.EditEvidenceRequest\x1a\x1f.tabard.v1.EditEvidenceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tabard/v1/evidence_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tabard/v1/adapter.proto\x1a\"tabard/v1/evaluation_service.proto\"[\n\x0b\x43heckResult\x12&\n\x05\x63heck\x18\x01 \x01(\x0e\x32\x17.tabard.v1.FailureCheck\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.tabard.v1.CheckState\"\xbc\x02\n\x0c\x45videnceNote\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.tabard.v1.EvidenceKind\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12#\n\x07verdict\x18\x03 \x01(\x0e\x32\x12.tabard.v1.Verdict\x12&\n\x06\x63hecks\x18\x04 \x03(\x0b\x32\x16.tabard.v1.CheckResult\x12\x16\n\x0e\x61gainst_digest\x18\x05 \x01(\t\x12\x13\n\x0bgrid_digest\x18\x06 \x01(\t\x12\x0b\n\x03seq\x18\x07 \x01(\x04\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\t \x01(\t\x12\x14\n\x0con_behalf_of\x18\n \x01(\t\x12\x1f\n\x05proof\x18\x0b \x01(\x0e\x32\x10.tabard.v1.Proof\"\x84\x01\n\x13ListEvidenceRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x17.tabard.v1.EvidenceKindB\x03\xe0\x41\x01\x12\x16\n\tpage_size\x18\x03 \x01(\x05\x42\x03\xe0\x41\x01\x12\x17\n\npage_token\x18\x04 \x01(\tB\x03\xe0\x41\x01\"W\n\x14ListEvidenceResponse\x12&\n\x05notes\x18\x01 \x03(\x0b\x32\x17.tabard.v1.EvidenceNote\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"g\n\x12GetEvidenceRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x13\n\x06\x64igest\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12*\n\x04kind\x18\x03 \x01(\x0e\x32\x17.tabard.v1.EvidenceKindB\x03\xe0\x41\x01\"\x88\x01\n\x13GetEvidenceResponse\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0erelease_digest\x18\x03 \x01(\t\x12%\n\x04note\x18\x04 \x01(\x0b\x32\x17.tabard.v1.EvidenceNote\x12\x10\n\x08\x64ocument\x18\x05 \x01(\x0c\"X\n\x11GetPictureRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x1c\n\x0f\x65vidence_digest\x18\x02 \x01(\tB\x03\xe0\x41\x02\x12\x13\n\x06\x64igest\x18\x03 \x01(\tB\x03\xe0\x41\x02\"!\n\x12GetPictureResponse\x12\x0b\n\x03png\x18\x01 \x01(\x0c\"\x95\x01\n\x13\x45\x64itEvidenceRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x13\n\x06\x64igest\x18\x02 \x01(\tB\x03\xe0\x41\x02\x12\x15\n\x08\x64ocument\x18\x03 \x01(\x0c\x42\x03\xe0\x41\x02\x12\x12\n\x05\x61\x63tor\x18\x04 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\x05 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x06 \x01(\tB\x03\xe0\x41\x01\"`\n\x14\x45\x64itEvidenceResponse\x12%\n\x04note\x18\x01 \x01(\x0b\x32\x17.tabard.v1.EvidenceNote\x12\x10\n\x08\x64ocument\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x08\"@\n\x04Grid\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05place\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0b\n\x03seq\x18\x04 \x01(\x04\"\x82\x01\n\x0ePutGridRequest\x12\x12\n\x05place\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x1a\n\rgrid_document\x18\x02 \x01(\x0c\x42\x03\xe0\x41\x02\x12\x12\n\x05\x61\x63tor\x18\x03 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\x04 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x05 \x01(\tB\x03\xe0\x41\x01\"A\n\x0fPutGridResponse\x12\x1d\n\x04grid\x18\x01 \x01(\x0b\x32\x0f.tabard.v1.Grid\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"7\n\x0eGetGridRequest\x12\x12\n\x05place\x18\x01 \x01(\tB\x03\xe0\x41\x01\x12\x11\n\x04name\x18\x02 \x01(\tB\x03\xe0\x41\x02\"B\n\x0fGetGridResponse\x12\x1d\n\x04grid\x18\x01 \x01(\x0b\x32\x0f.tabard.v1.Grid\x12\x10\n\x08\x64ocument\x18\x02 \x01(\x0c\"W\n\x10ListGridsRequest\x12\x12\n\x05place\x18\x01 \x01(\tB\x03\xe0\x41\x01\x12\x16\n\tpage_size\x18\x02 \x01(\x05\x42\x03\xe0\x41\x01\x12\x17\n\npage_token\x18\x03 \x01(\tB\x03\xe0\x41\x01\"L\n\x11ListGridsResponse\x12\x1e\n\x05grids\x18\x01 \x03(\x0b\x32\x0f.tabard.v1.Grid\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x81\x01\n\x18PublishReferencesRequest\x12-\n\x06header\x18\x01 \x01(\x0b\x32\x1b.tabard.v1.ReferencesHeaderH\x00\x12.\n\x07picture\x18\x02 \x01(\x0b\x32\x1b.tabard.v1.ReferencePictureH\x00\x42\x06\n\x04part\"\xb0\x01\n\x10ReferencesHeader\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x17.tabard.v1.EvidenceKindB\x03\xe0\x41\x01\x12\x1c\n\x0f\x65mbeddings_only\x18\x03 \x01(\x08\x42\x03\xe0\x41\x01\x12\x12\n\x05\x61\x63tor\x18\x04 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\x05 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x06 \x01(\tB\x03\xe0\x41\x01\";\n\x10ReferencePicture\x12\x11\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x01\x12\x14\n\x07\x63ontent\x18\x02 \x01(\x0c\x42\x03\xe0\x41\x02\"j\n\x19PublishReferencesResponse\x12%\n\x04note\x18\x01 \x01(\x0b\x32\x17.tabard.v1.EvidenceNote\x12\x15\n\rpicture_count\x18\x02 \x01(\r\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x08*\x9d\x01\n\x0c\x45videnceKind\x12\x1d\n\x19\x45VIDENCE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45VIDENCE_KIND_REPORT\x10\x01\x12\x1c\n\x18\x45VIDENCE_KIND_REFERENCES\x10\x02\x12\x1a\n\x16\x45VIDENCE_KIND_TRAINING\x10\x03\x12\x1a\n\x16\x45VIDENCE_KIND_PREVIEWS\x10\x04*\xe6\x01\n\x0c\x46\x61ilureCheck\x12\x1d\n\x19\x46\x41ILURE_CHECK_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x46\x41ILURE_CHECK_PROMPT_DRIFT\x10\x01\x12 \n\x1c\x46\x41ILURE_CHECK_STYLE_MISMATCH\x10\x02\x12\x1a\n\x16\x46\x41ILURE_CHECK_ARTIFACT\x10\x03\x12\x1b\n\x17\x46\x41ILURE_CHECK_COPYRIGHT\x10\x04\x12\x1a\n\x16\x46\x41ILURE_CHECK_PORTRAIT\x10\x05\x12 \n\x1c\x46\x41ILURE_CHECK_REVIEW_FAILURE\x10\x06*v\n\nCheckState\x12\x1b\n\x17\x43HECK_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HECK_STATE_CLEAR\x10\x01\x12\x17\n\x13\x43HECK_STATE_FLAGGED\x10\x02\x12\x1b\n\x17\x43HECK_STATE_NOT_CHECKED\x10\x03\x32\xfa\x04\n\x0f\x45videnceService\x12O\n\x0cListEvidence\x12\x1e.tabard.v1.ListEvidenceRequest\x1a\x1f.tabard.v1.ListEvidenceResponse\x12L\n\x0bGetEvidence\x12\x1d.tabard.v1.GetEvidenceRequest\x1a\x1e.tabard.v1.GetEvidenceResponse\x12I\n\nGetPicture\x12\x1c.tabard.v1.GetPictureRequest\x1a\x1d.tabard.v1.GetPictureResponse\x12O\n\x0c\x45\x64itEvidence\x12\x1e.tabard.v1.EditEvidenceRequest\x1a\x1f.tabard.v1.EditEvidenceResponse\x12@\n\x07PutGrid\x12\x19.tabard.v1.PutGridRequest\x1a\x1a.tabard.v1.PutGridResponse\x12@\n\x07GetGrid\x12\x19.tabard.v1.GetGridRequest\x1a\x1a.tabard.v1.GetGridResponse\x12\x46\n\tListGrids\x12\x1b.tabard.v1.ListGridsRequest\x1a\x1c.tabard.v1.ListGridsResponse\x12`\n\x11PublishReferences\x12#.tabard.v1.PublishReferencesRequest\x1a$.tabard.v1.PublishReferencesResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -67,12 +67,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EDITEVIDENCEREQUEST'].fields_by_name['reason']._serialized_options = b'\340A\001'
   _globals['_EDITEVIDENCEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_EDITEVIDENCEREQUEST'].fields_by_name['request_id']._serialized_options = b'\340A\001'
-  _globals['_EVIDENCEKIND']._serialized_start=1430
-  _globals['_EVIDENCEKIND']._serialized_end=1587
-  _globals['_FAILURECHECK']._serialized_start=1590
-  _globals['_FAILURECHECK']._serialized_end=1820
-  _globals['_CHECKSTATE']._serialized_start=1822
-  _globals['_CHECKSTATE']._serialized_end=1940
+  _globals['_PUTGRIDREQUEST'].fields_by_name['place']._loaded_options = None
+  _globals['_PUTGRIDREQUEST'].fields_by_name['place']._serialized_options = b'\340A\002'
+  _globals['_PUTGRIDREQUEST'].fields_by_name['grid_document']._loaded_options = None
+  _globals['_PUTGRIDREQUEST'].fields_by_name['grid_document']._serialized_options = b'\340A\002'
+  _globals['_PUTGRIDREQUEST'].fields_by_name['actor']._loaded_options = None
+  _globals['_PUTGRIDREQUEST'].fields_by_name['actor']._serialized_options = b'\340A\001'
+  _globals['_PUTGRIDREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_PUTGRIDREQUEST'].fields_by_name['reason']._serialized_options = b'\340A\001'
+  _globals['_PUTGRIDREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_PUTGRIDREQUEST'].fields_by_name['request_id']._serialized_options = b'\340A\001'
+  _globals['_GETGRIDREQUEST'].fields_by_name['place']._loaded_options = None
+  _globals['_GETGRIDREQUEST'].fields_by_name['place']._serialized_options = b'\340A\001'
+  _globals['_GETGRIDREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETGRIDREQUEST'].fields_by_name['name']._serialized_options = b'\340A\002'
+  _globals['_LISTGRIDSREQUEST'].fields_by_name['place']._loaded_options = None
+  _globals['_LISTGRIDSREQUEST'].fields_by_name['place']._serialized_options = b'\340A\001'
+  _globals['_LISTGRIDSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTGRIDSREQUEST'].fields_by_name['page_size']._serialized_options = b'\340A\001'
+  _globals['_LISTGRIDSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTGRIDSREQUEST'].fields_by_name['page_token']._serialized_options = b'\340A\001'
+  _globals['_REFERENCESHEADER'].fields_by_name['ref']._loaded_options = None
+  _globals['_REFERENCESHEADER'].fields_by_name['ref']._serialized_options = b'\340A\002'
+  _globals['_REFERENCESHEADER'].fields_by_name['kind']._loaded_options = None
+  _globals['_REFERENCESHEADER'].fields_by_name['kind']._serialized_options = b'\340A\001'
+  _globals['_REFERENCESHEADER'].fields_by_name['embeddings_only']._loaded_options = None
+  _globals['_REFERENCESHEADER'].fields_by_name['embeddings_only']._serialized_options = b'\340A\001'
+  _globals['_REFERENCESHEADER'].fields_by_name['actor']._loaded_options = None
+  _globals['_REFERENCESHEADER'].fields_by_name['actor']._serialized_options = b'\340A\001'
+  _globals['_REFERENCESHEADER'].fields_by_name['reason']._loaded_options = None
+  _globals['_REFERENCESHEADER'].fields_by_name['reason']._serialized_options = b'\340A\001'
+  _globals['_REFERENCESHEADER'].fields_by_name['request_id']._loaded_options = None
+  _globals['_REFERENCESHEADER'].fields_by_name['request_id']._serialized_options = b'\340A\001'
+  _globals['_REFERENCEPICTURE'].fields_by_name['name']._loaded_options = None
+  _globals['_REFERENCEPICTURE'].fields_by_name['name']._serialized_options = b'\340A\001'
+  _globals['_REFERENCEPICTURE'].fields_by_name['content']._loaded_options = None
+  _globals['_REFERENCEPICTURE'].fields_by_name['content']._serialized_options = b'\340A\002'
+  _globals['_EVIDENCEKIND']._serialized_start=2468
+  _globals['_EVIDENCEKIND']._serialized_end=2625
+  _globals['_FAILURECHECK']._serialized_start=2628
+  _globals['_FAILURECHECK']._serialized_end=2858
+  _globals['_CHECKSTATE']._serialized_start=2860
+  _globals['_CHECKSTATE']._serialized_end=2978
   _globals['_CHECKRESULT']._serialized_start=174
   _globals['_CHECKRESULT']._serialized_end=265
   _globals['_EVIDENCENOTE']._serialized_start=268
@@ -93,6 +129,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EDITEVIDENCEREQUEST']._serialized_end=1329
   _globals['_EDITEVIDENCERESPONSE']._serialized_start=1331
   _globals['_EDITEVIDENCERESPONSE']._serialized_end=1427
-  _globals['_EVIDENCESERVICE']._serialized_start=1943
-  _globals['_EVIDENCESERVICE']._serialized_end=2275
+  _globals['_GRID']._serialized_start=1429
+  _globals['_GRID']._serialized_end=1493
+  _globals['_PUTGRIDREQUEST']._serialized_start=1496
+  _globals['_PUTGRIDREQUEST']._serialized_end=1626
+  _globals['_PUTGRIDRESPONSE']._serialized_start=1628
+  _globals['_PUTGRIDRESPONSE']._serialized_end=1693
+  _globals['_GETGRIDREQUEST']._serialized_start=1695
+  _globals['_GETGRIDREQUEST']._serialized_end=1750
+  _globals['_GETGRIDRESPONSE']._serialized_start=1752
+  _globals['_GETGRIDRESPONSE']._serialized_end=1818
+  _globals['_LISTGRIDSREQUEST']._serialized_start=1820
+  _globals['_LISTGRIDSREQUEST']._serialized_end=1907
+  _globals['_LISTGRIDSRESPONSE']._serialized_start=1909
+  _globals['_LISTGRIDSRESPONSE']._serialized_end=1985
+  _globals['_PUBLISHREFERENCESREQUEST']._serialized_start=1988
+  _globals['_PUBLISHREFERENCESREQUEST']._serialized_end=2117
+  _globals['_REFERENCESHEADER']._serialized_start=2120
+  _globals['_REFERENCESHEADER']._serialized_end=2296
+  _globals['_REFERENCEPICTURE']._serialized_start=2298
+  _globals['_REFERENCEPICTURE']._serialized_end=2357
+  _globals['_PUBLISHREFERENCESRESPONSE']._serialized_start=2359
+  _globals['_PUBLISHREFERENCESRESPONSE']._serialized_end=2465
+  _globals['_EVIDENCESERVICE']._serialized_start=2981
+  _globals['_EVIDENCESERVICE']._serialized_end=3615
 # @@protoc_insertion_point(module_scope)

@@ -170,3 +170,113 @@ class EditEvidenceResponse(_message.Message):
     document: bytes
     created: bool
     def __init__(self, note: _Optional[_Union[EvidenceNote, _Mapping]] = ..., document: _Optional[bytes] = ..., created: bool = ...) -> None: ...
+
+class Grid(_message.Message):
+    __slots__ = ("name", "place", "digest", "seq")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    place: str
+    digest: str
+    seq: int
+    def __init__(self, name: _Optional[str] = ..., place: _Optional[str] = ..., digest: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class PutGridRequest(_message.Message):
+    __slots__ = ("place", "grid_document", "actor", "reason", "request_id")
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    GRID_DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    place: str
+    grid_document: bytes
+    actor: str
+    reason: str
+    request_id: str
+    def __init__(self, place: _Optional[str] = ..., grid_document: _Optional[bytes] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class PutGridResponse(_message.Message):
+    __slots__ = ("grid", "changed")
+    GRID_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    grid: Grid
+    changed: bool
+    def __init__(self, grid: _Optional[_Union[Grid, _Mapping]] = ..., changed: bool = ...) -> None: ...
+
+class GetGridRequest(_message.Message):
+    __slots__ = ("place", "name")
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    place: str
+    name: str
+    def __init__(self, place: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class GetGridResponse(_message.Message):
+    __slots__ = ("grid", "document")
+    GRID_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    grid: Grid
+    document: bytes
+    def __init__(self, grid: _Optional[_Union[Grid, _Mapping]] = ..., document: _Optional[bytes] = ...) -> None: ...
+
+class ListGridsRequest(_message.Message):
+    __slots__ = ("place", "page_size", "page_token")
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    place: str
+    page_size: int
+    page_token: str
+    def __init__(self, place: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListGridsResponse(_message.Message):
+    __slots__ = ("grids", "next_page_token")
+    GRIDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    grids: _containers.RepeatedCompositeFieldContainer[Grid]
+    next_page_token: str
+    def __init__(self, grids: _Optional[_Iterable[_Union[Grid, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class PublishReferencesRequest(_message.Message):
+    __slots__ = ("header", "picture")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_FIELD_NUMBER: _ClassVar[int]
+    header: ReferencesHeader
+    picture: ReferencePicture
+    def __init__(self, header: _Optional[_Union[ReferencesHeader, _Mapping]] = ..., picture: _Optional[_Union[ReferencePicture, _Mapping]] = ...) -> None: ...
+
+class ReferencesHeader(_message.Message):
+    __slots__ = ("ref", "kind", "embeddings_only", "actor", "reason", "request_id")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDINGS_ONLY_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    kind: EvidenceKind
+    embeddings_only: bool
+    actor: str
+    reason: str
+    request_id: str
+    def __init__(self, ref: _Optional[str] = ..., kind: _Optional[_Union[EvidenceKind, str]] = ..., embeddings_only: bool = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class ReferencePicture(_message.Message):
+    __slots__ = ("name", "content")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    content: bytes
+    def __init__(self, name: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class PublishReferencesResponse(_message.Message):
+    __slots__ = ("note", "picture_count", "created")
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    note: EvidenceNote
+    picture_count: int
+    created: bool
+    def __init__(self, note: _Optional[_Union[EvidenceNote, _Mapping]] = ..., picture_count: _Optional[int] = ..., created: bool = ...) -> None: ...

@@ -114,6 +114,15 @@ def _ref(space: str) -> str:
     return f"{space}/ink@1.0.0"
 
 
+def _line(space: str) -> str:
+    return f"{space}/ink"
+
+
+def _references(space: str) -> list[Message]:
+    header = evidence.ReferencesHeader(ref=_ref(space))
+    return [evidence.PublishReferencesRequest(header=header)]
+
+
 def _words(space: str) -> dict[str, Any]:
     return {"ref": _ref(space), "reason": "why", "actor": "somebody"}
 
@@ -189,6 +198,10 @@ _REQUESTS: dict[str, Any] = {
         digest=lambda _space: "0" * 64,
         document=lambda _space: b"{}",
     ),
+    f"{_E}PublishReferences": _references,
+    f"{_E}PutGrid": _one(evidence.PutGridRequest, place=_line, grid_document=lambda _space: b"{}"),
+    f"{_E}GetGrid": _one(evidence.GetGridRequest, place=_line, name=lambda _space: "style"),
+    f"{_E}ListGrids": _one(evidence.ListGridsRequest, place=_line),
     f"{_O}GetStatus": _nothing(f"{_O}GetStatus"),
     f"{_O}Verify": _nothing(f"{_O}Verify"),
     f"{_O}Drain": _nothing(f"{_O}Drain"),

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
         compare,
         evaluation,
         evidence,
+        grids,
+        references,
         review,
     )
 
@@ -18,6 +20,8 @@ __all__ = [
     "compare",
     "evaluation",
     "evidence",
+    "grids",
+    "references",
     "review",
 ]
 

@@ -2,6 +2,7 @@
 """`tabard compare` fills a folder, draws nothing twice, and says what it did."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,13 @@ from tests.clients.fakes.state import FakeStatus
 
 BOTH = ("acme/watercolor@1.0.0", "acme/watercolor@1.1.0")
 SMALL = ("--prompt", "a cat {trigger}", "--prompt", "a dog", "--seeds", "1,2", "--steps", "2")
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    """Paint the pictures: what is drawn is another server's test."""
+    with FakeServer() as running:
+        yield running
 
 
 def drawn(server: FakeServer) -> int:

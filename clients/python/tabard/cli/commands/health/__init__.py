@@ -7,4 +7,6 @@ COMMANDS = {
     "compare": "Draw releases side by side: every one at every weight, with every prompt and seed.",
     "evaluate": "Draw a release beside what it would replace, and judge it.",
     "evidence": "Read and complete what is known of releases.",
+    "grid": "Keep the grids that releases are judged with.",
+    "references": "Keep pictures of what releases shall look like, or were trained on.",
 }
