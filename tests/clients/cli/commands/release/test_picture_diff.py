@@ -9,11 +9,15 @@ from PIL import Image, ImageChops, ImageStat
 
 from tabard.calls.health.compare import SEEDS
 from tabard.cli.commands.release.picture_diff import PROMPTS
+from tabard_registry.evidence.grid import Grid, GridPrompt
 from tabard_server.evaluation.shipped_grids import SEEDS as SHIPPED_SEEDS
 from tabard_server.evaluation.shipped_grids import shipped_grids
 from tests.clients.cli.conftest import Tabard
+from tests.clients.fakes.real_server import real_server
 from tests.clients.fakes.server import FakeServer
+from tests.registry.evidence.reports import ANN
 
+PROMPTS_OF_THE_LINE = tuple(GridPrompt(text=f"thing {number}") for number in range(12))
 BOTH = ("acme/watercolor@1.0.0", "acme/watercolor@1.1.0")
 
 
@@ -63,6 +67,38 @@ def test_same_release_draws_nothing(published: Tabard, server: FakeServer, tmp_p
 
     assert ran.code == 0 and ran.document["pictures"] is None
     assert not (tmp_path / "x").exists()
+
+
+def test_grid_of_the_line_is_drawn(
+    tabard: Tabard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its first prompts and seeds, with its steps and its size; a control prompt is none."""
+    with real_server(tmp_path) as running:
+        monkeypatch.setenv("TABARD_ADDRESS", running.address)
+        for version in ("1.0.0", "1.1.0"):
+            running.publish("acme/ink", version)
+        own = Grid(
+            name="style",
+            prompts=(GridPrompt(text="a fixed point", control=True), *PROMPTS_OF_THE_LINE),
+            seeds=(5, 6, 7), steps=3, width=32, height=16, guidance_scale=2.0,
+            negative_prompt="fog",
+        )  # fmt: skip
+        running.registry.evidence.put_grid(own, place="acme/ink", author=ANN)
+
+        ran = tabard("diff", "acme/ink@1.0.0", "acme/ink@1.1.0", "--pictures", "--out",
+                     tmp_path / "x", "--json")  # fmt: skip
+
+    assert ran.code == 0
+    drawn = [(one["prompt"], one["seed"]) for one in ran.document["pictures"]["pictures"]]
+    assert drawn == [("thing 0", 5), ("thing 0", 6), ("thing 1", 5), ("thing 1", 6)]
+    index = json.loads((tmp_path / "x" / "index.json").read_text(encoding="utf-8"))
+    assert index["options"] == {
+        "num_inference_steps": 3,
+        "guidance_scale": 2.0,
+        "width": 32,
+        "height": 16,
+        "negative_prompt": "fog",
+    }
 
 
 @pytest.mark.parametrize("said", [("--prompt", "a"), ("--seeds", "1"), ("--out", "x")])

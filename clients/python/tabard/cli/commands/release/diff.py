@@ -35,13 +35,13 @@ _LINES_SHOWN = 8
 )
 @click.option(
     "--prompt", "prompts", multiple=True, metavar="TEXT",
-    help="With --pictures; repeatable. Default two of the grid by the release's purpose.",
+    help="With --pictures; repeatable. Default the first two of the second release's grid.",
 )  # fmt: skip
 @click.option(
     "--seeds",
     type=Several(Whole(min=0, max=SEED_MAX)),
     metavar="S,S,...",
-    help="With --pictures; default two of the shipped grids.",
+    help="With --pictures; default the first two of that grid.",
 )
 @click.option(
     "--out",

@@ -17,6 +17,7 @@ from tabard.cli.commands.health.compare import draw_missing, png_of
 from tabard.cli.commands.health.comparison_folder import SHEET, ComparisonFolder
 from tabard.cli.session import Session
 from tabard.client import Client
+from tabard.errors import NotFound, PermissionDenied, Unimplemented
 from tabard.health.compared import TRIGGER, ComparisonCell, ComparisonPlan
 from tabard.pictures.difference import PixelDifference, apart
 from tabard.releases.release import Release
@@ -29,7 +30,11 @@ PROMPTS: Mapping[str, tuple[str, str]] = {
     ),
     "subject": (f"a {TRIGGER} on white background", f"a {TRIGGER} in a forest"),
 }
-"""The first prompts of the grids that every server has, by what a release is judged as."""
+"""What is drawn where the grid cannot be had: the first prompts of those that are shipped."""
+
+_PICTURES = 2
+"""How many prompts and seeds of a grid are drawn."""
+_NO_GRID = (NotFound, PermissionDenied, Unimplemented)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +75,11 @@ def picture_diff(
     seeds: Sequence[int], out: Path,
 ) -> PictureDiff:  # fmt: skip
     """Draw two releases, and measure how far their pictures are apart. Raises as drawing does."""
+    drawing = _default_drawing(client, releases[-1])
+    said = {"prompts": tuple(prompts), "seeds": tuple(seeds or ())}
     comparison = client.compare(
         [f"{one.adapter}@{one.digest}" for one in releases],
-        prompts=prompts or PROMPTS[releases[-1].judged_as],
-        seeds=seeds or SEEDS[:2],
+        **drawing | {name: value for name, value in said.items() if value},
     )
     plan = comparison.plan
     fingerprint = client.status().base_fingerprint
@@ -94,6 +100,26 @@ def picture_diff(
 def in_words(pixels: PixelDifference | PictureDiff) -> str:
     """Say how far pictures are apart."""
     return f"mean {pixels.mean:.1f} of 255, {pixels.changed:.0%} of pixels"
+
+
+def _default_drawing(client: Client, release: Release) -> dict[str, Any]:
+    """Give the beginning of the grid that a release is judged with, and how that is drawn."""
+    purpose = release.judged_as
+    try:
+        grid = client.grid(purpose, place=release.adapter).document
+    except _NO_GRID:
+        return {"prompts": PROMPTS[purpose], "seeds": SEEDS[:_PICTURES]}
+    scored = [one["text"] for one in grid["prompts"] if not one.get("control")]
+    return {
+        "prompts": scored[:_PICTURES],
+        "seeds": grid["seeds"][:_PICTURES],
+        "num_inference_steps": grid["steps"],
+        "guidance_scale": grid["guidance_scale"],
+        "width": grid["width"],
+        "height": grid["height"],
+        "negative_prompt": grid.get("negative_prompt", ""),
+        "sampler": grid.get("sampler", ""),
+    }
 
 
 def _pairs(plan: ComparisonPlan) -> list[tuple[ComparisonCell, ComparisonCell]]:
