@@ -3,6 +3,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,20 @@ def test_images_are_found_again(tmp_path: Path) -> None:
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names[0].startswith("a-cat--base--7--")
     assert names[1].startswith("a-cat-ink--acme-ink-1.0.0-at-0.8--7--")
+
+
+def test_long_names_make_files_all_the_same(tmp_path: Path) -> None:
+    """No file system takes more than 255 bytes; the key tells them apart."""
+    long = [
+        replace(INK, version=f"1.0.0-{'rc' * 120}{number}", digest=str(number)) for number in (1, 2)
+    ]
+    plan = ComparisonPlan(sides=tuple(long), prompts=("word " * 100,), seeds=(7,))
+    folder = folder_of(tmp_path, plan)
+
+    for cell in plan.cells:
+        folder.keep(drawn(cell))
+
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize(
