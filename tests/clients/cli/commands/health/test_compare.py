@@ -132,6 +132,13 @@ def test_no_prompt_is_refused(published: Tabard) -> None:
     assert ran.code == 2 and "--prompt TEXT" in ran.err
 
 
+def test_class_word_is_the_base_s(published: Tabard) -> None:
+    """Releases have words of their own."""
+    ran = published("compare", BOTH[0], "--prompt", "a", "--class-word", "dog")
+
+    assert ran.code == 2 and "--class-word says nothing without --base" in ran.err
+
+
 def test_options_reach_the_server(published: Tabard, server: FakeServer, tmp_path: Path) -> None:
     """As they are said to generate."""
     ran = published(

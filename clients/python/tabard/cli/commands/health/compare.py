@@ -13,7 +13,7 @@ import click
 from tabard.calls.health.compare import SEEDS
 from tabard.calls.options import SEED_MAX
 from tabard.cli import completion
-from tabard.cli.choices import Named
+from tabard.cli.choices import Named, refuse_without
 from tabard.cli.commands.generate.generate import read_size
 from tabard.cli.commands.health.comparison_folder import SHEET, ComparisonFolder
 from tabard.cli.numbers import Number, Several, Whole
@@ -111,6 +111,8 @@ def compare(
     tabard compare acme/ink@1.0.0 acme/ink@1.1.0 --prompt "a cat, {trigger}" --base
     tabard compare acme/ink --weights 0.6,0.8,1.0 --prompts prompts.txt --seeds 1,2,3
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    if not with_base:
+        refuse_without("--base", "class_word")
     if prompts_file is not None:
         prompts += read_prompts(prompts_file)
     if not prompts:
