@@ -91,6 +91,7 @@ class NotFound(RegistryError):
         "TOKEN_NOT_FOUND",
         "EVIDENCE_NOT_FOUND",
         "GRID_NOT_FOUND",
+        "PAIR_NOT_FOUND",
     )
 
 

@@ -43,6 +43,7 @@ from tabard_server.publishing.policies import Policies
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
+from tabard_server.reviewing.blindfold import Blindfold
 from tabard_server.rpc.evaluation.service import EvaluationServicer
 from tabard_server.rpc.evidence.assembly import evidence_service_for
 from tabard_server.rpc.front import Front
@@ -51,7 +52,7 @@ from tabard_server.rpc.identity.service import IdentityServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.registry.service import RegistryServicer
-from tabard_server.rpc.review.service import ReviewServicer
+from tabard_server.rpc.review.assembly import review_service_for
 from tabard_server.settings import Settings
 from tabard_server.startup.resources import Resources
 from tabard_server.telemetry.labels import Labels
@@ -118,7 +119,7 @@ class App:
         )
         self._kept_releases = resources.kept_releases
         self._encoders = Encoders()
-        self._evaluation = evaluation_for(
+        self._evaluation, self._previews = evaluation_for(
             engine,
             settings,
             registry=registry,
@@ -163,6 +164,7 @@ class App:
             await bound.wait_for_jobs(self.generation.wait_until_empty())
             left = self.generation.jobs_left
             self.generation.stop_all()
+            self._previews.close()
             self._follower.close()
             self._watchdog.close()
             self._warming.close()
@@ -281,6 +283,7 @@ class App:
             jobs_wearing=self.generation.jobs_wearing,
         )
         policies = Policies(self.registry, ways=self._settings.identity.ways)
+        blindfold = Blindfold(self.registry)
         pages = Pages.within(limits)
         self._front.rpc.serve(
             generation=GenerationServicer(self.generation),
@@ -291,6 +294,7 @@ class App:
                 grids=grids_for(engine, self._settings),
                 encoders=self._encoders,
                 judging=self._judging,
+                blindfold=blindfold,
                 publishing=publishing,
                 questions=questions,
                 pages=pages,
@@ -301,6 +305,7 @@ class App:
                 questions=questions,
                 uploads=Uploads(limits=limits),
                 downloads=Downloads(self.registry),
+                previews=self._previews,
                 pages=pages,
             ),
             identity=IdentityServicer(
@@ -310,7 +315,15 @@ class App:
                 questions=questions,
                 pages=pages,
             ),
-            review=ReviewServicer(policies=policies, questions=questions),
+            review=review_service_for(
+                self.registry,
+                limits=limits,
+                policies=policies,
+                blindfold=blindfold,
+                publishing=publishing,
+                questions=questions,
+                pages=pages,
+            ),
             operations=self._operations(engine),
         )
 

@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from tabard.calls.uploads import UploadProgress
     from tabard.client import Client
     from tabard.enums import (
+        Decision,
         EvidenceKind,
         FileFormat,
         Kind,
+        PairSide,
         Priority,
         PromptSyntax,
         Purpose,
         Sampler,
         TokenMatch,
+        VoteChoice,
     )
     from tabard.errors import (
         Aborted,
@@ -76,9 +79,19 @@ if TYPE_CHECKING:
         Grid,
         GridChange,
         GridDocument,
+        Lookup,
+        PictureMatch,
         PublishedReferences,
     )
-    from tabard.health.review import MissingForGate, PolicyExplanation
+    from tabard.health.review import (
+        BlindPair,
+        MissingForGate,
+        PolicyExplanation,
+        Review,
+        Reviewed,
+        Reviews,
+        StoredVote,
+    )
     from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.operations import (
         Cause,
@@ -122,6 +135,7 @@ __all__ = [
     "AsyncClient",
     "AsyncComparison",
     "AsyncEvaluation",
+    "BlindPair",
     "Cancelled",
     "Cause",
     "Channel",
@@ -136,6 +150,7 @@ __all__ = [
     "Coverage",
     "CreatedToken",
     "DeadlineExceeded",
+    "Decision",
     "Dependents",
     "Diff",
     "Done",
@@ -172,12 +187,15 @@ __all__ = [
     "Kind",
     "LayerDiff",
     "LayerSide",
+    "Lookup",
     "Manifest",
     "Member",
     "MemoryPlan",
     "MissingForGate",
     "NotFound",
+    "PairSide",
     "PermissionDenied",
+    "PictureMatch",
     "PictureSource",
     "PixelDifference",
     "Policy",
@@ -202,12 +220,16 @@ __all__ = [
     "ReplayDifference",
     "Resident",
     "ResourceExhausted",
+    "Review",
+    "Reviewed",
+    "Reviews",
     "Sampler",
     "Score",
     "SearchHit",
     "ServedAt",
     "ServerStatus",
     "Serving",
+    "StoredVote",
     "TabardError",
     "TenantLoad",
     "Token",
@@ -219,6 +241,7 @@ __all__ = [
     "UploadProgress",
     "Verification",
     "VerifiedComponent",
+    "VoteChoice",
     "WornRecipe",
     "WornRelease",
 ]

@@ -188,6 +188,7 @@ class AsyncClient:
     put_grid = late(lambda: _verb(calls.health.grids.put_grid))
     grid = late(lambda: _verb(calls.health.grids.grid))
     grids = late(lambda: _paged(calls.health.grids.grids))
+    lookup = late(lambda: _verb(calls.health.lookup.lookup))
     publish_references = late(lambda: _verb(calls.health.references.publish_references))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))
@@ -221,6 +222,11 @@ class AsyncClient:
     policy = late(lambda: _verb(calls.identity.policy))
     set_policy = late(lambda: _verb(calls.identity.set_policy))
     explain_policy = late(lambda: _verb(calls.health.review.explain_policy))
+    review = late(lambda: _verb(calls.health.review.review))
+    reviews = late(lambda: _paged(calls.health.review.reviews))
+    next_pair = late(lambda: _verb(calls.health.review.next_pair))
+    pair_picture = late(lambda: _verb(calls.health.review.pair_picture))
+    vote = late(lambda: _verb(calls.health.review.vote))
 
     async def get(self, name: str) -> Adapter:
         """Give one adapter (`namespace/name`) with its releases and channels.

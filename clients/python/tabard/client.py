@@ -194,6 +194,7 @@ class Client:
     put_grid = late(lambda: _verb(calls.health.grids.put_grid))
     grid = late(lambda: _verb(calls.health.grids.grid))
     grids = late(lambda: _paged(calls.health.grids.grids))
+    lookup = late(lambda: _verb(calls.health.lookup.lookup))
     publish_references = late(lambda: _verb(calls.health.references.publish_references))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))
@@ -227,6 +228,11 @@ class Client:
     policy = late(lambda: _verb(calls.identity.policy))
     set_policy = late(lambda: _verb(calls.identity.set_policy))
     explain_policy = late(lambda: _verb(calls.health.review.explain_policy))
+    review = late(lambda: _verb(calls.health.review.review))
+    reviews = late(lambda: _paged(calls.health.review.reviews))
+    next_pair = late(lambda: _verb(calls.health.review.next_pair))
+    pair_picture = late(lambda: _verb(calls.health.review.pair_picture))
+    vote = late(lambda: _verb(calls.health.review.vote))
 
     def get(self, name: str) -> Adapter:
         """Give one adapter (`namespace/name`) with its releases and channels.

@@ -20,6 +20,9 @@ TokenMatch = Literal["whole", "anywhere"]
 Priority = Literal["low", "normal", "high"]
 FileFormat = Literal["original", "canonical", "kohya", "diffusers"]
 EvidenceKind = Literal["report", "references", "training", "previews"]
+Decision = Literal["approve", "reject"]
+PairSide = Literal["a", "b"]
+VoteChoice = Literal["a", "b", "tie"]
 # Samplers are texts of the API, for a server may serve more; these are those of this version.
 Sampler = Literal[
     "ddim",
@@ -52,6 +55,9 @@ TOKEN_MATCHES: tuple[TokenMatch, ...] = get_args(TokenMatch)
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 EVIDENCE_KINDS: tuple[EvidenceKind, ...] = get_args(EvidenceKind)
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+PAIR_SIDES: tuple[PairSide, ...] = get_args(PairSide)
+VOTE_CHOICES: tuple[VoteChoice, ...] = get_args(VoteChoice)
 
 _SILENCE = "UNSPECIFIED"
 

@@ -170,6 +170,58 @@ class PublishedReferences:
     created: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureMatch:
+    """A picture of evidence that is the one that was looked for, or looks the same.
+
+    Attributes:
+        likeness: `same_file`, `same_pixels`, or `near`, which looks the same.
+        distance_bits: Bits of 64 in which their perceptual hashes differ.
+        adapter: Line of the release that the document is about.
+        version: Its version.
+        release_digest: Its digest.
+        evidence_digest: The document that shows it.
+        kind: What the document is.
+        side: Whose it is there: `candidate`, `against`, `reference`, `training` or `preview`.
+        digest: The picture's digest.
+        prompt_index: Place of the prompt in the grid; None: it was not drawn for one.
+        seed: The seed; None likewise.
+    """
+
+    likeness: str
+    distance_bits: int
+    adapter: str
+    version: str
+    release_digest: str
+    evidence_digest: str
+    kind: str
+    side: str
+    digest: str
+    prompt_index: int | None
+    seed: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """What came of looking for a picture.
+
+    Attributes:
+        matches: The best first, five at most.
+        png: The file of the best one.
+        recipe: How the best one was made, as its file says; None: it does not.
+        nearest_bits: How near the nearest picture is, in bits of 64; None: none was compared.
+        searched_count: How many different pictures were compared.
+        is_complete: Whether there is none left; asked again, a search goes on.
+    """
+
+    matches: tuple[PictureMatch, ...]
+    png: bytes = field(repr=False)
+    recipe: dict[str, Any] | None
+    nearest_bits: int | None
+    searched_count: int
+    is_complete: bool
+
+
 def _pictures(said: Mapping[str, Any]) -> list[str]:
     """Return what every kind of document lists, whichever this one is."""
     cells = [*said.get("candidates", ()), *said.get("baseline", ()), *said.get("cells", ())]

@@ -34,6 +34,13 @@ class CheckState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CHECK_STATE_CLEAR: _ClassVar[CheckState]
     CHECK_STATE_FLAGGED: _ClassVar[CheckState]
     CHECK_STATE_NOT_CHECKED: _ClassVar[CheckState]
+
+class Likeness(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LIKENESS_UNSPECIFIED: _ClassVar[Likeness]
+    LIKENESS_SAME_FILE: _ClassVar[Likeness]
+    LIKENESS_SAME_PIXELS: _ClassVar[Likeness]
+    LIKENESS_NEAR: _ClassVar[Likeness]
 EVIDENCE_KIND_UNSPECIFIED: EvidenceKind
 EVIDENCE_KIND_REPORT: EvidenceKind
 EVIDENCE_KIND_REFERENCES: EvidenceKind
@@ -50,6 +57,10 @@ CHECK_STATE_UNSPECIFIED: CheckState
 CHECK_STATE_CLEAR: CheckState
 CHECK_STATE_FLAGGED: CheckState
 CHECK_STATE_NOT_CHECKED: CheckState
+LIKENESS_UNSPECIFIED: Likeness
+LIKENESS_SAME_FILE: Likeness
+LIKENESS_SAME_PIXELS: Likeness
+LIKENESS_NEAR: Likeness
 
 class CheckResult(_message.Message):
     __slots__ = ("check", "state")
@@ -280,3 +291,49 @@ class PublishReferencesResponse(_message.Message):
     picture_count: int
     created: bool
     def __init__(self, note: _Optional[_Union[EvidenceNote, _Mapping]] = ..., picture_count: _Optional[int] = ..., created: bool = ...) -> None: ...
+
+class LookupPictureRequest(_message.Message):
+    __slots__ = ("image",)
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    image: bytes
+    def __init__(self, image: _Optional[bytes] = ...) -> None: ...
+
+class PictureMatch(_message.Message):
+    __slots__ = ("likeness", "distance_bits", "adapter", "version", "release_digest", "evidence_digest", "kind", "side", "digest", "prompt_index", "seed")
+    LIKENESS_FIELD_NUMBER: _ClassVar[int]
+    DISTANCE_BITS_FIELD_NUMBER: _ClassVar[int]
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    likeness: Likeness
+    distance_bits: int
+    adapter: str
+    version: str
+    release_digest: str
+    evidence_digest: str
+    kind: EvidenceKind
+    side: str
+    digest: str
+    prompt_index: int
+    seed: int
+    def __init__(self, likeness: _Optional[_Union[Likeness, str]] = ..., distance_bits: _Optional[int] = ..., adapter: _Optional[str] = ..., version: _Optional[str] = ..., release_digest: _Optional[str] = ..., evidence_digest: _Optional[str] = ..., kind: _Optional[_Union[EvidenceKind, str]] = ..., side: _Optional[str] = ..., digest: _Optional[str] = ..., prompt_index: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class LookupPictureResponse(_message.Message):
+    __slots__ = ("matches", "png", "nearest_bits", "searched_count", "is_complete")
+    MATCHES_FIELD_NUMBER: _ClassVar[int]
+    PNG_FIELD_NUMBER: _ClassVar[int]
+    NEAREST_BITS_FIELD_NUMBER: _ClassVar[int]
+    SEARCHED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    IS_COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    matches: _containers.RepeatedCompositeFieldContainer[PictureMatch]
+    png: bytes
+    nearest_bits: int
+    searched_count: int
+    is_complete: bool
+    def __init__(self, matches: _Optional[_Iterable[_Union[PictureMatch, _Mapping]]] = ..., png: _Optional[bytes] = ..., nearest_bits: _Optional[int] = ..., searched_count: _Optional[int] = ..., is_complete: bool = ...) -> None: ...

@@ -75,6 +75,11 @@ class EvidenceServiceStub(object):
                 request_serializer=tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesRequest.SerializeToString,
                 response_deserializer=tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesResponse.FromString,
                 _registered_method=True)
+        self.LookupPicture = channel.unary_unary(
+                '/tabard.v1.EvidenceService/LookupPicture',
+                request_serializer=tabard_dot_v1_dot_evidence__service__pb2.LookupPictureRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_evidence__service__pb2.LookupPictureResponse.FromString,
+                _registered_method=True)
 
 
 class EvidenceServiceServicer(object):
@@ -138,6 +143,13 @@ class EvidenceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LookupPicture(self, request, context):
+        """Find a picture again among the evidence that the caller may see: by its file, its pixels, or its looks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EvidenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -180,6 +192,11 @@ def add_EvidenceServiceServicer_to_server(servicer, server):
                     servicer.PublishReferences,
                     request_deserializer=tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesRequest.FromString,
                     response_serializer=tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesResponse.SerializeToString,
+            ),
+            'LookupPicture': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookupPicture,
+                    request_deserializer=tabard_dot_v1_dot_evidence__service__pb2.LookupPictureRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_evidence__service__pb2.LookupPictureResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -399,6 +416,33 @@ class EvidenceService(object):
             '/tabard.v1.EvidenceService/PublishReferences',
             tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesRequest.SerializeToString,
             tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookupPicture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.EvidenceService/LookupPicture',
+            tabard_dot_v1_dot_evidence__service__pb2.LookupPictureRequest.SerializeToString,
+            tabard_dot_v1_dot_evidence__service__pb2.LookupPictureResponse.FromString,
             options,
             channel_credentials,
             insecure,

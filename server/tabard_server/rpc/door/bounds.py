@@ -43,7 +43,7 @@ _REF_LIKE = (
     *("sampler", "key_id", "service", "host", "list_services"),
     *("namespace", "token", "tenant", "expires_at"),
     *("against", "grid"),
-    *("digest", "evidence_digest", "place"),
+    *("digest", "evidence_digest", "place", "pair"),
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",
 )
@@ -124,6 +124,7 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "actor": _text(ACTOR_CHARS_MAX),
         "reason": _text(REASON_CHARS_MAX),
         "override": _text(REASON_CHARS_MAX),
+        "note": _text(REASON_CHARS_MAX),
         "channels": channels,
         "pattern": ref,
         "request_id": _text(REQUEST_ID_CHARS_MAX),

@@ -167,6 +167,7 @@ _LOOK_AROUND = _rule(Role.GENERATE, _in_adapter_if_said)
 _WITHDRAW = _rule(Role.OPERATE, _BY_REF)
 _LOOK_AFTER = _rule(Role.OPERATE, _everywhere)
 _EDIT = _rule(Role.PUBLISH, _BY_REF)
+_JUDGE = _rule(Role.REVIEW, _BY_REF)
 
 _EVIDENCE = "/tabard.v1.EvidenceService"
 _REGISTRY = "/tabard.v1.RegistryService"
@@ -191,6 +192,7 @@ RULES: Mapping[str, Rule] = {
     f"{_EVIDENCE}/EditEvidence": Rule(
         needs=(Need(role=Role.PUBLISH, namespaces=_BY_REF, other_role=Role.REVIEW),)
     ),
+    f"{_EVIDENCE}/LookupPicture": _rule(Role.GENERATE),
     f"{_EVIDENCE}/PublishReferences": Rule(
         needs=(Need(role=Role.PUBLISH, namespaces=_in_header, other_role=Role.REVIEW),),
         first="header",
@@ -240,6 +242,11 @@ RULES: Mapping[str, Rule] = {
     f"{_IDENTITY}/GetPolicy": _rule(Role.GENERATE, _in_namespace),
     f"{_IDENTITY}/SetPolicy": _rule(Role.ADMIN, _in_namespace),
     f"{_REVIEW}/ExplainPolicy": _LOOK,
+    f"{_REVIEW}/Review": _JUDGE,
+    f"{_REVIEW}/ListReviews": _LOOK,
+    f"{_REVIEW}/NextPair": _JUDGE,
+    f"{_REVIEW}/GetPairPicture": _JUDGE,
+    f"{_REVIEW}/Vote": _JUDGE,
     f"{_HEALTH}/Check": _OPEN,
     f"{_HEALTH}/List": _OPEN,
     f"{_HEALTH}/Watch": _OPEN,

@@ -14,6 +14,7 @@ from tabard_registry.identity.identity import Identity
 from tabard_registry.release.health import CHECKS, EvidenceNote
 from tabard_server.errors import invalid
 from tabard_server.evidence.grids import NamedGrid
+from tabard_server.evidence.lookup import Found, Match
 from tabard_server.evidence.references import KINDS, ReferencesWish
 from tabard_server.evidence.shelf import Filed
 from tabard_server.publishing.author import author_of
@@ -133,9 +134,37 @@ def write_filed(filed: Filed) -> pb.GetEvidenceResponse:
     )
 
 
+def write_found(found: Found) -> pb.LookupPictureResponse:
+    """Write what came of a search."""
+    return pb.LookupPictureResponse(
+        matches=map(_match, found.matches),
+        png=found.png,
+        nearest_bits=found.nearest_bits,
+        searched_count=found.searched_count,
+        is_complete=found.is_complete,
+    )
+
+
 def write_grid(grid: NamedGrid) -> pb.Grid:
     """Write what is known of a grid."""
     return pb.Grid(name=grid.name, place=grid.place, digest=str(grid.digest), seq=grid.seq)
+
+
+def _match(match: Match) -> pb.PictureMatch:
+    release, note, shown = match.page.release, match.page.note, match.shown
+    return pb.PictureMatch(
+        likeness=_member(pb.Likeness.DESCRIPTOR, match.likeness.name),
+        distance_bits=match.distance_bits,
+        adapter=str(release.adapter),
+        version=str(release.version),
+        release_digest=str(release.digest),
+        evidence_digest=str(note.document),
+        kind=_member(_KIND, note.kind),
+        side=shown.side,
+        digest=str(shown.image),
+        prompt_index=shown.prompt,
+        seed=shown.seed,
+    )
 
 
 def _member(enum: EnumDescriptor, name: str) -> Any:

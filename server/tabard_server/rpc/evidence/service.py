@@ -11,17 +11,20 @@ from tabard.v1 import evidence_service_pb2 as pb
 from tabard.v1 import evidence_service_pb2_grpc
 from tabard_registry import AdapterRef, Digest, Registry
 from tabard_server.evidence.grids import Grids
+from tabard_server.evidence.lookup import Found, Lookup
 from tabard_server.evidence.references import ReferenceBook, ReferenceFiles, ReferencesWish
-from tabard_server.evidence.shelf import Shelf
+from tabard_server.evidence.shelf import Filed, Shelf
 from tabard_server.limits import Limits
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
+from tabard_server.reviewing.blindfold import Blindfold
 from tabard_server.rpc.evidence.messages import (
     read_author,
     read_kind,
     read_references,
     read_report,
     write_filed,
+    write_found,
     write_grid,
     write_note,
 )
@@ -56,6 +59,8 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         shelf: Shelf,
         grids: Grids,
         references: References,
+        lookup: Lookup,
+        blindfold: Blindfold,
         publishing: Publishing,
         questions: Questions,
         pages: Pages,
@@ -65,6 +70,8 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         self._shelf = shelf
         self._grids = grids
         self._references = references
+        self._lookup = lookup
+        self._blindfold = blindfold
         self._publishing = publishing
         self._questions = questions
         self._pages = pages
@@ -98,19 +105,25 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
             kind=read_kind(request.kind) or "report",
             grants=context.identity.grants,
         )
+        await self._note_seen(filed, context)
         return write_filed(filed)
 
     async def GetPicture(
         self, request: pb.GetPictureRequest, context: Context
     ) -> pb.GetPictureResponse:
         """Return a picture that a document about a release lists."""
+        ref, grants = AdapterRef.parse(request.ref), context.identity.grants
         png = await self._questions.aside(
             self._shelf.picture,
-            AdapterRef.parse(request.ref),
+            ref,
             evidence=request.evidence_digest,
             digest=Digest.parse(request.digest),
-            grants=context.identity.grants,
+            grants=grants,
         )
+        filed = await self._questions.aside(
+            self._shelf.document, ref, digest=request.evidence_digest, grants=grants
+        )
+        await self._note_seen(filed, context)
         return pb.GetPictureResponse(png=png)
 
     async def EditEvidence(
@@ -133,6 +146,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         edited = await self._questions.aside(
             self._shelf.document, ref, digest=str(done.note.document), grants=grants
         )
+        await self._note_seen(edited, context)
         return pb.EditEvidenceResponse(
             note=write_note(done.note), document=edited.content, created=done.created
         )
@@ -190,3 +204,25 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         return pb.PublishReferencesResponse(
             note=write_note(done.note), picture_count=len(files.pngs), created=done.created
         )
+
+    async def LookupPicture(
+        self, request: pb.LookupPictureRequest, context: Context
+    ) -> pb.LookupPictureResponse:
+        """Find a picture again."""
+        found = await self._questions.aside(
+            self._lookup.find, request.image, grants=context.identity.grants
+        )
+        # Who learns whose picture it is knows the sides of the pairs that it is in.
+        await self._questions.aside(self._note_found, found, context)
+        return write_found(found)
+
+    def _note_found(self, found: Found, context: Context) -> None:
+        for report in found.reports:
+            self._blindfold.saw(report, identity=context.identity)
+
+    async def _note_seen(self, filed: Filed, context: Context) -> None:
+        """Note, before it is answered, that the caller knows the sides of a report's pairs."""
+        if filed.note.kind == "report":
+            await self._questions.aside(
+                lambda: self._blindfold.saw(filed.document, identity=context.identity)
+            )

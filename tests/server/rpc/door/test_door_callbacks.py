@@ -21,11 +21,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tabard.v1 import evaluation_service_pb2 as evaluation
 from tabard.v1 import evidence_service_pb2 as evidence
 from tabard.v1 import generation_service_pb2 as generation
 from tabard.v1 import identity_service_pb2 as identity
 from tabard.v1 import operations_service_pb2 as operations
 from tabard.v1 import registry_service_pb2 as pb
+from tabard.v1 import review_service_pb2 as reviews
 from tabard_registry import AdapterName, AdapterRef, Author, Registry, ReleaseDraft, Version
 from tabard_registry.evidence.codec import DOCUMENT_BYTES_MAX
 from tabard_server.engine.load_engine import EngineSettings, load_engine
@@ -44,6 +46,7 @@ AUTHOR = Author(actor="🎨" * 200, reason="🎨" * 2_000)
 LIMITS = Limits()
 REGISTRY = "/tabard.v1.RegistryService"
 OPERATIONS = "/tabard.v1.OperationsService"
+EVALUATION = "/tabard.v1.EvaluationService"
 EVIDENCE = "/tabard.v1.EvidenceService"
 IDENTITY = "/tabard.v1.IdentityService"
 REVIEW = "/tabard.v1.ReviewService"
@@ -55,6 +58,7 @@ SMALL = {
     f"{IDENTITY}/GetPolicy",
     f"{REVIEW}/ExplainPolicy",
     *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture", "GetGrid")),
+    *(f"{REVIEW}/{name}" for name in ("ListReviews", "NextPair", "GetPairPicture")),
     *(path for path in METHODS if not path.startswith("/tabard.")),
 }
 """Methods whose messages are empty, a number or one name."""
@@ -213,7 +217,8 @@ def evidence_requests() -> Requests:
             *[evidence.PublishReferencesRequest(picture=kept)] * 3,
         ),
     }
-    return {
+    lookup = evidence.LookupPictureRequest(image=picture()).SerializeToString()
+    return {"lookup": (f"{EVIDENCE}/LookupPicture", (lookup,), "OK")} | {
         name: (
             f"{EVIDENCE}/{name}",
             tuple(one.SerializeToString() for one in sent),
@@ -221,6 +226,13 @@ def evidence_requests() -> Requests:
         )
         for name, sent in messages.items()
     }
+
+
+def evaluation_request() -> evaluation.EvaluateRequest:
+    """As many pictures as there may be, as large as a message lets them be; none can be read."""
+    size = LIMITS.message_bytes_max // LIMITS.evaluation_pictures_max - 64
+    pictures = [bytes([number]) * size for number in range(LIMITS.evaluation_pictures_max)]
+    return evaluation.EvaluateRequest(ref="acme/ink-00@1.0.0", references=pictures)
 
 
 def legal_requests() -> Requests:
@@ -276,6 +288,8 @@ def legal_requests() -> Requests:
     }.items():
         requests[path] = path, (message.SerializeToString(),), "OK"
     sent = tuple(part.SerializeToString() for part in parts)
+    asked = evaluation_request().SerializeToString()
+    requests["evaluate"] = f"{EVALUATION}/Evaluate", (asked,), "INVALID_ARGUMENT"
     requests["publish"] = f"{REGISTRY}/Publish", sent, "OK"
     options = pb.CheckOptions(trigger_words=parts[0].draft.trigger_words)
     checked = (
@@ -310,6 +324,18 @@ def acts() -> Requests:
         known = {"request_id": f"{number:02d}" + "🎨" * 198} if "reason" in fields else {}
         message = getattr(pb, f"{act}Request")(**fields, **known)
         requests[f"{act} {number}"] = f"{REGISTRY}/{act}", (message.SerializeToString(),), answer
+    review = reviews.ReviewRequest(
+        ref=one,
+        decision=reviews.REVIEW_DECISION_APPROVE,
+        note="🎨" * 2_000,
+        actor="🙂" * 200,
+        request_id="rv" + "🎨" * 198,
+    )
+    said = {"reason": "🎨" * 2_000, "actor": "🙂" * 200, "request_id": "vt" + "🎨" * 198}
+    choice = reviews.VOTE_CHOICE_TIE
+    vote = reviews.VoteRequest(ref=one, pair="p" * 512, choice=choice, **said)
+    requests["vote"] = f"{REVIEW}/Vote", (vote.SerializeToString(),), "NOT_FOUND"
+    requests["review"] = f"{REVIEW}/Review", (review.SerializeToString(),), "OK"
     warm = operations.WarmRequest(ref="acme/ink-00@1.0.0").SerializeToString()
     return {**requests, "warm": (f"{OPERATIONS}/Warm", (warm,), "OK")}
 

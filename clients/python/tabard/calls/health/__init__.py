@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         evaluation,
         evidence,
         grids,
+        lookup,
         references,
         review,
     )
@@ -21,6 +22,7 @@ __all__ = [
     "evaluation",
     "evidence",
     "grids",
+    "lookup",
     "references",
     "review",
 ]
