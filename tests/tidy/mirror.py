@@ -49,7 +49,6 @@ UNTESTED: Mapping[str, str] = {
     "clients/python/tabard/history.py": "values, read in test_convert",
     "clients/python/tabard/releases/acts.py": "values, read in calls/test_acts",
     "clients/python/tabard/releases/pulled.py": "values, read in calls/test_downloads",
-    "clients/python/tabard/releases/release.py": "values, read in test_convert and calls",
     "clients/python/tabard/releases/report.py": "values, read in calls/test_uploads",
     "clients/python/tabard/__main__.py": "calls the command line; processes of the tests start it",
     "registry/tabard_registry/intake/dialect.py": "a protocol and values, used in test_check",

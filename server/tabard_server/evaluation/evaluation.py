@@ -138,7 +138,7 @@ class Evaluation:
             references=_references(plan.references, encoders=encoders),
             training=_training(plan.training, encoders=encoders),
             has_trigger=bool(plan.candidate.trigger),
-            is_subject=plan.candidate.release.purpose == "subject",
+            is_subject=plan.candidate.release.judged_as == "subject",
         )
         findings = find(sheet, encoders=encoders, policy=self._policy)
         manifest = self._registry.manifest(plan.candidate.release.digest)

@@ -18,6 +18,7 @@ EXPECTED = {
     "backup",
     "check",
     "checkpoint",
+    "choose",
     "compare",
     "config",
     "demo",
