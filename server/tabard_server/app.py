@@ -119,7 +119,7 @@ class App:
             settings,
             registry=registry,
             generate=self.generation.generate,
-            encoders=Encoders(),
+            encoders=Encoders.with_learned(resources.encoders),
             verifier=self._verifier,
             threads=self._judging,
         )

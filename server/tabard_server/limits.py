@@ -179,6 +179,8 @@ class Limits(BaseModel):
     """References of one evaluation; training pictures as many again."""
     evaluation_bytes_max: PositiveInt = 1_024 * MEBIBYTE
     """Pictures that evaluations have drawn, kept in the cache folder: none is drawn twice."""
+    encoder_bytes_max: PositiveInt = 4_096 * MEBIBYTE
+    """Weights of one learned encoder."""
     grid_bytes_max: PositiveInt = 256 * 1_024
     """Bytes of the document of a grid."""
     registry_acts_max: PositiveInt = 32

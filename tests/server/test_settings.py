@@ -13,6 +13,7 @@ from tabard_server.access.settings import (
     IdentitySettings,
     TlsSettings,
 )
+from tabard_server.encoders.settings import EncoderSettings
 from tabard_server.errors import BadSettings
 from tabard_server.limits import Limits, TenantLimits
 from tabard_server.settings import Defaults, Settings, TelemetrySettings
@@ -20,7 +21,7 @@ from tabard_server.settings_sources import load_settings
 
 SECTIONS = (
     *(Settings, Limits, Defaults, IdentitySettings, TlsSettings),
-    *(ClaimGrant, CertificateGrant, TelemetrySettings),
+    *(ClaimGrant, CertificateGrant, TelemetrySettings, EncoderSettings),
 )
 MEANINGS = [
     (f"{section.__name__}.{name}", field.description)

@@ -9,14 +9,16 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
-from tabard_registry import Registry
+from tabard_registry import AdapterRef, ByVersion, Registry
 from tabard_registry.evidence.documents import read_document, to_bytes
 from tabard_registry.evidence.report import Report
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_server.evaluation.cells import Cell, Side
 from tabard_server.evaluation.draft import draft_report
 from tabard_server.evaluation.drawer import Asker, Drawer, Picture
+from tabard_server.evaluation.encoder_change import remarks_on
 from tabard_server.evaluation.events import (
     CellDrawn,
     EvaluationEvent,
@@ -32,12 +34,12 @@ from tabard_server.evaluation.looks import (
     Look,
     gathered,
     look_at,
-    look_at_references,
     look_at_training,
 )
 from tabard_server.evaluation.picture_cache import PictureCache
 from tabard_server.evaluation.pinning import Pinning
 from tabard_server.evaluation.plan import Plan
+from tabard_server.evaluation.shipped_grids import grid_name_for
 from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.threads import Threads
 
@@ -104,14 +106,27 @@ class Evaluation:
             sides={side: gathered(looks) for side, looks in desk.looks.items()},
             controls=plan.controls,
             prompts=plan.prompts,
-            references=look_at_references(references, encoders=encoders) if references else None,
+            references=encoders.embed(references) if references else None,
             training=look_at_training(training, encoders=encoders) if training else None,
             has_trigger=bool(plan.candidate.trigger),
-            is_subject=plan.candidate.release.purpose == "subject",
+            is_subject=grid_name_for(plan.candidate.release) == "subject",
         )
         findings = find(sheet, encoders=encoders, policy=self._policy)
         manifest = self._registry.manifest(plan.candidate.release.digest)
+        findings = replace(
+            findings,
+            reasons=(*findings.reasons, *remarks_on(self._baseline(plan), encoders=encoders)),
+        )
         return draft_report(plan, findings, drawn=desk.drawn, manifest=manifest, encoders=encoders)
+
+    def _baseline(self, plan: Plan) -> Report | None:
+        """Return the newest report on what would be replaced."""
+        if plan.against is None:
+            return None
+        release = plan.against.release
+        ref = AdapterRef(adapter=release.adapter, selector=ByVersion(release.version))
+        kept = self._registry.evidence.newest(ref, kind="report")
+        return kept.document if kept and isinstance(kept.document, Report) else None
 
 
 class _Desk:

@@ -219,6 +219,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRIGGER_MISSING: _ClassVar[ErrorReason]
     EVALUATIONS_BUSY: _ClassVar[ErrorReason]
     GATE_NOT_MET: _ClassVar[ErrorReason]
+    ENCODER_CHANGED: _ClassVar[ErrorReason]
+    ENCODER_NOT_FINITE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -432,3 +434,5 @@ GRID_NOT_FOUND: ErrorReason
 TRIGGER_MISSING: ErrorReason
 EVALUATIONS_BUSY: ErrorReason
 GATE_NOT_MET: ErrorReason
+ENCODER_CHANGED: ErrorReason
+ENCODER_NOT_FINITE: ErrorReason
