@@ -35,9 +35,10 @@ class GatePolicy:
     drift_max: float = 1.5
     """On prompts without the trigger: at its full weight a good adapter moved them by 1.19 of
     the distance between seeds. Asked only of releases that declare a trigger."""
-    drift_paired_max: float = 0.5
-    """What a release may add to that where stable itself is above it, as a style is that was
-    trained to work unnamed: a third of what is allowed to one that is not."""
+    drift_added_max: float = 0.5
+    """Where stable itself is above that, as a style is that was trained to work unnamed: what a
+    release may add, as a share of what stable moves. An honest retrain added a quarter; releases
+    that had gone wrong more than doubled it."""
     broken_for_person: int = 1
     """Broken pictures of a grid from which on a person looks. Good variants had none in 64."""
     broken_to_fail: int = 2
@@ -169,10 +170,12 @@ def _drift(result: Result | None, *, stable: Result | None, policy: GatePolicy) 
     if isinstance(result, NotChecked):
         return [_not_checked("drift", result)]
     gate = _at_most("drift", result.interval, at_most=policy.drift_max)
-    is_moved_already = isinstance(stable, Score) and stable.interval.high > policy.drift_max
-    if gate.verdict is Verdict.SUCCESS or not is_moved_already or result.paired is None:
+    if gate.verdict is Verdict.SUCCESS or not isinstance(stable, Score) or result.paired is None:
         return [gate]
-    return [_at_most("drift_against_stable", result.paired, at_most=policy.drift_paired_max)]
+    if stable.interval.high <= policy.drift_max:
+        return [gate]
+    added_max = policy.drift_added_max * stable.interval.value
+    return [_at_most("drift_against_stable", result.paired, at_most=added_max)]
 
 
 def _at_most(name: str, interval: Interval, *, at_most: float) -> Gate:

@@ -10,6 +10,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -28,8 +29,9 @@ from tests.bench.planted.trial import (
 
 _SHOWN = ("style", "identifiability", "diversity", "drift", "worst_prompt", "copies", "broken")
 _TRAINERS: dict[str, Callable[[Path], None]] = {
-    "1.3.0": releases.train_retrain,
+    "1.3.0": partial(releases.train_retrain, seed=1234),
     "1.4.0": releases.train_collapsed,
+    "1.5.0": partial(releases.train_retrain, seed=4321),
 }
 
 

@@ -32,11 +32,11 @@ def recipe(name: str) -> Any:
     return __import__(name)
 
 
-def train_retrain(path: Path) -> None:
+def train_retrain(path: Path, *, seed: int) -> None:
     """Train the demo's watercolor again from another seed: an honest successor. Minutes."""
     adapters = recipe("adapters")
-    torch.manual_seed(1234)
-    adapters.train_watercolor(recipe("base").load_base(DEMO_BASE), path, 1234)
+    torch.manual_seed(seed)
+    adapters.train_watercolor(recipe("base").load_base(DEMO_BASE), path, seed)
 
 
 def train_collapsed(path: Path) -> None:

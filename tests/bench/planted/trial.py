@@ -31,6 +31,8 @@ LEARNED = json.dumps(
 ENCODERS = {"fallback": "[]", "demo": LEARNED}
 """What scores, as the setting is written."""
 COPIES = 6
+SEEDS = [11, 23, 47, 101]
+STEPS, SIDE, GUIDANCE, SAMPLER = 8, 64, 4.0, "ddim"
 _SHAPES = ("circle", "square", "triangle", "star", "heart", "cross")
 _COLOURS = ("red", "blue", "green", "yellow", "purple", "orange")
 _GROUNDS = ("white", "black", "gray", "brown")
@@ -79,19 +81,14 @@ WEIGHTS = (
 )
 TRAINED = (
     Plant(name="honest retrain", ref="acme/watercolor@1.3.0", promised=("success",)),
+    Plant(name="another honest retrain", ref="acme/watercolor@1.5.0", promised=("success",)),
     Plant(name="subject collapsed", ref="acme/watercolor@1.4.0", promised=("failed",)),
 )
 
 
 def write_grid(folder: Path) -> Path:
     """Write a grid of what the demo base can draw: 12 prompts and 4 controls, 4 seeds."""
-    prompts = [
-        {
-            "text": f"a large {_COLOURS[n % 6]} {_SHAPES[(n + n // 6) % 6]} on a "
-            f"{_GROUNDS[n % 4]} background, {{trigger}}"
-        }
-        for n in range(12)
-    ]
+    prompts = [{"text": _prompt(number)} for number in range(12)]
     controls = [{"text": f"{one} on a white background", "control": True} for one in _CONTROLS]
     document = {
         "v": 1,
@@ -99,12 +96,12 @@ def write_grid(folder: Path) -> Path:
         "name": "demo",
         "purpose": "style",
         "prompts": prompts + controls,
-        "seeds": [11, 23, 47, 101],
-        "steps": 8,
-        "width": 64,
-        "height": 64,
-        "guidance_scale": 4.0,
-        "sampler": "ddim",
+        "seeds": SEEDS,
+        "steps": STEPS,
+        "width": SIDE,
+        "height": SIDE,
+        "guidance_scale": GUIDANCE,
+        "sampler": SAMPLER,
     }
     path = folder / "grid.json"
     path.write_text(json.dumps(document))
@@ -147,7 +144,7 @@ def judge_copies(client: Client, *, grid: Path) -> list[Outcome]:
 
     The release draws nearly what it was trained on, whichever way the pictures came about.
     """
-    drawn = _drawn(client, grid=grid)
+    drawn = _drawn(client)
     honest = training_pictures()
     planted = {
         "training pictures, no copies": ("success", honest),
@@ -166,14 +163,30 @@ def judge_copies(client: Client, *, grid: Path) -> list[Outcome]:
     ]
 
 
-def _drawn(client: Client, *, grid: Path) -> list[Pixels]:
-    """Return a few pictures of stable, each of another prompt."""
-    result = client.evaluate(STABLE, against=STABLE, grid=grid, pictures=True).result()
-    cells = [cell for cell in result.cells if cell.seed == 11][:COPIES]
-    files = [
-        picture.png for cell in cells for picture in cell.pictures if picture.side == "candidate"
+def _drawn(client: Client) -> list[Pixels]:
+    """Draw a few cells of the grid again, as anybody would: each of another prompt."""
+    texts = [_prompt(n).format(trigger=STYLE) for n in range(COPIES)]
+    results = [
+        client.generate(
+            text,
+            adapters=[STABLE],
+            seed=SEEDS[0],
+            num_inference_steps=STEPS,
+            guidance_scale=GUIDANCE,
+            sampler=SAMPLER,
+            width=SIDE,
+            height=SIDE,
+        )
+        for text in texts
     ]
+    files = [one.images[0].png for one in results]
     return [np.asarray(Image.open(io.BytesIO(one)).convert("RGB")) for one in files]
+
+
+def _prompt(number: int) -> str:
+    colour, ground = _COLOURS[number % 6], _GROUNDS[number % 4]
+    shape = _SHAPES[(number + number // 6) % 6]
+    return f"a large {colour} {shape} on a {ground} background, {{trigger}}"
 
 
 def _outcome(client: Client, plant: Plant, *, grid: Path, training: Sequence[bytes]) -> Outcome:

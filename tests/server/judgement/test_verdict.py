@@ -68,8 +68,9 @@ def drifted(value: float, *, paired: tuple[float, float] | None) -> Score:
         (drifted(3.0, paired=(1.8, 2.6)), 0.8, Verdict.FAILED),
         # Stable moves them by design: an equal, a slightly other, a worse and a better one.
         (drifted(3.3, paired=(-0.3, 0.3)), 3.3, Verdict.SUCCESS),
-        (drifted(3.6, paired=(0.0, 0.7)), 3.3, Verdict.INCONCLUSIVE),
-        (drifted(4.3, paired=(0.6, 1.4)), 3.3, Verdict.FAILED),
+        (drifted(4.1, paired=(0.3, 1.3)), 3.3, Verdict.SUCCESS),
+        (drifted(4.9, paired=(1.2, 2.0)), 3.3, Verdict.INCONCLUSIVE),
+        (drifted(5.9, paired=(2.0, 3.2)), 3.3, Verdict.FAILED),
         (drifted(0.5, paired=(-3.2, -2.4)), 3.3, Verdict.SUCCESS),
         # A first release has nobody to be no worse than.
         (drifted(3.3, paired=None), None, Verdict.FAILED),
