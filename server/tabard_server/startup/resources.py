@@ -74,7 +74,14 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
     _hear_libraries()
     from tabard_server.adapters.loader import ReleaseLoader  # noqa: PLC0415 - torch comes late
     from tabard_server.engine.base.schedule import Asked  # noqa: PLC0415 - likewise
-    from tabard_server.engine.load_engine import EngineSettings, load_engine  # noqa: PLC0415 - likewise
+    from tabard_server.engine.load_engine import (  # noqa: PLC0415 - likewise
+        EngineSettings,
+        find_device,
+        load_engine,
+    )
+
+    # Before the base: they are soon refused, and what they hold of a device is not planned with.
+    encoders = _load_encoders(settings, engine_device=str(find_device(settings.device)), tell=tell)
 
     engine = load_engine(
         EngineSettings(
@@ -116,7 +123,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         forget_file=disk.forget,
         disk=disk,
         kept_releases=load_adapter.kept,
-        encoders=_load_encoders(settings, engine_device=engine.device, tell=tell),
+        encoders=encoders,
     )
 
 
@@ -126,11 +133,20 @@ def _load_encoders(settings: Settings, *, engine_device: str, tell: Tell) -> tup
     tell(Stage(name="loading the encoders"))
     from tabard_server.encoders.loading import load_encoders  # noqa: PLC0415 - torch comes late
 
-    return load_encoders(
+    encoders = load_encoders(
         settings.encoders,
         engine_device=engine_device,
         bytes_max=settings.limits.encoder_bytes_max,
     )
+    for one in encoders:
+        log_event(
+            "encoder.loaded",
+            name=one.name,
+            kind=str(one.kind),
+            device=one.device,
+            digest=f"sha256:{one.digest}",
+        )
+    return encoders
 
 
 def _require_default_sampler(engine: EnginePort[Any], *, name: str) -> None:
