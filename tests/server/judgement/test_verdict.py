@@ -64,7 +64,7 @@ def drifted(value: float, *, paired: tuple[float, float] | None) -> Score:
     [
         # Stable stays where it is: whoever moves the controls is judged by how far.
         (drifted(0.8, paired=(-0.2, 0.2)), 0.8, Verdict.SUCCESS),
-        (drifted(1.4, paired=(0.4, 0.8)), 0.8, Verdict.INCONCLUSIVE),
+        (drifted(1.2, paired=(0.2, 0.39)), 0.8, Verdict.INCONCLUSIVE),
         (drifted(3.0, paired=(1.8, 2.6)), 0.8, Verdict.FAILED),
         # Stable moves them by design: an equal, a slightly other, a worse and a better one.
         (drifted(3.3, paired=(-0.3, 0.3)), 3.3, Verdict.SUCCESS),
