@@ -124,6 +124,7 @@ class PreconditionFailed(RegistryError):
         "REVIEW_BY_AUTHOR",
         "REVIEW_OUTDATED",
         "EDIT_OF_MEASUREMENT",
+        "EDIT_OUTDATED",
         "VOTE_UNBLINDED",
     )
 

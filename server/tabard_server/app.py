@@ -39,16 +39,19 @@ from tabard_server.operations import Operations
 from tabard_server.output.finisher import Finisher
 from tabard_server.output.provenance import origin_of
 from tabard_server.publishing.downloads import Downloads
+from tabard_server.publishing.policies import Policies
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
 from tabard_server.rpc.evaluation.service import EvaluationServicer
+from tabard_server.rpc.evidence.assembly import evidence_service_for
 from tabard_server.rpc.front import Front
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.identity.service import IdentityServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.registry.service import RegistryServicer
+from tabard_server.rpc.review.service import ReviewServicer
 from tabard_server.settings import Settings
 from tabard_server.startup.resources import Resources
 from tabard_server.telemetry.labels import Labels
@@ -276,10 +279,18 @@ class App:
             threads=self._reads,
             jobs_wearing=self.generation.jobs_wearing,
         )
+        policies = Policies(self.registry, ways=self._settings.identity.ways)
         pages = Pages.within(limits)
         self._front.rpc.serve(
             generation=GenerationServicer(self.generation),
             evaluation=EvaluationServicer(self._evaluation),
+            evidence=evidence_service_for(
+                self.registry,
+                limits=limits,
+                publishing=publishing,
+                questions=questions,
+                pages=pages,
+            ),
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,
@@ -289,28 +300,36 @@ class App:
                 pages=pages,
             ),
             identity=IdentityServicer(
-                self.registry, publishing=publishing, questions=questions, pages=pages
+                self.registry,
+                publishing=publishing,
+                policies=policies,
+                questions=questions,
+                pages=pages,
             ),
-            operations=OperationsServicer(
-                Operations(
-                    self.registry,
-                    generation=self.generation,
-                    loop=self.loop,
-                    cache=self.cache,
-                    labels=self._labels,
-                    verifier=self._verifier,
-                    drain=self.drain,
-                ),
-                registry=self.registry,
-                engine=engine,
-                readiness=self.readiness,
-                weight_check=self._weight_check,
-                room=self.room,
+            review=ReviewServicer(policies=policies, questions=questions),
+            operations=self._operations(engine),
+        )
+
+    def _operations(self, engine: EnginePort[Any]) -> OperationsServicer:
+        return OperationsServicer(
+            Operations(
+                self.registry,
+                generation=self.generation,
                 loop=self.loop,
-                follower=self._follower,
-                identity_ways=self._settings.identity.ways,
-                has_traces=self._traces.is_on,
+                cache=self.cache,
+                labels=self._labels,
+                verifier=self._verifier,
+                drain=self.drain,
             ),
+            registry=self.registry,
+            engine=engine,
+            readiness=self.readiness,
+            weight_check=self._weight_check,
+            room=self.room,
+            loop=self.loop,
+            follower=self._follower,
+            identity_ways=self._settings.identity.ways,
+            has_traces=self._traces.is_on,
         )
 
     def _is_hidden(self, adapter: str) -> bool:

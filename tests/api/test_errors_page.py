@@ -29,9 +29,7 @@ NEVER_SENT = {
     *("CHECKPOINT_MISMATCH", "CHECKPOINT_NOT_FINITE"),
     *("CHECKPOINT_UNCHANGED", "CHECKPOINT_UNREADABLE"),
     # Said by the registry library: no call puts evidence or reviews yet (docs/evidence.md).
-    *("EVIDENCE_NOT_FOUND", "GRID_EMPTY", "GRID_TOO_LARGE", "TRIGGER_MISSING"),
-    *("REFERENCES_TOO_FEW", "POLICY_UNSATISFIABLE", "REVIEW_BY_AUTHOR", "REVIEW_OUTDATED"),
-    *("EDIT_OF_MEASUREMENT", "VOTE_UNBLINDED"),
+    *("REVIEW_BY_AUTHOR", "REVIEW_OUTDATED", "VOTE_UNBLINDED"),
 }
 CLASSES = {kind.__name__: kind for kind in KINDS}
 

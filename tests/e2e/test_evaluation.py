@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tabard import Client
-from tabard.health.evaluation import EvaluationCell
+from tabard.health.evaluation import EvaluationProgress
 from tabard_server.engine.base.place import DEMO_BASE
 from tests.e2e.conftest import DEMO_ADAPTERS, RunningServer, run_server
 
@@ -71,15 +71,16 @@ def test_planted_releases_get_their_verdicts(server: RunningServer, grid: Path) 
     assert (scores["style"].value or 0.0) > 0.5
 
 
-def test_killed_evaluation_goes_on(tmp_path: Path, grid: Path) -> None:
-    """What a killed server had drawn, the next one does not draw again."""
+@pytest.mark.parametrize("moment", ["drawing", "judging"])
+def test_killed_evaluation_goes_on(tmp_path: Path, grid: Path, moment: str) -> None:
+    """What a killed server had drawn, the next one does not draw again; one report is filed."""
     settings = {"base": DEMO_BASE, "cache": str(tmp_path / "cache")}
+    grid.write_text(json.dumps(json.loads(grid.read_text()) | {"seeds": [11, 23]}))
     with run_server(tmp_path, **settings) as server, Client(server.address) as client:  # type: ignore[arg-type]
         _publish(client)
-        cells = 0
         for event in client.evaluate(BAD, grid=grid):
-            cells += isinstance(event, EvaluationCell)
-            if cells == 6:
+            is_under_way = isinstance(event, EvaluationProgress) and event.done >= 6
+            if is_under_way and event.phase == moment:
                 break
         server.process.kill()
         server.process.wait()
@@ -87,12 +88,15 @@ def test_killed_evaluation_goes_on(tmp_path: Path, grid: Path) -> None:
     with run_server(tmp_path, **settings) as server, Client(server.address) as client:  # type: ignore[arg-type]
         first = client.evaluate(BAD, grid=grid).result()
         again = client.evaluate(BAD, grid=grid).result()
+        acts = [act.type for one in client.history("acme/watercolor") for act in one.actions]
 
     kept = [picture.was_kept for cell in first.cells for picture in cell.pictures]
-    assert 6 * 3 <= sum(kept) < len(kept)
+    assert sum(kept) >= 6 * 3
+    assert all(kept) is (moment == "judging")
     assert first.created
     assert not again.created
     assert again.report_digest == first.report_digest
+    assert acts.count("evidence") == 1
 
 
 def _publish(client: Client) -> None:

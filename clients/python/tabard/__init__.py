@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tabard.access.identity import (
         CreatedToken,
+        Gate,
         Identity,
         Policy,
         PolicyChange,
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from tabard.calls.options import GenerateOptions
     from tabard.calls.uploads import UploadProgress
     from tabard.client import Client
-    from tabard.comparison import Diff, FieldDiff, LayerDiff, LayerSide
     from tabard.enums import (
+        EvidenceKind,
         FileFormat,
         Kind,
         Priority,
@@ -48,6 +49,13 @@ if TYPE_CHECKING:
         Unavailable,
         Unimplemented,
     )
+    from tabard.health.compared import (
+        ComparedImage,
+        ComparisonCell,
+        ComparisonPlan,
+        ComparisonSide,
+    )
+    from tabard.health.comparison import AsyncComparison, Comparison
     from tabard.health.evaluation import (
         AsyncEvaluation,
         Evaluation,
@@ -61,6 +69,8 @@ if TYPE_CHECKING:
         EvaluationVerdict,
         Score,
     )
+    from tabard.health.evidence import EvidenceDocument, EvidenceEdit, EvidenceNote
+    from tabard.health.review import MissingForGate, PolicyExplanation
     from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.operations import (
         Cause,
@@ -72,13 +82,15 @@ if TYPE_CHECKING:
         Verification,
         VerifiedComponent,
     )
+    from tabard.pictures.difference import PixelDifference
     from tabard.pictures.sources import PictureSource
     from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
+    from tabard.releases.comparison import Diff, FieldDiff, LayerDiff, LayerSide
     from tabard.releases.findings import Dependents, Manifest, SearchHit
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
     from tabard.releases.report import CheckReport, Coverage, Problem, Published
-    from tabard.replay import PixelDifference, Replay, ReplayDifference
+    from tabard.replay import Replay, ReplayDifference
     from tabard.result import (
         Accepted,
         Done,
@@ -100,6 +112,7 @@ __all__ = [
     "Adapter",
     "AlreadyExists",
     "AsyncClient",
+    "AsyncComparison",
     "AsyncEvaluation",
     "Cancelled",
     "Cause",
@@ -107,6 +120,11 @@ __all__ = [
     "ChannelMove",
     "CheckReport",
     "Client",
+    "ComparedImage",
+    "Comparison",
+    "ComparisonCell",
+    "ComparisonPlan",
+    "ComparisonSide",
     "Coverage",
     "CreatedToken",
     "DeadlineExceeded",
@@ -123,10 +141,15 @@ __all__ = [
     "EvaluationScores",
     "EvaluationStarted",
     "EvaluationVerdict",
+    "EvidenceDocument",
+    "EvidenceEdit",
+    "EvidenceKind",
+    "EvidenceNote",
     "FailedPrecondition",
     "FieldDiff",
     "FieldViolation",
     "FileFormat",
+    "Gate",
     "GenerateEvent",
     "GenerateOptions",
     "GenerateResult",
@@ -141,12 +164,14 @@ __all__ = [
     "Manifest",
     "Member",
     "MemoryPlan",
+    "MissingForGate",
     "NotFound",
     "PermissionDenied",
     "PictureSource",
     "PixelDifference",
     "Policy",
     "PolicyChange",
+    "PolicyExplanation",
     "Preview",
     "Priority",
     "Problem",
@@ -187,10 +212,29 @@ __all__ = [
 ]
 
 _MODULES = (
-    "errors enums access.identity releases.release releases.acts releases.report releases.findings "
-    "releases.pulled comparison health.evaluation history operations result replay calls.uploads "
-    "calls.options "
-    "client aio"
+    "errors",
+    "enums",
+    "access.identity",
+    "releases.release",
+    "releases.acts",
+    "releases.report",
+    "releases.findings",
+    "releases.pulled",
+    "releases.comparison",
+    "health.compared",
+    "health.evaluation",
+    "health.evidence",
+    "health.review",
+    "history",
+    "operations",
+    "result",
+    "pictures.difference",
+    "replay",
+    "health.comparison",
+    "calls.uploads",
+    "calls.options",
+    "client",
+    "aio",
 )
 """Where the public names are, those that import little before those that import much."""
 
@@ -204,7 +248,7 @@ if not TYPE_CHECKING:  # a name that is not there is an error for type checkers,
 
     def __getattr__(name: str) -> Any:
         if name in __all__:
-            for module in (import_module(f"tabard.{one}") for one in _MODULES.split()):
+            for module in (import_module(f"tabard.{one}") for one in _MODULES):
                 if hasattr(module, name):
                     return getattr(module, name)
         raise AttributeError(f"module 'tabard' has no attribute {name!r}")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
-from tabard import calls
+from tabard import calls, compositions
 from tabard.calls.call import Call, Caller, Pages, Requests
 from tabard.calls.method import late, shown_as, typed
 from tabard.connection import closed, find_connection
@@ -30,11 +30,9 @@ if TYPE_CHECKING:
     from tabard.calls.downloads import Download
     from tabard.calls.generation import Job
     from tabard.calls.health.evaluation import Ask
-    from tabard.calls.replay import Remake
     from tabard.calls.uploads import Upload
     from tabard.health.evaluation import AsyncEvaluation
     from tabard.releases.pulled import Pulled
-    from tabard.replay import Replay
     from tabard.result import GenerateResult
 
 P = ParamSpec("P")
@@ -138,24 +136,6 @@ def _evaluation(
     return method
 
 
-def _replay(
-    build: Callable[Concatenate[Caller, P], Remake],
-) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, Replay]]:
-    ask = typed(build)
-
-    @shown_as(build, owner="AsyncClient", returns="Replay")
-    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Replay:
-        # In threads, because pictures are read and compared there.
-        made = await asyncio.to_thread(ask, self._caller, *args, **kwargs)
-        try:
-            result = await self.generate(made.prompt, **made.options)
-        except calls.replay.REFUSALS as refusal:
-            return calls.replay.not_drawn(made, refusal, status=await self.status())
-        return await asyncio.to_thread(calls.replay.judge, made, result.images[0])
-
-    return method
-
-
 class AsyncClient:
     """A connection to one Tabard server, for one event loop.
 
@@ -199,7 +179,12 @@ class AsyncClient:
     generate = late(lambda: _job(calls.generation.generate))
     stream = late(lambda: _stream(calls.generation.stream))
     evaluate = late(lambda: _evaluation(calls.health.evaluation.evaluate))
-    replay = late(lambda: _replay(calls.replay.replay))
+    compare = late(lambda: compositions.comparing_async(calls.health.compare.compare))
+    replay = late(lambda: compositions.replaying_async(calls.replay.replay))
+    evidence = late(lambda: _paged(calls.health.evidence.evidence))
+    evidence_document = late(lambda: _verb(calls.health.evidence.evidence_document))
+    evidence_picture = late(lambda: _verb(calls.health.evidence.evidence_picture))
+    edit_evidence = late(lambda: _verb(calls.health.evidence.edit_evidence))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))
     pull = late(lambda: _download(calls.downloads.pull))
@@ -231,6 +216,7 @@ class AsyncClient:
     revoke_token = late(lambda: _verb(calls.identity.revoke_token))
     policy = late(lambda: _verb(calls.identity.policy))
     set_policy = late(lambda: _verb(calls.identity.set_policy))
+    explain_policy = late(lambda: _verb(calls.health.review.explain_policy))
 
     async def get(self, name: str) -> Adapter:
         """Give one adapter (`namespace/name`) with its releases and channels.

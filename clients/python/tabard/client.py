@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, ca
 
 import grpc
 
-from tabard import calls
+from tabard import calls, compositions
 from tabard.calls.call import Call, Caller, Pages, Requests
 from tabard.calls.method import late, shown_as, typed
 from tabard.connection import closed, find_connection
@@ -30,11 +30,9 @@ if TYPE_CHECKING:
     from tabard.calls.downloads import Download
     from tabard.calls.generation import Job
     from tabard.calls.health.evaluation import Ask
-    from tabard.calls.replay import Remake
     from tabard.calls.uploads import Upload
     from tabard.health.evaluation import Evaluation
     from tabard.releases.pulled import Pulled
-    from tabard.replay import Replay
     from tabard.result import GenerateResult
     from tabard.rpc_errors import FailedCall
 
@@ -130,23 +128,6 @@ def _evaluation(
     return method
 
 
-def _replay(
-    build: Callable[Concatenate[Caller, P], Remake],
-) -> Callable[Concatenate[Client, P], Replay]:
-    ask = typed(build)
-
-    @shown_as(build, owner="Client", returns="Replay")
-    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Replay:
-        made = ask(self._caller, *args, **kwargs)
-        try:
-            result = self.generate(made.prompt, **made.options)
-        except calls.replay.REFUSALS as refusal:
-            return calls.replay.not_drawn(made, refusal, status=self.status())
-        return calls.replay.judge(made, result.images[0])
-
-    return method
-
-
 class Client:
     """A connection to one Tabard server.
 
@@ -204,7 +185,12 @@ class Client:
     generate = late(lambda: _job(calls.generation.generate))
     stream = late(lambda: _stream(calls.generation.stream))
     evaluate = late(lambda: _evaluation(calls.health.evaluation.evaluate))
-    replay = late(lambda: _replay(calls.replay.replay))
+    compare = late(lambda: compositions.comparing(calls.health.compare.compare))
+    replay = late(lambda: compositions.replaying(calls.replay.replay))
+    evidence = late(lambda: _paged(calls.health.evidence.evidence))
+    evidence_document = late(lambda: _verb(calls.health.evidence.evidence_document))
+    evidence_picture = late(lambda: _verb(calls.health.evidence.evidence_picture))
+    edit_evidence = late(lambda: _verb(calls.health.evidence.edit_evidence))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))
     pull = late(lambda: _download(calls.downloads.pull))
@@ -236,6 +222,7 @@ class Client:
     revoke_token = late(lambda: _verb(calls.identity.revoke_token))
     policy = late(lambda: _verb(calls.identity.policy))
     set_policy = late(lambda: _verb(calls.identity.set_policy))
+    explain_policy = late(lambda: _verb(calls.health.review.explain_policy))
 
     def get(self, name: str) -> Adapter:
         """Give one adapter (`namespace/name`) with its releases and channels.

@@ -19,6 +19,7 @@ PromptSyntax = Literal["plain", "a1111"]
 TokenMatch = Literal["whole", "anywhere"]
 Priority = Literal["low", "normal", "high"]
 FileFormat = Literal["original", "canonical", "kohya", "diffusers"]
+EvidenceKind = Literal["report", "references", "training", "previews"]
 # Samplers are texts of the API, for a server may serve more; these are those of this version.
 Sampler = Literal[
     "ddim",
@@ -50,6 +51,7 @@ PROMPT_SYNTAXES: tuple[PromptSyntax, ...] = get_args(PromptSyntax)
 TOKEN_MATCHES: tuple[TokenMatch, ...] = get_args(TokenMatch)
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
+EVIDENCE_KINDS: tuple[EvidenceKind, ...] = get_args(EvidenceKind)
 
 _SILENCE = "UNSPECIFIED"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tabard.errors import TabardError
+from tabard.pictures.difference import PixelDifference
 from tabard.result import GeneratedImage
 
 SAME_FILE = "same_file"
@@ -31,19 +32,6 @@ class ReplayDifference:
     name: str
     then: str
     now: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PixelDifference:
-    """How far the pixels of two images of one size are apart, in steps of 1/255.
-
-    Attributes:
-        max: The largest difference of any pixel and colour.
-        mean: The mean over all pixels and colours.
-    """
-
-    max: int
-    mean: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

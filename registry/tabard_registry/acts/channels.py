@@ -12,7 +12,14 @@ from tabard_registry.acts.author import REASON_CHARS_MAX
 from tabard_registry.errors import NotFound, PreconditionFailed, check_text
 from tabard_registry.log.records import Action
 from tabard_registry.refs.digest import Digest
-from tabard_registry.refs.names import AdapterName, AdapterRef, ByDigest, ByVersion, check_channel
+from tabard_registry.refs.names import (
+    DEFAULT_CHANNEL,
+    AdapterName,
+    AdapterRef,
+    ByDigest,
+    ByVersion,
+    check_channel,
+)
 from tabard_registry.refs.semver import Version
 from tabard_registry.release.release import Absent, Adapter, Channel, ChannelMove, Release
 from tabard_registry.state.fold import channel_key
@@ -194,13 +201,18 @@ def _refuse_unchoosable(release: Release, *, hint: str) -> None:
 def _refuse_gated(state: State, release: Release, *, channel: str, override: str) -> None:
     policy = state.policies.get(release.adapter.namespace)
     missing = missing_for(release, policy=policy, channel=channel, override=override)
+    explained = f"{release}{_said_of(channel)}"
     if missing:
         raise PreconditionFailed(
             refusal_of(release, policy=policy, channel=channel, override=override),
             reason="GATE_NOT_MET",
-            hint=f"Next: {missing[0].how}. `tabard policy explain {release}` says who can. "
-            "A rollback needs none of it.",
+            hint=f"Next: {missing[0].how}. `tabard policy explain {explained}` says who "
+            "can. A rollback needs none of it.",
         )
+
+
+def _said_of(channel: str) -> str:
+    return "" if channel == DEFAULT_CHANNEL else f" --channel {channel}"
 
 
 def _said(pointer: Channel | None) -> str:

@@ -29,7 +29,7 @@ class Evidenced:
     Attributes:
         release: The release, as it is now.
         note: What the log says of the document.
-        created: False when the same document was announced before.
+        created: False when the same document was announced before, or a report on the same inputs.
     """
 
     release: Release
@@ -40,27 +40,36 @@ class Evidenced:
 def announce(document: Evidence, *, gc_seq: int) -> Act[Evidenced]:
     """Plan to announce a document about a release; the same again changes nothing.
 
+    A draft that rests on the same inputs as a report before it is the same again.
+
     Args:
         document: The document; its bytes and blobs are stored.
         gc_seq: The newest collection that was known before they were stored.
 
     Its plan raises:
         NotFound: There is no such release of that digest.
-        PreconditionFailed: The release was purged, has all the documents that it may have, or a
-            collection began meanwhile (BYTES_COLLECTED).
+        PreconditionFailed: The release was purged, has all the documents that it may have, the
+            document is an edit of a report that is not the newest (EDIT_OUTDATED), or a collection
+            began meanwhile (BYTES_COLLECTED).
     """
     subject, digest = document.release, digest_of(document)
     ref = AdapterRef(adapter=subject.adapter, selector=ByVersion(subject.version))
     summary = _note_of(document, digest=digest).to_summary()
 
+    inputs = _draft_inputs(document)
+
+    def note_in(release: Release) -> EvidenceNote | None:
+        return release.health.report_on(inputs) or release.health.note_of(digest)
+
     def plan(state: State) -> Plan:
         release = state.find_kept(ref)
         if release.digest != subject.digest:
             raise _misfit(f"{release} is {release.digest.short}, not {subject.digest.short}")
-        if release.health.note_of(digest) is not None:
+        if note_in(release) is not None:
             return Plan(action=None)
         if len(release.health.evidence) >= EVIDENCE_MAX:
             raise _misfit(f"{release} has {EVIDENCE_MAX} documents already")
+        _refuse_outdated(document, release)
         _refuse_collected(state, gc_seq=gc_seq)
         return Plan(action=replace(action_on("evidence", release), summary=summary))
 
@@ -71,7 +80,7 @@ def announce(document: Evidence, *, gc_seq: int) -> Act[Evidenced]:
 
     def answer(state: State, landed: Landed | None) -> Evidenced:
         release = state.find(ref)
-        note = release.health.note_of(digest)
+        note = note_in(release)
         assert note is not None, "what was announced is there"
         return Evidenced(release=release, note=note, created=landed is not None)
 
@@ -116,6 +125,12 @@ def find_grid(state: State, adapter: AdapterName, *, name: str) -> GridNote | No
     return next((one for one in found if one is not None), None)
 
 
+def grid_names(state: State, adapter: AdapterName) -> frozenset[str]:
+    """Return the names of all grids that a release line can mean."""
+    places = (str(adapter), adapter.namespace)
+    return frozenset(one.name for place in places for one in state.grids.get(place, ()))
+
+
 def _note_of(document: Evidence, *, digest: Digest) -> EvidenceNote:
     if not isinstance(document, Report):
         return EvidenceNote(kind=document.kind, document=digest, told=_NOBODY)
@@ -128,11 +143,33 @@ def _note_of(document: Evidence, *, digest: Digest) -> EvidenceNote:
         checks=looked_at,
         against=document.against.digest if document.against else None,
         grid=document.grid,
+        inputs=document.inputs,
     )
+
+
+def _draft_inputs(document: Evidence) -> Digest | None:
+    """Return what a draft rests on; an edit is about the same, and yet another document."""
+    if not isinstance(document, Report) or document.edited_from is not None:
+        return None
+    return document.inputs
 
 
 def _like(kind: str, adapter: str, summary: dict[str, str]) -> Callable[[Action], bool]:
     return lambda found: (found.type, found.adapter, found.summary) == (kind, adapter, summary)
+
+
+def _refuse_outdated(document: Evidence, release: Release) -> None:
+    """Refuse an edit that would take back what somebody wrote meanwhile."""
+    newest = release.health.report
+    if not isinstance(document, Report) or document.edited_from is None or newest is None:
+        return
+    if newest.document != document.edited_from:
+        raise PreconditionFailed(
+            f"{release} has a newer report than {document.edited_from.short}: "
+            f"{newest.document.short}",
+            reason="EDIT_OUTDATED",
+            hint="Read that one, then edit it.",
+        )
 
 
 def _refuse_collected(state: State, *, gc_seq: int) -> None:

@@ -25,6 +25,7 @@ from tabard_registry.evidence.documents import (
 from tabard_registry.evidence.editing import edited, refuse_measured
 from tabard_registry.evidence.grid import Grid
 from tabard_registry.evidence.report import Report
+from tabard_registry.log.records import Action
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName, AdapterRef
 from tabard_registry.release.health import EvidenceNote, GridNote
@@ -72,6 +73,16 @@ class EvidenceBook:
 
         return commit_stored(store, state=self._state, commit=self._commit, author=author)
 
+    def check_author(self, adapter: AdapterName, *, author: Author) -> None:
+        """Refuse who may not put evidence beside the releases of a line, before it is made.
+
+        Raises:
+            Forbidden: They have neither the role `publish` nor `review` (ROLE_MISSING).
+            PreconditionFailed: The namespace wants authors who have shown who they are.
+        """
+        act = Action(type="evidence", adapter=str(adapter), proof=author.proof, actor=author.actor)
+        acts.check_permitted(self._state(), act, grants=author.grants)
+
     def edit(
         self, ref: AdapterRef, *, original: Digest, wanted: Report, author: Author
     ) -> Evidenced:
@@ -79,7 +90,8 @@ class EvidenceBook:
 
         Raises:
             NotFound: The original is no report on the release.
-            PreconditionFailed: It changes what was measured (EDIT_OF_MEASUREMENT).
+            PreconditionFailed: It changes what was measured (EDIT_OF_MEASUREMENT), or there is a
+                newer report than the original (EDIT_OUTDATED).
         """
         note = self._state().find(ref).health.note_of(original)
         if note is None or note.kind != "report":

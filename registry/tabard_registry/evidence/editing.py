@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from tabard_registry.errors import PreconditionFailed
-from tabard_registry.evidence.report import PEOPLES_FIELDS, Report
+from tabard_registry.evidence.report import PEOPLES_FIELDS, Check, Report
 from tabard_registry.refs.digest import Digest
 
 
@@ -26,6 +26,7 @@ def edited(original: Report, wanted: Report, *, digest: Digest, by: str) -> Repo
     checks = {
         name: replace(one, by=by) if one != original.checks.get(name) else one
         for name, one in wanted.checks.items()
+        if one != Check()
     }
     return replace(wanted, checks=checks, edited_from=digest)
 

@@ -179,6 +179,9 @@ class Report:
         reasons: Why.
         outcome: What people made of it.
         drafted_by: Who or what drafted it.
+        inputs: Hash of all that it rests on: what has the same one is the same evaluation.
+        references: The published document that says what the release shall look like, if one did.
+        training: The published document that says what it was trained on, if one did.
         edited_from: The document that this one is an edit of.
     """
 
@@ -199,6 +202,9 @@ class Report:
     reasons: tuple[str, ...] = ()
     outcome: str = ""
     drafted_by: str = ""
+    inputs: Digest | None = None
+    references: Digest | None = None
+    training: Digest | None = None
     edited_from: Digest | None = None
 
     def __post_init__(self) -> None:

@@ -89,9 +89,10 @@ def with_gates(before: Gates, said: Mapping[str, Any]) -> Gates:
     return MappingProxyType(dict(sorted(found.items())))
 
 
-def gates_for(gates: Gates, channel: str) -> tuple[Gate, ...]:
-    """Return every gate that a channel stands behind: all of them have to be met."""
-    return tuple(gate for pattern, gate in gates.items() if fnmatchcase(channel, pattern))
+def gates_matching(gates: Gates, channel: str) -> Gates:
+    """Return every gate that a channel stands behind, by its pattern: all have to be met."""
+    found = {pattern: gate for pattern, gate in gates.items() if fnmatchcase(channel, pattern)}
+    return MappingProxyType(found)
 
 
 def _invalid(message: str) -> InvalidField:

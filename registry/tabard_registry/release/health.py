@@ -67,6 +67,7 @@ class EvidenceNote:
         checks: Failure checks of a report that somebody looked at; others are `not_checked`.
         against: The release that it was compared with, or None.
         grid: The grid of a report, or None.
+        inputs: Hash of all that a report rests on, or None.
     """
 
     kind: str
@@ -76,6 +77,7 @@ class EvidenceNote:
     checks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     against: Digest | None = None
     grid: Digest | None = None
+    inputs: Digest | None = None
 
     def to_summary(self) -> dict[str, Any]:
         """Write what the act says."""
@@ -84,6 +86,7 @@ class EvidenceNote:
             "checks": dict(self.checks),
             "against": str(self.against) if self.against else "",
             "grid": str(self.grid) if self.grid else "",
+            "inputs": str(self.inputs) if self.inputs else "",
         }
         said = {name: one for name, one in found.items() if one}
         return {"kind": self.kind, "document": str(self.document), **said}
@@ -101,7 +104,7 @@ class EvidenceNote:
         for name, state in checks.items():
             if name not in CHECKS or state not in CHECK_STATES:
                 raise ValueError("unknown check")
-        against, grid = said.get("against"), said.get("grid")
+        against, grid, inputs = (said.get(name) for name in ("against", "grid", "inputs"))
         return cls(
             kind=kind,
             document=Digest.parse(said["document"]),
@@ -110,6 +113,7 @@ class EvidenceNote:
             checks=MappingProxyType(dict(checks)),
             against=Digest.parse(against) if against else None,
             grid=Digest.parse(grid) if grid else None,
+            inputs=Digest.parse(inputs) if inputs else None,
         )
 
 
@@ -163,6 +167,11 @@ class Health:
     def newest(self, kind: str) -> EvidenceNote | None:
         """Return the newest document of a kind."""
         return next((one for one in reversed(self.evidence) if one.kind == kind), None)
+
+    def report_on(self, inputs: Digest | None) -> EvidenceNote | None:
+        """Return the newest report that rests on something, edits of it included."""
+        notes = reversed(self.evidence) if inputs else ()
+        return next((one for one in notes if one.inputs == inputs), None)
 
     def note_of(self, document: Digest) -> EvidenceNote | None:
         """Return what was said with a document."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tabard_registry.identity.roles import Role
-from tabard_registry.release.gates import Gate, gates_for
+from tabard_registry.release.gates import Gate, gates_matching
 from tabard_registry.release.health import CHECKS
 from tabard_registry.release.keys import Policy
 from tabard_registry.release.release import Release
@@ -26,12 +26,20 @@ class Missing:
         role: Who can give it: the role it takes in the namespace.
         how: What they do.
         overridable: Whether a person's override with a reason stands for it.
+        only: Who alone can give it, by name; empty: whoever has the role.
+        but: Who cannot, whatever their role.
     """
 
     what: str
     role: Role
     how: str
     overridable: bool
+    only: tuple[str, ...] = ()
+    but: tuple[str, ...] = ()
+
+    def may_come_from(self, name: str) -> bool:
+        """Say whether somebody who has the role could give it."""
+        return name not in self.but and (not self.only or name in self.only)
 
 
 def missing_for(
@@ -45,7 +53,7 @@ def missing_for(
         channel: The channel.
         override: A person's reason, which stands for a Success and for checks, never for reviews.
     """
-    gates = gates_for(policy.channels, channel) if policy else ()
+    gates = gates_matching(policy.channels, channel).values() if policy else ()
     found = [one for gate in gates for one in _missing(release, gate)]
     left = (one for one in found if not (override.strip() and one.overridable))
     return tuple(dict.fromkeys(left))
@@ -94,16 +102,18 @@ def _missing_reviews(release: Release, gate: Gate) -> list[Missing]:
     seen = report.document if report else None
     # A word on an older report is no word on this one.
     reviews = [one for one in release.health.reviews if one.evidence == seen]
-    approved = sum(1 for one in reviews if one.decision == "approve")
-    rejected = [one.told.actor for one in reviews if one.decision == "reject"]
+    approved = tuple(one.told.actor for one in reviews if one.decision == "approve")
+    rejected = tuple(one.told.actor for one in reviews if one.decision == "reject")
+    authors = tuple(filter(None, (release.published_by, release.published_for)))
     found = []
-    if approved < gate.reviews:
+    if len(approved) < gate.reviews:
         found.append(
             Missing(
-                what=f"{approved} of {gate.reviews} reviews approve of its newest report",
+                what=f"{len(approved)} of {gate.reviews} reviews approve of its newest report",
                 role=Role.REVIEW,
                 how=f"review {release}; its author {release.published_by} cannot",
                 overridable=False,
+                but=(*authors, *approved),
             )
         )
     if rejected:
@@ -113,6 +123,7 @@ def _missing_reviews(release: Release, gate: Gate) -> list[Missing]:
                 role=Role.REVIEW,
                 how="who rejected it reviews again, or a new report is made",
                 overridable=False,
+                only=rejected,
             )
         )
     return found

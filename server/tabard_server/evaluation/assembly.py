@@ -13,8 +13,8 @@ from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.picture_cache import PictureCache
 from tabard_server.evaluation.pinning import Pinning
 from tabard_server.evaluation.plan import Origin
+from tabard_server.evaluation.published import Published
 from tabard_server.evaluation.shipped_grids import shipped_grids
-from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.settings import Settings
 from tabard_server.threads import Threads
 
@@ -38,7 +38,7 @@ def evaluation_for(
         base_family=engine.profile.family,
         base_fingerprint=engine.profile.fingerprint,
         device=engine.device,
-        dtype=settings.dtype,
+        dtype=facts.dtype,
         libraries=facts.versions,
         pixel_multiple=facts.pixel_multiple,
     )
@@ -55,6 +55,7 @@ def evaluation_for(
         default_sampler=defaults.sampler,
         origin=origin,
         verifier=verifier,
+        published=Published(registry, encoders=encoders, limits=limits),
         limits=limits,
     )
     drawer = Drawer(
@@ -69,7 +70,6 @@ def evaluation_for(
         pinning=pinning,
         drawer=drawer,
         encoders=encoders,
-        policy=GatePolicy(),
-        cache=cache,
+        policy=settings.evaluation,
         threads=threads,
     )

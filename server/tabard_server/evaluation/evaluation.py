@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The walk of an evaluation: pin, draw, look, judge, draft, keep; and what is told on the way.
+"""The walk of an evaluation: pin, draw, look, judge, draft, file; and what is told on the way.
 
-In: a wish. Out: events, the last of them a verdict, which informs: a person decides. What is the
-same evaluation is judged once, however often and from wherever it is asked for. Asyncio thread.
+In: a wish. Out: events, the last of them a verdict, which informs: a person decides; and a report
+in the registry. What is the same evaluation is judged once, however often and from wherever it is
+asked for. Asyncio thread.
 """
 
 import asyncio
@@ -11,14 +12,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from tabard_registry import AdapterRef, ByVersion, Registry
-from tabard_registry.evidence.documents import read_document, to_bytes
+from tabard_registry import AdapterRef, Author, ByVersion, NotFound, Registry
+from tabard_registry.content.blobs import Blobs
+from tabard_registry.evidence.documents import to_bytes
 from tabard_registry.evidence.report import Report
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_server.evaluation.cells import Cell, Side
-from tabard_server.evaluation.draft import draft_report
 from tabard_server.evaluation.drawer import Asker, Drawer, Picture
-from tabard_server.evaluation.encoder_change import remarks_on
 from tabard_server.evaluation.events import (
     CellDrawn,
     EvaluationEvent,
@@ -28,22 +28,28 @@ from tabard_server.evaluation.events import (
     ScoreTold,
     Wish,
 )
-from tabard_server.evaluation.findings import Sheet, find
 from tabard_server.evaluation.looks import (
     Encoders,
     Look,
+    Vectors,
     gathered,
     look_at,
     look_at_training,
 )
-from tabard_server.evaluation.picture_cache import PictureCache
 from tabard_server.evaluation.pinning import Pinning
-from tabard_server.evaluation.plan import Plan
+from tabard_server.evaluation.plan import Pictures, Plan
+from tabard_server.evaluation.reports.draft import draft_report
+from tabard_server.evaluation.reports.encoder_change import remarks_on
+from tabard_server.evaluation.reports.findings import Sheet, find
 from tabard_server.evaluation.shipped_grids import grid_name_for
+from tabard_server.judgement.scores.result import NotChecked, Unchecked
 from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.threads import Threads
 
 Tell = Callable[[EvaluationEvent], Awaitable[None]]
+_FILED_SIDES = (Side.CANDIDATE, Side.AGAINST)
+_ATTEMPTS = 2
+"""A collection of garbage may take pictures away before the report that needs them is there."""
 
 
 class Evaluation:
@@ -57,16 +63,14 @@ class Evaluation:
         drawer: Drawer,
         encoders: Encoders,
         policy: GatePolicy,
-        cache: PictureCache,
         threads: Threads,
     ) -> None:
-        """Take the rooms along the way; `cache` keeps reports beside the pictures they rest on."""
+        """Take the rooms along the way, and the registry where reports are filed."""
         self._registry = registry
         self._pinning = pinning
         self._drawer = drawer
         self._encoders = encoders
         self._policy = policy
-        self._cache = cache
         self._threads = threads
         self._turns = _Turns()
 
@@ -78,36 +82,63 @@ class Evaluation:
                 kept, and not drawn again.
         """
         plan, asker = await self._threads.run(self._pinning.pin, wish), wish.asker
+        author = wish.author
         # What was sent is not needed any more, and may be large.
         del wish
         await tell(plan.started)
-        key = plan.key(encoders=self._encoders, policy=self._policy)
-        async with self._turns.one(key):
-            content = await self._threads.run(self._cache.get, _kept_as(key))
-            created = content is None
-            if content is None:
-                content = await self._judge(plan, asker=asker, tell=tell)
-                await self._threads.run(self._cache.put, _kept_as(key), content)
-        await tell(_told(content, created=created))
+        inputs = plan.inputs(encoders=self._encoders, policy=self._policy)
+        async with self._turns.one(inputs):
+            report = await self._threads.run(self._filed, plan, inputs)
+            created = False
+            if report is None:
+                report, created = await self._judge(
+                    plan, inputs=inputs, asker=asker, author=author, tell=tell
+                )
+        await tell(_told(report, created=created))
 
-    async def _judge(self, plan: Plan, *, asker: Asker, tell: Tell) -> bytes:
-        desk = _Desk(plan, encoders=self._encoders, tell=tell, threads=self._threads)
-        await self._drawer.draw(plan.cells, asker=asker, on_cell=desk.take)
-        total = len(desk.drawn)
-        await tell(Progress(phase=Phase.JUDGING, done=total, total=total))
-        report = await self._threads.run(self._report, plan, desk)
-        return to_bytes(report)
+    async def _judge(
+        self, plan: Plan, *, inputs: Digest, asker: Asker, author: Author, tell: Tell
+    ) -> tuple[Report, bool]:
+        """Draw, judge and file; return the report, and whether it was filed now."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            desk = _Desk(
+                plan,
+                encoders=self._encoders,
+                tell=tell,
+                blobs=self._registry.blobs,
+                threads=self._threads,
+            )
+            await self._drawer.draw(plan.cells, asker=asker, on_cell=desk.take)
+            total = len(desk.drawn)
+            await tell(Progress(phase=Phase.JUDGING, done=total, total=total))
+            report = await self._threads.run(self._report, plan, desk, inputs)
+            try:
+                return await self._threads.run(self._file, plan, report, author)
+            except NotFound as error:
+                if error.reason != "BLOB_NOT_FOUND" or attempt == _ATTEMPTS:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
 
-    def _report(self, plan: Plan, desk: "_Desk") -> Report:
+    def _filed(self, plan: Plan, inputs: Digest) -> Report | None:
+        """Return the report on the same inputs, whichever server filed it."""
+        state = self._registry.catch_up()
+        note = state.find(plan.candidate.exact).health.report_on(inputs)
+        return self._registry.evidence.report(note.document) if note else None
+
+    def _file(self, plan: Plan, report: Report, author: Author) -> tuple[Report, bool]:
+        evidence = self._registry.evidence
+        filed = evidence.put(report, author=author, blobs=[plan.grid_document])
+        # Another server may have been first.
+        return (report if filed.created else evidence.report(filed.note.document)), filed.created
+
+    def _report(self, plan: Plan, desk: "_Desk", inputs: Digest) -> Report:
         encoders = self._encoders
-        references = plan.references.pixels
-        training = plan.training.pixels
         sheet = Sheet(
             sides={side: gathered(looks) for side, looks in desk.looks.items()},
             controls=plan.controls,
             prompts=plan.prompts,
-            references=encoders.embed(references) if references else None,
-            training=look_at_training(training, encoders=encoders) if training else None,
+            references=_references(plan.references, encoders=encoders),
+            training=_training(plan.training, encoders=encoders),
             has_trigger=bool(plan.candidate.trigger),
             is_subject=grid_name_for(plan.candidate.release) == "subject",
         )
@@ -117,7 +148,14 @@ class Evaluation:
             findings,
             reasons=(*findings.reasons, *remarks_on(self._baseline(plan), encoders=encoders)),
         )
-        return draft_report(plan, findings, drawn=desk.drawn, manifest=manifest, encoders=encoders)
+        return draft_report(
+            plan,
+            findings,
+            inputs=inputs,
+            drawn=desk.drawn,
+            manifest=manifest,
+            encoders=encoders,
+        )
 
     def _baseline(self, plan: Plan) -> Report | None:
         """Return the newest report on what would be replaced."""
@@ -130,24 +168,29 @@ class Evaluation:
 
 
 class _Desk:
-    """Where the cells of one evaluation are looked at as they come."""
+    """Where the cells of one evaluation are looked at as they come.
 
-    def __init__(self, plan: Plan, *, encoders: Encoders, tell: Tell, threads: Threads) -> None:
+    What a report shows is stored at once: a grid may be more than the cache holds, and nothing of
+    it is visible before the report is.
+    """
+
+    def __init__(
+        self, plan: Plan, *, encoders: Encoders, tell: Tell, blobs: Blobs, threads: Threads
+    ) -> None:
         self.looks: dict[Side, dict[tuple[int, int], Look]] = {}
         self.drawn: dict[tuple[int, int], dict[Side, Digest]] = {}
         self._plan = plan
         self._places = {seed: place for place, seed in enumerate(plan.grid.seeds)}
         self._encoders = encoders
         self._tell = tell
+        self._blobs = blobs
         self._threads = threads
 
     async def take(self, cell: Cell, pictures: Mapping[Side, Picture]) -> None:
         """Look at a cell, and tell of it."""
         grid = self._plan.grid
         pngs = {side: picture.png for side, picture in pictures.items()}
-        found = await self._threads.run(
-            look_at, pngs, size=(grid.width, grid.height), encoders=self._encoders
-        )
+        found = await self._threads.run(self._look_at, pngs)
         for side, look in found.items():
             self.looks.setdefault(side, {})[cell.prompt, self._places[cell.seed]] = look
         self.drawn[cell.prompt, cell.seed] = {
@@ -157,16 +200,23 @@ class _Desk:
         await self._tell(CellDrawn(cell=cell, pictures=pictures))
         await self._tell(Progress(phase=Phase.DRAWING, done=len(self.drawn), total=total))
 
+    def _look_at(self, pngs: Mapping[Side, bytes | None]) -> Mapping[Side, Look]:
+        for side in _FILED_SIDES:
+            if png := pngs.get(side):
+                self._blobs.put_bytes(png)
+        size = (self._plan.grid.width, self._plan.grid.height)
+        return look_at(pngs, size=size, encoders=self._encoders)
+
 
 class _Turns:
     """One at a time for each key: who asks for the same thing waits, and finds it done."""
 
     def __init__(self) -> None:
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._users: Counter[str] = Counter()
+        self._locks: dict[Digest, asyncio.Lock] = {}
+        self._users: Counter[Digest] = Counter()
 
     @asynccontextmanager
-    async def one(self, key: str) -> AsyncIterator[None]:
+    async def one(self, key: Digest) -> AsyncIterator[None]:
         """Hold the turn inside the block."""
         lock = self._locks.setdefault(key, asyncio.Lock())
         self._users[key] += 1
@@ -179,13 +229,22 @@ class _Turns:
                 del self._users[key], self._locks[key]
 
 
-def _kept_as(key: str) -> str:
-    return f"report-{key}"
+def _references(given: Pictures, *, encoders: Encoders) -> Mapping[str, Vectors] | None:
+    if given.vectors or not given.pixels:
+        return given.vectors or None
+    return encoders.embed(given.pixels)
 
 
-def _told(content: bytes, *, created: bool) -> Judged:
-    report = read_document(content)
-    assert isinstance(report, Report)
+def _training(given: Pictures, *, encoders: Encoders) -> Vectors | NotChecked | None:
+    if given.pixels:
+        return look_at_training(given.pixels, encoders=encoders)
+    if given.digests and not given.vectors:
+        return NotChecked(reason=Unchecked.ENCODER_CHANGED)
+    return given.vectors.get("copy")
+
+
+def _told(report: Report, *, created: bool) -> Judged:
+    content = to_bytes(report)
     return Judged(
         scores=tuple(
             ScoreTold(

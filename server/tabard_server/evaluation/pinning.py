@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from tabard_registry import DEFAULT_CHANNEL, AdapterRef, NotFound, Registry, State
+from tabard_registry.acts.evidence import grid_names
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.errors import PreconditionFailed
 from tabard_registry.evidence.documents import read_document
@@ -23,6 +24,7 @@ from tabard_registry.trust.signatures import Verifier
 from tabard_server.errors import NotEvaluable, invalid
 from tabard_server.evaluation.events import ReferenceSource, Wish
 from tabard_server.evaluation.plan import Origin, Pictures, Pinned, Plan
+from tabard_server.evaluation.published import Published
 from tabard_server.evaluation.references import read_pictures
 from tabard_server.evaluation.shipped_grids import grid_name_for
 from tabard_server.jobs.prompt_tags import read_tags
@@ -41,6 +43,7 @@ class Pinning:
         default_sampler: str,
         origin: Origin,
         verifier: Verifier,
+        published: Published,
         limits: Limits,
     ) -> None:
         """Take the grids that every registry has, by name, and where pictures are drawn."""
@@ -50,32 +53,47 @@ class Pinning:
         self._default_sampler = default_sampler
         self._origin = origin
         self._verifier = verifier
+        self._published = published
         self._limits = limits
 
     def pin(self, wish: Wish) -> Plan:
         """Pin what somebody wishes. Blocks.
 
         Raises:
-            Forbidden: They may not draw with a release.
+            Forbidden: They may not draw with a release, or may not file what comes of it.
             InvalidRequest: The grid or a picture cannot be taken.
+            CorruptRegistry: What was published is damaged.
             NotFound: There is no such release, or no such grid.
             NotEvaluable: Nothing says what it shall look like.
             PreconditionFailed: A release is withdrawn.
         """
         identity = wish.asker.identity
         state = seen_by(self._registry.state, identity.grants)
-        candidate = self._pin(AdapterRef.parse(wish.ref), state=state, identity=identity)
+        ref = AdapterRef.parse(wish.ref)
+        # Who may not file a report is told before anything is drawn for it.
+        self._registry.evidence.check_author(ref.adapter, author=wish.author)
+        candidate = self._pin(ref, state=state, identity=identity)
         against = self._against(wish, candidate, state=state)
-        grid = self._grid(wish, candidate)
+        grid = self._grid(wish, candidate, state=state)
+        line = state.adapter(candidate.release.adapter)
         references = self._pictures(wish.references, field="references")
-        source = ReferenceSource.REQUEST if references.digests else ReferenceSource.AGAINST
+        source = ReferenceSource.REQUEST
+        if not references.digests:
+            references = self._published.of(candidate.release, line=line, kind="references")
+            source = ReferenceSource.PUBLISHED
+        if not references.digests:
+            source = ReferenceSource.AGAINST
         if source is ReferenceSource.AGAINST and against is None:
             raise NotEvaluable(
                 f"nothing says what {candidate.release} shall look like: there are no references, "
-                "and no release that it would replace",
+                "neither sent nor published, and no release that it would replace",
                 reason="REFERENCES_MISSING",
-                hint="send 4 pictures or more as references, or name a release to compare it with",
+                hint="send or publish 4 pictures or more as references, or name a release to "
+                "compare it with",
             )
+        training = self._pictures(wish.training, field="training")
+        if not training.digests:
+            training = self._published.of(candidate.release, line=line, kind="training")
         return Plan(
             candidate=candidate,
             against=against,
@@ -83,7 +101,7 @@ class Pinning:
             sampler=self._resolve_sampler(grid.sampler or self._default_sampler),
             source=source,
             references=references,
-            training=self._pictures(wish.training, field="training"),
+            training=training,
             origin=self._origin,
         )
 
@@ -105,8 +123,8 @@ class Pinning:
             return None
         return None if found.release.digest == candidate.release.digest else found
 
-    def _grid(self, wish: Wish, candidate: Pinned) -> Grid:
-        grid = self._read_grid(wish, candidate)
+    def _grid(self, wish: Wish, candidate: Pinned, *, state: State) -> Grid:
+        grid = self._read_grid(wish, candidate, state=state)
         grid.refuse_without_trigger((candidate.trigger,) if candidate.trigger else ())
         for prompt in grid.prompts:
             if read_tags(prompt.text).refs:
@@ -118,7 +136,7 @@ class Pinning:
                 )
         return grid
 
-    def _read_grid(self, wish: Wish, candidate: Pinned) -> Grid:
+    def _read_grid(self, wish: Wish, candidate: Pinned, *, state: State) -> Grid:
         if wish.grid_document:
             found = read_document(wish.grid_document)
             if isinstance(found, Grid):
@@ -130,13 +148,17 @@ class Pinning:
                 hint="send a grid",
             )
         name = wish.grid or grid_name_for(candidate.release)
-        if name not in self._grids:
+        adapter = candidate.release.adapter
+        # Their own first: a grid of the name of a purpose takes the place of the shipped one.
+        grid = self._registry.evidence.grid(adapter, name=name) or self._grids.get(name)
+        if grid is None:
+            names = ", ".join(sorted({*self._grids, *grid_names(state, adapter)}))
             raise NotFound(
                 f"there is no grid {name[:64]!r}",
                 reason="GRID_NOT_FOUND",
-                hint=f"Use one of: {', '.join(self._grids)}; or send a document.",
+                hint=f"Use one of: {names}; or send a document.",
             )
-        return self._grids[name]
+        return grid
 
     def _pictures(self, files: tuple[bytes, ...], *, field: str) -> Pictures:
         pixels = read_pictures(files, field=field, limits=self._limits)

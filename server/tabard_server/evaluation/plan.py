@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """An evaluation as it is pinned: releases by digest, a grid, cells, and the key of it all. Pure."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tabard_registry import Release
+from tabard_registry import AdapterRef, ByVersion, Release
 from tabard_registry.evidence.documents import to_bytes
 from tabard_registry.evidence.grid import Grid
 from tabard_registry.refs.digest import Digest, sha256_bytes
@@ -14,7 +13,7 @@ from tabard_registry.release.manifest import canonical_json
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.evaluation.cells import Cell, Side, Worn, cells_of
 from tabard_server.evaluation.events import ReferenceSource, Started
-from tabard_server.evaluation.looks import Encoders
+from tabard_server.evaluation.looks import Encoders, Vectors
 from tabard_server.judgement.verdict import GatePolicy
 
 
@@ -49,12 +48,21 @@ class Pictures:
     """Pictures that an evaluation compares with.
 
     Attributes:
-        digests: Of their files, in their order.
-        pixels: What they show.
+        digests: Of their files, in their order, or of the embeddings that stand for them.
+        pixels: What they show; none where there are embeddings.
+        vectors: Embeddings by what looks at pictures, where there are no pictures.
+        document: That they were published by, if they were.
     """
 
     digests: tuple[Digest, ...] = ()
     pixels: Sequence[Pixels] = field(default=(), repr=False)
+    vectors: Mapping[str, Vectors] = field(default_factory=dict, repr=False)
+    document: Digest | None = None
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return max((len(self.pixels), *map(len, self.vectors.values())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +71,11 @@ class Pinned:
 
     release: Release
     weight: float
+
+    @property
+    def exact(self) -> AdapterRef:
+        """A ref that means this release and no other."""
+        return AdapterRef(adapter=self.release.adapter, selector=ByVersion(self.release.version))
 
     @property
     def trigger(self) -> str:
@@ -141,20 +154,21 @@ class Plan:
             grid_digest=str(sha256_bytes(self.grid_document)),
             cell_count=len(self.grid.prompts) * len(self.grid.seeds),
             source=self.source,
-            reference_count=len(self.references.digests),
+            reference_count=self.references.count,
         )
 
-    def key(self, *, encoders: Encoders, policy: GatePolicy) -> str:
-        """Return the hash of all that a report rests on, in hex."""
+    def inputs(self, *, encoders: Encoders, policy: GatePolicy) -> Digest:
+        """Return the hash of all that a report rests on."""
         cells = [one.key for cell in self.cells for one in cell.pictures.values()]
         said: dict[str, Any] = {
             "v": 1,
             "cells": cells,
             "grid": str(sha256_bytes(self.grid_document)),
             "purpose": self.candidate.release.purpose,
+            "source": str(self.source),
             "references": [str(one) for one in self.references.digests],
             "training": [str(one) for one in self.training.digests],
             "encoders": {name: one.digest for name, one in encoders.all.items()},
-            "policy": asdict(policy),
+            "policy": policy.model_dump(),
         }
-        return hashlib.sha256(canonical_json(said)).hexdigest()
+        return sha256_bytes(canonical_json(said))

@@ -7,14 +7,24 @@ Scores inform, a person decides: what was not checked is never a pass.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
 from tabard_server.judgement.scores.intervals import Interval
 from tabard_server.judgement.scores.overfitting import Copies
 from tabard_server.judgement.scores.result import NotChecked, Result, Score
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatePolicy:
+class GatePolicy(BaseModel):
     """Bounds of the gates. Chosen on five variants of one small adapter: measure again."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
 
     style_min: float = 0.5
     """Half of the way from the base to the references. A half-strength style scored 0.05."""
@@ -39,9 +49,9 @@ class GatePolicy:
     """Where stable itself is above that, as a style is that was trained to work unnamed: what a
     release may add, as a share of what stable moves. An honest retrain added a quarter; releases
     that had gone wrong more than doubled it."""
-    broken_for_person: int = 1
+    broken_for_person: PositiveInt = 1
     """Broken pictures of a grid from which on a person looks. Good variants had none in 64."""
-    broken_to_fail: int = 2
+    broken_to_fail: PositiveInt = 2
     """Broken pictures from which on a release fails."""
 
 

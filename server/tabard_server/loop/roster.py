@@ -177,10 +177,10 @@ class Roster(Generic[R]):
 
         That of background counts for nobody: it was nobody else's.
         """
-        if batch[0].run.job.claim.is_background:
+        rows = Counter(one.run.job.tenant for one in batch if not one.run.job.claim.is_background)
+        if not rows:
             return
         self._sizes_had.note(batch[0].run.job.drawing.size, amount=seconds)
-        rows = Counter(begun.run.job.tenant for begun in batch)
         each = seconds / len(batch)
         self._tenants_had.note_together(
             {tenant: each * count / self._weights.of(tenant) for tenant, count in rows.items()}

@@ -123,6 +123,7 @@ class Publishing:
         channel: str,
         expect: Expectation | None,
         author: Author,
+        override: str = "",
     ) -> ChannelMove:
         """Load what a ref means now, then move a channel to exactly what was loaded.
 
@@ -148,6 +149,7 @@ class Publishing:
             channel=channel or DEFAULT_CHANNEL,
             expect=expect,
             author=author,
+            override=override,
         )
 
     async def roll_back(

@@ -17,6 +17,8 @@ from grpc_health.v1 import health_pb2
 from tabard.v1 import (
     evaluation_service_pb2,
     evaluation_service_pb2_grpc,
+    evidence_service_pb2,
+    evidence_service_pb2_grpc,
     generation_service_pb2,
     generation_service_pb2_grpc,
     identity_service_pb2,
@@ -25,6 +27,8 @@ from tabard.v1 import (
     operations_service_pb2_grpc,
     registry_service_pb2,
     registry_service_pb2_grpc,
+    review_service_pb2,
+    review_service_pb2_grpc,
 )
 from tabard_server.access.certificate_files import CertificateFiles
 from tabard_server.callers.caller import OPERATORS
@@ -34,6 +38,7 @@ from tabard_server.limits import Limits
 from tabard_server.rpc.door.door import Door, Recognition
 from tabard_server.rpc.door.peers import caller_of
 from tabard_server.rpc.evaluation.service import EvaluationServicer
+from tabard_server.rpc.evidence.service import EvidenceServicer
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.health import Health
 from tabard_server.rpc.identity.service import IdentityServicer
@@ -41,15 +46,18 @@ from tabard_server.rpc.listener import Listener
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.reflection import REFLECTION
 from tabard_server.rpc.registry.service import RegistryServicer
+from tabard_server.rpc.review.service import ReviewServicer
 
 SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
     for module, name in (
         (generation_service_pb2, "GenerationService"),
         (evaluation_service_pb2, "EvaluationService"),
+        (evidence_service_pb2, "EvidenceService"),
         (registry_service_pb2, "RegistryService"),
         (operations_service_pb2, "OperationsService"),
         (identity_service_pb2, "IdentityService"),
+        (review_service_pb2, "ReviewService"),
     )
 )
 """Full names of Tabard's services."""
@@ -59,9 +67,11 @@ SERVED = (
         for module in (
             generation_service_pb2,
             evaluation_service_pb2,
+            evidence_service_pb2,
             registry_service_pb2,
             operations_service_pb2,
             identity_service_pb2,
+            review_service_pb2,
             health_pb2,
         )
         for service in module.DESCRIPTOR.services_by_name.values()
@@ -137,17 +147,21 @@ class RpcServer:
         *,
         generation: GenerationServicer,
         evaluation: EvaluationServicer,
+        evidence: EvidenceServicer,
         registry: RegistryServicer,
         operations: OperationsServicer,
         identity: IdentityServicer,
+        review: ReviewServicer,
     ) -> None:
         """Let these answer from now on."""
         servicers: tuple[tuple[Any, Any], ...] = (
             (generation_service_pb2_grpc.add_GenerationServiceServicer_to_server, generation),
             (evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server, evaluation),
+            (evidence_service_pb2_grpc.add_EvidenceServiceServicer_to_server, evidence),
             (registry_service_pb2_grpc.add_RegistryServiceServicer_to_server, registry),
             (operations_service_pb2_grpc.add_OperationsServiceServicer_to_server, operations),
             (identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, identity),
+            (review_service_pb2_grpc.add_ReviewServiceServicer_to_server, review),
         )
         for add, servicer in servicers:
             add(servicer, self._services)

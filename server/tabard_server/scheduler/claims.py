@@ -13,8 +13,13 @@ from typing import Protocol, TypeVar
 
 
 class Priority(IntEnum):
-    """Who of one tenant goes first; `BACKGROUND` is below all, and no caller can ask for it."""
+    """Who of one tenant goes first; the two below `LOW` are the server's own, for nobody to ask.
 
+    `BACKGROUND` draws while nobody else does. `SHADOW` likewise, and takes what is left of a batch
+    of others.
+    """
+
+    SHADOW = -1
     BACKGROUND = 0
     LOW = 1
     NORMAL = 2
@@ -38,7 +43,12 @@ class Claim:
     @property
     def is_background(self) -> bool:
         """Say whether it makes way for everybody else."""
-        return self.priority is Priority.BACKGROUND
+        return self.priority <= Priority.BACKGROUND
+
+    @property
+    def is_shadow(self) -> bool:
+        """Say whether it may share a step with others, where that has room."""
+        return self.priority is Priority.SHADOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

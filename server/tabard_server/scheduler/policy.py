@@ -5,8 +5,11 @@ Tenants take turns by work (`claims`), and none has all places (`places`); who l
 slots lets others pass, up to a bound. Rows of one pixel size share a forward pass that is bounded
 in seconds and in memory, tenants and sizes share the time, and a solo row runs alone. Rows that
 only a merged copy can draw share passes by stack; `merging` says who has the copy. Background
-draws while nobody else waits or runs. Touches no tensor.
+draws while nobody else waits or runs; of it, shadow rows also fill what is left of a batch.
+Touches no tensor.
 """
+
+from dataclasses import replace
 
 from tabard_server.engine_port.work import GUIDED_SAMPLES
 from tabard_server.scheduler.claims import in_fair_order
@@ -26,12 +29,14 @@ def choose(snapshot: Snapshot) -> Choice:
 
     Background rows wait while there are others, and are evicted where those lack a place, or, all
     of them and before anything else, room in the slots: so they never delay anybody by more than
-    the step that is under way.
+    the step that is under way. Of them, shadow rows join a step of others that has room, while
+    nobody waits: they make that step longer, within its bound, and nothing else.
     """
     waiting = [row for row in snapshot.waiting if not row.claim.is_background]
     running = [row for row in snapshot.running if not row.claim.is_background]
     if waiting or running:
-        return _choose(waiting, running, snapshot=snapshot)
+        choice = _choose(waiting, running, snapshot=snapshot)
+        return _with_shadows(choice, waiting, running, snapshot=snapshot)
     return _choose(list(snapshot.waiting), list(snapshot.running), snapshot=snapshot)
 
 
@@ -42,22 +47,7 @@ def _choose(waiting: list[WaitingRow], running: list[RunningRow], *, snapshot: S
     if others and not all(row.fits for row in waiting):
         return Choice(evicted=tuple(others), opened=(), overtaken=(), batch=())
     opened, passed = _open(waiting, running, snapshot=snapshot)
-    newcomers = [
-        RunningRow(
-            key=row.key,
-            size=row.size,
-            is_solo=row.is_solo,
-            stack=row.stack,
-            is_merged_only=row.is_merged_only,
-            stepped_at=snapshot.turn - 1,
-            steps_left=row.steps,
-            samples=row.samples,
-            is_new=True,
-            claim=row.claim,
-        )
-        for row in opened
-    ]
-    running = [*running, *newcomers]
+    running = [*running, *(_begun(row, turn=snapshot.turn) for row in opened)]
     room = max(0, snapshot.running_rows_max - len(running))
     batch = _batch(running, snapshot=snapshot)
     return Choice(
@@ -66,6 +56,45 @@ def _choose(waiting: list[WaitingRow], running: list[RunningRow], *, snapshot: S
         overtaken=tuple(passed.items()),
         batch=tuple(row.key for row in batch),
         is_merged=bool(batch) and pays_off(batch, running=running, snapshot=snapshot),
+    )
+
+
+def _with_shadows(
+    choice: Choice, waiting: list[WaitingRow], running: list[RunningRow], *, snapshot: Snapshot
+) -> Choice:
+    """Let shadow rows take what others leave of a batch, if they leave nobody waiting."""
+    if not choice.batch or choice.is_merged or len(choice.opened) < len(waiting):
+        return choice
+    newcomers = [_begun(row, turn=snapshot.turn) for row in waiting]
+    callers = {row.key: row for row in (*running, *newcomers)}
+    kept = {row.key for row in snapshot.running} - {*choice.evicted}
+    free = max(0, snapshot.running_rows_max - len(kept | callers.keys()))
+    fitting = [row for row in snapshot.waiting if row.claim.is_shadow and row.fits]
+    shadows = [row for row in snapshot.running if row.claim.is_shadow and row.key in kept]
+    shadows += [_begun(row, turn=snapshot.turn) for row in fitting[:free]]
+    batch = [callers[key] for key in choice.batch]
+    batch += [row for row in shadows if _group(row) == _group(batch[0])]
+    batch = batch[: max(len(choice.batch), _rows_at_once(batch, snapshot=snapshot))]
+    joined = [row for row in batch if row.claim.is_shadow]
+    return replace(
+        choice,
+        opened=(*choice.opened, *(row.key for row in joined if row.is_new)),
+        batch=tuple(row.key for row in batch),
+    )
+
+
+def _begun(row: WaitingRow, *, turn: int) -> RunningRow:
+    return RunningRow(
+        key=row.key,
+        size=row.size,
+        is_solo=row.is_solo,
+        stack=row.stack,
+        is_merged_only=row.is_merged_only,
+        stepped_at=turn - 1,
+        steps_left=row.steps,
+        samples=row.samples,
+        is_new=True,
+        claim=row.claim,
     )
 
 

@@ -51,6 +51,41 @@ def test_long_texts_make_room() -> None:
     assert full.height > bare.height
 
 
+def _ink_rows(sheet: Image.Image, box: tuple[int, int, int, int]) -> int:
+    """Count the lines of pixels in a box that have a letter in them."""
+    part = sheet.convert("L").crop(box)
+    return sum(
+        min(part.crop((0, y, part.width, y + 1)).tobytes()) < 150 for y in range(part.height)
+    )
+
+
+def test_every_cell_has_its_caption() -> None:
+    """Captions stand below their images, within the width of a cell, and make room for it."""
+    images = (_square(RED), _square(GREEN))
+    bare = contact_sheet([SheetRow(label="", images=images)])
+    rows = [SheetRow(label="", images=images, captions=("seed 7", "acme/watercolour-" * 4))]
+
+    sheet = contact_sheet(rows)
+
+    assert sheet.width == bare.width
+    grown = sheet.height - bare.height
+    assert grown > 3 * 13
+    left, top = 32, 32 + 128
+    assert _ink_rows(sheet, (left, top + 2, left + 128, top + grown)) > 0
+    assert _ink_rows(sheet, (left + 136, top + 2, left + 264, top + grown)) > 3 * 8
+    assert _ink_rows(sheet, (left + 129, top + 2, left + 135, top + grown)) == 0
+
+
+def test_label_stays_within_its_row() -> None:
+    """What is longer than its row is cut, and says so, rather than running into the next."""
+    rows = [SheetRow(label="watercolor " * 200, images=(_square(RED),)) for _ in range(2)]
+
+    sheet = contact_sheet(rows)
+
+    between = 32 + 128 + 4
+    assert _ink_rows(sheet, (32, between - 3, 332, between + 3)) == 0
+
+
 def test_empty_sheet_is_refused() -> None:
     """There is no picture of nothing."""
     with pytest.raises(ValueError, match="at least one image"):

@@ -24,6 +24,8 @@ EXPECTED = {
     "doctor",
     "drain",
     "edit",
+    "evaluate",
+    "evidence",
     "extract",
     "fsck",
     "gc",

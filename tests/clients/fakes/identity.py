@@ -78,7 +78,15 @@ class FakeIdentity(identity_service_pb2_grpc.IdentityServiceServicer):
         for word in ("require_signature", "private", "require_identity"):
             if request.HasField(word):
                 setattr(policy, word, getattr(request, word))
+        named = {one.pattern for one in request.channels}
+        kept = [one for one in policy.channels if one.pattern not in named]
+        del policy.channels[:]
+        policy.channels.extend([*kept, *filter(_asks, request.channels)])
         return pb.SetPolicyResponse(policy=policy, changed=policy.SerializeToString() != before)
 
     def _policy(self, namespace: str) -> pb.Policy:
         return self.state.policies.setdefault(namespace, pb.Policy(namespace=namespace))
+
+
+def _asks(gate: pb.ChannelGate) -> bool:
+    return bool(gate.require_success or gate.reviews or gate.require_checks)

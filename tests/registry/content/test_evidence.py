@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tabard_registry import Author, Digest, Grants, Registry, Release, Role, sha256_bytes
 from tabard_registry.content.blobs import blob_key
-from tabard_registry.errors import CorruptRegistry, NotFound, PreconditionFailed
+from tabard_registry.errors import CorruptRegistry, Forbidden, NotFound, PreconditionFailed
 from tabard_registry.evidence.documents import digest_of, to_bytes
 from tabard_registry.evidence.report import Goal
+from tabard_registry.identity.identity import Proof
 from tabard_registry.release.gates import Gate
 from tabard_registry.state.sight import seen_by, told_to
 from tabard_registry.upkeep.fsck.fsck import check_registry
@@ -172,6 +174,22 @@ def test_edit_keeps_what_was_measured(registry: Registry, release: Release) -> N
         registry.evidence.put(forged, author=ANN)
 
 
+def test_older_report_is_not_edited(registry: Registry, release: Release) -> None:
+    """Who read an older one would take back what was written since; the same edit again is none."""
+    original = put_report(registry, release).note.document
+    before = registry.evidence.report(original)
+    wanted = [replace(before, outcome=words) for words in ("kept", "dropped")]
+    edits: dict[str, Any] = {"original": original, "author": BOB}
+    first = registry.evidence.edit(ref("1.0.0"), wanted=wanted[0], **edits)
+
+    again = registry.evidence.edit(ref("1.0.0"), wanted=wanted[0], **edits)
+    with pytest.raises(PreconditionFailed) as refused:
+        registry.evidence.edit(ref("1.0.0"), wanted=wanted[1], **edits)
+
+    assert (again.created, again.note) == (False, first.note)
+    assert refused.value.reason == "EDIT_OUTDATED"
+
+
 def test_private_evidence_is_unseen(registry: Registry, release: Release) -> None:
     """No release, no grid, and no act of either is told to somebody else."""
     put_report(registry, release)
@@ -209,3 +227,27 @@ def release_of(registry: Registry) -> Release:
 
 def _die(*_args: object, **_fields: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("role", "is_allowed"), [(Role.PUBLISH, True), (Role.REVIEW, True), (Role.GENERATE, False)]
+)
+def test_author_is_checked_before(registry: Registry, role: Role, is_allowed: bool) -> None:
+    """Who may neither publish nor review is refused before anything is made."""
+    author = replace(ANN, proof=Proof.TOKEN, grants=Grants({"acme": frozenset({role})}))
+
+    if is_allowed:
+        registry.evidence.check_author(NAME, author=author)
+        return
+    with pytest.raises(Forbidden):
+        registry.evidence.check_author(NAME, author=author)
+
+
+def test_unproven_author_is_checked_before(registry: Registry) -> None:
+    """Where a namespace asks who somebody is, who does not say is refused before as well."""
+    registry.set_policy("acme", require_identity=True, author=ANN)
+
+    with pytest.raises(PreconditionFailed) as refused:
+        registry.evidence.check_author(NAME, author=ANN)
+
+    assert refused.value.reason == "IDENTITY_REQUIRED"

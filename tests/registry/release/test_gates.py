@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tabard_registry.errors import RegistryError
-from tabard_registry.release.gates import GATES_MAX, NO_GATES, Gate, gates_for, with_gates
+from tabard_registry.release.gates import GATES_MAX, NO_GATES, Gate, gates_matching, with_gates
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def test_patterns_are_set_and_taken_away() -> None:
     after = with_gates(before, {"stable": None, "beta": {"require_success": True}})
 
     assert dict(after) == {"prod-*": Gate(reviews=2), "beta": Gate(require_success=True)}
-    assert gates_for(after, "prod-eu") == (Gate(reviews=2),)
-    assert gates_for(after, "stable") == ()
+    assert dict(gates_matching(after, "prod-eu")) == {"prod-*": Gate(reviews=2)}
+    assert dict(gates_matching(after, "stable")) == {}
     for said in ({"[a]": {"reviews": 1}}, {f"c{n}": {"reviews": 1} for n in range(GATES_MAX + 1)}):
         with pytest.raises(RegistryError):
             with_gates(NO_GATES, said)

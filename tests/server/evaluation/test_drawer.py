@@ -26,10 +26,20 @@ ASKER = Asker(caller=Caller("somebody", tenant="acme"), identity=ANYBODY)
 
 
 class Jobs:
-    """Draws at once what it is asked for, and counts; `refuse` says what it cannot draw."""
+    """Draws at once what it is asked for, and counts; `refuse` says what it cannot draw.
 
-    def __init__(self, refuse: Callable[[JobSpec], Exception | None] = lambda _spec: None) -> None:
+    The first wait until `meet` are open.
+    """
+
+    def __init__(
+        self,
+        refuse: Callable[[JobSpec], Exception | None] = lambda _spec: None,
+        *,
+        meet: int = 1,
+    ) -> None:
         self.refuse = refuse
+        self._meet = meet
+        self._met = asyncio.Event()
         self.specs: list[JobSpec] = []
         self.open = 0
         self.open_most = 0
@@ -39,6 +49,9 @@ class Jobs:
         self.open += 1
         self.open_most = max(self.open_most, self.open)
         try:
+            if self.open >= self._meet:
+                self._met.set()
+            await self._met.wait()
             await asyncio.sleep(0)
             if error := self.refuse(spec):
                 raise error
@@ -107,7 +120,7 @@ def test_every_side_draws_every_cell(tmp_path: Path) -> None:
 
 def test_open_pictures_are_bounded(tmp_path: Path) -> None:
     """Never more are asked for at once than the setting says, and a cell is asked for whole."""
-    jobs = Jobs()
+    jobs = Jobs(meet=6)
 
     draw(tmp_path, jobs, cells=grid(prompts=6, seeds=4))
 

@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What looks at pictures: learned encoders in their places; what was not drawn is black."""
+"""What is kept of pictures."""
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tabard_server.evaluation.cells import Side
 from tabard_server.evaluation.looks import (
     Encoders,
-    Look,
     gathered,
     look_at,
     look_at_training,
+    pixels_of,
 )
 from tabard_server.judgement.pictures.encoder import EncoderKind, Picture, Vectors
 from tabard_server.judgement.pictures.fallback import LayoutFallback
+from tests.server.evaluation.planning import png_of
 from tests.server.judgement.drawn import picture
+
+ENCODERS = Encoders()
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,6 @@ class Learned:
 
     def embed(self, pictures: list[Picture]) -> Vectors:
         return np.stack([one.mean(axis=(0, 1)) for one in pictures]).astype(np.float32)
-
-
-def png(seed: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(picture(seed)).save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 def test_learned_ones_take_their_places() -> None:
@@ -80,35 +75,51 @@ def test_each_encoder_looks_once() -> None:
 
 
 def test_every_side_is_looked_at() -> None:
-    """By every encoder; a picture that is not there is black, and not sound."""
-    encoders = Encoders(subject=Learned(EncoderKind.SUBJECT))
-    pngs = {Side.CANDIDATE: None, Side.BASE: png(1)}
+    """By every encoder, as if each picture were alone."""
+    pngs = {Side.CANDIDATE: png_of(1), Side.BASE: png_of(2)}
 
-    found = look_at(pngs, size=(64, 64), encoders=encoders)
+    found = look_at(pngs, size=(64, 64), encoders=ENCODERS)
 
-    assert set(found[Side.BASE].vectors) == {"style", "layout", "copy", "texture", "subject"}
-    assert found[Side.CANDIDATE].vectors["subject"].tolist() == [0.0, 0.0, 0.0]
-    assert [found[side].soundness.is_finite for side in pngs] == [False, True]
-
-
-def test_looks_are_gathered_by_prompt_and_seed() -> None:
-    """Whatever order they came in."""
-
-    def look(value: float) -> Look:
-        one = look_at({Side.BASE: png(1)}, size=(64, 64), encoders=Encoders())[Side.BASE]
-        return Look(vectors={"style": np.array([value])}, soundness=one.soundness)
-
-    looks = {(1, 0): look(10.0), (0, 1): look(1.0), (0, 0): look(0.0), (1, 1): look(11.0)}
-
-    side = gathered(looks)
-
-    assert side.of("style", prompts=[1, 0])[..., 0].tolist() == [[10.0, 11.0], [0.0, 1.0]]
-    assert len(side.soundness) == 2
+    assert set(found) == set(pngs)
+    assert set(found[Side.BASE].vectors) == {"style", "layout", "copy", "texture"}
+    np.testing.assert_array_equal(
+        found[Side.BASE].vectors["style"], ENCODERS.style.embed([picture(2)])[0]
+    )
+    assert found[Side.BASE].soundness.is_finite
 
 
-def test_references_and_training_are_looked_at() -> None:
-    """Training pictures with all that they may come back as."""
-    pictures = [picture(seed) for seed in range(4)]
+def test_missing_picture_is_not_sound() -> None:
+    """What became NaN is looked at as black, and told as broken."""
+    found = look_at({Side.CANDIDATE: None}, size=(64, 32), encoders=ENCODERS)[Side.CANDIDATE]
 
-    assert Encoders().embed(pictures)["copy"].shape == (4, 1024)
-    assert look_at_training(pictures, encoders=Encoders()).shape == (4, 18, 1024)
+    assert not found.soundness.is_finite
+    assert found.soundness.contrast == 0
+
+
+def test_cells_are_put_together() -> None:
+    """By prompt and seed, in whatever order they came."""
+    pictures = {(prompt, seed): png_of(10 * prompt + seed) for prompt in (1, 0) for seed in (1, 0)}
+    looks = {
+        place: look_at({Side.BASE: png}, size=(64, 64), encoders=ENCODERS)[Side.BASE]
+        for place, png in pictures.items()
+    }
+
+    found = gathered(looks)
+
+    style = found.of("style", prompts=[1])
+    assert found.vectors["style"].shape[:2] == (2, 2)
+    np.testing.assert_array_equal(style[0, 1], ENCODERS.style.embed([picture(11)])[0])
+    assert [len(row) for row in found.soundness] == [2, 2]
+
+
+def test_training_pictures_have_variants() -> None:
+    """Mirrored and shifted ones, so that such copies are found."""
+    found = look_at_training([picture(1), picture(2)], encoders=ENCODERS)
+
+    assert found.shape[:2] == (2, 18)
+    np.testing.assert_array_equal(found[0, 0], ENCODERS.copy.embed([picture(1)])[0])
+
+
+def test_file_is_decoded() -> None:
+    """To what was drawn."""
+    np.testing.assert_array_equal(pixels_of(png_of(3)), picture(3))

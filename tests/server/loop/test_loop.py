@@ -339,3 +339,20 @@ def test_background_makes_way_and_begins_anew() -> None:
         loop.turn()
     assert drawn[0] == (2, 0)
     assert (engine.open_count, grid.run.seats.rows) == (0, 0)
+
+
+def test_shadow_shares_steps_and_is_charged_to_nobody() -> None:
+    """It is drawn beside a caller, whose tenant pays for its own row alone."""
+    engine, drawn = FakeEngine(), []
+    finisher: Any = SimpleNamespace(
+        finish=lambda run, **image: drawn.append((run.job.ticket, image["index"]))
+    )
+    loop = Loop(engine, limits=Limits(), finisher=finisher, metrics=Metrics())
+
+    loop.join(running(ticket=1).run)
+    loop.join(running(ticket=2, priority=Priority.SHADOW).run)
+    while len(drawn) < 2:
+        loop.turn()
+
+    assert {len(batch) for batch in engine.batches} == {2}
+    assert engine.open_count == 0

@@ -10,6 +10,7 @@ from tabard_server.engine_port.costs import Costs
 from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.memory import MemoryPlan, PassBytes
 from tabard_server.engine_port.work import Curve
+from tabard_server.scheduler.claims import Claim, Priority
 from tabard_server.scheduler.policy import choose
 from tabard_server.scheduler.shares import Shares
 from tabard_server.scheduler.snapshot import Choice, RunningRow, Snapshot, WaitingRow
@@ -246,3 +247,58 @@ def test_every_row_steps_in_bounded_time(
             assert turn - last_step[key] <= moment.running_rows_max + 1
             alive[key] = replace(alive[key], stepped_at=turn)
             last_step[key] = turn
+
+
+SHADOW = Claim(priority=Priority.SHADOW)
+
+
+def test_shadow_joins_a_step_with_room() -> None:
+    """Beside those it makes a pair with; begun in the same turn as they are, and after them."""
+    choice = choose(snapshot(waiting=(waiting(1), waiting(2, claim=SHADOW)), running=()))
+
+    assert (choice.opened, choice.batch) == (((1, 0), (2, 0)), ((1, 0), (2, 0)))
+
+
+def test_shadow_fills_only_what_is_left() -> None:
+    """Not more rows than share a step, of no other size, and no place that others could take."""
+    full = snapshot(running=(running(1), running(2), running(3, claim=SHADOW)), rows_per_step_max=2)
+    other_size = snapshot(running=(running(1), running(2, size=LARGE, claim=SHADOW)))
+    no_place = snapshot(
+        waiting=(waiting(2, claim=SHADOW),), running=(running(1),), running_rows_max=1
+    )
+
+    assert choose(full).batch == ((1, 0), (2, 0))
+    assert choose(other_size).batch == ((1, 0),)
+    assert (choose(no_place).opened, choose(no_place).batch) == ((), ((1, 0),))
+
+
+def test_shadow_pauses_while_others_wait() -> None:
+    """Whoever waits for a place is served first, also in the steps meanwhile."""
+    crowded = snapshot(
+        waiting=(waiting(3),), running=(running(1), running(2, claim=SHADOW)), running_rows_max=1
+    )
+
+    choice = choose(crowded)
+
+    assert (choice.evicted, choice.batch) == (((2, 0),), ((1, 0),))
+
+
+def test_shadow_does_not_lengthen_the_step_that_somebody_waits_for() -> None:
+    """Not even where the one who waits has a place, and only begins in the next turn."""
+    slow = {"opening_seconds": 1.0}
+    moment = snapshot(
+        waiting=(waiting(1, **slow), waiting(2, **slow)),
+        running=(running(3, claim=SHADOW),),
+        opening_seconds_max=1.5,
+    )
+
+    assert choose(moment).batch == ((1, 0),)
+
+
+def test_shadow_stays_out_of_solo_rows() -> None:
+    """Nor does one that must run alone join anybody."""
+    beside_solo = snapshot(running=(running(1, is_solo=True), running(2, claim=SHADOW)))
+    solo = snapshot(running=(running(1), running(2, is_solo=True, claim=SHADOW)))
+
+    assert choose(beside_solo).batch == ((1, 0),)
+    assert choose(solo).batch == ((1, 0),)

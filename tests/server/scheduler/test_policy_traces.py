@@ -145,6 +145,35 @@ def test_background_delays_nobody(seed: int) -> None:
     assert with_grid.ended.keys() >= {row.key for row in grid}
 
 
+@pytest.mark.parametrize("seed", range(100))
+def test_shadows_only_fill_batches(seed: int) -> None:
+    """Others step as if they were not there, in the same order; shadows use what is left."""
+    rng = Random(f"shadow {seed}")
+    tickets = count(1)
+    shadows = [
+        as_background(
+            random_row(rng, ticket=next(tickets), tenant="c", slots=rng.choice((0, 3))),
+            priority=Priority.SHADOW,
+        )
+        for _ in range(6)
+    ]
+    others = [
+        random_row(rng, ticket=next(tickets), tenant=rng.choice("ab"), slots=rng.choice((0, 3, 5)))
+        for _ in range(8)
+    ]
+
+    beside = Device()
+    beside.arrive(shadows)
+    theirs = {row.key for row in others}
+    drawn = [
+        tuple(key for key in batch if key in theirs) for batch in _steps_until_empty(beside, others)
+    ]
+
+    assert [batch for batch in drawn if batch] == _steps_until_empty(Device(), others)
+    assert beside.ended.keys() >= {row.key for row in shadows}
+    assert all(len(batch) <= beside.rows_per_step_max for batch in beside.steps)
+
+
 def _steps_until_empty(device: Device, rows: list[Row]) -> list[tuple[tuple[int, int], ...]]:
     device.arrive(rows)
     while not device.is_empty:

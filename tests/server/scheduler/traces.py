@@ -107,10 +107,12 @@ class Device:
 
     def _step(self, batch: tuple[RowKey, ...]) -> None:
         self.steps.append(batch)
-        is_background = self.running[batch[0]][0].claim.is_background
         size = self.running[batch[0]][0].size
-        each = SECONDS[size] / len(batch)
-        rows = Counter(self.running[key][0].claim.tenant for key in batch)
+        served = [key for key in batch if not _is_background(self.running[key])]
+        is_background = not served
+        served = served or list(batch)
+        each = SECONDS[size] / len(served)
+        rows = Counter(self.running[key][0].claim.tenant for key in served)
         for tenant, count in rows.items():
             self.seconds[tenant] += each * count
         if not is_background:
@@ -168,6 +170,6 @@ def random_row(
     return Row(key=(ticket, 0), claim=claim, size=size, steps=steps, slots=slots)
 
 
-def as_background(row: Row) -> Row:
+def as_background(row: Row, *, priority: Priority = Priority.BACKGROUND) -> Row:
     """Return the same row, below all others."""
-    return replace(row, claim=replace(row.claim, priority=Priority.BACKGROUND))
+    return replace(row, claim=replace(row.claim, priority=priority))

@@ -68,6 +68,21 @@ class CreatedToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What promotions to some channels need; a rollback never needs any of it.
+
+    Attributes:
+        require_success: The newest report says Success; an override does without.
+        reviews: How many people, none of them the author, approve of the newest report.
+        require_checks: No failure check of a subject is `not_checked`; an override does without.
+    """
+
+    require_success: bool = False
+    reviews: int = 0
+    require_checks: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What a namespace asks for.
 
@@ -76,12 +91,14 @@ class Policy:
         require_signature: Whether only signed releases are served.
         private: Whether it does not exist for those who may not generate with it.
         require_identity: Whether acts of authors whom nobody checked have no effect in it.
+        channels: What promotions need, by channel or pattern of channels.
     """
 
     namespace: str
     require_signature: bool
     private: bool
     require_identity: bool
+    channels: Mapping[str, Gate]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,21 +82,25 @@ def promote(
     channel: str = DEFAULT_CHANNEL,
     reason: str = "",
     expect: str = "",
+    override: str = "",
 ) -> Call[ChannelMove]:
     """Move a channel to a release; safe to retry.
 
     A range or another channel is pinned to what it means now.
+
+    `override` says why the release shall go there without the Success or the checks that the
+    policy asks for; it never stands for reviews.
 
     `expect` makes it a compare-and-set: the release the channel must point to now, as a version,
     a digest or its first digits, or `none` for a channel that must not exist yet.
 
     Raises:
         NotFound: The ref names nothing.
-        FailedPrecondition: The channel points elsewhere than expected, or nobody may be served
-            with the release.
+        FailedPrecondition: The channel points elsewhere than expected, nobody may be served with
+            the release, or the policy asks for more (`GATE_NOT_MET`; `explain_policy` says what).
     """
     said = {"ref": ref, "channel": channel, "reason": reason, "expect_digest": expect}
-    return _act(caller, pb.PromoteRequest, read=_move, **said)
+    return _act(caller, pb.PromoteRequest, read=_move, override=override, **said)
 
 
 def rollback(

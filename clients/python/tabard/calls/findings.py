@@ -6,9 +6,9 @@ from __future__ import annotations
 import hashlib
 
 from tabard.calls.call import Call, Caller, Pages, pages_of
-from tabard.comparison import Diff, FieldDiff, LayerDiff, LayerSide
 from tabard.convert import read_release, same_fields
 from tabard.errors import Internal
+from tabard.releases.comparison import Diff, FieldDiff, LayerDiff, LayerSide
 from tabard.releases.findings import Dependents, Manifest, SearchHit
 from tabard.v1 import registry_service_pb2 as pb
 

@@ -138,8 +138,16 @@ def stream(
 def stack_key(adapters: str | Sequence[str]) -> str:
     """Give the sorted refs of a stack without weights, joined by commas, as printable ASCII."""
     adapters = (adapters,) if isinstance(adapters, str) else adapters
-    refs = {_WEIGHT.sub("", ref.strip()) for ref in adapters}
+    refs = {split_weight(ref)[0] for ref in adapters}
     return ",".join(sorted(quote(ref, safe="/@:.-_") for ref in refs))
+
+
+def split_weight(ref: str) -> tuple[str, str]:
+    """Give a ref without its weight, and the weight as it is written; empty: it says none."""
+    found = _WEIGHT.search(ref.strip())
+    if found is None:
+        return ref.strip(), ""
+    return ref.strip()[: found.start()], found[0][1:]
 
 
 def knows_event(message: pb.GenerateResponse) -> bool:

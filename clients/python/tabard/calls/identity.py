@@ -9,17 +9,21 @@ from typing import Any
 
 from tabard.access.identity import (
     CreatedToken,
+    Gate,
     Identity,
     Policy,
     PolicyChange,
     Token,
     TokenChange,
 )
-from tabard.calls.call import Call, Caller, Pages, pages_of
+from tabard.calls.call import Call, Caller, Pages, out_of_range, pages_of
 from tabard.convert import same_fields, timestamp_of
 from tabard.enums import member_name, member_number
 from tabard.errors import InvalidArgument
 from tabard.v1 import identity_service_pb2 as pb
+
+_REVIEWS_MAX = (1 << 32) - 1
+"""What the message can hold; a server has a bound of its own."""
 
 
 def whoami(caller: Caller) -> Call[Identity]:
@@ -118,6 +122,7 @@ def set_policy(
     require_signature: bool | None = None,
     private: bool | None = None,
     require_identity: bool | None = None,
+    channels: Mapping[str, Gate | None] | None = None,
     reason: str = "",
 ) -> Call[PolicyChange]:
     """Change what a namespace asks for; what is left out stays as it is. Safe to repeat.
@@ -128,11 +133,14 @@ def set_policy(
         require_signature: Whether only signed releases are served.
         private: Whether it does not exist for those who may not generate with it.
         require_identity: Whether acts of authors whom nobody checked have no effect in it.
+        channels: What promotions need, by channel or pattern like `prod-*`, each said whole; None
+            takes a pattern away, and patterns not named stay.
         reason: Why; kept in the history.
 
     Raises:
         PermissionDenied: The caller is not admin there.
         InvalidArgument: Nothing is said.
+        FailedPrecondition: Nobody could ever meet it.
     """
     said: dict[str, Any] = {
         "require_signature": require_signature,
@@ -140,11 +148,13 @@ def set_policy(
         "require_identity": require_identity,
     }
     said = {name: value for name, value in said.items() if value is not None}
+    if channels:
+        said["channels"] = [_gate(pattern, one) for pattern, one in channels.items()]
     if not said:
         raise InvalidArgument(
             f"nothing is said about {namespace}",
             reason="POLICY_EMPTY",
-            hint="say require_signature, private or require_identity",
+            hint="say require_signature, private, require_identity or channels",
         )
     return Call(
         request=pb.SetPolicyRequest(
@@ -163,6 +173,11 @@ def read_identity(message: pb.WhoAmIResponse) -> Identity:
     return same_fields(Identity, message, grants=_read_grants(message.grants))
 
 
+def read_gates(messages: Iterable[pb.ChannelGate]) -> dict[str, Gate]:
+    """Give the gates of channels by pattern."""
+    return {one.pattern: same_fields(Gate, one) for one in messages}
+
+
 def read_token_value(message: pb.Token) -> Token:
     """Give the value of a token without its secret."""
     return same_fields(Token, message, grants=_read_grants(message.grants))
@@ -173,7 +188,28 @@ def _created(message: pb.CreateTokenResponse) -> CreatedToken:
 
 
 def _policy(message: Any) -> Policy:
-    return same_fields(Policy, message.policy)
+    return same_fields(Policy, message.policy, channels=read_gates(message.policy.channels))
+
+
+def _gate(pattern: str, gate: Gate | None) -> pb.ChannelGate:
+    if gate is None:
+        return pb.ChannelGate(pattern=pattern)
+    if gate == Gate():
+        raise InvalidArgument(
+            f"the gate of {pattern} asks for nothing",
+            reason="POLICY_EMPTY",
+            hint="say what it asks for, or None to take it away",
+        )
+    if not 0 <= gate.reviews <= _REVIEWS_MAX:
+        raise out_of_range(
+            "reviews", gate.reviews, field=pb.ChannelGate.DESCRIPTOR.fields_by_name["reviews"]
+        )
+    return pb.ChannelGate(
+        pattern=pattern,
+        require_success=gate.require_success,
+        reviews=gate.reviews,
+        require_checks=gate.require_checks,
+    )
 
 
 def _read_grants(grants: Iterable[pb.Grant]) -> dict[str, tuple[str, ...]]:

@@ -18,6 +18,7 @@ from tabard.calls.call import Caller
 from tabard.calls.generation import GENERATE_TIMEOUT_SECONDS
 from tabard.errors import FailedPrecondition, FieldViolation, InvalidArgument, NotFound, TabardError
 from tabard.operations import ServerStatus
+from tabard.pictures.difference import SAME_MAX, PixelDifference, apart
 from tabard.pictures.png_text import damaged, read_texts
 from tabard.pictures.sources import PictureSource, read_picture
 from tabard.replay import (
@@ -26,7 +27,6 @@ from tabard.replay import (
     NOT_DRAWN,
     SAME_FILE,
     SAME_PIXELS,
-    PixelDifference,
     Replay,
     ReplayDifference,
 )
@@ -44,6 +44,7 @@ _DEPTH_MAX = 8
 """How deep a provenance is looked into; ours has four floors."""
 _NUMBERS = {"steps": "num_inference_steps", "clip_skip": "clip_skip"}
 _SIZES = ("original_size", "target_size")
+_NO_DIFFERENCE = PixelDifference(max=0, mean=0.0, changed=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ def replay(
         DeadlineExceeded: The deadline passed; the job was stopped.
     """
     png = read_picture(picture, name="picture")
-    document = _provenance(png)
+    document = provenance_of(png)
     try:
         options, prompt = _options(document), _text(document, "prompt")
     except (KeyError, TypeError, ValueError) as error:
@@ -104,12 +105,38 @@ def replay(
     return Remake(png=png, document=document, prompt=prompt, options=options)
 
 
+def provenance_of(png: bytes) -> dict[str, Any]:
+    """Read what a PNG of Tabard says of how it was made.
+
+    Raises:
+        InvalidArgument: It says nothing, or nothing that can be read (`NOT_A_PNG`,
+            `NO_PROVENANCE`, `PROVENANCE_UNREADABLE`).
+    """
+    texts = read_texts(png)
+    if "tabard" not in texts:
+        is_foreign = "parameters" in texts
+        raise InvalidArgument(
+            "this PNG has A1111's text only: it names no digests"
+            if is_foreign
+            else "this PNG does not say how it was made",
+            reason="NO_PROVENANCE",
+            hint="give the file as Tabard wrote it: editing and uploading often drop its texts",
+        )
+    try:
+        document = json.loads(texts["tabard"], parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable("what this PNG says of itself is no JSON") from error
+    if not isinstance(document, dict):
+        raise _unreadable("what this PNG says of itself is no JSON object")
+    return document
+
+
 def judge(made: Remake, image: GeneratedImage) -> Replay:
     """Say how equal a new image is, and what was otherwise when the first one was made."""
     if image.png == made.png:
-        return Replay(outcome=SAME_FILE, differences=(), pixels=PixelDifference(max=0, mean=0.0),
+        return Replay(outcome=SAME_FILE, differences=(), pixels=_NO_DIFFERENCE,
                       image=image)  # fmt: skip
-    now = _provenance(image.png)
+    now = provenance_of(image.png)
     differences = [
         ReplayDifference(name=name, then=then, now=after)
         for name, then, after in _compared(made.document, now)
@@ -119,9 +146,9 @@ def judge(made: Remake, image: GeneratedImage) -> Replay:
         sizes = ("{}x{}".format(*one.size) for one in (then, drawn))
         differences.append(ReplayDifference(name="pixels", then=next(sizes), now=next(sizes)))
         return Replay(outcome=DIFFERENT, differences=tuple(differences), image=image)
-    pixels = _apart(then, drawn)
+    pixels = apart(then, drawn)
     outcome = SAME_PIXELS if pixels.max == 0 else DIFFERENT
-    if pixels.max == 1 and not made.options["deterministic"]:
+    if pixels.max == SAME_MAX and not made.options["deterministic"]:
         outcome = CLOSE
     return Replay(outcome=outcome, differences=tuple(differences), pixels=pixels, image=image)
 
@@ -143,26 +170,6 @@ def not_drawn(made: Remake, refusal: TabardError, *, status: ServerStatus) -> Re
     ]
     told.append(ReplayDifference(name="request", then="drawn", now=f"{refusal.reason}: {refusal}"))
     return Replay(outcome=NOT_DRAWN, differences=tuple(told), refusal=refusal)
-
-
-def _provenance(png: bytes) -> dict[str, Any]:
-    texts = read_texts(png)
-    if "tabard" not in texts:
-        is_foreign = "parameters" in texts
-        raise InvalidArgument(
-            "this PNG has A1111's text only: it names no digests"
-            if is_foreign
-            else "this PNG does not say how it was made",
-            reason="NO_PROVENANCE",
-            hint="give the file as Tabard wrote it: editing and uploading often drop its texts",
-        )
-    try:
-        document = json.loads(texts["tabard"], parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise _unreadable("what this PNG says of itself is no JSON") from error
-    if not isinstance(document, dict):
-        raise _unreadable("what this PNG says of itself is no JSON object")
-    return document
 
 
 def _options(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -267,14 +274,6 @@ def _picture(png: bytes) -> PillowImage:
             return image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise damaged("the pixels of this PNG cannot be read") from error
-
-
-def _apart(then: PillowImage, now: PillowImage) -> PixelDifference:
-    from PIL import ImageChops, ImageStat  # noqa: PLC0415 - as above
-
-    stat = ImageStat.Stat(ImageChops.difference(then, now))
-    largest = max(int(high) for _low, high in stat.extrema)
-    return PixelDifference(max=largest, mean=sum(stat.mean) / len(stat.mean))
 
 
 def _typed(document: Mapping[str, Any], name: str, kind: type) -> Any:

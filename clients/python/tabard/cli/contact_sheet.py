@@ -6,7 +6,7 @@ Pillow images come in, one Pillow image goes out. Knows nothing of servers or re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
@@ -21,17 +21,22 @@ _MARGIN = 32
 _GAP = 8
 _LABEL_WIDTH_MAX = 300
 _TITLE_POINTS, _LABEL_POINTS, _NOTE_POINTS = 26, 17, 13
+_NOTE_LINE = _NOTE_POINTS + 4
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetRow:
-    """One row: a label, a quieter note under it, and its images from left to right."""
+    """One row: a label, a quieter note under it, and its images from left to right.
+
+    `captions` stand below the images, one for each; there may be none.
+    """
 
     label: str
     note: str = ""
     images: tuple[Image.Image, ...]
+    captions: tuple[str, ...] = ()
 
 
 def contact_sheet(
@@ -46,7 +51,8 @@ def contact_sheet(
 
     Args:
         rows: At least one; rows may differ in length.
-        columns: Labels above the columns, e.g. `seed 7`; fewer than columns is fine.
+        columns: Labels above the columns, e.g. `seed 7`; fewer than columns is fine. Wrapped to
+            the width of a cell.
         title: Above everything.
         caption: Wrapped below everything.
         cell_pixels: Longest side of a cell. Small images are enlarged without smoothing by whole
@@ -66,8 +72,9 @@ def contact_sheet(
         pen.text((_MARGIN, _MARGIN), title, font=_font(_TITLE_POINTS), fill=_INK)
     for index, column in enumerate(columns):
         x, _ = layout.cell(0, index)
-        position = (x + layout.cell_width // 2, layout.top - 8)
-        pen.text(position, column, font=_font(_NOTE_POINTS), fill=_QUIET_INK, anchor="ms")
+        lines = _note_lines(column, layout.cell_width)
+        top = layout.top - 6 - len(lines) * _NOTE_LINE
+        _draw_centred(pen, lines, x=x + layout.cell_width // 2, y=top)
     for index, row in enumerate(rows):
         _draw_row(sheet, pen, row=row, index=index, layout=layout)
     _draw_caption(pen, caption_lines, layout=layout)
@@ -84,6 +91,7 @@ class _Layout:
     left: int
     cell_width: int
     cell_height: int
+    caption_height: int
 
     @classmethod
     def measure(
@@ -95,23 +103,28 @@ class _Layout:
         count = max(len(row.images) for row in rows)
         labels = max(_label_width(row) for row in rows)
         left = _MARGIN + (labels + 3 * _GAP if labels else 0)
-        top = _MARGIN + (_TITLE_POINTS + 24 if title else 0) + (_NOTE_POINTS + 12 if columns else 0)
+        heading = max((len(_note_lines(one, cell_width)) for one in columns), default=0)
+        top = _MARGIN + (_TITLE_POINTS + 24 if title else 0)
+        top += heading * _NOTE_LINE + 6 if columns else 0
+        below = [_note_lines(one, cell_width) for row in rows for one in row.captions]
+        caption_height = max(map(len, below), default=0) * _NOTE_LINE + (_GAP if below else 0)
         title_width = int(_font(_TITLE_POINTS).getlength(title))
         grid_right = left + count * (cell_width + _GAP) - _GAP
         return cls(
             width=max(grid_right, _MARGIN + title_width) + _MARGIN,
             top=top,
-            bottom=top + len(rows) * (cell_height + _GAP) - _GAP + _MARGIN,
+            bottom=top + len(rows) * (cell_height + caption_height + _GAP) - _GAP + _MARGIN,
             left=left,
             cell_width=cell_width,
             cell_height=cell_height,
+            caption_height=caption_height,
         )
 
     def cell(self, row: int, column: int) -> tuple[int, int]:
         """Return the upper left corner of a cell."""
         return (
             self.left + column * (self.cell_width + _GAP),
-            self.top + row * (self.cell_height + _GAP),
+            self.top + row * (self.cell_height + self.caption_height + _GAP),
         )
 
 
@@ -119,7 +132,7 @@ def _draw_row(
     sheet: Image.Image, pen: ImageDraw.ImageDraw, *, row: SheetRow, index: int, layout: _Layout
 ) -> None:
     _, y = layout.cell(index, 0)
-    _draw_label(pen, row, middle=y + layout.cell_height // 2)
+    _draw_label(pen, row, y=y, height=layout.cell_height)
     for column, image in enumerate(row.images):
         size = _fit(image.size, max(layout.cell_width, layout.cell_height))
         x, y = layout.cell(index, column)
@@ -129,15 +142,27 @@ def _draw_row(
         sheet.paste(image.convert("RGB").resize(size, how), corner)
         frame = (corner[0] - 1, corner[1] - 1, corner[0] + size[0], corner[1] + size[1])
         pen.rectangle(frame, outline=_LINE)
+    for column, caption in enumerate(row.captions):
+        x, y = layout.cell(index, column)
+        below = _note_lines(caption, layout.cell_width)
+        _draw_centred(pen, below, x=x + layout.cell_width // 2, y=y + layout.cell_height + 4)
 
 
-def _draw_label(pen: ImageDraw.ImageDraw, row: SheetRow, *, middle: int) -> None:
-    lines = [(line, _LABEL_POINTS, _INK) for line in _label_lines(row.label, _LABEL_POINTS)]
-    lines += [(line, _NOTE_POINTS, _QUIET_INK) for line in _label_lines(row.note, _NOTE_POINTS)]
-    y = middle - sum(points + 5 for _, points, _ in lines) // 2
+def _draw_label(pen: ImageDraw.ImageDraw, row: SheetRow, *, y: int, height: int) -> None:
+    notes = [(line, _NOTE_POINTS, _QUIET_INK) for line in _label_lines(row.note, _NOTE_POINTS)]
+    room = (height - len(notes) * (_NOTE_POINTS + 5)) // (_LABEL_POINTS + 5)
+    names = _shortened(_label_lines(row.label, _LABEL_POINTS), lines_max=max(1, room))
+    lines = [*((line, _LABEL_POINTS, _INK) for line in names), *notes]
+    y += (height - sum(points + 5 for _, points, _ in lines)) // 2
     for line, points, ink in lines:
         pen.text((_MARGIN, y), line, font=_font(points), fill=ink)
         y += points + 5
+
+
+def _draw_centred(pen: ImageDraw.ImageDraw, lines: Sequence[str], *, x: int, y: int) -> None:
+    for number, line in enumerate(lines):
+        position = (x, y + number * _NOTE_LINE)
+        pen.text(position, line, font=_font(_NOTE_POINTS), fill=_QUIET_INK, anchor="ma")
 
 
 def _draw_caption(pen: ImageDraw.ImageDraw, lines: Sequence[str], *, layout: _Layout) -> None:
@@ -179,11 +204,22 @@ def _label_lines(text: str, points: int) -> list[str]:
     return _wrap(text, font=_font(points), width=_LABEL_WIDTH_MAX)
 
 
+def _note_lines(text: str, width: int) -> list[str]:
+    return _wrap(text, font=_font(_NOTE_POINTS), width=width)
+
+
+def _shortened(lines: list[str], *, lines_max: int) -> list[str]:
+    """Cut a label that is higher than its row: it would run into the next."""
+    return (
+        lines if len(lines) <= lines_max else [*lines[: lines_max - 1], f"{lines[lines_max - 1]} …"]
+    )
+
+
 def _wrap(text: str, *, font: _Font, width: int) -> list[str]:
     lines: list[str] = []
     for paragraph in text.splitlines():
         line = ""
-        for word in paragraph.split():
+        for word in _parted(paragraph.split(), font=font, width=width):
             longer = f"{line} {word}".strip()
             if line and font.getlength(longer) > width:
                 lines.append(line)
@@ -191,6 +227,21 @@ def _wrap(text: str, *, font: _Font, width: int) -> list[str]:
             line = longer
         lines.append(line)
     return lines
+
+
+def _parted(words: Sequence[str], *, font: _Font, width: int) -> Iterator[str]:
+    """Part the words that are wider than a line."""
+    for word in words:
+        rest = word
+        while font.getlength(rest) > width and len(rest) > 1:
+            fits = next(
+                count
+                for count in range(len(rest) - 1, 0, -1)
+                if count == 1 or font.getlength(rest[:count]) <= width
+            )
+            yield rest[:fits]
+            rest = rest[fits:]
+        yield rest
 
 
 def _font(points: int) -> _Font:

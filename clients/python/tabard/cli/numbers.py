@@ -37,3 +37,19 @@ class Number(click.FloatRange):
 
     def _describe_range(self) -> str:
         return "" if self.min is None and self.max is None else super()._describe_range()
+
+
+class Several(click.ParamType[Any]):
+    """Numbers in one word, divided by commas; none of them twice."""
+
+    def __init__(self, each: Whole | Number) -> None:
+        """Take what each of them is."""
+        self._each = each
+        self.name = f"{each.name}s"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return them in their order."""
+        if not isinstance(value, str):
+            return tuple(value)
+        parts = [part.strip() for part in value.split(",")]
+        return tuple(dict.fromkeys(self._each.convert(part, param, ctx) for part in parts))

@@ -179,7 +179,7 @@ class EvaluationCollector:
 
     def __init__(self) -> None:
         self._started: EvaluationStarted | None = None
-        self._cells: list[EvaluationCell] = []
+        self._cells: dict[tuple[int, int], EvaluationCell] = {}
         self._scores: tuple[Score, ...] = ()
         self._verdict: EvaluationVerdict | None = None
 
@@ -189,7 +189,8 @@ class EvaluationCollector:
             case EvaluationStarted():
                 self._started = event
             case EvaluationCell():
-                self._cells.append(event)
+                # It may be told again: what a collection of garbage deleted is drawn once more.
+                self._cells[event.prompt_index, event.seed] = event
             case EvaluationScores():
                 self._scores = event.scores
             case EvaluationVerdict():
@@ -212,7 +213,7 @@ class EvaluationCollector:
             )
         return EvaluationResult(
             started=started,
-            cells=tuple(sorted(self._cells, key=lambda cell: (cell.prompt_index, cell.seed))),
+            cells=tuple(self._cells[place] for place in sorted(self._cells)),
             scores=self._scores,
             verdict=verdict.verdict,
             reasons=verdict.reasons,

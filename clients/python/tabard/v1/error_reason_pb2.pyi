@@ -218,8 +218,12 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     GRID_NOT_FOUND: _ClassVar[ErrorReason]
     TRIGGER_MISSING: _ClassVar[ErrorReason]
     EVALUATIONS_BUSY: _ClassVar[ErrorReason]
-    GATE_NOT_MET: _ClassVar[ErrorReason]
     ENCODER_CHANGED: _ClassVar[ErrorReason]
+    GATE_NOT_MET: _ClassVar[ErrorReason]
+    POLICY_UNSATISFIABLE: _ClassVar[ErrorReason]
+    EVIDENCE_NOT_FOUND: _ClassVar[ErrorReason]
+    EDIT_OF_MEASUREMENT: _ClassVar[ErrorReason]
+    EDIT_OUTDATED: _ClassVar[ErrorReason]
     ENCODER_NOT_FINITE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
@@ -433,6 +437,10 @@ GRID_NAMES_ADAPTER: ErrorReason
 GRID_NOT_FOUND: ErrorReason
 TRIGGER_MISSING: ErrorReason
 EVALUATIONS_BUSY: ErrorReason
-GATE_NOT_MET: ErrorReason
 ENCODER_CHANGED: ErrorReason
+GATE_NOT_MET: ErrorReason
+POLICY_UNSATISFIABLE: ErrorReason
+EVIDENCE_NOT_FOUND: ErrorReason
+EDIT_OF_MEASUREMENT: ErrorReason
+EDIT_OUTDATED: ErrorReason
 ENCODER_NOT_FINITE: ErrorReason

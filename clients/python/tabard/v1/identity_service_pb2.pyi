@@ -138,16 +138,30 @@ class RevokeTokenResponse(_message.Message):
     def __init__(self, token: _Optional[_Union[Token, _Mapping]] = ..., changed: bool = ...) -> None: ...
 
 class Policy(_message.Message):
-    __slots__ = ("namespace", "require_signature", "private", "require_identity")
+    __slots__ = ("namespace", "require_signature", "private", "require_identity", "channels")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     REQUIRE_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     PRIVATE_FIELD_NUMBER: _ClassVar[int]
     REQUIRE_IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     require_signature: bool
     private: bool
     require_identity: bool
-    def __init__(self, namespace: _Optional[str] = ..., require_signature: bool = ..., private: bool = ..., require_identity: bool = ...) -> None: ...
+    channels: _containers.RepeatedCompositeFieldContainer[ChannelGate]
+    def __init__(self, namespace: _Optional[str] = ..., require_signature: bool = ..., private: bool = ..., require_identity: bool = ..., channels: _Optional[_Iterable[_Union[ChannelGate, _Mapping]]] = ...) -> None: ...
+
+class ChannelGate(_message.Message):
+    __slots__ = ("pattern", "require_success", "reviews", "require_checks")
+    PATTERN_FIELD_NUMBER: _ClassVar[int]
+    REQUIRE_SUCCESS_FIELD_NUMBER: _ClassVar[int]
+    REVIEWS_FIELD_NUMBER: _ClassVar[int]
+    REQUIRE_CHECKS_FIELD_NUMBER: _ClassVar[int]
+    pattern: str
+    require_success: bool
+    reviews: int
+    require_checks: bool
+    def __init__(self, pattern: _Optional[str] = ..., require_success: bool = ..., reviews: _Optional[int] = ..., require_checks: bool = ...) -> None: ...
 
 class GetPolicyRequest(_message.Message):
     __slots__ = ("namespace",)
@@ -162,7 +176,7 @@ class GetPolicyResponse(_message.Message):
     def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
 
 class SetPolicyRequest(_message.Message):
-    __slots__ = ("namespace", "require_signature", "private", "require_identity", "actor", "reason", "request_id")
+    __slots__ = ("namespace", "require_signature", "private", "require_identity", "actor", "reason", "request_id", "channels")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     REQUIRE_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     PRIVATE_FIELD_NUMBER: _ClassVar[int]
@@ -170,6 +184,7 @@ class SetPolicyRequest(_message.Message):
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     require_signature: bool
     private: bool
@@ -177,7 +192,8 @@ class SetPolicyRequest(_message.Message):
     actor: str
     reason: str
     request_id: str
-    def __init__(self, namespace: _Optional[str] = ..., require_signature: bool = ..., private: bool = ..., require_identity: bool = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    channels: _containers.RepeatedCompositeFieldContainer[ChannelGate]
+    def __init__(self, namespace: _Optional[str] = ..., require_signature: bool = ..., private: bool = ..., require_identity: bool = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ..., channels: _Optional[_Iterable[_Union[ChannelGate, _Mapping]]] = ...) -> None: ...
 
 class SetPolicyResponse(_message.Message):
     __slots__ = ("policy", "changed")

@@ -291,20 +291,22 @@ class ResolveResponse(_message.Message):
     def __init__(self, release: _Optional[_Union[_adapter_pb2.Release, _Mapping]] = ..., registry_seq: _Optional[int] = ...) -> None: ...
 
 class PromoteRequest(_message.Message):
-    __slots__ = ("ref", "channel", "reason", "actor", "expect_digest", "request_id")
+    __slots__ = ("ref", "channel", "reason", "actor", "expect_digest", "request_id", "override")
     REF_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     EXPECT_DIGEST_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDE_FIELD_NUMBER: _ClassVar[int]
     ref: str
     channel: str
     reason: str
     actor: str
     expect_digest: str
     request_id: str
-    def __init__(self, ref: _Optional[str] = ..., channel: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., expect_digest: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    override: str
+    def __init__(self, ref: _Optional[str] = ..., channel: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., expect_digest: _Optional[str] = ..., request_id: _Optional[str] = ..., override: _Optional[str] = ...) -> None: ...
 
 class PromoteResponse(_message.Message):
     __slots__ = ("move",)

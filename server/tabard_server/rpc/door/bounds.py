@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tabard_registry.acts.author import ACTOR_CHARS_MAX, REASON_CHARS_MAX, REQUEST_ID_CHARS_MAX
+from tabard_registry.evidence.codec import DOCUMENT_BYTES_MAX
 from tabard_registry.identity.roles import NAMESPACES_MAX
 from tabard_registry.refs.names import REF_CHARS_MAX
+from tabard_registry.release.gates import GATES_MAX
 from tabard_registry.release.manifest import MEMBERS_MAX
 from tabard_registry.release.words import (
     LICENCE_CHARS_MAX,
@@ -41,6 +43,7 @@ _REF_LIKE = (
     *("sampler", "key_id", "service", "host", "list_services"),
     *("namespace", "token", "tenant", "expires_at"),
     *("against", "grid"),
+    *("digest", "evidence_digest"),
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",
 )
@@ -93,6 +96,11 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         count_reason="FIELD_INVALID",
         count_hint=f"a recipe has 1 to {MEMBERS_MAX} members",
     )
+    channels = Bound(
+        bytes_max=0,
+        count_max=GATES_MAX,
+        count_hint=f"a namespace has at most {GATES_MAX} channel patterns",
+    )
     trigger_words = replace(
         _text(TRIGGER_WORD_CHARS_MAX),
         count_max=TRIGGER_WORDS_MAX,
@@ -115,6 +123,9 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "signature": _text(_SIGNATURE_CHARS_MAX),
         "actor": _text(ACTOR_CHARS_MAX),
         "reason": _text(REASON_CHARS_MAX),
+        "override": _text(REASON_CHARS_MAX),
+        "channels": channels,
+        "pattern": ref,
         "request_id": _text(REQUEST_ID_CHARS_MAX),
         "notes": _text(NOTES_CHARS_MAX),
         "licence": _text(LICENCE_CHARS_MAX),
@@ -142,10 +153,14 @@ def _of_pictures(limits: Limits) -> dict[str, Bound]:
         reason="GRID_TOO_LARGE",
         hint="give it fewer prompts (limits.grid_bytes_max)",
     )
+    document = Bound(
+        bytes_max=DOCUMENT_BYTES_MAX, hint=f"a document has at most {DOCUMENT_BYTES_MAX} bytes"
+    )
     return {
         **dict.fromkeys(("image", "mask_image"), picture),
         **dict.fromkeys(("references", "training"), pictures),
         "grid_document": grid,
+        "document": document,
     }
 
 

@@ -5,14 +5,20 @@ from collections.abc import Mapping
 
 from tabard_server.callers.gate import Work
 
+_EVIDENCE = "/tabard.v1.EvidenceService"
 _REGISTRY = "/tabard.v1.RegistryService"
 _OPERATIONS = "/tabard.v1.OperationsService"
 _IDENTITY = "/tabard.v1.IdentityService"
+_REVIEW = "/tabard.v1.ReviewService"
 _HEALTH = "/grpc.health.v1.Health"
 
 METHODS: Mapping[str, Work] = {
     "/tabard.v1.GenerationService/Generate": Work.DRAW,
     "/tabard.v1.EvaluationService/Evaluate": Work.EVALUATE,
+    f"{_EVIDENCE}/ListEvidence": Work.LOOK,
+    f"{_EVIDENCE}/GetEvidence": Work.READ,
+    f"{_EVIDENCE}/GetPicture": Work.READ,
+    f"{_EVIDENCE}/EditEvidence": Work.ACT,
     f"{_OPERATIONS}/GetStatus": Work.OPERATE,
     f"{_OPERATIONS}/Verify": Work.LOOK,
     f"{_OPERATIONS}/Drain": Work.OPERATE,
@@ -47,6 +53,7 @@ METHODS: Mapping[str, Work] = {
     f"{_IDENTITY}/RevokeToken": Work.OPERATE,
     f"{_IDENTITY}/GetPolicy": Work.LOOK,
     f"{_IDENTITY}/SetPolicy": Work.ACT,
+    f"{_REVIEW}/ExplainPolicy": Work.READ,
     f"{_HEALTH}/Check": Work.OPERATE,
     f"{_HEALTH}/List": Work.OPERATE,
     f"{_HEALTH}/Watch": Work.WATCH_HEALTH,

@@ -28,10 +28,12 @@ class Need:
     Attributes:
         role: The role.
         namespaces: Reads where from the request; None: in any one.
+        other_role: One that will do as well, or None.
     """
 
     role: Role
     namespaces: Namespaces | None = None
+    other_role: Role | None = None
 
     def check(self, identity: Identity, request: Any) -> None:
         """Refuse an identity that lacks it.
@@ -42,6 +44,8 @@ class Need:
         """
         found = tuple(self.namespaces(request)) if self.namespaces is not None else ()
         for namespace in found:
+            if self.other_role and identity.grants.allow(self.other_role, namespace=namespace):
+                continue
             refuse_role(self.role, namespace=namespace, grants=identity.grants)
         if not found and not identity.grants.allow_somewhere(self.role):
             raise Forbidden(
@@ -151,16 +155,29 @@ _WITHDRAW = _rule(Role.OPERATE, _BY_REF)
 _LOOK_AFTER = _rule(Role.OPERATE, _everywhere)
 _EDIT = _rule(Role.PUBLISH, _BY_REF)
 
+_EVIDENCE = "/tabard.v1.EvidenceService"
 _REGISTRY = "/tabard.v1.RegistryService"
 _OPERATIONS = "/tabard.v1.OperationsService"
 _IDENTITY = "/tabard.v1.IdentityService"
+_REVIEW = "/tabard.v1.ReviewService"
 _HEALTH = "/grpc.health.v1.Health"
 
 RULES: Mapping[str, Rule] = {
     # What an image wears is known once it is resolved: admission asks for each namespace of it.
     "/tabard.v1.GenerationService/Generate": _rule(Role.GENERATE),
-    # Who may draw may ask; who files the report must be somebody who may, and is asked first.
-    "/tabard.v1.EvaluationService/Evaluate": _rule(Role.GENERATE, _in_ref_and_against),
+    "/tabard.v1.EvaluationService/Evaluate": Rule(
+        needs=(
+            Need(role=Role.GENERATE, namespaces=_in_ref_and_against),
+            # The report is filed beside the release: it would be refused when all is drawn.
+            Need(role=Role.PUBLISH, namespaces=_BY_REF, other_role=Role.REVIEW),
+        )
+    ),
+    f"{_EVIDENCE}/ListEvidence": _LOOK,
+    f"{_EVIDENCE}/GetEvidence": _LOOK,
+    f"{_EVIDENCE}/GetPicture": _LOOK,
+    f"{_EVIDENCE}/EditEvidence": Rule(
+        needs=(Need(role=Role.PUBLISH, namespaces=_BY_REF, other_role=Role.REVIEW),)
+    ),
     f"{_OPERATIONS}/GetStatus": _KNOWN,
     f"{_OPERATIONS}/Verify": _LOOK_AFTER,
     f"{_OPERATIONS}/Drain": _LOOK_AFTER,
@@ -202,6 +219,7 @@ RULES: Mapping[str, Rule] = {
     f"{_IDENTITY}/RevokeToken": _rule(Role.ADMIN),
     f"{_IDENTITY}/GetPolicy": _rule(Role.GENERATE, _in_namespace),
     f"{_IDENTITY}/SetPolicy": _rule(Role.ADMIN, _in_namespace),
+    f"{_REVIEW}/ExplainPolicy": _LOOK,
     f"{_HEALTH}/Check": _OPEN,
     f"{_HEALTH}/List": _OPEN,
     f"{_HEALTH}/Watch": _OPEN,

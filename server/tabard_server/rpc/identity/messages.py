@@ -2,17 +2,19 @@
 """Grants, tokens and policies as messages, and back. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from tabard.v1 import identity_service_pb2 as pb
 from tabard_registry.identity.roles import Grants, Role
 from tabard_registry.identity.tokens import Token
+from tabard_registry.release.gates import Gate
 from tabard_registry.release.keys import Policy
 from tabard_server.errors import invalid
 from tabard_server.rpc.names import name_of, names_of, number_of
 
 _ROLE = pb.Role.DESCRIPTOR
+_GATE_WORDS = ("require_success", "reviews", "require_checks")
 
 
 def read_grants(messages: Iterable[pb.Grant]) -> Grants:
@@ -34,6 +36,32 @@ def read_grants(messages: Iterable[pb.Grant]) -> Grants:
             )
         roles[one.namespace].add(Role(name))
     return Grants({namespace: frozenset(some) for namespace, some in roles.items()})
+
+
+def read_gates(messages: Iterable[pb.ChannelGate]) -> dict[str, Gate | None]:
+    """Read what promotions shall need, by channel pattern; None: nothing any more.
+
+    Raises:
+        InvalidRequest: A pattern is said twice.
+        PreconditionFailed: More reviews than a release can have (POLICY_UNSATISFIABLE).
+    """
+    found: dict[str, Gate | None] = {}
+    for place, one in enumerate(messages):
+        if one.pattern in found:
+            raise invalid(
+                f"channels[{place}].pattern",
+                f"{one.pattern[:40]!r} is said twice",
+                reason="FIELD_INVALID",
+                hint="say each pattern once, with all that it asks for",
+            )
+        asks = {name: getattr(one, name) for name in _GATE_WORDS}
+        found[one.pattern] = Gate(**asks) if any(asks.values()) else None
+    return found
+
+
+def write_gates(gates: Mapping[str, Gate]) -> list[pb.ChannelGate]:
+    """Write what promotions need, by channel pattern."""
+    return [pb.ChannelGate(pattern=pattern, **gate.to_json()) for pattern, gate in gates.items()]
 
 
 def read_expiry(text: str) -> datetime | None:
@@ -89,4 +117,5 @@ def write_policy(policy: Policy) -> pb.Policy:
         require_signature=policy.require_signature,
         private=policy.private,
         require_identity=policy.require_identity,
+        channels=write_gates(policy.channels),
     )

@@ -16,10 +16,12 @@ from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import ANY_NAMESPACE, Grants, Role
 from tabard_registry.refs.names import check_namespace
 from tabard_server.publishing.author import author_of
+from tabard_server.publishing.policies import Policies
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.rpc.identity.messages import (
     read_expiry,
+    read_gates,
     read_grants,
     write_grants,
     write_policy,
@@ -34,11 +36,18 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
     """Serves `tabard.v1.IdentityService`. Asyncio thread."""
 
     def __init__(
-        self, registry: Registry, *, publishing: Publishing, questions: Questions, pages: Pages
+        self,
+        registry: Registry,
+        *,
+        publishing: Publishing,
+        policies: Policies,
+        questions: Questions,
+        pages: Pages,
     ) -> None:
         """Take what can be asked and done."""
         self._registry = registry
         self._publishing = publishing
+        self._policies = policies
         self._questions = questions
         self._pages = pages
 
@@ -99,12 +108,13 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
     ) -> pb.SetPolicyResponse:
         """Change what a namespace asks for."""
         done = await self._publishing.act(
-            self._registry.set_policy,
+            self._policies.set,
             check_namespace(request.namespace),
             author=_author(request, context),
             require_signature=_said(request, "require_signature"),
             private=_said(request, "private"),
             require_identity=_said(request, "require_identity"),
+            channels=read_gates(request.channels),
         )
         return pb.SetPolicyResponse(policy=write_policy(done.subject), changed=done.changed)
 

@@ -95,6 +95,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             channel=request.channel,
             expect=read_expectation(request.expect_digest),
             author=read_author(request, identity=context.identity),
+            override=request.override,
         )
         return pb.PromoteResponse(move=messages.write_move(move))
 

@@ -10,9 +10,16 @@ import grpc
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from tabard.v1 import adapter_pb2, generation_service_pb2, identity_service_pb2
+from tabard.v1 import (
+    adapter_pb2,
+    evaluation_service_pb2,
+    generation_service_pb2,
+    identity_service_pb2,
+)
+from tabard.v1 import evidence_service_pb2 as evidence
 from tabard.v1 import operations_service_pb2 as operations
 from tabard.v1 import registry_service_pb2 as registry
+from tabard.v1 import review_service_pb2 as review
 from tabard_registry import AdapterRef, Author
 from tabard_registry.identity.roles import Grants, Role
 from tabard_server.access.settings import IdentitySettings
@@ -132,6 +139,10 @@ def _token(space: str) -> list[Message]:
     return [identity_service_pb2.CreateTokenRequest(name="made", grants=[grant])]
 
 
+def _evaluate(space: str) -> list[Message]:
+    return [evaluation_service_pb2.EvaluateRequest(ref=_ref(space), actor="somebody")]
+
+
 def _draw(space: str) -> list[Message]:
     ask = generation_service_pb2.GenerateRequest(
         prompt="x", adapters=[adapter_pb2.WeightedRef(ref=_ref(space))], num_inference_steps=1
@@ -139,6 +150,8 @@ def _draw(space: str) -> list[Message]:
     return [ask]
 
 
+_V = "/tabard.v1.ReviewService/"
+_E = "/tabard.v1.EvidenceService/"
 _R, _O = "/tabard.v1.RegistryService/", "/tabard.v1.OperationsService/"
 _I, _H = "/tabard.v1.IdentityService/", "/grpc.health.v1.Health/"
 
@@ -160,6 +173,22 @@ def _standing(kind: type[Message]) -> Any:
 
 _REQUESTS: dict[str, Any] = {
     "/tabard.v1.GenerationService/Generate": _draw,
+    f"{_V}ExplainPolicy": _one(review.ExplainPolicyRequest, ref=_ref),
+    "/tabard.v1.EvaluationService/Evaluate": _evaluate,
+    f"{_E}ListEvidence": _one(evidence.ListEvidenceRequest, ref=_ref),
+    f"{_E}GetEvidence": _one(evidence.GetEvidenceRequest, ref=_ref),
+    f"{_E}GetPicture": _one(
+        evidence.GetPictureRequest,
+        ref=_ref,
+        evidence_digest=lambda _space: "0" * 64,
+        digest=lambda _space: "sha256:" + "0" * 64,
+    ),
+    f"{_E}EditEvidence": _one(
+        evidence.EditEvidenceRequest,
+        ref=_ref,
+        digest=lambda _space: "0" * 64,
+        document=lambda _space: b"{}",
+    ),
     f"{_O}GetStatus": _nothing(f"{_O}GetStatus"),
     f"{_O}Verify": _nothing(f"{_O}Verify"),
     f"{_O}Drain": _nothing(f"{_O}Drain"),

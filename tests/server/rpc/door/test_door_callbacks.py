@@ -7,6 +7,7 @@ are threads with connections of their own.
 
 import asyncio
 import io
+import json
 import time
 from asyncio.events import Handle
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,11 +21,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tabard.v1 import evaluation_service_pb2 as evaluation
+from tabard.v1 import evidence_service_pb2 as evidence
 from tabard.v1 import generation_service_pb2 as generation
 from tabard.v1 import identity_service_pb2 as identity
 from tabard.v1 import operations_service_pb2 as operations
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry import AdapterName, AdapterRef, Author, Registry, ReleaseDraft, Version
+from tabard_registry.evidence.codec import DOCUMENT_BYTES_MAX
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.limits import Limits
 from tabard_server.rpc.door.methods import METHODS
@@ -41,13 +45,18 @@ AUTHOR = Author(actor="🎨" * 200, reason="🎨" * 2_000)
 LIMITS = Limits()
 REGISTRY = "/tabard.v1.RegistryService"
 OPERATIONS = "/tabard.v1.OperationsService"
+EVALUATION = "/tabard.v1.EvaluationService"
+EVIDENCE = "/tabard.v1.EvidenceService"
 IDENTITY = "/tabard.v1.IdentityService"
+REVIEW = "/tabard.v1.ReviewService"
 GENERATE = "/tabard.v1.GenerationService/Generate"
 SMALL = {
     f"{OPERATIONS}/Drain",
     f"{OPERATIONS}/Verify",
     f"{IDENTITY}/WhoAmI",
     f"{IDENTITY}/GetPolicy",
+    f"{REVIEW}/ExplainPolicy",
+    *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture")),
     *(path for path in METHODS if not path.startswith("/tabard.")),
 }
 """Methods whose messages are empty, a number or one name."""
@@ -183,6 +192,25 @@ def identity_requests() -> dict[str, Any]:
     }
 
 
+def evidence_requests() -> dict[str, Any]:
+    """The largest documents, which cost most where they are read to their end: all are refused."""
+    notes = [{"prompt": "x" * 4_000, "seed": number} for number in range(1_000)]
+    report = json.dumps({"v": 1, "kind": "report", "prompt_record": notes}).encode()
+    assert 3 << 20 < len(report) < DOCUMENT_BYTES_MAX
+    return {
+        f"{EVIDENCE}/EditEvidence": evidence.EditEvidenceRequest(
+            ref="acme/ink-00@1.0.0", digest="0" * 64, document=report, reason="🎨" * 2_000
+        ),
+    }
+
+
+def evaluation_request() -> evaluation.EvaluateRequest:
+    """As many pictures as there may be, as large as a message lets them be; none can be read."""
+    size = LIMITS.message_bytes_max // LIMITS.evaluation_pictures_max - 64
+    pictures = [bytes([number]) * size for number in range(LIMITS.evaluation_pictures_max)]
+    return evaluation.EvaluateRequest(ref="acme/ink-00@1.0.0", references=pictures)
+
+
 def legal_requests() -> Requests:
     """The largest message of every kind that is allowed: path, messages, what is answered."""
     draft: dict[str, Any] = {
@@ -233,9 +261,13 @@ def legal_requests() -> Requests:
         f"{REGISTRY}/Watch": pb.WatchRequest(from_seq=1),
         f"{OPERATIONS}/GetStatus": operations.GetStatusRequest(),
         **identity_requests(),
+        **evidence_requests(),
     }.items():
-        requests[path] = path, (message.SerializeToString(),), "OK"
+        answer = "OK" if not path.startswith(EVIDENCE) else "INVALID_ARGUMENT"
+        requests[path] = path, (message.SerializeToString(),), answer
     sent = tuple(part.SerializeToString() for part in parts)
+    asked = evaluation_request().SerializeToString()
+    requests["evaluate"] = f"{EVALUATION}/Evaluate", (asked,), "INVALID_ARGUMENT"
     requests["publish"] = f"{REGISTRY}/Publish", sent, "OK"
     options = pb.CheckOptions(trigger_words=parts[0].draft.trigger_words)
     checked = (
@@ -252,7 +284,7 @@ def acts() -> Requests:
     one, other, mixed = "acme/long@1.0.0", "acme/long@1.0.1", "acme/mix-0900@1.0.0"
     signed = {"ref": one, "key_id": "k" * 64, "signature": "s" * 1_024}
     said: list[tuple[str, dict[str, str], str]] = [
-        ("Promote", {"ref": one} | most, "OK"),
+        ("Promote", {"ref": one, "override": "🎨" * 2_000} | most, "OK"),
         ("Promote", {"ref": other} | most, "OK"),
         ("Rollback", {"adapter": "acme/long"} | most, "OK"),
         *((act, {"ref": mixed} | most, "OK") for act in ("Yank", "Unyank", "Quarantine", "Lift")),

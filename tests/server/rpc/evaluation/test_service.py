@@ -9,52 +9,9 @@ from typing import Any
 import pytest
 
 from tabard.v1 import evaluation_service_pb2 as pb
-from tabard.v1 import evaluation_service_pb2_grpc
+from tests.server.evaluation.asking import PROMPTS, ask, evaluate, grid_document, prepare, stub
 from tests.server.fakes import FakeEngine
-from tests.server.harness import Request, Server, refusal_of, serving, small_limits, until
-
-PROMPTS = 12
-
-
-def grid_document(
-    *, prompts: int = PROMPTS, text: str = "a star {trigger}", **changes: Any
-) -> bytes:
-    """Return the document of a small grid."""
-    said = {
-        "v": 1,
-        "kind": "grid",
-        "name": "small",
-        "prompts": [{"text": f"{text} {number}"} for number in range(prompts)],
-        "seeds": [1, 2],
-        "steps": 2,
-        "width": 64,
-        "height": 64,
-        "guidance_scale": 5.0,
-    }
-    return json.dumps(said | changes).encode()
-
-
-def stub(server: Server) -> Any:
-    """Return the service of a server."""
-    return evaluation_service_pb2_grpc.EvaluationServiceStub(server.channel)
-
-
-def ask(ref: str = "acme/ink@1.1.0", **fields: Any) -> pb.EvaluateRequest:
-    """Return a request."""
-    fields.setdefault("grid_document", grid_document())
-    return pb.EvaluateRequest(ref=ref, actor="tester", **fields)
-
-
-async def evaluate(server: Server, request: pb.EvaluateRequest) -> list[Any]:
-    """Return the events of an evaluation."""
-    return [event async for event in stub(server).Evaluate(request)]
-
-
-async def prepare(server: Server) -> None:
-    """Publish a line with a release in service and a successor."""
-    await server.publish("acme/ink", "1.0.0")
-    await server.publish("acme/ink", "1.1.0")
-    await server.promote("acme/ink@1.0.0")
+from tests.server.harness import Request, refusal_of, serving, small_limits, until
 
 
 def test_evaluation_is_told_in_order(tmp_path: Path) -> None:
@@ -111,15 +68,22 @@ def test_caller_waits_one_bounded_step(tmp_path: Path) -> None:
         limits = small_limits(background_rows_max=3)
         async with serving(tmp_path, engine=engine, limits=limits) as server:
             await prepare(server)
-            evaluating = asyncio.ensure_future(evaluate(server, ask()))
-            await until(lambda: engine.open_count == 3)
+            request = ask(grid_document=grid_document(steps=100))
+            evaluating = asyncio.ensure_future(evaluate(server, request))
+            await until(lambda: server.app.generation.jobs_left == 3)
+            allowed = 0
+            while engine.open_count < 3:
+                engine.allow(1)
+                allowed += 1
+                await until(lambda count=allowed: len(engine.batches) == count)
             caller = server.generation.Generate(Request(prompt="mine", num_inference_steps=2))
-            await until(lambda: server.app.generation.jobs_left == 4)
+            await until(lambda: server.app.room.depth == 1)
             engine.allow(2)
-            await until(lambda: len(engine.batches) == 2)
+            await until(lambda: len(engine.batches) == allowed + 2)
 
-            assert len(engine.batches[0]) <= 3
-            assert [spec.drawing.prompt for spec in engine.batches[1]] == ["mine"]
+            under_way, next_one = engine.batches[allowed:]
+            assert len(under_way) <= 3
+            assert [spec.drawing.prompt for spec in next_one] == ["mine"]
             engine.let_go()
             async for _event in caller:
                 pass

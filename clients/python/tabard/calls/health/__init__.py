@@ -7,9 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tabard.calls.health import evaluation
+    from tabard.calls.health import (
+        compare,
+        evaluation,
+        evidence,
+        review,
+    )
 
-__all__ = ["evaluation"]
+__all__ = [
+    "compare",
+    "evaluation",
+    "evidence",
+    "review",
+]
 
 if not TYPE_CHECKING:  # a name that is not there is an error for type checkers, too
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
-from tabard.access.identity import CreatedToken, Policy, PolicyChange, Token, TokenChange
+from tabard.access.identity import CreatedToken, Gate, Policy, PolicyChange, Token, TokenChange
 from tabard.cli.local.registry import author, library, open_registry, sdk_errors
 from tabard.convert import same_fields
 
@@ -50,6 +51,7 @@ class Keeper(Protocol):
         require_signature: bool | None = None,
         private: bool | None = None,
         require_identity: bool | None = None,
+        channels: Mapping[str, Gate | None] | None = None,
         reason: str = "",
     ) -> PolicyChange:
         """Change what a namespace asks for."""
@@ -116,6 +118,7 @@ class LocalKeeper:
         require_signature: bool | None = None,
         private: bool | None = None,
         require_identity: bool | None = None,
+        channels: Mapping[str, Gate | None] | None = None,
         reason: str = "",
     ) -> PolicyChange:
         """Change what a namespace asks for."""
@@ -126,8 +129,16 @@ class LocalKeeper:
                 require_signature=require_signature,
                 private=private,
                 require_identity=require_identity,
+                channels=self._gates(channels),
             )
         return PolicyChange(policy=_policy(done.subject), changed=done.changed)
+
+    def _gates(self, channels: Mapping[str, Gate | None] | None) -> Mapping[str, Any]:
+        gates = library("release.gates", needed_for=self._needed_for)
+        return {
+            pattern: gates.Gate(**asdict(one)) if one else None
+            for pattern, one in (channels or {}).items()
+        }
 
 
 @contextmanager
@@ -147,4 +158,5 @@ def _token(found: Any) -> Token:
 
 
 def _policy(found: Any) -> Policy:
-    return same_fields(Policy, found)
+    gates = {pattern: same_fields(Gate, one) for pattern, one in found.channels.items()}
+    return same_fields(Policy, found, channels=gates)

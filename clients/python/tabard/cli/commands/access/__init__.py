@@ -5,7 +5,7 @@ TITLE = "Access"
 COMMANDS = {
     "login": "Keep the address of a server and your token for it in a profile.",
     "logout": "Forget a profile.",
-    "policy": "Say what a namespace asks for: privacy, identity, signatures.",
+    "policy": "Say what a namespace asks for: privacy, identity, signatures, promotions.",
     "token": "Make, list and revoke the tokens of a registry.",
     "whoami": "Show who you are to the server, and what you may do there.",
 }

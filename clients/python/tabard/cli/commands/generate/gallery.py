@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -17,7 +18,14 @@ from tabard.errors import Internal
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NUMBER_MAX = 10_000
+_SLUG_LENGTH_MAX = 40
 _ELSEWHERE = "tabard-images-"
+
+
+def slug(text: str) -> str:
+    """Make the beginning of a file's name of a prompt."""
+    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return words[:_SLUG_LENGTH_MAX].rstrip("-") or "image"
 
 
 class Gallery:

@@ -15,7 +15,7 @@ import click
 from tabard.calls.options import RANDOM_SEED, SEED_MAX
 from tabard.cli import completion
 from tabard.cli.choices import Named
-from tabard.cli.commands.generate.gallery import Gallery
+from tabard.cli.commands.generate.gallery import Gallery, slug
 from tabard.cli.numbers import Number, Whole
 from tabard.cli.output import ProgressBar, table
 from tabard.cli.session import Session, together, with_session
@@ -30,8 +30,6 @@ from tabard.result import (
     Progress,
     WornRelease,
 )
-
-_SLUG_LENGTH_MAX = 40
 
 
 def _two_numbers(form: str, *, between: str, like: str, is_turned: bool = False) -> Any:
@@ -51,7 +49,7 @@ def _two_numbers(form: str, *, between: str, like: str, is_turned: bool = False)
     return read
 
 
-_read_size = _two_numbers("WIDTHxHEIGHT", between="x", like="64x64")
+read_size = _two_numbers("WIDTHxHEIGHT", between="x", like="64x64")
 _read_turned_size = _two_numbers("WIDTHxHEIGHT", between="x", like="64x64", is_turned=True)
 _read_corner = _two_numbers("TOP,LEFT", between=",", like="0,128")
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -148,7 +146,7 @@ _with_reading_and_picture = together(
     help="Image i uses SEED + i; -1: a random one.",
 )
 @click.option("--steps", "num_inference_steps", type=Whole(min=1), help="Denoise steps.")
-@click.option("--size", callback=_read_size, metavar="WxH", help="Pixels; default the base's own.")
+@click.option("--size", callback=read_size, metavar="WxH", help="Pixels; default the base's own.")
 @click.option("--count", "num_images", type=Whole(min=1), default=1, help="How many images.")
 @click.option(
     "--guidance",
@@ -213,7 +211,7 @@ def generate(
         for event in events:
             collector.feed(event)
             if isinstance(event, Accepted):
-                stem = "--".join(filter(None, (_slug(prompt), _stack_name(event.worn))))
+                stem = "--".join(filter(None, (slug(prompt), _stack_name(event.worn))))
             elif isinstance(event, GeneratedImage):
                 files[event.index] = gallery.keep(f"{stem}--{event.seed}.png", event.png)
             elif isinstance(event, Progress):
@@ -292,11 +290,6 @@ def _sheet(result: GenerateResult, *, prompt: str) -> bytes:
     written = io.BytesIO()
     contact_sheet([row], columns=columns, title=prompt[:80]).save(written, format="PNG")
     return written.getvalue()
-
-
-def _slug(prompt: str) -> str:
-    words = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")
-    return words[:_SLUG_LENGTH_MAX].rstrip("-") or "image"
 
 
 def _stack_name(worn: tuple[WornRelease, ...]) -> str:

@@ -3,5 +3,7 @@
 
 TITLE = "Release health"
 COMMANDS = {
+    "compare": "Draw releases side by side: every one at every weight, with every prompt and seed.",
     "evaluate": "Draw a release beside what it would replace, and judge it.",
+    "evidence": "Read and complete what is known of releases.",
 }

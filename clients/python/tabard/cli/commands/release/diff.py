@@ -13,7 +13,7 @@ from tabard.cli import completion
 from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, table
 from tabard.cli.session import Session, with_session
-from tabard.comparison import Diff, LayerDiff, LayerSide
+from tabard.releases.comparison import Diff, LayerDiff, LayerSide
 from tabard.releases.release import Release
 
 _LAYERS_SHOWN = 12

@@ -29,8 +29,16 @@ CHANNEL = click.option(
     metavar="VERSION|DIGEST|none",
     help="Move only if the channel points here now.",
 )
+@click.option(
+    "--override",
+    default="",
+    metavar="REASON",
+    help="Do without the Success or the checks that the policy asks for; never without reviews.",
+)
 @with_session
-def promote(session: Session, *, ref: str, channel: str, reason: str, expect: str) -> None:
+def promote(
+    session: Session, *, ref: str, channel: str, reason: str, expect: str, override: str
+) -> None:
     """Move a channel to a release: the next request by that channel wears it.
 
     A range or another channel, like @^1.2 or @canary, is pinned to what it means now.
@@ -39,7 +47,7 @@ def promote(session: Session, *, ref: str, channel: str, reason: str, expect: st
     tabard promote acme/watercolor@1.1.0 --reason "warmer paper"
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     with session.connect() as client:
-        move = client.promote(ref, channel=channel, reason=reason, expect=expect)
+        move = client.promote(ref, channel=channel, reason=reason, expect=expect, override=override)
     session.output.answer(move, move_text(move))
 
 

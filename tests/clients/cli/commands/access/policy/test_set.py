@@ -24,6 +24,7 @@ def test_policy_keeps_what_is_not_said(tabard: Tabard, place: Path, is_here: boo
             "require_signature": True,
             "private": False,
             "require_identity": False,
+            "channels": {},
         },
         "changed": True,
     }
@@ -61,3 +62,46 @@ def test_namespace_must_be_one(tabard: Tabard, place: Path) -> None:
     ran = tabard("policy", "set", "No Such", "--private", "--registry", place)
 
     assert (ran.code, Registry.open(str(place)).seq) == (exit_codes.INVALID, 0)
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_gate_is_set_and_taken_away(tabard: Tabard, place: Path, is_here: bool) -> None:
+    """Said whole by one command, shown in words, and gone with --off."""
+    where = ("--registry", place) if is_here else ()
+    on = ("policy", "set", "acme", "--channel")
+
+    tabard(*on, "prod-*", "--require-checks", *where)
+    ran = tabard(*on, "stable", "--require-success", "--reviews", 2, "--json", *where)
+    shown = tabard("policy", "show", "acme", *where).out
+    off = tabard(*on, "stable", "--off", "--json", *where)
+
+    checks = {"require_success": False, "reviews": 0, "require_checks": True}
+    assert ran.document["policy"]["channels"] == {
+        "prod-*": checks,
+        "stable": {"require_success": True, "reviews": 2, "require_checks": False},
+    }
+    assert "a Success, 2 reviews by others than its author" in shown
+    assert off.document["policy"]["channels"] == {"prod-*": checks}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--require-success",),
+        ("--off",),
+        ("--channel", "stable"),
+        ("--channel", "stable", "--off", "--reviews", 1),
+        ("--channel", "stable", "--reviews", 0),
+    ],
+)
+def test_gate_is_said_whole(tabard: Tabard, arguments: tuple[object, ...]) -> None:
+    """A channel and what it asks for, or --off."""
+    assert tabard("policy", "set", "acme", *arguments).code == exit_codes.USAGE
+
+
+def test_more_reviews_than_a_release_can_have(tabard: Tabard, place: Path) -> None:
+    """Refused with its own reason."""
+    asked = ("--channel", "stable", "--reviews", 17)
+    ran = tabard("policy", "set", "acme", *asked, "--registry", place)
+
+    assert (ran.code, "POLICY_UNSATISFIABLE" in ran.err) == (exit_codes.PRECONDITION, True)

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import click
 
+from tabard.access.identity import Gate
+from tabard.cli import completion
 from tabard.cli.commands.access.place import open_keeper, registry_option
 from tabard.cli.commands.access.policy.show import policy_facts
+from tabard.cli.numbers import Whole
 from tabard.cli.output import fields
 from tabard.cli.session import Session, with_session
 
@@ -28,6 +31,27 @@ from tabard.cli.session import Session, with_session
     default=None,
     help="Whether only releases that a trusted key signed are served.",
 )
+@click.option(
+    "--channel",
+    "pattern",
+    metavar="PATTERN",
+    shell_complete=completion.channels,
+    help="The channels that the next four options are about: one, or a pattern like 'prod-*'. "
+    "What promotions to them need is said whole.",
+)
+@click.option(
+    "--require-success", is_flag=True, help="The newest report on the release says Success."
+)
+@click.option(
+    "--reviews",
+    type=Whole(min=1),
+    metavar="N",
+    help="So many people, none of them its author, approve of its newest report.",
+)
+@click.option(
+    "--require-checks", is_flag=True, help="No failure check of a subject is left unchecked."
+)
+@click.option("--off", "is_off", is_flag=True, help="Promotions to them need nothing any more.")
 @click.option("--reason", default="", help="Why; kept in the history.")
 @registry_option
 @with_session
@@ -40,11 +64,29 @@ def set_(
     require_signature: bool | None,
     reason: str,
     url: str | None,
+    pattern: str | None,
+    is_off: bool,
+    require_success: bool,
+    reviews: int | None,
+    require_checks: bool,
 ) -> None:
-    """Change what a namespace asks for; what is not said stays."""
-    if private is None and require_identity is None and require_signature is None:
+    """Change what a namespace asks for; what is not said stays.
+
+    A rollback never needs what --channel asks for.
+
+    \b
+    tabard policy set acme --private --require-identity
+    tabard policy set acme --channel stable --require-success --reviews 2
+    tabard policy set acme --channel stable --off
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    gate = Gate(
+        require_success=require_success, reviews=reviews or 0, require_checks=require_checks
+    )
+    channels = _channels(pattern, gate=gate, is_off=is_off)
+    if not channels and (private, require_identity, require_signature) == (None, None, None):
         raise click.UsageError(
-            "say one of --private, --require-identity, --require-signature, or its opposite"
+            "say one of --private, --require-identity, --require-signature, or its opposite, or "
+            "--channel"
         )
     with open_keeper(session, url, needed_for="tabard policy set --registry") as keeper:
         done = keeper.set_policy(
@@ -52,8 +94,22 @@ def set_(
             private=private,
             require_identity=require_identity,
             require_signature=require_signature,
+            channels=channels,
             reason=reason,
         )
     already = "nothing changed, and no reason was taken: it asks for that already"
     said = [] if done.changed else [already]
     session.output.answer(done, *said, fields(policy_facts(done.policy)))
+
+
+def _channels(pattern: str | None, *, gate: Gate, is_off: bool) -> dict[str, Gate | None]:
+    asks = gate != Gate()
+    if pattern is None:
+        if asks or is_off:
+            raise click.UsageError("say with --channel which channels that is about")
+        return {}
+    if asks == is_off:
+        raise click.UsageError(
+            "say what --channel asks for (--require-success, --reviews, --require-checks), or --off"
+        )
+    return {pattern: None if is_off else gate}

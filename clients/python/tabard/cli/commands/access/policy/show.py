@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from tabard.access.identity import Policy
+from tabard.access.identity import Gate, Policy
 from tabard.cli.commands.access.place import open_keeper, registry_option
 from tabard.cli.output import fields
 from tabard.cli.session import Session, with_session
@@ -32,4 +32,16 @@ def policy_facts(found: Policy) -> dict[str, str]:
         "seen by": seen_by,
         "changed by": authors,
         "serves": served,
+        **{f"promotes to {name}": gate_text(one) for name, one in found.channels.items()},
     }
+
+
+def gate_text(gate: Gate) -> str:
+    """Say what promotions need, in words."""
+    reviews = f"{gate.reviews} review{'s' if gate.reviews > 1 else ''} by others than its author"
+    asked = (
+        (gate.require_success, "a Success"),
+        (gate.reviews, reviews),
+        (gate.require_checks, "every failure check, of a subject"),
+    )
+    return "only with " + ", ".join(words for is_asked, words in asked if is_asked)

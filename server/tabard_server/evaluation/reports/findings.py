@@ -11,7 +11,7 @@ from typing import Any
 from tabard_registry.evidence.report import Check, PromptScore, Score, Verdict
 from tabard_server.evaluation.cells import Side
 from tabard_server.evaluation.looks import Encoders, SideLooks, Vectors
-from tabard_server.evaluation.wording import (
+from tabard_server.evaluation.reports.wording import (
     not_checked,
     told_broken,
     told_checks,
@@ -28,11 +28,12 @@ from tabard_server.judgement.scores.generalisation import (
 )
 from tabard_server.judgement.scores.likeness import Likeness, likeness_to, score_likeness
 from tabard_server.judgement.scores.overfitting import (
+    Copies,
     find_copies,
     score_diversity,
     score_drift,
 )
-from tabard_server.judgement.scores.result import NotChecked, Result
+from tabard_server.judgement.scores.result import NotChecked, Result, Unchecked
 from tabard_server.judgement.scores.result import Score as Measured
 from tabard_server.judgement.verdict import GatePolicy, Scores, judge
 from tabard_server.judgement.verdict import Verdict as Judged
@@ -51,7 +52,8 @@ class Sheet:
         sides: What each side drew.
         controls: Places of the control prompts.
         prompts: The prompts, as the release was asked.
-        references: Of each encoder; None: what it would replace stands for them.
+        references: Of each encoder, or of those that there are embeddings of; None: what it would
+            replace stands for them.
         training: Training pictures and their variants; None: there are none.
         has_trigger: Whether the release is woken by a word.
         is_subject: Whether it is for a subject.
@@ -61,7 +63,7 @@ class Sheet:
     controls: Sequence[int]
     prompts: Sequence[str]
     references: Mapping[str, Vectors] | None
-    training: Vectors | None
+    training: Vectors | NotChecked | None
     has_trigger: bool
     is_subject: bool
 
@@ -203,10 +205,14 @@ class _Likenesses:
         return None if looks is None else looks.of(name, prompts=self._sheet.scored)
 
     def _scale(self, name: str, *, is_learned: bool) -> Likeness | NotChecked:
-        references = (self._sheet.references or {}).get(name)
-        if references is None:
+        given = self._sheet.references
+        if given is not None and name not in given:
+            return NotChecked(reason=Unchecked.ENCODER_CHANGED)
+        if given is None:
             drawn = self._grid(Side.AGAINST, name)
             references = drawn.reshape(-1, drawn.shape[-1])
+        else:
+            references = given[name]
         base = self._grid(Side.BASE, name)
         is_nearest = name == "subject"
         return likeness_to(references, base=base, is_learned=is_learned, is_nearest=is_nearest)
@@ -218,8 +224,10 @@ def _results(
     scored = sheet.scored
     candidate, base = sheet.sides[Side.CANDIDATE], sheet.sides[Side.BASE]
     against = sheet.sides.get(Side.AGAINST)
-    copies = None
-    if sheet.training is not None:
+    copies: Copies | NotChecked | None = None
+    if isinstance(sheet.training, NotChecked):
+        copies = sheet.training
+    elif sheet.training is not None:
         grid = candidate.of("copy", prompts=range(len(sheet.prompts)))
         copies = find_copies(grid, training=sheet.training, held_out=None)
     return Scores(

@@ -23,6 +23,7 @@ _REASONS = {
     "not_seen": "the encoder cannot tell the references from the base's pictures",
     "prompts_not_seen": "the encoder cannot tell the base's pictures of one prompt from another's",
     "too_few_training_pictures": "there are fewer than four training pictures",
+    "encoder_changed": "what was published are embeddings of another encoder",
     "one_seed": "seeds can be compared only where there are two",
 }
 _MEANS = {

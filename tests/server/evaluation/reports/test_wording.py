@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from tabard_server.evaluation.wording import (
+from tabard_server.evaluation.reports.wording import (
     DRAFTER,
     not_checked,
     told_broken,

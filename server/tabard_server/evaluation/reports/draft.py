@@ -19,10 +19,10 @@ from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import Manifest
 from tabard_server.evaluation.cells import Side
 from tabard_server.evaluation.events import ReferenceSource
-from tabard_server.evaluation.findings import Findings
 from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.plan import Pinned, Plan
-from tabard_server.evaluation.wording import DRAFTER
+from tabard_server.evaluation.reports.findings import Findings
+from tabard_server.evaluation.reports.wording import DRAFTER
 
 CellDigests = Mapping[tuple[int, int], Mapping[Side, Digest]]
 """By place of the prompt and by seed: the digest of each side's picture, if there is one."""
@@ -45,6 +45,7 @@ def draft_report(
     plan: Plan,
     findings: Findings,
     *,
+    inputs: Digest,
     drawn: CellDigests,
     manifest: Manifest,
     encoders: Encoders,
@@ -68,7 +69,7 @@ def draft_report(
             statement=release.notes[:2_000],
             why_this_method=_METHODS.get(release.kind, ""),
         ),
-        prompt_record=_prompt_record(plan),
+        prompt_record=_prompt_record(plan, drawn=drawn),
         candidates=tuple(
             Candidate(image=found[Side.CANDIDATE], prompt=prompt, seed=seed)
             for (prompt, seed), found in sorted(drawn.items())
@@ -86,6 +87,9 @@ def draft_report(
         verdict=findings.verdict,
         reasons=(*findings.reasons, _SOURCES[plan.source]),
         drafted_by=DRAFTER,
+        inputs=inputs,
+        references=plan.references.document,
+        training=plan.training.document,
     )
 
 
@@ -100,17 +104,20 @@ def _subject(pinned: Pinned) -> Subject:
     )
 
 
-def _prompt_record(plan: Plan) -> tuple[PromptNote, ...]:
+def _prompt_record(plan: Plan, *, drawn: CellDigests) -> tuple[PromptNote, ...]:
+    """Note each prompt; where what it would replace is the reference, its picture stands there."""
     base = f"{plan.origin.base_family} {plan.origin.base_fingerprint}"
+    seed, is_reference = plan.grid.seeds[0], plan.source is ReferenceSource.AGAINST
     return tuple(
         PromptNote(
             prompt=prompt,
             negative_prompt=plan.grid.negative_prompt,
-            seed=plan.grid.seeds[0],
+            reference=drawn[place, seed].get(Side.AGAINST) if is_reference else None,
+            seed=seed,
             model=base,
             version=str(plan.candidate.release.version),
         )
-        for prompt in plan.prompts
+        for place, prompt in enumerate(plan.prompts)
     )
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tabard_server.evaluation.cells import Side
-from tabard_server.evaluation.findings import Findings, Sheet, find
 from tabard_server.evaluation.looks import Encoders, SideLooks
+from tabard_server.evaluation.reports.findings import Findings, Sheet, find
 from tabard_server.judgement.pictures.encoder import EncoderKind, Picture, Vectors
 from tabard_server.judgement.pictures.sanity import Soundness
 from tabard_server.judgement.verdict import GatePolicy

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verbs that are made of other verbs, for both clients: replay and compare.
+
+In: a builder of `tabard.calls`. Out: a method that asks its client's own verbs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+
+from tabard import calls
+from tabard.calls.call import Caller
+from tabard.calls.method import shown_as, typed
+
+if TYPE_CHECKING:
+    from tabard.calls.health.compare import Wish
+    from tabard.calls.replay import Remake
+    from tabard.health.comparison import AsyncComparison, Comparison
+    from tabard.replay import Replay
+
+P = ParamSpec("P")
+
+
+def replaying(
+    build: Callable[Concatenate[Caller, P], Remake],
+) -> Callable[Concatenate[Any, P], Replay]:
+    """Make the method that draws an image again."""
+    ask = typed(build)
+
+    @shown_as(build, owner="Client", returns="Replay")
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Replay:
+        made = ask(self._caller, *args, **kwargs)
+        try:
+            result = self.generate(made.prompt, **made.options)
+        except calls.replay.REFUSALS as refusal:
+            return calls.replay.not_drawn(made, refusal, status=self.status())
+        return calls.replay.judge(made, result.images[0])
+
+    return method
+
+
+def replaying_async(
+    build: Callable[Concatenate[Caller, P], Remake],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, Replay]]:
+    """Make the same for asyncio."""
+    ask = typed(build)
+
+    @shown_as(build, owner="AsyncClient", returns="Replay")
+    async def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Replay:
+        # In threads, because pictures are read and compared there.
+        made = await asyncio.to_thread(ask, self._caller, *args, **kwargs)
+        try:
+            result = await self.generate(made.prompt, **made.options)
+        except calls.replay.REFUSALS as refusal:
+            return calls.replay.not_drawn(made, refusal, status=await self.status())
+        return await asyncio.to_thread(calls.replay.judge, made, result.images[0])
+
+    return method
+
+
+def comparing(
+    build: Callable[Concatenate[Caller, P], Wish],
+) -> Callable[Concatenate[Any, P], Comparison]:
+    """Make the method that draws releases side by side."""
+    ask = typed(build)
+
+    @shown_as(build, owner="Client", returns="Comparison")
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Comparison:
+        wish = ask(self._caller, *args, **kwargs)
+        releases = [self.resolve(ref) for ref in wish.refs]
+        return wish.drawn_by(self.stream, releases=releases)
+
+    return method
+
+
+def comparing_async(
+    build: Callable[Concatenate[Caller, P], Wish],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, AsyncComparison]]:
+    """Make the same for asyncio."""
+    ask = typed(build)
+
+    @shown_as(build, owner="AsyncClient", returns="AsyncComparison")
+    async def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> AsyncComparison:
+        wish = ask(self._caller, *args, **kwargs)
+        releases = [await self.resolve(ref) for ref in wish.refs]
+        return wish.drawn_by_async(self.stream, releases=releases)
+
+    return method

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A comparison as it is planned, and what comes of it: sides, cells, and an image for each.
+
+Plain frozen values; they know nothing of protobuf or the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tabard.result import GeneratedImage, WornRelease
+
+TRIGGER = "{trigger}"
+"""What stands in a prompt for the first trigger word of a release."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonSide:
+    """One release at one weight, or the base alone.
+
+    Attributes:
+        ref: As it was asked for, without a weight; empty: the base alone.
+        adapter: Line of the release.
+        version: Its version.
+        digest: Its digest; what is drawn is pinned to it.
+        weight: How strongly it is worn; None: it has no weight, as the words of a textual
+            inversion, or it is the base.
+        word: What stands for `{trigger}` in its prompts; empty: nothing.
+    """
+
+    ref: str
+    adapter: str = ""
+    version: str = ""
+    digest: str = ""
+    weight: float | None = None
+    word: str = ""
+
+    @property
+    def is_base(self) -> bool:
+        """Whether it is the base alone."""
+        return not self.digest
+
+    @property
+    def label(self) -> str:
+        """What people call it, like `acme/ink 1.0.0 at 0.8`."""
+        if self.is_base:
+            return "base"
+        at = "" if self.weight is None else f" at {self.weight:g}"
+        return f"{self.adapter} {self.version}{at}"
+
+    @property
+    def stack(self) -> tuple[str, ...]:
+        """What `generate` takes as its adapters."""
+        if self.is_base:
+            return ()
+        at = "" if self.weight is None else f":{self.weight!r}"
+        return (f"{self.adapter}@{self.digest}{at}",)
+
+    def prompt(self, template: str) -> str:
+        """Write a prompt with the word of this side, or without any."""
+        return " ".join(template.replace(TRIGGER, self.word).split()).replace(" ,", ",")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonCell:
+    """One prompt and seed, drawn by one side.
+
+    Attributes:
+        side: Who draws it.
+        template: The prompt as it was asked for.
+        seed: The seed.
+    """
+
+    side: ComparisonSide
+    template: str
+    seed: int
+
+    @property
+    def prompt(self) -> str:
+        """The prompt as it is drawn, with the trigger word where `{trigger}` stands."""
+        return self.side.prompt(self.template)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonPlan:
+    """Everything that is drawn.
+
+    Attributes:
+        sides: Releases and weights, the base first where it was asked for.
+        prompts: As they were asked for.
+        seeds: Every prompt is drawn with each.
+        options: What `generate` takes besides.
+    """
+
+    sides: tuple[ComparisonSide, ...]
+    prompts: tuple[str, ...]
+    seeds: tuple[int, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def cells(self) -> tuple[ComparisonCell, ...]:
+        """The cells: prompt by prompt, seed by seed, side by side."""
+        return tuple(
+            ComparisonCell(side=side, template=prompt, seed=seed)
+            for prompt in self.prompts
+            for seed in self.seeds
+            for side in self.sides
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedImage:
+    """A cell that was drawn: its image, and what that wore."""
+
+    cell: ComparisonCell
+    image: GeneratedImage
+    worn: tuple[WornRelease, ...]

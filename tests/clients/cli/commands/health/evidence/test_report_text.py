@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documents in words, whatever a server sends as one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tabard.cli.commands.health.evidence.report_text import text_of
+from tabard.cli.layout import lines_of
+from tests.clients.health.documents import found
+
+
+def told(kind: str = "report", **said: Any) -> str:
+    """The words."""
+    return "\n".join(
+        line for one in text_of(found(kind, **said)) for line in lines_of(one, columns=120)
+    )
+
+
+def test_nothing_said_is_no_pass() -> None:
+    """An empty report says that nobody checked, chose, or said what for."""
+    words = told()
+
+    assert words.count("not checked") == 6
+    assert "nobody has said what it is for" in words
+    assert "nobody has said what came of it" in words
+    assert words.endswith("Scores inform; a person decides.")
+
+
+def test_references_are_listed() -> None:
+    """Pictures by digest, and whether there are embeddings."""
+    words = told("references", pictures=["sha256:" + "a" * 64], embeddings=[{"encoder": "x"}])
+
+    assert "1 pictures" in words and "sha256:aaaaaaaaaaaa" in words
+    assert "embeddings of 1 encoders" in words
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"goal": 1, "scores": {}, "prompts": "x", "checks": [], "technical": [], "against": ""},
+        {"technical": {"layers": 3, "libraries": [], "latent_size": 1}},
+    ],
+)
+def test_impossible_document_is_survived(said: dict[str, Any]) -> None:
+    """It is shown as far as it goes; `--json` has the rest."""
+    assert "verdict" in told(**said)
