@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is kept of pictures."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
@@ -16,23 +14,11 @@ from tabard_server.evaluation.looks import (
 )
 from tabard_server.judgement.pictures.encoder import EncoderKind, Picture, Vectors
 from tabard_server.judgement.pictures.fallback import LayoutFallback
+from tests.server.evaluation.learned import Learned
 from tests.server.evaluation.planning import png_of
 from tests.server.judgement.drawn import picture
 
 ENCODERS = Encoders()
-
-
-@dataclass(frozen=True)
-class Learned:
-    """An encoder of three numbers."""
-
-    kind: EncoderKind
-    name: str = "mine"
-    digest: str = "c" * 64
-    is_learned: bool = True
-
-    def embed(self, pictures: list[Picture]) -> Vectors:
-        return np.stack([one.mean(axis=(0, 1)) for one in pictures]).astype(np.float32)
 
 
 def test_learned_ones_take_their_places() -> None:
