@@ -117,7 +117,7 @@ class App:
             engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
         )
         self._kept_releases = resources.kept_releases
-        self._evaluation = evaluation_for(
+        self._evaluation, self._previews = evaluation_for(
             engine,
             settings,
             registry=registry,
@@ -162,6 +162,7 @@ class App:
             await bound.wait_for_jobs(self.generation.wait_until_empty())
             left = self.generation.jobs_left
             self.generation.stop_all()
+            self._previews.close()
             self._follower.close()
             self._watchdog.close()
             self._warming.close()
@@ -297,6 +298,7 @@ class App:
                 questions=questions,
                 uploads=Uploads(limits=limits),
                 downloads=Downloads(self.registry),
+                previews=self._previews,
                 pages=pages,
             ),
             identity=IdentityServicer(
