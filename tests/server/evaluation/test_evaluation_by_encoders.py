@@ -9,8 +9,8 @@ from typing import Any
 
 from tabard_server.errors import NotEvaluable
 from tabard_server.judgement.pictures.encoder import EncoderKind, Vectors
+from tests.server.encoders.learned import Learned
 from tests.server.evaluation.asking import ask, evaluate, prepare, stub
-from tests.server.evaluation.learned import Learned
 from tests.server.harness import Server, refusal_of, serving
 
 

@@ -14,7 +14,7 @@ from tabard_server.evaluation.looks import (
 )
 from tabard_server.judgement.pictures.encoder import EncoderKind, Picture, Vectors
 from tabard_server.judgement.pictures.fallback import LayoutFallback
-from tests.server.evaluation.learned import Learned
+from tests.server.encoders.learned import Learned
 from tests.server.evaluation.planning import png_of
 from tests.server.judgement.drawn import picture
 

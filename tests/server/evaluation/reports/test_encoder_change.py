@@ -7,7 +7,7 @@ from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
 from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.reports.encoder_change import remarks_on
-from tests.server.evaluation.learned import Learned
+from tests.server.encoders.learned import Learned
 
 RELEASE = Subject(
     adapter=AdapterName.parse("acme/ink"),
