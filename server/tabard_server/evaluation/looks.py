@@ -30,7 +30,7 @@ class Encoders:
 
     Attributes:
         style: What all pictures of a style have in common.
-        layout: Which prompt a picture is of, and how seeds differ.
+        layout: Where edges are: which prompt a picture is of, unless `subject` can tell better.
         copy: Whether two pictures are nearly the same.
         texture: How far pictures moved, in distances between seeds. Never a learned one: it was
             trained to see no difference between seeds.
@@ -49,16 +49,9 @@ class Encoders:
 
     @classmethod
     def with_learned(cls, learned: Sequence[Encoder]) -> Self:
-        """Let each learned one take its place, by its kind; the others are as without weights.
-
-        What sees subjects also tells best which prompt a picture is of.
-        """
-        places = {
-            EncoderKind.STYLE: ("style",),
-            EncoderKind.SUBJECT: ("subject", "layout"),
-            EncoderKind.COPY: ("copy",),
-        }
-        return cls(**{place: one for one in learned for place in places[one.kind]})
+        """Let each learned one take its place, by its kind; the others are as without weights."""
+        places = {EncoderKind.STYLE: "style", EncoderKind.SUBJECT: "subject"}
+        return cls(**{places.get(one.kind, "copy"): one for one in learned})
 
     @property
     def all(self) -> dict[str, Encoder]:

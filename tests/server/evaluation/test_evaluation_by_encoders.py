@@ -42,7 +42,7 @@ def test_learned_encoders_are_named_once(tmp_path: Path) -> None:
 
         named = [(one["name"], one["kind"], one["digest"][:10]) for one in report["encoders"]]
         assert named.count(("mine", "subject", "sha256:ccc")) == 1
-        assert len(named) == len(set(named)) == 3
+        assert len(named) == len(set(named)) == 4
 
     asyncio.run(walk())
 

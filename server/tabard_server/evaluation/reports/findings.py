@@ -72,6 +72,19 @@ class Sheet:
         """Places of the prompts that are scored."""
         return [place for place in range(len(self.prompts)) if place not in self.controls]
 
+    @property
+    def contents(self) -> str:
+        """What tells the prompts of a picture: who sees subjects, if prompts differ in these.
+
+        A subject's grid has one subject in many places, which such an encoder may well not see.
+        """
+        base = self.sides[Side.BASE]
+        if "subject" not in base.vectors:
+            return "layout"
+        drawn = base.of("subject", prompts=self.scored)
+        told = score_identifiability(drawn, base=drawn, stable=None, seed=_SEED)
+        return "subject" if isinstance(told, Measured) else "layout"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
@@ -221,7 +234,7 @@ class _Likenesses:
 def _results(
     sheet: Sheet, *, style: Result | None, like: _Likenesses, encoders: Encoders
 ) -> Scores:
-    scored = sheet.scored
+    scored, contents = sheet.scored, sheet.contents
     candidate, base = sheet.sides[Side.CANDIDATE], sheet.sides[Side.BASE]
     against = sheet.sides.get(Side.AGAINST)
     copies: Copies | NotChecked | None = None
@@ -235,16 +248,16 @@ def _results(
         subject=like.score("subject"),
         worst_prompt=like.worst_prompt(),
         identifiability=score_identifiability(
-            candidate.of("layout", prompts=scored),
-            base=base.of("layout", prompts=scored),
-            stable=None if against is None else against.of("layout", prompts=scored),
+            candidate.of(contents, prompts=scored),
+            base=base.of(contents, prompts=scored),
+            stable=None if against is None else against.of(contents, prompts=scored),
             seed=_SEED,
         ),
         copies=copies,
         diversity=score_diversity(
-            candidate.of("layout", prompts=scored),
-            base=base.of("layout", prompts=scored),
-            stable=None if against is None else against.of("layout", prompts=scored),
+            candidate.of(contents, prompts=scored),
+            base=base.of(contents, prompts=scored),
+            stable=None if against is None else against.of(contents, prompts=scored),
             seed=_SEED,
         ),
         drift=_drift(sheet, Side.CANDIDATE, encoders=encoders),
@@ -284,8 +297,8 @@ def _baseline_diversity(sheet: Sheet) -> float | None:
     if against is None:
         return None
     found = score_diversity(
-        against.of("layout", prompts=sheet.scored),
-        base=sheet.sides[Side.BASE].of("layout", prompts=sheet.scored),
+        against.of(sheet.contents, prompts=sheet.scored),
+        base=sheet.sides[Side.BASE].of(sheet.contents, prompts=sheet.scored),
         seed=_SEED,
     )
     return _value(found)
@@ -296,8 +309,8 @@ def _baseline_identifiability(sheet: Sheet) -> float | None:
     if against is None:
         return None
     found = score_identifiability(
-        against.of("layout", prompts=sheet.scored),
-        base=sheet.sides[Side.BASE].of("layout", prompts=sheet.scored),
+        against.of(sheet.contents, prompts=sheet.scored),
+        base=sheet.sides[Side.BASE].of(sheet.contents, prompts=sheet.scored),
         stable=None,
         seed=_SEED,
     )

@@ -51,14 +51,9 @@ def drawn(*, style: float, subject: float) -> SideLooks:
     )
 
 
-def findings(candidate: SideLooks, *, is_subject: bool, is_seen: bool = True) -> Findings:
-    reference = drawn(style=0.0, subject=1.0) if is_subject else drawn(style=1.0, subject=0.0)
-    sheet = Sheet(
-        sides={
-            Side.CANDIDATE: candidate,
-            Side.AGAINST: reference,
-            Side.BASE: drawn(style=0.0, subject=0.0),
-        },
+def sheet_of(sides: dict[Side, SideLooks], *, is_subject: bool = True) -> Sheet:
+    return Sheet(
+        sides=sides,
         controls=(),
         prompts=[f"prompt {number}" for number in range(PROMPTS)],
         references=None,
@@ -66,9 +61,18 @@ def findings(candidate: SideLooks, *, is_subject: bool, is_seen: bool = True) ->
         has_trigger=True,
         is_subject=is_subject,
     )
+
+
+def findings(candidate: SideLooks, *, is_subject: bool, is_seen: bool = True) -> Findings:
+    reference = drawn(style=0.0, subject=1.0) if is_subject else drawn(style=1.0, subject=0.0)
+    sides = {
+        Side.CANDIDATE: candidate,
+        Side.AGAINST: reference,
+        Side.BASE: drawn(style=0.0, subject=0.0),
+    }
     encoders = Encoders(style=Learned(kind=EncoderKind.STYLE), subject=Learned())
     return find(
-        sheet,
+        sheet_of(sides, is_subject=is_subject),
         encoders=encoders if is_seen else replace(encoders, subject=None),
         policy=GatePolicy(),
     )
@@ -101,6 +105,16 @@ def test_subject_without_a_learned_encoder_is_left_to_people() -> None:
 
     assert (found.verdict, state(found, "subject")) == ("Inconclusive", "not_checked")
     assert not any(one.startswith("subject_against_stable") for one in found.reasons)
+
+
+def test_prompts_are_told_by_who_can_tell_them() -> None:
+    """One subject in many places: where it sees no difference, the layout tells the prompts."""
+    seeing = drawn(style=0.0, subject=1.0)
+    blind = {**seeing.vectors, "subject": np.ones((PROMPTS, SEEDS, NUMBERS), dtype=np.float32)}
+    sides = {Side.BASE: replace(seeing, vectors=blind), Side.CANDIDATE: seeing}
+
+    assert sheet_of(sides | {Side.BASE: seeing}).contents == "subject"
+    assert sheet_of(sides).contents == "layout"
 
 
 @pytest.mark.parametrize(("style", "verdict"), [(1.0, "Success"), (0.0, "Failed")])
