@@ -18,6 +18,7 @@ from tabard_server.admission.pictures import PictureReader
 from tabard_server.canary.canaries import Canaries
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.evaluation.assembly import grids_for
+from tabard_server.evaluation.looks import Encoders
 from tabard_server.followers.act_log import ActLog
 from tabard_server.followers.checkpointing import Checkpointer
 from tabard_server.followers.follower import Follower
@@ -125,6 +126,7 @@ class App:
             settings,
             registry=registry,
             generate=self.generation.generate,
+            encoders=Encoders.with_learned(resources.encoders),
             verifier=self._verifier,
             on_act=self._catch_up,
         )

@@ -31,6 +31,7 @@ class Health:
         *,
         registry: Registry,
         generate: Generate,
+        encoders: Encoders,
         verifier: Verifier,
         on_act: Callable[[], Awaitable[None]],
     ) -> None:
@@ -41,11 +42,12 @@ class Health:
             settings: What the server is told.
             registry: Where releases are.
             generate: The walk of a request.
+            encoders: What looks at pictures.
             verifier: Of signatures.
             on_act: Called after each act of the server's own.
         """
         limits = settings.limits
-        self.encoders = Encoders()
+        self.encoders = encoders
         self.judging = Threads("judge", threads_max=1)
         self.evaluation, self.previews = evaluation_for(
             engine,

@@ -10,8 +10,9 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
-from tabard_registry import Author, NotFound, Registry
+from tabard_registry import AdapterRef, Author, ByVersion, NotFound, Registry
 from tabard_registry.content.blobs import Blobs
 from tabard_registry.evidence.documents import to_bytes
 from tabard_registry.evidence.report import Report
@@ -33,12 +34,12 @@ from tabard_server.evaluation.looks import (
     Vectors,
     gathered,
     look_at,
-    look_at_references,
     look_at_training,
 )
 from tabard_server.evaluation.pinning import Pinning
 from tabard_server.evaluation.plan import Pictures, Plan
 from tabard_server.evaluation.reports.draft import draft_report
+from tabard_server.evaluation.reports.encoder_change import remarks_on
 from tabard_server.evaluation.reports.findings import Sheet, find
 from tabard_server.judgement.scores.result import NotChecked, Unchecked
 from tabard_server.judgement.verdict import GatePolicy
@@ -142,6 +143,10 @@ class Evaluation:
         )
         findings = find(sheet, encoders=encoders, policy=self._policy)
         manifest = self._registry.manifest(plan.candidate.release.digest)
+        findings = replace(
+            findings,
+            reasons=(*findings.reasons, *remarks_on(self._baseline(plan), encoders=encoders)),
+        )
         return draft_report(
             plan,
             findings,
@@ -150,6 +155,15 @@ class Evaluation:
             manifest=manifest,
             encoders=encoders,
         )
+
+    def _baseline(self, plan: Plan) -> Report | None:
+        """Return the newest report on what would be replaced."""
+        if plan.against is None:
+            return None
+        release = plan.against.release
+        ref = AdapterRef(adapter=release.adapter, selector=ByVersion(release.version))
+        kept = self._registry.evidence.newest(ref, kind="report")
+        return kept.document if kept and isinstance(kept.document, Report) else None
 
 
 class _Desk:
@@ -217,7 +231,7 @@ class _Turns:
 def _references(given: Pictures, *, encoders: Encoders) -> Mapping[str, Vectors] | None:
     if given.vectors or not given.pixels:
         return given.vectors or None
-    return look_at_references(given.pixels, encoders=encoders)
+    return encoders.embed(given.pixels)
 
 
 def _training(given: Pictures, *, encoders: Encoders) -> Vectors | NotChecked | None:

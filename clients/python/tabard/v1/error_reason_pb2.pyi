@@ -235,6 +235,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PICTURE_UNREADABLE: _ClassVar[ErrorReason]
     VOTE_UNBLINDED: _ClassVar[ErrorReason]
     PAIR_NOT_FOUND: _ClassVar[ErrorReason]
+    ENCODER_NOT_FINITE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -464,3 +465,4 @@ EDIT_OUTDATED: ErrorReason
 PICTURE_UNREADABLE: ErrorReason
 VOTE_UNBLINDED: ErrorReason
 PAIR_NOT_FOUND: ErrorReason
+ENCODER_NOT_FINITE: ErrorReason
