@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tabard.v1 import evaluation_service_pb2 as pb
-from tests.server.evaluation.helpers.asking import (
+from tests.server.evaluation.wishes.asking import (
     PROMPTS,
     ask,
     evaluate,
