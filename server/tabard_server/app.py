@@ -122,25 +122,7 @@ class App:
             engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
         )
         self._kept_releases = resources.kept_releases
-        encoders = Encoders()
-        self._evaluation = evaluation_for(
-            engine,
-            settings,
-            registry=registry,
-            generate=self.generation.generate,
-            encoders=encoders,
-            verifier=self._verifier,
-            threads=self._judging,
-        )
-        self._shadowing, self._conductor = canaries_for(
-            registry,
-            generate=self.generation.generate,
-            evaluation=self._evaluation,
-            encoders=encoders,
-            limits=limits,
-            threads=self._judging,
-            on_act=self._catch_up,
-        )
+        self._build_judges(engine)
         front.recognise(registry)
         self._build_followers(resources)
         self._serve(engine)
@@ -246,6 +228,27 @@ class App:
             executor=self._loads,
             metrics=self.metrics,
             tenants=tenants,
+        )
+
+    def _build_judges(self, engine: EnginePort[Any]) -> None:
+        encoders = Encoders()
+        self._evaluation = evaluation_for(
+            engine,
+            self._settings,
+            registry=self.registry,
+            generate=self.generation.generate,
+            encoders=encoders,
+            verifier=self._verifier,
+            threads=self._judging,
+        )
+        self._shadowing, self._conductor = canaries_for(
+            self.registry,
+            generate=self.generation.generate,
+            evaluation=self._evaluation,
+            encoders=encoders,
+            limits=self._settings.limits,
+            threads=self._judging,
+            on_act=self._catch_up,
         )
 
     def _build_followers(self, resources: Resources) -> None:
