@@ -15,6 +15,7 @@ from tabard_registry.evidence.documents import to_bytes
 from tabard_registry.evidence.grid import Grid
 from tabard_registry.identity.roles import Grants
 from tabard_registry.refs.digest import Digest, sha256_bytes
+from tabard_registry.refs.names import check_channel
 from tabard_registry.release.health import GridNote
 from tabard_registry.state.judging import place_of
 from tabard_registry.state.sight import seen_by
@@ -68,9 +69,11 @@ class Grids:
         """Return the grid that a place means by a name, and its document.
 
         Raises:
+            InvalidName: No grid has such a name.
             NotFound: There is none.
             CorruptRegistry: Its bytes are others.
         """
+        check_channel(name)
         state = seen_by(self._registry.state, grants)
         place = place_of(place) if place else ""
         found = _meant(state, name, place=place)

@@ -120,6 +120,13 @@ def test_grid_of_a_line_names_its_trigger(registry: Registry, tmp_path: Path) ->
     assert getattr(refused.value, "reason", "") == "TRIGGER_MISSING"
 
 
+@pytest.mark.parametrize("name", ["", "A B", "x" * 100])
+def test_impossible_name_is_refused(registry: Registry, name: str) -> None:
+    """Before anything is looked for."""
+    with pytest.raises(InvalidName):
+        grids(registry).named(name, place="", grants=EVERYTHING)
+
+
 @pytest.mark.parametrize("place", ["", "Acme", "acme/", "a/b/c", "acme@1"])
 def test_impossible_place_is_refused(registry: Registry, place: str) -> None:
     """A grid belongs to a namespace or to a line."""

@@ -177,11 +177,7 @@ def evidence_requests() -> Requests:
     messages: dict[str, tuple[Any, ...]] = {
         "PutGrid": (evidence.PutGridRequest(place="acme", grid_document=grid),),
         "ListGrids": (evidence.ListGridsRequest(page_size=1_000, page_token="x" * 500),),
-        "EditEvidence": (
-            evidence.EditEvidenceRequest(
-                ref=ref, digest="0" * 64, document=report, reason="🎨" * 2_000
-            ),
-        ),
+        "EditEvidence": (evidence.EditEvidenceRequest(ref=ref, digest="0" * 64, document=report),),
         "PublishReferences": (
             evidence.PublishReferencesRequest(header=evidence.ReferencesHeader(ref=ref)),
             *[evidence.PublishReferencesRequest(picture=kept)] * 3,
