@@ -285,7 +285,9 @@ class App:
         pages = Pages.within(limits)
         self._front.rpc.serve(
             generation=GenerationServicer(self.generation),
-            evaluation=EvaluationServicer(self._evaluation),
+            evaluation=EvaluationServicer(
+                self._evaluation, blindfold=blindfold, questions=questions
+            ),
             evidence=evidence_service_for(
                 self.registry,
                 limits=limits,

@@ -15,6 +15,7 @@ from PIL import Image
 from tabard_registry import AdapterRef, Author, CorruptRegistry, NotFound, Registry, Release
 from tabard_registry.acts.review import has_voted
 from tabard_registry.errors import PreconditionFailed
+from tabard_registry.evidence.documents import Previews
 from tabard_registry.evidence.grid import Grid
 from tabard_registry.evidence.pairs import Pair, pairs_of
 from tabard_registry.evidence.report import Report
@@ -192,7 +193,8 @@ class Votes:
                 hint=f"Evaluate it first: `tabard evaluate {release}`.",
             )
         report = self._registry.evidence.report(note.document)
-        pairs = pairs_of(report)
+        shown = self._previewed(release, report)
+        pairs = tuple(one for one in pairs_of(report) if (one.prompt, one.seed) not in shown)
         if not pairs:
             raise NotFound(
                 f"the newest report on {release} has no pictures of another release beside its own",
@@ -206,6 +208,22 @@ class Votes:
             pairs=pairs,
             sides=self._blindfold.sides_for(author.actor),
         )
+
+    def _previewed(self, release: Release, report: Report) -> frozenset[tuple[int, int]]:
+        """Return the cells that everybody is shown beside one of the two releases."""
+        line = self._registry.state.adapter(release.adapter)
+        against = line.by_digest.get(report.against.digest) if report.against else None
+        found: set[tuple[int, int]] = set()
+        for one in filter(None, (release, against)):
+            note = one.health.newest("previews")
+            try:
+                document = self._registry.evidence.document(note.document) if note else None
+            except (NotFound, CorruptRegistry):
+                # Nobody is shown what cannot be read.
+                continue
+            if isinstance(document, Previews):
+                found.update((cell.prompt, cell.seed) for cell in document.cells)
+        return frozenset(found)
 
     def _refuse_unblinded(self, booth: _Booth) -> None:
         voter = booth.sides.voter

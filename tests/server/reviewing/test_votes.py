@@ -13,15 +13,16 @@ from PIL import Image
 from tabard_registry import Registry, Release
 from tabard_registry.content.blind_book import BlindBook
 from tabard_registry.errors import PreconditionFailed, RegistryError
+from tabard_registry.evidence.documents import Previews, digest_of
 from tabard_registry.evidence.pairs import pairs_of
-from tabard_registry.evidence.report import Report
+from tabard_registry.evidence.report import Picture, Report
 from tabard_registry.identity.identity import Identity, Proof
 from tabard_registry.identity.roles import Grants, Role
 from tabard_server.limits import Limits
 from tabard_server.reviewing.blindfold import Blindfold
 from tabard_server.reviewing.votes import Votes
 from tabard_server.rpc.review.messages import write_turn
-from tests.registry.evidence.reports import put_report
+from tests.registry.evidence.reports import ANN, put_report, subject_of
 from tests.server.reviewing.blind_reports import file_report, noise, ref_of, released, voter
 
 KEY = b"k" * 32
@@ -315,6 +316,25 @@ def test_who_read_the_report_votes_no_more(poll: Poll) -> None:
     assert poll.told("cat")[0]
     with pytest.raises(PreconditionFailed, match="bob was shown the report"):
         votes.next_turn(poll.ref, author=who)
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_previewed_cells_are_left_out(poll: Poll, is_own: bool) -> None:
+    """`tabard show` shows what one of the releases draws there; lost previews show nothing."""
+    release = poll.release if is_own else poll.before
+    side = poll.report.candidates if is_own else poll.report.baseline
+    cells = tuple(Picture(image=c.image, prompt=c.prompt, seed=c.seed) for c in side[:6])
+    previews = Previews(release=subject_of(release), cells=cells)
+    poll.registry.evidence.put(previews, author=ANN)
+
+    turn = poll.votes().next_turn(poll.ref, author=voter("bob"))
+    left = {(c.prompt, c.seed) for c in poll.report.candidates[6:]}
+    digest = digest_of(previews)
+    poll.registry.store.delete(f"blob/sha256/{digest.hex[:2]}/{digest.hex[2:]}")
+    lost = poll.votes().next_turn(poll.ref, author=voter("bob"))
+
+    assert (turn.pairs, lost.pairs) == (10, 16)
+    assert any(turn.seed == seed for _, seed in left)
 
 
 @pytest.mark.parametrize("is_first", [True, False])
