@@ -7,6 +7,7 @@ for the store. Knows nothing of protobuf.
 """
 
 import io
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +31,8 @@ from tabard_server.reviewing.sides import Sides
 A, B, TIE = "a", "b", "tie"
 """What a voter may choose; the first two are sides, too."""
 
+_FRAME_BYTES = 1_024
+"""Room in an answer for what is not the picture."""
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 """What Pillow raises at files that are no whole PNG."""
 
@@ -86,9 +89,9 @@ class _Booth:
 
     def left(self) -> list[Pair]:
         """Return the pairs that are to be voted on, in the voter's order."""
-        health, voter = self.release.health, self.sides.voter
-        left = (one for one in self.pairs if not has_voted(health, pair=one.name, actor=voter))
-        return self.sides.in_order(left)
+        said = self.release.health.votes
+        voted = {one.pair for one in said if one.told.actor == self.sides.voter}
+        return self.sides.in_order(one for one in self.pairs if one.name not in voted)
 
 
 class Votes:
@@ -183,6 +186,21 @@ class Votes:
             voted=len(booth.pairs) - len(now.left()),
         )
 
+    def sums(self, release: Release) -> Counter[str]:
+        """Count votes on the pairs of the newest report; an edit of a report has the same pairs.
+
+        Returns:
+            How many said `candidate`, `stable` and `tie`.
+
+        Raises:
+            NotFound, CorruptRegistry: The report cannot be read.
+        """
+        note = release.health.report
+        if note is None or not release.health.votes:
+            return Counter()
+        names = {one.name for one in pairs_of(self._registry.evidence.report(note.document))}
+        return Counter(one.choice for one in release.health.votes if one.pair in names)
+
     def _open(self, ref: AdapterRef, *, author: Author) -> _Booth:
         release = see(self._registry, ref, grants=author.grants)
         note = release.health.report
@@ -248,6 +266,8 @@ class Votes:
             try:
                 png = self._registry.blobs.read(digest, bytes_max=self._bytes_max)
                 found[digest] = _without_words(png, pixels_max=self._pixels_max)
+                if len(found[digest]) > self._bytes_max - _FRAME_BYTES:
+                    return None
             except (NotFound, CorruptRegistry, *_BROKEN):
                 return None
         return found

@@ -213,6 +213,24 @@ def test_vote_tells_the_truth_and_counts(poll: Poll) -> None:
     assert {one.pair for one in stored} <= names
 
 
+def test_sums_are_of_the_newest_reports_pairs(poll: Poll) -> None:
+    """An edit shows the same pairs and keeps their votes; other pictures begin anew."""
+    votes = poll.votes()
+    for choice in ("a", "b", "tie", "tie"):
+        handle = votes.next_turn(poll.ref, author=voter("bob")).handle
+        votes.vote(poll.ref, handle=handle, choice=choice, author=voter("bob"))
+    state = poll.registry.catch_up()
+    before = votes.sums(state.find(poll.ref))
+    file_report(poll.registry, poll.release, against=poll.before, cells=16, outcome="kept")
+    edited = votes.sums(poll.registry.state.find(poll.ref))
+    file_report(poll.registry, poll.release, against=poll.before, cells=8, first=100)
+    anew = votes.sums(poll.registry.state.find(poll.ref))
+
+    assert (before.total(), before["tie"]) == (4, 2)
+    assert edited == before
+    assert anew.total() == votes.sums(poll.before).total() == 0
+
+
 def test_all_pairs_come_once_and_then_none(poll: Poll) -> None:
     """Whatever server is asked; until it is voted on, a pair stays the same."""
     seen = []
