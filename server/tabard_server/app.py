@@ -16,7 +16,7 @@ from tabard_server.adapters.host_cache import HostCache
 from tabard_server.admission.assembly import admission_for, bounds_for
 from tabard_server.admission.pictures import PictureReader
 from tabard_server.engine_port.port import EnginePort
-from tabard_server.evaluation.assembly import evaluation_for
+from tabard_server.evaluation.assembly import evaluation_for, grids_for
 from tabard_server.evaluation.looks import Encoders
 from tabard_server.followers.act_log import ActLog
 from tabard_server.followers.checkpointing import Checkpointer
@@ -118,12 +118,13 @@ class App:
             engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
         )
         self._kept_releases = resources.kept_releases
+        self._encoders = Encoders()
         self._evaluation = evaluation_for(
             engine,
             settings,
             registry=registry,
             generate=self.generation.generate,
-            encoders=Encoders(),
+            encoders=self._encoders,
             verifier=self._verifier,
             threads=self._judging,
         )
@@ -291,6 +292,9 @@ class App:
             evidence=evidence_service_for(
                 self.registry,
                 limits=limits,
+                grids=grids_for(engine, self._settings),
+                encoders=self._encoders,
+                judging=self._judging,
                 blindfold=blindfold,
                 publishing=publishing,
                 questions=questions,

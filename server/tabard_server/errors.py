@@ -166,7 +166,7 @@ class NotServable(ServerError):
 
 
 class NotEvaluable(ServerError):
-    """Nothing says what a release shall look like."""
+    """There is nothing that a release can be judged by."""
 
     reason = "REFERENCES_MISSING"
 

@@ -26,6 +26,7 @@ from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.prompt_style import PromptSyntax, TokenMatch
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.errors import BadSettings
+from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.limits import VALUES, Limits, TenantLimits
 from tabard_server.telemetry.logs import LogFormat, LogLevel
 
@@ -189,6 +190,7 @@ class Settings(BaseSettings):
     telemetry: TelemetrySettings = TelemetrySettings()
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
+    evaluation: GatePolicy = GatePolicy()
 
     @classmethod
     def settings_customise_sources(

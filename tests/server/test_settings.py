@@ -14,19 +14,20 @@ from tabard_server.access.settings import (
     TlsSettings,
 )
 from tabard_server.errors import BadSettings
+from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.limits import Limits, TenantLimits
 from tabard_server.settings import Defaults, Settings, TelemetrySettings
 from tabard_server.settings_sources import load_settings
 
 SECTIONS = (
     *(Settings, Limits, Defaults, IdentitySettings, TlsSettings),
-    *(ClaimGrant, CertificateGrant, TelemetrySettings),
+    *(ClaimGrant, CertificateGrant, TelemetrySettings, GatePolicy),
 )
 MEANINGS = [
     (f"{section.__name__}.{name}", field.description)
     for section in SECTIONS
     for name, field in section.model_fields.items()
-    if name not in {"limits", "defaults", "identity", "tls", "telemetry"}
+    if name not in {"limits", "defaults", "evaluation", "identity", "tls", "telemetry"}
 ]
 
 
@@ -39,7 +40,10 @@ def test_every_setting_has_a_meaning(name: str, meaning: str | None) -> None:
 
 @pytest.mark.parametrize(
     "tree",
-    [Settings(), Limits(), Defaults(), IdentitySettings(), TlsSettings(), TelemetrySettings()],
+    [
+        *(Settings(), Limits(), Defaults(), IdentitySettings(), TlsSettings()),
+        *(TelemetrySettings(), GatePolicy()),
+    ],
     ids=lambda one: repr(type(one)),
 )
 def test_tree_is_frozen_and_closed(tree: BaseModel) -> None:

@@ -72,7 +72,17 @@ if TYPE_CHECKING:
         EvaluationVerdict,
         Score,
     )
-    from tabard.health.evidence import EvidenceDocument, EvidenceEdit, EvidenceNote
+    from tabard.health.evidence import (
+        EvidenceDocument,
+        EvidenceEdit,
+        EvidenceNote,
+        Grid,
+        GridChange,
+        GridDocument,
+        Lookup,
+        PictureMatch,
+        PublishedReferences,
+    )
     from tabard.health.review import (
         BlindPair,
         MissingForGate,
@@ -167,6 +177,9 @@ __all__ = [
     "GenerateOptions",
     "GenerateResult",
     "GeneratedImage",
+    "Grid",
+    "GridChange",
+    "GridDocument",
     "History",
     "Identity",
     "Internal",
@@ -174,6 +187,7 @@ __all__ = [
     "Kind",
     "LayerDiff",
     "LayerSide",
+    "Lookup",
     "Manifest",
     "Member",
     "MemoryPlan",
@@ -181,6 +195,7 @@ __all__ = [
     "NotFound",
     "PairSide",
     "PermissionDenied",
+    "PictureMatch",
     "PictureSource",
     "PixelDifference",
     "Policy",
@@ -193,6 +208,7 @@ __all__ = [
     "PromptSyntax",
     "Published",
     "PublishedRecipe",
+    "PublishedReferences",
     "Pulled",
     "PulledFile",
     "Purpose",

@@ -125,6 +125,12 @@ def find_grid(state: State, adapter: AdapterName, *, name: str) -> GridNote | No
     return next((one for one in found if one is not None), None)
 
 
+def grid_names(state: State, adapter: AdapterName) -> frozenset[str]:
+    """Return the names of all grids that a release line can mean."""
+    places = (str(adapter), adapter.namespace)
+    return frozenset(one.name for place in places for one in state.grids.get(place, ()))
+
+
 def _note_of(document: Evidence, *, digest: Digest) -> EvidenceNote:
     if not isinstance(document, Report):
         return EvidenceNote(kind=document.kind, document=digest, told=_NOBODY)

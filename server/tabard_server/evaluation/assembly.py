@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tabard_registry import Registry
+from tabard_registry.evidence.grid import Grid
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.evaluation.drawer import Drawer, Generate
@@ -13,8 +14,8 @@ from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.picture_cache import PictureCache
 from tabard_server.evaluation.pinning import Pinning
 from tabard_server.evaluation.plan import Origin
+from tabard_server.evaluation.published import Published
 from tabard_server.evaluation.shipped_grids import shipped_grids
-from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.settings import Settings
 from tabard_server.threads import Threads
 
@@ -42,19 +43,14 @@ def evaluation_for(
         libraries=facts.versions,
         pixel_multiple=facts.pixel_multiple,
     )
-    grids = shipped_grids(
-        width=facts.native_width,
-        height=facts.native_height,
-        steps=defaults.steps,
-        guidance_scale=defaults.guidance_scale,
-    )
     pinning = Pinning(
         registry,
-        grids=grids,
+        grids=grids_for(engine, settings),
         resolve_sampler=engine.resolve_sampler,
         default_sampler=defaults.sampler,
         origin=origin,
         verifier=verifier,
+        published=Published(registry, encoders=encoders, limits=limits),
         limits=limits,
     )
     drawer = Drawer(
@@ -69,6 +65,17 @@ def evaluation_for(
         pinning=pinning,
         drawer=drawer,
         encoders=encoders,
-        policy=GatePolicy(),
+        policy=settings.evaluation,
         threads=threads,
+    )
+
+
+def grids_for(engine: EnginePort[Any], settings: Settings) -> dict[str, Grid]:
+    """Return the grids that every registry has, as this engine draws them, by name."""
+    facts, defaults = engine.facts, settings.defaults
+    return shipped_grids(
+        width=facts.native_width,
+        height=facts.native_height,
+        steps=defaults.steps,
+        guidance_scale=defaults.guidance_scale,
     )

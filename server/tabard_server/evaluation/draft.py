@@ -87,6 +87,8 @@ def draft_report(
         reasons=(*findings.reasons, _SOURCES[plan.source]),
         drafted_by=DRAFTER,
         inputs=inputs,
+        references=plan.references.document,
+        training=plan.training.document,
     )
 
 

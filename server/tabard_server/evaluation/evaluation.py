@@ -32,13 +32,15 @@ from tabard_server.evaluation.findings import Sheet, find
 from tabard_server.evaluation.looks import (
     Encoders,
     Look,
+    Vectors,
     gathered,
     look_at,
     look_at_references,
     look_at_training,
 )
 from tabard_server.evaluation.pinning import Pinning
-from tabard_server.evaluation.plan import Plan
+from tabard_server.evaluation.plan import Pictures, Plan
+from tabard_server.judgement.scores.result import NotChecked, Unchecked
 from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.threads import Threads
 
@@ -129,14 +131,12 @@ class Evaluation:
 
     def _report(self, plan: Plan, desk: "_Desk", inputs: Digest) -> Report:
         encoders = self._encoders
-        references = plan.references.pixels
-        training = plan.training.pixels
         sheet = Sheet(
             sides={side: gathered(looks) for side, looks in desk.looks.items()},
             controls=plan.controls,
             prompts=plan.prompts,
-            references=look_at_references(references, encoders=encoders) if references else None,
-            training=look_at_training(training, encoders=encoders) if training else None,
+            references=_references(plan.references, encoders=encoders),
+            training=_training(plan.training, encoders=encoders),
             has_trigger=bool(plan.candidate.trigger),
             is_subject=plan.candidate.release.purpose == "subject",
         )
@@ -212,6 +212,20 @@ class _Turns:
             self._users[key] -= 1
             if not self._users[key]:
                 del self._users[key], self._locks[key]
+
+
+def _references(given: Pictures, *, encoders: Encoders) -> Mapping[str, Vectors] | None:
+    if given.vectors or not given.pixels:
+        return given.vectors or None
+    return look_at_references(given.pixels, encoders=encoders)
+
+
+def _training(given: Pictures, *, encoders: Encoders) -> Vectors | NotChecked | None:
+    if given.pixels:
+        return look_at_training(given.pixels, encoders=encoders)
+    if given.digests and not given.vectors:
+        return NotChecked(reason=Unchecked.ENCODER_CHANGED)
+    return given.vectors.get("copy")
 
 
 def _told(report: Report, *, created: bool) -> Judged:

@@ -5,7 +5,7 @@ What was not measured says why; it is never a pass.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from tabard_server.judgement.scores.overfitting import (
     score_diversity,
     score_drift,
 )
-from tabard_server.judgement.scores.result import NotChecked, Result
+from tabard_server.judgement.scores.result import NotChecked, Result, Unchecked
 from tabard_server.judgement.scores.result import Score as Measured
 from tabard_server.judgement.verdict import (
     GatePolicy,
@@ -46,6 +46,7 @@ _REASONS = {
     "not_seen": "the encoder cannot tell the references from the base's pictures",
     "prompts_not_seen": "the encoder cannot tell the base's pictures of one prompt from another's",
     "too_few_training_pictures": "there are fewer than four training pictures",
+    "encoder_changed": "what was published are embeddings of another encoder",
     "one_seed": "seeds can be compared only where there are two",
 }
 _NO_SUBJECT = "no learned encoder sees subjects here"
@@ -71,7 +72,8 @@ class Sheet:
         sides: What each side drew.
         controls: Places of the control prompts.
         prompts: The prompts, as the release was asked.
-        references: Of each encoder; None: what it would replace stands for them.
+        references: Of each encoder, or of those that there are embeddings of; None: what it would
+            replace stands for them.
         training: Training pictures and their variants; None: there are none.
         has_trigger: Whether the release is woken by a word.
         is_subject: Whether it is for a subject.
@@ -81,7 +83,7 @@ class Sheet:
     controls: Sequence[int]
     prompts: Sequence[str]
     references: Mapping[str, Vectors] | None
-    training: Vectors | None
+    training: Vectors | NotChecked | None
     has_trigger: bool
     is_subject: bool
 
@@ -201,10 +203,14 @@ class _Likenesses:
         return None if looks is None else looks.of(name, prompts=self._sheet.scored)
 
     def _scale(self, name: str, *, is_learned: bool) -> Likeness | NotChecked:
-        references = (self._sheet.references or {}).get(name)
-        if references is None:
+        given = self._sheet.references
+        if given is not None and name not in given:
+            return NotChecked(reason=Unchecked.ENCODER_CHANGED)
+        if given is None:
             drawn = self._grid(Side.AGAINST, name)
             references = drawn.reshape(-1, drawn.shape[-1])
+        else:
+            references = given[name]
         base = self._grid(Side.BASE, name)
         is_nearest = name == "subject"
         return likeness_to(references, base=base, is_learned=is_learned, is_nearest=is_nearest)
@@ -214,8 +220,10 @@ def _results(sheet: Sheet, *, like: _Likenesses, encoders: Encoders) -> Scores:
     scored = sheet.scored
     candidate, base = sheet.sides[Side.CANDIDATE], sheet.sides[Side.BASE]
     against = sheet.sides.get(Side.AGAINST)
-    copies = None
-    if sheet.training is not None:
+    copies: Copies | NotChecked | None = None
+    if isinstance(sheet.training, NotChecked):
+        copies = sheet.training
+    elif sheet.training is not None:
         grid = candidate.of("copy", prompts=range(len(sheet.prompts)))
         copies = find_copies(grid, training=sheet.training, held_out=None)
     return Scores(
@@ -260,7 +268,8 @@ def _no_worse(policy: GatePolicy, against: Result | None) -> GatePolicy:
     """
     if not isinstance(against, Measured):
         return policy
-    return replace(policy, drift_max=max(policy.drift_max, against.interval.high))
+    drift_max = max(policy.drift_max, against.interval.high)
+    return policy.model_copy(update={"drift_max": drift_max})
 
 
 def _broken_count(sheet: Sheet) -> int:

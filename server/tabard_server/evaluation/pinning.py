@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from tabard_registry import DEFAULT_CHANNEL, AdapterRef, NotFound, Registry, State
+from tabard_registry.acts.evidence import grid_names
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.errors import PreconditionFailed
-from tabard_registry.evidence.documents import read_document
 from tabard_registry.evidence.grid import Grid
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import Role
@@ -20,12 +20,13 @@ from tabard_registry.refs.names import ByChannel
 from tabard_registry.state.sight import seen_by
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
-from tabard_server.errors import NotEvaluable, invalid
+from tabard_server.errors import NotEvaluable
 from tabard_server.evaluation.events import ReferenceSource, Wish
+from tabard_server.evaluation.grids import read_grid, refuse_unfit
 from tabard_server.evaluation.plan import Origin, Pictures, Pinned, Plan
+from tabard_server.evaluation.published import Published
 from tabard_server.evaluation.references import read_pictures
 from tabard_server.evaluation.shipped_grids import grid_name_for
-from tabard_server.jobs.prompt_tags import read_tags
 from tabard_server.limits import Limits
 
 
@@ -41,6 +42,7 @@ class Pinning:
         default_sampler: str,
         origin: Origin,
         verifier: Verifier,
+        published: Published,
         limits: Limits,
     ) -> None:
         """Take the grids that every registry has, by name, and where pictures are drawn."""
@@ -50,6 +52,7 @@ class Pinning:
         self._default_sampler = default_sampler
         self._origin = origin
         self._verifier = verifier
+        self._published = published
         self._limits = limits
 
     def pin(self, wish: Wish) -> Plan:
@@ -58,6 +61,7 @@ class Pinning:
         Raises:
             Forbidden: They may not draw with a release, or may not file what comes of it.
             InvalidRequest: The grid or a picture cannot be taken.
+            CorruptRegistry: What was published is damaged.
             NotFound: There is no such release, or no such grid.
             NotEvaluable: Nothing says what it shall look like.
             PreconditionFailed: A release is withdrawn.
@@ -69,16 +73,26 @@ class Pinning:
         self._registry.evidence.check_author(ref.adapter, author=wish.author)
         candidate = self._pin(ref, state=state, identity=identity)
         against = self._against(wish, candidate, state=state)
-        grid = self._grid(wish, candidate)
+        grid = self._grid(wish, candidate, state=state)
+        line = state.adapter(candidate.release.adapter)
         references = self._pictures(wish.references, field="references")
-        source = ReferenceSource.REQUEST if references.digests else ReferenceSource.AGAINST
+        source = ReferenceSource.REQUEST
+        if not references.digests:
+            references = self._published.of(candidate.release, line=line, kind="references")
+            source = ReferenceSource.PUBLISHED
+        if not references.digests:
+            source = ReferenceSource.AGAINST
         if source is ReferenceSource.AGAINST and against is None:
             raise NotEvaluable(
                 f"nothing says what {candidate.release} shall look like: there are no references, "
-                "and no release that it would replace",
+                "neither sent nor published, and no release that it would replace",
                 reason="REFERENCES_MISSING",
-                hint="send 4 pictures or more as references, or name a release to compare it with",
+                hint="send or publish 4 pictures or more as references, or name a release to "
+                "compare it with",
             )
+        training = self._pictures(wish.training, field="training")
+        if not training.digests:
+            training = self._published.of(candidate.release, line=line, kind="training")
         return Plan(
             candidate=candidate,
             against=against,
@@ -86,7 +100,7 @@ class Pinning:
             sampler=self._resolve_sampler(grid.sampler or self._default_sampler),
             source=source,
             references=references,
-            training=self._pictures(wish.training, field="training"),
+            training=training,
             origin=self._origin,
         )
 
@@ -108,38 +122,26 @@ class Pinning:
             return None
         return None if found.release.digest == candidate.release.digest else found
 
-    def _grid(self, wish: Wish, candidate: Pinned) -> Grid:
-        grid = self._read_grid(wish, candidate)
-        grid.refuse_without_trigger((candidate.trigger,) if candidate.trigger else ())
-        for prompt in grid.prompts:
-            if read_tags(prompt.text).refs:
-                raise invalid(
-                    "grid",
-                    f"a prompt of the grid {grid.name} names an adapter: {prompt.text[:80]!r}",
-                    reason="GRID_NAMES_ADAPTER",
-                    hint="leave the tag out: every side wears what it is evaluated with",
-                )
+    def _grid(self, wish: Wish, candidate: Pinned, *, state: State) -> Grid:
+        grid = self._read_grid(wish, candidate, state=state)
+        refuse_unfit(grid, trigger=candidate.trigger)
         return grid
 
-    def _read_grid(self, wish: Wish, candidate: Pinned) -> Grid:
+    def _read_grid(self, wish: Wish, candidate: Pinned, *, state: State) -> Grid:
         if wish.grid_document:
-            found = read_document(wish.grid_document)
-            if isinstance(found, Grid):
-                return found
-            raise invalid(
-                "grid_document",
-                f"the document is of the kind {found.kind}",
-                reason="FIELD_INVALID",
-                hint="send a grid",
-            )
+            return read_grid(wish.grid_document)
         name = wish.grid or grid_name_for(candidate.release)
-        if name not in self._grids:
+        adapter = candidate.release.adapter
+        # Their own first: a grid of the name of a purpose takes the place of the shipped one.
+        grid = self._registry.evidence.grid(adapter, name=name) or self._grids.get(name)
+        if grid is None:
+            names = ", ".join(sorted({*self._grids, *grid_names(state, adapter)}))
             raise NotFound(
                 f"there is no grid {name[:64]!r}",
                 reason="GRID_NOT_FOUND",
-                hint=f"Use one of: {', '.join(self._grids)}; or send a document.",
+                hint=f"Use one of: {names}; or send a document.",
             )
-        return self._grids[name]
+        return grid
 
     def _pictures(self, files: tuple[bytes, ...], *, field: str) -> Pictures:
         pixels = read_pictures(files, field=field, limits=self._limits)

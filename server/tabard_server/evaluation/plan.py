@@ -13,7 +13,7 @@ from tabard_registry.release.manifest import canonical_json
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.evaluation.cells import Cell, Side, Worn, cells_of
 from tabard_server.evaluation.events import ReferenceSource, Started
-from tabard_server.evaluation.looks import Encoders
+from tabard_server.evaluation.looks import Encoders, Vectors
 from tabard_server.judgement.verdict import GatePolicy
 
 
@@ -48,12 +48,21 @@ class Pictures:
     """Pictures that an evaluation compares with.
 
     Attributes:
-        digests: Of their files, in their order.
-        pixels: What they show.
+        digests: Of their files, in their order, or of the embeddings that stand for them.
+        pixels: What they show; none where there are embeddings.
+        vectors: Embeddings by what looks at pictures, where there are no pictures.
+        document: That they were published by, if they were.
     """
 
     digests: tuple[Digest, ...] = ()
     pixels: Sequence[Pixels] = field(default=(), repr=False)
+    vectors: Mapping[str, Vectors] = field(default_factory=dict, repr=False)
+    document: Digest | None = None
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return max((len(self.pixels), *map(len, self.vectors.values())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +154,7 @@ class Plan:
             grid_digest=str(sha256_bytes(self.grid_document)),
             cell_count=len(self.grid.prompts) * len(self.grid.seeds),
             source=self.source,
-            reference_count=len(self.references.digests),
+            reference_count=self.references.count,
         )
 
     def inputs(self, *, encoders: Encoders, policy: GatePolicy) -> Digest:
@@ -156,9 +165,10 @@ class Plan:
             "cells": cells,
             "grid": str(sha256_bytes(self.grid_document)),
             "purpose": self.candidate.release.purpose,
+            "source": str(self.source),
             "references": [str(one) for one in self.references.digests],
             "training": [str(one) for one in self.training.digests],
             "encoders": {name: one.digest for name, one in encoders.all.items()},
-            "policy": asdict(policy),
+            "policy": policy.model_dump(),
         }
         return sha256_bytes(canonical_json(said))

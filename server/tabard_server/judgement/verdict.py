@@ -7,14 +7,24 @@ Scores inform, a person decides: what was not checked is never a pass.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
 from tabard_server.judgement.scores.intervals import Interval
 from tabard_server.judgement.scores.overfitting import Copies
 from tabard_server.judgement.scores.result import NotChecked, Result
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatePolicy:
+class GatePolicy(BaseModel):
     """Bounds of the gates. Chosen on five variants of one small adapter: measure again."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
 
     style_min: float = 0.5
     """Half of the way from the base to the references. A half-strength style scored 0.05."""
@@ -35,9 +45,9 @@ class GatePolicy:
     drift_max: float = 1.5
     """On prompts without the trigger: at its full weight a good adapter moved them by 1.19 of
     the distance between seeds. Asked only of releases that declare a trigger."""
-    broken_for_person: int = 1
+    broken_for_person: PositiveInt = 1
     """Broken pictures of a grid from which on a person looks. Good variants had none in 64."""
-    broken_to_fail: int = 2
+    broken_to_fail: PositiveInt = 2
     """Broken pictures from which on a release fails."""
 
 

@@ -6,13 +6,19 @@ import json
 import shutil
 from pathlib import Path
 
-from tabard_registry import AdapterRef, Author, Registry
+from tabard.v1 import evaluation_service_pb2 as pb
+from tabard_registry import AdapterRef, Author, Registry, sha256_bytes
 from tabard_registry.evidence.documents import read_document
 from tabard_registry.evidence.report import Report
 from tabard_registry.upkeep.garbage import collect
+from tabard_server.evaluation.looks import Encoders
+from tabard_server.evaluation.published import embeddings_of
+from tabard_server.judgement.verdict import GatePolicy
 from tests.server.evaluation.asking import PROMPTS, ask, evaluate, prepare, stub
+from tests.server.evaluation.beside import put_embeddings, put_pictures
 from tests.server.fakes import FakeEngine
 from tests.server.harness import refusal_of, serving
+from tests.server.judgement.drawn import picture
 
 REF = AdapterRef.parse("acme/ink@1.1.0")
 ROOT = Author(actor="root", reason="for a test")
@@ -122,5 +128,68 @@ def test_report_has_no_empty_words(tmp_path: Path) -> None:
             assert [one["name"] for one in report["encoders"]]
             assert not {"copyright", "portrait", "review_failure"} & set(report.get("checks", {}))
             assert "outcome" not in report
+
+    asyncio.run(walk())
+
+
+def test_published_references_judge(tmp_path: Path) -> None:
+    """Pictures beside an earlier release, or their embeddings alone, give the same scores."""
+
+    async def walk() -> None:
+        async with serving(tmp_path) as server:
+            await prepare(server)
+            registry = server.app.registry
+            first = registry.state.find(AdapterRef.parse("acme/ink@1.0.0"))
+            pictures = put_pictures(registry, first, seeds=range(5))
+            by_pictures = await evaluate(server, ask())
+            rows = embeddings_of("references", [picture(n) for n in range(5)], encoders=Encoders())
+            embeddings = put_embeddings(registry, first, *rows)
+            by_embeddings = await evaluate(server, ask())
+
+            reports = reports_in(registry)
+            started = [events[0].started for events in (by_pictures, by_embeddings)]
+            assert {one.reference_source for one in started} == {pb.REFERENCE_SOURCE_PUBLISHED}
+            assert [one.reference_count for one in started] == [5, 5]
+            assert [one.references for one in reports] == [pictures, embeddings]
+            assert reports[0].scores == reports[1].scores
+            assert {one.reference for one in reports[0].prompt_record} == {None}
+
+    asyncio.run(walk())
+
+
+def test_other_encoders_embeddings_are_refused(tmp_path: Path) -> None:
+    """References by numbers that this server cannot compare with: refused before it draws."""
+    engine = FakeEngine()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            await prepare(server)
+            first = server.app.registry.state.find(AdapterRef.parse("acme/ink@1.0.0"))
+            put_embeddings(server.app.registry, first, (sha256_bytes(b"other"), b"x" * 4))
+
+            refusal = await refusal_of(stub(server).Evaluate(ask()))
+
+            assert refusal.reason == "ENCODER_CHANGED"
+            assert refusal.hint
+            assert engine.batches == []
+
+    asyncio.run(walk())
+
+
+def test_bounds_of_the_gates_are_settings(tmp_path: Path) -> None:
+    """The report says what was asked, and other bounds make another evaluation."""
+
+    async def walk() -> None:
+        found = []
+        for policy in (GatePolicy(), GatePolicy(diversity_min=100)):
+            async with serving(tmp_path, evaluation=policy) as server:
+                if not found:
+                    await prepare(server)
+                found.append((await evaluate(server, ask()))[-1].verdict)
+
+        assert [one.created for one in found] == [True, True]
+        reasons = [next(r for r in one.reasons if r.startswith("diversity")) for one in found]
+        assert "at least 0.60 is asked" in reasons[0]
+        assert "at least 100.00 is asked" in reasons[1]
 
     asyncio.run(walk())

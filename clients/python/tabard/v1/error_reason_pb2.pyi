@@ -218,6 +218,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     GRID_NOT_FOUND: _ClassVar[ErrorReason]
     TRIGGER_MISSING: _ClassVar[ErrorReason]
     EVALUATIONS_BUSY: _ClassVar[ErrorReason]
+    ENCODER_CHANGED: _ClassVar[ErrorReason]
     GATE_NOT_MET: _ClassVar[ErrorReason]
     POLICY_UNSATISFIABLE: _ClassVar[ErrorReason]
     REVIEW_BY_AUTHOR: _ClassVar[ErrorReason]
@@ -225,6 +226,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVIDENCE_NOT_FOUND: _ClassVar[ErrorReason]
     EDIT_OF_MEASUREMENT: _ClassVar[ErrorReason]
     EDIT_OUTDATED: _ClassVar[ErrorReason]
+    PICTURE_UNREADABLE: _ClassVar[ErrorReason]
     VOTE_UNBLINDED: _ClassVar[ErrorReason]
     PAIR_NOT_FOUND: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
@@ -439,6 +441,7 @@ GRID_NAMES_ADAPTER: ErrorReason
 GRID_NOT_FOUND: ErrorReason
 TRIGGER_MISSING: ErrorReason
 EVALUATIONS_BUSY: ErrorReason
+ENCODER_CHANGED: ErrorReason
 GATE_NOT_MET: ErrorReason
 POLICY_UNSATISFIABLE: ErrorReason
 REVIEW_BY_AUTHOR: ErrorReason
@@ -446,5 +449,6 @@ REVIEW_OUTDATED: ErrorReason
 EVIDENCE_NOT_FOUND: ErrorReason
 EDIT_OF_MEASUREMENT: ErrorReason
 EDIT_OUTDATED: ErrorReason
+PICTURE_UNREADABLE: ErrorReason
 VOTE_UNBLINDED: ErrorReason
 PAIR_NOT_FOUND: ErrorReason

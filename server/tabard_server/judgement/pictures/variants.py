@@ -9,6 +9,8 @@ import numpy as np
 from tabard_server.judgement.pictures.encoder import Picture
 
 SHIFT_PIXELS = 2
+VARIANTS = 18
+"""How many there are, the picture itself included."""
 
 
 def variants_of(picture: Picture) -> list[Picture]:

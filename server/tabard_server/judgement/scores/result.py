@@ -19,6 +19,8 @@ class Unchecked(StrEnum):
     TOO_FEW_TRAINING_PICTURES = "too_few_training_pictures"
     ONE_SEED = "one_seed"
     """Seeds can be compared only where there are two."""
+    ENCODER_CHANGED = "encoder_changed"
+    """There are only embeddings of another encoder to compare with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

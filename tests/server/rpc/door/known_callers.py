@@ -25,6 +25,7 @@ from tabard_registry.identity.roles import Grants, Role
 from tabard_server.access.settings import IdentitySettings
 from tabard_server.rpc.server import SERVED
 from tests.server.adapters.published_lora import publish_lora
+from tests.server.evidence.pictures import noise
 from tests.server.harness import Server, iter_parts, publish_parts, refs, serving
 
 OWN, OTHER, PRIVATE, ABSENT = "acme", "beta", "secret", "absent"
@@ -114,6 +115,15 @@ def _ref(space: str) -> str:
     return f"{space}/ink@1.0.0"
 
 
+def _line(space: str) -> str:
+    return f"{space}/ink"
+
+
+def _references(space: str) -> list[Message]:
+    header = evidence.ReferencesHeader(ref=_ref(space))
+    return [evidence.PublishReferencesRequest(header=header)]
+
+
 def _words(space: str) -> dict[str, Any]:
     return {"ref": _ref(space), "reason": "why", "actor": "somebody"}
 
@@ -189,6 +199,11 @@ _REQUESTS: dict[str, Any] = {
         digest=lambda _space: "0" * 64,
         document=lambda _space: b"{}",
     ),
+    f"{_E}LookupPicture": _one(evidence.LookupPictureRequest, image=lambda _space: noise(1)),
+    f"{_E}PublishReferences": _references,
+    f"{_E}PutGrid": _one(evidence.PutGridRequest, place=_line, grid_document=lambda _space: b"{}"),
+    f"{_E}GetGrid": _one(evidence.GetGridRequest, place=_line, name=lambda _space: "style"),
+    f"{_E}ListGrids": _one(evidence.ListGridsRequest, place=_line),
     f"{_V}Review": _one(
         review.ReviewRequest,
         ref=_ref,

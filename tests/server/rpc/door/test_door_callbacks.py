@@ -55,7 +55,7 @@ SMALL = {
     f"{IDENTITY}/WhoAmI",
     f"{IDENTITY}/GetPolicy",
     f"{REVIEW}/ExplainPolicy",
-    *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture")),
+    *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture", "GetGrid")),
     *(f"{REVIEW}/{name}" for name in ("ListReviews", "NextPair", "GetPairPicture")),
     *(path for path in METHODS if not path.startswith("/tabard.")),
 }
@@ -192,15 +192,37 @@ def identity_requests() -> dict[str, Any]:
     }
 
 
-def evidence_requests() -> dict[str, Any]:
-    """The largest documents, which cost most where they are read to their end: all are refused."""
+def evidence_requests() -> Requests:
+    """The largest documents and pictures; all are read to their end, and refused there."""
     notes = [{"prompt": "x" * 4_000, "seed": number} for number in range(1_000)]
     report = json.dumps({"v": 1, "kind": "report", "prompt_record": notes}).encode()
     assert 3 << 20 < len(report) < DOCUMENT_BYTES_MAX
-    return {
-        f"{EVIDENCE}/EditEvidence": evidence.EditEvidenceRequest(
-            ref="acme/ink-00@1.0.0", digest="0" * 64, document=report, reason="🎨" * 2_000
+    prompts = [{"text": "x" * 4_000} for _ in range(62)]
+    grid = json.dumps({"v": 1, "kind": "grid", "name": "large", "prompts": prompts}).encode()
+    assert 200_000 < len(grid) < LIMITS.grid_bytes_max
+    ref = "acme/ink-00@1.0.0"
+    kept = evidence.ReferencePicture(name="🎨" * 1_000, content=picture())
+    messages: dict[str, tuple[Any, ...]] = {
+        "PutGrid": (evidence.PutGridRequest(place="acme", grid_document=grid),),
+        "ListGrids": (evidence.ListGridsRequest(page_size=1_000, page_token="x" * 500),),
+        "EditEvidence": (
+            evidence.EditEvidenceRequest(
+                ref=ref, digest="0" * 64, document=report, reason="🎨" * 2_000
+            ),
         ),
+        "PublishReferences": (
+            evidence.PublishReferencesRequest(header=evidence.ReferencesHeader(ref=ref)),
+            *[evidence.PublishReferencesRequest(picture=kept)] * 3,
+        ),
+    }
+    lookup = evidence.LookupPictureRequest(image=picture()).SerializeToString()
+    return {"lookup": (f"{EVIDENCE}/LookupPicture", (lookup,), "OK")} | {
+        name: (
+            f"{EVIDENCE}/{name}",
+            tuple(one.SerializeToString() for one in sent),
+            "INVALID_ARGUMENT",
+        )
+        for name, sent in messages.items()
     }
 
 
@@ -254,10 +276,8 @@ def legal_requests() -> Requests:
         f"{REGISTRY}/Watch": pb.WatchRequest(from_seq=1),
         f"{OPERATIONS}/GetStatus": operations.GetStatusRequest(),
         **identity_requests(),
-        **evidence_requests(),
     }.items():
-        answer = "OK" if not path.startswith(EVIDENCE) else "INVALID_ARGUMENT"
-        requests[path] = path, (message.SerializeToString(),), answer
+        requests[path] = path, (message.SerializeToString(),), "OK"
     sent = tuple(part.SerializeToString() for part in parts)
     requests["publish"] = f"{REGISTRY}/Publish", sent, "OK"
     options = pb.CheckOptions(trigger_words=parts[0].draft.trigger_words)
@@ -266,7 +286,7 @@ def legal_requests() -> Requests:
         *(pb.CheckRequest.FromString(part).SerializeToString() for part in sent[1:]),
     )
     requests["check"] = f"{REGISTRY}/Check", checked, "OK"
-    return {**requests, **acts()}
+    return {**requests, **acts(), **evidence_requests()}
 
 
 def acts() -> Requests:

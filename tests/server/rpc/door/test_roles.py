@@ -45,6 +45,10 @@ IN_NAMESPACE = {
     "ListEvidence": ALL,
     "GetEvidence": ALL,
     "GetPicture": ALL,
+    "PublishReferences": PUBLISH | {Role.REVIEW},
+    "PutGrid": PUBLISH,
+    "GetGrid": ALL,
+    "ListGrids": ALL,
     "EditEvidence": PUBLISH | {Role.REVIEW},
     "ListReviews": ALL,
     "Review": REVIEW,
@@ -68,6 +72,7 @@ IN_NAMESPACE = {
 }
 """Who may, in the namespace of the role; in others nobody."""
 ANYWHERE = {
+    "LookupPicture": ALL,
     "ListAdapters": ALL,
     "Search": ALL,
     "Watch": ALL,

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
         compare,
         evaluation,
         evidence,
+        grids,
+        lookup,
+        references,
         review,
     )
 
@@ -18,6 +21,9 @@ __all__ = [
     "compare",
     "evaluation",
     "evidence",
+    "grids",
+    "lookup",
+    "references",
     "review",
 ]
 
