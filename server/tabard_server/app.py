@@ -15,6 +15,8 @@ from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.admission.assembly import admission_for, bounds_for
 from tabard_server.admission.pictures import PictureReader
+from tabard_server.canary.assembly import canaries_for
+from tabard_server.canary.served import ServedImages
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.evaluation.assembly import evaluation_for, grids_for
 from tabard_server.evaluation.looks import Encoders
@@ -43,16 +45,13 @@ from tabard_server.publishing.policies import Policies
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
-from tabard_server.reviewing.blindfold import Blindfold
-from tabard_server.rpc.evaluation.service import EvaluationServicer
-from tabard_server.rpc.evidence.assembly import evidence_service_for
+from tabard_server.rpc.assembly import health_services_for
 from tabard_server.rpc.front import Front
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.identity.service import IdentityServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.registry.service import RegistryServicer
-from tabard_server.rpc.review.assembly import review_service_for
 from tabard_server.settings import Settings
 from tabard_server.startup.resources import Resources
 from tabard_server.telemetry.labels import Labels
@@ -118,16 +117,7 @@ class App:
             engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
         )
         self._kept_releases = resources.kept_releases
-        self._encoders = Encoders()
-        self._evaluation = evaluation_for(
-            engine,
-            settings,
-            registry=registry,
-            generate=self.generation.generate,
-            encoders=self._encoders,
-            verifier=self._verifier,
-            threads=self._judging,
-        )
+        self._build_judging(engine, settings)
         front.recognise(registry)
         self._build_followers(resources)
         self._serve(engine)
@@ -139,6 +129,7 @@ class App:
         self._finisher.start()
         self.loop.start()
         self._checkpointer.review()
+        self._conductor.review()
         self._warming.begin_recall(self._kept_releases)
         for name, task in (("follower", self._follower.run()), ("watchdog", self._watchdog.run())):
             self._tasks.append(asyncio.create_task(task, name=f"tabard-{name}"))
@@ -161,6 +152,7 @@ class App:
             hurry=hurry,
         ) as bound:
             self.drain()
+            self._conductor.close()
             await bound.wait_for_jobs(self.generation.wait_until_empty())
             left = self.generation.jobs_left
             self.generation.stop_all()
@@ -210,6 +202,10 @@ class App:
         self._act_log.review(records)
         self._warming.review(records)
         self._checkpointer.review()
+        self._conductor.review()
+
+    async def _catch_up(self) -> None:
+        await self._follower.catch_up()
 
     def _note_admitted(self, job: Job) -> None:
         for worn in job.worn:
@@ -227,6 +223,27 @@ class App:
             executor=self._loads,
             metrics=self.metrics,
             tenants=tenants,
+        )
+
+    def _build_judging(self, engine: EnginePort[Any], settings: Settings) -> None:
+        self._encoders = Encoders()
+        self._evaluation = evaluation_for(
+            engine,
+            settings,
+            registry=self.registry,
+            generate=self.generation.generate,
+            encoders=self._encoders,
+            verifier=self._verifier,
+            threads=self._judging,
+        )
+        self._shadowing, self._conductor = canaries_for(
+            self.registry,
+            generate=self.generation.generate,
+            evaluation=self._evaluation,
+            encoders=self._encoders,
+            limits=settings.limits,
+            threads=self._judging,
+            on_act=self._catch_up,
         )
 
     def _build_followers(self, resources: Resources) -> None:
@@ -282,24 +299,12 @@ class App:
             jobs_wearing=self.generation.jobs_wearing,
         )
         policies = Policies(self.registry, ways=self._settings.identity.ways)
-        blindfold = Blindfold(self.registry)
+        served = ServedImages(
+            state=lambda: self.registry.state, images_max=limits.served_images_max
+        )
         pages = Pages.within(limits)
         self._front.rpc.serve(
-            generation=GenerationServicer(self.generation),
-            evaluation=EvaluationServicer(
-                self._evaluation, blindfold=blindfold, questions=questions
-            ),
-            evidence=evidence_service_for(
-                self.registry,
-                limits=limits,
-                grids=grids_for(engine, self._settings),
-                encoders=self._encoders,
-                judging=self._judging,
-                blindfold=blindfold,
-                publishing=publishing,
-                questions=questions,
-                pages=pages,
-            ),
+            generation=GenerationServicer(self._shadowing.generate, on_sent=served.note),
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,
@@ -315,16 +320,21 @@ class App:
                 questions=questions,
                 pages=pages,
             ),
-            review=review_service_for(
+            operations=self._operations(engine),
+            **health_services_for(
                 self.registry,
                 limits=limits,
+                evaluation=self._evaluation,
+                grids=grids_for(engine, self._settings),
+                encoders=self._encoders,
+                judging=self._judging,
                 policies=policies,
-                blindfold=blindfold,
+                served=served,
+                metrics=self.metrics,
                 publishing=publishing,
                 questions=questions,
                 pages=pages,
             ),
-            operations=self._operations(engine),
         )
 
     def _operations(self, engine: EnginePort[Any]) -> OperationsServicer:

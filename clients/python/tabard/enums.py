@@ -23,6 +23,9 @@ EvidenceKind = Literal["report", "references", "training", "previews"]
 Decision = Literal["approve", "reject"]
 PairSide = Literal["a", "b"]
 VoteChoice = Literal["a", "b", "tie"]
+ImageLabel = Literal[
+    "prompt_drift", "style_mismatch", "artifact", "copyright", "portrait", "review_failure"
+]
 # Samplers are texts of the API, for a server may serve more; these are those of this version.
 Sampler = Literal[
     "ddim",
@@ -58,6 +61,7 @@ EVIDENCE_KINDS: tuple[EvidenceKind, ...] = get_args(EvidenceKind)
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 PAIR_SIDES: tuple[PairSide, ...] = get_args(PairSide)
 VOTE_CHOICES: tuple[VoteChoice, ...] = get_args(VoteChoice)
+IMAGE_LABELS: tuple[ImageLabel, ...] = get_args(ImageLabel)
 
 _SILENCE = "UNSPECIFIED"
 

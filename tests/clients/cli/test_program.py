@@ -16,6 +16,7 @@ from tests.clients.fakes.server import FakeServer
 
 EXPECTED = {
     "backup",
+    "canary",
     "check",
     "checkpoint",
     "compare",
@@ -49,6 +50,7 @@ EXPECTED = {
     "recipe",
     "references",
     "replay",
+    "report",
     "restore",
     "review",
     "reviews",
@@ -58,8 +60,8 @@ EXPECTED = {
     "show",
     "sign",
     "status",
-    "top",
     "token",
+    "top",
     "unyank",
     "vote",
     "warm",

@@ -44,6 +44,7 @@ _REF_LIKE = (
     *("namespace", "token", "tenant", "expires_at"),
     *("against", "grid"),
     *("digest", "evidence_digest", "place", "pair"),
+    *("image_digest", "job_id", "canary_key"),
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",
 )

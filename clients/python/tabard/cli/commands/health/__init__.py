@@ -3,6 +3,7 @@
 
 TITLE = "Release health"
 COMMANDS = {
+    "canary": "Try a release beside what a channel serves, and take it back if it is worse.",
     "compare": "Draw releases side by side: every one at every weight, with every prompt and seed.",
     "evaluate": "Draw a release beside what it would replace, and judge it.",
     "evidence": "Read and complete what is known of releases.",
@@ -12,4 +13,5 @@ COMMANDS = {
     "review": "Approve of a release, or reject it; the newest word of a reviewer counts.",
     "reviews": "Show what people decided about a release, and how the blind votes stand.",
     "vote": "Choose the better of two pictures, one of them the release's, without knowing which.",
+    "report": "Complain of a picture that the server drew not long ago.",
 }
