@@ -30,7 +30,6 @@ from tabard_server.jobs.job import Job
 from tabard_server.jobs.job_log import job_log_for
 from tabard_server.jobs.job_traces import job_traces_for
 from tabard_server.jobs.queue import queue_for
-from tabard_server.judgement.canary.policy import CanaryPolicy
 from tabard_server.life.bound import Bound
 from tabard_server.life.process import Ending
 from tabard_server.life.readiness import State
@@ -55,7 +54,6 @@ from tabard_server.rpc.identity.service import IdentityServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.registry.service import RegistryServicer
-from tabard_server.rpc.review.assembly import review_service_for
 from tabard_server.settings import Settings
 from tabard_server.startup.resources import Resources
 from tabard_server.telemetry.labels import Labels
@@ -241,6 +239,27 @@ class App:
             executor=self._loads,
             metrics=self.metrics,
             tenants=tenants,
+        )
+
+    def _build_judging(self, engine: EnginePort[Any], settings: Settings) -> None:
+        self._encoders = Encoders()
+        self._evaluation = evaluation_for(
+            engine,
+            settings,
+            registry=self.registry,
+            generate=self.generation.generate,
+            encoders=self._encoders,
+            verifier=self._verifier,
+            threads=self._judging,
+        )
+        self._shadowing, self._conductor = canaries_for(
+            self.registry,
+            generate=self.generation.generate,
+            evaluation=self._evaluation,
+            encoders=self._encoders,
+            limits=settings.limits,
+            threads=self._judging,
+            on_act=self._catch_up,
         )
 
     def _build_followers(self, resources: Resources) -> None:

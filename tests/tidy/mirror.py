@@ -67,6 +67,7 @@ UNTESTED: Mapping[str, str] = {
     "server/tabard_server/judgement/pictures/encoder.py": "a protocol; test_fallback has three",
     "server/tabard_server/judgement/scores/result.py": "values, read in test_likeness",
     "server/tabard_server/pickles/__main__.py": "the program in the sandbox; test_reader starts it",
+    "server/tabard_server/rpc/assembly.py": "puts rooms together; the harness runs it",
     "server/tabard_server/rpc/evidence/assembly.py": "puts rooms together; test_service runs it",
     "server/tabard_server/rpc/review/assembly.py": "puts rooms together; test_service runs it",
     "server/tabard_server/scheduler/snapshot.py": "values without code; read in test_policy",

@@ -16,6 +16,7 @@ from tests.clients.fakes.server import FakeServer
 
 EXPECTED = {
     "backup",
+    "canary",
     "check",
     "checkpoint",
     "choose",
@@ -50,6 +51,7 @@ EXPECTED = {
     "recipe",
     "references",
     "replay",
+    "report",
     "restore",
     "review",
     "reviews",
@@ -59,8 +61,8 @@ EXPECTED = {
     "show",
     "sign",
     "status",
-    "top",
     "token",
+    "top",
     "unyank",
     "vote",
     "warm",
