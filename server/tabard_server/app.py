@@ -15,7 +15,6 @@ from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.admission.assembly import admission_for, bounds_for
 from tabard_server.admission.pictures import PictureReader
-from tabard_server.canary.canaries import Canaries
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.evaluation.assembly import grids_for
 from tabard_server.evaluation.looks import Encoders
@@ -45,9 +44,7 @@ from tabard_server.publishing.policies import Policies
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
-from tabard_server.rpc.canary.service import CanaryServicer
-from tabard_server.rpc.evaluation.service import EvaluationServicer
-from tabard_server.rpc.evidence.assembly import evidence_service_for
+from tabard_server.rpc.assembly import health_services_for
 from tabard_server.rpc.front import Front
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.identity.service import IdentityServicer
@@ -241,27 +238,6 @@ class App:
             tenants=tenants,
         )
 
-    def _build_judging(self, engine: EnginePort[Any], settings: Settings) -> None:
-        self._encoders = Encoders()
-        self._evaluation = evaluation_for(
-            engine,
-            settings,
-            registry=self.registry,
-            generate=self.generation.generate,
-            encoders=self._encoders,
-            verifier=self._verifier,
-            threads=self._judging,
-        )
-        self._shadowing, self._conductor = canaries_for(
-            self.registry,
-            generate=self.generation.generate,
-            evaluation=self._evaluation,
-            encoders=self._encoders,
-            limits=settings.limits,
-            threads=self._judging,
-            on_act=self._catch_up,
-        )
-
     def _build_followers(self, resources: Resources) -> None:
         self._warming = Warming(
             self.registry, cache=self.cache, disk=resources.disk, labels=self._labels
@@ -296,18 +272,6 @@ class App:
         health = self._health
         self._front.rpc.serve(
             generation=GenerationServicer(health.shadowing.generate, on_sent=health.served.note),
-            evaluation=EvaluationServicer(health.evaluation),
-            evidence=evidence_service_for(
-                self.registry,
-                limits=limits,
-                grids=grids_for(engine, self._settings),
-                encoders=health.encoders,
-                judging=health.judging,
-                blindfold=health.blindfold,
-                publishing=publishing,
-                questions=questions,
-                pages=pages,
-            ),
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,
@@ -324,21 +288,16 @@ class App:
                 questions=questions,
                 pages=pages,
             ),
-            canary=CanaryServicer(
-                Canaries(
-                    self.registry,
-                    publishing=publishing,
-                    served=health.served,
-                    policy=CanaryPolicy(),
-                    metrics=self.metrics,
-                ),
-                questions=questions,
-            ),
-            review=review_service_for(
+            **health_services_for(
                 self.registry,
                 limits=limits,
+                evaluation=health.evaluation,
+                grids=grids_for(engine, self._settings),
+                encoders=health.encoders,
+                judging=health.judging,
                 policies=policies,
-                blindfold=health.blindfold,
+                served=health.served,
+                metrics=self.metrics,
                 publishing=publishing,
                 questions=questions,
                 pages=pages,

@@ -16,7 +16,6 @@ from tabard_server.canary.shadowing import Generate
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.evaluation.assembly import evaluation_for
 from tabard_server.evaluation.looks import Encoders
-from tabard_server.reviewing.blindfold import Blindfold
 from tabard_server.settings import Settings
 from tabard_server.threads import Threads
 
@@ -70,7 +69,6 @@ class Health:
         self.served = ServedImages(
             state=lambda: registry.state, images_max=limits.served_images_max
         )
-        self.blindfold = Blindfold(registry)
 
     def review(self) -> None:
         """Look at what records changed. Must not wait."""
