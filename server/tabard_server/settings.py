@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from tabard_server.access.settings import IdentitySettings, TlsSettings, is_loopback
+from tabard_server.encoders.settings import EncoderSettings
 from tabard_server.engine_port.device import DEVICE, DEVICES, Dtype, nearest_device
 from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.prompt_style import PromptSyntax, TokenMatch
@@ -188,6 +189,10 @@ class Settings(BaseSettings):
     """What tenants have: tables with `name`, and any of `weight` (1), `queue_rows_max`,
     `pixel_steps_per_minute` and `resident_bytes_max`; `default` is the name of all others. Of a
     variable it is JSON."""
+    encoders: Annotated[tuple[EncoderSettings, ...], Field(strict=False)] = ()
+    """Learned encoders that evaluations score by, one of a kind: tables with `name`, `kind`
+    (`style`, `subject` or `copy`) and `path`, and maybe `format` and `device`; none: scores are of
+    colours, textures and edges. Of a variable it is JSON."""
     identity: IdentitySettings = IdentitySettings()
     tls: TlsSettings = TlsSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
@@ -253,6 +258,17 @@ class Settings(BaseSettings):
                 raise BadSettings(
                     f"tenants has {name!r} twice", names=("tenants",), hint="write one table of it"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _graphs_have_the_device(self) -> Self:
+        if self.compiled and any(one.device == "engine" for one in self.encoders):
+            raise BadSettings(
+                "an encoder is on the device of the engine, and compiled lets nothing else run "
+                "there while a graph is captured",
+                names=("encoders", "compiled"),
+                hint='give the encoder device = "cpu", or switch compiled off',
+            )
         return self
 
     @model_validator(mode="after")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Decision,
         EvidenceKind,
         FileFormat,
+        ImageLabel,
         Kind,
         PairSide,
         Priority,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         Unavailable,
         Unimplemented,
     )
+    from tabard.health.canary import Canary, CanaryPair, CanaryStream, ImageReport
     from tabard.health.compared import (
         ComparedImage,
         ComparisonCell,
@@ -136,6 +138,9 @@ __all__ = [
     "AsyncComparison",
     "AsyncEvaluation",
     "BlindPair",
+    "Canary",
+    "CanaryPair",
+    "CanaryStream",
     "Cancelled",
     "Cause",
     "Channel",
@@ -182,6 +187,8 @@ __all__ = [
     "GridDocument",
     "History",
     "Identity",
+    "ImageLabel",
+    "ImageReport",
     "Internal",
     "InvalidArgument",
     "Kind",
@@ -256,6 +263,7 @@ _MODULES = (
     "releases.findings",
     "releases.pulled",
     "releases.comparison",
+    "health.canary",
     "health.compared",
     "health.evaluation",
     "health.evidence",

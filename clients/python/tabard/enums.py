@@ -20,6 +20,9 @@ TokenMatch = Literal["whole", "anywhere"]
 Priority = Literal["low", "normal", "high"]
 FileFormat = Literal["original", "canonical", "kohya", "diffusers"]
 EvidenceKind = Literal["report", "references", "training", "previews"]
+ImageLabel = Literal[
+    "prompt_drift", "style_mismatch", "artifact", "copyright", "portrait", "review_failure"
+]
 Decision = Literal["approve", "reject"]
 PairSide = Literal["a", "b"]
 VoteChoice = Literal["a", "b", "tie"]
@@ -55,6 +58,7 @@ TOKEN_MATCHES: tuple[TokenMatch, ...] = get_args(TokenMatch)
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 EVIDENCE_KINDS: tuple[EvidenceKind, ...] = get_args(EvidenceKind)
+IMAGE_LABELS: tuple[ImageLabel, ...] = get_args(ImageLabel)
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 PAIR_SIDES: tuple[PairSide, ...] = get_args(PairSide)
 VOTE_CHOICES: tuple[VoteChoice, ...] = get_args(VoteChoice)

@@ -56,18 +56,18 @@ class BlindBook:
             self._known = found
         return self._known
 
-    def note_seen(self, pairs: str, *, reader: str) -> None:
+    def note_seen(self, what: str, *, reader: str) -> None:
         """Note that somebody knows the sides of some pairs; idempotent.
 
         Args:
-            pairs: Name of the set of pairs.
+            what: 64 hexadecimal digits: the name of the set of pairs, or of what draws them.
             reader: Who.
 
         Raises:
             StoreUnavailable: It may not be noted.
         """
-        if self._store.create(_mark(pairs, reader), body=_MARK) is Outcome.UNKNOWN and (
-            not self.has_seen(pairs, reader=reader)
+        if self._store.create(_mark(what, reader), body=_MARK) is Outcome.UNKNOWN and (
+            not self.has_seen(what, reader=reader)
         ):
             raise StoreUnavailable(
                 "the store does not say whether it noted who reads a report",
@@ -76,13 +76,13 @@ class BlindBook:
                 is_passing=True,
             )
 
-    def has_seen(self, pairs: str, *, reader: str) -> bool:
+    def has_seen(self, what: str, *, reader: str) -> bool:
         """Say whether that was noted.
 
         Raises:
             StoreUnavailable: The store did not answer.
         """
-        return self._store.size_bytes(_mark(pairs, reader)) is not None
+        return self._store.size_bytes(_mark(what, reader)) is not None
 
     def _read_key(self) -> bytes | None:
         found = self._store.read(_KEY, bytes_max=KEY_BYTES)
@@ -95,6 +95,6 @@ class BlindBook:
         return found
 
 
-def _mark(pairs: str, reader: str) -> str:
+def _mark(what: str, reader: str) -> str:
     who = hashlib.sha256(reader.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{BLIND_FOLDER}/seen/{pairs}/{who}"
+    return f"{BLIND_FOLDER}/seen/{what}/{who}"

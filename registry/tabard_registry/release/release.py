@@ -14,6 +14,7 @@ from tabard_registry.identity.identity import Proof
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
+from tabard_registry.release.canary import Canary
 from tabard_registry.release.health import NO_HEALTH, Health
 from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.manifest import (
@@ -37,6 +38,7 @@ class Absent:
     """Expectation that a channel does not exist yet."""
 
 
+_JUDGED_AS = {"textual_inversion": "concept", "dreambooth": "subject"}
 ABSENT = Absent()
 """The one value of `Absent`."""
 
@@ -184,6 +186,14 @@ class Release:
         object.__setattr__(self, "training", MappingProxyType(dict(self.training)))
 
     @property
+    def judged_as(self) -> str:
+        """Return as what it is judged: by its purpose, else by what its kind is mostly for.
+
+        That chooses the grid that it is drawn with, and what its pictures have to hold.
+        """
+        return self.purpose or _JUDGED_AS.get(self.kind, "style")
+
+    @property
     def is_choosable(self) -> bool:
         """Whether a channel, a range or a rollback may choose it."""
         return not (self.yanked or self.quarantined or self.purged)
@@ -230,6 +240,7 @@ class Adapter:
         channels: Its channels, by name.
         events: What happened to it, in log order; publications that took effect are not repeated,
             `releases` tells them.
+        canaries: Its canaries, in the order of their starts; each release has one at most.
     """
 
     name: AdapterName
@@ -237,6 +248,7 @@ class Adapter:
     by_digest: Mapping[Digest, Release]
     channels: Mapping[str, Channel]
     events: Sequence[HistoryEntry] = ()
+    canaries: Sequence[Canary] = ()
 
     @property
     def releases(self) -> tuple[Release, ...]:

@@ -10,8 +10,9 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
-from tabard_registry import Author, NotFound, Registry
+from tabard_registry import AdapterRef, Author, ByVersion, NotFound, Registry
 from tabard_registry.content.blobs import Blobs
 from tabard_registry.evidence.documents import to_bytes
 from tabard_registry.evidence.report import Report
@@ -33,12 +34,12 @@ from tabard_server.evaluation.looks import (
     Vectors,
     gathered,
     look_at,
-    look_at_references,
     look_at_training,
 )
 from tabard_server.evaluation.pinning import Pinning
 from tabard_server.evaluation.plan import Pictures, Plan
 from tabard_server.evaluation.reports.draft import draft_report
+from tabard_server.evaluation.reports.encoder_change import remarks_on
 from tabard_server.evaluation.reports.findings import Sheet, find
 from tabard_server.judgement.scores.result import NotChecked, Unchecked
 from tabard_server.judgement.verdict import GatePolicy
@@ -65,8 +66,8 @@ class Evaluation:
     ) -> None:
         """Take the rooms along the way, and the registry where reports are filed."""
         self._registry = registry
-        self._pinning = pinning
-        self._drawer = drawer
+        self.pinning = pinning
+        self.drawer = drawer
         self._encoders = encoders
         self._policy = policy
         self._threads = threads
@@ -79,7 +80,7 @@ class Evaluation:
             ServerError, RegistryError, EngineError: It was refused, or cut off; what was drawn is
                 kept, and not drawn again.
         """
-        plan, asker = await self._threads.run(self._pinning.pin, wish), wish.asker
+        plan, asker = await self._threads.run(self.pinning.pin, wish), wish.asker
         author = wish.author
         # What was sent is not needed any more, and may be large.
         del wish
@@ -106,7 +107,7 @@ class Evaluation:
                 blobs=self._registry.blobs,
                 threads=self._threads,
             )
-            await self._drawer.draw(plan.cells, asker=asker, on_cell=desk.take)
+            await self.drawer.draw(plan.cells, asker=asker, on_cell=desk.take)
             total = len(desk.drawn)
             await tell(Progress(phase=Phase.JUDGING, done=total, total=total))
             report = await self._threads.run(self._report, plan, desk, inputs)
@@ -138,10 +139,14 @@ class Evaluation:
             references=_references(plan.references, encoders=encoders),
             training=_training(plan.training, encoders=encoders),
             has_trigger=bool(plan.candidate.trigger),
-            is_subject=plan.candidate.release.purpose == "subject",
+            is_subject=plan.candidate.release.judged_as == "subject",
         )
         findings = find(sheet, encoders=encoders, policy=self._policy)
         manifest = self._registry.manifest(plan.candidate.release.digest)
+        findings = replace(
+            findings,
+            reasons=(*findings.reasons, *remarks_on(self._baseline(plan), encoders=encoders)),
+        )
         return draft_report(
             plan,
             findings,
@@ -150,6 +155,15 @@ class Evaluation:
             manifest=manifest,
             encoders=encoders,
         )
+
+    def _baseline(self, plan: Plan) -> Report | None:
+        """Return the newest report on what would be replaced."""
+        if plan.against is None:
+            return None
+        release = plan.against.release
+        ref = AdapterRef(adapter=release.adapter, selector=ByVersion(release.version))
+        kept = self._registry.evidence.newest(ref, kind="report")
+        return kept.document if kept and isinstance(kept.document, Report) else None
 
 
 class _Desk:
@@ -217,7 +231,7 @@ class _Turns:
 def _references(given: Pictures, *, encoders: Encoders) -> Mapping[str, Vectors] | None:
     if given.vectors or not given.pixels:
         return given.vectors or None
-    return look_at_references(given.pixels, encoders=encoders)
+    return encoders.embed(given.pixels)
 
 
 def _training(given: Pictures, *, encoders: Encoders) -> Vectors | NotChecked | None:

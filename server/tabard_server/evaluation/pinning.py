@@ -37,7 +37,6 @@ from tabard_server.evaluation.grids import read_grid, refuse_unfit
 from tabard_server.evaluation.plan import Origin, Pictures, Pinned, Plan
 from tabard_server.evaluation.published import Published
 from tabard_server.evaluation.references import read_pictures
-from tabard_server.evaluation.shipped_grids import grid_name_for
 from tabard_server.limits import Limits
 
 PREVIEWS = 4
@@ -172,7 +171,7 @@ class Pinning:
     def _read_grid(self, wish: Wish, candidate: Pinned, *, state: State) -> Grid:
         if wish.grid_document:
             return read_grid(wish.grid_document)
-        name = wish.grid or grid_name_for(candidate.release)
+        name = wish.grid or candidate.release.judged_as
         adapter = candidate.release.adapter
         # Their own first: a grid of the name of a purpose takes the place of the shipped one.
         grid = self._registry.evidence.grid(adapter, name=name) or self._grids.get(name)

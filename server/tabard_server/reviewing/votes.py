@@ -7,6 +7,7 @@ for the store. Knows nothing of protobuf.
 """
 
 import io
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 from tabard_registry import AdapterRef, Author, CorruptRegistry, NotFound, Registry, Release
 from tabard_registry.acts.review import has_voted
 from tabard_registry.errors import PreconditionFailed
+from tabard_registry.evidence.documents import Previews
 from tabard_registry.evidence.grid import Grid
 from tabard_registry.evidence.pairs import Pair, pairs_of
 from tabard_registry.evidence.report import Report
@@ -29,6 +31,8 @@ from tabard_server.reviewing.sides import Sides
 A, B, TIE = "a", "b", "tie"
 """What a voter may choose; the first two are sides, too."""
 
+_FRAME_BYTES = 1_024
+"""Room in an answer for what is not the picture."""
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 """What Pillow raises at files that are no whole PNG."""
 
@@ -85,9 +89,9 @@ class _Booth:
 
     def left(self) -> list[Pair]:
         """Return the pairs that are to be voted on, in the voter's order."""
-        health, voter = self.release.health, self.sides.voter
-        left = (one for one in self.pairs if not has_voted(health, pair=one.name, actor=voter))
-        return self.sides.in_order(left)
+        said = self.release.health.votes
+        voted = {one.pair for one in said if one.told.actor == self.sides.voter}
+        return self.sides.in_order(one for one in self.pairs if one.name not in voted)
 
 
 class Votes:
@@ -182,6 +186,21 @@ class Votes:
             voted=len(booth.pairs) - len(now.left()),
         )
 
+    def sums(self, release: Release) -> Counter[str]:
+        """Count votes on the pairs of the newest report; an edit of a report has the same pairs.
+
+        Returns:
+            How many said `candidate`, `stable` and `tie`.
+
+        Raises:
+            NotFound, CorruptRegistry: The report cannot be read.
+        """
+        note = release.health.report
+        if note is None or not release.health.votes:
+            return Counter()
+        names = {one.name for one in pairs_of(self._registry.evidence.report(note.document))}
+        return Counter(one.choice for one in release.health.votes if one.pair in names)
+
     def _open(self, ref: AdapterRef, *, author: Author) -> _Booth:
         release = see(self._registry, ref, grants=author.grants)
         note = release.health.report
@@ -192,7 +211,8 @@ class Votes:
                 hint=f"Evaluate it first: `tabard evaluate {release}`.",
             )
         report = self._registry.evidence.report(note.document)
-        pairs = pairs_of(report)
+        shown = self._previewed(release, report)
+        pairs = tuple(one for one in pairs_of(report) if (one.prompt, one.seed) not in shown)
         if not pairs:
             raise NotFound(
                 f"the newest report on {release} has no pictures of another release beside its own",
@@ -206,6 +226,22 @@ class Votes:
             pairs=pairs,
             sides=self._blindfold.sides_for(author.actor),
         )
+
+    def _previewed(self, release: Release, report: Report) -> frozenset[tuple[int, int]]:
+        """Return the cells that everybody is shown beside one of the two releases."""
+        line = self._registry.state.adapter(release.adapter)
+        against = line.by_digest.get(report.against.digest) if report.against else None
+        found: set[tuple[int, int]] = set()
+        for one in filter(None, (release, against)):
+            note = one.health.newest("previews")
+            try:
+                document = self._registry.evidence.document(note.document) if note else None
+            except (NotFound, CorruptRegistry):
+                # Nobody is shown what cannot be read.
+                continue
+            if isinstance(document, Previews):
+                found.update((cell.prompt, cell.seed) for cell in document.cells)
+        return frozenset(found)
 
     def _refuse_unblinded(self, booth: _Booth) -> None:
         voter = booth.sides.voter
@@ -230,6 +266,8 @@ class Votes:
             try:
                 png = self._registry.blobs.read(digest, bytes_max=self._bytes_max)
                 found[digest] = _without_words(png, pixels_max=self._pixels_max)
+                if len(found[digest]) > self._bytes_max - _FRAME_BYTES:
+                    return None
             except (NotFound, CorruptRegistry, *_BROKEN):
                 return None
         return found

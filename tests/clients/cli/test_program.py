@@ -16,8 +16,10 @@ from tests.clients.fakes.server import FakeServer
 
 EXPECTED = {
     "backup",
+    "canary",
     "check",
     "checkpoint",
+    "choose",
     "compare",
     "config",
     "demo",
@@ -49,6 +51,7 @@ EXPECTED = {
     "recipe",
     "references",
     "replay",
+    "report",
     "restore",
     "review",
     "reviews",
@@ -58,8 +61,8 @@ EXPECTED = {
     "show",
     "sign",
     "status",
-    "top",
     "token",
+    "top",
     "unyank",
     "vote",
     "warm",

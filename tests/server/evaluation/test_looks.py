@@ -2,21 +2,62 @@
 """What is kept of pictures."""
 
 import numpy as np
+import pytest
 
 from tabard_server.evaluation.cells import Side
 from tabard_server.evaluation.looks import (
     Encoders,
     gathered,
     look_at,
-    look_at_references,
     look_at_training,
     pixels_of,
 )
+from tabard_server.judgement.pictures.encoder import EncoderKind, Picture, Vectors
 from tabard_server.judgement.pictures.fallback import LayoutFallback
-from tests.server.evaluation.planning import png_of
+from tests.server.encoders.learned import Learned
+from tests.server.evaluation.wishes.planning import png_of
 from tests.server.judgement.drawn import picture
 
 ENCODERS = Encoders()
+
+
+def test_learned_ones_take_their_places() -> None:
+    """Each by its kind; the others are as without weights."""
+    style, subject, copy = (
+        Learned(kind) for kind in (EncoderKind.STYLE, EncoderKind.SUBJECT, EncoderKind.COPY)
+    )
+
+    found = Encoders.with_learned([subject, copy, style])
+
+    assert (found.style, found.subject, found.copy) == (style, subject, copy)
+    assert isinstance(found.layout, LayoutFallback)
+    assert found.texture == Encoders().style
+    assert Encoders.with_learned([]) == Encoders()
+    assert "subject" not in Encoders().all
+
+
+def test_untrained_ones_see_no_subjects() -> None:
+    """Or a gate would trust them about one."""
+    with pytest.raises(ValueError, match="knows no subjects"):
+        Encoders(subject=LayoutFallback())
+
+
+def test_each_encoder_looks_once() -> None:
+    """However many places it has."""
+    seen = []
+
+    class Counted(Learned):
+        def embed(self, pictures: list[Picture]) -> Vectors:
+            seen.append(len(pictures))
+            return super().embed(pictures)
+
+    encoders = Encoders(style=Counted(), texture=Counted())
+
+    found = encoders.embed([picture(1), picture(2)])
+
+    assert seen == [2]
+    assert found["style"] is found["texture"]
+    assert [one.name for one in encoders.distinct] == ["mine", "tabard-layout", "tabard-copy"]
 
 
 def test_every_side_is_looked_at() -> None:
@@ -26,7 +67,7 @@ def test_every_side_is_looked_at() -> None:
     found = look_at(pngs, size=(64, 64), encoders=ENCODERS)
 
     assert set(found) == set(pngs)
-    assert set(found[Side.BASE].vectors) == {"style", "layout", "copy"}
+    assert set(found[Side.BASE].vectors) == {"style", "layout", "copy", "texture"}
     np.testing.assert_array_equal(
         found[Side.BASE].vectors["style"], ENCODERS.style.embed([picture(2)])[0]
     )
@@ -55,14 +96,6 @@ def test_cells_are_put_together() -> None:
     assert found.vectors["style"].shape[:2] == (2, 2)
     np.testing.assert_array_equal(style[0, 1], ENCODERS.style.embed([picture(11)])[0])
     assert [len(row) for row in found.soundness] == [2, 2]
-
-
-def test_learned_subject_takes_part() -> None:
-    """What sees subjects looks at pictures and references like the others."""
-    encoders = Encoders(subject=LayoutFallback())
-
-    assert set(encoders.all) == {"style", "layout", "copy", "subject"}
-    assert look_at_references([picture(1)], encoders=encoders)["subject"].shape[0] == 1
 
 
 def test_training_pictures_have_variants() -> None:

@@ -49,10 +49,15 @@ def file_report(
     cells: int = 192,
     is_swapped: bool = False,
     outcome: str = "",
+    first: int = 0,
 ) -> Report:
-    """File a report with so many pairs; swapped, each side has drawn what the other had."""
-    one = [noise(2 * n, drawn_by="one") for n in range(cells)]
-    other = [noise(2 * n + 1, drawn_by="other") for n in range(cells)]
+    """File a report with so many pairs; swapped, each side has drawn what the other had.
+
+    `first` is the number of the first picture: others show other noise.
+    """
+    numbers = range(first, first + cells)
+    one = [noise(2 * n, drawn_by="one") for n in numbers]
+    other = [noise(2 * n + 1, drawn_by="other") for n in numbers]
     candidates, baseline = (other, one) if is_swapped else (one, other)
     places = [(n // len(SEEDS), SEEDS[n % len(SEEDS)]) for n in range(cells)]
     drawn = replace(grid(), seeds=SEEDS)

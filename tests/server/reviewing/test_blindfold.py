@@ -58,6 +58,18 @@ def test_edit_shows_the_same_pictures(registry: Registry, report: Report) -> Non
     assert not blindfold.has_seen(replace(report, baseline=report.baseline[:2]), voter="bob")
 
 
+def test_who_evaluates_knows_the_sides(
+    registry: Registry, releases: tuple[Release, Release], report: Report
+) -> None:
+    """Of every report on that release, and of no other."""
+    Blindfold(registry).evaluates(releases[0], identity=identity())
+    Blindfold(registry).evaluates(releases[1], identity=identity("cat"))
+    blindfold = Blindfold(registry)
+
+    assert blindfold.has_seen(report, voter="bob")
+    assert not blindfold.has_seen(report, voter="cat")
+
+
 @pytest.mark.parametrize(
     "reader",
     [

@@ -220,6 +220,12 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVALUATIONS_BUSY: _ClassVar[ErrorReason]
     ENCODER_CHANGED: _ClassVar[ErrorReason]
     GATE_NOT_MET: _ClassVar[ErrorReason]
+    CANARY_NOT_FOUND: _ClassVar[ErrorReason]
+    CANARY_OPEN: _ClassVar[ErrorReason]
+    CANARY_SPENT: _ClassVar[ErrorReason]
+    CANARY_WITHOUT_BASELINE: _ClassVar[ErrorReason]
+    CANARY_ENDED: _ClassVar[ErrorReason]
+    IMAGE_UNKNOWN: _ClassVar[ErrorReason]
     POLICY_UNSATISFIABLE: _ClassVar[ErrorReason]
     REVIEW_BY_AUTHOR: _ClassVar[ErrorReason]
     REVIEW_OUTDATED: _ClassVar[ErrorReason]
@@ -229,6 +235,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PICTURE_UNREADABLE: _ClassVar[ErrorReason]
     VOTE_UNBLINDED: _ClassVar[ErrorReason]
     PAIR_NOT_FOUND: _ClassVar[ErrorReason]
+    ENCODER_NOT_FINITE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -443,6 +450,12 @@ TRIGGER_MISSING: ErrorReason
 EVALUATIONS_BUSY: ErrorReason
 ENCODER_CHANGED: ErrorReason
 GATE_NOT_MET: ErrorReason
+CANARY_NOT_FOUND: ErrorReason
+CANARY_OPEN: ErrorReason
+CANARY_SPENT: ErrorReason
+CANARY_WITHOUT_BASELINE: ErrorReason
+CANARY_ENDED: ErrorReason
+IMAGE_UNKNOWN: ErrorReason
 POLICY_UNSATISFIABLE: ErrorReason
 REVIEW_BY_AUTHOR: ErrorReason
 REVIEW_OUTDATED: ErrorReason
@@ -452,3 +465,4 @@ EDIT_OUTDATED: ErrorReason
 PICTURE_UNREADABLE: ErrorReason
 VOTE_UNBLINDED: ErrorReason
 PAIR_NOT_FOUND: ErrorReason
+ENCODER_NOT_FINITE: ErrorReason

@@ -122,13 +122,10 @@ def write_reviewed(done: Acted[Release], *, author: Author) -> pb.ReviewResponse
 
 
 def write_reviews(
-    release: Release, *, reviews: Sequence[pb.Review], following: str
+    release: Release, *, reviews: Sequence[pb.Review], votes: Counter[str], following: str
 ) -> pb.ListReviewsResponse:
     """Write what people say of a release, with a page of its reviews."""
     report = release.health.report
-    votes = Counter(
-        one.choice for one in release.health.votes if report and one.evidence == report.document
-    )
     verdict: Any = number_of(_VERDICT, report.verdict) if report else 0
     return pb.ListReviewsResponse(
         adapter=str(release.adapter),

@@ -92,7 +92,8 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         report = release.health.report
         written = ((_place(one), write_review(one, report=report)) for one in rest[:size])
         reviews, following = self._pages.fill(request, written, is_more=len(rest) > size)
-        return write_reviews(release, reviews=reviews, following=following)
+        votes = await self._questions.aside(self._votes.sums, release)
+        return write_reviews(release, reviews=reviews, votes=votes, following=following)
 
     async def NextPair(self, request: pb.NextPairRequest, context: Context) -> pb.NextPairResponse:
         """Give a pair that the voter has not voted on."""

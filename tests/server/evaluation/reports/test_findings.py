@@ -14,10 +14,10 @@ from tabard_server.evaluation.looks import (
     Look,
     SideLooks,
     gathered,
-    look_at_references,
     look_at_training,
 )
-from tabard_server.evaluation.reports.findings import DRAFTER, Findings, Sheet, find
+from tabard_server.evaluation.reports.findings import Findings, Sheet, find
+from tabard_server.evaluation.reports.wording import DRAFTER
 from tabard_server.judgement.pictures.sanity import Soundness
 from tabard_server.judgement.scores.result import NotChecked, Unchecked
 from tabard_server.judgement.verdict import GatePolicy
@@ -62,7 +62,7 @@ def looks(draw: Draw, *, seeds: int = SEEDS) -> SideLooks:
 
 
 BASE, STYLED = looks(base), looks(styled)
-REFERENCES = look_at_references([styled(n % PROMPTS, 9 + n) for n in range(8)], encoders=ENCODERS)
+REFERENCES = ENCODERS.embed([styled(n % PROMPTS, 9 + n) for n in range(8)])
 
 
 def sheet(candidate: SideLooks = STYLED, **changes: Any) -> Sheet:

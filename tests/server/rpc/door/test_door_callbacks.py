@@ -8,11 +8,9 @@ are threads with connections of their own.
 import asyncio
 import io
 import json
-import time
-from asyncio.events import Handle
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +35,8 @@ from tests.registry.fakes import MemoryStore
 from tests.server.adapters.published_lora import publish_lora
 from tests.server.fakes import FakeEngine
 from tests.server.harness import lora_file, publish_parts, refs, serving
+from tests.server.rpc.door.watched_callbacks import watched_callbacks
 
-CPU_SECONDS_MAX = 0.05
 LINES = 1_000
 RELEASES = 800
 MOVES = 200
@@ -65,34 +63,6 @@ SMALL = {
 
 Requests = dict[str, tuple[str, tuple[bytes, ...], str]]
 """By name: the method, its messages, and the status that answers them."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Watched:
-    """The longest callbacks of a loop, in seconds of CPU."""
-
-    long: list[tuple[float, str]] = field(default_factory=list)
-    longest: float = 0.0
-
-
-@contextmanager
-def watched_callbacks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
-    """Measure every callback of the loop of this thread."""
-    watched, run = Watched(), Handle._run
-
-    def measured(handle: Handle) -> Any:
-        begun = time.thread_time()
-        try:
-            return run(handle)
-        finally:
-            seconds = time.thread_time() - begun
-            watched.longest = max(watched.longest, seconds)
-            if seconds > CPU_SECONDS_MAX:
-                watched.long.append((seconds, repr(handle)[:200]))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Handle, "_run", measured)
-        yield watched
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import pytest
 from tabard.v1 import evaluation_service_pb2 as evaluation
 from tabard.v1 import evaluation_service_pb2_grpc, evidence_service_pb2_grpc
 from tabard.v1 import evidence_service_pb2 as pb
-from tests.server.evaluation.asking import grid_document
+from tests.server.evaluation.wishes.asking import grid_document
 from tests.server.evidence.pictures import noise
 from tests.server.harness import Server, iter_parts, refusal_of, serving
 

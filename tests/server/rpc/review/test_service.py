@@ -10,6 +10,8 @@ import pytest
 
 from tabard.v1 import (
     adapter_pb2,
+    evaluation_service_pb2,
+    evaluation_service_pb2_grpc,
     evidence_service_pb2,
     identity_service_pb2,
     registry_service_pb2,
@@ -20,9 +22,10 @@ from tabard_registry.evidence.documents import digest_of
 from tabard_registry.identity.roles import Role
 from tabard_registry.release.gates import Gate
 from tests.registry.evidence.reports import put_report
+from tests.server.evaluation.asking import grid_document
 from tests.server.harness import read_refusal
 from tests.server.reviewing.blind_reports import file_report
-from tests.server.rpc.door.known_callers import OWN, ROOT, asking, call, token_for
+from tests.server.rpc.door.known_callers import OWN, ROOT, as_bearer, asking, call, token_for
 
 R, I, V, E = (  # noqa: E741
     f"/tabard.v1.{name}Service" for name in ("Registry", "Identity", "Review", "Evidence")
@@ -273,3 +276,35 @@ def test_vote_is_blind_over_the_wire(tmp_path: Path) -> None:
     text = str(told)
     assert 'actor: "bob"' in text and "ACTION_TYPE_VOTE" in text
     assert "candidate" not in text and turns["bob"].pair not in text
+
+
+def test_who_evaluated_votes_no_more(tmp_path: Path) -> None:
+    """Also who left before the end; whoever else was asked meanwhile does."""
+    refused, other = asyncio.run(_evaluate_and_vote(tmp_path))
+
+    assert refused.reason == "VOTE_UNBLINDED"
+    assert other is None
+
+
+async def _evaluate_and_vote(folder: Path) -> tuple[Any, Any]:
+    async with asking(folder) as server:
+        bob, cat = (token_for(server, one, **{OWN: (Role.REVIEW,)}) for one in ("bob", "cat"))
+        registry = server.app.registry
+        ink = f"{OWN}/ink"
+        release, before = (
+            registry.state.find(AdapterRef.parse(f"{ink}@{one}")) for one in ("1.1.0", "1.0.0")
+        )
+        await asyncio.to_thread(file_report, registry, release, against=before, cells=4)
+        stub = evaluation_service_pb2_grpc.EvaluationServiceStub(server.channel)
+        asked = evaluation_service_pb2.EvaluateRequest(
+            ref=f"{ink}@1.1.0", against=f"{ink}@1.0.0", grid_document=grid_document()
+        )
+        call = stub.Evaluate(asked, metadata=as_bearer(bob))
+        async for event in call:
+            if event.HasField("started"):
+                call.cancel()
+                break
+        message = pb.NextPairRequest(ref=f"{ink}@1.1.0")
+        return tuple(
+            [(await ask(server, f"{V}/NextPair", message, secret=one))[1] for one in (bob, cat)]
+        )  # type: ignore[return-value]

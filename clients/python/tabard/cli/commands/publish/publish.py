@@ -115,6 +115,7 @@ def _summary(release: Release) -> dict[str, str]:
     return {
         "digest": short(release.digest),
         "kind": kind_text(release),
+        "judged as": release.judged_as,
         "changes": f"{release.target_count} targets of {release.base_family}",
         "triggers": ", ".join(release.trigger_words),
         "size": size(release.original_bytes),
