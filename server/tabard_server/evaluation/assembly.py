@@ -38,7 +38,7 @@ def evaluation_for(
         base_family=engine.profile.family,
         base_fingerprint=engine.profile.fingerprint,
         device=engine.device,
-        dtype=settings.dtype,
+        dtype=facts.dtype,
         libraries=facts.versions,
         pixel_multiple=facts.pixel_multiple,
     )

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tabard.v1 import evaluation_service_pb2 as evaluation
 from tabard.v1 import evidence_service_pb2 as evidence
 from tabard.v1 import generation_service_pb2 as generation
 from tabard.v1 import identity_service_pb2 as identity
@@ -44,6 +45,7 @@ AUTHOR = Author(actor="🎨" * 200, reason="🎨" * 2_000)
 LIMITS = Limits()
 REGISTRY = "/tabard.v1.RegistryService"
 OPERATIONS = "/tabard.v1.OperationsService"
+EVALUATION = "/tabard.v1.EvaluationService"
 EVIDENCE = "/tabard.v1.EvidenceService"
 IDENTITY = "/tabard.v1.IdentityService"
 REVIEW = "/tabard.v1.ReviewService"
@@ -202,6 +204,13 @@ def evidence_requests() -> dict[str, Any]:
     }
 
 
+def evaluation_request() -> evaluation.EvaluateRequest:
+    """As many pictures as there may be, as large as a message lets them be; none can be read."""
+    size = LIMITS.message_bytes_max // LIMITS.evaluation_pictures_max - 64
+    pictures = [bytes([number]) * size for number in range(LIMITS.evaluation_pictures_max)]
+    return evaluation.EvaluateRequest(ref="acme/ink-00@1.0.0", references=pictures)
+
+
 def legal_requests() -> Requests:
     """The largest message of every kind that is allowed: path, messages, what is answered."""
     draft: dict[str, Any] = {
@@ -257,6 +266,8 @@ def legal_requests() -> Requests:
         answer = "OK" if not path.startswith(EVIDENCE) else "INVALID_ARGUMENT"
         requests[path] = path, (message.SerializeToString(),), answer
     sent = tuple(part.SerializeToString() for part in parts)
+    asked = evaluation_request().SerializeToString()
+    requests["evaluate"] = f"{EVALUATION}/Evaluate", (asked,), "INVALID_ARGUMENT"
     requests["publish"] = f"{REGISTRY}/Publish", sent, "OK"
     options = pb.CheckOptions(trigger_words=parts[0].draft.trigger_words)
     checked = (
