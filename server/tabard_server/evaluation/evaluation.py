@@ -17,7 +17,6 @@ from tabard_registry.evidence.documents import to_bytes
 from tabard_registry.evidence.report import Report
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_server.evaluation.cells import Cell, Side
-from tabard_server.evaluation.draft import draft_report
 from tabard_server.evaluation.drawer import Asker, Drawer, Picture
 from tabard_server.evaluation.events import (
     CellDrawn,
@@ -28,7 +27,6 @@ from tabard_server.evaluation.events import (
     ScoreTold,
     Wish,
 )
-from tabard_server.evaluation.findings import Sheet, find
 from tabard_server.evaluation.looks import (
     Encoders,
     Look,
@@ -40,6 +38,8 @@ from tabard_server.evaluation.looks import (
 )
 from tabard_server.evaluation.pinning import Pinning
 from tabard_server.evaluation.plan import Pictures, Plan
+from tabard_server.evaluation.reports.draft import draft_report
+from tabard_server.evaluation.reports.findings import Sheet, find
 from tabard_server.judgement.scores.result import NotChecked, Unchecked
 from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.threads import Threads

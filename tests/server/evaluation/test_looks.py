@@ -13,7 +13,7 @@ from tabard_server.evaluation.looks import (
     pixels_of,
 )
 from tabard_server.judgement.pictures.fallback import LayoutFallback
-from tests.server.evaluation.beside import png_of
+from tests.server.evaluation.planning import png_of
 from tests.server.judgement.drawn import picture
 
 ENCODERS = Encoders()

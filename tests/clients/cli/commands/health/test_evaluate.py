@@ -12,7 +12,7 @@ from tabard_registry import AdapterRef
 from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes.real_server import RealServer
 from tests.server.evaluation.asking import grid_document
-from tests.server.evaluation.beside import ANN, png_of
+from tests.server.evaluation.planning import ANN, png_of
 
 REF = "acme/ink@1.1.0"
 

@@ -11,11 +11,11 @@ from tabard_registry import Registry, sha256_bytes
 from tabard_registry.evidence.documents import read_document, to_bytes
 from tabard_registry.evidence.report import Report
 from tabard_server.evaluation.cells import Side
-from tabard_server.evaluation.draft import draft_report
 from tabard_server.evaluation.events import ReferenceSource
-from tabard_server.evaluation.findings import Findings
 from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.plan import Plan
+from tabard_server.evaluation.reports.draft import draft_report
+from tabard_server.evaluation.reports.findings import Findings
 from tests.server.evaluation.planning import pinning_in, registry_with_a_line, wish
 
 INPUTS = sha256_bytes(b"inputs")

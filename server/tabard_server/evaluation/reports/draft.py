@@ -19,9 +19,9 @@ from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import Manifest
 from tabard_server.evaluation.cells import Side
 from tabard_server.evaluation.events import ReferenceSource
-from tabard_server.evaluation.findings import DRAFTER, Findings
 from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.plan import Pinned, Plan
+from tabard_server.evaluation.reports.findings import DRAFTER, Findings
 
 CellDigests = Mapping[tuple[int, int], Mapping[Side, Digest]]
 """By place of the prompt and by seed: the digest of each side's picture, if there is one."""

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tabard_server.evaluation.cells import Side
-from tabard_server.evaluation.findings import DRAFTER, Findings, Sheet, find
 from tabard_server.evaluation.looks import (
     Encoders,
     Look,
@@ -18,6 +17,7 @@ from tabard_server.evaluation.looks import (
     look_at_references,
     look_at_training,
 )
+from tabard_server.evaluation.reports.findings import DRAFTER, Findings, Sheet, find
 from tabard_server.judgement.pictures.sanity import Soundness
 from tabard_server.judgement.scores.result import NotChecked, Unchecked
 from tabard_server.judgement.verdict import GatePolicy
