@@ -123,7 +123,7 @@ class App:
         )
         self._kept_releases = resources.kept_releases
         encoders = Encoders()
-        self._evaluation = evaluation_for(
+        self._evaluation, self._previews = evaluation_for(
             engine,
             settings,
             registry=registry,
@@ -179,6 +179,7 @@ class App:
             await bound.wait_for_jobs(self.generation.wait_until_empty())
             left = self.generation.jobs_left
             self.generation.stop_all()
+            self._previews.close()
             self._follower.close()
             self._watchdog.close()
             self._warming.close()
@@ -321,6 +322,7 @@ class App:
                 questions=questions,
                 uploads=Uploads(limits=limits),
                 downloads=Downloads(self.registry),
+                previews=self._previews,
                 pages=pages,
             ),
             identity=IdentityServicer(

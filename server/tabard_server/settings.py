@@ -179,6 +179,9 @@ class Settings(BaseSettings):
     log_jobs_per_second_max: PositiveInt = 20
     """Jobs whose end is logged in one second, failures before others; of the rest the log has the
     number by outcome."""
+    previews_at_publish: bool = False
+    """Draw a few pictures of every release that is published, behind everybody else, and keep them
+    beside it; without this, of those that `tabard publish --preview` asks it for."""
     ready_file: str | None = None
     """Where to write address, metrics address and process id once ready; gone at the end."""
     tenants: Annotated[tuple[TenantLimits, ...], Field(strict=False)] = ()

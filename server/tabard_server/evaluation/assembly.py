@@ -13,6 +13,7 @@ from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.picture_cache import PictureCache
 from tabard_server.evaluation.pinning import Pinning
 from tabard_server.evaluation.plan import Origin
+from tabard_server.evaluation.previews import PreviewRoom
 from tabard_server.evaluation.published import Published
 from tabard_server.evaluation.shipped_grids import shipped_grids
 from tabard_server.settings import Settings
@@ -28,8 +29,8 @@ def evaluation_for(
     encoders: Encoders,
     verifier: Verifier,
     threads: Threads,
-) -> Evaluation:
-    """Return what evaluates releases on an engine."""
+) -> tuple[Evaluation, PreviewRoom]:
+    """Return what evaluates releases on an engine, and what shows them."""
     limits, defaults, facts = settings.limits, settings.defaults, engine.facts
     cache = PictureCache(
         Path(settings.cache).expanduser() / "evaluations", bytes_max=limits.evaluation_bytes_max
@@ -65,7 +66,7 @@ def evaluation_for(
         rows_max=limits.background_rows_max,
         retry_seconds=limits.retry_seconds,
     )
-    return Evaluation(
+    evaluation = Evaluation(
         registry,
         pinning=pinning,
         drawer=drawer,
@@ -73,3 +74,11 @@ def evaluation_for(
         policy=settings.evaluation,
         threads=threads,
     )
+    previews = PreviewRoom(
+        registry,
+        pinning=pinning,
+        drawer=drawer,
+        threads=threads,
+        is_for_all=settings.previews_at_publish,
+    )
+    return evaluation, previews

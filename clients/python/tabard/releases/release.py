@@ -49,6 +49,8 @@ class Release:
         notes: The author's words.
         licence: SPDX id or free text.
         title: What people call it, in any script; may be empty.
+        previews_digest: Digest of the newest document of pictures that show it; empty: there is
+            none. `evidence_document` gives it, `evidence_picture` its pictures.
         training: Metadata the trainer left in the file.
         seq: Log position of the publication.
         published_at: RFC 3339, UTC.
@@ -97,6 +99,7 @@ class Release:
     troubled_members: tuple[str, ...] = ()
     signatures: tuple[ReleaseSignature, ...] = ()
     title: str = ""
+    previews_digest: str = ""
 
     @property
     def state(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tabard import Client
 from tabard.cli import completion
 from tabard.cli.layout import Text
 from tabard.cli.output import fields, member_table, short, size, table
@@ -20,15 +21,30 @@ from tabard.releases.release import Adapter, Release
 def show(session: Session, *, ref: str) -> None:
     """Show an adapter (NS/NAME), or one release of it (@CHANNEL, @VERSION, @RANGE, @sha256:…).
 
-    Also what nobody is served with any more, and why.
+    Also what nobody is served with any more, and why. A terminal that can (kitty's protocol, or
+    iTerm2's) shows the pictures that were drawn of a release when it was published.
     """
     with session.connect() as client:
         if "@" in ref:
             release = client.resolve(ref, include_withdrawn=True)
             session.output.answer({"release": release}, *_release_text(release))
+            _show_previews(session, client, release)
         else:
             adapter = client.get(ref)
             session.output.answer({"adapter": adapter}, *_adapter_text(adapter))
+
+
+def _show_previews(session: Session, client: Client, release: Release) -> None:
+    if not (release.previews_digest and session.output.can_show_pictures):
+        return
+    ref = f"{release.adapter}@{release.version}"
+    if release.purged:
+        # Its pictures went with it.
+        return
+    previews = client.evidence_document(ref, digest=release.previews_digest)
+    for digest in previews.pictures:
+        png = client.evidence_picture(ref, evidence=previews.note.digest, digest=digest)
+        session.output.show_picture(png)
 
 
 def _adapter_text(adapter: Adapter) -> list[Any]:
@@ -70,11 +86,21 @@ def _release_text(release: Release) -> list[Any]:
         "why": release.publish_reason,
         "standing": _standing(release),
         "signed": ", ".join(f"key {one.key_id}" for one in release.signatures),
+        "previews": _previews_text(release),
         "training": "\n".join(f"{key}: {value}" for key, value in release.training.items()),
     }
     title = Text(f"{release.adapter} {release.version}", style="bold")
     members = [member_table(release.members)] if release.members else []
     return [title, fields(facts), *members]
+
+
+def _previews_text(release: Release) -> str:
+    """Say where the pictures of a release are."""
+    if not release.previews_digest or release.purged:
+        return ""
+    ref = f"{release.adapter}@{release.version}"
+    how = f"tabard evidence show {ref} --kind previews --save FOLDER"
+    return f"{short(release.previews_digest)}; {how}"
 
 
 def _standing(release: Release) -> str:
