@@ -18,10 +18,10 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from tabard.cli.exit_codes import exit_code
-from tabard.cli.inline_pictures import protocol_of, shown
 from tabard.cli.layout import Answer, Table, Text, lines_of
 from tabard.cli.printable import is_shown, printable
 from tabard.errors import TabardError
+from tabard.pictures.inline import protocol_of, shown
 
 if TYPE_CHECKING:
     from tabard.releases.release import Member

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tabard import Client
 from tabard.cli import completion
 from tabard.cli.layout import Text
 from tabard.cli.output import fields, member_table, short, size, table
 from tabard.cli.session import Session, with_session
 from tabard.releases.release import Adapter, Release
+
+if TYPE_CHECKING:
+    from tabard import Client
 
 
 @click.command()

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tabard.cli.inline_pictures import protocol_of, shown
+from tabard.pictures.inline import protocol_of, shown
 
 PNG = bytes(range(256)) * 40
 
