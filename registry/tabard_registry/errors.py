@@ -91,6 +91,7 @@ class NotFound(RegistryError):
         "TOKEN_NOT_FOUND",
         "EVIDENCE_NOT_FOUND",
         "GRID_NOT_FOUND",
+        "CANARY_NOT_FOUND",
     )
 
 
@@ -120,6 +121,10 @@ class PreconditionFailed(RegistryError):
         "IDENTITY_REQUIRED",
         "TOKENS_TOO_MANY",
         "GATE_NOT_MET",
+        "CANARY_SPENT",
+        "CANARY_OPEN",
+        "CANARY_WITHOUT_BASELINE",
+        "CANARY_ENDED",
         "POLICY_UNSATISFIABLE",
         "REVIEW_BY_AUTHOR",
         "REVIEW_OUTDATED",

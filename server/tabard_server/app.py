@@ -15,6 +15,9 @@ from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.admission.assembly import admission_for, bounds_for
 from tabard_server.admission.pictures import PictureReader
+from tabard_server.canary.assembly import canaries_for
+from tabard_server.canary.canaries import Canaries
+from tabard_server.canary.served import ServedImages
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.evaluation.assembly import evaluation_for
 from tabard_server.evaluation.looks import Encoders
@@ -28,6 +31,7 @@ from tabard_server.jobs.job import Job
 from tabard_server.jobs.job_log import job_log_for
 from tabard_server.jobs.job_traces import job_traces_for
 from tabard_server.jobs.queue import queue_for
+from tabard_server.judgement.canary.policy import CanaryPolicy
 from tabard_server.life.bound import Bound
 from tabard_server.life.process import Ending
 from tabard_server.life.readiness import State
@@ -43,6 +47,7 @@ from tabard_server.publishing.policies import Policies
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
+from tabard_server.rpc.canary.service import CanaryServicer
 from tabard_server.rpc.evaluation.service import EvaluationServicer
 from tabard_server.rpc.evidence.assembly import evidence_service_for
 from tabard_server.rpc.front import Front
@@ -117,14 +122,24 @@ class App:
             engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
         )
         self._kept_releases = resources.kept_releases
+        encoders = Encoders.with_learned(resources.encoders)
         self._evaluation, self._previews = evaluation_for(
             engine,
             settings,
             registry=registry,
             generate=self.generation.generate,
-            encoders=Encoders.with_learned(resources.encoders),
+            encoders=encoders,
             verifier=self._verifier,
             threads=self._judging,
+        )
+        self._shadowing, self._conductor = canaries_for(
+            registry,
+            generate=self.generation.generate,
+            evaluation=self._evaluation,
+            encoders=encoders,
+            limits=limits,
+            threads=self._judging,
+            on_act=self._catch_up,
         )
         front.recognise(registry)
         self._build_followers(resources)
@@ -137,6 +152,7 @@ class App:
         self._finisher.start()
         self.loop.start()
         self._checkpointer.review()
+        self._conductor.review()
         self._warming.begin_recall(self._kept_releases)
         for name, task in (("follower", self._follower.run()), ("watchdog", self._watchdog.run())):
             self._tasks.append(asyncio.create_task(task, name=f"tabard-{name}"))
@@ -159,6 +175,7 @@ class App:
             hurry=hurry,
         ) as bound:
             self.drain()
+            self._conductor.close()
             await bound.wait_for_jobs(self.generation.wait_until_empty())
             left = self.generation.jobs_left
             self.generation.stop_all()
@@ -209,6 +226,10 @@ class App:
         self._act_log.review(records)
         self._warming.review(records)
         self._checkpointer.review()
+        self._conductor.review()
+
+    async def _catch_up(self) -> None:
+        await self._follower.catch_up()
 
     def _note_admitted(self, job: Job) -> None:
         for worn in job.worn:
@@ -281,9 +302,12 @@ class App:
             jobs_wearing=self.generation.jobs_wearing,
         )
         policies = Policies(self.registry, ways=self._settings.identity.ways)
+        served = ServedImages(
+            state=lambda: self.registry.state, images_max=limits.served_images_max
+        )
         pages = Pages.within(limits)
         self._front.rpc.serve(
-            generation=GenerationServicer(self.generation),
+            generation=GenerationServicer(self._shadowing.generate, on_sent=served.note),
             evaluation=EvaluationServicer(self._evaluation),
             evidence=evidence_service_for(
                 self.registry,
@@ -309,6 +333,16 @@ class App:
                 pages=pages,
             ),
             review=ReviewServicer(policies=policies, questions=questions),
+            canary=CanaryServicer(
+                Canaries(
+                    self.registry,
+                    publishing=publishing,
+                    served=served,
+                    policy=CanaryPolicy(),
+                    metrics=self.metrics,
+                ),
+                questions=questions,
+            ),
             operations=self._operations(engine),
         )
 

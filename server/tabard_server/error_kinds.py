@@ -66,6 +66,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.UploadRefused: Kind.INVALID,
     errors.NotServable: Kind.PRECONDITION,
     errors.NotEvaluable: Kind.PRECONDITION,
+    errors.ImageUnknown: Kind.NOT_FOUND,
     # Not PRECONDITION, which it is at the door: asked again by channel it may well succeed.
     errors.ReleaseWithdrawn: Kind.ABORTED,
     errors.Overloaded: Kind.BUSY,

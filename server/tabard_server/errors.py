@@ -8,6 +8,7 @@ ServerError
 ├── UploadRefused        the files cannot be published; holds the report
 ├── NotServable          the release exists, but this server cannot wear it
 ├── NotEvaluable         there is nothing that a release could be judged by
+├── ImageUnknown         this server drew no such picture, or too long ago
 ├── ReleaseWithdrawn     the release was quarantined or purged while a job wore it
 ├── Overloaded           a bound is reached: retry later
 ├── TooLarge             more than this server has room for, however long one waits
@@ -169,6 +170,12 @@ class NotEvaluable(ServerError):
     """There is nothing that a release can be judged by."""
 
     reason = "REFERENCES_MISSING"
+
+
+class ImageUnknown(ServerError):
+    """A complaint is about a picture that this server does not know, or not any more."""
+
+    reason = "IMAGE_UNKNOWN"
 
 
 class ReleaseWithdrawn(ServerError):

@@ -125,6 +125,8 @@ class Limits(BaseModel):
     background_rows_max: Annotated[int, Field(ge=3)] = 6
     """Images of evaluations asked for and not drawn, of all together. They share steps with nobody
     else, so this bounds the one step of theirs that a caller may have to wait for."""
+    served_images_max: PositiveInt = 10_000
+    """Images that are remembered, by digest and job, so that callers can complain of them."""
     ready_rows_max: PositiveInt = 16
     """Images that hold their adapters in host memory and have not begun; others wait in line."""
     overtakes_max: PositiveInt = 16
@@ -183,6 +185,12 @@ class Limits(BaseModel):
     """Weights of one learned encoder."""
     grid_bytes_max: PositiveInt = 256 * 1_024
     """Bytes of the document of a grid."""
+    canary_pairs_max: PositiveInt = 2
+    """Pairs that are drawn at once for canaries, beside callers' images where steps have room."""
+    canary_pair_seconds_max: PositiveFloat = 60.0
+    """Seconds after which a pair is given up: the server had no room for it."""
+    canary_scoring_seconds_max: PositiveFloat = 30.0
+    """Seconds in which a pair is scored; a scorer that needs longer makes a canary inconclusive."""
     registry_acts_max: PositiveInt = 32
     """Acts on the registry at once; those who wait together share a record. Rollbacks and
     withdrawals have places of their own."""

@@ -68,6 +68,7 @@ KINDS = (
     "review",
     "vote",
     "grid",
+    "canary",
     "newer",
     "",
 )
@@ -231,6 +232,66 @@ gating = st.builds(
 )
 
 
+def canary_step(place: tuple[AdapterName, str], channel: str, said: Any) -> dict[str, Any]:
+    """A step of the canary of a release, or of another on its line."""
+    return {**act("canary", place, channel), "summary": said}
+
+
+canary_starts = st.builds(
+    lambda place, baseline, channel, shares, promotes: canary_step(
+        place,
+        channel,
+        {
+            "step": "start",
+            "baseline": DIGESTS[place[0], baseline],
+            "shares": shares,
+            "promote_on_success": promotes,
+            "policy": {"units_max": 3},
+            "salt": "s",
+        },
+    ),
+    places,
+    st.sampled_from(VERSIONS),
+    st.sampled_from(CHANNELS),
+    st.sampled_from([[], [0.05], [0.25, 0.5]]),
+    st.booleans(),
+)
+
+
+observed_pairs = st.builds(
+    lambda unit, difference: {"kind": "pair", "unit": unit, "difference": difference},
+    st.sampled_from("abcd"),
+    st.sampled_from([-0.5, 0.0, 0.25]),
+)
+
+
+canary_steps = st.builds(
+    lambda place, candidate, channel, said: canary_step(
+        place, channel, {"candidate": DIGESTS[place[0], candidate], **said}
+    ),
+    places,
+    st.sampled_from(VERSIONS),
+    st.sampled_from(CHANNELS),
+    st.one_of(
+        st.builds(
+            lambda rows: {"step": "observe", "observations": rows},
+            st.lists(observed_pairs, max_size=3),
+        ),
+        st.sampled_from([0.05, 0.25, 0.5]).map(lambda share: {"step": "share", "share": share}),
+        st.builds(
+            lambda verdict, worst: {
+                "step": "end",
+                "verdict": verdict,
+                "figures": {"e_value": 2, "losses": 1, "units": 2, "streams": {}, "worst": worst},
+                "said": "because",
+            },
+            st.sampled_from(["rolled_back", "success", "inconclusive", "stopped"]),
+            st.lists(observed_pairs, max_size=2),
+        ),
+    ),
+)
+
+
 def shown(action: dict[str, Any], proof: str) -> dict[str, Any]:
     """The act of somebody who has shown who they are, perhaps."""
     return {**action, "proof": proof, "on_behalf_of": "bob"} if proof else action
@@ -245,6 +306,8 @@ unshown_actions = st.one_of(
     policies,
     judgements,
     gating,
+    canary_starts,
+    canary_steps,
 )
 
 

@@ -54,6 +54,8 @@ UNTESTED: Mapping[str, str] = {
     "registry/tabard_registry/intake/dialect.py": "a protocol and values, used in test_check",
     "registry/tabard_registry/release/history.py": "values, read in test_queries",
     "registry/tabard_registry/store/probe.py": "a protocol and values; s3/test_probe has one",
+    "server/tabard_server/canary/assembly.py": "puts rooms together; used in test_conductor",
+    "server/tabard_server/canary/calibrating.py": "draws for test_conductor's canaries",
     "server/tabard_server/app.py": "puts rooms together; test_serving and the harness build it",
     "server/tabard_server/__main__.py": "calls the server; processes of the tests start it",
     "server/tabard_server/engine_port/base_facts.py": "values without code",

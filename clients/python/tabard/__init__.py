@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tabard.enums import (
         EvidenceKind,
         FileFormat,
+        ImageLabel,
         Kind,
         Priority,
         PromptSyntax,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         Unavailable,
         Unimplemented,
     )
+    from tabard.health.canary import Canary, CanaryPair, CanaryStream, ImageReport
     from tabard.health.compared import (
         ComparedImage,
         ComparisonCell,
@@ -114,6 +116,9 @@ __all__ = [
     "AsyncClient",
     "AsyncComparison",
     "AsyncEvaluation",
+    "Canary",
+    "CanaryPair",
+    "CanaryStream",
     "Cancelled",
     "Cause",
     "Channel",
@@ -156,6 +161,8 @@ __all__ = [
     "GeneratedImage",
     "History",
     "Identity",
+    "ImageLabel",
+    "ImageReport",
     "Internal",
     "InvalidArgument",
     "Kind",
@@ -221,6 +228,7 @@ _MODULES = (
     "releases.findings",
     "releases.pulled",
     "releases.comparison",
+    "health.canary",
     "health.compared",
     "health.evaluation",
     "health.evidence",

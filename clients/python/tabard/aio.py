@@ -216,6 +216,11 @@ class AsyncClient:
     revoke_token = late(lambda: _verb(calls.identity.revoke_token))
     policy = late(lambda: _verb(calls.identity.policy))
     set_policy = late(lambda: _verb(calls.identity.set_policy))
+    start_canary = late(lambda: _verb(calls.health.canary.start_canary))
+    canary = late(lambda: _verb(calls.health.canary.canary))
+    canaries = late(lambda: _verb(calls.health.canary.canaries))
+    stop_canary = late(lambda: _verb(calls.health.canary.stop_canary))
+    report_image = late(lambda: _verb(calls.health.canary.report_image))
     explain_policy = late(lambda: _verb(calls.health.review.explain_policy))
 
     async def get(self, name: str) -> Adapter:

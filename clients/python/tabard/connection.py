@@ -56,6 +56,7 @@ _RETRIED_METHODS = (
     "Sign",
     "Edit",
 )
+_RETRIED_OF_CANARY = ("StartCanary", "GetCanary", "ListCanaries", "StopCanary")
 _RETRIED_OF_IDENTITY = (
     "WhoAmI",
     "ListTokens",
@@ -330,6 +331,7 @@ def _service_config() -> str:
     names += [
         {"service": "tabard.v1.IdentityService", "method": name} for name in _RETRIED_OF_IDENTITY
     ]
+    names += [{"service": "tabard.v1.CanaryService", "method": name} for name in _RETRIED_OF_CANARY]
     names += [{"service": "tabard.v1.OperationsService", "method": "GetStatus"}]
     policy = {
         "maxAttempts": 4,

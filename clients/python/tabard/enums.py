@@ -20,6 +20,9 @@ TokenMatch = Literal["whole", "anywhere"]
 Priority = Literal["low", "normal", "high"]
 FileFormat = Literal["original", "canonical", "kohya", "diffusers"]
 EvidenceKind = Literal["report", "references", "training", "previews"]
+ImageLabel = Literal[
+    "prompt_drift", "style_mismatch", "artifact", "copyright", "portrait", "review_failure"
+]
 # Samplers are texts of the API, for a server may serve more; these are those of this version.
 Sampler = Literal[
     "ddim",
@@ -52,6 +55,7 @@ TOKEN_MATCHES: tuple[TokenMatch, ...] = get_args(TokenMatch)
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 EVIDENCE_KINDS: tuple[EvidenceKind, ...] = get_args(EvidenceKind)
+IMAGE_LABELS: tuple[ImageLabel, ...] = get_args(ImageLabel)
 
 _SILENCE = "UNSPECIFIED"
 

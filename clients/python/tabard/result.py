@@ -35,6 +35,7 @@ class WornRelease:
     """A release as one job wears it: the ref as written, and what it was pinned to.
 
     A recipe is worn as its members: each names it in `recipe`, and has both weights multiplied.
+    `is_canary`: it is the candidate of a canary, worn in place of what the channel points to.
     """
 
     ref: str
@@ -43,6 +44,7 @@ class WornRelease:
     digest: str
     weight: float
     recipe: WornRecipe | None = None
+    is_canary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

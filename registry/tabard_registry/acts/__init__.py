@@ -7,6 +7,14 @@ validated again before it tries the next. A new act is a function here and a met
 
 from tabard_registry.acts.act import Act, Acted, Landed, Plan
 from tabard_registry.acts.author import Author
+from tabard_registry.acts.canaries import (
+    CanaryName,
+    CanaryStep,
+    end_canary,
+    observe,
+    raise_share,
+    start_canary,
+)
 from tabard_registry.acts.channels import Expectation, promote, roll_back
 from tabard_registry.acts.evidence import Evidenced, announce, announce_grid
 from tabard_registry.acts.garbage import begin_collection, end_collection
@@ -23,6 +31,8 @@ __all__ = [
     "Acted",
     "Amendment",
     "Author",
+    "CanaryName",
+    "CanaryStep",
     "Evidenced",
     "Expectation",
     "Landed",
@@ -33,11 +43,14 @@ __all__ = [
     "check_permitted",
     "create_token",
     "edit",
+    "end_canary",
     "end_collection",
     "may_give",
+    "observe",
     "promote",
     "publish",
     "purge",
+    "raise_share",
     "review",
     "revoke_key",
     "revoke_token",
@@ -46,6 +59,7 @@ __all__ = [
     "set_quarantined",
     "set_yanked",
     "sign",
+    "start_canary",
     "trust_key",
     "vote",
 ]

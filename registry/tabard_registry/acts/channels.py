@@ -56,10 +56,10 @@ def promote(
         pointer = state.adapter(ref.adapter).channels.get(channel)
         wanted = _expected(state, ref.adapter, expect=expect)
         expected = _check_expect(pointer, key=key, expect=wanted)
-        _refuse_unchoosable(release, hint="Unyank it first, or promote another release.")
+        refuse_unchoosable(release, hint="Unyank it first, or promote another release.")
         if pointer is not None and pointer.digest == release.digest:
             return Plan(action=None)
-        _refuse_gated(state, release, channel=channel, override=override)
+        refuse_gated(state, release, channel=channel, override=override)
         action = replace(action_on("promote", release, channel=channel), summary=summary)
         return Plan(action=action, expect=expected)
 
@@ -110,6 +110,36 @@ def roll_back(
         )
 
     return _move(adapter, channel=channel, plan=plan, is_same=is_same, reasoned="a rollback")
+
+
+def refuse_unchoosable(release: Release, *, hint: str) -> None:
+    """Refuse what no channel may point to.
+
+    Raises:
+        PreconditionFailed: The release is yanked, quarantined or purged.
+    """
+    refuse_withdrawn(release)
+    if release.yanked:
+        raise PreconditionFailed(
+            f"{release} was yanked: {release.yank_reason}", reason="RELEASE_YANKED", hint=hint
+        )
+
+
+def refuse_gated(state: State, release: Release, *, channel: str, override: str) -> None:
+    """Refuse what has not all that a channel asks for.
+
+    Raises:
+        PreconditionFailed: It is so (GATE_NOT_MET).
+    """
+    policy = state.policies.get(release.adapter.namespace)
+    missing = missing_for(release, policy=policy, channel=channel, override=override)
+    if missing:
+        raise PreconditionFailed(
+            refusal_of(release, policy=policy, channel=channel, override=override),
+            reason="GATE_NOT_MET",
+            hint=f"Next: {missing[0].how}. `tabard policy explain {release}{_said_of(channel)}` "
+            "says who can. A rollback needs none of it.",
+        )
 
 
 def _move(
@@ -186,29 +216,8 @@ def _rollback_target(line: Adapter, pointer: Channel, *, to: Version | None) -> 
             reason="NEVER_ON_CHANNEL",
             hint=f"A rollback returns to what was there before; promote {release} instead.",
         )
-    _refuse_unchoosable(release, hint="Unyank it first, or roll back to another release.")
+    refuse_unchoosable(release, hint="Unyank it first, or roll back to another release.")
     return release
-
-
-def _refuse_unchoosable(release: Release, *, hint: str) -> None:
-    refuse_withdrawn(release)
-    if release.yanked:
-        raise PreconditionFailed(
-            f"{release} was yanked: {release.yank_reason}", reason="RELEASE_YANKED", hint=hint
-        )
-
-
-def _refuse_gated(state: State, release: Release, *, channel: str, override: str) -> None:
-    policy = state.policies.get(release.adapter.namespace)
-    missing = missing_for(release, policy=policy, channel=channel, override=override)
-    explained = f"{release}{_said_of(channel)}"
-    if missing:
-        raise PreconditionFailed(
-            refusal_of(release, policy=policy, channel=channel, override=override),
-            reason="GATE_NOT_MET",
-            hint=f"Next: {missing[0].how}. `tabard policy explain {explained}` says who "
-            "can. A rollback needs none of it.",
-        )
 
 
 def _said_of(channel: str) -> str:

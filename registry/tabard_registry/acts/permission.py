@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from tabard_registry.errors import Forbidden, PreconditionFailed
 from tabard_registry.identity.roles import ANY_NAMESPACE, Grants, Role
-from tabard_registry.log.records import TOKEN, Action
+from tabard_registry.log.records import CANARY, TOKEN, Action
 from tabard_registry.release.manifest import Member
 from tabard_registry.state.fold import unproven_in
 from tabard_registry.state.state import State
@@ -30,6 +30,7 @@ ROLES: Mapping[str, Role] = {
     "grid": Role.PUBLISH,
     "review": Role.REVIEW,
     "vote": Role.REVIEW,
+    CANARY: Role.PROMOTE,
     "key": Role.ADMIN,
     "policy": Role.ADMIN,
     TOKEN: Role.ADMIN,

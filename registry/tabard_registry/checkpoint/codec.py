@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from tabard_registry.checkpoint.canaries import canary_to_json
 from tabard_registry.checkpoint.digests import Texts, read_digests, write_digests
 from tabard_registry.checkpoint.events import events_to_json
 from tabard_registry.checkpoint.judged import health_from_json, health_to_json
@@ -49,7 +50,8 @@ def lines_of(adapter: Adapter) -> Iterator[bytes]:
         for _, channel in sorted(adapter.channels.items())
     ]
     name, digests = str(adapter.name), list(map(str, position))
-    yield canonical_json([name, " ".join(versions), digits, channels, texts.found])
+    canaries = [canary_to_json(one) for one in adapter.canaries]
+    yield canonical_json([name, " ".join(versions), digits, channels, texts.found, canaries])
     yield from map(canonical_json, rows)
     events = events_to_json(adapter.events, name=name, versions=versions, digests=digests)
     yield canonical_json(events)

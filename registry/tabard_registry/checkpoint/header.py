@@ -18,7 +18,7 @@ from tabard_registry.state.state import STRAYS_MAX, State, remembered_requests
 
 FORMAT = "tabard-checkpoint"
 """First word of every checkpoint."""
-CHECKPOINT_PROTOCOL = 4
+CHECKPOINT_PROTOCOL = 5
 """Version of this layout and of the fold; a checkpoint of another one is passed over."""
 
 
@@ -44,6 +44,7 @@ def header_of(state: State) -> tuple[dict[str, Any], dict[str, Any]]:
             for name, one in state.policies.items()
         },
         "grids": {place: grids_to_json(grids) for place, grids in state.grids.items()},
+        "canaried": sorted(map(str, state.canaried)),
         "tokens": [[token.to_json(), token.places] for token in state.tokens.values()],
         "wearers": {name: sorted(map(str, lines)) for name, lines in state.wearers.items()},
         "strays": [entry_to_json(entry) for entry in state.strays[-STRAYS_MAX:]],
@@ -88,6 +89,7 @@ def read_header(place: Any, rest: Any, *, adapters: Overlay) -> State:
         grids=MappingProxyType(
             {place: grids_from_json(rows) for place, rows in rest["grids"].items()}
         ),
+        canaried=frozenset(map(AdapterName.parse, rest["canaried"])),
         strays=tuple(map(entry_from_json, rest["strays"])),
     )
 

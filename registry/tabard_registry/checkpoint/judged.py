@@ -19,12 +19,14 @@ from tabard_registry.release.health import (
 
 def health_to_json(health: Health) -> list[Any] | None:
     """Write the health of a release; None where nothing was said."""
-    evidence = [[one.to_summary(), _told(one.told)] for one in health.evidence]
+    evidence = [[one.to_summary(), told_to_json(one.told)] for one in health.evidence]
     reviews = [
-        [one.decision, str(one.evidence) if one.evidence else "", one.note, _told(one.told)]
+        [one.decision, str(one.evidence) if one.evidence else "", one.note, told_to_json(one.told)]
         for one in health.reviews
     ]
-    votes = [[one.pair, one.choice, str(one.evidence), _told(one.told)] for one in health.votes]
+    votes = [
+        [one.pair, one.choice, str(one.evidence), told_to_json(one.told)] for one in health.votes
+    ]
     return [evidence, reviews, votes] if evidence or reviews or votes else None
 
 
@@ -33,19 +35,19 @@ def health_from_json(found: Any) -> Health:
     evidence, reviews, votes = found
     return Health(
         evidence=tuple(
-            EvidenceNote.from_summary(said, told=_read_told(told)) for said, told in evidence
+            EvidenceNote.from_summary(said, told=told_from_json(told)) for said, told in evidence
         ),
         reviews=tuple(
             Review(
                 decision=decision,
                 evidence=Digest.parse(seen) if seen else None,
                 note=note,
-                told=_read_told(told),
+                told=told_from_json(told),
             )
             for decision, seen, note, told in reviews
         ),
         votes=tuple(
-            Vote(pair=pair, choice=choice, evidence=Digest.parse(seen), told=_read_told(told))
+            Vote(pair=pair, choice=choice, evidence=Digest.parse(seen), told=told_from_json(told))
             for pair, choice, seen, told in votes
         ),
     )
@@ -63,10 +65,12 @@ def grids_from_json(rows: Any) -> tuple[GridNote, ...]:
     )
 
 
-def _told(told: Told) -> list[Any]:
+def told_to_json(told: Told) -> list[Any]:
+    """Write who said something, and when."""
     return [told.seq, told.time, told.actor, told.on_behalf_of, str(told.proof)]
 
 
-def _read_told(row: Any) -> Told:
+def told_from_json(row: Any) -> Told:
+    """Read what `told_to_json` wrote; raises what unpacking raises."""
     seq, time, actor, on_behalf_of, proof = row
     return Told(seq=seq, time=time, actor=actor, on_behalf_of=on_behalf_of, proof=Proof.read(proof))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from tabard_registry.checkpoint.canaries import canary_from_json
 from tabard_registry.checkpoint.codec import read_channel, read_release
 from tabard_registry.checkpoint.digests import HEX_DIGITS, check_digits, digest_in
 from tabard_registry.checkpoint.events import events_from_json
@@ -36,7 +37,7 @@ def adapter_of(read: Read, *, head: int, name: AdapterName) -> Adapter:
         head: The number of the head; releases and events follow it.
         name: The release line's name, as the head has it.
     """
-    _, versions, digits, channels, texts = read(head)
+    _, versions, digits, channels, texts, canaries = read(head)
     releases = _Releases(
         read, first=head + 1, name=name, versions=versions.split(), digits=digits, texts=texts
     )
@@ -46,6 +47,7 @@ def adapter_of(read: Read, *, head: int, name: AdapterName) -> Adapter:
         by_digest=_ByDigest(releases),
         channels=_Channels(channels, releases=releases),
         events=LaterTuple(releases.events),
+        canaries=LaterTuple(lambda: tuple(map(canary_from_json, canaries))) if canaries else (),
     )
 
 

@@ -20,6 +20,8 @@ class Proof(StrEnum):
     """A token of an OpenID Connect issuer."""
     CERTIFICATE = "certificate"
     """A client certificate (mTLS)."""
+    SERVER = "server"
+    """A server of this registry by itself: what it does follows from the log."""
 
     @classmethod
     def read(cls, text: object) -> Proof:

@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from tabard_registry.log.records import time_text
-from tabard_registry.release.history import MOVES, HistoryEntry
+from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.release import Adapter, Release, publication_of
 
 _seq = attrgetter("seq")
@@ -94,7 +94,7 @@ def moves_of(line: Adapter, *, after: int = 0) -> dict[str, str]:
     """Return the earliest time of an effective move of each channel beyond a log position."""
     found: dict[str, str] = {}
     for entry in _events_from(line, after + 1):
-        if entry.effective and entry.type in MOVES:
+        if entry.is_move:
             found[entry.channel] = min(entry.time, found.get(entry.channel, entry.time))
     return found
 

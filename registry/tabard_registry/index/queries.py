@@ -19,7 +19,7 @@ from tabard_registry.journal.journal import Journal
 from tabard_registry.log.records import time_text
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
-from tabard_registry.release.history import MOVES, HistoryEntry
+from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.release import Adapter, Release
 from tabard_registry.state.sight import Hidden, hidden_from, seen_by
 from tabard_registry.state.state import State
@@ -138,7 +138,7 @@ def serving_of(line: Adapter, *, at: datetime, channel: str | None) -> tuple[Ser
     latest = time_text(at)
     last: dict[str, HistoryEntry] = {}
     for entry in line.events:
-        is_move = entry.effective and entry.type in MOVES and entry.time <= latest
+        is_move = entry.is_move and entry.time <= latest
         if is_move and channel in (None, entry.channel):
             last[entry.channel] = entry
     return tuple(

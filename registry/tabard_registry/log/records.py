@@ -26,12 +26,14 @@ from tabard_registry.identity.identity import Proof
 from tabard_registry.refs.digest import Digest
 from tabard_registry.release.manifest import canonical_json
 
-RECORD_VERSION_MAX = 3
-"""The highest version of a record that is read; an act that restricts is written with it."""
+RECORD_VERSION_MAX = 4
+"""The highest version of a record that is read; an act that restricts is written with one."""
 RECORD_BYTES_MAX = 512 * 1024
 """Largest record that is written or read."""
 ACTIONS_MAX = 64
 """Most actions of one record."""
+CANARY = "canary"
+"""The type of the steps of a canary, whose end may move a channel."""
 TOKEN = "token"
 """The type of acts on tokens. They are nobody's history: only the state tells of them."""
 
@@ -41,6 +43,7 @@ _ACTION_TEXTS = (
     *("type", "adapter", "digest", "version", "channel"),
     *("actor", "reason", "request_id", "on_behalf_of"),
 )
+_OWN_VERSION = {TOKEN: 2, CANARY: 4}
 _RESTRICTING = {"private": 2, "require_identity": 2, "channels": 3}
 
 
@@ -83,8 +86,8 @@ class Action:
     @property
     def version_min(self) -> int:
         """The version of record that stops a Tabard which would allow what the act forbids."""
-        if self.type == TOKEN:
-            return 2
+        if self.type in _OWN_VERSION:
+            return _OWN_VERSION[self.type]
         said = self.summary if self.type == "policy" else ()
         return max((at for word, at in _RESTRICTING.items() if word in said), default=1)
 

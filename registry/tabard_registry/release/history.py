@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tabard_registry.identity.identity import Proof
 
 MOVES = frozenset({"promote", "rollback"})
-"""Acts that move a channel."""
+"""Acts whose purpose is to move a channel; the end of a canary may move one too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +49,8 @@ class HistoryEntry:
     position: int = 0
     proof: Proof = Proof.NONE
     on_behalf_of: str = ""
+
+    @property
+    def is_move(self) -> bool:
+        """Whether it moved a channel."""
+        return self.effective and (self.type in MOVES or bool(self.previous_digest))

@@ -14,6 +14,7 @@ from tabard_registry.identity.identity import Proof
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
+from tabard_registry.release.canary import Canary
 from tabard_registry.release.health import NO_HEALTH, Health
 from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.manifest import (
@@ -230,6 +231,7 @@ class Adapter:
         channels: Its channels, by name.
         events: What happened to it, in log order; publications that took effect are not repeated,
             `releases` tells them.
+        canaries: Its canaries, in the order of their starts; each release has one at most.
     """
 
     name: AdapterName
@@ -237,6 +239,7 @@ class Adapter:
     by_digest: Mapping[Digest, Release]
     channels: Mapping[str, Channel]
     events: Sequence[HistoryEntry] = ()
+    canaries: Sequence[Canary] = ()
 
     @property
     def releases(self) -> tuple[Release, ...]:

@@ -41,6 +41,7 @@ class Draft:
     tokens: Mapping[str, Token]
     wearers: dict[str, frozenset[AdapterName]]
     grids: dict[str, tuple[GridNote, ...]]
+    canaried: frozenset[AdapterName]
     strays: list[HistoryEntry]
 
     @classmethod
@@ -59,6 +60,7 @@ class Draft:
             tokens=state.tokens,
             wearers=dict(state.wearers),
             grids=dict(state.grids),
+            canaried=state.canaried,
             strays=list(state.strays),
         )
 

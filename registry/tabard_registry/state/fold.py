@@ -71,6 +71,7 @@ def fold(
         tokens=draft.tokens,
         wearers=MappingProxyType(draft.wearers),
         grids=MappingProxyType(draft.grids),
+        canaried=_canaried(draft),
         strays=tuple(draft.strays[-STRAYS_MAX:]),
     )
     return after, tuple(applied)
@@ -94,6 +95,13 @@ def effects_of(state: State, record: Record) -> AppliedRecord:
     """Tell what came of a record that this state has folded in, however long ago."""
     effects = (_past_effect(state, record, position) for position in range(len(record.actions)))
     return AppliedRecord(record=record, effects=tuple(effects))
+
+
+def _canaried(draft: Draft) -> frozenset[AdapterName]:
+    found = ((name, draft.lines.get(name)) for name in draft.canaried)
+    return frozenset(
+        name for name, line in found if line and any(one.is_open for one in line.canaries)
+    )
 
 
 def _past_effect(state: State, record: Record, position: int) -> Effect:

@@ -22,11 +22,11 @@ from tabard_registry.release.health import (
     EvidenceNote,
     GridNote,
     Review,
-    Told,
     Vote,
 )
 from tabard_registry.release.release import Release
-from tabard_registry.state.draft import DONE, Draft, Invalid, change, named_release
+from tabard_registry.state.canaries import told_in, with_vote
+from tabard_registry.state.draft import DONE, Draft, Invalid, change, named_release, with_release
 
 GRIDS_MAX = 256
 """Most grids, old ones too, of a namespace or a release line. Part of the protocol."""
@@ -49,7 +49,7 @@ def place_of(text: str) -> str:
 
 def _evidence(draft: Draft, record: Record, action: Action) -> Effect:
     line, release = named_release(draft, action)
-    note = EvidenceNote.from_summary(action.summary, told=_told(record, action))
+    note = EvidenceNote.from_summary(action.summary, told=told_in(record, action))
     if release.purged:
         raise Invalid(f"{release} was purged")
     if release.health.note_of(note.document) is not None:
@@ -85,7 +85,7 @@ def _review(draft: Draft, record: Record, action: Action) -> Effect:
     if not _is_seen(release, evidence):
         raise Invalid(f"{seen or 'nothing'} is no report on {release}")
     review = Review(
-        decision=decision, evidence=evidence, note=action.reason, told=_told(record, action)
+        decision=decision, evidence=evidence, note=action.reason, told=told_in(record, action)
     )
     # A reviewer has one word; the newest counts.
     others = tuple(one for one in release.health.reviews if one.told.actor != action.actor)
@@ -102,7 +102,7 @@ def _vote(draft: Draft, record: Record, action: Action) -> Effect:
         pair=str(said["pair"]),
         choice=said["choice"],
         evidence=Digest.parse(said["evidence"]),
-        told=_told(record, action),
+        told=told_in(record, action),
     )
     if vote.choice not in CHOICES or not 0 < len(vote.pair) <= PAIR_CHARS_MAX:
         raise ValueError("unknown choice or pair")
@@ -114,7 +114,9 @@ def _vote(draft: Draft, record: Record, action: Action) -> Effect:
     if len(release.health.votes) >= VOTES_MAX:
         raise Invalid(f"{release} has {VOTES_MAX} votes")
     health = replace(release.health, votes=(*release.health.votes, vote))
-    return change(draft, line, replace(release, health=health))
+    voted = with_release(line, replace(release, health=health))
+    draft.lines.put(with_vote(voted, release, vote))
+    return DONE
 
 
 def _is_seen(release: Release, evidence: Digest | None) -> bool:
@@ -122,16 +124,6 @@ def _is_seen(release: Release, evidence: Digest | None) -> bool:
         return release.health.report is None
     note = release.health.note_of(evidence)
     return note is not None and note.kind == "report"
-
-
-def _told(record: Record, action: Action) -> Told:
-    return Told(
-        seq=record.seq,
-        time=record.time,
-        actor=action.actor,
-        on_behalf_of=action.on_behalf_of,
-        proof=action.proof,
-    )
 
 
 JUDGING: Mapping[str, Callable[[Draft, Record, Action], Effect]] = {

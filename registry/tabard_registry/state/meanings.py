@@ -11,10 +11,11 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tabard_registry.identity.tokens import Token
-from tabard_registry.log.records import TOKEN, Action, Effect, Record
+from tabard_registry.log.records import CANARY, TOKEN, Action, Effect, Record
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName, check_channel, check_namespace
 from tabard_registry.refs.semver import Version
+from tabard_registry.release.canary import Canary
 from tabard_registry.release.gates import with_gates
 from tabard_registry.release.keys import POLICY_WORDS, Key, Policy
 from tabard_registry.release.release import (
@@ -25,6 +26,12 @@ from tabard_registry.release.release import (
     release_from_summary,
 )
 from tabard_registry.release.words import Words, read_amendment
+from tabard_registry.state.canaries import (
+    end_by_move,
+    end_by_withdrawal,
+    fold_canary,
+    told_in,
+)
 from tabard_registry.state.draft import DONE, Draft, Invalid, change, named_release, with_release
 from tabard_registry.state.gates import refusal_of
 from tabard_registry.state.judging import JUDGING
@@ -102,12 +109,10 @@ def _promote(draft: Draft, record: Record, action: Action) -> Effect:
     if refusal:
         raise Invalid(refusal)
     before = line.channels.get(action.channel)
-    if before is None:
-        below: Sequence[Digest] = ()
-    elif before.digest == release.digest:
+    if before is not None and before.digest == release.digest:
         raise Invalid(f"{action.channel} points there already")
-    else:
-        below = (*before.below, before.digest)[-ROLLBACK_DEPTH_MAX:]
+    below = _below_after(before)
+    line = _without_canary(line, record, action)
     moved = _move(draft, line, action.channel, release=release, seq=record.seq, below=below)
     is_overridden = refusal_of(release, policy=policy, channel=action.channel)
     return replace(moved, note=f"override: {override}") if is_overridden else moved
@@ -124,13 +129,26 @@ def _rollback(draft: Draft, record: Record, action: Action) -> Effect:
         raise Invalid(f"{release} was never on {action.channel}")
     _check_choosable(release)
     below = channel_below(before, target=release.digest)
+    line = _without_canary(line, record, action)
     return _move(draft, line, action.channel, release=release, seq=record.seq, below=below)
+
+
+def _canary(draft: Draft, record: Record, action: Action) -> Effect:
+    def move(draft: Draft, line: Adapter, canary: Canary, release: Release) -> Effect:
+        before = line.channels[canary.channel]
+        below = _below_after(before)
+        if canary.is_promoted:
+            below = channel_below(before, target=release.digest)
+        return _move(draft, line, canary.channel, release=release, seq=record.seq, below=below)
+
+    return fold_canary(draft, record, action, move=move)
 
 
 def _yank(draft: Draft, record: Record, action: Action) -> Effect:
     line, release = named_release(draft, action)
     if release.yanked:
         raise Invalid(f"{release} is yanked already")
+    line = _without_canaries_of(line, release, record, action)
     return change(draft, line, replace(release, yanked=True, yank_reason=action.reason))
 
 
@@ -145,6 +163,7 @@ def _quarantine(draft: Draft, record: Record, action: Action) -> Effect:
     line, release = named_release(draft, action)
     if release.quarantined:
         raise Invalid(f"{release} is quarantined already")
+    line = _without_canaries_of(line, release, record, action)
     return change(draft, line, replace(release, quarantined=True, quarantine_reason=action.reason))
 
 
@@ -160,6 +179,7 @@ def _purge(draft: Draft, record: Record, action: Action) -> Effect:
     if release.purged:
         raise Invalid(f"{release} was purged already")
     draft.denied.update(map(str, release.blobs))
+    line = _without_canaries_of(line, release, record, action)
     return change(draft, line, replace(release, purged=True, purge_reason=action.reason))
 
 
@@ -259,6 +279,22 @@ def _check_choosable(release: Release) -> None:
             raise Invalid(f"{release} is {what}")
 
 
+def _below_after(before: Channel | None) -> Sequence[Digest]:
+    return (*before.below, before.digest)[-ROLLBACK_DEPTH_MAX:] if before else ()
+
+
+def _without_canary(line: Adapter, record: Record, action: Action) -> Adapter:
+    told = told_in(record, action)
+    return end_by_move(line, channel=action.channel, told=told, said=action.type)
+
+
+def _without_canaries_of(
+    line: Adapter, release: Release, record: Record, action: Action
+) -> Adapter:
+    told = told_in(record, action)
+    return end_by_withdrawal(line, release, told=told, kind=action.type)
+
+
 def _move(
     draft: Draft,
     line: Adapter,
@@ -298,6 +334,7 @@ MEANINGS: Mapping[str, Callable[[Draft, Record, Action], Effect]] = {
     TOKEN: _token,
     "gc_intent": _gc_intent,
     "gc_done": _gc_done,
+    CANARY: _canary,
     **JUDGING,
 }
 """Every act that this Tabard understands."""

@@ -22,6 +22,7 @@ from tabard_registry.release.release import Adapter, Channel, Release
 from tabard_registry.state.overlay import Overlay
 from tabard_registry.state.state import State
 
+_NAMED_BY_CANARY = ("candidate", "baseline")
 _AFTER_SLASH = "0"
 """The character after `/`: `acme0` comes right after every name in `acme`."""
 
@@ -80,6 +81,11 @@ class Hidden:
                 }
             ),
             events=tuple(entry for entry in entries if entry is not None),
+            canaries=tuple(
+                one
+                for one in line.canaries
+                if {one.terms.candidate, one.terms.baseline} <= by_digest.keys()
+            ),
         )
 
 
@@ -112,6 +118,7 @@ def seen_by(state: State, grants: Grants) -> State:
         adapters=Overlay(_SeenLines(state.adapters, hidden=hidden)),
         keys=MappingProxyType(keys),
         policies=MappingProxyType(policies),
+        canaried=frozenset(name for name in state.canaried if name.namespace not in spaces),
         tokens=MappingProxyType({}),
         wearers=MappingProxyType({}),
         grids=MappingProxyType(
@@ -237,4 +244,6 @@ def _is_told(action: Action, *, state: State, hidden: Hidden | None) -> bool:
     except RegistryError:
         return True
     releases = line.by_digest.items() if line and line.name in hidden.wearers else ()
-    return not any(str(digest) == action.digest and hidden.hides(one) for digest, one in releases)
+    # The steps of a canary name two releases.
+    named = {action.digest, *(str(action.summary.get(name)) for name in _NAMED_BY_CANARY)}
+    return not any(str(digest) in named and hidden.hides(one) for digest, one in releases)

@@ -64,6 +64,7 @@ class State:
         policies: What namespaces ask for.
         tokens: Tokens by id, in the order they were made; never part of an answer about the past.
         wearers: Release lines with a recipe that wears a member of another namespace, by that.
+        canaried: Release lines with an open canary.
         grids: Grids by the namespace or release line that has them, oldest first.
         strays: The last acts without effect that belong to no adapter.
     """
@@ -84,6 +85,7 @@ class State:
         default_factory=lambda: MappingProxyType({})
     )
     grids: Mapping[str, tuple[GridNote, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    canaried: frozenset[AdapterName] = frozenset()
     strays: tuple[HistoryEntry, ...] = ()
 
     def names(self, *, after: str = "") -> Iterator[AdapterName]:

@@ -9,11 +9,12 @@ served with, is the registry's own error.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tabard_registry import AdapterName, AdapterRef, InvalidName, Release, State
+from tabard_registry import AdapterName, AdapterRef, InvalidName, RegistryError, Release, State
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.roles import Role
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
+from tabard_server.admission.canaries import canary_for
 from tabard_server.admission.embeddings import refs_named
 from tabard_server.errors import InvalidRequest, NotServable, Violation, invalid
 from tabard_server.jobs.job import Job, JobSpec, Worn, WornRecipe
@@ -82,7 +83,9 @@ class Stacker:
         refs += [(text, _parse(_Asked(field="prompt", text=text))) for text in named]
         for _text, ref in refs:
             refuse_role(Role.GENERATE, namespace=ref.adapter.namespace, grants=spec.identity.grants)
-        worn = tuple(one for text, ref in refs for one in self._wear(text, ref=ref, state=state))
+        worn = tuple(
+            one for text, ref in refs for one in self._wear(text, ref=ref, spec=spec, state=state)
+        )
         for one in worn:
             # Those of the members of recipes, too.
             namespace = one.release.adapter.namespace
@@ -108,18 +111,28 @@ class Stacker:
         for release in (*(worn.release for worn in job.worn), *recipes):
             check_servable(state, release, verifier=self._verifier)
 
-    def _wear(self, text: str, *, ref: AdapterRef, state: State) -> Iterator[Worn]:
-        release = state.resolve(ref)
+    def _wear(self, text: str, *, ref: AdapterRef, spec: JobSpec, state: State) -> Iterator[Worn]:
+        candidate = canary_for(spec, ref, state=state)
+        is_canary = candidate is not None and self._can_serve(candidate, state=state)
+        release = candidate if candidate and is_canary else state.resolve(ref)
         check_servable(state, release, verifier=self._verifier)
         if not release.members:
-            yield Worn(ref=text, release=release, weight=ref.weight)
+            yield Worn(ref=text, release=release, weight=ref.weight, is_canary=is_canary)
             return
         recipe = WornRecipe(release=release, weight=ref.weight)
         for member in release.members:
             found = state.release_of(member)
             assert found is not None, "a servable recipe has its members"
             weight = _weight_of(found, within=member.weight, recipe=recipe)
-            yield Worn(ref=text, release=found, weight=weight, recipe=recipe)
+            yield Worn(ref=text, release=found, weight=weight, recipe=recipe, is_canary=is_canary)
+
+    def _can_serve(self, candidate: Release, *, state: State) -> bool:
+        # Who asked for a channel is not refused because of what is tried there.
+        try:
+            check_servable(state, candidate, verifier=self._verifier)
+        except RegistryError:
+            return False
+        return candidate.base_family == self._base_family
 
     def _count(self, adapters: int) -> Iterator[Violation]:
         most = self._limits.adapters_per_request_max

@@ -48,10 +48,12 @@ class Asker:
     Attributes:
         caller: Whose seats and share they take.
         identity: Who asks, and what they may wear.
+        priority: How they are drawn behind everybody else.
     """
 
     caller: Caller
     identity: Identity
+    priority: Priority = Priority.BACKGROUND
 
 
 class Drawer:
@@ -138,7 +140,7 @@ class Drawer:
             images=1,
             caller=asker.caller,
             identity=asker.identity,
-            priority=Priority.BACKGROUND,
+            priority=asker.priority,
         )
         png = b""
         async with aclosing(self._generate(spec)) as events:

@@ -67,8 +67,8 @@ class Evaluation:
     ) -> None:
         """Take the rooms along the way, and the registry where reports are filed."""
         self._registry = registry
-        self._pinning = pinning
-        self._drawer = drawer
+        self.pinning = pinning
+        self.drawer = drawer
         self._encoders = encoders
         self._policy = policy
         self._threads = threads
@@ -81,7 +81,7 @@ class Evaluation:
             ServerError, RegistryError, EngineError: It was refused, or cut off; what was drawn is
                 kept, and not drawn again.
         """
-        plan, asker = await self._threads.run(self._pinning.pin, wish), wish.asker
+        plan, asker = await self._threads.run(self.pinning.pin, wish), wish.asker
         author = wish.author
         # What was sent is not needed any more, and may be large.
         del wish
@@ -108,7 +108,7 @@ class Evaluation:
                 blobs=self._registry.blobs,
                 threads=self._threads,
             )
-            await self._drawer.draw(plan.cells, asker=asker, on_cell=desk.take)
+            await self.drawer.draw(plan.cells, asker=asker, on_cell=desk.take)
             total = len(desk.drawn)
             await tell(Progress(phase=Phase.JUDGING, done=total, total=total))
             report = await self._threads.run(self._report, plan, desk, inputs)

@@ -40,6 +40,8 @@ class JobSpec:
         traceparent: The caller's own trace, as W3C writes it; empty: there is none.
         priority: Who of one tenant goes first.
         request_id: Its caller's own id of it; empty: none.
+        declines_canary: Whether channels mean what they point to, whatever is tried there.
+        canary_key: What the caller is known by to a canary, where nobody is asked who they are.
     """
 
     wanted: WantedDrawing
@@ -54,6 +56,8 @@ class JobSpec:
     traceparent: str = ""
     priority: Priority = Priority.NORMAL
     request_id: str = ""
+    declines_canary: bool = False
+    canary_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +82,14 @@ class Worn:
         release: What it meant at admission, or the member of the recipe it meant.
         weight: How strongly it acts.
         recipe: The recipe that brought it; None when the ref names the release itself.
+        is_canary: Whether it is the candidate of a canary, in place of what the channel points to.
     """
 
     ref: str
     release: Release
     weight: float
     recipe: WornRecipe | None = None
+    is_canary: bool = False
 
     @property
     def digest(self) -> str:

@@ -226,6 +226,8 @@ def _optional_facts(drawing: Drawing) -> dict[str, str]:
 
 def _describe_worn(worn: Worn) -> dict[str, Any]:
     told = _describe_release(worn.release, weight=worn.weight) | {"kind": worn.release.kind}
+    if worn.is_canary:
+        told["canary"] = True
     if worn.recipe is not None:
         told["recipe"] = _describe_release(worn.recipe.release, weight=worn.recipe.weight)
     return told

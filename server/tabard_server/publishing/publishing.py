@@ -135,22 +135,25 @@ class Publishing:
             RegistryError: There is no such release, nobody may be served with it, or the registry
                 refused.
         """
-        newest = await self._threads.run(self._registry.catch_up)
-        state = seen_by(newest, author.grants)
-        release = state.resolve(ref)
-        check_servable(state, release, verifier=self._verifier)
-        self._labels.note(release)
-        exact = AdapterRef(adapter=ref.adapter, selector=ByDigest(release.digest.hex))
-        for digest in worn_for(release):
-            await self._cache.load(digest)
         return await self.act(
             self._registry.promote,
-            exact,
+            await self.load(ref, author=author),
             channel=channel or DEFAULT_CHANNEL,
             expect=expect,
             author=author,
             override=override,
         )
+
+    async def load(self, ref: AdapterRef, *, author: Author) -> AdapterRef:
+        """Load what a ref means now; return a ref to exactly that. Raises as `promote`."""
+        newest = await self._threads.run(self._registry.catch_up)
+        state = seen_by(newest, author.grants)
+        release = state.resolve(ref)
+        check_servable(state, release, verifier=self._verifier)
+        self._labels.note(release)
+        for digest in worn_for(release):
+            await self._cache.load(digest)
+        return AdapterRef(adapter=ref.adapter, selector=ByDigest(release.digest.hex))
 
     async def roll_back(
         self,

@@ -15,6 +15,8 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from tabard.v1 import (
+    canary_service_pb2,
+    canary_service_pb2_grpc,
     evaluation_service_pb2,
     evaluation_service_pb2_grpc,
     evidence_service_pb2,
@@ -35,6 +37,7 @@ from tabard_server.callers.caller import OPERATORS
 from tabard_server.callers.gate import Gate
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
+from tabard_server.rpc.canary.service import CanaryServicer
 from tabard_server.rpc.door.door import Door, Recognition
 from tabard_server.rpc.door.peers import caller_of
 from tabard_server.rpc.evaluation.service import EvaluationServicer
@@ -58,6 +61,7 @@ SERVICES = tuple(
         (operations_service_pb2, "OperationsService"),
         (identity_service_pb2, "IdentityService"),
         (review_service_pb2, "ReviewService"),
+        (canary_service_pb2, "CanaryService"),
     )
 )
 """Full names of Tabard's services."""
@@ -68,6 +72,7 @@ SERVED = (
             generation_service_pb2,
             evaluation_service_pb2,
             evidence_service_pb2,
+            canary_service_pb2,
             registry_service_pb2,
             operations_service_pb2,
             identity_service_pb2,
@@ -152,6 +157,7 @@ class RpcServer:
         operations: OperationsServicer,
         identity: IdentityServicer,
         review: ReviewServicer,
+        canary: CanaryServicer,
     ) -> None:
         """Let these answer from now on."""
         servicers: tuple[tuple[Any, Any], ...] = (
@@ -162,6 +168,7 @@ class RpcServer:
             (operations_service_pb2_grpc.add_OperationsServiceServicer_to_server, operations),
             (identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, identity),
             (review_service_pb2_grpc.add_ReviewServiceServicer_to_server, review),
+            (canary_service_pb2_grpc.add_CanaryServiceServicer_to_server, canary),
         )
         for add, servicer in servicers:
             add(servicer, self._services)

@@ -80,6 +80,9 @@ class Metrics:
             "it still ran.",
             ("running",),
         )
+        self.image_reports = counter(
+            "tabard_image_reports_total", "Complaints about pictures, by label.", ("label",)
+        )
         self.replay_bytes = gauge(
             "tabard_replay_bytes", "Bytes of images kept for calls with the same request id."
         )

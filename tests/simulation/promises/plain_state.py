@@ -15,6 +15,7 @@ def to_plain(state: State) -> object:
             sorted((str(digest), release) for digest, release in line.by_digest.items()),
             sorted(line.channels.items()),
             list(line.events),
+            list(line.canaries),
         )
         for name, line in state.adapters.items()
     ]
@@ -23,5 +24,5 @@ def to_plain(state: State) -> object:
         (state.registry_id, state.seq, state.head, dict(state.acted), state.denied),
         (dict(state.collected), state.gc_seq, state.gc_open),
         (dict(state.keys), dict(state.policies), list(state.strays)),
-        (list(state.tokens.items()), dict(state.wearers), dict(state.grids)),
+        (list(state.tokens.items()), dict(state.wearers), dict(state.grids), state.canaried),
     )

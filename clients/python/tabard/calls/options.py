@@ -49,6 +49,9 @@ class GenerateOptions(TypedDict, total=False):
         request_id: The same id stands for the same job, so that asking again draws nothing again;
             for those who ask again after their own program has ended. Left out: a fresh one, which
             holds for one call and its retries. Empty: none.
+        decline_canary: Be served what channels point to, and never the candidate of a canary.
+        canary_key: The same key is served the same side of a canary; it counts where nobody is
+            asked who they are.
         image: Begin from this picture: a path, bytes, or a Pillow image. Without width and height
             it is drawn at its own size, rounded down to what the base can draw; with both it is
             resized to them.
@@ -76,6 +79,8 @@ class GenerateOptions(TypedDict, total=False):
     token_match: TokenMatch
     priority: Priority
     request_id: str | None
+    decline_canary: bool
+    canary_key: str
     image: PictureSource | None
     strength: float | None
     mask_image: PictureSource | None

@@ -220,6 +220,12 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVALUATIONS_BUSY: _ClassVar[ErrorReason]
     ENCODER_CHANGED: _ClassVar[ErrorReason]
     GATE_NOT_MET: _ClassVar[ErrorReason]
+    CANARY_NOT_FOUND: _ClassVar[ErrorReason]
+    CANARY_OPEN: _ClassVar[ErrorReason]
+    CANARY_SPENT: _ClassVar[ErrorReason]
+    CANARY_WITHOUT_BASELINE: _ClassVar[ErrorReason]
+    CANARY_ENDED: _ClassVar[ErrorReason]
+    IMAGE_UNKNOWN: _ClassVar[ErrorReason]
     POLICY_UNSATISFIABLE: _ClassVar[ErrorReason]
     EVIDENCE_NOT_FOUND: _ClassVar[ErrorReason]
     EDIT_OF_MEASUREMENT: _ClassVar[ErrorReason]
@@ -439,6 +445,12 @@ TRIGGER_MISSING: ErrorReason
 EVALUATIONS_BUSY: ErrorReason
 ENCODER_CHANGED: ErrorReason
 GATE_NOT_MET: ErrorReason
+CANARY_NOT_FOUND: ErrorReason
+CANARY_OPEN: ErrorReason
+CANARY_SPENT: ErrorReason
+CANARY_WITHOUT_BASELINE: ErrorReason
+CANARY_ENDED: ErrorReason
+IMAGE_UNKNOWN: ErrorReason
 POLICY_UNSATISFIABLE: ErrorReason
 EVIDENCE_NOT_FOUND: ErrorReason
 EDIT_OF_MEASUREMENT: ErrorReason

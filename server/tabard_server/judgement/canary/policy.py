@@ -27,6 +27,9 @@ class CanaryPolicy:
     pictures were promoted in most runs."""
     units_max: int = 200
     """Prompts after which nothing more is learned: people are asked. Equals succeed after 88."""
+    step_units: int = 20
+    """Judged prompts before each step of exposure, the first of them in the shadow: what is found
+    within the median of a large regression reaches nobody."""
     soft_weight: float = 0.4
     """What is bet on scores. The weights sum to 1: evidence of streams that depend on each other
     is averaged, and a weight of zero leaves its stream out."""
@@ -54,5 +57,5 @@ class CanaryPolicy:
             raise ValueError(f"the weights of the streams are at least 0 and sum to 1: {weights}")
         if not 0.0 <= self.difference_min < math.inf:
             raise ValueError(f"difference_min is 0 or more, not {self.difference_min}")
-        if self.units_max < 1 or self.complaints_max < 1:
-            raise ValueError("units_max and complaints_max are at least 1")
+        if min(self.units_max, self.complaints_max, self.step_units) < 1:
+            raise ValueError("units_max, complaints_max and step_units are at least 1")

@@ -43,7 +43,7 @@ _REF_LIKE = (
     *("sampler", "key_id", "service", "host", "list_services"),
     *("namespace", "token", "tenant", "expires_at"),
     *("against", "grid"),
-    *("digest", "evidence_digest"),
+    *("digest", "evidence_digest", "image_digest", "job_id", "canary_key"),
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",
 )

@@ -10,6 +10,7 @@ _REGISTRY = "/tabard.v1.RegistryService"
 _OPERATIONS = "/tabard.v1.OperationsService"
 _IDENTITY = "/tabard.v1.IdentityService"
 _REVIEW = "/tabard.v1.ReviewService"
+_CANARY = "/tabard.v1.CanaryService"
 _HEALTH = "/grpc.health.v1.Health"
 
 METHODS: Mapping[str, Work] = {
@@ -19,6 +20,11 @@ METHODS: Mapping[str, Work] = {
     f"{_EVIDENCE}/GetEvidence": Work.READ,
     f"{_EVIDENCE}/GetPicture": Work.READ,
     f"{_EVIDENCE}/EditEvidence": Work.ACT,
+    f"{_CANARY}/StartCanary": Work.ACT,
+    f"{_CANARY}/GetCanary": Work.READ,
+    f"{_CANARY}/ListCanaries": Work.READ,
+    f"{_CANARY}/StopCanary": Work.OPERATE,
+    f"{_CANARY}/ReportImage": Work.ACT,
     f"{_OPERATIONS}/GetStatus": Work.OPERATE,
     f"{_OPERATIONS}/Verify": Work.LOOK,
     f"{_OPERATIONS}/Drain": Work.OPERATE,

@@ -160,6 +160,7 @@ _REGISTRY = "/tabard.v1.RegistryService"
 _OPERATIONS = "/tabard.v1.OperationsService"
 _IDENTITY = "/tabard.v1.IdentityService"
 _REVIEW = "/tabard.v1.ReviewService"
+_CANARY = "/tabard.v1.CanaryService"
 _HEALTH = "/grpc.health.v1.Health"
 
 RULES: Mapping[str, Rule] = {
@@ -178,6 +179,12 @@ RULES: Mapping[str, Rule] = {
     f"{_EVIDENCE}/EditEvidence": Rule(
         needs=(Need(role=Role.PUBLISH, namespaces=_BY_REF, other_role=Role.REVIEW),)
     ),
+    f"{_CANARY}/StartCanary": _rule(Role.PROMOTE, _BY_REF),
+    f"{_CANARY}/GetCanary": _LOOK,
+    f"{_CANARY}/ListCanaries": _LOOK_AROUND,
+    f"{_CANARY}/StopCanary": _rule(Role.PROMOTE, _BY_REF),
+    # Who drew it is known once the picture is found: that is asked for then.
+    f"{_CANARY}/ReportImage": _rule(Role.GENERATE),
     f"{_OPERATIONS}/GetStatus": _KNOWN,
     f"{_OPERATIONS}/Verify": _LOOK_AFTER,
     f"{_OPERATIONS}/Drain": _LOOK_AFTER,

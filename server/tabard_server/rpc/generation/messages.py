@@ -81,6 +81,8 @@ def read_request(
         traceparent=traceparent,
         priority=_read_priority(message.priority),
         request_id=message.request_id,
+        declines_canary=message.decline_canary,
+        canary_key=message.canary_key,
     )
 
 
@@ -148,6 +150,7 @@ def _accepted(event: Accepted) -> generation_service_pb2.Accepted:
                 digest=worn.digest,
                 weight=worn.weight,
                 recipe=_recipe(worn.recipe) if worn.recipe else None,
+                is_canary=worn.is_canary,
             )
             for worn in job.worn
         ],

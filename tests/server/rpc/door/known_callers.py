@@ -16,6 +16,7 @@ from tabard.v1 import (
     generation_service_pb2,
     identity_service_pb2,
 )
+from tabard.v1 import canary_service_pb2 as canary
 from tabard.v1 import evidence_service_pb2 as evidence
 from tabard.v1 import operations_service_pb2 as operations
 from tabard.v1 import registry_service_pb2 as registry
@@ -151,6 +152,7 @@ def _draw(space: str) -> list[Message]:
 
 
 _V = "/tabard.v1.ReviewService/"
+_C = "/tabard.v1.CanaryService/"
 _E = "/tabard.v1.EvidenceService/"
 _R, _O = "/tabard.v1.RegistryService/", "/tabard.v1.OperationsService/"
 _I, _H = "/tabard.v1.IdentityService/", "/grpc.health.v1.Health/"
@@ -173,6 +175,15 @@ def _standing(kind: type[Message]) -> Any:
 
 _REQUESTS: dict[str, Any] = {
     "/tabard.v1.GenerationService/Generate": _draw,
+    f"{_C}StartCanary": _standing(canary.StartCanaryRequest),
+    f"{_C}GetCanary": _one(canary.GetCanaryRequest, ref=_ref),
+    f"{_C}ListCanaries": _one(canary.ListCanariesRequest, adapter=lambda space: f"{space}/ink"),
+    f"{_C}StopCanary": _standing(canary.StopCanaryRequest),
+    f"{_C}ReportImage": _one(
+        canary.ReportImageRequest,
+        job_id=lambda space: f"{space}-job",
+        label=lambda _space: canary.IMAGE_LABEL_ARTIFACT,
+    ),
     f"{_V}ExplainPolicy": _one(review.ExplainPolicyRequest, ref=_ref),
     "/tabard.v1.EvaluationService/Evaluate": _evaluate,
     f"{_E}ListEvidence": _one(evidence.ListEvidenceRequest, ref=_ref),

@@ -38,6 +38,8 @@ FULL = pb.GenerateRequest(
     token_match=pb.TOKEN_MATCH_ANYWHERE,
     priority=pb.PRIORITY_HIGH,
     request_id="e",
+    decline_canary=True,
+    canary_key="f",
 )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tabard.calls.health import (
+        canary,
         compare,
         evaluation,
         evidence,
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "canary",
     "compare",
     "evaluation",
     "evidence",

@@ -41,6 +41,8 @@ def test_verdict_is_told(tabard: Tabard, grid: str) -> None:
     assert "subject not checked" in words
     assert "verdict: " in words
     assert words.endswith("Scores inform; a person decides.")
+    assert "filed before" not in words
+    assert "filed before" in tabard("evaluate", f"{REF}:0.8", "--grid", grid).out
 
 
 def test_json_has_the_report(tabard: Tabard, grid: str, server: RealServer) -> None:
@@ -73,7 +75,8 @@ def test_references_are_sent(tabard: Tabard, grid: str, tmp_path: Path) -> None:
     words = " ".join(ran.out.split())
     assert ran.code == 0
     assert "those that you sent" in words
-    assert "copies 0.00" in words
+    assert "there are no training pictures" not in words
+    assert "pictures that are nearly training pictures" in words
 
 
 def test_refusal_says_what_to_do(tabard: Tabard, grid: str) -> None:

@@ -91,6 +91,17 @@ _with_reading_and_picture = together(
         help="The same ID stands for the same job: said again, it is not drawn again.",
     ),
     click.option(
+        "--decline-canary",
+        is_flag=True,
+        help="Wear what channels point to, and never the candidate of a canary.",
+    ),
+    click.option(
+        "--canary-key",
+        metavar="KEY",
+        help="The same KEY is served the same side of a canary, where nobody is asked who they "
+        "are.",
+    ),
+    click.option(
         "--image",
         type=_PICTURE,
         metavar="FILE",
@@ -265,7 +276,11 @@ def _tell(
         "sheet": None if sheet_file is None else str(sheet_file),
     }
     rows = [(str(image.seed), str(files[image.index])) for image in result.images]
-    worn = [f"wears {one.adapter} {one.version} at {one.weight:g}" for one in result.worn]
+    worn = [
+        f"wears {one.adapter} {one.version} at {one.weight:g}"
+        + (", the candidate of a canary" if one.is_canary else "")
+        for one in result.worn
+    ]
     text: list[Any] = [*worn, table("seed", "file", rows=rows)]
     if sheet_file is not None:
         text.append(f"contact sheet: {sheet_file}")
