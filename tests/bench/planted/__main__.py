@@ -18,6 +18,7 @@ import torch
 from tests.bench.planted import releases
 from tests.bench.planted.trial import (
     ENCODERS,
+    SUBJECTS,
     TRAINED,
     WEIGHTS,
     Outcome,
@@ -25,9 +26,19 @@ from tests.bench.planted.trial import (
     judge_copies,
     server,
     write_grid,
+    write_subject_grid,
 )
 
-_SHOWN = ("style", "identifiability", "diversity", "drift", "worst_prompt", "copies", "broken")
+_SHOWN = (
+    "style",
+    "subject",
+    "identifiability",
+    "diversity",
+    "drift",
+    "worst_prompt",
+    "copies",
+    "broken",
+)
 _TRAINERS: dict[str, Callable[[Path], None]] = {
     "1.3.0": partial(releases.train_retrain, seed=1234),
     "1.4.0": releases.train_collapsed,
@@ -48,11 +59,12 @@ def main() -> None:
         for version, path in trained.items():
             if not path.exists():
                 _TRAINERS[version](path)
-        grid = write_grid(folder)
+        grid, subject_grid = write_grid(folder), write_subject_grid(folder)
         found: dict[str, list[Outcome]] = {}
         for name, encoders in ENCODERS.items():
             with server(folder, encoders=encoders, trained=trained) as client:
                 outcomes = [judge(client, one, grid=grid) for one in (*WEIGHTS, *TRAINED)]
+                outcomes += [judge(client, one, grid=subject_grid) for one in SUBJECTS[name]]
                 found[name] = outcomes + judge_copies(client, grid=grid)
             _show(name, found[name])
     print(json.dumps({name: list(map(asdict, one)) for name, one in found.items()}))

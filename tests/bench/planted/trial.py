@@ -24,7 +24,7 @@ from tests.bench.planted.releases import (
 )
 from tests.e2e.conftest import run_server
 
-STABLE = "acme/watercolor@1.0.0"
+STABLE, MASCOT = "acme/watercolor@1.0.0", "acme/mascot@1.0.0"
 LEARNED = json.dumps(
     [{"name": f"demo-{kind}", "kind": kind, "path": "demo"} for kind in ("style", "subject")]
 )
@@ -86,16 +86,39 @@ TRAINED = (
 )
 
 
+_ABSENT = Plant(name="subject absent (0.2)", ref=f"{MASCOT}:0.2", promised=("failed",))
+SUBJECTS = {
+    "demo": (Plant(name="mascot", ref=MASCOT, promised=("failed",)), _ABSENT),
+    "fallback": (Plant(name="mascot", ref=MASCOT, promised=("inconclusive",)), _ABSENT),
+}
+"""By the name of the encoders. The demo's mascot was taught ten pictures that are nearly one, and
+draws one whatever the seed; without weights nobody sees a subject, and people decide."""
+
+
 def write_grid(folder: Path) -> Path:
     """Write a grid of what the demo base can draw: 12 prompts and 4 controls, 4 seeds."""
     prompts = [{"text": _prompt(number)} for number in range(12)]
+    return _write_grid(folder / "grid.json", purpose="style", prompts=prompts)
+
+
+def write_subject_grid(folder: Path) -> Path:
+    """Write a grid of one subject on every ground, in three sizes; the base draws a circle."""
+    prompts = [
+        {"text": f"a {size}{{trigger}} on a {ground} background", "class_word": "circle"}
+        for size in ("", "small ", "large ")
+        for ground in _GROUNDS
+    ]
+    return _write_grid(folder / "subject-grid.json", purpose="subject", prompts=prompts)
+
+
+def _write_grid(path: Path, *, purpose: str, prompts: Sequence[Mapping[str, str]]) -> Path:
     controls = [{"text": f"{one} on a white background", "control": True} for one in _CONTROLS]
     document = {
         "v": 1,
         "kind": "grid",
         "name": "demo",
-        "purpose": "style",
-        "prompts": prompts + controls,
+        "purpose": purpose,
+        "prompts": [*prompts, *controls],
         "seeds": SEEDS,
         "steps": STEPS,
         "width": SIDE,
@@ -103,7 +126,6 @@ def write_grid(folder: Path) -> Path:
         "guidance_scale": GUIDANCE,
         "sampler": SAMPLER,
     }
-    path = folder / "grid.json"
     path.write_text(json.dumps(document))
     return path
 
@@ -130,12 +152,21 @@ def server(
         for version, file in files.items():
             name = STABLE.partition("@")[0]
             client.publish(name, file, version=version, purpose="style", trigger_words=[STYLE])
+        client.publish(
+            MASCOT.partition("@")[0],
+            ADAPTERS / "mascot-1.0.0.safetensors",
+            version="1.0.0",
+            kind="dreambooth",
+            purpose="subject",
+            trigger_words=["sks mascot"],
+        )
         client.promote(STABLE)
+        client.promote(MASCOT)
         yield client
 
 
 def judge(client: Client, plant: Plant, *, grid: Path) -> Outcome:
-    """Evaluate a planted release beside stable."""
+    """Evaluate a planted release beside the one in service."""
     return _outcome(client, plant, grid=grid, training=())
 
 
@@ -190,7 +221,8 @@ def _prompt(number: int) -> str:
 
 
 def _outcome(client: Client, plant: Plant, *, grid: Path, training: Sequence[bytes]) -> Outcome:
-    result = client.evaluate(plant.ref, against=STABLE, grid=grid, training=training).result()
+    against = MASCOT if plant.ref.startswith(MASCOT) else STABLE
+    result = client.evaluate(plant.ref, against=against, grid=grid, training=training).result()
     return Outcome(
         plant=plant.name,
         promised=plant.promised,

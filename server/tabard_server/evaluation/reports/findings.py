@@ -129,8 +129,7 @@ def find(sheet: Sheet, *, encoders: Encoders, policy: GatePolicy) -> Findings:
     scores = [told_score(name, result, baseline=base) for name, (result, base) in named.items()]
     subject = told_score("subject", results.subject, baseline=like.baseline("subject"))
     if results.subject is None:
-        is_blind = encoders.subject is None
-        subject = not_checked("subject", _NO_SUBJECT if is_blind else _NO_SUBJECT_ASKED)
+        subject = not_checked("subject", _NO_SUBJECT if sheet.is_subject else _NO_SUBJECT_ASKED)
     scores += [subject, told_copies("copies", copies), told_broken(broken, results.pictures)]
     return Findings(
         scores=tuple(one for one in scores if one is not None),
