@@ -41,7 +41,7 @@ def _tell(action: Action, effect: Effect, *, applied: AppliedRecord) -> None:
         "actor": action.actor,
         "reason": action.reason,
         "request_id": action.request_id,
-        "without_effect": effect.note,
+        "note" if effect.effective else "without_effect": effect.note,
         "origin": "here" if applied.is_own else "elsewhere",
     }
     level = logging.INFO if applied.is_own else logging.DEBUG

@@ -48,6 +48,22 @@ def test_own_act_is_told_in_full(
     }
 
 
+def test_note_of_an_effective_act_is_no_refusal(
+    registry: Registry, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An edit notes what it changed; that it had no effect would be untrue."""
+    release = publish(registry, "1.0.0", folder=tmp_path).release
+    ref = AdapterRef.parse(f"{release.adapter}@1.0.0")
+    registry.edit(ref, words={"notes": "dry"}, author=Author(actor="ann"))
+
+    with caplog.at_level(logging.INFO, logger="tabard"):
+        ActLog(Metrics()).review(registry.since(0))
+
+    edited = logged(caplog, "registry.act")[-1]
+    assert edited["note"] == "notes"
+    assert "without_effect" not in edited
+
+
 def test_act_of_others_is_a_detail(
     registry: Registry, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A canary on the demo base: a bad release is taken back, however often its server is killed."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tabard import Canary, Client
+from tabard_registry import Author, Registry
+from tabard_registry.evidence.grid import Grid, GridPrompt
+from tabard_server.engine.base.place import DEMO_BASE
+from tests.e2e.conftest import DEMO_ADAPTERS, RunningServer, run_server
+
+LINE = "acme/watercolor"
+SHAPES = ("circle", "square", "triangle", "star", "heart", "cross")
+COLOURS = ("red", "blue", "green", "yellow", "purple", "orange")
+GROUNDS = ("white", "black", "gray", "brown")
+DRAWING = {"num_inference_steps": 8, "width": 64, "height": 64, "guidance_scale": 4.0}
+PHASES: dict[str, Callable[[Canary], bool]] = {
+    "before anything was judged": lambda canary: True,
+    "while pairs are judged": lambda canary: canary.units >= 4,
+    "shortly before the verdict": lambda canary: canary.units >= 8,
+}
+
+
+def prompts() -> Iterator[str]:
+    """What callers ask for: no prompt twice."""
+    for colour, shape, ground in itertools.product(COLOURS, SHAPES, GROUNDS):
+        yield f"a large {colour} {shape} on a {ground} background, watercolor style"
+
+
+def grid() -> Grid:
+    """What pictures are scored by: prompts that the demo base knows."""
+    pairs = list(zip(COLOURS, SHAPES, strict=True))
+    texts = [f"a {colour} {shape}, {{trigger}}" for colour, shape in pairs]
+    texts += [f"a small {shape} in {colour}, {{trigger}}" for colour, shape in pairs]
+    return Grid(
+        name="style",
+        purpose="style",
+        prompts=tuple(GridPrompt(text=text) for text in texts),
+        seeds=(11,),
+        steps=8,
+        width=64,
+        height=64,
+        guidance_scale=4.0,
+        sampler="ddim",
+    )
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[RunningServer, Client]]:
+    """A server on the same registry and cache, whenever it is run."""
+    cache = str(folder / "cache")
+    with (
+        run_server(folder, base=DEMO_BASE, cache=cache) as server,
+        Client(server.address) as client,
+    ):
+        yield server, client
+
+
+def draw_until(
+    client: Client, asked: Iterator[str], *, reached: Callable[[Canary], bool]
+) -> Canary:
+    """Draw through the channel until the canary is as wanted; whoever draws sees no more of it."""
+    for prompt in asked:
+        client.generate(prompt, adapters=LINE, **DRAWING)
+        canary = client.canary(f"{LINE}@1.1.0")
+        if reached(canary) or not canary.is_open:
+            return canary
+    raise AssertionError(f"the prompts are spent: {canary}")
+
+
+@pytest.mark.soak
+def test_killed_canary_goes_on(tmp_path: Path) -> None:
+    """It is killed in each phase: every prompt counts once, one record ends it and moves back."""
+    asked = prompts()
+    with serving(tmp_path) as (_server, client):
+        for version in ("1.0.0", "1.1.0"):
+            file = DEMO_ADAPTERS / f"watercolor-{version}.safetensors"
+            words = ["watercolor style"]
+            client.publish(LINE, file, version=version, purpose="style", trigger_words=words)
+            client.promote(f"{LINE}@{version}")
+        registry = Registry.open((tmp_path / "registry").as_uri())
+        registry.evidence.put_grid(grid(), place="acme", author=Author(actor="ann"))
+        client.start_canary(f"{LINE}@1.1.0", reason="tried all the same")
+
+    units = 0
+    for reached in PHASES.values():
+        with serving(tmp_path) as (server, client):
+            canary = draw_until(client, asked, reached=reached)
+            server.process.kill()
+            server.process.wait()
+        assert canary.units >= units, "what was judged stays judged"
+        units = canary.units
+
+    with serving(tmp_path) as (_server, client):
+        ended = draw_until(client, asked, reached=lambda canary: not canary.is_open)
+        stable = client.resolve(LINE).version
+        acts = [act for one in client.history(LINE) for act in one.actions]
+
+    ends = [act for act in acts if act.type == "canary" and act.version == "1.0.0"]
+    drawn = sum(1 for _ in prompts()) - sum(1 for _ in asked)
+    assert (ended.verdict, stable) == ("rolled_back", "1.0.0")
+    assert ended.e_value >= ended.e_value_bound
+    assert ended.units <= drawn
+    assert len(ended.worst) == 5
+    assert [act.previous_digest for act in ends] == [ended.candidate_digest]
