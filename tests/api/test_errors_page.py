@@ -28,8 +28,6 @@ NEVER_SENT = {
     *("EXTRACTION_ERROR", "CHANGE_NOT_CARRIED", "IMAGE_ERROR_TOO_LARGE"),
     *("CHECKPOINT_MISMATCH", "CHECKPOINT_NOT_FINITE"),
     *("CHECKPOINT_UNCHANGED", "CHECKPOINT_UNREADABLE"),
-    # Said by the registry library: no call puts evidence or reviews yet (docs/evidence.md).
-    *("REVIEW_BY_AUTHOR", "REVIEW_OUTDATED", "VOTE_UNBLINDED"),
 }
 CLASSES = {kind.__name__: kind for kind in KINDS}
 

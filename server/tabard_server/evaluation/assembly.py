@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tabard_registry import Registry
+from tabard_registry.evidence.grid import Grid
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.evaluation.drawer import Drawer, Generate
@@ -43,15 +44,9 @@ def evaluation_for(
         libraries=facts.versions,
         pixel_multiple=facts.pixel_multiple,
     )
-    grids = shipped_grids(
-        width=facts.native_width,
-        height=facts.native_height,
-        steps=defaults.steps,
-        guidance_scale=defaults.guidance_scale,
-    )
     pinning = Pinning(
         registry,
-        grids=grids,
+        grids=grids_for(engine, settings),
         resolve_sampler=engine.resolve_sampler,
         default_sampler=defaults.sampler,
         origin=origin,
@@ -82,3 +77,14 @@ def evaluation_for(
         is_for_all=settings.previews_at_publish,
     )
     return evaluation, previews
+
+
+def grids_for(engine: EnginePort[Any], settings: Settings) -> dict[str, Grid]:
+    """Return the grids that every registry has, as this engine draws them, by name."""
+    facts, defaults = engine.facts, settings.defaults
+    return shipped_grids(
+        width=facts.native_width,
+        height=facts.native_height,
+        steps=defaults.steps,
+        guidance_scale=defaults.guidance_scale,
+    )

@@ -41,7 +41,6 @@ from tabard_server.evaluation.plan import Pictures, Plan
 from tabard_server.evaluation.reports.draft import draft_report
 from tabard_server.evaluation.reports.encoder_change import remarks_on
 from tabard_server.evaluation.reports.findings import Sheet, find
-from tabard_server.evaluation.shipped_grids import grid_name_for
 from tabard_server.judgement.scores.result import NotChecked, Unchecked
 from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.threads import Threads
@@ -140,7 +139,7 @@ class Evaluation:
             references=_references(plan.references, encoders=encoders),
             training=_training(plan.training, encoders=encoders),
             has_trigger=bool(plan.candidate.trigger),
-            is_subject=grid_name_for(plan.candidate.release) == "subject",
+            is_subject=plan.candidate.release.judged_as == "subject",
         )
         findings = find(sheet, encoders=encoders, policy=self._policy)
         manifest = self._registry.manifest(plan.candidate.release.digest)

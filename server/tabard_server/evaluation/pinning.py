@@ -21,7 +21,6 @@ from tabard_registry import (
 from tabard_registry.acts.evidence import grid_names
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.errors import PreconditionFailed
-from tabard_registry.evidence.documents import read_document
 from tabard_registry.evidence.grid import Grid
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import Role
@@ -30,15 +29,14 @@ from tabard_registry.refs.names import ByChannel
 from tabard_registry.state.sight import seen_by
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
-from tabard_server.errors import NotEvaluable, invalid
+from tabard_server.errors import NotEvaluable
 from tabard_server.evaluation.cells import Cell, Side, cells_of
 from tabard_server.evaluation.drawer import Asker
 from tabard_server.evaluation.events import ReferenceSource, Wish
+from tabard_server.evaluation.grids import read_grid, refuse_unfit
 from tabard_server.evaluation.plan import Origin, Pictures, Pinned, Plan
 from tabard_server.evaluation.published import Published
 from tabard_server.evaluation.references import read_pictures
-from tabard_server.evaluation.shipped_grids import grid_name_for
-from tabard_server.jobs.prompt_tags import read_tags
 from tabard_server.limits import Limits
 
 PREVIEWS = 4
@@ -167,29 +165,13 @@ class Pinning:
 
     def _grid(self, wish: Wish, candidate: Pinned, *, state: State) -> Grid:
         grid = self._read_grid(wish, candidate, state=state)
-        grid.refuse_without_trigger((candidate.trigger,) if candidate.trigger else ())
-        for prompt in grid.prompts:
-            if read_tags(prompt.text).refs:
-                raise invalid(
-                    "grid",
-                    f"a prompt of the grid {grid.name} names an adapter: {prompt.text[:80]!r}",
-                    reason="GRID_NAMES_ADAPTER",
-                    hint="leave the tag out: every side wears what it is evaluated with",
-                )
+        refuse_unfit(grid, trigger=candidate.trigger)
         return grid
 
     def _read_grid(self, wish: Wish, candidate: Pinned, *, state: State) -> Grid:
         if wish.grid_document:
-            found = read_document(wish.grid_document)
-            if isinstance(found, Grid):
-                return found
-            raise invalid(
-                "grid_document",
-                f"the document is of the kind {found.kind}",
-                reason="FIELD_INVALID",
-                hint="send a grid",
-            )
-        name = wish.grid or grid_name_for(candidate.release)
+            return read_grid(wish.grid_document)
+        name = wish.grid or candidate.release.judged_as
         adapter = candidate.release.adapter
         # Their own first: a grid of the name of a purpose takes the place of the shipped one.
         grid = self._registry.evidence.grid(adapter, name=name) or self._grids.get(name)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tabard_registry import AdapterRef
-from tests.server.evaluation.asking import ask, evaluate, prepare
+from tests.server.evaluation.wishes.asking import ask, evaluate, prepare
 from tests.server.harness import serving
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from tabard_server.errors import NotEvaluable
 from tabard_server.judgement.pictures.encoder import EncoderKind, Vectors
 from tests.server.encoders.learned import Learned
-from tests.server.evaluation.asking import ask, evaluate, prepare, stub
+from tests.server.evaluation.wishes.asking import ask, evaluate, prepare, stub
 from tests.server.harness import Server, refusal_of, serving
 
 

@@ -15,7 +15,7 @@ from tabard_server.evaluation.looks import (
 from tabard_server.judgement.pictures.encoder import EncoderKind, Picture, Vectors
 from tabard_server.judgement.pictures.fallback import LayoutFallback
 from tests.server.encoders.learned import Learned
-from tests.server.evaluation.planning import png_of
+from tests.server.evaluation.wishes.planning import png_of
 from tests.server.judgement.drawn import picture
 
 ENCODERS = Encoders()

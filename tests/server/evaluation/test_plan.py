@@ -15,7 +15,7 @@ from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.plan import Pictures, Pinned, Plan
 from tabard_server.judgement.pictures.fallback import StyleFallback
 from tabard_server.judgement.verdict import GatePolicy
-from tests.server.evaluation.planning import pinning_in, registry_with_a_line, wish
+from tests.server.evaluation.wishes.planning import pinning_in, registry_with_a_line, wish
 from tests.server.releases import release
 
 OTHERS = Pictures(digests=(sha256_bytes(b"other"),))

@@ -173,7 +173,7 @@ def test_stopped_server_draws_no_more(tmp_path: Path) -> None:
         async with serving(tmp_path, engine=engine) as server:
             await server.publish("acme/ink", previews=True)
             await until(lambda: engine.open_count > 0)
-            server.app._previews.close()
+            server.app._health.previews.close()
             engine.let_go()
             await until(lambda: server.app.generation.jobs_left == 0)
             assert server.app.registry.state.find(REF).health.newest("previews") is None

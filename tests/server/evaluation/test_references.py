@@ -9,7 +9,7 @@ from PIL import Image
 from tabard_server.errors import InvalidRequest
 from tabard_server.evaluation.references import SIDE_MAX, read_pictures
 from tabard_server.limits import Limits
-from tests.server.evaluation.planning import png_of
+from tests.server.evaluation.wishes.planning import png_of
 
 FILES = [png_of(seed) for seed in range(4)]
 

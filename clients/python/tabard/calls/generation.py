@@ -94,7 +94,8 @@ def generate(
         **options: Everything else, each described at `tabard.GenerateOptions`: `adapters`,
             `seed`, `num_inference_steps`, `guidance_scale`, `negative_prompt`, `width`, `height`,
             `num_images`, `sampler`, `deterministic`, `clip_skip`, `prompt_syntax`,
-            `prompt_windows_max`, `token_match`, `priority`, `request_id`, `image`, `strength`,
+            `prompt_windows_max`, `token_match`, `priority`, `request_id`,
+            `decline_canary`, `canary_key`, `image`, `strength`,
             `mask_image`, and for SDXL `original_size`, `crops_coords_top_left` and `target_size`.
 
     Raises:

@@ -10,6 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 
+def judged_as(*, purpose: str, kind: str) -> str:
+    """Say as what a release is judged: by its purpose, else by what its kind is mostly for.
+
+    That chooses the grid that it is drawn with, and what its pictures have to hold.
+    """
+    by_kind = {"textual_inversion": "concept", "dreambooth": "subject"}
+    return purpose or by_kind.get(kind, "style")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """One release that a recipe wears, locked to its digest, and how strongly it acts there."""
@@ -100,6 +109,11 @@ class Release:
     signatures: tuple[ReleaseSignature, ...] = ()
     title: str = ""
     previews_digest: str = ""
+
+    @property
+    def judged_as(self) -> str:
+        """As what it is judged: `concept`, `style` or `subject`."""
+        return judged_as(purpose=self.purpose, kind=self.kind)
 
     @property
     def state(self) -> str:

@@ -15,8 +15,8 @@ from tabard.health.evaluation import EvaluationCell, EvaluationProgress, Evaluat
 from tabard.v1 import evaluation_service_pb2 as pb
 from tabard_registry import AdapterRef
 from tests.clients.fakes.real_server import RealServer
-from tests.server.evaluation.asking import grid_document
-from tests.server.evaluation.planning import ANN, png_of
+from tests.server.evaluation.wishes.asking import grid_document
+from tests.server.evaluation.wishes.planning import ANN, png_of
 
 REF = "acme/ink@1.1.0"
 

@@ -16,7 +16,7 @@ from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.plan import Plan
 from tabard_server.evaluation.reports.draft import draft_report
 from tabard_server.evaluation.reports.findings import Findings
-from tests.server.evaluation.planning import pinning_in, registry_with_a_line, wish
+from tests.server.evaluation.wishes.planning import pinning_in, registry_with_a_line, wish
 
 INPUTS = sha256_bytes(b"inputs")
 FOUND = Findings(scores=(), prompts=(), checks={}, verdict="Inconclusive", reasons=("why",))

@@ -76,6 +76,7 @@ def _release_text(release: Release) -> list[Any]:
         "digest": release.digest,
         "kind": release.kind,
         "purpose": release.purpose,
+        "judged as": "" if release.purpose else f"{release.judged_as}, by its kind",
         "triggers": ", ".join(release.trigger_words),
         "rank": str(release.rank or ""),
         "targets": "" if release.members else str(release.target_count),
