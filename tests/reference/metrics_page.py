@@ -27,6 +27,7 @@ _LABELS = {
     "tabard_adapter_resident_bytes": ("tier",),
     "tabard_channel_moves": ("action",),
     "tabard_failures": ("reason",),
+    "tabard_image_reports": ("label",),
     "tabard_jobs": ("outcome",),
     "tabard_rows": ("adapter", "version"),
     **dict.fromkeys(

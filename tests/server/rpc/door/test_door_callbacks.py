@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tabard.v1 import canary_service_pb2 as canary
 from tabard.v1 import evaluation_service_pb2 as evaluation
 from tabard.v1 import evidence_service_pb2 as evidence
 from tabard.v1 import generation_service_pb2 as generation
@@ -44,6 +45,7 @@ AUTHOR = Author(actor="🎨" * 200, reason="🎨" * 2_000)
 LIMITS = Limits()
 REGISTRY = "/tabard.v1.RegistryService"
 OPERATIONS = "/tabard.v1.OperationsService"
+CANARY = "/tabard.v1.CanaryService"
 EVALUATION = "/tabard.v1.EvaluationService"
 EVIDENCE = "/tabard.v1.EvidenceService"
 IDENTITY = "/tabard.v1.IdentityService"
@@ -56,6 +58,7 @@ SMALL = {
     f"{IDENTITY}/GetPolicy",
     f"{REVIEW}/ExplainPolicy",
     *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture", "GetGrid")),
+    *(f"{CANARY}/{name}" for name in ("GetCanary", "ListCanaries")),
     *(f"{REVIEW}/{name}" for name in ("ListReviews", "NextPair", "GetPairPicture")),
     *(path for path in METHODS if not path.startswith("/tabard.")),
 }
@@ -263,7 +266,24 @@ def legal_requests() -> Requests:
         *(pb.CheckRequest.FromString(part).SerializeToString() for part in sent[1:]),
     )
     requests["check"] = f"{REGISTRY}/Check", checked, "OK"
-    return {**requests, **acts(), **evidence_requests()}
+    return {**requests, **acts(), **canary_requests(), **evidence_requests()}
+
+
+def canary_requests() -> Requests:
+    """A canary of what was rolled back before, and a complaint of a picture nobody was sent."""
+    most = {"actor": "🎨" * 200, "reason": "🎨" * 2_000}
+    other = "acme/long@1.0.1"
+    start = canary.StartCanaryRequest(ref=other, override="🎨" * 2_000, **most)
+    stop = canary.StopCanaryRequest(ref=other, **most)
+    report = canary.ReportImageRequest(image_digest=f"sha256:{'0' * 64}", label=1)
+    return {
+        name: (f"{CANARY}/{name}", (message.SerializeToString(),), answer)
+        for name, message, answer in (
+            ("StartCanary", start, "OK"),
+            ("StopCanary", stop, "OK"),
+            ("ReportImage", report, "NOT_FOUND"),
+        )
+    }
 
 
 def acts() -> Requests:
