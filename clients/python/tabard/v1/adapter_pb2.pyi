@@ -44,6 +44,7 @@ class ActionType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ACTION_TYPE_GRID: _ClassVar[ActionType]
     ACTION_TYPE_REVIEW: _ClassVar[ActionType]
     ACTION_TYPE_VOTE: _ClassVar[ActionType]
+    ACTION_TYPE_CANARY: _ClassVar[ActionType]
 
 class Proof(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -79,6 +80,7 @@ ACTION_TYPE_EVIDENCE: ActionType
 ACTION_TYPE_GRID: ActionType
 ACTION_TYPE_REVIEW: ActionType
 ACTION_TYPE_VOTE: ActionType
+ACTION_TYPE_CANARY: ActionType
 PROOF_UNSPECIFIED: Proof
 PROOF_TOKEN: Proof
 PROOF_JWT: Proof

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tabard.v1 import canary_service_pb2 as canary
 from tabard.v1 import evidence_service_pb2 as evidence
 from tabard.v1 import generation_service_pb2 as generation
 from tabard.v1 import identity_service_pb2 as identity
@@ -47,6 +48,7 @@ OPERATIONS = "/tabard.v1.OperationsService"
 EVIDENCE = "/tabard.v1.EvidenceService"
 IDENTITY = "/tabard.v1.IdentityService"
 REVIEW = "/tabard.v1.ReviewService"
+CANARY = "/tabard.v1.CanaryService"
 GENERATE = "/tabard.v1.GenerationService/Generate"
 SMALL = {
     f"{OPERATIONS}/Drain",
@@ -54,6 +56,7 @@ SMALL = {
     f"{IDENTITY}/WhoAmI",
     f"{IDENTITY}/GetPolicy",
     f"{REVIEW}/ExplainPolicy",
+    *(f"{CANARY}/{name}" for name in ("GetCanary", "ListCanaries", "ReportImage")),
     *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture")),
     *(path for path in METHODS if not path.startswith("/tabard.")),
 }
@@ -291,6 +294,13 @@ def acts() -> Requests:
         known = {"request_id": f"{number:02d}" + "🎨" * 198} if "reason" in fields else {}
         message = getattr(pb, f"{act}Request")(**fields, **known)
         requests[f"{act} {number}"] = f"{REGISTRY}/{act}", (message.SerializeToString(),), answer
+    for name, request in {
+        "StartCanary": canary.StartCanaryRequest(ref=one, override="🎨" * 2_000, **most),
+        "StopCanary": canary.StopCanaryRequest(ref=one, **most),
+    }.items():
+        # The channel serves it already, and it has no canary.
+        answer = "FAILED_PRECONDITION" if name == "StartCanary" else "NOT_FOUND"
+        requests[name] = f"{CANARY}/{name}", (request.SerializeToString(),), answer
     warm = operations.WarmRequest(ref="acme/ink-00@1.0.0").SerializeToString()
     return {**requests, "warm": (f"{OPERATIONS}/Warm", (warm,), "OK")}
 
