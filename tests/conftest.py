@@ -26,6 +26,7 @@ _SHARED = {
     "tests/e2e/test_request_oracle.py": "demo server",
     "tests/e2e/test_bad_input.py": "tiny server",
     "tests/e2e/test_commands_on_server.py": "tiny server",
+    "tests/e2e/test_evaluation_of_kinds.py": "tiny server",
     "tests/e2e/test_swap_under_load.py": "tiny server",
 }
 """Files that are for one process, because each process would start a server of its own for them."""

@@ -18,6 +18,7 @@ from adapters import train_adapters
 from base import Corpus, Leg, Models, draw_corpus, make_models, save_base, train_base
 from classifier import train_classifier
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from encoders import train_encoders
 from report import write_figures
 from transformers import CLIPTextModel
 from vae import sharpen_decoder, train_vae
@@ -34,6 +35,7 @@ STAGES = (
     "refine",
     "classifier",
     "adapters",
+    "encoders",
     "report",
 )
 
@@ -149,6 +151,17 @@ def run_adapters(options: argparse.Namespace) -> None:
     train_adapters(options.base, options.adapters, seed=SEED + 4, only=options.only)
 
 
+def run_encoders(options: argparse.Namespace) -> None:
+    """Train the encoders that score pictures of the finished base."""
+    train_encoders(
+        options.base,
+        options.encoders,
+        seed=SEED + 7,
+        pictures=options.encoder_pictures,
+        steps=options.encoder_steps,
+    )
+
+
 def run_report(options: argparse.Namespace) -> None:
     """Measure the base and the adapters and draw the sample sheets."""
     write_figures(options.out, base=options.base, adapters=options.adapters, sheets=options.out)
@@ -163,6 +176,7 @@ RUN = {
     "refine": run_refine,
     "classifier": run_classifier,
     "adapters": run_adapters,
+    "encoders": run_encoders,
     "report": run_report,
 }
 
@@ -184,6 +198,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="working folder")
     parser.add_argument("--base", type=Path, help="pipeline folder to write (OUT/base)")
     parser.add_argument("--adapters", type=Path, help="adapter folder to write (OUT/adapters)")
+    parser.add_argument("--encoders", type=Path, help="encoder folder to write (OUT/encoders)")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--only", nargs="+", help="adapters to train (all)")
     parser.add_argument("--vae-samples", type=int, default=7_200)
@@ -194,10 +209,13 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=66_000, help="pictures shown to the UNet")
     parser.add_argument("--refine-samples", type=int, default=24_000)
     parser.add_argument("--checkpoint-every", type=int, default=12_000, help="in samples")
+    parser.add_argument("--encoder-pictures", type=int, default=6_000)
+    parser.add_argument("--encoder-steps", type=int, default=1_500)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     options.base = options.base or options.out / "base"
     options.adapters = options.adapters or options.out / "adapters"
+    options.encoders = options.encoders or options.out / "encoders"
     return options
 
 

@@ -92,6 +92,7 @@ class NotFound(RegistryError):
         "EVIDENCE_NOT_FOUND",
         "GRID_NOT_FOUND",
         "CANARY_NOT_FOUND",
+        "PAIR_NOT_FOUND",
     )
 
 

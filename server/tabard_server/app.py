@@ -15,11 +15,8 @@ from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
 from tabard_server.admission.assembly import admission_for, bounds_for
 from tabard_server.admission.pictures import PictureReader
-from tabard_server.canary.assembly import canaries_for
-from tabard_server.canary.canaries import Canaries
-from tabard_server.canary.served import ServedImages
 from tabard_server.engine_port.port import EnginePort
-from tabard_server.evaluation.assembly import evaluation_for
+from tabard_server.evaluation.assembly import grids_for
 from tabard_server.evaluation.looks import Encoders
 from tabard_server.followers.act_log import ActLog
 from tabard_server.followers.checkpointing import Checkpointer
@@ -27,11 +24,11 @@ from tabard_server.followers.follower import Follower
 from tabard_server.followers.warming import Warming
 from tabard_server.followers.withdrawal import Withdrawal
 from tabard_server.generation import Generation
+from tabard_server.health import Health
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.job_log import job_log_for
 from tabard_server.jobs.job_traces import job_traces_for
 from tabard_server.jobs.queue import queue_for
-from tabard_server.judgement.canary.policy import CanaryPolicy
 from tabard_server.life.bound import Bound
 from tabard_server.life.process import Ending
 from tabard_server.life.readiness import State
@@ -47,16 +44,13 @@ from tabard_server.publishing.policies import Policies
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
-from tabard_server.rpc.canary.service import CanaryServicer
-from tabard_server.rpc.evaluation.service import EvaluationServicer
-from tabard_server.rpc.evidence.assembly import evidence_service_for
+from tabard_server.rpc.assembly import health_services_for
 from tabard_server.rpc.front import Front
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.identity.service import IdentityServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.registry.service import RegistryServicer
-from tabard_server.rpc.review.service import ReviewServicer
 from tabard_server.settings import Settings
 from tabard_server.startup.resources import Resources
 from tabard_server.telemetry.labels import Labels
@@ -122,7 +116,15 @@ class App:
             engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
         )
         self._kept_releases = resources.kept_releases
-        self._build_judges(engine)
+        self._health = Health(
+            engine,
+            settings,
+            registry=registry,
+            generate=self.generation.generate,
+            encoders=Encoders.with_learned(resources.encoders),
+            verifier=self._verifier,
+            on_act=self._catch_up,
+        )
         front.recognise(registry)
         self._build_followers(resources)
         self._serve(engine)
@@ -134,7 +136,7 @@ class App:
         self._finisher.start()
         self.loop.start()
         self._checkpointer.review()
-        self._conductor.review()
+        self._health.review()
         self._warming.begin_recall(self._kept_releases)
         for name, task in (("follower", self._follower.run()), ("watchdog", self._watchdog.run())):
             self._tasks.append(asyncio.create_task(task, name=f"tabard-{name}"))
@@ -157,10 +159,11 @@ class App:
             hurry=hurry,
         ) as bound:
             self.drain()
-            self._conductor.close()
+            self._health.drain()
             await bound.wait_for_jobs(self.generation.wait_until_empty())
             left = self.generation.jobs_left
             self.generation.stop_all()
+            self._health.close()
             self._follower.close()
             self._watchdog.close()
             self._warming.close()
@@ -190,13 +193,18 @@ class App:
         )
         self._reads = Threads("read", threads_max=limits.registry_reads_max)
         self._admitting = Threads("admit", threads_max=1)
-        self._judging = Threads("judge", threads_max=1)
         self._loads = ThreadPoolExecutor(
             max_workers=limits.adapter_loads_max, thread_name_prefix="tabard-load"
         )
 
     def _close_threads(self) -> None:
-        threads = (self._acts, self._operators_acts, self._reads, self._admitting, self._judging)
+        threads = (
+            self._acts,
+            self._operators_acts,
+            self._reads,
+            self._admitting,
+            self._health.judging,
+        )
         for one in (*threads, self._pictures, self._weight_check):
             one.close()
 
@@ -207,7 +215,7 @@ class App:
         self._act_log.review(records)
         self._warming.review(records)
         self._checkpointer.review()
-        self._conductor.review()
+        self._health.review()
 
     async def _catch_up(self) -> None:
         await self._follower.catch_up()
@@ -228,27 +236,6 @@ class App:
             executor=self._loads,
             metrics=self.metrics,
             tenants=tenants,
-        )
-
-    def _build_judges(self, engine: EnginePort[Any]) -> None:
-        encoders = Encoders()
-        self._evaluation = evaluation_for(
-            engine,
-            self._settings,
-            registry=self.registry,
-            generate=self.generation.generate,
-            encoders=encoders,
-            verifier=self._verifier,
-            threads=self._judging,
-        )
-        self._shadowing, self._conductor = canaries_for(
-            self.registry,
-            generate=self.generation.generate,
-            evaluation=self._evaluation,
-            encoders=encoders,
-            limits=self._settings.limits,
-            threads=self._judging,
-            on_act=self._catch_up,
         )
 
     def _build_followers(self, resources: Resources) -> None:
@@ -279,13 +266,53 @@ class App:
         )
 
     def _serve(self, engine: EnginePort[Any]) -> None:
+        limits, pages = self._settings.limits, Pages.within(self._settings.limits)
+        publishing, questions = self._publishing_for(engine), self._questions()
+        policies = Policies(self.registry, ways=self._settings.identity.ways)
+        health = self._health
+        self._front.rpc.serve(
+            generation=GenerationServicer(health.shadowing.generate, on_sent=health.served.note),
+            registry=RegistryServicer(
+                self.registry,
+                publishing=publishing,
+                questions=questions,
+                uploads=Uploads(limits=limits),
+                downloads=Downloads(self.registry),
+                previews=health.previews,
+                pages=pages,
+            ),
+            identity=IdentityServicer(
+                self.registry,
+                publishing=publishing,
+                policies=policies,
+                questions=questions,
+                pages=pages,
+            ),
+            **health_services_for(
+                self.registry,
+                limits=limits,
+                evaluation=health.evaluation,
+                grids=grids_for(engine, self._settings),
+                encoders=health.encoders,
+                judging=health.judging,
+                policies=policies,
+                served=health.served,
+                metrics=self.metrics,
+                publishing=publishing,
+                questions=questions,
+                pages=pages,
+            ),
+            operations=self._operations(engine),
+        )
+
+    def _publishing_for(self, engine: EnginePort[Any]) -> Publishing:
         limits = self._settings.limits
         intake = IntakeLimits(
             files_max=limits.upload_files_max,
             file_bytes_max=limits.upload_bytes_max,
             rank_max=min(IntakeLimits().rank_max, self._settings.slot_rank_total),
         )
-        publishing = Publishing(
+        return Publishing(
             self.registry,
             profile=engine.profile,
             limits=intake,
@@ -297,54 +324,13 @@ class App:
             verifier=self._verifier,
             takes_contradictions=self._settings.adapters_that_contradict,
         )
-        questions = Questions(
+
+    def _questions(self) -> Questions:
+        return Questions(
             self.registry,
             follower=self._follower,
             threads=self._reads,
             jobs_wearing=self.generation.jobs_wearing,
-        )
-        policies = Policies(self.registry, ways=self._settings.identity.ways)
-        served = ServedImages(
-            state=lambda: self.registry.state, images_max=limits.served_images_max
-        )
-        pages = Pages.within(limits)
-        self._front.rpc.serve(
-            generation=GenerationServicer(self._shadowing.generate, on_sent=served.note),
-            evaluation=EvaluationServicer(self._evaluation),
-            evidence=evidence_service_for(
-                self.registry,
-                limits=limits,
-                publishing=publishing,
-                questions=questions,
-                pages=pages,
-            ),
-            registry=RegistryServicer(
-                self.registry,
-                publishing=publishing,
-                questions=questions,
-                uploads=Uploads(limits=limits),
-                downloads=Downloads(self.registry),
-                pages=pages,
-            ),
-            identity=IdentityServicer(
-                self.registry,
-                publishing=publishing,
-                policies=policies,
-                questions=questions,
-                pages=pages,
-            ),
-            review=ReviewServicer(policies=policies, questions=questions),
-            canary=CanaryServicer(
-                Canaries(
-                    self.registry,
-                    publishing=publishing,
-                    served=served,
-                    policy=CanaryPolicy(),
-                    metrics=self.metrics,
-                ),
-                questions=questions,
-            ),
-            operations=self._operations(engine),
         )
 
     def _operations(self, engine: EnginePort[Any]) -> OperationsServicer:

@@ -181,6 +181,10 @@ class Limits(BaseModel):
     """References of one evaluation; training pictures as many again."""
     evaluation_bytes_max: PositiveInt = 1_024 * MEBIBYTE
     """Pictures that evaluations have drawn, kept in the cache folder: none is drawn twice."""
+    lookup_pictures_max: PositiveInt = 16_384
+    """Pictures of evidence whose looks are kept in memory, to find a picture again."""
+    encoder_bytes_max: PositiveInt = 4_096 * MEBIBYTE
+    """Weights of one learned encoder."""
     grid_bytes_max: PositiveInt = 256 * 1_024
     """Bytes of the document of a grid."""
     canary_pairs_max: PositiveInt = 2

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from tabard_server.access.settings import IdentitySettings, TlsSettings, is_loopback
+from tabard_server.encoders.settings import EncoderSettings
 from tabard_server.engine_port.device import DEVICE, DEVICES, Dtype, nearest_device
 from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.prompt_style import PromptSyntax, TokenMatch
@@ -179,12 +180,19 @@ class Settings(BaseSettings):
     log_jobs_per_second_max: PositiveInt = 20
     """Jobs whose end is logged in one second, failures before others; of the rest the log has the
     number by outcome."""
+    previews_at_publish: bool = False
+    """Draw a few pictures of every release that is published, behind everybody else, and keep them
+    beside it; without this, of those that `tabard publish --preview` asks it for."""
     ready_file: str | None = None
     """Where to write address, metrics address and process id once ready; gone at the end."""
     tenants: Annotated[tuple[TenantLimits, ...], Field(strict=False)] = ()
     """What tenants have: tables with `name`, and any of `weight` (1), `queue_rows_max`,
     `pixel_steps_per_minute` and `resident_bytes_max`; `default` is the name of all others. Of a
     variable it is JSON."""
+    encoders: Annotated[tuple[EncoderSettings, ...], Field(strict=False)] = ()
+    """Learned encoders that evaluations score by, one of a kind: tables with `name`, `kind`
+    (`style`, `subject` or `copy`) and `path`, and maybe `format` and `device`; none: scores are of
+    colours, textures and edges. Of a variable it is JSON."""
     identity: IdentitySettings = IdentitySettings()
     tls: TlsSettings = TlsSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
@@ -250,6 +258,17 @@ class Settings(BaseSettings):
                 raise BadSettings(
                     f"tenants has {name!r} twice", names=("tenants",), hint="write one table of it"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _graphs_have_the_device(self) -> Self:
+        if self.compiled and any(one.device == "engine" for one in self.encoders):
+            raise BadSettings(
+                "an encoder is on the device of the engine, and compiled lets nothing else run "
+                "there while a graph is captured",
+                names=("encoders", "compiled"),
+                hint='give the encoder device = "cpu", or switch compiled off',
+            )
         return self
 
     @model_validator(mode="after")

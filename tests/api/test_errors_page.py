@@ -20,6 +20,7 @@ NEVER_SENT = {
     # Said where a server or a registry is opened, before there are callers.
     *("ADDRESS_NOT_AVAILABLE", "BAD_SETTINGS", "SETTING_INVALID", "INSECURE_LISTEN"),
     *("BASE_NOT_LOADABLE", "MEMORY_TOO_SMALL", "EXTRA_MISSING"),
+    *("ENCODER_MISSING", "ENCODER_UNREADABLE", "ENCODER_UNSUITABLE"),
     *("NOT_A_REGISTRY", "PLACE_OCCUPIED", "UNSUPPORTED_STORE", "UNSAFE_STORE", "TOKENS_EXIST"),
     # Said in logs and metrics alone, or as the cause of a state.
     *("CACHE_DAMAGED", "CACHE_NOT_USABLE", "OS_ERROR", "WEIGHTS_CHANGED"),
@@ -27,8 +28,6 @@ NEVER_SENT = {
     *("EXTRACTION_ERROR", "CHANGE_NOT_CARRIED", "IMAGE_ERROR_TOO_LARGE"),
     *("CHECKPOINT_MISMATCH", "CHECKPOINT_NOT_FINITE"),
     *("CHECKPOINT_UNCHANGED", "CHECKPOINT_UNREADABLE"),
-    # Said by the registry library: no call puts evidence or reviews yet (docs/evidence.md).
-    *("REVIEW_BY_AUTHOR", "REVIEW_OUTDATED", "VOTE_UNBLINDED"),
 }
 CLASSES = {kind.__name__: kind for kind in KINDS}
 

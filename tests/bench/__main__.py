@@ -21,6 +21,7 @@ from tabard.cli.demo.server_process import TORCH_THREADS, running_server
 from tests.bench import (
     command_line,
     engine_load,
+    evaluation_cost,
     extraction_speed,
     identity_cost,
     intake_speed,
@@ -110,6 +111,12 @@ def _commands(chosen: argparse.Namespace) -> object:
     return measured
 
 
+def _evaluation(chosen: argparse.Namespace) -> object:
+    measured = evaluation_cost.run(rounds=chosen.rounds)
+    evaluation_cost.report(measured)
+    return measured
+
+
 def _images(chosen: argparse.Namespace) -> object:
     return bench_images(rounds=chosen.rounds)
 
@@ -187,6 +194,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "load": _load,
     "commands": _commands,
     "identity": _identity,
+    "evaluation": _evaluation,
     "intake": _intake,
     "extraction": _extraction,
     "registry": _registry,

@@ -7,7 +7,7 @@ import pytest
 
 import tabard
 from tabard import convert, enums
-from tabard.v1 import adapter_pb2, generation_service_pb2, registry_service_pb2
+from tabard.v1 import adapter_pb2, generation_service_pb2, registry_service_pb2, review_service_pb2
 from tabard_server.engine_port.samplers import SAMPLERS
 
 KIND = adapter_pb2.ReleaseKind.DESCRIPTOR
@@ -55,6 +55,9 @@ def test_unknown_name_says_the_known_ones(name: str) -> None:
         (enums.PROMPT_SYNTAXES, generation_service_pb2.PromptSyntax.DESCRIPTOR),
         (enums.TOKEN_MATCHES, TOKEN_MATCH),
         (enums.FILE_FORMATS, registry_service_pb2.FileFormat.DESCRIPTOR),
+        (enums.DECISIONS, review_service_pb2.ReviewDecision.DESCRIPTOR),
+        (enums.PAIR_SIDES, review_service_pb2.PairSide.DESCRIPTOR),
+        (enums.VOTE_CHOICES, review_service_pb2.VoteChoice.DESCRIPTOR),
     ],
     ids=lambda one: getattr(one, "name", ""),
 )

@@ -5,7 +5,7 @@ import asyncio
 import io
 import json
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ from tabard_registry import Digest, Registry
 from tabard_registry.store.store import Store
 from tabard_server.app import App
 from tabard_server.engine_port.drawing import Pixels
+from tabard_server.judgement.pictures.encoder import Encoder
 from tabard_server.limits import Limits
 from tabard_server.rpc.front import Front
 from tabard_server.settings import Defaults, Settings
@@ -159,6 +160,7 @@ async def serving(
     engine: FakeEngine | None = None,
     limits: Limits | None = None,
     store: Store | None = None,
+    encoders: Sequence[Encoder] = (),
     **changes: Any,
 ) -> AsyncIterator[Server]:
     """Run a server for the length of a block; nothing is left behind.
@@ -168,6 +170,7 @@ async def serving(
         engine: Its engine.
         limits: Its bounds.
         store: Where its registry is.
+        encoders: Those that were trained.
         changes: Settings of its own.
     """
     engine = engine or FakeEngine()
@@ -189,7 +192,11 @@ async def serving(
     )
     forgotten: list[Digest] = []
     resources = Resources(
-        engine=engine, registry=registry, load_adapter=loader, forget_file=forgotten.append
+        engine=engine,
+        registry=registry,
+        load_adapter=loader,
+        forget_file=forgotten.append,
+        encoders=tuple(encoders),
     )
     front = Front(settings)
     await front.open()

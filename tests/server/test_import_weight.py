@@ -8,7 +8,7 @@ from pathlib import Path
 import tabard_server
 
 ROOT = Path(tabard_server.__file__).parent
-DRAWING = {"adapters", "engine", "extraction", "pickles"}
+DRAWING = {"adapters", "encoders", "engine", "extraction", "pickles"}
 """Rooms that may; beside them only the composition root, which calls them late."""
 HEAVY = {"accelerate", "diffusers", "peft", "torch", "transformers"}
 

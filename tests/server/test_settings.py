@@ -13,6 +13,7 @@ from tabard_server.access.settings import (
     IdentitySettings,
     TlsSettings,
 )
+from tabard_server.encoders.settings import EncoderSettings
 from tabard_server.errors import BadSettings
 from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.limits import Limits, TenantLimits
@@ -21,7 +22,7 @@ from tabard_server.settings_sources import load_settings
 
 SECTIONS = (
     *(Settings, Limits, Defaults, IdentitySettings, TlsSettings),
-    *(ClaimGrant, CertificateGrant, TelemetrySettings, GatePolicy),
+    *(ClaimGrant, CertificateGrant, TelemetrySettings, EncoderSettings, GatePolicy),
 )
 MEANINGS = [
     (f"{section.__name__}.{name}", field.description)

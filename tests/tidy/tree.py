@@ -33,7 +33,7 @@ BELONGS = {
     "docs": ("*.md", "*.png", "*.ipynb"),
     "proto": ("*.proto", "tabard.binpb"),
     "registry": ("*.py", "py.typed"),
-    "server": ("*.py", "py.typed", "*.json", "*.safetensors", "merges.txt"),
+    "server": ("*.py", "py.typed", "*.json", "*.pt", "*.safetensors", "merges.txt"),
     "tests": ("*.py", "ceph", "*.json", "*.json.gz", "*.safetensors"),
 }
 """Names of files by top folder. Nothing else belongs: no leftovers of merges or editors."""

@@ -23,15 +23,18 @@ if TYPE_CHECKING:
     from tabard.calls.uploads import UploadProgress
     from tabard.client import Client
     from tabard.enums import (
+        Decision,
         EvidenceKind,
         FileFormat,
         ImageLabel,
         Kind,
+        PairSide,
         Priority,
         PromptSyntax,
         Purpose,
         Sampler,
         TokenMatch,
+        VoteChoice,
     )
     from tabard.errors import (
         Aborted,
@@ -71,8 +74,26 @@ if TYPE_CHECKING:
         EvaluationVerdict,
         Score,
     )
-    from tabard.health.evidence import EvidenceDocument, EvidenceEdit, EvidenceNote
-    from tabard.health.review import MissingForGate, PolicyExplanation
+    from tabard.health.evidence import (
+        EvidenceDocument,
+        EvidenceEdit,
+        EvidenceNote,
+        Grid,
+        GridChange,
+        GridDocument,
+        Lookup,
+        PictureMatch,
+        PublishedReferences,
+    )
+    from tabard.health.review import (
+        BlindPair,
+        MissingForGate,
+        PolicyExplanation,
+        Review,
+        Reviewed,
+        Reviews,
+        StoredVote,
+    )
     from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.operations import (
         Cause,
@@ -116,6 +137,7 @@ __all__ = [
     "AsyncClient",
     "AsyncComparison",
     "AsyncEvaluation",
+    "BlindPair",
     "Canary",
     "CanaryPair",
     "CanaryStream",
@@ -133,6 +155,7 @@ __all__ = [
     "Coverage",
     "CreatedToken",
     "DeadlineExceeded",
+    "Decision",
     "Dependents",
     "Diff",
     "Done",
@@ -159,6 +182,9 @@ __all__ = [
     "GenerateOptions",
     "GenerateResult",
     "GeneratedImage",
+    "Grid",
+    "GridChange",
+    "GridDocument",
     "History",
     "Identity",
     "ImageLabel",
@@ -168,12 +194,15 @@ __all__ = [
     "Kind",
     "LayerDiff",
     "LayerSide",
+    "Lookup",
     "Manifest",
     "Member",
     "MemoryPlan",
     "MissingForGate",
     "NotFound",
+    "PairSide",
     "PermissionDenied",
+    "PictureMatch",
     "PictureSource",
     "PixelDifference",
     "Policy",
@@ -186,6 +215,7 @@ __all__ = [
     "PromptSyntax",
     "Published",
     "PublishedRecipe",
+    "PublishedReferences",
     "Pulled",
     "PulledFile",
     "Purpose",
@@ -197,12 +227,16 @@ __all__ = [
     "ReplayDifference",
     "Resident",
     "ResourceExhausted",
+    "Review",
+    "Reviewed",
+    "Reviews",
     "Sampler",
     "Score",
     "SearchHit",
     "ServedAt",
     "ServerStatus",
     "Serving",
+    "StoredVote",
     "TabardError",
     "TenantLoad",
     "Token",
@@ -214,6 +248,7 @@ __all__ = [
     "UploadProgress",
     "Verification",
     "VerifiedComponent",
+    "VoteChoice",
     "WornRecipe",
     "WornRelease",
 ]

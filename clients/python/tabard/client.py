@@ -191,6 +191,11 @@ class Client:
     evidence_document = late(lambda: _verb(calls.health.evidence.evidence_document))
     evidence_picture = late(lambda: _verb(calls.health.evidence.evidence_picture))
     edit_evidence = late(lambda: _verb(calls.health.evidence.edit_evidence))
+    put_grid = late(lambda: _verb(calls.health.grids.put_grid))
+    grid = late(lambda: _verb(calls.health.grids.grid))
+    grids = late(lambda: _paged(calls.health.grids.grids))
+    lookup = late(lambda: _verb(calls.health.lookup.lookup))
+    publish_references = late(lambda: _verb(calls.health.references.publish_references))
     publish = late(lambda: _verb(calls.uploads.publish))
     check = late(lambda: _verb(calls.uploads.check))
     pull = late(lambda: _download(calls.downloads.pull))
@@ -228,6 +233,11 @@ class Client:
     stop_canary = late(lambda: _verb(calls.health.canary.stop_canary))
     report_image = late(lambda: _verb(calls.health.canary.report_image))
     explain_policy = late(lambda: _verb(calls.health.review.explain_policy))
+    review = late(lambda: _verb(calls.health.review.review))
+    reviews = late(lambda: _paged(calls.health.review.reviews))
+    next_pair = late(lambda: _verb(calls.health.review.next_pair))
+    pair_picture = late(lambda: _verb(calls.health.review.pair_picture))
+    vote = late(lambda: _verb(calls.health.review.vote))
 
     def get(self, name: str) -> Adapter:
         """Give one adapter (`namespace/name`) with its releases and channels.

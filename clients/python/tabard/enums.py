@@ -23,6 +23,9 @@ EvidenceKind = Literal["report", "references", "training", "previews"]
 ImageLabel = Literal[
     "prompt_drift", "style_mismatch", "artifact", "copyright", "portrait", "review_failure"
 ]
+Decision = Literal["approve", "reject"]
+PairSide = Literal["a", "b"]
+VoteChoice = Literal["a", "b", "tie"]
 # Samplers are texts of the API, for a server may serve more; these are those of this version.
 Sampler = Literal[
     "ddim",
@@ -56,6 +59,9 @@ PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 EVIDENCE_KINDS: tuple[EvidenceKind, ...] = get_args(EvidenceKind)
 IMAGE_LABELS: tuple[ImageLabel, ...] = get_args(ImageLabel)
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+PAIR_SIDES: tuple[PairSide, ...] = get_args(PairSide)
+VOTE_CHOICES: tuple[VoteChoice, ...] = get_args(VoteChoice)
 
 _SILENCE = "UNSPECIFIED"
 

@@ -64,7 +64,7 @@ def review(
 
     return Act(
         plan=plan,
-        is_same=_like("review", ref, summary),
+        is_same=_like("review", ref, summary, author=author),
         answer=acted(lambda state: state.find(ref)),
         reasoned="a review",
     )
@@ -110,7 +110,7 @@ def vote(
 
     return Act(
         plan=plan,
-        is_same=_like("vote", ref, summary),
+        is_same=_like("vote", ref, summary, author=author),
         answer=acted(lambda state: state.find(ref)),
     )
 
@@ -152,6 +152,9 @@ def _refuse_full(release: Release, *, found: int, most: int) -> None:
         )
 
 
-def _like(kind: str, ref: AdapterRef, summary: dict[str, str]) -> Callable[[Action], bool]:
-    wanted = (kind, str(ref.adapter), summary)
-    return lambda found: (found.type, found.adapter, dict(found.summary)) == wanted
+def _like(
+    kind: str, ref: AdapterRef, summary: dict[str, str], *, author: Author
+) -> Callable[[Action], bool]:
+    # Another's word is never mine: whether both say the same would tell the sides of a pair.
+    wanted = (kind, str(ref.adapter), author.actor, summary)
+    return lambda found: (found.type, found.adapter, found.actor, dict(found.summary)) == wanted

@@ -19,6 +19,7 @@ from tabard_registry.evidence.codec import DOCUMENT_BYTES_MAX
 from tabard_registry.evidence.documents import (
     Document,
     Evidence,
+    Previews,
     read_kept,
     to_bytes,
 )
@@ -215,7 +216,7 @@ def document_in(blobs: Blobs, digest: Digest) -> Document:
 
 def shown_blobs(document: Document) -> tuple[Digest, ...]:
     """Return what goes with a release that is purged: all blobs of its documents but the grid."""
-    return document.pictures if isinstance(document, Report) else document.blobs
+    return document.pictures if isinstance(document, Report | Previews) else document.blobs
 
 
 def _no_evidence(message: str, *, ref: AdapterRef | None) -> NotFound:

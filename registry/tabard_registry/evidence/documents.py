@@ -62,11 +62,18 @@ class References:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Previews:
-    """A few pictures of a release, kept beside it."""
+    """A few pictures of a release, kept beside it.
+
+    Attributes:
+        release: The release.
+        cells: Its pictures.
+        grid: Digest of the grid document that their prompts are of.
+    """
 
     kind: ClassVar[str] = "previews"
     release: Subject
     cells: tuple[Picture, ...]
+    grid: Digest | None = None
 
     def __post_init__(self) -> None:
         if not self.cells:
@@ -74,8 +81,13 @@ class Previews:
 
     @property
     def blobs(self) -> tuple[Digest, ...]:
-        """What it needs besides itself."""
-        return tuple(cell.image for cell in self.cells)
+        """What it needs besides itself: its pictures, and the grid."""
+        return (*self.pictures, *([self.grid] if self.grid else []))
+
+    @property
+    def pictures(self) -> tuple[Digest, ...]:
+        """Its pictures, each once."""
+        return tuple(dict.fromkeys(cell.image for cell in self.cells))
 
 
 Evidence = References | Report | Previews

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -45,8 +46,10 @@ class GridPrompt:
             raise refused("a control prompt of the grid", f"has {TRIGGER}")
 
     def drawn(self, trigger: str) -> str:
-        """Write the prompt with a trigger word, or without any."""
-        return " ".join(self.text.replace(TRIGGER, trigger).split()).replace(" ,", ",")
+        """Write the prompt with a trigger word, or without any, nor the comma before it."""
+        placeholder = re.escape(TRIGGER) if trigger else rf",?\s*{re.escape(TRIGGER)}"
+        written = re.sub(placeholder, lambda _found: trigger, self.text)
+        return " ".join(written.split()).lstrip(" ,").replace(" ,", ",")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

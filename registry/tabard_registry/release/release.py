@@ -38,6 +38,7 @@ class Absent:
     """Expectation that a channel does not exist yet."""
 
 
+_JUDGED_AS = {"textual_inversion": "concept", "dreambooth": "subject"}
 ABSENT = Absent()
 """The one value of `Absent`."""
 
@@ -183,6 +184,14 @@ class Release:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "training", MappingProxyType(dict(self.training)))
+
+    @property
+    def judged_as(self) -> str:
+        """Return as what it is judged: by its purpose, else by what its kind is mostly for.
+
+        That chooses the grid that it is drawn with, and what its pictures have to hold.
+        """
+        return self.purpose or _JUDGED_AS.get(self.kind, "style")
 
     @property
     def is_choosable(self) -> bool:

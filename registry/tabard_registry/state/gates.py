@@ -80,7 +80,7 @@ def _missing(release: Release, gate: Gate) -> list[Missing]:
                 overridable=True,
             )
         )
-    if gate.require_checks and release.purpose == _SUBJECT:
+    if gate.require_checks and release.judged_as == _SUBJECT:
         checks = report.checks if report else {}
         open_ones = [one for one in CHECKS if checks.get(one, "not_checked") == "not_checked"]
         if open_ones:

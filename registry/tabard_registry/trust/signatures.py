@@ -76,7 +76,16 @@ def sign_digest(private_key_pem: bytes, digest: Digest) -> str:
     Raises:
         InvalidField: It is not an Ed25519 private key in PEM.
     """
-    return base64.b64encode(_private_key(private_key_pem).sign(_message(digest))).decode("ascii")
+    return sign_bytes(private_key_pem, _message(digest))
+
+
+def sign_bytes(private_key_pem: bytes, content: bytes) -> str:
+    """Sign bytes that say themselves what they are; return the signature in base64.
+
+    Raises:
+        InvalidField: It is not an Ed25519 private key in PEM.
+    """
+    return base64.b64encode(_private_key(private_key_pem).sign(content)).decode("ascii")
 
 
 def is_signature(signature: str, *, digest: Digest, public_key: str) -> bool:

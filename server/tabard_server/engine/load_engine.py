@@ -62,7 +62,7 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
     """
     if settings.torch_threads is not None:
         torch.set_num_threads(settings.torch_threads)
-    device = _device(settings.device)
+    device = find_device(settings.device)
     dtype_name = settings.dtype
     if dtype_name == "auto":
         dtype_name = "float16" if device.type == "cuda" else "float32"
@@ -107,7 +107,12 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
     return engine
 
 
-def _device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """Return the device that a word of the settings means.
+
+    Raises:
+        BaseNotLoadable: It is not to be had.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tabard_registry import Registry
+from tabard_registry.evidence.grid import Grid
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.evaluation.drawer import Drawer, Generate
@@ -13,6 +14,7 @@ from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.picture_cache import PictureCache
 from tabard_server.evaluation.pinning import Pinning
 from tabard_server.evaluation.plan import Origin
+from tabard_server.evaluation.previews import PreviewRoom
 from tabard_server.evaluation.published import Published
 from tabard_server.evaluation.shipped_grids import shipped_grids
 from tabard_server.settings import Settings
@@ -28,8 +30,8 @@ def evaluation_for(
     encoders: Encoders,
     verifier: Verifier,
     threads: Threads,
-) -> Evaluation:
-    """Return what evaluates releases on an engine."""
+) -> tuple[Evaluation, PreviewRoom]:
+    """Return what evaluates releases on an engine, and what shows them."""
     limits, defaults, facts = settings.limits, settings.defaults, engine.facts
     cache = PictureCache(
         Path(settings.cache).expanduser() / "evaluations", bytes_max=limits.evaluation_bytes_max
@@ -38,19 +40,13 @@ def evaluation_for(
         base_family=engine.profile.family,
         base_fingerprint=engine.profile.fingerprint,
         device=engine.device,
-        dtype=settings.dtype,
+        dtype=facts.dtype,
         libraries=facts.versions,
         pixel_multiple=facts.pixel_multiple,
     )
-    grids = shipped_grids(
-        width=facts.native_width,
-        height=facts.native_height,
-        steps=defaults.steps,
-        guidance_scale=defaults.guidance_scale,
-    )
     pinning = Pinning(
         registry,
-        grids=grids,
+        grids=grids_for(engine, settings),
         resolve_sampler=engine.resolve_sampler,
         default_sampler=defaults.sampler,
         origin=origin,
@@ -65,11 +61,30 @@ def evaluation_for(
         rows_max=limits.background_rows_max,
         retry_seconds=limits.retry_seconds,
     )
-    return Evaluation(
+    evaluation = Evaluation(
         registry,
         pinning=pinning,
         drawer=drawer,
         encoders=encoders,
         policy=settings.evaluation,
         threads=threads,
+    )
+    previews = PreviewRoom(
+        registry,
+        pinning=pinning,
+        drawer=drawer,
+        threads=threads,
+        is_for_all=settings.previews_at_publish,
+    )
+    return evaluation, previews
+
+
+def grids_for(engine: EnginePort[Any], settings: Settings) -> dict[str, Grid]:
+    """Return the grids that every registry has, as this engine draws them, by name."""
+    facts, defaults = engine.facts, settings.defaults
+    return shipped_grids(
+        width=facts.native_width,
+        height=facts.native_height,
+        steps=defaults.steps,
+        guidance_scale=defaults.guidance_scale,
     )

@@ -10,14 +10,14 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
-from tabard_registry import Author, NotFound, Registry
+from tabard_registry import AdapterRef, Author, ByVersion, NotFound, Registry
 from tabard_registry.content.blobs import Blobs
 from tabard_registry.evidence.documents import to_bytes
 from tabard_registry.evidence.report import Report
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_server.evaluation.cells import Cell, Side
-from tabard_server.evaluation.draft import draft_report
 from tabard_server.evaluation.drawer import Asker, Drawer, Picture
 from tabard_server.evaluation.events import (
     CellDrawn,
@@ -28,18 +28,19 @@ from tabard_server.evaluation.events import (
     ScoreTold,
     Wish,
 )
-from tabard_server.evaluation.findings import Sheet, find
 from tabard_server.evaluation.looks import (
     Encoders,
     Look,
     Vectors,
     gathered,
     look_at,
-    look_at_references,
     look_at_training,
 )
 from tabard_server.evaluation.pinning import Pinning
 from tabard_server.evaluation.plan import Pictures, Plan
+from tabard_server.evaluation.reports.draft import draft_report
+from tabard_server.evaluation.reports.encoder_change import remarks_on
+from tabard_server.evaluation.reports.findings import Sheet, find
 from tabard_server.judgement.scores.result import NotChecked, Unchecked
 from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.threads import Threads
@@ -138,10 +139,14 @@ class Evaluation:
             references=_references(plan.references, encoders=encoders),
             training=_training(plan.training, encoders=encoders),
             has_trigger=bool(plan.candidate.trigger),
-            is_subject=plan.candidate.release.purpose == "subject",
+            is_subject=plan.candidate.release.judged_as == "subject",
         )
         findings = find(sheet, encoders=encoders, policy=self._policy)
         manifest = self._registry.manifest(plan.candidate.release.digest)
+        findings = replace(
+            findings,
+            reasons=(*findings.reasons, *remarks_on(self._baseline(plan), encoders=encoders)),
+        )
         return draft_report(
             plan,
             findings,
@@ -150,6 +155,15 @@ class Evaluation:
             manifest=manifest,
             encoders=encoders,
         )
+
+    def _baseline(self, plan: Plan) -> Report | None:
+        """Return the newest report on what would be replaced."""
+        if plan.against is None:
+            return None
+        release = plan.against.release
+        ref = AdapterRef(adapter=release.adapter, selector=ByVersion(release.version))
+        kept = self._registry.evidence.newest(ref, kind="report")
+        return kept.document if kept and isinstance(kept.document, Report) else None
 
 
 class _Desk:
@@ -217,7 +231,7 @@ class _Turns:
 def _references(given: Pictures, *, encoders: Encoders) -> Mapping[str, Vectors] | None:
     if given.vectors or not given.pixels:
         return given.vectors or None
-    return look_at_references(given.pixels, encoders=encoders)
+    return encoders.embed(given.pixels)
 
 
 def _training(given: Pictures, *, encoders: Encoders) -> Vectors | NotChecked | None:

@@ -8,6 +8,7 @@ longer than they are looked at.
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from PIL import Image
 
 from tabard_server.engine_port.drawing import Pixels, Size
 from tabard_server.evaluation.cells import Side
-from tabard_server.judgement.pictures.encoder import Encoder
+from tabard_server.judgement.pictures.encoder import Encoder, EncoderKind
 from tabard_server.judgement.pictures.fallback import CopyFallback, LayoutFallback, StyleFallback
 from tabard_server.judgement.pictures.sanity import Soundness
 from tabard_server.judgement.pictures.variants import variants_of
@@ -28,22 +29,50 @@ class Encoders:
     """What looks at pictures, each at something else; learned ones take the place of the others.
 
     Attributes:
-        style: Colours and textures.
-        layout: Which prompt a picture is of.
+        style: What all pictures of a style have in common.
+        layout: Where edges are: which prompt a picture is of, unless `subject` can tell better.
         copy: Whether two pictures are nearly the same.
-        subject: What is seen in a picture; None: nobody here can tell.
+        texture: How far pictures moved, in distances between seeds. Never a learned one: it was
+            trained to see no difference between seeds.
+        subject: What is seen in a picture, by one that was trained; None: nobody here can tell.
     """
 
     style: Encoder = field(default_factory=StyleFallback)
     layout: Encoder = field(default_factory=LayoutFallback)
     copy: Encoder = field(default_factory=CopyFallback)
+    texture: Encoder = field(default_factory=StyleFallback)
     subject: Encoder | None = None
+
+    def __post_init__(self) -> None:
+        if self.subject is not None and not self.subject.is_learned:
+            raise ValueError(f"{self.subject.name} was not trained, and knows no subjects")
+
+    @classmethod
+    def with_learned(cls, learned: Sequence[Encoder]) -> Self:
+        """Let each learned one take its place, by its kind; the others are as without weights."""
+        places = {EncoderKind.STYLE: "style", EncoderKind.SUBJECT: "subject"}
+        return cls(**{places.get(one.kind, "copy"): one for one in learned})
 
     @property
     def all(self) -> dict[str, Encoder]:
         """Every one that there is, by what it looks at."""
-        found = {"style": self.style, "layout": self.layout, "copy": self.copy}
+        found = {
+            "style": self.style,
+            "layout": self.layout,
+            "copy": self.copy,
+            "texture": self.texture,
+        }
         return found | ({} if self.subject is None else {"subject": self.subject})
+
+    @property
+    def distinct(self) -> list[Encoder]:
+        """Every one that there is, once."""
+        return list({one.digest: one for one in self.all.values()}.values())
+
+    def embed(self, pictures: Sequence[Pixels]) -> dict[str, Vectors]:
+        """Look at pictures with every one, by what it looks at: pictures x numbers."""
+        found = {one.digest: one.embed(list(pictures)) for one in self.distinct}
+        return {name: found[one.digest] for name, one in self.all.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +117,7 @@ def look_at(
     """Look at the pictures of a cell; what could not be drawn is black."""
     black = np.zeros((size[1], size[0], 3), dtype=np.uint8)
     pictures = [black if png is None else pixels_of(png) for png in pngs.values()]
-    found = {name: one.embed(pictures) for name, one in encoders.all.items()}
+    found = encoders.embed(pictures)
     return {
         side: Look(
             vectors={name: vectors[place] for name, vectors in found.items()},
@@ -96,11 +125,6 @@ def look_at(
         )
         for place, side in enumerate(pngs)
     }
-
-
-def look_at_references(pictures: Sequence[Pixels], *, encoders: Encoders) -> dict[str, Vectors]:
-    """Look at pictures of what a release shall look like: pictures x numbers, of each encoder."""
-    return {name: one.embed(list(pictures)) for name, one in encoders.all.items()}
 
 
 def look_at_training(pictures: Sequence[Pixels], *, encoders: Encoders) -> Vectors:

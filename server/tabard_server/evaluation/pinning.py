@@ -5,14 +5,22 @@ What cannot be evaluated is refused here, before anything is drawn. Reads files;
 time.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from tabard_registry import DEFAULT_CHANNEL, AdapterRef, NotFound, Registry, State
+from tabard_registry import (
+    DEFAULT_CHANNEL,
+    AdapterRef,
+    Author,
+    ByVersion,
+    NotFound,
+    Registry,
+    Release,
+    State,
+)
 from tabard_registry.acts.evidence import grid_names
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.errors import PreconditionFailed
-from tabard_registry.evidence.documents import read_document
 from tabard_registry.evidence.grid import Grid
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import Role
@@ -21,14 +29,27 @@ from tabard_registry.refs.names import ByChannel
 from tabard_registry.state.sight import seen_by
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
-from tabard_server.errors import NotEvaluable, invalid
+from tabard_server.errors import NotEvaluable
+from tabard_server.evaluation.cells import Cell, Side, cells_of
+from tabard_server.evaluation.drawer import Asker
 from tabard_server.evaluation.events import ReferenceSource, Wish
+from tabard_server.evaluation.grids import read_grid, refuse_unfit
 from tabard_server.evaluation.plan import Origin, Pictures, Pinned, Plan
 from tabard_server.evaluation.published import Published
 from tabard_server.evaluation.references import read_pictures
-from tabard_server.evaluation.shipped_grids import grid_name_for
-from tabard_server.jobs.prompt_tags import read_tags
 from tabard_server.limits import Limits
+
+PREVIEWS = 4
+"""Pictures that show a release."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Previewing:
+    """What shows a release: a few cells of a grid."""
+
+    release: Release
+    grid: Grid
+    cells: tuple[Cell, ...]
 
 
 class Pinning:
@@ -105,6 +126,25 @@ class Pinning:
             origin=self._origin,
         )
 
+    def pin_previews(self, release: Release, *, asker: Asker, author: Author) -> Previewing:
+        """Pin what shows a release: a few prompts of its default grid, with one seed. Blocks.
+
+        Raises:
+            Forbidden: They may not draw with it, or may not keep pictures beside it.
+            InvalidField, InvalidRequest: The grid does not suit the release.
+            NotFound, PreconditionFailed: Nobody may be served with it.
+        """
+        self._registry.evidence.check_author(release.adapter, author=author)
+        state = seen_by(self._registry.state, asker.identity.grants)
+        exact = AdapterRef(adapter=release.adapter, selector=ByVersion(release.version))
+        pinned = self._pin(exact, state=state, identity=asker.identity)
+        wish = Wish(ref=str(exact), asker=asker, author=author)
+        grid = self._grid(wish, pinned, state=state)
+        sampler = self._resolve_sampler(grid.sampler or self._default_sampler)
+        sides = {Side.CANDIDATE: pinned.worn}
+        cells = cells_of(grid, sides=sides, sampler=sampler, origin=self._origin.key)
+        return Previewing(release=release, grid=grid, cells=_spread(grid, cells))
+
     def _pin(self, ref: AdapterRef, *, state: State, identity: Identity) -> Pinned:
         refuse_role(Role.GENERATE, namespace=ref.adapter.namespace, grants=identity.grants)
         release = state.resolve(ref)
@@ -125,29 +165,13 @@ class Pinning:
 
     def _grid(self, wish: Wish, candidate: Pinned, *, state: State) -> Grid:
         grid = self._read_grid(wish, candidate, state=state)
-        grid.refuse_without_trigger((candidate.trigger,) if candidate.trigger else ())
-        for prompt in grid.prompts:
-            if read_tags(prompt.text).refs:
-                raise invalid(
-                    "grid",
-                    f"a prompt of the grid {grid.name} names an adapter: {prompt.text[:80]!r}",
-                    reason="GRID_NAMES_ADAPTER",
-                    hint="leave the tag out: every side wears what it is evaluated with",
-                )
+        refuse_unfit(grid, trigger=candidate.trigger)
         return grid
 
     def _read_grid(self, wish: Wish, candidate: Pinned, *, state: State) -> Grid:
         if wish.grid_document:
-            found = read_document(wish.grid_document)
-            if isinstance(found, Grid):
-                return found
-            raise invalid(
-                "grid_document",
-                f"the document is of the kind {found.kind}",
-                reason="FIELD_INVALID",
-                hint="send a grid",
-            )
-        name = wish.grid or grid_name_for(candidate.release)
+            return read_grid(wish.grid_document)
+        name = wish.grid or candidate.release.judged_as
         adapter = candidate.release.adapter
         # Their own first: a grid of the name of a purpose takes the place of the shipped one.
         grid = self._registry.evidence.grid(adapter, name=name) or self._grids.get(name)
@@ -164,3 +188,13 @@ class Pinning:
         pixels = read_pictures(files, field=field, limits=self._limits)
         digests = tuple(map(sha256_bytes, dict.fromkeys(files)))
         return replace(Pictures(), digests=digests, pixels=pixels)
+
+
+def _spread(grid: Grid, cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Choose a few cells of the first seed, from prompts all over the grid."""
+    scored = [
+        cell
+        for cell in cells
+        if cell.seed == grid.seeds[0] and not grid.prompts[cell.prompt].control
+    ]
+    return tuple(scored[n * len(scored) // PREVIEWS] for n in range(PREVIEWS))

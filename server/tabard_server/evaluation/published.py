@@ -19,7 +19,6 @@ from tabard_server.errors import NotEvaluable, invalid
 from tabard_server.evaluation.looks import (
     Encoders,
     Vectors,
-    look_at_references,
     look_at_training,
 )
 from tabard_server.evaluation.plan import Pictures
@@ -137,7 +136,7 @@ def embeddings_of(
     if kind == "training":
         found = {"copy": look_at_training(pictures, encoders=encoders)}
     else:
-        found = look_at_references(pictures, encoders=encoders)
+        found = encoders.embed(pictures)
     return [
         (Digest.parse(f"sha256:{encoders.all[name].digest}"), found[name].astype(_FLOAT).tobytes())
         for name in _EMBEDDED[kind]

@@ -8,7 +8,6 @@ are fixed and published, never drawn. Pure.
 from typing import Literal
 
 from tabard_registry.evidence.grid import TRIGGER, Grid, GridPrompt
-from tabard_registry.release.release import Release
 
 SEEDS = (11, 23, 47, 101)
 _SCENES = (
@@ -79,9 +78,3 @@ def shipped_grids(*, width: int, height: int, steps: int, guidance_scale: float)
         )
         for purpose in _PURPOSES
     }
-
-
-def grid_name_for(release: Release) -> str:
-    """Return the name of the grid for a release: by its purpose, else by its kind."""
-    by_kind = {"textual_inversion": "concept", "dreambooth": "subject"}
-    return release.purpose or by_kind.get(release.kind, "style")

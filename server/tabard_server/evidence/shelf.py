@@ -103,10 +103,8 @@ class Shelf:
 def pictures_of(document: Document) -> tuple[Digest, ...]:
     """Return the pictures that a document lists, each once."""
     match document:
-        case Report() | References():
+        case Report() | References() | Previews():
             return tuple(dict.fromkeys(document.pictures))
-        case Previews():
-            return tuple(dict.fromkeys(document.blobs))
         case _:
             return ()
 

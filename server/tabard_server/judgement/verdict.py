@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from tabard_server.judgement.scores.intervals import Interval
 from tabard_server.judgement.scores.overfitting import Copies
-from tabard_server.judgement.scores.result import NotChecked, Result
+from tabard_server.judgement.scores.result import NotChecked, Result, Score
 
 
 class GatePolicy(BaseModel):
@@ -45,6 +45,10 @@ class GatePolicy(BaseModel):
     drift_max: float = 1.5
     """On prompts without the trigger: at its full weight a good adapter moved them by 1.19 of
     the distance between seeds. Asked only of releases that declare a trigger."""
+    drift_added_max: float = 0.5
+    """Where stable itself is above that, as a style is that was trained to work unnamed: what a
+    release may add, as a share of what stable moves. An honest retrain added a quarter; releases
+    that had gone wrong more than doubled it."""
     broken_for_person: PositiveInt = 1
     """Broken pictures of a grid from which on a person looks. Good variants had none in 64."""
     broken_to_fail: PositiveInt = 2
@@ -83,6 +87,7 @@ class Scores:
     diversity: Result | None = None
     drift: Result | None = None
     """Of control prompts, for releases that declare a trigger."""
+    drift_of_stable: Result | None = None
     broken: int
     """Pictures of the candidate that failed their sanity check."""
     pictures: int
@@ -109,7 +114,7 @@ def judge(scores: Scores, *, policy: GatePolicy) -> Judgement:
     )
     gates += _worst_prompt(scores.worst_prompt, policy)
     gates += _compared("diversity", scores.diversity, policy.diversity_min, None)
-    gates += _drift(scores.drift, policy)
+    gates += _drift(scores.drift, stable=scores.drift_of_stable, policy=policy)
     gates += _copies(scores.copies)
     verdicts = {gate.verdict for gate in gates}
     for verdict in (Verdict.FAILED, Verdict.INCONCLUSIVE):
@@ -168,17 +173,27 @@ def _worst_prompt(result: Result | None, policy: GatePolicy) -> list[Gate]:
     return [Gate(name="worst_prompt", verdict=verdict, reason=reason)]
 
 
-def _drift(result: Result | None, policy: GatePolicy) -> list[Gate]:
+def _drift(result: Result | None, *, stable: Result | None, policy: GatePolicy) -> list[Gate]:
+    """Ask that controls stay where they are; or, where stable moves them already, of no more."""
     if result is None:
         return []
     if isinstance(result, NotChecked):
         return [_not_checked("drift", result)]
-    interval = result.interval
-    verdict = Verdict.SUCCESS if interval.high <= policy.drift_max else Verdict.INCONCLUSIVE
-    if interval.low > policy.drift_max:
+    gate = _at_most("drift", result.interval, at_most=policy.drift_max)
+    if gate.verdict is Verdict.SUCCESS or not isinstance(stable, Score) or result.paired is None:
+        return [gate]
+    if stable.interval.high <= policy.drift_max:
+        return [gate]
+    added_max = policy.drift_added_max * stable.interval.value
+    return [_at_most("drift_against_stable", result.paired, at_most=added_max)]
+
+
+def _at_most(name: str, interval: Interval, *, at_most: float) -> Gate:
+    verdict = Verdict.SUCCESS if interval.high <= at_most else Verdict.INCONCLUSIVE
+    if interval.low > at_most:
         verdict = Verdict.FAILED
-    reason = f"{_words(interval)}; at most {policy.drift_max:.2f} is asked"
-    return [Gate(name="drift", verdict=verdict, reason=reason)]
+    reason = f"{_words(interval)}; at most {at_most:.2f} is asked"
+    return Gate(name=name, verdict=verdict, reason=reason)
 
 
 def _copies(copies: Copies | NotChecked | None) -> list[Gate]:

@@ -13,6 +13,7 @@ from typing import Unpack
 from tabard_registry import RegistryError
 from tabard_registry.place import open_store
 from tabard_server.access.certificate_files import CertificateFiles
+from tabard_server.encoders.files import require_encoders
 from tabard_server.engine.base.place import require_base
 from tabard_server.engine_port.device import require_device
 from tabard_server.engine_port.errors import EngineError
@@ -65,6 +66,10 @@ def _places(settings: Settings) -> _Trials:
         "base": partial(require_base, settings.base),
         "registry": partial(open_store, settings.registry, single_writer=settings.single_writer),
     }
+    if settings.encoders:
+        trials["encoders"] = partial(
+            require_encoders, settings.encoders, bytes_max=settings.limits.encoder_bytes_max
+        )
     if settings.tls.is_on:
         trials["tls.certificate"] = partial(CertificateFiles, settings.tls)
     if settings.base_config is not None:

@@ -26,6 +26,7 @@ from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.engine_port.work import GUIDED_SAMPLES
 from tabard_server.errors import BadSettings
+from tabard_server.judgement.pictures.encoder import Encoder
 from tabard_server.pickles.reader import examine_seal
 from tabard_server.settings import Settings
 from tabard_server.telemetry.logs import log_event, log_problem
@@ -46,6 +47,7 @@ class Resources:
         forget_file: Removes the files of a release from the disk tier.
         disk: The disk tier, if there is one.
         kept_releases: Says what the disk tier has for this base, last used first; reads files.
+        encoders: Those that were trained, for evaluations.
     """
 
     engine: EnginePort[Any]
@@ -54,14 +56,15 @@ class Resources:
     forget_file: Callable[[Digest], None] = lambda _digest: None
     disk: DiskCache | None = None
     kept_releases: Callable[[], list[KeptRelease]] = list
+    encoders: tuple[Encoder, ...] = ()
 
 
 def load_resources(settings: Settings, metrics: Metrics) -> Resources:
     """Open the registry and load the engine: the slow part. It counts what it does.
 
     Raises:
-        BadSettings: The default sampler cannot draw on the base.
         BaseNotLoadable: The base cannot be served.
+        BadSettings: The default sampler cannot draw on the base, or an encoder cannot be used.
         RegistryError: The registry cannot be opened, or its store cannot be trusted.
     """
     tell = stages_told()
@@ -71,7 +74,14 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
     _hear_libraries()
     from tabard_server.adapters.loader import ReleaseLoader  # noqa: PLC0415 - torch comes late
     from tabard_server.engine.base.schedule import Asked  # noqa: PLC0415 - likewise
-    from tabard_server.engine.load_engine import EngineSettings, load_engine  # noqa: PLC0415 - likewise
+    from tabard_server.engine.load_engine import (  # noqa: PLC0415 - likewise
+        EngineSettings,
+        find_device,
+        load_engine,
+    )
+
+    # Before the base: they are soon refused, and what they hold of a device is not planned with.
+    encoders = _load_encoders(settings, engine_device=str(find_device(settings.device)), tell=tell)
 
     engine = load_engine(
         EngineSettings(
@@ -113,7 +123,30 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         forget_file=disk.forget,
         disk=disk,
         kept_releases=load_adapter.kept,
+        encoders=encoders,
     )
+
+
+def _load_encoders(settings: Settings, *, engine_device: str, tell: Tell) -> tuple[Encoder, ...]:
+    if not settings.encoders:
+        return ()
+    tell(Stage(name="loading the encoders"))
+    from tabard_server.encoders.loading import load_encoders  # noqa: PLC0415 - torch comes late
+
+    encoders = load_encoders(
+        settings.encoders,
+        engine_device=engine_device,
+        bytes_max=settings.limits.encoder_bytes_max,
+    )
+    for one in encoders:
+        log_event(
+            "encoder.loaded",
+            name=one.name,
+            kind=str(one.kind),
+            device=one.device,
+            digest=f"sha256:{one.digest}",
+        )
+    return encoders
 
 
 def _require_default_sampler(engine: EnginePort[Any], *, name: str) -> None:

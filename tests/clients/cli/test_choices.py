@@ -5,7 +5,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tabard.cli.choices import Named, nearest, refuse_beside
+from tabard.cli.choices import Named, nearest, refuse_beside, refuse_without
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,13 @@ def test_wrong_choice_names_the_nearest(word: str, meant: str) -> None:
 @click.command()
 @click.option("--only/--all", default=False)
 @click.option("--size", envvar="PROBE_SIZE", default=3)
-def probe(*, only: bool, size: int) -> None:
-    """Take a size, but for `--only`."""
+@click.option("--sheet", default="")
+def probe(*, only: bool, size: int, sheet: str) -> None:
+    """Take a size, but for `--only`, and a sheet with nothing else."""
     if only:
         refuse_beside("--only", "size", because="which has none")
+    else:
+        refuse_without("--only", "sheet")
     click.echo(size)
 
 
@@ -56,3 +59,11 @@ def test_option_without_effect_is_refused(said: list[str], environment: dict[str
 def test_default_is_no_option_that_is_said() -> None:
     """It stands in the way of nothing."""
     assert CliRunner().invoke(probe, ["--only"]).exit_code == 0
+
+
+def test_option_alone_is_refused() -> None:
+    """What counts beside another one has no effect without it."""
+    alone = CliRunner().invoke(probe, ["--sheet", "x"])
+
+    assert (alone.exit_code, "--sheet says nothing without --only" in alone.output) == (2, True)
+    assert CliRunner().invoke(probe, ["--only", "--sheet", "x"]).exit_code == 0

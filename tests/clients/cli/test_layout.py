@@ -48,6 +48,17 @@ def test_wide_cells_are_folded_between_words() -> None:
     assert " ".join(" ".join(rows).split()) == "key one two three four five six seven eight nine"
 
 
+def test_columns_of_one_width_stay_so() -> None:
+    """None of them is squeezed for the others."""
+    cell = "some words of a long cell " * 6
+
+    heading, *rows = lines(Table([("name", cell, cell, cell)], heading=tuple("wxyz")), columns=80)
+
+    starts = [at for at in range(80) if rows[0].startswith("some words", at)]
+    assert starts == [6, 31, 56]
+    assert max(map(len, rows)) <= 80 and len(heading) > 56
+
+
 def test_long_words_are_cut_where_they_must() -> None:
     """A digest folds, and stays complete."""
     rows = lines(Table([("d", "x" * 50)], heading=("a", "b")), columns=20)[1:]

@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tabard.cli.numbers import Number, Whole
+from tabard.cli.numbers import Number, Several, Whole
 from tests.root import ROOT
 
 
@@ -51,3 +51,19 @@ def test_number_without_bounds_shows_none() -> None:
 
     assert "--guidance NUMBER" in shown
     assert "None" not in shown
+
+
+def test_several_numbers_keep_their_order() -> None:
+    """Each as one of them would be read; one that stands twice counts once."""
+    weights, seeds = Several(Number()), Several(Whole(min=0))
+
+    assert weights.convert("1, 0.6,1.0,0.8", None, None) == (1.0, 0.6, 0.8)
+    assert seeds.convert("7", None, None) == (7,)
+    assert seeds.convert((1, 2), None, None) == (1, 2)
+
+
+@pytest.mark.parametrize("text", ["", "1,,2", "1,two", "-1", "1;2"])
+def test_wrong_number_among_several_is_told(text: str) -> None:
+    """The one that is wrong, not all of them."""
+    with pytest.raises(click.BadParameter, match="is not"):
+        Several(Whole(min=0)).convert(text, None, None)

@@ -68,6 +68,7 @@ def test_full_report_says_everything() -> None:
 
     for part in (
         "accepted: a.safetensors",
+        "style, unless tabard publish --purpose says otherwise",
         "LoHa on 64, LoRA on 200",
         "1, 2, 3, 4, 5, 6 and 1 more",
         "unet: attention 128/128, feed forward 3/32; text_encoder: attention 48/48",

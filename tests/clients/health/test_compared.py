@@ -33,7 +33,10 @@ def test_label_says_release_and_weight() -> None:
 def test_prompt_takes_own_trigger() -> None:
     """The placeholder becomes each side's own word; without one, nothing is left of it."""
     assert INK.prompt("a cat, {trigger}, on grass") == "a cat, inkstyle, on grass"
-    assert BASE.prompt("a cat {trigger}, on grass") == "a cat, on grass"
+    assert INK.prompt("{trigger}, a cat") == "inkstyle, a cat"
+    for text in ("a cat {trigger}, on grass", "a cat, {trigger}, on grass",
+                 "{trigger}, a cat, on grass", "a {trigger} cat, on grass, {trigger}"):  # fmt: skip
+        assert BASE.prompt(text) == "a cat, on grass"
 
 
 def test_sides_stand_together() -> None:

@@ -118,6 +118,18 @@ def test_checks_are_asked_of_subjects() -> None:
     assert missing_for(replace(style, purpose="style"), policy=policy, channel="stable") == ()
 
 
+def test_subject_is_one_without_saying_so() -> None:
+    """A mascot by DreamBooth is judged as a subject unless its author says that it is a style."""
+    state, _ = run(publication("1.0.0"))
+    (release,) = next(iter(state.adapters.values())).by_digest.values()
+    policy = Policy(namespace="acme", channels={"stable": Gate(require_checks=True)})
+    mascot = replace(release, kind="dreambooth", purpose="")
+
+    assert len(missing_for(mascot, policy=policy, channel="stable")) == 1
+    said = replace(mascot, purpose="style")
+    assert missing_for(said, policy=policy, channel="stable") == ()
+
+
 def test_pattern_holds_where_it_matches() -> None:
     """All patterns that match count; a channel that none names is free."""
     state, _ = run(publication("1.0.0"))

@@ -21,8 +21,10 @@ def test_sides_share_the_callers_steps(tmp_path: Path, monkeypatch: pytest.Monke
             await prepare(server)
             paint(server, monkeypatch)
             start(server, f"{LINE}@{EQUAL}")
-            await until(lambda: server.app._shadowing._watched)
-            await until(lambda: next(iter(server.app._shadowing._watched.values())).wants_pairs)
+            await until(lambda: server.app._health.shadowing._watched)
+            await until(
+                lambda: next(iter(server.app._health.shadowing._watched.values())).wants_pairs
+            )
             engine.batches.clear()
             await server.generate("mine", adapters=[str(LINE)], seed=5, num_inference_steps=12)
 
@@ -59,8 +61,8 @@ def test_only_what_comes_through_the_channel_is_paired(
             await server.promote("acme/other@1.0.0")
             paint(server, monkeypatch)
             start(server, f"{LINE}@{EQUAL}")
-            await until(lambda: server.app._shadowing._watched)
-            watched = next(iter(server.app._shadowing._watched.values()))
+            await until(lambda: server.app._health.shadowing._watched)
+            watched = next(iter(server.app._health.shadowing._watched.values()))
             await until(lambda: watched.wants_pairs)
             request = Request(**{"prompt": "mine", "num_inference_steps": 2} | asked)
             async for _event in server.generation.Generate(request):
@@ -81,8 +83,8 @@ def test_shadow_without_room_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
             await prepare(server)
             paint(server, monkeypatch)
             start(server, f"{LINE}@{EQUAL}")
-            await until(lambda: server.app._shadowing._watched)
-            watched = next(iter(server.app._shadowing._watched.values()))
+            await until(lambda: server.app._health.shadowing._watched)
+            watched = next(iter(server.app._health.shadowing._watched.values()))
             await until(lambda: watched.wants_pairs)
             engine.hold_steps()
             caller = asyncio.ensure_future(server.generate("mine", adapters=[str(LINE)], seed=5))

@@ -14,8 +14,8 @@ from tabard_registry.upkeep.garbage import collect
 from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.published import embeddings_of
 from tabard_server.judgement.verdict import GatePolicy
-from tests.server.evaluation.asking import PROMPTS, ask, evaluate, prepare, stub
-from tests.server.evaluation.beside import put_embeddings, put_pictures
+from tests.server.evaluation.wishes.asking import PROMPTS, ask, evaluate, prepare, stub
+from tests.server.evaluation.wishes.planning import put_embeddings, put_pictures
 from tests.server.fakes import FakeEngine
 from tests.server.harness import refusal_of, serving
 from tests.server.judgement.drawn import picture

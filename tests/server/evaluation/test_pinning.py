@@ -13,10 +13,12 @@ from tabard_registry.identity.identity import ANYBODY, Identity, Proof
 from tabard_registry.refs.names import AdapterRef
 from tabard_server.errors import InvalidRequest, NotEvaluable
 from tabard_server.evaluation.events import ReferenceSource
-from tests.server.evaluation.beside import ANN, png_of, put_pictures
-from tests.server.evaluation.planning import (
+from tests.server.evaluation.wishes.planning import (
+    ANN,
     SHIPPED,
     pinning_in,
+    png_of,
+    put_pictures,
     registry_with_a_line,
     release_of,
     wish,

@@ -16,7 +16,7 @@ from tabard_server.evaluation.plan import Pictures
 from tabard_server.evaluation.published import Published, embeddings_of
 from tabard_server.limits import Limits
 from tests.server.adapters.published_lora import publish_lora
-from tests.server.evaluation.beside import ANN, put_embeddings, put_pictures
+from tests.server.evaluation.wishes.planning import ANN, put_embeddings, put_pictures
 from tests.server.judgement.drawn import picture
 
 VERSIONS = ("1.0.0", "1.1.0", "1.2.0", "2.0.0")

@@ -50,6 +50,42 @@ def test_worst_gate_decides(changed: dict[str, object], verdict: Verdict) -> Non
     assert judge(scores, policy=GatePolicy()).verdict is verdict
 
 
+def drifted(value: float, *, paired: tuple[float, float] | None) -> Score:
+    """Return a drift of a width of a half, with the ends of its difference from stable."""
+    interval = Interval(value=value, low=value - 0.5, high=value + 0.5)
+    if paired is None:
+        return Score(interval=interval)
+    low, high = paired
+    return Score(interval=interval, paired=Interval(value=(low + high) / 2, low=low, high=high))
+
+
+@pytest.mark.parametrize(
+    ("drift", "of_stable", "verdict"),
+    [
+        # Stable stays where it is: whoever moves the controls is judged by how far.
+        (drifted(0.8, paired=(-0.2, 0.2)), 0.8, Verdict.SUCCESS),
+        (drifted(1.2, paired=(0.2, 0.39)), 0.8, Verdict.INCONCLUSIVE),
+        (drifted(3.0, paired=(1.8, 2.6)), 0.8, Verdict.FAILED),
+        # Stable moves them by design: an equal, a slightly other, a worse and a better one.
+        (drifted(3.3, paired=(-0.3, 0.3)), 3.3, Verdict.SUCCESS),
+        (drifted(4.1, paired=(0.3, 1.3)), 3.3, Verdict.SUCCESS),
+        (drifted(4.9, paired=(1.2, 2.0)), 3.3, Verdict.INCONCLUSIVE),
+        (drifted(5.9, paired=(2.0, 3.2)), 3.3, Verdict.FAILED),
+        (drifted(0.5, paired=(-3.2, -2.4)), 3.3, Verdict.SUCCESS),
+        # A first release has nobody to be no worse than.
+        (drifted(3.3, paired=None), None, Verdict.FAILED),
+    ],
+)
+def test_drift_is_beside_what_stable_moves(
+    drift: Score, of_stable: float | None, verdict: Verdict
+) -> None:
+    """Within the interval of stable, which is wide, nobody hides who is worse on every pair."""
+    stable = None if of_stable is None else drifted(of_stable, paired=None)
+    scores = dataclasses.replace(FINE, drift=drift, drift_of_stable=stable)
+
+    assert judge(scores, policy=GatePolicy()).verdict is verdict
+
+
 def test_nothing_judged_is_no_success() -> None:
     """Sound pictures of which nothing was compared pass nothing."""
     bare = Scores(broken=0, pictures=64)

@@ -83,6 +83,23 @@ def test_address_of_no_registry_ends_the_start(url: str) -> None:
     assert (refusal.value.names, refusal.value.reason) == (("registry",), "UNSUPPORTED_STORE")
 
 
+@pytest.mark.parametrize("examine", [prepare, check])
+def test_encoder_that_is_none_ends_the_start(examine: Any, tmp_path: Path) -> None:
+    """Each by its name, before anything is loaded; the demo's own are found."""
+    table = '{{"name": "{}", "kind": "{}", "path": "{}"}}'
+    good = table.format("own", "style", "demo")
+    gone = table.format("dino", "subject", tmp_path / "gone")
+    empty = table.format("sscd", "copy", tmp_path)
+    examine(overrides={"encoders": f"[{good}]"})
+
+    with pytest.raises(BadSettings) as refusal:
+        examine(overrides={"encoders": f"[{good}, {gone}, {empty}]"})
+
+    assert set(refusal.value.names) == {"encoders"}
+    for words in ("'dino'", "cannot be opened", "'sscd'", "has no config.json"):
+        assert words in str(refusal.value)
+
+
 def test_absent_device_ends_the_start(tmp_path: Path) -> None:
     """At once, and nothing is left where the registry would be; a file may be for another place."""
     wanted = {"device": "cuda:9999", "registry": str(tmp_path / "styles"), "base": "demo"}

@@ -28,6 +28,7 @@ from tests.registry.fakes import MemoryStore
 from tests.registry.upkeep.doctor.broken_stores import TwoWinners, Unconditional
 from tests.root import ROOT
 from tests.server.adapters.published_lora import publish_lora
+from tests.server.encoders.models import save_dinov2
 from tests.server.engine_port.known_work import WORK
 from tests.server.fakes import PROFILE, FakeEngine
 from tests.server.followers.written_records import act
@@ -324,6 +325,52 @@ def test_start_says_whether_pickles_are_read(
     (told,) = logged(caplog, event["event"])
     assert told.items() >= event.items()
     assert (told["level"] == "warning") == ("hint" in told)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> dict[str, object]:
+    """Settings of a server of toy width."""
+    return {
+        "registry": str(tmp_path / "registry"),
+        "cache": str(tmp_path / "cache"),
+        "base": str(make_tiny_base(tmp_path / "base")),
+        "device": "cpu",
+        "slot_rank_total": 8,
+        "merged_copy": False,
+    }
+
+
+def test_encoders_are_loaded_and_named(
+    small: dict[str, object], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With their digests, as reports name them; a server that is told of none has none."""
+    monkeypatch.setattr(logging.getLogger("tabard"), "propagate", True)
+    table = {"name": "own", "kind": "subject", "path": "demo"}
+
+    with caplog.at_level(logging.INFO, logger="tabard"):
+        loaded = resources.load_resources(Settings(**small, encoders=[table]), Metrics())
+
+    loaded.registry.close()
+    (encoder,) = loaded.encoders
+    (told,) = logged(caplog, "encoder.loaded")
+    assert (told["name"], told["kind"], told["device"]) == ("own", "subject", "cpu")
+    assert told["digest"] == f"sha256:{encoder.digest}"
+    stages = [one["stage"] for one in logged(caplog, "base.loading")]
+    assert stages[2] == "loading the encoders"
+
+
+def test_encoder_that_sees_nothing_ends_the_start(small: dict[str, object], tmp_path: Path) -> None:
+    """Before the base is loaded, which may take minutes."""
+    save_dinov2(tmp_path / "dino")
+    file = tmp_path / "dino" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-64])
+    table = {"name": "dino", "kind": "style", "path": str(tmp_path / "dino")}
+    small["base"] = str(tmp_path / "nowhere")
+
+    with pytest.raises(BadSettings, match="'dino'") as refusal:
+        resources.load_resources(Settings(**small, encoders=[table]), Metrics())
+
+    assert refusal.value.reason == "ENCODER_UNREADABLE"
 
 
 def test_default_sampler_that_the_base_lacks_ends_the_start(tmp_path: Path) -> None:

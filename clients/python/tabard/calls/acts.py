@@ -35,6 +35,7 @@ def publish_recipe(
     purpose: Purpose | Literal[""] = "",
     trigger_words: Sequence[str] = (),
     reason: str = "",
+    previews: bool = False,
 ) -> Call[PublishedRecipe]:
     """Publish a weighted combination of releases as one release; idempotent.
 
@@ -50,6 +51,7 @@ def publish_recipe(
         purpose: `concept`, `style` or `subject`.
         trigger_words: Words that wake it; those of its members when left out.
         reason: Why it is published; kept in the history.
+        previews: Whether a few pictures of it are drawn and kept beside it, some time later.
 
     Raises:
         InvalidArgument: The members do not make a recipe.
@@ -68,6 +70,7 @@ def publish_recipe(
         actor=caller.actor,
         request_id=caller.new_id(),
         reason=reason,
+        previews=previews,
     )
     return Call(
         request=pb.PublishRecipeRequest(draft=draft, members=weighted(members, what="members")),

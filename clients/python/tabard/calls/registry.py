@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The registry's verbs that look at what there is: get, list, releases, resolve.
 
-Those that look closer are in `findings`, `comparison` and `records`; those that act in `acts`.
+Those that look closer are in `findings` and `records`; those that act in `acts`.
 """
 
 from __future__ import annotations

@@ -64,6 +64,7 @@ def publish(
     trigger_words: Sequence[str] = (),
     kind: Kind | Literal[""] = "",
     reason: str = "",
+    previews: bool = False,
     on_progress: OnUpload | None = None,
     timeout_seconds: float = UPLOAD_TIMEOUT_SECONDS,
 ) -> Upload[Published]:
@@ -81,6 +82,7 @@ def publish(
         trigger_words: Words that wake it, if the file does not name them.
         kind: `lora`, `textual_inversion` or `dreambooth`; read from the file when empty.
         reason: Why it is published; kept in the history.
+        previews: Whether a few pictures of it are drawn and kept beside it, some time later.
         on_progress: Told after every chunk.
         timeout_seconds: Deadline of the whole upload.
 
@@ -100,6 +102,7 @@ def publish(
         actor=caller.actor,
         request_id=caller.new_id(),
         reason=reason,
+        previews=previews,
     )
     paths = _existing_files(files)
     return Upload(

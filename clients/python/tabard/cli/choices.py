@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -30,12 +30,31 @@ def refuse_beside(option: str, *others: str, because: str) -> None:
     Raises:
         UsageError: One of them is said.
     """
+    for name in _said(others):
+        raise click.UsageError(f"{name} says nothing to {option}, {because}: leave one out")
+
+
+def refuse_without(option: str, *others: str) -> None:
+    """Refuse options that count only beside another one, which is not said.
+
+    Args:
+        option: The one that is missing.
+        others: Parameters of the command.
+
+    Raises:
+        UsageError: One of them is said.
+    """
+    for name in _said(others):
+        raise click.UsageError(f"{name} says nothing without {option}: add it, or leave it out")
+
+
+def _said(names: Iterable[str]) -> Iterator[str]:
+    """Yield those of these parameters that somebody said, as they are written."""
     context = click.get_current_context()
     asked = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     for parameter in context.command.params:
-        if parameter.name in others and context.get_parameter_source(parameter.name) in asked:
-            name = max(parameter.opts, key=len)
-            raise click.UsageError(f"{name} says nothing to {option}, {because}: leave one out")
+        if parameter.name in names and context.get_parameter_source(parameter.name) in asked:
+            yield max(parameter.opts, key=len)
 
 
 class Named(click.Choice[str]):

@@ -25,7 +25,7 @@ MEANINGS: dict[int, str] = {
     OK: "done",
     UNEXPECTED: "unexpected failure, here or on the server; a demo that did not hold",
     USAGE: "the command line is wrong",
-    NOT_FOUND: "no such adapter, release or channel",
+    NOT_FOUND: "no such adapter, release or channel; a picture that nobody knows",
     INVALID: "refused: a value, a setting or a file is wrong",
     PRECONDITION: "not in this state: exists already, nothing to roll back, yanked, quarantined, "
     "purged, not signed, lost a race",

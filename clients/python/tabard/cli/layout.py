@@ -110,15 +110,17 @@ def _longest(cell: str) -> int:
 
 
 def _fitted(natural: Sequence[int], *, columns: int) -> list[int]:
-    """Make the widest columns narrower until all of them fit."""
+    """Make the widest columns narrower, those of one width together, until all of them fit."""
     widths = list(natural)
     excess = sum(widths) + len(_GAP) * (len(widths) - 1) - columns
     while excess > 0 and max(widths) > _CELL_MIN:
-        widest = widths.index(max(widths))
-        second = max((w for w in widths if w < widths[widest]), default=_CELL_MIN)
-        cut = min(excess, max(1, widths[widest] - max(second, _CELL_MIN)))
-        widths[widest] -= cut
-        excess -= cut
+        widest = max(widths)
+        second = max((width for width in widths if width < widest), default=_CELL_MIN)
+        among = [at for at, width in enumerate(widths) if width == widest]
+        cut = min(-(-excess // len(among)), widest - max(second, _CELL_MIN))
+        for at in among:
+            widths[at] -= cut
+        excess -= cut * len(among)
     return widths
 
 

@@ -21,6 +21,7 @@ from tabard.cli.exit_codes import exit_code
 from tabard.cli.layout import Answer, Table, Text, lines_of
 from tabard.cli.printable import is_shown, printable
 from tabard.errors import TabardError
+from tabard.pictures.inline import protocol_of, shown
 
 if TYPE_CHECKING:
     from tabard.releases.release import Member
@@ -64,14 +65,25 @@ class Output:
         """Whether stdout is a terminal on which a screen can replace another."""
         return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
 
+    @property
+    def can_show_pictures(self) -> bool:
+        """Whether stdout is a terminal that shows pictures among its lines."""
+        return not self.is_json and sys.stdout.isatty() and bool(protocol_of(os.environ))
+
+    def show_picture(self, png: bytes) -> None:
+        """Show a picture, where that can be."""
+        if self.can_show_pictures:
+            sys.stdout.write(shown(png, protocol=protocol_of(os.environ)))
+            sys.stdout.flush()
+
     def redraw(self, *text: Answer) -> None:
         """Show a screen in place of the one before; what is higher than the terminal is cut off."""
         columns, height = _size()
         lines = [line for one in text for line in lines_of(one, columns=columns)][: height - 1]
         if _wants_colour() is False:
             lines = [click.unstyle(line) for line in lines]
-        shown = "".join(f"{line}{_CLEAR_LINE}\n" for line in lines)
-        sys.stdout.write(f"{_HOME}{shown}{_CLEAR_BELOW}")
+        screen = "".join(f"{line}{_CLEAR_LINE}\n" for line in lines)
+        sys.stdout.write(f"{_HOME}{screen}{_CLEAR_BELOW}")
         sys.stdout.flush()
 
     def say(self, text: Answer) -> None:

@@ -69,6 +69,7 @@ def problem_text(problem: Problem) -> Group:
 def _facts(report: CheckReport) -> dict[str, str]:
     return {
         "kind": report.kind,
+        "judged as": _judged_as(report),
         "dialect": report.dialect,
         "methods": ", ".join(f"{name} on {n}" for name, n in sorted(report.methods.items())),
         "rank": str(report.rank or ""),
@@ -83,6 +84,11 @@ def _facts(report: CheckReport) -> dict[str, str]:
         "memory": size(report.resident_bytes) if report.resident_bytes else "",
         "trainer": _listed(report.training, _TRAINER_KEYS),
     }
+
+
+def _judged_as(report: CheckReport) -> str:
+    how = "unless tabard publish --purpose says otherwise"
+    return f"{report.judged_as}, {how}" if report.judged_as else ""
 
 
 def _alphas(alphas: Sequence[float]) -> str:

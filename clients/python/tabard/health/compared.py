@@ -6,6 +6,7 @@ Plain frozen values; they know nothing of protobuf or the network.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,8 +60,10 @@ class ComparisonSide:
         return (f"{self.adapter}@{self.digest}{at}",)
 
     def prompt(self, template: str) -> str:
-        """Write a prompt with the word of this side, or without any."""
-        return " ".join(template.replace(TRIGGER, self.word).split()).replace(" ,", ",")
+        """Write a prompt with the word of this side, or without any, nor the comma before it."""
+        placeholder = re.escape(TRIGGER) if self.word else rf",?\s*{re.escape(TRIGGER)}"
+        written = re.sub(placeholder, lambda _found: self.word, template)
+        return " ".join(written.split()).lstrip(" ,").replace(" ,", ",")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,3 +54,128 @@ class PolicyExplanation:
     gates: Mapping[str, Gate]
     missing: tuple[MissingForGate, ...]
     override_suffices: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What a person decided about a release.
+
+    Attributes:
+        reviewer: Who.
+        on_behalf_of: What they said of themselves, where it is known who they are.
+        proof: How that is known: `token`, `jwt`, `certificate`; empty: nobody checked.
+        decision: `approve` or `reject`.
+        note: Why.
+        evidence_digest: The report that they saw; empty: there was none.
+        is_current: Whether that is the newest report: only such words count.
+        seq: Log position.
+        time: When, as ISO 8601.
+    """
+
+    reviewer: str
+    on_behalf_of: str
+    proof: str
+    decision: str
+    note: str
+    evidence_digest: str
+    is_current: bool
+    seq: int
+    time: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed:
+    """The answer to a review.
+
+    Attributes:
+        adapter: `namespace/name` of the release.
+        version: Its version.
+        digest: Its digest.
+        review: The review as it stands.
+        changed: False when it stood so already: nothing was written.
+    """
+
+    adapter: str
+    version: str
+    digest: str
+    review: Review
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviews:
+    """What people say of a release.
+
+    Attributes:
+        adapter: `namespace/name` of the release.
+        version: Its version.
+        digest: Its digest.
+        report_digest: Its newest report; empty: there is none.
+        report_verdict: What that says: `success`, `failed` or `inconclusive`.
+        reviews: Newest first.
+        votes_for_candidate: Blind votes for its pictures, on pairs of its newest report.
+        votes_for_baseline: Votes for the pictures of the release that it was compared with.
+        votes_tied: Votes for neither.
+    """
+
+    adapter: str
+    version: str
+    digest: str
+    report_digest: str
+    report_verdict: str
+    reviews: tuple[Review, ...]
+    votes_for_candidate: int
+    votes_for_baseline: int
+    votes_tied: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlindPair:
+    """Two pictures to choose between; who drew which is told once the vote is stored.
+
+    Attributes:
+        adapter: `namespace/name` of the release.
+        version: Its version.
+        digest: Its digest.
+        pair: What you call the pair; for others it has another name.
+        prompt: What both pictures were to show.
+        negative_prompt: What they were not to show.
+        seed: The seed of both.
+        pair_count: How many pairs the newest report has.
+        voted_count: On how many of them you have voted.
+    """
+
+    adapter: str
+    version: str
+    digest: str
+    pair: str
+    prompt: str
+    negative_prompt: str
+    seed: int
+    pair_count: int
+    voted_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVote:
+    """A vote that is stored, and whose picture was whose.
+
+    Attributes:
+        adapter: `namespace/name` of the release.
+        version: Its version.
+        digest: Its digest.
+        a: Who drew A: `candidate`, the release, or `baseline`, what it was compared with.
+        b: Who drew B.
+        chosen: Whom you chose; empty: neither.
+        pair_count: How many pairs the newest report has.
+        voted_count: On how many of them you have voted now.
+    """
+
+    adapter: str
+    version: str
+    digest: str
+    a: str
+    b: str
+    chosen: str
+    pair_count: int
+    voted_count: int

@@ -10,6 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 
+def judged_as(*, purpose: str, kind: str) -> str:
+    """Say as what a release is judged: by its purpose, else by what its kind is mostly for.
+
+    That chooses the grid that it is drawn with, and what its pictures have to hold.
+    """
+    by_kind = {"textual_inversion": "concept", "dreambooth": "subject"}
+    return purpose or by_kind.get(kind, "style")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """One release that a recipe wears, locked to its digest, and how strongly it acts there."""
@@ -49,6 +58,8 @@ class Release:
         notes: The author's words.
         licence: SPDX id or free text.
         title: What people call it, in any script; may be empty.
+        previews_digest: Digest of the newest document of pictures that show it; empty: there is
+            none. `evidence_document` gives it, `evidence_picture` its pictures.
         training: Metadata the trainer left in the file.
         seq: Log position of the publication.
         published_at: RFC 3339, UTC.
@@ -97,6 +108,12 @@ class Release:
     troubled_members: tuple[str, ...] = ()
     signatures: tuple[ReleaseSignature, ...] = ()
     title: str = ""
+    previews_digest: str = ""
+
+    @property
+    def judged_as(self) -> str:
+        """As what it is judged: `concept`, `style` or `subject`."""
+        return judged_as(purpose=self.purpose, kind=self.kind)
 
     @property
     def state(self) -> str:

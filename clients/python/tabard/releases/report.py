@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tabard.releases.release import Release
+from tabard.releases.release import Release, judged_as
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,11 @@ class CheckReport:
     base_fingerprint: str = ""
     base_match: str = ""
     declared: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def judged_as(self) -> str:
+        """As what it would be judged, without a purpose; empty when its kind could not be told."""
+        return judged_as(purpose="", kind=self.kind) if self.kind else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

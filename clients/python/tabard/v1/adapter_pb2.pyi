@@ -95,7 +95,7 @@ class WeightedRef(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Release(_message.Message):
-    __slots__ = ("adapter", "version", "digest", "kind", "purpose", "base_family", "base_fingerprint", "trigger_words", "rank", "target_count", "original_bytes", "dialect", "notes", "licence", "training", "seq", "publish_time", "published_by", "yanked", "yank_reason", "parent_digest", "members", "quarantined", "quarantine_reason", "purged", "purge_reason", "publish_reason", "signatures", "troubled_members", "title")
+    __slots__ = ("adapter", "version", "digest", "kind", "purpose", "base_family", "base_fingerprint", "trigger_words", "rank", "target_count", "original_bytes", "dialect", "notes", "licence", "training", "seq", "publish_time", "published_by", "yanked", "yank_reason", "parent_digest", "members", "quarantined", "quarantine_reason", "purged", "purge_reason", "publish_reason", "signatures", "troubled_members", "title", "previews_digest")
     class TrainingEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -133,6 +133,7 @@ class Release(_message.Message):
     SIGNATURES_FIELD_NUMBER: _ClassVar[int]
     TROUBLED_MEMBERS_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
+    PREVIEWS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     adapter: str
     version: str
     digest: str
@@ -163,7 +164,8 @@ class Release(_message.Message):
     signatures: _containers.RepeatedCompositeFieldContainer[ReleaseSignature]
     troubled_members: _containers.RepeatedScalarFieldContainer[str]
     title: str
-    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., kind: _Optional[_Union[ReleaseKind, str]] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., trigger_words: _Optional[_Iterable[str]] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., original_bytes: _Optional[int] = ..., dialect: _Optional[str] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., training: _Optional[_Mapping[str, str]] = ..., seq: _Optional[int] = ..., publish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., published_by: _Optional[str] = ..., yanked: bool = ..., yank_reason: _Optional[str] = ..., parent_digest: _Optional[str] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., quarantined: bool = ..., quarantine_reason: _Optional[str] = ..., purged: bool = ..., purge_reason: _Optional[str] = ..., publish_reason: _Optional[str] = ..., signatures: _Optional[_Iterable[_Union[ReleaseSignature, _Mapping]]] = ..., troubled_members: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ...) -> None: ...
+    previews_digest: str
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., kind: _Optional[_Union[ReleaseKind, str]] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., trigger_words: _Optional[_Iterable[str]] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., original_bytes: _Optional[int] = ..., dialect: _Optional[str] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., training: _Optional[_Mapping[str, str]] = ..., seq: _Optional[int] = ..., publish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., published_by: _Optional[str] = ..., yanked: bool = ..., yank_reason: _Optional[str] = ..., parent_digest: _Optional[str] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., quarantined: bool = ..., quarantine_reason: _Optional[str] = ..., purged: bool = ..., purge_reason: _Optional[str] = ..., publish_reason: _Optional[str] = ..., signatures: _Optional[_Iterable[_Union[ReleaseSignature, _Mapping]]] = ..., troubled_members: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ..., previews_digest: _Optional[str] = ...) -> None: ...
 
 class Member(_message.Message):
     __slots__ = ("adapter", "version", "digest", "weight")

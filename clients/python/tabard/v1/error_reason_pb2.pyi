@@ -227,9 +227,15 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CANARY_ENDED: _ClassVar[ErrorReason]
     IMAGE_UNKNOWN: _ClassVar[ErrorReason]
     POLICY_UNSATISFIABLE: _ClassVar[ErrorReason]
+    REVIEW_BY_AUTHOR: _ClassVar[ErrorReason]
+    REVIEW_OUTDATED: _ClassVar[ErrorReason]
     EVIDENCE_NOT_FOUND: _ClassVar[ErrorReason]
     EDIT_OF_MEASUREMENT: _ClassVar[ErrorReason]
     EDIT_OUTDATED: _ClassVar[ErrorReason]
+    PICTURE_UNREADABLE: _ClassVar[ErrorReason]
+    VOTE_UNBLINDED: _ClassVar[ErrorReason]
+    PAIR_NOT_FOUND: _ClassVar[ErrorReason]
+    ENCODER_NOT_FINITE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -451,6 +457,12 @@ CANARY_WITHOUT_BASELINE: ErrorReason
 CANARY_ENDED: ErrorReason
 IMAGE_UNKNOWN: ErrorReason
 POLICY_UNSATISFIABLE: ErrorReason
+REVIEW_BY_AUTHOR: ErrorReason
+REVIEW_OUTDATED: ErrorReason
 EVIDENCE_NOT_FOUND: ErrorReason
 EDIT_OF_MEASUREMENT: ErrorReason
 EDIT_OUTDATED: ErrorReason
+PICTURE_UNREADABLE: ErrorReason
+VOTE_UNBLINDED: ErrorReason
+PAIR_NOT_FOUND: ErrorReason
+ENCODER_NOT_FINITE: ErrorReason

@@ -55,6 +55,31 @@ class EvidenceServiceStub(object):
                 request_serializer=tabard_dot_v1_dot_evidence__service__pb2.EditEvidenceRequest.SerializeToString,
                 response_deserializer=tabard_dot_v1_dot_evidence__service__pb2.EditEvidenceResponse.FromString,
                 _registered_method=True)
+        self.PutGrid = channel.unary_unary(
+                '/tabard.v1.EvidenceService/PutGrid',
+                request_serializer=tabard_dot_v1_dot_evidence__service__pb2.PutGridRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_evidence__service__pb2.PutGridResponse.FromString,
+                _registered_method=True)
+        self.GetGrid = channel.unary_unary(
+                '/tabard.v1.EvidenceService/GetGrid',
+                request_serializer=tabard_dot_v1_dot_evidence__service__pb2.GetGridRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_evidence__service__pb2.GetGridResponse.FromString,
+                _registered_method=True)
+        self.ListGrids = channel.unary_unary(
+                '/tabard.v1.EvidenceService/ListGrids',
+                request_serializer=tabard_dot_v1_dot_evidence__service__pb2.ListGridsRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_evidence__service__pb2.ListGridsResponse.FromString,
+                _registered_method=True)
+        self.PublishReferences = channel.stream_unary(
+                '/tabard.v1.EvidenceService/PublishReferences',
+                request_serializer=tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesResponse.FromString,
+                _registered_method=True)
+        self.LookupPicture = channel.unary_unary(
+                '/tabard.v1.EvidenceService/LookupPicture',
+                request_serializer=tabard_dot_v1_dot_evidence__service__pb2.LookupPictureRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_evidence__service__pb2.LookupPictureResponse.FromString,
+                _registered_method=True)
 
 
 class EvidenceServiceServicer(object):
@@ -89,6 +114,42 @@ class EvidenceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutGrid(self, request, context):
+        """Give a namespace or a release line a grid; a newer one of its name replaces it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetGrid(self, request, context):
+        """Return the grid that a release line, a namespace or nobody in particular means by a name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListGrids(self, request, context):
+        """List grids by place and name; those that every registry has come first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishReferences(self, request_iterator, context):
+        """Keep pictures of what a release shall look like, or that it was trained on, or only their embeddings, beside a release.
+        They stand for its successors, too. First a header, then the pictures.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LookupPicture(self, request, context):
+        """Find a picture again among the evidence that the caller may see: by its file, its pixels, or its looks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EvidenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +172,31 @@ def add_EvidenceServiceServicer_to_server(servicer, server):
                     servicer.EditEvidence,
                     request_deserializer=tabard_dot_v1_dot_evidence__service__pb2.EditEvidenceRequest.FromString,
                     response_serializer=tabard_dot_v1_dot_evidence__service__pb2.EditEvidenceResponse.SerializeToString,
+            ),
+            'PutGrid': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutGrid,
+                    request_deserializer=tabard_dot_v1_dot_evidence__service__pb2.PutGridRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_evidence__service__pb2.PutGridResponse.SerializeToString,
+            ),
+            'GetGrid': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGrid,
+                    request_deserializer=tabard_dot_v1_dot_evidence__service__pb2.GetGridRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_evidence__service__pb2.GetGridResponse.SerializeToString,
+            ),
+            'ListGrids': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGrids,
+                    request_deserializer=tabard_dot_v1_dot_evidence__service__pb2.ListGridsRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_evidence__service__pb2.ListGridsResponse.SerializeToString,
+            ),
+            'PublishReferences': grpc.stream_unary_rpc_method_handler(
+                    servicer.PublishReferences,
+                    request_deserializer=tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesResponse.SerializeToString,
+            ),
+            'LookupPicture': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookupPicture,
+                    request_deserializer=tabard_dot_v1_dot_evidence__service__pb2.LookupPictureRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_evidence__service__pb2.LookupPictureResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +308,141 @@ class EvidenceService(object):
             '/tabard.v1.EvidenceService/EditEvidence',
             tabard_dot_v1_dot_evidence__service__pb2.EditEvidenceRequest.SerializeToString,
             tabard_dot_v1_dot_evidence__service__pb2.EditEvidenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutGrid(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.EvidenceService/PutGrid',
+            tabard_dot_v1_dot_evidence__service__pb2.PutGridRequest.SerializeToString,
+            tabard_dot_v1_dot_evidence__service__pb2.PutGridResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGrid(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.EvidenceService/GetGrid',
+            tabard_dot_v1_dot_evidence__service__pb2.GetGridRequest.SerializeToString,
+            tabard_dot_v1_dot_evidence__service__pb2.GetGridResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGrids(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.EvidenceService/ListGrids',
+            tabard_dot_v1_dot_evidence__service__pb2.ListGridsRequest.SerializeToString,
+            tabard_dot_v1_dot_evidence__service__pb2.ListGridsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishReferences(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/tabard.v1.EvidenceService/PublishReferences',
+            tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesRequest.SerializeToString,
+            tabard_dot_v1_dot_evidence__service__pb2.PublishReferencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookupPicture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.EvidenceService/LookupPicture',
+            tabard_dot_v1_dot_evidence__service__pb2.LookupPictureRequest.SerializeToString,
+            tabard_dot_v1_dot_evidence__service__pb2.LookupPictureResponse.FromString,
             options,
             channel_credentials,
             insecure,

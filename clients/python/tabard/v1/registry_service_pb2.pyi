@@ -70,7 +70,7 @@ class PublishRequest(_message.Message):
     def __init__(self, draft: _Optional[_Union[ReleaseDraft, _Mapping]] = ..., file: _Optional[_Union[FileStart, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class ReleaseDraft(_message.Message):
-    __slots__ = ("adapter", "version", "kind", "purpose", "trigger_words", "notes", "licence", "actor", "request_id", "reason", "title")
+    __slots__ = ("adapter", "version", "kind", "purpose", "trigger_words", "notes", "licence", "actor", "request_id", "reason", "title", "previews")
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +82,7 @@ class ReleaseDraft(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
+    PREVIEWS_FIELD_NUMBER: _ClassVar[int]
     adapter: str
     version: str
     kind: _adapter_pb2.ReleaseKind
@@ -93,7 +94,8 @@ class ReleaseDraft(_message.Message):
     request_id: str
     reason: str
     title: str
-    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., purpose: _Optional[_Union[_adapter_pb2.Purpose, str]] = ..., trigger_words: _Optional[_Iterable[str]] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ..., reason: _Optional[str] = ..., title: _Optional[str] = ...) -> None: ...
+    previews: bool
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., purpose: _Optional[_Union[_adapter_pb2.Purpose, str]] = ..., trigger_words: _Optional[_Iterable[str]] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ..., reason: _Optional[str] = ..., title: _Optional[str] = ..., previews: bool = ...) -> None: ...
 
 class FileStart(_message.Message):
     __slots__ = ("name", "bytes_total")

@@ -40,6 +40,31 @@ class ReviewServiceStub(object):
                 request_serializer=tabard_dot_v1_dot_review__service__pb2.ExplainPolicyRequest.SerializeToString,
                 response_deserializer=tabard_dot_v1_dot_review__service__pb2.ExplainPolicyResponse.FromString,
                 _registered_method=True)
+        self.Review = channel.unary_unary(
+                '/tabard.v1.ReviewService/Review',
+                request_serializer=tabard_dot_v1_dot_review__service__pb2.ReviewRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_review__service__pb2.ReviewResponse.FromString,
+                _registered_method=True)
+        self.ListReviews = channel.unary_unary(
+                '/tabard.v1.ReviewService/ListReviews',
+                request_serializer=tabard_dot_v1_dot_review__service__pb2.ListReviewsRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_review__service__pb2.ListReviewsResponse.FromString,
+                _registered_method=True)
+        self.NextPair = channel.unary_unary(
+                '/tabard.v1.ReviewService/NextPair',
+                request_serializer=tabard_dot_v1_dot_review__service__pb2.NextPairRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_review__service__pb2.NextPairResponse.FromString,
+                _registered_method=True)
+        self.GetPairPicture = channel.unary_unary(
+                '/tabard.v1.ReviewService/GetPairPicture',
+                request_serializer=tabard_dot_v1_dot_review__service__pb2.GetPairPictureRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_review__service__pb2.GetPairPictureResponse.FromString,
+                _registered_method=True)
+        self.Vote = channel.unary_unary(
+                '/tabard.v1.ReviewService/Vote',
+                request_serializer=tabard_dot_v1_dot_review__service__pb2.VoteRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_review__service__pb2.VoteResponse.FromString,
+                _registered_method=True)
 
 
 class ReviewServiceServicer(object):
@@ -53,6 +78,42 @@ class ReviewServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Review(self, request, context):
+        """Approve of a release, or reject it; a reviewer has one word, and the newest counts. Nobody reviews what they published.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReviews(self, request, context):
+        """List what people decided about a release, newest first, and how the blind votes on its newest report stand.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def NextPair(self, request, context):
+        """Give a pair of pictures of the newest report that the caller has not voted on: the release's, and that of the release it
+        was compared with, of one prompt and seed. Nothing that is told before the vote says which is which.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPairPicture(self, request, context):
+        """Give a picture of a pair, as a PNG that says nothing but its pixels.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Vote(self, request, context):
+        """Say which picture of a pair is the better one, once. The vote is stored, and then the sides are told.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReviewServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +121,31 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     servicer.ExplainPolicy,
                     request_deserializer=tabard_dot_v1_dot_review__service__pb2.ExplainPolicyRequest.FromString,
                     response_serializer=tabard_dot_v1_dot_review__service__pb2.ExplainPolicyResponse.SerializeToString,
+            ),
+            'Review': grpc.unary_unary_rpc_method_handler(
+                    servicer.Review,
+                    request_deserializer=tabard_dot_v1_dot_review__service__pb2.ReviewRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_review__service__pb2.ReviewResponse.SerializeToString,
+            ),
+            'ListReviews': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReviews,
+                    request_deserializer=tabard_dot_v1_dot_review__service__pb2.ListReviewsRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_review__service__pb2.ListReviewsResponse.SerializeToString,
+            ),
+            'NextPair': grpc.unary_unary_rpc_method_handler(
+                    servicer.NextPair,
+                    request_deserializer=tabard_dot_v1_dot_review__service__pb2.NextPairRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_review__service__pb2.NextPairResponse.SerializeToString,
+            ),
+            'GetPairPicture': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPairPicture,
+                    request_deserializer=tabard_dot_v1_dot_review__service__pb2.GetPairPictureRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_review__service__pb2.GetPairPictureResponse.SerializeToString,
+            ),
+            'Vote': grpc.unary_unary_rpc_method_handler(
+                    servicer.Vote,
+                    request_deserializer=tabard_dot_v1_dot_review__service__pb2.VoteRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_review__service__pb2.VoteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +176,141 @@ class ReviewService(object):
             '/tabard.v1.ReviewService/ExplainPolicy',
             tabard_dot_v1_dot_review__service__pb2.ExplainPolicyRequest.SerializeToString,
             tabard_dot_v1_dot_review__service__pb2.ExplainPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Review(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.ReviewService/Review',
+            tabard_dot_v1_dot_review__service__pb2.ReviewRequest.SerializeToString,
+            tabard_dot_v1_dot_review__service__pb2.ReviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReviews(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.ReviewService/ListReviews',
+            tabard_dot_v1_dot_review__service__pb2.ListReviewsRequest.SerializeToString,
+            tabard_dot_v1_dot_review__service__pb2.ListReviewsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NextPair(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.ReviewService/NextPair',
+            tabard_dot_v1_dot_review__service__pb2.NextPairRequest.SerializeToString,
+            tabard_dot_v1_dot_review__service__pb2.NextPairResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPairPicture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.ReviewService/GetPairPicture',
+            tabard_dot_v1_dot_review__service__pb2.GetPairPictureRequest.SerializeToString,
+            tabard_dot_v1_dot_review__service__pb2.GetPairPictureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Vote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.ReviewService/Vote',
+            tabard_dot_v1_dot_review__service__pb2.VoteRequest.SerializeToString,
+            tabard_dot_v1_dot_review__service__pb2.VoteResponse.FromString,
             options,
             channel_credentials,
             insecure,

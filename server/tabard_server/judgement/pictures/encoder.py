@@ -19,8 +19,8 @@ class EncoderKind(StrEnum):
 
     STYLE = "style"
     SUBJECT = "subject"
-    TEXT = "text"
-    """Pictures as texts are: similar to the prompt that they show."""
+    COPY = "copy"
+    """Whether two pictures are nearly the same."""
 
 
 class Encoder(Protocol):

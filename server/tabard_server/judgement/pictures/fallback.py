@@ -63,7 +63,7 @@ class CopyFallback:
 
     name: str = "tabard-copy"
     digest: str = field(default_factory=lambda: _digest("copy"))
-    kind: EncoderKind = EncoderKind.SUBJECT
+    kind: EncoderKind = EncoderKind.COPY
     is_learned: bool = False
 
     def embed(self, pictures: Sequence[Picture]) -> Vectors:

@@ -16,9 +16,14 @@ TOLD_APART_MIN = 0.1
 """How far above chance the base must be for identifiability to mean anything."""
 
 
-def score_worst_prompt(cells: Grid, *, seed: int) -> Score:
-    """Give the mean of the prompt on which a likeness is least."""
-    return Score(interval=two_way_interval(_worst, cells, seed=seed))
+def score_worst_prompt(cells: Grid, *, stable: Grid | None = None, seed: int) -> Score:
+    """Give the mean of the prompt on which a likeness is least; each release has its own."""
+    paired = None
+    if stable is not None:
+        paired = two_way_interval(
+            lambda ours, theirs: _worst(ours) - _worst(theirs), cells, stable, seed=seed
+        )
+    return Score(interval=two_way_interval(_worst, cells, seed=seed), paired=paired)
 
 
 def score_share_alike(cells: Grid, *, seed: int) -> Score:

@@ -66,26 +66,55 @@ def find_copies(
 
 
 def score_diversity(
-    candidate: Vectors, *, base: Vectors, is_learned: bool, seed: int
+    candidate: Vectors,
+    *,
+    base: Vectors,
+    stable: Vectors | None = None,
+    seed: int,
 ) -> Score | NotChecked:
-    """Compare how much seeds differ with how much they do for the base: 1 is as much."""
+    """Compare how far seeds are apart with how far they are for the base: 1 is as far.
+
+    By distances, not by angles about the base: what moves all pictures alike, as a style does,
+    makes none of them more alike; and the same picture for all seeds is at distance zero.
+
+    Args:
+        candidate: Of an encoder that sees what is in a picture; one of style sees no seeds.
+        base: The base's.
+        stable: The current release's, unless there is none.
+        seed: Of the resampling.
+    """
     if base.shape[1] < 2:
         return NotChecked(reason=Unchecked.ONE_SEED)
-    scale = scale_of(base, is_learned=is_learned)
-    ours, theirs = (_diversity(scale.apply(grid)) for grid in (candidate, base))
-    return Score(interval=two_way_interval(_ratio, ours, theirs, seed=seed))
+    ours, unit = (_seed_distance(grid.astype(np.float64)) for grid in (candidate, base))
+    theirs = None if stable is None else _seed_distance(stable.astype(np.float64))
+    return _in_units(ours, unit=unit, stable=theirs, seed=seed)
 
 
 def score_drift(
-    candidate: Vectors, *, base: Vectors, is_learned: bool, seed: int
+    candidate: Vectors,
+    *,
+    base: Vectors,
+    stable: Vectors | None = None,
+    is_learned: bool,
+    seed: int,
 ) -> Score | NotChecked:
     """Say how far control prompts moved, in units of how far the base's seeds are apart."""
     if base.shape[1] < 2:
         return NotChecked(reason=Unchecked.ONE_SEED)
     scale = scale_of(base, is_learned=is_learned)
-    ours, theirs = scale.apply(candidate), scale.apply(base)
-    moved = np.linalg.norm(ours - theirs, axis=-1)
-    return Score(interval=two_way_interval(_ratio, moved, _seed_distance(theirs), seed=seed))
+    origin = scale.apply(base)
+    ours, theirs = (
+        None if grid is None else np.linalg.norm(scale.apply(grid) - origin, axis=-1)
+        for grid in (candidate, stable)
+    )
+    assert ours is not None
+    return _in_units(ours, unit=_seed_distance(origin), stable=theirs, seed=seed)
+
+
+def _in_units(ours: Grid, *, unit: Grid, stable: Grid | None, seed: int) -> Score:
+    """Say how large a figure is beside the base's own, and how it differs from stable's."""
+    paired = None if stable is None else two_way_interval(_ratio, ours - stable, unit, seed=seed)
+    return Score(interval=two_way_interval(_ratio, ours, unit, seed=seed), paired=paired)
 
 
 def _nearest(vectors: Vectors, training: Vectors) -> Grid:
@@ -94,14 +123,6 @@ def _nearest(vectors: Vectors, training: Vectors) -> Grid:
 
 def _ratio(ours: Grid, theirs: Grid) -> Grid:
     return mean_of(ours) / np.maximum(mean_of(theirs), 1e-12)
-
-
-def _diversity(grid: npt.NDArray[np.float64]) -> Grid:
-    """Average 1 - cosine over pairs of seeds: prompts x 1."""
-    units = grid / np.maximum(np.linalg.norm(grid, axis=-1, keepdims=True), 1e-12)
-    first, second = np.triu_indices(grid.shape[1], k=1)
-    cosines = np.einsum("pkd,pkd->pk", units[:, first], units[:, second])
-    return np.asarray((1.0 - cosines).mean(axis=1, keepdims=True))
 
 
 def _seed_distance(grid: npt.NDArray[np.float64]) -> Grid:

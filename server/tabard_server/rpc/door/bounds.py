@@ -43,7 +43,7 @@ _REF_LIKE = (
     *("sampler", "key_id", "service", "host", "list_services"),
     *("namespace", "token", "tenant", "expires_at"),
     *("against", "grid"),
-    *("digest", "evidence_digest", "image_digest", "job_id", "canary_key"),
+    *("digest", "evidence_digest", "image_digest", "job_id", "canary_key", "place", "pair"),
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",
 )
@@ -124,6 +124,7 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "actor": _text(ACTOR_CHARS_MAX),
         "reason": _text(REASON_CHARS_MAX),
         "override": _text(REASON_CHARS_MAX),
+        "note": _text(REASON_CHARS_MAX),
         "channels": channels,
         "pattern": ref,
         "request_id": _text(REQUEST_ID_CHARS_MAX),
@@ -157,7 +158,7 @@ def _of_pictures(limits: Limits) -> dict[str, Bound]:
         bytes_max=DOCUMENT_BYTES_MAX, hint=f"a document has at most {DOCUMENT_BYTES_MAX} bytes"
     )
     return {
-        **dict.fromkeys(("image", "mask_image"), picture),
+        **dict.fromkeys(("image", "mask_image", "content"), picture),
         **dict.fromkeys(("references", "training"), pictures),
         "grid_document": grid,
         "document": document,

@@ -15,6 +15,7 @@ from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import ANY_NAMESPACE, Role
 from tabard_registry.refs.names import check_namespace
+from tabard_registry.state.judging import place_of
 from tabard_server.errors import invalid
 
 Namespaces = Callable[[Any], Iterable[str]]
@@ -119,12 +120,24 @@ def _in_draft(request: Any) -> Iterable[str]:
     return _in_adapter(request.draft)
 
 
+def _in_header(request: Any) -> Iterable[str]:
+    return (AdapterRef.parse(request.header.ref).adapter.namespace,)
+
+
 def _in_members(request: Any) -> Iterable[str]:
     return [AdapterRef.parse(one.ref).adapter.namespace for one in request.members]
 
 
 def _in_namespace(request: Any) -> Iterable[str]:
     return (check_namespace(request.namespace),)
+
+
+def _in_place(request: Any) -> Iterable[str]:
+    return (place_of(request.place).partition("/")[0],)
+
+
+def _in_place_if_said(request: Any) -> Iterable[str]:
+    return _in_place(request) if request.place else ()
 
 
 def _in_grants(request: identity_service_pb2.CreateTokenRequest) -> Iterable[str]:
@@ -154,6 +167,7 @@ _LOOK_AROUND = _rule(Role.GENERATE, _in_adapter_if_said)
 _WITHDRAW = _rule(Role.OPERATE, _BY_REF)
 _LOOK_AFTER = _rule(Role.OPERATE, _everywhere)
 _EDIT = _rule(Role.PUBLISH, _BY_REF)
+_JUDGE = _rule(Role.REVIEW, _BY_REF)
 
 _EVIDENCE = "/tabard.v1.EvidenceService"
 _REGISTRY = "/tabard.v1.RegistryService"
@@ -185,6 +199,14 @@ RULES: Mapping[str, Rule] = {
     f"{_CANARY}/StopCanary": _rule(Role.PROMOTE, _BY_REF),
     # Who drew it is known once the picture is found: that is asked for then.
     f"{_CANARY}/ReportImage": _rule(Role.GENERATE),
+    f"{_EVIDENCE}/LookupPicture": _rule(Role.GENERATE),
+    f"{_EVIDENCE}/PublishReferences": Rule(
+        needs=(Need(role=Role.PUBLISH, namespaces=_in_header, other_role=Role.REVIEW),),
+        first="header",
+    ),
+    f"{_EVIDENCE}/PutGrid": _rule(Role.PUBLISH, _in_place),
+    f"{_EVIDENCE}/GetGrid": _rule(Role.GENERATE, _in_place_if_said),
+    f"{_EVIDENCE}/ListGrids": _rule(Role.GENERATE, _in_place_if_said),
     f"{_OPERATIONS}/GetStatus": _KNOWN,
     f"{_OPERATIONS}/Verify": _LOOK_AFTER,
     f"{_OPERATIONS}/Drain": _LOOK_AFTER,
@@ -227,6 +249,11 @@ RULES: Mapping[str, Rule] = {
     f"{_IDENTITY}/GetPolicy": _rule(Role.GENERATE, _in_namespace),
     f"{_IDENTITY}/SetPolicy": _rule(Role.ADMIN, _in_namespace),
     f"{_REVIEW}/ExplainPolicy": _LOOK,
+    f"{_REVIEW}/Review": _JUDGE,
+    f"{_REVIEW}/ListReviews": _LOOK,
+    f"{_REVIEW}/NextPair": _JUDGE,
+    f"{_REVIEW}/GetPairPicture": _JUDGE,
+    f"{_REVIEW}/Vote": _JUDGE,
     f"{_HEALTH}/Check": _OPEN,
     f"{_HEALTH}/List": _OPEN,
     f"{_HEALTH}/Watch": _OPEN,

@@ -87,6 +87,7 @@ def read_draft(message: registry_service_pb2.ReleaseDraft) -> ReleaseDraft:
 
 def write_release(release: Release, *, state: State) -> adapter_pb2.Release:
     """Write a release; `state` knows how the members of a recipe stand."""
+    previews = release.health.newest("previews")
     return _alike(
         adapter_pb2.Release,
         release,
@@ -107,6 +108,7 @@ def write_release(release: Release, *, state: State) -> adapter_pb2.Release:
         ],
         troubled_members=[str(member) for member in state.troubled_members(release)],
         signatures=[_alike(adapter_pb2.ReleaseSignature, one) for one in release.signatures],
+        previews_digest=str(previews.document) if previews else "",
     )
 
 

@@ -19,6 +19,8 @@ from tabard_registry.acts import Acted
 from tabard_registry.state.dependents import channels_to
 from tabard_registry.state.sight import seen_by
 from tabard_server.errors import invalid
+from tabard_server.evaluation.drawer import Asker
+from tabard_server.evaluation.previews import PreviewRoom
 from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.publishing import Publishing, read_expectation
 from tabard_server.publishing.questions import Questions
@@ -46,6 +48,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         questions: Questions,
         uploads: Uploads,
         downloads: Downloads,
+        previews: PreviewRoom,
         pages: Pages,
     ) -> None:
         """Take what can be asked and done; other doors may share it."""
@@ -54,6 +57,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         self._questions = questions
         self._uploads = uploads
         self._downloads = downloads
+        self._previews = previews
         self._pages = pages
 
     async def Publish(
@@ -82,6 +86,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             members=[messages.read_member(member) for member in request.members],
             author=read_author(request.draft, identity=context.identity),
         )
+        self._begin_previews(published.release, request.draft, context)
         return pb.PublishRecipeResponse(
             release=self._write(published.release, context),
             created=published.created,
@@ -321,12 +326,18 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
             files=upload.files,
             author=read_author(draft, identity=context.identity),
         )
+        self._begin_previews(published.release, draft, context)
         return pb.PublishResponse(
             release=self._write(published.release, context),
             created=published.created,
             untaken=published.untaken,
             report=messages.write_report(checked.report),
         )
+
+    def _begin_previews(self, release: Release, draft: pb.ReleaseDraft, context: Context) -> None:
+        asker = Asker(caller=context.caller, identity=context.identity)
+        author = read_author(draft, identity=context.identity)
+        self._previews.begin(release, asker=asker, author=author, is_wanted=draft.previews)
 
     async def _check(self, options: pb.CheckOptions, upload: Upload) -> pb.CheckResponse:
         checked = await self._publishing.check(

@@ -1,14 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Between review messages and what the server is asked and tells. Pure."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from tabard.v1 import identity_service_pb2
+from tabard.v1 import adapter_pb2, evaluation_service_pb2, identity_service_pb2
 from tabard.v1 import review_service_pb2 as pb
+from tabard_registry import Author, Release
+from tabard_registry.acts import Acted
+from tabard_registry.release.health import EvidenceNote, Review
+from tabard_server.errors import invalid
 from tabard_server.publishing.policies import Explanation, Need
+from tabard_server.reviewing.votes import Revealed, Turn
 from tabard_server.rpc.identity.messages import write_gates
-from tabard_server.rpc.names import number_of
+from tabard_server.rpc.names import name_of, names_of, number_of
+from tabard_server.rpc.times import write_time
 
+_DECISION = pb.ReviewDecision.DESCRIPTOR
+_SIDE = pb.PairSide.DESCRIPTOR
+_CHOICE = pb.VoteChoice.DESCRIPTOR
+_VERDICT = evaluation_service_pb2.Verdict.DESCRIPTOR
 _ROLE = identity_service_pb2.Role.DESCRIPTOR
 
 
@@ -25,6 +37,110 @@ def write_explanation(found: Explanation) -> pb.ExplainPolicyResponse:
     )
 
 
+def read_decision(number: int) -> str:
+    """Read what a review says.
+
+    Raises:
+        InvalidRequest: It says nothing, or something unknown.
+    """
+    return _read_name(_DECISION, number, field="decision")
+
+
+def read_side(number: int) -> str:
+    """Read which picture of a pair is meant.
+
+    Raises:
+        InvalidRequest: It says nothing, or something unknown.
+    """
+    return _read_name(_SIDE, number, field="side")
+
+
+def read_choice(number: int) -> str:
+    """Read what a vote says. Raises as `read_side`."""
+    return _read_name(_CHOICE, number, field="choice")
+
+
+def write_turn(turn: Turn) -> pb.NextPairResponse:
+    """Write what a voter is asked now."""
+    return pb.NextPairResponse(
+        adapter=str(turn.release.adapter),
+        version=str(turn.release.version),
+        digest=str(turn.release.digest),
+        pair=turn.handle,
+        prompt=turn.prompt,
+        negative_prompt=turn.negative_prompt,
+        seed=turn.seed,
+        pair_count=turn.pairs,
+        voted_count=turn.voted,
+    )
+
+
+def write_revealed(done: Revealed) -> pb.VoteResponse:
+    """Write a vote that is stored, and the sides."""
+    candidate, baseline = pb.PAIR_OWNER_CANDIDATE, pb.PAIR_OWNER_BASELINE
+    owners = {"candidate": candidate, "stable": baseline, "tie": pb.PAIR_OWNER_UNSPECIFIED}
+    return pb.VoteResponse(
+        adapter=str(done.release.adapter),
+        version=str(done.release.version),
+        digest=str(done.release.digest),
+        a=candidate if done.is_a_candidate else baseline,
+        b=baseline if done.is_a_candidate else candidate,
+        chosen=owners[done.choice],
+        pair_count=done.pairs,
+        voted_count=done.voted,
+    )
+
+
+def write_review(review: Review, *, report: EvidenceNote | None) -> pb.Review:
+    """Write a review; `report` is the newest on the release."""
+    decision: Any = number_of(_DECISION, review.decision)
+    proof: Any = number_of(adapter_pb2.Proof.DESCRIPTOR, review.told.proof.value)
+    return pb.Review(
+        reviewer=review.told.actor,
+        on_behalf_of=review.told.on_behalf_of,
+        proof=proof,
+        decision=decision,
+        note=review.note,
+        evidence_digest=str(review.evidence or ""),
+        is_current=review.evidence == (report.document if report else None),
+        seq=review.told.seq,
+        time=write_time(review.told.time),
+    )
+
+
+def write_reviewed(done: Acted[Release], *, author: Author) -> pb.ReviewResponse:
+    """Write what became of a review."""
+    release = done.subject
+    mine = next(one for one in release.health.reviews if one.told.actor == author.actor)
+    return pb.ReviewResponse(
+        adapter=str(release.adapter),
+        version=str(release.version),
+        digest=str(release.digest),
+        review=write_review(mine, report=release.health.report),
+        changed=done.changed,
+    )
+
+
+def write_reviews(
+    release: Release, *, reviews: Sequence[pb.Review], votes: Counter[str], following: str
+) -> pb.ListReviewsResponse:
+    """Write what people say of a release, with a page of its reviews."""
+    report = release.health.report
+    verdict: Any = number_of(_VERDICT, report.verdict) if report else 0
+    return pb.ListReviewsResponse(
+        adapter=str(release.adapter),
+        version=str(release.version),
+        digest=str(release.digest),
+        report_digest=str(report.document) if report else "",
+        report_verdict=verdict,
+        reviews=reviews,
+        votes_for_candidate=votes["candidate"],
+        votes_for_baseline=votes["stable"],
+        votes_tied=votes["tie"],
+        next_page_token=following,
+    )
+
+
 def _write_need(need: Need) -> pb.MissingForGate:
     role: Any = number_of(_ROLE, need.missing.role)
     return pb.MissingForGate(
@@ -35,3 +151,15 @@ def _write_need(need: Need) -> pb.MissingForGate:
         names=need.names,
         has_others=need.has_others,
     )
+
+
+def _read_name(enum: Any, number: int, *, field: str) -> str:
+    name = name_of(enum, number)
+    if not name:
+        raise invalid(
+            field,
+            f"there is no {field} {number}" if number else f"{field} is missing",
+            reason="FIELD_INVALID" if number else "FIELD_REQUIRED",
+            hint=f"use one of: {', '.join(names_of(enum))}",
+        )
+    return name

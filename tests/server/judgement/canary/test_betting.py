@@ -35,6 +35,32 @@ def test_mixture_equals_integral(rate: float, is_above: bool) -> None:
     assert np.abs(ours - exact)[near].max() < 2e-3
 
 
+@pytest.mark.parametrize("rate", [0.05, 0.15, 0.5])
+@pytest.mark.parametrize("is_above", [True, False])
+def test_mixture_is_near_the_integral_where_nothing_is_decided(rate: float, is_above: bool) -> None:
+    """Below one it may lie on either side: a hundredth above, or a third below."""
+    evidence = log_evidence_above if is_above else log_evidence_below
+    exact = np.array([integral(*one, rate=rate, is_above=is_above) for one in COUNTS])
+    losses, units = np.array(COUNTS).T
+
+    gap = (evidence(losses, units, rate=rate) - exact)[np.isfinite(exact) & (exact <= 0.0)]
+
+    assert gap.max() < 0.012
+    assert gap.min() > -0.40
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.15, 0.5])
+def test_mirror_expects_nothing_of_fair_losses(rate: float) -> None:
+    """The proof of rare losses keeps the guarantee too, whatever the integral would say."""
+    losses, units = np.array(COUNTS).T
+
+    now = np.exp(log_evidence_below(losses, units, rate=rate))
+    lost = np.exp(log_evidence_below(losses + 1, units + 1, rate=rate))
+    kept = np.exp(log_evidence_below(losses, units + 1, rate=rate))
+
+    assert rate * lost + (1.0 - rate) * kept == pytest.approx(now, rel=1e-9)
+
+
 @pytest.mark.parametrize("rate", [0.05, 0.5])
 def test_evidence_expects_nothing_of_fair_losses(rate: float) -> None:
     """Whatever was seen, one more unit at exactly the allowed rate leaves it equal on average."""

@@ -56,7 +56,7 @@ def test_alike_seeds_and_drift_show() -> None:
     prompts, seeds = rng.normal(0, 1, (12, 1, 16)), rng.normal(0, 1, (12, 4, 16))
     base = prompts + seeds
 
-    alike = score_diversity(prompts + 0.1 * seeds, base=base, is_learned=True, seed=1)
+    alike = score_diversity(prompts + 0.1 * seeds, base=base, seed=1)
     same = score_drift(base, base=base, is_learned=True, seed=1)
     moved = score_drift(base + 3.0, base=base, is_learned=True, seed=1)
 

@@ -26,6 +26,7 @@ from tabard_registry.identity.roles import Grants, Role
 from tabard_server.access.settings import IdentitySettings
 from tabard_server.rpc.server import SERVED
 from tests.server.adapters.published_lora import publish_lora
+from tests.server.evidence.pictures import noise
 from tests.server.harness import Server, iter_parts, publish_parts, refs, serving
 
 OWN, OTHER, PRIVATE, ABSENT = "acme", "beta", "secret", "absent"
@@ -115,6 +116,15 @@ def _ref(space: str) -> str:
     return f"{space}/ink@1.0.0"
 
 
+def _line(space: str) -> str:
+    return f"{space}/ink"
+
+
+def _references(space: str) -> list[Message]:
+    header = evidence.ReferencesHeader(ref=_ref(space))
+    return [evidence.PublishReferencesRequest(header=header)]
+
+
 def _words(space: str) -> dict[str, Any]:
     return {"ref": _ref(space), "reason": "why", "actor": "somebody"}
 
@@ -199,6 +209,31 @@ _REQUESTS: dict[str, Any] = {
         ref=_ref,
         digest=lambda _space: "0" * 64,
         document=lambda _space: b"{}",
+    ),
+    f"{_E}LookupPicture": _one(evidence.LookupPictureRequest, image=lambda _space: noise(1)),
+    f"{_E}PublishReferences": _references,
+    f"{_E}PutGrid": _one(evidence.PutGridRequest, place=_line, grid_document=lambda _space: b"{}"),
+    f"{_E}GetGrid": _one(evidence.GetGridRequest, place=_line, name=lambda _space: "style"),
+    f"{_E}ListGrids": _one(evidence.ListGridsRequest, place=_line),
+    f"{_V}Review": _one(
+        review.ReviewRequest,
+        ref=_ref,
+        decision=lambda _space: review.REVIEW_DECISION_APPROVE,
+        note=lambda _space: "why",
+    ),
+    f"{_V}ListReviews": _one(review.ListReviewsRequest, ref=_ref),
+    f"{_V}NextPair": _one(review.NextPairRequest, ref=_ref),
+    f"{_V}GetPairPicture": _one(
+        review.GetPairPictureRequest,
+        ref=_ref,
+        pair=lambda _space: "0" * 32,
+        side=lambda _space: review.PAIR_SIDE_A,
+    ),
+    f"{_V}Vote": _one(
+        review.VoteRequest,
+        ref=_ref,
+        pair=lambda _space: "0" * 32,
+        choice=lambda _space: review.VOTE_CHOICE_TIE,
     ),
     f"{_O}GetStatus": _nothing(f"{_O}GetStatus"),
     f"{_O}Verify": _nothing(f"{_O}Verify"),

@@ -8,11 +8,9 @@ are threads with connections of their own.
 import asyncio
 import io
 import json
-import time
-from asyncio.events import Handle
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +20,13 @@ import pytest
 from PIL import Image
 
 from tabard.v1 import canary_service_pb2 as canary
+from tabard.v1 import evaluation_service_pb2 as evaluation
 from tabard.v1 import evidence_service_pb2 as evidence
 from tabard.v1 import generation_service_pb2 as generation
 from tabard.v1 import identity_service_pb2 as identity
 from tabard.v1 import operations_service_pb2 as operations
 from tabard.v1 import registry_service_pb2 as pb
+from tabard.v1 import review_service_pb2 as reviews
 from tabard_registry import AdapterName, AdapterRef, Author, Registry, ReleaseDraft, Version
 from tabard_registry.evidence.codec import DOCUMENT_BYTES_MAX
 from tabard_server.engine.load_engine import EngineSettings, load_engine
@@ -36,8 +36,8 @@ from tests.registry.fakes import MemoryStore
 from tests.server.adapters.published_lora import publish_lora
 from tests.server.fakes import FakeEngine
 from tests.server.harness import lora_file, publish_parts, refs, serving
+from tests.server.rpc.door.watched_callbacks import watched_callbacks
 
-CPU_SECONDS_MAX = 0.05
 LINES = 1_000
 RELEASES = 800
 MOVES = 200
@@ -45,6 +45,7 @@ AUTHOR = Author(actor="🎨" * 200, reason="🎨" * 2_000)
 LIMITS = Limits()
 REGISTRY = "/tabard.v1.RegistryService"
 OPERATIONS = "/tabard.v1.OperationsService"
+EVALUATION = "/tabard.v1.EvaluationService"
 EVIDENCE = "/tabard.v1.EvidenceService"
 IDENTITY = "/tabard.v1.IdentityService"
 REVIEW = "/tabard.v1.ReviewService"
@@ -57,41 +58,14 @@ SMALL = {
     f"{IDENTITY}/GetPolicy",
     f"{REVIEW}/ExplainPolicy",
     *(f"{CANARY}/{name}" for name in ("GetCanary", "ListCanaries", "ReportImage")),
-    *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture")),
+    *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture", "GetGrid")),
+    *(f"{REVIEW}/{name}" for name in ("ListReviews", "NextPair", "GetPairPicture")),
     *(path for path in METHODS if not path.startswith("/tabard.")),
 }
 """Methods whose messages are empty, a number or one name."""
 
 Requests = dict[str, tuple[str, tuple[bytes, ...], str]]
 """By name: the method, its messages, and the status that answers them."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Watched:
-    """The longest callbacks of a loop, in seconds of CPU."""
-
-    long: list[tuple[float, str]] = field(default_factory=list)
-    longest: float = 0.0
-
-
-@contextmanager
-def watched_callbacks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
-    """Measure every callback of the loop of this thread."""
-    watched, run = Watched(), Handle._run
-
-    def measured(handle: Handle) -> Any:
-        begun = time.thread_time()
-        try:
-            return run(handle)
-        finally:
-            seconds = time.thread_time() - begun
-            watched.longest = max(watched.longest, seconds)
-            if seconds > CPU_SECONDS_MAX:
-                watched.long.append((seconds, repr(handle)[:200]))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Handle, "_run", measured)
-        yield watched
 
 
 @dataclass(slots=True, kw_only=True)
@@ -193,16 +167,41 @@ def identity_requests() -> dict[str, Any]:
     }
 
 
-def evidence_requests() -> dict[str, Any]:
-    """The largest documents, which cost most where they are read to their end: all are refused."""
+def evidence_requests() -> Requests:
+    """The largest documents and pictures; all are read to their end, and refused there."""
     notes = [{"prompt": "x" * 4_000, "seed": number} for number in range(1_000)]
     report = json.dumps({"v": 1, "kind": "report", "prompt_record": notes}).encode()
     assert 3 << 20 < len(report) < DOCUMENT_BYTES_MAX
-    return {
-        f"{EVIDENCE}/EditEvidence": evidence.EditEvidenceRequest(
-            ref="acme/ink-00@1.0.0", digest="0" * 64, document=report, reason="🎨" * 2_000
+    prompts = [{"text": "x" * 4_000} for _ in range(62)]
+    grid = json.dumps({"v": 1, "kind": "grid", "name": "large", "prompts": prompts}).encode()
+    assert 200_000 < len(grid) < LIMITS.grid_bytes_max
+    ref = "acme/ink-00@1.0.0"
+    kept = evidence.ReferencePicture(name="🎨" * 1_000, content=picture())
+    messages: dict[str, tuple[Any, ...]] = {
+        "PutGrid": (evidence.PutGridRequest(place="acme", grid_document=grid),),
+        "ListGrids": (evidence.ListGridsRequest(page_size=1_000, page_token="x" * 500),),
+        "EditEvidence": (evidence.EditEvidenceRequest(ref=ref, digest="0" * 64, document=report),),
+        "PublishReferences": (
+            evidence.PublishReferencesRequest(header=evidence.ReferencesHeader(ref=ref)),
+            *[evidence.PublishReferencesRequest(picture=kept)] * 3,
         ),
     }
+    lookup = evidence.LookupPictureRequest(image=picture()).SerializeToString()
+    return {"lookup": (f"{EVIDENCE}/LookupPicture", (lookup,), "OK")} | {
+        name: (
+            f"{EVIDENCE}/{name}",
+            tuple(one.SerializeToString() for one in sent),
+            "INVALID_ARGUMENT",
+        )
+        for name, sent in messages.items()
+    }
+
+
+def evaluation_request() -> evaluation.EvaluateRequest:
+    """As many pictures as there may be, as large as a message lets them be; none can be read."""
+    size = LIMITS.message_bytes_max // LIMITS.evaluation_pictures_max - 64
+    pictures = [bytes([number]) * size for number in range(LIMITS.evaluation_pictures_max)]
+    return evaluation.EvaluateRequest(ref="acme/ink-00@1.0.0", references=pictures)
 
 
 def legal_requests() -> Requests:
@@ -255,11 +254,11 @@ def legal_requests() -> Requests:
         f"{REGISTRY}/Watch": pb.WatchRequest(from_seq=1),
         f"{OPERATIONS}/GetStatus": operations.GetStatusRequest(),
         **identity_requests(),
-        **evidence_requests(),
     }.items():
-        answer = "OK" if not path.startswith(EVIDENCE) else "INVALID_ARGUMENT"
-        requests[path] = path, (message.SerializeToString(),), answer
+        requests[path] = path, (message.SerializeToString(),), "OK"
     sent = tuple(part.SerializeToString() for part in parts)
+    asked = evaluation_request().SerializeToString()
+    requests["evaluate"] = f"{EVALUATION}/Evaluate", (asked,), "INVALID_ARGUMENT"
     requests["publish"] = f"{REGISTRY}/Publish", sent, "OK"
     options = pb.CheckOptions(trigger_words=parts[0].draft.trigger_words)
     checked = (
@@ -267,7 +266,7 @@ def legal_requests() -> Requests:
         *(pb.CheckRequest.FromString(part).SerializeToString() for part in sent[1:]),
     )
     requests["check"] = f"{REGISTRY}/Check", checked, "OK"
-    return {**requests, **acts()}
+    return {**requests, **acts(), **evidence_requests()}
 
 
 def acts() -> Requests:
@@ -301,6 +300,18 @@ def acts() -> Requests:
         # The channel serves it already, and it has no canary.
         answer = "FAILED_PRECONDITION" if name == "StartCanary" else "NOT_FOUND"
         requests[name] = f"{CANARY}/{name}", (request.SerializeToString(),), answer
+    review = reviews.ReviewRequest(
+        ref=one,
+        decision=reviews.REVIEW_DECISION_APPROVE,
+        note="🎨" * 2_000,
+        actor="🙂" * 200,
+        request_id="rv" + "🎨" * 198,
+    )
+    said = {"reason": "🎨" * 2_000, "actor": "🙂" * 200, "request_id": "vt" + "🎨" * 198}
+    choice = reviews.VOTE_CHOICE_TIE
+    vote = reviews.VoteRequest(ref=one, pair="p" * 512, choice=choice, **said)
+    requests["vote"] = f"{REVIEW}/Vote", (vote.SerializeToString(),), "NOT_FOUND"
+    requests["review"] = f"{REVIEW}/Review", (review.SerializeToString(),), "OK"
     warm = operations.WarmRequest(ref="acme/ink-00@1.0.0").SerializeToString()
     return {**requests, "warm": (f"{OPERATIONS}/Warm", (warm,), "OK")}
 

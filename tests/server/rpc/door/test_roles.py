@@ -23,6 +23,7 @@ from tests.server.rpc.door.known_callers import (
 )
 
 ALL = frozenset(Role)
+REVIEW = {Role.REVIEW, Role.ADMIN}
 PUBLISH, PROMOTE = {Role.PUBLISH, Role.ADMIN}, {Role.PROMOTE, Role.ADMIN}
 OPERATE, ADMIN = {Role.OPERATE, Role.ADMIN}, {Role.ADMIN}
 NOBODY: frozenset[Role] = frozenset()
@@ -46,7 +47,16 @@ IN_NAMESPACE = {
     "ListEvidence": ALL,
     "GetEvidence": ALL,
     "GetPicture": ALL,
+    "PublishReferences": PUBLISH | {Role.REVIEW},
+    "PutGrid": PUBLISH,
+    "GetGrid": ALL,
+    "ListGrids": ALL,
     "EditEvidence": PUBLISH | {Role.REVIEW},
+    "ListReviews": ALL,
+    "Review": REVIEW,
+    "NextPair": REVIEW,
+    "GetPairPicture": REVIEW,
+    "Vote": REVIEW,
     "Publish": PUBLISH,
     "PublishRecipe": PUBLISH,
     "Edit": PUBLISH,
@@ -66,6 +76,7 @@ IN_NAMESPACE = {
 }
 """Who may, in the namespace of the role; in others nobody."""
 ANYWHERE = {
+    "LookupPicture": ALL,
     "ListAdapters": ALL,
     "Search": ALL,
     "ReportImage": ALL,

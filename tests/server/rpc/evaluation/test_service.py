@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from tabard.v1 import evaluation_service_pb2 as pb
-from tests.server.evaluation.asking import PROMPTS, ask, evaluate, grid_document, prepare, stub
+from tests.server.evaluation.wishes.asking import (
+    PROMPTS,
+    ask,
+    evaluate,
+    grid_document,
+    prepare,
+    stub,
+)
 from tests.server.fakes import FakeEngine
 from tests.server.harness import Request, refusal_of, serving, small_limits, until
 

@@ -20,6 +20,7 @@ from tabard_registry import (
 )
 from tabard_registry.identity.identity import ANYBODY
 from tabard_registry.log.records import TOKEN
+from tabard_registry.release.health import EvidenceNote, Health, Told
 from tabard_registry.release.release import Signature
 from tabard_registry.report import Coverage
 from tabard_registry.state.meanings import MEANINGS
@@ -42,7 +43,13 @@ from tests.server.releases import member, release
 
 TIME = "2030-01-01T00:00:00.500000Z"
 STATE = State(registry_id="r", seq=0, head=sha256_bytes(b""))
+SHOWN = EvidenceNote(
+    kind="previews",
+    document=sha256_bytes(b"previews"),
+    told=Told(seq=10, time=TIME, actor="ann"),
+)
 MARKED = release(
+    health=Health(evidence=(SHOWN,)),
     parent=sha256_bytes(b"parent"),
     members=(member(release("acme/pen"), weight=0.5),),
     publish_reason="asked for",
@@ -78,6 +85,7 @@ def test_no_field_of_a_release_is_forgotten() -> None:
         adapter_pb2.PURPOSE_STYLE,
     )
     assert message.parent_digest == str(sha256_bytes(b"parent"))
+    assert message.previews_digest == str(sha256_bytes(b"previews"))
     assert [(one.adapter, one.weight) for one in message.members] == [("acme/pen", 0.5)]
     assert [(one.key_id, one.seq) for one in message.signatures] == [("k", 9)]
 

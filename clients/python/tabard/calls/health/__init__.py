@@ -12,6 +12,9 @@ if TYPE_CHECKING:
         compare,
         evaluation,
         evidence,
+        grids,
+        lookup,
+        references,
         review,
     )
 
@@ -20,6 +23,9 @@ __all__ = [
     "compare",
     "evaluation",
     "evidence",
+    "grids",
+    "lookup",
+    "references",
     "review",
 ]
 

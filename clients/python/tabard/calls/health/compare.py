@@ -153,17 +153,12 @@ def compare(
         base=base,
         class_word=class_word,
         options={
-            "num_inference_steps": num_inference_steps,
-            "guidance_scale": guidance_scale,
-            "negative_prompt": negative_prompt,
-            "width": width,
-            "height": height,
-            "sampler": sampler,
-            "prompt_syntax": prompt_syntax,
-            "priority": priority,
+            "num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale,
+            "negative_prompt": negative_prompt, "width": width, "height": height,
+            "sampler": sampler, "prompt_syntax": prompt_syntax, "priority": priority,
             "timeout_seconds": timeout_seconds,
         },
-    )
+    )  # fmt: skip
     _refuse_size(wish)
     return wish
 

@@ -23,11 +23,10 @@ from tabard.health.evaluation import (
     EvaluationVerdict,
     Score,
 )
+from tabard.pictures.folders import picture_sources
 from tabard.pictures.sources import PictureSource, read_picture
 from tabard.v1 import evaluation_service_pb2 as pb
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-"""What files of a folder are taken for pictures."""
 _NUMBERS = ("value", "low", "high", "baseline", "paired_low", "paired_high")
 
 
@@ -141,25 +140,7 @@ def _document(path: Path) -> bytes:
 
 
 def _pictures(said: str | Path | Sequence[PictureSource], *, name: str) -> list[bytes]:
-    if not isinstance(said, (str, Path)):
-        return [read_picture(one, name=name) for one in said]
-    folder = Path(said)
-    if not folder.is_dir():
-        raise _refused(
-            name,
-            f"{name}: there is no folder '{folder}'",
-            reason="FILE_NOT_FOUND",
-            hint="name a folder of pictures",
-        )
-    files = sorted(one for one in folder.iterdir() if one.suffix.lower() in PICTURE_SUFFIXES)
-    if not files:
-        raise _refused(
-            name,
-            f"{name}: there is no picture in '{folder}'",
-            reason="FILE_NOT_FOUND",
-            hint=f"known names end in {', '.join(PICTURE_SUFFIXES)}",
-        )
-    return [read_picture(one, name=name) for one in files]
+    return [read_picture(one, name=name) for _name, one in picture_sources(said, name=name)]
 
 
 def _refused(name: str, message: str, *, reason: str, hint: str) -> InvalidArgument:

@@ -17,6 +17,8 @@ from tabard.cli.choices import refuse_beside
 from tabard.cli.demo import folder as names
 from tabard.cli.demo.catalog import find_material, read_catalog
 from tabard.cli.demo.folder import claim, export
+from tabard.cli.demo.health_outputs import prove_health, write_health
+from tabard.cli.demo.health_story import HealthStory
 from tabard.cli.demo.outputs import write_outputs
 from tabard.cli.demo.proof import Proof, prove
 from tabard.cli.demo.server_process import log_tail, running_server
@@ -30,6 +32,7 @@ from tabard.errors import Internal, TabardError
 
 ACTOR = "demo"
 OUT = "tabard-demo"
+GRID = "grid.json"
 
 # The last image of a row has a seed, too.
 _SEED = Whole(min=0, max=SEED_MAX - IMAGES_PER_ROW + 1)
@@ -46,8 +49,14 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     metavar="DIR",
     help="Only copy the demo base and adapter files to DIR/base and DIR/adapters.",
 )
+@click.option(
+    "--release-health",
+    "is_health",
+    is_flag=True,
+    help="Show how a bad release is found out: evaluated, refused, and taken back by its canary.",
+)
 @with_output
-def demo(output: Output, *, out: Path, seed: int, export_to: Path | None) -> None:
+def demo(output: Output, *, out: Path, seed: int, export_to: Path | None, is_health: bool) -> None:
     """Show the whole of Tabard, end to end, with nothing to set up.
 
     Starts a server, publishes styles, draws a grid, promotes a bad release, rolls it back, and
@@ -62,9 +71,14 @@ def demo(output: Output, *, out: Path, seed: int, export_to: Path | None) -> Non
         document = {"base": str(target / "base"), "adapters": str(target / "adapters")}
         output.answer(document, f"base: {document['base']}", f"adapters: {document['adapters']}")
         return
+    if is_health:
+        refuse_beside("--release-health", "seed", because="which has a grid of its own")
     folder = claim(out)
     with stopped_by_signals():
         try:
+            if is_health:
+                perform_health(folder, material=material, output=output)
+                return
             proof, summary = perform(
                 folder, adapters=material / "adapters", seed=seed, output=output
             )
@@ -102,22 +116,64 @@ def perform(
     return proof, write_outputs(told, proof=proof, seconds=seconds, folder=folder)
 
 
+def perform_health(
+    folder: Path,
+    *,
+    material: Path,
+    output: Output,
+    start_server: Callable[[Path], Any] = running_server,
+) -> None:
+    """Run the story of release health, and tell whether it held.
+
+    Raises:
+        TabardError: The server did not start or refused something, or a claim did not hold.
+    """
+    started = time.perf_counter()
+    catalog = read_catalog(material / "adapters")
+    output.say("starting a server with the demo base …")
+    with start_server(folder) as address, Client(address, actor=ACTOR) as client:
+        start_seconds = time.perf_counter() - started
+        output.say(f"the server listens on {address} after {start_seconds:.1f} s")
+        told = HealthStory(
+            client=client,
+            catalog=catalog,
+            grid=material / GRID,
+            narrator=output,
+            clock=time.perf_counter,
+        ).tell()
+    proof = prove_health(told)
+    seconds = {"server_start": start_seconds, "total": time.perf_counter() - started}
+    summary = write_health(told, proof=proof, seconds=seconds, folder=folder)
+    _refuse_broken(proof.failures, folder=folder)
+    output.answer(
+        summary,
+        Text("the demo held", style="bold green"),
+        f"{summary['seconds']['total']:.0f} s in all",
+        f"contact sheet: {folder / names.SHEET}",
+    )
+
+
 def _conclude(output: Output, proof: Proof, *, summary: Any, folder: Path) -> None:
     identical = "yes" if proof.rollback_identical else "NO"
     output.say(f"images after the rollback identical to those before: {identical}")
-    if proof.failures:
-        raise Internal(
-            "the demo did not hold: " + "; ".join(proof.failures),
-            reason="DEMO_FAILED",
-            hint=f"look at {names.SHEET}, {names.SUMMARY} and {names.SERVER_LOG} in {folder}",
-        )
+    _refuse_broken(proof.failures, folder=folder)
     output.answer(
         summary,
         Text("the demo held", style="bold green"),
         f"{summary['images']} images, {summary['images_per_second']:.1f} a second; "
         f"{summary['seconds']['total']:.0f} s in all",
         f"contact sheet: {folder / names.SHEET}",
+        "how a bad release is found out without people: tabard demo --release-health",
     )
+
+
+def _refuse_broken(failures: tuple[str, ...], *, folder: Path) -> None:
+    if failures:
+        raise Internal(
+            "the demo did not hold: " + "; ".join(failures),
+            reason="DEMO_FAILED",
+            hint=f"look at {names.SHEET}, {names.SUMMARY} and {names.SERVER_LOG} in {folder}",
+        )
 
 
 @contextmanager

@@ -25,6 +25,7 @@ class SigningKey:
     """
 
     def __init__(self, file: Path, *, needed_for: str) -> None:
+        self._needed_for = needed_for
         self._signatures = library("trust.signatures", needed_for=needed_for)
         self._private_key = _read(file)
         with sdk_errors():
@@ -33,6 +34,14 @@ class SigningKey:
     def sign(self, digest: Any) -> str:
         """Sign the digest of a release."""
         return str(self._signatures.sign_digest(self._private_key, digest))
+
+    def envelope(self, payload: bytes, *, payload_type: str) -> dict[str, Any]:
+        """Sign a payload; give its DSSE envelope, as JSON has it."""
+        made = library("trust.envelope", needed_for=self._needed_for)
+        envelope: dict[str, Any] = made.signed_envelope(
+            self._private_key, payload_type=payload_type, payload=payload
+        )
+        return envelope
 
 
 def key_id(public_key: str) -> str:

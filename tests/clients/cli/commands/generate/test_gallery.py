@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tabard.cli.commands.generate import gallery as gallery_module
-from tabard.cli.commands.generate.gallery import Gallery
+from tabard.cli.commands.generate.gallery import Gallery, slug
 from tabard.errors import FailedPrecondition, Internal
 
 
@@ -95,3 +95,10 @@ def test_pictures_are_kept_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(Internal, match="could be written") as caught:
         gallery.check()
     assert str(second.parent) in caught.value.hint
+
+
+def test_slug_is_a_name_everywhere() -> None:
+    """Short, without anything that a file system or a shell minds."""
+    assert slug("A red circle: 100%!") == "a-red-circle-100"
+    assert slug("…") == "image"
+    assert len(slug("word " * 50)) <= 40

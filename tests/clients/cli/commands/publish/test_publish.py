@@ -36,6 +36,21 @@ def test_kind_says_nothing_twice(release: dict[str, Any], words: str) -> None:
     assert kind_text(replace(read_release(Release()), **release)) == words
 
 
+def test_publish_tells_as_what_it_is_judged(tabard: Tabard, style_file: Path) -> None:
+    """By its purpose; where nobody says one, by its kind."""
+    said = ("publish", "acme/sks", style_file, "--version")
+
+    by_kind = tabard(*said, "1.0.0", "--kind", "dreambooth")
+    by_purpose = tabard("publish", "acme/look", style_file, "--version", "1.0.0", "--kind",
+                        "dreambooth", "--purpose", "style")  # fmt: skip
+
+    assert ["judged", "as", "subject"] in [line.split() for line in by_kind.out.splitlines()]
+    assert ["judged", "as", "style"] in [line.split() for line in by_purpose.out.splitlines()]
+    shown = [tabard("show", f"acme/{name}@1.0.0").out.splitlines() for name in ("sks", "look")]
+    assert ["judged", "as", "subject,", "by", "its", "kind"] in [one.split() for one in shown[0]]
+    assert ["purpose", "style"] in [one.split() for one in shown[1]]
+
+
 def test_publish_again_is_told(tabard: Tabard, style_file: Path) -> None:
     """Publishing the same bytes twice succeeds and says so."""
     arguments = ("publish", "acme/a", style_file, "--version", "1.0.0")

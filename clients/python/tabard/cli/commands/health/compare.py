@@ -13,7 +13,7 @@ import click
 from tabard.calls.health.compare import SEEDS
 from tabard.calls.options import SEED_MAX
 from tabard.cli import completion
-from tabard.cli.choices import Named
+from tabard.cli.choices import Named, refuse_without
 from tabard.cli.commands.generate.generate import read_size
 from tabard.cli.commands.health.comparison_folder import SHEET, ComparisonFolder
 from tabard.cli.numbers import Number, Several, Whole
@@ -75,7 +75,7 @@ _with_drawing = together(
     metavar="FILE",
     help="One prompt a line; empty lines and those that begin with # do not count.",
 )
-@click.option("--base", is_flag=True, help="Draw the base alone as well.")
+@click.option("--base", "with_base", is_flag=True, help="Draw the base alone as well.")
 @click.option(
     "--class-word", default="", metavar="WORD", help="What the base draws for {trigger}, as dog."
 )
@@ -97,6 +97,7 @@ def compare(
     prompts_file: Path | None,
     size: tuple[int, int] | None,
     timeout: float | None,
+    with_base: bool,
     out: Path,
     **options: Any,
 ) -> None:
@@ -110,6 +111,8 @@ def compare(
     tabard compare acme/ink@1.0.0 acme/ink@1.1.0 --prompt "a cat, {trigger}" --base
     tabard compare acme/ink --weights 0.6,0.8,1.0 --prompts prompts.txt --seeds 1,2,3
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    if not with_base:
+        refuse_without("--base", "class_word")
     if prompts_file is not None:
         prompts += read_prompts(prompts_file)
     if not prompts:
@@ -120,7 +123,7 @@ def compare(
         options["timeout_seconds"] = timeout
     with session.connect() as client:
         fingerprint = client.status().base_fingerprint
-        comparison = client.compare(refs, prompts=prompts, **options)
+        comparison = client.compare(refs, prompts=prompts, base=with_base, **options)
         folder = ComparisonFolder(out, plan=comparison.plan, base_fingerprint=fingerprint)
         there = len(folder.found)
         draw_missing(session, comparison, folder=folder)

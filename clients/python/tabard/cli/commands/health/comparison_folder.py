@@ -28,6 +28,7 @@ SHEET = "sheet.png"
 _FORMAT = "tabard-comparison-1"
 _UNSHAPED = ("priority", "timeout_seconds")
 """Options that change no pixel."""
+_SIDE_LENGTH_MAX = 80
 _HINT = "name another folder with --out"
 
 
@@ -119,7 +120,7 @@ class ComparisonFolder:
         }
         key = hashlib.sha256(json.dumps(shaped, sort_keys=True).encode()).hexdigest()[:12]
         side = re.sub(r"[^a-z0-9.]+", "-", cell.side.label.lower())
-        return f"{slug(cell.prompt)}--{side}--{cell.seed}--{key}.png"
+        return f"{slug(cell.prompt)}--{side[:_SIDE_LENGTH_MAX]}--{cell.seed}--{key}.png"
 
 
 def _said(plan: ComparisonPlan) -> dict[str, Any]:

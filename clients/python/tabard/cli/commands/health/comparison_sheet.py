@@ -18,6 +18,7 @@ from tabard.health.compared import TRIGGER, ComparisonCell, ComparisonPlan, Comp
 CELL_PIXELS = 256
 """Longest side of a cell, as long as there are not too many of them."""
 _LARGE_CELLS_MAX = 256
+_TRIGGERS = "(trigger) stands for the word below each name. "
 
 
 def comparison_sheet(plan: ComparisonPlan, files: Mapping[ComparisonCell, Path]) -> Image.Image:
@@ -31,17 +32,27 @@ def comparison_sheet(plan: ComparisonPlan, files: Mapping[ComparisonCell, Path])
                 label=row_label(plan, prompt) if seed == plan.seeds[0] else "",
                 note=f"seed {seed}",
                 images=tuple(small(files[cell], pixels=pixels) for cell in cells),
-                captions=tuple(_caption(cell) for cell in cells),
+                captions=tuple(f"{_short(cell.side, plan)} · seed {seed}" for cell in cells),
             )
             rows.append(row)
     return contact_sheet(
         rows,
-        columns=[_heading(side) for side in plan.sides],
+        columns=[heading(side, plan) for side in plan.sides],
         title=sheet_title(plan),
-        caption=f"Each row is one prompt and seed, each column one release at one weight. "
-        f"{how_drawn(files[plan.cells[0]])}",
+        caption="Each row is one prompt and seed, each column one release at one weight. "
+        f"{_TRIGGERS if has_many_words(plan) else ''}{how_drawn(files[plan.cells[0]])}",
         cell_pixels=pixels,
     )
+
+
+def heading(side: ComparisonSide, plan: ComparisonPlan) -> str:
+    """Name a side, and its word where others have other words."""
+    return f"{side.label}\n“{side.word}”" if side.word and has_many_words(plan) else side.label
+
+
+def has_many_words(plan: ComparisonPlan) -> bool:
+    """Say whether prompts ask for words, and those of the releases are not the same."""
+    return len(_words(plan)) > 1 and any(TRIGGER in prompt for prompt in plan.prompts)
 
 
 def sheet_title(plan: ComparisonPlan) -> str:
@@ -52,10 +63,9 @@ def sheet_title(plan: ComparisonPlan) -> str:
 
 def row_label(plan: ComparisonPlan, prompt: str) -> str:
     """Give a prompt as the releases draw it, with the word that they have in common."""
-    words = {side.word for side in plan.sides if not side.is_base}
-    if len(words) == 1:
-        return next(side for side in plan.sides if not side.is_base).prompt(prompt)
-    return prompt.replace(TRIGGER, "(trigger)")
+    if has_many_words(plan):
+        return prompt.replace(TRIGGER, "(trigger)")
+    return next(side for side in plan.sides if not side.is_base).prompt(prompt)
 
 
 def how_drawn(file: Path) -> str:
@@ -63,7 +73,7 @@ def how_drawn(file: Path) -> str:
     told = provenance_of(file.read_bytes())
     parts = [
         f"{told.get('steps')} steps of {told.get('sampler')}",
-        f"guidance {told.get('guidance_scale')}",
+        f"guidance {told.get('guidance_scale')}".removesuffix(".0"),
         f"{told.get('width')}x{told.get('height')}",
     ]
     if told.get("negative_prompt"):
@@ -79,13 +89,17 @@ def small(file: Path, *, pixels: int) -> Image.Image:
     return shown
 
 
-def _heading(side: ComparisonSide) -> str:
-    return f"{side.label}\n“{side.word}”" if side.word else side.label
+def _words(plan: ComparisonPlan) -> set[str]:
+    return {side.word for side in plan.sides if not side.is_base}
 
 
-def _caption(cell: ComparisonCell) -> str:
-    side = cell.side
+def _short(side: ComparisonSide, plan: ComparisonPlan) -> str:
+    """Name a side as shortly as the others allow."""
     if side.is_base:
-        return f"base · seed {cell.seed}"
-    at = "" if side.weight is None else f" at {side.weight:g}"
-    return f"{side.version}{at} · seed {cell.seed}"
+        return side.label
+    lines = {one.adapter for one in plan.sides if not one.is_base}
+    return (
+        side.label.removeprefix(f"{side.adapter} ")
+        if len(lines) == 1
+        else (side.label.rpartition("/")[2])
+    )

@@ -73,7 +73,7 @@ def evaluate(
 
     Every prompt and seed of a grid is drawn by the release, by what it would replace and by the
     base alone, behind everybody else's images. Asked again, an evaluation that was cut off goes on
-    where it was. Scores inform; a person decides.
+    where it was, and one that was judged is the same report. Scores inform; a person decides.
 
     \b
     tabard evaluate acme/watercolor@1.1.0
@@ -123,7 +123,7 @@ def _text(result: EvaluationResult) -> list[Any]:
         "against": started.against_version or "the base alone",
         "grid": f"{started.grid}, {started.cell_count} prompts and seeds",
         "references": _SOURCES.get(started.reference_source, ""),
-        "report": short(result.report_digest),
+        "report": f"{short(result.report_digest)}{'' if result.created else ', filed before'}",
     }
     rows = [(one.name, *_numbers(one), one.reason) for one in result.scores]
     return [

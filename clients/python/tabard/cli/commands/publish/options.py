@@ -80,6 +80,12 @@ with_draft = together(
         help="Why it exists.",
     ),
     click.option("--reason", default="", help="Why it is published; kept in the history."),
+    click.option(
+        "--preview",
+        "previews",
+        is_flag=True,
+        help="Draw a few pictures of it, and keep them beside it.",
+    ),
 )
 """What is said of a new release of any kind."""
 

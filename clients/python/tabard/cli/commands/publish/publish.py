@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
 
 from tabard.cli import completion
+from tabard.cli.commands.health.references.publish import references_text, send
 from tabard.cli.commands.publish.options import FILES, KIND, TRIGGERS, uploaded_on, with_draft
 from tabard.cli.files.sources import find_files, with_source
 from tabard.cli.layout import Text
@@ -18,6 +21,8 @@ from tabard.cli.session import Session, with_session
 from tabard.releases.release import Release
 from tabard.releases.report import Published
 
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
 
 @click.command()
 @click.argument("name", metavar="NS/NAME", shell_complete=completion.names)
@@ -25,9 +30,25 @@ from tabard.releases.report import Published
 @with_draft
 @TRIGGERS
 @KIND
+@click.option(
+    "--references",
+    type=_FOLDER,
+    metavar="DIR",
+    help="Pictures of what it shall look like, 4 or more; kept beside it.",
+)
+@click.option(
+    "--training", type=_FOLDER, metavar="DIR", help="Pictures it was trained on, likewise."
+)
 @with_session
 def publish(
-    session: Session, *, name: str, named: tuple[str, ...], notes: str, **draft: Any
+    session: Session,
+    *,
+    name: str,
+    named: tuple[str, ...],
+    notes: str,
+    references: Path | None,
+    training: Path | None,
+    **draft: Any,
 ) -> None:
     """Publish files as one release of an adapter.
 
@@ -42,17 +63,26 @@ def publish(
     \b
     tabard publish acme/watercolor watercolor.safetensors --version 1.0.0 --notes "first"
     tabard publish acme/watercolor hf:acme/watercolor-lora@v2 --version 1.1.0
+    tabard publish acme/watercolor watercolor.safetensors --version 1.2.0 --references pictures/
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     output, found = session.output, find_files(named)
-    with session.connect() as client, output.progress("uploading", total=1) as bar:
-        published = client.publish(
-            name,
-            *found.files,
-            notes=with_source(notes, source=found.source),
-            on_progress=uploaded_on(bar),
-            **draft,
-        )
-    output.answer(published, *_published_text(published))
+    with session.connect() as client:
+        with output.progress("uploading", total=1) as bar:
+            published = client.publish(
+                name,
+                *found.files,
+                notes=with_source(notes, source=found.source),
+                on_progress=uploaded_on(bar),
+                **draft,
+            )
+        ref = f"{published.release.adapter}@{published.release.digest}"
+        kept = {
+            word: send(client, output, ref, folder=folder, is_training=word == "training")
+            for word, folder in (("references", references), ("training", training))
+            if folder is not None
+        }
+    told = map(references_text, kept.values())
+    output.answer({**asdict(published), **kept}, *_published_text(published), *told)
 
 
 def _published_text(published: Published) -> list[Any]:
@@ -85,6 +115,7 @@ def _summary(release: Release) -> dict[str, str]:
     return {
         "digest": short(release.digest),
         "kind": kind_text(release),
+        "judged as": release.judged_as,
         "changes": f"{release.target_count} targets of {release.base_family}",
         "triggers": ", ".join(release.trigger_words),
         "size": size(release.original_bytes),

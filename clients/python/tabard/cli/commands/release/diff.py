@@ -5,12 +5,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
 
+from tabard.calls.options import SEED_MAX
 from tabard.cli import completion
+from tabard.cli.choices import refuse_without
+from tabard.cli.commands.release.picture_diff import PictureDiff, in_words, picture_diff
 from tabard.cli.layout import Text
+from tabard.cli.numbers import Several, Whole
 from tabard.cli.output import fields, short, table
 from tabard.cli.session import Session, with_session
 from tabard.releases.comparison import Diff, LayerDiff, LayerSide
@@ -24,19 +30,51 @@ _LINES_SHOWN = 8
 @click.argument("ref", metavar="REF", shell_complete=completion.refs)
 @click.argument("other_ref", metavar="REF", shell_complete=completion.refs)
 @click.option("--all", "is_whole", is_flag=True, help="Every layer, also those that are the same.")
+@click.option(
+    "--pictures", "has_pictures", is_flag=True, help="Draw both, and how far they are apart."
+)
+@click.option(
+    "--prompt", "prompts", multiple=True, metavar="TEXT",
+    help="With --pictures; repeatable. Default the first two of the second release's grid.",
+)  # fmt: skip
+@click.option(
+    "--seeds",
+    type=Several(Whole(min=0, max=SEED_MAX)),
+    metavar="S,S,...",
+    help="With --pictures; default the first two of that grid.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("tabard-diff"),
+    show_default=True,
+    metavar="DIR",
+    help="With --pictures: where they go.",
+)
 @with_session
-def diff(session: Session, *, ref: str, other_ref: str, is_whole: bool) -> None:
+def diff(
+    session: Session, *, ref: str, other_ref: str, is_whole: bool, has_pictures: bool, **drawn: Any
+) -> None:
     """Compare two releases: layers, ranks, norms, and what they say.
 
     A norm is the length (Frobenius) of the change of a weight, its scale included; the distance is
-    that of the difference of both changes. Shown are the layers that differ most.
+    that of the difference of both changes. Shown are the layers that differ most. With --pictures
+    both are drawn with the same prompts and seeds, beside a heat map of the difference.
 
     \b
     tabard diff acme/watercolor@1.0.0 acme/watercolor@1.1.0
+    tabard diff acme/watercolor@1.0.0 acme/watercolor@1.1.0 --pictures --out looks
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    if not has_pictures:
+        refuse_without("--pictures", "prompts", "seeds", "out")
+    pictures = None
     with session.connect() as client:
         found = client.diff(ref, other_ref)
-    session.output.answer(found, *_text(found, is_whole=is_whole))
+        both = (found.release, found.other_release)
+        if has_pictures and both[0].digest != both[1].digest:
+            pictures = picture_diff(session, client, releases=both, **drawn)
+    document = asdict(found) | ({"pictures": pictures} if has_pictures else {})
+    session.output.answer(document, *_text(found, is_whole=is_whole), *_picture_text(pictures))
 
 
 def beginning(text: str) -> str:
@@ -74,6 +112,17 @@ def _text(found: Diff, *, is_whole: bool) -> Iterator[Any]:
             (one.name, *map(beginning, _other_lines(one.left, one.right))) for one in found.fields
         ]
         yield table("says", *_headings(left, right), rows=rows)
+
+
+def _picture_text(pictures: PictureDiff | None) -> Iterator[Any]:
+    if pictures is None:
+        return
+    rows = [
+        (one.prompt, str(one.seed), f"{one.pixels.mean:.1f}", f"{one.pixels.changed:.0%}")
+        for one in pictures.pictures
+    ]
+    yield table("pictures of", "seed", "mean difference, of 255", "pixels changed", rows=rows)
+    yield f"pictures differ: {in_words(pictures)}; side by side in {pictures.sheet}"
 
 
 def _headings(left: Release, right: Release) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from tabard.cli.output import fields, member_table, short, size, table
 from tabard.cli.session import Session, with_session
 from tabard.releases.release import Adapter, Release
 
+if TYPE_CHECKING:
+    from tabard import Client
+
 
 @click.command()
 @click.argument("ref", metavar="REF", shell_complete=completion.refs)
@@ -20,15 +23,30 @@ from tabard.releases.release import Adapter, Release
 def show(session: Session, *, ref: str) -> None:
     """Show an adapter (NS/NAME), or one release of it (@CHANNEL, @VERSION, @RANGE, @sha256:…).
 
-    Also what nobody is served with any more, and why.
+    Also what nobody is served with any more, and why. A terminal that can (kitty's protocol, or
+    iTerm2's) shows the pictures that were drawn of a release when it was published.
     """
     with session.connect() as client:
         if "@" in ref:
             release = client.resolve(ref, include_withdrawn=True)
             session.output.answer({"release": release}, *_release_text(release))
+            _show_previews(session, client, release)
         else:
             adapter = client.get(ref)
             session.output.answer({"adapter": adapter}, *_adapter_text(adapter))
+
+
+def _show_previews(session: Session, client: Client, release: Release) -> None:
+    if not (release.previews_digest and session.output.can_show_pictures):
+        return
+    ref = f"{release.adapter}@{release.version}"
+    if release.purged:
+        # Its pictures went with it.
+        return
+    previews = client.evidence_document(ref, digest=release.previews_digest)
+    for digest in previews.pictures:
+        png = client.evidence_picture(ref, evidence=previews.note.digest, digest=digest)
+        session.output.show_picture(png)
 
 
 def _adapter_text(adapter: Adapter) -> list[Any]:
@@ -58,6 +76,7 @@ def _release_text(release: Release) -> list[Any]:
         "digest": release.digest,
         "kind": release.kind,
         "purpose": release.purpose,
+        "judged as": "" if release.purpose else f"{release.judged_as}, by its kind",
         "triggers": ", ".join(release.trigger_words),
         "rank": str(release.rank or ""),
         "targets": "" if release.members else str(release.target_count),
@@ -70,11 +89,21 @@ def _release_text(release: Release) -> list[Any]:
         "why": release.publish_reason,
         "standing": _standing(release),
         "signed": ", ".join(f"key {one.key_id}" for one in release.signatures),
+        "previews": _previews_text(release),
         "training": "\n".join(f"{key}: {value}" for key, value in release.training.items()),
     }
     title = Text(f"{release.adapter} {release.version}", style="bold")
     members = [member_table(release.members)] if release.members else []
     return [title, fields(facts), *members]
+
+
+def _previews_text(release: Release) -> str:
+    """Say where the pictures of a release are."""
+    if not release.previews_digest or release.purged:
+        return ""
+    ref = f"{release.adapter}@{release.version}"
+    how = f"tabard evidence show {ref} --kind previews --save FOLDER"
+    return f"{short(release.previews_digest)}; {how}"
 
 
 def _standing(release: Release) -> str:

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wishes, and what pins them, on a registry with two releases of a line."""
+"""A line of two releases, what lies beside them, and wishes to have one of them evaluated."""
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tabard_registry import AdapterRef, Registry, Release
+from PIL import Image
+
+from tabard_registry import AdapterRef, Author, Digest, Registry, Release, sha256_bytes
+from tabard_registry.evidence.documents import Embedding, References
+from tabard_registry.evidence.report import Subject
 from tabard_registry.identity.identity import ANYBODY, Identity
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.callers.caller import Caller
@@ -20,8 +25,9 @@ from tabard_server.evaluation.shipped_grids import shipped_grids
 from tabard_server.limits import Limits
 from tabard_server.publishing.author import author_of
 from tests.server.adapters.published_lora import publish_lora
-from tests.server.evaluation.beside import ANN
+from tests.server.judgement.drawn import picture
 
+ANN = Author(actor="ann")
 ORIGIN = Origin(
     base_family="sd1",
     base_fingerprint="sha256:" + "a" * 64,
@@ -72,3 +78,46 @@ def wish(ref: str = "acme/ink@1.1.0", *, identity: Identity = ANYBODY, **said: A
         author=author_of("tester", reason="", request_id="", identity=identity),
         **said,
     )
+
+
+def png_of(seed: int) -> bytes:
+    """Return a small picture as a file."""
+    file = io.BytesIO()
+    Image.fromarray(picture(seed)).save(file, "PNG")
+    return file.getvalue()
+
+
+def subject_of(release: Release) -> Subject:
+    """Return a release as documents name it."""
+    return Subject(adapter=release.adapter, version=release.version, digest=release.digest)
+
+
+def put_pictures(
+    registry: Registry, release: Release, *, seeds: Sequence[int], kind: str = "references"
+) -> Digest:
+    """Publish pictures beside a release; return the digest of their document."""
+    files = [png_of(seed) for seed in seeds]
+    document = References(
+        kind=kind,  # type: ignore[arg-type]
+        release=subject_of(release),
+        pictures=tuple(map(sha256_bytes, files)),
+    )
+    return registry.evidence.put(document, author=ANN, blobs=files).note.document
+
+
+def put_embeddings(
+    registry: Registry,
+    release: Release,
+    *embeddings: tuple[Digest, bytes],
+    kind: str = "references",
+) -> Digest:
+    """Publish embeddings alone beside a release; return the digest of their document."""
+    document = References(
+        kind=kind,  # type: ignore[arg-type]
+        release=subject_of(release),
+        embeddings=tuple(
+            Embedding(encoder=encoder, blob=sha256_bytes(rows)) for encoder, rows in embeddings
+        ),
+    )
+    blobs = [rows for _encoder, rows in embeddings]
+    return registry.evidence.put(document, author=ANN, blobs=blobs).note.document

@@ -8,18 +8,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from tabard_registry.evidence.report import Check, PromptScore, Score, Verdict
 from tabard_server.evaluation.cells import Side
 from tabard_server.evaluation.looks import Encoders, SideLooks, Vectors
+from tabard_server.evaluation.reports.wording import (
+    not_checked,
+    told_broken,
+    told_checks,
+    told_copies,
+    told_prompts,
+    told_score,
+    told_verdict,
+)
 from tabard_server.judgement.pictures.sanity import fault_of
 from tabard_server.judgement.scores.generalisation import (
     score_identifiability,
     score_share_alike,
     score_worst_prompt,
 )
-from tabard_server.judgement.scores.intervals import Interval, bound_without_failures
 from tabard_server.judgement.scores.likeness import Likeness, likeness_to, score_likeness
 from tabard_server.judgement.scores.overfitting import (
     Copies,
@@ -29,39 +35,13 @@ from tabard_server.judgement.scores.overfitting import (
 )
 from tabard_server.judgement.scores.result import NotChecked, Result, Unchecked
 from tabard_server.judgement.scores.result import Score as Measured
-from tabard_server.judgement.verdict import (
-    GatePolicy,
-    Scores,
-    judge,
-    judge_prompts,
-)
+from tabard_server.judgement.verdict import GatePolicy, Scores, judge
 from tabard_server.judgement.verdict import Verdict as Judged
 
-DRAFTER = "tabard evaluate"
-"""Who has looked, where a check was drafted."""
 _SEED = 20_260_101
 """Of the resampling: the same pictures have the same intervals."""
-_REASONS = {
-    "too_few_references": "there are fewer than four references",
-    "not_seen": "the encoder cannot tell the references from the base's pictures",
-    "prompts_not_seen": "the encoder cannot tell the base's pictures of one prompt from another's",
-    "too_few_training_pictures": "there are fewer than four training pictures",
-    "encoder_changed": "what was published are embeddings of another encoder",
-    "one_seed": "seeds can be compared only where there are two",
-}
 _NO_SUBJECT = "no learned encoder sees subjects here"
-_MEANS = {
-    "style": "like the references: 0 as the base, 1 as the references among themselves",
-    "subject": "like the nearest reference",
-    "leak": "the style on prompts without the trigger",
-    "worst_prompt": "the style on its worst prompt",
-    "share_alike": "share of pictures that have the style",
-    "identifiability": "draws what the prompt says: 0 by chance, 1 as the base",
-    "diversity": "how much seeds differ, beside the base",
-    "drift": "how far control prompts moved, in distances between seeds",
-    "copies": "pictures that are nearly training pictures",
-    "broken": "pictures without their contrast, or without numbers",
-}
+_NO_SUBJECT_ASKED = "it is asked only of releases that are for a subject"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +72,19 @@ class Sheet:
         """Places of the prompts that are scored."""
         return [place for place in range(len(self.prompts)) if place not in self.controls]
 
+    @property
+    def contents(self) -> str:
+        """What tells the prompts of a picture: who sees subjects, if prompts differ in these.
+
+        A subject's grid has one subject in many places, which such an encoder may well not see.
+        """
+        base = self.sides[Side.BASE]
+        if "subject" not in base.vectors:
+            return "layout"
+        drawn = base.of("subject", prompts=self.scored)
+        told = score_identifiability(drawn, base=drawn, stable=None, seed=_SEED)
+        return "subject" if isinstance(told, Measured) else "layout"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
@@ -115,47 +108,59 @@ class Findings:
 def find(sheet: Sheet, *, encoders: Encoders, policy: GatePolicy) -> Findings:
     """Score and judge a sheet."""
     like = _Likenesses(sheet, encoders=encoders)
-    results = _results(sheet, like=like, encoders=encoders)
+    style = like.score("style")
+    results = _results(sheet, style=style, like=like, encoders=encoders)
     copies, broken = results.copies, results.broken
-    drift_of_against = _drift(sheet, Side.AGAINST, encoders=encoders)
-    judgement = judge(results, policy=_no_worse(policy, drift_of_against))
+    judgement = judge(results, policy=policy)
     verdict, reasons = judgement.verdict, [f"{one.name}: {one.reason}" for one in judgement.gates]
     if sheet.is_subject and results.subject is None:
         reasons.append(f"subject: not checked: {_NO_SUBJECT}")
         verdict = Judged.INCONCLUSIVE if verdict is Judged.SUCCESS else verdict
     gates = {one.name: one.verdict for one in judgement.gates}
     named = {
-        "style": (results.style, like.baseline("style")),
+        "style": (style, like.baseline("style")),
         "leak": (like.leak(), None),
-        "worst_prompt": (results.worst_prompt, None),
+        "worst_prompt": (results.worst_prompt, like.worst_prompt_of_against()),
         "share_alike": (like.share_alike(), None),
         "identifiability": (results.identifiability, _baseline_identifiability(sheet)),
-        "diversity": (results.diversity, None),
-        "drift": (results.drift, _value(drift_of_against)),
+        "diversity": (results.diversity, _baseline_diversity(sheet)),
+        "drift": (results.drift, _value(results.drift_of_stable)),
     }
-    scores = [_score(name, result, baseline=base) for name, (result, base) in named.items()]
-    subject = _score("subject", results.subject, baseline=like.baseline("subject"))
+    scores = [told_score(name, result, baseline=base) for name, (result, base) in named.items()]
+    subject = told_score("subject", results.subject, baseline=like.baseline("subject"))
     if results.subject is None:
-        subject = _unmeasured("subject", _NO_SUBJECT)
-    scores += [subject, _counted("copies", copies), _broken(broken, results.pictures)]
+        subject = not_checked("subject", _NO_SUBJECT if sheet.is_subject else _NO_SUBJECT_ASKED)
+    scores += [subject, told_copies("copies", copies), told_broken(broken, results.pictures)]
     return Findings(
         scores=tuple(one for one in scores if one is not None),
-        prompts=_prompts(sheet, results.style, policy=policy),
-        checks=_checks(gates, copies=copies),
-        verdict=_word(verdict),
+        prompts=told_prompts(
+            [sheet.prompts[place] for place in sheet.scored],
+            results.subject if like.main == "subject" else style,
+            at_least=policy.subject_min if like.main == "subject" else policy.style_min,
+        ),
+        checks=told_checks(gates, copies=copies),
+        verdict=told_verdict(verdict),
         reasons=tuple(reasons),
     )
 
 
 class _Likenesses:
-    """How like their references pictures are, by style and by subject."""
+    """How like their references pictures are: by style, and of a subject's release by subject.
+
+    Attributes:
+        main: What the release is for. Where somebody sees subjects, a release for one may look as
+            the base does otherwise: its style makes no gate.
+    """
 
     def __init__(self, sheet: Sheet, *, encoders: Encoders) -> None:
         self._sheet = sheet
+        asked = {"style": encoders.style}
+        if sheet.is_subject and encoders.subject is not None:
+            asked["subject"] = encoders.subject
+        self.main = "subject" if "subject" in asked else "style"
         self._scales = {
             name: self._scale(name, is_learned=encoder.is_learned)
-            for name, encoder in encoders.all.items()
-            if name in ("style", "subject")
+            for name, encoder in asked.items()
         }
 
     def score(self, name: str) -> Result | None:
@@ -175,12 +180,29 @@ class _Likenesses:
         return None if against is None else float(scale.of(against).mean())
 
     def worst_prompt(self) -> Result | None:
-        """Score the style on its worst prompt."""
-        return self._of_style(lambda cells: score_worst_prompt(cells, seed=_SEED))
+        """Score the likeness on its worst prompt."""
+        scale, against = self._scales[self.main], self._grid(Side.AGAINST, self.main)
+        if isinstance(scale, NotChecked):
+            return scale
+        return score_worst_prompt(
+            scale.of(self._grid(Side.CANDIDATE, self.main)),
+            stable=None if against is None else scale.of(against),
+            seed=_SEED,
+        )
+
+    def worst_prompt_of_against(self) -> float | None:
+        """Return the same of what it would replace."""
+        scale, against = self._scales[self.main], self._grid(Side.AGAINST, self.main)
+        if isinstance(scale, NotChecked) or against is None:
+            return None
+        return score_worst_prompt(scale.of(against), seed=_SEED).interval.value
 
     def share_alike(self) -> Result | None:
-        """Score how many pictures have the style."""
-        return self._of_style(lambda cells: score_share_alike(cells, seed=_SEED))
+        """Score how many pictures are like the references."""
+        scale = self._scales[self.main]
+        if isinstance(scale, NotChecked):
+            return scale
+        return score_share_alike(scale.of(self._grid(Side.CANDIDATE, self.main)), seed=_SEED)
 
     def leak(self) -> Result | None:
         """Score the style where it was not asked for; None: there are no controls."""
@@ -189,14 +211,6 @@ class _Likenesses:
             return None
         candidate = sheet.sides[Side.CANDIDATE].of("style", prompts=sheet.controls)
         return score_likeness(scale, candidate=candidate, stable=None, seed=_SEED)
-
-    def _of_style(self, score: Any) -> Result | None:
-        scale = self._scales["style"]
-        if isinstance(scale, NotChecked):
-            return scale
-        candidate = self._grid(Side.CANDIDATE, "style")
-        result: Result = score(scale.of(candidate))
-        return result
 
     def _grid(self, side: Side, name: str) -> Any:
         looks = self._sheet.sides.get(side)
@@ -216,8 +230,10 @@ class _Likenesses:
         return likeness_to(references, base=base, is_learned=is_learned, is_nearest=is_nearest)
 
 
-def _results(sheet: Sheet, *, like: _Likenesses, encoders: Encoders) -> Scores:
-    scored = sheet.scored
+def _results(
+    sheet: Sheet, *, style: Result | None, like: _Likenesses, encoders: Encoders
+) -> Scores:
+    scored, contents = sheet.scored, sheet.contents
     candidate, base = sheet.sides[Side.CANDIDATE], sheet.sides[Side.BASE]
     against = sheet.sides.get(Side.AGAINST)
     copies: Copies | NotChecked | None = None
@@ -227,23 +243,24 @@ def _results(sheet: Sheet, *, like: _Likenesses, encoders: Encoders) -> Scores:
         grid = candidate.of("copy", prompts=range(len(sheet.prompts)))
         copies = find_copies(grid, training=sheet.training, held_out=None)
     return Scores(
-        style=like.score("style"),
+        style=style if like.main == "style" else None,
         subject=like.score("subject"),
         worst_prompt=like.worst_prompt(),
         identifiability=score_identifiability(
-            candidate.of("layout", prompts=scored),
-            base=base.of("layout", prompts=scored),
-            stable=None if against is None else against.of("layout", prompts=scored),
+            candidate.of(contents, prompts=scored),
+            base=base.of(contents, prompts=scored),
+            stable=None if against is None else against.of(contents, prompts=scored),
             seed=_SEED,
         ),
         copies=copies,
         diversity=score_diversity(
-            candidate.of("style", prompts=scored),
-            base=base.of("style", prompts=scored),
-            is_learned=encoders.style.is_learned,
+            candidate.of(contents, prompts=scored),
+            base=base.of(contents, prompts=scored),
+            stable=None if against is None else against.of(contents, prompts=scored),
             seed=_SEED,
         ),
         drift=_drift(sheet, Side.CANDIDATE, encoders=encoders),
+        drift_of_stable=_drift(sheet, Side.AGAINST, encoders=encoders),
         broken=_broken_count(sheet),
         pictures=sum(map(len, candidate.soundness)),
     )
@@ -253,23 +270,14 @@ def _drift(sheet: Sheet, side: Side, *, encoders: Encoders) -> Result | None:
     """Score how far a side moved the controls; None: there are none, or no word that wakes it."""
     if side not in sheet.sides or not (sheet.has_trigger and sheet.controls):
         return None
+    against = sheet.sides.get(Side.AGAINST) if side is Side.CANDIDATE else None
     return score_drift(
-        sheet.sides[side].of("style", prompts=sheet.controls),
-        base=sheet.sides[Side.BASE].of("style", prompts=sheet.controls),
-        is_learned=encoders.style.is_learned,
+        sheet.sides[side].of("texture", prompts=sheet.controls),
+        base=sheet.sides[Side.BASE].of("texture", prompts=sheet.controls),
+        stable=None if against is None else against.of("texture", prompts=sheet.controls),
+        is_learned=encoders.texture.is_learned,
         seed=_SEED,
     )
-
-
-def _no_worse(policy: GatePolicy, against: Result | None) -> GatePolicy:
-    """Let a release move controls as far as what it would replace does: that is nothing new.
-
-    A style that was trained to work unnamed moves them by design; its equal successor is no worse.
-    """
-    if not isinstance(against, Measured):
-        return policy
-    drift_max = max(policy.drift_max, against.interval.high)
-    return policy.model_copy(update={"drift_max": drift_max})
 
 
 def _broken_count(sheet: Sheet) -> int:
@@ -283,13 +291,25 @@ def _broken_count(sheet: Sheet) -> int:
     return count
 
 
+def _baseline_diversity(sheet: Sheet) -> float | None:
+    against = sheet.sides.get(Side.AGAINST)
+    if against is None:
+        return None
+    found = score_diversity(
+        against.of(sheet.contents, prompts=sheet.scored),
+        base=sheet.sides[Side.BASE].of(sheet.contents, prompts=sheet.scored),
+        seed=_SEED,
+    )
+    return _value(found)
+
+
 def _baseline_identifiability(sheet: Sheet) -> float | None:
     against = sheet.sides.get(Side.AGAINST)
     if against is None:
         return None
     found = score_identifiability(
-        against.of("layout", prompts=sheet.scored),
-        base=sheet.sides[Side.BASE].of("layout", prompts=sheet.scored),
+        against.of(sheet.contents, prompts=sheet.scored),
+        base=sheet.sides[Side.BASE].of(sheet.contents, prompts=sheet.scored),
         stable=None,
         seed=_SEED,
     )
@@ -298,93 +318,3 @@ def _baseline_identifiability(sheet: Sheet) -> float | None:
 
 def _value(result: Result | None) -> float | None:
     return result.interval.value if isinstance(result, Measured) else None
-
-
-def _score(name: str, result: Result | None, *, baseline: float | None) -> Score | None:
-    if result is None:
-        return None
-    if isinstance(result, NotChecked):
-        return _unmeasured(name, _REASONS[result.reason])
-    paired = result.paired
-    return Score(
-        name=name,
-        state="measured",
-        value=result.interval.value,
-        low=result.interval.low,
-        high=result.interval.high,
-        baseline=baseline,
-        paired_low=None if paired is None else paired.low,
-        paired_high=None if paired is None else paired.high,
-        reason=_MEANS[name],
-    )
-
-
-def _unmeasured(name: str, reason: str) -> Score:
-    return Score(name=name, state="not_checked", reason=reason)
-
-
-def _counted(name: str, copies: Copies | NotChecked | None) -> Score:
-    if copies is None:
-        return _unmeasured(name, "there are no training pictures")
-    if isinstance(copies, NotChecked):
-        return _unmeasured(name, _REASONS[copies.reason])
-    return Score(name=name, state="measured", value=float(copies.number), reason=_MEANS[name])
-
-
-def _broken(broken: int, pictures: int) -> Score:
-    high = None if broken else bound_without_failures(pictures) * pictures
-    low = None if broken else 0.0
-    return Score(
-        name="broken",
-        state="measured",
-        value=float(broken),
-        low=low,
-        high=high,
-        reason=_MEANS["broken"],
-    )
-
-
-def _prompts(sheet: Sheet, style: Result | None, *, policy: GatePolicy) -> tuple[PromptScore, ...]:
-    if not isinstance(style, Measured):
-        return ()
-    verdicts = judge_prompts(style.prompts, at_least=policy.style_min)
-    return tuple(
-        PromptScore(
-            prompt=sheet.prompts[place],
-            mean=one.value,
-            **_finite(one),
-            stable=verdict is Judged.SUCCESS,
-        )
-        for place, one, verdict in zip(sheet.scored, style.prompts, verdicts, strict=True)
-    )
-
-
-def _finite(interval: Interval) -> dict[str, float]:
-    """Return the ends of an interval; one seed leaves them open, and a document has no infinity."""
-    low, high = (float(np.clip(end, -1e6, 1e6)) for end in (interval.low, interval.high))
-    return {"low": low, "high": high}
-
-
-def _checks(gates: Mapping[str, Judged], *, copies: Copies | NotChecked | None) -> dict[str, Check]:
-    """Draft the checks that pictures can tell of; the others are for people."""
-    told = {"prompt_drift": "identifiability", "style_mismatch": "style", "artifact": "broken"}
-    found = {}
-    for check, gate in told.items():
-        match gates.get(gate):
-            case Judged.SUCCESS:
-                found[check] = Check(state="clear", by=DRAFTER, note=gate)
-            case Judged.FAILED:
-                found[check] = Check(state="flagged", by=DRAFTER, note=gate)
-    if isinstance(copies, Copies) and copies.number:
-        note = f"{copies.number} pictures are nearly training pictures"
-        found["copyright"] = Check(state="flagged", by=DRAFTER, note=note)
-    return found
-
-
-def _word(verdict: Judged) -> Verdict:
-    words: dict[Judged, Verdict] = {
-        Judged.SUCCESS: "Success",
-        Judged.FAILED: "Failed",
-        Judged.INCONCLUSIVE: "Inconclusive",
-    }
-    return words[verdict]

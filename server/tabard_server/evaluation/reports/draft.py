@@ -19,9 +19,10 @@ from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import Manifest
 from tabard_server.evaluation.cells import Side
 from tabard_server.evaluation.events import ReferenceSource
-from tabard_server.evaluation.findings import DRAFTER, Findings
 from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.plan import Pinned, Plan
+from tabard_server.evaluation.reports.findings import Findings
+from tabard_server.evaluation.reports.wording import DRAFTER
 
 CellDigests = Mapping[tuple[int, int], Mapping[Side, Digest]]
 """By place of the prompt and by seed: the digest of each side's picture, if there is one."""
@@ -61,7 +62,7 @@ def draft_report(
             EncoderNote(
                 name=one.name, kind=str(one.kind), digest=Digest.parse(f"sha256:{one.digest}")
             )
-            for one in encoders.all.values()
+            for one in encoders.distinct
         ),
         goal=Goal(
             purpose=release.purpose,  # type: ignore[arg-type]

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reviews, and votes on pairs whose sides nobody knows."""
