@@ -9,6 +9,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
+from tabard_registry.release.health import CHECKS
 from tabard_server.telemetry.release_rows import ReleaseRows
 from tabard_server.telemetry.tenants import TenantCounts
 
@@ -140,5 +141,7 @@ class Metrics:
         )
         for begun in ("yes", "no"):
             self.jobs_expired.labels(begun=begun)
+        for label in CHECKS:
+            self.image_reports.labels(label=label)
         for running in ("yes", "no"):
             self.jobs_attached.labels(running=running)

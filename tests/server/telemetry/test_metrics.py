@@ -31,6 +31,7 @@ METRICS = (
     "tabard_registry_seq",
     "tabard_channel_moves_total",
     "tabard_registry_lag_seconds",
+    "tabard_image_reports_total",
     "tabard_images_total",
     "tabard_info",
     "tabard_state",

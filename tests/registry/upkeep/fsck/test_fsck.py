@@ -190,7 +190,7 @@ def test_useless_hint_is_named(store: MemoryStore) -> None:
 
 def test_newer_records_are_named(store: MemoryStore) -> None:
     """A record of a newer Tabard stops the fold there; the report says so."""
-    store.held[slot_key(10)] = store.held[slot_key(10)].replace(b'"v":1', b'"v":4')
+    store.held[slot_key(10)] = store.held[slot_key(10)].replace(b'"v":1', b'"v":5')
 
     with pytest.raises(UnusableRegistry, match="newer"):
         examined(store)

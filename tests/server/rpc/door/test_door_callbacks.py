@@ -50,6 +50,7 @@ EVALUATION = "/tabard.v1.EvaluationService"
 EVIDENCE = "/tabard.v1.EvidenceService"
 IDENTITY = "/tabard.v1.IdentityService"
 REVIEW = "/tabard.v1.ReviewService"
+CANARY = "/tabard.v1.CanaryService"
 GENERATE = "/tabard.v1.GenerationService/Generate"
 SMALL = {
     f"{OPERATIONS}/Drain",
@@ -57,6 +58,7 @@ SMALL = {
     f"{IDENTITY}/WhoAmI",
     f"{IDENTITY}/GetPolicy",
     f"{REVIEW}/ExplainPolicy",
+    *(f"{CANARY}/{name}" for name in ("GetCanary", "ListCanaries", "ReportImage")),
     *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture", "GetGrid")),
     *(f"{CANARY}/{name}" for name in ("GetCanary", "ListCanaries")),
     *(f"{REVIEW}/{name}" for name in ("ListReviews", "NextPair", "GetPairPicture")),
@@ -310,6 +312,13 @@ def acts() -> Requests:
         known = {"request_id": f"{number:02d}" + "🎨" * 198} if "reason" in fields else {}
         message = getattr(pb, f"{act}Request")(**fields, **known)
         requests[f"{act} {number}"] = f"{REGISTRY}/{act}", (message.SerializeToString(),), answer
+    for name, request in {
+        "StartCanary": canary.StartCanaryRequest(ref=one, override="🎨" * 2_000, **most),
+        "StopCanary": canary.StopCanaryRequest(ref=one, **most),
+    }.items():
+        # The channel serves it already, and it has no canary.
+        answer = "FAILED_PRECONDITION" if name == "StartCanary" else "NOT_FOUND"
+        requests[name] = f"{CANARY}/{name}", (request.SerializeToString(),), answer
     review = reviews.ReviewRequest(
         ref=one,
         decision=reviews.REVIEW_DECISION_APPROVE,
