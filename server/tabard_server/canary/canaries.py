@@ -24,14 +24,13 @@ from tabard_registry import (
 )
 from tabard_registry.acts import Act, CanaryName, CanaryStep, end_canary, observe, start_canary
 from tabard_registry.errors import RegistryError
-from tabard_registry.identity.identity import Identity, Proof
+from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import Grants, Role
 from tabard_registry.release.canary import COMPLAINT, STOPPED, Canary, CanaryFigures, Observation
 from tabard_registry.release.release import Adapter
 from tabard_registry.state.canaries import canary_of, open_canary
 from tabard_registry.state.sight import namespaces_needed, seen_by
 from tabard_server.callers.caller import Caller
-from tabard_server.canary.conductor import ACTOR
 from tabard_server.canary.course import decision_of, figures_of, policy_of
 from tabard_server.canary.served import Served, ServedImages, Side
 from tabard_server.errors import ImageUnknown, invalid
@@ -228,11 +227,6 @@ class Canaries:
 def shares_from(first: float) -> tuple[float, ...]:
     """Return the steps of exposure from a first share on."""
     return (first, *(one for one in SHARES_LATER if one > first))
-
-
-def server_author(canary: Canary) -> Author:
-    """Return who writes what a server observes: itself, for the one who started the canary."""
-    return Author(actor=ACTOR, on_behalf_of=canary.started.actor, proof=Proof.SERVER)
 
 
 def _find(state: State, ref: AdapterRef) -> tuple[Adapter, Canary]:

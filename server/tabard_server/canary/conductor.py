@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from tabard_registry import Author, Registry, RegistryError, State
+from tabard_registry import Registry, RegistryError, State
 from tabard_registry.acts.act import Act
 from tabard_registry.acts.canaries import (
     CanaryName,
@@ -22,7 +22,6 @@ from tabard_registry.acts.canaries import (
     raise_share,
 )
 from tabard_registry.errors import NotFound, PreconditionFailed
-from tabard_registry.identity.identity import Proof
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.release.canary import (
@@ -35,7 +34,14 @@ from tabard_registry.release.canary import (
 )
 from tabard_registry.state.canaries import canary_of
 from tabard_server.canary.calibrating import Calibrating
-from tabard_server.canary.course import decision_of, figures_of, share_of, told, verdict_of
+from tabard_server.canary.course import (
+    decision_of,
+    figures_of,
+    server_author,
+    share_of,
+    told,
+    verdict_of,
+)
 from tabard_server.canary.scorer import Calibration, observe_pair
 from tabard_server.canary.shadowing import Pair, Shadowing, Watched
 from tabard_server.evaluation.looks import Encoders
@@ -44,8 +50,6 @@ from tabard_server.judgement.scores.result import NotChecked
 from tabard_server.telemetry.logs import log_event, log_problem
 from tabard_server.threads import Threads
 
-ACTOR = "tabard-server"
-"""Who the server's own steps are by."""
 CALIBRATIONS_MAX = 3
 """Attempts at the pictures that a canary is scored by."""
 
@@ -158,7 +162,9 @@ class Conductor:
         begun_at = time.monotonic()
         for attempt in range(CALIBRATIONS_MAX):
             try:
-                found = await self._calibrating.calibrate(key[0], canary, author=_author(canary))
+                found = await self._calibrating.calibrate(
+                    key[0], canary, author=server_author(canary)
+                )
             except Exception as error:
                 # Whatever it was: a scorer that cannot begin is no evidence of health.
                 reason = getattr(error, "reason", "INTERNAL")
@@ -227,7 +233,7 @@ class Conductor:
         """Write a step; an outage is waited out, and what ended meanwhile is no failure."""
         while (canary := self._canary(key)) is not None:
             try:
-                await self._acting.run(self._registry.commit, act, author=_author(canary))
+                await self._acting.run(self._registry.commit, act, author=server_author(canary))
             except (PreconditionFailed, NotFound):
                 if strict:
                     raise
@@ -257,11 +263,6 @@ def _open_in(state: State) -> set[Key]:
 
 def _name(key: Key) -> CanaryName:
     return CanaryName(adapter=key[0], candidate=key[1])
-
-
-def _author(canary: Canary) -> Author:
-    """Return the server, acting for whoever started a canary."""
-    return Author(actor=ACTOR, on_behalf_of=canary.started.actor, proof=Proof.SERVER)
 
 
 async def _next_pairs(watched: Watched, waker: asyncio.Event) -> list[Pair]:

@@ -6,6 +6,8 @@ Every replica folds the same observations in the same order, so every replica sa
 
 from dataclasses import fields
 
+from tabard_registry import Author
+from tabard_registry.identity.identity import Proof
 from tabard_registry.release.canary import (
     COMPLAINT,
     INCONCLUSIVE,
@@ -21,11 +23,19 @@ from tabard_server.judgement.canary.policy import CanaryPolicy
 from tabard_server.judgement.canary.state import CanaryState
 from tabard_server.judgement.canary.units import Complaint, Pair, Vote
 
+ACTOR = "tabard-server"
+"""Who the server's own steps are by."""
+
 _VERDICTS = {
     Course.ROLL_BACK: ROLLED_BACK,
     Course.SUCCESS: SUCCESS,
     Course.HOLD: INCONCLUSIVE,
 }
+
+
+def server_author(canary: Canary) -> Author:
+    """Return who writes what a server observes: itself, for the one who started the canary."""
+    return Author(actor=ACTOR, on_behalf_of=canary.started.actor, proof=Proof.SERVER)
 
 
 def policy_of(canary: Canary) -> CanaryPolicy:
