@@ -31,7 +31,7 @@ from tabard_registry.release.release import Adapter
 from tabard_registry.state.canaries import canary_of, open_canary
 from tabard_registry.state.sight import namespaces_needed, seen_by
 from tabard_server.callers.caller import Caller
-from tabard_server.canary.course import decision_of, figures_of, policy_of
+from tabard_server.canary.course import decision_of, figures_of, policy_of, server_author
 from tabard_server.canary.served import Served, ServedImages, Side
 from tabard_server.errors import ImageUnknown, invalid
 from tabard_server.judgement.canary.policy import CanaryPolicy

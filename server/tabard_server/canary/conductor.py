@@ -162,9 +162,8 @@ class Conductor:
         begun_at = time.monotonic()
         for attempt in range(CALIBRATIONS_MAX):
             try:
-                found = await self._calibrating.calibrate(
-                    key[0], canary, author=server_author(canary)
-                )
+                author = server_author(canary)
+                found = await self._calibrating.calibrate(key[0], canary, author=author)
             except Exception as error:
                 # Whatever it was: a scorer that cannot begin is no evidence of health.
                 reason = getattr(error, "reason", "INTERNAL")

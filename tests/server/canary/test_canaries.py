@@ -14,7 +14,8 @@ from tabard_registry import Author, Digest, Proof, sha256_bytes
 from tabard_registry.acts import CanaryName
 from tabard_registry.release.canary import Canary, CanaryTerms
 from tabard_registry.release.health import Told
-from tabard_server.canary.canaries import server_author, shares_from
+from tabard_server.canary.canaries import shares_from
+from tabard_server.canary.course import server_author
 from tests.registry.canary_acts import pair, write
 from tests.registry.fakes import NAME
 from tests.server.canary.running import (
