@@ -134,7 +134,7 @@ def test_everything_temporary_is_scratch() -> None:
     """No other folder for temporary files is made by registry, server or command line.
 
     What a gallery makes is no scratch: pictures stay there that had no other place. Nor is a new
-    file of profiles, which takes the place of the old one.
+    file of profiles or a picture in a cache, which takes its place when it is whole.
     """
     root = Path(__file__).parents[2]
     makers = ("TemporaryDirectory", "mkdtemp", "NamedTemporaryFile", "mkstemp")
@@ -145,4 +145,4 @@ def test_everything_temporary_is_scratch() -> None:
         if any(maker in path.read_text(encoding="utf-8") for maker in makers)
     ]
 
-    assert sorted(found) == ["gallery.py", "profiles.py", "scratch.py"]
+    assert sorted(found) == ["gallery.py", "picture_cache.py", "profiles.py", "scratch.py"]

@@ -66,7 +66,7 @@ def test_help_needs_no_command(group: LazyGroup, monkeypatch: pytest.MonkeyPatch
         (("key", "sgn"), "Did you mean 'tabard sign'?"),
         (("config", "chek"), "Did you mean 'check'?"),
         (("config", "set"), "There are: check, example, show."),
-        (("zzzz",), "There are: backup, check, checkpoint, choose, compare,"),
+        (("zzzz",), "There are: backup, canary, check, checkpoint, choose,"),
     ],
     ids=" ".join,
 )

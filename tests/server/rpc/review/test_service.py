@@ -22,7 +22,7 @@ from tabard_registry.evidence.documents import digest_of
 from tabard_registry.identity.roles import Role
 from tabard_registry.release.gates import Gate
 from tests.registry.evidence.reports import put_report
-from tests.server.evaluation.asking import grid_document
+from tests.server.evaluation.wishes.asking import grid_document
 from tests.server.harness import read_refusal
 from tests.server.reviewing.blind_reports import file_report
 from tests.server.rpc.door.known_callers import OWN, ROOT, as_bearer, asking, call, token_for
