@@ -57,6 +57,14 @@ _TYPES: dict[type[TabardError], str] = {
     ResourceExhausted: "rate_limit_error",
 }
 _NO_MODEL = ("PATH_UNKNOWN",)
+_PARAMS = {
+    "adapters": "model",
+    "height": "size",
+    "mask_image": "mask",
+    "num_images": "n",
+    "width": "size",
+}
+"""What OpenAI calls the parameters that the SDK and the server have other names for."""
 
 
 def openai_failure(error: TabardError) -> dict[str, Any]:
@@ -66,9 +74,14 @@ def openai_failure(error: TabardError) -> dict[str, Any]:
     told = OpenAIError(
         message=f"{error}; {error.hint}" if error.hint else str(error),
         type=_TYPES.get(type(error), kind),
-        param=error.violations[0].field or None if error.violations else None,
+        param=_param(error),
         code=code or error.reason.lower() or None,
         reason=error.reason,
         hint=error.hint,
     )
     return OpenAIFailure(error=told).model_dump()
+
+
+def _param(error: TabardError) -> str | None:
+    name = error.violations[0].field if error.violations else ""
+    return _PARAMS.get(name.partition("[")[0], name) or None

@@ -72,6 +72,12 @@ class ImagesAnswer(BaseModel):
     worn: list[Worn]
 
 
+_STREAM: dict[str, Any] = {
+    "description": "The images; with stream: true, events as they are drawn.",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
+
+
 class ImagesDoor:
     """Draws images."""
 
@@ -85,7 +91,8 @@ class ImagesDoor:
     @property
     def router(self) -> APIRouter:
         """The paths."""
-        router = APIRouter(prefix="/v1/images", tags=["openai"], responses=FAILURES)
+        responses = {**FAILURES, 200: _STREAM}
+        router = APIRouter(prefix="/v1/images", tags=["openai"], responses=responses)
         for path, answer in (("/generations", self.generations), ("/edits", self.edits)):
             router.add_api_route(path, answer, methods=["POST"], response_model=ImagesAnswer)
         return router

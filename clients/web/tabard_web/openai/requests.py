@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tabard import FieldViolation, GenerateOptions, InvalidArgument
 from tabard_web.openai.model_names import read_model
+from tabard_web.texts import Text
 
 OutputFormat = Literal["png", "jpeg", "webp"]
 
@@ -70,8 +71,8 @@ class GenerationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    prompt: str
-    model: str | None = None
+    prompt: Text
+    model: Text | None = None
     n: Annotated[int, Field(ge=1)] = 1
     size: Annotated[str, Field(pattern=r"^(auto|\d{1,6}x\d{1,6})$")] = "auto"
     response_format: Literal["b64_json", "url"] = "b64_json"
@@ -85,17 +86,17 @@ class GenerationRequest(BaseModel):
     stream: bool = False
     partial_images: Annotated[int, Field(ge=0, le=3)] = 0
     seed: Annotated[int | None, Field(ge=-1)] = None
-    negative_prompt: str = ""
+    negative_prompt: Text = ""
     num_inference_steps: Annotated[int | None, Field(ge=0)] = None
     guidance_scale: float | None = None
-    sampler: str = ""
+    sampler: Text = ""
     deterministic: bool = False
     clip_skip: Annotated[int | None, Field(ge=0)] = None
     prompt_syntax: Literal["plain", "a1111", ""] = ""
     prompt_windows_max: Annotated[int | None, Field(ge=0)] = None
     token_match: Literal["whole", "anywhere", ""] = ""
     priority: Literal["low", "normal", "high", ""] = ""
-    request_id: str | None = None
+    request_id: Text | None = None
 
     @model_validator(mode="before")
     @classmethod
