@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A gateway on a port of its own, in a thread of this process."""
 
+import socket
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,12 @@ from tabard_web.bounds import Bounds
 from tabard_web.serving import Place, open_socket
 
 PATIENCE_SECONDS = 60.0
+
+
+def free_address() -> str:
+    """Give an address on loopback that nobody listened at just now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 @contextmanager

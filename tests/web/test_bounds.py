@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bounds are read by name, and none of them can be switched off by a strange number."""
 
+from dataclasses import fields
+
 import pytest
 
 from tabard import InvalidArgument
 from tabard_web.bounds import Bounds, read_bounds
+from tests.root import ROOT
 
 
 def test_bounds_are_read_by_name() -> None:
@@ -32,3 +35,11 @@ def test_strange_bounds_are_refused_by_name(name: str, text: str) -> None:
         read_bounds({name: text})
 
     assert refused.value.violations[0].field == name
+
+
+def test_bounds_are_documented() -> None:
+    """Each with its default."""
+    page = (ROOT / "docs" / "web.md").read_text(encoding="utf-8")
+
+    for bound in fields(Bounds):
+        assert f"| `{bound.name}` | {round(getattr(Bounds(), bound.name))} |" in page

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every error of the SDK has a status, and nothing that fails tells what it should not."""
 
+import re
+
 import httpx
 import pytest
 from starlette.types import ASGIApp
@@ -10,6 +12,7 @@ from tabard_web import failures
 from tabard_web.app import build_app
 from tests.clients.fakes.server import FakeServer
 from tests.clients.fakes.state import FakeStatus
+from tests.root import ROOT
 from tests.web.running import running
 
 
@@ -21,6 +24,18 @@ def test_every_error_has_a_status() -> None:
     """None of the tree is answered by accident."""
     assert set(failures.STATUSES) == tree(TabardError)
     assert failures.status_of(TabardError("who knows")) == 500
+
+
+def test_reasons_are_documented() -> None:
+    """Whoever meets one finds what it means."""
+    pages = [(ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("web", "sdk", "errors")]
+    sources = [one.read_text("utf-8") for one in (ROOT / "clients/web/tabard_web").rglob("*.py")]
+    said = {found for text in sources for found in re.findall(r'reason="([A-Z_]+)"', text)}
+
+    unknown = [one for one in said if not any(f"`{one}`" in page for page in pages)]
+
+    assert len(said) > 10
+    assert not unknown
 
 
 def test_reasons_of_http_have_its_statuses() -> None:

@@ -55,6 +55,7 @@ EXPECTED = {
     "unyank",
     "warm",
     "watch",
+    "web",
     "whoami",
     "yank",
 }

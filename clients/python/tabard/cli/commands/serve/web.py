@@ -49,7 +49,7 @@ from tabard.connection import DEFAULT_ADDRESS
     help="PEM file of the CA that signed the server's certificate; default $TABARD_TLS_CA.",
 )
 @click.option("--insecure", is_flag=True, help="Listen and ask where others can read along.")
-@click.option("--ends-with-stdin", is_flag=True, hidden=True)
+@click.option("--ends-with-stdin", is_flag=True, help="Stop when standard input ends.")
 @patience_option
 @set_option
 @with_output
