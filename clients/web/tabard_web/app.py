@@ -12,14 +12,17 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from tabard import TabardError, __version__
+from tabard_web.a1111 import images as a1111_images
+from tabard_web.a1111.catalogue import CatalogueDoor
+from tabard_web.a1111.errors import a1111_failure
 from tabard_web.bounds import Bounds
 from tabard_web.failures import Failures
 from tabard_web.front.bodies import Bodies
 from tabard_web.front.headers import SecurityHeaders
 from tabard_web.front.origins import Origins
 from tabard_web.health import HealthDoor
+from tabard_web.openai import images as openai_images
 from tabard_web.openai.errors import openai_failure
-from tabard_web.openai.images import ImagesDoor
 from tabard_web.openai.models import ModelsDoor
 from tabard_web.pictures.studio import Studio
 from tabard_web.upstream import Connect, Upstream
@@ -37,7 +40,7 @@ def build_app(
     """
     bounds = bounds or Bounds()
     upstream = Upstream(connect, kept_max=bounds.connections_kept_max)
-    failures = Failures({}, default=openai_failure)
+    failures = Failures({"/sdapi/": a1111_failure}, default=openai_failure)
     app = _doors(upstream, Studio(bounds), failures=failures)
     bounded = Bodies(app, bounds=bounds, failures=failures)
     return SecurityHeaders(Origins(bounded, names=names, failures=failures))
@@ -60,6 +63,12 @@ def _doors(upstream: Upstream, studio: Studio, *, failures: Failures) -> FastAPI
     )
     for kind in (TabardError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, failures.on_error)
-    for door in (HealthDoor(upstream), ModelsDoor(upstream), ImagesDoor(upstream, studio)):
+    for door in (
+        HealthDoor(upstream),
+        ModelsDoor(upstream),
+        openai_images.ImagesDoor(upstream, studio),
+        a1111_images.ImagesDoor(upstream, studio),
+        CatalogueDoor(upstream, studio),
+    ):
         app.include_router(door.router)
     return app

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tabard_web.bounds import Bounds
-from tabard_web.pictures.formats import Format, written_as
+from tabard_web.pictures.formats import Format, read_words, written_as
 from tabard_web.pictures.masks import mask_of
 
 T = TypeVar("T")
@@ -38,6 +38,14 @@ class Studio:
         if kind == "png":
             return png
         return await self._work(lambda: written_as(png, kind, quality=quality))
+
+    async def words(self, picture: bytes) -> dict[str, str]:
+        """Give what a picture says of itself.
+
+        Raises:
+            InvalidArgument: It is no PNG, JPEG or WebP.
+        """
+        return await self._work(lambda: read_words(picture))
 
     async def _work(self, work: Callable[[], T]) -> T:
         async with self._places:
