@@ -18,7 +18,7 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 15
+EXAMPLES = 10
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
@@ -27,7 +27,7 @@ def test_description_holds_whatever_is_sent(gateway: str, mode: GenerationMode) 
     schema = schemathesis.openapi.from_url(f"{gateway}/openapi.json")
     for found in schema.get_all_operations():
         operation = found.ok()
-        if mode is GenerationMode.NEGATIVE and operation.method != "post":
+        if mode is GenerationMode.NEGATIVE and not operation.body:
             continue  # what takes nothing cannot be asked wrongly
 
         @settings(

@@ -5,10 +5,11 @@ import io
 import json
 
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from tabard import InvalidArgument
 from tabard_web.pictures.formats import Format, read_words, written_as
+from tests.web.pictures.files import png_of
 
 WORDS = {
     "tabard": json.dumps({"prompt": 'a <b> & "c" 猫 𝄞', "seed": 7}, ensure_ascii=False),
@@ -16,18 +17,10 @@ WORDS = {
 }
 
 
-def png(words: dict[str, str] = WORDS) -> bytes:
-    sink, chunks = io.BytesIO(), PngImagePlugin.PngInfo()
-    for name, text in words.items():
-        chunks.add_itxt(name, text)
-    Image.linear_gradient("L").convert("RGB").save(sink, format="PNG", pnginfo=chunks)
-    return sink.getvalue()
-
-
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])
 def test_words_survive(kind: Format) -> None:
     """Any letters, and what would end the XML around them."""
-    written = written_as(png(), kind)
+    written = written_as(png_of(WORDS), kind)
 
     assert read_words(written) == WORDS
     with Image.open(io.BytesIO(written)) as image:
@@ -37,7 +30,7 @@ def test_words_survive(kind: Format) -> None:
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])
 def test_pixels_survive(kind: Format) -> None:
     """At the best quality nobody sees a difference; a lower one makes a smaller file."""
-    source = png()
+    source = png_of(WORDS)
     best, small = written_as(source, kind), written_as(source, kind, quality=10)
 
     with Image.open(io.BytesIO(source)) as was, Image.open(io.BytesIO(best)) as now:
@@ -48,7 +41,7 @@ def test_pixels_survive(kind: Format) -> None:
 
 def test_png_stays_to_the_byte() -> None:
     """It is what the server made."""
-    source = png()
+    source = png_of(WORDS)
 
     assert written_as(source, "png") is source
     assert read_words(source) == WORDS
@@ -56,13 +49,13 @@ def test_png_stays_to_the_byte() -> None:
 
 def test_image_without_words_has_none() -> None:
     """Previews say nothing of themselves."""
-    assert read_words(written_as(png({}), "jpeg")) == {}
+    assert read_words(written_as(png_of({}), "jpeg")) == {}
 
 
 @pytest.mark.parametrize("name", ["tabard", "parameters"])
 def test_words_too_long_for_a_jpeg_are_refused(name: str) -> None:
     """They are not left out, and not cut; a WebP holds them."""
-    source = png({name: "x" * 70_000})
+    source = png_of({name: "x" * 70_000})
 
     with pytest.raises(InvalidArgument) as refused:
         written_as(source, "jpeg")
