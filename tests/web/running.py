@@ -3,9 +3,10 @@
 
 import socket
 import threading
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import uvicorn
@@ -17,6 +18,17 @@ from tabard_web.bounds import Bounds
 from tabard_web.serving import Place, open_socket
 
 PATIENCE_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+def until(is_so: Callable[[], T]) -> T:
+    """Wait until something is so, and give it; a minute is more than anything here takes."""
+    patient_until = time.monotonic() + PATIENCE_SECONDS
+    while not (found := is_so()):
+        assert time.monotonic() < patient_until, "it did not come about"
+        time.sleep(0.01)
+    return found
 
 
 def free_address() -> str:

@@ -12,7 +12,7 @@ from starlette.types import Message
 from tabard import Cancelled
 from tabard_web.gone import unless_gone
 from tests.clients.fakes.server import FakeServer
-from tests.web.running import PATIENCE_SECONDS
+from tests.web.running import PATIENCE_SECONDS, until
 
 
 def request_of(*messages: Message) -> Request:
@@ -73,7 +73,6 @@ def test_closed_connection_ends_the_job(web: httpx.Client, server: FakeServer, s
     place = (web.base_url.host, web.base_url.port or 0)
     with socket.create_connection(place, timeout=PATIENCE_SECONDS) as line:
         line.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        while not server.state.requests:
-            pass
+        until(lambda: server.state.requests)
 
     assert server.state.cancelled.wait(PATIENCE_SECONDS)

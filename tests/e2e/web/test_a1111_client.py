@@ -4,8 +4,8 @@
 import io
 import json
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -13,8 +13,7 @@ import webuiapi
 from PIL import Image
 
 from tabard import Client
-
-PATIENCE_SECONDS = 60.0
+from tests.web.running import PATIENCE_SECONDS, until
 
 
 @pytest.fixture
@@ -207,6 +206,11 @@ def test_png_says_how_it_was_made(gateway: str, tool: webuiapi.WebUIApi) -> None
     assert json.loads(told["items"]["tabard"])["stack"][0]["adapter"] == "acme/ink"
 
 
+def _where(progress: dict[str, Any], is_so: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """Give a progress where something is so, else nothing."""
+    return progress if is_so(progress) else {}
+
+
 def test_interrupt_ends_what_is_drawn(gateway: str, tool: webuiapi.WebUIApi) -> None:
     """Progress is seen meanwhile; images that were done are answered."""
     answers: list[httpx.Response] = []
@@ -218,8 +222,7 @@ def test_interrupt_ends_what_is_drawn(gateway: str, tool: webuiapi.WebUIApi) -> 
 
     drawing = threading.Thread(target=draw)
     drawing.start()
-    while not (seen := tool.get_progress())["state"]["sampling_step"]:
-        time.sleep(0.01)
+    seen = until(lambda: _where(tool.get_progress(), lambda it: it["state"]["sampling_step"]))
     tool.interrupt()
     drawing.join(PATIENCE_SECONDS)
     idle = tool.get_progress()
@@ -239,8 +242,7 @@ def test_progress_shows_a_look(gateway: str, tool: webuiapi.WebUIApi) -> None:
         target=httpx.post, args=(url,), kwargs={"json": asked, "timeout": PATIENCE_SECONDS}
     )
     drawing.start()
-    while not (seen := tool.get_progress())["current_image"]:
-        time.sleep(0.01)
+    seen = until(lambda: _where(tool.get_progress(), lambda it: it["current_image"]))
     lean = httpx.get(f"{gateway}/sdapi/v1/progress?skip_current_image=true").json()
     tool.interrupt()
     drawing.join(PATIENCE_SECONDS)

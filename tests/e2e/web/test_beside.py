@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -14,7 +13,7 @@ import openai
 import pytest
 
 from tests.waiting.processes import await_process
-from tests.web.running import free_address
+from tests.web.running import free_address, until
 
 
 def is_there(url: str) -> bool:
@@ -47,7 +46,6 @@ def test_gateway_begins_and_ends_with_its_server(
                 drawn = tool.images.generate(prompt="a", extra_body={"num_inference_steps": 2})
         finally:
             process.send_signal(number)
-    while is_there(f"http://{listen}"):
-        time.sleep(0.05)
+    until(lambda: not is_there(f"http://{listen}"))
 
     assert drawn.data

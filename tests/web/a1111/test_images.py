@@ -10,7 +10,7 @@ import pytest
 
 from tests.clients.fakes.server import FakeServer
 from tests.clients.fakes.state import FakeStatus
-from tests.web.running import PATIENCE_SECONDS
+from tests.web.running import PATIENCE_SECONDS, until
 
 TXT2IMG = "/sdapi/v1/txt2img"
 
@@ -81,8 +81,7 @@ def test_interrupt_is_of_its_caller(web: httpx.Client, server: FakeServer) -> No
 
     drawing = threading.Thread(target=draw)
     drawing.start()
-    while not steps("ann"):
-        pass
+    until(lambda: steps("ann"))
     others = steps("bob")
     web.post("/sdapi/v1/interrupt", headers={"Authorization": "Bearer bob"})
     before = steps("ann")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.clients.fakes.server import FakeServer
-from tests.web.running import PATIENCE_SECONDS, gateway_to
+from tests.web.running import PATIENCE_SECONDS, gateway_to, until
 
 PATH = "/v1/images/generations"
 
@@ -50,9 +50,10 @@ def test_all_bodies_together_are_bounded(server: FakeServer) -> None:
         with socket.create_connection(place, timeout=PATIENCE_SECONDS) as line:
             start = b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
             line.sendall(start + b"x" * 900)
-            refused = _until_refused(web)
-        freed = _until_taken(web)
+            refused = until(lambda: _asked(web, busy=True))
+        freed = until(lambda: _asked(web, busy=False))
 
+    assert refused is not None and freed is not None
     assert (refused.status_code, reason(refused)) == (429, "GATEWAY_BUSY")
     assert refused.headers["retry-after"] == "1"
     assert freed.status_code == 404
@@ -64,7 +65,7 @@ def test_requests_at_once_are_bounded(server: FakeServer) -> None:
     with gateway_to(server.address, requests_max=1) as web:
         drawing = threading.Thread(target=web.post, args=(PATH,), kwargs={"json": {"prompt": "a"}})
         drawing.start()
-        _until_drawing(server)
+        until(lambda: server.state.requests)
         refused = web.get("/healthz")
         drawing.join(PATIENCE_SECONDS)
         after = web.get("/healthz")
@@ -73,20 +74,7 @@ def test_requests_at_once_are_bounded(server: FakeServer) -> None:
     assert after.status_code == 200
 
 
-def _until_refused(web: httpx.Client) -> httpx.Response:
-    """Ask with a body that fits alone, until the other one is held."""
-    while (answer := web.post("/v1/x", content=b"x" * 200)).status_code != 429:
-        pass
-    return answer
-
-
-def _until_taken(web: httpx.Client) -> httpx.Response:
-    while (answer := web.post("/v1/x", content=b"x" * 200)).status_code == 429:
-        pass
-    return answer
-
-
-def _until_drawing(server: FakeServer) -> None:
-    waiting = threading.Event()
-    while not server.state.requests:
-        waiting.wait(0.01)
+def _asked(web: httpx.Client, *, busy: bool) -> httpx.Response | None:
+    """Ask with a body that fits alone; give the answer if the gateway is as busy as that."""
+    answer = web.post("/v1/x", content=b"x" * 200)
+    return answer if (answer.status_code == 429) is busy else None

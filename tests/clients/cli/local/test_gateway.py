@@ -3,7 +3,6 @@
 
 import socket
 import sys
-import time
 
 import httpx
 import pytest
@@ -13,7 +12,7 @@ from tabard.cli.local.gateway import gateway_beside, reached_at
 from tabard.cli.output import Output
 from tabard.errors import FailedPrecondition, InvalidArgument
 from tests.clients.fakes.server import FakeServer
-from tests.web.running import free_address
+from tests.web.running import free_address, until
 
 OUTPUT = Output(is_json=False)
 
@@ -45,8 +44,7 @@ def test_gateway_runs_for_the_length_of_its_server(server: FakeServer) -> None:
 
     with gateway_beside(listen, insecure=False, speaks_tls=False, output=OUTPUT) as start:
         start(server.address)
-        while not answers(listen):
-            time.sleep(0.05)
+        until(lambda: answers(listen))
 
     assert not answers(listen)
 
@@ -67,10 +65,7 @@ def test_its_end_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with gateway_beside(listen, insecure=False, speaks_tls=False, output=OUTPUT) as start:
         # It cannot be an address: it ends at once.
         start("not an address")
-        told = ""
-        while "ended by itself (exit code 4)" not in told:
-            told += capsys.readouterr().err
-            time.sleep(0.05)
+        until(lambda: "ended by itself (exit code 4)" in capsys.readouterr().err)
 
 
 def test_what_cannot_be_is_refused_before_the_server_starts() -> None:
