@@ -11,9 +11,10 @@ import openai
 import pytest
 import webuiapi
 
-from tabard import Client
+from tabard import Client, Unauthenticated
 from tests.e2e.conftest import run_server
 from tests.e2e.web.conftest import run_gateway
+from tests.web.running import until
 
 
 def first_token(registry: Path) -> str:
@@ -37,11 +38,20 @@ def place(
         run_gateway(server.address) as url,
     ):
         admin = Client(server.address, token=first_token(server.registry))
+        until(lambda: _is_known(admin))
         admin.publish("acme/ink", tiny_files["style0"], version="1.0.0")
         admin.promote("acme/ink@1.0.0")
         admin.set_policy("acme", private=True, reason="ours")
         yield url, admin
         admin.close()
+
+
+def _is_known(admin: Client) -> bool:
+    """Say whether the server has read of the token: it does so at a poll."""
+    try:
+        return bool(admin.whoami().name)
+    except Unauthenticated:
+        return False
 
 
 def tool_of(url: str, token: str) -> openai.OpenAI:
