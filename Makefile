@@ -54,7 +54,7 @@ lint: setup ## ruff, the layers (import-linter) and the house rules (tests/test_
 	$(BIN)/lint-imports
 	$(PYTEST) tests/test_tidy.py
 
-types: setup ## mypy --strict over the three packages
+types: setup ## mypy --strict over the four packages
 	$(BIN)/mypy
 
 test: setup ## the fast tests: no network, no GPU

@@ -16,7 +16,12 @@ from tabard.cli.local import extras, registry
 from tests.root import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-PACKAGES = ("clients/python/tabard", "registry/tabard_registry", "server/tabard_server")
+PACKAGES = (
+    "clients/python/tabard",
+    "clients/web/tabard_web",
+    "registry/tabard_registry",
+    "server/tabard_server",
+)
 INSTALL = re.compile(r"pip install '([a-z-]+)\[([a-z]+)\]'")
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 

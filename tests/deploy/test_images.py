@@ -101,7 +101,8 @@ def test_dependencies_survive_a_change_of_source(recipe: str) -> None:
     """They are installed from layers that no file of ours is in; what follows installs nothing."""
     found = instructions(recipe)
     copied = [rest.split()[:-1] for name, rest in found if name == "COPY"]
-    sources = [{"clients/python", "registry", "server"} & {*files} for files in copied]
+    ours = {"clients/python", "clients/web", "registry", "server"}
+    sources = [ours & {*files} for files in copied]
     first = [place for place, (name, _) in enumerate(found) if name == "COPY"][
         next(place for place, files in enumerate(sources) if files)
     ]

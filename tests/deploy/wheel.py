@@ -43,8 +43,9 @@ def check(folder: Path, *, torch_index: str) -> int:
     if torch_index:
         only_torch = ["-c", PINS, "--no-deps", "--index-url", torch_index, "torch"]
         run("torch", [*pip, "install", *only_torch], folder=folder)
-    wanted = f"tabard[server] @ {wheel.as_uri()}"
+    wanted = f"tabard[server,web] @ {wheel.as_uri()}"
     run("install", [*pip, "install", "-c", PINS, wanted], folder=folder)
+    run("gateway", [python, "-c", "import tabard_web.app, tabard_web.serving"], folder=folder)
     run("demo", [folder / "venv/bin/tabard", "demo", "--out", "shown"], folder=folder)
     if not (folder / "shown" / SHEET).is_file():
         print(f"the demo left no {SHEET}", file=sys.stderr)

@@ -341,7 +341,7 @@ def test_credentials_of_addresses_are_masked(url: str, shown: str) -> None:
     assert load_settings(overrides={"registry": url}).registry == url
 
 
-@pytest.mark.parametrize("variable", ["TABARD_TEST_S3", "TABARD_CEPH_FOLDER", "TABARD_TOKEN"])
+@pytest.mark.parametrize("variable", [*sorted(settings_sources.TEST_VARIABLES), "TABARD_TOKEN"])
 def test_variables_of_others_are_left_alone(variable: str) -> None:
     """What the command line and the test suite read is no wrong setting of the server."""
     assert load_settings(environment={variable: "x"}) == load_settings()

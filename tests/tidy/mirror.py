@@ -12,6 +12,7 @@ PACKAGES: Mapping[str, str] = {
     "clients": "clients/python/tabard",
     "registry": "registry/tabard_registry",
     "server": "server/tabard_server",
+    "web": "clients/web/tabard_web",
 }
 """Where the modules are that the tests in a folder of `tests/` mirror."""
 

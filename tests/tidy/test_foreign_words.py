@@ -12,7 +12,12 @@ from pathlib import Path
 
 from tests.root import ROOT
 
-PACKAGES = ("clients/python/tabard", "registry/tabard_registry", "server/tabard_server")
+PACKAGES = (
+    "clients/python/tabard",
+    "clients/web/tabard_web",
+    "registry/tabard_registry",
+    "server/tabard_server",
+)
 TOLD_ON_PURPOSE = {
     # Where a reader of TOML stumbled, which nobody else knows.
     ("settings_sources.py", "TOMLDecodeError"),

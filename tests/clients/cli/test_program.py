@@ -67,6 +67,7 @@ EXPECTED = {
     "vote",
     "warm",
     "watch",
+    "web",
     "whoami",
     "yank",
 }

@@ -2,9 +2,10 @@
 """`tabard serve`: options become settings that exist, and what the server refuses is told."""
 
 import asyncio
+import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -63,6 +64,25 @@ def test_serve_refuses_open_address(tabard: Tabard, served: list[Settings]) -> N
     assert "reason: INSECURE_LISTEN" in ran.err
 
 
+def test_serve_runs_a_gateway_beside_it(
+    tabard: Tabard, served: list[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told where the server listens, and is no setting of the server."""
+    told: list[object] = []
+
+    @contextlib.contextmanager
+    def gateway(listen: str, **said: object) -> Iterator[Callable[[str], None]]:
+        told.append((listen, said["insecure"], said["speaks_tls"]))
+        yield told.append
+        told.append("stopped")
+
+    monkeypatch.setattr("tabard.cli.commands.serve.serve.gateway_beside", gateway)
+
+    tabard("serve", "--registry", "somewhere", "--web", "127.0.0.1:8080")
+
+    assert told == [("127.0.0.1:8080", False, False), "127.0.0.1:4242", "stopped"]
+
+
 def test_serve_refuses_unknown_setting(tabard: Tabard, served: list[Settings]) -> None:
     """A setting that does not exist is not passed over."""
     ran = tabard("serve", "--set", "limits.nonsense=1")
@@ -75,7 +95,7 @@ def test_serve_options_are_settings() -> None:
     """Every option that names a setting names one that exists."""
     options = {str(option.name) for option in commands.loaded("serve").params}
 
-    assert options - {"config", "settings", "is_json", "is_quiet", "is_verbose"} <= set(
+    assert options - {"config", "settings", "web", "is_json", "is_quiet", "is_verbose"} <= set(
         setting_names()
     )
 

@@ -9,4 +9,5 @@ COMMANDS = {
     "status": "Show what the server is, how busy, and which releases lie in memory.",
     "top": "Show what the server does, live.",
     "warm": "Bring a release into memory ahead of its first request.",
+    "web": "Serve the APIs that image tools speak, in front of a server, until interrupted.",
 }

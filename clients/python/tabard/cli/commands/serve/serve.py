@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tabard.cli.local.extras import (
     quieten_libraries,
     reported_as_invalid,
 )
+from tabard.cli.local.gateway import gateway_beside
 from tabard.cli.numbers import Whole
 from tabard.cli.output import Output
 from tabard.cli.session import with_output
@@ -59,6 +60,7 @@ set_option = click.option(
 @click.option("--cache", metavar="FOLDER", help="What can be made again: index, fetched adapters.")
 @click.option("--listen", metavar="HOST:PORT", help="gRPC; port 0 lets the system choose.")
 @click.option("--metrics-listen", metavar="HOST:PORT", help="The Prometheus page; '' for none.")
+@click.option("--web", metavar="HOST:PORT", help="Also run a gateway there: tabard web.")
 @click.option("--insecure", is_flag=True, help="Allow addresses that others can reach.")
 @click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, …")
 @click.option("--dtype", metavar="NAME", help="auto, float16, bfloat16, float32, float64.")
@@ -71,6 +73,7 @@ def serve(
     output: Output,
     *,
     config: Path | None,
+    web: str | None,
     insecure: bool,
     single_writer: bool,
     settings: Mapping[str, str],
@@ -93,15 +96,22 @@ def serve(
         refusals = (server_errors.ServerError, engine_errors.EngineError)
         with reported_as_invalid(*refusals):
             loaded = prelude.prepare(file=config, environment=os.environ, overrides=overrides)
+        beside = gateway_beside(
+            web, insecure=loaded.insecure, speaks_tls=loaded.tls.is_on, output=output
+        )
         quieten_libraries(loaded.base)
         registry: Any = importlib.import_module("tabard_registry")
         app: Any = importlib.import_module("tabard_server.serving")
         process: Any = importlib.import_module("tabard_server.life.process")
         # What else of the extra may be missing is imported once the ports are taken.
-        with reported_as_invalid(*refusals, registry.RegistryError):
-            process.run_to_the_end(app.serve(loaded, on_ready=functools.partial(_announce, output)))
+        with reported_as_invalid(*refusals, registry.RegistryError), beside as start_gateway:
+            on_ready = functools.partial(_announce, output, start_gateway)
+            process.run_to_the_end(app.serve(loaded, on_ready=on_ready))
 
 
-def _announce(output: Output, address: str, metrics_address: str) -> None:
+def _announce(
+    output: Output, start_gateway: Callable[[str], None], address: str, metrics_address: str
+) -> None:
+    start_gateway(address)
     document = {"address": address, "metrics_address": metrics_address}
     output.answer_line(document, f"listening on {address}; stop with Ctrl-C")

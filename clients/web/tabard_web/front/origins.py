@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whence a request comes: no page of another site uses the gateway through somebody's browser.
+
+A browser says of what page a request is (`Origin`), and under which name it looked the gateway up
+(`Host`). Tools that are no browsers say no origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tabard import PermissionDenied
+from tabard_web.failures import Failures
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+class Origins:
+    """Refuses requests of other sites' pages, and those for a name that is not the gateway's."""
+
+    def __init__(self, app: ASGIApp, *, names: Collection[str] | None, failures: Failures) -> None:
+        """Take the names that the gateway is asked under; None: any, as it is known by many."""
+        self._app = app
+        self._names = None if names is None else {name.lower() for name in names}
+        self._failures = failures
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        app = self._app
+        if scope["type"] == "http" and (refusal := self._refusal(Headers(scope=scope))):
+            app = self._failures.answer(scope["path"], refusal)
+        await app(scope, receive, send)
+
+    def _refusal(self, headers: Headers) -> PermissionDenied | None:
+        host = headers.get("host", "").lower()
+        if self._names is not None and _name(host) not in self._names:
+            # A site may let its own name point to this machine, and would be the same origin.
+            return PermissionDenied(
+                f"this gateway is not known as {_name(host)[:80]!r}",
+                reason="HOST_UNKNOWN",
+                hint="ask it by the address it listens at, or start it with --host NAME",
+            )
+        origin = headers.get("origin")
+        is_foreign = origin is not None and urlsplit(origin).netloc.lower() != host
+        if is_foreign or headers.get("sec-fetch-site") == "cross-site":
+            return PermissionDenied(
+                "this request was made by a page of another site",
+                reason="ORIGIN_REFUSED",
+                hint="ask from a program, or from a page that the gateway itself serves",
+            )
+        return None
+
+
+def _name(host: str) -> str:
+    """Give the name in a `Host`, without its port."""
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where pictures are read and written anew: in threads, a few at once, so that requests go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from tabard_web.bounds import Bounds
+from tabard_web.pictures.formats import Format, read_words, written_as
+from tabard_web.pictures.masks import mask_of
+
+T = TypeVar("T")
+
+
+class Studio:
+    """Works on pictures for all doors together."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._pixels_max = bounds.picture_pixels_max
+        self._places = asyncio.Semaphore(bounds.pictures_converted_max)
+
+    async def mask(self, picture: bytes) -> bytes:
+        """Give the mask of what is transparent.
+
+        Raises:
+            InvalidArgument: There is none.
+        """
+        return await self._work(lambda: mask_of(picture, pixels_max=self._pixels_max))
+
+    async def write(self, png: bytes, kind: Format, *, quality: int = 100) -> bytes:
+        """Give an image in a format.
+
+        Raises:
+            InvalidArgument: What it says of itself does not fit.
+        """
+        if kind == "png":
+            return png
+        return await self._work(lambda: written_as(png, kind, quality=quality))
+
+    async def words(self, picture: bytes) -> dict[str, str]:
+        """Give what a picture says of itself.
+
+        Raises:
+            InvalidArgument: It is no PNG, JPEG or WebP.
+        """
+        return await self._work(lambda: read_words(picture))
+
+    async def _work(self, work: Callable[[], T]) -> T:
+        async with self._places:
+            return await asyncio.to_thread(work)
