@@ -51,6 +51,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     engine_errors.BaseNotLoadable: Kind.PRECONDITION,
     engine_errors.UnknownSampler: Kind.INVALID,
     engine_errors.SamplerNotServed: Kind.INVALID,
+    engine_errors.UnknownSchedule: Kind.INVALID,
+    engine_errors.ScheduleNotServed: Kind.INVALID,
     engine_errors.RowNotPossible: Kind.INVALID,
     engine_errors.PromptTooLong: Kind.INVALID,
     engine_errors.SlotsExhausted: Kind.TOO_LARGE,

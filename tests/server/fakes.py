@@ -52,6 +52,7 @@ BASE_FACTS = BaseFacts(
     native_height=64,
     pixel_multiple=8,
     clip_skip_max=11,
+    train_timesteps=1000,
     samplers=("ddim", "euler"),
     dtype="float32",
     versions={"fake": "1.0"},

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         PromptSyntax,
         Purpose,
         Sampler,
+        Schedule,
+        TimestepSpacing,
         TokenMatch,
     )
     from tabard.errors import (
@@ -166,6 +168,7 @@ __all__ = [
     "Resident",
     "ResourceExhausted",
     "Sampler",
+    "Schedule",
     "Score",
     "SearchHit",
     "ServedAt",
@@ -173,6 +176,7 @@ __all__ = [
     "Serving",
     "TabardError",
     "TenantLoad",
+    "TimestepSpacing",
     "Token",
     "TokenChange",
     "TokenMatch",

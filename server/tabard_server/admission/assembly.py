@@ -12,6 +12,7 @@ from tabard_server.admission.numbers import Bounds
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.sizes import Sizes
 from tabard_server.admission.stack import Stacker
+from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.settings import Settings
 
@@ -49,9 +50,13 @@ def admission_for(
             defaults=defaults,
             work=lambda: engine.work,
         ),
-        resolve_sampler=engine.resolve_sampler,
+        walks=WalkReader(
+            resolve_sampler=engine.resolve_sampler,
+            samplers=engine.facts.samplers,
+            train_timesteps=engine.facts.train_timesteps,
+            default_sampler=defaults.sampler,
+        ),
         limits=limits,
-        defaults=defaults,
         clock=time.monotonic,
         new_id=lambda: secrets.token_hex(8),
         draw_seed=lambda most: rng.randint(0, most),

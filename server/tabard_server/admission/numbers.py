@@ -11,6 +11,7 @@ from tabard_server.admission.sizes import Asked, Sizes
 from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.drawing import Drawing, Picture, Size, WantedDrawing
 from tabard_server.engine_port.prompt_style import PromptStyle
+from tabard_server.engine_port.walk import PLAIN_WALK, Walk
 from tabard_server.engine_port.work import GUIDED_SAMPLES
 from tabard_server.errors import Violation, invalid
 from tabard_server.jobs.job import JobSpec
@@ -66,6 +67,7 @@ class Bounds:
         style: PromptStyle,
         sampler: str,
         picture: Picture | None,
+        walk: Walk = PLAIN_WALK,
     ) -> Drawing:
         """Return what a request with nothing wrong in it is drawn as.
 
@@ -76,6 +78,7 @@ class Bounds:
             style: How its prompts are read.
             sampler: Short name.
             picture: What its files came to.
+            walk: How its steps lie.
         """
         width, height = self._size(wanted, None if picture is None else picture.size)
         return Drawing(
@@ -86,6 +89,7 @@ class Bounds:
             width=width,
             height=height,
             sampler=sampler,
+            walk=walk,
             style=style,
             clip_skip=wanted.clip_skip or 0,
             picture=picture,
@@ -138,7 +142,9 @@ class Bounds:
         )
 
     def _steps(self, wanted: WantedDrawing) -> int:
-        return self._defaults.steps if wanted.steps is None else wanted.steps
+        if wanted.steps is not None:
+            return wanted.steps
+        return len(wanted.timesteps) or max(0, len(wanted.sigmas) - 1) or self._defaults.steps
 
     def _guidance_scale(self, wanted: WantedDrawing) -> float:
         scale = wanted.guidance_scale

@@ -6,6 +6,8 @@ EngineError
 │   └── MemoryTooSmall     it would not fit beside what the settings ask for
 ├── UnknownSampler     no sampler of that name
 │   └── SamplerNotServed   the name is known, but it cannot run here
+├── UnknownSchedule    no schedule or spacing of that name
+│   └── ScheduleNotServed  the name is known, but no sampler walks that way
 ├── RowNotPossible     the request asks for what this base or sampler cannot do
 ├── PromptTooLong      more tokens than the text encoder takes
 ├── SlotsExhausted     the stack does not fit into the slots
@@ -53,6 +55,21 @@ class SamplerNotServed(UnknownSampler):
     """The sampler is known by that name, and cannot run row by row, or not on this base."""
 
     reason = "SAMPLER_NOT_SERVED"
+
+
+class UnknownSchedule(EngineError):
+    """No schedule, or no spacing, goes by that name; the reason says which."""
+
+    def __init__(self, message: str, *, reason: str = "SCHEDULE_UNKNOWN", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+class ScheduleNotServed(UnknownSchedule):
+    """The schedule is known by that name, and no sampler here walks that way."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message, reason="SCHEDULE_NOT_SERVED", hint=hint)
 
 
 class RowNotPossible(EngineError):

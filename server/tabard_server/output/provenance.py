@@ -19,6 +19,7 @@ from tabard_registry import Registry, Release
 from tabard_server.engine_port.drawing import Drawing, Pixels, Size
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.samplers import SAMPLERS
+from tabard_server.engine_port.walk import SCHEDULES, Walk
 from tabard_server.jobs.job import Job, Worn
 from tabard_server.jobs.prompt_tags import write_tag
 from tabard_server.version import tabard_version
@@ -171,6 +172,7 @@ def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
         "width": drawing.width,
         "height": drawing.height,
     }
+    told |= _describe_walk(drawing.walk)
     if drawing.clip_skip:
         told["clip_skip"] = drawing.clip_skip
     if drawing.style.syntax != "plain":
@@ -191,6 +193,17 @@ def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
     return told
 
 
+def _describe_walk(walk: Walk) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "timestep_spacing": walk.timestep_spacing,
+        "schedule": walk.schedule,
+        "timesteps": list(walk.timesteps),
+        "sigmas": list(walk.sigmas),
+    }
+    told = {name: value for name, value in told.items() if value}
+    return told if walk.eta is None else told | {"eta": walk.eta}
+
+
 def _describe_trace(job: Job) -> dict[str, str]:
     return {"trace_id": job.trace_id} if job.trace_id else {}
 
@@ -201,7 +214,7 @@ def _describe_size(size: Size) -> dict[str, int]:
 
 def _optional_facts(drawing: Drawing) -> dict[str, str]:
     """Say what is optional in A1111's words, where it has them."""
-    facts: dict[str, str] = {}
+    facts = _walk_facts(drawing.walk)
     if drawing.clip_skip:
         facts["Clip skip"] = str(drawing.clip_skip + 1)
     if drawing.style.syntax != "plain":
@@ -221,6 +234,20 @@ def _optional_facts(drawing: Drawing) -> dict[str, str]:
         facts["Crop top left"] = _quote("{}, {}".format(*drawing.crop_top_left))
     if drawing.target_size is not None:
         facts["Target size"] = "{}x{}".format(*drawing.target_size)
+    return facts
+
+
+def _walk_facts(walk: Walk) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    if walk.schedule:
+        facts["Schedule type"] = SCHEDULES[walk.schedule].title
+    if walk.timestep_spacing:
+        facts["Timestep spacing"] = walk.timestep_spacing
+    for name, listed in (("Timesteps", walk.timesteps), ("Sigmas", walk.sigmas)):
+        if listed:
+            facts[name] = _quote(", ".join(map(repr, listed)))
+    if walk.eta is not None:
+        facts["Eta"] = f"{walk.eta:g}"
     return facts
 
 

@@ -15,6 +15,7 @@ from tabard_server.admission.admission import Admission
 from tabard_server.admission.pictures import PictureReading
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.stack import Stacker
+from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.errors import InvalidRequest, OutOfTime, invalid
 from tabard_server.jobs.job import Job, JobSpec, WantedAdapter
@@ -48,9 +49,13 @@ class Door:
             prompts=PromptChecker(
                 reader=engine.new_prompt_reader(), limits=limits, defaults=defaults
             ),
-            resolve_sampler=engine.resolve_sampler,
+            walks=WalkReader(
+                resolve_sampler=engine.resolve_sampler,
+                samplers=engine.facts.samplers,
+                train_timesteps=engine.facts.train_timesteps,
+                default_sampler=defaults.sampler,
+            ),
             limits=limits,
-            defaults=defaults,
             clock=lambda: NOW,
             new_id=lambda: f"job-{next(ids)}",
             draw_seed=lambda most: most - 5,

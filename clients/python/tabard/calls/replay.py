@@ -184,8 +184,15 @@ def _options(document: Mapping[str, Any]) -> dict[str, Any]:
     for name, option in _NUMBERS.items():
         if name in document or name == "steps":
             options[option] = _whole(document, name)
-    if "strength" in document:
-        options["strength"] = _number(document, "strength")
+    for name in ("strength", "eta"):
+        if name in document:
+            options[name] = _number(document, name)
+    for name in ("timestep_spacing", "schedule"):
+        if name in document:
+            options[name] = _text(document, name)
+    for name, kinds in (("timesteps", (int,)), ("sigmas", (int, float))):
+        if name in document:
+            options[name] = _listed(document, name, kinds=kinds)
     for name in _SIZES:
         if name in document:
             size = _typed(document, name, dict)
@@ -302,6 +309,13 @@ def _number(document: Mapping[str, Any], name: str) -> float:
         return float(value)
     except OverflowError as error:
         raise ValueError(f"{name} is out of range") from error
+
+
+def _listed(document: Mapping[str, Any], name: str, *, kinds: tuple[type, ...]) -> list[Any]:
+    listed: list[Any] = _typed(document, name, list)
+    if not all(type(one) in kinds for one in listed):
+        raise ValueError(f"{name} has what is no number")
+    return listed
 
 
 def _refuse_constant(text: str) -> float:

@@ -219,6 +219,15 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRIGGER_MISSING: _ClassVar[ErrorReason]
     EVALUATIONS_BUSY: _ClassVar[ErrorReason]
     GATE_NOT_MET: _ClassVar[ErrorReason]
+    SCHEDULE_UNKNOWN: _ClassVar[ErrorReason]
+    SCHEDULE_NOT_SERVED: _ClassVar[ErrorReason]
+    TIMESTEP_SPACING_UNKNOWN: _ClassVar[ErrorReason]
+    SAMPLER_OPTION_NOT_SERVED: _ClassVar[ErrorReason]
+    SCHEDULE_CONTRADICTED: _ClassVar[ErrorReason]
+    STEPS_MISMATCH: _ClassVar[ErrorReason]
+    SCHEDULE_OUT_OF_ORDER: _ClassVar[ErrorReason]
+    SCHEDULE_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    ETA_OUT_OF_RANGE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -432,3 +441,12 @@ GRID_NOT_FOUND: ErrorReason
 TRIGGER_MISSING: ErrorReason
 EVALUATIONS_BUSY: ErrorReason
 GATE_NOT_MET: ErrorReason
+SCHEDULE_UNKNOWN: ErrorReason
+SCHEDULE_NOT_SERVED: ErrorReason
+TIMESTEP_SPACING_UNKNOWN: ErrorReason
+SAMPLER_OPTION_NOT_SERVED: ErrorReason
+SCHEDULE_CONTRADICTED: ErrorReason
+STEPS_MISMATCH: ErrorReason
+SCHEDULE_OUT_OF_ORDER: ErrorReason
+SCHEDULE_OUT_OF_RANGE: ErrorReason
+ETA_OUT_OF_RANGE: ErrorReason

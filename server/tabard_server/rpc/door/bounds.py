@@ -38,7 +38,7 @@ _REF_LIKE = (
         "expect_digest",
         "page_token",
     ),
-    *("sampler", "key_id", "service", "host", "list_services"),
+    *("sampler", "timestep_spacing", "schedule", "key_id", "service", "host", "list_services"),
     *("namespace", "token", "tenant", "expires_at"),
     *("against", "grid"),
     *("file_by_filename", "file_containing_symbol", "containing_type"),
@@ -108,6 +108,7 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "prompt": prompt,
         "negative_prompt": prompt,
         "adapters": adapters,
+        **_of_steps(limits),
         **_of_pictures(limits),
         "chunk": chunk,
         "name": _text(_FILE_NAME_CHARS_MAX),
@@ -123,6 +124,18 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "members": members,
         "grants": grants,
     }
+
+
+def _of_steps(limits: Limits) -> dict[str, Bound]:
+    timesteps = Bound(
+        bytes_max=0,
+        count_max=limits.steps_max,
+        count_reason="STEPS_OUT_OF_RANGE",
+        count_hint=f"name at most {limits.steps_max} steps (limits.steps_max)",
+    )
+    # One sigma more than steps: where the last one ends.
+    sigmas = replace(timesteps, count_max=limits.steps_max + 1)
+    return {"timesteps": timesteps, "sigmas": sigmas}
 
 
 def _of_pictures(limits: Limits) -> dict[str, Bound]:

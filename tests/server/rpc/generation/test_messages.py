@@ -38,6 +38,11 @@ FULL = pb.GenerateRequest(
     token_match=pb.TOKEN_MATCH_ANYWHERE,
     priority=pb.PRIORITY_HIGH,
     request_id="e",
+    timestep_spacing="f",
+    schedule="g",
+    timesteps=[1],
+    sigmas=[1.0],
+    eta=0.0,
 )
 
 

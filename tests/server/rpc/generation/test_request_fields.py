@@ -16,6 +16,7 @@ from PIL import Image
 from tabard import AsyncClient, InvalidArgument, ResourceExhausted
 from tabard_registry import BaseProfile
 from tabard_server.engine_port.drawing import Drawing
+from tabard_server.engine_port.walk import Walk
 from tabard_server.limits import Limits
 from tests.server.admission.made_pictures import encode, picture
 from tests.server.fakes import PROFILE, FakeEngine
@@ -32,7 +33,8 @@ def draw(folder: Path, *, profile: BaseProfile = PROFILE, **options: Any) -> tup
     async def walk() -> bytes:
         async with serving(folder, engine=engine) as server, AsyncClient(server.address) as client:
             prompt = options.pop("prompt", "a cat")
-            result = await client.generate(prompt, num_inference_steps=4, seed=1, **options)
+            said = {"num_inference_steps": 4, "seed": 1} | options
+            result = await client.generate(prompt, **said)
             return result.images[0].png
 
     png = asyncio.run(walk())
@@ -69,6 +71,33 @@ def test_reading_reaches_row_and_file(tmp_path: Path) -> None:
     assert (drawing.clip_skip, drawing.style.syntax, drawing.style.windows_max) == (1, "a1111", 4)
     assert (document["clip_skip"], document["prompt_syntax"]) == (1, "a1111")
     assert facts_of(png)["Clip skip"] == "2"
+
+
+def test_walk_reaches_row_and_file(tmp_path: Path) -> None:
+    """How steps lie shapes the row, and the file says it in our words and in A1111's."""
+    drawing, png = draw(
+        tmp_path, sampler="Euler", schedule="SGM Uniform", timestep_spacing="Trailing"
+    )
+
+    assert drawing.walk == Walk(schedule="sgm_uniform", timestep_spacing="trailing")
+    document, facts = provenance_of(png), facts_of(png)
+    assert (document["schedule"], document["timestep_spacing"]) == ("sgm_uniform", "trailing")
+    assert (facts["Schedule type"], facts["Timestep spacing"]) == ("SGM Uniform", "trailing")
+
+
+def test_listed_steps_reach_row_and_file(tmp_path: Path) -> None:
+    """A list of steps stands for their number."""
+    said: dict[str, Any] = {"sampler": "euler", "num_inference_steps": None}
+    drawing, png = draw(tmp_path, **said, sigmas=[14.5, 1.25, 0.0])
+    other, _ = draw(tmp_path, **said, timesteps=(999, 499, 1))
+    noisy, noisy_png = draw(tmp_path, sampler="ddim", eta=0.5)
+
+    assert (drawing.walk.sigmas, drawing.steps) == ((14.5, 1.25, 0.0), 2)
+    assert provenance_of(png)["sigmas"] == [14.5, 1.25, 0.0]
+    assert 'Sigmas: "14.5, 1.25, 0.0"' in chunks_of(png)["parameters"]
+    assert (other.walk.timesteps, other.steps) == ((999, 499, 1), 3)
+    assert noisy.walk.eta == provenance_of(noisy_png)["eta"] == 0.5
+    assert facts_of(noisy_png)["Eta"] == "0.5"
 
 
 def test_long_prompt_is_drawn_when_allowed(tmp_path: Path) -> None:

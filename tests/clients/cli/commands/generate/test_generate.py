@@ -74,6 +74,20 @@ def test_reading_and_picture_are_sent(tabard: Tabard, server: FakeServer, tmp_pa
     assert (request.target_size.width, request.target_size.height) == (96, 32)
 
 
+def test_walk_is_sent(tabard: Tabard, server: FakeServer, tmp_path: Path) -> None:
+    """How steps lie, as words and as lists."""
+    options = ["--timestep-spacing", "trailing", "--schedule", "SGM Uniform", "--eta", 0.5]
+    options += ["--timesteps", "999,499", "--sigmas", "14.5, 1,0"]
+
+    ran = tabard("generate", "x", *options, "--out", tmp_path)
+
+    request = server.state.requests[-1]
+    assert ran.code == 0
+    assert (request.timestep_spacing, request.schedule) == ("trailing", "SGM Uniform")
+    assert ([*request.timesteps], [*request.sigmas]) == ([999, 499], [14.5, 1.0, 0.0])
+    assert request.eta == 0.5
+
+
 def test_unsaid_options_are_not_sent(tabard: Tabard, server: FakeServer, tmp_path: Path) -> None:
     """The server's own defaults hold for what the command line leaves out."""
     tabard("generate", "x", "--out", tmp_path)
@@ -95,6 +109,9 @@ def test_unsaid_options_are_not_sent(tabard: Tabard, server: FakeServer, tmp_pat
         ("--prompt-windows", 0),
         ("--original-size", "256"),
         ("--crop-top-left", "8x16"),
+        ("--timesteps", "999,a"),
+        ("--sigmas", "1;0"),
+        ("--eta", 2),
     ],
 )
 def test_wrong_option_is_usage_error(
