@@ -53,6 +53,7 @@ BASE_FACTS = BaseFacts(
     pixel_multiple=8,
     clip_skip_max=11,
     train_timesteps=1000,
+    prediction="epsilon",
     samplers=("ddim", "euler"),
     dtype="float32",
     versions={"fake": "1.0"},

@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         GenerateResult,
         Preview,
         Progress,
+        SamplingWarning,
         WornRecipe,
         WornRelease,
     )
@@ -168,6 +169,7 @@ __all__ = [
     "Resident",
     "ResourceExhausted",
     "Sampler",
+    "SamplingWarning",
     "Schedule",
     "Score",
     "SearchHit",

@@ -7,12 +7,14 @@ numbers are pinned for good. Does no I/O; runs in one thread, which long prompts
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 from tabard_registry import State
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import Role
 from tabard_registry.state.sight import namespaces_needed
+from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.embeddings import put_words
 from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds, images_of
 from tabard_server.admission.pictures import NO_PICTURE, PictureReading
@@ -35,6 +37,7 @@ class Admission:
         stacker: Stacker,
         prompts: PromptChecker,
         walks: WalkReader,
+        declared: DeclaredSampling,
         limits: Limits,
         clock: Callable[[], float],
         new_id: Callable[[], str],
@@ -47,6 +50,7 @@ class Admission:
             stacker: Pins stacks.
             prompts: Checks words.
             walks: Reads how steps lie.
+            declared: Reads how releases want to be sampled.
             limits: The bounds of this server.
             clock: Monotonic seconds.
             new_id: Returns a fresh job id.
@@ -56,6 +60,7 @@ class Admission:
         self._stacker = stacker
         self._prompts = prompts
         self._walks = walks
+        self._declared = declared
         self._limits = limits
         self._clock = clock
         self._new_id = new_id
@@ -86,6 +91,11 @@ class Admission:
         _refuse(violations)
         sampler, walk = self._walks.read(wanted)
         worn = self._stacker.pin(spec, tagged=tagged, negative=negative, state=state)
+        filled, warnings = self._declared.heed(wanted, worn=worn)
+        if filled != wanted:
+            wanted = filled
+            sampler, walk = self._walks.read(wanted)
+            _refuse(self._bounds.check(replace(spec, wanted=wanted), picture_size=reading.size))
         drawing = self._bounds.draw(
             wanted,
             prompt=put_words(tagged, worn=worn, field="prompt"),
@@ -113,6 +123,7 @@ class Admission:
             identity=spec.identity,
             tenant=spec.caller.tenant,
             priority=spec.priority,
+            warnings=warnings,
         )
 
     def review(self, job: Job, *, state: State) -> None:

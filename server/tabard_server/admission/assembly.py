@@ -8,6 +8,7 @@ from typing import Any
 
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.admission.admission import Admission
+from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.numbers import Bounds
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.sizes import Sizes
@@ -34,6 +35,12 @@ def admission_for(
 ) -> Admission:
     """Return an admission with real clocks, ids and seeds."""
     limits, defaults = settings.limits, settings.defaults
+    walks = WalkReader(
+        resolve_sampler=engine.resolve_sampler,
+        samplers=engine.facts.samplers,
+        train_timesteps=engine.facts.train_timesteps,
+        default_sampler=defaults.sampler,
+    )
     rng = random.SystemRandom()
     return Admission(
         bounds=bounds,
@@ -50,11 +57,12 @@ def admission_for(
             defaults=defaults,
             work=lambda: engine.work,
         ),
-        walks=WalkReader(
-            resolve_sampler=engine.resolve_sampler,
-            samplers=engine.facts.samplers,
-            train_timesteps=engine.facts.train_timesteps,
-            default_sampler=defaults.sampler,
+        walks=walks,
+        declared=DeclaredSampling(
+            walks=walks,
+            check=bounds.check_sampling,
+            numbers=bounds.numbers_of,
+            prediction=engine.facts.prediction,
         ),
         limits=limits,
         clock=time.monotonic,

@@ -7,6 +7,7 @@ has none. Looks at no registry, no prompt and no pixel.
 
 import math
 
+from tabard_server.admission.declared import Numbers
 from tabard_server.admission.sizes import Asked, Sizes
 from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.drawing import Drawing, Picture, Size, WantedDrawing
@@ -57,6 +58,19 @@ class Bounds:
             *_picture(wanted, steps=self._steps(wanted)),
             *self._told(wanted),
         ]
+
+    def check_sampling(self, wanted: WantedDrawing) -> list[Violation]:
+        """Return what is wrong with steps, guidance and skipped layers."""
+        return [
+            *self._counts(wanted, images=1),
+            *self._scale(wanted),
+            *self._clip_skip(wanted),
+            *_picture(wanted, steps=self._steps(wanted)),
+        ]
+
+    def numbers_of(self, wanted: WantedDrawing) -> Numbers:
+        """Return what a request is drawn with, whatever of it was said."""
+        return Numbers(steps=self._steps(wanted), guidance_scale=self._guidance_scale(wanted))
 
     def draw(
         self,

@@ -122,6 +122,7 @@ class Engine:
             pixel_multiple=base.pixel_multiple,
             clip_skip_max=self._text.clip_skip_max,
             train_timesteps=int(base.scheduler_config["num_train_timesteps"]),
+            prediction=str(base.scheduler_config["prediction_type"]),
             samplers=self._samplers.names,
             remarks=base.remarks,
             dtype=str(dtype).removeprefix("torch."),

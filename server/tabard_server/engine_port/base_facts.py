@@ -15,6 +15,7 @@ class BaseFacts:
         pixel_multiple: Width and height are multiples of it.
         clip_skip_max: Most last layers of its text encoders that a prompt may leave out.
         train_timesteps: Timesteps of its training; a walk names them from 0 to one less.
+        prediction: What its UNet predicts, like `epsilon`.
         samplers: Short names of the samplers that it can be walked with.
         dtype: In which precision it is drawn, like `float32`.
         versions: Versions of the libraries that shape an image.
@@ -26,6 +27,7 @@ class BaseFacts:
     pixel_multiple: int
     clip_skip_max: int
     train_timesteps: int
+    prediction: str
     samplers: tuple[str, ...]
     dtype: str
     versions: Mapping[str, str]

@@ -57,6 +57,21 @@ class JobSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingWarning:
+    """One thing of a request that lies outside what a worn release was made for.
+
+    Attributes:
+        release: `namespace/name@version`.
+        field: The field of the request.
+        message: What is drawn, and what the release was made for.
+    """
+
+    release: str
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WornRecipe:
     """A recipe that brought a release into a stack.
 
@@ -116,6 +131,7 @@ class Job:
         trace_id: Id of its trace; empty: none is kept.
         tenant: Whose share it uses; empty: nobody said.
         priority: Who of one tenant goes first.
+        warnings: What of it the worn releases were not made for.
     """
 
     id: str
@@ -133,6 +149,7 @@ class Job:
     trace_id: str = ""
     tenant: str = ""
     priority: Priority = Priority.NORMAL
+    warnings: tuple[SamplingWarning, ...] = ()
 
     @property
     def claim(self) -> Claim:

@@ -97,6 +97,7 @@ def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
         "versions": dict(origin.versions),
         **_describe_drawing(job.drawing),
         **({"prompt_windows": job.prompt_windows} if job.prompt_windows > 1 else {}),
+        **({"warnings": _describe_warnings(job)} if job.warnings else {}),
         **({} if job.is_deterministic else _describe_trace(job)),
     }
 
@@ -202,6 +203,12 @@ def _describe_walk(walk: Walk) -> dict[str, Any]:
     }
     told = {name: value for name, value in told.items() if value}
     return told if walk.eta is None else told | {"eta": walk.eta}
+
+
+def _describe_warnings(job: Job) -> list[dict[str, str]]:
+    return [
+        {"release": one.release, "field": one.field, "message": one.message} for one in job.warnings
+    ]
 
 
 def _describe_trace(job: Job) -> dict[str, str]:

@@ -12,6 +12,7 @@ import pytest
 from tabard_registry import AdapterRef, Author, NotFound, Registry
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.admission.admission import Admission
+from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.pictures import PictureReading
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.stack import Stacker
@@ -37,8 +38,15 @@ class Door:
         engine, limits, defaults = FakeEngine(), Limits(), Defaults(sampler="euler")
         ids = itertools.count(1)
         self.registry = registry
+        bounds = bounds_of()
+        walks = WalkReader(
+            resolve_sampler=engine.resolve_sampler,
+            samplers=engine.facts.samplers,
+            train_timesteps=engine.facts.train_timesteps,
+            default_sampler=defaults.sampler,
+        )
         self.admission = Admission(
-            bounds=bounds_of(),
+            bounds=bounds,
             stacker=Stacker(
                 base_family="sd1",
                 rank_total_max=engine.rank_total,
@@ -49,11 +57,12 @@ class Door:
             prompts=PromptChecker(
                 reader=engine.new_prompt_reader(), limits=limits, defaults=defaults
             ),
-            walks=WalkReader(
-                resolve_sampler=engine.resolve_sampler,
-                samplers=engine.facts.samplers,
-                train_timesteps=engine.facts.train_timesteps,
-                default_sampler=defaults.sampler,
+            walks=walks,
+            declared=DeclaredSampling(
+                walks=walks,
+                check=bounds.check_sampling,
+                numbers=bounds.numbers_of,
+                prediction=engine.facts.prediction,
             ),
             limits=limits,
             clock=lambda: NOW,

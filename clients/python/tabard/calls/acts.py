@@ -6,13 +6,13 @@ Each carries a fresh key, so that an act which is sent twice happens once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from google.protobuf.message import Message
 
 from tabard.calls.call import Call, Caller, weighted
-from tabard.convert import read_release, same_fields
+from tabard.convert import read_release, same_fields, write_sampling
 from tabard.enums import Purpose, member_number
 from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
 from tabard.v1 import adapter_pb2
@@ -34,6 +34,7 @@ def publish_recipe(
     title: str = "",
     purpose: Purpose | Literal[""] = "",
     trigger_words: Sequence[str] = (),
+    sampling: Mapping[str, Any] | None = None,
     reason: str = "",
 ) -> Call[PublishedRecipe]:
     """Publish a weighted combination of releases as one release; idempotent.
@@ -49,6 +50,7 @@ def publish_recipe(
         title: What people call it, in any script; search finds it.
         purpose: `concept`, `style` or `subject`.
         trigger_words: Words that wake it; those of its members when left out.
+        sampling: How it wants to be sampled, in place of what its members say.
         reason: Why it is published; kept in the history.
 
     Raises:
@@ -68,6 +70,7 @@ def publish_recipe(
         actor=caller.actor,
         request_id=caller.new_id(),
         reason=reason,
+        sampling=write_sampling(sampling),
     )
     return Call(
         request=pb.PublishRecipeRequest(draft=draft, members=weighted(members, what="members")),

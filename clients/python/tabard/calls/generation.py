@@ -19,6 +19,7 @@ from tabard.result import (
     GenerateEvent,
     Preview,
     Progress,
+    SamplingWarning,
     WornRecipe,
     WornRelease,
 )
@@ -153,7 +154,12 @@ def read_event(message: pb.GenerateResponse) -> GenerateEvent:
     match message.WhichOneof("event"):
         case "accepted":
             accepted = message.accepted
-            return same_fields(Accepted, accepted, worn=tuple(map(_read_worn, accepted.worn)))
+            return same_fields(
+                Accepted,
+                accepted,
+                worn=tuple(map(_read_worn, accepted.worn)),
+                warnings=tuple(same_fields(SamplingWarning, one) for one in accepted.warnings),
+            )
         case "progress":
             return same_fields(Progress, message.progress)
         case "preview":

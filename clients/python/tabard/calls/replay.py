@@ -182,8 +182,7 @@ def _options(document: Mapping[str, Any]) -> dict[str, Any]:
         "prompt_windows_max": _whole({"prompt_windows": 1, **document}, "prompt_windows"),
     }
     for name, option in _NUMBERS.items():
-        if name in document or name == "steps":
-            options[option] = _whole(document, name)
+        options[option] = _whole({"clip_skip": 0, **document}, name)
     for name in ("strength", "eta"):
         if name in document:
             options[name] = _number(document, name)

@@ -7,7 +7,8 @@ Plain frozen values; they know nothing of protobuf or the network.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class Release:
         notes: The author's words.
         licence: SPDX id or free text.
         title: What people call it, in any script; may be empty.
+        sampling: How it wants to be sampled, and who says so (`sources`); empty: nobody did.
         training: Metadata the trainer left in the file.
         seq: Log position of the publication.
         published_at: RFC 3339, UTC.
@@ -97,6 +99,7 @@ class Release:
     troubled_members: tuple[str, ...] = ()
     signatures: tuple[ReleaseSignature, ...] = ()
     title: str = ""
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def state(self) -> str:

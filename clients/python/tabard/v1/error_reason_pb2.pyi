@@ -228,6 +228,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SCHEDULE_OUT_OF_ORDER: _ClassVar[ErrorReason]
     SCHEDULE_OUT_OF_RANGE: _ClassVar[ErrorReason]
     ETA_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    SAMPLING_INVALID: _ClassVar[ErrorReason]
+    SAMPLING_CONFLICT: _ClassVar[ErrorReason]
+    SAMPLING_REFUSED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -450,3 +453,6 @@ STEPS_MISMATCH: ErrorReason
 SCHEDULE_OUT_OF_ORDER: ErrorReason
 SCHEDULE_OUT_OF_RANGE: ErrorReason
 ETA_OUT_OF_RANGE: ErrorReason
+SAMPLING_INVALID: ErrorReason
+SAMPLING_CONFLICT: ErrorReason
+SAMPLING_REFUSED: ErrorReason

@@ -131,20 +131,32 @@ class GenerateResponse(_message.Message):
     def __init__(self, accepted: _Optional[_Union[Accepted, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., preview: _Optional[_Union[Preview, _Mapping]] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ...) -> None: ...
 
 class Accepted(_message.Message):
-    __slots__ = ("job_id", "worn", "seeds", "registry_seq", "queue_depth", "trace_id")
+    __slots__ = ("job_id", "worn", "seeds", "registry_seq", "queue_depth", "trace_id", "warnings")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     WORN_FIELD_NUMBER: _ClassVar[int]
     SEEDS_FIELD_NUMBER: _ClassVar[int]
     REGISTRY_SEQ_FIELD_NUMBER: _ClassVar[int]
     QUEUE_DEPTH_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     worn: _containers.RepeatedCompositeFieldContainer[WornRelease]
     seeds: _containers.RepeatedScalarFieldContainer[int]
     registry_seq: int
     queue_depth: int
     trace_id: str
-    def __init__(self, job_id: _Optional[str] = ..., worn: _Optional[_Iterable[_Union[WornRelease, _Mapping]]] = ..., seeds: _Optional[_Iterable[int]] = ..., registry_seq: _Optional[int] = ..., queue_depth: _Optional[int] = ..., trace_id: _Optional[str] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[SamplingWarning]
+    def __init__(self, job_id: _Optional[str] = ..., worn: _Optional[_Iterable[_Union[WornRelease, _Mapping]]] = ..., seeds: _Optional[_Iterable[int]] = ..., registry_seq: _Optional[int] = ..., queue_depth: _Optional[int] = ..., trace_id: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[SamplingWarning, _Mapping]]] = ...) -> None: ...
+
+class SamplingWarning(_message.Message):
+    __slots__ = ("release", "field", "message")
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    release: str
+    field: str
+    message: str
+    def __init__(self, release: _Optional[str] = ..., field: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class WornRelease(_message.Message):
     __slots__ = ("ref", "adapter", "version", "digest", "weight", "recipe")

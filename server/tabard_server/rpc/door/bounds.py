@@ -13,6 +13,7 @@ from tabard_registry.acts.author import ACTOR_CHARS_MAX, REASON_CHARS_MAX, REQUE
 from tabard_registry.identity.roles import NAMESPACES_MAX
 from tabard_registry.refs.names import REF_CHARS_MAX
 from tabard_registry.release.manifest import MEMBERS_MAX
+from tabard_registry.release.sampling import SAMPLERS_MAX
 from tabard_registry.release.words import (
     LICENCE_CHARS_MAX,
     NOTES_CHARS_MAX,
@@ -41,6 +42,7 @@ _REF_LIKE = (
     *("sampler", "timestep_spacing", "schedule", "key_id", "service", "host", "list_services"),
     *("namespace", "token", "tenant", "expires_at"),
     *("against", "grid"),
+    *("spacing", "prediction", "enforce"),
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",
 )
@@ -109,6 +111,7 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "negative_prompt": prompt,
         "adapters": adapters,
         **_of_steps(limits),
+        **dict.fromkeys(("samplers", "sources"), replace(ref, count_max=SAMPLERS_MAX)),
         **_of_pictures(limits),
         "chunk": chunk,
         "name": _text(_FILE_NAME_CHARS_MAX),

@@ -160,6 +160,12 @@ def _accepted(event: Accepted) -> generation_service_pb2.Accepted:
         registry_seq=job.registry_seq,
         queue_depth=event.rows_ahead,
         trace_id=job.trace_id,
+        warnings=[
+            generation_service_pb2.SamplingWarning(
+                release=one.release, field=one.field, message=one.message
+            )
+            for one in job.warnings
+        ],
     )
 
 

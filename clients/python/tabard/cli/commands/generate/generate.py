@@ -320,6 +320,7 @@ def _tell(
         "queue_ms": result.queue_ms,
         "total_ms": result.total_ms,
         "trace_id": result.trace_id,
+        "warnings": result.warnings,
         "images": [_document(image, files[image.index]) for image in result.images],
         "sheet": None if sheet_file is None else str(sheet_file),
     }
@@ -328,6 +329,8 @@ def _tell(
     text: list[Any] = [*worn, table("seed", "file", rows=rows)]
     if sheet_file is not None:
         text.append(f"contact sheet: {sheet_file}")
+    for one in result.warnings:
+        session.output.say(f"warning: {one.release}: {one.message}")
     session.output.answer(document, *text)
 
 

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from tabard.cli import completion
 from tabard.cli.commands.publish.options import FILES, KIND, TRIGGERS, uploaded_on, with_draft
+from tabard.cli.commands.publish.sampling_options import read_table, with_sampling
 from tabard.cli.files.sources import find_files, with_source
 from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, size
@@ -17,6 +19,7 @@ from tabard.cli.report_text import problem_text
 from tabard.cli.session import Session, with_session
 from tabard.releases.release import Release
 from tabard.releases.report import Published
+from tabard.releases.sampling import sampling_text
 
 
 @click.command()
@@ -25,9 +28,17 @@ from tabard.releases.report import Published
 @with_draft
 @TRIGGERS
 @KIND
+@with_sampling
 @with_session
 def publish(
-    session: Session, *, name: str, named: tuple[str, ...], notes: str, **draft: Any
+    session: Session,
+    *,
+    name: str,
+    named: tuple[str, ...],
+    notes: str,
+    sampling_file: Path | None,
+    sampling_words: tuple[str, ...],
+    **draft: Any,
 ) -> None:
     """Publish files as one release of an adapter.
 
@@ -43,12 +54,14 @@ def publish(
     tabard publish acme/watercolor watercolor.safetensors --version 1.0.0 --notes "first"
     tabard publish acme/watercolor hf:acme/watercolor-lora@v2 --version 1.1.0
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    sampling = read_table(sampling_file, words=sampling_words)
     output, found = session.output, find_files(named)
     with session.connect() as client, output.progress("uploading", total=1) as bar:
         published = client.publish(
             name,
             *found.files,
             notes=with_source(notes, source=found.source),
+            sampling=sampling,
             on_progress=uploaded_on(bar),
             **draft,
         )
@@ -87,5 +100,6 @@ def _summary(release: Release) -> dict[str, str]:
         "kind": kind_text(release),
         "changes": f"{release.target_count} targets of {release.base_family}",
         "triggers": ", ".join(release.trigger_words),
+        "sampling": sampling_text(release.sampling),
         "size": size(release.original_bytes),
     }
