@@ -53,6 +53,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     engine_errors.SamplerNotServed: Kind.INVALID,
     engine_errors.UnknownSchedule: Kind.INVALID,
     engine_errors.ScheduleNotServed: Kind.INVALID,
+    engine_errors.UnknownSpacing: Kind.INVALID,
     engine_errors.RowNotPossible: Kind.INVALID,
     engine_errors.PromptTooLong: Kind.INVALID,
     engine_errors.SlotsExhausted: Kind.TOO_LARGE,

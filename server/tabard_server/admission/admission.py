@@ -20,6 +20,7 @@ from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds, images_of
 from tabard_server.admission.pictures import NO_PICTURE, PictureReading
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.stack import Stacker
+from tabard_server.admission.triggers import put_triggers, refuse_trigger
 from tabard_server.admission.walks import WalkReader
 from tabard_server.errors import InvalidRequest, OutOfTime, Violation
 from tabard_server.jobs.job import Job, JobSpec
@@ -96,9 +97,16 @@ class Admission:
             wanted = filled
             sampler, walk = self._walks.read(wanted)
             _refuse(self._bounds.check(replace(spec, wanted=wanted), picture_size=reading.size))
+        refuse_trigger(negative.text, field="negative_prompt")
+        prompt, put_in = put_triggers(
+            put_words(tagged, worn=worn, field="prompt"),
+            worn=worn,
+            is_auto=wanted.auto_trigger,
+            syntax=style.syntax,
+        )
         drawing = self._bounds.draw(
             wanted,
-            prompt=put_words(tagged, worn=worn, field="prompt"),
+            prompt=prompt,
             negative_prompt=put_words(negative, worn=worn, field="negative_prompt"),
             style=style,
             sampler=sampler,
@@ -124,6 +132,7 @@ class Admission:
             tenant=spec.caller.tenant,
             priority=spec.priority,
             warnings=warnings,
+            put_in=put_in,
         )
 
     def review(self, job: Job, *, state: State) -> None:

@@ -137,6 +137,7 @@ class WantedDrawing:
         prompt_syntax: One of `PROMPT_SYNTAXES`; empty: the default.
         prompt_windows_max: Windows that a prompt may fill.
         token_match: One of `TOKEN_MATCHES`; empty: the default.
+        auto_trigger: Whether trigger words that the prompt lacks are put in.
         image: A file with the picture to redraw.
         mask_image: A file that says where.
     """
@@ -157,6 +158,7 @@ class WantedDrawing:
     prompt_windows_max: int | None = None
     token_match: str = ""
     clip_skip: int | None = None
+    auto_trigger: bool = False
     image: bytes | None = None
     mask_image: bytes | None = None
     strength: float | None = None

@@ -6,8 +6,9 @@ EngineError
 │   └── MemoryTooSmall     it would not fit beside what the settings ask for
 ├── UnknownSampler     no sampler of that name
 │   └── SamplerNotServed   the name is known, but it cannot run here
-├── UnknownSchedule    no schedule or spacing of that name
-│   └── ScheduleNotServed  the name is known, but no sampler walks that way
+├── UnknownSchedule    no schedule of that name
+│   ├── ScheduleNotServed  the name is known, but no sampler walks that way
+│   └── UnknownSpacing     no timestep spacing of that name
 ├── RowNotPossible     the request asks for what this base or sampler cannot do
 ├── PromptTooLong      more tokens than the text encoder takes
 ├── SlotsExhausted     the stack does not fit into the slots
@@ -58,18 +59,21 @@ class SamplerNotServed(UnknownSampler):
 
 
 class UnknownSchedule(EngineError):
-    """No schedule, or no spacing, goes by that name; the reason says which."""
+    """No schedule goes by that name."""
 
-    def __init__(self, message: str, *, reason: str = "SCHEDULE_UNKNOWN", hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.reason = reason
+    reason = "SCHEDULE_UNKNOWN"
 
 
 class ScheduleNotServed(UnknownSchedule):
     """The schedule is known by that name, and no sampler here walks that way."""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message, reason="SCHEDULE_NOT_SERVED", hint=hint)
+    reason = "SCHEDULE_NOT_SERVED"
+
+
+class UnknownSpacing(UnknownSchedule):
+    """No timestep spacing goes by that name."""
+
+    reason = "TIMESTEP_SPACING_UNKNOWN"
 
 
 class RowNotPossible(EngineError):

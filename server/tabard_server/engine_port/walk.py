@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from tabard_server.engine_port.errors import ScheduleNotServed, UnknownSchedule
+from tabard_server.engine_port.errors import ScheduleNotServed, UnknownSchedule, UnknownSpacing
 
 TIMESTEP_SPACINGS = ("leading", "trailing", "linspace")
 """How timesteps are spread over those of the training, by diffusers' names."""
@@ -146,14 +146,13 @@ def resolve_spacing(name: str) -> str:
     """Return one of `TIMESTEP_SPACINGS` for a name as people write it; empty for one that is empty.
 
     Raises:
-        UnknownSchedule: There is no such spacing.
+        UnknownSpacing: There is no such spacing.
     """
     plain = _plain(name)
     if plain in ("", *TIMESTEP_SPACINGS):
         return plain
-    raise UnknownSchedule(
+    raise UnknownSpacing(
         f"no timestep spacing is called {name!r}",
-        reason="TIMESTEP_SPACING_UNKNOWN",
         hint=f"{_meant(plain, TIMESTEP_SPACINGS)}choose one of: {', '.join(TIMESTEP_SPACINGS)}",
     )
 
@@ -177,7 +176,6 @@ def resolve_schedule(name: str) -> str:
         )
     raise UnknownSchedule(
         f"no schedule is called {name!r}",
-        reason="SCHEDULE_UNKNOWN",
         hint=f"{_meant(plain, _ALIASES)}choose one of: {', '.join(SCHEDULES)}",
     )
 

@@ -57,6 +57,21 @@ class JobSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PutIn:
+    """Trigger words that a request asked to have put into its prompt.
+
+    Attributes:
+        prompt: The prompt without them, in which `{trigger}` may stand.
+        is_auto: Whether it was to be done without that.
+        words: Those that were put in.
+    """
+
+    prompt: str
+    is_auto: bool
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingWarning:
     """One thing of a request that lies outside what a worn release was made for.
 
@@ -132,6 +147,7 @@ class Job:
         tenant: Whose share it uses; empty: nobody said.
         priority: Who of one tenant goes first.
         warnings: What of it the worn releases were not made for.
+        put_in: Trigger words that were put into its prompt; None: it did not ask for that.
     """
 
     id: str
@@ -150,6 +166,7 @@ class Job:
     tenant: str = ""
     priority: Priority = Priority.NORMAL
     warnings: tuple[SamplingWarning, ...] = ()
+    put_in: PutIn | None = None
 
     @property
     def claim(self) -> Claim:

@@ -60,6 +60,8 @@ class GenerateOptions(TypedDict, total=False):
             never cut.
         token_match: Where the word of an embedding counts. `whole`: as a word of its own.
             `anywhere`: in longer words too, as in diffusers.
+        auto_trigger: Put the trigger words of what is worn in front of the prompt, those that it
+            lacks. Without it, `{trigger}` in the prompt says where they go.
         priority: Which of one tenant's jobs go first: `low`, `normal` or `high`.
         request_id: The same id stands for the same job, so that asking again draws nothing again;
             for those who ask again after their own program has ended. Left out: a fresh one, which
@@ -94,6 +96,7 @@ class GenerateOptions(TypedDict, total=False):
     prompt_syntax: PromptSyntax
     prompt_windows_max: int | None
     token_match: TokenMatch
+    auto_trigger: bool
     priority: Priority
     request_id: str | None
     image: PictureSource | None

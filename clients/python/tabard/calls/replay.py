@@ -93,7 +93,7 @@ def replay(
     png = read_picture(picture, name="picture")
     document = _provenance(png)
     try:
-        options, prompt = _options(document), _text(document, "prompt")
+        options, prompt = _options(document), _prompt(document)
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(f"what this PNG says of itself cannot be: {_short(error)}") from error
     for name, source in (("image", image), ("mask_image", mask_image)):
@@ -196,10 +196,17 @@ def _options(document: Mapping[str, Any]) -> dict[str, Any]:
         if name in document:
             size = _typed(document, name, dict)
             options[name] = (_whole(size, "height"), _whole(size, "width"))
+    if "trigger" in document:
+        options["auto_trigger"] = _typed(_typed(document, "trigger", dict), "auto", bool)
     if "crop_top_left" in document:
         corner = _typed(document, "crop_top_left", dict)
         options["crops_coords_top_left"] = (_whole(corner, "top"), _whole(corner, "left"))
     return options
+
+
+def _prompt(document: Mapping[str, Any]) -> str:
+    """Return the prompt as it was asked for: words that were put in are put in again."""
+    return _text(_typed(document, "trigger", dict) if "trigger" in document else document, "prompt")
 
 
 def _adapters(document: Mapping[str, Any]) -> list[str]:

@@ -231,6 +231,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SAMPLING_INVALID: _ClassVar[ErrorReason]
     SAMPLING_CONFLICT: _ClassVar[ErrorReason]
     SAMPLING_REFUSED: _ClassVar[ErrorReason]
+    TRIGGER_NOT_WORN: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -456,3 +457,4 @@ ETA_OUT_OF_RANGE: ErrorReason
 SAMPLING_INVALID: ErrorReason
 SAMPLING_CONFLICT: ErrorReason
 SAMPLING_REFUSED: ErrorReason
+TRIGGER_NOT_WORN: ErrorReason

@@ -39,7 +39,7 @@ PROMPT_SYNTAX_PLAIN: PromptSyntax
 PROMPT_SYNTAX_A1111: PromptSyntax
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("prompt", "negative_prompt", "adapters", "seed", "num_inference_steps", "guidance_scale", "width", "height", "num_images", "sampler", "deterministic", "preview_every", "clip_skip", "prompt_syntax", "prompt_windows_max", "image", "strength", "mask_image", "original_size", "crop_top_left", "target_size", "token_match", "priority", "request_id", "timestep_spacing", "schedule", "timesteps", "sigmas", "eta")
+    __slots__ = ("prompt", "negative_prompt", "adapters", "seed", "num_inference_steps", "guidance_scale", "width", "height", "num_images", "sampler", "deterministic", "preview_every", "clip_skip", "prompt_syntax", "prompt_windows_max", "image", "strength", "mask_image", "original_size", "crop_top_left", "target_size", "token_match", "priority", "request_id", "timestep_spacing", "schedule", "timesteps", "sigmas", "eta", "auto_trigger")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     ADAPTERS_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +69,7 @@ class GenerateRequest(_message.Message):
     TIMESTEPS_FIELD_NUMBER: _ClassVar[int]
     SIGMAS_FIELD_NUMBER: _ClassVar[int]
     ETA_FIELD_NUMBER: _ClassVar[int]
+    AUTO_TRIGGER_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     negative_prompt: str
     adapters: _containers.RepeatedCompositeFieldContainer[_adapter_pb2.WeightedRef]
@@ -98,7 +99,8 @@ class GenerateRequest(_message.Message):
     timesteps: _containers.RepeatedScalarFieldContainer[int]
     sigmas: _containers.RepeatedScalarFieldContainer[float]
     eta: float
-    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., adapters: _Optional[_Iterable[_Union[_adapter_pb2.WeightedRef, _Mapping]]] = ..., seed: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_images: _Optional[int] = ..., sampler: _Optional[str] = ..., deterministic: bool = ..., preview_every: _Optional[int] = ..., clip_skip: _Optional[int] = ..., prompt_syntax: _Optional[_Union[PromptSyntax, str]] = ..., prompt_windows_max: _Optional[int] = ..., image: _Optional[bytes] = ..., strength: _Optional[float] = ..., mask_image: _Optional[bytes] = ..., original_size: _Optional[_Union[ImageSize, _Mapping]] = ..., crop_top_left: _Optional[_Union[ImageCorner, _Mapping]] = ..., target_size: _Optional[_Union[ImageSize, _Mapping]] = ..., token_match: _Optional[_Union[TokenMatch, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., request_id: _Optional[str] = ..., timestep_spacing: _Optional[str] = ..., schedule: _Optional[str] = ..., timesteps: _Optional[_Iterable[int]] = ..., sigmas: _Optional[_Iterable[float]] = ..., eta: _Optional[float] = ...) -> None: ...
+    auto_trigger: bool
+    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., adapters: _Optional[_Iterable[_Union[_adapter_pb2.WeightedRef, _Mapping]]] = ..., seed: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_images: _Optional[int] = ..., sampler: _Optional[str] = ..., deterministic: bool = ..., preview_every: _Optional[int] = ..., clip_skip: _Optional[int] = ..., prompt_syntax: _Optional[_Union[PromptSyntax, str]] = ..., prompt_windows_max: _Optional[int] = ..., image: _Optional[bytes] = ..., strength: _Optional[float] = ..., mask_image: _Optional[bytes] = ..., original_size: _Optional[_Union[ImageSize, _Mapping]] = ..., crop_top_left: _Optional[_Union[ImageCorner, _Mapping]] = ..., target_size: _Optional[_Union[ImageSize, _Mapping]] = ..., token_match: _Optional[_Union[TokenMatch, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., request_id: _Optional[str] = ..., timestep_spacing: _Optional[str] = ..., schedule: _Optional[str] = ..., timesteps: _Optional[_Iterable[int]] = ..., sigmas: _Optional[_Iterable[float]] = ..., eta: _Optional[float] = ..., auto_trigger: bool = ...) -> None: ...
 
 class ImageSize(_message.Message):
     __slots__ = ("width", "height")

@@ -64,6 +64,7 @@ def read_request(
             timesteps=tuple(message.timesteps),
             sigmas=tuple(message.sigmas),
             eta=message.eta if said("eta") else None,
+            auto_trigger=message.auto_trigger,
             prompt_syntax=_named(_SYNTAX, message.prompt_syntax),
             prompt_windows_max=message.prompt_windows_max if said("prompt_windows_max") else None,
             token_match=_named(_MATCH, message.token_match),

@@ -86,6 +86,12 @@ CASES = (
     Case(reason="UNKNOWN_SAMPLER", at="sampler", request={"sampler": "telepathy"}),
     Case(reason="SAMPLER_NOT_SERVED", at="sampler", request={"sampler": "heun"}),
     Case(reason="SAMPLER_NOT_SERVED", at="sampler", request={"sampler": "DPM adaptive"}),
+    Case(reason="TRIGGER_NOT_WORN", at="prompt", request={"prompt": "a {trigger}"}),
+    Case(
+        reason="TAG_NOT_SUPPORTED",
+        at="negative_prompt",
+        request={"negative_prompt": "a {trigger}"},
+    ),
     Case(reason="SCHEDULE_UNKNOWN", at="schedule", request={"schedule": "karas"}),
     Case(reason="SCHEDULE_NOT_SERVED", at="schedule", request={"schedule": "KL Optimal"}),
     Case(

@@ -43,6 +43,7 @@ FULL = pb.GenerateRequest(
     timesteps=[1],
     sigmas=[1.0],
     eta=0.0,
+    auto_trigger=True,
 )
 
 

@@ -57,7 +57,7 @@ def test_reading_and_picture_are_sent(tabard: Tabard, server: FakeServer, tmp_pa
     for file in (image, mask):
         Image.new("RGB", (8, 8)).save(file)
     options = ["--clip-skip", 1, "--prompt-syntax", "A1111", "--prompt-windows", 2]
-    options += ["--token-match", "Anywhere"]
+    options += ["--token-match", "Anywhere", "--auto-trigger"]
     options += ["--image", image, "--mask", mask, "--strength", 0.6]
     options += ["--original-size", "256x128", "--crop-top-left", "8,16", "--target-size", "96x32"]
 
@@ -67,6 +67,7 @@ def test_reading_and_picture_are_sent(tabard: Tabard, server: FakeServer, tmp_pa
     assert ran.code == 0
     assert (request.clip_skip, request.prompt_windows_max, request.strength) == (1, 2, 0.6)
     assert request.prompt_syntax == pb.PROMPT_SYNTAX_A1111
+    assert request.auto_trigger
     assert request.token_match == pb.TOKEN_MATCH_ANYWHERE
     assert (request.image, request.mask_image) == (image.read_bytes(), mask.read_bytes())
     assert (request.original_size.width, request.original_size.height) == (256, 128)

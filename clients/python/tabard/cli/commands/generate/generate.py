@@ -139,6 +139,12 @@ _with_reading_and_picture = together(
         "words too, as in diffusers.",
     ),
     click.option(
+        "--auto-trigger",
+        is_flag=True,
+        help="Put the trigger words of what is worn in front of the prompt; {trigger} in the "
+        "prompt says where else.",
+    ),
+    click.option(
         "--priority",
         type=Named(PRIORITIES),
         help="Which of one tenant's jobs go first; default normal.",
