@@ -36,7 +36,7 @@ def publish(
     name: str,
     named: tuple[str, ...],
     notes: str,
-    sampling_file: Path | None,
+    sampling: Path | None,
     sampling_words: tuple[str, ...],
     **draft: Any,
 ) -> None:
@@ -54,14 +54,14 @@ def publish(
     tabard publish acme/watercolor watercolor.safetensors --version 1.0.0 --notes "first"
     tabard publish acme/watercolor hf:acme/watercolor-lora@v2 --version 1.1.0
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    sampling = read_table(sampling_file, words=sampling_words)
+    table = read_table(sampling, words=sampling_words)
     output, found = session.output, find_files(named)
     with session.connect() as client, output.progress("uploading", total=1) as bar:
         published = client.publish(
             name,
             *found.files,
             notes=with_source(notes, source=found.source),
-            sampling=sampling,
+            sampling=table,
             on_progress=uploaded_on(bar),
             **draft,
         )

@@ -31,7 +31,7 @@ def recipe(
     *,
     name: str,
     members: tuple[str, ...],
-    sampling_file: Path | None,
+    sampling: Path | None,
     sampling_words: tuple[str, ...],
     **draft: Any,
 ) -> None:
@@ -43,9 +43,9 @@ def recipe(
     \b
     tabard recipe acme/storybook acme/watercolor@1.0.0:0.7 acme/ink@^1.2:0.4 --version 1.0.0
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    sampling = read_table(sampling_file, words=sampling_words)
+    table = read_table(sampling, words=sampling_words)
     with session.connect() as client:
-        published = client.publish_recipe(name, members, sampling=sampling, **draft)
+        published = client.publish_recipe(name, members, sampling=table, **draft)
     session.output.answer(published, *_text(published))
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +49,8 @@ def read_table(file: Path | None, *, words: Sequence[str] = ()) -> dict[str, Any
 
 
 def _read(file: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - most releases come without such a file
+
     try:
         content = file.read_bytes()
         if len(content) > _FILE_BYTES_MAX:
@@ -68,7 +69,7 @@ def _read(file: Path) -> dict[str, Any]:
 with_sampling = together(
     click.option(
         "--sampling",
-        "sampling_file",
+        "sampling",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         metavar="FILE",
         help="How it wants to be sampled: TOML or JSON, see docs/sampling.md.",
