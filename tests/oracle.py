@@ -6,6 +6,7 @@ the reference by adding W + weight * alpha / rank * B A to a private copy of the
 """
 
 import copy
+import functools
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,7 +46,30 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "dpmpp_sde_karras": ("DPMSolverSDEScheduler", _KARRAS),
     "unipc": ("UniPCMultistepScheduler", {}),
     "lcm": ("LCMScheduler", {}),
+    "tcd": ("TCDScheduler", {}),
 }
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "normal": {"timestep_spacing": "linspace"},
+    "karras": _KARRAS,
+    "exponential": {"timestep_spacing": "linspace", "use_exponential_sigmas": True},
+    "beta": {"timestep_spacing": "linspace", "use_beta_sigmas": True},
+    "sgm_uniform": {"timestep_spacing": "trailing"},
+    "simple": {"timestep_spacing": "trailing"},
+    "ddim_uniform": {"timestep_spacing": "leading"},
+}
+"""What the schedules of UIs are in diffusers, by the table of its documentation."""
+
+
+def scheduler_options(
+    sampler: str, *, schedule: str = "", timestep_spacing: str = ""
+) -> tuple[str, dict[str, Any]]:
+    """Return the scheduler of a sampler, and all that its config says otherwise."""
+    name, extra = SCHEDULERS[sampler]
+    extra = {**extra, **SCHEDULES.get(schedule, {})}
+    if timestep_spacing:
+        extra |= {"timestep_spacing": timestep_spacing}
+    return name, extra
+
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
@@ -113,9 +137,13 @@ class Oracle:
         height: int = 64,
         image: Pixels | None = None,
         mask: Pixels | None = None,
+        schedule: str = "",
+        timestep_spacing: str = "",
         **options: Any,
     ) -> Any:
-        name, extra = SCHEDULERS[sampler]
+        name, extra = scheduler_options(
+            sampler, schedule=schedule, timestep_spacing=timestep_spacing
+        )
         if name == "DPMSolverSDEScheduler":
             extra = {**extra, "noise_sampler_seed": seed}
         if image is None:
@@ -127,12 +155,15 @@ class Oracle:
             options |= {"mask_image": Image.fromarray(mask), "width": width, "height": height}
         # Last, because diffusers' inpainting pipeline changes the config of the one it is given.
         pipe.scheduler = getattr(diffusers, name).from_config(self._scheduler_config, **extra)
+        if image is None:
+            _begin_at_the_first_step(pipe.scheduler)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return pipe(
                 prompt,
                 negative_prompt=negative_prompt or None,
-                num_inference_steps=steps,
+                # A list of steps stands for their number.
+                **({} if {"timesteps", "sigmas"} & {*options} else {"num_inference_steps": steps}),
                 guidance_scale=guidance_scale,
                 generator=torch.Generator("cpu").manual_seed(seed),
                 **options,
@@ -180,6 +211,19 @@ class Oracle:
                 text_encoder=getattr(self.pipe, f"text_encoder{suffix}"),
                 tokenizer=getattr(self.pipe, f"tokenizer{suffix}"),
             )
+
+
+def _begin_at_the_first_step(scheduler: Any) -> None:
+    """Lend diffusers what it lacks: it loses its place where two first timesteps are the same."""
+    if hasattr(scheduler, "set_begin_index"):
+        set_timesteps = scheduler.set_timesteps
+
+        @functools.wraps(set_timesteps)
+        def begun(*arguments: Any, **options: Any) -> None:
+            set_timesteps(*arguments, **options)
+            scheduler.set_begin_index(0)
+
+        scheduler.set_timesteps = begun
 
 
 def _repainting(pipe: Any, *, has_mask: bool) -> Any:

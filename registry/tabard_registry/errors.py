@@ -63,6 +63,7 @@ class InvalidField(RegistryError):
 
     reasons = (
         "FIELD_REQUIRED",
+        "SAMPLING_INVALID",
         "FIELD_TOO_LONG",
         "FIELD_INVALID",
         "EXACT_REF_REQUIRED",

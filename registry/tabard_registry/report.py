@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 Mode = Literal["", "rows", "merged"]
 """How the engine wears an adapter."""
@@ -82,6 +82,7 @@ class Report:
         base_match: What the file itself says of its base: `same` base, `family` for another one
             of the same family, empty when it says nothing. Never proof: anybody can write it.
         declared: The file's own words about its base.
+        sampling: How the file says that it wants to be sampled, as `Sampling.to_json` writes it.
     """
 
     accepted: bool
@@ -103,8 +104,9 @@ class Report:
     base_fingerprint: str = ""
     base_match: BaseMatch = ""
     declared: Mapping[str, str] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert self.accepted == all(problem.is_warning for problem in self.problems)
-        for name in ("training", "methods", "declared"):
+        for name in ("training", "methods", "declared", "sampling"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))

@@ -133,3 +133,35 @@ def test_impossible_time_is_a_damaged_answer() -> None:
         convert.read_release(message)
 
     assert told.value.reason == "ANSWER_DAMAGED"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"sampler": "x"},
+        {"steps": 4},
+        {"steps": {"best": 4}},
+        {"steps": {"min": "few"}},
+        {"timesteps": 5},
+        {"timesteps": [-1]},
+        {"samplers": [1]},
+        {"spacing": 7},
+        {"clip_skip": -1},
+    ],
+)
+def test_sampling_that_cannot_be_sent_is_named(said: dict[str, Any]) -> None:
+    """Before a byte is."""
+    with pytest.raises(tabard.InvalidArgument) as caught:
+        convert.write_sampling(said)
+
+    assert (caught.value.reason, caught.value.violations[0].field) == (
+        "SAMPLING_INVALID",
+        "sampling",
+    )
+    assert next(iter(said)) in str(caught.value) and caught.value.hint
+
+
+def test_no_sampling_is_no_message() -> None:
+    """Of nothing, and of an empty table."""
+    assert convert.write_sampling(None) is None
+    assert convert.write_sampling({}) is None

@@ -9,6 +9,7 @@ import tabard
 from tabard import convert, enums
 from tabard.v1 import adapter_pb2, generation_service_pb2, registry_service_pb2, review_service_pb2
 from tabard_server.engine_port.samplers import SAMPLERS
+from tabard_server.engine_port.walk import SCHEDULES, TIMESTEP_SPACINGS
 
 KIND = adapter_pb2.ReleaseKind.DESCRIPTOR
 TOKEN_MATCH = generation_service_pb2.TokenMatch.DESCRIPTOR
@@ -69,6 +70,8 @@ def test_types_name_the_same_sets(names: tuple[str, ...], enum: Any) -> None:
 def test_samplers_are_those_of_the_server() -> None:
     """What an editor offers is what the server draws with."""
     assert sorted(get_args(enums.Sampler)) == sorted(SAMPLERS)
+    assert tuple(SCHEDULES) == enums.SCHEDULES
+    assert enums.TIMESTEP_SPACINGS == TIMESTEP_SPACINGS
 
 
 def test_near_name_is_told() -> None:

@@ -75,6 +75,19 @@ CASES: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"image": np.asarray(PHOTO), "mask": np.asarray(HOLE), "sampler": "dpmpp_2m"},
     ),
     "layers skipped": ({"clip_skip": 1}, {"clip_skip": 1}),
+    "trailing": (
+        {"sampler": "euler", "timestep_spacing": "trailing"},
+        {"sampler": "euler", "timestep_spacing": "trailing"},
+    ),
+    "scheduled": (
+        {"sampler": "DPM++ 2M Exponential"},
+        {"sampler": "dpmpp_2m", "schedule": "exponential"},
+    ),
+    "named steps": (
+        {"sampler": "tcd", "timesteps": (999, 749, 499, 249), "eta": 0.3}
+        | {"num_inference_steps": None},
+        {"sampler": "tcd", "timesteps": [999, 749, 499, 249], "eta": 0.3},
+    ),
     "layers skipped and redrawn": (
         {"clip_skip": 1, "image": PHOTO},
         {"clip_skip": 1, "image": np.asarray(PHOTO)},
@@ -82,7 +95,7 @@ CASES: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-SHORT = ("filled", "layers skipped", "redrawn")
+SHORT = ("filled", "layers skipped", "named steps", "redrawn", "trailing")
 """Cases for every day; the others run among the long comparisons."""
 
 
@@ -97,7 +110,7 @@ def test_served_request_equals_diffusers(demo_client: Client, oracle: Oracle, na
     """Each option, said as a user says it, is what diffusers' own pipeline makes of it."""
     said, told = CASES[name]
 
-    served = pixels_of(demo_client.generate(PROMPT, **SAID, **said))
+    served = pixels_of(demo_client.generate(PROMPT, **SAID | said))
 
     plain = pixels_of(demo_client.generate(PROMPT, **SAID))
     assert largest_difference(served, expect(oracle, **told)) <= TOLERANCE

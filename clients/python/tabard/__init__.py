@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         PromptSyntax,
         Purpose,
         Sampler,
+        Schedule,
+        TimestepSpacing,
         TokenMatch,
         VoteChoice,
     )
@@ -122,6 +124,7 @@ if TYPE_CHECKING:
         GenerateResult,
         Preview,
         Progress,
+        SamplingWarning,
         WornRecipe,
         WornRelease,
     )
@@ -231,6 +234,8 @@ __all__ = [
     "Reviewed",
     "Reviews",
     "Sampler",
+    "SamplingWarning",
+    "Schedule",
     "Score",
     "SearchHit",
     "ServedAt",
@@ -239,6 +244,7 @@ __all__ = [
     "StoredVote",
     "TabardError",
     "TenantLoad",
+    "TimestepSpacing",
     "Token",
     "TokenChange",
     "TokenMatch",

@@ -17,13 +17,14 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tabard.enums import member_name
-from tabard.errors import Internal, InvalidArgument
+from tabard.errors import FieldViolation, Internal, InvalidArgument
 from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
+from tabard.releases.sampling import BOUNDS, LISTS, NAMES, SPANS, read_sampling
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from tabard.v1 import adapter_pb2
+from tabard.v1 import adapter_pb2
 
 T = TypeVar("T", bound="DataclassInstance")
 
@@ -36,6 +37,7 @@ def read_release(message: adapter_pb2.Release) -> Release:
         published_at=field_value(message, "publish_time"),
         members=tuple(same_fields(Member, member) for member in message.members),
         signatures=tuple(same_fields(ReleaseSignature, one) for one in message.signatures),
+        sampling=read_sampling(message.sampling),
     )
 
 
@@ -97,6 +99,35 @@ def timestamp_of(time: datetime | str) -> Timestamp | None:
     )
 
 
+def write_sampling(said: Mapping[str, Any] | None) -> adapter_pb2.Sampling | None:
+    """Give the message of a table; None for none.
+
+    Raises:
+        InvalidArgument: A name is not known, or a value of another type (`SAMPLING_INVALID`).
+    """
+    if not said:
+        return None
+    for name in said:
+        if name not in NAMES:
+            raise _invalid_sampling(
+                f"'{name}' is not known", hint=f"say one of: {', '.join(NAMES)}"
+            )
+    message = adapter_pb2.Sampling()
+    for name, value in said.items():
+        try:
+            if name in SPANS:
+                getattr(message, name).CopyFrom(adapter_pb2.SamplingSpan(**_span_numbers(value)))
+            elif name in LISTS:
+                getattr(message, name).extend(value if not isinstance(value, str) else [value])
+            else:
+                setattr(message, name, value)
+        except (TypeError, ValueError) as error:
+            raise _invalid_sampling(
+                f"{name} cannot be {value!r}", hint=_sampling_hint(name)
+            ) from error
+    return message
+
+
 def _time_text(message: Timestamp) -> str:
     try:
         time = message.ToDatetime(tzinfo=UTC)
@@ -108,3 +139,25 @@ def _time_text(message: Timestamp) -> str:
         ) from error
     # As the log has it, so that texts compare as times do.
     return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _span_numbers(value: Any) -> dict[str, float]:
+    if not isinstance(value, Mapping) or value.keys() - set(BOUNDS):
+        raise ValueError("it is no table of bounds")
+    return dict(value)
+
+
+def _sampling_hint(name: str) -> str:
+    if name in SPANS:
+        return f"say numbers: {name}.min, {name}.max, {name}.recommended"
+    return f"give {name} a list" if name in LISTS else "see docs/sampling.md"
+
+
+def _invalid_sampling(what: str, *, hint: str) -> InvalidArgument:
+    message = f"the sampling that is declared cannot be: {what}"
+    return InvalidArgument(
+        message,
+        reason="SAMPLING_INVALID",
+        hint=hint,
+        violations=(FieldViolation(field="sampling", description=message),),
+    )

@@ -49,12 +49,19 @@ Sampler = Literal[
     "dpmpp_sde_karras",
     "unipc",
     "lcm",
+    "tcd",
+]
+TimestepSpacing = Literal["leading", "trailing", "linspace"]
+Schedule = Literal[
+    "normal", "karras", "exponential", "beta", "sgm_uniform", "simple", "ddim_uniform"
 ]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 PROMPT_SYNTAXES: tuple[PromptSyntax, ...] = get_args(PromptSyntax)
 TOKEN_MATCHES: tuple[TokenMatch, ...] = get_args(TokenMatch)
+SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
+TIMESTEP_SPACINGS: tuple[TimestepSpacing, ...] = get_args(TimestepSpacing)
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 EVIDENCE_KINDS: tuple[EvidenceKind, ...] = get_args(EvidenceKind)

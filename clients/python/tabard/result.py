@@ -48,6 +48,21 @@ class WornRelease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingWarning:
+    """One thing of a request that a worn release was not made for; it is drawn all the same.
+
+    Attributes:
+        release: `namespace/name@version`.
+        field: The field of the request.
+        message: What is drawn, and what the release was made for.
+    """
+
+    release: str
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """The job is admitted: its stack and seeds are pinned to the last step.
 
@@ -58,6 +73,7 @@ class Accepted:
         registry_seq: Log position the refs were resolved at.
         queue_depth: Rows ahead of this job.
         trace_id: Id of the trace that tells where its time went; empty where none is kept.
+        warnings: What of the request the worn releases were not made for.
     """
 
     job_id: str
@@ -66,6 +82,7 @@ class Accepted:
     registry_seq: int
     queue_depth: int
     trace_id: str = ""
+    warnings: tuple[SamplingWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +183,7 @@ class GenerateResult:
         trace_id: Id of the trace that tells where its time went; empty where none is kept.
         attempts: How often the request was sent: again after each refusal that asked for it, and
             after each broken connection.
+        warnings: What of the request the worn releases were not made for.
     """
 
     images: tuple[GeneratedImage, ...]
@@ -176,6 +194,7 @@ class GenerateResult:
     total_ms: float
     trace_id: str = ""
     attempts: int = 1
+    warnings: tuple[SamplingWarning, ...] = ()
 
     def _repr_html_(self) -> str:
         """Show all images in a notebook, with their seeds and what they wear."""
@@ -245,6 +264,7 @@ class Collector:
             total_ms=self._done.total_ms,
             trace_id=self._accepted.trace_id,
             attempts=attempts,
+            warnings=self._accepted.warnings,
         )
 
     def _tell(self, progress: Progress) -> None:

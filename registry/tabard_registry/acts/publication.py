@@ -9,6 +9,7 @@ from tabard_registry.log.records import Action
 from tabard_registry.refs.digest import Digest
 from tabard_registry.release.manifest import Manifest
 from tabard_registry.release.release import Published, Release, summarise
+from tabard_registry.release.sampling import BY_AUTHOR
 from tabard_registry.release.words import WORDS, Words
 from tabard_registry.state.state import State, refuse_withdrawn
 
@@ -73,6 +74,7 @@ def refuse_other(existing: Release, manifest: Manifest) -> None:
     """
     if existing.digest == manifest.digest:
         return
+    says_sampling = BY_AUTHOR in manifest.sampling.sources
     differing = [
         what
         for what, before, now in (
@@ -81,6 +83,8 @@ def refuse_other(existing: Release, manifest: Manifest) -> None:
             ("placeholder tokens", existing.tokens, manifest.tokens),
             ("members", existing.members, manifest.members),
             ("parent", existing.parent, manifest.parent),
+            # That of the files is derived, and an author who repeats without a word says nothing.
+            *((("sampling", existing.sampling, manifest.sampling),) if says_sampling else ()),
         )
         if before != now
     ]

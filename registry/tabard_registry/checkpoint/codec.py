@@ -22,6 +22,7 @@ from tabard_registry.refs.semver import Version
 from tabard_registry.release.health import NO_HEALTH
 from tabard_registry.release.manifest import Member, canonical_json, tokens_from_json
 from tabard_registry.release.release import Adapter, Channel, Release, Signature
+from tabard_registry.release.sampling import NO_SAMPLING, Sampling
 from tabard_registry.release.words import Words, read_amendment
 
 _STANDINGS = (
@@ -125,6 +126,7 @@ def read_release(
         publish_proof=Proof.read(rare.get("proof", "")),
         published_for=rare.get("for", ""),
         published_words=Words(**read_amendment(rare["words"])) if "words" in rare else None,
+        sampling=Sampling.from_json(rare["sampling"]) if "sampling" in rare else NO_SAMPLING,
         health=health_from_json(rare["health"]) if "health" in rare else NO_HEALTH,
     )
 
@@ -161,6 +163,7 @@ def _rare_to_json(release: Release) -> dict[str, Any]:
         "proof": release.publish_proof,
         "for": release.published_for,
         "words": release.published_words.to_json() if release.published_words else None,
+        "sampling": release.sampling.to_json(),
         "health": health_to_json(release.health),
     }
     standing = {flag: getattr(release, why) for flag, why in _STANDINGS if getattr(release, flag)}

@@ -250,7 +250,8 @@ def _said(release: Release, manifest: Manifest) -> dict[str, str]:
     said = {name: str(getattr(release, name)) for name in _FACTS}
     words = {name: getattr(release, name) for name in WORDS}
     said |= {name: one if isinstance(one, str) else ", ".join(one) for name, one in words.items()}
-    return said | {f"training.{key}": text for key, text in manifest.training.items()}
+    told = {f"sampling.{name}": str(one) for name, one in manifest.sampling.to_json().items()}
+    return said | told | {f"training.{key}": text for key, text in manifest.training.items()}
 
 
 def _differing(left: Mapping[str, str], right: Mapping[str, str]) -> dict[str, tuple[str, str]]:

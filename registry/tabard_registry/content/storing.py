@@ -19,6 +19,7 @@ from tabard_registry.grammar import counted
 from tabard_registry.intake.layers.checked import Checked
 from tabard_registry.release.manifest import BlobRef, ChangeTarget, Manifest, Target, TokenVectors
 from tabard_registry.release.release import Release, ReleaseDraft
+from tabard_registry.release.sampling import BY_AUTHOR, Sampling
 from tabard_registry.scratch import Scratch
 from tabard_registry.state.state import State
 
@@ -168,6 +169,7 @@ def assemble_manifest(draft: ReleaseDraft, *, checked: Checked, canonical: BlobR
         licence=draft.licence,
         title=draft.title,
         parent=draft.parent,
+        sampling=draft.sampling.said_by(BY_AUTHOR).over(Sampling.from_json(report.sampling)),
     )
 
 

@@ -136,11 +136,13 @@ class AdapterRef:
         adapter: The release line.
         selector: Which release of it; the stable channel when left out.
         weight: How strongly it acts; finite, at most `WEIGHT_ABS_MAX` either way.
+        is_weight_said: Whether somebody said so; else it is 1.
     """
 
     adapter: AdapterName
     selector: Selector = field(default_factory=lambda: ByChannel(DEFAULT_CHANNEL))
     weight: float = 1.0
+    is_weight_said: bool = field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.weight) or abs(self.weight) > WEIGHT_ABS_MAX:
@@ -180,7 +182,12 @@ class AdapterRef:
                 hint="Say the weight once, in the ref or beside it.",
             )
         said = weight if weight is not None else written
-        return cls(adapter=adapter, selector=selector, weight=1.0 if said is None else said)
+        return cls(
+            adapter=adapter,
+            selector=selector,
+            weight=1.0 if said is None else said,
+            is_weight_said=said is not None,
+        )
 
     def __str__(self) -> str:
         weight = "" if self.weight == 1.0 else f":{self.weight!r}"

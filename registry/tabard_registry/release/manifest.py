@@ -18,6 +18,7 @@ from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
 from tabard_registry.release.change_methods import CHANGE_METHODS
+from tabard_registry.release.sampling import NO_SAMPLING, Sampling
 
 KINDS = ("lora", "textual_inversion", "dreambooth", "recipe")
 """What a release can be."""
@@ -170,6 +171,7 @@ class Manifest:
         licence: SPDX id or free text.
         title: What people call it, in any script; empty: its name says it.
         parent: Digest of the release it succeeds, or None.
+        sampling: How it wants to be sampled.
     """
 
     adapter: AdapterName
@@ -192,6 +194,7 @@ class Manifest:
     licence: str = ""
     title: str = ""
     parent: Digest | None = None
+    sampling: Sampling = NO_SAMPLING
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS or self.purpose not in PURPOSES:
@@ -256,6 +259,7 @@ class Manifest:
                 "notes": self.notes,
                 "licence": self.licence,
                 **({"title": self.title} if self.title else {}),
+                **({"sampling": self.sampling.to_json()} if self.sampling else {}),
                 "parent": str(self.parent) if self.parent else None,
             }
         )
@@ -321,6 +325,7 @@ def _from_document(document: Any) -> Manifest:
         licence=str(document["licence"]),
         title=str(document.get("title", "")),
         parent=Digest.parse(document["parent"]) if document["parent"] else None,
+        sampling=Sampling.from_json(document.get("sampling", {})),
     )
 
 

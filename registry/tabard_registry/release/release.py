@@ -25,6 +25,7 @@ from tabard_registry.release.manifest import (
     TokenVectors,
     tokens_from_json,
 )
+from tabard_registry.release.sampling import NO_SAMPLING, Sampling
 from tabard_registry.release.words import Words
 
 SUMMARY_TRAINING_KEYS_MAX = 48
@@ -57,6 +58,7 @@ class ReleaseDraft:
         trigger_words: Words that wake it; empty takes those of the report.
         parent: Digest of the release it succeeds.
         kind: The kind that the author insists on, or None.
+        sampling: How it wants to be sampled; what is not said is taken of the report.
 
     Raises:
         InvalidField: A field is too long, has control characters or an unknown value.
@@ -71,6 +73,7 @@ class ReleaseDraft:
     trigger_words: tuple[str, ...] = ()
     parent: Digest | None = None
     kind: str | None = None
+    sampling: Sampling = NO_SAMPLING
 
     def __post_init__(self) -> None:
         Words.of(self).check()
@@ -140,6 +143,7 @@ class Release:
         signatures: Who vouches for it.
         published_words: The words of its publication, which its digest covers; None as long as
             those above are them.
+        sampling: How it wants to be sampled; its digest covers it.
         health: Evidence, reviews and votes.
     """
 
@@ -180,6 +184,7 @@ class Release:
     purge_reason: str = ""
     signatures: tuple[Signature, ...] = ()
     published_words: Words | None = None
+    sampling: Sampling = NO_SAMPLING
     health: Health = NO_HEALTH
 
     def __post_init__(self) -> None:
@@ -322,6 +327,7 @@ def summarise(manifest: Manifest) -> dict[str, Any]:
         "notes": manifest.notes,
         "licence": manifest.licence,
         **({"title": manifest.title} if manifest.title else {}),
+        **({"sampling": manifest.sampling.to_json()} if manifest.sampling else {}),
         "training": dict(list(short.items())[:SUMMARY_TRAINING_KEYS_MAX]),
         "parent": str(manifest.parent) if manifest.parent else None,
     }
@@ -369,6 +375,7 @@ def release_from_summary(
         notes=str(summary["notes"]),
         licence=str(summary["licence"]),
         title=str(summary.get("title", "")),
+        sampling=Sampling.from_json(summary.get("sampling", {})),
         training={str(k): str(v) for k, v in summary["training"].items()},
         parent=Digest.parse(summary["parent"]) if summary["parent"] else None,
         seq=seq,

@@ -9,6 +9,7 @@ from tabard_registry.errors import InvalidField
 from tabard_registry.refs.names import AdapterRef
 from tabard_registry.release.manifest import MEMBERS_MAX, Manifest, Member
 from tabard_registry.release.release import Release, ReleaseDraft
+from tabard_registry.release.sampling import BY_AUTHOR
 from tabard_registry.release.words import Words
 from tabard_registry.state.state import State
 
@@ -62,6 +63,7 @@ def assemble_recipe(
         licence=draft.licence,
         title=draft.title,
         parent=draft.parent,
+        sampling=draft.sampling.said_by(BY_AUTHOR),
     )
 
 
@@ -88,6 +90,7 @@ def manifest_of(recipe: Release) -> Manifest:
         licence=words.licence,
         title=words.title,
         parent=recipe.parent,
+        sampling=recipe.sampling,
     )
 
 

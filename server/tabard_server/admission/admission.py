@@ -7,23 +7,25 @@ numbers are pinned for good. Does no I/O; runs in one thread, which long prompts
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 from tabard_registry import State
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import Role
 from tabard_registry.state.sight import namespaces_needed
+from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.embeddings import put_words
 from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds, images_of
 from tabard_server.admission.pictures import NO_PICTURE, PictureReading
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.stack import Stacker
-from tabard_server.engine_port.errors import UnknownSampler
-from tabard_server.errors import InvalidRequest, OutOfTime, Violation, invalid
+from tabard_server.admission.triggers import put_triggers, refuse_trigger
+from tabard_server.admission.walks import WalkReader
+from tabard_server.errors import InvalidRequest, OutOfTime, Violation
 from tabard_server.jobs.job import Job, JobSpec
 from tabard_server.jobs.prompt_tags import read_tags
 from tabard_server.limits import Limits
-from tabard_server.settings import Defaults
 
 
 class Admission:
@@ -35,9 +37,9 @@ class Admission:
         bounds: Bounds,
         stacker: Stacker,
         prompts: PromptChecker,
-        resolve_sampler: Callable[[str], str],
+        walks: WalkReader,
+        declared: DeclaredSampling,
         limits: Limits,
-        defaults: Defaults,
         clock: Callable[[], float],
         new_id: Callable[[], str],
         draw_seed: Callable[[int], int],
@@ -48,9 +50,9 @@ class Admission:
             bounds: Checks numbers.
             stacker: Pins stacks.
             prompts: Checks words.
-            resolve_sampler: From any spelling to the short name; raises `UnknownSampler`.
+            walks: Reads how steps lie.
+            declared: Reads how releases want to be sampled.
             limits: The bounds of this server.
-            defaults: What a request means where it says nothing.
             clock: Monotonic seconds.
             new_id: Returns a fresh job id.
             draw_seed: Returns a number from 0 to its argument.
@@ -58,9 +60,9 @@ class Admission:
         self._bounds = bounds
         self._stacker = stacker
         self._prompts = prompts
-        self._resolve_sampler = resolve_sampler
+        self._walks = walks
+        self._declared = declared
         self._limits = limits
-        self._defaults = defaults
         self._clock = clock
         self._new_id = new_id
         self._draw_seed = draw_seed
@@ -78,7 +80,6 @@ class Admission:
             InvalidRequest: Fields are wrong; it lists them.
             OutOfTime: The deadline passed or is too near.
             NotServable: A release is for another base.
-            UnknownSampler: No sampler goes by that name.
             NotFound, PreconditionFailed: A ref resolves to nothing, or to a yanked release.
         """
         now, wanted = self._clock(), spec.wanted
@@ -89,14 +90,27 @@ class Admission:
         violations += [*reading.violations, *style_violations]
         violations += self._prompts.check_text(wanted)
         _refuse(violations)
-        sampler = self._sampler(wanted.sampler)
+        sampler, walk = self._walks.read(wanted)
         worn = self._stacker.pin(spec, tagged=tagged, negative=negative, state=state)
+        filled, warnings = self._declared.heed(wanted, worn=worn)
+        if filled != wanted:
+            wanted = filled
+            sampler, walk = self._walks.read(wanted)
+            _refuse(self._bounds.check(replace(spec, wanted=wanted), picture_size=reading.size))
+        refuse_trigger(negative.text, field="negative_prompt")
+        prompt, put_in = put_triggers(
+            put_words(tagged, worn=worn, field="prompt"),
+            worn=worn,
+            is_auto=wanted.auto_trigger,
+            syntax=style.syntax,
+        )
         drawing = self._bounds.draw(
             wanted,
-            prompt=put_words(tagged, worn=worn, field="prompt"),
+            prompt=prompt,
             negative_prompt=put_words(negative, worn=worn, field="negative_prompt"),
             style=style,
             sampler=sampler,
+            walk=walk,
             picture=reading.picture,
         )
         windows, violations = self._prompts.read_words(drawing, worn=worn)
@@ -117,6 +131,8 @@ class Admission:
             identity=spec.identity,
             tenant=spec.caller.tenant,
             priority=spec.priority,
+            warnings=warnings,
+            put_in=put_in,
         )
 
     def review(self, job: Job, *, state: State) -> None:
@@ -147,12 +163,6 @@ class Admission:
                 reason="DEADLINE_TOO_SHORT",
                 hint=f"allow more time; under {least:g} s nothing is begun",
             )
-
-    def _sampler(self, name: str) -> str:
-        try:
-            return self._resolve_sampler(name or self._defaults.sampler)
-        except UnknownSampler as error:
-            raise invalid("sampler", str(error), reason=error.reason, hint=error.hint) from error
 
 
 def _refuse(violations: list[Violation]) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.admission.admission import Admission
+from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.numbers import Bounds
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.sizes import Sizes
 from tabard_server.admission.stack import Stacker
+from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.settings import Settings
 
@@ -33,6 +35,12 @@ def admission_for(
 ) -> Admission:
     """Return an admission with real clocks, ids and seeds."""
     limits, defaults = settings.limits, settings.defaults
+    walks = WalkReader(
+        resolve_sampler=engine.resolve_sampler,
+        samplers=engine.facts.samplers,
+        train_timesteps=engine.facts.train_timesteps,
+        default_sampler=defaults.sampler,
+    )
     rng = random.SystemRandom()
     return Admission(
         bounds=bounds,
@@ -49,9 +57,14 @@ def admission_for(
             defaults=defaults,
             work=lambda: engine.work,
         ),
-        resolve_sampler=engine.resolve_sampler,
+        walks=walks,
+        declared=DeclaredSampling(
+            walks=walks,
+            check=bounds.check_sampling,
+            numbers=bounds.numbers_of,
+            prediction=engine.facts.prediction,
+        ),
         limits=limits,
-        defaults=defaults,
         clock=time.monotonic,
         new_id=lambda: secrets.token_hex(8),
         draw_seed=lambda most: rng.randint(0, most),

@@ -7,10 +7,12 @@ has none. Looks at no registry, no prompt and no pixel.
 
 import math
 
+from tabard_server.admission.declared import Numbers
 from tabard_server.admission.sizes import Asked, Sizes
 from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.drawing import Drawing, Picture, Size, WantedDrawing
 from tabard_server.engine_port.prompt_style import PromptStyle
+from tabard_server.engine_port.walk import PLAIN_WALK, Walk
 from tabard_server.engine_port.work import GUIDED_SAMPLES
 from tabard_server.errors import Violation, invalid
 from tabard_server.jobs.job import JobSpec
@@ -57,6 +59,19 @@ class Bounds:
             *self._told(wanted),
         ]
 
+    def check_sampling(self, wanted: WantedDrawing) -> list[Violation]:
+        """Return what is wrong with steps, guidance and skipped layers."""
+        return [
+            *self._counts(wanted, images=1),
+            *self._scale(wanted),
+            *self._clip_skip(wanted),
+            *_picture(wanted, steps=self._steps(wanted)),
+        ]
+
+    def numbers_of(self, wanted: WantedDrawing) -> Numbers:
+        """Return what a request is drawn with, whatever of it was said."""
+        return Numbers(steps=self._steps(wanted), guidance_scale=self._guidance_scale(wanted))
+
     def draw(
         self,
         wanted: WantedDrawing,
@@ -66,6 +81,7 @@ class Bounds:
         style: PromptStyle,
         sampler: str,
         picture: Picture | None,
+        walk: Walk = PLAIN_WALK,
     ) -> Drawing:
         """Return what a request with nothing wrong in it is drawn as.
 
@@ -76,6 +92,7 @@ class Bounds:
             style: How its prompts are read.
             sampler: Short name.
             picture: What its files came to.
+            walk: How its steps lie.
         """
         width, height = self._size(wanted, None if picture is None else picture.size)
         return Drawing(
@@ -86,6 +103,7 @@ class Bounds:
             width=width,
             height=height,
             sampler=sampler,
+            walk=walk,
             style=style,
             clip_skip=wanted.clip_skip or 0,
             picture=picture,
@@ -138,7 +156,9 @@ class Bounds:
         )
 
     def _steps(self, wanted: WantedDrawing) -> int:
-        return self._defaults.steps if wanted.steps is None else wanted.steps
+        if wanted.steps is not None:
+            return wanted.steps
+        return len(wanted.timesteps) or max(0, len(wanted.sigmas) - 1) or self._defaults.steps
 
     def _guidance_scale(self, wanted: WantedDrawing) -> float:
         scale = wanted.guidance_scale

@@ -117,9 +117,10 @@ class Stacker:
         release = candidate if candidate and is_canary else state.resolve(ref)
         check_servable(state, release, verifier=self._verifier)
         if not release.members:
-            yield Worn(ref=text, release=release, weight=ref.weight, is_canary=is_canary)
+            weight = _wanted_weight(release, ref=ref)
+            yield Worn(ref=text, release=release, weight=weight, is_canary=is_canary)
             return
-        recipe = WornRecipe(release=release, weight=ref.weight)
+        recipe = WornRecipe(release=release, weight=_wanted_weight(release, ref=ref))
         for member in release.members:
             found = state.release_of(member)
             assert found is not None, "a servable recipe has its members"
@@ -193,6 +194,12 @@ class Stacker:
                     reason="BASE_FAMILY_MISMATCH",
                     hint=f"publish it for {self._base_family}, or ask another server",
                 )
+
+
+def _wanted_weight(release: Release, *, ref: AdapterRef) -> float:
+    """Return the weight that a ref says, else the one that the release recommends."""
+    best = release.sampling.weight.recommended
+    return ref.weight if ref.is_weight_said or best is None else best
 
 
 def _weight_of(release: Release, *, within: float, recipe: WornRecipe) -> float:

@@ -121,6 +121,8 @@ class Engine:
             native_height=base.native_pixels,
             pixel_multiple=base.pixel_multiple,
             clip_skip_max=self._text.clip_skip_max,
+            train_timesteps=int(base.scheduler_config["num_train_timesteps"]),
+            prediction=str(base.scheduler_config["prediction_type"]),
             samplers=self._samplers.names,
             remarks=base.remarks,
             dtype=str(dtype).removeprefix("torch."),

@@ -114,14 +114,18 @@ def begin_row(
     """
     generator = torch.Generator("cpu").manual_seed(spec.seed)
     drawing = spec.drawing
-    scheduler = samplers.take(drawing.sampler, num_inference_steps=drawing.steps, seed=spec.seed)
+    scheduler = samplers.take(
+        drawing.sampler, num_inference_steps=drawing.steps, seed=spec.seed, walk=drawing.walk
+    )
     first = draw_first_latents(drawing, scheduler=scheduler, generator=generator, space=space)
     return Row(
         spec=spec,
         slots=slots,
         conditioning=conditioning,
         scheduler=scheduler,
-        step_options=samplers.step_options(drawing.sampler, generator=generator),
+        step_options=samplers.step_options(
+            drawing.sampler, generator=generator, eta=drawing.walk.eta
+        ),
         latents=first.latents,
         timesteps=first.timesteps,
         kept_part=first.kept_part,

@@ -14,6 +14,8 @@ class BaseFacts:
         native_height: The same for the height.
         pixel_multiple: Width and height are multiples of it.
         clip_skip_max: Most last layers of its text encoders that a prompt may leave out.
+        train_timesteps: Timesteps of its training; a walk names them from 0 to one less.
+        prediction: What its UNet predicts, like `epsilon`.
         samplers: Short names of the samplers that it can be walked with.
         dtype: In which precision it is drawn, like `float32`.
         versions: Versions of the libraries that shape an image.
@@ -24,6 +26,8 @@ class BaseFacts:
     native_height: int
     pixel_multiple: int
     clip_skip_max: int
+    train_timesteps: int
+    prediction: str
     samplers: tuple[str, ...]
     dtype: str
     versions: Mapping[str, str]

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from tabard_server.engine_port.prompt_style import PLAIN, PromptStyle
+from tabard_server.engine_port.walk import PLAIN_WALK, Walk
 
 Size: TypeAlias = tuple[int, int]
 """Width and height in pixels."""
@@ -61,6 +62,7 @@ class Drawing:
         width: Pixels.
         height: Pixels.
         sampler: Canonical short name.
+        walk: How its steps lie.
         style: How the prompts are read.
         clip_skip: Last layers of the text encoders that the prompt leaves out; as in diffusers,
             where 1 is A1111's 2, the negative prompt leaves out none.
@@ -79,6 +81,7 @@ class Drawing:
     width: int
     height: int
     sampler: str
+    walk: Walk = PLAIN_WALK
     style: PromptStyle = PLAIN
     clip_skip: int = 0
     picture: Picture | None = None
@@ -125,10 +128,16 @@ class WantedDrawing:
     """A drawing as it was asked for, `<lora:…>` tags included; None where nothing was said.
 
     Attributes:
-        sampler: In any spelling; empty: the default.
+        sampler: In any spelling, maybe with a schedule behind it; empty: the default.
+        timestep_spacing: In any spelling; empty: as the base and the schedule have it.
+        schedule: In any spelling; empty: that of the sampler.
+        timesteps: The timesteps themselves, or none.
+        sigmas: The sigmas themselves, or none.
+        eta: How much noise each step adds.
         prompt_syntax: One of `PROMPT_SYNTAXES`; empty: the default.
         prompt_windows_max: Windows that a prompt may fill.
         token_match: One of `TOKEN_MATCHES`; empty: the default.
+        auto_trigger: Whether trigger words that the prompt lacks are put in.
         image: A file with the picture to redraw.
         mask_image: A file that says where.
     """
@@ -140,10 +149,16 @@ class WantedDrawing:
     width: int | None = None
     height: int | None = None
     sampler: str = ""
+    timestep_spacing: str = ""
+    schedule: str = ""
+    timesteps: tuple[int, ...] = ()
+    sigmas: tuple[float, ...] = ()
+    eta: float | None = None
     prompt_syntax: str = ""
     prompt_windows_max: int | None = None
     token_match: str = ""
     clip_skip: int | None = None
+    auto_trigger: bool = False
     image: bytes | None = None
     mask_image: bytes | None = None
     strength: float | None = None

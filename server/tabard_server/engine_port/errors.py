@@ -6,6 +6,9 @@ EngineError
 │   └── MemoryTooSmall     it would not fit beside what the settings ask for
 ├── UnknownSampler     no sampler of that name
 │   └── SamplerNotServed   the name is known, but it cannot run here
+├── UnknownSchedule    no schedule of that name
+│   ├── ScheduleNotServed  the name is known, but no sampler walks that way
+│   └── UnknownSpacing     no timestep spacing of that name
 ├── RowNotPossible     the request asks for what this base or sampler cannot do
 ├── PromptTooLong      more tokens than the text encoder takes
 ├── SlotsExhausted     the stack does not fit into the slots
@@ -53,6 +56,24 @@ class SamplerNotServed(UnknownSampler):
     """The sampler is known by that name, and cannot run row by row, or not on this base."""
 
     reason = "SAMPLER_NOT_SERVED"
+
+
+class UnknownSchedule(EngineError):
+    """No schedule goes by that name."""
+
+    reason = "SCHEDULE_UNKNOWN"
+
+
+class ScheduleNotServed(UnknownSchedule):
+    """The schedule is known by that name, and no sampler here walks that way."""
+
+    reason = "SCHEDULE_NOT_SERVED"
+
+
+class UnknownSpacing(UnknownSchedule):
+    """No timestep spacing goes by that name."""
+
+    reason = "TIMESTEP_SPACING_UNKNOWN"
 
 
 class RowNotPossible(EngineError):

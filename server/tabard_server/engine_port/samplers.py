@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from tabard_server.engine_port.errors import SamplerNotServed, UnknownSampler
+from tabard_server.engine_port.walk import ABILITIES, split_schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,21 @@ class Sampler:
     title: str
     scheduler: str
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """What it can be told of its steps: some of the fields of a `Walk`."""
+        return ABILITIES[self.scheduler]
+
+    @property
+    def schedule(self) -> str:
+        """The schedule that its name says; empty: none."""
+        return "karras" if self.options.get("use_karras_sigmas") else ""
+
+    @property
+    def without_schedule(self) -> str:
+        """The short name of the sampler that walks like it, and whose name says no schedule."""
+        return self.name.removesuffix("_karras")
 
 
 _KARRAS = {"use_karras_sigmas": True}
@@ -57,6 +73,7 @@ _ROWS: tuple[tuple[str, str, str, Mapping[str, Any]], ...] = (
     ("dpmpp_sde_karras", "DPM++ SDE Karras", "DPMSolverSDEScheduler", _KARRAS),
     ("unipc", "UniPC", "UniPCMultistepScheduler", {}),
     ("lcm", "LCM", "LCMScheduler", {}),
+    ("tcd", "TCD", "TCDScheduler", {}),
 )
 
 SAMPLERS: Mapping[str, Sampler] = {
@@ -85,14 +102,28 @@ _NOT_SERVED = {
     "dpmpp3msde": "dpmpp_2m_sde",
     "dpmpp3msdekarras": "dpmpp_2m_sde_karras",
     "dpmpp3msdeexponential": "dpmpp_2m_sde_karras",
-    "dpmpp2msdeexponential": "dpmpp_2m_sde_karras",
-    "dpmpp2mexponential": "dpmpp_2m_karras",
     "restart": "heun_karras",
     "ddimcfgpp": "ddim",
     "flowmatcheuler": "euler",
     "repaint": "ddim",
     "scm": "lcm",
 }
+
+
+def read_sampler(name: str) -> tuple[str, str]:
+    """Return the short name of a sampler, and the schedule that is written behind it, if any.
+
+    As UIs write both in one: `DPM++ 2M SDE Exponential`. What is a sampler as a whole stays one.
+
+    Raises:
+        SamplerNotServed, UnknownSampler: As `resolve_sampler`.
+    """
+    plain = _plain(name)
+    if not _is_known(plain) and (split := split_schedule(plain)) is not None:
+        sampler, schedule = split
+        if _is_known(sampler):
+            return resolve_sampler(sampler), schedule
+    return resolve_sampler(name), ""
 
 
 def resolve_sampler(name: str) -> str:
@@ -105,8 +136,8 @@ def resolve_sampler(name: str) -> str:
         SamplerNotServed: It is known, but cannot run one step of one row at a time.
         UnknownSampler: No sampler goes by that name.
     """
-    plain = re.sub(r"[^a-z0-9]", "", name.lower().replace("++", "pp"))
-    for key in (plain, re.sub(r"^dpm(?=2m|3m|2s|sde)", "dpmpp", plain)):
+    plain = _plain(name)
+    for key in _keys(plain):
         if key in _ALIASES:
             return _ALIASES[key]
         if key in _NOT_SERVED:
@@ -119,3 +150,15 @@ def resolve_sampler(name: str) -> str:
     raise UnknownSampler(
         f"no sampler is called {name!r}", hint=f"{meant}choose one of: {', '.join(SAMPLERS)}"
     )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower().replace("++", "pp"))
+
+
+def _keys(plain: str) -> tuple[str, str]:
+    return plain, re.sub(r"^dpm(?=2m|3m|2s|sde)", "dpmpp", plain)
+
+
+def _is_known(plain: str) -> bool:
+    return any(key in _ALIASES or key in _NOT_SERVED for key in _keys(plain))

@@ -61,6 +61,36 @@ class JobSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PutIn:
+    """Trigger words that a request asked to have put into its prompt.
+
+    Attributes:
+        prompt: The prompt without them, in which `{trigger}` may stand.
+        is_auto: Whether it was to be done without that.
+        words: Those that were put in.
+    """
+
+    prompt: str
+    is_auto: bool
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingWarning:
+    """One thing of a request that lies outside what a worn release was made for.
+
+    Attributes:
+        release: `namespace/name@version`.
+        field: The field of the request.
+        message: What is drawn, and what the release was made for.
+    """
+
+    release: str
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WornRecipe:
     """A recipe that brought a release into a stack.
 
@@ -122,6 +152,8 @@ class Job:
         trace_id: Id of its trace; empty: none is kept.
         tenant: Whose share it uses; empty: nobody said.
         priority: Who of one tenant goes first.
+        warnings: What of it the worn releases were not made for.
+        put_in: Trigger words that were put into its prompt; None: it did not ask for that.
     """
 
     id: str
@@ -139,6 +171,8 @@ class Job:
     trace_id: str = ""
     tenant: str = ""
     priority: Priority = Priority.NORMAL
+    warnings: tuple[SamplingWarning, ...] = ()
+    put_in: PutIn | None = None
 
     @property
     def claim(self) -> Claim:

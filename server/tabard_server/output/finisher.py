@@ -96,7 +96,9 @@ class Finisher:
     def _encode(self, drawn: _Drawn) -> None:
         run, index = drawn.run, drawn.index
         if drawn.preview_step is not None:
-            png = encode_preview(drawn.readback.pixels())
+            png = encode_preview(
+                drawn.readback.pixels(), is_composite=run.job.drawing.picture is not None
+            )
             run.send(Preview(index=index, step=drawn.preview_step, png=png))
             return
         pixels = drawn.readback.pixels()

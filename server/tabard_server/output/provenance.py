@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an image wears and how it came to be, written into the PNG itself.
 
-In: a job, an image's index and its pixels. Out: PNG bytes with the text chunks `tabard` (JSON) and
-`parameters` (A1111's text). No time and no job id: equal requests leave equal files, but for the id
-of a trace where one is kept.
+In: a job, an image's index and its pixels. Out: PNG bytes with the text chunks `parameters` (in
+A1111's words), `tabard` (JSON) and the marking, in this order. No time and no job id: equal
+requests leave equal files, but for the id of a trace where one is kept.
 """
 
 import io
@@ -19,8 +19,10 @@ from tabard_registry import Registry, Release
 from tabard_server.engine_port.drawing import Drawing, Pixels, Size
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.samplers import SAMPLERS
-from tabard_server.jobs.job import Job, Worn
+from tabard_server.engine_port.walk import SCHEDULES, Walk
+from tabard_server.jobs.job import Job, PutIn, Worn
 from tabard_server.jobs.prompt_tags import write_tag
+from tabard_server.output.marking import add_marking
 from tabard_server.version import tabard_version
 
 JSON_CHUNK = "tabard"
@@ -96,6 +98,8 @@ def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
         "versions": dict(origin.versions),
         **_describe_drawing(job.drawing),
         **({"prompt_windows": job.prompt_windows} if job.prompt_windows > 1 else {}),
+        **({"trigger": _describe_put_in(job.put_in)} if job.put_in else {}),
+        **({"warnings": _describe_warnings(job)} if job.warnings else {}),
         **({} if job.is_deterministic else _describe_trace(job)),
     }
 
@@ -144,8 +148,9 @@ def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tup
     """
     document = describe(job, index=index, origin=origin)
     chunks = PngImagePlugin.PngInfo()
-    chunks.add_text(JSON_CHUNK, _json(document))
     chunks.add_text(A1111_CHUNK, write_parameters(job, index=index, origin=origin))
+    chunks.add_text(JSON_CHUNK, _json(document))
+    add_marking(chunks, is_composite=job.drawing.picture is not None)
     beside = document | {
         "job_id": job.id,
         "index": index,
@@ -155,9 +160,11 @@ def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tup
     return _encode(pixels, chunks=chunks), _json(beside)
 
 
-def encode_preview(pixels: Pixels) -> bytes:
-    """Return a PNG without text chunks."""
-    return _encode(pixels, chunks=None)
+def encode_preview(pixels: Pixels, *, is_composite: bool) -> bytes:
+    """Return a PNG that says what made it, and nothing else."""
+    chunks = PngImagePlugin.PngInfo()
+    add_marking(chunks, is_composite=is_composite)
+    return _encode(pixels, chunks=chunks)
 
 
 def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
@@ -171,6 +178,7 @@ def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
         "width": drawing.width,
         "height": drawing.height,
     }
+    told |= _describe_walk(drawing.walk)
     if drawing.clip_skip:
         told["clip_skip"] = drawing.clip_skip
     if drawing.style.syntax != "plain":
@@ -191,6 +199,28 @@ def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
     return told
 
 
+def _describe_walk(walk: Walk) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "timestep_spacing": walk.timestep_spacing,
+        "schedule": walk.schedule,
+        "timesteps": list(walk.timesteps),
+        "sigmas": list(walk.sigmas),
+    }
+    told = {name: value for name, value in told.items() if value}
+    return told if walk.eta is None else told | {"eta": walk.eta}
+
+
+def _describe_put_in(put_in: PutIn) -> dict[str, Any]:
+    """Say the prompt as it was asked for; the one that was drawn stands in `prompt`."""
+    return {"prompt": put_in.prompt, "auto": put_in.is_auto, "words": list(put_in.words)}
+
+
+def _describe_warnings(job: Job) -> list[dict[str, str]]:
+    return [
+        {"release": one.release, "field": one.field, "message": one.message} for one in job.warnings
+    ]
+
+
 def _describe_trace(job: Job) -> dict[str, str]:
     return {"trace_id": job.trace_id} if job.trace_id else {}
 
@@ -201,7 +231,7 @@ def _describe_size(size: Size) -> dict[str, int]:
 
 def _optional_facts(drawing: Drawing) -> dict[str, str]:
     """Say what is optional in A1111's words, where it has them."""
-    facts: dict[str, str] = {}
+    facts = _walk_facts(drawing.walk)
     if drawing.clip_skip:
         facts["Clip skip"] = str(drawing.clip_skip + 1)
     if drawing.style.syntax != "plain":
@@ -224,6 +254,20 @@ def _optional_facts(drawing: Drawing) -> dict[str, str]:
     return facts
 
 
+def _walk_facts(walk: Walk) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    if walk.schedule:
+        facts["Schedule type"] = SCHEDULES[walk.schedule].title
+    if walk.timestep_spacing:
+        facts["Timestep spacing"] = walk.timestep_spacing
+    for name, listed in (("Timesteps", walk.timesteps), ("Sigmas", walk.sigmas)):
+        if listed:
+            facts[name] = _quote(", ".join(map(repr, listed)))
+    if walk.eta is not None:
+        facts["Eta"] = f"{walk.eta:g}"
+    return facts
+
+
 def _describe_worn(worn: Worn) -> dict[str, Any]:
     told = _describe_release(worn.release, weight=worn.weight) | {"kind": worn.release.kind}
     if worn.is_canary:
@@ -242,7 +286,7 @@ def _describe_release(release: Release, *, weight: float) -> dict[str, Any]:
     }
 
 
-def _encode(pixels: Pixels, *, chunks: PngImagePlugin.PngInfo | None) -> bytes:
+def _encode(pixels: Pixels, *, chunks: PngImagePlugin.PngInfo) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG", pnginfo=chunks, compress_level=4)
     return buffer.getvalue()

@@ -290,9 +290,12 @@ def _exactly(release: Release) -> AdapterRef:
 
 
 def _without_words(png: bytes, *, pixels_max: int) -> bytes:
-    """Make a PNG anew of its pixels: no text, no profile, no time, no trace of who wrote it."""
+    """Make a PNG anew of its pixels: no profile, no time, no trace of who wrote it.
+
+    That a model made it is said of either side alike.
+    """
     with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
         if image.width * image.height > pixels_max:
             raise ValueError("too many pixels")
         pixels = np.asarray(image.convert("RGB"))
-    return encode_preview(pixels)
+    return encode_preview(pixels, is_composite=False)

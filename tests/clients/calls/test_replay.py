@@ -67,6 +67,26 @@ def test_everything_told_is_asked_for() -> None:
     assert (request.prompt_syntax, request.token_match) == (1, 2)
 
 
+def test_walk_is_asked_for_again() -> None:
+    """Its spacing and schedule, or its steps one by one."""
+    spaced = made_of(timestep_spacing="trailing", schedule="beta", eta=0).options
+    listed = made_of(timesteps=[999, 1], sigmas=[14.5, 0]).options
+
+    assert (spaced["timestep_spacing"], spaced["schedule"], spaced["eta"]) == (
+        "trailing",
+        "beta",
+        0.0,
+    )
+    assert (listed["timesteps"], listed["sigmas"]) == ([999, 1], [14.5, 0])
+
+
+def test_words_are_put_in_again() -> None:
+    """The prompt is asked for as it was, so that the new file says the same."""
+    made = made_of(trigger={"prompt": "a {trigger}", "auto": True, "words": ["x"]})
+
+    assert (made.prompt, made.options["auto_trigger"]) == ("a {trigger}", True)
+
+
 def test_recipe_is_asked_for_once() -> None:
     """Members that a recipe brought are asked for by that recipe, at its weight."""
     recipe = {"adapter": "acme/both", "version": "1.0.0", "digest": DIGEST, "weight": 0.5}
@@ -103,6 +123,8 @@ def test_input_picture_is_checked() -> None:
             {"stack": [{"adapter": "a/b", "digest": DIGEST, "weight": "1"}]},
             {"stack": [{"recipe": 3}]}, {"guidance_scale": 10**400}, {"original_size": [1, 2]},
             {"deterministic": 1}, {"prompt_windows": "2"}, {"crop_top_left": {"top": 1}},
+            {"timesteps": ["9"]}, {"sigmas": 3}, {"schedule": 1}, {"eta": "x"},
+            {"trigger": "x"}, {"trigger": {"prompt": "x", "auto": 1}},
         )),
     ],
 )  # fmt: skip

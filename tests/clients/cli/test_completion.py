@@ -47,6 +47,11 @@ def test_commands_and_options_complete(tabard: Tabard) -> None:
     assert offered("key", begun="tr") == ["trust"]
 
 
+def test_known_words_are_offered() -> None:
+    """Those of a closed set, without a server."""
+    assert offered("generate", "--schedule", begun="s") == ["sgm_uniform", "simple"]
+
+
 def test_server_that_is_named_is_asked(published: Tabard, monkeypatch: pytest.MonkeyPatch) -> None:
     """By --address as well as by the environment; where none answers, nothing is offered."""
     monkeypatch.setenv("TABARD_ADDRESS", "127.0.0.1:1")

@@ -73,6 +73,7 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
             notes=draft.notes,
             licence=draft.licence,
             title=draft.title,
+            sampling=draft.sampling if draft.HasField("sampling") else None,
             seq=seq,
             publish_time=datetime(2030, 1, 1, tzinfo=UTC),
             published_by=draft.actor,

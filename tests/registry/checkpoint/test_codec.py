@@ -23,6 +23,7 @@ def test_everything_a_release_can_have_is_kept() -> None:
     """Signatures, tokens, members, standings: nothing of it is an exception to the rule."""
     place = (INK, "1.0.0")
     extra = {"tokens": [["<ink>", "text_encoder", 2]], "training": {"seed": "7"}}
+    extra |= {"sampling": {"samplers": ["lcm"], "clip_skip": 0}}
     acts = [act(kind, place, "") for kind in ("yank", "quarantine", "purge")]
     acts.append({**act("edit", place, ""), "summary": {"notes": "new", "trigger_words": ["x"]}})
     state, _ = folded([[KEYS, noted_publication(place, extra), signature(place)], [RECIPE], acts])
@@ -33,6 +34,7 @@ def test_everything_a_release_can_have_is_kept() -> None:
     [release] = read.adapters[INK].releases
     assert recipe.members and recipe.canonical is None
     assert release.signatures and release.tokens and release.training == {"seed": "7"}
+    assert release.sampling.to_json() == {"samplers": ["lcm"], "clip_skip": 0}
     assert (release.yanked, release.quarantined, release.purged) == (True, True, True)
     assert (release.notes, release.trigger_words) == ("new", ("x",))
     assert release.published_words is not None and release.published_words.notes != "new"

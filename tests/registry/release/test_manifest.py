@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,6 +8,7 @@ from hypothesis import strategies as st
 from tabard_registry import Manifest
 from tabard_registry.errors import CorruptRegistry
 from tabard_registry.release.manifest import ChangeTarget
+from tabard_registry.release.sampling import Sampling
 from tests.registry.fakes import small_manifest
 
 GOLDEN = "sha256:a085bfc57a8a9f603e4e3b2438b76c18c5d3a20417c5176fd55d41b2d0056530"
@@ -21,6 +24,19 @@ def test_manifest_survives_its_bytes() -> None:
 def test_manifest_bytes_are_golden() -> None:
     """The digest of a manifest never changes: released digests depend on it."""
     assert str(small_manifest("1.0.0").digest) == GOLDEN
+
+
+def test_sampling_is_part_of_the_digest() -> None:
+    """It shapes images. A release that declares nothing keeps the digest that it always had."""
+    plain = small_manifest("1.0.0")
+    declared = replace(plain, sampling=Sampling(samplers=("lcm",), clip_skip=0))
+
+    assert b"sampling" not in plain.to_bytes()
+    assert declared.digest != plain.digest
+    assert Manifest.from_bytes(declared.to_bytes()) == declared
+    broken = declared.to_bytes().replace(b'"lcm"', b"7")
+    with pytest.raises(CorruptRegistry):
+        Manifest.from_bytes(broken)
 
 
 @given(st.binary())

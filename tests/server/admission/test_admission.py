@@ -12,9 +12,11 @@ import pytest
 from tabard_registry import AdapterRef, Author, NotFound, Registry
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.admission.admission import Admission
+from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.pictures import PictureReading
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.stack import Stacker
+from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.errors import InvalidRequest, OutOfTime, invalid
 from tabard_server.jobs.job import Job, JobSpec, WantedAdapter
@@ -36,8 +38,15 @@ class Door:
         engine, limits, defaults = FakeEngine(), Limits(), Defaults(sampler="euler")
         ids = itertools.count(1)
         self.registry = registry
+        bounds = bounds_of()
+        walks = WalkReader(
+            resolve_sampler=engine.resolve_sampler,
+            samplers=engine.facts.samplers,
+            train_timesteps=engine.facts.train_timesteps,
+            default_sampler=defaults.sampler,
+        )
         self.admission = Admission(
-            bounds=bounds_of(),
+            bounds=bounds,
             stacker=Stacker(
                 base_family="sd1",
                 rank_total_max=engine.rank_total,
@@ -48,9 +57,14 @@ class Door:
             prompts=PromptChecker(
                 reader=engine.new_prompt_reader(), limits=limits, defaults=defaults
             ),
-            resolve_sampler=engine.resolve_sampler,
+            walks=walks,
+            declared=DeclaredSampling(
+                walks=walks,
+                check=bounds.check_sampling,
+                numbers=bounds.numbers_of,
+                prediction=engine.facts.prediction,
+            ),
             limits=limits,
-            defaults=defaults,
             clock=lambda: NOW,
             new_id=lambda: f"job-{next(ids)}",
             draw_seed=lambda most: most - 5,

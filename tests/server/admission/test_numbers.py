@@ -59,10 +59,18 @@ def test_all_that_was_asked_for_is_drawn() -> None:
 
     drawing = draw(bounds_of("sdxl"), picture=picture, **said)
 
-    silent = {"prompt", "sampler", "style", "picture"}
+    silent = {"prompt", "sampler", "walk", "style", "picture"}
     names = {field.name for field in fields(Drawing)} - silent
     assert {name: getattr(drawing, name) for name in names} == {name: said[name] for name in names}
     assert (drawing.prompt, drawing.picture) == ("x", picture)
+
+
+@pytest.mark.parametrize(
+    ("said", "steps"), [({"timesteps": (9, 5, 1)}, 3), ({"sigmas": (9.0, 1.0, 0.0)}, 2)]
+)
+def test_list_of_steps_stands_for_their_number(said: dict[str, Any], steps: int) -> None:
+    """The last sigma is where the walk ends."""
+    assert draw(bounds_of(), **said).steps == steps
 
 
 @pytest.mark.parametrize("skip", [0, 3])

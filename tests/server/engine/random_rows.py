@@ -12,6 +12,8 @@ import numpy as np
 
 from tabard_server.engine_port.prompt_style import PromptStyle
 from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.samplers import SAMPLERS, Sampler
+from tabard_server.engine_port.walk import PLAIN_WALK, SCHEDULES, TIMESTEP_SPACINGS, Walk
 from tests.server.drawings import picture_of
 from tests.server.engine.tiny_base import TOKEN, Studio
 
@@ -36,6 +38,7 @@ def random_row(studio: Studio, dice: random.Random, *, size: tuple[int, int]) ->
     """Return one row."""
     names = dice.sample(sorted(studio.adapters), dice.randint(0, STACK_MAX))
     steps = dice.randint(2, 5)
+    sampler = dice.choice(_samplers(studio, steps=steps))
     return studio.spec(
         {name: dice.choice([0.4, 1.0, -0.5]) for name in names},
         prompt=dice.choice(PROMPTS),
@@ -45,7 +48,8 @@ def random_row(studio: Studio, dice: random.Random, *, size: tuple[int, int]) ->
         seed=dice.randint(0, 2**63),
         steps=steps,
         guidance_scale=dice.choice([1.0, 4.0, 7.5]),
-        sampler=dice.choice(_samplers(studio, steps=steps)),
+        sampler=sampler,
+        walk=_walk(dice, sampler=SAMPLERS[sampler], steps=steps),
         width=size[0],
         height=size[1],
         **_redrawing(dice, size=size),
@@ -55,6 +59,20 @@ def random_row(studio: Studio, dice: random.Random, *, size: tuple[int, int]) ->
 def _samplers(studio: Studio, *, steps: int) -> list[str]:
     # PNDM warms up over more steps than a short walk has.
     return [name for name in studio.engine.facts.samplers if name != "pndm" or steps >= 4]
+
+
+def _walk(dice: random.Random, *, sampler: Sampler, steps: int) -> Walk:
+    """Return a walk that the sampler can take, half of the time the plain one."""
+    ways: list[dict[str, Any]] = []
+    if "timestep_spacing" in sampler.abilities:
+        ways.append({"timestep_spacing": dice.choice(TIMESTEP_SPACINGS)})
+    if "schedule" in sampler.abilities and not sampler.schedule:
+        ways.append({"schedule": dice.choice(sorted(SCHEDULES))})
+    if "timesteps" in sampler.abilities and not (sampler.schedule or sampler.name == "heun"):
+        ways.append({"timesteps": tuple(sorted(dice.sample(range(1000), steps), reverse=True))})
+    if "eta" in sampler.abilities:
+        ways.append({"eta": dice.choice([0.3, 1.0])})
+    return Walk(**dice.choice(ways)) if ways and dice.random() < 0.5 else PLAIN_WALK
 
 
 def _redrawing(dice: random.Random, *, size: tuple[int, int]) -> dict[str, Any]:

@@ -2,12 +2,17 @@
 """Every family against diffusers alone, in float64: every sampler in every stack, and mixed."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.samplers import SAMPLERS, Sampler
+from tabard_server.engine_port.walk import SCHEDULES, TIMESTEP_SPACINGS, Walk
+from tests.server.drawings import picture_of
 from tests.server.engine.random_rows import random_batch
 from tests.server.engine.tiny_base import Studio, draw, open_studio
 
@@ -84,6 +89,72 @@ def test_zero_snr_equals_diffusers(noisy_studio: Studio, name: str) -> None:
     specs = [studio.spec(STACKS[name], sampler=sampler) for sampler in studio.engine.facts.samplers]
 
     _compare(studio, STACKS[name], specs)
+
+
+def _walks_of(sampler: Sampler) -> Iterator[dict[str, Any]]:
+    """Give every way in which a sampler can be told of its steps."""
+    abilities = sampler.abilities
+    if "timestep_spacing" in abilities:
+        yield from ({"timestep_spacing": one} for one in TIMESTEP_SPACINGS)
+        yield from (
+            {"schedule": name}
+            for name, one in SCHEDULES.items()
+            if not one.warp or "schedule" in abilities
+        )
+    if "schedule" in abilities:
+        yield {"schedule": "exponential", "timestep_spacing": "trailing"}
+    if "timesteps" in abilities:
+        yield {"timesteps": (999, 749, 499, 249)}
+    if "sigmas" in abilities:
+        yield {"sigmas": (14.6, 4.5, 1.7, 0.6, 0.0)}
+    if "eta" in abilities:
+        yield {"eta": 0.7}
+
+
+WALKED = [name for name, one in SAMPLERS.items() if not one.schedule]
+
+
+@pytest.mark.parametrize("name", ["none", "stack"])
+def test_every_walk_equals_diffusers(studio: Studio, name: str) -> None:
+    """Rows of every sampler with every spacing, schedule and list of steps share passes."""
+    stack = STACKS[name]
+    names = [one for one in WALKED if one in studio.engine.facts.samplers]
+    specs = [
+        studio.spec(stack, sampler=one, walk=Walk(**walk))
+        for one in names
+        for walk in _walks_of(SAMPLERS[one])
+    ]
+
+    _compare(studio, stack, specs)
+
+
+def test_every_walk_over_noise_equals_diffusers(noisy_studio: Studio) -> None:
+    """So it is on a base of zero terminal SNR."""
+    studio = noisy_studio
+    names = [one for one in WALKED if one in studio.engine.facts.samplers]
+    specs = [
+        studio.spec({}, sampler=one, walk=Walk(**walk))
+        for one in names
+        for walk in _walks_of(SAMPLERS[one])
+    ]
+
+    _compare(studio, {}, specs)
+
+
+def test_walks_over_pictures_equal_diffusers(studio: Studio) -> None:
+    """And where a picture is redrawn, or a part of one."""
+    pixels = np.random.default_rng(3).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    mask = np.kron(np.eye(2), np.full((32, 32), 255)).astype(np.uint8)
+    pictures = (picture_of(pixels), picture_of(pixels, mask=mask))
+    specs = [
+        studio.spec({}, sampler=one, walk=Walk(**walk), picture=picture, strength=0.6)
+        for one in ("ddim", "euler", "dpmpp_2m", "unipc", "tcd")
+        for walk in _walks_of(SAMPLERS[one])
+        for picture in pictures
+        if picture.mask is None or not {"timesteps", "sigmas"} & walk.keys()
+    ]
+
+    _compare(studio, {}, specs)
 
 
 def test_every_stack_changes_picture(studio: Studio) -> None:

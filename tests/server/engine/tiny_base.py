@@ -81,6 +81,13 @@ def run_of(spec: RowSpec) -> dict[str, Any]:
         "width": drawing.width,
         "height": drawing.height,
     }
+    walk = drawing.walk
+    run |= {"schedule": walk.schedule, "timestep_spacing": walk.timestep_spacing}
+    for name in ("timesteps", "sigmas"):
+        if listed := getattr(walk, name):
+            run[name] = list(listed)
+    if walk.eta is not None:
+        run["eta"] = walk.eta
     if drawing.clip_skip:
         run["clip_skip"] = drawing.clip_skip
     if drawing.picture is not None:

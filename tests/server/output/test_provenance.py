@@ -11,6 +11,7 @@ import numpy as np
 
 from tabard_server.engine_port.drawing import Drawing
 from tabard_server.engine_port.prompt_style import PromptStyle
+from tabard_server.engine_port.walk import Walk
 from tabard_server.jobs.job import Job
 from tabard_server.output.provenance import Origin, describe, write_parameters
 from tests.server.drawings import drawing, picture_of
@@ -140,6 +141,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "width": {"width": 128},
     "height": {"height": 128},
     "sampler": {"sampler": "euler"},
+    "walk": {"walk": Walk(schedule="beta")},
     "style": {"style": PromptStyle(syntax="a1111")},
     "clip_skip": {"clip_skip": 1},
     "picture": {"picture": PICTURE, "strength": 0.5},
@@ -159,6 +161,24 @@ def test_whatever_shapes_an_image_is_told() -> None:
     texts = {write_parameters(job, index=0, origin=ORIGIN) for job in jobs}
 
     assert len(documents) == len(texts) == len(CHANGES) + 1
+
+
+def test_every_way_of_steps_is_told() -> None:
+    """No two of them leave the same file."""
+    walks = [
+        Walk(timestep_spacing="trailing"),
+        Walk(schedule="simple"),
+        Walk(timesteps=(9, 1)),
+        Walk(sigmas=(9.0, 1.0)),
+        Walk(eta=0.0),
+        Walk(),
+    ]
+    jobs = [_job(drawing(walk=walk)) for walk in walks]
+
+    documents = {json.dumps(describe(job, index=0, origin=ORIGIN), sort_keys=True) for job in jobs}
+    texts = {write_parameters(job, index=0, origin=ORIGIN) for job in jobs}
+
+    assert len(documents) == len(texts) == len(walks)
 
 
 def test_base_name_cannot_pose_as_another_fact() -> None:

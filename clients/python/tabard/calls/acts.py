@@ -6,13 +6,13 @@ Each carries a fresh key, so that an act which is sent twice happens once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from google.protobuf.message import Message
 
 from tabard.calls.call import Call, Caller, weighted
-from tabard.convert import read_release, same_fields
+from tabard.convert import read_release, same_fields, write_sampling
 from tabard.enums import Purpose, member_number
 from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
 from tabard.v1 import adapter_pb2
@@ -34,6 +34,7 @@ def publish_recipe(
     title: str = "",
     purpose: Purpose | Literal[""] = "",
     trigger_words: Sequence[str] = (),
+    sampling: Mapping[str, Any] | None = None,
     reason: str = "",
     previews: bool = False,
 ) -> Call[PublishedRecipe]:
@@ -50,6 +51,7 @@ def publish_recipe(
         title: What people call it, in any script; search finds it.
         purpose: `concept`, `style` or `subject`.
         trigger_words: Words that wake it; those of its members when left out.
+        sampling: How it wants to be sampled, in place of what its members say.
         reason: Why it is published; kept in the history.
         previews: Whether a few pictures of it are drawn and kept beside it, some time later.
 
@@ -71,6 +73,7 @@ def publish_recipe(
         request_id=caller.new_id(),
         reason=reason,
         previews=previews,
+        sampling=write_sampling(sampling),
     )
     return Call(
         request=pb.PublishRecipeRequest(draft=draft, members=weighted(members, what="members")),

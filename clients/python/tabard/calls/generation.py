@@ -19,6 +19,7 @@ from tabard.result import (
     GenerateEvent,
     Preview,
     Progress,
+    SamplingWarning,
     WornRecipe,
     WornRelease,
 )
@@ -93,10 +94,11 @@ def generate(
         timeout_seconds: Deadline of the whole job.
         **options: Everything else, each described at `tabard.GenerateOptions`: `adapters`,
             `seed`, `num_inference_steps`, `guidance_scale`, `negative_prompt`, `width`, `height`,
-            `num_images`, `sampler`, `deterministic`, `clip_skip`, `prompt_syntax`,
-            `prompt_windows_max`, `token_match`, `priority`, `request_id`,
-            `decline_canary`, `canary_key`, `image`, `strength`,
-            `mask_image`, and for SDXL `original_size`, `crops_coords_top_left` and `target_size`.
+            `num_images`, `sampler`, `timestep_spacing`, `schedule`, `timesteps`, `sigmas`, `eta`,
+            `deterministic`, `clip_skip`, `prompt_syntax`, `prompt_windows_max`, `token_match`,
+            `auto_trigger`, `priority`, `request_id`, `decline_canary`, `canary_key`, `image`,
+            `strength`, `mask_image`, and for SDXL `original_size`, `crops_coords_top_left` and
+            `target_size`.
 
     Raises:
         InvalidArgument: Something asked for cannot be; see `.violations`.
@@ -161,7 +163,12 @@ def read_event(message: pb.GenerateResponse) -> GenerateEvent:
     match message.WhichOneof("event"):
         case "accepted":
             accepted = message.accepted
-            return same_fields(Accepted, accepted, worn=tuple(map(_read_worn, accepted.worn)))
+            return same_fields(
+                Accepted,
+                accepted,
+                worn=tuple(map(_read_worn, accepted.worn)),
+                warnings=tuple(same_fields(SamplingWarning, one) for one in accepted.warnings),
+            )
         case "progress":
             return same_fields(Progress, message.progress)
         case "preview":

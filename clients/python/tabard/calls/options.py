@@ -10,7 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from tabard.calls.call import out_of_range, weighted
-from tabard.enums import Priority, PromptSyntax, Sampler, TokenMatch, member_number
+from tabard.enums import (
+    Priority,
+    PromptSyntax,
+    Sampler,
+    Schedule,
+    TimestepSpacing,
+    TokenMatch,
+    member_number,
+)
 from tabard.errors import FieldViolation, InvalidArgument
 from tabard.pictures.sources import PictureSource, read_picture
 from tabard.v1 import generation_service_pb2 as pb
@@ -35,7 +43,14 @@ class GenerateOptions(TypedDict, total=False):
         width: Pixels.
         height: Pixels.
         num_images: How many images.
-        sampler: Short name (`euler_a`) or A1111 spelling (`Euler a`).
+        sampler: Short name (`euler_a`) or A1111 spelling (`Euler a`, `DPM++ 2M Exponential`).
+        timestep_spacing: How timesteps are spread: `leading`, `trailing` or `linspace`. Few-step
+            adapters want `trailing`. Left out: as the base and the schedule have it.
+        schedule: `karras`, `exponential`, `beta`, `sgm_uniform`, `simple`, `ddim_uniform`, `normal`
+            or a UI's spelling. Left out: the sampler's own.
+        timesteps: The timesteps themselves, from the largest to the smallest.
+        sigmas: The sigmas themselves, falling; the last one is where the walk ends, mostly 0.
+        eta: How much noise each step adds, from 0 to 1, with `ddim` and `tcd`. Left out: none.
         deterministic: Byte-identical files for the same request, alone or in a crowd.
         clip_skip: Last layers of the text encoders that the prompt leaves out; 1 is A1111's 2.
         prompt_syntax: `plain`: every character is text. `a1111`: `(word:1.2)`, `[word]`, `BREAK`.
@@ -45,6 +60,8 @@ class GenerateOptions(TypedDict, total=False):
             never cut.
         token_match: Where the word of an embedding counts. `whole`: as a word of its own.
             `anywhere`: in longer words too, as in diffusers.
+        auto_trigger: Put the trigger words of what is worn in front of the prompt, those that it
+            lacks. Without it, `{trigger}` in the prompt says where they go.
         priority: Which of one tenant's jobs go first: `low`, `normal` or `high`.
         request_id: The same id stands for the same job, so that asking again draws nothing again;
             for those who ask again after their own program has ended. Left out: a fresh one, which
@@ -72,11 +89,17 @@ class GenerateOptions(TypedDict, total=False):
     height: int | None
     num_images: int | None
     sampler: Sampler | str
+    timestep_spacing: TimestepSpacing | str
+    schedule: Schedule | str
+    timesteps: Sequence[int]
+    sigmas: Sequence[float]
+    eta: float | None
     deterministic: bool
     clip_skip: int | None
     prompt_syntax: PromptSyntax
     prompt_windows_max: int | None
     token_match: TokenMatch
+    auto_trigger: bool
     priority: Priority
     request_id: str | None
     decline_canary: bool

@@ -94,7 +94,7 @@ def replay(
     png = read_picture(picture, name="picture")
     document = provenance_of(png)
     try:
-        options, prompt = _options(document), _text(document, "prompt")
+        options, prompt = _options(document), _prompt(document)
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(f"what this PNG says of itself cannot be: {_short(error)}") from error
     for name, source in (("image", image), ("mask_image", mask_image)):
@@ -189,18 +189,31 @@ def _options(document: Mapping[str, Any]) -> dict[str, Any]:
         "prompt_windows_max": _whole({"prompt_windows": 1, **document}, "prompt_windows"),
     }
     for name, option in _NUMBERS.items():
-        if name in document or name == "steps":
-            options[option] = _whole(document, name)
-    if "strength" in document:
-        options["strength"] = _number(document, "strength")
+        options[option] = _whole({"clip_skip": 0, **document}, name)
+    for name in ("strength", "eta"):
+        if name in document:
+            options[name] = _number(document, name)
+    for name in ("timestep_spacing", "schedule"):
+        if name in document:
+            options[name] = _text(document, name)
+    for name, kinds in (("timesteps", (int,)), ("sigmas", (int, float))):
+        if name in document:
+            options[name] = _listed(document, name, kinds=kinds)
     for name in _SIZES:
         if name in document:
             size = _typed(document, name, dict)
             options[name] = (_whole(size, "height"), _whole(size, "width"))
+    if "trigger" in document:
+        options["auto_trigger"] = _typed(_typed(document, "trigger", dict), "auto", bool)
     if "crop_top_left" in document:
         corner = _typed(document, "crop_top_left", dict)
         options["crops_coords_top_left"] = (_whole(corner, "top"), _whole(corner, "left"))
     return options
+
+
+def _prompt(document: Mapping[str, Any]) -> str:
+    """Return the prompt as it was asked for: words that were put in are put in again."""
+    return _text(_typed(document, "trigger", dict) if "trigger" in document else document, "prompt")
 
 
 def _adapters(document: Mapping[str, Any]) -> list[str]:
@@ -301,6 +314,13 @@ def _number(document: Mapping[str, Any], name: str) -> float:
         return float(value)
     except OverflowError as error:
         raise ValueError(f"{name} is out of range") from error
+
+
+def _listed(document: Mapping[str, Any], name: str, *, kinds: tuple[type, ...]) -> list[Any]:
+    listed: list[Any] = _typed(document, name, list)
+    if not all(type(one) in kinds for one in listed):
+        raise ValueError(f"{name} has what is no number")
+    return listed
 
 
 def _refuse_constant(text: str) -> float:

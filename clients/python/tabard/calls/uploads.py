@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -13,10 +13,11 @@ from google.protobuf.message import Message
 from tabard.calls.call import Caller, Metadata, Requests, rpc_taking
 from tabard.calls.grouping import choose_files
 from tabard.calls.local_files import LocalFile, text_of, unreadable
-from tabard.convert import read_release, same_fields
+from tabard.convert import read_release, same_fields, write_sampling
 from tabard.enums import KINDS, Kind, Purpose, member_number
 from tabard.errors import InvalidArgument
 from tabard.releases.report import CheckReport, Coverage, Problem, Published
+from tabard.releases.sampling import read_sampling
 from tabard.v1 import adapter_pb2
 from tabard.v1 import registry_service_pb2 as pb
 
@@ -63,6 +64,7 @@ def publish(
     purpose: Purpose | Literal[""] = "",
     trigger_words: Sequence[str] = (),
     kind: Kind | Literal[""] = "",
+    sampling: Mapping[str, Any] | None = None,
     reason: str = "",
     previews: bool = False,
     on_progress: OnUpload | None = None,
@@ -81,6 +83,8 @@ def publish(
         purpose: `concept`, `style` or `subject`.
         trigger_words: Words that wake it, if the file does not name them.
         kind: `lora`, `textual_inversion` or `dreambooth`; read from the file when empty.
+        sampling: How it wants to be sampled, like `{"steps": {"recommended": 4}}`; what is not
+            said is taken of the file's metadata. docs/sampling.md lists all of it.
         reason: Why it is published; kept in the history.
         previews: Whether a few pictures of it are drawn and kept beside it, some time later.
         on_progress: Told after every chunk.
@@ -103,6 +107,7 @@ def publish(
         request_id=caller.new_id(),
         reason=reason,
         previews=previews,
+        sampling=write_sampling(sampling),
     )
     paths = _existing_files(files)
     return Upload(
@@ -149,16 +154,17 @@ def read_published(message: pb.PublishResponse) -> Published:
 
 def read_report(message: pb.CheckReport) -> CheckReport:
     """Give the value of a check report message."""
-    return report_like(message)
+    return report_like(message, sampling=read_sampling(message.sampling))
 
 
-def report_like(source: Any) -> CheckReport:
+def report_like(source: Any, **made: Any) -> CheckReport:
     """Give a report that says what another one says, be it a message or the registry's own."""
     return same_fields(
         CheckReport,
         source,
         problems=tuple(same_fields(Problem, problem) for problem in source.problems),
         coverage=tuple(same_fields(Coverage, part) for part in source.coverage),
+        **made,
     )
 
 

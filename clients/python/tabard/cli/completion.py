@@ -40,6 +40,17 @@ def require_shell(environment: Mapping[str, str]) -> None:
         raise click.UsageError(f"{_VARIABLE}={said} names no shell that is known. Say {ways}.")
 
 
+def among(words: Iterable[str]) -> Complete:
+    """Give what offers these words."""
+    known = tuple(words)
+
+    def complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+        del context, parameter
+        return [one for one in known if one.startswith(begun)]
+
+    return complete
+
+
 def _from_server(ask: Callable[[Client, click.Context, str], Iterable[str]]) -> Complete:
     def complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
         del parameter

@@ -12,6 +12,7 @@ from typing import Any
 from tabard.cli.layout import Group, Text
 from tabard.cli.output import fields, short, size
 from tabard.releases.report import CheckReport, Coverage, Problem
+from tabard.releases.sampling import sampling_text
 
 _MODES = {
     "rows": "rows: worn beside other adapters in one batch",
@@ -80,6 +81,7 @@ def _facts(report: CheckReport) -> dict[str, str]:
         "base": _base(report),
         "declares": _listed(report.declared, report.declared),
         "triggers": ", ".join(report.trigger_words),
+        "sampling": sampling_text(report.sampling),
         "mode": _MODES.get(report.mode, report.mode),
         "memory": size(report.resident_bytes) if report.resident_bytes else "",
         "trainer": _listed(report.training, _TRAINER_KEYS),

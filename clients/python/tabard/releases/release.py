@@ -7,7 +7,8 @@ Plain frozen values; they know nothing of protobuf or the network.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 def judged_as(*, purpose: str, kind: str) -> str:
@@ -60,6 +61,7 @@ class Release:
         title: What people call it, in any script; may be empty.
         previews_digest: Digest of the newest document of pictures that show it; empty: there is
             none. `evidence_document` gives it, `evidence_picture` its pictures.
+        sampling: How it wants to be sampled, and who says so (`sources`); empty: nobody did.
         training: Metadata the trainer left in the file.
         seq: Log position of the publication.
         published_at: RFC 3339, UTC.
@@ -109,6 +111,7 @@ class Release:
     signatures: tuple[ReleaseSignature, ...] = ()
     title: str = ""
     previews_digest: str = ""
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def judged_as(self) -> str:

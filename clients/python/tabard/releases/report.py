@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tabard.releases.release import Release, judged_as
 
@@ -64,6 +65,7 @@ class CheckReport:
         base_fingerprint: Fingerprint of that base.
         base_match: What the file says of its own base: `same`, `family` or nothing; never proof.
         declared: The file's own words about its base.
+        sampling: How the file says that it wants to be sampled; empty: it does not.
     """
 
     accepted: bool
@@ -85,6 +87,7 @@ class CheckReport:
     base_fingerprint: str = ""
     base_match: str = ""
     declared: Mapping[str, str] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def judged_as(self) -> str:

@@ -95,7 +95,7 @@ class WeightedRef(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Release(_message.Message):
-    __slots__ = ("adapter", "version", "digest", "kind", "purpose", "base_family", "base_fingerprint", "trigger_words", "rank", "target_count", "original_bytes", "dialect", "notes", "licence", "training", "seq", "publish_time", "published_by", "yanked", "yank_reason", "parent_digest", "members", "quarantined", "quarantine_reason", "purged", "purge_reason", "publish_reason", "signatures", "troubled_members", "title", "previews_digest")
+    __slots__ = ("adapter", "version", "digest", "kind", "purpose", "base_family", "base_fingerprint", "trigger_words", "rank", "target_count", "original_bytes", "dialect", "notes", "licence", "training", "seq", "publish_time", "published_by", "yanked", "yank_reason", "parent_digest", "members", "quarantined", "quarantine_reason", "purged", "purge_reason", "publish_reason", "signatures", "troubled_members", "title", "previews_digest", "sampling")
     class TrainingEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -134,6 +134,7 @@ class Release(_message.Message):
     TROUBLED_MEMBERS_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     PREVIEWS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
     adapter: str
     version: str
     digest: str
@@ -165,7 +166,44 @@ class Release(_message.Message):
     troubled_members: _containers.RepeatedScalarFieldContainer[str]
     title: str
     previews_digest: str
-    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., kind: _Optional[_Union[ReleaseKind, str]] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., trigger_words: _Optional[_Iterable[str]] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., original_bytes: _Optional[int] = ..., dialect: _Optional[str] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., training: _Optional[_Mapping[str, str]] = ..., seq: _Optional[int] = ..., publish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., published_by: _Optional[str] = ..., yanked: bool = ..., yank_reason: _Optional[str] = ..., parent_digest: _Optional[str] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., quarantined: bool = ..., quarantine_reason: _Optional[str] = ..., purged: bool = ..., purge_reason: _Optional[str] = ..., publish_reason: _Optional[str] = ..., signatures: _Optional[_Iterable[_Union[ReleaseSignature, _Mapping]]] = ..., troubled_members: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ..., previews_digest: _Optional[str] = ...) -> None: ...
+    sampling: Sampling
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., kind: _Optional[_Union[ReleaseKind, str]] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., trigger_words: _Optional[_Iterable[str]] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., original_bytes: _Optional[int] = ..., dialect: _Optional[str] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., training: _Optional[_Mapping[str, str]] = ..., seq: _Optional[int] = ..., publish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., published_by: _Optional[str] = ..., yanked: bool = ..., yank_reason: _Optional[str] = ..., parent_digest: _Optional[str] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., quarantined: bool = ..., quarantine_reason: _Optional[str] = ..., purged: bool = ..., purge_reason: _Optional[str] = ..., publish_reason: _Optional[str] = ..., signatures: _Optional[_Iterable[_Union[ReleaseSignature, _Mapping]]] = ..., troubled_members: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ..., previews_digest: _Optional[str] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ...) -> None: ...
+
+class Sampling(_message.Message):
+    __slots__ = ("samplers", "steps", "guidance", "spacing", "timesteps", "sigmas", "clip_skip", "prediction", "weight", "enforce", "sources")
+    SAMPLERS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    GUIDANCE_FIELD_NUMBER: _ClassVar[int]
+    SPACING_FIELD_NUMBER: _ClassVar[int]
+    TIMESTEPS_FIELD_NUMBER: _ClassVar[int]
+    SIGMAS_FIELD_NUMBER: _ClassVar[int]
+    CLIP_SKIP_FIELD_NUMBER: _ClassVar[int]
+    PREDICTION_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    ENFORCE_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    samplers: _containers.RepeatedScalarFieldContainer[str]
+    steps: SamplingSpan
+    guidance: SamplingSpan
+    spacing: str
+    timesteps: _containers.RepeatedScalarFieldContainer[int]
+    sigmas: _containers.RepeatedScalarFieldContainer[float]
+    clip_skip: int
+    prediction: str
+    weight: SamplingSpan
+    enforce: str
+    sources: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, samplers: _Optional[_Iterable[str]] = ..., steps: _Optional[_Union[SamplingSpan, _Mapping]] = ..., guidance: _Optional[_Union[SamplingSpan, _Mapping]] = ..., spacing: _Optional[str] = ..., timesteps: _Optional[_Iterable[int]] = ..., sigmas: _Optional[_Iterable[float]] = ..., clip_skip: _Optional[int] = ..., prediction: _Optional[str] = ..., weight: _Optional[_Union[SamplingSpan, _Mapping]] = ..., enforce: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SamplingSpan(_message.Message):
+    __slots__ = ("min", "max", "recommended")
+    MIN_FIELD_NUMBER: _ClassVar[int]
+    MAX_FIELD_NUMBER: _ClassVar[int]
+    RECOMMENDED_FIELD_NUMBER: _ClassVar[int]
+    min: float
+    max: float
+    recommended: float
+    def __init__(self, min: _Optional[float] = ..., max: _Optional[float] = ..., recommended: _Optional[float] = ...) -> None: ...
 
 class Member(_message.Message):
     __slots__ = ("adapter", "version", "digest", "weight")

@@ -236,6 +236,19 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VOTE_UNBLINDED: _ClassVar[ErrorReason]
     PAIR_NOT_FOUND: _ClassVar[ErrorReason]
     ENCODER_NOT_FINITE: _ClassVar[ErrorReason]
+    SCHEDULE_UNKNOWN: _ClassVar[ErrorReason]
+    SCHEDULE_NOT_SERVED: _ClassVar[ErrorReason]
+    TIMESTEP_SPACING_UNKNOWN: _ClassVar[ErrorReason]
+    SAMPLER_OPTION_NOT_SERVED: _ClassVar[ErrorReason]
+    SCHEDULE_CONTRADICTED: _ClassVar[ErrorReason]
+    STEPS_MISMATCH: _ClassVar[ErrorReason]
+    SCHEDULE_OUT_OF_ORDER: _ClassVar[ErrorReason]
+    SCHEDULE_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    ETA_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    SAMPLING_INVALID: _ClassVar[ErrorReason]
+    SAMPLING_CONFLICT: _ClassVar[ErrorReason]
+    SAMPLING_REFUSED: _ClassVar[ErrorReason]
+    TRIGGER_NOT_WORN: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -466,3 +479,16 @@ PICTURE_UNREADABLE: ErrorReason
 VOTE_UNBLINDED: ErrorReason
 PAIR_NOT_FOUND: ErrorReason
 ENCODER_NOT_FINITE: ErrorReason
+SCHEDULE_UNKNOWN: ErrorReason
+SCHEDULE_NOT_SERVED: ErrorReason
+TIMESTEP_SPACING_UNKNOWN: ErrorReason
+SAMPLER_OPTION_NOT_SERVED: ErrorReason
+SCHEDULE_CONTRADICTED: ErrorReason
+STEPS_MISMATCH: ErrorReason
+SCHEDULE_OUT_OF_ORDER: ErrorReason
+SCHEDULE_OUT_OF_RANGE: ErrorReason
+ETA_OUT_OF_RANGE: ErrorReason
+SAMPLING_INVALID: ErrorReason
+SAMPLING_CONFLICT: ErrorReason
+SAMPLING_REFUSED: ErrorReason
+TRIGGER_NOT_WORN: ErrorReason

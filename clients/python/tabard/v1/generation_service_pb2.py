@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from tabard.v1 import adapter_pb2 as tabard_dot_v1_dot_adapter__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tabard/v1/generation_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17tabard/v1/adapter.proto\"\xa3\x08\n\x0fGenerateRequest\x12\x13\n\x06prompt\x18\x01 \x01(\tB\x03\xe0\x41\x01\x12\x1c\n\x0fnegative_prompt\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12-\n\x08\x61\x64\x61pters\x18\x03 \x03(\x0b\x32\x16.tabard.v1.WeightedRefB\x03\xe0\x41\x01\x12\x16\n\x04seed\x18\x04 \x01(\x04\x42\x03\xe0\x41\x01H\x00\x88\x01\x01\x12%\n\x13num_inference_steps\x18\x05 \x01(\rB\x03\xe0\x41\x01H\x01\x88\x01\x01\x12 \n\x0eguidance_scale\x18\x06 \x01(\x01\x42\x03\xe0\x41\x01H\x02\x88\x01\x01\x12\x17\n\x05width\x18\x07 \x01(\rB\x03\xe0\x41\x01H\x03\x88\x01\x01\x12\x18\n\x06height\x18\x08 \x01(\rB\x03\xe0\x41\x01H\x04\x88\x01\x01\x12\x1c\n\nnum_images\x18\t \x01(\rB\x03\xe0\x41\x01H\x05\x88\x01\x01\x12\x14\n\x07sampler\x18\n \x01(\tB\x03\xe0\x41\x01\x12\x1a\n\rdeterministic\x18\x0b \x01(\x08\x42\x03\xe0\x41\x01\x12\x1a\n\rpreview_every\x18\x0c \x01(\rB\x03\xe0\x41\x01\x12\x1b\n\tclip_skip\x18\r \x01(\rB\x03\xe0\x41\x01H\x06\x88\x01\x01\x12\x33\n\rprompt_syntax\x18\x0e \x01(\x0e\x32\x17.tabard.v1.PromptSyntaxB\x03\xe0\x41\x01\x12$\n\x12prompt_windows_max\x18\x0f \x01(\rB\x03\xe0\x41\x01H\x07\x88\x01\x01\x12\x17\n\x05image\x18\x10 \x01(\x0c\x42\x03\xe0\x41\x01H\x08\x88\x01\x01\x12\x1a\n\x08strength\x18\x11 \x01(\x01\x42\x03\xe0\x41\x01H\t\x88\x01\x01\x12\x1c\n\nmask_image\x18\x12 \x01(\x0c\x42\x03\xe0\x41\x01H\n\x88\x01\x01\x12\x30\n\roriginal_size\x18\x13 \x01(\x0b\x32\x14.tabard.v1.ImageSizeB\x03\xe0\x41\x01\x12\x32\n\rcrop_top_left\x18\x14 \x01(\x0b\x32\x16.tabard.v1.ImageCornerB\x03\xe0\x41\x01\x12.\n\x0btarget_size\x18\x15 \x01(\x0b\x32\x14.tabard.v1.ImageSizeB\x03\xe0\x41\x01\x12/\n\x0btoken_match\x18\x16 \x01(\x0e\x32\x15.tabard.v1.TokenMatchB\x03\xe0\x41\x01\x12*\n\x08priority\x18\x17 \x01(\x0e\x32\x13.tabard.v1.PriorityB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x18 \x01(\tB\x03\xe0\x41\x01\x12\x1b\n\x0e\x64\x65\x63line_canary\x18\x19 \x01(\x08\x42\x03\xe0\x41\x01\x12\x17\n\ncanary_key\x18\x1a \x01(\tB\x03\xe0\x41\x01\x42\x07\n\x05_seedB\x16\n\x14_num_inference_stepsB\x11\n\x0f_guidance_scaleB\x08\n\x06_widthB\t\n\x07_heightB\r\n\x0b_num_imagesB\x0c\n\n_clip_skipB\x15\n\x13_prompt_windows_maxB\x08\n\x06_imageB\x0b\n\t_strengthB\r\n\x0b_mask_image\"4\n\tImageSize\x12\x12\n\x05width\x18\x01 \x01(\rB\x03\xe0\x41\x02\x12\x13\n\x06height\x18\x02 \x01(\rB\x03\xe0\x41\x02\"2\n\x0bImageCorner\x12\x10\n\x03top\x18\x01 \x01(\rB\x03\xe0\x41\x01\x12\x11\n\x04left\x18\x02 \x01(\rB\x03\xe0\x41\x01\"\xd8\x01\n\x10GenerateResponse\x12\'\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x13.tabard.v1.AcceptedH\x00\x12\'\n\x08progress\x18\x02 \x01(\x0b\x32\x13.tabard.v1.ProgressH\x00\x12%\n\x07preview\x18\x03 \x01(\x0b\x32\x12.tabard.v1.PreviewH\x00\x12!\n\x05image\x18\x04 \x01(\x0b\x32\x10.tabard.v1.ImageH\x00\x12\x1f\n\x04\x64one\x18\x05 \x01(\x0b\x32\x0f.tabard.v1.DoneH\x00\x42\x07\n\x05\x65vent\"\x8c\x01\n\x08\x41\x63\x63\x65pted\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12$\n\x04worn\x18\x02 \x03(\x0b\x32\x16.tabard.v1.WornRelease\x12\r\n\x05seeds\x18\x03 \x03(\x04\x12\x14\n\x0cregistry_seq\x18\x04 \x01(\x04\x12\x13\n\x0bqueue_depth\x18\x05 \x01(\r\x12\x10\n\x08trace_id\x18\x06 \x01(\t\"\x96\x01\n\x0bWornRelease\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06weight\x18\x05 \x01(\x01\x12%\n\x06recipe\x18\x06 \x01(\x0b\x32\x15.tabard.v1.WornRecipe\x12\x11\n\tis_canary\x18\x07 \x01(\x08\"N\n\nWornRecipe\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0e\n\x06weight\x18\x04 \x01(\x01\"6\n\x08Progress\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\r\n\x05steps\x18\x03 \x01(\r\"3\n\x07Preview\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\x0b\n\x03png\x18\x03 \x01(\x0c\"J\n\x05Image\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0b\n\x03png\x18\x02 \x01(\x0c\x12\x0c\n\x04seed\x18\x03 \x01(\x04\x12\x17\n\x0fprovenance_json\x18\x04 \x01(\t\"l\n\x04\x44one\x12\x31\n\x0equeue_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0etotal_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*^\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPRIORITY_LOW\x10\x01\x12\x13\n\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n\rPRIORITY_HIGH\x10\x03*Z\n\nTokenMatch\x12\x1b\n\x17TOKEN_MATCH_UNSPECIFIED\x10\x00\x12\x15\n\x11TOKEN_MATCH_WHOLE\x10\x01\x12\x18\n\x14TOKEN_MATCH_ANYWHERE\x10\x02*_\n\x0cPromptSyntax\x12\x1d\n\x19PROMPT_SYNTAX_UNSPECIFIED\x10\x00\x12\x17\n\x13PROMPT_SYNTAX_PLAIN\x10\x01\x12\x17\n\x13PROMPT_SYNTAX_A1111\x10\x02\x32Z\n\x11GenerationService\x12\x45\n\x08Generate\x12\x1a.tabard.v1.GenerateRequest\x1a\x1b.tabard.v1.GenerateResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tabard/v1/generation_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17tabard/v1/adapter.proto\"\xc0\t\n\x0fGenerateRequest\x12\x13\n\x06prompt\x18\x01 \x01(\tB\x03\xe0\x41\x01\x12\x1c\n\x0fnegative_prompt\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12-\n\x08\x61\x64\x61pters\x18\x03 \x03(\x0b\x32\x16.tabard.v1.WeightedRefB\x03\xe0\x41\x01\x12\x16\n\x04seed\x18\x04 \x01(\x04\x42\x03\xe0\x41\x01H\x00\x88\x01\x01\x12%\n\x13num_inference_steps\x18\x05 \x01(\rB\x03\xe0\x41\x01H\x01\x88\x01\x01\x12 \n\x0eguidance_scale\x18\x06 \x01(\x01\x42\x03\xe0\x41\x01H\x02\x88\x01\x01\x12\x17\n\x05width\x18\x07 \x01(\rB\x03\xe0\x41\x01H\x03\x88\x01\x01\x12\x18\n\x06height\x18\x08 \x01(\rB\x03\xe0\x41\x01H\x04\x88\x01\x01\x12\x1c\n\nnum_images\x18\t \x01(\rB\x03\xe0\x41\x01H\x05\x88\x01\x01\x12\x14\n\x07sampler\x18\n \x01(\tB\x03\xe0\x41\x01\x12\x1a\n\rdeterministic\x18\x0b \x01(\x08\x42\x03\xe0\x41\x01\x12\x1a\n\rpreview_every\x18\x0c \x01(\rB\x03\xe0\x41\x01\x12\x1b\n\tclip_skip\x18\r \x01(\rB\x03\xe0\x41\x01H\x06\x88\x01\x01\x12\x33\n\rprompt_syntax\x18\x0e \x01(\x0e\x32\x17.tabard.v1.PromptSyntaxB\x03\xe0\x41\x01\x12$\n\x12prompt_windows_max\x18\x0f \x01(\rB\x03\xe0\x41\x01H\x07\x88\x01\x01\x12\x17\n\x05image\x18\x10 \x01(\x0c\x42\x03\xe0\x41\x01H\x08\x88\x01\x01\x12\x1a\n\x08strength\x18\x11 \x01(\x01\x42\x03\xe0\x41\x01H\t\x88\x01\x01\x12\x1c\n\nmask_image\x18\x12 \x01(\x0c\x42\x03\xe0\x41\x01H\n\x88\x01\x01\x12\x30\n\roriginal_size\x18\x13 \x01(\x0b\x32\x14.tabard.v1.ImageSizeB\x03\xe0\x41\x01\x12\x32\n\rcrop_top_left\x18\x14 \x01(\x0b\x32\x16.tabard.v1.ImageCornerB\x03\xe0\x41\x01\x12.\n\x0btarget_size\x18\x15 \x01(\x0b\x32\x14.tabard.v1.ImageSizeB\x03\xe0\x41\x01\x12/\n\x0btoken_match\x18\x16 \x01(\x0e\x32\x15.tabard.v1.TokenMatchB\x03\xe0\x41\x01\x12*\n\x08priority\x18\x17 \x01(\x0e\x32\x13.tabard.v1.PriorityB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x18 \x01(\tB\x03\xe0\x41\x01\x12\x1b\n\x0e\x64\x65\x63line_canary\x18\x19 \x01(\x08\x42\x03\xe0\x41\x01\x12\x17\n\ncanary_key\x18\x1a \x01(\tB\x03\xe0\x41\x01\x12\x1d\n\x10timestep_spacing\x18\x1b \x01(\tB\x03\xe0\x41\x01\x12\x15\n\x08schedule\x18\x1c \x01(\tB\x03\xe0\x41\x01\x12\x16\n\ttimesteps\x18\x1d \x03(\rB\x03\xe0\x41\x01\x12\x13\n\x06sigmas\x18\x1e \x03(\x01\x42\x03\xe0\x41\x01\x12\x15\n\x03\x65ta\x18\x1f \x01(\x01\x42\x03\xe0\x41\x01H\x0b\x88\x01\x01\x12\x19\n\x0c\x61uto_trigger\x18  \x01(\x08\x42\x03\xe0\x41\x01\x42\x07\n\x05_seedB\x16\n\x14_num_inference_stepsB\x11\n\x0f_guidance_scaleB\x08\n\x06_widthB\t\n\x07_heightB\r\n\x0b_num_imagesB\x0c\n\n_clip_skipB\x15\n\x13_prompt_windows_maxB\x08\n\x06_imageB\x0b\n\t_strengthB\r\n\x0b_mask_imageB\x06\n\x04_eta\"4\n\tImageSize\x12\x12\n\x05width\x18\x01 \x01(\rB\x03\xe0\x41\x02\x12\x13\n\x06height\x18\x02 \x01(\rB\x03\xe0\x41\x02\"2\n\x0bImageCorner\x12\x10\n\x03top\x18\x01 \x01(\rB\x03\xe0\x41\x01\x12\x11\n\x04left\x18\x02 \x01(\rB\x03\xe0\x41\x01\"\xd8\x01\n\x10GenerateResponse\x12\'\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x13.tabard.v1.AcceptedH\x00\x12\'\n\x08progress\x18\x02 \x01(\x0b\x32\x13.tabard.v1.ProgressH\x00\x12%\n\x07preview\x18\x03 \x01(\x0b\x32\x12.tabard.v1.PreviewH\x00\x12!\n\x05image\x18\x04 \x01(\x0b\x32\x10.tabard.v1.ImageH\x00\x12\x1f\n\x04\x64one\x18\x05 \x01(\x0b\x32\x0f.tabard.v1.DoneH\x00\x42\x07\n\x05\x65vent\"\xba\x01\n\x08\x41\x63\x63\x65pted\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12$\n\x04worn\x18\x02 \x03(\x0b\x32\x16.tabard.v1.WornRelease\x12\r\n\x05seeds\x18\x03 \x03(\x04\x12\x14\n\x0cregistry_seq\x18\x04 \x01(\x04\x12\x13\n\x0bqueue_depth\x18\x05 \x01(\r\x12\x10\n\x08trace_id\x18\x06 \x01(\t\x12,\n\x08warnings\x18\x07 \x03(\x0b\x32\x1a.tabard.v1.SamplingWarning\"B\n\x0fSamplingWarning\x12\x0f\n\x07release\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x96\x01\n\x0bWornRelease\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06weight\x18\x05 \x01(\x01\x12%\n\x06recipe\x18\x06 \x01(\x0b\x32\x15.tabard.v1.WornRecipe\x12\x11\n\tis_canary\x18\x07 \x01(\x08\"N\n\nWornRecipe\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0e\n\x06weight\x18\x04 \x01(\x01\"6\n\x08Progress\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\r\n\x05steps\x18\x03 \x01(\r\"3\n\x07Preview\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\x0b\n\x03png\x18\x03 \x01(\x0c\"J\n\x05Image\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0b\n\x03png\x18\x02 \x01(\x0c\x12\x0c\n\x04seed\x18\x03 \x01(\x04\x12\x17\n\x0fprovenance_json\x18\x04 \x01(\t\"l\n\x04\x44one\x12\x31\n\x0equeue_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0etotal_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*^\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPRIORITY_LOW\x10\x01\x12\x13\n\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n\rPRIORITY_HIGH\x10\x03*Z\n\nTokenMatch\x12\x1b\n\x17TOKEN_MATCH_UNSPECIFIED\x10\x00\x12\x15\n\x11TOKEN_MATCH_WHOLE\x10\x01\x12\x18\n\x14TOKEN_MATCH_ANYWHERE\x10\x02*_\n\x0cPromptSyntax\x12\x1d\n\x19PROMPT_SYNTAX_UNSPECIFIED\x10\x00\x12\x17\n\x13PROMPT_SYNTAX_PLAIN\x10\x01\x12\x17\n\x13PROMPT_SYNTAX_A1111\x10\x02\x32Z\n\x11GenerationService\x12\x45\n\x08Generate\x12\x1a.tabard.v1.GenerateRequest\x1a\x1b.tabard.v1.GenerateResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -86,6 +86,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATEREQUEST'].fields_by_name['decline_canary']._serialized_options = b'\340A\001'
   _globals['_GENERATEREQUEST'].fields_by_name['canary_key']._loaded_options = None
   _globals['_GENERATEREQUEST'].fields_by_name['canary_key']._serialized_options = b'\340A\001'
+  _globals['_GENERATEREQUEST'].fields_by_name['timestep_spacing']._loaded_options = None
+  _globals['_GENERATEREQUEST'].fields_by_name['timestep_spacing']._serialized_options = b'\340A\001'
+  _globals['_GENERATEREQUEST'].fields_by_name['schedule']._loaded_options = None
+  _globals['_GENERATEREQUEST'].fields_by_name['schedule']._serialized_options = b'\340A\001'
+  _globals['_GENERATEREQUEST'].fields_by_name['timesteps']._loaded_options = None
+  _globals['_GENERATEREQUEST'].fields_by_name['timesteps']._serialized_options = b'\340A\001'
+  _globals['_GENERATEREQUEST'].fields_by_name['sigmas']._loaded_options = None
+  _globals['_GENERATEREQUEST'].fields_by_name['sigmas']._serialized_options = b'\340A\001'
+  _globals['_GENERATEREQUEST'].fields_by_name['eta']._loaded_options = None
+  _globals['_GENERATEREQUEST'].fields_by_name['eta']._serialized_options = b'\340A\001'
+  _globals['_GENERATEREQUEST'].fields_by_name['auto_trigger']._loaded_options = None
+  _globals['_GENERATEREQUEST'].fields_by_name['auto_trigger']._serialized_options = b'\340A\001'
   _globals['_IMAGESIZE'].fields_by_name['width']._loaded_options = None
   _globals['_IMAGESIZE'].fields_by_name['width']._serialized_options = b'\340A\002'
   _globals['_IMAGESIZE'].fields_by_name['height']._loaded_options = None
@@ -94,34 +106,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMAGECORNER'].fields_by_name['top']._serialized_options = b'\340A\001'
   _globals['_IMAGECORNER'].fields_by_name['left']._loaded_options = None
   _globals['_IMAGECORNER'].fields_by_name['left']._serialized_options = b'\340A\001'
-  _globals['_PRIORITY']._serialized_start=2197
-  _globals['_PRIORITY']._serialized_end=2291
-  _globals['_TOKENMATCH']._serialized_start=2293
-  _globals['_TOKENMATCH']._serialized_end=2383
-  _globals['_PROMPTSYNTAX']._serialized_start=2385
-  _globals['_PROMPTSYNTAX']._serialized_end=2480
+  _globals['_PRIORITY']._serialized_start=2468
+  _globals['_PRIORITY']._serialized_end=2562
+  _globals['_TOKENMATCH']._serialized_start=2564
+  _globals['_TOKENMATCH']._serialized_end=2654
+  _globals['_PROMPTSYNTAX']._serialized_start=2656
+  _globals['_PROMPTSYNTAX']._serialized_end=2751
   _globals['_GENERATEREQUEST']._serialized_start=140
-  _globals['_GENERATEREQUEST']._serialized_end=1199
-  _globals['_IMAGESIZE']._serialized_start=1201
-  _globals['_IMAGESIZE']._serialized_end=1253
-  _globals['_IMAGECORNER']._serialized_start=1255
-  _globals['_IMAGECORNER']._serialized_end=1305
-  _globals['_GENERATERESPONSE']._serialized_start=1308
-  _globals['_GENERATERESPONSE']._serialized_end=1524
-  _globals['_ACCEPTED']._serialized_start=1527
-  _globals['_ACCEPTED']._serialized_end=1667
-  _globals['_WORNRELEASE']._serialized_start=1670
-  _globals['_WORNRELEASE']._serialized_end=1820
-  _globals['_WORNRECIPE']._serialized_start=1822
-  _globals['_WORNRECIPE']._serialized_end=1900
-  _globals['_PROGRESS']._serialized_start=1902
-  _globals['_PROGRESS']._serialized_end=1956
-  _globals['_PREVIEW']._serialized_start=1958
-  _globals['_PREVIEW']._serialized_end=2009
-  _globals['_IMAGE']._serialized_start=2011
-  _globals['_IMAGE']._serialized_end=2085
-  _globals['_DONE']._serialized_start=2087
-  _globals['_DONE']._serialized_end=2195
-  _globals['_GENERATIONSERVICE']._serialized_start=2482
-  _globals['_GENERATIONSERVICE']._serialized_end=2572
+  _globals['_GENERATEREQUEST']._serialized_end=1356
+  _globals['_IMAGESIZE']._serialized_start=1358
+  _globals['_IMAGESIZE']._serialized_end=1410
+  _globals['_IMAGECORNER']._serialized_start=1412
+  _globals['_IMAGECORNER']._serialized_end=1462
+  _globals['_GENERATERESPONSE']._serialized_start=1465
+  _globals['_GENERATERESPONSE']._serialized_end=1681
+  _globals['_ACCEPTED']._serialized_start=1684
+  _globals['_ACCEPTED']._serialized_end=1870
+  _globals['_SAMPLINGWARNING']._serialized_start=1872
+  _globals['_SAMPLINGWARNING']._serialized_end=1938
+  _globals['_WORNRELEASE']._serialized_start=1941
+  _globals['_WORNRELEASE']._serialized_end=2091
+  _globals['_WORNRECIPE']._serialized_start=2093
+  _globals['_WORNRECIPE']._serialized_end=2171
+  _globals['_PROGRESS']._serialized_start=2173
+  _globals['_PROGRESS']._serialized_end=2227
+  _globals['_PREVIEW']._serialized_start=2229
+  _globals['_PREVIEW']._serialized_end=2280
+  _globals['_IMAGE']._serialized_start=2282
+  _globals['_IMAGE']._serialized_end=2356
+  _globals['_DONE']._serialized_start=2358
+  _globals['_DONE']._serialized_end=2466
+  _globals['_GENERATIONSERVICE']._serialized_start=2753
+  _globals['_GENERATIONSERVICE']._serialized_end=2843
 # @@protoc_insertion_point(module_scope)

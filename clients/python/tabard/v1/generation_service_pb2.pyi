@@ -39,7 +39,7 @@ PROMPT_SYNTAX_PLAIN: PromptSyntax
 PROMPT_SYNTAX_A1111: PromptSyntax
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("prompt", "negative_prompt", "adapters", "seed", "num_inference_steps", "guidance_scale", "width", "height", "num_images", "sampler", "deterministic", "preview_every", "clip_skip", "prompt_syntax", "prompt_windows_max", "image", "strength", "mask_image", "original_size", "crop_top_left", "target_size", "token_match", "priority", "request_id", "decline_canary", "canary_key")
+    __slots__ = ("prompt", "negative_prompt", "adapters", "seed", "num_inference_steps", "guidance_scale", "width", "height", "num_images", "sampler", "deterministic", "preview_every", "clip_skip", "prompt_syntax", "prompt_windows_max", "image", "strength", "mask_image", "original_size", "crop_top_left", "target_size", "token_match", "priority", "request_id", "decline_canary", "canary_key", "timestep_spacing", "schedule", "timesteps", "sigmas", "eta", "auto_trigger")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     ADAPTERS_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +66,12 @@ class GenerateRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     DECLINE_CANARY_FIELD_NUMBER: _ClassVar[int]
     CANARY_KEY_FIELD_NUMBER: _ClassVar[int]
+    TIMESTEP_SPACING_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
+    TIMESTEPS_FIELD_NUMBER: _ClassVar[int]
+    SIGMAS_FIELD_NUMBER: _ClassVar[int]
+    ETA_FIELD_NUMBER: _ClassVar[int]
+    AUTO_TRIGGER_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     negative_prompt: str
     adapters: _containers.RepeatedCompositeFieldContainer[_adapter_pb2.WeightedRef]
@@ -92,7 +98,13 @@ class GenerateRequest(_message.Message):
     request_id: str
     decline_canary: bool
     canary_key: str
-    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., adapters: _Optional[_Iterable[_Union[_adapter_pb2.WeightedRef, _Mapping]]] = ..., seed: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_images: _Optional[int] = ..., sampler: _Optional[str] = ..., deterministic: bool = ..., preview_every: _Optional[int] = ..., clip_skip: _Optional[int] = ..., prompt_syntax: _Optional[_Union[PromptSyntax, str]] = ..., prompt_windows_max: _Optional[int] = ..., image: _Optional[bytes] = ..., strength: _Optional[float] = ..., mask_image: _Optional[bytes] = ..., original_size: _Optional[_Union[ImageSize, _Mapping]] = ..., crop_top_left: _Optional[_Union[ImageCorner, _Mapping]] = ..., target_size: _Optional[_Union[ImageSize, _Mapping]] = ..., token_match: _Optional[_Union[TokenMatch, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., request_id: _Optional[str] = ..., decline_canary: bool = ..., canary_key: _Optional[str] = ...) -> None: ...
+    timestep_spacing: str
+    schedule: str
+    timesteps: _containers.RepeatedScalarFieldContainer[int]
+    sigmas: _containers.RepeatedScalarFieldContainer[float]
+    eta: float
+    auto_trigger: bool
+    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., adapters: _Optional[_Iterable[_Union[_adapter_pb2.WeightedRef, _Mapping]]] = ..., seed: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_images: _Optional[int] = ..., sampler: _Optional[str] = ..., deterministic: bool = ..., preview_every: _Optional[int] = ..., clip_skip: _Optional[int] = ..., prompt_syntax: _Optional[_Union[PromptSyntax, str]] = ..., prompt_windows_max: _Optional[int] = ..., image: _Optional[bytes] = ..., strength: _Optional[float] = ..., mask_image: _Optional[bytes] = ..., original_size: _Optional[_Union[ImageSize, _Mapping]] = ..., crop_top_left: _Optional[_Union[ImageCorner, _Mapping]] = ..., target_size: _Optional[_Union[ImageSize, _Mapping]] = ..., token_match: _Optional[_Union[TokenMatch, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., request_id: _Optional[str] = ..., decline_canary: bool = ..., canary_key: _Optional[str] = ..., timestep_spacing: _Optional[str] = ..., schedule: _Optional[str] = ..., timesteps: _Optional[_Iterable[int]] = ..., sigmas: _Optional[_Iterable[float]] = ..., eta: _Optional[float] = ..., auto_trigger: bool = ...) -> None: ...
 
 class ImageSize(_message.Message):
     __slots__ = ("width", "height")
@@ -125,20 +137,32 @@ class GenerateResponse(_message.Message):
     def __init__(self, accepted: _Optional[_Union[Accepted, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., preview: _Optional[_Union[Preview, _Mapping]] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ...) -> None: ...
 
 class Accepted(_message.Message):
-    __slots__ = ("job_id", "worn", "seeds", "registry_seq", "queue_depth", "trace_id")
+    __slots__ = ("job_id", "worn", "seeds", "registry_seq", "queue_depth", "trace_id", "warnings")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     WORN_FIELD_NUMBER: _ClassVar[int]
     SEEDS_FIELD_NUMBER: _ClassVar[int]
     REGISTRY_SEQ_FIELD_NUMBER: _ClassVar[int]
     QUEUE_DEPTH_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     worn: _containers.RepeatedCompositeFieldContainer[WornRelease]
     seeds: _containers.RepeatedScalarFieldContainer[int]
     registry_seq: int
     queue_depth: int
     trace_id: str
-    def __init__(self, job_id: _Optional[str] = ..., worn: _Optional[_Iterable[_Union[WornRelease, _Mapping]]] = ..., seeds: _Optional[_Iterable[int]] = ..., registry_seq: _Optional[int] = ..., queue_depth: _Optional[int] = ..., trace_id: _Optional[str] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[SamplingWarning]
+    def __init__(self, job_id: _Optional[str] = ..., worn: _Optional[_Iterable[_Union[WornRelease, _Mapping]]] = ..., seeds: _Optional[_Iterable[int]] = ..., registry_seq: _Optional[int] = ..., queue_depth: _Optional[int] = ..., trace_id: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[SamplingWarning, _Mapping]]] = ...) -> None: ...
+
+class SamplingWarning(_message.Message):
+    __slots__ = ("release", "field", "message")
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    release: str
+    field: str
+    message: str
+    def __init__(self, release: _Optional[str] = ..., field: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class WornRelease(_message.Message):
     __slots__ = ("ref", "adapter", "version", "digest", "weight", "recipe", "is_canary")

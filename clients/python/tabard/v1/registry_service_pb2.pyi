@@ -70,7 +70,7 @@ class PublishRequest(_message.Message):
     def __init__(self, draft: _Optional[_Union[ReleaseDraft, _Mapping]] = ..., file: _Optional[_Union[FileStart, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class ReleaseDraft(_message.Message):
-    __slots__ = ("adapter", "version", "kind", "purpose", "trigger_words", "notes", "licence", "actor", "request_id", "reason", "title", "previews")
+    __slots__ = ("adapter", "version", "kind", "purpose", "trigger_words", "notes", "licence", "actor", "request_id", "reason", "title", "previews", "sampling")
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -83,6 +83,7 @@ class ReleaseDraft(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     PREVIEWS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
     adapter: str
     version: str
     kind: _adapter_pb2.ReleaseKind
@@ -95,7 +96,8 @@ class ReleaseDraft(_message.Message):
     reason: str
     title: str
     previews: bool
-    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., purpose: _Optional[_Union[_adapter_pb2.Purpose, str]] = ..., trigger_words: _Optional[_Iterable[str]] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ..., reason: _Optional[str] = ..., title: _Optional[str] = ..., previews: bool = ...) -> None: ...
+    sampling: _adapter_pb2.Sampling
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., purpose: _Optional[_Union[_adapter_pb2.Purpose, str]] = ..., trigger_words: _Optional[_Iterable[str]] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ..., reason: _Optional[str] = ..., title: _Optional[str] = ..., previews: bool = ..., sampling: _Optional[_Union[_adapter_pb2.Sampling, _Mapping]] = ...) -> None: ...
 
 class FileStart(_message.Message):
     __slots__ = ("name", "bytes_total")
@@ -142,7 +144,7 @@ class CheckResponse(_message.Message):
     def __init__(self, report: _Optional[_Union[CheckReport, _Mapping]] = ...) -> None: ...
 
 class CheckReport(_message.Message):
-    __slots__ = ("accepted", "kind", "dialect", "rank", "target_count", "tensor_count", "tensors_applied", "trigger_words", "problems", "resident_bytes", "training", "mode", "alphas", "methods", "coverage", "base_family", "base_fingerprint", "base_match", "declared")
+    __slots__ = ("accepted", "kind", "dialect", "rank", "target_count", "tensor_count", "tensors_applied", "trigger_words", "problems", "resident_bytes", "training", "mode", "alphas", "methods", "coverage", "base_family", "base_fingerprint", "base_match", "declared", "sampling")
     class TrainingEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -183,6 +185,7 @@ class CheckReport(_message.Message):
     BASE_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     BASE_MATCH_FIELD_NUMBER: _ClassVar[int]
     DECLARED_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
     accepted: bool
     kind: _adapter_pb2.ReleaseKind
     dialect: str
@@ -202,7 +205,8 @@ class CheckReport(_message.Message):
     base_fingerprint: str
     base_match: BaseMatch
     declared: _containers.ScalarMap[str, str]
-    def __init__(self, accepted: bool = ..., kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., dialect: _Optional[str] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., tensor_count: _Optional[int] = ..., tensors_applied: _Optional[int] = ..., trigger_words: _Optional[_Iterable[str]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resident_bytes: _Optional[int] = ..., training: _Optional[_Mapping[str, str]] = ..., mode: _Optional[_Union[WearMode, str]] = ..., alphas: _Optional[_Iterable[float]] = ..., methods: _Optional[_Mapping[str, int]] = ..., coverage: _Optional[_Iterable[_Union[Coverage, _Mapping]]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_match: _Optional[_Union[BaseMatch, str]] = ..., declared: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    sampling: _adapter_pb2.Sampling
+    def __init__(self, accepted: bool = ..., kind: _Optional[_Union[_adapter_pb2.ReleaseKind, str]] = ..., dialect: _Optional[str] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., tensor_count: _Optional[int] = ..., tensors_applied: _Optional[int] = ..., trigger_words: _Optional[_Iterable[str]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resident_bytes: _Optional[int] = ..., training: _Optional[_Mapping[str, str]] = ..., mode: _Optional[_Union[WearMode, str]] = ..., alphas: _Optional[_Iterable[float]] = ..., methods: _Optional[_Mapping[str, int]] = ..., coverage: _Optional[_Iterable[_Union[Coverage, _Mapping]]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_match: _Optional[_Union[BaseMatch, str]] = ..., declared: _Optional[_Mapping[str, str]] = ..., sampling: _Optional[_Union[_adapter_pb2.Sampling, _Mapping]] = ...) -> None: ...
 
 class Coverage(_message.Message):
     __slots__ = ("component", "kind", "changed", "total")

@@ -14,6 +14,7 @@ from tabard_registry.intake.files.safetensors import TensorFile, file_name
 from tabard_registry.intake.report.coverage import measure_coverage
 from tabard_registry.intake.report.declared import read_declaration
 from tabard_registry.intake.report.family import other_architecture, wrong_family
+from tabard_registry.intake.report.sampling_words import sampling_said
 from tabard_registry.release.change_methods import CHANGE_METHODS, MAGNITUDE
 from tabard_registry.report import Mode, Problem, Report
 
@@ -79,6 +80,7 @@ def report_on(read: ReadFiles) -> Report:
         base_fingerprint=profile.fingerprint,
         base_match=declared.match if is_accepted else "",
         declared=declared.words,
+        sampling=sampling_said(metadata, family=profile.family).to_json(),
     )
 
 

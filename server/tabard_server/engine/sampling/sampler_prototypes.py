@@ -14,6 +14,7 @@ import diffusers
 
 from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed
 from tabard_server.engine_port.samplers import SAMPLERS, Sampler
+from tabard_server.engine_port.walk import ETA, PLAIN_WALK, Walk
 
 ZERO_SNR = "rescale_betas_zero_snr"
 """Config entry of a base that was trained down to pure noise; not every scheduler heeds it."""
@@ -59,24 +60,30 @@ class SamplerPrototypes:
                 hint=f"choose one of: {', '.join(self._prototypes)}",
             )
 
-    def take(self, name: str, *, num_inference_steps: int, seed: int) -> Any:
+    def take(
+        self, name: str, *, num_inference_steps: int, seed: int, walk: Walk = PLAIN_WALK
+    ) -> Any:
         """Return a scheduler of this name, ready for so many steps, owned by the caller.
 
         Args:
             name: Short name.
             num_inference_steps: Steps.
             seed: Seed of a sampler that draws its noise by itself.
+            walk: How its steps lie.
 
         Raises:
             SamplerNotServed: This base cannot be walked that way.
-            RowNotPossible: The sampler cannot take that many steps.
+            RowNotPossible: The sampler cannot take that many steps, or not these.
         """
         self.check(name)
         scheduler = copy.deepcopy(self._prototypes[name])
         if hasattr(scheduler, _NOISE_SEED):
             scheduler.noise_sampler_seed = seed
+        if changed := walk.config:
+            # Only `set_timesteps` looks at these, so that a copy need not be built anew.
+            scheduler.register_to_config(**changed)
         try:
-            scheduler.set_timesteps(num_inference_steps, device="cpu")
+            scheduler.set_timesteps(**_steps_of(walk, num_inference_steps), device="cpu")
         except (ValueError, IndexError) as error:
             raise RowNotPossible(
                 f"{name} cannot take {num_inference_steps} steps on this base",
@@ -85,15 +92,26 @@ class SamplerPrototypes:
             ) from error
         return scheduler
 
-    def step_options(self, name: str, *, generator: Any) -> dict[str, Any]:
+    def step_options(
+        self, name: str, *, generator: Any, eta: float | None = None
+    ) -> dict[str, Any]:
         """Return the keyword arguments this scheduler's `step` wants, as diffusers passes them."""
         keys = self._step_keys[name]
         options: dict[str, Any] = {}
         if "eta" in keys:
-            options["eta"] = 0.0
+            options["eta"] = ETA if eta is None else eta
         if "generator" in keys:
             options["generator"] = generator
         return options
+
+
+def _steps_of(walk: Walk, num_inference_steps: int) -> dict[str, Any]:
+    """Say which steps to take, as diffusers' pipelines say it."""
+    if walk.sigmas:
+        return {"sigmas": list(walk.sigmas)}
+    if walk.timesteps:
+        return {"timesteps": list(walk.timesteps)}
+    return {"num_inference_steps": num_inference_steps}
 
 
 def _obstacle(sampler: Sampler, config: Mapping[str, Any]) -> str:

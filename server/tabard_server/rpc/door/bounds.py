@@ -15,6 +15,7 @@ from tabard_registry.identity.roles import NAMESPACES_MAX
 from tabard_registry.refs.names import REF_CHARS_MAX
 from tabard_registry.release.gates import GATES_MAX
 from tabard_registry.release.manifest import MEMBERS_MAX
+from tabard_registry.release.sampling import SAMPLERS_MAX
 from tabard_registry.release.words import (
     LICENCE_CHARS_MAX,
     NOTES_CHARS_MAX,
@@ -40,10 +41,11 @@ _REF_LIKE = (
         "expect_digest",
         "page_token",
     ),
-    *("sampler", "key_id", "service", "host", "list_services"),
+    *("sampler", "timestep_spacing", "schedule", "key_id", "service", "host", "list_services"),
     *("namespace", "token", "tenant", "expires_at"),
     *("against", "grid"),
     *("digest", "evidence_digest", "image_digest", "job_id", "canary_key", "place", "pair"),
+    *("spacing", "prediction", "enforce"),
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",
 )
@@ -116,6 +118,8 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "prompt": prompt,
         "negative_prompt": prompt,
         "adapters": adapters,
+        **_of_steps(limits),
+        **dict.fromkeys(("samplers", "sources"), replace(ref, count_max=SAMPLERS_MAX)),
         **_of_pictures(limits),
         "chunk": chunk,
         "name": _text(_FILE_NAME_CHARS_MAX),
@@ -135,6 +139,18 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "members": members,
         "grants": grants,
     }
+
+
+def _of_steps(limits: Limits) -> dict[str, Bound]:
+    timesteps = Bound(
+        bytes_max=0,
+        count_max=limits.steps_max,
+        count_reason="STEPS_OUT_OF_RANGE",
+        count_hint=f"name at most {limits.steps_max} steps (limits.steps_max)",
+    )
+    # One sigma more than steps: where the last one ends.
+    sigmas = replace(timesteps, count_max=limits.steps_max + 1)
+    return {"timesteps": timesteps, "sigmas": sigmas}
 
 
 def _of_pictures(limits: Limits) -> dict[str, Bound]:

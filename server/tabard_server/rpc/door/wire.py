@@ -26,6 +26,15 @@ _UNKNOWN_BYTES_MAX = 1 << 16
 """What a newer client may send beside what this server knows."""
 _SIZED = frozenset({FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES})
 _SINGLE = Bound(bytes_max=0)
+_WIDTHS = {
+    FieldDescriptor.TYPE_DOUBLE: 8,
+    FieldDescriptor.TYPE_FIXED64: 8,
+    FieldDescriptor.TYPE_SFIXED64: 8,
+    FieldDescriptor.TYPE_FLOAT: 4,
+    FieldDescriptor.TYPE_FIXED32: 4,
+    FieldDescriptor.TYPE_SFIXED32: 4,
+}
+"""Bytes of numbers of fixed width; others have one byte or more, the last of them below 128."""
 
 
 class Shape:
@@ -39,6 +48,7 @@ class Shape:
         """
         self._name = str(descriptor.full_name)
         self._fields: dict[int, tuple[str, Bound, Shape | None]] = {}
+        self._packed: dict[int, int] = {}
         said = DescriptorProto()
         descriptor.CopyToProto(said)
         repeated = {one.name for one in said.field if one.label == one.LABEL_REPEATED}
@@ -47,7 +57,8 @@ class Shape:
             is_sized = field.type in _SIZED
             bound = bounds[field.name] if is_sized or is_repeated else _SINGLE
             inner = Shape(field.message_type, bounds=bounds) if field.message_type else None
-            assert is_sized or inner or not is_repeated, f"{field.full_name} may be packed"
+            if is_repeated and not (is_sized or inner):
+                self._packed[field.number] = _WIDTHS.get(field.type, 1)
             self._fields[field.number] = field.name, bound, inner
 
     def read(self, data: bytes, *, as_type: type[M]) -> M:
@@ -92,11 +103,25 @@ class Shape:
                     raise self._malformed("most of it is not known here")
             else:
                 name, bound, shape = known
-                counts[name] += 1
+                counts[name] += (
+                    self._values(number, bound, data=data, at=at, size=size)
+                    if wire == _DELIMITED
+                    else 1
+                )
                 self._judge(path + name, bound, count=counts[name], size=size, shape=shape)
                 if shape is not None and wire == _DELIMITED:
                     shape._count(data, start=at, end=at + size, path=f"{path}{name}.")
             at += size
+
+    def _values(self, number: int, bound: Bound, *, data: bytes, at: int, size: int) -> int:
+        """Count the values in one field: numbers may come together; one too many is enough."""
+        width = self._packed.get(number)
+        if width is None:
+            return 1
+        if width > 1:
+            return size // width
+        looked_at = data[at : at + min(size, (bound.count_max + 1) * _VARINT_BYTES_MAX)]
+        return sum(byte < 0x80 for byte in looked_at)
 
     def _judge(
         self, field: str, bound: Bound, *, count: int, size: int, shape: "Shape | None"

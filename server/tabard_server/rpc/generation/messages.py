@@ -59,6 +59,12 @@ def read_request(
             width=message.width if said("width") else None,
             height=message.height if said("height") else None,
             sampler=message.sampler,
+            timestep_spacing=message.timestep_spacing,
+            schedule=message.schedule,
+            timesteps=tuple(message.timesteps),
+            sigmas=tuple(message.sigmas),
+            eta=message.eta if said("eta") else None,
+            auto_trigger=message.auto_trigger,
             prompt_syntax=_named(_SYNTAX, message.prompt_syntax),
             prompt_windows_max=message.prompt_windows_max if said("prompt_windows_max") else None,
             token_match=_named(_MATCH, message.token_match),
@@ -158,6 +164,12 @@ def _accepted(event: Accepted) -> generation_service_pb2.Accepted:
         registry_seq=job.registry_seq,
         queue_depth=event.rows_ahead,
         trace_id=job.trace_id,
+        warnings=[
+            generation_service_pb2.SamplingWarning(
+                release=one.release, field=one.field, message=one.message
+            )
+            for one in job.warnings
+        ],
     )
 
 

@@ -26,9 +26,11 @@ from tabard_registry import (
     Version,
 )
 from tabard_registry.identity.identity import Identity
+from tabard_registry.release.sampling import Sampling
 from tabard_server.errors import invalid
 from tabard_server.publishing.author import author_of
 from tabard_server.rpc.names import name_of, names_of, number_of
+from tabard_server.rpc.registry.sampling import read_sampling, write_sampling
 from tabard_server.rpc.times import write_time
 
 M = TypeVar("M", bound=Message)
@@ -71,7 +73,8 @@ def read_draft(message: registry_service_pb2.ReleaseDraft) -> ReleaseDraft:
 
     Raises:
         InvalidName: Its name or version cannot be read.
-        InvalidRequest: There is no such kind.
+        InvalidField: How it wants to be sampled cannot be.
+        InvalidRequest: There is no such kind, or no such sampler.
     """
     return ReleaseDraft(
         adapter=AdapterName.parse(message.adapter),
@@ -82,6 +85,7 @@ def read_draft(message: registry_service_pb2.ReleaseDraft) -> ReleaseDraft:
         title=message.title,
         trigger_words=tuple(message.trigger_words),
         kind=read_kind(message.kind),
+        sampling=read_sampling(message.sampling),
     )
 
 
@@ -109,6 +113,7 @@ def write_release(release: Release, *, state: State) -> adapter_pb2.Release:
         troubled_members=[str(member) for member in state.troubled_members(release)],
         signatures=[_alike(adapter_pb2.ReleaseSignature, one) for one in release.signatures],
         previews_digest=str(previews.document) if previews else "",
+        sampling=write_sampling(release.sampling),
     )
 
 
@@ -212,6 +217,7 @@ def write_report(report: Report) -> registry_service_pb2.CheckReport:
         report,
         coverage=[_alike(registry_service_pb2.Coverage, part) for part in report.coverage],
         problems=[_alike(registry_service_pb2.Problem, problem) for problem in report.problems],
+        sampling=write_sampling(Sampling.from_json(report.sampling)),
     )
 
 

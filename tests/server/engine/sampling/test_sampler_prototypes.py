@@ -10,7 +10,14 @@ import torch
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed
 from tabard_server.engine_port.samplers import SAMPLERS
-from tests.oracle import SCHEDULERS
+from tabard_server.engine_port.walk import (
+    SCHEDULES,
+    SPACING,
+    TIMESTEP_SPACINGS,
+    WARP,
+    Walk,
+)
+from tests.oracle import SCHEDULERS, scheduler_options
 from tests.server.engine.tiny_base import skip_if_absent
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -87,6 +94,87 @@ def test_walk_equals_diffusers(prototypes: SamplerPrototypes, name: str) -> None
     torch.testing.assert_close(*walks, rtol=0, atol=0)
 
 
+WALKS = (
+    *(Walk(timestep_spacing=spacing) for spacing in TIMESTEP_SPACINGS),
+    *(Walk(schedule=schedule) for schedule in SCHEDULES),
+    Walk(schedule="karras", timestep_spacing="trailing"),
+    Walk(schedule="beta", timestep_spacing="leading"),
+)
+
+
+def _can(name: str, walk: Walk) -> bool:
+    """Say whether a sampler can be walked so."""
+    sampler = SAMPLERS[name]
+    is_bent = bool(walk.schedule and SCHEDULES[walk.schedule].warp)
+    return (SPACING in sampler.abilities and (WARP in sampler.abilities or not is_bent)) and (
+        not sampler.schedule or walk.schedule in ("", sampler.schedule)
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ("ddim", "euler", "unipc") else pytest.mark.oracle)
+        for name in sorted(SAMPLERS)
+    ],
+)
+def test_told_walk_equals_diffusers(prototypes: SamplerPrototypes, name: str) -> None:
+    """A copy that is told of its steps walks as a scheduler that diffusers builds with them."""
+    skip_if_absent(name)
+    for walk in (one for one in WALKS if _can(name, one)):
+        ours = prototypes.take(name, num_inference_steps=5, seed=0, walk=walk)
+        scheduler, options = scheduler_options(
+            name, schedule=walk.schedule, timestep_spacing=walk.timestep_spacing
+        )
+        theirs = getattr(diffusers, scheduler).from_config(BETAS, **options)
+        theirs.set_timesteps(5)
+        if hasattr(theirs, "noise_sampler_seed"):
+            theirs.noise_sampler_seed = 0
+
+        walks = [_walk(one, prototypes, name=name) for one in (ours, theirs)]
+
+        assert torch.equal(ours.timesteps, theirs.timesteps), walk
+        torch.testing.assert_close(*walks, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "walk"),
+    [
+        (name, walk)
+        for name in ("euler", "heun", "dpmpp_2m", "dpmpp_2m_sde", "lcm", "tcd")
+        for walk in (Walk(timesteps=(999, 759, 299)), Walk(sigmas=(14.6, 2.5, 0.4, 0.0)))
+        if not walk.sigmas or name == "euler"
+    ],
+)
+def test_listed_steps_equal_diffusers(prototypes: SamplerPrototypes, name: str, walk: Walk) -> None:
+    """Steps that are named one by one are those that diffusers takes."""
+    ours = prototypes.take(name, num_inference_steps=3, seed=0, walk=walk)
+    scheduler, options = SCHEDULERS[name]
+    theirs = getattr(diffusers, scheduler).from_config(BETAS, **options)
+    if walk.sigmas:
+        theirs.set_timesteps(sigmas=list(walk.sigmas))
+    else:
+        theirs.set_timesteps(timesteps=list(walk.timesteps))
+
+    walks = [_walk(one, prototypes, name=name) for one in (ours, theirs)]
+
+    assert torch.equal(ours.timesteps, theirs.timesteps)
+    torch.testing.assert_close(*walks, rtol=0, atol=0)
+
+
+def test_told_walk_leaves_the_next_row_alone(prototypes: SamplerPrototypes) -> None:
+    """What one row asks of its scheduler, no other row has."""
+    before = prototypes.take("euler", num_inference_steps=4, seed=0)
+
+    told = prototypes.take(
+        "euler", num_inference_steps=4, seed=0, walk=Walk(timestep_spacing="trailing")
+    )
+
+    after = prototypes.take("euler", num_inference_steps=4, seed=0)
+    assert torch.equal(before.timesteps, after.timesteps)
+    assert told.timesteps.tolist() == [999, 749, 499, 249]
+
+
 def _walk(scheduler: Any, prototypes: SamplerPrototypes, *, name: str) -> torch.Tensor:
     generator = torch.Generator().manual_seed(3)
     options = prototypes.step_options(name, generator=generator)
@@ -102,6 +190,7 @@ def test_step_gets_what_diffusers_passes(prototypes: SamplerPrototypes) -> None:
     asked = {name: prototypes.step_options(name, generator=1) for name in ("ddim", "euler", "lms")}
 
     assert asked == {"ddim": {"eta": 0.0, "generator": 1}, "euler": {"generator": 1}, "lms": {}}
+    assert prototypes.step_options("tcd", generator=1, eta=0.3)["eta"] == 0.3
 
 
 def test_private_noise_has_the_rows_seed(prototypes: SamplerPrototypes) -> None:

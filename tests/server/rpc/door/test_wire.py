@@ -41,6 +41,8 @@ def test_largest_legal_message_passes() -> None:
         mask_image=b"x" * 1_000,
         seed=2**64 - 1,
         guidance_scale=7.5,
+        timesteps=[2**32 - 1] * 150,
+        sigmas=[1.5] * 151,
         original_size=generation_service_pb2.ImageSize(width=2**32 - 1, height=1),
     )
 
@@ -54,6 +56,9 @@ def test_largest_legal_message_passes() -> None:
         (Generate(adapters=refs("a/b") * 5), "adapters", "TOO_MANY_ADAPTERS"),
         (Generate(adapters=refs("x" * 2_049)), "adapters.ref", "FIELD_TOO_LONG"),
         (Generate(image=b"x" * 1_001), "image", "IMAGE_TOO_LARGE"),
+        (Generate(timesteps=[300] * 151), "timesteps", "STEPS_OUT_OF_RANGE"),
+        (Generate(timesteps=[1] * 100_000), "timesteps", "STEPS_OUT_OF_RANGE"),
+        (Generate(sigmas=[1.0] * 152), "sigmas", "STEPS_OUT_OF_RANGE"),
         (Recipe(members=refs("a/b") * 17), "members", "FIELD_INVALID"),
         (
             Recipe(draft=registry_service_pb2.ReleaseDraft(trigger_words=["x"] * 33)),
@@ -112,6 +117,17 @@ def test_garbage_is_refused_in_plain_words(data: bytes, what: str) -> None:
     assert error.reason == "MALFORMED_MESSAGE"
     assert what in str(error)
     assert "tabard.v1.GenerateRequest" in str(error)
+
+
+@pytest.mark.parametrize("timesteps", [150, 151])
+def test_numbers_one_by_one_are_counted_too(timesteps: int) -> None:
+    """Numbers may be sent in one field or in many; both are the same to a parser."""
+    data = b"\xd8\x01\x07" * timesteps
+
+    if timesteps <= 150:
+        assert list(shape().read(data, as_type=Generate).timesteps) == [7] * timesteps
+    else:
+        assert refusal(data).reason == "STEPS_OUT_OF_RANGE"
 
 
 def test_newer_fields_pass() -> None:

@@ -86,6 +86,40 @@ CASES = (
     Case(reason="UNKNOWN_SAMPLER", at="sampler", request={"sampler": "telepathy"}),
     Case(reason="SAMPLER_NOT_SERVED", at="sampler", request={"sampler": "heun"}),
     Case(reason="SAMPLER_NOT_SERVED", at="sampler", request={"sampler": "DPM adaptive"}),
+    Case(reason="TRIGGER_NOT_WORN", at="prompt", request={"prompt": "a {trigger}"}),
+    Case(
+        reason="TAG_NOT_SUPPORTED",
+        at="negative_prompt",
+        request={"negative_prompt": "a {trigger}"},
+    ),
+    Case(reason="SCHEDULE_UNKNOWN", at="schedule", request={"schedule": "karas"}),
+    Case(reason="SCHEDULE_NOT_SERVED", at="schedule", request={"schedule": "KL Optimal"}),
+    Case(
+        reason="TIMESTEP_SPACING_UNKNOWN", at="timestep_spacing", request={"timestep_spacing": "x"}
+    ),
+    Case(reason="SAMPLER_OPTION_NOT_SERVED", at="schedule", request={"schedule": "karras"}),
+    Case(
+        reason="SCHEDULE_CONTRADICTED",
+        at="timestep_spacing",
+        request={"schedule": "simple", "timestep_spacing": "leading"},
+    ),
+    Case(
+        reason="SCHEDULE_OUT_OF_ORDER",
+        at="timesteps[1]",
+        request={"sampler": "euler", "timesteps": [1, 999]},
+    ),
+    Case(
+        reason="SCHEDULE_OUT_OF_RANGE",
+        at="sigmas",
+        request={"sampler": "euler", "sigmas": [float("nan"), 0.0]},
+    ),
+    Case(
+        reason="STEPS_MISMATCH",
+        at="timesteps",
+        request={"sampler": "euler", "timesteps": [999, 1], "num_inference_steps": 3},
+    ),
+    Case(reason="STEPS_OUT_OF_RANGE", at="timesteps", request={"timesteps": [1] * 151}),
+    Case(reason="ETA_OUT_OF_RANGE", at="eta", request={"eta": 2.0}),
     Case(reason="CLIP_SKIP_OUT_OF_RANGE", at="clip_skip", request={"clip_skip": 12}),
     Case(reason="PROMPT_SYNTAX_UNKNOWN", at="prompt_syntax", request={"prompt_syntax": 9}),
     Case(

@@ -40,6 +40,12 @@ FULL = pb.GenerateRequest(
     request_id="e",
     decline_canary=True,
     canary_key="f",
+    timestep_spacing="f",
+    schedule="g",
+    timesteps=[1],
+    sigmas=[1.0],
+    eta=0.0,
+    auto_trigger=True,
 )
 
 

@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tabard import AsyncClient, InvalidArgument, ResourceExhausted
+from tabard import AsyncClient, GeneratedImage, InvalidArgument, Preview, ResourceExhausted
 from tabard_registry import BaseProfile
 from tabard_server.engine_port.drawing import Drawing
+from tabard_server.engine_port.walk import Walk
 from tabard_server.limits import Limits
+from tabard_server.output.marking import COMPOSITE, TRAINED, XMP_CHUNK
 from tests.server.admission.made_pictures import encode, picture
 from tests.server.fakes import PROFILE, FakeEngine
-from tests.server.harness import chunks_of, provenance_of, serving
+from tests.server.harness import chunks_of, lora_file, provenance_of, serving
+from tests.server.output.png_chunks import chunks_in_order
 
 SDXL: BaseProfile = replace(PROFILE, family="sdxl")
 SQUARE = Image.new("RGB", (64, 64))
@@ -32,7 +35,8 @@ def draw(folder: Path, *, profile: BaseProfile = PROFILE, **options: Any) -> tup
     async def walk() -> bytes:
         async with serving(folder, engine=engine) as server, AsyncClient(server.address) as client:
             prompt = options.pop("prompt", "a cat")
-            result = await client.generate(prompt, num_inference_steps=4, seed=1, **options)
+            said = {"num_inference_steps": 4, "seed": 1} | options
+            result = await client.generate(prompt, **said)
             return result.images[0].png
 
     png = asyncio.run(walk())
@@ -69,6 +73,86 @@ def test_reading_reaches_row_and_file(tmp_path: Path) -> None:
     assert (drawing.clip_skip, drawing.style.syntax, drawing.style.windows_max) == (1, "a1111", 4)
     assert (document["clip_skip"], document["prompt_syntax"]) == (1, "a1111")
     assert facts_of(png)["Clip skip"] == "2"
+
+
+def test_walk_reaches_row_and_file(tmp_path: Path) -> None:
+    """How steps lie shapes the row, and the file says it in our words and in A1111's."""
+    drawing, png = draw(
+        tmp_path, sampler="Euler", schedule="SGM Uniform", timestep_spacing="Trailing"
+    )
+
+    assert drawing.walk == Walk(schedule="sgm_uniform", timestep_spacing="trailing")
+    document, facts = provenance_of(png), facts_of(png)
+    assert (document["schedule"], document["timestep_spacing"]) == ("sgm_uniform", "trailing")
+    assert (facts["Schedule type"], facts["Timestep spacing"]) == ("SGM Uniform", "trailing")
+
+
+def test_listed_steps_reach_row_and_file(tmp_path: Path) -> None:
+    """A list of steps stands for their number."""
+    said: dict[str, Any] = {"sampler": "euler", "num_inference_steps": None}
+    drawing, png = draw(tmp_path, **said, sigmas=[14.5, 1.25, 0.0])
+    other, _ = draw(tmp_path, **said, timesteps=(999, 499, 1))
+    noisy, noisy_png = draw(tmp_path, sampler="ddim", eta=0.5)
+
+    assert (drawing.walk.sigmas, drawing.steps) == ((14.5, 1.25, 0.0), 2)
+    assert provenance_of(png)["sigmas"] == [14.5, 1.25, 0.0]
+    assert 'Sigmas: "14.5, 1.25, 0.0"' in chunks_of(png)["parameters"]
+    assert (other.walk.timesteps, other.steps) == ((999, 499, 1), 3)
+    assert noisy.walk.eta == provenance_of(noisy_png)["eta"] == 0.5
+    assert facts_of(noisy_png)["Eta"] == "0.5"
+
+
+def test_triggers_of_the_manifest_are_put_in(tmp_path: Path) -> None:
+    """Whatever is shown of the release now; the file says which, and replays to itself."""
+    engine, file = FakeEngine(), tmp_path / "ink.safetensors"
+    file.write_bytes(lora_file())
+
+    async def walk() -> tuple[Any, ...]:
+        async with (
+            serving(tmp_path, engine=engine) as server,
+            AsyncClient(server.address) as client,
+        ):
+            await client.publish("acme/ink", file, version="1.0.0", trigger_words=["inky"])
+            await client.edit("acme/ink@1.0.0", trigger_words=["other"])
+            said: dict[str, Any] = {"adapters": "acme/ink@1.0.0", "seed": 1, "deterministic": True}
+            said["num_inference_steps"] = 2
+            placed = await client.generate("a {trigger} cat", **said)
+            front = await client.generate("a cat", auto_trigger=True, **said)
+            return placed, front, await client.replay(front.images[0].png)
+
+    placed, front, again = asyncio.run(walk())
+
+    assert [batch[0].drawing.prompt for batch in engine.batches[::2]] == [
+        "a inky cat",
+        "inky, a cat",
+        "inky, a cat",
+    ]
+    told = [one.images[0].provenance["trigger"] for one in (placed, front)]
+    assert told == [
+        {"prompt": "a {trigger} cat", "auto": False, "words": ["inky"]},
+        {"prompt": "a cat", "auto": True, "words": ["inky"]},
+    ]
+    assert placed.images[0].provenance["prompt"] == "a inky cat"
+    assert again.outcome == "same_file"
+
+
+def test_every_picture_is_marked(tmp_path: Path) -> None:
+    """Behind A1111's text and our own, previews too; over a picture it is a composite."""
+
+    async def walk() -> list[bytes]:
+        async with serving(tmp_path) as server, AsyncClient(server.address) as client:
+            plain = client.stream("x", num_inference_steps=2, preview_every=1)
+            found = [one.png async for one in plain if isinstance(one, Preview | GeneratedImage)]
+            over = await client.generate("x", num_inference_steps=2, image=SQUARE)
+            return [*found, over.images[0].png]
+
+    preview, *_, image, over = asyncio.run(walk())
+
+    keywords = [name for _kind, name in chunks_in_order(image) if name]
+    assert keywords == ["parameters", "tabard", XMP_CHUNK]
+    assert [name for _kind, name in chunks_in_order(preview) if name] == [XMP_CHUNK]
+    assert TRAINED in chunks_of(image)[XMP_CHUNK] and TRAINED in chunks_of(preview)[XMP_CHUNK]
+    assert COMPOSITE in chunks_of(over)[XMP_CHUNK]
 
 
 def test_long_prompt_is_drawn_when_allowed(tmp_path: Path) -> None:

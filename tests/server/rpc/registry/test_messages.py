@@ -22,6 +22,7 @@ from tabard_registry.identity.identity import ANYBODY
 from tabard_registry.log.records import TOKEN
 from tabard_registry.release.health import EvidenceNote, Health, Told
 from tabard_registry.release.release import Signature
+from tabard_registry.release.sampling import Sampling
 from tabard_registry.report import Coverage
 from tabard_registry.state.meanings import MEANINGS
 from tabard_server.errors import InvalidRequest
@@ -60,6 +61,7 @@ MARKED = release(
     purged=True,
     purge_reason="asked to",
     signatures=(Signature(key_id="k", signature="s", seq=9),),
+    sampling=Sampling(samplers=("lcm",)),
 )
 
 
@@ -180,6 +182,7 @@ def test_no_field_of_a_report_is_forgotten() -> None:
         base_fingerprint="sha256:0",
         base_match="same",
         declared={"c": "d"},
+        sampling={"samplers": ["lcm"]},
     )
 
     message = write_report(report)

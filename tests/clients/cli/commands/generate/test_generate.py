@@ -57,7 +57,7 @@ def test_reading_and_picture_are_sent(tabard: Tabard, server: FakeServer, tmp_pa
     for file in (image, mask):
         Image.new("RGB", (8, 8)).save(file)
     options = ["--clip-skip", 1, "--prompt-syntax", "A1111", "--prompt-windows", 2]
-    options += ["--token-match", "Anywhere"]
+    options += ["--token-match", "Anywhere", "--auto-trigger"]
     options += ["--image", image, "--mask", mask, "--strength", 0.6]
     options += ["--original-size", "256x128", "--crop-top-left", "8,16", "--target-size", "96x32"]
 
@@ -67,11 +67,26 @@ def test_reading_and_picture_are_sent(tabard: Tabard, server: FakeServer, tmp_pa
     assert ran.code == 0
     assert (request.clip_skip, request.prompt_windows_max, request.strength) == (1, 2, 0.6)
     assert request.prompt_syntax == pb.PROMPT_SYNTAX_A1111
+    assert request.auto_trigger
     assert request.token_match == pb.TOKEN_MATCH_ANYWHERE
     assert (request.image, request.mask_image) == (image.read_bytes(), mask.read_bytes())
     assert (request.original_size.width, request.original_size.height) == (256, 128)
     assert (request.crop_top_left.top, request.crop_top_left.left) == (8, 16)
     assert (request.target_size.width, request.target_size.height) == (96, 32)
+
+
+def test_walk_is_sent(tabard: Tabard, server: FakeServer, tmp_path: Path) -> None:
+    """How steps lie, as words and as lists."""
+    options = ["--timestep-spacing", "trailing", "--schedule", "SGM Uniform", "--eta", 0.5]
+    options += ["--timesteps", "999,499", "--sigmas", "14.5, 1,0"]
+
+    ran = tabard("generate", "x", *options, "--out", tmp_path)
+
+    request = server.state.requests[-1]
+    assert ran.code == 0
+    assert (request.timestep_spacing, request.schedule) == ("trailing", "SGM Uniform")
+    assert ([*request.timesteps], [*request.sigmas]) == ([999, 499], [14.5, 1.0, 0.0])
+    assert request.eta == 0.5
 
 
 def test_unsaid_options_are_not_sent(tabard: Tabard, server: FakeServer, tmp_path: Path) -> None:
@@ -95,6 +110,9 @@ def test_unsaid_options_are_not_sent(tabard: Tabard, server: FakeServer, tmp_pat
         ("--prompt-windows", 0),
         ("--original-size", "256"),
         ("--crop-top-left", "8x16"),
+        ("--timesteps", "999,a"),
+        ("--sigmas", "1;0"),
+        ("--eta", 2),
     ],
 )
 def test_wrong_option_is_usage_error(

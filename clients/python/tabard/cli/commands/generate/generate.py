@@ -19,7 +19,13 @@ from tabard.cli.commands.generate.gallery import Gallery, slug
 from tabard.cli.numbers import Number, Whole
 from tabard.cli.output import ProgressBar, table
 from tabard.cli.session import Session, together, with_session
-from tabard.enums import PRIORITIES, PROMPT_SYNTAXES, TOKEN_MATCHES
+from tabard.enums import (
+    PRIORITIES,
+    PROMPT_SYNTAXES,
+    SCHEDULES,
+    TIMESTEP_SPACINGS,
+    TOKEN_MATCHES,
+)
 from tabard.errors import TabardError
 from tabard.patience import TIMEOUT_SECONDS_MAX
 from tabard.result import (
@@ -52,6 +58,56 @@ def _two_numbers(form: str, *, between: str, like: str, is_turned: bool = False)
 read_size = _two_numbers("WIDTHxHEIGHT", between="x", like="64x64")
 _read_turned_size = _two_numbers("WIDTHxHEIGHT", between="x", like="64x64", is_turned=True)
 _read_corner = _two_numbers("TOP,LEFT", between=",", like="0,128")
+
+
+def _list_of(kind: type[int] | type[float], *, like: str) -> Any:
+    """Give what reads numbers with commas between them."""
+
+    def read(
+        context: click.Context, parameter: click.Parameter, text: str | None
+    ) -> tuple[float, ...]:
+        try:
+            return tuple(kind(one) for one in text.split(",")) if text else ()
+        except ValueError:
+            message = f"'{text}' is no list of numbers, like {like}"
+            raise click.BadParameter(message, context, parameter) from None
+
+    return read
+
+
+_with_walk = together(
+    click.option(
+        "--timestep-spacing",
+        default="",
+        metavar="SPACING",
+        shell_complete=completion.among(TIMESTEP_SPACINGS),
+        help="How timesteps are spread: trailing (few-step adapters), leading or linspace.",
+    ),
+    click.option(
+        "--schedule",
+        default="",
+        metavar="NAME",
+        shell_complete=completion.among(SCHEDULES),
+        help="karras, exponential, beta, sgm_uniform, simple, ddim_uniform or normal.",
+    ),
+    click.option(
+        "--timesteps",
+        metavar="N,N,…",
+        callback=_list_of(int, like="999,749,499,249"),
+        help="The timesteps themselves, falling.",
+    ),
+    click.option(
+        "--sigmas",
+        metavar="X,X,…",
+        callback=_list_of(float, like="14.615,2.9,0.6,0"),
+        help="The sigmas themselves, falling; the last is where the walk ends.",
+    ),
+    click.option(
+        "--eta",
+        type=Number(min=0, max=1),
+        help="How much noise each step adds, with ddim and tcd.",
+    ),
+)
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _with_reading_and_picture = together(
     click.option(
@@ -79,6 +135,12 @@ _with_reading_and_picture = together(
         type=Named(TOKEN_MATCHES),
         help="Where an embedding's word counts. whole: as a word of its own. anywhere: in longer "
         "words too, as in diffusers.",
+    ),
+    click.option(
+        "--auto-trigger",
+        is_flag=True,
+        help="Put the trigger words of what is worn in front of the prompt; {trigger} in the "
+        "prompt says where else.",
     ),
     click.option(
         "--priority",
@@ -170,8 +232,9 @@ _with_reading_and_picture = together(
     "--sampler",
     default="",
     shell_complete=completion.samplers,
-    help="Short name (euler_a) or A1111's (Euler a).",
+    help="Short name (euler_a) or A1111's (Euler a, DPM++ 2M Exponential).",
 )
+@_with_walk
 @click.option("--deterministic", is_flag=True, help="Byte-identical files, whatever else runs.")
 @_with_reading_and_picture
 @click.option(
@@ -272,6 +335,7 @@ def _tell(
         "queue_ms": result.queue_ms,
         "total_ms": result.total_ms,
         "trace_id": result.trace_id,
+        "warnings": result.warnings,
         "images": [_document(image, files[image.index]) for image in result.images],
         "sheet": None if sheet_file is None else str(sheet_file),
     }
@@ -284,6 +348,8 @@ def _tell(
     text: list[Any] = [*worn, table("seed", "file", rows=rows)]
     if sheet_file is not None:
         text.append(f"contact sheet: {sheet_file}")
+    for one in result.warnings:
+        session.output.say(f"warning: {one.release}: {one.message}")
     session.output.answer(document, *text)
 
 

@@ -13,6 +13,7 @@ import click
 from tabard.cli import completion
 from tabard.cli.commands.health.references.publish import references_text, send
 from tabard.cli.commands.publish.options import FILES, KIND, TRIGGERS, uploaded_on, with_draft
+from tabard.cli.commands.publish.sampling_options import read_table, with_sampling
 from tabard.cli.files.sources import find_files, with_source
 from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, size
@@ -20,6 +21,7 @@ from tabard.cli.report_text import problem_text
 from tabard.cli.session import Session, with_session
 from tabard.releases.release import Release
 from tabard.releases.report import Published
+from tabard.releases.sampling import sampling_text
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -39,6 +41,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--training", type=_FOLDER, metavar="DIR", help="Pictures it was trained on, likewise."
 )
+@with_sampling
 @with_session
 def publish(
     session: Session,
@@ -48,6 +51,8 @@ def publish(
     notes: str,
     references: Path | None,
     training: Path | None,
+    sampling: Path | None,
+    sampling_words: tuple[str, ...],
     **draft: Any,
 ) -> None:
     """Publish files as one release of an adapter.
@@ -65,6 +70,7 @@ def publish(
     tabard publish acme/watercolor hf:acme/watercolor-lora@v2 --version 1.1.0
     tabard publish acme/watercolor watercolor.safetensors --version 1.2.0 --references pictures/
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    table = read_table(sampling, words=sampling_words)
     output, found = session.output, find_files(named)
     with session.connect() as client:
         with output.progress("uploading", total=1) as bar:
@@ -72,6 +78,7 @@ def publish(
                 name,
                 *found.files,
                 notes=with_source(notes, source=found.source),
+                sampling=table,
                 on_progress=uploaded_on(bar),
                 **draft,
             )
@@ -118,5 +125,6 @@ def _summary(release: Release) -> dict[str, str]:
         "judged as": release.judged_as,
         "changes": f"{release.target_count} targets of {release.base_family}",
         "triggers": ", ".join(release.trigger_words),
+        "sampling": sampling_text(release.sampling),
         "size": size(release.original_bytes),
     }

@@ -12,6 +12,7 @@ from tabard.cli.layout import Text
 from tabard.cli.output import fields, member_table, short, size, table
 from tabard.cli.session import Session, with_session
 from tabard.releases.release import Adapter, Release
+from tabard.releases.sampling import sampling_text
 
 if TYPE_CHECKING:
     from tabard import Client
@@ -78,6 +79,7 @@ def _release_text(release: Release) -> list[Any]:
         "purpose": release.purpose,
         "judged as": "" if release.purpose else f"{release.judged_as}, by its kind",
         "triggers": ", ".join(release.trigger_words),
+        "sampling": sampling_text(release.sampling),
         "rank": str(release.rank or ""),
         "targets": "" if release.members else str(release.target_count),
         "base": f"{release.base_family} {short(release.base_fingerprint)}",

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`{trigger}` in a prompt, and words that are put in where a request asks for that.
+
+In: a prompt and a pinned stack. Out: the prompt with the words that the manifests of the worn
+releases say, and which those are. What is shown of a release may be amended; that does not count.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from tabard_registry.release.words import Words
+from tabard_server.errors import invalid
+from tabard_server.jobs.job import PutIn, Worn
+
+TRIGGER = "{trigger}"
+"""What stands in a prompt for the trigger words of all that is worn."""
+_SYNTAX = re.compile(r"([()\[\]\\])")
+
+
+def put_triggers(
+    text: str, *, worn: Sequence[Worn], is_auto: bool, syntax: str
+) -> tuple[str, PutIn | None]:
+    """Return a prompt with trigger words, and what was put in; None: nothing was asked for.
+
+    Args:
+        text: The prompt, without tags.
+        worn: The stack.
+        is_auto: Whether words that it lacks are put in front where it does not say `{trigger}`.
+        syntax: How the prompt is read: what a bracket is there stays a letter of its word.
+
+    Raises:
+        InvalidRequest: It says `{trigger}`, and nothing that is worn has such a word.
+    """
+    is_said = TRIGGER in text
+    if not (is_said or is_auto):
+        return text, None
+    words = triggers_of(worn)
+    if is_said and not words:
+        raise invalid(
+            "prompt",
+            f"{TRIGGER} at character {text.index(TRIGGER) + 1} stands for the trigger words of "
+            "what is worn, and there are none",
+            reason="TRIGGER_NOT_WORN",
+            hint="wear a release that has trigger words, or write the word itself",
+        )
+    if not is_said:
+        words = tuple(word for word in words if not _has(text, word))
+    put = PutIn(prompt=text, is_auto=is_auto, words=words)
+    if not words:
+        return text, put
+    written = ", ".join(_SYNTAX.sub(r"\\\1", one) if syntax == "a1111" else one for one in words)
+    if is_said:
+        return text.replace(TRIGGER, written), put
+    return f"{written}, {text}" if text else written, put
+
+
+def refuse_trigger(text: str, *, field: str) -> None:
+    """Refuse `{trigger}` where it has no meaning.
+
+    Raises:
+        InvalidRequest: It stands there.
+    """
+    if TRIGGER in text:
+        raise invalid(
+            field,
+            f"{field} has {TRIGGER}, which has no meaning there",
+            reason="TAG_NOT_SUPPORTED",
+            hint=f"move {TRIGGER} into the prompt, or write the word itself",
+        )
+
+
+def triggers_of(worn: Iterable[Worn]) -> tuple[str, ...]:
+    """Return the words of the manifests, and the taught ones, in the order of the stack."""
+    words: dict[str, None] = {}
+    for one in worn:
+        release = one.release if one.recipe is None else one.recipe.release
+        published = release.published_words or Words.of(release)
+        words.update(dict.fromkeys(published.trigger_words))
+        words.update(dict.fromkeys(tokens.token for tokens in one.release.tokens))
+    return tuple(words)
+
+
+def _has(text: str, word: str) -> bool:
+    """Say whether a prompt has a word already, as a word of its own."""
+    whole = rf"(?<!\w){re.escape(word.strip())}(?!\w)"
+    return re.search(whole, text, re.IGNORECASE) is not None
