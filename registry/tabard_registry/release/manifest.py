@@ -26,6 +26,8 @@ MEMBERS_MAX = 16
 """Most members of a recipe."""
 PURPOSES = ("", "concept", "style", "subject")
 """Why a release exists; empty when the author did not say."""
+PURPOSE_OF_KIND = {"textual_inversion": "concept", "dreambooth": "subject"}
+"""What a kind is mostly for: which grid draws it, and what its pictures have to hold."""
 MAGNITUDE_AXES = ("", "inputs", "outputs")
 """What a magnitude (of DoRA) can scale; empty without one."""
 MANIFEST_BYTES_MAX = 16 << 20

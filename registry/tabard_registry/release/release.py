@@ -19,6 +19,7 @@ from tabard_registry.release.health import NO_HEALTH, Health
 from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.manifest import (
     KINDS,
+    PURPOSE_OF_KIND,
     PURPOSES,
     Manifest,
     Member,
@@ -39,7 +40,6 @@ class Absent:
     """Expectation that a channel does not exist yet."""
 
 
-_JUDGED_AS = {"textual_inversion": "concept", "dreambooth": "subject"}
 ABSENT = Absent()
 """The one value of `Absent`."""
 
@@ -192,11 +192,8 @@ class Release:
 
     @property
     def judged_as(self) -> str:
-        """Return as what it is judged: by its purpose, else by what its kind is mostly for.
-
-        That chooses the grid that it is drawn with, and what its pictures have to hold.
-        """
-        return self.purpose or _JUDGED_AS.get(self.kind, "style")
+        """As what it is judged: by its purpose, else by what its kind is mostly for."""
+        return self.purpose or PURPOSE_OF_KIND.get(self.kind, "style")
 
     @property
     def is_choosable(self) -> bool:

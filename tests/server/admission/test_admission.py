@@ -24,8 +24,7 @@ from tabard_server.limits import Limits
 from tabard_server.settings import Defaults
 from tests.registry.fakes import MemoryStore
 from tests.server.adapters.published_lora import publish_lora
-from tests.server.admission.small_bounds import bounds_of
-from tests.server.drawings import picture_of
+from tests.server.drawings import bounds_of, picture_of
 from tests.server.fakes import FakeEngine
 
 NOW = 1_000.0

@@ -13,7 +13,7 @@ from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.samplers import SAMPLERS, resolve_sampler
 from tabard_server.errors import InvalidRequest
 from tabard_server.jobs.job import Worn, WornRecipe
-from tests.server.admission.small_bounds import bounds_of
+from tests.server.drawings import bounds_of
 from tests.server.releases import PLAIN
 
 FEW = Sampling(

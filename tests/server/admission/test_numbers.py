@@ -13,8 +13,7 @@ from tabard_server.engine_port.drawing import Drawing, Picture, WantedDrawing
 from tabard_server.engine_port.prompt_style import PLAIN
 from tabard_server.errors import InvalidRequest, Violation
 from tabard_server.jobs.job import JobSpec
-from tests.server.admission.small_bounds import bounds_of
-from tests.server.drawings import picture_of
+from tests.server.drawings import bounds_of, picture_of
 
 SIZES = {"original_size": (128, 64), "crop_top_left": (0, 8), "target_size": (64, 64)}
 

@@ -15,7 +15,7 @@ from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.errors import Overloaded
 from tabard_server.limits import Limits
 from tests.server.admission.made_pictures import encode, picture
-from tests.server.admission.small_bounds import bounds_of
+from tests.server.drawings import bounds_of
 
 
 @pytest.fixture
