@@ -26,6 +26,7 @@ TITLES: Mapping[str, str] = {
     "dpmpp_2m_sde": "DPM++ 2M SDE",
     "dpmpp_sde": "DPM++ SDE",
     "unipc": "UniPC",
+    "tcd": "TCD",
     "lcm": "LCM",
 }
 """A1111's names by those of Tabard; a schedule stands behind both."""

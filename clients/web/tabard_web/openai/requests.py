@@ -25,11 +25,19 @@ _OWN = (
     "num_inference_steps",
     "guidance_scale",
     "sampler",
+    "timestep_spacing",
+    "schedule",
+    "timesteps",
+    "sigmas",
+    "eta",
     "deterministic",
     "clip_skip",
     "prompt_syntax",
     "prompt_windows_max",
     "token_match",
+    "auto_trigger",
+    "decline_canary",
+    "canary_key",
     "priority",
     "request_id",
     "strength",
@@ -60,11 +68,19 @@ class GenerationRequest(BaseModel):
         num_inference_steps: Denoise steps.
         guidance_scale: Classifier-free guidance.
         sampler: Short name, or A1111's spelling.
+        timestep_spacing: How timesteps are spread: `leading`, `trailing` or `linspace`.
+        schedule: How noise falls, in any spelling of UIs.
+        timesteps: The timesteps themselves, falling.
+        sigmas: The sigmas themselves, falling.
+        eta: How much noise each step adds, from 0 to 1.
         deterministic: Byte-identical files for the same request.
         clip_skip: Last layers of the text encoders that the prompt leaves out.
         prompt_syntax: `plain` or `a1111`.
         prompt_windows_max: How many windows of the text encoder a prompt may fill.
         token_match: Where the words of embeddings count: `whole` or `anywhere`.
+        auto_trigger: Put the trigger words of what is worn in front of the prompt.
+        decline_canary: Be served what channels point to, and never the candidate of a canary.
+        canary_key: The same key is served the same side of a canary.
         priority: Which of one tenant's jobs go first.
         request_id: The same id stands for the same job.
     """
@@ -90,11 +106,19 @@ class GenerationRequest(BaseModel):
     num_inference_steps: Annotated[int | None, Field(ge=0)] = None
     guidance_scale: float | None = None
     sampler: Text = ""
+    timestep_spacing: Text = ""
+    schedule: Text = ""
+    timesteps: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=150)] = ()
+    sigmas: Annotated[tuple[float, ...], Field(max_length=151)] = ()
+    eta: float | None = None
     deterministic: bool = False
     clip_skip: Annotated[int | None, Field(ge=0)] = None
     prompt_syntax: Literal["plain", "a1111", ""] = ""
     prompt_windows_max: Annotated[int | None, Field(ge=0)] = None
     token_match: Literal["whole", "anywhere", ""] = ""
+    auto_trigger: bool | None = None
+    decline_canary: bool | None = None
+    canary_key: Text = ""
     priority: Literal["low", "normal", "high", ""] = ""
     request_id: Text | None = None
 

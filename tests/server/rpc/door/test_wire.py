@@ -122,7 +122,7 @@ def test_garbage_is_refused_in_plain_words(data: bytes, what: str) -> None:
 @pytest.mark.parametrize("timesteps", [150, 151])
 def test_numbers_one_by_one_are_counted_too(timesteps: int) -> None:
     """Numbers may be sent in one field or in many; both are the same to a parser."""
-    data = b"\xd8\x01\x07" * timesteps
+    data = b"\xe8\x01\x07" * timesteps
 
     if timesteps <= 150:
         assert list(shape().read(data, as_type=Generate).timesteps) == [7] * timesteps
