@@ -227,7 +227,8 @@ def faults(outcome: Outcome) -> Iterator[str]:
     told = kept + sum(seen.broken for seen in outcome.crowded.values())
     if kept < 0.9 * told:
         yield f"{kept} of {told} who came back as they were told got in"
-    for seen in (*outcome.crowded.values(), outcome.opened):
+    every: list[Seen | Arrivals] = [*outcome.crowded.values(), outcome.opened]
+    for seen in every:
         if untyped := {*seen.reasons} - _TYPED:
             yield f"refused as {sorted(untyped)}"
         if seen.untold:
