@@ -26,6 +26,7 @@ from tests.bench import (
     identity_cost,
     intake_speed,
     served,
+    shadow_cost,
     step_times,
     traffic,
 )
@@ -117,6 +118,12 @@ def _evaluation(chosen: argparse.Namespace) -> object:
     return measured
 
 
+def _canary(chosen: argparse.Namespace) -> object:
+    measured, pairs = shadow_cost.run(rounds=chosen.rounds)
+    shadow_cost.report(measured, pairs)
+    return measured
+
+
 def _images(chosen: argparse.Namespace) -> object:
     return bench_images(rounds=chosen.rounds)
 
@@ -195,6 +202,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "commands": _commands,
     "identity": _identity,
     "evaluation": _evaluation,
+    "canary": _canary,
     "intake": _intake,
     "extraction": _extraction,
     "registry": _registry,

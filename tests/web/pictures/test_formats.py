@@ -39,6 +39,20 @@ def test_pixels_survive(kind: Format) -> None:
     assert len(small) < len(best)
 
 
+@pytest.mark.parametrize("kind", ["jpeg", "webp"])
+def test_mark_survives(kind: Format) -> None:
+    """That a model made it, as the PNG says it; a PNG without a mark gives none."""
+    source = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+    mark = f'Iptc4xmpExt:DigitalSourceType="{source}"'
+    xmp = {"XML:com.adobe.xmp": f"<x:xmpmeta><rdf:Description {mark}/></x:xmpmeta>"}
+
+    marked = written_as(png_of(WORDS | xmp), kind)
+
+    assert mark.encode() in marked
+    assert read_words(marked) == WORDS
+    assert b"DigitalSourceType" not in written_as(png_of(WORDS), kind)
+
+
 def test_png_stays_to_the_byte() -> None:
     """It is what the server made."""
     source = png_of(WORDS)

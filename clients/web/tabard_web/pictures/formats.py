@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images as JPEG and WebP, which say how they were made as the PNG does: in XMP and in EXIF.
 
-In: a PNG as the server made it. Out: the bytes of another format. XMP holds the JSON (`tabard`),
-EXIF's user comment holds A1111's text, where the tools around it look for it.
+In: a PNG as the server made it. Out: the bytes of another format. XMP holds the JSON (`tabard`) and
+the mark of a picture that a model made, EXIF's user comment holds A1111's text, where the tools
+around it look for it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ Format = Literal["png", "jpeg", "webp"]
 
 MEDIA_TYPES: dict[Format, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
+_PNG_XMP = "XML:com.adobe.xmp"
+_WORDS = ("parameters", "tabard")
 _USER_COMMENT = 0x9286
 _UNICODE = b"UNICODE\0"
 _SEGMENT_BYTES_MAX = 65_000
@@ -30,10 +33,13 @@ _NAMESPACE = "urn:tabard:provenance:1"
 _XMP = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    '<rdf:Description rdf:about="" xmlns:tabard="{namespace}">'
+    '<rdf:Description rdf:about="" xmlns:tabard="{namespace}"{mark}>'
     "<tabard:provenance>{json}</tabard:provenance>"
     "</rdf:Description></rdf:RDF></x:xmpmeta>"
 )
+_MARK = re.compile(r'Iptc4xmpExt:DigitalSourceType="[^"<>]*"')
+"""What the PNG's own XMP says of its source: that a model made it."""
+_IPTC = ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
 _PROVENANCE = re.compile(rb"<tabard:provenance>(.*?)</tabard:provenance>", re.DOTALL)
 
 
@@ -46,7 +52,12 @@ def written_as(png: bytes, kind: Format, *, quality: int = 100) -> bytes:
     if kind == "png":
         return png
     texts = read_texts(png)
-    xmp = _XMP.format(namespace=_NAMESPACE, json=escape(texts.get("tabard", ""))).encode()
+    mark = _MARK.search(texts.get(_PNG_XMP, ""))
+    xmp = _XMP.format(
+        namespace=_NAMESPACE,
+        mark=_IPTC + mark[0] if mark else "",
+        json=escape(texts.get("tabard", "")),
+    ).encode()
     exif = _exif(texts.get("parameters", ""))
     if kind == "jpeg" and max(len(xmp), len(exif)) > _SEGMENT_BYTES_MAX:
         raise InvalidArgument(
@@ -69,7 +80,8 @@ def read_words(picture: bytes) -> dict[str, str]:
         InvalidArgument: It is no PNG, JPEG or WebP, or is damaged.
     """
     if picture.startswith(b"\x89PNG"):
-        return read_texts(picture)
+        texts = read_texts(picture)
+        return {name: texts[name] for name in _WORDS if name in texts}
     try:
         with Image.open(io.BytesIO(picture), formats=("JPEG", "WEBP")) as image:
             comment = image.getexif().get_ifd(IFD.Exif).get(_USER_COMMENT, b"")
