@@ -26,7 +26,7 @@ from tabard.operations import ServerStatus
 from tabard.result import GeneratedImage, GenerateResult
 
 CHANNEL = "stable"
-OVERRIDE = "a release party in an hour; people like it strong"
+OVERRIDE = "on purpose, to show what a canary does"
 SHOWN = 4
 MEASURED = ("style", "identifiability", "broken", "drift")
 """Scores that are told on the way; the summary has all."""
