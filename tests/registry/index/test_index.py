@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabard_registry import AdapterName
+from tabard_registry.index.words import WORDS_MAX
 from tests.registry.described_logs import (
     FakeJournal,
     described_actions,
@@ -18,7 +19,10 @@ from tests.registry.described_logs import (
 from tests.registry.index.small_index import index_of, whole_history
 from tests.registry.random_logs import CHANNELS
 
-queries = st.lists(st.sampled_from(["w", "water", "INK", "inkb", "oil", "1", "lora", "sn"]))
+queries = st.lists(
+    st.sampled_from(["w", "water", "INK", "inkb", "oil", "1", "lora", "sn"]), max_size=WORDS_MAX
+)
+"""Of more words, a search looks at the first ones."""
 times = st.none() | st.integers(0, 15).map(lambda s: datetime(2026, 1, 1, 0, 0, s, tzinfo=UTC))
 
 

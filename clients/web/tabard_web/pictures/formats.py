@@ -24,7 +24,6 @@ Format = Literal["png", "jpeg", "webp"]
 MEDIA_TYPES: dict[Format, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 _PNG_XMP = "XML:com.adobe.xmp"
-_WORDS = ("parameters", "tabard")
 _USER_COMMENT = 0x9286
 _UNICODE = b"UNICODE\0"
 _SEGMENT_BYTES_MAX = 65_000
@@ -80,8 +79,7 @@ def read_words(picture: bytes) -> dict[str, str]:
         InvalidArgument: It is no PNG, JPEG or WebP, or is damaged.
     """
     if picture.startswith(b"\x89PNG"):
-        texts = read_texts(picture)
-        return {name: texts[name] for name in _WORDS if name in texts}
+        return read_texts(picture)
     try:
         with Image.open(io.BytesIO(picture), formats=("JPEG", "WEBP")) as image:
             comment = image.getexif().get_ifd(IFD.Exif).get(_USER_COMMENT, b"")
