@@ -151,7 +151,8 @@ def _caption(told: HealthTold) -> str:
         f"{told.evaluation.started.version} was drawn beside what it would replace, on "
         f"{told.evaluation.started.cell_count} prompts and seeds, and judged: "
         f"{told.evaluation.verdict}. {scores}. {_missed(told)}The channel refused "
-        f"it; it was promoted with an override all the same. While callers drew {told.calls} images its canary took it back: "
+        "it; it was promoted with an override all the same. "
+        f"While callers drew {told.calls} images its canary took it back: "
         f"{told_canary(told.canary)} (record {told.record.seq}, by {told.record.actor}). "
         f"{PERSON_DECIDES}"
     )
