@@ -71,12 +71,14 @@ def _missing(release: Release, gate: Gate) -> list[Missing]:
     found: list[Missing] = []
     report = release.health.report
     if gate.require_success and (report is None or report.verdict != "Success"):
-        said = f"its newest report says {report.verdict}" if report else "it has no report"
+        what = "it has no report, which has to say Success"
+        if report:
+            what = f"its newest report says {report.verdict}, not Success"
         found.append(
             Missing(
-                what=f"{said}, not Success",
+                what=what,
                 role=Role.PUBLISH,
-                how=f"evaluate {release}, or promote with an override and its reason",
+                how=f"{_next_step(release)}, or promote with an override and its reason",
                 overridable=True,
             )
         )
@@ -93,6 +95,16 @@ def _missing(release: Release, gate: Gate) -> list[Missing]:
                 )
             )
     return [*found, *_missing_reviews(release, gate)]
+
+
+def _next_step(release: Release) -> str:
+    """Say what may bring a Success; the same evaluation again would be the same report."""
+    report = release.health.report
+    if report is None:
+        return f"evaluate {release}"
+    if report.verdict == "Failed":
+        return "publish a better version and evaluate that"
+    return f"evaluate {release} with what its report says is lacking"
 
 
 def _missing_reviews(release: Release, gate: Gate) -> list[Missing]:

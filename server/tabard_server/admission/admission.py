@@ -113,7 +113,9 @@ class Admission:
             walk=walk,
             picture=reading.picture,
         )
-        windows, violations = self._prompts.read_words(drawing, worn=worn)
+        windows, violations = self._prompts.read_words(
+            drawing, worn=worn, may_lack_words=spec.may_lack_words
+        )
         _refuse(violations)
         first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed
         return Job(

@@ -57,12 +57,14 @@ class WantedPicture:
         worn: What it wears.
         seed: Its seed.
         key: Hash of everything that shapes it, in hex.
+        is_control: Whether its prompt is a control, which names no word that a release teaches.
     """
 
     wanted: WantedDrawing
     worn: Worn
     seed: int
     key: str
+    is_control: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,9 @@ def cells_of(grid: Grid, *, sides: Mapping[Side, Worn], sampler: str, origin: st
         words = prompt.drawn(worn.trigger if worn.digest else prompt.class_word)
         wanted = _drawing(grid, prompt=words, sampler=sampler)
         key = _key(wanted, worn=worn, seed=seed, origin=origin)
-        return WantedPicture(wanted=wanted, worn=worn, seed=seed, key=key)
+        return WantedPicture(
+            wanted=wanted, worn=worn, seed=seed, key=key, is_control=prompt.control
+        )
 
     return [
         Cell(

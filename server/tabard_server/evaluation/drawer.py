@@ -141,6 +141,7 @@ class Drawer:
             caller=asker.caller,
             identity=asker.identity,
             priority=asker.priority,
+            may_lack_words=picture.is_control,
         )
         png = b""
         async with aclosing(self._generate(spec)) as events:

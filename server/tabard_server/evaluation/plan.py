@@ -7,7 +7,7 @@ from typing import Any
 
 from tabard_registry import AdapterRef, ByVersion, Release
 from tabard_registry.evidence.documents import to_bytes
-from tabard_registry.evidence.grid import Grid
+from tabard_registry.evidence.grid import Grid, trigger_of
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import canonical_json
 from tabard_server.engine_port.drawing import Pixels
@@ -79,9 +79,9 @@ class Pinned:
 
     @property
     def trigger(self) -> str:
-        """The word that wakes it; empty: none does."""
+        """What wakes it: a word, or all words of a recipe; empty: nothing does."""
         words = (*self.release.trigger_words, *(one.token for one in self.release.tokens))
-        return words[0] if words else ""
+        return trigger_of(self.release.kind, words=words)
 
     @property
     def worn(self) -> Worn:

@@ -214,7 +214,7 @@ def _gate(name: str, interval: Interval, *, at_least: float) -> Gate:
 
 
 def _not_checked(name: str, result: NotChecked) -> Gate:
-    return Gate(name=name, verdict=Verdict.INCONCLUSIVE, reason=f"not checked: {result.reason}")
+    return Gate(name=name, verdict=Verdict.INCONCLUSIVE, reason=f"not checked: {result.words}")
 
 
 def _words(interval: Interval) -> str:

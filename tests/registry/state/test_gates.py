@@ -91,6 +91,20 @@ def test_override_stands_for_measurements_alone() -> None:
     assert "0 of 1 reviews" in note_of(publication("1.0.0"), asks(reviews=1), promote)
 
 
+def test_failed_release_is_not_sent_back_to_the_same_evaluation() -> None:
+    """Asked again, an evaluation is the same report: a better version helps, or a person."""
+    policy = Policy(namespace="acme", channels={"stable": Gate(require_success=True)})
+
+    def how(*more: Action) -> str:
+        state, _ = run(publication("1.0.0"), *more)
+        (release,) = next(iter(state.adapters.values())).by_digest.values()
+        return missing_for(release, policy=policy, channel="stable")[0].how
+
+    assert how().startswith("evaluate ")
+    assert how(report("1.0.0", "Failed")).startswith("publish a better version")
+    assert "with what its report says is lacking" in how(report("1.0.0", "Inconclusive"))
+
+
 def test_reviews_are_of_the_newest_report() -> None:
     """The author's does not count, an edit asks again, a rejection stands in the way."""
     promote = act("promote", "1.0.0")

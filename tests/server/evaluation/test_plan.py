@@ -92,3 +92,10 @@ def test_weight_of_a_textual_inversion_is_none() -> None:
     assert found.worn.weight is None
     assert Pinned(release=release(trigger_words=("ink", "wash")), weight=0.5).trigger == "ink"
     assert str(found.exact) == "acme/ink@1.0.0"
+
+
+def test_recipe_is_woken_by_all_words_of_its_members() -> None:
+    """With the first alone the other members would sleep, and nobody would have judged them."""
+    found = Pinned(release=release(kind="recipe", trigger_words=("ink", "<wash>")), weight=1.0)
+
+    assert found.trigger == "ink, <wash>"

@@ -16,6 +16,7 @@ from tabard_server.evaluation.reports.wording import (
     told_broken,
     told_checks,
     told_copies,
+    told_gate,
     told_prompts,
     told_score,
     told_verdict,
@@ -112,7 +113,7 @@ def find(sheet: Sheet, *, encoders: Encoders, policy: GatePolicy) -> Findings:
     results = _results(sheet, style=style, like=like, encoders=encoders)
     copies, broken = results.copies, results.broken
     judgement = judge(results, policy=policy)
-    verdict, reasons = judgement.verdict, [f"{one.name}: {one.reason}" for one in judgement.gates]
+    verdict, reasons = judgement.verdict, [told_gate(one) for one in judgement.gates]
     if sheet.is_subject and results.subject is None:
         reasons.append(f"subject: not checked: {_NO_SUBJECT}")
         verdict = Judged.INCONCLUSIVE if verdict is Judged.SUCCESS else verdict

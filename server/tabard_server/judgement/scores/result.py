@@ -23,11 +23,27 @@ class Unchecked(StrEnum):
     """There are only embeddings of another encoder to compare with."""
 
 
+_WORDS = {
+    Unchecked.TOO_FEW_REFERENCES: "there are fewer than four references",
+    Unchecked.NOT_SEEN: "the encoder cannot tell the references from the base's pictures",
+    Unchecked.PROMPTS_NOT_SEEN: "the encoder cannot tell the base's pictures of one prompt from "
+    "another's",
+    Unchecked.TOO_FEW_TRAINING_PICTURES: "there are fewer than four training pictures",
+    Unchecked.ONE_SEED: "seeds can be compared only where there are two",
+    Unchecked.ENCODER_CHANGED: "what was published are embeddings of another encoder",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotChecked:
     """A score that was not taken."""
 
     reason: Unchecked
+
+    @property
+    def words(self) -> str:
+        """The reason, as people read it."""
+        return _WORDS[self.reason]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

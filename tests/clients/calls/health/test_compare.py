@@ -66,6 +66,15 @@ def test_textual_inversion_is_one_side() -> None:
     assert [(one.weight, one.prompt("a {trigger}")) for one in plan.sides] == [(None, "a <ink>")]
 
 
+def test_recipe_is_woken_by_all_words_of_its_members() -> None:
+    """The first alone would leave the others asleep."""
+    both = release(kind="recipe", words=("inky", "<wash>"))
+
+    plan = wish("acme/ink", prompts="a cat, {trigger}").plan([both])
+
+    assert [one.prompt for one in plan.cells] == ["a cat, inky, <wash>"] * len(plan.cells)
+
+
 def test_prompt_without_its_word_is_refused() -> None:
     """A word that no prompt names would do nothing."""
     word = release(kind="textual_inversion", words=("<ink>",))

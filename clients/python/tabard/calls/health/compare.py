@@ -120,7 +120,8 @@ def compare(
     Args:
         caller: Filled in by the client.
         refs: The releases. One that says its own weight, as `acme/ink:0.7`, is worn at that.
-        prompts: What to draw; `{trigger}` stands for each release's own first trigger word.
+        prompts: What to draw; `{trigger}` stands for each release's own first trigger word, of a
+            recipe for all of its words.
         weights: How strongly the others are worn. A textual inversion has no weight, and is one
             side.
         seeds: Every prompt is drawn with each.
@@ -173,7 +174,7 @@ def _sides(ref: str, weights: tuple[float, ...], release: Release) -> list[Compa
             version=release.version,
             digest=release.digest,
             weight=weight,
-            word=next(iter(release.trigger_words), ""),
+            word=", ".join(release.trigger_words[: None if release.kind == "recipe" else 1]),
         )
         for weight in worn
     ]
