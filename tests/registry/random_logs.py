@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tabard_registry import AdapterName, Record, State, sha256_bytes
 from tabard_registry.log.records import RECORD_VERSION_MAX, AppliedRecord
 from tabard_registry.refs.digest import Digest
+from tabard_registry.release.bounds import BOUND_NAMES
 from tabard_registry.release.health import CHECKS
 from tabard_registry.release.release import summarise
 from tabard_registry.state.fold import empty_state, fold
@@ -169,18 +170,37 @@ def judged(kind: str, place: tuple[AdapterName, str], summary: Any, actor: str) 
     return {**act(kind, place, ""), "summary": summary, "actor": actor}
 
 
+measurements = st.builds(
+    lambda low, width, unchecked: {
+        "figures": {"style": [low, low + width], "broken": [0, 0]},
+        "unchecked": unchecked,
+        "bounds": dict.fromkeys(BOUND_NAMES, 1),
+    },
+    st.sampled_from([0.0, 0.4, 0.8]),
+    st.sampled_from([-0.1, 0.2]),
+    st.sampled_from([[], ["drift"], ["nothing"]]),
+)
+
+
 judgements = st.one_of(
     st.builds(
-        lambda place, report, verdict, checks: judged(
+        lambda place, report, verdict, checks, measured: judged(
             "evidence",
             place,
-            {"kind": "report", "document": report, "verdict": verdict, "checks": checks},
+            {
+                "kind": "report",
+                "document": report,
+                "verdict": verdict,
+                "checks": checks,
+                **measured,
+            },
             "ann",
         ),
         places,
         st.sampled_from(REPORTS),
         st.sampled_from(["Success", "Failed", "Inconclusive"]),
         st.dictionaries(st.sampled_from(CHECKS), st.sampled_from(["clear", "flagged"])),
+        st.fixed_dictionaries({}, optional={"measurement": measurements}),
     ),
     st.builds(
         lambda place, decision, report, actor: judged(
@@ -215,14 +235,22 @@ judgements = st.one_of(
 
 
 gates = st.builds(
-    lambda success, checks, reviews: {
+    lambda success, checks, reviews, later: {
         "require_success": success,
         "require_checks": checks,
         "reviews": reviews,
+        **later,
     },
     st.booleans(),
     st.booleans(),
     st.integers(0, 2),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "promote_on_success": st.booleans(),
+            "bounds": st.dictionaries(st.sampled_from(["style_min", "drift_max"]), st.just(0.5)),
+        },
+    ),
 )
 
 
@@ -238,14 +266,13 @@ def canary_step(place: tuple[AdapterName, str], channel: str, said: Any) -> dict
 
 
 canary_starts = st.builds(
-    lambda place, baseline, channel, shares, promotes: canary_step(
+    lambda place, baseline, channel, shares: canary_step(
         place,
         channel,
         {
             "step": "start",
             "baseline": DIGESTS[place[0], baseline],
             "shares": shares,
-            "promote_on_success": promotes,
             "policy": {"units_max": 3},
             "salt": "s",
         },
@@ -254,7 +281,6 @@ canary_starts = st.builds(
     st.sampled_from(VERSIONS),
     st.sampled_from(CHANNELS),
     st.sampled_from([[], [0.05], [0.25, 0.5]]),
-    st.booleans(),
 )
 
 

@@ -13,6 +13,7 @@ from tabard_registry.acts.author import ACTOR_CHARS_MAX, REASON_CHARS_MAX, REQUE
 from tabard_registry.evidence.codec import DOCUMENT_BYTES_MAX
 from tabard_registry.identity.roles import NAMESPACES_MAX
 from tabard_registry.refs.names import REF_CHARS_MAX
+from tabard_registry.release.bounds import BOUND_NAMES
 from tabard_registry.release.gates import GATES_MAX
 from tabard_registry.release.manifest import MEMBERS_MAX
 from tabard_registry.release.sampling import SAMPLERS_MAX
@@ -130,6 +131,11 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "override": _text(REASON_CHARS_MAX),
         "note": _text(REASON_CHARS_MAX),
         "channels": channels,
+        "bounds": Bound(
+            bytes_max=0,
+            count_max=len(BOUND_NAMES),
+            count_hint=f"there are {len(BOUND_NAMES)} bounds",
+        ),
         "pattern": ref,
         "request_id": _text(REQUEST_ID_CHARS_MAX),
         "notes": _text(NOTES_CHARS_MAX),
