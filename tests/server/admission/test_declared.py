@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tabard_registry import Policy
 from tabard_registry.release.sampling import Sampling, Span
 from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.walks import WalkReader
@@ -191,3 +192,17 @@ def test_recipe_that_declares_speaks_for_its_members() -> None:
     filled, warnings = reader().heed(WantedDrawing(prompt="x"), worn=members, policies={})
 
     assert (filled.sampler, filled.steps, warnings) == ("euler", 4, ())
+
+
+def test_namespace_may_refuse_what_its_authors_allow() -> None:
+    """Of its own releases only; what is within bounds passes."""
+    policies = {PLAIN.adapter.namespace: Policy(namespace="x", enforce_sampling=True)}
+    stack, far = [worn(FEW)], WantedDrawing(prompt="x", steps=30)
+
+    with pytest.raises(InvalidRequest, match=f"{PLAIN.adapter.namespace} refuses this") as caught:
+        reader().heed(far, worn=stack, policies=policies)
+
+    assert {one.reason for one in caught.value.violations} == {"SAMPLING_REFUSED"}
+    assert reader().heed(WantedDrawing(prompt="x"), worn=stack, policies=policies)[1] == ()
+    elsewhere = {"elsewhere": Policy(namespace="elsewhere", enforce_sampling=True)}
+    assert reader().heed(far, worn=stack, policies=elsewhere)[1]

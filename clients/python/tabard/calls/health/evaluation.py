@@ -68,8 +68,8 @@ def evaluate(
     Args:
         caller: Filled in by the client.
         ref: The release, with a weight or without.
-        against: What it would replace; left out, what the channel points to, else `stable`, if that is
-            another release; else the base alone.
+        against: What it would replace; left out, what the channel points to, else what `stable`
+            does, if that is another release; else the base alone.
         channel: The channel that it is judged for: bounds that its policy asks for count before
             those of the server.
         grid: Name of a grid, or path of its JSON document; left out, the one for the release's

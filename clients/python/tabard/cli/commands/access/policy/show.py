@@ -26,7 +26,7 @@ def policy_facts(found: Policy) -> dict[str, str]:
     """Say what a namespace asks for, in words."""
     seen_by = "those who may generate with it" if found.private else "everybody"
     authors = "only authors who have shown who they are" if found.require_identity else "everybody"
-    draws = "only within declared bounds" if found.enforce_sampling else "with warnings, or less"
+    draws = "only within declared bounds" if found.enforce_sampling else "as each release allows"
     served = "only signed releases" if found.require_signature else "every release"
     return {
         "namespace": found.namespace,
