@@ -10,6 +10,7 @@ from typing import Any
 
 from tabard.calls.acts import DEFAULT_CHANNEL
 from tabard.calls.call import Call, Caller
+from tabard.calls.health.grid_drawing import is_grid_file
 from tabard.calls.identity import read_bounds
 from tabard.convert import same_fields
 from tabard.errors import FieldViolation, InvalidArgument
@@ -87,7 +88,7 @@ def evaluate(
         NotFound: No such release, or no such grid.
         FailedPrecondition: There is nothing to compare with, or the release is withdrawn.
     """
-    is_file = isinstance(grid, Path) or grid.endswith(".json")
+    is_file = is_grid_file(grid)
     request = pb.EvaluateRequest(
         ref=ref,
         against=against,
