@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tabard_registry import AdapterName, Record, State, sha256_bytes
 from tabard_registry.log.records import RECORD_VERSION_MAX, AppliedRecord
 from tabard_registry.refs.digest import Digest
-from tabard_registry.release.bounds import BOUND_NAMES
 from tabard_registry.release.health import CHECKS
 from tabard_registry.release.release import summarise
 from tabard_registry.state.fold import empty_state, fold
 from tests.registry.fakes import small_manifest
+from tests.registry.random_gates import gates, measurements
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
@@ -170,18 +170,6 @@ def judged(kind: str, place: tuple[AdapterName, str], summary: Any, actor: str) 
     return {**act(kind, place, ""), "summary": summary, "actor": actor}
 
 
-measurements = st.builds(
-    lambda low, width, unchecked: {
-        "figures": {"style": [low, low + width], "broken": [0, 0]},
-        "unchecked": unchecked,
-        "bounds": dict.fromkeys(BOUND_NAMES, 1),
-    },
-    st.sampled_from([0.0, 0.4, 0.8]),
-    st.sampled_from([-0.1, 0.2]),
-    st.sampled_from([[], ["drift"], ["nothing"]]),
-)
-
-
 judgements = st.one_of(
     st.builds(
         lambda place, report, verdict, checks, measured: judged(
@@ -230,26 +218,6 @@ judgements = st.one_of(
         st.sampled_from(["acme", "acme/ink"]),
         st.sampled_from(["small", "faces"]),
         st.sampled_from(REPORTS),
-    ),
-)
-
-
-gates = st.builds(
-    lambda success, checks, reviews, later: {
-        "require_success": success,
-        "require_checks": checks,
-        "reviews": reviews,
-        **later,
-    },
-    st.booleans(),
-    st.booleans(),
-    st.integers(0, 2),
-    st.fixed_dictionaries(
-        {},
-        optional={
-            "promote_on_success": st.booleans(),
-            "bounds": st.dictionaries(st.sampled_from(["style_min", "drift_max"]), st.just(0.5)),
-        },
     ),
 )
 

@@ -12,7 +12,7 @@ from tabard.calls.health.compare import CELLS_MAX, SEEDS, Wish, compare
 from tabard.calls.health.grid_drawing import grid_drawing
 from tabard.errors import InvalidArgument
 from tabard.releases.release import Release
-from tests.clients.calls.health.test_grid_drawing import GRID
+from tests.clients.calls.health.pets import GRID
 
 CALLER = Caller(actor="ann", new_id=lambda: "1")
 

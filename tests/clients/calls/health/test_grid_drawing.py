@@ -9,22 +9,7 @@ import pytest
 
 from tabard.calls.health.grid_drawing import grid_drawing, is_grid_file, read_grid_file
 from tabard.errors import InvalidArgument
-
-GRID: dict[str, Any] = {
-    "v": 1,
-    "kind": "grid",
-    "name": "pets",
-    "prompts": [
-        {"text": "a {trigger} in a forest", "class_word": "dog"},
-        {"text": "a {trigger} at sea"},
-        {"text": "a photo of a bridge", "control": True},
-    ],
-    "seeds": [7, 8],
-    "steps": 4,
-    "width": 64,
-    "height": 96,
-    "guidance_scale": 5.0,
-}
+from tests.clients.calls.health.pets import GRID
 
 
 def test_grid_is_what_is_drawn(tmp_path: Path) -> None:

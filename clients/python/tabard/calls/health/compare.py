@@ -34,7 +34,7 @@ class Wish:
         refs: Without weights.
         weights: Those of each ref.
         prompts: As they were said.
-        seeds: Every prompt is drawn with each; left out, those of the grid, else 11, 23, 47, 101.
+        seeds: Every prompt is drawn with each; left out: the grid's, else 11, 23, 47, 101.
         base: Whether the base draws as well.
         class_word: What stands for `{trigger}` in the base's prompts.
         options: What `generate` takes besides, as far as it was said.
@@ -142,8 +142,7 @@ def compare(
         refs: The releases. One that says its own weight, as `acme/ink:0.7`, is worn at that.
         prompts: What to draw; `{trigger}` stands for each release's own first trigger word.
         grid: Name of a grid, as the line of the first release means it, or path of its JSON
-            document. It says prompts and seeds, and how they are drawn, as far as they are left
-            out here.
+            document. It says what is left out here.
         weights: How strongly the others are worn. A textual inversion has no weight, and is one
             side.
         seeds: Every prompt is drawn with each.
@@ -184,6 +183,11 @@ def compare(
         options={name: one for name, one in options.items() if one not in (None, "")},
         grid="" if is_grid_file(grid) else str(grid),
     )
+    return _checked(wish, grid)
+
+
+def _checked(wish: Wish, grid: str | Path) -> Wish:
+    """Read the grid of a file; refuse what is too much, unless a server has to be asked first."""
     if grid and is_grid_file(grid):
         return wish.along(read_grid_file(Path(grid)))
     if not grid:
