@@ -16,7 +16,7 @@ from tabard_registry.release.health import CHECKS
 from tabard_registry.release.release import summarise
 from tabard_registry.state.fold import empty_state, fold
 from tests.registry.fakes import small_manifest
-from tests.registry.random_gates import gates, measurements
+from tests.registry.state.random_gates import gates, measurements
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),

@@ -125,7 +125,7 @@ def test_enforced_and_impossible_declarations_are_refused(tmp_path: Path) -> Non
 
     assert reasons == [
         ("SAMPLING_REFUSED", "num_inference_steps"),
-        ("SAMPLING_REFUSED", "num_inference_steps"),
+        ("SAMPLING_REFUSED", "num_inference_stepssampler"),
         ("SAMPLING_INVALID", ""),
         ("UNKNOWN_SAMPLER", "draft.sampling.samplers"),
     ]

@@ -143,8 +143,7 @@ def compare(
         prompts: What to draw; `{trigger}` stands for each release's own first trigger word.
         grid: Name of a grid, as the line of the first release means it, or path of its JSON
             document. It says what is left out here.
-        weights: How strongly the others are worn. A textual inversion has no weight, and is one
-            side.
+        weights: How strongly the others are worn. A textual inversion has none: it is one side.
         seeds: Every prompt is drawn with each.
         base: Whether the base draws as well, without any release.
         class_word: What the base draws for `{trigger}`, like `dog`; left out: nothing.
@@ -172,10 +171,8 @@ def compare(
         "sampler": sampler, "prompt_syntax": prompt_syntax, "priority": priority,
         "timeout_seconds": timeout_seconds,
     }  # fmt: skip
-    said = [split_weight(one.ref) for one in weighted(refs, what="refs")]
     wish = Wish(
-        refs=tuple(ref for ref, _ in said),
-        weights=tuple((_weight(own),) if own else tuple(weights) for _, own in said),
+        **_worn(refs, weights),
         prompts=tuple(dict.fromkeys((prompts,) if isinstance(prompts, str) else prompts)),
         seeds=_seeds(seeds, has_grid=bool(grid)),
         base=base,
@@ -184,6 +181,14 @@ def compare(
         grid="" if is_grid_file(grid) else str(grid),
     )
     return _checked(wish, grid)
+
+
+def _worn(refs: str | Sequence[str], weights: Sequence[float]) -> dict[str, Any]:
+    said = [split_weight(one.ref) for one in weighted(refs, what="refs")]
+    return {
+        "refs": tuple(ref for ref, _ in said),
+        "weights": tuple((_weight(own),) if own else tuple(weights) for _, own in said),
+    }
 
 
 def _checked(wish: Wish, grid: str | Path) -> Wish:
