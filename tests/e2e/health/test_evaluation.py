@@ -71,7 +71,7 @@ def test_planted_releases_get_their_verdicts(server: RunningServer, grid: Path) 
     assert (scores["style"].value or 0.0) > 0.5
 
 
-@pytest.mark.parametrize("moment", ["drawing", "judging"])
+@pytest.mark.parametrize("moment", ["drawing", pytest.param("judging", marks=pytest.mark.soak)])
 def test_killed_evaluation_goes_on(tmp_path: Path, grid: Path, moment: str) -> None:
     """What a killed server had drawn, the next one does not draw again; one report is filed."""
     settings = {"base": DEMO_BASE, "cache": str(tmp_path / "cache")}

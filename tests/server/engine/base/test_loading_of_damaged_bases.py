@@ -26,7 +26,10 @@ from tests.single_file import write_single_file
 
 DAMAGES = [
     pytest.param(
-        file, damage, id=f"{file}-{name}", marks=[] if (turn + number) % 4 == 0 else pytest.mark.oracle
+        file,
+        damage,
+        id=f"{file}-{name}",
+        marks=[] if (turn + number) % 4 == 0 else pytest.mark.oracle,
     )
     for turn, file in enumerate(files_of(DEMO_BASE))
     for number, (name, damage) in enumerate(damages_of(file))
