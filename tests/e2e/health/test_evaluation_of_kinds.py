@@ -37,7 +37,7 @@ def grid_in(folder: Path, *, text: str) -> Path:
         "kind": "grid",
         "name": "small",
         "prompts": [{"text": f"{text} {number}"} for number in range(12)],
-        "seeds": [1, 2],
+        "seeds": [1],
         "steps": 2,
         "width": 32,
         "height": 32,
@@ -54,7 +54,7 @@ def check(result: EvaluationResult, *, kind: str, weight: float = 1.0) -> dict[s
     assert report["release"]["kind"] == report["technical"]["kind"] == kind
     assert report["technical"].get("weight", 1.0) == weight
     assert report["goal"]["why_this_method"]
-    assert len(result.cells) == len(report["candidates"]) == 24
+    assert len(result.cells) == len(report["candidates"]) == 12
     assert all(one.digest for cell in result.cells for one in cell.pictures)
     for cell in result.cells:
         drawn = {one.side: one.digest for one in cell.pictures}
