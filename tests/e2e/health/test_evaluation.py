@@ -71,11 +71,12 @@ def test_planted_releases_get_their_verdicts(server: RunningServer, grid: Path) 
     assert (scores["style"].value or 0.0) > 0.5
 
 
-@pytest.mark.parametrize("moment", ["drawing", "judging"])
+@pytest.mark.parametrize("moment", ["drawing", pytest.param("judging", marks=pytest.mark.soak)])
 def test_killed_evaluation_goes_on(tmp_path: Path, grid: Path, moment: str) -> None:
     """What a killed server had drawn, the next one does not draw again; one report is filed."""
     settings = {"base": DEMO_BASE, "cache": str(tmp_path / "cache")}
-    grid.write_text(json.dumps(json.loads(grid.read_text()) | {"seeds": [11, 23]}))
+    small = {"seeds": [11, 23], "steps": 2}
+    grid.write_text(json.dumps(json.loads(grid.read_text()) | small))
     with run_server(tmp_path, **settings) as server, Client(server.address) as client:  # type: ignore[arg-type]
         _publish(client)
         for event in client.evaluate(BAD, grid=grid):
