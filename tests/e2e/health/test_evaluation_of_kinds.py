@@ -122,7 +122,7 @@ def test_words_beside_controls(
 
         assert result.report["prompt_record"][0]["prompt"] == prompt
         assert result.report["prompt_record"][12]["prompt"] == "a blue 0"
-        assert len(result.cells) == 28
+        assert len(result.cells) == 14
 
 
 def test_dreambooth(
