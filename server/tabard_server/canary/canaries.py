@@ -9,7 +9,6 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 
 from tabard_registry import (
     DEFAULT_CHANNEL,
@@ -90,7 +89,6 @@ class Canaries:
         served: ServedImages,
         policy: CanaryPolicy,
         metrics: Metrics,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_salt: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         """Take what acts, what was served, and what canaries are judged by."""
@@ -99,7 +97,6 @@ class Canaries:
         self._served = served
         self._policy = policy
         self._metrics = metrics
-        self._clock = clock
         self._new_salt = new_salt
 
     async def start(
@@ -201,7 +198,7 @@ class Canaries:
             )
         self._metrics.image_reports.labels(label=label).inc()
         log_event("image.reported", label=label, worn=[str(one) for one in served.releases])
-        tenant = identity.tenant or caller.tenant or identity.name or caller.key
+        tenant = identity.tenant or identity.name or caller.address or caller.key
         counted = served.side is not None and await self._complain(served.side, tenant=tenant)
         return Reported(served=served, counted=counted)
 
@@ -209,8 +206,8 @@ class Canaries:
         if not 0.0 < side.share < 1.0:
             # Where there is one side there is nothing to compare.
             return False
-        day = self._clock().date().isoformat()
-        unit = hashlib.sha256(f"{side.salt}\0{tenant}\0{day}".encode()).hexdigest()
+        # Which side somebody is served is drawn once, so their second complaint says nothing new.
+        unit = hashlib.sha256(f"{side.salt}\0{tenant}".encode()).hexdigest()
         one = Observation(kind=COMPLAINT, unit=unit, is_loss=side.is_candidate, share=side.share)
         try:
             _, canary = side.canary.find(self._registry.state)

@@ -140,6 +140,7 @@ class Evaluation:
             training=_training(plan.training, encoders=encoders),
             has_trigger=bool(plan.candidate.trigger),
             is_subject=plan.candidate.release.judged_as == "subject",
+            is_as_served=plan.candidate.is_as_served,
         )
         findings = find(sheet, encoders=encoders, policy=self._policy)
         manifest = self._registry.manifest(plan.candidate.release.digest)

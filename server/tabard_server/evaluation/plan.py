@@ -10,6 +10,7 @@ from tabard_registry.evidence.documents import to_bytes
 from tabard_registry.evidence.grid import Grid
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import canonical_json
+from tabard_server.admission.stack import weight_served
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.evaluation.cells import Cell, Side, Worn, cells_of
 from tabard_server.evaluation.events import ReferenceSource, Started
@@ -76,6 +77,11 @@ class Pinned:
     def exact(self) -> AdapterRef:
         """A ref that means this release and no other."""
         return AdapterRef(adapter=self.release.adapter, selector=ByVersion(self.release.version))
+
+    @property
+    def is_as_served(self) -> bool:
+        """Whether callers who say no weight are served this."""
+        return self.worn.weight in (None, weight_served(self.release))
 
     @property
     def trigger(self) -> str:

@@ -41,6 +41,7 @@ from tabard_server.judgement.verdict import Verdict as Judged
 _SEED = 20_260_101
 """Of the resampling: the same pictures have the same intervals."""
 _NO_SUBJECT = "no learned encoder sees subjects here"
+_OTHER_WEIGHT = "it was drawn at another weight than it is served with"
 _NO_SUBJECT_ASKED = "it is asked only of releases that are for a subject"
 
 
@@ -57,6 +58,7 @@ class Sheet:
         training: Training pictures and their variants; None: there are none.
         has_trigger: Whether the release is woken by a word.
         is_subject: Whether it is for a subject.
+        is_as_served: Whether it was drawn at the weight that it is served with.
     """
 
     sides: Mapping[Side, SideLooks]
@@ -66,6 +68,7 @@ class Sheet:
     training: Vectors | NotChecked | None
     has_trigger: bool
     is_subject: bool
+    is_as_served: bool
 
     @property
     def scored(self) -> list[int]:
@@ -115,7 +118,10 @@ def find(sheet: Sheet, *, encoders: Encoders, policy: GatePolicy) -> Findings:
     verdict, reasons = judgement.verdict, [f"{one.name}: {one.reason}" for one in judgement.gates]
     if sheet.is_subject and results.subject is None:
         reasons.append(f"subject: not checked: {_NO_SUBJECT}")
-        verdict = Judged.INCONCLUSIVE if verdict is Judged.SUCCESS else verdict
+        verdict = _at_most_inconclusive(verdict)
+    if not sheet.is_as_served:
+        reasons.append(f"weight: {_OTHER_WEIGHT}")
+        verdict = _at_most_inconclusive(verdict)
     gates = {one.name: one.verdict for one in judgement.gates}
     named = {
         "style": (style, like.baseline("style")),
@@ -142,6 +148,10 @@ def find(sheet: Sheet, *, encoders: Encoders, policy: GatePolicy) -> Findings:
         verdict=told_verdict(verdict),
         reasons=tuple(reasons),
     )
+
+
+def _at_most_inconclusive(verdict: Judged) -> Judged:
+    return Judged.INCONCLUSIVE if verdict is Judged.SUCCESS else verdict
 
 
 class _Likenesses:

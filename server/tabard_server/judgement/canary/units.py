@@ -57,7 +57,7 @@ class Complaint:
     """A report of a bad picture, whichever release drew it."""
 
     unit: str
-    """What may complain once: a digest of tenant and day."""
+    """What may complain once: a digest of canary and tenant."""
     is_loss: bool
     """Whether the canary drew the picture."""
     share: float
