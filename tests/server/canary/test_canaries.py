@@ -36,6 +36,8 @@ from tests.server.canary.running import (
 from tests.server.harness import Server, lora_file, refusal_of
 
 Walk = Callable[[Server], Awaitable[Any]]
+_ALONE = [("grpc.use_local_subchannel_pool", 1)]
+"""A connection of its own, whatever others there are to the same address."""
 
 
 def on_server(folder: Path, walk: Walk) -> Any:
@@ -233,7 +235,7 @@ def test_connections_of_one_machine_complain_once(tmp_path: Path) -> None:
         counted = []
         for seed in range(4):
             job = (await draw(server, mine, seed=seed)).accepted.job_id
-            async with grpc.aio.insecure_channel(server.address) as channel:
+            async with grpc.aio.insecure_channel(server.address, _ALONE) as channel:
                 request = pb.ReportImageRequest(label=pb.IMAGE_LABEL_ARTIFACT, job_id=job)
                 service: Any = canary_service_pb2_grpc.CanaryServiceStub(channel)
                 counted.append((await service.ReportImage(request)).counted)

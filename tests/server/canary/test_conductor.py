@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tabard_registry import AdapterRef
-from tabard_server.canary import conductor
+from tabard_server.canary import calibrating, conductor
 from tests.server.canary.painted import (
     BROKEN,
     EQUAL,
@@ -168,6 +168,28 @@ def test_dead_scorer_is_no_success(
             assert (canary_of(server).verdict, canary_of(server).is_open) == ("stopped", False)
             assert _stable(server) == GOOD
         let_go.set()
+
+    asyncio.run(walk())
+
+
+def test_scorer_that_hangs_from_the_start_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does the canary wait for ever before its first pair."""
+    let_go = threading.Event()
+    monkeypatch.setattr(calibrating, "look_at", lambda *_args, **_words: let_go.wait(60))
+
+    async def walk() -> None:
+        limits = small_limits(canary_scoring_seconds_max=0.3)
+        async with serving(tmp_path, limits=limits) as server:
+            await prepare(server)
+            paint(server, monkeypatch)
+            start(server, f"{LINE}@{EQUAL}", promote_on_success=True)
+
+            await until(lambda: canary_of(server).is_held)
+
+            assert canary_of(server).said == "the scorer stands still"
+            let_go.set()
 
     asyncio.run(walk())
 

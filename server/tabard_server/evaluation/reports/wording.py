@@ -25,6 +25,7 @@ _REASONS = {
     "too_few_training_pictures": "there are fewer than four training pictures",
     "encoder_changed": "what was published are embeddings of another encoder",
     "one_seed": "seeds can be compared only where there are two",
+    "seeds_not_seen": "the base draws the same whatever the seed",
 }
 _MEANS = {
     "style": "like the references: 0 as the base, 1 as the references among themselves",
