@@ -112,9 +112,7 @@ def score_drift(
     return _in_units(ours, unit=_seed_distance(origin), stable=theirs, seed=seed)
 
 
-def _in_units(
-    ours: Grid, *, unit: Grid, stable: Grid | None, seed: int
-) -> Score | NotChecked:
+def _in_units(ours: Grid, *, unit: Grid, stable: Grid | None, seed: int) -> Score | NotChecked:
     """Say how large a figure is beside the base's own, and how it differs from stable's."""
     if float(unit.mean()) < _SEED_DISTANCE_MIN:
         return NotChecked(reason=Unchecked.SEEDS_NOT_SEEN)
