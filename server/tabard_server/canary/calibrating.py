@@ -82,8 +82,8 @@ class Calibrating:
                 looks[side].append(look)
 
         await self._drawer.draw(cells, asker=wish.asker, on_cell=take)
-        references = plan.references.pixels
-        async with asyncio.timeout(self._looking_seconds_max * (1 + len(references))):
+        references = plan.references
+        async with asyncio.timeout(self._looking_seconds_max * (1 + len(references.pixels))):
             return await scoring.run(
                 calibrate, looks, references=references, encoders=self._encoders
             )

@@ -66,6 +66,9 @@ class Pictures:
         return max((len(self.pixels), *map(len, self.vectors.values())))
 
 
+NO_PICTURES = Pictures()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned:
     """One release and how strongly it is worn."""
