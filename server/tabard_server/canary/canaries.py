@@ -113,7 +113,7 @@ class Canaries:
         """Start a canary of what a ref means now, once this server can wear it.
 
         Raises:
-            InvalidRequest: The share is none.
+            InvalidRequest: The share is none, or the ref says a weight.
             NotServable: This server cannot wear it.
             RegistryError: As `acts.start_canary`.
         """
@@ -124,6 +124,13 @@ class Canaries:
                 f"a share of {first:g} exposes nobody, or leaves nothing to compare with",
                 reason="FIELD_INVALID",
                 hint="say a share above 0 and below 1, or shadow",
+            )
+        if ref.is_weight_said:
+            raise invalid(
+                "ref",
+                f"a weight of {ref.weight:g} is said, and channels have none",
+                reason="INVALID_WEIGHT",
+                hint="leave it out: a release is tried at the weight that it is served with",
             )
         exact = await self._publishing.load(ref, author=author)
         act = start_canary(

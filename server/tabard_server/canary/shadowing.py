@@ -15,7 +15,7 @@ from tabard_registry import AdapterRef, Release, State
 from tabard_registry.evidence.grid import without_trigger
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName, ByChannel
-from tabard_registry.release.canary import Canary
+from tabard_registry.release.canary import OBSERVATIONS_PER_ACT_MAX, Canary
 from tabard_registry.state.canaries import open_canary
 from tabard_server.admission.triggers import triggers_of
 from tabard_server.callers.caller import Caller
@@ -135,7 +135,7 @@ class Shadowing:
         if found is None:
             return None
         watched, canary, at = found
-        if watched.pairs.qsize() >= self._pairs_max:
+        if watched.pairs.qsize() >= OBSERVATIONS_PER_ACT_MAX:
             # They are drawn faster than they are scored, and their pictures wait in memory.
             return None
         unit = unit_of(spec.wanted.prompt)

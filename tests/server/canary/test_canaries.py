@@ -135,6 +135,7 @@ def test_person_stops_it(tmp_path: Path) -> None:
         (pb.StartCanaryRequest(ref=f"{LINE}@1.0.0"), "CANARY_WITHOUT_BASELINE"),
         (pb.StartCanaryRequest(ref=f"{LINE}@1.1.0", channel="beta"), "CHANNEL_NOT_FOUND"),
         (pb.StartCanaryRequest(ref=f"{LINE}@9.0.0"), "RELEASE_NOT_FOUND"),
+        (pb.StartCanaryRequest(ref=f"{LINE}@1.1.0:0.3"), "INVALID_WEIGHT"),
     ],
 )
 def test_start_that_cannot_be(tmp_path: Path, request_: pb.StartCanaryRequest, reason: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tabard.v1 import adapter_pb2
 from tabard_registry import AdapterName, Author
 from tabard_registry.acts import CanaryName, raise_share
+from tabard_registry.release.canary import OBSERVATIONS_PER_ACT_MAX
 from tabard_server.canary import conductor
 from tests.server.canary.painted import EQUAL, GOOD, LINE, canary_of, paint, prepare, start
 from tests.server.fakes import FakeEngine
@@ -212,16 +213,17 @@ def test_pairs_that_wait_to_be_scored_are_bounded(
     monkeypatch.setattr(conductor, "observe_pair", lambda *_args, **_words: scored.wait(60))
 
     async def walk() -> None:
-        async with serving(tmp_path, limits=small_limits(canary_pairs_max=2)) as server:
+        async with serving(tmp_path) as server:
             await prepare(server)
             paint(server, monkeypatch)
             start(server, f"{LINE}@{EQUAL}")
             await _until_watched(server, LINE)
             (watched,) = server.app._health.shadowing._watched.values()
-            for number in range(20):
+            for number in range(120):
                 await server.generate(f"mine {number}", adapters=[str(LINE)], seed=5)
 
-            assert watched.pairs.qsize() <= 4
+            most = OBSERVATIONS_PER_ACT_MAX + server.app._health.shadowing._pairs_max
+            assert 0 < watched.pairs.qsize() <= most
             scored.set()
 
     asyncio.run(walk())
