@@ -12,8 +12,12 @@ from dataclasses import dataclass
 
 
 def unit_of(prompt: str) -> str:
-    """Give the digest that a prompt is counted under: case, width and spacing make no new unit."""
-    normalised = " ".join(unicodedata.normalize("NFKC", prompt).casefold().split())
+    """Give the digest that a prompt is counted under.
+
+    Case, width, spacing and characters that nobody sees make no new unit.
+    """
+    seen = "".join(one for one in prompt if unicodedata.category(one) != "Cf")
+    normalised = " ".join(unicodedata.normalize("NFKC", seen).casefold().split())
     return hashlib.sha256(normalised.encode("utf-8")).hexdigest()
 
 
