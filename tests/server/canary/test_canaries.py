@@ -2,6 +2,7 @@
 """What people ask of canaries, on a whole server."""
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -216,14 +217,18 @@ def test_complaint_of_a_tenant_counts_once(tmp_path: Path) -> None:
         digest = str(sha256_bytes(told.images[0].png))
         first = await report(server, image_digest=digest)
         again = await report(server, job_id=told.accepted.job_id)
-        return [first, again, await status(server)]
+        (held,) = server.app.registry.state.adapter(NAME).canaries
+        return [first, again, await status(server), held]
 
-    first, again, told = on_server(tmp_path, walk)
+    first, again, told, held = on_server(tmp_path, walk)
 
     assert (first.counted, first.adapter, first.version) == (True, LINE, "1.0.0")
     assert (again.counted, again.version) == (False, "1.0.0")
     complaints = next(one for one in told.streams if one.name == "complaints")
     assert (complaints.losses, complaints.units) == (0, 1)
+    # Nothing but canary and tenant is hashed: tomorrow the same complaint is the same unit.
+    said = f"{held.terms.salt}\0loopback"
+    assert [one.unit for one in held.seen] == [hashlib.sha256(said.encode()).hexdigest()]
 
 
 def test_connections_of_one_machine_complain_once(tmp_path: Path) -> None:
