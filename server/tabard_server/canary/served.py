@@ -98,6 +98,22 @@ def releases_asked(job: Job) -> tuple[Release, ...]:
     return tuple({str(one.digest): one for one in found}.values())
 
 
+def releases_by_place(job: Job, *, count: int) -> list[Release] | None:
+    """Return what each of the refs of a job meant, recipes as themselves.
+
+    None: it wears more than its refs, as where its prompt names an embedding.
+    """
+    found: list[Release] = []
+    left = iter(job.worn)
+    for worn in left:
+        release = release_asked(worn)
+        found.append(release)
+        # A recipe is worn as its members, one after another.
+        for _member in release.members[1:]:
+            next(left)
+    return found if len(found) == count else None
+
+
 def release_asked(worn: Worn) -> Release:
     """Return the release that a ref meant: of a member, the recipe."""
     return worn.recipe.release if worn.recipe else worn.release

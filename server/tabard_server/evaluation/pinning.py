@@ -30,6 +30,7 @@ from tabard_registry.release.gates import NO_GATES, gates_matching
 from tabard_registry.state.sight import seen_by
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
+from tabard_server.admission.stack import weight_wanted
 from tabard_server.errors import NotEvaluable
 from tabard_server.evaluation.cells import Cell, Side, cells_of
 from tabard_server.evaluation.drawer import Asker
@@ -156,14 +157,16 @@ class Pinning:
         refuse_role(Role.GENERATE, namespace=ref.adapter.namespace, grants=identity.grants)
         release = state.resolve(ref)
         check_servable(state, release, verifier=self._verifier)
-        return Pinned(release=release, weight=ref.weight)
+        return Pinned(release=release, weight=weight_wanted(release, ref=ref))
 
     def _against(
         self, wish: Wish, candidate: Pinned, *, channel: str, state: State
     ) -> Pinned | None:
         identity = wish.asker.identity
         if wish.against:
-            return self._pin(AdapterRef.parse(wish.against), state=state, identity=identity)
+            found = self._pin(AdapterRef.parse(wish.against), state=state, identity=identity)
+            # Beside itself everything is as good as before.
+            return None if found == candidate else found
         # A channel that serves nothing yet begins with what people are served elsewhere.
         for name in dict.fromkeys((channel, DEFAULT_CHANNEL)):
             current = AdapterRef(adapter=candidate.release.adapter, selector=ByChannel(name))

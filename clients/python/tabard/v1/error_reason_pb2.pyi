@@ -249,6 +249,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SAMPLING_CONFLICT: _ClassVar[ErrorReason]
     SAMPLING_REFUSED: _ClassVar[ErrorReason]
     TRIGGER_NOT_WORN: _ClassVar[ErrorReason]
+    ENCODER_FAILED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -492,3 +493,4 @@ SAMPLING_INVALID: ErrorReason
 SAMPLING_CONFLICT: ErrorReason
 SAMPLING_REFUSED: ErrorReason
 TRIGGER_NOT_WORN: ErrorReason
+ENCODER_FAILED: ErrorReason
