@@ -86,10 +86,12 @@ def test_policy_of_the_day_decides_about_a_success(
         async with serving(tmp_path) as server:
             await prepare(server)
             paint(server, monkeypatch)
-            start(server, f"{LINE}@{EQUAL}", promote_on_success=True)
+            promote_by_itself(server)
+            start(server, f"{LINE}@{EQUAL}")
             await let_callers_draw(server, prompts=3)
             registry, ann = server.app.registry, Author(actor="ann")
-            registry.set_policy("acme", channels={"stable": Gate(reviews=1)}, author=ann)
+            gate = Gate(reviews=1, promote_on_success=True)
+            registry.set_policy("acme", channels={"stable": gate}, author=ann)
 
             drawing = asyncio.ensure_future(let_callers_draw(server, prompts=1_000, begin=3))
             await until(lambda: canary_of(server).is_held)
@@ -213,7 +215,8 @@ def test_scorer_that_hangs_from_the_start_is_no_success(
         async with serving(tmp_path, limits=limits) as server:
             await prepare(server)
             paint(server, monkeypatch)
-            start(server, f"{LINE}@{EQUAL}", promote_on_success=True)
+            promote_by_itself(server)
+            start(server, f"{LINE}@{EQUAL}")
 
             await until(lambda: canary_of(server).is_held)
 
