@@ -5,6 +5,7 @@ Frozen values that every room may hold. They know neither protobuf nor torch, ne
 threads.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -21,6 +22,20 @@ class WantedAdapter:
 
     ref: str
     weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """What another run of a job takes from its first one.
+
+    Attributes:
+        job_id: Its id.
+        pins: What its refs meant then, by how they were written: the digest, and whether it was the
+            candidate of a canary.
+    """
+
+    job_id: str
+    pins: Mapping[str, tuple[str, bool]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +57,7 @@ class JobSpec:
         request_id: Its caller's own id of it; empty: none.
         declines_canary: Whether channels mean what they point to, whatever is tried there.
         canary_key: What the caller is known by to a canary, where nobody is asked who they are.
+        again: What it takes from an earlier run; None: it is its first.
     """
 
     wanted: WantedDrawing
@@ -58,6 +74,7 @@ class JobSpec:
     request_id: str = ""
     declines_canary: bool = False
     canary_key: str = ""
+    again: Again | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -249,6 +249,12 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SAMPLING_CONFLICT: _ClassVar[ErrorReason]
     SAMPLING_REFUSED: _ClassVar[ErrorReason]
     TRIGGER_NOT_WORN: _ClassVar[ErrorReason]
+    JOB_UNKNOWN: _ClassVar[ErrorReason]
+    JOB_IMAGE_UNKNOWN: _ClassVar[ErrorReason]
+    JOB_NOT_KEPT: _ClassVar[ErrorReason]
+    JOB_PLACE_UNKNOWN: _ClassVar[ErrorReason]
+    WEBHOOK_REFUSED: _ClassVar[ErrorReason]
+    WEBHOOKS_OFF: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -492,3 +498,9 @@ SAMPLING_INVALID: ErrorReason
 SAMPLING_CONFLICT: ErrorReason
 SAMPLING_REFUSED: ErrorReason
 TRIGGER_NOT_WORN: ErrorReason
+JOB_UNKNOWN: ErrorReason
+JOB_IMAGE_UNKNOWN: ErrorReason
+JOB_NOT_KEPT: ErrorReason
+JOB_PLACE_UNKNOWN: ErrorReason
+WEBHOOK_REFUSED: ErrorReason
+WEBHOOKS_OFF: ErrorReason

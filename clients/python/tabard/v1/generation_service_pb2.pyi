@@ -39,7 +39,7 @@ PROMPT_SYNTAX_PLAIN: PromptSyntax
 PROMPT_SYNTAX_A1111: PromptSyntax
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("prompt", "negative_prompt", "adapters", "seed", "num_inference_steps", "guidance_scale", "width", "height", "num_images", "sampler", "deterministic", "preview_every", "clip_skip", "prompt_syntax", "prompt_windows_max", "image", "strength", "mask_image", "original_size", "crop_top_left", "target_size", "token_match", "priority", "request_id", "decline_canary", "canary_key", "timestep_spacing", "schedule", "timesteps", "sigmas", "eta", "auto_trigger")
+    __slots__ = ("prompt", "negative_prompt", "adapters", "seed", "num_inference_steps", "guidance_scale", "width", "height", "num_images", "sampler", "deterministic", "preview_every", "clip_skip", "prompt_syntax", "prompt_windows_max", "image", "strength", "mask_image", "original_size", "crop_top_left", "target_size", "token_match", "priority", "request_id", "decline_canary", "canary_key", "timestep_spacing", "schedule", "timesteps", "sigmas", "eta", "auto_trigger", "detach")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     ADAPTERS_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +72,7 @@ class GenerateRequest(_message.Message):
     SIGMAS_FIELD_NUMBER: _ClassVar[int]
     ETA_FIELD_NUMBER: _ClassVar[int]
     AUTO_TRIGGER_FIELD_NUMBER: _ClassVar[int]
+    DETACH_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     negative_prompt: str
     adapters: _containers.RepeatedCompositeFieldContainer[_adapter_pb2.WeightedRef]
@@ -104,7 +105,16 @@ class GenerateRequest(_message.Message):
     sigmas: _containers.RepeatedScalarFieldContainer[float]
     eta: float
     auto_trigger: bool
-    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., adapters: _Optional[_Iterable[_Union[_adapter_pb2.WeightedRef, _Mapping]]] = ..., seed: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_images: _Optional[int] = ..., sampler: _Optional[str] = ..., deterministic: bool = ..., preview_every: _Optional[int] = ..., clip_skip: _Optional[int] = ..., prompt_syntax: _Optional[_Union[PromptSyntax, str]] = ..., prompt_windows_max: _Optional[int] = ..., image: _Optional[bytes] = ..., strength: _Optional[float] = ..., mask_image: _Optional[bytes] = ..., original_size: _Optional[_Union[ImageSize, _Mapping]] = ..., crop_top_left: _Optional[_Union[ImageCorner, _Mapping]] = ..., target_size: _Optional[_Union[ImageSize, _Mapping]] = ..., token_match: _Optional[_Union[TokenMatch, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., request_id: _Optional[str] = ..., decline_canary: bool = ..., canary_key: _Optional[str] = ..., timestep_spacing: _Optional[str] = ..., schedule: _Optional[str] = ..., timesteps: _Optional[_Iterable[int]] = ..., sigmas: _Optional[_Iterable[float]] = ..., eta: _Optional[float] = ..., auto_trigger: bool = ...) -> None: ...
+    detach: Detach
+    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., adapters: _Optional[_Iterable[_Union[_adapter_pb2.WeightedRef, _Mapping]]] = ..., seed: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_images: _Optional[int] = ..., sampler: _Optional[str] = ..., deterministic: bool = ..., preview_every: _Optional[int] = ..., clip_skip: _Optional[int] = ..., prompt_syntax: _Optional[_Union[PromptSyntax, str]] = ..., prompt_windows_max: _Optional[int] = ..., image: _Optional[bytes] = ..., strength: _Optional[float] = ..., mask_image: _Optional[bytes] = ..., original_size: _Optional[_Union[ImageSize, _Mapping]] = ..., crop_top_left: _Optional[_Union[ImageCorner, _Mapping]] = ..., target_size: _Optional[_Union[ImageSize, _Mapping]] = ..., token_match: _Optional[_Union[TokenMatch, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., request_id: _Optional[str] = ..., decline_canary: bool = ..., canary_key: _Optional[str] = ..., timestep_spacing: _Optional[str] = ..., schedule: _Optional[str] = ..., timesteps: _Optional[_Iterable[int]] = ..., sigmas: _Optional[_Iterable[float]] = ..., eta: _Optional[float] = ..., auto_trigger: bool = ..., detach: _Optional[_Union[Detach, _Mapping]] = ...) -> None: ...
+
+class Detach(_message.Message):
+    __slots__ = ("webhook_url", "namespace")
+    WEBHOOK_URL_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    webhook_url: str
+    namespace: str
+    def __init__(self, webhook_url: _Optional[str] = ..., namespace: _Optional[str] = ...) -> None: ...
 
 class ImageSize(_message.Message):
     __slots__ = ("width", "height")

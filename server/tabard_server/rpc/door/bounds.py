@@ -23,6 +23,7 @@ from tabard_registry.release.words import (
     TRIGGER_WORD_CHARS_MAX,
     TRIGGER_WORDS_MAX,
 )
+from tabard_server.detached.receivers import URL_CHARS_MAX
 from tabard_server.limits import Limits
 
 _UTF8_BYTES_MAX = 4
@@ -132,6 +133,7 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "channels": channels,
         "pattern": ref,
         "request_id": _text(REQUEST_ID_CHARS_MAX),
+        "webhook_url": _text(URL_CHARS_MAX),
         "notes": _text(NOTES_CHARS_MAX),
         "licence": _text(LICENCE_CHARS_MAX),
         "title": _text(TITLE_CHARS_MAX),

@@ -123,6 +123,27 @@ def _read_corner(message: generation_service_pb2.ImageCorner) -> tuple[int, int]
     return message.top, message.left
 
 
+def read_again(message: bytes, identity: Identity, caller: Caller) -> JobSpec:
+    """Read a request that was kept, for whoever has its job run again."""
+    return read_request(
+        generation_service_pb2.GenerateRequest.FromString(message),
+        seconds_left=None,
+        caller=caller,
+        identity=identity,
+    )
+
+
+def write_accepted(event: Accepted) -> bytes:
+    """Write what a job is told when it is accepted, to be kept."""
+    return _accepted(event).SerializeToString()
+
+
+def read_accepted(message: bytes) -> generation_service_pb2.GenerateResponse:
+    """Read what was kept of that, as the event that it was."""
+    accepted = generation_service_pb2.Accepted.FromString(message)
+    return generation_service_pb2.GenerateResponse(accepted=accepted)
+
+
 def write_event(event: Event) -> generation_service_pb2.GenerateResponse:
     """Write one event of a job."""
     pb = generation_service_pb2
