@@ -235,9 +235,7 @@ def test_withdrawn_release_takes_its_images_along(tmp_path: Path) -> None:
             watched = await events_of(server, job, after=done.event_id)
             while not watched:
                 watched = await events_of(server, job, after=done.event_id)
-            refusal = await refusal_of(
-                server.jobs.GetJobImage(pb.GetJobImageRequest(job_id=job))
-            )
+            refusal = await refusal_of(server.jobs.GetJobImage(pb.GetJobImageRequest(job_id=job)))
 
             assert watched[-1].ended.failure.reason == "RELEASE_QUARANTINED"
             assert refusal.reason == "JOB_IMAGE_UNKNOWN"
