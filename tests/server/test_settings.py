@@ -15,6 +15,7 @@ from tabard_server.access.settings import (
 )
 from tabard_server.encoders.settings import EncoderSettings
 from tabard_server.errors import BadSettings
+from tabard_server.job_settings import JobPlace, JobsSettings, WebhookSecret
 from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.limits import Limits, TenantLimits
 from tabard_server.settings import Defaults, Settings, TelemetrySettings
@@ -23,12 +24,13 @@ from tabard_server.settings_sources import load_settings
 SECTIONS = (
     *(Settings, Limits, Defaults, IdentitySettings, TlsSettings),
     *(ClaimGrant, CertificateGrant, TelemetrySettings, EncoderSettings, GatePolicy),
+    *(JobsSettings, JobPlace, WebhookSecret),
 )
 MEANINGS = [
     (f"{section.__name__}.{name}", field.description)
     for section in SECTIONS
     for name, field in section.model_fields.items()
-    if name not in {"limits", "defaults", "evaluation", "identity", "tls", "telemetry"}
+    if name not in {"limits", "defaults", "evaluation", "identity", "tls", "telemetry", "jobs"}
 ]
 
 

@@ -97,6 +97,15 @@ if TYPE_CHECKING:
         StoredVote,
     )
     from tabard.history import Action, History, Record, ServedAt, Serving
+    from tabard.jobs import (
+        AsyncJob,
+        Job,
+        JobEvent,
+        JobImage,
+        JobState,
+        JobStatus,
+        JobWebhook,
+    )
     from tabard.operations import (
         Cause,
         Drained,
@@ -140,6 +149,7 @@ __all__ = [
     "AsyncClient",
     "AsyncComparison",
     "AsyncEvaluation",
+    "AsyncJob",
     "BlindPair",
     "Canary",
     "CanaryPair",
@@ -194,6 +204,12 @@ __all__ = [
     "ImageReport",
     "Internal",
     "InvalidArgument",
+    "Job",
+    "JobEvent",
+    "JobImage",
+    "JobState",
+    "JobStatus",
+    "JobWebhook",
     "Kind",
     "LayerDiff",
     "LayerSide",
@@ -279,6 +295,7 @@ _MODULES = (
     "result",
     "pictures.difference",
     "replay",
+    "jobs",
     "health.comparison",
     "calls.uploads",
     "calls.options",

@@ -99,10 +99,11 @@ def test_what_changes_the_image_is_refused_by_name(said: dict[str, Any]) -> None
     assert refused.value.errors()[0]["loc"] == tuple(said)
 
 
-def test_urls_are_refused() -> None:
-    """Nothing is kept that a URL could lead to."""
+def test_stream_has_no_urls() -> None:
+    """Its events hold the images."""
+    options_of(response_format="url")
     with pytest.raises(InvalidArgument, match="response_format"):
-        options_of(response_format="url")
+        options_of(response_format="url", stream=True)
 
 
 def test_partial_images_need_a_stream() -> None:
