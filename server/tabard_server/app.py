@@ -28,7 +28,7 @@ from tabard_server.health import Health
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.job_log import job_log_for
 from tabard_server.jobs.job_traces import job_traces_for
-from tabard_server.jobs.queue import queue_for
+from tabard_server.jobs.queue import Queue, queue_for
 from tabard_server.life.bound import Bound
 from tabard_server.life.process import Ending
 from tabard_server.life.readiness import State
@@ -126,15 +126,7 @@ class App:
             verifier=self._verifier,
             on_act=self._catch_up,
         )
-        self._jobs = jobs_for(
-            settings,
-            address=front.address,
-            generate=self._health.shadowing.generate,
-            on_image=self._health.served.note,
-            stop_where=self.generation.stop_where,
-            rows_before=queue.forecast.rows_before,
-            state=lambda: registry.state,
-        )
+        self._build_jobs(queue)
         front.recognise(registry)
         self._build_followers(resources)
         self._serve(engine)
@@ -252,6 +244,17 @@ class App:
             executor=self._loads,
             metrics=self.metrics,
             tenants=tenants,
+        )
+
+    def _build_jobs(self, queue: Queue) -> None:
+        self._jobs = jobs_for(
+            self._settings,
+            address=self._front.address,
+            generate=self._health.shadowing.generate,
+            on_image=self._health.served.note,
+            stop_where=self.generation.stop_where,
+            rows_before=queue.forecast.rows_before,
+            state=lambda: self.registry.state,
         )
 
     def _build_followers(self, resources: Resources) -> None:

@@ -27,10 +27,10 @@ from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.prompt_style import PromptSyntax, TokenMatch
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.errors import BadSettings
-from tabard_server.job_settings import JobsSettings
 from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.limits import VALUES, Limits, TenantLimits
 from tabard_server.telemetry.logs import LogFormat, LogLevel
+from tabard_server.webhooks.settings import JobsSettings
 
 _POLLS_MISSED_MIN = 3
 _UNIX_PATH_BYTES_MAX = 107

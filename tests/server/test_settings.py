@@ -15,11 +15,11 @@ from tabard_server.access.settings import (
 )
 from tabard_server.encoders.settings import EncoderSettings
 from tabard_server.errors import BadSettings
-from tabard_server.job_settings import JobPlace, JobsSettings, WebhookSecret
 from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.limits import Limits, TenantLimits
 from tabard_server.settings import Defaults, Settings, TelemetrySettings
 from tabard_server.settings_sources import load_settings
+from tabard_server.webhooks.settings import JobPlace, JobsSettings, WebhookSecret
 
 SECTIONS = (
     *(Settings, Limits, Defaults, IdentitySettings, TlsSettings),

@@ -97,15 +97,8 @@ if TYPE_CHECKING:
         StoredVote,
     )
     from tabard.history import Action, History, Record, ServedAt, Serving
-    from tabard.jobs import (
-        AsyncJob,
-        Job,
-        JobEvent,
-        JobImage,
-        JobState,
-        JobStatus,
-        JobWebhook,
-    )
+    from tabard.jobs.handles import AsyncJob, Job
+    from tabard.jobs.status import JobEvent, JobImage, JobState, JobStatus, JobWebhook
     from tabard.operations import (
         Cause,
         Drained,
@@ -295,7 +288,8 @@ _MODULES = (
     "result",
     "pictures.difference",
     "replay",
-    "jobs",
+    "jobs.status",
+    "jobs.handles",
     "health.comparison",
     "calls.uploads",
     "calls.options",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tabard.calls.health.compare import Wish
     from tabard.calls.replay import Remake
     from tabard.health.comparison import AsyncComparison, Comparison
-    from tabard.jobs import AsyncJob, Job
+    from tabard.jobs.handles import AsyncJob, Job
     from tabard.replay import Replay
     from tabard.result import GenerateEvent
 
@@ -101,7 +101,7 @@ def starting(
     @shown_as(build, owner="Client", returns="Job")
     def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         events = list(self._receive(ask(self._caller, *args, **kwargs)))
-        return calls.jobs.handle(self, calls.jobs.accepted_id(events))
+        return calls.jobs.beginning.handle(self, calls.jobs.beginning.accepted_id(events))
 
     return method
 
@@ -117,7 +117,7 @@ def starting_async(
         # In a thread, because pictures are read there.
         call = await asyncio.to_thread(ask, self._caller, *args, **kwargs)
         events = [event async for event in self._receive(call)]
-        return calls.jobs.handle_async(self, calls.jobs.accepted_id(events))
+        return calls.jobs.beginning.handle_async(self, calls.jobs.beginning.accepted_id(events))
 
     return method
 
@@ -128,7 +128,7 @@ def handling(build: Callable[Concatenate[Caller, P], str]) -> Callable[Concatena
 
     @shown_as(build, owner="Client", returns="Job")
     def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Job:
-        return calls.jobs.handle(self, ask(self._caller, *args, **kwargs))
+        return calls.jobs.beginning.handle(self, ask(self._caller, *args, **kwargs))
 
     return method
 
@@ -141,6 +141,6 @@ def handling_async(
 
     @shown_as(build, owner="AsyncClient", returns="AsyncJob")
     def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> AsyncJob:
-        return calls.jobs.handle_async(self, ask(self._caller, *args, **kwargs))
+        return calls.jobs.beginning.handle_async(self, ask(self._caller, *args, **kwargs))
 
     return method

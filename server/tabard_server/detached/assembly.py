@@ -11,13 +11,13 @@ from tabard_registry.place import open_store
 from tabard_server.detached.detached import Detached
 from tabard_server.detached.drawing import Walk, Words
 from tabard_server.detached.folder import JobFolder
-from tabard_server.detached.receivers import Receivers
 from tabard_server.detached.results import Results
 from tabard_server.detached.shelf import Shelf
 from tabard_server.detached.webhooks import Webhooks
 from tabard_server.limits import Tenants
 from tabard_server.settings import Settings
 from tabard_server.threads import Threads
+from tabard_server.webhooks.receivers import Receivers
 
 _THREADS_MAX = 2
 _REVIEW_SECONDS_MAX = 60.0

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 from tabard_server.detached.held import Held
 from tabard_server.detached.record import Owner
-from tabard_server.job_settings import JobsSettings
 from tabard_server.limits import Tenants
+from tabard_server.webhooks.settings import JobsSettings
 
 
 class Shelf:

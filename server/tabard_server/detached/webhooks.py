@@ -17,12 +17,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tabard_server.detached.posting import NotAnswered, post
-from tabard_server.detached.receivers import ReceiverRefused, Receivers
 from tabard_server.detached.record import Hook, HookState, JobRecord
 from tabard_server.errors import InvalidRequest, invalid
-from tabard_server.job_settings import JobsSettings
 from tabard_server.version import tabard_version
+from tabard_server.webhooks.posting import NotAnswered, post
+from tabard_server.webhooks.receivers import ReceiverRefused, Receivers
+from tabard_server.webhooks.settings import JobsSettings
 
 _GONE = 410
 """The receiver wants no more."""

@@ -4,8 +4,8 @@
 from pathlib import Path
 
 from tabard_server.detached.assembly import _folder_for
-from tabard_server.job_settings import JobsSettings
 from tabard_server.settings import Settings
+from tabard_server.webhooks.settings import JobsSettings
 
 
 def test_folder_is_named_after_the_address(tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ from tabard_registry.identity.identity import ANYBODY
 from tabard_registry.identity.roles import Role
 from tabard_server.detached.folder import JobFolder
 from tabard_server.detached.record import JobState, Owner
-from tabard_server.job_settings import JobPlace, JobsSettings
-from tests.server.detached.listening import SECRET, answer, listening
+from tabard_server.webhooks.settings import JobPlace, JobsSettings
 from tests.server.detached.records import record
 from tests.server.harness import Request, refusal_of, serving, until
 from tests.server.rpc.door.known_callers import OTHER, OWN, ROOT, as_bearer, asking, token_for
 from tests.server.rpc.jobs.detaching import FAILED, detach, ended, job_of
+from tests.server.webhooks.listening import SECRET, answer, listening
 
 ALICES_METHODS = (
     ("GetJob", pb.GetJobRequest),

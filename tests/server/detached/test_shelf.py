@@ -6,8 +6,8 @@ from typing import Any
 from tabard_server.detached.held import Held
 from tabard_server.detached.record import JobRecord
 from tabard_server.detached.shelf import Shelf
-from tabard_server.job_settings import JobsSettings
 from tabard_server.limits import TenantLimits, Tenants
+from tabard_server.webhooks.settings import JobsSettings
 from tests.server.detached.records import ALICE, BOB, done, record
 
 

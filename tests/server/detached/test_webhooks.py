@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from tabard_server.detached.receivers import Receivers
 from tabard_server.detached.record import Failure, Hook, HookState, JobRecord, ended
 from tabard_server.detached.webhooks import Webhooks
 from tabard_server.error_kinds import refusal_of
 from tabard_server.errors import InvalidRequest, NotServing
-from tabard_server.job_settings import JobsSettings
-from tests.server.detached.listening import SECRET, Listener, answer, listening
+from tabard_server.webhooks.receivers import Receivers
+from tabard_server.webhooks.settings import JobsSettings
 from tests.server.detached.records import done, record
+from tests.server.webhooks.listening import SECRET, Listener, answer, listening
 
 
 def settings(**said: Any) -> JobsSettings:

@@ -14,6 +14,7 @@ from tabard import (
     JobEvent,
     JobImage,
     JobStatus,
+    JobWebhook,
     Preview,
     Progress,
     TabardError,
@@ -122,7 +123,6 @@ def path_of(job_id: str, index: int | None = None) -> str:
 
 def job_answer(status: JobStatus) -> JobAnswer:
     """Give a job as it is answered."""
-    hook = status.webhook
     return JobAnswer(
         id=status.job_id,
         state=status.state,
@@ -137,10 +137,7 @@ def job_answer(status: JobStatus) -> JobAnswer:
         queue_place=status.queue_place,
         error=_error(status.failure) if status.failure else None,
         event_id=status.event_id,
-        webhook=hook
-        and WebhookAnswer(
-            url=hook.url, state=hook.state, attempts=hook.attempts, problem=hook.problem
-        ),
+        webhook=_webhook(status.webhook) if status.webhook else None,
         run=status.run,
         namespace=status.namespace,
         url=path_of(status.job_id),
@@ -196,6 +193,12 @@ def _worn(accepted: Accepted) -> list[Worn]:
         )
         for one in accepted.worn
     ]
+
+
+def _webhook(hook: JobWebhook) -> WebhookAnswer:
+    return WebhookAnswer(
+        url=hook.url, state=hook.state, attempts=hook.attempts, problem=hook.problem
+    )
 
 
 def _error(failure: TabardError) -> ErrorAnswer:

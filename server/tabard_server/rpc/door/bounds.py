@@ -23,8 +23,8 @@ from tabard_registry.release.words import (
     TRIGGER_WORD_CHARS_MAX,
     TRIGGER_WORDS_MAX,
 )
-from tabard_server.detached.receivers import URL_CHARS_MAX
 from tabard_server.limits import Limits
+from tabard_server.webhooks.receivers import URL_CHARS_MAX
 
 _UTF8_BYTES_MAX = 4
 _WORDS_CHARS_MAX = 4_000

@@ -8,7 +8,7 @@ import grpc
 
 from tabard.v1 import job_service_pb2 as pb
 from tabard.v1.generation_service_pb2 import Detach
-from tabard_server.job_settings import JobsSettings
+from tabard_server.webhooks.settings import JobsSettings
 from tests.server.fakes import FakeEngine
 from tests.server.harness import Request, refs, refusal_of, serving, small_limits, until
 from tests.server.rpc.jobs.detaching import (

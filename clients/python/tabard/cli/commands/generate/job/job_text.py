@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any
 
 from tabard.cli.output import fields, size, table
-from tabard.jobs import JobStatus
+from tabard.jobs.status import JobStatus
 
 COLUMNS = ("job", "state", "images", "accepted", "wears")
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from tabard_server.errors import BadSettings
-from tabard_server.job_settings import JobsSettings, WebhookSecret, key_of
+from tabard_server.webhooks.settings import JobsSettings, WebhookSecret, key_of
 
 
 def secret(number_of_bytes: int) -> str:

@@ -5,9 +5,9 @@ import asyncio
 
 import pytest
 
-from tabard_server.detached.receivers import ReceiverRefused, Receivers
 from tabard_server.errors import InvalidRequest
-from tabard_server.job_settings import JobsSettings
+from tabard_server.webhooks.receivers import ReceiverRefused, Receivers
+from tabard_server.webhooks.settings import JobsSettings
 
 PRIVATE = [
     "127.0.0.1",

@@ -4,22 +4,11 @@
 from google.protobuf.duration_pb2 import Duration
 
 from tabard import InvalidArgument, JobImage, Unavailable
-from tabard.calls import jobs
 from tabard.calls.call import Caller
-from tabard.v1 import generation_service_pb2
+from tabard.calls.jobs import standing as jobs
 from tabard.v1 import job_service_pb2 as pb
 
 CALLER = Caller(actor="alice", new_id=lambda: "fresh")
-
-
-def test_begun_job_is_a_detached_request() -> None:
-    """With an id of its own, so that asking again begins no second one."""
-    call = jobs.start(CALLER, "a cat", webhook_url="https://a.example/", namespace="acme", seed=3)
-
-    request = call.request
-    assert isinstance(request, generation_service_pb2.GenerateRequest)
-    assert (request.detach.webhook_url, request.detach.namespace) == ("https://a.example/", "acme")
-    assert (request.prompt, request.seed, request.request_id) == ("a cat", 3, "fresh")
 
 
 def test_failure_is_the_error_that_a_call_would_raise() -> None:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from tabard_server.errors import InvalidRequest, invalid
-from tabard_server.job_settings import JobsSettings
+from tabard_server.webhooks.settings import JobsSettings
 
 URL_CHARS_MAX = 2_000
 """Longest URL of a webhook."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tabard_server.detached.posting import NotAnswered, post
-from tabard_server.detached.receivers import Receiver
+from tabard_server.webhooks.posting import NotAnswered, post
+from tabard_server.webhooks.receivers import Receiver
 from tests.clients.fakes.authority import Authority
-from tests.server.detached.listening import answer, listening
+from tests.server.webhooks.listening import answer, listening
 
 
 def receiver(port: int, *, host: str = "hooks.example.com", encrypted: bool = False) -> Receiver:

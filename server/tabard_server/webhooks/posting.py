@@ -10,7 +10,7 @@ import re
 import ssl
 from collections.abc import Mapping
 
-from tabard_server.detached.receivers import Receiver
+from tabard_server.webhooks.receivers import Receiver
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |\r|\n)")
 _LINE_BYTES_MAX = 4_096
