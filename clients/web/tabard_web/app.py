@@ -69,7 +69,7 @@ def _doors(upstream: Upstream, studio: Studio, *, failures: Failures) -> FastAPI
         ModelsDoor(upstream),
         JobsDoor(upstream),
         openai_images.ImagesDoor(upstream, studio),
-        a1111_images.ImagesDoor(upstream, studio),
+        a1111_images.ImagesDoor(upstream),
         CatalogueDoor(upstream, studio),
     ):
         app.include_router(door.router)

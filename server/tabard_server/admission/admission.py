@@ -133,6 +133,7 @@ class Admission:
             priority=spec.priority,
             warnings=warnings,
             put_in=put_in,
+            written=spec.written,
         )
 
     def review(self, job: Job, *, state: State) -> None:

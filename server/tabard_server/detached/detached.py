@@ -19,13 +19,13 @@ from tabard_server.callers.caller import Caller
 from tabard_server.detached.drawing import Asked, Drawing, Walk, Words, stopped
 from tabard_server.detached.folder import JobFolder
 from tabard_server.detached.held import Held, Told
-from tabard_server.detached.record import Failure, JobRecord, JobState, KeptImage, Owner, ended
+from tabard_server.detached.record import Failure, JobRecord, JobState, Owner, ended
 from tabard_server.detached.results import Results
 from tabard_server.detached.shelf import Shelf
 from tabard_server.detached.webhooks import Webhooks
 from tabard_server.error_kinds import refusal_of
 from tabard_server.errors import JobCancelled, JobUnknown, ReleaseWithdrawn, RequestIdTaken
-from tabard_server.jobs.job import JobSpec
+from tabard_server.jobs.job import ImageReady, JobSpec
 from tabard_server.jobs.request_book import fingerprint_of
 from tabard_server.telemetry.logs import log_event, log_problem
 from tabard_server.threads import Threads
@@ -194,10 +194,8 @@ class Detached:
             async for told in events:
                 yield told
 
-    async def image(
-        self, job: str, *, index: int, identity: Identity
-    ) -> tuple[KeptImage, bytes, str]:
-        """Return a finished image, its bytes and its provenance.
+    async def image(self, job: str, *, index: int, identity: Identity) -> ImageReady:
+        """Return a finished image.
 
         Raises:
             JobUnknown: There is no such job, or it has no such image.
@@ -212,7 +210,13 @@ class Detached:
                 hint="watch the job: an event tells of each image",
             )
         content, provenance = await self._threads.run(self._results.get, held.record, found)
-        return found, content, provenance
+        return ImageReady(
+            index=index,
+            content=content,
+            seed=found.seed,
+            provenance_json=provenance,
+            format=found.format,
+        )
 
     async def cancel(self, job: str, *, identity: Identity, forgets: bool = False) -> Held:
         """End a job; one that is over stays as it is. Raises as `get`.

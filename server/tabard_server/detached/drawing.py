@@ -216,7 +216,7 @@ class Drawing:
                     self._results.put,
                     held.record,
                     index=event.index,
-                    content=event.png,
+                    content=event.content,
                     provenance=event.provenance_json,
                 )
                 await self.keep(held, _with_image(held, event))
@@ -274,9 +274,9 @@ def _with_image(held: Held, event: ImageReady) -> JobRecord:
     image = KeptImage(
         index=event.index,
         seed=event.seed,
-        format="png",
-        byte_count=len(event.png),
-        digest=str(sha256_bytes(event.png)),
+        format=event.format,
+        byte_count=len(event.content),
+        digest=str(sha256_bytes(event.content)),
         event_id=held.next_id(),
     )
     images = tuple(sorted((*others, image), key=lambda one: one.index))

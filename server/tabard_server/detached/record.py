@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter
 from tabard_registry.identity.identity import Identity, Proof
 from tabard_registry.state.sight import namespaces_needed
 from tabard_server.error_kinds import Kind, Refusal
-from tabard_server.jobs.job import Accepted, Again, Job
+from tabard_server.jobs.job import Accepted, Again, ImageFormat, Job
 
 RUN_SHIFT = 32
 """Ids of events rise from run to run: the upper bits of an id are the number of the run."""
@@ -65,7 +65,7 @@ class KeptImage:
 
     index: int
     seed: int
-    format: str
+    format: ImageFormat
     byte_count: int
     digest: str
     event_id: int

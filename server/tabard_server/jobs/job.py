@@ -7,13 +7,32 @@ threads.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from tabard_registry import Release
 from tabard_registry.identity.identity import ANYBODY, Identity
 from tabard_server.callers.caller import NOBODY, Caller
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
 from tabard_server.scheduler.claims import Claim, Priority
+
+ImageFormat: TypeAlias = Literal["png", "jpeg", "webp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """How images are written.
+
+    Attributes:
+        format: As what.
+        quality: From 0 to 100, of what is written with loss.
+    """
+
+    format: ImageFormat = "png"
+    quality: int = 95
+
+
+PNG = Written()
+"""Without loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +77,7 @@ class JobSpec:
         declines_canary: Whether channels mean what they point to, whatever is tried there.
         canary_key: What the caller is known by to a canary, where nobody is asked who they are.
         again: What it takes from an earlier run; None: it is its first.
+        written: How its images are written.
     """
 
     wanted: WantedDrawing
@@ -75,6 +95,7 @@ class JobSpec:
     declines_canary: bool = False
     canary_key: str = ""
     again: Again | None = None
+    written: Written = PNG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +192,7 @@ class Job:
         priority: Who of one tenant goes first.
         warnings: What of it the worn releases were not made for.
         put_in: Trigger words that were put into its prompt; None: it did not ask for that.
+        written: How its images are written.
     """
 
     id: str
@@ -190,6 +212,7 @@ class Job:
     priority: Priority = Priority.NORMAL
     warnings: tuple[SamplingWarning, ...] = ()
     put_in: PutIn | None = None
+    written: Written = PNG
 
     @property
     def claim(self) -> Claim:
@@ -232,21 +255,22 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """A rough look at an unfinished image, as PNG bytes."""
+    """A rough look at an unfinished image, as a file."""
 
     index: int
     step: int
-    png: bytes
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReady:
-    """A finished image as PNG bytes, and its provenance as JSON."""
+    """A finished image as a file, and its provenance as JSON."""
 
     index: int
-    png: bytes
+    content: bytes
     seed: int
     provenance_json: str
+    format: ImageFormat = "png"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

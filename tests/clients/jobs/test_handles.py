@@ -40,7 +40,7 @@ def test_job_is_waited_for_by_id_alone(tmp_path: Path) -> None:
             result = job.wait(on_progress=steps.append)
             waited = client.generate("a cat", **said)
 
-            assert [one.png for one in result.images] == [one.png for one in waited.images]
+            assert [one.content for one in result.images] == [one.content for one in waited.images]
             assert (result.job_id, result.worn) == (begun.id, waited.worn)
             assert result.total_ms > 0
             assert job.status().state == "succeeded"
@@ -63,7 +63,7 @@ def test_async_handle_does_the_same(tmp_path: Path) -> None:
             events = [event async for event in job.events()]
 
             assert [one.seed for one in result.images] == [3]
-            assert (await job.image()).png == result.images[0].png
+            assert (await job.image()).content == result.images[0].content
             assert (await job.status()).is_ended
             assert events[-1].event_id == (await job.cancel()).event_id
             assert (await job.retry()).state == "succeeded"

@@ -38,7 +38,7 @@ def test_end_is_one_of_three() -> None:
 
 def test_result_is_what_generate_gives() -> None:
     """With the times and the stack of the job."""
-    image = GeneratedImage(index=0, seed=1, png=b"png", provenance_json="{}")
+    image = GeneratedImage(index=0, seed=1, content=b"png", provenance_json="{}")
     result = status("succeeded").result((image,))
 
     assert (result.images, result.job_id, result.registry_seq) == ((image,), "a1", 4)

@@ -159,7 +159,7 @@ def test_images_go_to_the_bucket_of_a_namespace(tmp_path: Path) -> None:
                 for whom, asked in ((bob, wanted), (alice, Detach(namespace=OTHER)))
             ]
 
-            assert (bucket / job / "0").read_bytes() == image.png
+            assert (bucket / job / "0").read_bytes() == image.content
             assert [one.reason for one in refusals] == ["ROLE_MISSING", "JOB_PLACE_UNKNOWN"]
 
     asyncio.run(walk())

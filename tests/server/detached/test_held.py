@@ -21,7 +21,7 @@ def test_late_watcher_has_the_newest_of_each_image() -> None:
         held = Held(record())
         for step in range(1_000):
             held.pass_on(Progress(index=step % 2, step=step, steps=1_000))
-            held.pass_on(Preview(index=step % 2, step=step, png=b"png"))
+            held.pass_on(Preview(index=step % 2, step=step, content=b"png"))
         held.become(done(last_event=held.last_event + 1))
         return [told.what async for told in held.watch(after=0)]
 

@@ -56,7 +56,7 @@ def test_every_event_is_one_block() -> None:
     whats = {
         "accepted": ACCEPTED,
         "progress": Progress(index=0, step=1, steps=2),
-        "preview": Preview(index=0, step=1, png=b"\n\npng"),
+        "preview": Preview(index=0, step=1, content=b"\n\npng"),
         "image": IMAGE,
         "ended": status(),
     }

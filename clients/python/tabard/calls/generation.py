@@ -96,9 +96,9 @@ def generate(
             `seed`, `num_inference_steps`, `guidance_scale`, `negative_prompt`, `width`, `height`,
             `num_images`, `sampler`, `timestep_spacing`, `schedule`, `timesteps`, `sigmas`, `eta`,
             `deterministic`, `clip_skip`, `prompt_syntax`, `prompt_windows_max`, `token_match`,
-            `auto_trigger`, `priority`, `request_id`, `decline_canary`, `canary_key`, `image`,
-            `strength`, `mask_image`, and for SDXL `original_size`, `crops_coords_top_left` and
-            `target_size`.
+            `auto_trigger`, `priority`, `image_format`, `image_quality`, `request_id`,
+            `decline_canary`, `canary_key`, `image`, `strength`, `mask_image`, and for SDXL
+            `original_size`, `crops_coords_top_left` and `target_size`.
 
     Raises:
         InvalidArgument: Something asked for cannot be; see `.violations`.

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tabard.enums import ImageFormat
 from tabard.errors import TabardError
 from tabard.result import Accepted, GeneratedImage, GenerateResult, Preview, Progress
 
@@ -27,7 +28,7 @@ class JobImage:
 
     index: int
     seed: int
-    format: str
+    format: ImageFormat
     byte_count: int
     digest: str
 

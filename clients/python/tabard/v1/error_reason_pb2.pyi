@@ -255,6 +255,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JOB_PLACE_UNKNOWN: _ClassVar[ErrorReason]
     WEBHOOK_REFUSED: _ClassVar[ErrorReason]
     WEBHOOKS_OFF: _ClassVar[ErrorReason]
+    IMAGE_FORMAT_UNKNOWN: _ClassVar[ErrorReason]
+    IMAGE_QUALITY_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    PROVENANCE_TOO_LONG: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -504,3 +507,6 @@ JOB_NOT_KEPT: ErrorReason
 JOB_PLACE_UNKNOWN: ErrorReason
 WEBHOOK_REFUSED: ErrorReason
 WEBHOOKS_OFF: ErrorReason
+IMAGE_FORMAT_UNKNOWN: ErrorReason
+IMAGE_QUALITY_OUT_OF_RANGE: ErrorReason
+PROVENANCE_TOO_LONG: ErrorReason

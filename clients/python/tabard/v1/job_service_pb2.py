@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tabard.v1 import generation_service_pb2 as tabard_dot_v1_dot_generation__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btabard/v1/job_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tabard/v1/generation_service.proto\"\xcb\x04\n\x03Job\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\"\n\x05state\x18\x02 \x01(\x0e\x32\x13.tabard.v1.JobState\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nkept_until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x08\x61\x63\x63\x65pted\x18\x07 \x01(\x0b\x32\x13.tabard.v1.Accepted\x12#\n\x06images\x18\x08 \x03(\x0b\x32\x13.tabard.v1.JobImage\x12%\n\x08progress\x18\t \x03(\x0b\x32\x13.tabard.v1.Progress\x12\x13\n\x0bqueue_place\x18\n \x01(\r\x12&\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32\x15.tabard.v1.JobFailure\x12\x10\n\x08\x65vent_id\x18\x0c \x01(\x04\x12&\n\x07webhook\x18\r \x01(\x0b\x32\x15.tabard.v1.JobWebhook\x12\x0b\n\x03run\x18\x0e \x01(\r\x12\x11\n\tnamespace\x18\x0f \x01(\t\x12\x31\n\x0equeue_duration\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0etotal_duration\x18\x11 \x01(\x0b\x32\x19.google.protobuf.Duration\"[\n\x08JobImage\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x12\n\nbyte_count\x18\x04 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\"y\n\nJobFailure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04hint\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\r\x12.\n\x0bretry_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"K\n\nJobWebhook\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\r\x12\x0f\n\x07problem\x18\x04 \x01(\t\"$\n\rGetJobRequest\x12\x13\n\x06job_id\x18\x01 \x01(\tB\x03\xe0\x41\x02\"-\n\x0eGetJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.tabard.v1.Job\"C\n\x0fWatchJobRequest\x12\x13\n\x06job_id\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x1b\n\x0e\x61\x66ter_event_id\x18\x02 \x01(\x04\x42\x03\xe0\x41\x01\"\xed\x01\n\x10WatchJobResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x04\x12\'\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x0b\x32\x13.tabard.v1.AcceptedH\x00\x12\'\n\x08progress\x18\x03 \x01(\x0b\x32\x13.tabard.v1.ProgressH\x00\x12%\n\x07preview\x18\x04 \x01(\x0b\x32\x12.tabard.v1.PreviewH\x00\x12$\n\x05image\x18\x05 \x01(\x0b\x32\x13.tabard.v1.JobImageH\x00\x12\x1f\n\x05\x65nded\x18\x06 \x01(\x0b\x32\x0e.tabard.v1.JobH\x00\x42\x07\n\x05\x65vent\"B\n\x0fListJobsRequest\x12\x16\n\tpage_size\x18\x01 \x01(\x05\x42\x03\xe0\x41\x01\x12\x17\n\npage_token\x18\x02 \x01(\tB\x03\xe0\x41\x01\"I\n\x10ListJobsResponse\x12\x1c\n\x04jobs\x18\x01 \x03(\x0b\x32\x0e.tabard.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x10\x43\x61ncelJobRequest\x12\x13\n\x06job_id\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x13\n\x06\x66orget\x18\x02 \x01(\x08\x42\x03\xe0\x41\x01\"0\n\x11\x43\x61ncelJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.tabard.v1.Job\"&\n\x0fRetryJobRequest\x12\x13\n\x06job_id\x18\x01 \x01(\tB\x03\xe0\x41\x02\"/\n\x10RetryJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.tabard.v1.Job\"=\n\x12GetJobImageRequest\x12\x13\n\x06job_id\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x12\n\x05index\x18\x02 \x01(\rB\x03\xe0\x41\x01\"6\n\x13GetJobImageResponse\x12\x1f\n\x05image\x18\x01 \x01(\x0b\x32\x10.tabard.v1.Image*\x9b\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATE_WAITING\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x32\xb2\x03\n\nJobService\x12=\n\x06GetJob\x12\x18.tabard.v1.GetJobRequest\x1a\x19.tabard.v1.GetJobResponse\x12\x45\n\x08WatchJob\x12\x1a.tabard.v1.WatchJobRequest\x1a\x1b.tabard.v1.WatchJobResponse0\x01\x12\x43\n\x08ListJobs\x12\x1a.tabard.v1.ListJobsRequest\x1a\x1b.tabard.v1.ListJobsResponse\x12\x46\n\tCancelJob\x12\x1b.tabard.v1.CancelJobRequest\x1a\x1c.tabard.v1.CancelJobResponse\x12\x43\n\x08RetryJob\x12\x1a.tabard.v1.RetryJobRequest\x1a\x1b.tabard.v1.RetryJobResponse\x12L\n\x0bGetJobImage\x12\x1d.tabard.v1.GetJobImageRequest\x1a\x1e.tabard.v1.GetJobImageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btabard/v1/job_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tabard/v1/generation_service.proto\"\xcb\x04\n\x03Job\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\"\n\x05state\x18\x02 \x01(\x0e\x32\x13.tabard.v1.JobState\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nkept_until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x08\x61\x63\x63\x65pted\x18\x07 \x01(\x0b\x32\x13.tabard.v1.Accepted\x12#\n\x06images\x18\x08 \x03(\x0b\x32\x13.tabard.v1.JobImage\x12%\n\x08progress\x18\t \x03(\x0b\x32\x13.tabard.v1.Progress\x12\x13\n\x0bqueue_place\x18\n \x01(\r\x12&\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32\x15.tabard.v1.JobFailure\x12\x10\n\x08\x65vent_id\x18\x0c \x01(\x04\x12&\n\x07webhook\x18\r \x01(\x0b\x32\x15.tabard.v1.JobWebhook\x12\x0b\n\x03run\x18\x0e \x01(\r\x12\x11\n\tnamespace\x18\x0f \x01(\t\x12\x31\n\x0equeue_duration\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0etotal_duration\x18\x11 \x01(\x0b\x32\x19.google.protobuf.Duration\"s\n\x08JobImage\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12&\n\x06\x66ormat\x18\x03 \x01(\x0e\x32\x16.tabard.v1.ImageFormat\x12\x12\n\nbyte_count\x18\x04 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\"y\n\nJobFailure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04hint\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\r\x12.\n\x0bretry_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"K\n\nJobWebhook\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\r\x12\x0f\n\x07problem\x18\x04 \x01(\t\"$\n\rGetJobRequest\x12\x13\n\x06job_id\x18\x01 \x01(\tB\x03\xe0\x41\x02\"-\n\x0eGetJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.tabard.v1.Job\"C\n\x0fWatchJobRequest\x12\x13\n\x06job_id\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x1b\n\x0e\x61\x66ter_event_id\x18\x02 \x01(\x04\x42\x03\xe0\x41\x01\"\xed\x01\n\x10WatchJobResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x04\x12\'\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x0b\x32\x13.tabard.v1.AcceptedH\x00\x12\'\n\x08progress\x18\x03 \x01(\x0b\x32\x13.tabard.v1.ProgressH\x00\x12%\n\x07preview\x18\x04 \x01(\x0b\x32\x12.tabard.v1.PreviewH\x00\x12$\n\x05image\x18\x05 \x01(\x0b\x32\x13.tabard.v1.JobImageH\x00\x12\x1f\n\x05\x65nded\x18\x06 \x01(\x0b\x32\x0e.tabard.v1.JobH\x00\x42\x07\n\x05\x65vent\"B\n\x0fListJobsRequest\x12\x16\n\tpage_size\x18\x01 \x01(\x05\x42\x03\xe0\x41\x01\x12\x17\n\npage_token\x18\x02 \x01(\tB\x03\xe0\x41\x01\"I\n\x10ListJobsResponse\x12\x1c\n\x04jobs\x18\x01 \x03(\x0b\x32\x0e.tabard.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x10\x43\x61ncelJobRequest\x12\x13\n\x06job_id\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x13\n\x06\x66orget\x18\x02 \x01(\x08\x42\x03\xe0\x41\x01\"0\n\x11\x43\x61ncelJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.tabard.v1.Job\"&\n\x0fRetryJobRequest\x12\x13\n\x06job_id\x18\x01 \x01(\tB\x03\xe0\x41\x02\"/\n\x10RetryJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.tabard.v1.Job\"=\n\x12GetJobImageRequest\x12\x13\n\x06job_id\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x12\n\x05index\x18\x02 \x01(\rB\x03\xe0\x41\x01\"6\n\x13GetJobImageResponse\x12\x1f\n\x05image\x18\x01 \x01(\x0b\x32\x10.tabard.v1.Image*\x9b\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATE_WAITING\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x32\xb2\x03\n\nJobService\x12=\n\x06GetJob\x12\x18.tabard.v1.GetJobRequest\x1a\x19.tabard.v1.GetJobResponse\x12\x45\n\x08WatchJob\x12\x1a.tabard.v1.WatchJobRequest\x1a\x1b.tabard.v1.WatchJobResponse0\x01\x12\x43\n\x08ListJobs\x12\x1a.tabard.v1.ListJobsRequest\x1a\x1b.tabard.v1.ListJobsResponse\x12\x46\n\tCancelJob\x12\x1b.tabard.v1.CancelJobRequest\x1a\x1c.tabard.v1.CancelJobResponse\x12\x43\n\x08RetryJob\x12\x1a.tabard.v1.RetryJobRequest\x1a\x1b.tabard.v1.RetryJobResponse\x12L\n\x0bGetJobImage\x12\x1d.tabard.v1.GetJobImageRequest\x1a\x1e.tabard.v1.GetJobImageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,40 +55,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETJOBIMAGEREQUEST'].fields_by_name['job_id']._serialized_options = b'\340A\002'
   _globals['_GETJOBIMAGEREQUEST'].fields_by_name['index']._loaded_options = None
   _globals['_GETJOBIMAGEREQUEST'].fields_by_name['index']._serialized_options = b'\340A\001'
-  _globals['_JOBSTATE']._serialized_start=1917
-  _globals['_JOBSTATE']._serialized_end=2072
+  _globals['_JOBSTATE']._serialized_start=1941
+  _globals['_JOBSTATE']._serialized_end=2096
   _globals['_JOB']._serialized_start=177
   _globals['_JOB']._serialized_end=764
   _globals['_JOBIMAGE']._serialized_start=766
-  _globals['_JOBIMAGE']._serialized_end=857
-  _globals['_JOBFAILURE']._serialized_start=859
-  _globals['_JOBFAILURE']._serialized_end=980
-  _globals['_JOBWEBHOOK']._serialized_start=982
-  _globals['_JOBWEBHOOK']._serialized_end=1057
-  _globals['_GETJOBREQUEST']._serialized_start=1059
-  _globals['_GETJOBREQUEST']._serialized_end=1095
-  _globals['_GETJOBRESPONSE']._serialized_start=1097
-  _globals['_GETJOBRESPONSE']._serialized_end=1142
-  _globals['_WATCHJOBREQUEST']._serialized_start=1144
-  _globals['_WATCHJOBREQUEST']._serialized_end=1211
-  _globals['_WATCHJOBRESPONSE']._serialized_start=1214
-  _globals['_WATCHJOBRESPONSE']._serialized_end=1451
-  _globals['_LISTJOBSREQUEST']._serialized_start=1453
-  _globals['_LISTJOBSREQUEST']._serialized_end=1519
-  _globals['_LISTJOBSRESPONSE']._serialized_start=1521
-  _globals['_LISTJOBSRESPONSE']._serialized_end=1594
-  _globals['_CANCELJOBREQUEST']._serialized_start=1596
-  _globals['_CANCELJOBREQUEST']._serialized_end=1656
-  _globals['_CANCELJOBRESPONSE']._serialized_start=1658
-  _globals['_CANCELJOBRESPONSE']._serialized_end=1706
-  _globals['_RETRYJOBREQUEST']._serialized_start=1708
-  _globals['_RETRYJOBREQUEST']._serialized_end=1746
-  _globals['_RETRYJOBRESPONSE']._serialized_start=1748
-  _globals['_RETRYJOBRESPONSE']._serialized_end=1795
-  _globals['_GETJOBIMAGEREQUEST']._serialized_start=1797
-  _globals['_GETJOBIMAGEREQUEST']._serialized_end=1858
-  _globals['_GETJOBIMAGERESPONSE']._serialized_start=1860
-  _globals['_GETJOBIMAGERESPONSE']._serialized_end=1914
-  _globals['_JOBSERVICE']._serialized_start=2075
-  _globals['_JOBSERVICE']._serialized_end=2509
+  _globals['_JOBIMAGE']._serialized_end=881
+  _globals['_JOBFAILURE']._serialized_start=883
+  _globals['_JOBFAILURE']._serialized_end=1004
+  _globals['_JOBWEBHOOK']._serialized_start=1006
+  _globals['_JOBWEBHOOK']._serialized_end=1081
+  _globals['_GETJOBREQUEST']._serialized_start=1083
+  _globals['_GETJOBREQUEST']._serialized_end=1119
+  _globals['_GETJOBRESPONSE']._serialized_start=1121
+  _globals['_GETJOBRESPONSE']._serialized_end=1166
+  _globals['_WATCHJOBREQUEST']._serialized_start=1168
+  _globals['_WATCHJOBREQUEST']._serialized_end=1235
+  _globals['_WATCHJOBRESPONSE']._serialized_start=1238
+  _globals['_WATCHJOBRESPONSE']._serialized_end=1475
+  _globals['_LISTJOBSREQUEST']._serialized_start=1477
+  _globals['_LISTJOBSREQUEST']._serialized_end=1543
+  _globals['_LISTJOBSRESPONSE']._serialized_start=1545
+  _globals['_LISTJOBSRESPONSE']._serialized_end=1618
+  _globals['_CANCELJOBREQUEST']._serialized_start=1620
+  _globals['_CANCELJOBREQUEST']._serialized_end=1680
+  _globals['_CANCELJOBRESPONSE']._serialized_start=1682
+  _globals['_CANCELJOBRESPONSE']._serialized_end=1730
+  _globals['_RETRYJOBREQUEST']._serialized_start=1732
+  _globals['_RETRYJOBREQUEST']._serialized_end=1770
+  _globals['_RETRYJOBRESPONSE']._serialized_start=1772
+  _globals['_RETRYJOBRESPONSE']._serialized_end=1819
+  _globals['_GETJOBIMAGEREQUEST']._serialized_start=1821
+  _globals['_GETJOBIMAGEREQUEST']._serialized_end=1882
+  _globals['_GETJOBIMAGERESPONSE']._serialized_start=1884
+  _globals['_GETJOBIMAGERESPONSE']._serialized_end=1938
+  _globals['_JOBSERVICE']._serialized_start=2099
+  _globals['_JOBSERVICE']._serialized_end=2533
 # @@protoc_insertion_point(module_scope)

@@ -72,10 +72,10 @@ class JobImage(_message.Message):
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     index: int
     seed: int
-    format: str
+    format: _generation_service_pb2.ImageFormat
     byte_count: int
     digest: str
-    def __init__(self, index: _Optional[int] = ..., seed: _Optional[int] = ..., format: _Optional[str] = ..., byte_count: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
+    def __init__(self, index: _Optional[int] = ..., seed: _Optional[int] = ..., format: _Optional[_Union[_generation_service_pb2.ImageFormat, str]] = ..., byte_count: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class JobFailure(_message.Message):
     __slots__ = ("reason", "message", "hint", "code", "retry_delay")

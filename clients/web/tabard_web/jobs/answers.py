@@ -158,8 +158,8 @@ def _told(event: JobEvent, job_id: str) -> tuple[str, dict[str, Any]]:
             return "accepted", {"id": job_id, "seeds": list(accepted.seeds), "worn": worn}
         case Progress() as progress:
             return "progress", _progress(progress).model_dump()
-        case Preview(index=index, step=step, png=png):
-            b64 = base64.b64encode(png).decode()
+        case Preview(index=index, step=step, content=content):
+            b64 = base64.b64encode(content).decode()
             return "preview", {"index": index, "step": step, "b64_json": b64}
         case JobImage() as image:
             return "image", _image(image, job_id).model_dump()

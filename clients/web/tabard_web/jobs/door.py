@@ -105,7 +105,7 @@ class JobsDoor:
         async with self._upstream.client(token) as client:
             image = await client.job_image(job_id, index)
         headers = {"Cache-Control": "private, max-age=3600"}
-        return Response(image.png, media_type=MEDIA_TYPES["png"], headers=headers)
+        return Response(image.content, media_type=MEDIA_TYPES[image.format], headers=headers)
 
     async def events(
         self,

@@ -52,6 +52,8 @@ class JobRequest(BaseModel):
         token_match: Where the words of embeddings count.
         auto_trigger: Put the trigger words of what is worn in front of the prompt.
         priority: Which of one tenant's jobs go first.
+        image_format: How images are written: `png`, `jpeg` or `webp`.
+        image_quality: Quality of a JPEG or WebP.
         request_id: The same id stands for the same job.
         decline_canary: Be served what channels point to.
         canary_key: The same key is served the same side of a canary.
@@ -89,6 +91,8 @@ class JobRequest(BaseModel):
     token_match: Literal["whole", "anywhere", ""] = ""
     auto_trigger: bool = False
     priority: Literal["low", "normal", "high", ""] = ""
+    image_format: Literal["png", "jpeg", "webp", ""] = ""
+    image_quality: Annotated[int | None, Field(ge=0, le=100)] = None
     request_id: Text = ""
     decline_canary: bool = False
     canary_key: Text = ""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import time
@@ -144,7 +143,6 @@ class ImagesDoor:
                 created=int(self._clock()),
                 size=asked.size,
                 output_format=asked.output_format,
-                quality=asked.output_compression,
                 partial_images=asked.partial_images,
             )
             return await self._stream(request, asked.prompt, options, token, telling=telling)
@@ -152,7 +150,7 @@ class ImagesDoor:
             if asked.response_format == "url":
                 return await self._keep(client, request, asked, options)
             result = await unless_gone(request, client.generate(asked.prompt, **options))
-        return await self._answer(result, asked)
+        return self._answer(result, asked)
 
     async def _keep(
         self,
@@ -176,16 +174,12 @@ class ImagesDoor:
         ]
         return self._told(status.accepted.worn, images, kind=asked.output_format)
 
-    async def _answer(self, result: GenerateResult, asked: GenerationRequest) -> ImagesAnswer:
-        kind, quality = asked.output_format, asked.output_compression
-        written = await asyncio.gather(
-            *(self._studio.write(one.png, kind, quality=quality) for one in result.images)
-        )
+    def _answer(self, result: GenerateResult, asked: GenerationRequest) -> ImagesAnswer:
         images = [
-            OpenAIImage(b64_json=base64.b64encode(file).decode(), seed=image.seed)
-            for file, image in zip(written, result.images, strict=True)
+            OpenAIImage(b64_json=base64.b64encode(one.content).decode(), seed=one.seed)
+            for one in result.images
         ]
-        return self._told(result.worn, images, kind=kind)
+        return self._told(result.worn, images, kind=asked.output_format)
 
     def _told(
         self, wears: Sequence[WornRelease], images: list[OpenAIImage], *, kind: str
@@ -225,7 +219,7 @@ class ImagesDoor:
 
         async def sent() -> AsyncIterator[bytes]:
             async with stack:
-                async for piece in tell(events, telling=telling, studio=self._studio):
+                async for piece in tell(events, telling=telling):
                     yield piece
 
         return StreamingResponse(sent(), media_type="text/event-stream")

@@ -145,6 +145,11 @@ class GenerationRequest(BaseModel):
         found = _SIZE.fullmatch(self.size)
         said: dict[str, Any] = {name: getattr(self, name, None) for name in _OWN}
         said |= {"adapters": read_model(self.model), "num_images": self.n, "seed": self.seed}
+        if self.output_format != "png":
+            said |= {
+                "image_format": self.output_format,
+                "image_quality": self.output_compression,
+            }
         if found is not None:
             said |= {"width": int(found["width"]), "height": int(found["height"])}
         options: GenerateOptions = {  # type: ignore[assignment]

@@ -99,13 +99,8 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
                 match told.what:
                     case Begun(record=record):
                         await context.write(read_accepted(record.accepted))
-                    case KeptImage(index=index, seed=seed):
-                        _image, content, provenance = await self._jobs.image(
-                            job, index=index, identity=identity
-                        )
-                        ready = ImageReady(
-                            index=index, png=content, seed=seed, provenance_json=provenance
-                        )
+                    case KeptImage(index=index):
+                        ready = await self._jobs.image(job, index=index, identity=identity)
                         await context.write(write_event(ready))
                     case Ended(record=record) if record.failure is not None:
                         raise Refused(record.failure.refusal)

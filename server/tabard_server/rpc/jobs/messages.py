@@ -8,6 +8,7 @@ from tabard.v1 import job_service_pb2 as pb
 from tabard_server.detached.held import Begun, Ended, Held, Told
 from tabard_server.detached.record import Failure, Hook, JobRecord, JobState, KeptImage
 from tabard_server.jobs.job import Preview, Progress
+from tabard_server.rpc.generation.messages import FORMATS
 from tabard_server.rpc.status import CODES
 from tabard_server.rpc.times import write_duration
 
@@ -65,8 +66,8 @@ def write_told(told: Told, *, kept_until: float | None) -> pb.WatchJobResponse:
             return pb.WatchJobResponse(event_id=told.id, accepted=accepted)
         case Progress():
             return pb.WatchJobResponse(event_id=told.id, progress=_progress(told.what))
-        case Preview(index=index, step=step, png=png):
-            preview = generation_service_pb2.Preview(index=index, step=step, png=png)
+        case Preview(index=index, step=step, content=content):
+            preview = generation_service_pb2.Preview(index=index, step=step, content=content)
             return pb.WatchJobResponse(event_id=told.id, preview=preview)
         case KeptImage():
             return pb.WatchJobResponse(event_id=told.id, image=_image(told.what))
@@ -84,7 +85,7 @@ def _image(image: KeptImage) -> pb.JobImage:
     return pb.JobImage(
         index=image.index,
         seed=image.seed,
-        format=image.format,
+        format=FORMATS[image.format],
         byte_count=image.byte_count,
         digest=image.digest,
     )

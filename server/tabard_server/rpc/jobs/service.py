@@ -3,10 +3,11 @@
 
 from contextlib import aclosing
 
-from tabard.v1 import generation_service_pb2, job_service_pb2_grpc
 from tabard.v1 import job_service_pb2 as pb
+from tabard.v1 import job_service_pb2_grpc
 from tabard_server.detached.detached import Detached
 from tabard_server.detached.held import Held
+from tabard_server.rpc.generation.messages import write_image
 from tabard_server.rpc.jobs.messages import write_job, write_told
 from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.status import Context
@@ -66,14 +67,10 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         self, request: pb.GetJobImageRequest, context: Context
     ) -> pb.GetJobImageResponse:
         """Give an image."""
-        image, content, provenance = await self._jobs.image(
+        image = await self._jobs.image(
             request.job_id, index=request.index, identity=context.identity
         )
-        return pb.GetJobImageResponse(
-            image=generation_service_pb2.Image(
-                index=image.index, png=content, seed=image.seed, provenance_json=provenance
-            )
-        )
+        return pb.GetJobImageResponse(image=write_image(image))
 
     def _write(self, held: Held) -> pb.Job:
         return write_job(

@@ -31,7 +31,7 @@ def test_good_story_is_kept(tmp_path: Path) -> None:
     ("changes", "fault"),
     [
         ({"refused": ""}, "without an override"),
-        ({"after": (SimpleNamespace(png=png("blue")),)}, "differ from those before"),
+        ({"after": (SimpleNamespace(content=png("blue")),)}, "differ from those before"),
         (
             {"evaluation": replace(told_health().evaluation, verdict="inconclusive")},
             "not found out",

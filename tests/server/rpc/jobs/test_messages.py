@@ -50,7 +50,7 @@ def test_every_event_is_written() -> None:
     whats = {
         "accepted": Begun(record=over),
         "progress": Progress(index=0, step=1, steps=2),
-        "preview": Preview(index=0, step=1, png=b"png"),
+        "preview": Preview(index=0, step=1, content=b"png"),
         "image": image(),
         "ended": Ended(record=over),
     }

@@ -42,7 +42,7 @@ def test_picture_outlives_its_connection(tmp_path: Path) -> None:
             assert job.kept_until.seconds > job.ended_at.seconds
             for image in waited.images:
                 kept = await image_of(server, accepted.job_id, image.index)
-                assert kept.png == image.png
+                assert kept.content == image.content
                 assert accepted.job_id in kept.provenance_json
 
     asyncio.run(walk())
@@ -91,7 +91,7 @@ def test_restart_keeps_what_is_done_and_ends_what_is_not(tmp_path: Path) -> None
             await server.promote("acme/ink@1.0.0")
             done = (await detach(server, "acme/ink", seed=3)).job_id
             await ended(server, done)
-            png = (await image_of(server, done)).png
+            png = (await image_of(server, done)).content
             engine.hold_steps()
             drawn = (await detach(server, "acme/ink@stable", request_id="mine", seed=None)).job_id
             await until(lambda: server.app.loop.running_count == 1)
@@ -106,7 +106,7 @@ def test_restart_keeps_what_is_done_and_ends_what_is_not(tmp_path: Path) -> None
             retried = await server.jobs.RetryJob(pb.RetryJobRequest(job_id=drawn))
             again = await ended(server, drawn, after=lost.event_id)
 
-            assert kept.png == png
+            assert kept.content == png
             assert (lost.state, lost.failure.reason) == (FAILED, "SERVER_STOPPED")
             assert lost.failure.HasField("retry_delay")
             assert retried.job.job_id == drawn

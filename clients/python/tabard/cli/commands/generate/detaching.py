@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tabard generate --detach`: the request goes in, the id of a job comes out."""
+"""What `tabard generate` says of its outcome: how images are written, or that it is a job."""
 
 from __future__ import annotations
 
@@ -7,8 +7,25 @@ from typing import Any
 
 import click
 
+from tabard.cli.choices import Named
+from tabard.cli.numbers import Whole
 from tabard.cli.session import Session, together
+from tabard.enums import IMAGE_FORMATS
 
+with_format = together(
+    click.option(
+        "--format",
+        "image_format",
+        type=Named(IMAGE_FORMATS),
+        help="How images are written: png, jpeg or webp; each says how it was made.",
+    ),
+    click.option(
+        "--quality",
+        "image_quality",
+        type=Whole(min=0, max=100),
+        help="Of a JPEG or WebP; default 95.",
+    ),
+)
 with_detaching = together(
     click.option(
         "--detach",

@@ -12,7 +12,7 @@ from tabard.cli.numbers import Number
 from tabard.cli.output import table
 from tabard.cli.session import Session, with_session
 from tabard.patience import TIMEOUT_SECONDS_MAX
-from tabard.result import Progress
+from tabard.result import SUFFIXES, Progress
 
 _ID_CHARS = 8
 
@@ -53,7 +53,10 @@ def wait(session: Session, *, job_id: str, timeout: float | None, out: Path) -> 
 
             result = client.job(job_id).wait(on_progress=show, timeout_seconds=timeout)
     stem = f"job-{job_id[:_ID_CHARS]}"
-    files = [gallery.keep(f"{stem}--{image.seed}.png", image.png) for image in result.images]
+    files = [
+        gallery.keep(f"{stem}--{image.seed}{SUFFIXES[image.format][0]}", image.content)
+        for image in result.images
+    ]
     told = [
         {"index": image.index, "seed": image.seed, "file": str(file)}
         for image, file in zip(result.images, files, strict=True)
