@@ -398,14 +398,3 @@ def test_no_setting_is_taken_for_theirs() -> None:
 
 def _as_text(value: object) -> str:
     return json.dumps(value) if isinstance(value, tuple) else str(value)
-
-
-def test_secret_within_a_table_is_masked() -> None:
-    """As one that stands alone is."""
-    secret = "whsec_" + "a" * 44
-    said = {"TABARD_JOBS_WEBHOOK_SECRETS": json.dumps([{"tenant": "a", "secret": secret}])}
-
-    shown = explain_settings(environment=said)
-
-    [found] = [one.value for one in shown if one.name == "jobs.webhook_secrets"]
-    assert found == ({"tenant": "a", "secret": "**********"},)

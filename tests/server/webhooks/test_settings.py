@@ -2,12 +2,14 @@
 """The settings of detached jobs: what makes no sense is refused by the name of the setting."""
 
 import base64
+import json
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from tabard_server.errors import BadSettings
+from tabard_server.settings_sources import explain_settings
 from tabard_server.webhooks.settings import JobsSettings, WebhookSecret, key_of
 
 
@@ -47,3 +49,14 @@ def test_tenant_has_its_own_key_or_the_servers() -> None:
     assert both.key_for("press") == b"k" * 24
     assert JobsSettings().key_for("press") is None
     assert key_of(SecretStr("")) is None
+
+
+def test_secret_within_a_table_is_masked() -> None:
+    """As one that stands alone is."""
+    tables = json.dumps([{"tenant": "a", "secret": secret(32)}])
+    said = {"TABARD_JOBS_WEBHOOK_SECRETS": tables}
+
+    shown = explain_settings(environment=said)
+
+    [found] = [one.value for one in shown if one.name == "jobs.webhook_secrets"]
+    assert found == ({"tenant": "a", "secret": "**********"},)

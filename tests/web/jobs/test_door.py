@@ -125,6 +125,17 @@ def test_odd_paths_are_answered(
     assert door.get(path, headers=headers).status_code == status
 
 
+def test_image_has_the_type_of_its_format(door: httpx.Client) -> None:
+    """As the server wrote it."""
+    job = begin(door, image_format="webp", image_quality=50)
+    told = ended(door, job["url"])
+
+    image = door.get(told["images"][0]["url"])
+
+    assert (told["images"][0]["format"], image.headers["content-type"]) == ("webp", "image/webp")
+    assert image.content[8:12] == b"WEBP"
+
+
 def test_openai_url_leads_to_the_image(door: httpx.Client) -> None:
     """It is the same image as in base64, and a stream has none."""
     asked = {"prompt": "a cat", "seed": 7, "deterministic": True, "response_format": "url"}
