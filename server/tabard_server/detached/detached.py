@@ -24,7 +24,13 @@ from tabard_server.detached.results import Results
 from tabard_server.detached.shelf import Shelf
 from tabard_server.detached.webhooks import Webhooks
 from tabard_server.error_kinds import refusal_of
-from tabard_server.errors import JobCancelled, JobUnknown, ReleaseWithdrawn, RequestIdTaken
+from tabard_server.errors import (
+    JobCancelled,
+    JobUnknown,
+    ReleaseWithdrawn,
+    RequestIdTaken,
+    invalid,
+)
 from tabard_server.jobs.job import ImageReady, JobSpec
 from tabard_server.jobs.request_book import fingerprint_of
 from tabard_server.telemetry.logs import log_event, log_problem
@@ -157,10 +163,15 @@ class Detached:
         """Return a job of somebody.
 
         Raises:
+            InvalidRequest: No job is named.
             JobUnknown: They have no such job.
             Forbidden: They may not generate any more with what it wears.
         """
         await self._opened.wait()
+        if not job:
+            raise invalid(
+                "job_id", "no job is named", reason="FIELD_REQUIRED", hint="say the id of one"
+            )
         held = self._shelf.get(job, owner=Owner.of(identity))
         if held is None:
             raise JobUnknown(
