@@ -27,6 +27,7 @@ from tabard.v1 import generation_service_pb2 as pb
 
 STACK_METADATA = "tabard-stack"
 GENERATE_TIMEOUT_SECONDS = 600.0
+_STACK_KEY_CHARS_MAX = 4_096
 
 # A weight follows the last colon, but the colon of `sha256:<hex>` is not one.
 _WEIGHT = re.compile(r"(?<!@sha256):[^:@/]*$")
@@ -139,10 +140,14 @@ def stream(
 
 
 def stack_key(adapters: str | Sequence[str]) -> str:
-    """Give the sorted refs of a stack without weights, joined by commas, as printable ASCII."""
+    """Give the sorted refs of a stack without weights, joined by commas, as printable ASCII.
+
+    No stack that can be worn is longer than the key may be; metadata that is too long would fail
+    the call before the server can say what is wrong with it.
+    """
     adapters = (adapters,) if isinstance(adapters, str) else adapters
     refs = {split_weight(ref)[0] for ref in adapters}
-    return ",".join(sorted(quote(ref, safe="/@:.-_") for ref in refs))
+    return ",".join(sorted(quote(ref, safe="/@:.-_") for ref in refs))[:_STACK_KEY_CHARS_MAX]
 
 
 def split_weight(ref: str) -> tuple[str, str]:
