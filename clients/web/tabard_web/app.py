@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Collection
 
 from fastapi import FastAPI
@@ -22,6 +23,7 @@ from tabard_web.front.headers import SecurityHeaders
 from tabard_web.front.origins import Origins
 from tabard_web.health import HealthDoor
 from tabard_web.jobs.door import JobsDoor
+from tabard_web.jobs.requests import PARAMS as JOB_PARAMS
 from tabard_web.openai import images as openai_images
 from tabard_web.openai.errors import openai_failure
 from tabard_web.openai.models import ModelsDoor
@@ -41,7 +43,9 @@ def build_app(
     """
     bounds = bounds or Bounds()
     upstream = Upstream(connect, kept_max=bounds.connections_kept_max)
-    failures = Failures({"/sdapi/": a1111_failure}, default=openai_failure)
+    job_failure = functools.partial(openai_failure, params=JOB_PARAMS)
+    shapes = {"/sdapi/": a1111_failure, "/v1/jobs": job_failure}
+    failures = Failures(shapes, default=openai_failure)
     app = _doors(upstream, Studio(bounds), failures=failures)
     bounded = Bodies(app, bounds=bounds, failures=failures)
     return SecurityHeaders(Origins(bounded, names=names, failures=failures))
