@@ -58,7 +58,7 @@ _TYPES: dict[type[TabardError], str] = {
     Unauthenticated: "authentication_error",
     ResourceExhausted: "rate_limit_error",
 }
-_NO_MODEL = ("PATH_UNKNOWN",)
+_NO_MODEL = ("PATH_UNKNOWN", "JOB_UNKNOWN", "JOB_IMAGE_UNKNOWN")
 PARAMS: Mapping[str, str] = {
     "adapters": "model",
     "height": "size",
@@ -88,7 +88,7 @@ def openai_failure(error: TabardError, *, params: Mapping[str, str] = PARAMS) ->
 
 
 def _param(error: TabardError, params: Mapping[str, str]) -> str | None:
-    """Give the door's name of what is wrong: of a list or a message within it, that of the whole."""
+    """Give the door's name of what is wrong; of a part of something, that of the whole."""
     name = error.violations[0].field if error.violations else ""
     whole = _INNER.split(name)[0]
     return params.get(name) or params.get(whole) or name or None
