@@ -10,6 +10,7 @@ from typing import TypeVar
 from tabard_web.bounds import Bounds
 from tabard_web.pictures.formats import Format, read_words, written_as
 from tabard_web.pictures.masks import mask_of
+from tabard_web.pictures.thumbnails import thumbnail
 
 T = TypeVar("T")
 
@@ -38,6 +39,15 @@ class Studio:
         if kind == "png":
             return png
         return await self._work(lambda: written_as(png, kind, quality=quality))
+
+    async def small(self, png: bytes, *, pixels: int) -> bytes:
+        """Give a small WebP of a PNG.
+
+        Raises:
+            InvalidArgument: It cannot be read, or is too large.
+        """
+        most = self._pixels_max
+        return await self._work(lambda: thumbnail(png, pixels=pixels, pixels_max=most))
 
     async def words(self, picture: bytes) -> dict[str, str]:
         """Give what a picture says of itself.

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The screens there are. A new one is a file in `screens/` with an element that extends `Screen`, a
+// line here, and a style sheet of its own if it needs one.
+// @ts-check
+
+/**
+ * @typedef {object} ScreenEntry
+ * @property {string} tag The element that shows it.
+ * @property {RegExp} path What stands behind `#/`; its groups become `params`.
+ * @property {string} title Title of the window; `{0}` is the first of `params`.
+ * @property {() => Promise<unknown>} load Defines the element.
+ * @property {string} [sheet] Its style sheet.
+ * @property {{ label: string, icon: string, key: string, to: string }} [menu] Its place in the menu.
+ */
+
+/** @type {ScreenEntry[]} */
+export const SCREENS = [
+  {
+    tag: 'tabard-gallery', path: /^$/, title: 'Gallery',
+    load: () => import('./screens/gallery.js'), sheet: 'screens/gallery.css',
+    menu: { label: 'Gallery', icon: 'gallery', key: 'g', to: '#/' },
+  },
+];
