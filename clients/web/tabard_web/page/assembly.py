@@ -14,9 +14,11 @@ from tabard_web.bounds import Bounds
 from tabard_web.page.assets import Assets
 from tabard_web.page.covers import CoversDoor
 from tabard_web.page.events import EventsDoor
+from tabard_web.page.evidence import EvidenceDoor
 from tabard_web.page.gallery import GalleryDoor
 from tabard_web.page.session import SessionDoor
 from tabard_web.page.sessions import Sessions
+from tabard_web.page.styles import StylesDoor
 from tabard_web.page.visitors import Visitors
 from tabard_web.pictures.studio import Studio
 from tabard_web.upstream import Upstream
@@ -47,6 +49,8 @@ class PageDoors:
             SessionDoor(visitors),
             self._events,
             GalleryDoor(visitors),
+            StylesDoor(visitors),
+            EvidenceDoor(visitors),
             CoversDoor(visitors, studio, kept_max=bounds.covers_kept_max),
         )
 

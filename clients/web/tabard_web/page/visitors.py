@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from tabard import AsyncClient, PermissionDenied, Unauthenticated
 from tabard_web.page.sessions import Sessions
-from tabard_web.upstream import Upstream
+from tabard_web.upstream import NOBODY, Upstream
 
 OwnPage = Annotated[Literal["1"], Header(alias="x-tabard-page")]
 """The header that no form and no picture of another site can send."""
@@ -31,8 +31,8 @@ class Visitors:
         self._sessions = sessions
 
     @contextlib.asynccontextmanager
-    async def client(self, request: Request) -> AsyncIterator[AsyncClient]:
-        """Give the client of a visitor for the length of a block.
+    async def client(self, request: Request, *, actor: str = "") -> AsyncIterator[AsyncClient]:
+        """Give the client of a visitor for the length of a block; `actor` is what they say.
 
         Raises:
             Unauthenticated: The server knows the token of the session no more; the session ends.
@@ -40,7 +40,7 @@ class Visitors:
         """
         token = self.token(request)
         try:
-            async with self._upstream.client(token) as client:
+            async with self._upstream.client(token, actor=actor or NOBODY) as client:
                 yield client
         except Unauthenticated as error:
             self.refuse(request, error)

@@ -20,4 +20,8 @@ export const SCREENS = [
     load: () => import('./screens/gallery.js'), sheet: 'screens/gallery.css',
     menu: { label: 'Gallery', icon: 'gallery', key: 'g', to: '#/' },
   },
+  {
+    tag: 'tabard-style', path: /^styles\/([^/]+)\/([^/]+)$/, title: '{0}',
+    load: () => import('./screens/style.js'), sheet: 'screens/style.css',
+  },
 ];

@@ -62,9 +62,12 @@ export class Screen extends HTMLElement {
 
   async #load() {
     this.setAttribute('aria-busy', 'true');
+    const focused = this.contains(document.activeElement) ? document.activeElement?.id : '';
     try {
       await this.load();
       this.#isDrawn = true;
+      // What is drawn anew does not take the place away from whoever is at its keys.
+      if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
     } catch (error) {
       if (this.signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;

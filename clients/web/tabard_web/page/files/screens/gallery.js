@@ -23,7 +23,7 @@ import { Screen } from '../lib/screen.js';
  */
 /** @typedef {{ name: string, snippet: string, found_in: string[] }} Hit */
 
-const KINDS = /** @type {Record<string, string>} */ ({
+export const KINDS = /** @type {Record<string, string>} */ ({
   lora: 'LoRA', textual_inversion: 'Word', dreambooth: 'DreamBooth', recipe: 'Recipe',
 });
 const TYPED_MS = 180;
@@ -185,7 +185,7 @@ function matches(style, words) {
 
 /**
  * The picture of a line; where there is none, a button that has one drawn.
- * @param {StyleCard} style @param {AbortSignal} signal
+ * @param {{ name: string, shown: string, state: string }} style @param {AbortSignal} signal
  */
 export function cover(style, signal) {
   const ref = `${style.name}@${style.shown}`;
