@@ -33,10 +33,16 @@ from tabard_web.page.visitors import OwnPage, Visitors, require_own_page
 from tabard_web.texts import Text
 
 _LOOK_EVERY = 2
+_EVENTS = ("accepted", "progress", "preview", "image", "done", "error")
+_EVENT = {
+    "type": "object",
+    "properties": {"event": {"enum": list(_EVENTS)}, "data": {"type": "string"}},
+    "required": ["event", "data"],
+}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Events: accepted, progress, preview, image, done; error is the last one.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "description": "The job as it is drawn; error, if there is one, is the last event.",
+        "content": {"text/event-stream": {"schema": _EVENT}},
     }
 }
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from tabard_web.bounds import Bounds
 from tabard_web.pictures.formats import Format, read_words, written_as
 from tabard_web.pictures.masks import mask_of
-from tabard_web.pictures.thumbnails import thumbnail
+from tabard_web.pictures.thumbnails import require_pixels, thumbnail
 
 T = TypeVar("T")
 
@@ -48,6 +48,15 @@ class Studio:
         """
         most = self._pixels_max
         return await self._work(lambda: thumbnail(png, pixels=pixels, pixels_max=most))
+
+    async def require_size(self, png: bytes) -> None:
+        """See that a PNG is small enough to be worked on.
+
+        Raises:
+            InvalidArgument: It cannot be read, or is too large.
+        """
+        most = self._pixels_max
+        await self._work(lambda: require_pixels(png, pixels_max=most))
 
     async def words(self, picture: bytes) -> dict[str, str]:
         """Give what a picture says of itself.
