@@ -144,9 +144,9 @@ def _told(event: GenerateEvent) -> tuple[str, dict[str, Any]]:
             return "accepted", asdict(event)
         case Progress():
             return "progress", asdict(event)
-        case Preview(index=index, step=step, png=png):
+        case Preview(index=index, step=step, content=png):
             return "preview", {"index": index, "step": step, "png": _text(png)}
-        case GeneratedImage(index=index, seed=seed, png=png):
+        case GeneratedImage(index=index, seed=seed, content=png):
             return "image", {"index": index, "seed": seed, "png": _text(png)}
         case Done():
             return "done", asdict(event)

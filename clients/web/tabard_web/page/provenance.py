@@ -114,7 +114,7 @@ class ProvenanceDoor:
             is_faithful=made.is_faithful,
             differences=[Difference(**asdict(one)) for one in made.differences],
             pixels=asdict(made.pixels) if made.pixels else None,
-            png=base64.b64encode(made.image.png).decode() if made.image else "",
+            png=base64.b64encode(made.image.content).decode() if made.image else "",
             refusal=PageError(**page_failure(made.refusal)["error"]) if made.refusal else None,
         )
 
