@@ -92,7 +92,7 @@ class Admission:
         _refuse(violations)
         sampler, walk = self._walks.read(wanted)
         worn = self._stacker.pin(spec, tagged=tagged, negative=negative, state=state)
-        filled, warnings = self._declared.heed(wanted, worn=worn)
+        filled, warnings = self._declared.heed(wanted, worn=worn, policies=state.policies)
         if filled != wanted:
             wanted = filled
             sampler, walk = self._walks.read(wanted)

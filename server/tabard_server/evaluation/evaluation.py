@@ -84,7 +84,7 @@ class Evaluation:
         author = wish.author
         # What was sent is not needed any more, and may be large.
         del wish
-        await tell(plan.started)
+        await tell(plan.started(self._policy.bounds))
         inputs = plan.inputs(encoders=self._encoders, policy=self._policy)
         async with self._turns.one(inputs):
             report = await self._threads.run(self._filed, plan, inputs)
@@ -141,7 +141,8 @@ class Evaluation:
             has_trigger=bool(plan.candidate.trigger),
             is_subject=plan.candidate.release.judged_as == "subject",
         )
-        findings = find(sheet, encoders=encoders, policy=self._policy)
+        bounds = plan.bounds(self._policy.bounds)
+        findings = find(sheet, encoders=encoders, policy=self._policy, bounds=bounds)
         manifest = self._registry.manifest(plan.candidate.release.digest)
         findings = replace(
             findings,

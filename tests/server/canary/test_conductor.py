@@ -21,6 +21,7 @@ from tests.server.canary.painted import (
     let_callers_draw,
     paint,
     prepare,
+    promote_by_itself,
     start,
 )
 from tests.server.harness import Server, pixels_of, serving, small_limits, until
@@ -56,13 +57,15 @@ def test_bad_release_is_taken_back(
 def test_equal_release_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, promotes: bool
 ) -> None:
-    """Only where that was asked for does it go where the channel points."""
+    """Only where the policy says so does the channel go there."""
 
     async def walk() -> None:
         async with serving(tmp_path) as server:
             await prepare(server)
             paint(server, monkeypatch)
-            start(server, f"{LINE}@{EQUAL}", promote_on_success=promotes)
+            if promotes:
+                promote_by_itself(server)
+            start(server, f"{LINE}@{EQUAL}")
 
             await _draw_until_judged(server)
 
@@ -123,7 +126,8 @@ def test_too_few_differences_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             await prepare(server)
             paint(server, monkeypatch)
             policy = {"units_max": 12}
-            start(server, f"{LINE}@{EQUAL}", policy=policy, promote_on_success=True)
+            promote_by_itself(server)
+            start(server, f"{LINE}@{EQUAL}", policy=policy)
 
             drawing = asyncio.ensure_future(let_callers_draw(server, prompts=200))
             await until(lambda: canary_of(server).is_held)

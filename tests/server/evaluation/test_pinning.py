@@ -13,6 +13,7 @@ from tabard_registry.identity.identity import ANYBODY, Identity, Proof
 from tabard_registry.refs.names import AdapterRef
 from tabard_server.errors import InvalidRequest, NotEvaluable
 from tabard_server.evaluation.events import ReferenceSource
+from tabard_server.judgement.verdict import GatePolicy
 from tests.server.evaluation.wishes.planning import (
     ANN,
     SHIPPED,
@@ -95,7 +96,7 @@ def test_sent_references_come_before_published_ones(registry: Registry) -> None:
     ]
     assert [plan.references.count for plan in found] == [0, 5, 4]
     assert [plan.references.document for plan in found] == [None, document, None]
-    assert found[1].started.reference_count == 5
+    assert found[1].started(GatePolicy().bounds).reference_count == 5
 
 
 def test_first_release_needs_references(registry: Registry) -> None:
@@ -159,3 +160,13 @@ def test_document_of_another_kind_is_no_grid(registry: Registry) -> None:
         pinning_in(registry).pin(wish(grid_document=content))
 
     assert [one.field for one in refused.value.violations] == ["grid_document"]
+
+
+def test_empty_channel_begins_with_what_is_stable(registry: Registry) -> None:
+    """Once it serves something itself, that is what would be replaced."""
+    pinning = pinning_in(registry)
+    before = pinning.pin(wish(channel="beta")).against
+    registry.promote(AdapterRef.parse("acme/ink@1.1.0"), channel="beta", author=ANN)
+    after = pinning.pin(wish("acme/ink@1.0.0", channel="beta", references=FILES)).against
+
+    assert [str(one.release.version) for one in (before, after) if one] == ["1.0.0", "1.1.0"]

@@ -96,10 +96,10 @@ def told_prompts(
     """Tell of each prompt how like the references its pictures are, and whether all of them."""
     if not isinstance(likeness, Measured):
         return ()
-    verdicts = judge_prompts(likeness.prompts, at_least=at_least)
+    stable = judge_prompts(likeness.prompts, at_least=at_least)
     return tuple(
-        PromptScore(prompt=prompt, mean=one.value, **_finite(one), stable=verdict is Judged.SUCCESS)
-        for prompt, one, verdict in zip(prompts, likeness.prompts, verdicts, strict=True)
+        PromptScore(prompt=prompt, mean=one.value, **_finite(one), stable=is_stable)
+        for prompt, one, is_stable in zip(prompts, likeness.prompts, stable, strict=True)
     )
 
 

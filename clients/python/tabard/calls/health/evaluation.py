@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tabard.calls.acts import DEFAULT_CHANNEL
 from tabard.calls.call import Call, Caller
+from tabard.calls.health.grid_drawing import is_grid_file
+from tabard.calls.identity import read_bounds
 from tabard.convert import same_fields
 from tabard.errors import FieldViolation, InvalidArgument
 from tabard.health.evaluation import (
@@ -50,6 +53,7 @@ def evaluate(
     ref: str,
     *,
     against: str = "",
+    channel: str = DEFAULT_CHANNEL,
     grid: str | Path = "",
     references: str | Path | Sequence[PictureSource] = (),
     training: str | Path | Sequence[PictureSource] = (),
@@ -65,8 +69,10 @@ def evaluate(
     Args:
         caller: Filled in by the client.
         ref: The release, with a weight or without.
-        against: What it would replace; left out, what `stable` of its line points to, if that is
-            another release; else the base alone.
+        against: What it would replace; left out, what the channel points to, else what `stable`
+            does, if that is another release; else the base alone.
+        channel: The channel that it is judged for: bounds that its policy asks for count before
+            those of the server.
         grid: Name of a grid, or path of its JSON document; left out, the one for the release's
             purpose.
         references: What it shall look like: a folder of pictures, or pictures, 4 at least. Left
@@ -82,10 +88,11 @@ def evaluate(
         NotFound: No such release, or no such grid.
         FailedPrecondition: There is nothing to compare with, or the release is withdrawn.
     """
-    is_file = isinstance(grid, Path) or grid.endswith(".json")
+    is_file = is_grid_file(grid)
     request = pb.EvaluateRequest(
         ref=ref,
         against=against,
+        channel=channel,
         grid="" if is_file else str(grid),
         grid_document=_document(Path(grid)) if is_file else b"",
         references=_pictures(references, name="references"),
@@ -109,7 +116,8 @@ def read_event(message: pb.EvaluateResponse) -> EvaluationEvent:
     """Give the typed event of one stream message that `knows_event`."""
     match message.WhichOneof("event"):
         case "started":
-            return same_fields(EvaluationStarted, message.started)
+            bounds = read_bounds(message.started.bounds)
+            return same_fields(EvaluationStarted, message.started, bounds=bounds)
         case "progress":
             return same_fields(EvaluationProgress, message.progress)
         case "cell":
