@@ -75,8 +75,9 @@ def evaluate(
             those of the server.
         grid: Name of a grid, or path of its JSON document; left out, the one for the release's
             purpose.
-        references: What it shall look like: a folder of pictures, or pictures, 4 at least. Left
-            out: those that were published; else what the release that it would replace draws.
+        references: What it shall look like: a folder of pictures (without contact sheets that
+            Tabard drew into it), or pictures, 4 at least. Left out: those that were published;
+            else what the release that it would replace draws.
         training: What it was trained on, likewise, to see whether it copies; left out: those that
             were published, else that is not checked.
         pictures: Whether cells bring their pictures.

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from tabard.cli.contact_sheet import SheetRow, contact_sheet
+from tabard.cli.contact_sheet import SheetRow, contact_sheet, sheet_png
 from tabard.cli.demo import folder as names
 from tabard.cli.demo.health_story import MEASURED, OVERRIDE, HealthTold, told_canary, told_score
 from tabard.cli.output import to_json
@@ -62,7 +62,7 @@ def write_health(
     told: HealthTold, *, proof: HealthProof, seconds: dict[str, float], folder: Path
 ) -> dict[str, Any]:
     """Write the sheet and the summary; give the summary."""
-    _sheet(told).save(folder / names.SHEET, optimize=True)
+    (folder / names.SHEET).write_bytes(sheet_png(_sheet(told)))
     evaluation = told.evaluation
     summary = {
         **asdict(proof),
