@@ -30,7 +30,7 @@ from tabard.pictures.folders import picture_sources
 from tabard.pictures.sources import PictureSource, read_picture
 from tabard.v1 import evaluation_service_pb2 as pb
 
-_NUMBERS = ("value", "low", "high", "baseline", "paired_low", "paired_high")
+_NUMBERS = ("value", "low", "high", "baseline", "paired_low", "paired_high", "of")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,8 +132,8 @@ def _short(told: HealthTold, name: str) -> str:
     score = next(one for one in told.evaluation.scores if one.name == name)
     if score.value is None:
         return f"{name} not checked"
-    if name == "broken":
-        return f"{score.value:.0f} of {told.evaluation.started.cell_count} pictures broken"
+    if score.of is not None:
+        return f"{score.value:.0f} of {score.of} pictures {name}"
     return f"{name} {score.value:.2f}"
 
 
@@ -149,7 +149,8 @@ def _caption(told: HealthTold) -> str:
     scores = "; ".join(told_score(told.evaluation, name) for name in MEASURED)
     return (
         f"{told.evaluation.started.version} was drawn beside what it would replace, on "
-        f"{told.evaluation.started.cell_count} prompts and seeds, and judged: "
+        f"{told.evaluation.started.prompt_count} prompts with {told.evaluation.started.seed_count} "
+        f"seeds each, and judged: "
         f"{told.evaluation.verdict}. {scores}. {_missed(told)}The channel refused "
         "it; it was promoted with an override all the same. "
         f"While callers drew {told.calls} images its canary took it back: "
