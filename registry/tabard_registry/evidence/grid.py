@@ -53,10 +53,9 @@ class GridPrompt:
             raise refused("a control prompt of the grid", f"has {TRIGGER}")
 
     def drawn(self, trigger: str) -> str:
-        """Write the prompt with a trigger word, or without any, nor the comma before it."""
-        placeholder = re.escape(TRIGGER) if trigger else rf",?\s*{re.escape(TRIGGER)}"
-        written = re.sub(placeholder, lambda _found: trigger, self.text)
-        return " ".join(written.split()).lstrip(" ,").replace(" ,", ",")
+        """Write the prompt with a trigger word, or without any."""
+        text = self.text.replace(TRIGGER, trigger) if trigger else without_trigger(self.text)
+        return _tidy(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,3 +134,14 @@ class Grid:
                 hint=f"Write {TRIGGER} where {trigger_words[0]!r} shall stand, or mark the prompt "
                 "as control.",
             )
+
+
+def without_trigger(prompt: str) -> str:
+    """Write a prompt without `{trigger}`, nor the comma before it; one that has none stays."""
+    if TRIGGER not in prompt:
+        return prompt
+    return _tidy(re.sub(rf",?\s*{re.escape(TRIGGER)}", "", prompt))
+
+
+def _tidy(text: str) -> str:
+    return " ".join(text.split()).lstrip(" ,").replace(" ,", ",")

@@ -44,6 +44,8 @@ _ASKS = {
     "drift_against_stable": "drift_added_max",
 }
 _COPIES, _OF_STABLE = "copies", "drift_of_stable"
+_WEIGHT = "weight"
+"""Whether a release was drawn at the weight that it is served with; it has no figure."""
 _FOR_PEOPLE = ("worst_prompt",)
 
 
@@ -81,7 +83,7 @@ class Measurement:
     bounds: Bounds = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        known = {*_ASKS, _COPIES, _OF_STABLE}
+        known = {*_ASKS, _COPIES, _OF_STABLE, _WEIGHT}
         if not known.issuperset((*self.figures, *self.unchecked)):
             raise _invalid("a figure of an unknown name")
         for name, ends in self.figures.items():
@@ -103,7 +105,7 @@ class Measurement:
         """
         asked = {**self.bounds, **bounds}
         found = {}
-        for name in (*_ASKS, _COPIES):
+        for name in (*_ASKS, _COPIES, _WEIGHT):
             if name in self.unchecked:
                 found[name] = Answer(verdict=INCONCLUSIVE)
             elif name in self.figures and not self._is_passed_over(name, asked=asked):

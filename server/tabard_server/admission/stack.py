@@ -7,11 +7,19 @@ served with, is the registry's own error.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tabard_registry import AdapterName, AdapterRef, InvalidName, RegistryError, Release, State
+from tabard_registry import (
+    AdapterName,
+    AdapterRef,
+    Digest,
+    InvalidName,
+    Release,
+    State,
+)
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.roles import Role
+from tabard_registry.refs.names import ByDigest
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.admission.canaries import canary_for
@@ -112,28 +120,29 @@ class Stacker:
             check_servable(state, release, verifier=self._verifier)
 
     def _wear(self, text: str, *, ref: AdapterRef, spec: JobSpec, state: State) -> Iterator[Worn]:
-        candidate = canary_for(spec, ref, state=state)
-        is_canary = candidate is not None and self._can_serve(candidate, state=state)
-        release = candidate if candidate and is_canary else state.resolve(ref)
+        release, is_canary = self._meant(text, ref=ref, spec=spec, state=state)
         check_servable(state, release, verifier=self._verifier)
         if not release.members:
-            weight = _wanted_weight(release, ref=ref)
+            weight = weight_wanted(release, ref=ref)
             yield Worn(ref=text, release=release, weight=weight, is_canary=is_canary)
             return
-        recipe = WornRecipe(release=release, weight=_wanted_weight(release, ref=ref))
+        recipe = WornRecipe(release=release, weight=weight_wanted(release, ref=ref))
         for member in release.members:
             found = state.release_of(member)
             assert found is not None, "a servable recipe has its members"
             weight = _weight_of(found, within=member.weight, recipe=recipe)
             yield Worn(ref=text, release=found, weight=weight, recipe=recipe, is_canary=is_canary)
 
-    def _can_serve(self, candidate: Release, *, state: State) -> bool:
-        # Who asked for a channel is not refused because of what is tried there.
-        try:
-            check_servable(state, candidate, verifier=self._verifier)
-        except RegistryError:
-            return False
-        return candidate.base_family == self._base_family
+    def _meant(
+        self, text: str, *, ref: AdapterRef, spec: JobSpec, state: State
+    ) -> tuple[Release, bool]:
+        """Return what a ref means, and whether that is the candidate of a canary."""
+        if spec.again is not None and text in spec.again.pins:
+            digest, is_canary = spec.again.pins[text]
+            pinned = replace(ref, selector=ByDigest(prefix=Digest.parse(digest).hex))
+            return state.resolve(pinned), is_canary
+        candidate = canary_for(spec, ref, state=state)
+        return candidate or state.resolve(ref), candidate is not None
 
     def _count(self, adapters: int) -> Iterator[Violation]:
         most = self._limits.adapters_per_request_max
@@ -196,10 +205,15 @@ class Stacker:
                 )
 
 
-def _wanted_weight(release: Release, *, ref: AdapterRef) -> float:
-    """Return the weight that a ref says, else the one that the release recommends."""
+def weight_wanted(release: Release, *, ref: AdapterRef) -> float:
+    """Return the weight that a ref says, else the one that it is served with."""
+    return ref.weight if ref.is_weight_said else weight_served(release)
+
+
+def weight_served(release: Release) -> float:
+    """Return the weight of a release where nobody says one: what it recommends, or 1."""
     best = release.sampling.weight.recommended
-    return ref.weight if ref.is_weight_said or best is None else best
+    return 1.0 if best is None else best
 
 
 def _weight_of(release: Release, *, within: float, recipe: WornRecipe) -> float:

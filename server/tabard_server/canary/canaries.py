@@ -9,7 +9,6 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 
 from tabard_registry import (
     DEFAULT_CHANNEL,
@@ -92,7 +91,6 @@ class Canaries:
         served: ServedImages,
         policy: CanaryPolicy,
         metrics: Metrics,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_salt: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         """Take what acts, what was served, and what canaries are judged by."""
@@ -101,7 +99,6 @@ class Canaries:
         self._served = served
         self._policy = policy
         self._metrics = metrics
-        self._clock = clock
         self._new_salt = new_salt
 
     async def start(
@@ -117,7 +114,7 @@ class Canaries:
         """Start a canary of what a ref means now, once this server can wear it.
 
         Raises:
-            InvalidRequest: The share is none.
+            InvalidRequest: The share is none, or the ref says a weight.
             NotServable: This server cannot wear it.
             RegistryError: As `acts.start_canary`.
         """
@@ -128,6 +125,13 @@ class Canaries:
                 f"a share of {first:g} exposes nobody, or leaves nothing to compare with",
                 reason="FIELD_INVALID",
                 hint="say a share above 0 and below 1, or shadow",
+            )
+        if ref.is_weight_said:
+            raise invalid(
+                "ref",
+                f"a weight of {ref.weight:g} is said, and channels have none",
+                reason="INVALID_WEIGHT",
+                hint="leave it out: a release is tried at the weight that it is served with",
             )
         exact = await self._publishing.load(ref, author=author)
         act = start_canary(
@@ -206,7 +210,7 @@ class Canaries:
             )
         self._metrics.image_reports.labels(label=label).inc()
         log_event("image.reported", label=label, worn=[str(one) for one in served.releases])
-        tenant = identity.tenant or caller.tenant or identity.name or caller.key
+        tenant = identity.tenant or identity.name or caller.address or caller.key
         counted = served.side is not None and await self._complain(served.side, tenant=tenant)
         return Reported(served=served, counted=counted)
 
@@ -214,8 +218,8 @@ class Canaries:
         if not 0.0 < side.share < 1.0:
             # Where there is one side there is nothing to compare.
             return False
-        day = self._clock().date().isoformat()
-        unit = hashlib.sha256(f"{side.salt}\0{tenant}\0{day}".encode()).hexdigest()
+        # Which side somebody is served is drawn once, so their second complaint says nothing new.
+        unit = hashlib.sha256(f"{side.salt}\0{tenant}".encode()).hexdigest()
         one = Observation(kind=COMPLAINT, unit=unit, is_loss=side.is_candidate, share=side.share)
         try:
             _, canary = side.canary.find(self._registry.state)

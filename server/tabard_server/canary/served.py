@@ -60,7 +60,7 @@ class ServedImages:
             releases=releases_asked(job),
             side=side_of(job, state=self._state()),
         )
-        for key in (str(sha256_bytes(image.png)), job.id):
+        for key in (str(sha256_bytes(image.content)), job.id):
             self._found[key] = served
             self._found.move_to_end(key)
         while len(self._found) > 2 * self._max:
@@ -96,6 +96,22 @@ def releases_asked(job: Job) -> tuple[Release, ...]:
     """Return what a job wears, each once, recipes as themselves."""
     found = map(release_asked, job.worn)
     return tuple({str(one.digest): one for one in found}.values())
+
+
+def releases_by_place(job: Job, *, count: int) -> list[Release] | None:
+    """Return what each of the refs of a job meant, recipes as themselves.
+
+    None: it wears more than its refs, as where its prompt names an embedding.
+    """
+    found: list[Release] = []
+    left = iter(job.worn)
+    for worn in left:
+        release = release_asked(worn)
+        found.append(release)
+        # A recipe is worn as its members, one after another.
+        for _member in release.members[1:]:
+            next(left)
+    return found if len(found) == count else None
 
 
 def release_asked(worn: Worn) -> Release:

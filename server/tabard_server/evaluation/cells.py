@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tabard_registry.evidence.grid import Grid, GridPrompt
+from tabard_registry.refs.digest import Digest
 from tabard_registry.release.manifest import canonical_json
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.jobs.job import WantedAdapter
@@ -56,7 +57,7 @@ class WantedPicture:
         wanted: What it shall be.
         worn: What it wears.
         seed: Its seed.
-        key: Hash of everything that shapes it, in hex.
+        key: Hash of everything that shapes it, in hex; before it the digest of the release.
         is_control: Whether its prompt is a control, which names no word that a release teaches.
     """
 
@@ -143,4 +144,6 @@ def _key(wanted: WantedDrawing, *, worn: Worn, seed: int, origin: str) -> str:
         "sampler": wanted.sampler,
         "seed": seed,
     }
-    return hashlib.sha256(canonical_json(shaped)).hexdigest()
+    key = hashlib.sha256(canonical_json(shaped)).hexdigest()
+    # What a release drew is found by it, for it goes when that one is purged.
+    return f"{Digest.parse(worn.digest).hex}.{key}" if worn.digest else key

@@ -30,6 +30,7 @@ from tabard_registry.release.gates import NO_GATES, gates_matching
 from tabard_registry.state.sight import seen_by
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
+from tabard_server.admission.stack import weight_wanted
 from tabard_server.errors import NotEvaluable
 from tabard_server.evaluation.cells import Cell, Side, cells_of
 from tabard_server.evaluation.drawer import Asker
@@ -158,7 +159,7 @@ class Pinning:
         check_servable(state, release, verifier=self._verifier)
         return Pinned(
             release=release,
-            weight=ref.weight,
+            weight=weight_wanted(release, ref=ref),
             unnamed_member=_unnamed_member(release, state=state),
         )
 
@@ -167,7 +168,9 @@ class Pinning:
     ) -> Pinned | None:
         identity = wish.asker.identity
         if wish.against:
-            return self._pin(AdapterRef.parse(wish.against), state=state, identity=identity)
+            found = self._pin(AdapterRef.parse(wish.against), state=state, identity=identity)
+            # Beside itself everything is as good as before.
+            return None if found == candidate else found
         # A channel that serves nothing yet begins with what people are served elsewhere.
         for name in dict.fromkeys((channel, DEFAULT_CHANNEL)):
             current = AdapterRef(adapter=candidate.release.adapter, selector=ByChannel(name))

@@ -13,6 +13,7 @@ from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.bounds import Bounds
 from tabard_registry.release.gates import NO_GATES, Gates, bounds_asked
 from tabard_registry.release.manifest import canonical_json
+from tabard_server.admission.stack import weight_served
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.evaluation.cells import Cell, Side, Worn, cells_of
 from tabard_server.evaluation.events import ReferenceSource, Started
@@ -68,6 +69,9 @@ class Pictures:
         return max((len(self.pixels), *map(len, self.vectors.values())))
 
 
+NO_PICTURES = Pictures()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned:
     """One release and how strongly it is worn.
@@ -86,6 +90,11 @@ class Pinned:
     def exact(self) -> AdapterRef:
         """A ref that means this release and no other."""
         return AdapterRef(adapter=self.release.adapter, selector=ByVersion(self.release.version))
+
+    @property
+    def is_as_served(self) -> bool:
+        """Whether callers who say no weight are served this."""
+        return self.worn.weight in (None, weight_served(self.release))
 
     @property
     def trigger(self) -> str:

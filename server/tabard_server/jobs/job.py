@@ -5,14 +5,34 @@ Frozen values that every room may hold. They know neither protobuf nor torch, ne
 threads.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from tabard_registry import Release
 from tabard_registry.identity.identity import ANYBODY, Identity
 from tabard_server.callers.caller import NOBODY, Caller
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
 from tabard_server.scheduler.claims import Claim, Priority
+
+ImageFormat: TypeAlias = Literal["png", "jpeg", "webp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """How images are written.
+
+    Attributes:
+        format: As what.
+        quality: From 0 to 100, of what is written with loss.
+    """
+
+    format: ImageFormat = "png"
+    quality: int = 95
+
+
+PNG = Written()
+"""Without loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +41,20 @@ class WantedAdapter:
 
     ref: str
     weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """What another run of a job takes from its first one.
+
+    Attributes:
+        job_id: Its id.
+        pins: What its refs meant then, by how they were written: the digest, and whether it was the
+            candidate of a canary.
+    """
+
+    job_id: str
+    pins: Mapping[str, tuple[str, bool]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +78,8 @@ class JobSpec:
         canary_key: What the caller is known by to a canary, where nobody is asked who they are.
         may_lack_words: Whether a textual inversion may be worn without its word, as where it shall
             change nothing. No caller can say it.
+        again: What it takes from an earlier run; None: it is its first.
+        written: How its images are written.
     """
 
     wanted: WantedDrawing
@@ -61,6 +97,8 @@ class JobSpec:
     declines_canary: bool = False
     canary_key: str = ""
     may_lack_words: bool = False
+    again: Again | None = None
+    written: Written = PNG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +195,7 @@ class Job:
         priority: Who of one tenant goes first.
         warnings: What of it the worn releases were not made for.
         put_in: Trigger words that were put into its prompt; None: it did not ask for that.
+        written: How its images are written.
     """
 
     id: str
@@ -176,6 +215,7 @@ class Job:
     priority: Priority = Priority.NORMAL
     warnings: tuple[SamplingWarning, ...] = ()
     put_in: PutIn | None = None
+    written: Written = PNG
 
     @property
     def claim(self) -> Claim:
@@ -218,21 +258,22 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """A rough look at an unfinished image, as PNG bytes."""
+    """A rough look at an unfinished image, as a file."""
 
     index: int
     step: int
-    png: bytes
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReady:
-    """A finished image as PNG bytes, and its provenance as JSON."""
+    """A finished image as a file, and its provenance as JSON."""
 
     index: int
-    png: bytes
+    content: bytes
     seed: int
     provenance_json: str
+    format: ImageFormat = "png"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,10 +23,10 @@ GOOD, LOST, BROKEN, EQUAL = "1.0.0", "1.1.0", "1.2.0", "1.3.0"
 _COLOURS = {GOOD: (200, 40, 60), EQUAL: (198, 42, 62)}
 
 
-async def prepare(server: Server, *, stable: str = GOOD) -> None:
+async def prepare(server: Server, *, stable: str = GOOD, **draft: Any) -> None:
     """Publish the line, with a release in service."""
     for version in (GOOD, LOST, BROKEN, EQUAL):
-        await server.publish(str(LINE), version, purpose="PURPOSE_STYLE")
+        await server.publish(str(LINE), version, purpose="PURPOSE_STYLE", **draft)
     await server.promote(f"{LINE}@{GOOD}")
     if stable != GOOD:
         await server.promote(f"{LINE}@{stable}")

@@ -21,7 +21,7 @@ from tabard_server.judgement.verdict import GatePolicy
 from tests.server.evaluation.wishes.asking import PROMPTS, ask, evaluate, prepare, stub
 from tests.server.evaluation.wishes.planning import put_embeddings, put_pictures
 from tests.server.fakes import FakeEngine
-from tests.server.harness import refusal_of, serving
+from tests.server.harness import refusal_of, serving, until
 from tests.server.judgement.drawn import picture
 
 REF = AdapterRef.parse("acme/ink@1.1.0")
@@ -80,6 +80,27 @@ def test_filed_report_outlives_the_cache(tmp_path: Path) -> None:
             assert engine.batches == []
 
     asyncio.run(walk())
+
+
+def test_purge_leaves_no_picture_of_it(tmp_path: Path) -> None:
+    """Neither in the registry nor in the folder of the server that drew it; others' stay there."""
+
+    async def walk() -> tuple[set[str], set[str], str]:
+        async with serving(tmp_path) as server:
+            await prepare(server)
+            await evaluate(server, ask())
+            purged = str(server.app.registry.state.find(REF).digest)
+            before = {one.name for one in (tmp_path / "cache" / "evaluations").iterdir()}
+            await server.purge("acme/ink@1.1.0")
+            await until(lambda: not server.app.registry.state.find(REF).is_choosable)
+            after = {one.name for one in (tmp_path / "cache" / "evaluations").iterdir()}
+            return before, after, purged.removeprefix("sha256:")
+
+    before, after, purged = asyncio.run(walk())
+
+    gone = {name for name in before if name.startswith(purged)}
+    assert len(gone) == PROMPTS * 2
+    assert after == before - gone
 
 
 def test_collection_between_takes_nothing_away(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tabard_registry.identity.identity import ANYBODY, Identity, Proof
 from tabard_registry.refs.names import AdapterName, AdapterRef
 from tabard_registry.refs.semver import Version
 from tabard_registry.release.release import ReleaseDraft
+from tabard_registry.release.sampling import Sampling, Span
 from tabard_server.errors import InvalidRequest, NotEvaluable
 from tabard_server.evaluation.events import ReferenceSource
 from tabard_server.judgement.verdict import GatePolicy
@@ -58,6 +59,32 @@ def test_release_is_compared_with_what_is_served(registry: Registry) -> None:
     ]
 
     assert versions == ["1.0.0", "", "1.1.0"]
+
+
+def test_release_is_not_compared_with_itself(registry: Registry) -> None:
+    """It would be as good as what it replaces, whatever it draws; at another weight it may be."""
+    pinning = pinning_in(registry)
+    with pytest.raises(NotEvaluable) as refused:
+        pinning.pin(wish("acme/ink@1.1.0", against="acme/ink@1.1.0"))
+
+    weaker = pinning.pin(wish("acme/ink@1.1.0:0.5", against="acme/ink@1.1.0"))
+
+    assert refused.value.reason == "REFERENCES_MISSING"
+    assert weaker.against is not None
+    assert (weaker.candidate.is_as_served, weaker.against.is_as_served) == (False, True)
+
+
+def test_release_is_drawn_as_it_is_served(registry: Registry, tmp_path: Path) -> None:
+    """Where nobody says a weight, at that which it recommends, for callers are served that."""
+    best = Sampling(weight=Span(recommended=0.7))
+    publish_lora(registry, folder=tmp_path, version="1.2.0", sampling=best)
+
+    mine, other = (
+        pinning_in(registry).pin(wish(ref)) for ref in ("acme/ink@1.2.0", "acme/ink@1.2.0:1")
+    )
+
+    assert (mine.candidate.weight, mine.candidate.is_as_served) == (0.7, True)
+    assert (other.candidate.weight, other.candidate.is_as_served) == (1.0, False)
 
 
 def test_grid_of_the_line_comes_first(registry: Registry) -> None:

@@ -132,11 +132,11 @@ def provenance_of(png: bytes) -> dict[str, Any]:
 
 def judge(made: Remake, image: GeneratedImage) -> Replay:
     """Say how equal a new image is, and what was otherwise when the first one was made."""
-    if image.png == made.png:
+    if image.content == made.png:
         return Replay(outcome=SAME_FILE, differences=(), pixels=_NO_DIFFERENCE,
                       image=image)  # fmt: skip
-    differences = _told(made.document, provenance_of(image.png))
-    then, drawn = _picture(made.png), _picture(image.png)
+    differences = _told(made.document, provenance_of(image.content))
+    then, drawn = _picture(made.png), _picture(image.content)
     if then.size != drawn.size:
         sizes = ("{}x{}".format(*one.size) for one in (then, drawn))
         differences.append(ReplayDifference(name="pixels", then=next(sizes), now=next(sizes)))
@@ -144,7 +144,7 @@ def judge(made: Remake, image: GeneratedImage) -> Replay:
     pixels = apart(then, drawn)
     outcome = SAME_PIXELS if pixels.max == 0 else DIFFERENT
     if outcome == SAME_PIXELS and not differences:
-        differences = _of_files(made.png, image.png)
+        differences = _of_files(made.png, image.content)
     if pixels.max == SAME_MAX and not made.options["deterministic"]:
         outcome = CLOSE
     return Replay(outcome=outcome, differences=tuple(differences), pixels=pixels, image=image)

@@ -42,6 +42,7 @@ from tabard_server.judgement.verdict import GatePolicy, Scores, judge
 _SEED = 20_260_101
 """Of the resampling: the same pictures have the same intervals."""
 _NO_SUBJECT = "no learned encoder sees subjects here"
+_OTHER_WEIGHT = "it was drawn at another weight than it is served with"
 _NO_SUBJECT_ASKED = "it is asked only of releases that are for a subject"
 
 
@@ -58,6 +59,7 @@ class Sheet:
         training: Training pictures and their variants; None: there are none.
         works_unnamed: Why the release may act on prompts that name no word; empty: it shall not.
         is_subject: Whether it is for a subject.
+        is_as_served: Whether it was drawn at the weight that it is served with.
     """
 
     sides: Mapping[Side, SideLooks]
@@ -67,6 +69,7 @@ class Sheet:
     training: Vectors | NotChecked | None
     works_unnamed: str
     is_subject: bool
+    is_as_served: bool
 
     @property
     def scored(self) -> list[int]:
@@ -126,6 +129,8 @@ def find(
     copies, broken = results.copies, results.broken
     is_unseen = sheet.is_subject and results.subject is None
     unseen = {"subject": _NO_SUBJECT} if is_unseen else {}
+    if not sheet.is_as_served:
+        unseen["weight"] = _OTHER_WEIGHT
     judgement = judge(results, policy=policy, bounds=asked, unseen=unseen)
     gates = {one.name: one.verdict for one in judgement.gates}
     named = {

@@ -19,6 +19,8 @@ class Unchecked(StrEnum):
     TOO_FEW_TRAINING_PICTURES = "too_few_training_pictures"
     ONE_SEED = "one_seed"
     """Seeds can be compared only where there are two."""
+    SEEDS_NOT_SEEN = "seeds_not_seen"
+    """The base draws the same whatever the seed: nothing can be measured in such distances."""
     ENCODER_CHANGED = "encoder_changed"
     """There are only embeddings of another encoder to compare with."""
 
@@ -30,6 +32,7 @@ _WORDS = {
     "another's",
     Unchecked.TOO_FEW_TRAINING_PICTURES: "there are fewer than four training pictures",
     Unchecked.ONE_SEED: "seeds can be compared only where there are two",
+    Unchecked.SEEDS_NOT_SEEN: "the base draws the same whatever the seed",
     Unchecked.ENCODER_CHANGED: "what was published are embeddings of another encoder",
 }
 

@@ -25,6 +25,7 @@ from tabard_registry.release.words import (
     TRIGGER_WORDS_MAX,
 )
 from tabard_server.limits import Limits
+from tabard_server.webhooks.receivers import URL_CHARS_MAX
 
 _UTF8_BYTES_MAX = 4
 _WORDS_CHARS_MAX = 4_000
@@ -128,6 +129,7 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         **_of_policies(),
         "pattern": ref,
         "request_id": _text(REQUEST_ID_CHARS_MAX),
+        "webhook_url": _text(URL_CHARS_MAX),
         "notes": _text(NOTES_CHARS_MAX),
         "licence": _text(LICENCE_CHARS_MAX),
         "title": _text(TITLE_CHARS_MAX),

@@ -11,7 +11,9 @@ from typing import Any
 from tabard.calls.acts import DEFAULT_CHANNEL
 from tabard.calls.call import Call, Caller
 from tabard.calls.health.grid_drawing import is_grid_file
+from tabard.calls.health.grids import GRID_BYTES_MAX
 from tabard.calls.identity import read_bounds
+from tabard.calls.local_files import first_bytes
 from tabard.convert import same_fields
 from tabard.errors import FieldViolation, InvalidArgument
 from tabard.health.evaluation import (
@@ -46,6 +48,10 @@ class Ask:
     def followed_async(self, events: AsyncGenerator[EvaluationEvent, None]) -> AsyncEvaluation:
         """Give the same for asyncio."""
         return AsyncEvaluation(events)
+
+
+PICTURES_MAX = 1_024
+"""Most pictures that are read to be sent with an evaluation; servers take less."""
 
 
 def evaluate(
@@ -138,7 +144,7 @@ def _read_score(message: pb.Score) -> Score:
 
 def _document(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        content = first_bytes(path, bytes_max=GRID_BYTES_MAX)
     except OSError as error:
         raise _refused(
             "grid",
@@ -146,10 +152,28 @@ def _document(path: Path) -> bytes:
             reason="FILE_NOT_READABLE",
             hint="check the path",
         ) from error
+    if not content:
+        # An empty document says that the default grid is asked for.
+        raise _refused(
+            "grid",
+            f"the grid '{path}' is empty",
+            reason="GRID_EMPTY",
+            hint="`tabard grid show style --json` writes one to begin with",
+        )
+    return content
 
 
 def _pictures(said: str | Path | Sequence[PictureSource], *, name: str) -> list[bytes]:
-    return [read_picture(one, name=name) for _name, one in picture_sources(said, name=name)]
+    sources = picture_sources(said, name=name)
+    if len(sources) > PICTURES_MAX:
+        # All of them are read before one is sent; a server takes fewer.
+        raise _refused(
+            name,
+            f"{len(sources)} pictures in {name}, at most {PICTURES_MAX} are read",
+            reason="REFERENCES_TOO_MANY",
+            hint="name a folder with fewer: some dozens tell how they vary",
+        )
+    return [read_picture(one, name=name) for _name, one in sources]
 
 
 def _refused(name: str, message: str, *, reason: str, hint: str) -> InvalidArgument:
