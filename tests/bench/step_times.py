@@ -159,7 +159,7 @@ class _Passes:
     def _worn(self, slots: Sequence[Slot]) -> None:
         bind_rows(
             self._binding,
-            stacks=[[(slot, 0.8)] for slot in slots],
+            stacks=[[(slot, (0.8,))] for slot in slots],
             samples_per_row=1,
             device=self._device,
             dtype=self._dtype,

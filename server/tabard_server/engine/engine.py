@@ -41,6 +41,7 @@ from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
+from tabard_server.engine_port.unet_blocks import UNetBlocks
 from tabard_server.engine_port.work import Work
 
 _LIBRARIES = (diffusers, peft, torch, transformers)
@@ -94,6 +95,7 @@ class Engine:
         base.unet.to(memory_format=torch.channels_last)
         self._weights.note_kept(device=device)
         self._bindings = {component: Binding() for component in base.adaptable}
+        self._blocks = UNetBlocks(self.profile.modules["unet"])
         rank_rows = table_rows(slot_rank_total)
         self.slots = SlotTable(self._add_slots(rank_rows=rank_rows), rank_rows=rank_rows)
         self._samplers = SamplerPrototypes(base.scheduler_config)
@@ -261,7 +263,12 @@ class Engine:
 
     def _add_slots(self, *, rank_rows: int) -> dict[tuple[str, str], SlottedLayer]:
         return {
-            (component, name): add_slots(module, binding=binding, rank_rows=rank_rows)
+            (component, name): add_slots(
+                module,
+                binding=binding,
+                rank_rows=rank_rows,
+                block=self._blocks.index_of(name) if component == "unet" else 0,
+            )
             for component, binding in self._bindings.items()
             for name, module in named_layers(self._base, component)
             if is_slottable(module)
@@ -293,6 +300,7 @@ class Engine:
                     conditioning=encoded[key],
                     samplers=self._samplers,
                     space=self._space,
+                    blocks=self._blocks,
                 )
         except Exception as error:
             for slot in slots:

@@ -40,7 +40,7 @@ def test_swaps_never_recompile(block: Block, axis: str) -> None:
         held = [table.acquire(stack) for stack in stacks]
         bind_rows(
             binding,
-            stacks=[[(slot, rng.uniform(-1, 1)) for slot in slots] for slots in held],
+            stacks=[[(slot, (rng.uniform(-1, 1),)) for slot in slots] for slots in held],
             samples_per_row=2,
             device=x.device,
             dtype=x.dtype,
@@ -71,7 +71,7 @@ def bound(table: SlotTable, *stacks: Sequence[tuple[HostAdapter, float]]) -> Bin
     bind_rows(
         binding,
         stacks=[
-            [(slot, weight) for slot, (_, weight) in zip(slots, stack, strict=True)]
+            [(slot, (weight,)) for slot, (_, weight) in zip(slots, stack, strict=True)]
             for slots, stack in zip(held, stacks, strict=True)
         ],
         samples_per_row=1,
@@ -122,7 +122,7 @@ def test_same_rows_are_bound_as_before(block: Block) -> None:
     for weight in (1.0, 0.5, 1.0):
         bind_rows(
             binding,
-            stacks=[[(slot, weight)]],
+            stacks=[[(slot, (weight,))]],
             samples_per_row=1,
             device=torch.device("cpu"),
             dtype=torch.float32,
