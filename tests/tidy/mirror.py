@@ -28,6 +28,7 @@ ACROSS: Mapping[str, str] = {
     "server/engine/slots/test_lycoris_files.py": "files of others, from intake to slots",
     "server/engine/slots/test_peft_files.py": "files of others, from intake to slots",
     "server/engine/slots/test_extracted_files.py": "files of ours, from extraction to slots",
+    "server/engine/test_controls_oracle.py": "rows by part, block and step against diffusers",
     "server/engine/test_families_oracle.py": "every family, sampler and stack against diffusers",
     "server/engine/test_mixed_batches.py": "rows beside each other against rows alone",
     "server/engine/test_whole_models.py": "whole pipelines against diffusers and peft",

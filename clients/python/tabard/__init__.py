@@ -128,6 +128,7 @@ if TYPE_CHECKING:
         WornRecipe,
         WornRelease,
     )
+    from tabard.wear import Wear
 
 __version__ = "0.1.0.dev0"
 
@@ -255,6 +256,7 @@ __all__ = [
     "Verification",
     "VerifiedComponent",
     "VoteChoice",
+    "Wear",
     "WornRecipe",
     "WornRelease",
 ]
@@ -277,6 +279,7 @@ _MODULES = (
     "history",
     "operations",
     "result",
+    "wear",
     "pictures.difference",
     "replay",
     "health.comparison",

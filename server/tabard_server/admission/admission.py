@@ -14,6 +14,7 @@ from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import Role
 from tabard_registry.state.sight import namespaces_needed
+from tabard_server.admission.controls import check_windows
 from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.embeddings import put_words
 from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds, images_of
@@ -113,6 +114,7 @@ class Admission:
             walk=walk,
             picture=reading.picture,
         )
+        check_windows(worn, drawing=drawing)
         windows, violations = self._prompts.read_words(drawing, worn=worn)
         _refuse(violations)
         first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed

@@ -20,6 +20,7 @@ from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.errors import RowNotFinite
 from tabard_server.evaluation.cells import Side
+from tabard_server.jobs.control_words import said_of
 from tabard_server.jobs.job import Accepted, Event, ImageReady, Job, JobSpec, WantedAdapter
 from tabard_server.jobs.prompt_tags import read_tags
 from tabard_server.judgement.canary.units import unit_of
@@ -224,7 +225,9 @@ def _with(spec: JobSpec, job: Job, *, at: int, digest: Digest | None) -> JobSpec
     else:
         worn = job.worn[at]
         ref = AdapterRef(adapter=worn.release.adapter, selector=ByDigest(prefix=digest.hex))
-        adapters[at] = WantedAdapter(ref=str(ref), weight=worn.weight)
+        adapters[at] = WantedAdapter(
+            ref=str(ref), weight=worn.weight, controls=said_of(worn.controls)
+        )
     return JobSpec(
         wanted=spec.wanted,
         adapters=tuple(adapters),

@@ -97,6 +97,15 @@ class Strength:
         return (self.in_text, *unet, *(one * factor for one in unet for factor in factors))
 
 
+def stated_weights(weight: float, controls: Controls | None) -> tuple[float, ...]:
+    """Return the weights that are said of an adapter, each once; those of blocks are factors."""
+    if controls is None:
+        return (weight,)
+    text = weight if controls.text_encoder is None else controls.text_encoder
+    unet = [point.weight for point in controls.unet] or [weight]
+    return tuple(dict.fromkeys((text, *unet)))
+
+
 Weight: TypeAlias = float | Strength
 """How strongly an adapter acts: mostly one number everywhere."""
 BlockWeights: TypeAlias = tuple[float, ...]

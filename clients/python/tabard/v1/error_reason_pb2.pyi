@@ -249,6 +249,12 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SAMPLING_CONFLICT: _ClassVar[ErrorReason]
     SAMPLING_REFUSED: _ClassVar[ErrorReason]
     TRIGGER_NOT_WORN: _ClassVar[ErrorReason]
+    CONTROL_MALFORMED: _ClassVar[ErrorReason]
+    CONTROL_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    BLOCK_UNKNOWN: _ClassVar[ErrorReason]
+    BLOCK_LIST_LENGTH: _ClassVar[ErrorReason]
+    CONTROL_NOT_SERVED: _ClassVar[ErrorReason]
+    CONTROL_CONTRADICTED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -492,3 +498,9 @@ SAMPLING_INVALID: ErrorReason
 SAMPLING_CONFLICT: ErrorReason
 SAMPLING_REFUSED: ErrorReason
 TRIGGER_NOT_WORN: ErrorReason
+CONTROL_MALFORMED: ErrorReason
+CONTROL_OUT_OF_RANGE: ErrorReason
+BLOCK_UNKNOWN: ErrorReason
+BLOCK_LIST_LENGTH: ErrorReason
+CONTROL_NOT_SERVED: ErrorReason
+CONTROL_CONTRADICTED: ErrorReason
