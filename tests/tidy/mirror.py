@@ -40,6 +40,7 @@ ACROSS: Mapping[str, str] = {
     "server/rpc/generation/test_hot_swap.py": "moves while jobs run",
     "server/rpc/generation/test_job_lines.py": "the job log of a server under way",
     "server/rpc/generation/test_lost_connection.py": "both clients over a network that breaks",
+    "server/rpc/generation/test_worn_controls.py": "controls from the message to row and file",
     "server/rpc/generation/test_request_fields.py": "fields from the message to the engine's row",
 }
 """Tests of no single module, below `tests/`, and what they are about."""

@@ -48,9 +48,11 @@ class ControlReader:
             what = f"start {start:g} of {adapter} is not before its end {end:g}"
             raise _out_of_range(field, what, hint=f"{_PLACES}; start lies before end")
         _check_points(said.unet, field=field, adapter=adapter)
+        # A single point holds everywhere, wherever it was put.
+        is_one = len(said.unet) == 1
         return Controls(
             text_encoder=said.text_encoder,
-            unet=said.unet,
+            unet=(Point(weight=said.unet[0].weight, at=0.0),) if is_one else said.unet,
             start=start,
             end=end,
             blocks=self._read_blocks(said, field=field, adapter=adapter),

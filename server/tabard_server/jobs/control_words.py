@@ -210,12 +210,13 @@ class _Reader:
         )
 
     def _each(self, text: str, read: Callable[..., Any], *, place: int) -> tuple[Any, ...]:
+        ones = text.split(",")
+        if len(ones) > POINTS_MAX:
+            self._fail(f"{len(ones)} values in one list, at most {POINTS_MAX}", place=place)
         found = []
-        for one in text.split(","):
+        for one in ones:
             found.append(read(one, place=place))
             place += len(one) + 1
-        if len(found) > POINTS_MAX:
-            self._fail(f"{len(found)} values in one list, at most {POINTS_MAX}", place=place)
         return tuple(found)
 
     def _number(self, text: str, *, place: int, reason: str = "CONTROL_MALFORMED") -> float:

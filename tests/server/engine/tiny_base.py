@@ -14,6 +14,7 @@ from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
 from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.strength import Weight
 from tests.bases import (
     make_tiny_base,
     write_diffusers_lora,
@@ -47,7 +48,7 @@ class Studio:
     adapters: Mapping[str, HostAdapter]
     files: Mapping[str, Path]
 
-    def spec(self, stack: Mapping[str, float], **changes: Any) -> RowSpec:
+    def spec(self, stack: Mapping[str, Weight], **changes: Any) -> RowSpec:
         """Return a row that wears these adapters."""
         worn = tuple((self.adapters[name], weight) for name, weight in stack.items())
         values: dict[str, Any] = {"prompt": PROMPT, "negative_prompt": "blue", "steps": 4}

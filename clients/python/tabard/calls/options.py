@@ -173,21 +173,21 @@ def write_request(
 
 def _write_adapter(adapter: Any) -> adapter_pb2.WeightedRef:
     if not isinstance(adapter, Wear):
-        return weighted(adapter, what="adapters")[0]
+        return weighted([adapter], what="adapters")[0]
     controls = {
         name: value
         for name in ("text_encoder", "unet", "start", "end")
         if (value := getattr(adapter, name)) is not None
     }
     lists: dict[str, Any] = {}
-    if adapter.points:
-        lists["points"] = [{"weight": weight, "at": at} for weight, at in adapter.points]
-    if isinstance(adapter.blocks, Mapping):
-        items = adapter.blocks.items()
-        lists["blocks"] = [{"block": block, "weight": weight} for block, weight in items]
-    elif adapter.blocks:
-        lists["block_weights"] = adapter.blocks
     try:
+        if adapter.points:
+            lists["points"] = [{"weight": weight, "at": at} for weight, at in adapter.points]
+        if isinstance(adapter.blocks, Mapping):
+            items = adapter.blocks.items()
+            lists["blocks"] = [{"block": block, "weight": weight} for block, weight in items]
+        elif adapter.blocks:
+            lists["block_weights"] = adapter.blocks
         message = adapter_pb2.WeightedRef(ref=adapter.ref, weight=adapter.weight)
         if controls or lists:
             message.controls.CopyFrom(adapter_pb2.AdapterControls(**controls, **lists))
