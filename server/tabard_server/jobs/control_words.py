@@ -90,7 +90,7 @@ def read_said(text: str, *, place_of: str, at: int = 0) -> SaidRef:
             place=at + end,
             hint=f"at most {CONTROLS_CHARS_MAX} characters",
         )
-    reader = _Reader(ref=text[:end], place_of=place_of)
+    reader = _Reader(ref=text[:end].strip(), place_of=place_of)
     while end < len(text):
         following = text.find(":", end + 1)
         stop = len(text) if following < 0 else following

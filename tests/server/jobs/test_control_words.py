@@ -38,6 +38,7 @@ CURVE = (Point(0.5, 0.0), Point(1.0, 0.6))
         ("acme/ink", "acme/ink", None, {}),
         ("acme/ink:0.8", "acme/ink", 0.8, {}),
         ("acme/ink@1.2.0:-1", "acme/ink@1.2.0", -1.0, {}),
+        ("acme/ink : 0.8 ", "acme/ink", 0.8, {}),
         ("acme/ink@sha256:abcdef012345", "acme/ink@sha256:abcdef012345", None, {}),
         ("acme/ink@sha256:abcdef012345:.5", "acme/ink@sha256:abcdef012345", 0.5, {}),
         ("acme/ink:0.5:0.8", "acme/ink", 0.5, {"unet": constant(0.8)}),
@@ -108,7 +109,7 @@ def test_any_text_is_read_or_refused_with_its_place(text: str) -> None:
         assert found is not None
         assert 1 <= int(found[1]) <= len(text) + 1
     else:
-        assert text.startswith(said.ref)
+        assert said.ref in text
 
 
 WEIGHTS = st.floats(-4, 4)
