@@ -18,7 +18,7 @@ from tabard_registry import BaseProfile, ModuleShape
 from tabard_registry.refs.digest import sha256_bytes
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, add_slots, is_slottable
-from tabard_server.engine_port.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 
 RANK = 16
 LAYERS = 192

@@ -26,8 +26,8 @@ from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.slots.binding import COMPILED_RANK_BUCKETS, RANK_BUCKETS, bind_rows
 from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.slots.slotted_layers import WornRows
-from tabard_server.engine_port.strength import BlockWeights
-from tabard_server.engine_port.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.strength import BlockWeights
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 from tests.bench import full_size
 
 ROWS = 8

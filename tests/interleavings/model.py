@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tabard_server.engine_port.strength import Controls, Point, Strength, Weight
+from tabard_server.engine_port.weights.strength import Controls, Point, Strength, Weight
 from tests.interleavings.adapter_files import SLOT_RANKS
 
 CHANNELS = ("stable", "canary")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 
 from tabard.result import Accepted, GeneratedImage
-from tabard_server.engine_port.strength import Strength
+from tabard_server.engine_port.weights.strength import Strength
 from tests.interleavings.judge import Judge
 from tests.interleavings.model import Item, Model, Stack
 from tests.interleavings.players import Told

@@ -11,7 +11,7 @@ import random
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from tabard_server.engine_port.strength import Controls, Point
+from tabard_server.engine_port.weights.strength import Controls, Point
 from tests.interleavings.adapter_files import KINDS
 from tests.interleavings.model import CHANNELS, Item, Line, Model, Ref
 

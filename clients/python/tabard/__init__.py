@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
     from tabard.releases.report import CheckReport, Coverage, Problem, Published
+    from tabard.releases.wear import Wear
     from tabard.replay import Replay, ReplayDifference
     from tabard.result import (
         Accepted,
@@ -128,7 +129,6 @@ if TYPE_CHECKING:
         WornRecipe,
         WornRelease,
     )
-    from tabard.wear import Wear
 
 __version__ = "0.1.0.dev0"
 
@@ -279,7 +279,7 @@ _MODULES = (
     "history",
     "operations",
     "result",
-    "wear",
+    "releases.wear",
     "pictures.difference",
     "replay",
     "health.comparison",

@@ -25,7 +25,7 @@ from tabard_server.admission.triggers import put_triggers, refuse_trigger
 from tabard_server.admission.walks import WalkReader
 from tabard_server.errors import InvalidRequest, OutOfTime, Violation
 from tabard_server.jobs.job import Job, JobSpec
-from tabard_server.jobs.prompt_tags import read_tags
+from tabard_server.jobs.words.prompt_tags import read_tags
 from tabard_server.limits import Limits
 
 

@@ -16,7 +16,7 @@ from tabard_server.admission.sizes import Sizes
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.port import EnginePort
-from tabard_server.engine_port.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 from tabard_server.settings import Settings
 
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from tabard_server.engine_port.drawing import Drawing
-from tabard_server.engine_port.strength import Controls, Point
-from tabard_server.engine_port.unet_blocks import TEXT_BLOCK, UNetBlocks
+from tabard_server.engine_port.weights.strength import Controls, Point
+from tabard_server.engine_port.weights.unet_blocks import TEXT_BLOCK, UNetBlocks
 from tabard_server.errors import InvalidRequest, Violation, invalid
-from tabard_server.jobs.control_words import NOTHING_SAID, SaidControls, write_points
 from tabard_server.jobs.job import Worn
+from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls, write_points
 
 _PLACES = "use 0 to 1: shares of the steps, 0 is their beginning"
 

@@ -16,8 +16,8 @@ from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.samplers import SAMPLERS, resolve_sampler
-from tabard_server.engine_port.strength import stated_weights
 from tabard_server.engine_port.walk import SPACING
+from tabard_server.engine_port.weights.strength import stated_weights
 from tabard_server.errors import InvalidRequest, Violation, invalid
 from tabard_server.jobs.job import SamplingWarning, Worn
 

@@ -17,11 +17,11 @@ from tabard_registry.trust.signatures import Verifier
 from tabard_server.admission.canaries import canary_for
 from tabard_server.admission.controls import ControlReader
 from tabard_server.admission.embeddings import refs_named
-from tabard_server.engine_port.strength import Controls, Strength, is_steady
+from tabard_server.engine_port.weights.strength import Controls, Strength, is_steady
 from tabard_server.errors import InvalidRequest, NotServable, Violation, invalid
-from tabard_server.jobs.control_words import NOTHING_SAID, SaidControls, SaidRef, read_said
 from tabard_server.jobs.job import Job, JobSpec, Worn, WornRecipe
-from tabard_server.jobs.prompt_tags import TaggedPrompt
+from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls, SaidRef, read_said
+from tabard_server.jobs.words.prompt_tags import TaggedPrompt
 from tabard_server.limits import Limits
 
 _TAG_CHARS_SHOWN = 60

@@ -20,9 +20,9 @@ from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.errors import RowNotFinite
 from tabard_server.evaluation.cells import Side
-from tabard_server.jobs.control_words import said_of
 from tabard_server.jobs.job import Accepted, Event, ImageReady, Job, JobSpec, WantedAdapter
-from tabard_server.jobs.prompt_tags import read_tags
+from tabard_server.jobs.words.controls import said_of
+from tabard_server.jobs.words.prompt_tags import read_tags
 from tabard_server.judgement.canary.units import unit_of
 from tabard_server.scheduler.claims import Priority
 from tabard_server.telemetry.logs import log_problem

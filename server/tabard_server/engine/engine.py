@@ -41,7 +41,7 @@ from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
-from tabard_server.engine_port.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 from tabard_server.engine_port.work import Work
 
 _LIBRARIES = (diffusers, peft, torch, transformers)

@@ -19,8 +19,8 @@ from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.text.conditioning import Conditioning
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.row_spec import RowSpec
-from tabard_server.engine_port.strength import BlockWeights, weights_by_step
-from tabard_server.engine_port.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.strength import BlockWeights, weights_by_step
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -18,7 +18,7 @@ from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.slots.slotted_layers import Binding
 from tabard_server.engine.text.conditioning import Conditioner, Conditioning, Prompt, Wearing
 from tabard_server.engine_port.row_spec import RowSpec
-from tabard_server.engine_port.strength import weights_in_text
+from tabard_server.engine_port.weights.strength import weights_in_text
 
 
 class RowTextEncoder:

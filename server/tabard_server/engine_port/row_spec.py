@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tabard_server.engine_port.drawing import Drawing
 from tabard_server.engine_port.stack import Stack, StackKey, stack_key
-from tabard_server.engine_port.strength import is_steady
+from tabard_server.engine_port.weights.strength import is_steady
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from tabard_server.engine_port.strength import Strength, Weight
+from tabard_server.engine_port.weights.strength import Strength, Weight
 
 
 class HostAdapterLike(Protocol):

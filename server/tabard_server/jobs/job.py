@@ -12,8 +12,8 @@ from tabard_registry import Release
 from tabard_registry.identity.identity import ANYBODY, Identity
 from tabard_server.callers.caller import NOBODY, Caller
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
-from tabard_server.engine_port.strength import Controls, Strength, Weight
-from tabard_server.jobs.control_words import NOTHING_SAID, SaidControls
+from tabard_server.engine_port.weights.strength import Controls, Strength, Weight
+from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls
 from tabard_server.scheduler.claims import Claim, Priority
 
 

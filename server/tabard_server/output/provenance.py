@@ -20,9 +20,9 @@ from tabard_server.engine_port.drawing import Drawing, Pixels, Size
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.samplers import SAMPLERS
 from tabard_server.engine_port.walk import SCHEDULES, Walk
-from tabard_server.jobs.control_words import write_controls
 from tabard_server.jobs.job import Job, PutIn, Worn, WornRecipe
-from tabard_server.jobs.prompt_tags import write_tag
+from tabard_server.jobs.words.controls import write_controls
+from tabard_server.jobs.words.prompt_tags import write_tag
 from tabard_server.output.marking import add_marking
 from tabard_server.version import tabard_version
 

@@ -19,7 +19,7 @@ from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
-from tabard_server.engine_port.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 from tabard_server.errors import InvalidRequest, OutOfTime, invalid
 from tabard_server.jobs.job import Job, JobSpec, WantedAdapter
 from tabard_server.limits import Limits

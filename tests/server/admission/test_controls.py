@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tabard_server.admission.controls import ControlReader, check_windows
-from tabard_server.engine_port.strength import Controls, Point
-from tabard_server.engine_port.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.strength import Controls, Point
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 from tabard_server.errors import InvalidRequest
-from tabard_server.jobs.control_words import NOTHING_SAID, SaidControls
 from tabard_server.jobs.job import Worn
+from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls
 from tests.server.drawings import drawing, picture_of
 from tests.server.releases import release
 

@@ -13,8 +13,8 @@ import numpy as np
 from tabard_server.engine_port.prompt_style import PromptStyle
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import SAMPLERS, Sampler
-from tabard_server.engine_port.strength import Controls, Point, Strength, Weight
 from tabard_server.engine_port.walk import PLAIN_WALK, SCHEDULES, TIMESTEP_SPACINGS, Walk
+from tabard_server.engine_port.weights.strength import Controls, Point, Strength, Weight
 from tests.server.drawings import picture_of
 from tests.server.engine.tiny_base import TOKEN, Studio
 

@@ -14,11 +14,10 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from tabard_server.engine_port.row_spec import RowSpec
-from tabard_server.engine_port.strength import Controls, Point, Strength
+from tabard_server.engine_port.weights.strength import Controls, Point, Strength
 from tests.oracle import Worn
 from tests.server.drawings import row_spec
-from tests.server.engine.merged.test_images_oracle import draw_merged
-from tests.server.engine.tiny_base import Studio, draw, open_studio, run_of
+from tests.server.engine.tiny_base import Studio, draw, draw_merged, open_studio, run_of
 
 pytestmark = pytest.mark.oracle
 

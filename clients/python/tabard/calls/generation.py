@@ -12,6 +12,7 @@ from urllib.parse import quote
 from tabard.calls.call import Call, Caller, each
 from tabard.calls.options import GenerateOptions, write_request
 from tabard.convert import field_value, same_fields
+from tabard.releases.wear import Wear
 from tabard.result import (
     Accepted,
     Done,
@@ -24,7 +25,6 @@ from tabard.result import (
     WornRelease,
 )
 from tabard.v1 import generation_service_pb2 as pb
-from tabard.wear import Wear
 
 STACK_METADATA = "tabard-stack"
 GENERATE_TIMEOUT_SECONDS = 600.0

@@ -21,9 +21,9 @@ from tabard.enums import (
 )
 from tabard.errors import FieldViolation, InvalidArgument
 from tabard.pictures.sources import PictureSource, read_picture
+from tabard.releases.wear import Wear
 from tabard.v1 import adapter_pb2
 from tabard.v1 import generation_service_pb2 as pb
-from tabard.wear import Wear
 
 RANDOM_SEED = -1
 """What UIs write for a seed that is drawn."""

@@ -14,7 +14,7 @@ import torch
 from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, wide
 from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.slots.slotted_layers import KEPT_BATCHES, Binding, Scaling, WornRows
-from tabard_server.engine_port.strength import BlockWeights
+from tabard_server.engine_port.weights.strength import BlockWeights
 
 SlotStack = Sequence[tuple[Slot, BlockWeights]]
 """What one row wears, in order."""

@@ -23,7 +23,7 @@ from tabard_registry.release.words import (
     TRIGGER_WORD_CHARS_MAX,
     TRIGGER_WORDS_MAX,
 )
-from tabard_server.jobs.control_words import POINTS_MAX
+from tabard_server.jobs.words.controls import POINTS_MAX
 from tabard_server.limits import Limits
 
 _UTF8_BYTES_MAX = 4

@@ -7,9 +7,8 @@ from tabard.v1 import adapter_pb2, generation_service_pb2
 from tabard_registry.identity.identity import Identity
 from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.drawing import Size, WantedDrawing
-from tabard_server.engine_port.strength import Point
+from tabard_server.engine_port.weights.strength import Point
 from tabard_server.errors import invalid
-from tabard_server.jobs.control_words import NOTHING_SAID, SaidControls, write_controls
 from tabard_server.jobs.job import (
     Accepted,
     Done,
@@ -21,6 +20,7 @@ from tabard_server.jobs.job import (
     WantedAdapter,
     WornRecipe,
 )
+from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls, write_controls
 from tabard_server.rpc.names import name_of
 from tabard_server.rpc.times import write_duration
 from tabard_server.scheduler.claims import Priority

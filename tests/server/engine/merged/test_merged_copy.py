@@ -13,7 +13,7 @@ from tabard_server.adapters.host_adapter import (
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine_port.errors import AdapterMismatch, MergedTooLarge
 from tabard_server.engine_port.stack import stack_key
-from tabard_server.engine_port.strength import Controls, Point, Strength
+from tabard_server.engine_port.weights.strength import Controls, Point, Strength
 from tests.server.engine.merged.random_changes import (
     Model,
     adapter,

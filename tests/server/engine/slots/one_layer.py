@@ -12,7 +12,7 @@ from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_ou
 from tabard_server.engine.slots.binding import bind_rows
 from tabard_server.engine.slots.slot_table import SlotTable
 from tabard_server.engine.slots.slotted_layers import Binding, add_slots
-from tabard_server.engine_port.strength import BlockWeights
+from tabard_server.engine_port.weights.strength import BlockWeights
 
 KEY = ("unet", "layer")
 

@@ -10,7 +10,6 @@ import grpc
 import pytest
 
 from tabard.v1.generation_service_pb2 import PROMPT_SYNTAX_A1111 as A1111
-from tests.server.admission.made_pictures import bomb, encode, picture
 from tests.server.harness import (
     KIND_TEXTUAL_INVERSION,
     Refusal,
@@ -21,6 +20,7 @@ from tests.server.harness import (
     serving,
     token_file,
 )
+from tests.server.output.made_pictures import bomb, encode, picture
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_FOUND = grpc.StatusCode.NOT_FOUND

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tabard import AsyncClient, GenerateResult, InvalidArgument, Replay, Wear
-from tabard_server.engine_port.strength import Controls, Point, Strength
+from tabard_server.engine_port.weights.strength import Controls, Point, Strength
 from tests.server.fakes import FakeEngine
 from tests.server.harness import chunks_of, lora_file, serving
 

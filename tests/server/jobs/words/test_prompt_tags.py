@@ -3,8 +3,8 @@
 
 import pytest
 
-from tabard_server.engine_port.strength import Controls
-from tabard_server.jobs.prompt_tags import read_tags, write_tag, write_words
+from tabard_server.engine_port.weights.strength import Controls
+from tabard_server.jobs.words.prompt_tags import read_tags, write_tag, write_words
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tabard_server.engine_port.strength import Controls
-from tabard_server.jobs.control_words import write_controls
+from tabard_server.engine_port.weights.strength import Controls
+from tabard_server.jobs.words.controls import write_controls
 
 _KINDS = "lora|lyco|lycoris|locon|loha|lokr|dora|oft|boft|ia3|glora|hypernet|hypernetwork"
 _TAG = re.compile(rf"<\s*({_KINDS})\s*:([^<>]*)>", re.IGNORECASE)

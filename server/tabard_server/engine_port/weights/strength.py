@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
-from tabard_server.engine_port.unet_blocks import TEXT_BLOCK, UNetBlocks
+from tabard_server.engine_port.weights.unet_blocks import TEXT_BLOCK, UNetBlocks
 
 
 class Point(NamedTuple):

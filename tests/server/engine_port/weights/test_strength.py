@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabard_server.engine_port.strength import (
+from tabard_server.engine_port.weights.strength import (
     Controls,
     Point,
     Strength,
@@ -15,7 +15,7 @@ from tabard_server.engine_port.strength import (
     weights_by_step,
     weights_in_text,
 )
-from tabard_server.engine_port.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 
 BLOCKS = UNetBlocks(["conv_in", "down_blocks.0.attentions.0.to_q", "up_blocks.0.resnets.0.conv1"])
 """IN00, IN01, MID, OUT00."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from tabard_server.engine_port.strength import Controls, Point
+from tabard_server.engine_port.weights.strength import Controls, Point
 from tabard_server.errors import invalid
 
 CONTROLS_CHARS_MAX = 1_024

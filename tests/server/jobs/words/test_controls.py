@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabard_server.engine_port.strength import Controls, Point
+from tabard_server.engine_port.weights.strength import Controls, Point
 from tabard_server.errors import InvalidRequest
-from tabard_server.jobs.control_words import (
+from tabard_server.jobs.words.controls import (
     NOTHING_SAID,
     SaidControls,
     read_said,

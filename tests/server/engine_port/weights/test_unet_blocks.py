@@ -9,7 +9,7 @@ from diffusers import UNet2DConditionModel
 
 from tabard_registry import BaseProfile, ModuleShape
 from tabard_registry.intake.dialects.module_names import comfyui_modules
-from tabard_server.engine_port.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 from tests.bench import full_size
 
 SHORT = {
