@@ -82,8 +82,7 @@ class Engine:
             can_merge: Whether there may be a merged copy.
         """
         self.profile: BaseProfile = read_profile(base)
-        self.source = base.source
-        self.plan = plan
+        self.source, self.plan = base.source, plan
         self._base = base
         self._device, self._dtype = device, dtype
         self._weights = ResidentWeights(base, profile=self.profile, dtype=dtype)
