@@ -246,7 +246,7 @@ class App:
             generation=self.generation,
             cache=self.cache,
             empty_slot=self.loop.forget,
-            forget=resources.forget_file,
+            forget=(resources.forget_file, self._health.forget),
         )
         self._act_log = ActLog(self.metrics)
         self._checkpointer = Checkpointer(

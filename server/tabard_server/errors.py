@@ -32,6 +32,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tabard_registry import Report
 
+VIOLATIONS_TOLD_MAX = 16
+"""Fields that are wrong, told in one refusal: a status travels in a header of 8 KiB."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
@@ -120,14 +123,19 @@ class Unauthenticated(ServerError):
 
 
 class InvalidRequest(ServerError):
-    """One or more fields of a request are wrong; reason and hint are those of the first."""
+    """One or more fields of a request are wrong; reason and hint are those of the first.
+
+    Of very many, the first are told: an answer has no room for more.
+    """
 
     reason = "INVALID_REQUEST"
 
     def __init__(self, violations: tuple[Violation, ...]) -> None:
-        first = violations[0]
-        message = "; ".join(violation.description for violation in violations)
-        super().__init__(message, reason=first.reason, hint=first.hint, violations=violations)
+        first, told = violations[0], violations[:VIOLATIONS_TOLD_MAX]
+        message = "; ".join(violation.description for violation in told)
+        if len(told) < len(violations):
+            message += f"; and {len(violations) - len(told)} more"
+        super().__init__(message, reason=first.reason, hint=first.hint, violations=told)
 
 
 class UploadRefused(ServerError):

@@ -192,7 +192,8 @@ class Limits(BaseModel):
     canary_pair_seconds_max: PositiveFloat = 60.0
     """Seconds after which a pair is given up: the server had no room for it."""
     canary_scoring_seconds_max: PositiveFloat = 30.0
-    """Seconds in which a pair is scored; a scorer that needs longer makes a canary inconclusive."""
+    """Seconds in which the pictures of one prompt and seed are looked at. A scorer that needs
+    longer makes a canary inconclusive, and ends an evaluation (`ENCODER_FAILED`)."""
     registry_acts_max: PositiveInt = 32
     """Acts on the registry at once; those who wait together share a record. Rollbacks and
     withdrawals have places of their own."""

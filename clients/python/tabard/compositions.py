@@ -70,6 +70,9 @@ def comparing(
     def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Comparison:
         wish = ask(self._caller, *args, **kwargs)
         releases = [self.resolve(ref) for ref in wish.refs]
+        if wish.grid:
+            found = self.grid(wish.grid, place=releases[0].adapter)
+            wish = wish.along(calls.health.grid_drawing.grid_drawing(found.document))
         return wish.drawn_by(self.stream, releases=releases)
 
     return method
@@ -85,6 +88,9 @@ def comparing_async(
     async def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> AsyncComparison:
         wish = ask(self._caller, *args, **kwargs)
         releases = [await self.resolve(ref) for ref in wish.refs]
+        if wish.grid:
+            found = await self.grid(wish.grid, place=releases[0].adapter)
+            wish = wish.along(calls.health.grid_drawing.grid_drawing(found.document))
         return wish.drawn_by_async(self.stream, releases=releases)
 
     return method

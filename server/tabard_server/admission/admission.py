@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
-from tabard_registry import State
+from tabard_registry import RegistryError, State
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import Role
@@ -23,7 +23,7 @@ from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.triggers import put_triggers, refuse_trigger
 from tabard_server.admission.walks import WalkReader
-from tabard_server.errors import InvalidRequest, OutOfTime, Violation
+from tabard_server.errors import InvalidRequest, OutOfTime, ServerError, Violation
 from tabard_server.jobs.job import Job, JobSpec
 from tabard_server.jobs.words.prompt_tags import read_tags
 from tabard_server.limits import Limits
@@ -72,6 +72,9 @@ class Admission:
     def admit(self, spec: JobSpec, *, state: State, reading: PictureReading = NO_PICTURE) -> Job:
         """Check a request and pin it.
 
+        Who asks for a channel is not refused because of what is tried there: they are served what
+        it points to.
+
         Args:
             spec: The request.
             state: The registry's snapshot.
@@ -83,6 +86,34 @@ class Admission:
             NotServable: A release is for another base.
             NotFound, PreconditionFailed: A ref resolves to nothing, or to a yanked release.
         """
+        try:
+            return self._admit(spec, state=state, reading=reading)
+        except (ServerError, RegistryError):
+            if spec.declines_canary or not state.canaried:
+                raise
+        return self._admit(replace(spec, declines_canary=True), state=state, reading=reading)
+
+    def review(self, job: Job, *, state: State) -> None:
+        """Refuse a job whose releases were withdrawn while it was admitted on an older snapshot.
+
+        Raises:
+            PreconditionFailed: Nobody may be served with one of them any more.
+        """
+        if state.seq != job.registry_seq:
+            self._stacker.review(job, state=state)
+
+    def require_generate(self, job: Job, *, identity: Identity) -> None:
+        """Refuse who may not, or not any more, generate with what a job wears.
+
+        Raises:
+            Forbidden: They lack the role in a namespace of it.
+        """
+        releases = [worn.release for worn in job.worn]
+        releases += [recipe.release for recipe in job.recipes]
+        for namespace in sorted(namespaces_needed(releases)):
+            refuse_role(Role.GENERATE, namespace=namespace, grants=identity.grants)
+
+    def _admit(self, spec: JobSpec, *, state: State, reading: PictureReading) -> Job:
         now, wanted = self._clock(), spec.wanted
         self._check_deadline(spec)
         tagged, negative = read_tags(wanted.prompt), read_tags(wanted.negative_prompt)
@@ -93,7 +124,7 @@ class Admission:
         _refuse(violations)
         sampler, walk = self._walks.read(wanted)
         worn = self._stacker.pin(spec, tagged=tagged, negative=negative, state=state)
-        filled, warnings = self._declared.heed(wanted, worn=worn)
+        filled, warnings = self._declared.heed(wanted, worn=worn, policies=state.policies)
         if filled != wanted:
             wanted = filled
             sampler, walk = self._walks.read(wanted)
@@ -115,7 +146,9 @@ class Admission:
             picture=reading.picture,
         )
         check_windows(worn, drawing=drawing)
-        windows, violations = self._prompts.read_words(drawing, worn=worn)
+        windows, violations = self._prompts.read_words(
+            drawing, worn=worn, may_lack_words=spec.may_lack_words
+        )
         _refuse(violations)
         first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed
         return Job(
@@ -136,26 +169,6 @@ class Admission:
             warnings=warnings,
             put_in=put_in,
         )
-
-    def review(self, job: Job, *, state: State) -> None:
-        """Refuse a job whose releases were withdrawn while it was admitted on an older snapshot.
-
-        Raises:
-            PreconditionFailed: Nobody may be served with one of them any more.
-        """
-        if state.seq != job.registry_seq:
-            self._stacker.review(job, state=state)
-
-    def require_generate(self, job: Job, *, identity: Identity) -> None:
-        """Refuse who may not, or not any more, generate with what a job wears.
-
-        Raises:
-            Forbidden: They lack the role in a namespace of it.
-        """
-        releases = [worn.release for worn in job.worn]
-        releases += [recipe.release for recipe in job.recipes]
-        for namespace in sorted(namespaces_needed(releases)):
-            refuse_role(Role.GENERATE, namespace=namespace, grants=identity.grants)
 
     def _check_deadline(self, spec: JobSpec) -> None:
         left, least = spec.seconds_left, self._limits.deadline_seconds_min

@@ -6,11 +6,11 @@ said nothing, and a warning for each thing that they were not made for. A reques
 with a declaration passes as it is.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tabard_registry import Release
+from tabard_registry import Policy, Release
 from tabard_registry.release.sampling import Sampling
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
@@ -66,9 +66,14 @@ class DeclaredSampling:
         self._prediction = prediction
 
     def heed(
-        self, wanted: WantedDrawing, *, worn: Sequence[Worn]
+        self, wanted: WantedDrawing, *, worn: Sequence[Worn], policies: Mapping[str, Policy]
     ) -> tuple[WantedDrawing, tuple[SamplingWarning, ...]]:
         """Take recommendations where a request says nothing, and judge the rest by the bounds.
+
+        Args:
+            wanted: The request as written.
+            worn: Its pinned stack.
+            policies: What namespaces ask for; one may ask that the bounds of its releases hold.
 
         Raises:
             InvalidRequest: Two releases exclude each other, or one refuses what is asked.
@@ -85,8 +90,8 @@ class DeclaredSampling:
         for wish in wishes:
             for field, message in self._outside(wish, filled):
                 warning = SamplingWarning(release=str(wish.release), field=field, message=message)
-                if wish.sampling.enforce == "refuse":
-                    refusals.append(_refusal(warning))
+                if who := _who_refuses(wish, policies):
+                    refusals.append(_refusal(warning, who=who))
                 else:
                     warnings.append(warning)
         if refusals:
@@ -203,10 +208,20 @@ def _conflict(left: _Wish, right: _Wish, *, words: tuple[str, str]) -> Violation
     )
 
 
-def _refusal(warning: SamplingWarning) -> Violation:
+def _who_refuses(wish: _Wish, policies: Mapping[str, Policy]) -> str:
+    """Say whether the author or the namespace of a release chose that; empty: neither."""
+    if wish.sampling.enforce == "refuse":
+        return f"{wish.release} refuses this"
+    namespace = wish.release.adapter.namespace
+    policy = policies.get(namespace)
+    is_enforced = policy is not None and policy.enforce_sampling
+    return f"{namespace} refuses this of {wish.release}" if is_enforced else ""
+
+
+def _refusal(warning: SamplingWarning, *, who: str) -> Violation:
     return invalid(
         warning.field,
-        f"{warning.release} refuses this: {warning.message}",
+        f"{who}: {warning.message}",
         reason="SAMPLING_REFUSED",
         hint="leave it out to take what is recommended, or stay within the bounds",
     ).violations[0]

@@ -9,7 +9,7 @@ served with, is the registry's own error.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tabard_registry import AdapterName, AdapterRef, InvalidName, RegistryError, Release, State
+from tabard_registry import AdapterName, AdapterRef, InvalidName, Release, State
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.roles import Role
 from tabard_registry.trust.servable import check_servable
@@ -163,17 +163,17 @@ class Stacker:
     def _wear(self, named: _Named, *, spec: JobSpec, state: State) -> Iterator[Worn]:
         text, ref, controls = named.text, named.ref, named.controls
         candidate = canary_for(spec, ref, state=state)
-        is_canary = candidate is not None and self._can_serve(candidate, state=state)
-        release = candidate if candidate and is_canary else state.resolve(ref)
+        is_canary = candidate is not None
+        release = candidate or state.resolve(ref)
         check_servable(state, release, verifier=self._verifier)
         if not release.members:
-            weight = _wanted_weight(release, ref=ref)
+            weight = weight_wanted(release, ref=ref)
             yield Worn(
                 ref=text, release=release, weight=weight, controls=controls, is_canary=is_canary
             )
             return
         recipe = WornRecipe(
-            release=release, weight=_wanted_weight(release, ref=ref), controls=controls
+            release=release, weight=weight_wanted(release, ref=ref), controls=controls
         )
         for member in release.members:
             found = state.release_of(member)
@@ -186,14 +186,6 @@ class Stacker:
                 recipe=recipe,
                 is_canary=is_canary,
             )
-
-    def _can_serve(self, candidate: Release, *, state: State) -> bool:
-        # Who asked for a channel is not refused because of what is tried there.
-        try:
-            check_servable(state, candidate, verifier=self._verifier)
-        except RegistryError:
-            return False
-        return candidate.base_family == self._base_family
 
     def _count(self, adapters: int) -> Iterator[Violation]:
         most = self._limits.adapters_per_request_max
@@ -259,10 +251,15 @@ class Stacker:
                 )
 
 
-def _wanted_weight(release: Release, *, ref: AdapterRef) -> float:
-    """Return the weight that a ref says, else the one that the release recommends."""
+def weight_wanted(release: Release, *, ref: AdapterRef) -> float:
+    """Return the weight that a ref says, else the one that it is served with."""
+    return ref.weight if ref.is_weight_said else weight_served(release)
+
+
+def weight_served(release: Release) -> float:
+    """Return the weight of a release where nobody says one: what it recommends, or 1."""
     best = release.sampling.weight.recommended
-    return ref.weight if ref.is_weight_said or best is None else best
+    return 1.0 if best is None else best
 
 
 def _weight_of(release: Release, *, within: float, recipe: WornRecipe) -> float:

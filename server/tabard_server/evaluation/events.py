@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from tabard_registry import Author, Release
+from tabard_registry.release.bounds import Bounds
 from tabard_server.evaluation.cells import Cell, Side
 from tabard_server.evaluation.drawer import Asker, Picture
 
@@ -25,7 +26,8 @@ class Wish:
 
     Attributes:
         ref: What is judged.
-        against: What it would replace; empty: the default channel of its line.
+        against: What it would replace; empty: what the channel points to, else `stable`.
+        channel: The channel that it is judged for; empty: the default one.
         grid: Name of a grid; empty: the one for the release's purpose.
         grid_document: A grid of their own; empty: a named one.
         references: Files of pictures; none: those that were published.
@@ -36,6 +38,7 @@ class Wish:
 
     ref: str
     against: str = ""
+    channel: str = ""
     grid: str = ""
     grid_document: bytes = b""
     references: tuple[bytes, ...] = ()
@@ -57,6 +60,8 @@ class Started:
         cell_count: Prompts times seeds.
         source: Where the references come from.
         reference_count: How many there are; 0 as long as they are to be drawn.
+        channel: The channel that it is judged for.
+        asked: Bounds that its policy puts in place of the server's.
     """
 
     release: Release
@@ -67,6 +72,8 @@ class Started:
     cell_count: int
     source: ReferenceSource
     reference_count: int
+    channel: str
+    asked: Bounds
 
 
 class Phase(StrEnum):

@@ -59,12 +59,12 @@ class Withdrawal:
         generation: Generation,
         cache: HostCache,
         empty_slot: Callable[[str], None],
-        forget: Callable[[Digest], None],
+        forget: Sequence[Callable[[Digest], None]],
     ) -> None:
         """Take what holds releases.
 
-        `empty_slot` lets go of one on the device, `forget` drops the files of a purged one from
-        the disk.
+        `empty_slot` lets go of one on the device, each of `forget` drops something of a purged one
+        from the disk: its files, its pictures.
         """
         self._generation = generation
         self._cache = cache
@@ -78,7 +78,8 @@ class Withdrawal:
             self._cache.drop(withdrawn.digest)
             self._empty_slot(withdrawn.digest)
             if withdrawn.act == "purge":
-                self._forget(Digest.parse(withdrawn.digest))
+                for forget in self._forget:
+                    forget(Digest.parse(withdrawn.digest))
             log_event(
                 "release.withdrawn",
                 act=withdrawn.act,

@@ -51,6 +51,8 @@ class JobSpec:
         request_id: Its caller's own id of it; empty: none.
         declines_canary: Whether channels mean what they point to, whatever is tried there.
         canary_key: What the caller is known by to a canary, where nobody is asked who they are.
+        may_lack_words: Whether a textual inversion may be worn without its word, as where it shall
+            change nothing. No caller can say it.
     """
 
     wanted: WantedDrawing
@@ -67,6 +69,7 @@ class JobSpec:
     request_id: str = ""
     declines_canary: bool = False
     canary_key: str = ""
+    may_lack_words: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,8 @@ STARTED = EvaluationStarted(
     cell_count=2,
     reference_source="against",
     reference_count=0,
+    channel="stable",
+    bounds={},
 )
 SCORES = EvaluationScores(scores=(Score(name="style", is_measured=True, value=0.5),))
 VERDICT = EvaluationVerdict(

@@ -7,7 +7,7 @@ Scores inform, and a person decides. Knows nothing of the network.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,8 @@ class EvaluationStarted:
         reference_source: `request`, `published`, or `against`: what the release that it would
             replace draws on the grid.
         reference_count: How many there are; 0 as long as they are to be drawn.
+        channel: The channel that it is judged for.
+        bounds: What the policy of that channel puts in place of the server's bounds.
     """
 
     adapter: str
@@ -47,6 +49,8 @@ class EvaluationStarted:
     cell_count: int
     reference_source: str
     reference_count: int
+    channel: str
+    bounds: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

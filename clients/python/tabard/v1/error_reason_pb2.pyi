@@ -249,6 +249,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SAMPLING_CONFLICT: _ClassVar[ErrorReason]
     SAMPLING_REFUSED: _ClassVar[ErrorReason]
     TRIGGER_NOT_WORN: _ClassVar[ErrorReason]
+    ENCODER_FAILED: _ClassVar[ErrorReason]
     CONTROL_MALFORMED: _ClassVar[ErrorReason]
     CONTROL_OUT_OF_RANGE: _ClassVar[ErrorReason]
     BLOCK_UNKNOWN: _ClassVar[ErrorReason]
@@ -498,6 +499,7 @@ SAMPLING_INVALID: ErrorReason
 SAMPLING_CONFLICT: ErrorReason
 SAMPLING_REFUSED: ErrorReason
 TRIGGER_NOT_WORN: ErrorReason
+ENCODER_FAILED: ErrorReason
 CONTROL_MALFORMED: ErrorReason
 CONTROL_OUT_OF_RANGE: ErrorReason
 BLOCK_UNKNOWN: ErrorReason

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabard_registry.evidence.report import Check, PromptScore, Score, Verdict
+from tabard_registry.release.bounds import Bounds, Measurement
 from tabard_server.evaluation.cells import Side
 from tabard_server.evaluation.looks import Encoders, SideLooks, Vectors
 from tabard_server.evaluation.reports.wording import (
@@ -16,6 +17,7 @@ from tabard_server.evaluation.reports.wording import (
     told_broken,
     told_checks,
     told_copies,
+    told_gate,
     told_prompts,
     told_score,
     told_verdict,
@@ -36,11 +38,11 @@ from tabard_server.judgement.scores.overfitting import (
 from tabard_server.judgement.scores.result import NotChecked, Result, Unchecked
 from tabard_server.judgement.scores.result import Score as Measured
 from tabard_server.judgement.verdict import GatePolicy, Scores, judge
-from tabard_server.judgement.verdict import Verdict as Judged
 
 _SEED = 20_260_101
 """Of the resampling: the same pictures have the same intervals."""
 _NO_SUBJECT = "no learned encoder sees subjects here"
+_OTHER_WEIGHT = "it was drawn at another weight than it is served with"
 _NO_SUBJECT_ASKED = "it is asked only of releases that are for a subject"
 
 
@@ -57,6 +59,7 @@ class Sheet:
         training: Training pictures and their variants; None: there are none.
         has_trigger: Whether the release is woken by a word.
         is_subject: Whether it is for a subject.
+        is_as_served: Whether it was drawn at the weight that it is served with.
     """
 
     sides: Mapping[Side, SideLooks]
@@ -66,6 +69,7 @@ class Sheet:
     training: Vectors | NotChecked | None
     has_trigger: bool
     is_subject: bool
+    is_as_served: bool
 
     @property
     def scored(self) -> list[int]:
@@ -96,6 +100,8 @@ class Findings:
         checks: The failure checks that pictures can tell of.
         verdict: What the measurement says.
         reasons: Why.
+        bounds: What that is judged by.
+        measurement: The figures that bounds are held against.
     """
 
     scores: tuple[Score, ...]
@@ -103,19 +109,24 @@ class Findings:
     checks: Mapping[str, Check]
     verdict: Verdict
     reasons: tuple[str, ...]
+    bounds: Bounds
+    measurement: Measurement
 
 
-def find(sheet: Sheet, *, encoders: Encoders, policy: GatePolicy) -> Findings:
-    """Score and judge a sheet."""
+def find(
+    sheet: Sheet, *, encoders: Encoders, policy: GatePolicy, bounds: Bounds | None = None
+) -> Findings:
+    """Score and judge a sheet: by the bounds of a channel if there are some, else the policy's."""
+    asked: Bounds = {**policy.bounds, **(bounds or {})}
     like = _Likenesses(sheet, encoders=encoders)
     style = like.score("style")
     results = _results(sheet, style=style, like=like, encoders=encoders)
     copies, broken = results.copies, results.broken
-    judgement = judge(results, policy=policy)
-    verdict, reasons = judgement.verdict, [f"{one.name}: {one.reason}" for one in judgement.gates]
-    if sheet.is_subject and results.subject is None:
-        reasons.append(f"subject: not checked: {_NO_SUBJECT}")
-        verdict = Judged.INCONCLUSIVE if verdict is Judged.SUCCESS else verdict
+    is_unseen = sheet.is_subject and results.subject is None
+    unseen = {"subject": _NO_SUBJECT} if is_unseen else {}
+    if not sheet.is_as_served:
+        unseen["weight"] = _OTHER_WEIGHT
+    judgement = judge(results, policy=policy, bounds=asked, unseen=unseen)
     gates = {one.name: one.verdict for one in judgement.gates}
     named = {
         "style": (style, like.baseline("style")),
@@ -136,11 +147,13 @@ def find(sheet: Sheet, *, encoders: Encoders, policy: GatePolicy) -> Findings:
         prompts=told_prompts(
             [sheet.prompts[place] for place in sheet.scored],
             results.subject if like.main == "subject" else style,
-            at_least=policy.subject_min if like.main == "subject" else policy.style_min,
+            at_least=asked[f"{like.main}_min"],
         ),
         checks=told_checks(gates, copies=copies),
-        verdict=told_verdict(verdict),
-        reasons=tuple(reasons),
+        verdict=told_verdict(judgement.verdict),
+        reasons=tuple(told_gate(one) for one in judgement.gates),
+        bounds=asked,
+        measurement=judgement.measurement,
     )
 
 

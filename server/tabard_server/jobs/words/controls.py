@@ -90,13 +90,18 @@ def read_said(text: str, *, place_of: str, at: int = 0) -> SaidRef:
             place=at + end,
             hint=f"at most {CONTROLS_CHARS_MAX} characters",
         )
-    reader = _Reader(ref=text[:end].strip(), place_of=place_of)
+    reader = _Reader(ref=bare_ref(text), place_of=place_of)
     while end < len(text):
         following = text.find(":", end + 1)
         stop = len(text) if following < 0 else following
         reader.read(text[end + 1 : stop], place=at + end + 1)
         end = stop
     return reader.said()
+
+
+def bare_ref(text: str) -> str:
+    """Return `namespace/name[@selector]` of a ref, without what stands behind it."""
+    return text[: _end_of_ref(text)].strip()
 
 
 def write_controls(controls: Controls) -> str:
@@ -119,19 +124,6 @@ def write_points(points: tuple[Point, ...]) -> str:
     if len(points) == 1:
         return _number(points[0].weight)
     return ",".join(f"{_number(one.weight)}@{_number(one.at)}" for one in points)
-
-
-def said_of(controls: Controls | None) -> SaidControls:
-    """Return what somebody must say to get these controls."""
-    if controls is None:
-        return NOTHING_SAID
-    return SaidControls(
-        text_encoder=controls.text_encoder,
-        unet=controls.unet,
-        start=controls.start,
-        end=controls.end,
-        blocks=controls.blocks,
-    )
 
 
 @dataclass(slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from tabard_registry.acts.author import ACTOR_CHARS_MAX, REASON_CHARS_MAX, REQUE
 from tabard_registry.evidence.codec import DOCUMENT_BYTES_MAX
 from tabard_registry.identity.roles import NAMESPACES_MAX
 from tabard_registry.refs.names import REF_CHARS_MAX
+from tabard_registry.release.bounds import BOUND_NAMES
 from tabard_registry.release.gates import GATES_MAX
 from tabard_registry.release.manifest import MEMBERS_MAX
 from tabard_registry.release.sampling import SAMPLERS_MAX
@@ -100,11 +101,6 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         count_reason="FIELD_INVALID",
         count_hint=f"a recipe has 1 to {MEMBERS_MAX} members",
     )
-    channels = Bound(
-        bytes_max=0,
-        count_max=GATES_MAX,
-        count_hint=f"a namespace has at most {GATES_MAX} channel patterns",
-    )
     trigger_words = replace(
         _text(TRIGGER_WORD_CHARS_MAX),
         count_max=TRIGGER_WORDS_MAX,
@@ -132,7 +128,7 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "reason": _text(REASON_CHARS_MAX),
         "override": _text(REASON_CHARS_MAX),
         "note": _text(REASON_CHARS_MAX),
-        "channels": channels,
+        **_of_policies(),
         "pattern": ref,
         "request_id": _text(REQUEST_ID_CHARS_MAX),
         "notes": _text(NOTES_CHARS_MAX),
@@ -141,6 +137,21 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "trigger_words": trigger_words,
         "members": members,
         "grants": grants,
+    }
+
+
+def _of_policies() -> dict[str, Bound]:
+    return {
+        "channels": Bound(
+            bytes_max=0,
+            count_max=GATES_MAX,
+            count_hint=f"a namespace has at most {GATES_MAX} channel patterns",
+        ),
+        "bounds": Bound(
+            bytes_max=0,
+            count_max=len(BOUND_NAMES),
+            count_hint=f"there are {len(BOUND_NAMES)} bounds",
+        ),
     }
 
 

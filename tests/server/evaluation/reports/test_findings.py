@@ -75,6 +75,7 @@ def sheet(candidate: SideLooks = STYLED, **changes: Any) -> Sheet:
         "training": None,
         "has_trigger": True,
         "is_subject": False,
+        "is_as_served": True,
     }
     return Sheet(**{**said, **changes})
 
@@ -137,6 +138,15 @@ def test_subject_needs_a_learned_encoder() -> None:
     assert found.verdict == "Inconclusive"
     assert scores(found)["subject"].state == "not_checked"
     assert any(reason.startswith("subject: not checked") for reason in found.reasons)
+
+
+def test_success_at_another_weight_is_none() -> None:
+    """It says nothing of what callers are served; a failure stays one."""
+    found = findings(sheet(is_as_served=False))
+
+    assert found.verdict == "Inconclusive"
+    assert any(reason.startswith("weight: ") for reason in found.reasons)
+    assert findings(sheet(BASE, is_as_served=False)).verdict == "Failed"
 
 
 def test_copies_are_for_people() -> None:

@@ -60,6 +60,7 @@ def sheet_of(sides: dict[Side, SideLooks], *, is_subject: bool = True) -> Sheet:
         training=None,
         has_trigger=True,
         is_subject=is_subject,
+        is_as_served=True,
     )
 
 

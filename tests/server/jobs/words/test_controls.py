@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from tabard_server.engine_port.weights.strength import Controls, Point
 from tabard_server.errors import InvalidRequest
 from tabard_server.jobs.words.controls import (
-    NOTHING_SAID,
     SaidControls,
+    bare_ref,
     read_said,
-    said_of,
     write_controls,
 )
 
@@ -153,8 +152,7 @@ def test_writing_and_reading_agree(controls: Controls, weight: float | None) -> 
     )
 
 
-def test_nothing_is_said_of_no_controls() -> None:
-    """And all of them are said again where a request is made of what was pinned."""
-    assert said_of(None) is NOTHING_SAID
-    controls = Controls(text_encoder=0.5, end=0.5)
-    assert said_of(controls) == SaidControls(text_encoder=0.5, start=0.0, end=0.5)
+def test_ref_is_told_without_what_stands_behind() -> None:
+    """Whatever that is."""
+    assert bare_ref("acme/ink@sha256:abcdef012345:0.5@0,1@1:te=1") == "acme/ink@sha256:abcdef012345"
+    assert bare_ref("acme/ink:x") == bare_ref("acme/ink") == "acme/ink"

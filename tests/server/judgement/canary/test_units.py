@@ -9,6 +9,7 @@ from tabard_server.judgement.canary.units import Complaint, Pair, unit_of
 def test_spelling_makes_no_new_unit() -> None:
     """Case, width and spacing change no picture enough to make a prompt fresh."""
     assert unit_of("A  Red\tFox ") == unit_of("a red fox") == unit_of("\uff41 red fox")
+    assert unit_of("a red fox") == unit_of("a\u200b red\u00ad fox\ufeff")
     assert unit_of("a red fox") != unit_of("a red fix")
 
 

@@ -71,6 +71,8 @@ def test_start_is_written() -> None:
         cell_count=80,
         source=ReferenceSource.PUBLISHED,
         reference_count=5,
+        channel="beta",
+        asked={"style_min": 0.7},
     )
 
     (message,) = write_event(started, with_pictures=False)
@@ -78,6 +80,8 @@ def test_start_is_written() -> None:
 
     assert message.started.against_version == "1.0.0"
     assert message.started.reference_source == pb.REFERENCE_SOURCE_PUBLISHED
+    assert message.started.channel == "beta"
+    assert [(one.name, one.value) for one in message.started.bounds] == [("style_min", 0.7)]
     assert (message.started.version, message.started.reference_count) == ("1.1.0", 5)
     assert (alone.started.against_version, alone.started.against_digest) == ("", "")
 

@@ -114,6 +114,9 @@ def test_enforced_and_impossible_declarations_are_refused(tmp_path: Path) -> Non
             await client.publish("acme/b", family, version="1.0.0")
             report = await client.check(family)
             await refused(client.generate("x", adapters="acme/a@1.0.0", num_inference_steps=30))
+            # What its author allows, the namespace need not.
+            await client.set_policy("acme", enforce_sampling=True)
+            await refused(client.generate("x", adapters="acme/b@1.0.0", num_inference_steps=30))
             for wrong in ({"steps": {"min": 9, "max": 1}}, {"samplers": ["magic"]}):
                 await refused(client.publish("acme/c", author, version="1.0.0", sampling=wrong))
             return report, await client.resolve("acme/b@1.0.0")
@@ -122,6 +125,7 @@ def test_enforced_and_impossible_declarations_are_refused(tmp_path: Path) -> Non
 
     assert reasons == [
         ("SAMPLING_REFUSED", "num_inference_steps"),
+        ("SAMPLING_REFUSED", "num_inference_stepssampler"),
         ("SAMPLING_INVALID", ""),
         ("UNKNOWN_SAMPLER", "draft.sampling.samplers"),
     ]

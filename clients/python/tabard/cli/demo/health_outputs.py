@@ -137,13 +137,22 @@ def _short(told: HealthTold, name: str) -> str:
     return f"{name} {score.value:.2f}"
 
 
+def _missed(told: HealthTold) -> str:
+    """Say which bounds it failed by: not every figure on the sheet is a bad one."""
+    ends = ": missed"
+    names = [one.split(":")[0] for one in told.evaluation.reasons if one.endswith(ends)]
+    listed = ", ".join(name.replace("_", " ") for name in names)
+    return f"Bounds that it missed: {listed}. " if names else ""
+
+
 def _caption(told: HealthTold) -> str:
     scores = "; ".join(told_score(told.evaluation, name) for name in MEASURED)
     return (
         f"{told.evaluation.started.version} was drawn beside what it would replace, on "
         f"{told.evaluation.started.cell_count} prompts and seeds, and judged: "
-        f"{told.evaluation.verdict}. {scores}. The channel refused it; it was promoted with an "
-        f"override all the same. While callers drew {told.calls} images its canary took it back: "
+        f"{told.evaluation.verdict}. {scores}. {_missed(told)}The channel refused "
+        "it; it was promoted with an override all the same. "
+        f"While callers drew {told.calls} images its canary took it back: "
         f"{told_canary(told.canary)} (record {told.record.seq}, by {told.record.actor}). "
         f"{PERSON_DECIDES}"
     )

@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from tabard.calls.health.compare import SEEDS
+from tabard.calls.health.grid_drawing import grid_drawing
 from tabard.cli.commands.health.compare import draw_missing, png_of
 from tabard.cli.commands.health.comparison_folder import SHEET, ComparisonFolder
 from tabard.cli.session import Session
@@ -106,19 +107,14 @@ def _default_drawing(client: Client, release: Release) -> dict[str, Any]:
     """Give the beginning of the grid that a release is judged with, and how that is drawn."""
     purpose = release.judged_as
     try:
-        grid = client.grid(purpose, place=release.adapter).document
+        grid = grid_drawing(client.grid(purpose, place=release.adapter).document)
     except _NO_GRID:
         return {"prompts": PROMPTS[purpose], "seeds": SEEDS[:_PICTURES]}
-    scored = [one["text"] for one in grid["prompts"] if not one.get("control")]
+    scored = [one for one in grid.prompts if one not in grid.controls]
     return {
         "prompts": scored[:_PICTURES],
-        "seeds": grid["seeds"][:_PICTURES],
-        "num_inference_steps": grid["steps"],
-        "guidance_scale": grid["guidance_scale"],
-        "width": grid["width"],
-        "height": grid["height"],
-        "negative_prompt": grid.get("negative_prompt", ""),
-        "sampler": grid.get("sampler", ""),
+        "seeds": grid.seeds[:_PICTURES],
+        **grid.options,
     }
 
 

@@ -74,6 +74,17 @@ def test_rollback_is_told_with_its_figures(words: str) -> None:
     assert words in said(ROLLED_BACK)
 
 
+@pytest.mark.parametrize(
+    ("promotes", "words"), [(True, "moves to it by itself"), (False, "people promote it")]
+)
+def test_success_is_said_to_promote_or_not(promotes: bool, words: str) -> None:
+    """While it is open and the channel is elsewhere."""
+    begun = replace(ROLLED_BACK, is_open=True, is_promoted=False, verdict="")
+
+    assert words in said(replace(begun, promote_on_success=promotes))
+    assert "on success" not in said(ROLLED_BACK)
+
+
 def test_inconclusive_asks_people() -> None:
     """It never says that it is good."""
     held = replace(ROLLED_BACK, verdict="inconclusive", said="no scorer", is_open=True)

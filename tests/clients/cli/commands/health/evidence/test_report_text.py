@@ -29,6 +29,15 @@ def test_nothing_said_is_no_pass() -> None:
     assert words.endswith("Scores inform; a person decides.")
 
 
+def test_bounds_are_told() -> None:
+    """Those that a channel asked for, and whose the others are."""
+    policies = [{"pattern": "stable", "bounds": {"style_min": 0.7}}]
+
+    assert "judged by" not in told()
+    assert "the bounds of its server" in told(bounds={"style_min": 0.5})
+    assert "what stable asked for (style_min 0.7), else" in told(policies=policies)
+
+
 def test_references_are_listed() -> None:
     """Pictures by digest, and whether there are embeddings."""
     words = told("references", pictures=["sha256:" + "a" * 64], embeddings=[{"encoder": "x"}])

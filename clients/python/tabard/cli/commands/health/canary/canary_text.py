@@ -13,7 +13,7 @@ from tabard.health.evaluation import PERSON_DECIDES
 _STYLES = {"rolled_back": "bold red", "success": "bold green", "inconclusive": "bold yellow"}
 _NEXT = {
     "inconclusive": "it serves what it served: promote, roll back, or stop the canary",
-    "success": "promote it, unless that was asked for",
+    "success": "promote it, unless the policy did",
 }
 
 
@@ -32,6 +32,7 @@ def canary_text(canary: Canary) -> list[Any]:
                 "evidence": f"E {canary.e_value:.3g}; {canary.e_value_bound:.3g} rolls it back",
                 "prompts": f"{canary.losses} lost of {canary.units} judged, "
                 f"at most {canary.units_max}",
+                "on success": _on_success(canary),
                 "started": f"{canary.started_at} by {canary.started_by}",
             }
         ),
@@ -77,6 +78,13 @@ def _share(canary: Canary) -> str:
     steps = ", ".join(map(_percent, canary.shares))
     later = f"; steps {steps}" if steps else "; pairs alone"
     return f"{_percent(canary.share)} of the callers{later}"
+
+
+def _on_success(canary: Canary) -> str:
+    if canary.is_promoted or not canary.is_open:
+        return ""
+    by_itself = "the channel moves to it by itself: the policy says so"
+    return by_itself if canary.promote_on_success else "people promote it"
 
 
 def _percent(share: float) -> str:

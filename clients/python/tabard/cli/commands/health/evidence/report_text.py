@@ -63,9 +63,19 @@ def _facts(said: Mapping[str, Any]) -> dict[str, str]:
         "grid": short(str(said.get("grid", ""))),
         "encoders": ", ".join(encoders),
         "prompt record": f"{len(_list(said, 'prompt_record'))} prompts",
+        "judged by": _judged_by(said),
         "drafted by": str(said.get("drafted_by", "")),
         "edit of": short(str(said.get("edited_from") or "")),
     }
+
+
+def _judged_by(said: Mapping[str, Any]) -> str:
+    policies = [one for one in _list(said, "policies") if isinstance(one, Mapping)]
+    asked = [f"{name} {bound}" for one in policies for name, bound in _map(one, "bounds").items()]
+    if not asked:
+        return "the bounds of its server" if said.get("bounds") else ""
+    patterns = ", ".join(str(one.get("pattern", "")) for one in policies)
+    return f"what {patterns} asked for ({', '.join(asked)}), else the bounds of its server"
 
 
 def _scores(scores: Sequence[Mapping[str, Any]]) -> Iterator[Answer]:
