@@ -91,6 +91,15 @@ def test_words_are_put_in_again() -> None:
     assert (made.prompt, made.options["auto_trigger"]) == ("a {trigger}", True)
 
 
+def test_controls_are_asked_for_again() -> None:
+    """They stand behind the weight, as they are told."""
+    (worn,) = TOLD["stack"]
+
+    made = made_of(stack=[worn | {"controls": "te=0.5:end=0.6"}])
+
+    assert made.options["adapters"] == [f"acme/ink@{DIGEST}:0.8:te=0.5:end=0.6"]
+
+
 def test_recipe_is_asked_for_once() -> None:
     """Members that a recipe brought are asked for by that recipe, at its weight."""
     recipe = {"adapter": "acme/both", "version": "1.0.0", "digest": DIGEST, "weight": 0.5}

@@ -221,8 +221,10 @@ def _adapters(document: Mapping[str, Any]) -> list[str]:
         digest = _text(asked, "digest")
         if not digest.startswith("sha256:"):
             raise ValueError("a digest in its stack is none")
-        weight = _number(asked, "weight")
-        refs.append(f"{_text(asked, 'adapter')}@{digest}:{weight!r}")
+        behind = [repr(_number(asked, "weight"))]
+        if "controls" in asked:
+            behind.append(_text(asked, "controls"))
+        refs.append(":".join((f"{_text(asked, 'adapter')}@{digest}", *behind)))
     return list(dict.fromkeys(refs))
 
 

@@ -212,7 +212,7 @@ _with_reading_and_picture = together(
     multiple=True,
     metavar="REF[:WEIGHT]",
     shell_complete=completion.refs,
-    help="Repeatable.",
+    help="Repeatable. Behind the weight: te=0.5, unet=0.8, start=0.2, end=0.8, IN04=0.5, lbw=….",
 )
 @click.option(
     "--seed",
@@ -354,6 +354,7 @@ def _tell(
     rows = [(str(image.seed), str(files[image.index])) for image in result.images]
     worn = [
         f"wears {one.adapter} {one.version} at {one.weight:g}"
+        + (f" with {one.controls}" if one.controls else "")
         + (", the candidate of a canary" if one.is_canary else "")
         for one in result.worn
     ]
@@ -387,5 +388,6 @@ def _stack_name(worn: tuple[WornRelease, ...]) -> str:
     parts = []
     for one in worn:
         weight = "" if one.weight == 1 else f"x{one.weight:g}"
+        weight += f"x{slug(one.controls)}" if one.controls else ""
         parts.append(f"{one.adapter.rpartition('/')[2]}-{one.version}{weight}")
     return "+".join(parts)
