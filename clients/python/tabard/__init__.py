@@ -118,6 +118,7 @@ if TYPE_CHECKING:
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
     from tabard.releases.report import CheckReport, Coverage, Problem, Published
+    from tabard.releases.wear import Wear
     from tabard.replay import Replay, ReplayDifference
     from tabard.result import (
         Accepted,
@@ -266,6 +267,7 @@ __all__ = [
     "Verification",
     "VerifiedComponent",
     "VoteChoice",
+    "Wear",
     "WornRecipe",
     "WornRelease",
 ]
@@ -288,6 +290,7 @@ _MODULES = (
     "history",
     "operations",
     "result",
+    "releases.wear",
     "pictures.difference",
     "replay",
     "jobs.status",

@@ -31,12 +31,13 @@ SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WornRecipe:
-    """A recipe as one job wears it, and its weight in the request."""
+    """A recipe as one job wears it, its weight in the request, and its controls there."""
 
     adapter: str
     version: str
     digest: str
     weight: float
+    controls: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class WornRelease:
 
     A recipe is worn as its members: each names it in `recipe`, and has both weights multiplied.
     `is_canary`: it is the candidate of a canary, worn in place of what the channel points to.
+    `controls`: where it acts otherwise than its weight, as behind a ref: `te=0.5:end=0.6`.
     """
 
     ref: str
@@ -54,6 +56,7 @@ class WornRelease:
     weight: float
     recipe: WornRecipe | None = None
     is_canary: bool = False
+    controls: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

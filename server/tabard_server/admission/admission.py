@@ -14,6 +14,7 @@ from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import Role
 from tabard_registry.state.sight import namespaces_needed
+from tabard_server.admission.controls import check_windows
 from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.embeddings import put_words
 from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds, images_of
@@ -24,7 +25,7 @@ from tabard_server.admission.triggers import put_triggers, refuse_trigger
 from tabard_server.admission.walks import WalkReader
 from tabard_server.errors import InvalidRequest, OutOfTime, ServerError, Violation
 from tabard_server.jobs.job import Job, JobSpec
-from tabard_server.jobs.prompt_tags import read_tags
+from tabard_server.jobs.words.prompt_tags import read_tags
 from tabard_server.limits import Limits
 
 
@@ -144,6 +145,7 @@ class Admission:
             walk=walk,
             picture=reading.picture,
         )
+        check_windows(worn, drawing=drawing)
         windows, violations = self._prompts.read_words(
             drawing, worn=worn, may_lack_words=spec.may_lack_words
         )

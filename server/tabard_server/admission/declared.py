@@ -17,6 +17,7 @@ from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.samplers import SAMPLERS, resolve_sampler
 from tabard_server.engine_port.walk import SPACING
+from tabard_server.engine_port.weights.strength import stated_weights
 from tabard_server.errors import InvalidRequest, Violation, invalid
 from tabard_server.jobs.job import SamplingWarning, Worn
 
@@ -33,11 +34,11 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wish:
-    """One release of a stack that says how it wants to be sampled, and its weight there."""
+    """One release of a stack that says how it wants to be sampled, and its weights there."""
 
     release: Release
     sampling: Sampling
-    weight: float
+    weights: tuple[float, ...]
 
 
 class DeclaredSampling:
@@ -141,7 +142,7 @@ class DeclaredSampling:
         measured = (
             ("num_inference_steps", numbers.steps, said.steps),
             ("guidance_scale", numbers.guidance_scale, said.guidance),
-            ("adapters", wish.weight, said.weight),
+            *(("adapters", weight, said.weight) for weight in wish.weights),
         )
         for field, number, span in measured:
             if not span.holds(number):
@@ -167,13 +168,17 @@ def _wishes(worn: Sequence[Worn]) -> list[_Wish]:
     for one in worn:
         recipe = one.recipe
         if recipe is not None and recipe.release.sampling:
-            release, weight = recipe.release, recipe.weight
+            release, weight, controls = recipe.release, recipe.weight, recipe.controls
         else:
-            release, weight = one.release, one.weight
+            release, weight, controls = one.release, one.weight, one.controls
         if release.sampling:
             found.setdefault(
                 str(release.digest),
-                _Wish(release=release, sampling=release.sampling, weight=weight),
+                _Wish(
+                    release=release,
+                    sampling=release.sampling,
+                    weights=stated_weights(weight, controls),
+                ),
             )
     return list(found.values())
 

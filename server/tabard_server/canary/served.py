@@ -13,6 +13,7 @@ from tabard_registry import AdapterRef, ByChannel, Digest, InvalidName, Release,
 from tabard_registry.acts import CanaryName
 from tabard_registry.state.canaries import open_canary
 from tabard_server.jobs.job import ImageReady, Job, Worn
+from tabard_server.jobs.words.controls import bare_ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,7 @@ def release_asked(worn: Worn) -> Release:
 
 def _ref(worn: Worn) -> AdapterRef | None:
     try:
-        return AdapterRef.parse(worn.ref)
+        return AdapterRef.parse(bare_ref(worn.ref))
     except InvalidName:
         # What an embedding was named by may be no ref by itself.
         return None

@@ -24,7 +24,8 @@ from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.errors import RowNotFinite
 from tabard_server.evaluation.cells import Side
 from tabard_server.jobs.job import Accepted, Event, ImageReady, Job, JobSpec, WantedAdapter
-from tabard_server.jobs.prompt_tags import read_tags
+from tabard_server.jobs.words.controls import NOTHING_SAID, bare_ref, read_said
+from tabard_server.jobs.words.prompt_tags import read_tags
 from tabard_server.judgement.canary.units import unit_of
 from tabard_server.scheduler.claims import Priority
 from tabard_server.telemetry.logs import log_problem
@@ -154,7 +155,7 @@ class Shadowing:
         state = self._state()
         asked = releases_by_place(job, count=len(spec.adapters))
         for at, release in enumerate(asked or ()):
-            ref = AdapterRef.parse(spec.adapters[at].ref)
+            ref = AdapterRef.parse(bare_ref(spec.adapters[at].ref))
             if not isinstance(ref.selector, ByChannel):
                 continue
             line = state.adapters.get(ref.adapter)
@@ -230,11 +231,11 @@ def _shadow(spec: JobSpec, job: Job, *, at: int, digest: Digest | None) -> JobSp
     the shadow; each at the weight that was said, or else at its own.
     """
     digests = [one.digest for one in _asked(spec, job)]
-    refs = [AdapterRef.parse(one.ref, weight=one.weight) for one in spec.adapters]
+    asked = [_as_asked(one) for one in spec.adapters]
     wanted = spec.wanted
     if digest is None:
         worn = [one for one in job.worn if release_asked(one).digest != digests[at]]
-        del digests[at], refs[at]
+        del digests[at], asked[at]
         if not triggers_of(worn):
             wanted = replace(wanted, prompt=without_trigger(wanted.prompt))
     else:
@@ -242,16 +243,24 @@ def _shadow(spec: JobSpec, job: Job, *, at: int, digest: Digest | None) -> JobSp
     return JobSpec(
         wanted=wanted,
         adapters=tuple(
-            WantedAdapter(
-                ref=f"{ref.adapter}@{one}", weight=ref.weight if ref.is_weight_said else None
-            )
-            for ref, one in zip(refs, digests, strict=True)
+            replace(one, ref=f"{AdapterRef.parse(one.ref).adapter}@{pinned}")
+            for one, pinned in zip(asked, digests, strict=True)
         ),
         seed=job.seeds[0],
         images=1,
         is_deterministic=spec.is_deterministic,
         caller=CANARIES,
         priority=Priority.SHADOW,
+    )
+
+
+def _as_asked(wanted: WantedAdapter) -> WantedAdapter:
+    """Return what was asked for, with all that its ref says beside it."""
+    said = read_said(wanted.ref, place_of="adapters")
+    return WantedAdapter(
+        ref=said.ref,
+        weight=said.weight if wanted.weight is None else wanted.weight,
+        controls=wanted.controls if said.controls == NOTHING_SAID else said.controls,
     )
 
 

@@ -13,6 +13,8 @@ from tabard_registry import Release
 from tabard_registry.identity.identity import ANYBODY, Identity
 from tabard_server.callers.caller import NOBODY, Caller
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
+from tabard_server.engine_port.weights.strength import Controls, Strength, Weight
+from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls
 from tabard_server.scheduler.claims import Claim, Priority
 
 ImageFormat: TypeAlias = Literal["png", "jpeg", "webp"]
@@ -37,10 +39,17 @@ PNG = Written()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedAdapter:
-    """A ref as it was written, and the weight that was said beside it; None: it says its own."""
+    """A ref as it was written, and what was said beside it; both may say it, one of them does.
+
+    Attributes:
+        ref: `namespace/name[@selector]`, maybe with its weight and its controls behind it.
+        weight: None: the ref says its own.
+        controls: Likewise.
+    """
 
     ref: str
     weight: float | None = None
+    controls: SaidControls = NOTHING_SAID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +147,12 @@ class WornRecipe:
     Attributes:
         release: The recipe.
         weight: Its weight in the request.
+        controls: What the request says of it beside that.
     """
 
     release: Release
     weight: float
+    controls: Controls | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +163,7 @@ class Worn:
         ref: The ref as the caller wrote it.
         release: What it meant at admission, or the member of the recipe it meant.
         weight: How strongly it acts.
+        controls: Where it acts otherwise; None: nothing is said beside the weight.
         recipe: The recipe that brought it; None when the ref names the release itself.
         is_canary: Whether it is the candidate of a canary, in place of what the channel points to.
     """
@@ -159,6 +171,7 @@ class Worn:
     ref: str
     release: Release
     weight: float
+    controls: Controls | None = None
     recipe: WornRecipe | None = None
     is_canary: bool = False
 
@@ -166,6 +179,13 @@ class Worn:
     def digest(self) -> str:
         """`sha256:…` of the release."""
         return str(self.release.digest)
+
+    @property
+    def strength(self) -> Weight:
+        """Its weight and its controls, as an engine is told of them."""
+        if self.controls is None:
+            return self.weight
+        return Strength(weight=self.weight, controls=self.controls)
 
 
 def worn_for(release: Release) -> tuple[str, ...]:

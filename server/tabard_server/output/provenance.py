@@ -15,13 +15,14 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
-from tabard_registry import Registry, Release
+from tabard_registry import Registry
 from tabard_server.engine_port.drawing import Drawing, Pixels, Size
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.samplers import SAMPLERS
 from tabard_server.engine_port.walk import SCHEDULES, Walk
-from tabard_server.jobs.job import PNG, Job, PutIn, Worn, Written
-from tabard_server.jobs.prompt_tags import write_tag
+from tabard_server.jobs.job import PNG, Job, PutIn, Worn, WornRecipe, Written
+from tabard_server.jobs.words.controls import write_controls
+from tabard_server.jobs.words.prompt_tags import write_tag
 from tabard_server.output.lossy import write_lossy
 from tabard_server.output.marking import add_marking, marked
 from tabard_server.version import tabard_version
@@ -109,7 +110,10 @@ def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
     """Write what A1111 and the tools around it read."""
     layered = [worn for worn in job.worn if worn.release.kind != "textual_inversion"]
     taught = [worn for worn in job.worn if worn.release.kind == "textual_inversion"]
-    tags = [write_tag(str(worn.release.adapter), weight=worn.weight) for worn in layered]
+    tags = [
+        write_tag(str(worn.release.adapter), weight=worn.weight, controls=worn.controls)
+        for worn in layered
+    ]
     drawing = job.drawing
     facts = {
         "Steps": str(drawing.steps),
@@ -273,21 +277,23 @@ def _walk_facts(walk: Walk) -> dict[str, str]:
 
 
 def _describe_worn(worn: Worn) -> dict[str, Any]:
-    told = _describe_release(worn.release, weight=worn.weight) | {"kind": worn.release.kind}
+    told = _describe_release(worn) | {"kind": worn.release.kind}
     if worn.is_canary:
         told["canary"] = True
     if worn.recipe is not None:
-        told["recipe"] = _describe_release(worn.recipe.release, weight=worn.recipe.weight)
+        told["recipe"] = _describe_release(worn.recipe)
     return told
 
 
-def _describe_release(release: Release, *, weight: float) -> dict[str, Any]:
-    return {
+def _describe_release(worn: Worn | WornRecipe) -> dict[str, Any]:
+    release = worn.release
+    told = {
         "adapter": str(release.adapter),
         "version": str(release.version),
         "digest": str(release.digest),
-        "weight": weight,
+        "weight": worn.weight,
     }
+    return told if worn.controls is None else told | {"controls": write_controls(worn.controls)}
 
 
 def _encode(

@@ -13,6 +13,7 @@ from tabard_registry import AdapterName, Author
 from tabard_registry.acts import CanaryName, raise_share
 from tabard_registry.release.canary import OBSERVATIONS_PER_ACT_MAX
 from tabard_server.canary import conductor
+from tabard_server.engine_port.weights.strength import Controls, Strength
 from tests.server.canary.painted import EQUAL, GOOD, LINE, canary_of, paint, prepare, start
 from tests.server.fakes import FakeEngine
 from tests.server.harness import Request, Server, refs, serving, small_limits, until
@@ -201,6 +202,28 @@ def test_each_side_has_the_weight_that_it_would_be_served_with(
 
             weights = sorted(weight for stack in _stacks(engine, "mine") for _, weight in stack)
             assert weights == [0.25, 1.0]
+
+    asyncio.run(walk())
+
+
+def test_sides_wear_the_controls_that_were_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands behind a ref holds for the other release, too."""
+    engine = FakeEngine()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            await prepare(server)
+            paint(server, monkeypatch)
+            start(server, f"{LINE}@{EQUAL}")
+            await _until_watched(server, LINE)
+            await server.generate("mine", adapters=[f"{LINE}:0.5:te=0.2:end=0.5"], seed=5)
+            await until(lambda: len(_stacks(engine, "mine")) == 3)
+
+            worn = [weight for stack in _stacks(engine, "mine") for _, weight in stack]
+            said = Strength(weight=0.5, controls=Controls(text_encoder=0.2, end=0.5))
+            assert worn == [said, said]
 
     asyncio.run(walk())
 

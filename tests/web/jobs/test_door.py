@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs over HTTP: begun with 202, watched by events, fetched by URLs; no gateway holds them."""
 
+import contextlib
 import hashlib
 import json
 from typing import Any
@@ -171,3 +172,31 @@ def test_openai_url_leads_to_the_image(door: httpx.Client) -> None:
     assert set(image) == {"url", "seed"}
     assert door.get(image["url"]).content.startswith(b"\x89PNG")
     assert stream.status_code == 400
+
+
+def test_streams_have_a_bound_of_their_own(real: RealServer) -> None:
+    """They are no requests: who watches keeps nobody from asking; and a place is free again."""
+    with (
+        gateway_to(real.address, requests_max=2, job_streams_max=3) as door,
+        contextlib.ExitStack() as stack,
+    ):
+        # The last of them waits for the others, so that its streams do not end by themselves.
+        *_before, job = [begin(door, num_images=4, num_inference_steps=150) for _ in range(12)]
+        path = f"{job['url']}/events"
+        streams = [stack.enter_context(door.stream("GET", path)) for _ in range(3)]
+        refused = door.get(path)
+        asked = door.get("/v1/models")
+        streams[0].close()
+        again = until(lambda: first_line(door, path))
+        door.delete(job["url"])
+
+    assert [one.status_code for one in streams] == [200, 200, 200]
+    assert (refused.status_code, refused.json()["error"]["reason"]) == (429, "GATEWAY_BUSY")
+    assert refused.headers["retry-after"] == "30"
+    assert asked.status_code == 200
+    assert again.startswith("id: ")
+
+
+def first_line(door: httpx.Client, path: str) -> str:
+    with door.stream("GET", path) as answer:
+        return next(answer.iter_lines()) if answer.status_code == 200 else ""

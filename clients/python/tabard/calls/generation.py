@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Unpack
 from urllib.parse import quote
 
-from tabard.calls.call import Call, Caller
+from tabard.calls.call import Call, Caller, each
 from tabard.calls.options import GenerateOptions, write_request
 from tabard.convert import field_value, same_fields
+from tabard.releases.wear import Wear
 from tabard.result import (
     Accepted,
     Done,
@@ -29,8 +30,8 @@ STACK_METADATA = "tabard-stack"
 GENERATE_TIMEOUT_SECONDS = 600.0
 _STACK_KEY_CHARS_MAX = 4_096
 
-# A weight follows the last colon, but the colon of `sha256:<hex>` is not one.
-_WEIGHT = re.compile(r"(?<!@sha256):[^:@/]*$")
+# A weight follows the first colon, but the colon of `sha256:<hex>` is not one.
+_REF = re.compile(r"[^:@]*(?:@(?:sha256:)?[^:]*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,23 +140,23 @@ def stream(
     )
 
 
-def stack_key(adapters: str | Sequence[str]) -> str:
+def stack_key(adapters: str | Wear | Sequence[str | Wear]) -> str:
     """Give the sorted refs of a stack without weights, joined by commas, as printable ASCII.
 
     No stack that can be worn is longer than the key may be; metadata that is too long would fail
     the call before the server can say what is wrong with it.
     """
-    adapters = (adapters,) if isinstance(adapters, str) else adapters
-    refs = {split_weight(ref)[0] for ref in adapters}
+    texts = (one.ref if isinstance(one, Wear) else one for one in each(adapters))
+    refs = {split_weight(ref)[0] for ref in texts}
     return ",".join(sorted(quote(ref, safe="/@:.-_") for ref in refs))[:_STACK_KEY_CHARS_MAX]
 
 
 def split_weight(ref: str) -> tuple[str, str]:
-    """Give a ref without its weight, and the weight as it is written; empty: it says none."""
-    found = _WEIGHT.search(ref.strip())
-    if found is None:
-        return ref.strip(), ""
-    return ref.strip()[: found.start()], found[0][1:]
+    """Give a ref without what stands behind it, and that: mostly a weight; empty: nothing."""
+    text = ref.strip()
+    found = _REF.match(text)
+    end = found.end() if found else 0
+    return text[:end], text[end + 1 :]
 
 
 def knows_event(message: pb.GenerateResponse) -> bool:

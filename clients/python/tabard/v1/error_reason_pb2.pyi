@@ -259,6 +259,12 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     IMAGE_FORMAT_UNKNOWN: _ClassVar[ErrorReason]
     IMAGE_QUALITY_OUT_OF_RANGE: _ClassVar[ErrorReason]
     PROVENANCE_TOO_LONG: _ClassVar[ErrorReason]
+    CONTROL_MALFORMED: _ClassVar[ErrorReason]
+    CONTROL_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    BLOCK_UNKNOWN: _ClassVar[ErrorReason]
+    BLOCK_LIST_LENGTH: _ClassVar[ErrorReason]
+    CONTROL_NOT_SERVED: _ClassVar[ErrorReason]
+    CONTROL_CONTRADICTED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -512,3 +518,9 @@ WEBHOOKS_OFF: ErrorReason
 IMAGE_FORMAT_UNKNOWN: ErrorReason
 IMAGE_QUALITY_OUT_OF_RANGE: ErrorReason
 PROVENANCE_TOO_LONG: ErrorReason
+CONTROL_MALFORMED: ErrorReason
+CONTROL_OUT_OF_RANGE: ErrorReason
+BLOCK_UNKNOWN: ErrorReason
+BLOCK_LIST_LENGTH: ErrorReason
+CONTROL_NOT_SERVED: ErrorReason
+CONTROL_CONTRADICTED: ErrorReason

@@ -190,7 +190,7 @@ class SamplingWarning(_message.Message):
     def __init__(self, release: _Optional[str] = ..., field: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class WornRelease(_message.Message):
-    __slots__ = ("ref", "adapter", "version", "digest", "weight", "recipe", "is_canary")
+    __slots__ = ("ref", "adapter", "version", "digest", "weight", "recipe", "is_canary", "controls")
     REF_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -198,6 +198,7 @@ class WornRelease(_message.Message):
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     IS_CANARY_FIELD_NUMBER: _ClassVar[int]
+    CONTROLS_FIELD_NUMBER: _ClassVar[int]
     ref: str
     adapter: str
     version: str
@@ -205,19 +206,22 @@ class WornRelease(_message.Message):
     weight: float
     recipe: WornRecipe
     is_canary: bool
-    def __init__(self, ref: _Optional[str] = ..., adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., weight: _Optional[float] = ..., recipe: _Optional[_Union[WornRecipe, _Mapping]] = ..., is_canary: bool = ...) -> None: ...
+    controls: str
+    def __init__(self, ref: _Optional[str] = ..., adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., weight: _Optional[float] = ..., recipe: _Optional[_Union[WornRecipe, _Mapping]] = ..., is_canary: bool = ..., controls: _Optional[str] = ...) -> None: ...
 
 class WornRecipe(_message.Message):
-    __slots__ = ("adapter", "version", "digest", "weight")
+    __slots__ = ("adapter", "version", "digest", "weight", "controls")
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    CONTROLS_FIELD_NUMBER: _ClassVar[int]
     adapter: str
     version: str
     digest: str
     weight: float
-    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
+    controls: str
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., weight: _Optional[float] = ..., controls: _Optional[str] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("index", "step", "steps")

@@ -24,6 +24,7 @@ from tabard_registry.release.words import (
     TRIGGER_WORD_CHARS_MAX,
     TRIGGER_WORDS_MAX,
 )
+from tabard_server.jobs.words.controls import POINTS_MAX
 from tabard_server.limits import Limits
 from tabard_server.webhooks.receivers import URL_CHARS_MAX
 
@@ -48,6 +49,7 @@ _REF_LIKE = (
     *("against", "grid"),
     *("digest", "evidence_digest", "image_digest", "job_id", "canary_key", "place", "pair"),
     *("spacing", "prediction", "enforce"),
+    "block",
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",
 )
@@ -116,6 +118,7 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "negative_prompt": prompt,
         "adapters": adapters,
         **_of_steps(limits),
+        **_of_controls(),
         **dict.fromkeys(("samplers", "sources"), replace(ref, count_max=SAMPLERS_MAX)),
         **_of_pictures(limits),
         "chunk": chunk,
@@ -164,6 +167,13 @@ def _of_steps(limits: Limits) -> dict[str, Bound]:
     # One sigma more than steps: where the last one ends.
     sigmas = replace(timesteps, count_max=limits.steps_max + 1)
     return {"timesteps": timesteps, "sigmas": sigmas}
+
+
+def _of_controls() -> dict[str, Bound]:
+    several = Bound(
+        bytes_max=0, count_max=POINTS_MAX, count_hint=f"name at most {POINTS_MAX} of an adapter"
+    )
+    return dict.fromkeys(("points", "blocks", "block_weights"), several)
 
 
 def _of_pictures(limits: Limits) -> dict[str, Bound]:

@@ -7,6 +7,7 @@ from tabard.v1 import adapter_pb2, generation_service_pb2
 from tabard_registry.identity.identity import Identity
 from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.drawing import Size, WantedDrawing
+from tabard_server.engine_port.weights.strength import Point
 from tabard_server.errors import invalid
 from tabard_server.jobs.job import (
     Accepted,
@@ -21,6 +22,7 @@ from tabard_server.jobs.job import (
     WornRecipe,
     Written,
 )
+from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls, write_controls
 from tabard_server.rpc.names import name_of
 from tabard_server.rpc.times import write_duration
 from tabard_server.scheduler.claims import Priority
@@ -55,7 +57,7 @@ def read_request(
     """Read a generate request; what it leaves out stays None.
 
     Raises:
-        InvalidRequest: Its priority is none.
+        InvalidRequest: Its priority is none, or an adapter says a weight twice.
     """
 
     def said(name: str) -> bool:
@@ -146,7 +148,33 @@ def _named(enum: EnumDescriptor, number: int) -> str:
 
 def _read_adapter(message: adapter_pb2.WeightedRef) -> WantedAdapter:
     weight = message.weight if message.HasField("weight") else None
-    return WantedAdapter(ref=message.ref, weight=weight)
+    controls = _read_controls(message.controls) if message.HasField("controls") else NOTHING_SAID
+    return WantedAdapter(ref=message.ref, weight=weight, controls=controls)
+
+
+def _read_controls(message: adapter_pb2.AdapterControls) -> SaidControls:
+    def said(name: str) -> float | None:
+        return getattr(message, name) if message.HasField(name) else None
+
+    points = tuple(Point(weight=one.weight, at=one.at) for one in message.points)
+    unet = said("unet")
+    if unet is not None:
+        if points:
+            raise invalid(
+                "adapters",
+                "an adapter has points, and a weight of the UNet beside them",
+                reason="CONTROL_CONTRADICTED",
+                hint="say one of the two",
+            )
+        points = (Point(weight=unet, at=0.0),)
+    return SaidControls(
+        text_encoder=said("text_encoder"),
+        unet=points,
+        start=said("start"),
+        end=said("end"),
+        blocks=tuple((one.block, one.weight) for one in message.blocks),
+        block_weights=tuple(message.block_weights),
+    )
 
 
 def _read_size(message: generation_service_pb2.ImageSize) -> Size:
@@ -223,6 +251,7 @@ def _accepted(event: Accepted) -> generation_service_pb2.Accepted:
                 weight=worn.weight,
                 recipe=_recipe(worn.recipe) if worn.recipe else None,
                 is_canary=worn.is_canary,
+                controls=write_controls(worn.controls) if worn.controls else "",
             )
             for worn in job.worn
         ],
@@ -246,4 +275,5 @@ def _recipe(recipe: WornRecipe) -> generation_service_pb2.WornRecipe:
         version=str(release.version),
         digest=str(release.digest),
         weight=recipe.weight,
+        controls=write_controls(recipe.controls) if recipe.controls else "",
     )

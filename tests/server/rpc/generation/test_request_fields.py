@@ -19,9 +19,9 @@ from tabard_server.engine_port.drawing import Drawing
 from tabard_server.engine_port.walk import Walk
 from tabard_server.limits import Limits
 from tabard_server.output.marking import COMPOSITE, TRAINED, XMP_CHUNK
-from tests.server.admission.made_pictures import encode, picture
 from tests.server.fakes import PROFILE, FakeEngine
 from tests.server.harness import chunks_of, lora_file, provenance_of, serving
+from tests.server.output.made_pictures import encode, picture
 from tests.server.output.png_chunks import chunks_in_order
 
 SDXL: BaseProfile = replace(PROFILE, family="sdxl")

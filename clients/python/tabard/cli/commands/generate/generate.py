@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -213,7 +212,7 @@ _with_reading_and_picture = together(
     multiple=True,
     metavar="REF[:WEIGHT]",
     shell_complete=completion.refs,
-    help="Repeatable.",
+    help="Repeatable. Behind the weight: te=0.5, unet=0.8, start=0.2, end=0.8, IN04=0.5, lbw=….",
 )
 @click.option(
     "--seed",
@@ -355,6 +354,7 @@ def _tell(
     rows = [(str(image.seed), str(files[image.index])) for image in result.images]
     worn = [
         f"wears {one.adapter} {one.version} at {one.weight:g}"
+        + (f" with {one.controls}" if one.controls else "")
         + (", the candidate of a canary" if one.is_canary else "")
         for one in result.worn
     ]
@@ -376,19 +376,18 @@ def _document(image: GeneratedImage, file: Path) -> dict[str, Any]:
 
 
 def _sheet(result: GenerateResult, *, prompt: str) -> bytes:
-    from tabard.cli.contact_sheet import SheetRow, contact_sheet  # noqa: PLC0415 - Pillow is for sheets
+    from tabard.cli.contact_sheet import SheetRow, contact_sheet, sheet_png  # noqa: PLC0415 - Pillow is for sheets
 
     worn = "\n".join(f"{one.adapter} {one.version} at {one.weight:g}" for one in result.worn)
     row = SheetRow(label=worn or "base", images=tuple(image.pil for image in result.images))
     columns = [f"seed {image.seed}" for image in result.images]
-    written = io.BytesIO()
-    contact_sheet([row], columns=columns, title=prompt[:80]).save(written, format="PNG")
-    return written.getvalue()
+    return sheet_png(contact_sheet([row], columns=columns, title=prompt[:80]))
 
 
 def _stack_name(worn: tuple[WornRelease, ...]) -> str:
     parts = []
     for one in worn:
         weight = "" if one.weight == 1 else f"x{one.weight:g}"
+        weight += f"x{slug(one.controls)}" if one.controls else ""
         parts.append(f"{one.adapter.rpartition('/')[2]}-{one.version}{weight}")
     return "+".join(parts)
