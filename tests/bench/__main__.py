@@ -20,6 +20,7 @@ from tabard.cli.demo.catalog import Catalog, find_material, read_catalog
 from tabard.cli.demo.server_process import TORCH_THREADS, running_server
 from tests.bench import (
     command_line,
+    door_cost,
     engine_load,
     evaluation_cost,
     extraction_speed,
@@ -124,6 +125,12 @@ def _canary(chosen: argparse.Namespace) -> object:
     return measured
 
 
+def _doors(chosen: argparse.Namespace) -> object:
+    measured = door_cost.run(rounds=chosen.rounds)
+    door_cost.report(measured)
+    return measured
+
+
 def _images(chosen: argparse.Namespace) -> object:
     return bench_images(rounds=chosen.rounds)
 
@@ -201,6 +208,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "load": _load,
     "commands": _commands,
     "identity": _identity,
+    "doors": _doors,
     "evaluation": _evaluation,
     "canary": _canary,
     "intake": _intake,
