@@ -57,6 +57,18 @@ def test_waiting_is_told_in_headers() -> None:
     assert large.headers["x-should-retry"] == "false"
 
 
+def test_paths_say_how_they_are_asked(web: httpx.Client) -> None:
+    """Whoever asks a path otherwise, or one that is none, is told what there is."""
+    otherwise = web.get("/v1/images/generations")
+    nowhere = web.get("/v1/none")
+
+    assert (otherwise.status_code, otherwise.headers["allow"]) == (405, "POST")
+    assert otherwise.json()["error"]["reason"] == "METHOD_NOT_ALLOWED"
+    assert (nowhere.status_code, nowhere.json()["error"]["reason"]) == (404, "PATH_UNKNOWN")
+    assert "Allow" in otherwise.json()["error"]["hint"]
+    assert "/openapi.json" in nowhere.json()["error"]["hint"]
+
+
 def test_each_door_has_its_shape() -> None:
     """A failure is told as the tools of its path expect it."""
     answering = failures.Failures({"/a/": lambda _: {"at": "a"}}, default=lambda _: {"at": "rest"})

@@ -249,10 +249,13 @@ class AsyncClient:
         """
         return await self._whole(await self._send(typed(calls.registry.get)(self._caller, name)))
 
-    async def list(self) -> tuple[Adapter, ...]:
-        """Give all adapters by name, with their releases and channels."""
+    async def list(self, *, all_releases: bool = True) -> tuple[Adapter, ...]:
+        """Give all adapters by name, with their releases and channels.
+
+        Without `all_releases` long lines have the newest, and those that channels point to.
+        """
         found = await self._send_all(calls.registry.adapters(self._caller))
-        return tuple([await self._whole(adapter) for adapter in found])
+        return tuple([await self._whole(one, all_releases=all_releases) for one in found])
 
     async def watch(
         self, *, from_seq: int = 0, patience_seconds: float = WATCH_PATIENCE_SECONDS
@@ -336,9 +339,9 @@ class AsyncClient:
             found += page
         return pages.gather(found, bool(token))
 
-    async def _whole(self, adapter: Adapter) -> Adapter:
+    async def _whole(self, adapter: Adapter, *, all_releases: bool = True) -> Adapter:
         """Give a line with all of its releases; it comes with the newest."""
-        if len(adapter.releases) >= adapter.release_count:
+        if calls.registry.is_enough(adapter, all_releases=all_releases):
             return adapter
         return replace(adapter, releases=await self.releases(adapter.name))
 

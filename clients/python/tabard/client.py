@@ -255,9 +255,13 @@ class Client:
         """
         return self._whole(self._send(typed(calls.registry.get)(self._caller, name)))
 
-    def list(self) -> tuple[Adapter, ...]:
-        """Give all adapters by name, with their releases and channels."""
-        return tuple(map(self._whole, self._send_all(calls.registry.adapters(self._caller))))
+    def list(self, *, all_releases: bool = True) -> tuple[Adapter, ...]:
+        """Give all adapters by name, with their releases and channels.
+
+        Without `all_releases` long lines have the newest, and those that channels point to.
+        """
+        found = self._send_all(calls.registry.adapters(self._caller))
+        return tuple([self._whole(one, all_releases=all_releases) for one in found])
 
     def watch(
         self, *, from_seq: int = 0, patience_seconds: float = WATCH_PATIENCE_SECONDS
@@ -337,9 +341,9 @@ class Client:
             found += page
         return pages.gather(found, bool(token))
 
-    def _whole(self, adapter: Adapter) -> Adapter:
+    def _whole(self, adapter: Adapter, *, all_releases: bool = True) -> Adapter:
         """Give a line with all of its releases; it comes with the newest."""
-        if len(adapter.releases) >= adapter.release_count:
+        if calls.registry.is_enough(adapter, all_releases=all_releases):
             return adapter
         return replace(adapter, releases=self.releases(adapter.name))
 

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import re
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 from fastapi import FastAPI
@@ -16,12 +18,13 @@ from tabard_web.a1111 import images as a1111_images
 from tabard_web.a1111.catalogue import CatalogueDoor
 from tabard_web.a1111.errors import a1111_failure
 from tabard_web.bounds import Bounds
-from tabard_web.failures import Failures
+from tabard_web.failures import Failures, Shape
 from tabard_web.front.bodies import Bodies
 from tabard_web.front.headers import SecurityHeaders
 from tabard_web.front.origins import Origins
 from tabard_web.health import HealthDoor
 from tabard_web.jobs.door import JobsDoor
+from tabard_web.jobs.requests import PARAMS as JOB_PARAMS
 from tabard_web.openai import images as openai_images
 from tabard_web.openai.errors import openai_failure
 from tabard_web.openai.models import ModelsDoor
@@ -31,6 +34,9 @@ from tabard_web.page.assets import VISITS
 from tabard_web.page.errors import page_failure
 from tabard_web.pictures.studio import Studio
 from tabard_web.upstream import Connect, Upstream
+
+
+_ENDLESS = re.compile(f"{re.escape(events.PATH)}|/v1/jobs/[^/]+/events")
 
 
 class Gateway:
@@ -57,12 +63,18 @@ def build_app(
     """
     bounds = bounds or Bounds()
     upstream = Upstream(connect, kept_max=bounds.connections_kept_max)
-    shapes = {"/sdapi/": a1111_failure, "/api/": page_failure, "/page/": page_failure}
+    job_failure = functools.partial(openai_failure, params=JOB_PARAMS)
+    shapes: dict[str, Shape] = {
+        "/sdapi/": a1111_failure,
+        "/v1/jobs": job_failure,
+        "/api/": page_failure,
+        "/page/": page_failure,
+    }
     failures = Failures(shapes, default=openai_failure)
     studio = Studio(bounds)
     page = PageDoors(upstream, studio, bounds=bounds)
     app = _doors(upstream, studio, page=page, failures=failures)
-    bounded = Bodies(app, bounds=bounds, failures=failures, endless=(events.PATH,))
+    bounded = Bodies(app, bounds=bounds, failures=failures, endless=_ENDLESS.fullmatch)
     fronted = Origins(bounded, names=names, failures=failures, visits=VISITS)
     return Gateway(SecurityHeaders(fronted), let_go=page.let_go)
 

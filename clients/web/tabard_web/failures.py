@@ -58,10 +58,6 @@ _STATUSES_OF_REASONS = {
     "BODY_TOO_LARGE": 413,
 }
 """What HTTP itself has a status for."""
-_FROM_HTTP: Mapping[int, tuple[type[TabardError], str]] = {
-    404: (NotFound, "PATH_UNKNOWN"),
-    405: (InvalidArgument, "METHOD_NOT_ALLOWED"),
-}
 
 
 def status_of(error: TabardError) -> int:
@@ -85,7 +81,11 @@ class Failures:
 
     async def on_error(self, request: Request, error: Exception) -> Response:
         """Answer whatever was raised; what nobody foresaw tells nothing of itself."""
-        return self.answer(request.url.path, told_as(error))
+        answer = self.answer(request.url.path, told_as(error))
+        if isinstance(error, HTTPException):
+            # As `Allow`, which says how else a path may be asked.
+            answer.headers.update(error.headers or {})
+        return answer
 
 
 def json_response(
@@ -104,8 +104,7 @@ def told_as(error: Exception) -> TabardError:
         case RequestValidationError():
             return _invalid(error)
         case HTTPException():
-            kind, reason = _FROM_HTTP.get(error.status_code, (InvalidArgument, "BODY_UNREADABLE"))
-            return kind(str(error.detail), reason=reason)
+            return _FROM_HTTP.get(error.status_code, _unreadable)()
         case _:
             return Internal(
                 "the gateway failed in a way that was not foreseen",
@@ -114,8 +113,39 @@ def told_as(error: Exception) -> TabardError:
             )
 
 
-def _invalid(error: RequestValidationError) -> InvalidArgument:
+def _unreadable() -> TabardError:
+    return InvalidArgument(
+        "the body of the request cannot be read",
+        reason="BODY_UNREADABLE",
+        hint="send a whole JSON object as application/json, or of an edit a form",
+    )
+
+
+def _no_path() -> TabardError:
+    return NotFound(
+        "there is no such path", reason="PATH_UNKNOWN", hint="GET /openapi.json lists them"
+    )
+
+
+def _no_method() -> TabardError:
+    return InvalidArgument(
+        "this path is not asked like that",
+        reason="METHOD_NOT_ALLOWED",
+        hint="the header Allow says how it is",
+    )
+
+
+_FROM_HTTP: Mapping[int, Callable[[], TabardError]] = {404: _no_path, 405: _no_method}
+_NO_OBJECT = ("missing", "model_attributes_type", "model_type", "dict_type")
+"""What is said of a body that is there and is no object, or is not there."""
+
+
+def _invalid(error: RequestValidationError) -> TabardError:
     """Say which fields cannot be, and never what was in them."""
+    for one in error.errors():
+        # Half a JSON has a place where it breaks off, which is no field.
+        if one["type"] == "json_invalid" or (one["loc"] == ("body",) and one["type"] in _NO_OBJECT):
+            return _unreadable()
     violations = tuple(
         FieldViolation(field=_field(one["loc"]), description=_words(one))
         for one in error.errors()[:_VIOLATIONS_MAX]
@@ -142,8 +172,6 @@ def _field(place: tuple[str | int, ...]) -> str:
 def _words(found: Mapping[str, Any]) -> str:
     if found["type"] == "extra_forbidden":
         return "this parameter is not known here, and is not passed over: it could change the image"
-    if found["type"] == "json_invalid":
-        return "the body is no JSON"
     return str(found["msg"]).removeprefix("Value error, ")
 
 

@@ -101,18 +101,19 @@ class Shelf:
             ):
                 numbers[name] -= 1
                 sizes[name] -= _bytes_of(held)
-                going[id(held)] = held
                 yield held
-        while (by := self._beyond(numbers, sizes)) is not None:
-            waiting = [held for held in ended if id(held) not in going]
-            having = {held.record.owner.tenant for held in waiting}
-            if not having:
-                return
-            most = max(having, key=lambda name: by[name])
-            held = next(one for one in waiting if one.record.owner.tenant == most)
+        # The oldest last, by tenant: a bound that was lowered may drop thousands at once.
+        waiting: dict[str, list[Held]] = {}
+        for held in reversed(ended):
+            if id(held) not in going:
+                waiting.setdefault(held.record.owner.tenant, []).append(held)
+        while waiting and (by := self._beyond(numbers, sizes)) is not None:
+            most = max(waiting, key=lambda name: by[name])
+            held = waiting[most].pop()
+            if not waiting[most]:
+                del waiting[most]
             numbers[most] -= 1
             sizes[most] -= _bytes_of(held)
-            going[id(held)] = held
             yield held
 
     def _beyond(self, numbers: Counter[str], sizes: Counter[str]) -> Counter[str] | None:

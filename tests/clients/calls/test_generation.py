@@ -31,6 +31,11 @@ def test_stack_key_ignores_weights(adapters: list[str | tabard.Wear], key: str) 
     assert stack_key(adapters) == key
 
 
+def test_stack_key_is_bounded() -> None:
+    """What nobody could wear is refused by the server, not by the transport of its metadata."""
+    assert len(stack_key(["a/" + "b" * 100_000])) == len(stack_key(["a/b" * 9_999, "c/d"])) == 4_096
+
+
 def test_stack_is_sent_when_there_is_one() -> None:
     """A proxy finds it in the metadata; without adapters there is nothing to keep together."""
     wearing = generation.stream(CALLER, "x", adapters=["b/b:0.5", "a/a"])

@@ -314,8 +314,12 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
             if adapter == name
         ]
         releases = self.state.releases[name]
+        pointed = {channel.digest for channel in channels}
         return adapter_pb2.Adapter(
-            name=name, releases=releases[:PAGE], release_count=len(releases), channels=channels
+            name=name,
+            releases=[*releases[:PAGE], *(one for one in releases[PAGE:] if one.digest in pointed)],
+            release_count=len(releases),
+            channels=channels,
         )
 
     def _move(self, kind: str, request: Any, previous: Any, current: Any) -> Any:

@@ -18,14 +18,23 @@ from tests.e2e.conftest import RunningServer, run_server
 @contextmanager
 def run_gateway(address: str, *options: str) -> Iterator[str]:
     """Run `tabard web` for the length of a block; give its address."""
-    command = [sys.executable, "-m", "tabard", "web", "--listen", "127.0.0.1:0", "--json"]
+    with run_gateway_process(address, *options) as (url, _process):
+        yield url
+
+
+@contextmanager
+def run_gateway_process(
+    address: str, *options: str, listen: str = "127.0.0.1:0"
+) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Run `tabard web` for the length of a block; give its address, and the process to kill."""
+    command = [sys.executable, "-m", "tabard", "web", "--listen", listen, "--json"]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TABARD_")}
     with subprocess.Popen(
         [*command, "--address", address, *options], env=environment, stdout=subprocess.PIPE
     ) as process:
         try:
             assert process.stdout is not None
-            yield str(json.loads(process.stdout.readline())["address"])
+            yield str(json.loads(process.stdout.readline())["address"]), process
         finally:
             process.terminate()
 

@@ -106,6 +106,30 @@ def test_refusal_has_the_doors_shape(
 
 
 @pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"width": 33}, "SIZE_INVALID"),
+        ({"height": 10**20}, "VALUE_OUT_OF_RANGE"),
+        ({"image_format": "gif"}, "FIELD_INVALID"),
+        ({"num_images": 10_000}, "IMAGES_OUT_OF_RANGE"),
+        ({"namespace": "acme"}, "JOB_PLACE_UNKNOWN"),
+        ({"webhook_url": "x" * 9_000}, "FIELD_TOO_LONG"),
+        ({"adapters": ["acme/" + "x" * 100_000]}, "FIELD_TOO_LONG"),
+    ],
+)
+def test_refusal_names_the_parameter_as_it_was_sent(
+    door: httpx.Client, said: dict[str, Any], reason: str
+) -> None:
+    """By no other door's name for it, and not by that of the server's messages."""
+    answer = door.post("/v1/jobs", json={"prompt": "a cat"} | said)
+    told = answer.json()["error"]
+
+    assert (answer.status_code, told["reason"]) == (400, reason)
+    assert told["param"].startswith(next(iter(said)))
+    assert len(answer.content) < 2_000
+
+
+@pytest.mark.parametrize(
     ("path", "headers", "status"),
     [
         ("/v1/jobs/..%2f..", {}, 404),

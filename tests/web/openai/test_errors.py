@@ -40,6 +40,7 @@ def test_failure_tells_what_and_where() -> None:
     [
         (NotFound("x", reason="ADAPTER_NOT_FOUND"), "invalid_request_error", "model_not_found"),
         (NotFound("x", reason="PATH_UNKNOWN"), "invalid_request_error", "path_unknown"),
+        (NotFound("x", reason="JOB_UNKNOWN"), "invalid_request_error", "job_unknown"),
         (Unauthenticated("x", reason="TOKEN_REVOKED"), "authentication_error", "invalid_api_key"),
         (ResourceExhausted("x", reason="QUEUE_FULL"), "rate_limit_error", "rate_limit_exceeded"),
         (Internal("x", reason="INTERNAL"), "server_error", "internal"),
@@ -51,3 +52,20 @@ def test_kinds_have_openais_words(error: TabardError, kind: str, code: str | Non
     told = openai_failure(error)["error"]
 
     assert (told["type"], told["code"]) == (kind, code)
+
+
+@pytest.mark.parametrize(
+    ("field", "param"),
+    [
+        ("adapters", "model"),
+        ("adapters.ref", "model"),
+        ("adapters[1].ref", "model"),
+        ("x.y", "x.y"),
+    ],
+)
+def test_parameter_has_the_doors_name(field: str, param: str) -> None:
+    """Also where the server means a part of it."""
+    violation = FieldViolation(field=field, description="too long")
+    error = InvalidArgument("x", violations=(violation,))
+
+    assert openai_failure(error)["error"]["param"] == param

@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 from tabard import GeneratedImage, GenerateEvent, Internal, Preview, Progress, TabardError
-from tabard_web.bounds import Bounds
 from tabard_web.openai.events import Looks, Telling, tell
-from tabard_web.pictures.studio import Studio
 
 
 def told(
@@ -23,7 +21,6 @@ def told(
         created=60,
         size="auto",
         output_format="png",
-        quality=100,
         partial_images=partial_images,
     )
 
@@ -34,7 +31,7 @@ def told(
             raise failure
 
     async def walk() -> list[bytes]:
-        return [piece async for piece in tell(drawing(), telling=telling, studio=Studio(Bounds()))]
+        return [piece async for piece in tell(drawing(), telling=telling)]
 
     pieces = [piece.decode() for piece in asyncio.run(walk())]
     read = [json.loads(piece.split("\ndata: ")[1]) for piece in pieces]

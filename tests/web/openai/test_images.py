@@ -89,8 +89,10 @@ def test_unreadable_body_is_refused(
     """As a plain form of another site's page, which no browser asks about, too."""
     answer = web.post(PATH, content=content, headers={"Content-Type": kind})
 
-    assert answer.status_code == 400
-    assert answer.json()["error"]["type"] == "invalid_request_error"
+    told = answer.json()["error"]
+    assert (answer.status_code, told["reason"]) == (400, "BODY_UNREADABLE")
+    assert (told["type"], told["param"]) == ("invalid_request_error", None)
+    assert told["hint"]
     assert not server.state.requests
 
 

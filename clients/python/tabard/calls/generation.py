@@ -28,6 +28,7 @@ from tabard.v1 import generation_service_pb2 as pb
 
 STACK_METADATA = "tabard-stack"
 GENERATE_TIMEOUT_SECONDS = 600.0
+_STACK_KEY_CHARS_MAX = 4_096
 
 # A weight follows the first colon, but the colon of `sha256:<hex>` is not one.
 _REF = re.compile(r"[^:@]*(?:@(?:sha256:)?[^:]*)?")
@@ -140,10 +141,14 @@ def stream(
 
 
 def stack_key(adapters: str | Wear | Sequence[str | Wear]) -> str:
-    """Give the sorted refs of a stack without weights, joined by commas, as printable ASCII."""
+    """Give the sorted refs of a stack without weights, joined by commas, as printable ASCII.
+
+    No stack that can be worn is longer than the key may be; metadata that is too long would fail
+    the call before the server can say what is wrong with it.
+    """
     texts = (one.ref if isinstance(one, Wear) else one for one in each(adapters))
     refs = {split_weight(ref)[0] for ref in texts}
-    return ",".join(sorted(quote(ref, safe="/@:.-_") for ref in refs))
+    return ",".join(sorted(quote(ref, safe="/@:.-_") for ref in refs))[:_STACK_KEY_CHARS_MAX]
 
 
 def split_weight(ref: str) -> tuple[str, str]:

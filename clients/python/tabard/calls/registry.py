@@ -26,9 +26,15 @@ def get(caller: Caller, name: str) -> Call[Adapter]:
 
 
 def adapters(caller: Caller) -> Pages[Adapter, tuple[Adapter, ...]]:
-    """Give all adapters by name, each with its newest releases."""
+    """Give all adapters by name, each with its newest releases and those of its channels."""
     del caller
     return pages_of(pb.ListAdaptersRequest(), "adapters", read_adapter)
+
+
+def is_enough(adapter: Adapter, *, all_releases: bool) -> bool:
+    """Say whether a line came with all of its releases, or with all that its channels point to."""
+    wanted = {one.digest for one in adapter.channels} - {one.digest for one in adapter.releases}
+    return len(adapter.releases) >= adapter.release_count or not (all_releases or wanted)
 
 
 def releases(caller: Caller, name: str) -> Pages[Release, tuple[Release, ...]]:

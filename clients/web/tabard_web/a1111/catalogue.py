@@ -101,12 +101,12 @@ class CatalogueDoor:
     async def loras(self, token: Token) -> list[dict[str, Any]]:
         """List what a tag may name: every channel of every line but embeddings."""
         async with self._upstream.client(token) as client:
-            return list(_loras(await client.list()))
+            return list(_loras(await client.list(all_releases=False)))
 
     async def embeddings(self, token: Token) -> dict[str, dict[str, Any]]:
         """List the embeddings; a prompt names them as `embedding:NAME`."""
         async with self._upstream.client(token) as client:
-            lines = list(_channels(await client.list()))
+            lines = list(_channels(await client.list(all_releases=False)))
         loaded = {name: _embedding(one) for name, one in lines if one.kind == _EMBEDDING}
         return {"loaded": loaded, "skipped": {}}
 

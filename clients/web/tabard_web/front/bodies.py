@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,14 +20,19 @@ class Bodies:
     """Takes as many requests, and as many bytes of them, as the bounds allow."""
 
     def __init__(
-        self, app: ASGIApp, *, bounds: Bounds, failures: Failures, endless: Collection[str] = ()
+        self,
+        app: ASGIApp,
+        *,
+        bounds: Bounds,
+        failures: Failures,
+        endless: Callable[[str], object] = lambda _path: False,
     ) -> None:
-        """Take what answers, the bounds, how a refusal is told, and the paths of endless answers.
+        """Take what answers, the bounds, how a refusal is told, and which paths answer endlessly.
 
         Those do not count as requests once they are read: their doors have bounds of their own.
         """
         self._app = app
-        self._endless = frozenset(endless)
+        self._is_endless = endless
         self._bounds = bounds
         self._failures = failures
         self._requests = 0
@@ -42,7 +47,7 @@ class Bodies:
         self._requests += 1
         try:
             answer = await self._read(held, Headers(scope=scope), receive, path=scope["path"])
-            if scope["path"] in self._endless:
+            if self._is_endless(scope["path"]):
                 self._requests -= 1
                 held.is_counted = False
             await (answer or self._app)(scope, held.replayed(receive), send)

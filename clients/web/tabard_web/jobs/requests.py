@@ -5,12 +5,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tabard import GenerateOptions
 from tabard_web.texts import Text
+
+PARAMS: Mapping[str, str] = {
+    "detach.namespace": "namespace",
+    "detach.webhook_url": "webhook_url",
+}
+"""What the parameters of a job are called here that the server has other names for."""
 
 
 def _decoded(text: str) -> str:

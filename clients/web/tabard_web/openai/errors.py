@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -56,8 +58,8 @@ _TYPES: dict[type[TabardError], str] = {
     Unauthenticated: "authentication_error",
     ResourceExhausted: "rate_limit_error",
 }
-_NO_MODEL = ("PATH_UNKNOWN",)
-_PARAMS = {
+_NO_MODEL = ("PATH_UNKNOWN", "JOB_UNKNOWN", "JOB_IMAGE_UNKNOWN")
+PARAMS: Mapping[str, str] = {
     "adapters": "model",
     "height": "size",
     "mask_image": "mask",
@@ -67,14 +69,17 @@ _PARAMS = {
 """What OpenAI calls the parameters that the SDK and the server have other names for."""
 
 
-def openai_failure(error: TabardError) -> dict[str, Any]:
-    """Give the body of a failure."""
+_INNER = re.compile(r"[.\[]")
+
+
+def openai_failure(error: TabardError, *, params: Mapping[str, str] = PARAMS) -> dict[str, Any]:
+    """Give the body of a failure; `params` are the names of another door in this shape."""
     kind = "server_error" if status_of(error) >= 500 else "invalid_request_error"
     code = "" if error.reason in _NO_MODEL else _CODES.get(type(error), "")
     told = OpenAIError(
         message=f"{error}; {error.hint}" if error.hint else str(error),
         type=_TYPES.get(type(error), kind),
-        param=_param(error),
+        param=_param(error, params),
         code=code or error.reason.lower() or None,
         reason=error.reason,
         hint=error.hint,
@@ -82,6 +87,8 @@ def openai_failure(error: TabardError) -> dict[str, Any]:
     return OpenAIFailure(error=told).model_dump()
 
 
-def _param(error: TabardError) -> str | None:
+def _param(error: TabardError, params: Mapping[str, str]) -> str | None:
+    """Give the door's name of what is wrong; of a part of something, that of the whole."""
     name = error.violations[0].field if error.violations else ""
-    return _PARAMS.get(name.partition("[")[0], name) or None
+    whole = _INNER.split(name)[0]
+    return params.get(name) or params.get(whole) or name or None

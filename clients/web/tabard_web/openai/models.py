@@ -29,7 +29,7 @@ class ModelsDoor:
     async def list_models(self, token: Token) -> ModelList:
         """List what may be asked for as `model`; other refs of the same lines may be, too."""
         async with self._upstream.client(token) as client:
-            return ModelList(data=list(list_models(await client.list())))
+            return ModelList(data=list(list_models(await client.list(all_releases=False))))
 
     async def get_model(self, model: str, token: Token) -> Model:
         """Tell of one model, which may be any ref."""

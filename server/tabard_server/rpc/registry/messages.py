@@ -136,17 +136,22 @@ def read_member(message: adapter_pb2.WeightedRef) -> AdapterRef:
 
 
 def write_adapter(adapter: Adapter, *, state: State, bytes_max: int) -> adapter_pb2.Adapter:
-    """Write a release line with its newest releases, and its channels by name."""
-    releases: list[adapter_pb2.Release] = []
-    for release in adapter.releases[:RELEASES_SHOWN_MAX]:
-        written = write_release(release, state=state)
-        bytes_max -= written.ByteSize()
-        if releases and bytes_max < 0:
+    """Write a release line with its newest releases, those of its channels, and its channels."""
+    newest = adapter.releases[:RELEASES_SHOWN_MAX]
+    pointed = [adapter.by_digest[one.digest] for one in adapter.channels.values()]
+    written: dict[Version, adapter_pb2.Release] = {}
+    # Where they are large, what channels point to comes before what is merely new.
+    for release in (*newest[:1], *pointed, *newest[1:]):
+        if release.version in written:
+            continue
+        message = write_release(release, state=state)
+        bytes_max -= message.ByteSize()
+        if written and bytes_max < 0:
             break
-        releases.append(written)
+        written[release.version] = message
     return adapter_pb2.Adapter(
         name=str(adapter.name),
-        releases=releases,
+        releases=[written[version] for version in sorted(written, reverse=True)],
         release_count=len(adapter.by_digest),
         channels=[
             adapter_pb2.Channel(

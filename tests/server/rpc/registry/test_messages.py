@@ -9,6 +9,7 @@ from tabard.v1 import adapter_pb2
 from tabard.v1 import registry_service_pb2 as pb
 from tabard_registry import (
     Adapter,
+    Channel,
     ChannelMove,
     HistoryEntry,
     InvalidName,
@@ -16,6 +17,7 @@ from tabard_registry import (
     Release,
     Report,
     State,
+    Version,
     sha256_bytes,
 )
 from tabard_registry.identity.identity import ANYBODY
@@ -144,13 +146,7 @@ def test_every_act_has_its_member() -> None:
 
 def test_long_line_is_shown_with_its_newest_releases() -> None:
     """As many as there is room for, and how many there are."""
-    releases = [release(version=f"1.{number}.0") for number in range(40)]
-    line = Adapter(
-        name=releases[0].adapter,
-        by_version={one.version: one for one in releases},
-        by_digest={sha256_bytes(str(one.version).encode()): one for one in releases},
-        channels={},
-    )
+    line = _long_line()
 
     shown = write_adapter(line, state=STATE, bytes_max=1 << 20)
     little = write_adapter(line, state=STATE, bytes_max=1)
@@ -158,6 +154,38 @@ def test_long_line_is_shown_with_its_newest_releases() -> None:
     assert (shown.release_count, len(shown.releases)) == (40, RELEASES_SHOWN_MAX)
     assert shown.releases[0].version == "1.39.0"
     assert [one.version for one in little.releases] == ["1.39.0"]
+
+
+def test_release_of_a_channel_is_always_shown() -> None:
+    """So that a list of lines is a list of what may be asked for, however old that is."""
+    line = _long_line(stable="1.3.0", beta="1.38.0")
+
+    shown = write_adapter(line, state=STATE, bytes_max=1 << 20)
+    newest = write_adapter(line, state=STATE, bytes_max=1 << 20).releases[0]
+    little = write_adapter(line, state=STATE, bytes_max=3 * newest.ByteSize() + 8)
+
+    assert [one.version for one in shown.releases[-2:]] == ["1.24.0", "1.3.0"]
+    assert len(shown.releases) == RELEASES_SHOWN_MAX + 1
+    assert [one.version for one in little.releases] == ["1.39.0", "1.38.0", "1.3.0"]
+
+
+def _long_line(**channels: str) -> Adapter:
+    releases = [release(version=f"1.{number}.0") for number in range(40)]
+    digests = {str(one.version): sha256_bytes(str(one.version).encode()) for one in releases}
+    return Adapter(
+        name=releases[0].adapter,
+        by_version={one.version: one for one in releases},
+        by_digest={digests[str(one.version)]: one for one in releases},
+        channels={
+            name: Channel(
+                name=name,
+                digest=digests[version],
+                version=Version.parse(version),
+                seq=1,
+            )
+            for name, version in channels.items()
+        },
+    )
 
 
 def test_no_field_of_a_report_is_forgotten() -> None:
