@@ -14,6 +14,7 @@ from tabard_registry.evidence.codec import DOCUMENT_BYTES_MAX
 from tabard_registry.identity.roles import NAMESPACES_MAX
 from tabard_registry.refs.names import REF_CHARS_MAX
 from tabard_registry.release.gates import GATES_MAX
+from tabard_registry.release.health import CHECKS
 from tabard_registry.release.manifest import MEMBERS_MAX
 from tabard_registry.release.sampling import SAMPLERS_MAX
 from tabard_registry.release.words import (
@@ -24,6 +25,7 @@ from tabard_registry.release.words import (
     TRIGGER_WORDS_MAX,
 )
 from tabard_server.limits import Limits
+from tabard_server.reviewing.votes import HELD_MAX
 
 _UTF8_BYTES_MAX = 4
 _WORDS_CHARS_MAX = 4_000
@@ -136,9 +138,16 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "licence": _text(LICENCE_CHARS_MAX),
         "title": _text(TITLE_CHARS_MAX),
         "trigger_words": trigger_words,
+        **_of_pairs(ref),
         "members": members,
         "grants": grants,
     }
+
+
+def _of_pairs(ref: Bound) -> dict[str, Bound]:
+    held = replace(ref, count_max=HELD_MAX, count_hint=f"hold at most {HELD_MAX} pairs")
+    labels = Bound(bytes_max=0, count_max=len(CHECKS), count_hint="name each label once")
+    return {"held": held, "labels_a": labels, "labels_b": labels}
 
 
 def _of_steps(limits: Limits) -> dict[str, Bound]:
