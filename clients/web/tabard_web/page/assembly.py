@@ -13,9 +13,12 @@ from fastapi import APIRouter
 from tabard_web.bounds import Bounds
 from tabard_web.page.assets import Assets
 from tabard_web.page.covers import CoversDoor
+from tabard_web.page.drawing import DrawingDoor
 from tabard_web.page.events import EventsDoor
 from tabard_web.page.evidence import EvidenceDoor
 from tabard_web.page.gallery import GalleryDoor
+from tabard_web.page.operate import OperateDoor
+from tabard_web.page.provenance import ProvenanceDoor
 from tabard_web.page.session import SessionDoor
 from tabard_web.page.sessions import Sessions
 from tabard_web.page.styles import StylesDoor
@@ -51,6 +54,9 @@ class PageDoors:
             GalleryDoor(visitors),
             StylesDoor(visitors),
             EvidenceDoor(visitors),
+            OperateDoor(visitors),
+            DrawingDoor(visitors),
+            ProvenanceDoor(visitors, studio),
             CoversDoor(visitors, studio, kept_max=bounds.covers_kept_max),
         )
 

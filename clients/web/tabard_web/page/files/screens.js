@@ -24,4 +24,14 @@ export const SCREENS = [
     tag: 'tabard-style', path: /^styles\/([^/]+)\/([^/]+)$/, title: '{0}',
     load: () => import('./screens/style.js'), sheet: 'screens/style.css',
   },
+  {
+    tag: 'tabard-try', path: /^try$/, title: 'Try',
+    load: () => import('./screens/try.js'), sheet: 'screens/try.css',
+    menu: { label: 'Try', icon: 'try', key: 't', to: '#/try' },
+  },
+  {
+    tag: 'tabard-operate', path: /^operate$/, title: 'Operate',
+    load: () => import('./screens/operate.js'), sheet: 'screens/operate.css',
+    menu: { label: 'Operate', icon: 'operate', key: 'o', to: '#/operate' },
+  },
 ];
