@@ -19,7 +19,7 @@ from tabard_registry.release.gates import Gate
 from tabard_registry.release.health import DECISIONS
 from tabard_server.errors import InvalidRequest
 from tabard_server.publishing.policies import Policies
-from tabard_server.reviewing.votes import TIE, A, B, Revealed, Standing
+from tabard_server.reviewing.votes import BOTH_BAD, TIE, A, B, Revealed, Standing
 from tabard_server.rpc.names import names_of
 from tabard_server.rpc.review.messages import (
     read_choice,
