@@ -139,6 +139,7 @@ class Review extends Screen {
   /** @param {Shown} shown */
   #show(shown) {
     this.#shown = shown;
+    this.dataset.turn = String(Number(this.dataset.turn ?? 0) + 1);
     this.#labels = [new Set(), new Set()];
     this.#note.value = '';
     this.#side = 0;
@@ -280,6 +281,7 @@ class Review extends Screen {
   #finish() {
     const turns = /** @type {Turns} */ (this.#turns);
     this.#shown = null;
+    this.dataset.turn = 'over';
     const told = this.#trials.told();
     const heading = h('h1', { tabindex: -1 }, turns.pairCount || turns.kept ? 'That was the last pair' : 'No pair is left');
     fill(this, h('section', { class: 'review-end' }, heading,
