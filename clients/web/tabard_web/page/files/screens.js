@@ -6,7 +6,8 @@
 /**
  * @typedef {object} ScreenEntry
  * @property {string} tag The element that shows it.
- * @property {RegExp} path What stands behind `#/`; its groups become `params`.
+ * @property {RegExp} path What stands behind `#/`; its groups become `params`. It lets through no more than
+ *   what a name may be: a `..` would lead out of the paths that are asked.
  * @property {string} title Title of the window; `{0}` is the first of `params`.
  * @property {() => Promise<unknown>} load Defines the element.
  * @property {string} [sheet] Its style sheet.
@@ -21,7 +22,7 @@ export const SCREENS = [
     menu: { label: 'Gallery', icon: 'gallery', key: 'g', to: '#/' },
   },
   {
-    tag: 'tabard-style', path: /^styles\/([^/]+)\/([^/]+)$/, title: '{0}',
+    tag: 'tabard-style', path: /^styles\/([a-z0-9][a-z0-9._-]*)\/([a-z0-9][a-z0-9._-]*)$/, title: '{0}',
     load: () => import('./screens/style.js'), sheet: 'screens/style.css',
   },
   {

@@ -77,7 +77,7 @@ class Shell extends HTMLElement {
       return;
     }
     const screen = /** @type {Screen} */ (document.createElement(found.entry.tag));
-    screen.params = (found.match ?? []).slice(1).map((one) => decodeURIComponent(one ?? ''));
+    screen.params = (found.match ?? []).slice(1);
     screen.query = new URLSearchParams(query);
     document.title = `${found.entry.title.replace('{0}', screen.params.join('/'))} · Tabard`;
     fill(this.#main, screen);

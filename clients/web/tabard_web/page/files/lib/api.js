@@ -31,7 +31,13 @@ export const session = new EventTarget();
  */
 export async function ask(path, asked = {}) {
   const answer = await send(path, asked);
-  return answer.status === 204 ? null : answer.json();
+  if (answer.status === 204) return null;
+  try {
+    return await answer.json();
+  } catch (error) {
+    if (asked.signal?.aborted) throw error;
+    throw told(null, answer.status);
+  }
 }
 
 /**
