@@ -69,3 +69,24 @@ def test_decision_needs_a_note(web: httpx.Client) -> None:
 
     assert web.post("/api/review", json={**asked, "note": ""}, headers=PAGE).status_code == 400
     assert web.post("/api/review", json={**asked, "note": "fine"}).status_code == 400
+
+
+def test_export_is_one_file() -> None:
+    """With every picture in it, and nothing that has to be asked for."""
+    registry = FakeRegistry()
+    door = SheetsDoor(FakeVisitors(registry))  # type: ignore[arg-type]
+
+    async def read() -> tuple[str, str]:
+        answer = await door.export(request(), "acme/ink@3.0.0")
+        pieces = [str(piece) async for piece in answer.body_iterator]
+        return "".join(pieces), answer.headers["content-disposition"]
+
+    page, name = asyncio.run(read())
+
+    assert name == 'attachment; filename="review-acme-ink-3.0.0.html"'
+    assert page.count('src="data:image/png;base64,iVBOR') == 5
+    assert page.count(" src=") == 5
+    assert {digest for _, _, _, digest in registry.asked} == {
+        *("new 0", "new 1", "new 2"),
+        *("old 0", "old 1"),
+    }

@@ -6,17 +6,22 @@ Whoever reads it knows whose picture is whose, and votes on its pairs no more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import StreamingResponse
 
-from tabard import Reviews
+from tabard import EvidenceDocument, Reviews
+from tabard.health.review_page import review_page
 from tabard_web.page.errors import FAILURES
 from tabard_web.page.visitors import OwnPage, Visitors, require_own_page
 from tabard_web.texts import Text
+
+_PAGE = {200: {"content": {"text/html": {}}, "description": "The page."}}
 
 
 class Cell(BaseModel):
@@ -125,6 +130,13 @@ class SheetsDoor:
         router = APIRouter(prefix="/api", tags=["page"], responses=FAILURES)
         router.add_api_route("/review", self.sheet, methods=["GET"])
         router.add_api_route("/review", self.review, methods=["POST"])
+        router.add_api_route(
+            "/review/export",
+            self.export,
+            methods=["GET"],
+            response_class=StreamingResponse,
+            responses=_PAGE,  # type: ignore[arg-type]
+        )
         return router
 
     async def sheet(self, request: Request, ref: Text) -> Sheet:
@@ -135,6 +147,35 @@ class SheetsDoor:
             line = await client.get(found.adapter)
         channels = [one.name for one in line.channels if one.version == found.version]
         return sheet_of(found.document, said, report_digest=found.note.digest, channels=channels)
+
+    async def export(self, request: Request, ref: Text) -> StreamingResponse:
+        """Give the review as one file that needs neither script nor server."""
+        async with self._visitors.client(request) as client:
+            found = await client.evidence_document(ref, kind="report")
+            said = await client.reviews(f"{found.adapter}@{found.version}")
+        name = f"review-{found.adapter.replace('/', '-')}-{found.version}.html"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        pieces = self._exported(request, found, said)
+        return StreamingResponse(pieces, media_type="text/html; charset=utf-8", headers=headers)
+
+    async def _exported(
+        self, request: Request, found: EvidenceDocument, said: Reviews
+    ) -> AsyncIterator[str]:
+        """Write the page; a picture is held only while it is written."""
+        page = review_page(
+            found.document, said, digest=found.note.digest, address_of=lambda digest: digest
+        )
+        pictures = set(found.pictures)
+        ref = f"{found.adapter}@{found.release_digest}"
+        async with self._visitors.client(request) as client:
+            for piece in page:
+                before, mark, digest = piece.partition(' src="')
+                digest = digest.removesuffix('">')
+                if not mark or digest not in pictures:
+                    yield piece
+                    continue
+                png = await client.evidence_picture(ref, evidence=found.note.digest, digest=digest)
+                yield f'{before}{mark}data:image/png;base64,{b64encode(png).decode()}">'
 
     async def review(self, asked: ReviewRequest, request: Request, page: OwnPage) -> Decided:
         """Approve of a release, or reject it."""

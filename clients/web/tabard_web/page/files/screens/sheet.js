@@ -33,6 +33,7 @@ class SheetScreen extends Screen {
   #views = h('div', { class: 'views', role: 'group', 'aria-label': 'How they are compared' });
   #grid = h('div', { class: 'sheet-scroll', tabindex: -1 });
   #said = h('div', { class: 'sheet-said' });
+  #head = h('header', { class: 'sheet-head' });
   #looks = new LooksPanel('', this.signal);
 
   get name() {
@@ -78,29 +79,35 @@ class SheetScreen extends Screen {
     document.title = `${this.ref} · Tabard`;
     if (!this.#grid.isConnected) this.#frame();
     if (this.#sheet.report !== before) this.#drawGrid();
+    this.#drawHead();
     this.#drawSaid();
     this.#show();
   }
 
   #frame() {
-    const sheet = /** @type {Sheet} */ (this.#sheet);
     this.#looks = new LooksPanel(this.ref, this.signal);
     fill(this,
       h('nav', { class: 'crumbs', 'aria-label': 'Where you are' }, h('a', { href: '#/' }, 'Gallery'), h('span', { 'aria-hidden': 'true' }, '/'), h('a', { class: 'mono', href: `#/styles/${part(this.name)}` }, this.name)),
-      h('header', { class: 'sheet-head' },
-        h('div', null,
-          h('h1', null, `${sheet.version} `, h('span', { class: 'muted' }, sheet.against ? `beside ${sheet.against}` : 'alone')),
-          h('div', { class: 'chips' }, chip(sheet.verdict, TONES[sheet.verdict] ?? ''), sheet.channels.map((one) => chip(one, one === 'stable' ? 'accent' : '')))),
-        h('div', { class: 'sheet-acts' },
-          h('button', { type: 'button', class: 'primary', on: { click: () => this.#decide('approve') } }, 'Approve', key('a')),
-          h('button', { type: 'button', class: 'danger', on: { click: () => this.#decide('reject') } }, 'Reject', key('x')),
-          sheet.channels.length > 0 && h('button', { type: 'button', class: 'danger', on: { click: () => this.#rollBack() } }, icon('back'), 'Roll back', key('r')))),
+      this.#head,
       this.#said,
       h('div', { class: 'sheet-bar' }, this.#views,
         h('div', { class: 'views' },
           h('button', { type: 'button', class: 'plain small', on: { click: () => this.#look('references') } }, 'References', key('e')),
           h('button', { type: 'button', class: 'plain small', on: { click: () => this.#look('training') } }, 'Nearest in training', key('n')))),
       this.#looks.element, this.#grid);
+  }
+
+  #drawHead() {
+    const sheet = /** @type {Sheet} */ (this.#sheet);
+    fill(this.#head,
+      h('div', null,
+        h('h1', null, `${sheet.version} `, h('span', { class: 'muted' }, sheet.against ? `beside ${sheet.against}` : 'alone')),
+        h('div', { class: 'chips' }, chip(sheet.verdict, TONES[sheet.verdict] ?? ''), sheet.channels.map((one) => chip(one, one === 'stable' ? 'accent' : '')))),
+      h('div', { class: 'sheet-acts' },
+        h('button', { type: 'button', class: 'primary', on: { click: () => this.#decide('approve') } }, 'Approve', key('a')),
+        h('button', { type: 'button', class: 'danger', on: { click: () => this.#decide('reject') } }, 'Reject', key('x')),
+        sheet.channels.length > 0 && h('button', { type: 'button', class: 'danger', on: { click: () => this.#rollBack() } }, icon('back'), 'Roll back', key('r')),
+        h('a', { class: 'plain', href: `/api/review/export?ref=${encodeURIComponent(this.ref)}`, download: '' }, icon('drop'), 'Export')));
   }
 
   #drawGrid() {

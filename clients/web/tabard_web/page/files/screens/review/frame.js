@@ -16,9 +16,9 @@ export function pictureFrame(lens, layers, signal, name = '') {
   const frame = h('div', { class: 'picture-frame', role: name ? 'img' : null, 'aria-label': name || null }, layers);
 
   function place() {
-    const layer = layers[0];
-    const [width, height] = layer ? sizeOf(layer) : [0, 0];
-    if (!width || !height || !frame.clientWidth) return;
+    // Either may come first.
+    const [width, height] = layers.map(sizeOf).find((size) => size[0] && size[1]) ?? [0, 0];
+    if (!width || !frame.clientWidth) return;
     const dots = devicePixelRatio || 1;
     const scale = lens.scale(Math.min(frame.clientWidth * dots / width, frame.clientHeight * dots / height));
     const [wide, high] = [width * scale / dots, height * scale / dots];

@@ -48,7 +48,7 @@ export class LooksPanel {
 
   /** @param {number} count */
   #references(count) {
-    fill(this.element, h('h3', null, 'What it shall look like'),
+    fill(this.element, h('h2', null, 'What it shall look like'),
       h('ul', { class: 'looks-list' }, Array.from({ length: count }, (_, place) => h('li', null,
         h('img', { src: this.#address('references', place, 256), alt: `Reference ${place + 1} of ${count}`, loading: 'lazy', width: 112, height: 112 })))));
   }
@@ -60,7 +60,7 @@ export class LooksPanel {
     const mine = pixelsOf(image, SIDE, SIDE);
     const found = known.map((one) => ({ ...one, far: distance(mine, one.pixels) })).sort((a, b) => a.far - b.far)[0];
     if (!found || this.shown !== 'training') return;
-    fill(this.element, h('h3', null, 'Nearest training picture'),
+    fill(this.element, h('h2', null, 'Nearest training picture'),
       h('div', { class: 'nearest' },
         h('img', { src: this.#address('training', found.place, 512), class: found.isMirrored ? 'is-mirrored' : null, alt: 'The training picture that is nearest', width: 160, height: 160 }),
         h('p', { class: 'muted small' }, `Of ${count}, by 16 × 16 colours, also mirrored: ${found.far.toFixed(0)} of 255 apart on average${found.isMirrored ? '; shown mirrored' : ''}.`)));
