@@ -5,6 +5,7 @@ PYTHON       ?= python3
 BIN          := .venv/bin
 SETUP_STAMP  := .venv/.tabard-setup
 # Who has no contributor's environment gets a smaller one for the demo, without tests and linters.
+DEMO_EXTRAS  := server,web
 DEMO_VENV    := $(if $(wildcard $(SETUP_STAMP)),.venv,.venv-demo)
 PROTO_STAMP  := .venv-proto/.tabard-setup
 STUBS        := clients/python
@@ -160,7 +161,7 @@ $(SETUP_STAMP): pyproject.toml constraints.txt
 	$(call install,.venv,dev)
 
 .venv-demo/.tabard-setup: pyproject.toml constraints.txt
-	$(call install,.venv-demo,server)
+	$(call install,.venv-demo,$(DEMO_EXTRAS))
 
 $(PAGE_STAMP): $(PAGE_TOOLS)/package.json $(PAGE_TOOLS)/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing; on Debian and Ubuntu: apt-get install npm" >&2; exit 1; }

@@ -46,9 +46,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_turn)
 
 
+def pytest_configure() -> None:
+    """Collect no garbage among the half million objects of the libraries, which live to the end."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Spare the collector the half million objects of the libraries: they live to the end."""
+    """Let the collector look at what comes from here on."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

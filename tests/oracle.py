@@ -76,10 +76,10 @@ Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 @dataclass(frozen=True, kw_only=True)
 class Worn:
-    """One file as the oracle wears it."""
+    """One file as the oracle wears it, with one weight or one for each component."""
 
     file: Path
-    weight: float = 1.0
+    weight: Any = 1.0
     token: str | None = None
 
 

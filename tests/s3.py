@@ -56,9 +56,17 @@ def s3_endpoint() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def _models_are_read_once() -> Iterator[None]:
-    """Half of what a client costs is reading the same files again."""
-    reader = JSONFileLoader()
+    """Half of what a client costs is finding and reading the same files again."""
+    reader, found = JSONFileLoader(), Loader.list_available_services
+    services: dict[str, list[str]] = {}
+
+    def list_once(loader: Loader, type_name: str) -> list[str]:
+        if type_name not in services:
+            services[type_name] = found(loader, type_name)
+        return services[type_name]
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Loader, "list_available_services", list_once)
         patch.setattr(reader, "load_file", cache(reader.load_file))
         patch.setattr(Loader, "FILE_LOADER_CLASS", lambda _loader: reader)
         yield

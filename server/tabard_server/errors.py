@@ -17,6 +17,8 @@ ServerError
 ├── NotServing           this server takes no new work, or has stopped: go to another
 ├── RequestIdTaken       the request id stands for something else, or for what is gone: take another
 ├── ReadElsewhere        a newer call with the same request id has the job now
+├── JobUnknown           this caller has no such job, or it is not kept any more
+├── JobNotKept           the server's disk does not keep jobs
 ├── OutOfTime            the deadline passed, or is too near to begin
 ├── JobCancelled         the caller left or the server stopped
 ├── WatchEnded           resume the watch from the last seq
@@ -31,6 +33,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tabard_registry import Report
+
+VIOLATIONS_TOLD_MAX = 16
+"""Fields that are wrong, told in one refusal: a status travels in a header of 8 KiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +125,19 @@ class Unauthenticated(ServerError):
 
 
 class InvalidRequest(ServerError):
-    """One or more fields of a request are wrong; reason and hint are those of the first."""
+    """One or more fields of a request are wrong; reason and hint are those of the first.
+
+    Of very many, the first are told: an answer has no room for more.
+    """
 
     reason = "INVALID_REQUEST"
 
     def __init__(self, violations: tuple[Violation, ...]) -> None:
-        first = violations[0]
-        message = "; ".join(violation.description for violation in violations)
-        super().__init__(message, reason=first.reason, hint=first.hint, violations=violations)
+        first, told = violations[0], violations[:VIOLATIONS_TOLD_MAX]
+        message = "; ".join(violation.description for violation in told)
+        if len(told) < len(violations):
+            message += f"; and {len(violations) - len(told)} more"
+        super().__init__(message, reason=first.reason, hint=first.hint, violations=told)
 
 
 class UploadRefused(ServerError):
@@ -224,6 +234,18 @@ class ReadElsewhere(ServerError):
     """A newer call with the same request id reads the job now."""
 
     reason = "READ_ELSEWHERE"
+
+
+class JobUnknown(ServerError):
+    """The caller has no such job, or it is not kept any more; an image of it is not there."""
+
+    reason = "JOB_UNKNOWN"
+
+
+class JobNotKept(ServerError):
+    """What detached jobs are kept on does not take them, or does not give them back."""
+
+    reason = "JOB_NOT_KEPT"
 
 
 class OutOfTime(ServerError):

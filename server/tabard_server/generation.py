@@ -281,7 +281,7 @@ class Generation:
                 return self._queue.enter(job, caller=spec.caller, request=spec.request_id)
             except Overloaded as refusal:
                 who, request = spec.caller, spec.request_id
-                if not await self._queue.wait(refusal, caller=who, request=request):
+                if not await self._queue.wait(refusal, job=job, caller=who, request=request):
                     raise
 
     def _set_timer(self, run: JobRun) -> None:

@@ -8,7 +8,7 @@ requests: past the canaries.
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tabard_registry import Registry
+from tabard_registry import Digest, Registry
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.canary.assembly import canaries_for
 from tabard_server.canary.served import ServedImages
@@ -73,6 +73,10 @@ class Health:
     def review(self) -> None:
         """Look at what records changed. Must not wait."""
         self.conductor.review()
+
+    def forget(self, release: Digest) -> None:
+        """Keep no picture of a purged release on this machine. Idempotent."""
+        self.evaluation.drawer.forget(release)
 
     def drain(self) -> None:
         """Draw nothing more for canaries, which go on elsewhere. Idempotent."""

@@ -202,7 +202,7 @@ def _step_ms(
     with torch.inference_mode(), slots.held(adapters[:FEW]) as worn:
         bind_rows(
             binding,
-            stacks=[[(worn[row % FEW], 0.8)] for row in range(ROWS)],
+            stacks=[[(worn[row % FEW], (0.8,))] for row in range(ROWS)],
             samples_per_row=1,
             device=device,
             dtype=torch.float32,

@@ -18,6 +18,7 @@ from tabard_registry import BaseProfile, ModuleShape
 from tabard_registry.refs.digest import sha256_bytes
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, add_slots, is_slottable
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 
 RANK = 16
 LAYERS = 192
@@ -92,9 +93,13 @@ def profile_of(unet: UNet2DConditionModel) -> BaseProfile:
 def slots_of(unet: nn.Module, *, rank_total: int) -> tuple[SlotTable, Binding]:
     """Give a UNet's layers slots; return them, and what binds rows to them."""
     binding, rank_rows = Binding(), table_rows(rank_total)
+    modules = list(unet.named_modules())
+    blocks = UNetBlocks(name for name, _ in modules)
     layers = {
-        (COMPONENT, name): add_slots(module, binding=binding, rank_rows=rank_rows)
-        for name, module in list(unet.named_modules())
+        (COMPONENT, name): add_slots(
+            module, binding=binding, rank_rows=rank_rows, block=blocks.index_of(name)
+        )
+        for name, module in modules
         if is_slottable(module)
     }
     return SlotTable(layers, rank_rows=rank_rows), binding

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What adapters cost a step: bare base, eight adapters, eight times one, one after another, merged.
 
+`blocks`: eight adapters with another weight in every block; `curve`: their weights change at every
+step; `window`: half of them are no longer worn.
+
 All variants run the same UNet of full size with random weights, taking turns in one process.
 The bare base is diffusers' own module around the same weights, without slots.
 """
@@ -23,6 +26,8 @@ from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.slots.binding import COMPILED_RANK_BUCKETS, RANK_BUCKETS, bind_rows
 from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.slots.slotted_layers import WornRows
+from tabard_server.engine_port.weights.strength import BlockWeights
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 from tests.bench import full_size
 
 ROWS = 8
@@ -59,6 +64,9 @@ def run(
         "rows_to_bare": middle["different"] / middle["bare"],
         "merged_to_bare": middle["merged"] / middle["bare"],
         "switched_to_same": middle["switched"] / middle["different"],
+        "blocks_to_plain": middle["blocks"] / middle["different"],
+        "curve_to_plain": middle["curve"] / middle["different"],
+        "window_to_plain": middle["window"] / middle["different"],
         "merge_seconds": passes.merge_seconds(rounds),
     }
 
@@ -77,6 +85,9 @@ def report(measured: Numbers) -> None:
         ("rows_to_bare", 1.1),
         ("merged_to_bare", 1.01),
         ("switched_to_same", 1.01),
+        ("blocks_to_plain", 1.02),
+        ("curve_to_plain", 1.02),
+        ("window_to_plain", 1.02),
     ):
         print(f"  {name:<24}{measured[name]:>6.3f}   promised {most:g}")
     print(f"  a merge takes {measured['merge_seconds'] * 1e3:.1f} ms")
@@ -97,6 +108,8 @@ class _Passes:
         self._merged = MergedWeights({"unet": slotted}, device=device, bytes_max=None)
         self._held = self._slots.acquire(self._adapters)
         self._turn = 0
+        blocks = len(UNetBlocks(name for name, _ in slotted.named_modules()).names)
+        self._by_block: BlockWeights = tuple(0.8 + n / 100 for n in range(blocks + 1))
         generator = torch.Generator().manual_seed(1)
         side = config["sample_size"] if device.type == "cuda" else CPU_LATENT_SIDE
         width = config["cross_attention_dim"]
@@ -114,6 +127,9 @@ class _Passes:
             "different": lambda: self._worn(self._held[:ROWS]),
             "identical": lambda: self._worn([self._held[0]] * ROWS),
             "switched": self._switched,
+            "blocks": lambda: self._worn(self._held[:ROWS], weights=self._by_block),
+            "curve": self._on_a_curve,
+            "window": lambda: self._worn(self._held[:ROWS], worn=ROWS // 2),
             "merged": self._on_copy,
         }
 
@@ -156,10 +172,12 @@ class _Passes:
         timestep = torch.full((ROWS,), 500, device=self._device)
         runner(self._binding.worn, self._latents, timestep)
 
-    def _worn(self, slots: Sequence[Slot]) -> None:
+    def _worn(
+        self, slots: Sequence[Slot], *, weights: BlockWeights = (0.8,), worn: int = ROWS
+    ) -> None:
         bind_rows(
             self._binding,
-            stacks=[[(slot, 0.8)] for slot in slots],
+            stacks=[[(slot, weights)] if n < worn else [] for n, slot in enumerate(slots)],
             samples_per_row=1,
             device=self._device,
             dtype=self._dtype,
@@ -174,6 +192,11 @@ class _Passes:
         self._turn += 1
         at = self._turn % ROWS
         self._worn([*self._held[at:], *self._held[:at]][:ROWS])
+
+    def _on_a_curve(self) -> None:
+        """Every row wears what it wore, with another weight."""
+        self._turn += 1
+        self._worn(self._held[:ROWS], weights=(0.8 + self._turn / 1000,))
 
     def _on_copy(self) -> None:
         self._merged.merge([(self._adapters[0], 0.8)])

@@ -25,6 +25,8 @@ EXPECTED = (
     "act: evict_slots",
     "act: warm",
     "deterministic images",
+    "images with controls",
+    "failed: CONTROL_NOT_SERVED",
     "left by their caller",
     "failed: ROW_NOT_FINITE",
     "failed: RELEASE_QUARANTINED",

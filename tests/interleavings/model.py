@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tabard_server.engine_port.weights.strength import Controls, Point, Strength, Weight
 from tests.interleavings.adapter_files import SLOT_RANKS
 
 CHANNELS = ("stable", "canary")
@@ -78,18 +79,25 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ref:
-    """What a request asks to wear: a release of a line by channel, version or digest."""
+    """What a request asks to wear: a release of a line by channel, version or digest.
+
+    Attributes:
+        said: What stands behind its weight.
+        controls: What that means; None: nothing stands there.
+    """
 
     line: str
     selector: str
     weight: float
     item: Item | None = None
+    said: str = ""
+    controls: Controls | None = None
 
     def __str__(self) -> str:
-        return f"{self.line}{self.selector}:{self.weight:g}"
+        return f"{self.line}{self.selector}:{self.weight:g}{self.said}"
 
 
-Stack = tuple[tuple[Item, float], ...]
+Stack = tuple[tuple[Item, Weight], ...]
 """Releases as they are worn, members of recipes in their place."""
 
 
@@ -141,12 +149,12 @@ class Model:
 
     def means(self, refs: Sequence[Ref], *, seq: int) -> Stack | frozenset[str]:
         """What a request means at a position: a stack, or the reasons it is refused for."""
-        stack: list[tuple[Item, float]] = []
+        stack: list[tuple[Item, Weight]] = []
         for ref in refs:
             found = self._find(ref, seq=seq)
             if isinstance(found, str):
                 return frozenset({found})
-            stack.extend(_worn(found, weight=ref.weight))
+            stack.extend(_worn(found, ref=ref))
         return frozenset(_unwearable(stack)) or tuple(stack)
 
     def _find(self, ref: Ref, *, seq: int) -> Item | str:
@@ -164,15 +172,28 @@ class Model:
         return item
 
 
-def _worn(item: Item, *, weight: float) -> Iterator[tuple[Item, float]]:
+def _worn(item: Item, *, ref: Ref) -> Iterator[tuple[Item, Weight]]:
     if not item.members:
-        yield item, weight
+        yield item, _weight(ref.weight, ref=ref, share=1.0)
     for member, share in item.members:
-        yield member, share if member.token else share * weight
+        yield member, share if member.token else _weight(share * ref.weight, ref=ref, share=share)
 
 
-def _unwearable(stack: Sequence[tuple[Item, float]]) -> Iterator[str]:
+def _weight(weight: float, *, ref: Ref, share: float) -> Weight:
+    if ref.controls is None:
+        return weight
+    said = ref.controls
+    text = said.text_encoder
+    unet = tuple(Point(weight=point.weight * share, at=point.at) for point in said.unet)
+    text = None if text is None else text * share
+    return Strength(weight=weight, controls=replace(said, text_encoder=text, unet=unet))
+
+
+def _unwearable(stack: Sequence[tuple[Item, Weight]]) -> Iterator[str]:
     is_slotted = not any(item.is_merged_only for item, _ in stack)
+    changing = [w for _, w in stack if isinstance(w, Strength) and not w.controls.is_steady]
+    if changing and not is_slotted:
+        yield "CONTROL_NOT_SERVED"
     if is_slotted and sum(item.rank for item, _ in stack) > SLOT_RANKS:
         yield "STACK_TOO_LARGE"
     if len({item.line for item, _ in stack}) < len(stack):

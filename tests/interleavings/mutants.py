@@ -16,7 +16,7 @@ import torch
 from tabard_registry import AdapterRef, RegistryError, State
 from tabard_server.adapters.host_adapter import HostAdapter
 from tabard_server.adapters.host_memory import Lease
-from tabard_server.engine import engine
+from tabard_server.engine import engine, row
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.slots import binding
 from tabard_server.engine.slots import slot_table as slots
@@ -66,6 +66,10 @@ def _leave_as_it_is(layers: Any, *, rows: tuple[int, ...]) -> None:
 def _key_without_weights(spec: Any) -> tuple[Any, ...]:
     worn = tuple((adapter, 1.0) for adapter, _ in spec.stack)
     return _TEXT_KEY(replace(spec, stack=worn))
+
+
+def _as_at_the_first_step(weight: Any, *, steps: int, blocks: Any) -> Any:
+    return [_BY_STEP(weight, steps=steps, blocks=blocks)[0]] * steps
 
 
 def _one_generator(prototypes: SamplerPrototypes, name: str, *, generator: torch.Generator) -> Any:
@@ -121,6 +125,7 @@ def _let_go(generation: Generation, run: JobRun) -> None:
 
 _LEASE, _FILL = SlotTable._lease, SlotTable._fill
 _EMPTY, _TEXT_KEY = slots.empty_layers, engine.text_key
+_BY_STEP = row.weights_by_step
 _OPTIONS, _PADDED = SamplerPrototypes.step_options, binding._padded
 _LINE_UP, _HOLD = Generation._line_up, JobRun.hold
 _SPEC, _SNAPSHOT = Roster.spec, Roster.snapshot
@@ -143,6 +148,11 @@ MUTANTS: Mapping[str, Mutant] = {
         says="equal prompts in equal adapters are equal texts",
         damage="from the image alone",
         patches=((engine, "text_key", _served(_key_without_weights, _TEXT_KEY)),),
+    ),
+    "worn-as-at-the-first-step": Mutant(
+        says="what a row wears at its first step it wears to its last",
+        damage="from the image alone",
+        patches=((row, "weights_by_step", _served(_as_at_the_first_step, _BY_STEP)),),
     ),
     "one-generator-for-all": Mutant(
         says="noise is noise, whoever draws it",

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 
 from tabard.result import Accepted, GeneratedImage
+from tabard_server.engine_port.weights.strength import Strength
 from tests.interleavings.judge import Judge
 from tests.interleavings.model import Item, Model, Stack
 from tests.interleavings.players import Told
@@ -49,10 +50,12 @@ class Review:
             assert stack is not None
             complaint = await self._on_judge(
                 lambda image=image: self._judge.judge(  # type: ignore[misc]
-                    told.drawn, stack, index=image.index, png=image.png
+                    told.drawn, stack, index=image.index, png=image.content
                 )
             )
             self._tally.count("images compared")
+            if any(isinstance(weight, Strength) for _, weight in stack):
+                self._tally.count("images with controls")
             complaints += [f"image {image.index}: {complaint}"] if complaint else []
         if told.drawn.is_deterministic:
             self._tally.count("deterministic images", len(told.images))
@@ -96,8 +99,13 @@ class Review:
 
 
 def _pins(told: Told, accepted: Accepted, *, stack: Stack) -> Iterator[str]:
-    found = [(worn.digest, worn.weight) for worn in accepted.worn]
-    expected = [(item.digest, weight) for item, weight in stack]
+    found = [(worn.digest, worn.weight, bool(worn.controls)) for worn in accepted.worn]
+    expected = [
+        (item.digest, weight.weight, True)
+        if isinstance(weight, Strength)
+        else (item.digest, weight, False)
+        for item, weight in stack
+    ]
     if found != expected:
         yield f"was pinned to {found}, at {accepted.registry_seq} it means {expected}"
     if accepted.registry_seq < told.seq:
@@ -109,10 +117,12 @@ def _pins(told: Told, accepted: Accepted, *, stack: Stack) -> Iterator[str]:
 
 def _names(image: GeneratedImage, accepted: Accepted) -> Iterator[str]:
     """Compare what the file and the message name with what was pinned at admission."""
-    pinned = [(worn.digest, worn.weight) for worn in accepted.worn]
+    pinned = [(worn.digest, worn.weight, worn.controls) for worn in accepted.worn]
     inside = json.loads(image.pil.text["tabard"])  # type: ignore[attr-defined]
     for where, document in (("message", image.provenance), ("file", inside)):
-        named = [(worn["digest"], worn["weight"]) for worn in document["stack"]]
+        named = [
+            (worn["digest"], worn["weight"], worn.get("controls", "")) for worn in document["stack"]
+        ]
         if named != pinned:
             yield f"the {where} of image {image.index} names {named}, pinned was {pinned}"
 

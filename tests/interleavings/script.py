@@ -11,6 +11,7 @@ import random
 from collections import deque
 from dataclasses import dataclass, field, replace
 
+from tabard_server.engine_port.weights.strength import Controls, Point
 from tests.interleavings.adapter_files import KINDS
 from tests.interleavings.model import CHANNELS, Item, Line, Model, Ref
 
@@ -21,6 +22,14 @@ SAMPLERS = (
 )
 SIZES = ((16, 16), (16, 16), (16, 16), (24, 16), (32, 32))
 STACKS = (0, 1, 1, 1, 2, 2, 3)
+CONTROLS: tuple[tuple[str, Controls | None], ...] = (
+    *(("", None),) * 6,
+    (":te=0.2", Controls(text_encoder=0.2)),
+    (":unet=0.7:end=0.5", Controls(unet=(Point(0.7, 0.0),), end=0.5)),
+    (":IN01=0:MID=1.5:OUT03=-0.5", Controls(blocks=(("IN01", 0.0), ("MID", 1.5), ("OUT03", -0.5)))),
+    (":unet=0.2@0,1@0.6", Controls(unet=(Point(0.2, 0.0), Point(1.0, 0.6)))),
+)
+"""What may stand behind a weight, and what it means; every window holds the first step."""
 ITEMS_RECENT = 6
 FAVOURITES_MAX = 40
 DRAW_SHARE = 0.62
@@ -168,12 +177,20 @@ class Script:
     def _ref(self, line: Line) -> Ref:
         weight = self.dice.choice(_weights(line))
         roll = self.dice.random()
-        if roll < 0.6:
+        said, controls = ("", None) if line.kind == "word" else self.dice.choice(CONTROLS)
+        item = None if roll < 0.6 else self._recent(line)
+        if item is None:
             selector = self.dice.choice(("", "@stable", "@canary"))
-            return Ref(line=line.name, selector=selector, weight=weight)
-        item = self._recent(line)
-        selector = f"@{item.version}" if roll < 0.8 else f"@{item.digest}"
-        return Ref(line=line.name, selector=selector, weight=weight, item=item)
+        else:
+            selector = f"@{item.version}" if roll < 0.8 else f"@{item.digest}"
+        return Ref(
+            line=line.name,
+            selector=selector,
+            weight=weight,
+            item=item,
+            said=said,
+            controls=controls,
+        )
 
     def _pinned(self, ref: Ref) -> Ref:
         item = ref.item or self._recent(self.model.lines[ref.line])

@@ -11,7 +11,7 @@ from tests.interleavings.run import run_script
 from tests.tally import Tally
 
 SEED = 1
-ACTIONS = 120
+ACTIONS = 60
 
 
 @pytest.fixture(scope="module")

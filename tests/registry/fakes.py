@@ -251,6 +251,12 @@ class MemoryStore:
         self.born: dict[str, float] = {}
         self.held: dict[str, bytes] = {}
 
+    def copy(self) -> MemoryStore:
+        """Return a store of the same objects, in which nothing changes this one."""
+        copy = MemoryStore()
+        copy.now, copy.born, copy.held = self.now, dict(self.born), dict(self.held)
+        return copy
+
     def create(self, key: str, *, body: bytes) -> Outcome:
         """Create an object."""
         with self._creating:

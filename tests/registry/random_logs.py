@@ -16,6 +16,7 @@ from tabard_registry.release.health import CHECKS
 from tabard_registry.release.release import summarise
 from tabard_registry.state.fold import empty_state, fold
 from tests.registry.fakes import small_manifest
+from tests.registry.state.random_gates import gates, measurements
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
@@ -171,16 +172,23 @@ def judged(kind: str, place: tuple[AdapterName, str], summary: Any, actor: str) 
 
 judgements = st.one_of(
     st.builds(
-        lambda place, report, verdict, checks: judged(
+        lambda place, report, verdict, checks, measured: judged(
             "evidence",
             place,
-            {"kind": "report", "document": report, "verdict": verdict, "checks": checks},
+            {
+                "kind": "report",
+                "document": report,
+                "verdict": verdict,
+                "checks": checks,
+                **measured,
+            },
             "ann",
         ),
         places,
         st.sampled_from(REPORTS),
         st.sampled_from(["Success", "Failed", "Inconclusive"]),
         st.dictionaries(st.sampled_from(CHECKS), st.sampled_from(["clear", "flagged"])),
+        st.fixed_dictionaries({}, optional={"measurement": measurements}),
     ),
     st.builds(
         lambda place, decision, report, actor: judged(
@@ -214,18 +222,6 @@ judgements = st.one_of(
 )
 
 
-gates = st.builds(
-    lambda success, checks, reviews: {
-        "require_success": success,
-        "require_checks": checks,
-        "reviews": reviews,
-    },
-    st.booleans(),
-    st.booleans(),
-    st.integers(0, 2),
-)
-
-
 gating = st.builds(
     lambda said: {"type": "policy", "adapter": "acme", "summary": {"channels": said}},
     st.dictionaries(st.sampled_from([*CHANNELS, "*"]), st.none() | gates, min_size=1),
@@ -238,14 +234,13 @@ def canary_step(place: tuple[AdapterName, str], channel: str, said: Any) -> dict
 
 
 canary_starts = st.builds(
-    lambda place, baseline, channel, shares, promotes: canary_step(
+    lambda place, baseline, channel, shares: canary_step(
         place,
         channel,
         {
             "step": "start",
             "baseline": DIGESTS[place[0], baseline],
             "shares": shares,
-            "promote_on_success": promotes,
             "policy": {"units_max": 3},
             "salt": "s",
         },
@@ -254,7 +249,6 @@ canary_starts = st.builds(
     st.sampled_from(VERSIONS),
     st.sampled_from(CHANNELS),
     st.sampled_from([[], [0.05], [0.25, 0.5]]),
-    st.booleans(),
 )
 
 

@@ -21,6 +21,7 @@ from tabard.v1 import (
     adapter_pb2,
     generation_service_pb2,
     generation_service_pb2_grpc,
+    job_service_pb2_grpc,
     operations_service_pb2,
     operations_service_pb2_grpc,
     registry_service_pb2,
@@ -92,6 +93,7 @@ class Server:
         self.operators_address = app._front.operators_address
         self.channel = grpc.aio.insecure_channel(address)
         self.generation: Any = generation_service_pb2_grpc.GenerationServiceStub(self.channel)
+        self.jobs: Any = job_service_pb2_grpc.JobServiceStub(self.channel)
         self.registry: Any = registry_service_pb2_grpc.RegistryServiceStub(self.channel)
         self.operations: Any = operations_service_pb2_grpc.OperationsServiceStub(self.channel)
 
@@ -237,7 +239,7 @@ async def refusal_of(call: Any) -> Refusal:
     raise AssertionError("the call succeeded")
 
 
-def read_refusal(error: grpc.aio.AioRpcError) -> Refusal:
+def read_refusal(error: Any) -> Refusal:
     """Take a failure apart."""
     info = error_details_pb2.ErrorInfo()
     bad_request = error_details_pb2.BadRequest()

@@ -21,6 +21,14 @@ def test_first_wrong_field_speaks() -> None:
     assert (error.reason, error.hint, error.violations) == ("STEPS", "fewer", (STEPS, SEED))
 
 
+def test_very_many_wrong_fields_are_not_all_told() -> None:
+    """An answer has no room for them; how many there are it says."""
+    error = InvalidRequest((STEPS,) + (SEED,) * 5_000)
+
+    assert len(error.violations) == 16
+    assert str(error).endswith("; and 4985 more")
+
+
 def test_one_wrong_field_is_made_easily() -> None:
     """The same error as of a list of one."""
     error = invalid("seed", "too large", reason="SEED")

@@ -23,9 +23,11 @@ from tabard import Client, TabardError
 from tabard.v1 import registry_service_pb2 as registry_pb
 from tabard.v1.registry_service_pb2_grpc import RegistryServiceStub
 from tests.soak.faulty_proxy import MODES, FaultyProxy
-from tests.soak.wardrobe import SEEDS, SIZE, STEPS, Wardrobe
+from tests.soak.wardrobe import APART, SEEDS, SIZE, STEPS, Wardrobe
 
 PROMPT = "a red circle"
+CONTROLS = ("", APART, ":0.5@0,1@0.6", ":1:end=0.4", ":IN=0.5:MID=0")
+"""What may stand behind the name of a style."""
 PATIENCE_SECONDS = 60.0
 
 
@@ -88,7 +90,7 @@ def canceller(play: Play, number: int) -> None:
     def act(client: Client) -> None:
         events = client.stream(
             PROMPT,
-            adapters=[play.wardrobe.name(rng)],
+            adapters=[play.wardrobe.name(rng) + rng.choice(CONTROLS)],
             num_inference_steps=20,
             num_images=rng.randint(1, 4),
             width=SIZE,
@@ -112,7 +114,7 @@ def abandoner(play: Play, number: int) -> None:
         side = rng.choice((1024, 768, 512, 384, 256, 128))
         client.generate(
             PROMPT,
-            adapters=[play.wardrobe.name(rng)],
+            adapters=[play.wardrobe.name(rng) + rng.choice(CONTROLS)],
             num_inference_steps=rng.choice((1, 50)),
             width=side,
             height=side,
@@ -195,10 +197,10 @@ def _move(play: Play, client: Client, rng: random.Random) -> None:
 
 
 def _draw(play: Play, client: Client, rng: random.Random) -> None:
-    seed = rng.choice(SEEDS)
+    seed, said = rng.choice(SEEDS), rng.choice(("", APART))
     result = client.generate(
         PROMPT,
-        adapters=[play.wardrobe.name(rng)],
+        adapters=[play.wardrobe.name(rng) + said],
         seed=seed,
         num_inference_steps=STEPS,
         guidance_scale=5.0,
@@ -209,5 +211,5 @@ def _draw(play: Play, client: Client, rng: random.Random) -> None:
     )
     pixels = np.asarray(result.images[0].pil.convert("RGB"))
     digest = result.images[0].provenance["stack"][0]["digest"]
-    if (difference := play.wardrobe.difference(digest, seed=seed, pixels=pixels)) > 1:
-        play.of("light").wrong.append(f"{digest} seed {seed}: off by {difference}")
+    if (difference := play.wardrobe.difference(digest, seed=seed, said=said, pixels=pixels)) > 1:
+        play.of("light").wrong.append(f"{digest}{said} seed {seed}: off by {difference}")

@@ -6,8 +6,9 @@ from __future__ import annotations
 import itertools
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tabard import Client
 from tests.bases import write_diffusers_lora
@@ -18,6 +19,9 @@ FILES = 16
 SEEDS = (3, 4, 5)
 SIZE = 32
 STEPS = 4
+APART = ":te=0.3:unet=0.8"
+"""Behind the name of a style: its weights apart."""
+_WEIGHTS: Mapping[str, Any] = {"": 1.0, APART: {"text_encoder": 0.3, "unet": 0.8}}
 
 
 class Wardrobe:
@@ -67,9 +71,9 @@ class Wardrobe:
         """Move it back, if it was moved."""
         client.rollback(name, reason="soak")
 
-    def difference(self, digest: str, *, seed: int, pixels: Pixels) -> int:
+    def difference(self, digest: str, *, seed: int, said: str, pixels: Pixels) -> int:
         """Compare an image with what diffusers drew of the file that a release holds."""
-        return largest_difference(pixels, self._looks[self._file_of[digest]][seed])
+        return largest_difference(pixels, self._looks[self._file_of[digest]][seed, said])
 
     def _publish(self, client: Client, name: str, *, file: int) -> None:
         with self._lock:
@@ -78,9 +82,12 @@ class Wardrobe:
         self._file_of[published.release.digest] = file
 
 
-def _looks(oracle: Oracle, file: Path) -> dict[int, Pixels]:
+def _looks(oracle: Oracle, file: Path) -> dict[tuple[int, str], Pixels]:
     options = {"steps": STEPS, "guidance_scale": 5.0, "width": SIZE, "height": SIZE}
     return {
-        seed: oracle.draw("a red circle", worn=[Worn(file=file)], seed=seed, **options)
+        (seed, said): oracle.draw(
+            "a red circle", worn=[Worn(file=file, weight=weight)], seed=seed, **options
+        )
         for seed in SEEDS
+        for said, weight in _WEIGHTS.items()
     }

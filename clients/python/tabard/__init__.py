@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Decision,
         EvidenceKind,
         FileFormat,
+        ImageFormat,
         ImageLabel,
         Kind,
         PairSide,
@@ -97,6 +98,8 @@ if TYPE_CHECKING:
         StoredVote,
     )
     from tabard.history import Action, History, Record, ServedAt, Serving
+    from tabard.jobs.handles import AsyncJob, Job
+    from tabard.jobs.status import JobEvent, JobImage, JobState, JobStatus, JobWebhook
     from tabard.operations import (
         Cause,
         Drained,
@@ -115,6 +118,7 @@ if TYPE_CHECKING:
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
     from tabard.releases.report import CheckReport, Coverage, Problem, Published
+    from tabard.releases.wear import Wear
     from tabard.replay import Replay, ReplayDifference
     from tabard.result import (
         Accepted,
@@ -140,6 +144,7 @@ __all__ = [
     "AsyncClient",
     "AsyncComparison",
     "AsyncEvaluation",
+    "AsyncJob",
     "BlindPair",
     "Canary",
     "CanaryPair",
@@ -190,10 +195,17 @@ __all__ = [
     "GridDocument",
     "History",
     "Identity",
+    "ImageFormat",
     "ImageLabel",
     "ImageReport",
     "Internal",
     "InvalidArgument",
+    "Job",
+    "JobEvent",
+    "JobImage",
+    "JobState",
+    "JobStatus",
+    "JobWebhook",
     "Kind",
     "LayerDiff",
     "LayerSide",
@@ -255,6 +267,7 @@ __all__ = [
     "Verification",
     "VerifiedComponent",
     "VoteChoice",
+    "Wear",
     "WornRecipe",
     "WornRelease",
 ]
@@ -277,8 +290,11 @@ _MODULES = (
     "history",
     "operations",
     "result",
+    "releases.wear",
     "pictures.difference",
     "replay",
+    "jobs.status",
+    "jobs.handles",
     "health.comparison",
     "calls.uploads",
     "calls.options",

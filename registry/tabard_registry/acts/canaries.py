@@ -84,7 +84,6 @@ def start_canary(
     policy: Mapping[str, float],
     salt: str,
     shares: Sequence[float] = (),
-    promote_on_success: bool = False,
     override: str = "",
 ) -> Act[CanaryStep]:
     """Plan to try a release beside what a channel serves, or served before it.
@@ -96,7 +95,6 @@ def start_canary(
         salt: What callers are hashed with.
         shares: Steps of exposure, rising; none: nobody is served it. A release that the channel
             serves already has all traffic, and no steps.
-        promote_on_success: Whether Success moves the channel.
         override: Why it shall be tried without what a gate asks for.
 
     Its plan raises:
@@ -124,7 +122,6 @@ def start_canary(
                 candidate=release.digest,
                 baseline=baseline,
                 shares=() if is_promoted else tuple(shares),
-                promote_on_success=promote_on_success and not is_promoted,
                 policy=policy,
                 salt=salt,
                 override=override,
@@ -207,7 +204,8 @@ def end_canary(
         _refuse_ended(canary)
         if canary.is_held and verdict in (SUCCESS, INCONCLUSIVE):
             raise _ended("it holds until people decide")
-        target = end_target(canary, verdict=verdict)
+        policy = state.policies.get(name.adapter.namespace)
+        target = end_target(canary, verdict=verdict, policy=policy)
         release = line.by_digest[target or canary.terms.candidate]
         if target is not None:
             refuse_unchoosable(release, hint="Choose where the channel goes, and stop the canary.")

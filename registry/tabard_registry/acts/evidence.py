@@ -144,6 +144,7 @@ def _note_of(document: Evidence, *, digest: Digest) -> EvidenceNote:
         against=document.against.digest if document.against else None,
         grid=document.grid,
         inputs=document.inputs,
+        measurement=document.measurement,
     )
 
 

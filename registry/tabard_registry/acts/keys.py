@@ -72,6 +72,7 @@ def set_policy(
     private: bool | None = None,
     require_identity: bool | None = None,
     channels: Mapping[str, Gate | None] | None = None,
+    enforce_sampling: bool | None = None,
 ) -> Act[Acted[Policy]]:
     """Plan to change what a namespace asks for; what is None stays as it is.
 
@@ -81,11 +82,13 @@ def set_policy(
         private: Whether it is seen by those alone who may generate with it.
         require_identity: Whether authors must have shown who they are.
         channels: Gates by channel pattern; None takes one away, patterns not named stay.
+        enforce_sampling: Whether requests outside declared bounds are refused.
 
     Raises:
         InvalidField: Nothing is said.
     """
-    words = zip(POLICY_WORDS, (require_signature, private, require_identity), strict=True)
+    wishes = (require_signature, private, require_identity, enforce_sampling)
+    words = zip(POLICY_WORDS, wishes, strict=True)
     said: dict[str, Any] = {word: wanted for word, wanted in words if wanted is not None}
     for pattern in channels or ():
         check_pattern(pattern)

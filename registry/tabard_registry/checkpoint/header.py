@@ -18,7 +18,7 @@ from tabard_registry.state.state import STRAYS_MAX, State, remembered_requests
 
 FORMAT = "tabard-checkpoint"
 """First word of every checkpoint."""
-CHECKPOINT_PROTOCOL = 5
+CHECKPOINT_PROTOCOL = 6
 """Version of this layout and of the fold; a checkpoint of another one is passed over."""
 
 

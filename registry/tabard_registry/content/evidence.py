@@ -6,6 +6,7 @@ Nothing is announced whose bytes are not there. What a crash leaves between is g
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -67,6 +68,7 @@ class EvidenceBook:
         if isinstance(document, Report) and document.edited_from is not None:
             original = self.report(document.edited_from)
             refuse_measured(original, replace(document, edited_from=original.edited_from))
+            self._refuse_foreign(document, shown_there=original)
 
         def store(state: State) -> Act[Evidenced]:
             self._store(document, given)
@@ -187,9 +189,26 @@ class EvidenceBook:
             return
         state = self._state()
         lines = (state.adapters[name] for name in state.names())
-        others = (one for line in lines for one in line.by_digest.values() if not one.purged)
-        for digest in gone.difference(self._shown(others)):
+        others = [one for line in lines for one in line.by_digest.values() if not one.purged]
+        needed = itertools.chain(self._shown(others), *(one.blobs for one in others))
+        for digest in gone.difference(needed):
             self._blobs.delete(digest)
+
+    def _refuse_foreign(self, edit: Report, *, shown_there: Report) -> None:
+        """Refuse an edit that lists what no evidence of its release shows.
+
+        Whatever a document lists is given to those who see it, and goes when its release is purged.
+        """
+        line = self._state().adapter(edit.release.adapter)
+        release = line.by_digest.get(edit.release.digest)
+        known = {*shown_there.pictures, *self._shown([release] if release else [])}
+        for digest in edit.pictures:
+            if digest not in known:
+                raise NotFound(
+                    f"no evidence of the release shows {digest.short}",
+                    reason="BLOB_NOT_FOUND",
+                    hint="Publish it beside the release first: `tabard references publish`.",
+                )
 
     def _shown(self, releases: Iterable[Release]) -> Iterator[Digest]:
         for release in releases:

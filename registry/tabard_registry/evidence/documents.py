@@ -133,6 +133,8 @@ def document_from_json(found: Any) -> Document:
         raise refused("the document", "is no object")
     said = dict(found)
     version, kind = said.pop("v", None), said.pop("kind", None)
+    if version is None:
+        raise refused("v", f'is missing: write "v": {_VERSION} and a "kind"')
     if type(version) is not int or version != _VERSION:
         raise refused("v", f"is not {_VERSION}: the document is of another version of Tabard")
     shape = _KINDS.get(kind) if isinstance(kind, str) else None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -13,7 +14,7 @@ from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import check_channel
 
 TRIGGER = "{trigger}"
-"""What stands in a prompt for the first trigger word of the release."""
+"""What stands in a prompt for the first trigger word of the release, or for all of a recipe's."""
 PROMPTS_MIN = 12
 """Fewest prompts that are scored: with fewer, the intervals tell nothing."""
 PROMPTS_MAX = 64
@@ -23,6 +24,12 @@ SEEDS_MAX = 16
 
 _STEPS_MAX = 1_000
 _SIDE_MAX = 4_096
+
+
+def trigger_of(kind: str, *, words: Iterable[str]) -> str:
+    """Return what the placeholder becomes: the first word, or all that a recipe's members have."""
+    given = tuple(dict.fromkeys(words))
+    return ", ".join(given if kind == "recipe" else given[:1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +53,9 @@ class GridPrompt:
             raise refused("a control prompt of the grid", f"has {TRIGGER}")
 
     def drawn(self, trigger: str) -> str:
-        """Write the prompt with a trigger word, or without any, nor the comma before it."""
-        placeholder = re.escape(TRIGGER) if trigger else rf",?\s*{re.escape(TRIGGER)}"
-        written = re.sub(placeholder, lambda _found: trigger, self.text)
-        return " ".join(written.split()).lstrip(" ,").replace(" ,", ",")
+        """Write the prompt with a trigger word, or without any."""
+        text = self.text.replace(TRIGGER, trigger) if trigger else without_trigger(self.text)
+        return _tidy(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,3 +134,14 @@ class Grid:
                 hint=f"Write {TRIGGER} where {trigger_words[0]!r} shall stand, or mark the prompt "
                 "as control.",
             )
+
+
+def without_trigger(prompt: str) -> str:
+    """Write a prompt without `{trigger}`, nor the comma before it; one that has none stays."""
+    if TRIGGER not in prompt:
+        return prompt
+    return _tidy(re.sub(rf",?\s*{re.escape(TRIGGER)}", "", prompt))
+
+
+def _tidy(text: str) -> str:
+    return " ".join(text.split()).lstrip(" ,").replace(" ,", ",")

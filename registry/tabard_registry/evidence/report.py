@@ -12,6 +12,7 @@ from tabard_registry.evidence.codec import refused
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
+from tabard_registry.release.bounds import Measurement, check_bounds
 from tabard_registry.release.health import CHECKS
 
 Verdict = Literal["Success", "Failed", "Inconclusive"]
@@ -96,7 +97,20 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """One score with its interval; `not_checked` has a reason instead of a value."""
+    """One score with its interval; `not_checked` has a reason instead of a value.
+
+    Attributes:
+        name: What it is called.
+        state: Whether it could be measured.
+        value: The value.
+        low: Lower end of its interval.
+        high: Upper end of it.
+        baseline: The same of what it would replace.
+        paired_low: Lower end of the interval of the difference, pair by pair.
+        paired_high: Upper end of that.
+        reason: What it is; if it was not measured, why.
+        of: Of a score that counts pictures: of how many.
+    """
 
     name: str
     state: Literal["measured", "not_checked"]
@@ -107,6 +121,7 @@ class Score:
     paired_low: float | None = None
     paired_high: float | None = None
     reason: str = ""
+    of: int | None = None
 
     def __post_init__(self) -> None:
         if (self.state == "measured") != (self.value is not None):
@@ -159,6 +174,17 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyNote:
+    """What the policy of a namespace asked of the channels of a pattern when a report was made."""
+
+    pattern: str
+    bounds: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        check_bounds(self.bounds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A report, drafted by the service and completed by people.
 
@@ -183,6 +209,10 @@ class Report:
         references: The published document that says what the release shall look like, if one did.
         training: The published document that says what it was trained on, if one did.
         edited_from: The document that this one is an edit of.
+        policies: What the channel that it was made for asked for, by pattern; none: the verdict is
+            by the bounds of the server alone.
+        bounds: All bounds that the verdict is by.
+        measurement: The figures that bounds are held against, and the server's own bounds.
     """
 
     kind: ClassVar[str] = "report"
@@ -206,8 +236,12 @@ class Report:
     references: Digest | None = None
     training: Digest | None = None
     edited_from: Digest | None = None
+    policies: tuple[PolicyNote, ...] = ()
+    bounds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    measurement: Measurement | None = None
 
     def __post_init__(self) -> None:
+        check_bounds(self.bounds)
         unknown = sorted(set(self.checks) - set(CHECKS))
         if unknown:
             raise refused("report.checks", f"knows no {unknown[0][:40]!r}: {', '.join(CHECKS)}")

@@ -26,7 +26,7 @@ from tabard_registry.identity.identity import Proof
 from tabard_registry.refs.digest import Digest
 from tabard_registry.release.manifest import canonical_json
 
-RECORD_VERSION_MAX = 4
+RECORD_VERSION_MAX = 5
 """The highest version of a record that is read; an act that restricts is written with one."""
 RECORD_BYTES_MAX = 512 * 1024
 """Largest record that is written or read."""
@@ -44,7 +44,10 @@ _ACTION_TEXTS = (
     *("actor", "reason", "request_id", "on_behalf_of"),
 )
 _OWN_VERSION = {TOKEN: 2, CANARY: 4}
-_RESTRICTING = {"private": 2, "require_identity": 2, "channels": 3}
+_RESTRICTING = {"private": 2, "require_identity": 2, "channels": 3, "enforce_sampling": 5}
+_GATE_WORDS = frozenset({"bounds", "promote_on_success"})
+_GATE_VERSION = 5
+_SAMPLING_VERSION = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +91,14 @@ class Action:
         """The version of record that stops a Tabard which would allow what the act forbids."""
         if self.type in _OWN_VERSION:
             return _OWN_VERSION[self.type]
-        said = self.summary if self.type == "policy" else ()
-        return max((at for word, at in _RESTRICTING.items() if word in said), default=1)
+        if self.type == "publish":
+            # An older Tabard would draw it with another schedule.
+            return _SAMPLING_VERSION if "sampling" in self.summary else 1
+        said = self.summary if self.type == "policy" else {}
+        found = [at for word, at in _RESTRICTING.items() if word in said]
+        if any(_GATE_WORDS & gate.keys() for gate in _gates_of(said)):
+            found.append(_GATE_VERSION)
+        return max(found, default=1)
 
     def to_json(self) -> dict[str, Any]:
         """Write the action as a JSON object without its empty fields."""
@@ -280,6 +289,12 @@ def _check_envelope(document: Any, *, key: str) -> None:
         raise TypeError("a field of the envelope has the wrong type")
     if not isinstance(actions, list) or len(actions) > ACTIONS_MAX:
         raise TypeError("actions are not a list, or too many")
+
+
+def _gates_of(said: Mapping[str, Any]) -> list[dict[str, Any]]:
+    channels = said.get("channels")
+    gates = channels.values() if isinstance(channels, dict) else ()
+    return [gate for gate in gates if isinstance(gate, dict)]
 
 
 def _is_expect(value: object) -> TypeGuard[dict[str, str | None]]:

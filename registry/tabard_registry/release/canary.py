@@ -160,7 +160,6 @@ class CanaryTerms:
         candidate: The release that is tried.
         baseline: The release that it is compared with.
         shares: Steps of exposure, rising; none: nobody is served the candidate by it.
-        promote_on_success: Whether Success moves the channel.
         policy: The constants of its judgement, by name.
         salt: What callers are hashed with.
         override: The reason that stands for what a gate asks; may be empty.
@@ -172,7 +171,6 @@ class CanaryTerms:
     candidate: Digest
     baseline: Digest
     shares: tuple[float, ...] = ()
-    promote_on_success: bool = False
     policy: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     salt: str = ""
     override: str = ""
@@ -187,8 +185,8 @@ class CanaryTerms:
             raise ValueError("a share is between 0 and 1")
         if len(self.policy) > POLICY_WORDS_MAX or not all(map(_is_number, self.policy.values())):
             raise ValueError("a policy is numbers by name")
-        if not (isinstance(self.promote_on_success, bool) and isinstance(self.override, str)):
-            raise ValueError("promote_on_success is true or false, an override a text")
+        if not isinstance(self.override, str):
+            raise ValueError("an override is a text")
         if not (isinstance(self.salt, str) and len(self.salt) <= UNIT_CHARS_MAX):
             raise ValueError("a salt is a short text")
         for name, most in (("units_max", PAIRS_MAX), ("complaints_max", COMPLAINTS_MAX)):
@@ -201,7 +199,6 @@ class CanaryTerms:
             "candidate": str(self.candidate),
             "baseline": str(self.baseline),
             "shares": list(self.shares),
-            "promote_on_success": self.promote_on_success,
             "policy": dict(self.policy),
             "salt": self.salt,
             **({"override": self.override} if self.override else {}),
@@ -214,7 +211,6 @@ class CanaryTerms:
             candidate=Digest.parse(said["candidate"]),
             baseline=Digest.parse(said["baseline"]),
             shares=tuple(said["shares"]),
-            promote_on_success=said["promote_on_success"],
             policy=MappingProxyType(dict(said["policy"])),
             salt=said["salt"],
             override=said.get("override", ""),

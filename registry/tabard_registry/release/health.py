@@ -10,6 +10,7 @@ from typing import Any
 
 from tabard_registry.identity.identity import Proof
 from tabard_registry.refs.digest import Digest
+from tabard_registry.release.bounds import Measurement
 
 CHECKS = (
     *("prompt_drift", "style_mismatch", "artifact"),
@@ -68,6 +69,8 @@ class EvidenceNote:
         against: The release that it was compared with, or None.
         grid: The grid of a report, or None.
         inputs: Hash of all that a report rests on, or None.
+        measurement: What a report measured, so that a channel can judge it by bounds of its own;
+            None: an older Tabard filed it, and its verdict is all there is.
     """
 
     kind: str
@@ -78,15 +81,17 @@ class EvidenceNote:
     against: Digest | None = None
     grid: Digest | None = None
     inputs: Digest | None = None
+    measurement: Measurement | None = None
 
     def to_summary(self) -> dict[str, Any]:
         """Write what the act says."""
-        found = {
+        found: dict[str, Any] = {
             "verdict": self.verdict,
             "checks": dict(self.checks),
             "against": str(self.against) if self.against else "",
             "grid": str(self.grid) if self.grid else "",
             "inputs": str(self.inputs) if self.inputs else "",
+            "measurement": self.measurement.to_json() if self.measurement else None,
         }
         said = {name: one for name, one in found.items() if one}
         return {"kind": self.kind, "document": str(self.document), **said}
@@ -105,6 +110,7 @@ class EvidenceNote:
             if name not in CHECKS or state not in CHECK_STATES:
                 raise ValueError("unknown check")
         against, grid, inputs = (said.get(name) for name in ("against", "grid", "inputs"))
+        measured = said.get("measurement")
         return cls(
             kind=kind,
             document=Digest.parse(said["document"]),
@@ -114,6 +120,7 @@ class EvidenceNote:
             against=Digest.parse(against) if against else None,
             grid=Digest.parse(grid) if grid else None,
             inputs=Digest.parse(inputs) if inputs else None,
+            measurement=Measurement.from_json(measured) if measured else None,
         )
 
 

@@ -86,6 +86,8 @@ class Policy:
         private: Whether it does not exist for those who may not generate with it.
         require_identity: Whether acts of authors whom nobody checked have no effect there.
         channels: What promotions need, by channel pattern; rollbacks never need any of it.
+        enforce_sampling: Whether a request outside the bounds that a release declares is refused,
+            whatever the release says of it.
 
     Raises:
         InvalidField: It asks for nothing that can be understood.
@@ -96,6 +98,7 @@ class Policy:
     private: bool = False
     require_identity: bool = False
     channels: Gates = field(default_factory=lambda: NO_GATES)
+    enforce_sampling: bool = False
 
     def __post_init__(self) -> None:
         for name in POLICY_WORDS:
@@ -107,5 +110,5 @@ class Policy:
                 )
 
 
-POLICY_WORDS = ("require_signature", "private", "require_identity")
+POLICY_WORDS = ("require_signature", "private", "require_identity", "enforce_sampling")
 """What a policy says by true or false, by name."""

@@ -28,8 +28,10 @@ from tabard_registry.release.canary import (
     Observation,
     fresh_of,
 )
+from tabard_registry.release.gates import gates_matching, promotes_on_success
 from tabard_registry.release.health import Told
 from tabard_registry.release.health import Vote as HealthVote
+from tabard_registry.release.keys import Policy
 from tabard_registry.release.release import Adapter, Release
 from tabard_registry.state.draft import Draft, Invalid, named_release
 from tabard_registry.state.gates import refusal_of
@@ -104,11 +106,23 @@ def with_vote(line: Adapter, release: Release, vote: HealthVote) -> Adapter:
     return with_canary(line, replace(canary, seen=(*canary.seen, *fresh_of(canary, (one,)))))
 
 
-def end_target(canary: Canary, *, verdict: str) -> Digest | None:
-    """Return where a verdict moves the channel, or None."""
+def promotes(canary: Canary, *, policy: Policy | None) -> bool:
+    """Say whether a Success moves the channel: the policy of its namespace says so now."""
+    gates = gates_matching(policy.channels, canary.channel).values() if policy else ()
+    return not canary.is_promoted and promotes_on_success(gates)
+
+
+def end_target(canary: Canary, *, verdict: str, policy: Policy | None) -> Digest | None:
+    """Return where a verdict moves the channel, or None.
+
+    Args:
+        canary: The canary.
+        verdict: What is said of it.
+        policy: That of its namespace.
+    """
     if verdict == ROLLED_BACK and canary.is_promoted:
         return canary.terms.baseline
-    if verdict == SUCCESS and canary.terms.promote_on_success and not canary.is_promoted:
+    if verdict == SUCCESS and promotes(canary, policy=policy):
         return canary.terms.candidate
     return None
 
@@ -243,7 +257,8 @@ def _end(
         raise Invalid("it holds until people decide")
     said = str(action.summary.get("said", "")) or action.reason
     after = _ended(canary, verdict, told=told, said=said, figures=figures)
-    target = end_target(canary, verdict=verdict)
+    policy = draft.policies.get(line.name.namespace)
+    target = end_target(canary, verdict=verdict, policy=policy)
     if str(target or canary.terms.candidate) != action.digest:
         raise Invalid("it names another release than it is about")
     moved = with_canary(line, after)
@@ -257,7 +272,6 @@ def _end(
     if not release.is_choosable:
         raise Invalid(f"{release} is withdrawn")
     if verdict == SUCCESS:
-        policy = draft.policies.get(line.name.namespace)
         override = canary.terms.override
         refusal = refusal_of(release, policy=policy, channel=canary.channel, override=override)
         if refusal:

@@ -6,11 +6,13 @@ A rollback never asks here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tabard_registry.identity.roles import Role
-from tabard_registry.release.gates import Gate, gates_matching
-from tabard_registry.release.health import CHECKS
+from tabard_registry.release.bounds import SUCCESS
+from tabard_registry.release.gates import Gate, bounds_asked, gates_matching
+from tabard_registry.release.health import CHECKS, EvidenceNote
 from tabard_registry.release.keys import Policy
 from tabard_registry.release.release import Release
 
@@ -53,8 +55,9 @@ def missing_for(
         channel: The channel.
         override: A person's reason, which stands for a Success and for checks, never for reviews.
     """
-    gates = gates_matching(policy.channels, channel).values() if policy else ()
-    found = [one for gate in gates for one in _missing(release, gate)]
+    gates = tuple(gates_matching(policy.channels, channel).values()) if policy else ()
+    found = _missing_success(release, gates, channel=channel)
+    found += [one for gate in gates for one in _missing(release, gate)]
     left = (one for one in found if not (override.strip() and one.overridable))
     return tuple(dict.fromkeys(left))
 
@@ -67,19 +70,50 @@ def refusal_of(release: Release, *, policy: Policy | None, channel: str, overrid
     return f"{channel} asks more of {release}: {'; '.join(one.what for one in missing)}"
 
 
+def _missing_success(release: Release, gates: Sequence[Gate], *, channel: str) -> list[Missing]:
+    asking = [gate for gate in gates if gate.require_success]
+    report = release.health.report
+    said = ""
+    if asking:
+        said = "it has no report, which has to say Success"
+        if report:
+            said = _no_success(report, asking, channel=channel)
+    if not said:
+        return []
+    return [
+        Missing(
+            what=f"{said}, not Success" if report else said,
+            role=Role.PUBLISH,
+            how=f"{_next_step(release)}, or promote with an override and its reason",
+            overridable=True,
+        )
+    ]
+
+
+def _no_success(report: EvidenceNote, asking: Sequence[Gate], *, channel: str) -> str:
+    """Say why a report is no Success for a channel; empty: it is one.
+
+    Its figures are held against what the channel asks now, whatever its verdict was made by.
+    """
+    if report.measurement is None:
+        names = sorted({name for gate in asking for name in gate.bounds})
+        if names:
+            return f"its newest report has no figures to hold against {', '.join(names)}"
+        return "" if report.verdict == SUCCESS else f"its newest report says {report.verdict}"
+    bounds = bounds_asked(asking, defaults=report.measurement.bounds)
+    verdict = report.measurement.verdict(bounds)
+    if verdict == SUCCESS:
+        return ""
+    why = report.measurement.misses(bounds) or "nothing was compared"
+    if verdict == report.verdict:
+        return f"its newest report says {verdict} ({why})"
+    other = f"its newest report says {report.verdict}, and by what {channel} asks it is {verdict}"
+    return f"{other} ({why})"
+
+
 def _missing(release: Release, gate: Gate) -> list[Missing]:
     found: list[Missing] = []
     report = release.health.report
-    if gate.require_success and (report is None or report.verdict != "Success"):
-        said = f"its newest report says {report.verdict}" if report else "it has no report"
-        found.append(
-            Missing(
-                what=f"{said}, not Success",
-                role=Role.PUBLISH,
-                how=f"evaluate {release}, or promote with an override and its reason",
-                overridable=True,
-            )
-        )
     if gate.require_checks and release.judged_as == _SUBJECT:
         checks = report.checks if report else {}
         open_ones = [one for one in CHECKS if checks.get(one, "not_checked") == "not_checked"]
@@ -93,6 +127,16 @@ def _missing(release: Release, gate: Gate) -> list[Missing]:
                 )
             )
     return [*found, *_missing_reviews(release, gate)]
+
+
+def _next_step(release: Release) -> str:
+    """Say what may bring a Success; the same evaluation again would be the same report."""
+    report = release.health.report
+    if report is None:
+        return f"evaluate {release}"
+    if report.verdict == "Failed":
+        return "publish a better version and evaluate that"
+    return f"evaluate {release} with what its report says is lacking"
 
 
 def _missing_reviews(release: Release, gate: Gate) -> list[Missing]:

@@ -9,11 +9,12 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
-from tabard_registry import State
+from tabard_registry import RegistryError, State
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import Role
 from tabard_registry.state.sight import namespaces_needed
+from tabard_server.admission.controls import check_windows
 from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.embeddings import put_words
 from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds, images_of
@@ -22,9 +23,9 @@ from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.triggers import put_triggers, refuse_trigger
 from tabard_server.admission.walks import WalkReader
-from tabard_server.errors import InvalidRequest, OutOfTime, Violation
+from tabard_server.errors import InvalidRequest, OutOfTime, ServerError, Violation
 from tabard_server.jobs.job import Job, JobSpec
-from tabard_server.jobs.prompt_tags import read_tags
+from tabard_server.jobs.words.prompt_tags import read_tags
 from tabard_server.limits import Limits
 
 
@@ -71,6 +72,9 @@ class Admission:
     def admit(self, spec: JobSpec, *, state: State, reading: PictureReading = NO_PICTURE) -> Job:
         """Check a request and pin it.
 
+        Who asks for a channel is not refused because of what is tried there: they are served what
+        it points to.
+
         Args:
             spec: The request.
             state: The registry's snapshot.
@@ -82,58 +86,12 @@ class Admission:
             NotServable: A release is for another base.
             NotFound, PreconditionFailed: A ref resolves to nothing, or to a yanked release.
         """
-        now, wanted = self._clock(), spec.wanted
-        self._check_deadline(spec)
-        tagged, negative = read_tags(wanted.prompt), read_tags(wanted.negative_prompt)
-        violations = self._bounds.check(spec, picture_size=reading.size)
-        style, style_violations = self._prompts.style_of(wanted)
-        violations += [*reading.violations, *style_violations]
-        violations += self._prompts.check_text(wanted)
-        _refuse(violations)
-        sampler, walk = self._walks.read(wanted)
-        worn = self._stacker.pin(spec, tagged=tagged, negative=negative, state=state)
-        filled, warnings = self._declared.heed(wanted, worn=worn)
-        if filled != wanted:
-            wanted = filled
-            sampler, walk = self._walks.read(wanted)
-            _refuse(self._bounds.check(replace(spec, wanted=wanted), picture_size=reading.size))
-        refuse_trigger(negative.text, field="negative_prompt")
-        prompt, put_in = put_triggers(
-            put_words(tagged, worn=worn, field="prompt"),
-            worn=worn,
-            is_auto=wanted.auto_trigger,
-            syntax=style.syntax,
-        )
-        drawing = self._bounds.draw(
-            wanted,
-            prompt=prompt,
-            negative_prompt=put_words(negative, worn=worn, field="negative_prompt"),
-            style=style,
-            sampler=sampler,
-            walk=walk,
-            picture=reading.picture,
-        )
-        windows, violations = self._prompts.read_words(drawing, worn=worn)
-        _refuse(violations)
-        first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed
-        return Job(
-            id=self._new_id(),
-            ticket=next(self._tickets),
-            drawing=drawing,
-            worn=worn,
-            seeds=tuple(first + index for index in range(images_of(spec))),
-            is_deterministic=spec.is_deterministic,
-            preview_every=spec.preview_every,
-            registry_seq=state.seq,
-            admitted_at=now,
-            deadline_at=None if spec.seconds_left is None else now + spec.seconds_left,
-            prompt_windows=windows,
-            identity=spec.identity,
-            tenant=spec.caller.tenant,
-            priority=spec.priority,
-            warnings=warnings,
-            put_in=put_in,
-        )
+        try:
+            return self._admit(spec, state=state, reading=reading)
+        except (ServerError, RegistryError):
+            if spec.declines_canary or not state.canaried:
+                raise
+        return self._admit(replace(spec, declines_canary=True), state=state, reading=reading)
 
     def review(self, job: Job, *, state: State) -> None:
         """Refuse a job whose releases were withdrawn while it was admitted on an older snapshot.
@@ -154,6 +112,64 @@ class Admission:
         releases += [recipe.release for recipe in job.recipes]
         for namespace in sorted(namespaces_needed(releases)):
             refuse_role(Role.GENERATE, namespace=namespace, grants=identity.grants)
+
+    def _admit(self, spec: JobSpec, *, state: State, reading: PictureReading) -> Job:
+        now, wanted = self._clock(), spec.wanted
+        self._check_deadline(spec)
+        tagged, negative = read_tags(wanted.prompt), read_tags(wanted.negative_prompt)
+        violations = self._bounds.check(spec, picture_size=reading.size)
+        style, style_violations = self._prompts.style_of(wanted)
+        violations += [*reading.violations, *style_violations]
+        violations += self._prompts.check_text(wanted)
+        _refuse(violations)
+        sampler, walk = self._walks.read(wanted)
+        worn = self._stacker.pin(spec, tagged=tagged, negative=negative, state=state)
+        filled, warnings = self._declared.heed(wanted, worn=worn, policies=state.policies)
+        if filled != wanted:
+            wanted = filled
+            sampler, walk = self._walks.read(wanted)
+            _refuse(self._bounds.check(replace(spec, wanted=wanted), picture_size=reading.size))
+        refuse_trigger(negative.text, field="negative_prompt")
+        prompt, put_in = put_triggers(
+            put_words(tagged, worn=worn, field="prompt"),
+            worn=worn,
+            is_auto=wanted.auto_trigger,
+            syntax=style.syntax,
+        )
+        drawing = self._bounds.draw(
+            wanted,
+            prompt=prompt,
+            negative_prompt=put_words(negative, worn=worn, field="negative_prompt"),
+            style=style,
+            sampler=sampler,
+            walk=walk,
+            picture=reading.picture,
+        )
+        check_windows(worn, drawing=drawing)
+        windows, violations = self._prompts.read_words(
+            drawing, worn=worn, may_lack_words=spec.may_lack_words
+        )
+        _refuse(violations)
+        first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed
+        return Job(
+            id=self._new_id() if spec.again is None else spec.again.job_id,
+            ticket=next(self._tickets),
+            drawing=drawing,
+            worn=worn,
+            seeds=tuple(first + index for index in range(images_of(spec))),
+            is_deterministic=spec.is_deterministic,
+            preview_every=spec.preview_every,
+            registry_seq=state.seq,
+            admitted_at=now,
+            deadline_at=None if spec.seconds_left is None else now + spec.seconds_left,
+            prompt_windows=windows,
+            identity=spec.identity,
+            tenant=spec.caller.tenant,
+            priority=spec.priority,
+            warnings=warnings,
+            put_in=put_in,
+            written=spec.written,
+        )
 
     def _check_deadline(self, spec: JobSpec) -> None:
         left, least = spec.seconds_left, self._limits.deadline_seconds_min

@@ -8,6 +8,7 @@ from typing import Any
 
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.admission.admission import Admission
+from tabard_server.admission.controls import ControlReader
 from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.numbers import Bounds
 from tabard_server.admission.prompts import PromptChecker
@@ -15,6 +16,7 @@ from tabard_server.admission.sizes import Sizes
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 from tabard_server.settings import Settings
 
 
@@ -50,6 +52,10 @@ def admission_for(
             can_merge=engine.can_merge,
             limits=limits,
             verifier=verifier,
+            controls=ControlReader(
+                blocks=UNetBlocks(engine.profile.modules.get("unet", ())),
+                family=engine.profile.family,
+            ),
         ),
         prompts=PromptChecker(
             reader=engine.new_prompt_reader(),
@@ -66,6 +72,6 @@ def admission_for(
         ),
         limits=limits,
         clock=time.monotonic,
-        new_id=lambda: secrets.token_hex(8),
+        new_id=lambda: secrets.token_hex(16),
         draw_seed=lambda most: rng.randint(0, most),
     )

@@ -6,17 +6,18 @@ said nothing, and a warning for each thing that they were not made for. A reques
 with a declaration passes as it is.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tabard_registry import Release
+from tabard_registry import Policy, Release
 from tabard_registry.release.sampling import Sampling
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.samplers import SAMPLERS, resolve_sampler
 from tabard_server.engine_port.walk import SPACING
+from tabard_server.engine_port.weights.strength import stated_weights
 from tabard_server.errors import InvalidRequest, Violation, invalid
 from tabard_server.jobs.job import SamplingWarning, Worn
 
@@ -33,11 +34,11 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wish:
-    """One release of a stack that says how it wants to be sampled, and its weight there."""
+    """One release of a stack that says how it wants to be sampled, and its weights there."""
 
     release: Release
     sampling: Sampling
-    weight: float
+    weights: tuple[float, ...]
 
 
 class DeclaredSampling:
@@ -65,9 +66,14 @@ class DeclaredSampling:
         self._prediction = prediction
 
     def heed(
-        self, wanted: WantedDrawing, *, worn: Sequence[Worn]
+        self, wanted: WantedDrawing, *, worn: Sequence[Worn], policies: Mapping[str, Policy]
     ) -> tuple[WantedDrawing, tuple[SamplingWarning, ...]]:
         """Take recommendations where a request says nothing, and judge the rest by the bounds.
+
+        Args:
+            wanted: The request as written.
+            worn: Its pinned stack.
+            policies: What namespaces ask for; one may ask that the bounds of its releases hold.
 
         Raises:
             InvalidRequest: Two releases exclude each other, or one refuses what is asked.
@@ -84,8 +90,8 @@ class DeclaredSampling:
         for wish in wishes:
             for field, message in self._outside(wish, filled):
                 warning = SamplingWarning(release=str(wish.release), field=field, message=message)
-                if wish.sampling.enforce == "refuse":
-                    refusals.append(_refusal(warning))
+                if who := _who_refuses(wish, policies):
+                    refusals.append(_refusal(warning, who=who))
                 else:
                     warnings.append(warning)
         if refusals:
@@ -136,7 +142,7 @@ class DeclaredSampling:
         measured = (
             ("num_inference_steps", numbers.steps, said.steps),
             ("guidance_scale", numbers.guidance_scale, said.guidance),
-            ("adapters", wish.weight, said.weight),
+            *(("adapters", weight, said.weight) for weight in wish.weights),
         )
         for field, number, span in measured:
             if not span.holds(number):
@@ -162,13 +168,17 @@ def _wishes(worn: Sequence[Worn]) -> list[_Wish]:
     for one in worn:
         recipe = one.recipe
         if recipe is not None and recipe.release.sampling:
-            release, weight = recipe.release, recipe.weight
+            release, weight, controls = recipe.release, recipe.weight, recipe.controls
         else:
-            release, weight = one.release, one.weight
+            release, weight, controls = one.release, one.weight, one.controls
         if release.sampling:
             found.setdefault(
                 str(release.digest),
-                _Wish(release=release, sampling=release.sampling, weight=weight),
+                _Wish(
+                    release=release,
+                    sampling=release.sampling,
+                    weights=stated_weights(weight, controls),
+                ),
             )
     return list(found.values())
 
@@ -198,10 +208,20 @@ def _conflict(left: _Wish, right: _Wish, *, words: tuple[str, str]) -> Violation
     )
 
 
-def _refusal(warning: SamplingWarning) -> Violation:
+def _who_refuses(wish: _Wish, policies: Mapping[str, Policy]) -> str:
+    """Say whether the author or the namespace of a release chose that; empty: neither."""
+    if wish.sampling.enforce == "refuse":
+        return f"{wish.release} refuses this"
+    namespace = wish.release.adapter.namespace
+    policy = policies.get(namespace)
+    is_enforced = policy is not None and policy.enforce_sampling
+    return f"{namespace} refuses this of {wish.release}" if is_enforced else ""
+
+
+def _refusal(warning: SamplingWarning, *, who: str) -> Violation:
     return invalid(
         warning.field,
-        f"{warning.release} refuses this: {warning.message}",
+        f"{who}: {warning.message}",
         reason="SAMPLING_REFUSED",
         hint="leave it out to take what is recommended, or stay within the bounds",
     ).violations[0]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from tabard_registry import Release
 from tabard_server.errors import InvalidRequest, Violation
 from tabard_server.jobs.job import Worn
-from tabard_server.jobs.prompt_tags import NamedEmbedding, TaggedPrompt, write_words
+from tabard_server.jobs.words.prompt_tags import NamedEmbedding, TaggedPrompt, write_words
 
 
 def refs_named(tagged: Iterable[TaggedPrompt], *, asked: Iterable[str]) -> tuple[str, ...]:

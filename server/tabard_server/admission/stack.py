@@ -7,18 +7,29 @@ served with, is the registry's own error.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tabard_registry import AdapterName, AdapterRef, InvalidName, RegistryError, Release, State
+from tabard_registry import (
+    AdapterName,
+    AdapterRef,
+    Digest,
+    InvalidName,
+    Release,
+    State,
+)
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.roles import Role
+from tabard_registry.refs.names import ByDigest
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.admission.canaries import canary_for
+from tabard_server.admission.controls import ControlReader
 from tabard_server.admission.embeddings import refs_named
+from tabard_server.engine_port.weights.strength import Controls, Strength, is_steady
 from tabard_server.errors import InvalidRequest, NotServable, Violation, invalid
 from tabard_server.jobs.job import Job, JobSpec, Worn, WornRecipe
-from tabard_server.jobs.prompt_tags import TaggedPrompt
+from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls, SaidRef, read_said
+from tabard_server.jobs.words.prompt_tags import TaggedPrompt
 from tabard_server.limits import Limits
 
 _TAG_CHARS_SHOWN = 60
@@ -26,9 +37,30 @@ _TAG_CHARS_SHOWN = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
+    """One thing that a request wants to wear.
+
+    Attributes:
+        field: Where it stands.
+        text: The ref, and what stands behind it.
+        weight: Said beside it.
+        controls: Likewise.
+        at: Characters before it in its field.
+    """
+
     field: str
     text: str
     weight: float | None = None
+    controls: SaidControls = NOTHING_SAID
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
+    """The same, read."""
+
+    text: str
+    ref: AdapterRef
+    controls: Controls | None
 
 
 class Stacker:
@@ -42,10 +74,12 @@ class Stacker:
         can_merge: bool,
         limits: Limits,
         verifier: Verifier,
+        controls: ControlReader,
     ) -> None:
         self._base_family = base_family
         self._can_merge = can_merge
         self._verifier = verifier
+        self._controls = controls
         self._rank_total_max = rank_total_max
         self._limits = limits
 
@@ -69,30 +103,35 @@ class Stacker:
         """
         asked = [
             *(
-                _Asked(field=f"adapters[{i}]", text=one.ref, weight=one.weight)
+                _Asked(
+                    field=f"adapters[{i}]", text=one.ref, weight=one.weight, controls=one.controls
+                )
                 for i, one in enumerate(spec.adapters)
             ),
-            *(_Asked(field="prompt", text=text) for text in tagged.refs),
+            *(
+                _Asked(field="prompt", text=text, at=at)
+                for text, at in zip(tagged.refs, tagged.places, strict=True)
+            ),
         ]
         odd = [*_odd_tags(tagged), *_tags_in_negative(negative)]
         if violations := [*self._count(len(asked) + _named_count(tagged, negative)), *odd]:
             raise InvalidRequest(tuple(violations))
-        refs = [(one.text, _parse(one)) for one in asked]
-        names = [str(ref.adapter) for _, ref in refs]
+        read = [self._read(one) for one in asked]
+        names = [str(one.ref.adapter) for one in read]
         named = refs_named((tagged, negative), asked=names)
-        refs += [(text, _parse(_Asked(field="prompt", text=text))) for text in named]
-        for _text, ref in refs:
-            refuse_role(Role.GENERATE, namespace=ref.adapter.namespace, grants=spec.identity.grants)
-        worn = tuple(
-            one for text, ref in refs for one in self._wear(text, ref=ref, spec=spec, state=state)
-        )
-        for one in worn:
+        read += [self._read(_Asked(field="prompt", text=text)) for text in named]
+        for one in read:
+            namespace = one.ref.adapter.namespace
+            refuse_role(Role.GENERATE, namespace=namespace, grants=spec.identity.grants)
+        worn = tuple(w for one in read for w in self._wear(one, spec=spec, state=state))
+        for each in worn:
             # Those of the members of recipes, too.
-            namespace = one.release.adapter.namespace
+            namespace = each.release.adapter.namespace
             refuse_role(Role.GENERATE, namespace=namespace, grants=spec.identity.grants)
         if violations := [
             *self._count(len(worn)),
             *self._weights(worn),
+            *_changes_over_steps(worn),
             *_twins(worn),
             *_token_clashes(worn),
             *self._room(worn),
@@ -111,29 +150,59 @@ class Stacker:
         for release in (*(worn.release for worn in job.worn), *recipes):
             check_servable(state, release, verifier=self._verifier)
 
-    def _wear(self, text: str, *, ref: AdapterRef, spec: JobSpec, state: State) -> Iterator[Worn]:
-        candidate = canary_for(spec, ref, state=state)
-        is_canary = candidate is not None and self._can_serve(candidate, state=state)
-        release = candidate if candidate and is_canary else state.resolve(ref)
+    def _read(self, one: _Asked) -> _Named:
+        said = read_said(one.text, place_of=one.field, at=one.at)
+        if NOTHING_SAID not in (said.controls, one.controls):
+            raise invalid(
+                one.field,
+                f"the ref {said.ref[:64]!r} has controls, and so has what stands beside it",
+                reason="CONTROL_CONTRADICTED",
+                hint="say them once, in the ref or beside it",
+            )
+        controls = one.controls if said.controls == NOTHING_SAID else said.controls
+        ref = _parse(one, said=said)
+        name = str(ref.adapter)
+        return _Named(
+            text=one.text,
+            ref=ref,
+            controls=self._controls.read(controls, field=one.field, adapter=name),
+        )
+
+    def _wear(self, named: _Named, *, spec: JobSpec, state: State) -> Iterator[Worn]:
+        text, ref, controls = named.text, named.ref, named.controls
+        release, is_canary = self._meant(text, ref=ref, spec=spec, state=state)
         check_servable(state, release, verifier=self._verifier)
         if not release.members:
-            weight = _wanted_weight(release, ref=ref)
-            yield Worn(ref=text, release=release, weight=weight, is_canary=is_canary)
+            weight = weight_wanted(release, ref=ref)
+            yield Worn(
+                ref=text, release=release, weight=weight, controls=controls, is_canary=is_canary
+            )
             return
-        recipe = WornRecipe(release=release, weight=_wanted_weight(release, ref=ref))
+        recipe = WornRecipe(
+            release=release, weight=weight_wanted(release, ref=ref), controls=controls
+        )
         for member in release.members:
             found = state.release_of(member)
             assert found is not None, "a servable recipe has its members"
-            weight = _weight_of(found, within=member.weight, recipe=recipe)
-            yield Worn(ref=text, release=found, weight=weight, recipe=recipe, is_canary=is_canary)
+            yield Worn(
+                ref=text,
+                release=found,
+                weight=_weight_of(found, within=member.weight, recipe=recipe),
+                controls=_controls_of(found, within=member.weight, recipe=recipe),
+                recipe=recipe,
+                is_canary=is_canary,
+            )
 
-    def _can_serve(self, candidate: Release, *, state: State) -> bool:
-        # Who asked for a channel is not refused because of what is tried there.
-        try:
-            check_servable(state, candidate, verifier=self._verifier)
-        except RegistryError:
-            return False
-        return candidate.base_family == self._base_family
+    def _meant(
+        self, text: str, *, ref: AdapterRef, spec: JobSpec, state: State
+    ) -> tuple[Release, bool]:
+        """Return what a ref means, and whether that is the candidate of a canary."""
+        if spec.again is not None and text in spec.again.pins:
+            digest, is_canary = spec.again.pins[text]
+            pinned = replace(ref, selector=ByDigest(prefix=Digest.parse(digest).hex))
+            return state.resolve(pinned), is_canary
+        candidate = canary_for(spec, ref, state=state)
+        return candidate or state.resolve(ref), candidate is not None
 
     def _count(self, adapters: int) -> Iterator[Violation]:
         most = self._limits.adapters_per_request_max
@@ -148,19 +217,22 @@ class Stacker:
     def _weights(self, worn: Iterable[Worn]) -> Iterator[Violation]:
         most = self._limits.weight_abs_max
         for one in worn:
-            if abs(one.weight) > most:
+            found = one.strength
+            weights = found.extremes if isinstance(found, Strength) else (found,)
+            # NaN is not within either.
+            if outside := [weight for weight in weights if not abs(weight) <= most]:
                 yield Violation(
                     field="adapters",
-                    description=f"weight {one.weight:g} of {one.release.adapter} exceeds {most:g}",
+                    description=f"weight {outside[0]:g} of {one.release.adapter} exceeds {most:g}",
                     reason="INVALID_WEIGHT",
                     hint=f"use -{most:g} to {most:g} (limits.weight_abs_max)",
                 )
-            elif one.release.kind == "textual_inversion" and one.weight != 1.0:
+            elif one.release.kind == "textual_inversion" and one.strength != 1.0:
                 yield Violation(
                     field="adapters",
                     description=f"{one.release.adapter} is a textual inversion; it has no weight",
                     reason="WEIGHT_NOT_SUPPORTED",
-                    hint="leave the weight out; its token in the prompt is all it needs",
+                    hint="leave weight and controls out; its token in the prompt is all it needs",
                 )
 
     def _room(self, worn: Sequence[Worn]) -> Iterator[Violation]:
@@ -196,10 +268,15 @@ class Stacker:
                 )
 
 
-def _wanted_weight(release: Release, *, ref: AdapterRef) -> float:
-    """Return the weight that a ref says, else the one that the release recommends."""
+def weight_wanted(release: Release, *, ref: AdapterRef) -> float:
+    """Return the weight that a ref says, else the one that it is served with."""
+    return ref.weight if ref.is_weight_said else weight_served(release)
+
+
+def weight_served(release: Release) -> float:
+    """Return the weight of a release where nobody says one: what it recommends, or 1."""
     best = release.sampling.weight.recommended
-    return ref.weight if ref.is_weight_said or best is None else best
+    return 1.0 if best is None else best
 
 
 def _weight_of(release: Release, *, within: float, recipe: WornRecipe) -> float:
@@ -207,15 +284,19 @@ def _weight_of(release: Release, *, within: float, recipe: WornRecipe) -> float:
     return within if release.kind == "textual_inversion" else within * recipe.weight
 
 
-def _parse(one: _Asked) -> AdapterRef:
+def _controls_of(release: Release, *, within: float, recipe: WornRecipe) -> Controls | None:
+    if recipe.controls is None or release.kind == "textual_inversion":
+        return None
+    return recipe.controls.scaled(within)
+
+
+def _parse(one: _Asked, *, said: SaidRef) -> AdapterRef:
+    weight = "" if said.weight is None else f":{said.weight!r}"
     try:
-        return AdapterRef.parse(one.text, weight=one.weight)
+        return AdapterRef.parse(f"{said.ref}{weight}", weight=one.weight)
     except InvalidName as error:
         hint = error.hint
-        name = one.text.partition("@")[0]
-        if one.field == "prompt" and name.count(":") > 1:
-            hint = "a tag has one weight here, for UNet and text encoder alike: <lora:ns/name:0.8>"
-        elif one.field == "prompt" and error.reason == "INVALID_NAME":
+        if one.field == "prompt" and error.reason == "INVALID_NAME":
             hint = f"write the whole name in the tag, like <lora:acme/watercolor:0.8>. {hint}"
         raise invalid(one.field, str(error), reason=error.reason, hint=hint) from error
 
@@ -252,6 +333,23 @@ def _tags_in_negative(negative: TaggedPrompt) -> Iterator[Violation]:
             reason="TAG_NOT_SUPPORTED",
             hint="move the tags into the prompt; a negative weight turns an adapter around",
         )
+
+
+def _changes_over_steps(worn: Sequence[Worn]) -> Iterator[Violation]:
+    """What is not low-rank is worn merged with its whole stack, the same at every step."""
+    merged = next((one for one in worn if one.release.is_merged_only), None)
+    if merged is None:
+        return
+    for one in worn:
+        if not is_steady(one.strength):
+            yield Violation(
+                field="adapters",
+                description=f"{one.release.adapter} has a window or points, and is worn with "
+                f"{merged.release.adapter}, which is not low-rank",
+                reason="CONTROL_NOT_SERVED",
+                hint="leave start, end and points out, or publish an extracted LoRA of what is not "
+                "low-rank; weights of parts and blocks are served",
+            )
 
 
 def _twins(worn: Iterable[Worn]) -> Iterator[Violation]:

@@ -11,10 +11,12 @@ class Caller:
     Attributes:
         key: Equal for whatever comes from the same caller.
         tenant: Whose share of the machine it uses; empty where nobody said.
+        address: Where it is, however many connections it opens; empty where that is not known.
     """
 
     key: str
     tenant: str = ""
+    address: str = ""
 
 
 OPERATORS = Caller("operators")

@@ -38,6 +38,7 @@ def canaries_for(
             drawer=evaluation.drawer,
             encoders=encoders,
             threads=threads,
+            looking_seconds_max=limits.canary_scoring_seconds_max,
         ),
         encoders=encoders,
         on_act=on_act,

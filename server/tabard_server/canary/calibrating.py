@@ -5,6 +5,7 @@ In: a canary. Out: the scale of its style. The pictures are those of an evaluati
 them: a server that begins anew, or another one with the same cache, draws nothing twice.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -32,20 +33,28 @@ class Calibrating:
     """Calibrates the canaries of a server."""
 
     def __init__(
-        self, *, pinning: Pinning, drawer: Drawer, encoders: Encoders, threads: Threads
+        self,
+        *,
+        pinning: Pinning,
+        drawer: Drawer,
+        encoders: Encoders,
+        threads: Threads,
+        looking_seconds_max: float,
     ) -> None:
-        """Take what pins and draws evaluations."""
+        """Take what pins and draws evaluations, and how long a picture may be looked at."""
         self._pinning = pinning
         self._drawer = drawer
         self._encoders = encoders
         self._threads = threads
+        self._looking_seconds_max = looking_seconds_max
 
     async def calibrate(
-        self, adapter: AdapterName, canary: Canary, *, author: Author
+        self, adapter: AdapterName, canary: Canary, *, author: Author, scoring: Threads
     ) -> Calibration | NotChecked:
-        """Draw the grid, and build the scale.
+        """Draw the grid, and build the scale; `scoring` is where this canary's pictures are seen.
 
         Raises:
+            TimeoutError: What looks at pictures stands still.
             ServerError, RegistryError, EngineError: It could not be pinned or drawn.
         """
         wish = Wish(
@@ -67,14 +76,17 @@ class Calibrating:
 
         async def take(_cell: Cell, pictures: Mapping[Side, Picture]) -> None:
             pngs = {side: pictures[side].png for side in _SIDES}
-            found = await self._threads.run(look_at, pngs, size=size, encoders=self._encoders)
+            async with asyncio.timeout(self._looking_seconds_max):
+                found = await scoring.run(look_at, pngs, size=size, encoders=self._encoders)
             for side, look in found.items():
                 looks[side].append(look)
 
         await self._drawer.draw(cells, asker=wish.asker, on_cell=take)
-        return await self._threads.run(
-            calibrate, looks, references=plan.references.pixels, encoders=self._encoders
-        )
+        references = plan.references
+        async with asyncio.timeout(self._looking_seconds_max * (1 + len(references.pixels))):
+            return await scoring.run(
+                calibrate, looks, references=references, encoders=self._encoders
+            )
 
 
 def _exact(adapter: AdapterName, digest: Digest) -> str:

@@ -9,7 +9,6 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 
 from tabard_registry import (
     DEFAULT_CHANNEL,
@@ -28,7 +27,7 @@ from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import Grants, Role
 from tabard_registry.release.canary import COMPLAINT, STOPPED, Canary, CanaryFigures, Observation
 from tabard_registry.release.release import Adapter
-from tabard_registry.state.canaries import canary_of, open_canary
+from tabard_registry.state.canaries import canary_of, open_canary, promotes
 from tabard_registry.state.sight import namespaces_needed, seen_by
 from tabard_server.callers.caller import Caller
 from tabard_server.canary.course import decision_of, figures_of, policy_of, server_author
@@ -55,6 +54,7 @@ class Standing:
         figures: What was seen; of an ended one, what it was judged by.
         e_value_bound: The evidence that rolls it back.
         units_max: Pairs after which people are asked.
+        promotes: Whether a Success would move the channel, as the policy is now.
     """
 
     adapter: AdapterName
@@ -64,6 +64,7 @@ class Standing:
     figures: CanaryFigures
     e_value_bound: float
     units_max: int
+    promotes: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,6 @@ class Canaries:
         served: ServedImages,
         policy: CanaryPolicy,
         metrics: Metrics,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_salt: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         """Take what acts, what was served, and what canaries are judged by."""
@@ -99,7 +99,6 @@ class Canaries:
         self._served = served
         self._policy = policy
         self._metrics = metrics
-        self._clock = clock
         self._new_salt = new_salt
 
     async def start(
@@ -110,13 +109,12 @@ class Canaries:
         channel: str = "",
         share: float | None = None,
         is_shadow: bool = False,
-        promotes: bool = False,
         override: str = "",
     ) -> Standing:
         """Start a canary of what a ref means now, once this server can wear it.
 
         Raises:
-            InvalidRequest: The share is none.
+            InvalidRequest: The share is none, or the ref says a weight.
             NotServable: This server cannot wear it.
             RegistryError: As `acts.start_canary`.
         """
@@ -128,6 +126,13 @@ class Canaries:
                 reason="FIELD_INVALID",
                 hint="say a share above 0 and below 1, or shadow",
             )
+        if ref.is_weight_said:
+            raise invalid(
+                "ref",
+                f"a weight of {ref.weight:g} is said, and channels have none",
+                reason="INVALID_WEIGHT",
+                hint="leave it out: a release is tried at the weight that it is served with",
+            )
         exact = await self._publishing.load(ref, author=author)
         act = start_canary(
             exact,
@@ -135,14 +140,13 @@ class Canaries:
             policy=asdict(self._policy),
             salt=self._new_salt(),
             shares=() if is_shadow else shares_from(first),
-            promote_on_success=promotes,
             override=override,
         )
         return await self._publishing.act(self._commit, act, exact.adapter, author=author)
 
     def _commit(self, act: Act[CanaryStep], adapter: AdapterName, *, author: Author) -> Standing:
         step = self._registry.commit(act, author=author)
-        return _standing(self._registry.state.adapter(adapter), step.canary)
+        return _standing(self._registry.state, adapter, step.canary)
 
     def get(self, ref: AdapterRef, *, grants: Grants) -> Standing:
         """Return a canary by its candidate, or by its channel: the open one, else the newest.
@@ -150,8 +154,9 @@ class Canaries:
         Raises:
             NotFound: There is none.
         """
-        line, canary = _find(seen_by(self._registry.state, grants), ref)
-        return _standing(line, canary)
+        state = seen_by(self._registry.state, grants)
+        _, canary = _find(state, ref)
+        return _standing(state, ref.adapter, canary)
 
     def list(self, adapter: AdapterName | None, *, grants: Grants) -> tuple[Standing, ...]:
         """Return all canaries of a release line; of none, the open ones of all.
@@ -162,10 +167,14 @@ class Canaries:
         state = seen_by(self._registry.state, grants)
         if adapter is not None:
             line = state.adapter(adapter)
-            return tuple(_standing(line, one) for one in line.canaries)
+            return tuple(_standing(state, adapter, one) for one in line.canaries)
         lines = (state.adapters.get(name) for name in sorted(state.canaried, key=str))
         return tuple(
-            _standing(line, one) for line in lines if line for one in line.canaries if one.is_open
+            _standing(state, line.name, one)
+            for line in lines
+            if line
+            for one in line.canaries
+            if one.is_open
         )
 
     async def stop(self, ref: AdapterRef, *, author: Author) -> Standing:
@@ -183,7 +192,7 @@ class Canaries:
         figures = figures_of(decision_of(canary))
         act = end_canary(name, verdict=STOPPED, figures=figures, said=author.reason)
         step = self._registry.commit(act, author=author)
-        return _standing(self._registry.state.adapter(ref.adapter), step.canary)
+        return _standing(self._registry.state, ref.adapter, step.canary)
 
     async def report(self, key: str, *, label: str, identity: Identity, caller: Caller) -> Reported:
         """Take a complaint about a picture, by the digest of its file or the id of its job.
@@ -201,7 +210,7 @@ class Canaries:
             )
         self._metrics.image_reports.labels(label=label).inc()
         log_event("image.reported", label=label, worn=[str(one) for one in served.releases])
-        tenant = identity.tenant or caller.tenant or identity.name or caller.key
+        tenant = identity.tenant or identity.name or caller.address or caller.key
         counted = served.side is not None and await self._complain(served.side, tenant=tenant)
         return Reported(served=served, counted=counted)
 
@@ -209,8 +218,8 @@ class Canaries:
         if not 0.0 < side.share < 1.0:
             # Where there is one side there is nothing to compare.
             return False
-        day = self._clock().date().isoformat()
-        unit = hashlib.sha256(f"{side.salt}\0{tenant}\0{day}".encode()).hexdigest()
+        # Which side somebody is served is drawn once, so their second complaint says nothing new.
+        unit = hashlib.sha256(f"{side.salt}\0{tenant}".encode()).hexdigest()
         one = Observation(kind=COMPLAINT, unit=unit, is_loss=side.is_candidate, share=side.share)
         try:
             _, canary = side.canary.find(self._registry.state)
@@ -246,8 +255,8 @@ def _find(state: State, ref: AdapterRef) -> tuple[Adapter, Canary]:
     return line, found
 
 
-def _standing(line: Adapter, canary: Canary) -> Standing:
-    policy = policy_of(canary)
+def _standing(state: State, adapter: AdapterName, canary: Canary) -> Standing:
+    line, policy = state.adapter(adapter), policy_of(canary)
     return Standing(
         adapter=line.name,
         canary=canary,
@@ -256,6 +265,7 @@ def _standing(line: Adapter, canary: Canary) -> Standing:
         figures=figures_of(decision_of(canary)) if canary.is_open else canary.figures,
         e_value_bound=1.0 / policy.false_rollback_max,
         units_max=policy.units_max,
+        promotes=promotes(canary, policy=state.policies.get(adapter.namespace)),
     )
 
 

@@ -153,17 +153,21 @@ class Conductor:
                 continue
             watched.wants_pairs = decision.course is Course.GO_ON and not canary.is_held
             if watched.wants_pairs and calibration is None:
-                calibration = await self._calibrate(key, canary)
+                calibration = await self._calibrate(key, canary, scoring=scoring)
             pairs = await _next_pairs(watched, waker)
             if pairs and calibration is not None:
                 await self._observe(key, pairs, calibration=calibration, scoring=scoring)
 
-    async def _calibrate(self, key: Key, canary: Canary) -> Calibration:
+    async def _calibrate(self, key: Key, canary: Canary, *, scoring: Threads) -> Calibration:
         begun_at = time.monotonic()
         for attempt in range(CALIBRATIONS_MAX):
             try:
                 author = server_author(canary)
-                found = await self._calibrating.calibrate(key[0], canary, author=author)
+                found = await self._calibrating.calibrate(
+                    key[0], canary, author=author, scoring=scoring
+                )
+            except TimeoutError as late:
+                raise ScorerStopped("the scorer stands still") from late
             except Exception as error:
                 # Whatever it was: a scorer that cannot begin is no evidence of health.
                 reason = getattr(error, "reason", "INTERNAL")

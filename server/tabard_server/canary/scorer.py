@@ -19,6 +19,7 @@ from tabard_registry.release.canary import PAIR, Observation
 from tabard_server.engine_port.drawing import Size
 from tabard_server.evaluation.cells import Side
 from tabard_server.evaluation.looks import Encoders, Look, look_at
+from tabard_server.evaluation.plan import NO_PICTURES, Pictures
 from tabard_server.judgement.pictures.sanity import fault_of
 from tabard_server.judgement.scores.likeness import Likeness, likeness_to
 from tabard_server.judgement.scores.result import NotChecked
@@ -34,19 +35,21 @@ class Calibration:
 def calibrate(
     looks: Mapping[Side, Sequence[Look]],
     *,
-    references: Sequence[np.ndarray] = (),
+    references: Pictures = NO_PICTURES,
     encoders: Encoders,
 ) -> Calibration | NotChecked:
     """Build the scale of a style, or say why its encoder cannot see it.
 
     Args:
         looks: At the base's pictures and the baseline's, of prompts of a grid.
-        references: Pixels of pictures that were published; none: the baseline's pictures.
+        references: What was published, pictures or their embeddings; none: the baseline's pictures.
         encoders: What looks.
     """
     base = np.stack([one.vectors["style"] for one in looks[Side.BASE]])
-    if len(references):
-        wanted = encoders.style.embed(list(references))
+    if "style" in references.vectors:
+        wanted = references.vectors["style"]
+    elif references.pixels:
+        wanted = encoders.style.embed(list(references.pixels))
     else:
         wanted = np.stack([one.vectors["style"] for one in looks[Side.AGAINST]])
     found = likeness_to(wanted, base=base, is_learned=encoders.style.is_learned, is_nearest=False)

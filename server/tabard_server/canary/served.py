@@ -13,6 +13,7 @@ from tabard_registry import AdapterRef, ByChannel, Digest, InvalidName, Release,
 from tabard_registry.acts import CanaryName
 from tabard_registry.state.canaries import open_canary
 from tabard_server.jobs.job import ImageReady, Job, Worn
+from tabard_server.jobs.words.controls import bare_ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ class ServedImages:
             releases=releases_asked(job),
             side=side_of(job, state=self._state()),
         )
-        for key in (str(sha256_bytes(image.png)), job.id):
+        for key in (str(sha256_bytes(image.content)), job.id):
             self._found[key] = served
             self._found.move_to_end(key)
         while len(self._found) > 2 * self._max:
@@ -98,6 +99,22 @@ def releases_asked(job: Job) -> tuple[Release, ...]:
     return tuple({str(one.digest): one for one in found}.values())
 
 
+def releases_by_place(job: Job, *, count: int) -> list[Release] | None:
+    """Return what each of the refs of a job meant, recipes as themselves.
+
+    None: it wears more than its refs, as where its prompt names an embedding.
+    """
+    found: list[Release] = []
+    left = iter(job.worn)
+    for worn in left:
+        release = release_asked(worn)
+        found.append(release)
+        # A recipe is worn as its members, one after another.
+        for _member in release.members[1:]:
+            next(left)
+    return found if len(found) == count else None
+
+
 def release_asked(worn: Worn) -> Release:
     """Return the release that a ref meant: of a member, the recipe."""
     return worn.recipe.release if worn.recipe else worn.release
@@ -105,7 +122,7 @@ def release_asked(worn: Worn) -> Release:
 
 def _ref(worn: Worn) -> AdapterRef | None:
     try:
-        return AdapterRef.parse(worn.ref)
+        return AdapterRef.parse(bare_ref(worn.ref))
     except InvalidName:
         # What an embedding was named by may be no ref by itself.
         return None

@@ -9,19 +9,23 @@ rows share their steps with the shadow's where these have room. Asyncio thread.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tabard_registry import AdapterRef, State
+from tabard_registry import AdapterRef, Release, State
+from tabard_registry.evidence.grid import without_trigger
 from tabard_registry.refs.digest import Digest
-from tabard_registry.refs.names import AdapterName, ByChannel, ByDigest
-from tabard_registry.release.canary import Canary
+from tabard_registry.refs.names import AdapterName, ByChannel
+from tabard_registry.release.canary import OBSERVATIONS_PER_ACT_MAX, Canary
 from tabard_registry.state.canaries import open_canary
+from tabard_server.admission.triggers import triggers_of
 from tabard_server.callers.caller import Caller
+from tabard_server.canary.served import release_asked, releases_by_place
 from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.errors import RowNotFinite
 from tabard_server.evaluation.cells import Side
 from tabard_server.jobs.job import Accepted, Event, ImageReady, Job, JobSpec, WantedAdapter
-from tabard_server.jobs.prompt_tags import read_tags
+from tabard_server.jobs.words.controls import NOTHING_SAID, bare_ref, read_said
+from tabard_server.jobs.words.prompt_tags import read_tags
 from tabard_server.judgement.canary.units import unit_of
 from tabard_server.scheduler.claims import Priority
 from tabard_server.telemetry.logs import log_problem
@@ -115,7 +119,7 @@ class Shadowing:
                     if isinstance(event, Accepted) and asked is not None:
                         served = self._begin(asked, event.job)
                     elif isinstance(event, ImageReady) and event.index == 0:
-                        _settle(served, event.png)
+                        _settle(served, event.content)
                     yield event
             except RowNotFinite:
                 _settle(served, None)
@@ -132,6 +136,9 @@ class Shadowing:
         if found is None:
             return None
         watched, canary, at = found
+        if watched.pairs.qsize() >= OBSERVATIONS_PER_ACT_MAX:
+            # They are drawn faster than they are scored, and their pictures wait in memory.
+            return None
         unit = unit_of(spec.wanted.prompt)
         if unit in watched.units:
             return None
@@ -146,11 +153,9 @@ class Shadowing:
     def _find(self, spec: JobSpec, job: Job) -> tuple[Watched, Canary, int] | None:
         """Return the canary that a request came through, and the place of its ref."""
         state = self._state()
-        if len(job.worn) != len(spec.adapters):
-            # A recipe was worn as its members: what a shadow would wear is not said.
-            return None
-        for at, wanted in enumerate(spec.adapters):
-            ref = AdapterRef.parse(wanted.ref)
+        asked = releases_by_place(job, count=len(spec.adapters))
+        for at, release in enumerate(asked or ()):
+            ref = AdapterRef.parse(bare_ref(spec.adapters[at].ref))
             if not isinstance(ref.selector, ByChannel):
                 continue
             line = state.adapters.get(ref.adapter)
@@ -158,8 +163,8 @@ class Shadowing:
             if canary is None:
                 continue
             watched = self._watched.get((ref.adapter, canary.terms.candidate))
-            sides = (str(canary.terms.candidate), str(canary.terms.baseline))
-            if watched and watched.wants_pairs and job.worn[at].digest in sides:
+            sides = (canary.terms.candidate, canary.terms.baseline)
+            if watched and watched.wants_pairs and release.digest in sides:
                 return watched, canary, at
         return None
 
@@ -175,7 +180,7 @@ class Shadowing:
     ) -> None:
         """Draw what is missing of a pair, and hand it over with what the caller was served."""
         unit = unit_of(spec.wanted.prompt)
-        is_candidate = job.worn[at].digest == str(canary.terms.candidate)
+        is_candidate = _asked(spec, job)[at].digest == canary.terms.candidate
         other = canary.terms.baseline if is_candidate else canary.terms.candidate
         mine, others = Side.CANDIDATE, Side.AGAINST
         if not is_candidate:
@@ -183,8 +188,10 @@ class Shadowing:
         try:
             async with asyncio.timeout(self._seconds_max), asyncio.TaskGroup() as drawing:
                 # In one breath with the caller's own row: they meet at the next step boundary.
-                theirs = drawing.create_task(self._picture(_with(spec, job, at=at, digest=other)))
-                base = drawing.create_task(self._picture(_with(spec, job, at=at, digest=None)))
+                theirs, base = (
+                    drawing.create_task(self._picture(_shadow(spec, job, at=at, digest=digest)))
+                    for digest in (other, None)
+                )
                 own = await served
         except (asyncio.CancelledError, TimeoutError):
             # The caller left, the server had no room for too long, or it stops: no pair, no harm.
@@ -204,7 +211,7 @@ class Shadowing:
             async with aclosing(self._generate(spec)) as events:
                 async for event in events:
                     if isinstance(event, ImageReady):
-                        png = event.png
+                        png = event.content
         except RowNotFinite:
             return None
         return png
@@ -213,27 +220,54 @@ class Shadowing:
 def _can_be_paired(spec: JobSpec) -> bool:
     """Say whether a request is plain enough to be drawn again with another release."""
     is_callers = spec.priority > Priority.BACKGROUND
-    return is_callers and spec.wanted.image is None and not read_tags(spec.wanted.prompt).refs
+    is_plain = spec.wanted.image is None and spec.written.format == "png"
+    return is_callers and is_plain and not read_tags(spec.wanted.prompt).refs
 
 
-def _with(spec: JobSpec, job: Job, *, at: int, digest: Digest | None) -> JobSpec:
-    """Return the request of a shadow: another release in that place, or none."""
-    adapters = list(spec.adapters)
+def _shadow(spec: JobSpec, job: Job, *, at: int, digest: Digest | None) -> JobSpec:
+    """Return the request of a shadow: another release in one place of the stack, or none.
+
+    All others are those that the job wears, whatever their own channels and canaries would give
+    the shadow; each at the weight that was said, or else at its own.
+    """
+    digests = [one.digest for one in _asked(spec, job)]
+    asked = [_as_asked(one) for one in spec.adapters]
+    wanted = spec.wanted
     if digest is None:
-        del adapters[at]
+        worn = [one for one in job.worn if release_asked(one).digest != digests[at]]
+        del digests[at], asked[at]
+        if not triggers_of(worn):
+            wanted = replace(wanted, prompt=without_trigger(wanted.prompt))
     else:
-        worn = job.worn[at]
-        ref = AdapterRef(adapter=worn.release.adapter, selector=ByDigest(prefix=digest.hex))
-        adapters[at] = WantedAdapter(ref=str(ref), weight=worn.weight)
+        digests[at] = digest
     return JobSpec(
-        wanted=spec.wanted,
-        adapters=tuple(adapters),
+        wanted=wanted,
+        adapters=tuple(
+            replace(one, ref=f"{AdapterRef.parse(one.ref).adapter}@{pinned}")
+            for one, pinned in zip(asked, digests, strict=True)
+        ),
         seed=job.seeds[0],
         images=1,
         is_deterministic=spec.is_deterministic,
         caller=CANARIES,
         priority=Priority.SHADOW,
     )
+
+
+def _as_asked(wanted: WantedAdapter) -> WantedAdapter:
+    """Return what was asked for, with all that its ref says beside it."""
+    said = read_said(wanted.ref, place_of="adapters")
+    return WantedAdapter(
+        ref=said.ref,
+        weight=said.weight if wanted.weight is None else wanted.weight,
+        controls=wanted.controls if said.controls == NOTHING_SAID else said.controls,
+    )
+
+
+def _asked(spec: JobSpec, job: Job) -> list[Release]:
+    asked = releases_by_place(job, count=len(spec.adapters))
+    assert asked is not None, "only plain stacks are paired"
+    return asked
 
 
 def _settle(served: asyncio.Future[bytes | None] | None, png: bytes | None) -> None:

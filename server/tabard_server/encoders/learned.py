@@ -19,6 +19,8 @@ from tabard_server.judgement.pictures.encoder import EncoderKind, Picture, Vecto
 BATCH = 16
 """Pictures that a model sees at once: this bounds its memory, however many there are."""
 
+_WHY_CHARS_MAX = 300
+
 Model = Callable[[torch.Tensor], torch.Tensor]
 """From pictures x channels x height x width to pictures x numbers."""
 
@@ -48,7 +50,8 @@ class LearnedEncoder:
         """Give one vector of unit length for each picture.
 
         Raises:
-            NotEvaluable: It gave NaN or Inf (ENCODER_NOT_FINITE).
+            NotEvaluable: It gave NaN or Inf (ENCODER_NOT_FINITE), raised, or gave no row for each
+                picture (ENCODER_FAILED).
             DeviceMemoryFull: A batch does not fit beside what the device holds.
         """
         found: list[Vectors] = []
@@ -58,6 +61,8 @@ class LearnedEncoder:
             for start in range(0, len(same), BATCH):
                 batch = same[start : start + BATCH]
                 found.append(self._embed([self.preprocessing.apply(one) for one in batch]))
+        if len({one.shape[1] for one in found}) != 1:
+            raise self._failed("its vectors have different lengths")
         vectors = np.concatenate(found)
         if not np.isfinite(vectors).all():
             raise NotEvaluable(
@@ -79,4 +84,18 @@ class LearnedEncoder:
                 f"the encoder {self.name!r} does not fit on {self.device} beside what is there",
                 hint='give it device = "cpu" in the settings, or leave the base less memory',
             ) from error
+        # A model may raise anything of a picture that it was not made for.
+        except Exception as error:
+            raise self._failed(f"{type(error).__name__}: {error}") from error
+        if vectors.ndim != 2 or len(vectors) != len(planes):
+            raise self._failed(
+                f"of {len(planes)} pictures it makes numbers of the shape {vectors.shape}"
+            )
         return vectors
+
+    def _failed(self, why: str) -> NotEvaluable:
+        return NotEvaluable(
+            f"the encoder {self.name!r} fails on a picture: {why[:_WHY_CHARS_MAX]}",
+            reason="ENCODER_FAILED",
+            hint="the operator of the server can name another encoder, or none (encoders)",
+        )

@@ -111,14 +111,12 @@ def _try(encoder: EncoderSettings, loaded: LearnedEncoder) -> None:
     try:
         vectors: Vectors = loaded.embed([noise, np.ascontiguousarray(ramp)])
     except NotEvaluable as error:
-        raise refused(encoder, str(error), reason="ENCODER_NOT_FINITE", hint=hint) from error
+        is_number = error.reason == "ENCODER_NOT_FINITE"
+        reason = error.reason if is_number else "ENCODER_UNSUITABLE"
+        raise refused(encoder, str(error), reason=reason, hint=hint) from error
     except DeviceMemoryFull as error:
         raise refused(encoder, str(error), reason=error.reason, hint=error.hint) from error
-    # A scripted model may raise anything of pictures that it was not made for.
-    except Exception as error:
-        what = f"it fails on a picture: {_first_line(error)}"
-        raise refused(encoder, what, reason="ENCODER_UNSUITABLE", hint=hint) from error
-    if vectors.ndim != 2 or len(vectors) != 2 or vectors.shape[1] < 2:
+    if vectors.shape[1] < 2:
         what = f"of two pictures it makes numbers of the shape {vectors.shape}"
         raise refused(encoder, what, reason="ENCODER_UNSUITABLE", hint=hint)
     if float(np.abs(vectors[0] - vectors[1]).max()) < _DISTANCE_MIN:

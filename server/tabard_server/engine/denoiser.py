@@ -17,10 +17,10 @@ from tabard_server.engine.row import Row
 from tabard_server.engine.slots.binding import (
     COMPILED_RANK_BUCKETS,
     RANK_BUCKETS,
+    SlotStack,
     bind_rows,
     bucket,
 )
-from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.slots.slotted_layers import Binding, WornRows
 from tabard_server.engine.text.conditioning import join_texts
 from tabard_server.engine_port.errors import no_merged_copy
@@ -161,9 +161,7 @@ class Denoiser:
         per_row = rows[0].samples if len({row.samples for row in rows}) == 1 else 1
         if filler % per_row:
             per_row = 1
-        stacks: list[Sequence[tuple[Slot, float]]] = [
-            row.worn for row in rows for _ in range(row.samples // per_row)
-        ]
+        stacks: list[SlotStack] = [row.worn for row in rows for _ in range(row.samples // per_row)]
         stacks += [[] for _ in range(filler // per_row)]
         bind_rows(
             self.binding,

@@ -41,6 +41,7 @@ from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 from tabard_server.engine_port.work import Work
 
 _LIBRARIES = (diffusers, peft, torch, transformers)
@@ -81,8 +82,7 @@ class Engine:
             can_merge: Whether there may be a merged copy.
         """
         self.profile: BaseProfile = read_profile(base)
-        self.source = base.source
-        self.plan = plan
+        self.source, self.plan = base.source, plan
         self._base = base
         self._device, self._dtype = device, dtype
         self._weights = ResidentWeights(base, profile=self.profile, dtype=dtype)
@@ -94,6 +94,7 @@ class Engine:
         base.unet.to(memory_format=torch.channels_last)
         self._weights.note_kept(device=device)
         self._bindings = {component: Binding() for component in base.adaptable}
+        self._blocks = UNetBlocks(self.profile.modules["unet"])
         rank_rows = table_rows(slot_rank_total)
         self.slots = SlotTable(self._add_slots(rank_rows=rank_rows), rank_rows=rank_rows)
         self._samplers = SamplerPrototypes(base.scheduler_config)
@@ -261,7 +262,12 @@ class Engine:
 
     def _add_slots(self, *, rank_rows: int) -> dict[tuple[str, str], SlottedLayer]:
         return {
-            (component, name): add_slots(module, binding=binding, rank_rows=rank_rows)
+            (component, name): add_slots(
+                module,
+                binding=binding,
+                rank_rows=rank_rows,
+                block=self._blocks.index_of(name) if component == "unet" else 0,
+            )
             for component, binding in self._bindings.items()
             for name, module in named_layers(self._base, component)
             if is_slottable(module)
@@ -293,6 +299,7 @@ class Engine:
                     conditioning=encoded[key],
                     samplers=self._samplers,
                     space=self._space,
+                    blocks=self._blocks,
                 )
         except Exception as error:
             for slot in slots:

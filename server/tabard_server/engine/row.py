@@ -5,6 +5,7 @@ In: a `RowSpec`. Out: the samples it puts into a forward pass, and what it makes
 prediction. Knows nothing of its neighbours; reads no device value back during the walk.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,13 @@ import torch
 from tabard_server.engine.sampling.first_latents import KeptPart, draw_first_latents
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
+from tabard_server.engine.slots.binding import SlotStack
 from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.text.conditioning import Conditioning
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.weights.strength import BlockWeights, weights_by_step
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -26,6 +30,7 @@ class Row:
     Attributes:
         spec: What was asked for.
         slots: Leased slots, in the order of the stack's layered adapters.
+        outfits: What the UNet wears at each step, of the slots.
         steps_done: Forward passes behind it.
         steps_total: Forward passes in all; some samplers take more than were asked for.
         failure: Set when the row broke; it takes part in no further step.
@@ -33,6 +38,7 @@ class Row:
 
     spec: RowSpec
     slots: list[Slot]
+    outfits: Sequence[SlotStack]
     conditioning: Conditioning
     scheduler: Any
     step_options: dict[str, Any]
@@ -44,10 +50,9 @@ class Row:
     is_open: bool = True
 
     @property
-    def worn(self) -> list[tuple[Slot, float]]:
-        """Its slots with their weights, in the order of the stack."""
-        weights = (weight for _, weight in self.spec.stack)
-        return list(zip(self.slots, weights, strict=True))
+    def worn(self) -> SlotStack:
+        """What it wears at its next step, in the order of the stack."""
+        return self.outfits[self.steps_done]
 
     @property
     def steps_total(self) -> int:
@@ -98,6 +103,7 @@ def begin_row(
     conditioning: Conditioning,
     samplers: SamplerPrototypes,
     space: LatentSpace,
+    blocks: UNetBlocks,
 ) -> Row:
     """Draw the initial latents as diffusers draws them: from a CPU generator, in model dtype.
 
@@ -107,6 +113,7 @@ def begin_row(
         conditioning: What the UNet is told, one sample for each that the row takes.
         samplers: Where its sampler comes from.
         space: Where latents live.
+        blocks: Those of the UNet.
 
     Raises:
         SamplerNotServed: The base cannot be walked with this sampler.
@@ -121,6 +128,7 @@ def begin_row(
     return Row(
         spec=spec,
         slots=slots,
+        outfits=_outfits(spec, slots=slots, steps=len(first.timesteps), blocks=blocks),
         conditioning=conditioning,
         scheduler=scheduler,
         step_options=samplers.step_options(
@@ -130,3 +138,27 @@ def begin_row(
         timesteps=first.timesteps,
         kept_part=first.kept_part,
     )
+
+
+def _outfits(
+    spec: RowSpec, *, slots: Sequence[Slot], steps: int, blocks: UNetBlocks
+) -> Sequence[SlotStack]:
+    """Say once what it wears at each step, so that a step asks for nothing."""
+    if spec.is_steady:
+        steady = _worn_at(
+            0, slots, [weights_by_step(w, steps=1, blocks=blocks) for _, w in spec.stack]
+        )
+        return [steady] * steps
+    by_step = [weights_by_step(w, steps=steps, blocks=blocks) for _, w in spec.stack]
+    return [_worn_at(step, slots, by_step) for step in range(steps)]
+
+
+def _worn_at(
+    step: int, slots: Sequence[Slot], by_step: Sequence[Sequence[BlockWeights]]
+) -> SlotStack:
+    # What is only worn merged has no slots.
+    return [
+        (slot, weights[step])
+        for slot, weights in zip(slots, by_step, strict=False)
+        if weights[step]
+    ]

@@ -18,6 +18,7 @@ from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.slots.slotted_layers import Binding
 from tabard_server.engine.text.conditioning import Conditioner, Conditioning, Prompt, Wearing
 from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.weights.strength import weights_in_text
 
 
 class RowTextEncoder:
@@ -82,7 +83,8 @@ class RowTextEncoder:
         )
 
     def _slotted(self, spec: RowSpec, *, slots: Sequence[Slot]) -> Wearing:
-        worn = [(slot, weight) for slot, (_, weight) in zip(slots, spec.stack, strict=True)]
+        weights = [weights_in_text(weight) for _, weight in spec.stack]
+        worn = [(slot, found) for slot, found in zip(slots, weights, strict=True) if found]
 
         @contextmanager
         def wearing(component: str, sequences: int) -> Iterator[None]:
@@ -110,7 +112,7 @@ class RowTextEncoder:
 
 def text_key(spec: RowSpec) -> tuple[Any, ...]:
     """Return everything that shapes a row's conditioning."""
-    stack = tuple((adapter.digest, weight) for adapter, weight in spec.stack)
+    stack = tuple((adapter.digest, weights_in_text(weight)) for adapter, weight in spec.stack)
     drawing = spec.drawing
     prompts = (drawing.prompt, drawing.negative_prompt, drawing.is_guided)
     return (*prompts, drawing.style, drawing.clip_skip, stack)

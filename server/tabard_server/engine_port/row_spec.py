@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tabard_server.engine_port.drawing import Drawing
 from tabard_server.engine_port.stack import Stack, StackKey, stack_key
+from tabard_server.engine_port.weights.strength import is_steady
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,3 +31,8 @@ class RowSpec:
     def is_merged_only(self) -> bool:
         """Say whether a part of the stack is not low-rank."""
         return any(adapter.is_merged_only for adapter, _ in self.stack)
+
+    @property
+    def is_steady(self) -> bool:
+        """Say whether it wears the same at every step, as a merged copy does."""
+        return all(is_steady(weight) for _, weight in self.stack)

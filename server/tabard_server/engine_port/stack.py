@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from tabard_server.engine_port.weights.strength import Strength, Weight
+
 
 class HostAdapterLike(Protocol):
     """One release in host memory, as far as anybody looks who does not draw with it."""
@@ -35,12 +37,16 @@ class Resident:
     leases: int
 
 
-Stack: TypeAlias = Sequence[tuple[HostAdapterLike, float]]
+Stack: TypeAlias = Sequence[tuple[HostAdapterLike, Weight]]
 """Adapters and their weights, in order."""
-StackKey: TypeAlias = tuple[tuple[str, float], ...]
+StackKey: TypeAlias = tuple[tuple[str, Weight], ...]
 """What tells stacks apart: digests and weights, in order; empty: the bare base."""
 
 
 def stack_key(stack: Stack) -> StackKey:
     """Return the key of what changes weights: rows of one key can share a merged copy."""
-    return tuple((adapter.digest, float(w)) for adapter, w in stack if adapter.changes_weights)
+    return tuple(
+        (adapter.digest, weight if isinstance(weight, Strength) else float(weight))
+        for adapter, weight in stack
+        if adapter.changes_weights
+    )

@@ -68,6 +68,7 @@ def evaluation_for(
         encoders=encoders,
         policy=settings.evaluation,
         threads=threads,
+        looking_seconds_max=limits.canary_scoring_seconds_max,
     )
     previews = PreviewRoom(
         registry,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tabard_registry.evidence.grid import Grid, GridPrompt
+from tabard_registry.refs.digest import Digest
 from tabard_registry.release.manifest import canonical_json
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.jobs.job import WantedAdapter
@@ -56,13 +57,15 @@ class WantedPicture:
         wanted: What it shall be.
         worn: What it wears.
         seed: Its seed.
-        key: Hash of everything that shapes it, in hex.
+        key: Hash of everything that shapes it, in hex; before it the digest of the release.
+        is_control: Whether its prompt is a control, which names no word that a release teaches.
     """
 
     wanted: WantedDrawing
     worn: Worn
     seed: int
     key: str
+    is_control: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +100,9 @@ def cells_of(grid: Grid, *, sides: Mapping[Side, Worn], sampler: str, origin: st
         words = prompt.drawn(worn.trigger if worn.digest else prompt.class_word)
         wanted = _drawing(grid, prompt=words, sampler=sampler)
         key = _key(wanted, worn=worn, seed=seed, origin=origin)
-        return WantedPicture(wanted=wanted, worn=worn, seed=seed, key=key)
+        return WantedPicture(
+            wanted=wanted, worn=worn, seed=seed, key=key, is_control=prompt.control
+        )
 
     return [
         Cell(
@@ -139,4 +144,6 @@ def _key(wanted: WantedDrawing, *, worn: Worn, seed: int, origin: str) -> str:
         "sampler": wanted.sampler,
         "seed": seed,
     }
-    return hashlib.sha256(canonical_json(shaped)).hexdigest()
+    key = hashlib.sha256(canonical_json(shaped)).hexdigest()
+    # What a release drew is found by it, for it goes when that one is purged.
+    return f"{Digest.parse(worn.digest).hex}.{key}" if worn.digest else key

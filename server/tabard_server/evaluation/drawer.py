@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabard_registry.identity.identity import Identity
+from tabard_registry.refs.digest import Digest
 from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.errors import RowNotFinite
 from tabard_server.errors import Overloaded
@@ -105,6 +106,10 @@ class Drawer:
 
         await _together([work() for _ in range(self._at_once)])
 
+    def forget(self, release: Digest) -> None:
+        """Keep nothing any more that a release drew. Idempotent."""
+        self._cache.forget(release)
+
     async def _draw_cell(self, cell: Cell, *, asker: Asker) -> dict[Side, Picture]:
         sides = list(cell.pictures)
         wanted = {one.key: one for one in cell.pictures.values()}
@@ -141,12 +146,13 @@ class Drawer:
             caller=asker.caller,
             identity=asker.identity,
             priority=asker.priority,
+            may_lack_words=picture.is_control,
         )
         png = b""
         async with aclosing(self._generate(spec)) as events:
             async for event in events:
                 if isinstance(event, ImageReady):
-                    png = event.png
+                    png = event.content
         assert png, "a job ends with its image, or with an error"
         return png
 

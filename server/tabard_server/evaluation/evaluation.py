@@ -17,6 +17,7 @@ from tabard_registry.content.blobs import Blobs
 from tabard_registry.evidence.documents import to_bytes
 from tabard_registry.evidence.report import Report
 from tabard_registry.refs.digest import Digest, sha256_bytes
+from tabard_server.errors import NotEvaluable
 from tabard_server.evaluation.cells import Cell, Side
 from tabard_server.evaluation.drawer import Asker, Drawer, Picture
 from tabard_server.evaluation.events import (
@@ -63,14 +64,19 @@ class Evaluation:
         encoders: Encoders,
         policy: GatePolicy,
         threads: Threads,
+        looking_seconds_max: float,
     ) -> None:
-        """Take the rooms along the way, and the registry where reports are filed."""
+        """Take the rooms along the way, and the registry where reports are filed.
+
+        `looking_seconds_max` is how long the pictures of one cell may be looked at.
+        """
         self._registry = registry
         self.pinning = pinning
         self.drawer = drawer
         self._encoders = encoders
         self._policy = policy
         self._threads = threads
+        self._looking_seconds_max = looking_seconds_max
         self._turns = _Turns()
 
     async def evaluate(self, wish: Wish, *, tell: Tell) -> None:
@@ -84,7 +90,7 @@ class Evaluation:
         author = wish.author
         # What was sent is not needed any more, and may be large.
         del wish
-        await tell(plan.started)
+        await tell(plan.started(self._policy.bounds))
         inputs = plan.inputs(encoders=self._encoders, policy=self._policy)
         async with self._turns.one(inputs):
             report = await self._threads.run(self._filed, plan, inputs)
@@ -106,6 +112,7 @@ class Evaluation:
                 tell=tell,
                 blobs=self._registry.blobs,
                 threads=self._threads,
+                seconds_max=self._looking_seconds_max,
             )
             await self.drawer.draw(plan.cells, asker=asker, on_cell=desk.take)
             total = len(desk.drawn)
@@ -138,10 +145,12 @@ class Evaluation:
             prompts=plan.prompts,
             references=_references(plan.references, encoders=encoders),
             training=_training(plan.training, encoders=encoders),
-            has_trigger=bool(plan.candidate.trigger),
+            works_unnamed=plan.candidate.works_unnamed,
             is_subject=plan.candidate.release.judged_as == "subject",
+            is_as_served=plan.candidate.is_as_served,
         )
-        findings = find(sheet, encoders=encoders, policy=self._policy)
+        bounds = plan.bounds(self._policy.bounds)
+        findings = find(sheet, encoders=encoders, policy=self._policy, bounds=bounds)
         manifest = self._registry.manifest(plan.candidate.release.digest)
         findings = replace(
             findings,
@@ -174,7 +183,14 @@ class _Desk:
     """
 
     def __init__(
-        self, plan: Plan, *, encoders: Encoders, tell: Tell, blobs: Blobs, threads: Threads
+        self,
+        plan: Plan,
+        *,
+        encoders: Encoders,
+        tell: Tell,
+        blobs: Blobs,
+        threads: Threads,
+        seconds_max: float,
     ) -> None:
         self.looks: dict[Side, dict[tuple[int, int], Look]] = {}
         self.drawn: dict[tuple[int, int], dict[Side, Digest]] = {}
@@ -184,12 +200,22 @@ class _Desk:
         self._tell = tell
         self._blobs = blobs
         self._threads = threads
+        self._seconds_max = seconds_max
 
     async def take(self, cell: Cell, pictures: Mapping[Side, Picture]) -> None:
         """Look at a cell, and tell of it."""
         grid = self._plan.grid
         pngs = {side: picture.png for side, picture in pictures.items()}
-        found = await self._threads.run(self._look_at, pngs)
+        try:
+            async with asyncio.timeout(self._seconds_max):
+                found = await self._threads.run(self._look_at, pngs)
+        except TimeoutError as late:
+            raise NotEvaluable(
+                f"an encoder looks at {len(pngs)} pictures for more than {self._seconds_max:g} s",
+                reason="ENCODER_FAILED",
+                hint="the operator can restart the server, name another encoder, or allow more "
+                "time (limits.canary_scoring_seconds_max)",
+            ) from late
         for side, look in found.items():
             self.looks.setdefault(side, {})[cell.prompt, self._places[cell.seed]] = look
         self.drawn[cell.prompt, cell.seed] = {
@@ -256,6 +282,7 @@ def _told(report: Report, *, created: bool) -> Judged:
                 baseline=one.baseline,
                 paired_low=one.paired_low,
                 paired_high=one.paired_high,
+                of=one.of,
             )
             for one in report.scores
         ),

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from tabard_registry import Author, Release
+from tabard_registry.release.bounds import Bounds
 from tabard_server.evaluation.cells import Cell, Side
 from tabard_server.evaluation.drawer import Asker, Picture
 
@@ -25,7 +26,8 @@ class Wish:
 
     Attributes:
         ref: What is judged.
-        against: What it would replace; empty: the default channel of its line.
+        against: What it would replace; empty: what the channel points to, else `stable`.
+        channel: The channel that it is judged for; empty: the default one.
         grid: Name of a grid; empty: the one for the release's purpose.
         grid_document: A grid of their own; empty: a named one.
         references: Files of pictures; none: those that were published.
@@ -36,6 +38,7 @@ class Wish:
 
     ref: str
     against: str = ""
+    channel: str = ""
     grid: str = ""
     grid_document: bytes = b""
     references: tuple[bytes, ...] = ()
@@ -54,9 +57,12 @@ class Started:
         against: What it would replace; None: the base alone.
         grid: Name of the grid.
         grid_digest: Digest of its document.
-        cell_count: Prompts times seeds.
+        prompt_count: Prompts of the grid, controls included.
+        seed_count: Its seeds; every prompt is drawn with each.
         source: Where the references come from.
         reference_count: How many there are; 0 as long as they are to be drawn.
+        channel: The channel that it is judged for.
+        asked: Bounds that its policy puts in place of the server's.
     """
 
     release: Release
@@ -64,9 +70,12 @@ class Started:
     against: Release | None
     grid: str
     grid_digest: str
-    cell_count: int
+    prompt_count: int
+    seed_count: int
     source: ReferenceSource
     reference_count: int
+    channel: str
+    asked: Bounds
 
 
 class Phase(StrEnum):
@@ -107,6 +116,7 @@ class ScoreTold:
         baseline: The same of what it would replace.
         paired_low: Lower end of the interval of the difference.
         paired_high: Upper end.
+        of: Of a score that counts pictures: of how many.
     """
 
     name: str
@@ -118,6 +128,7 @@ class ScoreTold:
     baseline: float | None = None
     paired_low: float | None = None
     paired_high: float | None = None
+    of: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@
 from tabard_registry.evidence.documents import read_document
 from tabard_registry.evidence.grid import Grid
 from tabard_server.errors import invalid
-from tabard_server.jobs.prompt_tags import read_tags
+from tabard_server.jobs.words.prompt_tags import read_tags
 
 
 def read_grid(content: bytes) -> Grid:

@@ -12,6 +12,8 @@ import tempfile
 import threading
 from pathlib import Path
 
+from tabard_registry.refs.digest import Digest
+
 _SUFFIX = ".picture"
 _DIGEST_BYTES = 32
 _KEPT_PART = 0.9
@@ -53,6 +55,12 @@ class PictureCache:
                     Path(file.name).unlink(missing_ok=True)
                     raise
             self._count(_DIGEST_BYTES + len(content))
+
+    def forget(self, release: Digest) -> None:
+        """Remove what a release drew. Idempotent."""
+        for path in self._folder.glob(f"{release.hex}.*"):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}{_SUFFIX}"

@@ -25,10 +25,12 @@ from tabard_registry.evidence.grid import Grid
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import Role
 from tabard_registry.refs.digest import sha256_bytes
-from tabard_registry.refs.names import ByChannel
+from tabard_registry.refs.names import ByChannel, check_channel
+from tabard_registry.release.gates import NO_GATES, gates_matching
 from tabard_registry.state.sight import seen_by
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
+from tabard_server.admission.stack import weight_wanted
 from tabard_server.errors import NotEvaluable
 from tabard_server.evaluation.cells import Cell, Side, cells_of
 from tabard_server.evaluation.drawer import Asker
@@ -82,6 +84,7 @@ class Pinning:
 
         Raises:
             Forbidden: They may not draw with a release, or may not file what comes of it.
+            InvalidName: The channel is none.
             InvalidRequest: The grid or a picture cannot be taken.
             CorruptRegistry: What was published is damaged.
             NotFound: There is no such release, or no such grid.
@@ -91,10 +94,13 @@ class Pinning:
         identity = wish.asker.identity
         state = seen_by(self._registry.state, identity.grants)
         ref = AdapterRef.parse(wish.ref)
+        channel = wish.channel or DEFAULT_CHANNEL
+        check_channel(channel)
         # Who may not file a report is told before anything is drawn for it.
         self._registry.evidence.check_author(ref.adapter, author=wish.author)
         candidate = self._pin(ref, state=state, identity=identity)
-        against = self._against(wish, candidate, state=state)
+        against = self._against(wish, candidate, channel=channel, state=state)
+        policy = state.policies.get(ref.adapter.namespace)
         grid = self._grid(wish, candidate, state=state)
         line = state.adapter(candidate.release.adapter)
         references = self._pictures(wish.references, field="references")
@@ -124,6 +130,8 @@ class Pinning:
             references=references,
             training=training,
             origin=self._origin,
+            channel=channel,
+            gates=gates_matching(policy.channels, channel) if policy else NO_GATES,
         )
 
     def pin_previews(self, release: Release, *, asker: Asker, author: Author) -> Previewing:
@@ -149,19 +157,30 @@ class Pinning:
         refuse_role(Role.GENERATE, namespace=ref.adapter.namespace, grants=identity.grants)
         release = state.resolve(ref)
         check_servable(state, release, verifier=self._verifier)
-        return Pinned(release=release, weight=ref.weight)
+        return Pinned(
+            release=release,
+            weight=weight_wanted(release, ref=ref),
+            unnamed_member=_unnamed_member(release, state=state),
+        )
 
-    def _against(self, wish: Wish, candidate: Pinned, *, state: State) -> Pinned | None:
+    def _against(
+        self, wish: Wish, candidate: Pinned, *, channel: str, state: State
+    ) -> Pinned | None:
         identity = wish.asker.identity
         if wish.against:
-            return self._pin(AdapterRef.parse(wish.against), state=state, identity=identity)
-        current = AdapterRef(adapter=candidate.release.adapter, selector=ByChannel(DEFAULT_CHANNEL))
-        try:
-            found = self._pin(current, state=state, identity=identity)
-        except (NotFound, PreconditionFailed):
-            # Nothing is served by it, or nobody may be served with it: there is nothing to replace.
-            return None
-        return None if found.release.digest == candidate.release.digest else found
+            found = self._pin(AdapterRef.parse(wish.against), state=state, identity=identity)
+            # Beside itself everything is as good as before.
+            return None if found == candidate else found
+        # A channel that serves nothing yet begins with what people are served elsewhere.
+        for name in dict.fromkeys((channel, DEFAULT_CHANNEL)):
+            current = AdapterRef(adapter=candidate.release.adapter, selector=ByChannel(name))
+            try:
+                found = self._pin(current, state=state, identity=identity)
+            except (NotFound, PreconditionFailed):
+                # Nothing is served by it, or nobody may be: there is nothing to replace.
+                continue
+            return None if found.release.digest == candidate.release.digest else found
+        return None
 
     def _grid(self, wish: Wish, candidate: Pinned, *, state: State) -> Grid:
         grid = self._read_grid(wish, candidate, state=state)
@@ -188,6 +207,15 @@ class Pinning:
         pixels = read_pictures(files, field=field, limits=self._limits)
         digests = tuple(map(sha256_bytes, dict.fromkeys(files)))
         return replace(Pictures(), digests=digests, pixels=pixels)
+
+
+def _unnamed_member(recipe: Release, *, state: State) -> str:
+    """Name the first member that no word wakes: it acts on every prompt, as it was made to."""
+    for member in recipe.members:
+        found = state.release_of(member)
+        if found is not None and not (found.trigger_words or found.tokens):
+            return f"{member.adapter} {member.version}"
+    return ""
 
 
 def _spread(grid: Grid, cells: Sequence[Cell]) -> tuple[Cell, ...]:

@@ -5,11 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tabard_registry import AdapterRef, ByVersion, Release
+from tabard_registry import DEFAULT_CHANNEL, AdapterRef, ByVersion, Release
 from tabard_registry.evidence.documents import to_bytes
-from tabard_registry.evidence.grid import Grid
+from tabard_registry.evidence.grid import Grid, trigger_of
+from tabard_registry.evidence.report import PolicyNote
 from tabard_registry.refs.digest import Digest, sha256_bytes
+from tabard_registry.release.bounds import Bounds
+from tabard_registry.release.gates import NO_GATES, Gates, bounds_asked
 from tabard_registry.release.manifest import canonical_json
+from tabard_server.admission.stack import weight_served
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.evaluation.cells import Cell, Side, Worn, cells_of
 from tabard_server.evaluation.events import ReferenceSource, Started
@@ -65,12 +69,22 @@ class Pictures:
         return max((len(self.pixels), *map(len, self.vectors.values())))
 
 
+NO_PICTURES = Pictures()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned:
-    """One release and how strongly it is worn."""
+    """One release and how strongly it is worn.
+
+    Attributes:
+        release: The release.
+        weight: How strongly it is worn.
+        unnamed_member: The member of a recipe that no word wakes; empty: there is none.
+    """
 
     release: Release
     weight: float
+    unnamed_member: str = ""
 
     @property
     def exact(self) -> AdapterRef:
@@ -78,10 +92,22 @@ class Pinned:
         return AdapterRef(adapter=self.release.adapter, selector=ByVersion(self.release.version))
 
     @property
+    def is_as_served(self) -> bool:
+        """Whether callers who say no weight are served this."""
+        return self.worn.weight in (None, weight_served(self.release))
+
+    @property
     def trigger(self) -> str:
-        """The word that wakes it; empty: none does."""
+        """What wakes it: a word, or all words of a recipe; empty: nothing does."""
         words = (*self.release.trigger_words, *(one.token for one in self.release.tokens))
-        return words[0] if words else ""
+        return trigger_of(self.release.kind, words=words)
+
+    @property
+    def works_unnamed(self) -> str:
+        """Why it may act on prompts that name no word; empty: words wake all of it."""
+        if not self.trigger:
+            return "no word wakes it: it works unnamed"
+        return f"a member works unnamed: {self.unnamed_member}" if self.unnamed_member else ""
 
     @property
     def worn(self) -> Worn:
@@ -108,6 +134,8 @@ class Plan:
         references: Those that there are already.
         training: What it was trained on; none: that is not checked.
         origin: Where it is drawn.
+        channel: The channel that it is judged for.
+        gates: What that channel stands behind, by pattern.
     """
 
     candidate: Pinned
@@ -118,6 +146,21 @@ class Plan:
     references: Pictures
     training: Pictures
     origin: Origin
+    channel: str = DEFAULT_CHANNEL
+    gates: Gates = field(default_factory=lambda: NO_GATES)
+
+    @property
+    def policies(self) -> tuple[PolicyNote, ...]:
+        """What the policy says of the Success that the channel asks for, by pattern."""
+        return tuple(
+            PolicyNote(pattern=pattern, bounds=gate.bounds)
+            for pattern, gate in self.gates.items()
+            if gate.bounds
+        )
+
+    def bounds(self, defaults: Bounds) -> Bounds:
+        """Return what it is judged by: what the channel asks for, else the server's bounds."""
+        return bounds_asked(self.gates.values(), defaults=defaults)
 
     @property
     def cells(self) -> list[Cell]:
@@ -143,32 +186,38 @@ class Plan:
         """The prompts, as the candidate is asked."""
         return [prompt.drawn(self.candidate.trigger) for prompt in self.grid.prompts]
 
-    @property
-    def started(self) -> Started:
-        """What is told first."""
+    def started(self, defaults: Bounds) -> Started:
+        """Say what is told first."""
+        bounds = self.bounds(defaults)
         return Started(
             release=self.candidate.release,
             weight=self.candidate.weight,
             against=None if self.against is None else self.against.release,
             grid=self.grid.name,
             grid_digest=str(sha256_bytes(self.grid_document)),
-            cell_count=len(self.grid.prompts) * len(self.grid.seeds),
+            prompt_count=len(self.grid.prompts),
+            seed_count=len(self.grid.seeds),
             source=self.source,
             reference_count=self.references.count,
+            channel=self.channel,
+            asked={name: one for name, one in bounds.items() if one != defaults[name]},
         )
 
     def inputs(self, *, encoders: Encoders, policy: GatePolicy) -> Digest:
         """Return the hash of all that a report rests on."""
         cells = [one.key for cell in self.cells for one in cell.pictures.values()]
         said: dict[str, Any] = {
-            "v": 1,
+            "v": 3,
             "cells": cells,
             "grid": str(sha256_bytes(self.grid_document)),
             "purpose": self.candidate.release.purpose,
+            "works_unnamed": self.candidate.works_unnamed,
             "source": str(self.source),
             "references": [str(one) for one in self.references.digests],
             "training": [str(one) for one in self.training.digests],
             "encoders": {name: one.digest for name, one in encoders.all.items()},
-            "policy": policy.model_dump(),
+            "policy": dict(policy.bounds),
+            "bounds": dict(self.bounds(policy.bounds)),
+            "policies": {one.pattern: dict(one.bounds) for one in self.policies},
         }
         return sha256_bytes(canonical_json(said))

@@ -24,17 +24,25 @@ def read_pictures(files: Sequence[bytes], *, field: str, limits: Limits) -> list
     Raises:
         InvalidRequest: One cannot be read, or there are fewer than four different ones.
     """
-    if files and len(set(files)) < REFERENCES_MIN:
+    named = dict.fromkeys(files)
+    _refuse_too_few(len(named), field=field)
+    read = (
+        _read(file, field=f"{field}[{place}]", limits=limits) for place, file in enumerate(named)
+    )
+    # The same picture may be saved again, or say other words of itself.
+    found = list({(one.shape, one.tobytes()): one for one in read}.values())
+    _refuse_too_few(len(found), field=field)
+    return found
+
+
+def _refuse_too_few(count: int, *, field: str) -> None:
+    if 0 < count < REFERENCES_MIN:
         raise invalid(
             field,
-            f"{len(set(files))} different pictures in {field}, at least {REFERENCES_MIN}",
+            f"{count} different pictures in {field}, at least {REFERENCES_MIN}",
             reason="REFERENCES_TOO_FEW",
             hint=f"send {REFERENCES_MIN} or more: with fewer nothing is known of how they vary",
         )
-    return [
-        _read(file, field=f"{field}[{place}]", limits=limits)
-        for place, file in enumerate(dict.fromkeys(files))
-    ]
 
 
 def _read(file: bytes, *, field: str, limits: Limits) -> Pixels:

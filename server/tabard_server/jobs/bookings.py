@@ -5,7 +5,9 @@ In: refusals, with the time that was named. Out: how many seats are spoken for. 
 from then on for as long as a client may be late, and they are bounded. Not thread-safe.
 """
 
-from collections import Counter, OrderedDict
+import heapq
+import itertools
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -38,7 +40,11 @@ class Bookings:
     def __init__(self, *, rows_max: int) -> None:
         """Take how many seats may be spoken for at once."""
         self._rows_max = rows_max
-        self._by_key: OrderedDict[Hashable, Booking] = OrderedDict()
+        self._by_key: dict[Hashable, Booking] = {}
+        # Ends of bookings, the next one first, with a number since keys have no order. One that is
+        # dropped before stays here until its time.
+        self._ends: list[tuple[float, int, Hashable]] = []
+        self._number = itertools.count()
         self._rows: Counter[str] = Counter()
 
     def rows_of(self, tenant: str, *, but: Hashable = None) -> int:
@@ -64,18 +70,24 @@ class Bookings:
         self.drop(key)
         if self._rows.total() + rows > self._rows_max:
             return
-        self._by_key[key] = Booking(
+        booking = Booking(
             tenant=tenant,
             rows=rows,
             due_at=now + wait * (1 - _EARLY_PART),
             ends_at=now + wait * (1 + _LATE_PART) + _LATE_SECONDS,
         )
+        self._by_key[key] = booking
         self._rows[tenant] += rows
+        heapq.heappush(self._ends, (booking.ends_at, next(self._number), key))
 
     def expire(self, *, now: float) -> None:
         """Forget those who did not come."""
-        for key in [key for key, one in self._by_key.items() if one.ends_at <= now]:
-            self.drop(key)
+        while self._ends and self._ends[0][0] <= now:
+            ends_at, _number, key = heapq.heappop(self._ends)
+            found = self._by_key.get(key)
+            # Whoever was told a new time since has another booking.
+            if found is not None and found.ends_at <= ends_at:
+                self.drop(key)
 
     def drop(self, key: Hashable) -> None:
         """Forget a booking: it is used, or of no use. Idempotent."""

@@ -5,11 +5,12 @@ In: the jobs in flight, what the engine's calls take, and how fast images have b
 seconds. Any thread.
 """
 
+import functools
 import math
 import threading
 from collections.abc import Callable
 
-from tabard_server.engine_port.drawing import Drawing
+from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.work import Work
 from tabard_server.errors import OutOfTime
 from tabard_server.jobs.job import Job
@@ -64,13 +65,25 @@ class Forecast:
                 # Nothing is learned of the time in which there was nothing to do.
                 self._last_begun_at = None
 
+    def rows_before(self, job_id: str) -> int:
+        """Say how many images that have not begun were admitted before a job; 0: it has begun."""
+        with self._lock:
+            runs = list(self._runs.values())
+        mine = next((run for run in runs if run.job.id == job_id), None)
+        if mine is None or mine.has_begun:
+            return 0
+        return sum(run.seats.rows for run in runs if run.job.ticket < mine.job.ticket)
+
     def note_begun(self, run: JobRun) -> None:
         """Note that an image begins: while others wait, that is how fast the queue moves."""
         now = self._clock()
         with self._lock:
             if self._last_begun_at is not None:
                 self._took = _MEMORY * self._took + now - self._last_begun_at
-                self._expected = _MEMORY * self._expected + self._row_seconds(run.job.drawing)
+                drawing = run.job.drawing
+                self._expected = _MEMORY * self._expected + self._row_seconds(
+                    drawing.size, drawing.samples, drawing.steps, work=self._work()
+                )
             is_busy = any(one.seats.rows for one in self._runs.values())
             self._last_begun_at = now if is_busy else None
 
@@ -125,11 +138,13 @@ class Forecast:
     def _queue(self) -> list[Backlog]:
         with self._lock:
             runs = list(self._runs.values())
-        return [self._backlog(run) for run in runs if not run.is_ended]
+        # Most jobs of a full queue are of a few sizes: this is asked at every refusal.
+        row_seconds = functools.cache(functools.partial(self._row_seconds, work=self._work()))
+        return [self._backlog(run, row_seconds) for run in runs if not run.is_ended]
 
-    def _backlog(self, run: JobRun) -> Backlog:
+    def _backlog(self, run: JobRun, row_seconds_of: Callable[[Size, int, int], float]) -> Backlog:
         drawing, waiting = run.job.drawing, run.seats.rows
-        row_seconds = self._row_seconds(drawing)
+        row_seconds = row_seconds_of(drawing.size, drawing.samples, drawing.steps)
         running = max(0, run.images_left - waiting)
         done = run.steps_done / max(1, drawing.steps) * row_seconds
         begun = len(run.job.seeds) - waiting
@@ -141,8 +156,8 @@ class Forecast:
             running_seconds=max(0.0, begun * row_seconds - done) if running else 0.0,
         )
 
-    def _row_seconds(self, drawing: Drawing) -> float:
+    def _row_seconds(self, size: Size, samples: int, steps: int, *, work: Work) -> float:
         """Return what one image takes of the engine, beside as many others as share a step."""
-        work, rows = self._work(), self._rows_per_step
-        step = work.step.seconds(drawing.size, samples=rows * drawing.samples) / rows
-        return drawing.steps * step + work.decoding.seconds(drawing.size)
+        rows = self._rows_per_step
+        step = work.step.seconds(size, samples=rows * samples) / rows
+        return steps * step + work.decoding.seconds(size)

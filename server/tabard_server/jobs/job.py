@@ -5,22 +5,65 @@ Frozen values that every room may hold. They know neither protobuf nor torch, ne
 threads.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from tabard_registry import Release
 from tabard_registry.identity.identity import ANYBODY, Identity
 from tabard_server.callers.caller import NOBODY, Caller
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
+from tabard_server.engine_port.weights.strength import Controls, Strength, Weight
+from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls
 from tabard_server.scheduler.claims import Claim, Priority
+
+ImageFormat: TypeAlias = Literal["png", "jpeg", "webp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """How images are written.
+
+    Attributes:
+        format: As what.
+        quality: From 0 to 100, of what is written with loss.
+    """
+
+    format: ImageFormat = "png"
+    quality: int = 95
+
+
+PNG = Written()
+"""Without loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedAdapter:
-    """A ref as it was written, and the weight that was said beside it; None: it says its own."""
+    """A ref as it was written, and what was said beside it; both may say it, one of them does.
+
+    Attributes:
+        ref: `namespace/name[@selector]`, maybe with its weight and its controls behind it.
+        weight: None: the ref says its own.
+        controls: Likewise.
+    """
 
     ref: str
     weight: float | None = None
+    controls: SaidControls = NOTHING_SAID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """What another run of a job takes from its first one.
+
+    Attributes:
+        job_id: Its id.
+        pins: What its refs meant then, by how they were written: the digest, and whether it was the
+            candidate of a canary.
+    """
+
+    job_id: str
+    pins: Mapping[str, tuple[str, bool]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +85,10 @@ class JobSpec:
         request_id: Its caller's own id of it; empty: none.
         declines_canary: Whether channels mean what they point to, whatever is tried there.
         canary_key: What the caller is known by to a canary, where nobody is asked who they are.
+        may_lack_words: Whether a textual inversion may be worn without its word, as where it shall
+            change nothing. No caller can say it.
+        again: What it takes from an earlier run; None: it is its first.
+        written: How its images are written.
     """
 
     wanted: WantedDrawing
@@ -58,6 +105,9 @@ class JobSpec:
     request_id: str = ""
     declines_canary: bool = False
     canary_key: str = ""
+    may_lack_words: bool = False
+    again: Again | None = None
+    written: Written = PNG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +147,12 @@ class WornRecipe:
     Attributes:
         release: The recipe.
         weight: Its weight in the request.
+        controls: What the request says of it beside that.
     """
 
     release: Release
     weight: float
+    controls: Controls | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +163,7 @@ class Worn:
         ref: The ref as the caller wrote it.
         release: What it meant at admission, or the member of the recipe it meant.
         weight: How strongly it acts.
+        controls: Where it acts otherwise; None: nothing is said beside the weight.
         recipe: The recipe that brought it; None when the ref names the release itself.
         is_canary: Whether it is the candidate of a canary, in place of what the channel points to.
     """
@@ -118,6 +171,7 @@ class Worn:
     ref: str
     release: Release
     weight: float
+    controls: Controls | None = None
     recipe: WornRecipe | None = None
     is_canary: bool = False
 
@@ -125,6 +179,13 @@ class Worn:
     def digest(self) -> str:
         """`sha256:…` of the release."""
         return str(self.release.digest)
+
+    @property
+    def strength(self) -> Weight:
+        """Its weight and its controls, as an engine is told of them."""
+        if self.controls is None:
+            return self.weight
+        return Strength(weight=self.weight, controls=self.controls)
 
 
 def worn_for(release: Release) -> tuple[str, ...]:
@@ -154,6 +215,7 @@ class Job:
         priority: Who of one tenant goes first.
         warnings: What of it the worn releases were not made for.
         put_in: Trigger words that were put into its prompt; None: it did not ask for that.
+        written: How its images are written.
     """
 
     id: str
@@ -173,6 +235,7 @@ class Job:
     priority: Priority = Priority.NORMAL
     warnings: tuple[SamplingWarning, ...] = ()
     put_in: PutIn | None = None
+    written: Written = PNG
 
     @property
     def claim(self) -> Claim:
@@ -215,21 +278,22 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """A rough look at an unfinished image, as PNG bytes."""
+    """A rough look at an unfinished image, as a file."""
 
     index: int
     step: int
-    png: bytes
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReady:
-    """A finished image as PNG bytes, and its provenance as JSON."""
+    """A finished image as a file, and its provenance as JSON."""
 
     index: int
-    png: bytes
+    content: bytes
     seed: int
     provenance_json: str
+    format: ImageFormat = "png"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

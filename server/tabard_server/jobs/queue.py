@@ -22,14 +22,29 @@ from tabard_server.jobs.run import JobRun
 from tabard_server.jobs.waiting_room import QUEUE_FULL, Seats, WaitingRoom
 from tabard_server.limits import Limits, Tenants
 
+_CALLS_PER_SEAT_MAX = 4
+"""Calls that may wait for each seat: more were promised one, and not all of them come back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Call:
+    """A call in the line: how many seats it wants, and whether it would find them."""
+
+    rows: int
+    finds_seats: Callable[[], bool]
+    woken: asyncio.Future[None]
+
 
 class Line:
-    """Calls that wait for a seat, first come first served. One asyncio thread but for `wake`."""
+    """Calls that wait for seats, first come first served. One asyncio thread but for `wake`.
+
+    Nobody is woken who would find none: to ask again costs as much as to be refused.
+    """
 
     def __init__(self, *, calls_max: int) -> None:
         """Take how many may wait at once."""
         self._calls_max = calls_max
-        self._calls: list[asyncio.Future[None]] = []
+        self._calls: list[_Call] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
@@ -40,32 +55,36 @@ class Line:
         """Whether no other call may wait."""
         return len(self._calls) >= self._calls_max
 
-    async def wait(self, *, seconds: float) -> None:
-        """Wait until seats are given back, at most so long; who came first is woken first."""
+    async def wait(self, *, seconds: float, rows: int, finds_seats: Callable[[], bool]) -> None:
+        """Wait until so many seats were given back, at most so long."""
         self._loop = asyncio.get_running_loop()
-        call = self._loop.create_future()
+        woken = self._loop.create_future()
+        call = _Call(rows=rows, finds_seats=finds_seats, woken=woken)
         self._calls.append(call)
         try:
             async with asyncio.timeout(seconds):
-                await call
+                await woken
         except TimeoutError:
             return
         finally:
             with contextlib.suppress(ValueError):
                 self._calls.remove(call)
 
-    def wake(self) -> None:
-        """Let those who wait look for a seat; from any thread."""
-        if self._loop is not None:
+    def wake(self, rows: int) -> None:
+        """Tell those who wait that so many seats were given back; from any thread."""
+        if self._loop is not None and self._calls:
             # The loop may be closed: nobody waits then.
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._wake)
+                self._loop.call_soon_threadsafe(self._wake, rows)
 
-    def _wake(self) -> None:
-        calls, self._calls = self._calls, []
-        for call in calls:
-            if not call.done():
-                call.set_result(None)
+    def _wake(self, rows: int) -> None:
+        """Wake the first of those who find seats, as many as take what was given back."""
+        for call in self._calls:
+            if rows <= 0:
+                return
+            if not call.woken.done() and call.finds_seats():
+                rows -= call.rows
+                call.woken.set_result(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +118,10 @@ class Queue:
             self.budgets.give_back(_work_of(job), tenant=job.tenant)
             raise
 
-    async def wait(self, refusal: Overloaded, *, caller: Caller, request: str = "") -> bool:
-        """Wait for the seat of a caller who was refused, though it came back as it was told.
+    async def wait(
+        self, refusal: Overloaded, *, job: Job, caller: Caller, request: str = ""
+    ) -> bool:
+        """Wait for the seats of a job that was refused, though its caller came back as told.
 
         Returns:
             Whether to try again: seats were given back, or the promise is over.
@@ -111,7 +132,12 @@ class Queue:
         if self.line.is_full:
             self.room.break_promise(caller=caller, request=request)
         else:
-            await self.line.wait(seconds=seconds)
+            rows = len(job.seeds)
+            await self.line.wait(
+                seconds=seconds,
+                rows=rows,
+                finds_seats=lambda: self.room.has_seats(rows, caller=caller, request=request),
+            )
         return True
 
     def leave(self, run: JobRun) -> None:
@@ -144,7 +170,7 @@ def queue_for(
         clock=clock,
         tenants=tenants,
     )
-    line = Line(calls_max=limits.queue_rows_max)
+    line = Line(calls_max=_CALLS_PER_SEAT_MAX * limits.queue_rows_max)
     room.on_free = line.wake
     return Queue(room=room, forecast=forecast, budgets=Budgets(tenants, clock=clock), line=line)
 

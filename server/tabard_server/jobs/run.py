@@ -100,7 +100,7 @@ class JobRun:
 
     def hold(self, lease: Lease) -> None:
         """Take the lease of the stack; kept until `let_go`."""
-        weights = [worn.weight for worn in self.job.worn]
+        weights = [worn.strength for worn in self.job.worn]
         self.stack = tuple(zip(lease.adapters, weights, strict=True))
         with self._lock:
             self._lease = lease

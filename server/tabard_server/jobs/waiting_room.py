@@ -42,7 +42,7 @@ class WaitingRoom:
     """Counts seats, at most `rows_max`.
 
     Attributes:
-        on_free: Called when seats were given back, by whoever gives them.
+        on_free: Called with how many seats were given back, by whoever gives them.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class WaitingRoom:
         self._taken_of: Counter[str] = Counter()
         self._bookings = Bookings(rows_max=_BOOKED_RATIO_MAX * rows_max)
         self._lock = threading.Lock()
-        self.on_free: Callable[[], None] = lambda: None
+        self.on_free: Callable[[int], None] = lambda _rows: None
 
     @property
     def depth(self) -> int:
@@ -117,6 +117,15 @@ class WaitingRoom:
             self._taken_of[caller.tenant] += rows
         return Seats(self, caller=caller, rows=rows, rows_ahead=ahead)
 
+    def has_seats(self, rows: int, *, caller: Caller, request: str = "") -> bool:
+        """Say whether `enter` would find seats now."""
+        key = _key(caller, request=request)
+        with self._lock:
+            is_booked = self._bookings.is_due(key, now=self._clock())
+            booked = self._bookings.rows_of(caller.tenant, but=key)
+            lack = self._lack(rows, caller=caller, booked=booked, is_booked=is_booked)
+        return lack is None
+
     def promised_seconds(self, *, caller: Caller, request: str = "") -> float:
         """Return for how long who came back as told may wait for a seat; 0: not at all."""
         with self._lock:
@@ -140,7 +149,8 @@ class WaitingRoom:
                 del self._taken_by[seats.caller]
             if not self._taken_of[seats.caller.tenant]:
                 del self._taken_of[seats.caller.tenant]
-        self.on_free()
+        if rows:
+            self.on_free(rows)
 
     def _lack(self, rows: int, *, caller: Caller, booked: int, is_booked: bool) -> _Lack | None:
         """Say why there are no seats for a job; None: there are."""

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What follows from the scores: Success, Failed, or Inconclusive, with the reason of each gate.
 
-Scores inform, a person decides: what was not checked is never a pass.
+Scores inform, a person decides: what was not checked is never a pass. The verdict on figures is the
+registry's, which judges by it what a channel asks for.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
+from tabard_registry.release.bounds import FIGURE_MAX, Bounds, Measurement, as_bounds
 from tabard_server.judgement.scores.intervals import Interval
 from tabard_server.judgement.scores.overfitting import Copies
 from tabard_server.judgement.scores.result import NotChecked, Result, Score
@@ -44,7 +48,8 @@ class GatePolicy(BaseModel):
     """Seeds that differ much less than the base's are one picture, learned by heart."""
     drift_max: float = 1.5
     """On prompts without the trigger: at its full weight a good adapter moved them by 1.19 of
-    the distance between seeds. Asked only of releases that declare a trigger."""
+    the distance between seeds. Asked only where words wake all of a release, of a recipe every
+    member."""
     drift_added_max: float = 0.5
     """Where stable itself is above that, as a style is that was trained to work unnamed: what a
     release may add, as a share of what stable moves. An honest retrain added a quarter; releases
@@ -53,6 +58,11 @@ class GatePolicy(BaseModel):
     """Broken pictures of a grid from which on a person looks. Good variants had none in 64."""
     broken_to_fail: PositiveInt = 2
     """Broken pictures from which on a release fails."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """The bounds by name."""
+        return as_bounds(self.model_dump())
 
 
 class Verdict(StrEnum):
@@ -86,7 +96,7 @@ class Scores:
     copies: Copies | NotChecked | None = None
     diversity: Result | None = None
     drift: Result | None = None
-    """Of control prompts, for releases that declare a trigger."""
+    """Of control prompts, where words wake all of the release."""
     drift_of_stable: Result | None = None
     broken: int
     """Pictures of the candidate that failed their sanity check."""
@@ -99,123 +109,128 @@ class Judgement:
 
     verdict: Verdict
     gates: tuple[Gate, ...]
+    measurement: Measurement
+    """What it rests on."""
 
 
-def judge(scores: Scores, *, policy: GatePolicy) -> Judgement:
-    """Put every score through its gates. Failed beats Inconclusive, which beats Success."""
-    gates = [_broken(scores, policy)]
-    gates += _compared("style", scores.style, policy.style_min, policy.style_paired_min)
-    gates += _compared("subject", scores.subject, policy.subject_min, policy.subject_paired_min)
-    gates += _compared(
-        "identifiability",
-        scores.identifiability,
-        policy.identifiability_min,
-        policy.identifiability_paired_min,
+def judge(
+    scores: Scores,
+    *,
+    policy: GatePolicy,
+    bounds: Bounds | None = None,
+    unseen: Mapping[str, str] | None = None,
+) -> Judgement:
+    """Put every score through its gates. Failed beats Inconclusive, which beats Success.
+
+    Args:
+        scores: What was measured.
+        policy: The bounds of this server.
+        bounds: What a channel asks for, before those; None: nothing.
+        unseen: What else should have been looked at, and why nobody here can.
+    """
+    unseen = unseen or {}
+    measured = _measured(scores, bounds=policy.bounds, unseen=tuple(unseen))
+    asked = {**policy.bounds, **(bounds or {})}
+    words = {name: f"not checked: {why}" for name, why in unseen.items()}
+    words |= _words_of(scores, asked)
+    gates = tuple(
+        Gate(name=name, verdict=Verdict(answer.verdict.lower()), reason=words[name])
+        for name, answer in measured.answers(asked).items()
     )
-    gates += _worst_prompt(scores.worst_prompt, policy)
-    gates += _compared("diversity", scores.diversity, policy.diversity_min, None)
-    gates += _drift(scores.drift, stable=scores.drift_of_stable, policy=policy)
-    gates += _copies(scores.copies)
-    verdicts = {gate.verdict for gate in gates}
-    for verdict in (Verdict.FAILED, Verdict.INCONCLUSIVE):
-        if verdict in verdicts:
-            return Judgement(verdict=verdict, gates=tuple(gates))
-    # Sound pictures alone are no success: something must have been compared.
-    is_judged = len(gates) > 1
-    verdict = Verdict.SUCCESS if is_judged else Verdict.INCONCLUSIVE
-    return Judgement(verdict=verdict, gates=tuple(gates))
+    verdict = Verdict(measured.verdict(asked).lower())
+    return Judgement(verdict=verdict, gates=gates, measurement=measured)
 
 
-def judge_interval(interval: Interval, *, at_least: float) -> Verdict:
-    """Say whether an interval is wholly good, wholly bad, or neither."""
-    if interval.low >= at_least:
-        return Verdict.SUCCESS
-    return Verdict.FAILED if interval.high < at_least else Verdict.INCONCLUSIVE
+def judge_prompts(prompts: tuple[Interval, ...], *, at_least: float) -> tuple[bool, ...]:
+    """Say of each prompt whether it is stable: whether its interval is wholly good."""
+    return tuple(bool(prompt.low >= at_least) for prompt in prompts)
 
 
-def judge_prompts(prompts: tuple[Interval, ...], *, at_least: float) -> tuple[Verdict, ...]:
-    """Say of each prompt whether it is stable (Success), not (Failed), or undecided."""
-    return tuple(judge_interval(prompt, at_least=at_least) for prompt in prompts)
+def _measured(scores: Scores, *, bounds: Bounds, unseen: tuple[str, ...]) -> Measurement:
+    """Return the figures of what was asked; those of counts have the same ends."""
+    figures: dict[str, tuple[float, float]] = {}
+    unchecked = list(unseen)
+    for name, result in _asked(scores):
+        if isinstance(result, NotChecked):
+            unchecked.append(name)
+        elif name == "worst_prompt":
+            # By its value: the least of many is biased when it is resampled.
+            figures[name] = (result.interval.value, result.interval.value)
+        else:
+            figures[name] = _ends(result.interval)
+        if isinstance(result, Score) and result.paired is not None and name in _PAIRED:
+            figures[f"{name}_against_stable"] = _ends(result.paired)
+    drift, stable = scores.drift, scores.drift_of_stable
+    if isinstance(drift, Score) and isinstance(stable, Score) and drift.paired is not None:
+        figures["drift_of_stable"] = _ends(stable.interval)
+        moved = stable.interval.value
+        if moved > 0:
+            low, high = _ends(drift.paired)
+            figures["drift_against_stable"] = (low / moved, high / moved)
+    if isinstance(scores.copies, NotChecked):
+        unchecked.append("copies")
+    elif scores.copies is not None:
+        figures["copies"] = (scores.copies.number,) * 2
+    if scores.pictures < 1:
+        unchecked.append("broken")
+    else:
+        figures["broken"] = (scores.broken,) * 2
+    return Measurement(figures=figures, unchecked=tuple(unchecked), bounds=bounds)
 
 
-def _broken(scores: Scores, policy: GatePolicy) -> Gate:
-    verdict = Verdict.SUCCESS
-    if scores.pictures < 1 or scores.broken >= policy.broken_for_person:
-        verdict = Verdict.INCONCLUSIVE
-    if scores.broken >= policy.broken_to_fail:
-        verdict = Verdict.FAILED
-    reason = f"{scores.broken} of {scores.pictures} pictures are broken"
-    return Gate(name="broken", verdict=verdict, reason=reason)
+_PAIRED = ("style", "subject", "identifiability")
 
 
-def _compared(
-    name: str, result: Result | None, at_least: float, paired_at_least: float | None
-) -> list[Gate]:
-    if result is None:
-        return []
+def _asked(scores: Scores) -> Iterator[tuple[str, Result]]:
+    for name in ("style", "subject", "identifiability", "worst_prompt", "diversity", "drift"):
+        result: Result | None = getattr(scores, name)
+        if result is not None:
+            yield name, result
+
+
+def _ends(interval: Interval) -> tuple[float, float]:
+    """Return both ends; one seed leaves them open, and a document has no infinity."""
+    ends = np.clip((interval.low, interval.high), -FIGURE_MAX, FIGURE_MAX)
+    return float(ends[0]), float(ends[1])
+
+
+def _words_of(scores: Scores, asked: Bounds) -> dict[str, str]:
+    """Say by which figures each gate was answered."""
+    words = {"broken": f"{scores.broken} of {scores.pictures} pictures are broken"}
+    for name, result in _asked(scores):
+        words |= _words_of_one(name, result, asked)
+    stable = scores.drift_of_stable
+    if isinstance(scores.drift, Score) and isinstance(stable, Score) and scores.drift.paired:
+        added = asked["drift_added_max"] * stable.interval.value
+        paired = _said(scores.drift.paired)
+        words["drift_against_stable"] = f"{paired}; at most {added:.2f} is asked"
+    match scores.copies:
+        case NotChecked() as one:
+            words["copies"] = _not_checked(one)
+        case Copies() as one:
+            number, of = one.number, one.cells.size
+            words["copies"] = f"{number} of {of} pictures are nearly training pictures"
+    return words
+
+
+def _words_of_one(name: str, result: Result, asked: Bounds) -> dict[str, str]:
     if isinstance(result, NotChecked):
-        return [_not_checked(name, result)]
-    gates = [_gate(name, result.interval, at_least=at_least)]
-    if result.paired is not None and paired_at_least is not None:
-        gates.append(_gate(f"{name}_against_stable", result.paired, at_least=paired_at_least))
-    return gates
+        return {name: _not_checked(result)}
+    if name == "worst_prompt":
+        value = f"{result.interval.value:.2f} on the worst prompt"
+        return {name: f"{value}; at least {asked['worst_prompt_min']:.2f} is asked"}
+    if name == "drift":
+        return {name: f"{_said(result.interval)}; at most {asked['drift_max']:.2f} is asked"}
+    words = {name: f"{_said(result.interval)}; at least {asked[f'{name}_min']:.2f} is asked"}
+    if result.paired is not None and name in _PAIRED:
+        bound = asked[f"{name}_paired_min"]
+        words[f"{name}_against_stable"] = f"{_said(result.paired)}; at least {bound:.2f} is asked"
+    return words
 
 
-def _worst_prompt(result: Result | None, policy: GatePolicy) -> list[Gate]:
-    if result is None:
-        return []
-    if isinstance(result, NotChecked):
-        return [_not_checked("worst_prompt", result)]
-    # By its value: the least of many is biased when it is resampled. And never a failure.
-    value = result.interval.value
-    verdict = Verdict.SUCCESS if value >= policy.worst_prompt_min else Verdict.INCONCLUSIVE
-    reason = f"{value:.2f} on the worst prompt; at least {policy.worst_prompt_min:.2f} is asked"
-    return [Gate(name="worst_prompt", verdict=verdict, reason=reason)]
+def _not_checked(result: NotChecked) -> str:
+    return f"not checked: {result.words}"
 
 
-def _drift(result: Result | None, *, stable: Result | None, policy: GatePolicy) -> list[Gate]:
-    """Ask that controls stay where they are; or, where stable moves them already, of no more."""
-    if result is None:
-        return []
-    if isinstance(result, NotChecked):
-        return [_not_checked("drift", result)]
-    gate = _at_most("drift", result.interval, at_most=policy.drift_max)
-    if gate.verdict is Verdict.SUCCESS or not isinstance(stable, Score) or result.paired is None:
-        return [gate]
-    if stable.interval.high <= policy.drift_max:
-        return [gate]
-    added_max = policy.drift_added_max * stable.interval.value
-    return [_at_most("drift_against_stable", result.paired, at_most=added_max)]
-
-
-def _at_most(name: str, interval: Interval, *, at_most: float) -> Gate:
-    verdict = Verdict.SUCCESS if interval.high <= at_most else Verdict.INCONCLUSIVE
-    if interval.low > at_most:
-        verdict = Verdict.FAILED
-    reason = f"{_words(interval)}; at most {at_most:.2f} is asked"
-    return Gate(name=name, verdict=verdict, reason=reason)
-
-
-def _copies(copies: Copies | NotChecked | None) -> list[Gate]:
-    if copies is None:
-        return []
-    if isinstance(copies, NotChecked):
-        return [_not_checked("copies", copies)]
-    verdict = Verdict.INCONCLUSIVE if copies.number else Verdict.SUCCESS
-    reason = f"{copies.number} of {copies.cells.size} pictures are nearly training pictures"
-    return [Gate(name="copies", verdict=verdict, reason=reason)]
-
-
-def _gate(name: str, interval: Interval, *, at_least: float) -> Gate:
-    verdict = judge_interval(interval, at_least=at_least)
-    return Gate(
-        name=name, verdict=verdict, reason=f"{_words(interval)}; at least {at_least:.2f} is asked"
-    )
-
-
-def _not_checked(name: str, result: NotChecked) -> Gate:
-    return Gate(name=name, verdict=Verdict.INCONCLUSIVE, reason=f"not checked: {result.reason}")
-
-
-def _words(interval: Interval) -> str:
+def _said(interval: Interval) -> str:
     return f"{interval.value:.2f} [{interval.low:.2f} to {interval.high:.2f}]"

@@ -52,6 +52,7 @@ class Begun(Generic[R]):
 class _Wear:
     stack: StackKey
     is_merged_only: bool
+    is_steady: bool
 
 
 class Roster(Generic[R]):
@@ -111,7 +112,9 @@ class Roster(Generic[R]):
         self._runs[run.job.ticket] = run
         spec = self.spec((run.job.ticket, 0))
         self._wears[run.job.ticket] = _Wear(
-            stack=spec.stack_key, is_merged_only=spec.is_merged_only
+            stack=spec.stack_key,
+            is_merged_only=spec.is_merged_only,
+            is_steady=spec.is_steady,
         )
         for index in range(len(run.job.seeds)):
             self._waiting[(run.job.ticket, index)] = 0
@@ -249,6 +252,7 @@ class Roster(Generic[R]):
             is_solo=job.is_deterministic,
             stack=wear.stack,
             is_merged_only=wear.is_merged_only,
+            is_steady=wear.is_steady,
             stepped_at=begun.stepped_at,
             steps_left=begun.row.steps_total - begun.row.steps_done,
             samples=job.drawing.samples,
@@ -271,6 +275,7 @@ class Roster(Generic[R]):
                     is_solo=job.is_deterministic,
                     stack=wear.stack,
                     is_merged_only=wear.is_merged_only,
+                    is_steady=wear.is_steady,
                     steps=job.drawing.steps,
                     samples=job.drawing.samples,
                     opening_seconds=_opening_seconds(job, is_first=is_first, costs=costs),

@@ -18,7 +18,7 @@ from tabard_registry import AdapterRef, Author, CorruptRegistry, NotFound, Regis
 from tabard_registry.acts.review import has_voted
 from tabard_registry.errors import PreconditionFailed
 from tabard_registry.evidence.documents import Previews
-from tabard_registry.evidence.grid import Grid
+from tabard_registry.evidence.grid import Grid, trigger_of
 from tabard_registry.evidence.pairs import Pair, pairs_of
 from tabard_registry.evidence.report import Report
 from tabard_registry.refs.digest import Digest
@@ -291,7 +291,7 @@ class Votes:
         grid = self._registry.evidence.document(booth.report.grid)
         if not isinstance(grid, Grid) or pair.prompt >= len(grid.prompts):
             return "", ""
-        trigger = next(iter(booth.release.trigger_words), "")
+        trigger = trigger_of(booth.release.kind, words=booth.release.trigger_words)
         return grid.prompts[pair.prompt].drawn(trigger), grid.negative_prompt
 
     def _pictures(self, pair: Pair) -> dict[Digest, bytes] | None:

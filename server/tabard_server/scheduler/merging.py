@@ -48,7 +48,7 @@ def pays_off(
     stack = batch[0].stack
     if not stack or not snapshot.can_merge or stack in snapshot.unmergeable:
         return False
-    if any(row.stack != stack or row.is_solo for row in batch):
+    if any(row.stack != stack or row.is_solo or not row.is_steady for row in batch):
         return False
     return _is_worth_it(stack, rows=len(batch), running=running, snapshot=snapshot)
 

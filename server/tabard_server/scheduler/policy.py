@@ -90,6 +90,7 @@ def _begun(row: WaitingRow, *, turn: int) -> RunningRow:
         is_solo=row.is_solo,
         stack=row.stack,
         is_merged_only=row.is_merged_only,
+        is_steady=row.is_steady,
         stepped_at=turn - 1,
         steps_left=row.steps,
         samples=row.samples,

@@ -29,6 +29,7 @@ class WaitingRow:
         is_solo: It must run in a forward pass of its own.
         stack: What it wears.
         is_merged_only: Only a merged copy can draw it.
+        is_steady: It wears the same at every step, as a merged copy does.
         steps: Denoise steps it asks for.
         samples: Samples that it takes in a forward pass.
         opening_seconds: What it takes to begin it, after those of its job that begin before it.
@@ -42,6 +43,7 @@ class WaitingRow:
     is_solo: bool = False
     stack: StackKey = ()
     is_merged_only: bool = False
+    is_steady: bool = True
     steps: int = 1
     samples: int = 1
     opening_seconds: float = 0.0
@@ -60,6 +62,7 @@ class RunningRow:
         is_solo: It must run in a forward pass of its own.
         stack: What it wears.
         is_merged_only: Only a merged copy can draw it.
+        is_steady: It wears the same at every step, as a merged copy does.
         stepped_at: Number of the turn of its last step, or of its opening.
         steps_left: Forward passes until it is done.
         samples: Samples that it takes in a forward pass.
@@ -72,6 +75,7 @@ class RunningRow:
     is_solo: bool = False
     stack: StackKey = ()
     is_merged_only: bool = False
+    is_steady: bool = True
     stepped_at: int = 0
     steps_left: int = 1
     samples: int = 1

@@ -5,10 +5,12 @@ In: settings. Out: these, loaded and opened: the slow part of a start, and the o
 place that cannot be trusted.
 """
 
+import gc
 import importlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,14 +73,15 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
     tell(Stage(name="opening the registry"))
     registry = open_registry(settings, metrics=metrics)
     tell(Stage(name="importing the model libraries"))
-    _hear_libraries()
-    from tabard_server.adapters.loader import ReleaseLoader  # noqa: PLC0415 - torch comes late
-    from tabard_server.engine.base.schedule import Asked  # noqa: PLC0415 - likewise
-    from tabard_server.engine.load_engine import (  # noqa: PLC0415 - likewise
-        EngineSettings,
-        find_device,
-        load_engine,
-    )
+    with _garbage_kept():
+        _hear_libraries()
+        from tabard_server.adapters.loader import ReleaseLoader  # noqa: PLC0415 - torch comes late
+        from tabard_server.engine.base.schedule import Asked  # noqa: PLC0415 - likewise
+        from tabard_server.engine.load_engine import (  # noqa: PLC0415 - likewise
+            EngineSettings,
+            find_device,
+            load_engine,
+        )
 
     # Before the base: they are soon refused, and what they hold of a device is not planned with.
     encoders = _load_encoders(settings, engine_device=str(find_device(settings.device)), tell=tell)
@@ -125,6 +128,22 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         kept_releases=load_adapter.kept,
         encoders=encoders,
     )
+
+
+@contextmanager
+def _garbage_kept() -> Iterator[None]:
+    """Collect no garbage for the length of a block.
+
+    Libraries that are imported make hundreds of thousands of objects that live to the end; to look
+    for garbage among them again and again is a fifth of what their import takes.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _load_encoders(settings: Settings, *, engine_device: str, tell: Tell) -> tuple[Encoder, ...]:

@@ -25,6 +25,8 @@ from tests.bench.planted.releases import (
 from tests.e2e.conftest import run_server
 
 STABLE, MASCOT = "acme/watercolor@1.0.0", "acme/mascot@1.0.0"
+EQUAL, EQUAL_MASCOT = "acme/watercolor@1.0.1", "acme/mascot@1.0.1"
+"""The same files again: what is judged is never compared with itself."""
 LEARNED = json.dumps(
     [{"name": f"demo-{kind}", "kind": kind, "path": "demo"} for kind in ("style", "subject")]
 )
@@ -73,7 +75,7 @@ class Plant:
 
 
 WEIGHTS = (
-    Plant(name="equal", ref=STABLE, promised=("success",)),
+    Plant(name="equal", ref=EQUAL, promised=("success",)),
     Plant(name="style absent (0.5)", ref=f"{STABLE}:0.5", promised=("failed",)),
     Plant(name="overcooked (1.6)", ref=f"{STABLE}:1.6", promised=("failed",)),
     Plant(name="bad successor", ref="acme/watercolor@1.1.0", promised=("failed",)),
@@ -88,8 +90,8 @@ TRAINED = (
 
 _ABSENT = Plant(name="subject absent (0.2)", ref=f"{MASCOT}:0.2", promised=("failed",))
 SUBJECTS = {
-    "demo": (Plant(name="mascot", ref=MASCOT, promised=("failed",)), _ABSENT),
-    "fallback": (Plant(name="mascot", ref=MASCOT, promised=("inconclusive",)), _ABSENT),
+    "demo": (Plant(name="mascot", ref=EQUAL_MASCOT, promised=("failed",)), _ABSENT),
+    "fallback": (Plant(name="mascot", ref=EQUAL_MASCOT, promised=("inconclusive",)), _ABSENT),
 }
 """By the name of the encoders. The demo's mascot was taught ten pictures that are nearly one, and
 draws one whatever the seed; without weights nobody sees a subject, and people decide."""
@@ -140,6 +142,7 @@ def server(
     write_broken(broken)
     files = {
         "1.0.0": ADAPTERS / "watercolor-1.0.0.safetensors",
+        "1.0.1": ADAPTERS / "watercolor-1.0.0.safetensors",
         "1.1.0": ADAPTERS / "watercolor-1.1.0.safetensors",
         "1.2.0": broken,
         **(trained or {}),
@@ -152,14 +155,16 @@ def server(
         for version, file in files.items():
             name = STABLE.partition("@")[0]
             client.publish(name, file, version=version, purpose="style", trigger_words=[STYLE])
-        client.publish(
-            MASCOT.partition("@")[0],
-            ADAPTERS / "mascot-1.0.0.safetensors",
-            version="1.0.0",
-            kind="dreambooth",
-            purpose="subject",
-            trigger_words=["sks mascot"],
-        )
+        for ref in (MASCOT, EQUAL_MASCOT):
+            name, _, version = ref.partition("@")
+            client.publish(
+                name,
+                ADAPTERS / "mascot-1.0.0.safetensors",
+                version=version,
+                kind="dreambooth",
+                purpose="subject",
+                trigger_words=["sks mascot"],
+            )
         client.promote(STABLE)
         client.promote(MASCOT)
         yield client
@@ -186,7 +191,7 @@ def judge_copies(client: Client, *, grid: Path) -> list[Outcome]:
     return [
         _outcome(
             client,
-            Plant(name=name, ref=STABLE, promised=(verdict,)),
+            Plant(name=name, ref=EQUAL, promised=(verdict,)),
             grid=grid,
             training=list(map(_png, pictures)),
         )
@@ -210,7 +215,7 @@ def _drawn(client: Client) -> list[Pixels]:
         )
         for text in texts
     ]
-    files = [one.images[0].png for one in results]
+    files = [one.images[0].content for one in results]
     return [np.asarray(Image.open(io.BytesIO(one)).convert("RGB")) for one in files]
 
 
@@ -221,7 +226,7 @@ def _prompt(number: int) -> str:
 
 
 def _outcome(client: Client, plant: Plant, *, grid: Path, training: Sequence[bytes]) -> Outcome:
-    against = MASCOT if plant.ref.startswith(MASCOT) else STABLE
+    against = MASCOT if plant.ref.startswith(MASCOT.partition("@")[0]) else STABLE
     result = client.evaluate(plant.ref, against=against, grid=grid, training=training).result()
     return Outcome(
         plant=plant.name,

@@ -19,10 +19,14 @@ CALLER = Caller(actor="alice", new_id=lambda: "id")
         (["a/a@1.2.0:-1", "a/a@1.2.0:0.5"], "a/a@1.2.0"),
         (["a/a@sha256:abcdef012345"], "a/a@sha256:abcdef012345"),
         (["a/a@sha256:abcdef012345:0.5"], "a/a@sha256:abcdef012345"),
+        (["a/a@sha256:abcdef012345:0.5@0,1@0.6:te=1"], "a/a@sha256:abcdef012345"),
+        (["a/a:0.5@0,1@0.6"], "a/a"),
+        ([tabard.Wear(ref="b/b", unet=1), "a/a"], "a/a,b/b"),
+        (tabard.Wear(ref="b/b@1.0.0"), "b/b@1.0.0"),
         (["a/é,"], "a/%C3%A9%2C"),
     ],
 )
-def test_stack_key_ignores_weights(adapters: list[str], key: str) -> None:
+def test_stack_key_ignores_weights(adapters: list[str | tabard.Wear], key: str) -> None:
     """Requests that wear the same releases go to the same server."""
     assert stack_key(adapters) == key
 

@@ -31,8 +31,12 @@ STARTED = EvaluationStarted(
     grid="style",
     grid_digest="sha256:" + "c" * 64,
     cell_count=2,
+    prompt_count=2,
+    seed_count=1,
     reference_source="against",
     reference_count=0,
+    channel="stable",
+    bounds={},
 )
 SCORES = EvaluationScores(scores=(Score(name="style", is_measured=True, value=0.5),))
 VERDICT = EvaluationVerdict(

@@ -2,17 +2,21 @@
 """A canary on the demo base: a bad release is taken back, however often its server is killed."""
 
 import itertools
+import signal
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tabard import Canary, Client
-from tabard_registry import Author, Registry
+from tabard_registry import AdapterName, Author, Digest, Registry
+from tabard_registry.acts import CanaryName, observe
 from tabard_registry.evidence.grid import Grid, GridPrompt
 from tabard_server.engine.base.place import DEMO_BASE
 from tests.e2e.conftest import DEMO_ADAPTERS, RunningServer, run_server
+from tests.registry.canary_acts import pair
 
 LINE = "acme/watercolor"
 SHAPES = ("circle", "square", "triangle", "star", "heart", "cross")
@@ -51,11 +55,13 @@ def grid() -> Grid:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[RunningServer, Client]]:
+def serving(
+    folder: Path, *, module: str = "tabard_server"
+) -> Iterator[tuple[RunningServer, Client]]:
     """A server on the same registry and cache, whenever it is run."""
     cache = str(folder / "cache")
     with (
-        run_server(folder, base=DEMO_BASE, cache=cache) as server,
+        run_server(folder, base=DEMO_BASE, module=module, cache=cache) as server,
         Client(server.address) as client,
     ):
         yield server, client
@@ -73,16 +79,55 @@ def draw_until(
     raise AssertionError(f"the prompts are spent: {canary}")
 
 
+def promote_both(client: Client) -> None:
+    """Publish a good release and a bad one, which is in service."""
+    for version in ("1.0.0", "1.1.0"):
+        file = DEMO_ADAPTERS / f"watercolor-{version}.safetensors"
+        words = ["watercolor style"]
+        client.publish(LINE, file, version=version, purpose="style", trigger_words=words)
+        client.promote(f"{LINE}@{version}")
+
+
+def test_verdict_that_was_not_written_is_written_once(tmp_path: Path) -> None:
+    """A server is killed between the two; of the next ones, which are two, one record says it."""
+    losses = [pair(f"prompt {number}", -1.0) for number in range(20)]
+    with serving(tmp_path, module="tests.e2e.health.killed_before_end") as (server, client):
+        promote_both(client)
+        started = client.start_canary(f"{LINE}@1.1.0", reason="tried all the same")
+        with closing(Registry.open((tmp_path / "registry").as_uri())) as registry:
+            candidate = Digest.parse(started.candidate_digest)
+            name = CanaryName(adapter=AdapterName.parse(LINE), candidate=candidate)
+            registry.commit(observe(name, observations=losses), author=Author(actor="server"))
+            killed = server.process.wait(timeout=300)
+            unsaid = name.find(registry.catch_up())[1]
+
+    with serving(tmp_path) as (_one, client), serving(tmp_path) as (_other, other):
+        ended = await_end(client, other)
+        acts = [act for one in client.history(LINE) for act in one.actions]
+
+    ends = [act for act in acts if act.type == "canary" and act.version == "1.0.0"]
+    assert (killed, unsaid.verdict, len(unsaid.seen)) == (-signal.SIGKILL, "", 20)
+    # What came after the eleventh changed nothing any more.
+    assert {(one.verdict, one.units, one.losses) for one in ended} == {("rolled_back", 11, 11)}
+    assert [act.previous_digest for act in ends] == [started.candidate_digest]
+
+
+def await_end(*clients: Client) -> list[Canary]:
+    """Wait until every server says that the canary has ended."""
+    for _attempt in range(600):
+        found = [client.canary(f"{LINE}@1.1.0") for client in clients]
+        if not any(one.is_open for one in found):
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"it is open: {found}")
+
+
 @pytest.mark.soak
 def test_killed_canary_goes_on(tmp_path: Path) -> None:
     """It is killed in each phase: every prompt counts once, one record ends it and moves back."""
     asked = prompts()
     with serving(tmp_path) as (_server, client):
-        for version in ("1.0.0", "1.1.0"):
-            file = DEMO_ADAPTERS / f"watercolor-{version}.safetensors"
-            words = ["watercolor style"]
-            client.publish(LINE, file, version=version, purpose="style", trigger_words=words)
-            client.promote(f"{LINE}@{version}")
+        promote_both(client)
         registry = Registry.open((tmp_path / "registry").as_uri())
         registry.evidence.put_grid(grid(), place="acme", author=Author(actor="ann"))
         client.start_canary(f"{LINE}@1.1.0", reason="tried all the same")

@@ -13,6 +13,8 @@ from tabard_server.engine.base.place import DEMO_BASE
 from tests.e2e.conftest import DEMO_ADAPTERS, RunningServer, run_server
 
 STABLE, BAD = "acme/watercolor@1.0.0", "acme/watercolor@1.1.0"
+EQUAL = "acme/watercolor@1.0.1"
+"""The file of the stable one again."""
 SHAPES = ("circle", "square", "triangle", "star", "heart", "cross")
 COLOURS = ("red", "blue", "green", "yellow", "purple", "orange")
 GROUNDS = ("white", "black", "gray", "brown")
@@ -60,7 +62,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
 @pytest.mark.soak
 def test_planted_releases_get_their_verdicts(server: RunningServer, grid: Path) -> None:
     """Equal: Success. Absent, overcooked, and the demo's bad successor: Failed."""
-    refs = (STABLE, f"{STABLE}:0.5", f"{STABLE}:1.6", BAD)
+    refs = (EQUAL, f"{STABLE}:0.5", f"{STABLE}:1.6", BAD)
     with Client(server.address) as client:
         found = {ref: client.evaluate(ref, against=STABLE, grid=grid).result() for ref in refs}
 
@@ -71,11 +73,12 @@ def test_planted_releases_get_their_verdicts(server: RunningServer, grid: Path) 
     assert (scores["style"].value or 0.0) > 0.5
 
 
-@pytest.mark.parametrize("moment", ["drawing", "judging"])
+@pytest.mark.parametrize("moment", ["drawing", pytest.param("judging", marks=pytest.mark.soak)])
 def test_killed_evaluation_goes_on(tmp_path: Path, grid: Path, moment: str) -> None:
     """What a killed server had drawn, the next one does not draw again; one report is filed."""
     settings = {"base": DEMO_BASE, "cache": str(tmp_path / "cache")}
-    grid.write_text(json.dumps(json.loads(grid.read_text()) | {"seeds": [11, 23]}))
+    small = {"seeds": [11, 23], "steps": 2}
+    grid.write_text(json.dumps(json.loads(grid.read_text()) | small))
     with run_server(tmp_path, **settings) as server, Client(server.address) as client:  # type: ignore[arg-type]
         _publish(client)
         for event in client.evaluate(BAD, grid=grid):
@@ -100,9 +103,9 @@ def test_killed_evaluation_goes_on(tmp_path: Path, grid: Path, moment: str) -> N
 
 
 def _publish(client: Client) -> None:
-    for ref in (STABLE, BAD):
+    for ref, trained in ((STABLE, "1.0.0"), (EQUAL, "1.0.0"), (BAD, "1.1.0")):
         name, _, version = ref.partition("@")
-        file = DEMO_ADAPTERS / f"watercolor-{version}.safetensors"
+        file = DEMO_ADAPTERS / f"watercolor-{trained}.safetensors"
         words = ["watercolor style"]
         client.publish(name, file, version=version, purpose="style", trigger_words=words)
     client.promote(STABLE)

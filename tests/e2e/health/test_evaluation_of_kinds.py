@@ -30,14 +30,18 @@ def picture(seed: int) -> bytes:
     return file.getvalue()
 
 
-def grid_in(folder: Path, *, text: str) -> Path:
+def grid_in(folder: Path, *, text: str, controls: int = 0) -> Path:
     """Write a grid of small pictures."""
+    scored = [{"text": f"{text} {number}"} for number in range(12)]
     document = {
         "v": 1,
         "kind": "grid",
         "name": "small",
-        "prompts": [{"text": f"{text} {number}"} for number in range(12)],
-        "seeds": [1, 2],
+        "prompts": [
+            *scored,
+            *({"text": f"a blue {number}", "control": True} for number in range(controls)),
+        ],
+        "seeds": [1],
         "steps": 2,
         "width": 32,
         "height": 32,
@@ -54,7 +58,7 @@ def check(result: EvaluationResult, *, kind: str, weight: float = 1.0) -> dict[s
     assert report["release"]["kind"] == report["technical"]["kind"] == kind
     assert report["technical"].get("weight", 1.0) == weight
     assert report["goal"]["why_this_method"]
-    assert len(result.cells) == len(report["candidates"]) == 24
+    assert len(result.cells) == len(report["candidates"]) == 12
     assert all(one.digest for cell in result.cells for one in cell.pictures)
     for cell in result.cells:
         drawn = {one.side: one.digest for one in cell.pictures}
@@ -94,6 +98,31 @@ def test_textual_inversion(
 
     report = check(result, kind="textual_inversion")
     assert report["prompt_record"][3]["prompt"] == "a <wash> star 3"
+
+
+def test_words_beside_controls(
+    tiny_client: Client, tiny_base: Path, tmp_path: Path, references: list[bytes]
+) -> None:
+    """Every shipped grid has prompts without the word: there a word changes nothing."""
+    style = write_diffusers_lora(tiny_base, tmp_path / "style.safetensors", seed=31)
+    tiny_client.publish("words/style", style, version="1.0.0", trigger_words=["inky"])
+    file = tmp_path / "word.safetensors"
+    width = load_pipeline(tiny_base).text_encoder.config.hidden_size
+    write_inversion(file, token="<wash>", width=width, vectors=2, seed=32)
+    tiny_client.publish("words/word", file, version="1.0.0")
+    tiny_client.publish_recipe(
+        "words/both", ["words/style@1.0.0:0.6", "words/word@1.0.0"], version="1.0.0"
+    )
+    grid = grid_in(tmp_path, text="a star, {trigger}", controls=2)
+
+    for name, prompt in (("word", "a star, <wash> 0"), ("both", "a star, inky, <wash> 0")):
+        result = tiny_client.evaluate(
+            f"words/{name}@1.0.0", grid=grid, references=references
+        ).result()
+
+        assert result.report["prompt_record"][0]["prompt"] == prompt
+        assert result.report["prompt_record"][12]["prompt"] == "a blue 0"
+        assert len(result.cells) == 14
 
 
 def test_dreambooth(

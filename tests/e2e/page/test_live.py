@@ -87,7 +87,7 @@ def test_drawing_is_looked_on(visit: Visit, client: Client) -> None:
             "a cat", adapters="acme/ink", seed=5, num_inference_steps=12, auto_trigger=True
         )
         .images[0]
-        .png
+        .content
     )
 
 

@@ -2,8 +2,9 @@
 """Every screen, light and dark, on a desk and on a phone: for everybody, and within its window."""
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
+from tabard import Client
 from tests.e2e.page.browser import NARROW, THEMES, WIDE, Theme, Visit, visiting
 
 pytestmark = pytest.mark.page
@@ -110,6 +111,23 @@ def test_keys_lead_everywhere(visit: Visit) -> None:
     page.keyboard.press("g")
 
     assert page.url.endswith("#/operate")
+
+
+def test_drawing_anew_leaves_the_keys_where_they_are(visit: Visit, client: Client) -> None:
+    """A screen that is asked for every other second is still read by the keyboard."""
+    client.generate("a cat", adapters="acme/ink", num_inference_steps=2)
+    visit.go("operate")
+    link = visit.page.locator("table a").first
+    link.focus()
+    before = visit.page.evaluate("document.activeElement.href")
+    link.evaluate("(one) => { window.old = one; }")
+    expect(visit.page.locator(".tile").first).to_be_visible()
+
+    visit.page.wait_for_selector("tabard-operate[aria-busy]", state="attached")
+    visit.page.wait_for_selector("tabard-operate[aria-busy]", state="detached")
+
+    assert visit.page.evaluate("window.old.isConnected") is False
+    assert visit.page.evaluate("document.activeElement.href") == before
 
 
 def ground(page: Page) -> str:

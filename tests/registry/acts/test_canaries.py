@@ -14,6 +14,7 @@ from tabard_registry.errors import InvalidField, RegistryError
 from tabard_registry.log import records
 from tabard_registry.log.records import CANARY
 from tabard_registry.release.canary import Canary
+from tabard_registry.release.gates import Gate
 from tabard_registry.state.sight import seen_by, told_to
 from tests.registry.canary_acts import (
     FIGURES,
@@ -115,7 +116,9 @@ def test_end_is_said_once(registry: Registry) -> None:
 
 def test_held_canary_takes_no_success(registry: Registry) -> None:
     """It serves what it served, until people decide."""
-    name, _ = started(registry, promote_on_success=True)
+    gates = {"stable": Gate(promote_on_success=True)}
+    registry.set_policy("acme", channels=gates, author=SERVER)
+    name, _ = started(registry)
     registry.commit(raise_share(name, share=0.05), author=SERVER)
     registry.commit(end_canary(name, verdict="inconclusive", said="no scorer"), author=SERVER)
 

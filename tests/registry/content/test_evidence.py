@@ -13,7 +13,7 @@ from tabard_registry import Author, Digest, Grants, Registry, Release, Role, sha
 from tabard_registry.content.blobs import blob_key
 from tabard_registry.errors import CorruptRegistry, Forbidden, NotFound, PreconditionFailed
 from tabard_registry.evidence.documents import digest_of, to_bytes
-from tabard_registry.evidence.report import Goal
+from tabard_registry.evidence.report import Goal, PromptNote, Report
 from tabard_registry.identity.identity import Proof
 from tabard_registry.release.gates import Gate
 from tabard_registry.state.sight import seen_by, told_to
@@ -172,6 +172,52 @@ def test_edit_keeps_what_was_measured(registry: Registry, release: Release) -> N
     forged = replace(before, verdict="Success", edited_from=original)
     with pytest.raises(PreconditionFailed, match="verdict"):
         registry.evidence.put(forged, author=ANN)
+
+
+def test_edit_shows_nothing_from_elsewhere(registry: Registry, release: Release) -> None:
+    """Neither a stranger's picture nor a file of weights becomes a picture of it by its digest."""
+    original = put_report(registry, release).note.document
+    before = registry.evidence.report(original)
+    published = registry.evidence.put(
+        references_of(release, b"one", b"two", b"three", b"four"),
+        author=ANN,
+        blobs=[b"one", b"two", b"three", b"four"],
+    )
+    registry.blobs.put_bytes(b"somebody else's")
+    known, weights = sha256_bytes(b"one"), release.canonical
+    assert weights is not None
+
+    for digest in (weights, sha256_bytes(b"somebody else's")):
+        with pytest.raises(NotFound) as refused:
+            registry.evidence.edit(
+                ref("1.0.0"), original=original, wanted=_showing(before, digest), author=BOB
+            )
+        assert refused.value.reason == "BLOB_NOT_FOUND"
+
+    edit = registry.evidence.edit(
+        ref("1.0.0"), original=original, wanted=_showing(before, known), author=BOB
+    )
+    assert (published.created, edit.created) == (True, True)
+
+
+def test_purge_leaves_what_other_releases_need(
+    registry: Registry, release: Release, tmp_path: Path
+) -> None:
+    """Whatever its evidence lists."""
+    other = publish(registry, "1.1.0", folder=tmp_path).release
+    weights = other.canonical
+    assert weights is not None
+    listed = replace(references_of(release, *PICTURES), pictures=(*SHOWN, weights))
+    registry.evidence.put(listed, author=ANN, blobs=PICTURES)
+
+    registry.purge(ref("1.0.0"), author=Author(actor="ann", reason="consent withdrawn"))
+
+    assert (there(registry), registry.blobs.is_there(weights)) == (0, True)
+
+
+def _showing(report: Report, digest: Digest) -> Report:
+    """An edit that gives a prompt a picture to compare with."""
+    return replace(report, prompt_record=(PromptNote(prompt="ink", seed=1, reference=digest),))
 
 
 def test_older_report_is_not_edited(registry: Registry, release: Release) -> None:

@@ -10,6 +10,7 @@ from tabard_registry.evidence.documents import (
     Previews,
     References,
     digest_of,
+    document_from_json,
     read_document,
     read_kept,
     to_bytes,
@@ -59,6 +60,14 @@ def test_four_different_references(registry: Registry, tmp_path: Path) -> None:
         references_of(release, *PICTURES[:3], PICTURES[0])
 
     assert refused.value.reason == "REFERENCES_TOO_FEW"
+
+
+def test_document_without_a_version_says_what_to_write() -> None:
+    """Whoever writes a grid by hand is not told of another version of Tabard."""
+    with pytest.raises(InvalidField, match='write "v": 1') as refused:
+        document_from_json({"kind": "grid"})
+
+    assert refused.value.reason == "FIELD_INVALID"
 
 
 def test_kept_document_of_another_version() -> None:

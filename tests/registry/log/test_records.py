@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -111,6 +112,13 @@ def policy(*words: str) -> Action:
     return Action(type="policy", adapter="acme", summary=dict.fromkeys(words, False))
 
 
+def gate(**asks: Any) -> Action:
+    """A policy that asks for something of one channel, and for nothing of another."""
+    return Action(
+        type="policy", adapter="acme", summary={"channels": {"stable": asks, "beta": None}}
+    )
+
+
 @pytest.mark.parametrize(
     ("actions", "version"),
     [
@@ -122,6 +130,14 @@ def policy(*words: str) -> Action:
         ((policy("private"),), 2),
         ((policy("require_signature", "require_identity"),), 2),
         ((YANK, TOKEN_ACT, YANK), 2),
+        ((policy("channels"),), 3),
+        ((gate(require_success=True, reviews=1),), 3),
+        ((gate(require_success=True, bounds={"style_min": 0.7}),), 5),
+        ((gate(promote_on_success=True),), 5),
+        ((policy("enforce_sampling"),), 5),
+        ((Action(type="publish", adapter="acme/ink", summary={"kind": "lora"}),), 1),
+        ((Action(type="publish", adapter="acme/ink", summary={"sampling": {"steps": 4}}),), 5),
+        ((Action(type="yank", adapter="acme/ink", summary={"sampling": {}}),), 1),
     ],
 )
 def test_acts_that_restrict_raise_the_version(

@@ -95,7 +95,6 @@ def test_figures_are_read_as_written() -> None:
         {"policy": {"alpha": "small"}},
         {"policy": {f"{n}": 1 for n in range(33)}},
         {"salt": "s" * 65},
-        {"promote_on_success": "yes"},
     ],
 )
 def test_what_are_no_terms(said: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from tabard_registry import sha256_bytes
+from tabard_registry.release.bounds import BOUND_NAMES, Measurement
 from tabard_registry.release.health import EvidenceNote, Health, Told
 
 DIGEST = sha256_bytes(b"document")
@@ -20,6 +21,9 @@ def test_note_comes_back() -> None:
         checks={"artifact": "flagged"},
         against=DIGEST,
         grid=DIGEST,
+        measurement=Measurement(
+            figures={"style": (0.4, 0.6)}, bounds=dict.fromkeys(BOUND_NAMES, 1.0)
+        ),
     )
 
     assert EvidenceNote.from_summary(note.to_summary(), told=TOLD) == note

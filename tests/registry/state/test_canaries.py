@@ -33,6 +33,14 @@ from tests.registry.state.short_logs import (
 PUBLISHED = (publication("1.0.0"), publication("1.1.0"), publication("1.2.0"))
 STABLE = (*PUBLISHED, act("promote", "1.0.0"))
 BEGUN = (*STABLE, start())
+
+
+def gates(channels: dict[str, Any]) -> Action:
+    """A policy."""
+    return Action(type="policy", adapter="acme", summary={"channels": channels})
+
+
+BY_ITSELF = gates({"stable": {"promote_on_success": True}})
 REPLACED = (*STABLE, act("promote", "1.1.0"))
 PROMOTED = (*REPLACED, start(shares=()))
 
@@ -160,7 +168,7 @@ def test_inconclusive_holds() -> None:
 @pytest.mark.parametrize("promotes", [True, False])
 def test_inconclusive_is_never_promoted(promotes: bool) -> None:
     """Whatever follows it, in one record or in many: only people move the channel."""
-    begun = (*STABLE, start(promote_on_success=promotes))
+    begun = (*STABLE, *([BY_ITSELF] if promotes else []), start())
 
     state, _ = run(*begun, ended("inconclusive"), ended("success"), observed(pair("a")))
 
@@ -192,21 +200,32 @@ def test_rollback_of_what_was_not_promoted_moves_nothing() -> None:
     assert open_canary(state.adapters[NAME], channel="stable") is None
 
 
-@pytest.mark.parametrize(("promotes", "stable"), [(True, "1.1.0"), (False, "1.0.0")])
-def test_success_promotes_where_it_was_asked_to(promotes: bool, stable: str) -> None:
-    """And the way back is that of any promotion."""
-    state, _ = run(*STABLE, start(promote_on_success=promotes), ended("success"))
+@pytest.mark.parametrize(("said", "stable"), [([BY_ITSELF], "1.1.0"), ([], "1.0.0")])
+def test_success_promotes_where_the_policy_says_so(said: list[Action], stable: str) -> None:
+    """As it stands at the success; and the way back is that of any promotion."""
+    log = (*STABLE, start(), *said, ended("success"))
 
-    assert stable_of(state) == stable
-    assert note_of(
-        *STABLE, start(promote_on_success=promotes), ended("success"), act("rollback", "1.0.0")
-    ) == ("" if promotes else "stable points there already")
+    assert stable_of(run(*log)[0]) == stable
+    back = "" if said else "stable points there already"
+    assert note_of(*log, act("rollback", "1.0.0")) == back
+
+
+def test_every_gate_says_that_a_success_promotes() -> None:
+    """One of two that a channel stands behind is not enough; nor is what was taken away."""
+    other = gates({"*": {"reviews": 1}})
+    taken = gates({"stable": None})
+
+    for after in (other, taken):
+        state, _ = run(*STABLE, BY_ITSELF, start(), after, ended("success"))
+
+        assert stable_of(state) == "1.0.0"
+        assert canary_in(state).verdict == "success"
 
 
 def test_success_asks_the_gate_again() -> None:
     """What was rejected meanwhile does not come through by numbers."""
-    gate = Action(type="policy", adapter="acme", summary={"channels": {"stable": {"reviews": 1}}})
-    log = (*STABLE, start(promote_on_success=True), gate, ended("success"))
+    gate = gates({"stable": {"reviews": 1, "promote_on_success": True}})
+    log = (*STABLE, start(), gate, ended("success"))
 
     assert "0 of 1 reviews" in note_of(*log)
     assert canary_in(run(*log)[0]).is_open

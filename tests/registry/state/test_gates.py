@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tabard_registry import Record, sha256_bytes
 from tabard_registry.log.records import Action
+from tabard_registry.release.bounds import BOUND_NAMES, Measurement
 from tabard_registry.release.gates import Gate, with_gates
 from tabard_registry.release.health import CHECKS
 from tabard_registry.release.keys import Policy
@@ -77,6 +78,59 @@ def test_success_is_asked_for() -> None:
     assert stable_of(run(*start, report("1.0.0", "Success"), promote)[0]) == "1.0.0"
 
 
+def measured(style: tuple[float, float], verdict: str, **server: float) -> Action:
+    """A report with figures: its verdict is what somebody's bounds made of them."""
+    bounds = dict.fromkeys(BOUND_NAMES, 1.0) | {"style_min": 0.5} | server
+    found = Measurement(figures={"broken": (0, 0), "style": style}, bounds=bounds)
+    return report("1.0.0", verdict, measurement=found.to_json())
+
+
+def test_channel_judges_by_its_own_bounds() -> None:
+    """Success by laxer bounds opens no stricter channel, nor does a miss bar a laxer one."""
+    promote = act("promote", "1.0.0")
+    start = (publication("1.0.0"), asks(require_success=True, bounds={"style_min": 0.7}))
+    lax = (publication("1.0.0"), asks(require_success=True, bounds={"style_min": 0.2}))
+
+    refusal = note_of(*start, measured((0.6, 0.9), "Success"), promote)
+    assert "says Success, and by what stable asks it is Inconclusive (style is 0.60" in refusal
+    assert "it is Failed" in note_of(*start, measured((0.4, 0.6), "Success"), promote)
+    assert note_of(*start, measured((0.7, 0.9), "Inconclusive"), promote) == ""
+    assert note_of(*lax, measured((0.3, 0.4), "Failed"), promote) == ""
+
+
+def test_bounds_that_nobody_says_are_those_of_the_server() -> None:
+    """Whatever the report's own verdict was made by."""
+    promote = act("promote", "1.0.0")
+    start = (publication("1.0.0"), asks(require_success=True))
+
+    assert "it is Inconclusive" in note_of(*start, measured((0.4, 0.9), "Success"), promote)
+    assert note_of(*start, measured((0.4, 0.9), "Failed", style_min=0.4), promote) == ""
+
+
+def test_older_report_meets_no_bounds() -> None:
+    """It has no figures; where no bounds are said, its verdict counts as it did."""
+    promote = act("promote", "1.0.0")
+    strict = asks(require_success=True, bounds={"style_min": 0.2})
+    start = (publication("1.0.0"), report("1.0.0", "Success"))
+
+    assert "no figures to hold against style_min" in note_of(*start, strict, promote)
+    assert note_of(*start, asks(require_success=True), promote) == ""
+
+
+def test_all_patterns_judge_together() -> None:
+    """The strictest of each bound; a later policy judges what was measured before it."""
+    promote = replace(act("promote", "1.0.0"), channel="prod-eu")
+    gates = {
+        "prod-*": {"require_success": True, "bounds": {"style_min": 0.3}},
+        "*-eu": {"require_success": True, "bounds": {"style_min": 0.7}},
+    }
+    policy = Action(type="policy", adapter="acme", summary={"channels": gates})
+    start = (publication("1.0.0"), measured((0.6, 0.9), "Success"))
+
+    assert note_of(*start, promote) == ""
+    assert "at least 0.7" in note_of(*start, policy, promote)
+
+
 def test_override_stands_for_measurements_alone() -> None:
     """It has a reason, shows in history, and is no review."""
     promote = replace(act("promote", "1.0.0"), summary={"override": "the client waits"})
@@ -89,6 +143,20 @@ def test_override_stands_for_measurements_alone() -> None:
     blank = replace(promote, summary={"override": "  "})
     assert "it has no report" in note_of(*asked, blank)
     assert "0 of 1 reviews" in note_of(publication("1.0.0"), asks(reviews=1), promote)
+
+
+def test_failed_release_is_not_sent_back_to_the_same_evaluation() -> None:
+    """Asked again, an evaluation is the same report: a better version helps, or a person."""
+    policy = Policy(namespace="acme", channels={"stable": Gate(require_success=True)})
+
+    def how(*more: Action) -> str:
+        state, _ = run(publication("1.0.0"), *more)
+        (release,) = next(iter(state.adapters.values())).by_digest.values()
+        return missing_for(release, policy=policy, channel="stable")[0].how
+
+    assert how().startswith("evaluate ")
+    assert how(report("1.0.0", "Failed")).startswith("publish a better version")
+    assert "with what its report says is lacking" in how(report("1.0.0", "Inconclusive"))
 
 
 def test_reviews_are_of_the_newest_report() -> None:

@@ -12,12 +12,14 @@ import pytest
 from tabard_registry import AdapterRef, Author, NotFound, Registry
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.admission.admission import Admission
+from tabard_server.admission.controls import ControlReader
 from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.pictures import PictureReading
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 from tabard_server.errors import InvalidRequest, OutOfTime, invalid
 from tabard_server.jobs.job import Job, JobSpec, WantedAdapter
 from tabard_server.limits import Limits
@@ -25,7 +27,7 @@ from tabard_server.settings import Defaults
 from tests.registry.fakes import MemoryStore
 from tests.server.adapters.published_lora import publish_lora
 from tests.server.drawings import bounds_of, picture_of
-from tests.server.fakes import FakeEngine
+from tests.server.fakes import PROFILE, FakeEngine
 
 NOW = 1_000.0
 
@@ -52,6 +54,7 @@ class Door:
                 can_merge=False,
                 limits=limits,
                 verifier=Verifier(),
+                controls=ControlReader(blocks=UNetBlocks(PROFILE.modules["unet"]), family="sd1"),
             ),
             prompts=PromptChecker(
                 reader=engine.new_prompt_reader(), limits=limits, defaults=defaults

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tabard_registry import Policy
 from tabard_registry.release.sampling import Sampling, Span
 from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.walks import WalkReader
@@ -51,7 +52,7 @@ def worn(sampling: Sampling, *, digit: str = "1", weight: float = 1.0) -> Worn:
 def heed(*samplings: Sampling, **said: Any) -> tuple[WantedDrawing, list[tuple[str, str]]]:
     """Return the request as it is filled, and field and message of each warning."""
     stack = [worn(one, digit=str(number + 1)) for number, one in enumerate(samplings)]
-    filled, warnings = reader().heed(WantedDrawing(prompt="x", **said), worn=stack)
+    filled, warnings = reader().heed(WantedDrawing(prompt="x", **said), worn=stack, policies={})
     return filled, [(one.field, one.message) for one in warnings]
 
 
@@ -66,8 +67,8 @@ def test_stack_without_a_word_passes_as_it_is() -> None:
     """Nothing is read, and nothing copied."""
     wanted = WantedDrawing(prompt="x", sampler="nonsense")
 
-    assert reader().heed(wanted, worn=[worn(Sampling())]) == (wanted, ())
-    assert reader().heed(wanted, worn=[worn(Sampling())])[0] is wanted
+    assert reader().heed(wanted, worn=[worn(Sampling())], policies={}) == (wanted, ())
+    assert reader().heed(wanted, worn=[worn(Sampling())], policies={})[0] is wanted
 
 
 def test_silence_takes_what_is_recommended() -> None:
@@ -176,7 +177,7 @@ def test_prediction_of_another_base_is_told() -> None:
     """And a weight beyond what it was made for."""
     one = worn(Sampling(prediction="v_prediction", weight=Span(max=1)), weight=1.5)
 
-    _, warnings = reader().heed(WantedDrawing(prompt="x"), worn=[one])
+    _, warnings = reader().heed(WantedDrawing(prompt="x"), worn=[one], policies={})
 
     assert [warning.field for warning in warnings] == ["adapters", "adapters"]
     assert "weight is 1.5, made for at most 1" in warnings[0].message
@@ -188,6 +189,20 @@ def test_recipe_that_declares_speaks_for_its_members() -> None:
     recipe = WornRecipe(release=replace(PLAIN, sampling=FEW), weight=1.0)
     members = [replace(worn(STYLE, digit=str(n)), recipe=recipe) for n in (1, 2)]
 
-    filled, warnings = reader().heed(WantedDrawing(prompt="x"), worn=members)
+    filled, warnings = reader().heed(WantedDrawing(prompt="x"), worn=members, policies={})
 
     assert (filled.sampler, filled.steps, warnings) == ("euler", 4, ())
+
+
+def test_namespace_may_refuse_what_its_authors_allow() -> None:
+    """Of its own releases only; what is within bounds passes."""
+    policies = {PLAIN.adapter.namespace: Policy(namespace="x", enforce_sampling=True)}
+    stack, far = [worn(FEW)], WantedDrawing(prompt="x", steps=30)
+
+    with pytest.raises(InvalidRequest, match=f"{PLAIN.adapter.namespace} refuses this") as caught:
+        reader().heed(far, worn=stack, policies=policies)
+
+    assert {one.reason for one in caught.value.violations} == {"SAMPLING_REFUSED"}
+    assert reader().heed(WantedDrawing(prompt="x"), worn=stack, policies=policies)[1] == ()
+    elsewhere = {"elsewhere": Policy(namespace="elsewhere", enforce_sampling=True)}
+    assert reader().heed(far, worn=stack, policies=elsewhere)[1]

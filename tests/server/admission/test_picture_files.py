@@ -11,7 +11,7 @@ from PIL import Image
 from tabard_server.admission.picture_files import open_picture
 from tabard_server.errors import InvalidRequest
 from tabard_server.limits import Limits
-from tests.server.admission.made_pictures import bomb, encode, picture
+from tests.server.output.made_pictures import bomb, encode, picture
 
 LIMITS = Limits()
 ORIENTATION = 0x0112

@@ -14,8 +14,8 @@ from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.errors import Overloaded
 from tabard_server.limits import Limits
-from tests.server.admission.made_pictures import encode, picture
 from tests.server.drawings import bounds_of
+from tests.server.output.made_pictures import encode, picture
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tabard_server.admission.picture_files import open_picture
 from tabard_server.admission.png_chunks import pixels_only
 from tabard_server.errors import InvalidRequest
 from tabard_server.limits import Limits
-from tests.server.admission.made_pictures import encode, picture
+from tests.server.output.made_pictures import encode, picture
 
 LONG = "x" * (3 << 20)
 XMP = b"XML:com.adobe.xmp"

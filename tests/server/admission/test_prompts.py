@@ -153,6 +153,8 @@ def test_only_words_alone_must_be_used(kind: str, reasons: list[str]) -> None:
 
     assert [one.reason for one in violations] == reasons
     assert used == []
+    lacking = checker().read_words(drawing(prompt="a circle"), worn=(worn,), may_lack_words=True)
+    assert lacking == (1, [])
 
 
 @pytest.mark.parametrize(("guidance_scale", "is_refused"), [(5.0, True), (1.0, False)])

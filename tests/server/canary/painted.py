@@ -10,6 +10,7 @@ import pytest
 from tabard_registry import AdapterName, AdapterRef, Author
 from tabard_registry.acts.canaries import CanaryStep, start_canary
 from tabard_registry.release.canary import Canary
+from tabard_registry.release.gates import Gate
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.judgement.canary.policy import CanaryPolicy
@@ -22,10 +23,10 @@ GOOD, LOST, BROKEN, EQUAL = "1.0.0", "1.1.0", "1.2.0", "1.3.0"
 _COLOURS = {GOOD: (200, 40, 60), EQUAL: (198, 42, 62)}
 
 
-async def prepare(server: Server, *, stable: str = GOOD) -> None:
+async def prepare(server: Server, *, stable: str = GOOD, **draft: Any) -> None:
     """Publish the line, with a release in service."""
     for version in (GOOD, LOST, BROKEN, EQUAL):
-        await server.publish(str(LINE), version, purpose="PURPOSE_STYLE")
+        await server.publish(str(LINE), version, purpose="PURPOSE_STYLE", **draft)
     await server.promote(f"{LINE}@{GOOD}")
     if stable != GOOD:
         await server.promote(f"{LINE}@{stable}")
@@ -60,6 +61,13 @@ def start(server: Server, ref: str, **terms: Any) -> CanaryStep:
     policy = asdict(CanaryPolicy(**terms.pop("policy", {})))
     act = start_canary(AdapterRef.parse(ref), channel="stable", policy=policy, salt="x", **terms)
     return server.app.registry.commit(act, author=Author(actor="tester"))
+
+
+def promote_by_itself(server: Server) -> None:
+    """Let the policy say that a success moves the channel."""
+    gates = {"stable": Gate(promote_on_success=True)}
+    namespace = AdapterRef.parse(str(LINE)).adapter.namespace
+    server.app.registry.set_policy(namespace, channels=gates, author=Author(actor="tester"))
 
 
 def canary_of(server: Server) -> Canary:

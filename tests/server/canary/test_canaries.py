@@ -2,14 +2,17 @@
 """What people ask of canaries, on a whole server."""
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from tabard.v1 import canary_service_pb2 as pb
+from tabard.v1 import canary_service_pb2_grpc
 from tabard_registry import Author, Digest, Proof, sha256_bytes
 from tabard_registry.acts import CanaryName
 from tabard_registry.release.canary import Canary, CanaryTerms
@@ -31,9 +34,11 @@ from tests.server.canary.running import (
     stub,
     with_releases,
 )
-from tests.server.harness import Server, refusal_of
+from tests.server.harness import Server, lora_file, refusal_of
 
 Walk = Callable[[Server], Awaitable[Any]]
+_ALONE = [("grpc.use_local_subchannel_pool", 1)]
+"""A connection of its own, whatever others there are to the same address."""
 
 
 def on_server(folder: Path, walk: Walk) -> Any:
@@ -131,6 +136,7 @@ def test_person_stops_it(tmp_path: Path) -> None:
         (pb.StartCanaryRequest(ref=f"{LINE}@1.0.0"), "CANARY_WITHOUT_BASELINE"),
         (pb.StartCanaryRequest(ref=f"{LINE}@1.1.0", channel="beta"), "CHANNEL_NOT_FOUND"),
         (pb.StartCanaryRequest(ref=f"{LINE}@9.0.0"), "RELEASE_NOT_FOUND"),
+        (pb.StartCanaryRequest(ref=f"{LINE}@1.1.0:0.3"), "INVALID_WEIGHT"),
     ],
 )
 def test_start_that_cannot_be(tmp_path: Path, request_: pb.StartCanaryRequest, reason: str) -> None:
@@ -181,24 +187,67 @@ def test_candidate_that_cannot_be_served_is_not(tmp_path: Path) -> None:
     assert on_server(tmp_path, walk).accepted.worn[0].version == "1.0.0"
 
 
-def test_complaint_counts_once_a_day(tmp_path: Path) -> None:
-    """Of one tenant; by the file or by the job; against the side that drew it."""
+def test_candidate_that_does_not_fit_is_not_served(tmp_path: Path) -> None:
+    """Nor is a request refused that fits with what the channel points to."""
+
+    async def walk(server: Server) -> list[Any]:
+        await server.publish("acme/large", content=lora_file(rank=server.engine.rank_total - 4))
+        await server.publish(LINE, "2.0.0", content=lora_file(seed_text="2", rank=8))
+        canary = await start(server, "2.0.0")
+        expose(server, canary, 0.05, 0.25, 0.5)
+        mine = await key_of(server, "2.0.0")
+        both = [LINE, "acme/large@1.0.0"]
+        fits = await server.generate(adapters=both, canary_key=mine)
+        exact = server.generate(adapters=[f"{LINE}@2.0.0", *both[1:]])
+        return [fits, await refusal_of(exact)]
+
+    fits, exact = on_server(tmp_path, walk)
+
+    assert [one.version for one in fits.accepted.worn] == ["1.0.0", "1.0.0"]
+    assert exact.reason == "STACK_TOO_LARGE"
+
+
+def test_complaint_of_a_tenant_counts_once(tmp_path: Path) -> None:
+    """By the file or by the job, today or later; against the side that drew it."""
 
     async def walk(server: Server) -> list[Any]:
         canary = await start(server)
         expose(server, canary, 0.05)
         told = await draw(server)
-        digest = str(sha256_bytes(told.images[0].png))
+        digest = str(sha256_bytes(told.images[0].content))
         first = await report(server, image_digest=digest)
         again = await report(server, job_id=told.accepted.job_id)
-        return [first, again, await status(server)]
+        (held,) = server.app.registry.state.adapter(NAME).canaries
+        return [first, again, await status(server), held]
 
-    first, again, told = on_server(tmp_path, walk)
+    first, again, told, held = on_server(tmp_path, walk)
 
     assert (first.counted, first.adapter, first.version) == (True, LINE, "1.0.0")
     assert (again.counted, again.version) == (False, "1.0.0")
     complaints = next(one for one in told.streams if one.name == "complaints")
     assert (complaints.losses, complaints.units) == (0, 1)
+    # Nothing but canary and tenant is hashed: tomorrow the same complaint is the same unit.
+    said = f"{held.terms.salt}\0loopback"
+    assert [one.unit for one in held.seen] == [hashlib.sha256(said.encode()).hexdigest()]
+
+
+def test_connections_of_one_machine_complain_once(tmp_path: Path) -> None:
+    """Who is not known is known by where they are, however often they connect."""
+
+    async def walk(server: Server) -> list[bool]:
+        canary = await start(server)
+        expose(server, canary, 0.05, 0.25, 0.5)
+        mine = await key_of(server, "1.1.0")
+        counted = []
+        for seed in range(4):
+            job = (await draw(server, mine, seed=seed)).accepted.job_id
+            async with grpc.aio.insecure_channel(server.address, _ALONE) as channel:
+                request = pb.ReportImageRequest(label=pb.IMAGE_LABEL_ARTIFACT, job_id=job)
+                service: Any = canary_service_pb2_grpc.CanaryServiceStub(channel)
+                counted.append((await service.ReportImage(request)).counted)
+        return counted
+
+    assert on_server(tmp_path, walk) == [True, False, False, False]
 
 
 def test_complaint_without_a_canary_counts_nowhere(tmp_path: Path) -> None:

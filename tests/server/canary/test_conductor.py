@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tabard_registry import AdapterRef
-from tabard_server.canary import conductor
+from tabard_registry import AdapterRef, Author
+from tabard_registry.release.gates import Gate
+from tabard_server.canary import calibrating, conductor
 from tests.server.canary.painted import (
     BROKEN,
     EQUAL,
@@ -21,6 +22,7 @@ from tests.server.canary.painted import (
     let_callers_draw,
     paint,
     prepare,
+    promote_by_itself,
     start,
 )
 from tests.server.harness import Server, pixels_of, serving, small_limits, until
@@ -56,19 +58,47 @@ def test_bad_release_is_taken_back(
 def test_equal_release_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, promotes: bool
 ) -> None:
-    """Only where that was asked for does it go where the channel points."""
+    """Only where the policy says so does the channel go there."""
 
     async def walk() -> None:
         async with serving(tmp_path) as server:
             await prepare(server)
             paint(server, monkeypatch)
-            start(server, f"{LINE}@{EQUAL}", promote_on_success=promotes)
+            if promotes:
+                promote_by_itself(server)
+            start(server, f"{LINE}@{EQUAL}")
 
             await _draw_until_judged(server)
 
             canary = canary_of(server)
             assert (canary.verdict, canary.figures.losses) == ("success", 0)
             assert _stable(server) == (EQUAL if promotes else GOOD)
+
+    asyncio.run(walk())
+
+
+def test_policy_of_the_day_decides_about_a_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gate that was set while it ran is asked: the channel stays, and people are."""
+
+    async def walk() -> None:
+        async with serving(tmp_path) as server:
+            await prepare(server)
+            paint(server, monkeypatch)
+            promote_by_itself(server)
+            start(server, f"{LINE}@{EQUAL}")
+            await let_callers_draw(server, prompts=3)
+            registry, ann = server.app.registry, Author(actor="ann")
+            gate = Gate(reviews=1, promote_on_success=True)
+            registry.set_policy("acme", channels={"stable": gate}, author=ann)
+
+            drawing = asyncio.ensure_future(let_callers_draw(server, prompts=1_000, begin=3))
+            await until(lambda: canary_of(server).is_held)
+            drawing.cancel()
+
+            assert "it cannot be done: stable asks more" in canary_of(server).said
+            assert _stable(server) == GOOD
 
     asyncio.run(walk())
 
@@ -123,7 +153,8 @@ def test_too_few_differences_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             await prepare(server)
             paint(server, monkeypatch)
             policy = {"units_max": 12}
-            start(server, f"{LINE}@{EQUAL}", policy=policy, promote_on_success=True)
+            promote_by_itself(server)
+            start(server, f"{LINE}@{EQUAL}", policy=policy)
 
             drawing = asyncio.ensure_future(let_callers_draw(server, prompts=200))
             await until(lambda: canary_of(server).is_held)
@@ -172,6 +203,29 @@ def test_dead_scorer_is_no_success(
     asyncio.run(walk())
 
 
+def test_scorer_that_hangs_from_the_start_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does the canary wait for ever before its first pair."""
+    let_go = threading.Event()
+    monkeypatch.setattr(calibrating, "look_at", lambda *_args, **_words: let_go.wait(60))
+
+    async def walk() -> None:
+        limits = small_limits(canary_scoring_seconds_max=0.3)
+        async with serving(tmp_path, limits=limits) as server:
+            await prepare(server)
+            paint(server, monkeypatch)
+            promote_by_itself(server)
+            start(server, f"{LINE}@{EQUAL}")
+
+            await until(lambda: canary_of(server).is_held)
+
+            assert canary_of(server).said == "the scorer stands still"
+            let_go.set()
+
+    asyncio.run(walk())
+
+
 def test_canary_goes_on_where_a_server_was_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,7 +265,7 @@ def test_caller_sees_nothing_of_a_shadow(tmp_path: Path, monkeypatch: pytest.Mon
             beside = await server.generate("a star", adapters=[str(LINE)], seed=1)
 
             assert before.kinds == beside.kinds
-            drawn = [pixels_of(one.images[0].png) for one in (before, beside)]
+            drawn = [pixels_of(one.images[0].content) for one in (before, beside)]
             assert np.array_equal(*drawn)
 
     asyncio.run(walk())

@@ -11,6 +11,7 @@ from PIL import Image
 from tabard_server.canary.scorer import Calibration, calibrate, observe_pair
 from tabard_server.evaluation.cells import Side
 from tabard_server.evaluation.looks import Encoders, Look, look_at
+from tabard_server.evaluation.plan import Pictures
 from tabard_server.judgement.scores.result import NotChecked
 
 SIZE = (64, 64)
@@ -48,6 +49,24 @@ def calibration() -> Calibration:
 def test_style_that_nobody_sees_is_not_scored() -> None:
     """A baseline that draws as the base does gives no scale."""
     assert isinstance(calibrate(looks(style=0.0), encoders=ENCODERS), NotChecked)
+
+
+def test_published_references_are_the_scale() -> None:
+    """As pictures or embeddings: not what the baseline draws."""
+    drawn, strong = looks(style=0.6), [png(seed, style=1.0) for seed in range(20, 26)]
+    pixels = [np.asarray(Image.open(io.BytesIO(one))) for one in strong]
+    vectors = {"style": ENCODERS.style.embed(pixels)}
+
+    by_pixels, by_vectors, by_baseline = (
+        calibrate(drawn, references=one, encoders=ENCODERS)
+        for one in (Pictures(pixels=pixels), Pictures(vectors=vectors), Pictures())
+    )
+
+    for found in (by_pixels, by_vectors, by_baseline):
+        assert isinstance(found, Calibration)
+    assert np.array_equal(by_vectors.likeness.references, by_pixels.likeness.references)
+    assert len(by_vectors.likeness.references) == len(strong)
+    assert len(by_baseline.likeness.references) == len(drawn[Side.AGAINST])
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,24 @@
 """Which requests get a shadow, and what becomes of shadows that cannot be drawn."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tabard.v1 import adapter_pb2
+from tabard_registry import AdapterName, Author
+from tabard_registry.acts import CanaryName, raise_share
+from tabard_registry.release.canary import OBSERVATIONS_PER_ACT_MAX
+from tabard_server.canary import conductor
+from tabard_server.engine_port.weights.strength import Controls, Strength
 from tests.server.canary.painted import EQUAL, GOOD, LINE, canary_of, paint, prepare, start
 from tests.server.fakes import FakeEngine
-from tests.server.harness import Request, refs, serving, small_limits, until
+from tests.server.harness import Request, Server, refs, serving, small_limits, until
+
+SAMPLING = adapter_pb2.Sampling(weight=adapter_pb2.SamplingSpan(recommended=0.25))
+"""A release that is weaker than others, by its author's advice."""
 
 
 def test_sides_share_the_callers_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,3 +106,160 @@ def test_shadow_without_room_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
             assert not canary_of(server).verdict
 
     asyncio.run(walk())
+
+
+def test_others_of_a_stack_are_those_of_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second canary in the same stack is no difference between the sides of the first."""
+    engine = FakeEngine()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            await prepare(server)
+            for version in ("1.0.0", "1.1.0"):
+                await server.publish("acme/paper", version)
+            await server.promote("acme/paper@1.0.0")
+            paint(server, monkeypatch)
+            start(server, "acme/paper@1.1.0", shares=(0.99,))
+            papers = server.app.registry.state.adapter(AdapterName.parse("acme/paper"))
+            tried = papers.canaries[-1].terms.candidate
+            act = raise_share(CanaryName(adapter=papers.name, candidate=tried), share=0.99)
+            server.app.registry.commit(act, author=Author(actor="tester"))
+            start(server, f"{LINE}@{EQUAL}")
+            await _until_watched(server, LINE)
+            asked = [f"{LINE}", "acme/paper:0.5"]
+            await server.generate("mine", adapters=asked, canary_key="somebody", seed=5)
+            await until(lambda: len(_stacks(engine, "mine")) == 3)
+
+            stacks = _stacks(engine, "mine")
+            assert {(stack[-1][0].digest, stack[-1][1]) for stack in stacks} == {(str(tried), 0.5)}
+
+    asyncio.run(walk())
+
+
+def test_canary_of_a_recipe_is_paired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is worn as its members, and the other recipe as its own."""
+    engine = FakeEngine()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            await prepare(server)
+            await server.publish("acme/paper", "1.0.0")
+            for version, member in (("1.0.0", GOOD), ("1.1.0", EQUAL)):
+                members = [f"{LINE}@{member}", "acme/paper@1.0.0"]
+                await server.publish_recipe("acme/mix", *members, version=version)
+            await server.promote("acme/mix@1.0.0")
+            paint(server, monkeypatch)
+            start(server, "acme/mix@1.1.0")
+            mix = AdapterName.parse("acme/mix")
+            await _until_watched(server, mix)
+            await server.generate("mine", adapters=["acme/mix"], seed=5)
+            await until(lambda: bool(server.app.registry.state.adapter(mix).canaries[-1].seen))
+
+            assert sorted(len(stack) for stack in _stacks(engine, "mine")) == [0, 2, 2]
+
+    asyncio.run(walk())
+
+
+def test_prompt_with_a_place_for_the_trigger_is_paired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The base has no such word, and is asked without it."""
+    engine = FakeEngine()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            await prepare(server, trigger_words=["inked"])
+            paint(server, monkeypatch)
+            start(server, f"{LINE}@{EQUAL}")
+            await _until_watched(server, LINE)
+            await server.generate("mine, {trigger}", adapters=[str(LINE)], seed=5)
+            await until(lambda: bool(canary_of(server).seen))
+
+            rows = [spec for batch in engine.batches for spec in batch if spec.seed == 5]
+            prompts = {(spec.drawing.prompt, len(spec.stack)) for spec in rows}
+            assert prompts == {("mine, inked", 1), ("mine", 0)}
+
+    asyncio.run(walk())
+
+
+def test_each_side_has_the_weight_that_it_would_be_served_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody says a weight, that is the one that each release recommends."""
+    engine = FakeEngine()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            await prepare(server)
+            await server.publish(str(LINE), "2.0.0", sampling=SAMPLING)
+            paint(server, monkeypatch)
+            start(server, f"{LINE}@2.0.0")
+            await _until_watched(server, LINE)
+            await server.generate("mine", adapters=[str(LINE)], seed=5)
+            await until(lambda: len(_stacks(engine, "mine")) == 3)
+
+            weights = sorted(weight for stack in _stacks(engine, "mine") for _, weight in stack)
+            assert weights == [0.25, 1.0]
+
+    asyncio.run(walk())
+
+
+def test_sides_wear_the_controls_that_were_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands behind a ref holds for the other release, too."""
+    engine = FakeEngine()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            await prepare(server)
+            paint(server, monkeypatch)
+            start(server, f"{LINE}@{EQUAL}")
+            await _until_watched(server, LINE)
+            await server.generate("mine", adapters=[f"{LINE}:0.5:te=0.2:end=0.5"], seed=5)
+            await until(lambda: len(_stacks(engine, "mine")) == 3)
+
+            worn = [weight for stack in _stacks(engine, "mine") for _, weight in stack]
+            said = Strength(weight=0.5, controls=Controls(text_encoder=0.2, end=0.5))
+            assert worn == [said, said]
+
+    asyncio.run(walk())
+
+
+def test_pairs_that_wait_to_be_scored_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their pictures are in memory: a slow scorer has no more than a few of them waiting."""
+    scored = threading.Event()
+    monkeypatch.setattr(conductor, "observe_pair", lambda *_args, **_words: scored.wait(60))
+
+    async def walk() -> None:
+        async with serving(tmp_path) as server:
+            await prepare(server)
+            paint(server, monkeypatch)
+            start(server, f"{LINE}@{EQUAL}")
+            await _until_watched(server, LINE)
+            (watched,) = server.app._health.shadowing._watched.values()
+            for number in range(120):
+                await server.generate(f"mine {number}", adapters=[str(LINE)], seed=5)
+
+            most = OBSERVATIONS_PER_ACT_MAX + server.app._health.shadowing._pairs_max
+            assert 0 < watched.pairs.qsize() <= most
+            scored.set()
+
+    asyncio.run(walk())
+
+
+async def _until_watched(server: Server, name: AdapterName) -> None:
+    """Wait until pairs are wanted for the canary of a line."""
+    watched = server.app._health.shadowing._watched
+    await until(lambda: any(one.adapter == name and one.wants_pairs for one in watched.values()))
+
+
+def _stacks(engine: FakeEngine, prompt: str) -> list[Any]:
+    """Return what was worn for a prompt, each once."""
+    rows = [spec for batch in engine.batches for spec in batch if spec.drawing.prompt == prompt]
+    found = {tuple((one.digest, weight) for one, weight in spec.stack): spec for spec in rows}
+    return [spec.stack for spec in found.values()]

@@ -70,3 +70,25 @@ def test_full_device_is_said() -> None:
         learned(model).embed([picture(1)])
 
     assert 'device = "cpu"' in refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda pictures: Means()(pictures)[:, : 2 + int(pictures[0, 0, 0, 0] > 0)],
+        lambda pictures: Means()(pictures)[0],
+        lambda pictures: torch.zeros(0, 6),
+        lambda pictures: pictures.reshape(7, -1, 11),
+        lambda pictures: [].pop(),
+    ],
+    ids=["other lengths", "one row", "no rows", "raises in torch", "raises"],
+)
+def test_failure_is_the_encoders_own(model: Model) -> None:
+    """Whatever it is: it passed at the start, and fails on a picture of an evaluation."""
+    black, white = (np.full((side, side, 3), n, dtype=np.uint8) for side, n in ((32, 0), (64, 255)))
+
+    with pytest.raises(NotEvaluable) as refusal:
+        learned(model).embed([black, white])
+
+    assert refusal.value.reason == "ENCODER_FAILED"
+    assert "'mine'" in str(refusal.value)

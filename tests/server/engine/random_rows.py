@@ -14,6 +14,7 @@ from tabard_server.engine_port.prompt_style import PromptStyle
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import SAMPLERS, Sampler
 from tabard_server.engine_port.walk import PLAIN_WALK, SCHEDULES, TIMESTEP_SPACINGS, Walk
+from tabard_server.engine_port.weights.strength import Controls, Point, Strength, Weight
 from tests.server.drawings import picture_of
 from tests.server.engine.tiny_base import TOKEN, Studio
 
@@ -40,7 +41,7 @@ def random_row(studio: Studio, dice: random.Random, *, size: tuple[int, int]) ->
     steps = dice.randint(2, 5)
     sampler = dice.choice(_samplers(studio, steps=steps))
     return studio.spec(
-        {name: dice.choice([0.4, 1.0, -0.5]) for name in names},
+        {name: _weight(dice, name=name) for name in names},
         prompt=dice.choice(PROMPTS),
         negative_prompt=dice.choice(NEGATIVES),
         style=SEVERAL_WINDOWS,
@@ -54,6 +55,21 @@ def random_row(studio: Studio, dice: random.Random, *, size: tuple[int, int]) ->
         height=size[1],
         **_redrawing(dice, size=size),
     )
+
+
+def _weight(dice: random.Random, *, name: str) -> Weight:
+    """Return a weight, for half of the adapters one with controls; words have none."""
+    weight = dice.choice([0.4, 1.0, -0.5])
+    if name == "inversion" or dice.random() < 0.5:
+        return weight
+    controls = Controls(
+        text_encoder=dice.choice([None, None, 0.0, 0.6]),
+        unet=dice.choice([(), (Point(0.5, 0.0),), (Point(0.2, 0.0), Point(1.0, 0.7))]),
+        start=dice.choice([0.0, 0.0, 0.3]),
+        end=dice.choice([1.0, 1.0, 0.8]),
+        blocks=dice.choice([(), (("IN01", 0.0), ("MID", 0.5)), (("OUT02", -1.0), ("BASE", 0.5))]),
+    )
+    return Strength(weight=weight, controls=controls)
 
 
 def _samplers(studio: Studio, *, steps: int) -> list[str]:

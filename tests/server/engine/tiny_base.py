@@ -14,6 +14,7 @@ from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
 from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.weights.strength import Weight
 from tests.bases import (
     make_tiny_base,
     write_diffusers_lora,
@@ -47,7 +48,7 @@ class Studio:
     adapters: Mapping[str, HostAdapter]
     files: Mapping[str, Path]
 
-    def spec(self, stack: Mapping[str, float], **changes: Any) -> RowSpec:
+    def spec(self, stack: Mapping[str, Weight], **changes: Any) -> RowSpec:
         """Return a row that wears these adapters."""
         worn = tuple((self.adapters[name], weight) for name, weight in stack.items())
         values: dict[str, Any] = {"prompt": PROMPT, "negative_prompt": "blue", "steps": 4}
@@ -125,6 +126,16 @@ def draw(engine: Engine, specs: Sequence[RowSpec]) -> list[torch.Tensor]:
     for row in opened:
         engine.close_row(row)
     return [row.latents for row in opened]
+
+
+def draw_merged(engine: Engine, spec: RowSpec, *, is_merged: bool = True) -> torch.Tensor:
+    """The latents of one row, drawn on the merged copy."""
+    (row,) = engine.open_rows([spec])
+    assert isinstance(row, Row), row
+    while not row.is_done:
+        engine.step([row], is_merged=is_merged)
+    engine.close_row(row)
+    return row.latents
 
 
 def skip_if_absent(sampler: str) -> None:

@@ -6,10 +6,14 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tabard.v1 import evaluation_service_pb2 as pb
 from tabard_registry import AdapterRef, Author, Registry, sha256_bytes
+from tabard_registry.errors import PreconditionFailed
 from tabard_registry.evidence.documents import read_document
 from tabard_registry.evidence.report import Report
+from tabard_registry.release.gates import Gate
 from tabard_registry.upkeep.garbage import collect
 from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.published import embeddings_of
@@ -17,7 +21,7 @@ from tabard_server.judgement.verdict import GatePolicy
 from tests.server.evaluation.wishes.asking import PROMPTS, ask, evaluate, prepare, stub
 from tests.server.evaluation.wishes.planning import put_embeddings, put_pictures
 from tests.server.fakes import FakeEngine
-from tests.server.harness import refusal_of, serving
+from tests.server.harness import refusal_of, serving, until
 from tests.server.judgement.drawn import picture
 
 REF = AdapterRef.parse("acme/ink@1.1.0")
@@ -76,6 +80,27 @@ def test_filed_report_outlives_the_cache(tmp_path: Path) -> None:
             assert engine.batches == []
 
     asyncio.run(walk())
+
+
+def test_purge_leaves_no_picture_of_it(tmp_path: Path) -> None:
+    """Neither in the registry nor in the folder of the server that drew it; others' stay there."""
+
+    async def walk() -> tuple[set[str], set[str], str]:
+        async with serving(tmp_path) as server:
+            await prepare(server)
+            await evaluate(server, ask())
+            purged = str(server.app.registry.state.find(REF).digest)
+            before = {one.name for one in (tmp_path / "cache" / "evaluations").iterdir()}
+            await server.purge("acme/ink@1.1.0")
+            await until(lambda: not server.app.registry.state.find(REF).is_choosable)
+            after = {one.name for one in (tmp_path / "cache" / "evaluations").iterdir()}
+            return before, after, purged.removeprefix("sha256:")
+
+    before, after, purged = asyncio.run(walk())
+
+    gone = {name for name in before if name.startswith(purged)}
+    assert len(gone) == PROMPTS * 2
+    assert after == before - gone
 
 
 def test_collection_between_takes_nothing_away(tmp_path: Path) -> None:
@@ -191,5 +216,37 @@ def test_bounds_of_the_gates_are_settings(tmp_path: Path) -> None:
         reasons = [next(r for r in one.reasons if r.startswith("diversity")) for one in found]
         assert "at least 0.60 is asked" in reasons[0]
         assert "at least 100.00 is asked" in reasons[1]
+
+    asyncio.run(walk())
+
+
+def test_channel_judges_by_its_policy(tmp_path: Path) -> None:
+    """Its bounds come before the server's; the report says them, and the fold holds to them."""
+    easy = GatePolicy(diversity_min=0.0, drift_max=1000.0)
+
+    async def walk() -> None:
+        async with serving(tmp_path, evaluation=easy) as server:
+            await prepare(server)
+            registry = server.app.registry
+            strict = Gate(require_success=True, bounds={"diversity_min": 1000.0})
+            gates = {"stable": strict, "beta": Gate(require_success=True)}
+            registry.set_policy("acme", channels=gates, author=ROOT)
+
+            stable = await evaluate(server, ask())
+            beta = await evaluate(server, ask(channel="beta"))
+
+            assert [one.name for one in stable[0].started.bounds] == ["diversity_min"]
+            assert beta[0].started.bounds == []
+            verdicts = [one[-1].verdict for one in (stable, beta)]
+            assert [one.verdict for one in verdicts] == [pb.VERDICT_FAILED, pb.VERDICT_INCONCLUSIVE]
+            assert all(one.created for one in verdicts)
+            (first, second) = reports_in(registry)
+            assert [one.pattern for one in first.policies] == ["stable"]
+            assert (first.bounds["diversity_min"], second.policies) == (1000.0, ())
+            assert first.measurement == second.measurement
+            # The newest report is the laxer one.
+            with pytest.raises(PreconditionFailed, match=r"sive, .* it is Failed") as refused:
+                registry.promote(REF, channel="stable", author=ROOT)
+            assert refused.value.reason == "GATE_NOT_MET"
 
     asyncio.run(walk())

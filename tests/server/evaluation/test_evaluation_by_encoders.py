@@ -3,7 +3,8 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from tabard_server.errors import NotEvaluable
 from tabard_server.judgement.pictures.encoder import EncoderKind, Vectors
 from tests.server.encoders.learned import Learned
 from tests.server.evaluation.wishes.asking import ask, evaluate, prepare, stub
-from tests.server.harness import Server, refusal_of, serving
+from tests.server.harness import Server, refusal_of, serving, small_limits
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,21 @@ class Failing(Learned):
         raise NotEvaluable("NaN", reason="ENCODER_NOT_FINITE", hint="name another")
 
 
+@dataclass(frozen=True)
+class Hanging(Learned):
+    """An encoder that looks for ever."""
+
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+    def embed(self, pictures: Any) -> Vectors:
+        self.let_go.wait(60)
+        return super().embed(pictures)
+
+
 async def report_on(server: Server, version: str) -> Any:
-    """Evaluate a release beside the one in service; return its report."""
-    events = await evaluate(server, ask(f"acme/ink@{version}", against="acme/ink@1.0.0"))
+    """Evaluate a release beside the other one; return its report."""
+    other = "1.1.0" if version == "1.0.0" else "1.0.0"
+    events = await evaluate(server, ask(f"acme/ink@{version}", against=f"acme/ink@{other}"))
     return json.loads(events[-1].verdict.report)
 
 
@@ -79,5 +92,21 @@ def test_encoder_that_fails_fails_the_evaluation(tmp_path: Path) -> None:
             assert all(
                 not one.health.evidence for line in release.values() for one in line.releases
             )
+
+    asyncio.run(walk())
+
+
+def test_encoder_that_hangs_ends_the_evaluation(tmp_path: Path) -> None:
+    """Who waits for it is told, and does not wait for ever."""
+    hanging = Hanging()
+
+    async def walk() -> None:
+        limits = small_limits(canary_scoring_seconds_max=0.3)
+        async with serving(tmp_path, encoders=[hanging], limits=limits) as server:
+            await prepare(server)
+            refusal = await refusal_of(stub(server).Evaluate(ask()))
+            hanging.let_go.set()
+
+        assert refusal.reason == "ENCODER_FAILED"
 
     asyncio.run(walk())

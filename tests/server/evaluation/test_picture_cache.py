@@ -4,6 +4,7 @@
 import os
 from pathlib import Path
 
+from tabard_registry import sha256_bytes
 from tabard_server.evaluation.picture_cache import PictureCache
 
 
@@ -45,6 +46,21 @@ def test_oldest_picture_goes_first(tmp_path: Path) -> None:
     assert cache.get("b") is None
     assert cache.get("a") == b"a" * 60
     assert cache.get("d") == b"d" * 60
+
+
+def test_pictures_of_a_purged_release_go(tmp_path: Path) -> None:
+    """Those of others stay."""
+    cache = PictureCache(tmp_path, bytes_max=1_000)
+    mine, other = (sha256_bytes(name) for name in (b"mine", b"other"))
+    for key in (f"{mine.hex}.a", f"{mine.hex}.b", f"{other.hex}.a", "base"):
+        cache.put(key, b"picture")
+
+    cache.forget(mine)
+    cache.forget(mine)
+
+    kept = [cache.get(key) for key in (f"{mine.hex}.a", f"{mine.hex}.b")]
+    assert kept == [None, None]
+    assert cache.get(f"{other.hex}.a") == cache.get("base") == b"picture"
 
 
 def test_full_disk_is_no_error(tmp_path: Path) -> None:

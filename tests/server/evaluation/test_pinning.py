@@ -10,9 +10,14 @@ import pytest
 from tabard_registry import Grants, NotFound, Registry, Role
 from tabard_registry.errors import Forbidden, PreconditionFailed
 from tabard_registry.identity.identity import ANYBODY, Identity, Proof
-from tabard_registry.refs.names import AdapterRef
+from tabard_registry.refs.names import AdapterName, AdapterRef
+from tabard_registry.refs.semver import Version
+from tabard_registry.release.release import ReleaseDraft
+from tabard_registry.release.sampling import Sampling, Span
 from tabard_server.errors import InvalidRequest, NotEvaluable
 from tabard_server.evaluation.events import ReferenceSource
+from tabard_server.judgement.verdict import GatePolicy
+from tests.server.adapters.published_lora import publish_lora
 from tests.server.evaluation.wishes.planning import (
     ANN,
     SHIPPED,
@@ -56,6 +61,32 @@ def test_release_is_compared_with_what_is_served(registry: Registry) -> None:
     assert versions == ["1.0.0", "", "1.1.0"]
 
 
+def test_release_is_not_compared_with_itself(registry: Registry) -> None:
+    """It would be as good as what it replaces, whatever it draws; at another weight it may be."""
+    pinning = pinning_in(registry)
+    with pytest.raises(NotEvaluable) as refused:
+        pinning.pin(wish("acme/ink@1.1.0", against="acme/ink@1.1.0"))
+
+    weaker = pinning.pin(wish("acme/ink@1.1.0:0.5", against="acme/ink@1.1.0"))
+
+    assert refused.value.reason == "REFERENCES_MISSING"
+    assert weaker.against is not None
+    assert (weaker.candidate.is_as_served, weaker.against.is_as_served) == (False, True)
+
+
+def test_release_is_drawn_as_it_is_served(registry: Registry, tmp_path: Path) -> None:
+    """Where nobody says a weight, at that which it recommends, for callers are served that."""
+    best = Sampling(weight=Span(recommended=0.7))
+    publish_lora(registry, folder=tmp_path, version="1.2.0", sampling=best)
+
+    mine, other = (
+        pinning_in(registry).pin(wish(ref)) for ref in ("acme/ink@1.2.0", "acme/ink@1.2.0:1")
+    )
+
+    assert (mine.candidate.weight, mine.candidate.is_as_served) == (0.7, True)
+    assert (other.candidate.weight, other.candidate.is_as_served) == (1.0, False)
+
+
 def test_grid_of_the_line_comes_first(registry: Registry) -> None:
     """Then that of its namespace, then the shipped one; one that is named after a purpose too."""
     pinning, style = pinning_in(registry), SHIPPED["style"]
@@ -95,7 +126,7 @@ def test_sent_references_come_before_published_ones(registry: Registry) -> None:
     ]
     assert [plan.references.count for plan in found] == [0, 5, 4]
     assert [plan.references.document for plan in found] == [None, document, None]
-    assert found[1].started.reference_count == 5
+    assert found[1].started(GatePolicy().bounds).reference_count == 5
 
 
 def test_first_release_needs_references(registry: Registry) -> None:
@@ -159,3 +190,33 @@ def test_document_of_another_kind_is_no_grid(registry: Registry) -> None:
         pinning_in(registry).pin(wish(grid_document=content))
 
     assert [one.field for one in refused.value.violations] == ["grid_document"]
+
+
+def test_empty_channel_begins_with_what_is_stable(registry: Registry) -> None:
+    """Once it serves something itself, that is what would be replaced."""
+    pinning = pinning_in(registry)
+    before = pinning.pin(wish(channel="beta")).against
+    registry.promote(AdapterRef.parse("acme/ink@1.1.0"), channel="beta", author=ANN)
+    after = pinning.pin(wish("acme/ink@1.0.0", channel="beta", references=FILES)).against
+
+    assert [str(one.release.version) for one in (before, after) if one] == ["1.0.0", "1.1.0"]
+
+
+@pytest.mark.parametrize(("word", "unnamed"), [("ink", "acme/plain 1.0.0"), ("", "acme/ink 1.0.0")])
+def test_member_that_works_unnamed_is_named(
+    registry: Registry, tmp_path: Path, word: str, unnamed: str
+) -> None:
+    """A recipe has the words of its members; a member without one acts on every prompt."""
+    publish_lora(registry, folder=tmp_path, name="acme/plain")
+    if word:
+        registry.edit(
+            AdapterRef.parse("acme/ink@1.0.0"), words={"trigger_words": (word,)}, author=ANN
+        )
+    draft = ReleaseDraft(adapter=AdapterName.parse("acme/both"), version=Version.parse("1.0.0"))
+    members = [AdapterRef.parse(f"acme/{name}@1.0.0") for name in ("ink", "plain")]
+    registry.publish_recipe(draft, members=members, author=ANN)
+
+    plan = pinning_in(registry).pin(wish("acme/both@1.0.0", references=FILES))
+
+    assert plan.candidate.trigger == word
+    assert plan.candidate.unnamed_member == unnamed

@@ -14,6 +14,16 @@ from tests.server.evaluation.wishes.planning import png_of
 FILES = [png_of(seed) for seed in range(4)]
 
 
+def saved_again(level: int) -> bytes:
+    """The first picture in another file."""
+    file = io.BytesIO()
+    Image.open(io.BytesIO(FILES[0])).save(file, "PNG", compress_level=level)
+    return file.getvalue()
+
+
+SAVED_AGAIN = [saved_again(level) for level in (0, 1, 6, 9)]
+
+
 def test_pictures_are_read_in_their_order() -> None:
     """As they look, and the same one once."""
     found = read_pictures([*FILES, FILES[0]], field="references", limits=Limits())
@@ -33,9 +43,9 @@ def test_large_picture_is_made_smaller() -> None:
     assert found[-1].shape == (SIDE_MAX // 4, SIDE_MAX, 3)
 
 
-@pytest.mark.parametrize("files", [FILES[:3], [FILES[0]] * 4])
+@pytest.mark.parametrize("files", [FILES[:3], [FILES[0]] * 4, SAVED_AGAIN])
 def test_fewer_than_four_are_refused(files: list[bytes]) -> None:
-    """Of four alike nothing is known of how they vary."""
+    """Of four alike, in whatever files, nothing is known of how they vary."""
     with pytest.raises(InvalidRequest) as refused:
         read_pictures(files, field="training", limits=Limits())
 

@@ -77,8 +77,8 @@ def test_other_replica_warms_up(tmp_path: Path) -> None:
         async with serving(tmp_path) as here, serving(tmp_path) as there:
             await here.publish("acme/ink")
             digest = (await here.promote("acme/ink@1.0.0")).digest
-            await until(lambda: digest in there.loader.loaded)
-            await until(lambda: digest in there.app.cache._memory._favoured)
+            memory = there.app.cache._memory
+            await until(lambda: digest in memory and digest in memory._favoured)
             status = await there.status()
             assert [one.adapter for one in status.residents] == ["acme/ink"]
 

@@ -41,3 +41,14 @@ def test_bookings_are_bounded() -> None:
 
     assert bookings.rows_of("a") == 3
     assert not bookings.is_due("4", now=10.0)
+
+
+def test_new_time_replaces_the_old() -> None:
+    """Who was told twice is forgotten when the second time is over, not the first."""
+    bookings = booked("me")
+    bookings.keep("me", tenant="a", rows=1, now=10.0, wait=10.0)
+
+    bookings.expire(now=20.0)
+    assert bookings.is_due("me", now=20.0)
+    bookings.expire(now=25.0)
+    assert bookings.rows_of("a") == 0

@@ -59,13 +59,13 @@ def test_due_caller_waits_for_the_seat() -> None:
     first = refusal_of(queue, me)
 
     async def walk() -> None:
-        assert not await queue.wait(first, caller=me)
+        assert not await queue.wait(first, job=job(), caller=me)
         now[0] += first.retry_seconds or 0.0
         again = refusal_of(queue, me)
-        waits = asyncio.ensure_future(queue.wait(again, caller=me))
+        waits = asyncio.ensure_future(queue.wait(again, job=job(), caller=me))
         await asyncio.sleep(0)
         newcomer = Caller("new")
-        assert not await queue.wait(refusal_of(queue, newcomer), caller=newcomer)
+        assert not await queue.wait(refusal_of(queue, newcomer), job=job(), caller=newcomer)
         assert (len(queue.line), waits.done()) == (1, False)
         threading.Thread(target=seats.leave).start()
         assert await waits
@@ -79,41 +79,74 @@ def test_full_line_makes_a_newcomer() -> None:
     now = [0.0]
     queue = full_queue(now)
     queue.enter(job(), caller=Caller("0"))
-    me, you = Caller("me"), Caller("you")
-    told = [refusal_of(queue, caller).retry_seconds or 0.0 for caller in (me, you)]
+    *others, you = callers = [Caller(str(number)) for number in range(1, 6)]
+    told = [refusal_of(queue, caller).retry_seconds or 0.0 for caller in callers]
     now[0] += max(told)
 
     async def walk() -> None:
-        waits = asyncio.ensure_future(queue.wait(refusal_of(queue, me), caller=me))
+        waits = [
+            asyncio.ensure_future(queue.wait(refusal_of(queue, one), job=job(), caller=one))
+            for one in others
+        ]
         await asyncio.sleep(0)
-        assert await queue.wait(refusal_of(queue, you), caller=you)
+        assert queue.line.is_full
+        assert await queue.wait(refusal_of(queue, you), job=job(), caller=you)
         assert queue.room.promised_seconds(caller=you) == 0.0
-        assert not await queue.wait(refusal_of(queue, you), caller=you)
-        waits.cancel()
-        await asyncio.gather(waits, return_exceptions=True)
+        assert not await queue.wait(refusal_of(queue, you), job=job(), caller=you)
+        for call in waits:
+            call.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
         assert len(queue.line) == 0
 
     asyncio.run(walk())
 
 
-def test_line_wakes_in_order() -> None:
-    """First come, first served; and after its time nobody is left in it."""
+def test_line_wakes_as_many_as_find_seats() -> None:
+    """First come, first served; who finds none is passed by, and nobody asks again for nothing."""
 
     async def walk() -> None:
-        line, woken = Line(calls_max=3), []
+        line, woken = Line(calls_max=4), []
+        finds = {"a": True, "b": False, "c": True, "d": True}
 
         async def wait(name: str) -> None:
-            await line.wait(seconds=60.0)
+            await line.wait(seconds=60.0, rows=1, finds_seats=lambda: finds[name])
             woken.append(name)
 
-        calls = [asyncio.ensure_future(wait(name)) for name in "abc"]
+        calls = [asyncio.ensure_future(wait(name)) for name in finds]
         await asyncio.sleep(0)
         assert line.is_full
-        line.wake()
+        for rows, told in ((1, ["a"]), (1, ["a", "c"]), (3, ["a", "c", "d"])):
+            line.wake(rows)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert woken == told
+        finds["b"] = True
+        line.wake(1)
         await asyncio.gather(*calls)
-        await line.wait(seconds=0.001)
+        await line.wait(seconds=0.001, rows=1, finds_seats=lambda: True)
 
-        assert woken == ["a", "b", "c"]
+        assert woken == ["a", "c", "d", "b"]
         assert len(line) == 0
+
+    asyncio.run(walk())
+
+
+def test_line_wakes_those_who_fill_what_is_free() -> None:
+    """Seats that were given back are not told to more than they are for."""
+
+    async def walk() -> None:
+        line = Line(calls_max=3)
+        wants = (2, 2, 1)
+        calls = [
+            asyncio.ensure_future(line.wait(seconds=60.0, rows=rows, finds_seats=lambda: True))
+            for rows in wants
+        ]
+        await asyncio.sleep(0)
+        line.wake(3)
+        await asyncio.wait(calls[:2])
+
+        assert [call.done() for call in calls] == [True, True, False]
+        line.wake(1)
+        await asyncio.gather(*calls)
 
     asyncio.run(walk())

@@ -3,7 +3,9 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -14,7 +16,8 @@ from tabard_server.jobs.job import Event, JobSpec, WantedAdapter
 from tests.server.fakes import FakeEngine
 from tests.server.harness import Request, Server, refusal_of, serving, small_limits, until
 
-SOON_SECONDS = 1.0
+LATE_SECONDS = 100.0
+SOON_SECONDS = 3.0
 
 
 def stuck_engine() -> FakeEngine:
@@ -22,6 +25,34 @@ def stuck_engine() -> FakeEngine:
     engine = FakeEngine()
     engine.hold_steps()
     return engine
+
+
+class Deadlines:
+    """Stands in for the loop of a server's jobs, and lets their deadlines pass when told to."""
+
+    def __init__(self, server: Server) -> None:
+        self._jobs = server.app.generation
+        self._loop = self._jobs._reader_loop
+        self._timers: list[tuple[asyncio.TimerHandle, tuple[Any, ...]]] = []
+        self._jobs._reader_loop = self  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    def call_later(self, seconds: float, act: Callable[..., Any], *told: Any) -> Any:
+        """Set a timer, and remember it if it ends a job."""
+        timer = self._loop.call_later(seconds, act, *told)
+        if act == self._jobs._expire:
+            assert seconds > LATE_SECONDS / 2
+            self._timers.append((timer, told))
+        return timer
+
+    def let_pass(self) -> None:
+        """Do what the timers that are still set would do."""
+        for timer, told in self._timers:
+            if not timer.cancelled():
+                timer.cancel()
+                self._jobs._expire(*told)
 
 
 def spec(prompt: str, **changes: object) -> JobSpec:
@@ -55,6 +86,7 @@ def test_expired_jobs_leave_a_stuck_engine(tmp_path: Path) -> None:
     async def walk() -> None:
         limits = small_limits(queue_rows_max=4, running_rows_max=1)
         async with serving(tmp_path, engine=engine, limits=limits) as server:
+            deadlines = Deadlines(server)
             await server.publish("acme/ink")
             runs = asyncio.ensure_future(
                 take(
@@ -62,12 +94,16 @@ def test_expired_jobs_leave_a_stuck_engine(tmp_path: Path) -> None:
                     spec(
                         "a",
                         adapters=(WantedAdapter(ref="acme/ink@1.0.0"),),
-                        seconds_left=SOON_SECONDS,
+                        seconds_left=LATE_SECONDS,
                     ),
                 )
             )
             await until(lambda: engine.open_count == 1)
-            waits = take(server, spec("b", images=4, seconds_left=SOON_SECONDS))
+            waits = asyncio.ensure_future(
+                take(server, spec("b", images=4, seconds_left=LATE_SECONDS))
+            )
+            await until(lambda: server.app.room.depth == 4)
+            deadlines.let_pass()
             told = await asyncio.gather(runs, waits, return_exceptions=True)
 
             assert [type(one) for one in told] == [OutOfTime, OutOfTime]
@@ -97,7 +133,11 @@ def test_expired_is_counted_as_what_it_is(tmp_path: Path) -> None:
                 refusal_of(server.generation.Generate(Request(prompt="b"), timeout=SOON_SECONDS))
                 for _ in range(8)
             ]
-            refusals = await asyncio.gather(*calls)
+            refused = asyncio.gather(*calls)
+            await until(lambda: server.app.generation.jobs_left == 9)
+            # A call may have travelled for long: the caller's clock is ahead of ours by as much.
+            server.app.generation._clock = lambda: time.monotonic() + SOON_SECONDS
+            refusals = await refused
             await until(lambda: server.app.generation.jobs_left == 1)
             left.cancel()
             await until(lambda: server.app.generation.jobs_left == 0)
@@ -135,8 +175,10 @@ def test_expired_row_was_begun(tmp_path: Path) -> None:
 
     async def walk() -> None:
         async with serving(tmp_path, engine=engine) as server:
-            running = asyncio.ensure_future(take(server, spec("a", seconds_left=SOON_SECONDS)))
+            deadlines = Deadlines(server)
+            running = asyncio.ensure_future(take(server, spec("a", seconds_left=LATE_SECONDS)))
             await until(lambda: engine.open_count == 1)
+            deadlines.let_pass()
             with pytest.raises(OutOfTime):
                 await running
             assert count(server, "tabard_jobs_expired_total", begun="yes") == 1.0

@@ -166,9 +166,22 @@ def test_giving_back_is_told() -> None:
     """Whoever waits for a seat hears of it."""
     room, told = room_of(2), []
     seats = room.enter(2, caller=NOBODY)
-    room.on_free = lambda: told.append(room.depth)
+    room.on_free = lambda rows: told.append((rows, room.depth))
 
     seats.leave_one()
     seats.leave()
+    seats.leave()
 
-    assert told == [1, 0]
+    assert told == [(1, 1), (1, 0)]
+
+
+def test_room_says_whether_it_has_seats() -> None:
+    """The same as who enters would hear, and it takes none."""
+    room = room_of(1)
+
+    assert room.has_seats(1, caller=NOBODY)
+    assert not room.has_seats(2, caller=NOBODY)
+    seats = room.enter(1, caller=NOBODY)
+    assert not room.has_seats(1, caller=Caller("you"))
+    seats.leave()
+    assert room.has_seats(1, caller=Caller("you"))

@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 
+from tabard_registry.release.bounds import BOUND_NAMES
 from tabard_server.judgement.scores.intervals import Interval
 from tabard_server.judgement.scores.result import NotChecked, Score, Unchecked
 from tabard_server.judgement.verdict import GatePolicy, Scores, Verdict, judge
@@ -91,3 +92,33 @@ def test_nothing_judged_is_no_success() -> None:
     bare = Scores(broken=0, pictures=64)
 
     assert judge(bare, policy=GatePolicy()).verdict is Verdict.INCONCLUSIVE
+
+
+def test_channel_asks_before_the_server() -> None:
+    """The same scores by other bounds; what was measured says the server's."""
+    asked = {"style_min": 0.8}
+
+    judged = judge(FINE, policy=GatePolicy(), bounds=asked)
+
+    assert judged.verdict is Verdict.INCONCLUSIVE
+    (style,) = (one for one in judged.gates if one.name == "style")
+    assert style.reason == "0.85 [0.76 to 0.92]; at least 0.80 is asked"
+    assert judged.measurement.bounds == GatePolicy().bounds
+    assert judged.measurement.figures["style"] == (0.76, 0.92)
+
+
+def test_what_nobody_sees_is_no_success() -> None:
+    """It says why, and makes no failure better."""
+    unseen = {"subject": "nobody sees subjects here"}
+    bad = dataclasses.replace(FINE, broken=2)
+
+    judged = judge(FINE, policy=GatePolicy(), unseen=unseen)
+
+    assert judged.verdict is Verdict.INCONCLUSIVE
+    assert judged.gates[3].reason == "not checked: nobody sees subjects here"
+    assert judge(bad, policy=GatePolicy(), unseen=unseen).verdict is Verdict.FAILED
+
+
+def test_every_bound_is_a_setting() -> None:
+    """What a policy may ask for is what a server has bounds for, and the other way round."""
+    assert set(GatePolicy.model_fields) == set(BOUND_NAMES)

@@ -57,6 +57,12 @@ def test_mixed_traffic_is_not_merged(other: RunningRow) -> None:
     assert not choice.is_merged or len(choice.batch) == 1
 
 
+def test_row_that_changes_over_the_steps_is_not_merged() -> None:
+    """A copy wears one thing; what is the same at every step is merged as ever."""
+    assert not _choose(_row(1, is_steady=False), _row(2, is_steady=False)).is_merged
+    assert not _choose(_row(1), _row(2, is_steady=False)).is_merged
+
+
 def test_bare_rows_are_never_merged() -> None:
     """Nothing is worn, nothing is merged."""
     assert not _choose(_row(1, stack=()), _row(2, stack=())).is_merged

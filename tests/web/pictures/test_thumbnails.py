@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tabard import InvalidArgument
-from tabard_web.pictures.thumbnails import thumbnail
+from tabard_web.pictures.thumbnails import require_pixels, thumbnail
 
 MOST = 10_000
 
@@ -34,3 +34,12 @@ def test_what_is_no_small_picture_is_refused(content: bytes) -> None:
         thumbnail(content, pixels=40, pixels_max=MOST)
 
     assert refused.value.reason == "NOT_A_PICTURE"
+
+
+def test_size_is_seen_before_pixels_are() -> None:
+    """A small file may say that it is huge."""
+    require_pixels(png((100, 100)), pixels_max=MOST)
+
+    with pytest.raises(InvalidArgument) as refused:
+        require_pixels(png((101, 100))[:60], pixels_max=MOST)
+    assert "more than 10000 pixels" in str(refused.value)

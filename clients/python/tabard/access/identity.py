@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 Grants = Mapping[str, tuple[str, ...]]
 """Roles by namespace; `*` stands for all of them."""
@@ -75,11 +76,17 @@ class Gate:
         require_success: The newest report says Success; an override does without.
         reviews: How many people, none of them the author, approve of the newest report.
         require_checks: No failure check of a subject is `not_checked`; an override does without.
+        bounds: What that Success is judged by, like `{"style_min": 0.7}`; the bounds of the server
+            that measured stand for the others.
+        promote_on_success: A canary that succeeds moves the channel by itself, if every gate that
+            the channel stands behind says so.
     """
 
     require_success: bool = False
     reviews: int = 0
     require_checks: bool = False
+    bounds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    promote_on_success: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +99,7 @@ class Policy:
         private: Whether it does not exist for those who may not generate with it.
         require_identity: Whether acts of authors whom nobody checked have no effect in it.
         channels: What promotions need, by channel or pattern of channels.
+        enforce_sampling: Whether a request outside the bounds that a release declares is refused.
     """
 
     namespace: str
@@ -99,6 +107,7 @@ class Policy:
     private: bool
     require_identity: bool
     channels: Mapping[str, Gate]
+    enforce_sampling: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,11 +145,17 @@ def weighted(refs: str | Iterable[str], *, what: str) -> list[adapter_pb2.Weight
     Raises:
         TypeError: They are something else; the weights of a mapping would be lost.
     """
-    texts: list[Any] = [refs] if isinstance(refs, (str, Mapping)) else list(refs)
+    texts = each(refs)
     for text in texts:
         if not isinstance(text, str):
             raise TypeError(f"{what} are texts such as 'acme/ink:0.8', not {text!r}")
     return [adapter_pb2.WeightedRef(ref=text) for text in texts]
+
+
+def each(refs: Any) -> list[Any]:
+    """Give what may stand alone or in a list as a list."""
+    is_list = isinstance(refs, Iterable) and not isinstance(refs, (str, Mapping))
+    return list(refs) if is_list else [refs]
 
 
 def out_of_range(name: str, value: object, *, field: Any, besides: str = "") -> InvalidArgument:

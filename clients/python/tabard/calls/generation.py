@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Unpack
 from urllib.parse import quote
 
-from tabard.calls.call import Call, Caller
+from tabard.calls.call import Call, Caller, each
 from tabard.calls.options import GenerateOptions, write_request
 from tabard.convert import field_value, same_fields
+from tabard.releases.wear import Wear
 from tabard.result import (
     Accepted,
     Done,
@@ -28,12 +29,12 @@ from tabard.v1 import generation_service_pb2 as pb
 STACK_METADATA = "tabard-stack"
 GENERATE_TIMEOUT_SECONDS = 600.0
 
-# A weight follows the last colon, but the colon of `sha256:<hex>` is not one.
-_WEIGHT = re.compile(r"(?<!@sha256):[^:@/]*$")
+# A weight follows the first colon, but the colon of `sha256:<hex>` is not one.
+_REF = re.compile(r"[^:@]*(?:@(?:sha256:)?[^:]*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Collecting:
     """A generate call to be collected into one result."""
 
     call: Call[GenerateEvent]
@@ -82,7 +83,7 @@ def generate(
     on_progress: Callable[[Progress], None] | None = None,
     timeout_seconds: float = GENERATE_TIMEOUT_SECONDS,
     **options: Unpack[GenerateOptions],
-) -> Job:
+) -> Collecting:
     """Draw images and wait for all of them.
 
     Parameter names follow diffusers; what is left out takes the server's default.
@@ -96,9 +97,9 @@ def generate(
             `seed`, `num_inference_steps`, `guidance_scale`, `negative_prompt`, `width`, `height`,
             `num_images`, `sampler`, `timestep_spacing`, `schedule`, `timesteps`, `sigmas`, `eta`,
             `deterministic`, `clip_skip`, `prompt_syntax`, `prompt_windows_max`, `token_match`,
-            `auto_trigger`, `priority`, `request_id`, `decline_canary`, `canary_key`, `image`,
-            `strength`, `mask_image`, and for SDXL `original_size`, `crops_coords_top_left` and
-            `target_size`.
+            `auto_trigger`, `priority`, `image_format`, `image_quality`, `request_id`,
+            `decline_canary`, `canary_key`, `image`, `strength`, `mask_image`, and for SDXL
+            `original_size`, `crops_coords_top_left` and `target_size`.
 
     Raises:
         InvalidArgument: Something asked for cannot be; see `.violations`.
@@ -108,7 +109,7 @@ def generate(
         DeadlineExceeded: The deadline passed; the job was stopped.
     """
     call = stream(caller, prompt, timeout_seconds=timeout_seconds, **options)
-    return Job(call=call, on_progress=on_progress)
+    return Collecting(call=call, on_progress=on_progress)
 
 
 def stream(
@@ -138,19 +139,19 @@ def stream(
     )
 
 
-def stack_key(adapters: str | Sequence[str]) -> str:
+def stack_key(adapters: str | Wear | Sequence[str | Wear]) -> str:
     """Give the sorted refs of a stack without weights, joined by commas, as printable ASCII."""
-    adapters = (adapters,) if isinstance(adapters, str) else adapters
-    refs = {split_weight(ref)[0] for ref in adapters}
+    texts = (one.ref if isinstance(one, Wear) else one for one in each(adapters))
+    refs = {split_weight(ref)[0] for ref in texts}
     return ",".join(sorted(quote(ref, safe="/@:.-_") for ref in refs))
 
 
 def split_weight(ref: str) -> tuple[str, str]:
-    """Give a ref without its weight, and the weight as it is written; empty: it says none."""
-    found = _WEIGHT.search(ref.strip())
-    if found is None:
-        return ref.strip(), ""
-    return ref.strip()[: found.start()], found[0][1:]
+    """Give a ref without what stands behind it, and that: mostly a weight; empty: nothing."""
+    text = ref.strip()
+    found = _REF.match(text)
+    end = found.end() if found else 0
+    return text[:end], text[end + 1 :]
 
 
 def knows_event(message: pb.GenerateResponse) -> bool:
@@ -162,24 +163,33 @@ def read_event(message: pb.GenerateResponse) -> GenerateEvent:
     """Give the typed event of one stream message that `knows_event`."""
     match message.WhichOneof("event"):
         case "accepted":
-            accepted = message.accepted
-            return same_fields(
-                Accepted,
-                accepted,
-                worn=tuple(map(_read_worn, accepted.worn)),
-                warnings=tuple(same_fields(SamplingWarning, one) for one in accepted.warnings),
-            )
+            return read_accepted(message.accepted)
         case "progress":
             return same_fields(Progress, message.progress)
         case "preview":
             return same_fields(Preview, message.preview)
         case "image":
-            return same_fields(GeneratedImage, message.image)
+            return read_image(message.image)
         case _:
             queued, total = (
                 field_value(message.done, f"{name}_duration") for name in ("queue", "total")
             )
             return Done(queue_ms=queued * 1000, total_ms=total * 1000)
+
+
+def read_accepted(message: pb.Accepted) -> Accepted:
+    """Give the value of what a job was told when it was accepted."""
+    return same_fields(
+        Accepted,
+        message,
+        worn=tuple(map(_read_worn, message.worn)),
+        warnings=tuple(same_fields(SamplingWarning, one) for one in message.warnings),
+    )
+
+
+def read_image(message: pb.Image) -> GeneratedImage:
+    """Give the value of a finished image."""
+    return same_fields(GeneratedImage, message)
 
 
 def _read_worn(message: pb.WornRelease) -> WornRelease:

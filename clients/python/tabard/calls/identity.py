@@ -123,6 +123,7 @@ def set_policy(
     private: bool | None = None,
     require_identity: bool | None = None,
     channels: Mapping[str, Gate | None] | None = None,
+    enforce_sampling: bool | None = None,
     reason: str = "",
 ) -> Call[PolicyChange]:
     """Change what a namespace asks for; what is left out stays as it is. Safe to repeat.
@@ -135,6 +136,8 @@ def set_policy(
         require_identity: Whether acts of authors whom nobody checked have no effect in it.
         channels: What promotions need, by channel or pattern like `prod-*`, each said whole; None
             takes a pattern away, and patterns not named stay.
+        enforce_sampling: Whether a request outside the bounds that a release declares for its
+            sampling is refused; otherwise that is the choice of its author.
         reason: Why; kept in the history.
 
     Raises:
@@ -146,6 +149,7 @@ def set_policy(
         "require_signature": require_signature,
         "private": private,
         "require_identity": require_identity,
+        "enforce_sampling": enforce_sampling,
     }
     said = {name: value for name, value in said.items() if value is not None}
     if channels:
@@ -154,7 +158,7 @@ def set_policy(
         raise InvalidArgument(
             f"nothing is said about {namespace}",
             reason="POLICY_EMPTY",
-            hint="say require_signature, private, require_identity or channels",
+            hint="say require_signature, private, require_identity, enforce_sampling or channels",
         )
     return Call(
         request=pb.SetPolicyRequest(
@@ -175,7 +179,12 @@ def read_identity(message: pb.WhoAmIResponse) -> Identity:
 
 def read_gates(messages: Iterable[pb.ChannelGate]) -> dict[str, Gate]:
     """Give the gates of channels by pattern."""
-    return {one.pattern: same_fields(Gate, one) for one in messages}
+    return {one.pattern: same_fields(Gate, one, bounds=read_bounds(one.bounds)) for one in messages}
+
+
+def read_bounds(messages: Iterable[pb.GateBound]) -> dict[str, float]:
+    """Give bounds by name."""
+    return {one.name: one.value for one in messages}
 
 
 def read_token_value(message: pb.Token) -> Token:
@@ -209,6 +218,8 @@ def _gate(pattern: str, gate: Gate | None) -> pb.ChannelGate:
         require_success=gate.require_success,
         reviews=gate.reviews,
         require_checks=gate.require_checks,
+        bounds=[pb.GateBound(name=name, value=value) for name, value in gate.bounds.items()],
+        promote_on_success=gate.promote_on_success,
     )
 
 

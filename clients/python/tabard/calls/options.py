@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from tabard.calls.call import out_of_range, weighted
+from tabard.calls.call import each, out_of_range, weighted
 from tabard.enums import (
+    ImageFormat,
     Priority,
     PromptSyntax,
     Sampler,
@@ -21,6 +22,8 @@ from tabard.enums import (
 )
 from tabard.errors import FieldViolation, InvalidArgument
 from tabard.pictures.sources import PictureSource, read_picture
+from tabard.releases.wear import Wear
+from tabard.v1 import adapter_pb2
 from tabard.v1 import generation_service_pb2 as pb
 
 RANDOM_SEED = -1
@@ -35,7 +38,8 @@ class GenerateOptions(TypedDict, total=False):
     """What `generate` and `stream` take by name.
 
     Attributes:
-        adapters: Refs, each `ns/name[@channel|@version|@sha256:…][:weight]`; one may stand alone.
+        adapters: Refs, each `ns/name[@channel|@version|@sha256:…][:weight]`, with controls behind
+            the weight (`acme/ink:0.8:te=0.5:end=0.6`) or in a `Wear`; one may stand alone.
         seed: Image i uses `seed + i`; drawn by the server when left out, or -1 as in UIs.
         num_inference_steps: Denoise steps.
         guidance_scale: Classifier-free guidance; 1 or less turns it off.
@@ -63,6 +67,8 @@ class GenerateOptions(TypedDict, total=False):
         auto_trigger: Put the trigger words of what is worn in front of the prompt, those that it
             lacks. Without it, `{trigger}` in the prompt says where they go.
         priority: Which of one tenant's jobs go first: `low`, `normal` or `high`.
+        image_format: How images are written: `png`, `jpeg` or `webp`; each says how it was made.
+        image_quality: Quality of a JPEG or WebP, from 0 to 100; left out: 95.
         request_id: The same id stands for the same job, so that asking again draws nothing again;
             for those who ask again after their own program has ended. Left out: a fresh one, which
             holds for one call and its retries. Empty: none.
@@ -80,7 +86,7 @@ class GenerateOptions(TypedDict, total=False):
         target_size: SDXL: the size `(height, width)` that it shall seem to have.
     """
 
-    adapters: str | Sequence[str]
+    adapters: str | Wear | Sequence[str | Wear]
     seed: int | None
     num_inference_steps: int | None
     guidance_scale: float | None
@@ -101,6 +107,8 @@ class GenerateOptions(TypedDict, total=False):
     token_match: TokenMatch
     auto_trigger: bool
     priority: Priority
+    image_format: ImageFormat
+    image_quality: int | None
     request_id: str | None
     decline_canary: bool
     canary_key: str
@@ -145,12 +153,13 @@ def write_request(
         ("prompt_syntax", pb.PromptSyntax),
         ("token_match", pb.TokenMatch),
         ("priority", pb.Priority),
+        ("image_format", pb.ImageFormat),
     ):
         if name in said:
             what = name.replace("_", " ")
             said[name] = member_number(enum.DESCRIPTOR, said[name], what=what)
     if "adapters" in said:
-        said["adapters"] = weighted(said["adapters"], what="adapters")
+        said["adapters"] = list(map(_write_adapter, each(said["adapters"])))
     fields = pb.GenerateRequest.DESCRIPTOR.fields_by_name
     try:
         return pb.GenerateRequest(prompt=prompt, preview_every=preview_every, **said)
@@ -166,6 +175,31 @@ def write_request(
         name = _OPTION_OF.get(field, field)
         value = options.get(name, preview_every)
         raise TypeError(f"{name} cannot be {value!r}, a {type(value).__name__}") from error
+
+
+def _write_adapter(adapter: Any) -> adapter_pb2.WeightedRef:
+    if not isinstance(adapter, Wear):
+        return weighted([adapter], what="adapters")[0]
+    controls = {
+        name: value
+        for name in ("text_encoder", "unet", "start", "end")
+        if (value := getattr(adapter, name)) is not None
+    }
+    lists: dict[str, Any] = {}
+    try:
+        if adapter.points:
+            lists["points"] = [{"weight": weight, "at": at} for weight, at in adapter.points]
+        if isinstance(adapter.blocks, Mapping):
+            items = adapter.blocks.items()
+            lists["blocks"] = [{"block": block, "weight": weight} for block, weight in items]
+        elif adapter.blocks:
+            lists["block_weights"] = adapter.blocks
+        message = adapter_pb2.WeightedRef(ref=adapter.ref, weight=adapter.weight)
+        if controls or lists:
+            message.controls.CopyFrom(adapter_pb2.AdapterControls(**controls, **lists))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"adapters cannot have {adapter!r}") from error
+    return message
 
 
 def _untakeable(said: Mapping[str, Any], error: type[Exception]) -> str:

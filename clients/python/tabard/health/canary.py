@@ -58,7 +58,7 @@ class Canary:
         is_open: Whether it still observes, and serves its share.
         share: The share of the callers that is served the candidate through the channel.
         shares: The steps of exposure; none: it draws pairs alone.
-        promote_on_success: Whether Success moves the channel.
+        promote_on_success: Whether a success would move the channel, as the policy is now.
         started_by: Who started it.
         started_at: When, RFC 3339.
         seq: Log position of the start.

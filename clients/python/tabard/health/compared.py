@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tabard.result import GeneratedImage, WornRelease
@@ -74,16 +74,19 @@ class ComparisonCell:
         side: Who draws it.
         template: The prompt as it was asked for.
         seed: The seed.
+        class_word: What the base draws for `{trigger}` in this prompt; empty: its side's word.
     """
 
     side: ComparisonSide
     template: str
     seed: int
+    class_word: str = ""
 
     @property
     def prompt(self) -> str:
         """The prompt as it is drawn, with the trigger word where `{trigger}` stands."""
-        return self.side.prompt(self.template)
+        side = replace(self.side, word=self.class_word) if self.class_word else self.side
+        return side.prompt(self.template)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,18 +98,25 @@ class ComparisonPlan:
         prompts: As they were asked for.
         seeds: Every prompt is drawn with each.
         options: What `generate` takes besides.
+        class_words: What the base draws for `{trigger}`, by prompt, where a grid says so.
     """
 
     sides: tuple[ComparisonSide, ...]
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+    class_words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def cells(self) -> tuple[ComparisonCell, ...]:
         """The cells: prompt by prompt, seed by seed, side by side."""
         return tuple(
-            ComparisonCell(side=side, template=prompt, seed=seed)
+            ComparisonCell(
+                side=side,
+                template=prompt,
+                seed=seed,
+                class_word=self.class_words.get(prompt, "") if side.is_base else "",
+            )
             for prompt in self.prompts
             for seed in self.seeds
             for side in self.sides

@@ -87,12 +87,48 @@ PROOF_JWT: Proof
 PROOF_CERTIFICATE: Proof
 
 class WeightedRef(_message.Message):
-    __slots__ = ("ref", "weight")
+    __slots__ = ("ref", "weight", "controls")
     REF_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    CONTROLS_FIELD_NUMBER: _ClassVar[int]
     ref: str
     weight: float
-    def __init__(self, ref: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
+    controls: AdapterControls
+    def __init__(self, ref: _Optional[str] = ..., weight: _Optional[float] = ..., controls: _Optional[_Union[AdapterControls, _Mapping]] = ...) -> None: ...
+
+class AdapterControls(_message.Message):
+    __slots__ = ("text_encoder", "unet", "points", "start", "end", "blocks", "block_weights")
+    TEXT_ENCODER_FIELD_NUMBER: _ClassVar[int]
+    UNET_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    text_encoder: float
+    unet: float
+    points: _containers.RepeatedCompositeFieldContainer[WeightPoint]
+    start: float
+    end: float
+    blocks: _containers.RepeatedCompositeFieldContainer[BlockWeight]
+    block_weights: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, text_encoder: _Optional[float] = ..., unet: _Optional[float] = ..., points: _Optional[_Iterable[_Union[WeightPoint, _Mapping]]] = ..., start: _Optional[float] = ..., end: _Optional[float] = ..., blocks: _Optional[_Iterable[_Union[BlockWeight, _Mapping]]] = ..., block_weights: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class WeightPoint(_message.Message):
+    __slots__ = ("weight", "at")
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    weight: float
+    at: float
+    def __init__(self, weight: _Optional[float] = ..., at: _Optional[float] = ...) -> None: ...
+
+class BlockWeight(_message.Message):
+    __slots__ = ("block", "weight")
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    block: str
+    weight: float
+    def __init__(self, block: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Release(_message.Message):
     __slots__ = ("adapter", "version", "digest", "kind", "purpose", "base_family", "base_fingerprint", "trigger_words", "rank", "target_count", "original_bytes", "dialect", "notes", "licence", "training", "seq", "publish_time", "published_by", "yanked", "yank_reason", "parent_digest", "members", "quarantined", "quarantine_reason", "purged", "purge_reason", "publish_reason", "signatures", "troubled_members", "title", "previews_digest", "sampling")

@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etabard/v1/canary_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\x01\n\x12StartCanaryRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x14\n\x07\x63hannel\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\x05share\x18\x03 \x01(\x01\x42\x03\xe0\x41\x01H\x00\x88\x01\x01\x12\x13\n\x06shadow\x18\x04 \x01(\x08\x42\x03\xe0\x41\x01\x12\x1f\n\x12promote_on_success\x18\x05 \x01(\x08\x42\x03\xe0\x41\x01\x12\x15\n\x08override\x18\x06 \x01(\tB\x03\xe0\x41\x01\x12\x12\n\x05\x61\x63tor\x18\x07 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\x08 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\t \x01(\tB\x03\xe0\x41\x01\x42\x08\n\x06_share\"8\n\x13StartCanaryResponse\x12!\n\x06\x63\x61nary\x18\x01 \x01(\x0b\x32\x11.tabard.v1.Canary\"$\n\x10GetCanaryRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\"6\n\x11GetCanaryResponse\x12!\n\x06\x63\x61nary\x18\x01 \x01(\x0b\x32\x11.tabard.v1.Canary\"+\n\x13ListCanariesRequest\x12\x14\n\x07\x61\x64\x61pter\x18\x01 \x01(\tB\x03\xe0\x41\x01\";\n\x14ListCanariesResponse\x12#\n\x08\x63\x61naries\x18\x01 \x03(\x0b\x32\x11.tabard.v1.Canary\"g\n\x11StopCanaryRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x12\n\x05\x61\x63tor\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\x03 \x01(\tB\x03\xe0\x41\x02\x12\x17\n\nrequest_id\x18\x04 \x01(\tB\x03\xe0\x41\x01\"7\n\x12StopCanaryResponse\x12!\n\x06\x63\x61nary\x18\x01 \x01(\x0b\x32\x11.tabard.v1.Canary\"o\n\x12ReportImageRequest\x12\x19\n\x0cimage_digest\x18\x01 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06job_id\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12)\n\x05label\x18\x03 \x01(\x0e\x32\x15.tabard.v1.ImageLabelB\x03\xe0\x41\x02\"H\n\x13ReportImageResponse\x12\x0f\n\x07\x63ounted\x18\x01 \x01(\x08\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\"\xfe\x04\n\x06\x43\x61nary\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x19\n\x11\x63\x61ndidate_version\x18\x03 \x01(\t\x12\x18\n\x10\x63\x61ndidate_digest\x18\x04 \x01(\t\x12\x18\n\x10\x62\x61seline_version\x18\x05 \x01(\t\x12\x17\n\x0f\x62\x61seline_digest\x18\x06 \x01(\t\x12\x13\n\x0bis_promoted\x18\x07 \x01(\x08\x12\x0f\n\x07is_open\x18\x08 \x01(\x08\x12\r\n\x05share\x18\t \x01(\x01\x12\x0e\n\x06shares\x18\n \x03(\x01\x12\x1a\n\x12promote_on_success\x18\x0b \x01(\x08\x12\x12\n\nstarted_by\x18\x0c \x01(\t\x12.\n\nstart_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03seq\x18\x0e \x01(\x04\x12)\n\x07verdict\x18\x0f \x01(\x0e\x32\x18.tabard.v1.CanaryVerdict\x12\x0c\n\x04said\x18\x10 \x01(\t\x12\x11\n\tjudged_by\x18\x11 \x01(\t\x12.\n\njudge_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\njudged_seq\x18\x13 \x01(\x04\x12\x0f\n\x07\x65_value\x18\x14 \x01(\x01\x12\x15\n\re_value_bound\x18\x15 \x01(\x01\x12\x0e\n\x06losses\x18\x16 \x01(\r\x12\r\n\x05units\x18\x17 \x01(\r\x12\x11\n\tunits_max\x18\x18 \x01(\r\x12(\n\x07streams\x18\x19 \x03(\x0b\x32\x17.tabard.v1.CanaryStream\x12$\n\x05worst\x18\x1a \x03(\x0b\x32\x15.tabard.v1.CanaryPair\"L\n\x0c\x43\x61naryStream\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06losses\x18\x02 \x01(\r\x12\r\n\x05units\x18\x03 \x01(\r\x12\x0f\n\x07\x65_value\x18\x04 \x01(\x01\"{\n\nCanaryPair\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x17\n\ndifference\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x13\x63\x61ndidate_is_broken\x18\x03 \x01(\x08\x12\x1a\n\x12\x62\x61seline_is_broken\x18\x04 \x01(\x08\x42\r\n\x0b_difference*\xd6\x01\n\nImageLabel\x12\x1b\n\x17IMAGE_LABEL_UNSPECIFIED\x10\x00\x12\x1c\n\x18IMAGE_LABEL_PROMPT_DRIFT\x10\x01\x12\x1e\n\x1aIMAGE_LABEL_STYLE_MISMATCH\x10\x02\x12\x18\n\x14IMAGE_LABEL_ARTIFACT\x10\x03\x12\x19\n\x15IMAGE_LABEL_COPYRIGHT\x10\x04\x12\x18\n\x14IMAGE_LABEL_PORTRAIT\x10\x05\x12\x1e\n\x1aIMAGE_LABEL_REVIEW_FAILURE\x10\x06*\xa8\x01\n\rCanaryVerdict\x12\x1e\n\x1a\x43\x41NARY_VERDICT_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43\x41NARY_VERDICT_ROLLED_BACK\x10\x01\x12\x1a\n\x16\x43\x41NARY_VERDICT_SUCCESS\x10\x02\x12\x1f\n\x1b\x43\x41NARY_VERDICT_INCONCLUSIVE\x10\x03\x12\x1a\n\x16\x43\x41NARY_VERDICT_STOPPED\x10\x04\x32\x8f\x03\n\rCanaryService\x12L\n\x0bStartCanary\x12\x1d.tabard.v1.StartCanaryRequest\x1a\x1e.tabard.v1.StartCanaryResponse\x12\x46\n\tGetCanary\x12\x1b.tabard.v1.GetCanaryRequest\x1a\x1c.tabard.v1.GetCanaryResponse\x12O\n\x0cListCanaries\x12\x1e.tabard.v1.ListCanariesRequest\x1a\x1f.tabard.v1.ListCanariesResponse\x12I\n\nStopCanary\x12\x1c.tabard.v1.StopCanaryRequest\x1a\x1d.tabard.v1.StopCanaryResponse\x12L\n\x0bReportImage\x12\x1d.tabard.v1.ReportImageRequest\x1a\x1e.tabard.v1.ReportImageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etabard/v1/canary_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x01\n\x12StartCanaryRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x14\n\x07\x63hannel\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\x05share\x18\x03 \x01(\x01\x42\x03\xe0\x41\x01H\x00\x88\x01\x01\x12\x13\n\x06shadow\x18\x04 \x01(\x08\x42\x03\xe0\x41\x01\x12\x15\n\x08override\x18\x06 \x01(\tB\x03\xe0\x41\x01\x12\x12\n\x05\x61\x63tor\x18\x07 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\x08 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\t \x01(\tB\x03\xe0\x41\x01\x42\x08\n\x06_shareJ\x04\x08\x05\x10\x06\"8\n\x13StartCanaryResponse\x12!\n\x06\x63\x61nary\x18\x01 \x01(\x0b\x32\x11.tabard.v1.Canary\"$\n\x10GetCanaryRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\"6\n\x11GetCanaryResponse\x12!\n\x06\x63\x61nary\x18\x01 \x01(\x0b\x32\x11.tabard.v1.Canary\"+\n\x13ListCanariesRequest\x12\x14\n\x07\x61\x64\x61pter\x18\x01 \x01(\tB\x03\xe0\x41\x01\";\n\x14ListCanariesResponse\x12#\n\x08\x63\x61naries\x18\x01 \x03(\x0b\x32\x11.tabard.v1.Canary\"g\n\x11StopCanaryRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x12\n\x05\x61\x63tor\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\x03 \x01(\tB\x03\xe0\x41\x02\x12\x17\n\nrequest_id\x18\x04 \x01(\tB\x03\xe0\x41\x01\"7\n\x12StopCanaryResponse\x12!\n\x06\x63\x61nary\x18\x01 \x01(\x0b\x32\x11.tabard.v1.Canary\"o\n\x12ReportImageRequest\x12\x19\n\x0cimage_digest\x18\x01 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06job_id\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12)\n\x05label\x18\x03 \x01(\x0e\x32\x15.tabard.v1.ImageLabelB\x03\xe0\x41\x02\"H\n\x13ReportImageResponse\x12\x0f\n\x07\x63ounted\x18\x01 \x01(\x08\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\"\xfe\x04\n\x06\x43\x61nary\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x19\n\x11\x63\x61ndidate_version\x18\x03 \x01(\t\x12\x18\n\x10\x63\x61ndidate_digest\x18\x04 \x01(\t\x12\x18\n\x10\x62\x61seline_version\x18\x05 \x01(\t\x12\x17\n\x0f\x62\x61seline_digest\x18\x06 \x01(\t\x12\x13\n\x0bis_promoted\x18\x07 \x01(\x08\x12\x0f\n\x07is_open\x18\x08 \x01(\x08\x12\r\n\x05share\x18\t \x01(\x01\x12\x0e\n\x06shares\x18\n \x03(\x01\x12\x1a\n\x12promote_on_success\x18\x0b \x01(\x08\x12\x12\n\nstarted_by\x18\x0c \x01(\t\x12.\n\nstart_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03seq\x18\x0e \x01(\x04\x12)\n\x07verdict\x18\x0f \x01(\x0e\x32\x18.tabard.v1.CanaryVerdict\x12\x0c\n\x04said\x18\x10 \x01(\t\x12\x11\n\tjudged_by\x18\x11 \x01(\t\x12.\n\njudge_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\njudged_seq\x18\x13 \x01(\x04\x12\x0f\n\x07\x65_value\x18\x14 \x01(\x01\x12\x15\n\re_value_bound\x18\x15 \x01(\x01\x12\x0e\n\x06losses\x18\x16 \x01(\r\x12\r\n\x05units\x18\x17 \x01(\r\x12\x11\n\tunits_max\x18\x18 \x01(\r\x12(\n\x07streams\x18\x19 \x03(\x0b\x32\x17.tabard.v1.CanaryStream\x12$\n\x05worst\x18\x1a \x03(\x0b\x32\x15.tabard.v1.CanaryPair\"L\n\x0c\x43\x61naryStream\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06losses\x18\x02 \x01(\r\x12\r\n\x05units\x18\x03 \x01(\r\x12\x0f\n\x07\x65_value\x18\x04 \x01(\x01\"{\n\nCanaryPair\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x17\n\ndifference\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x13\x63\x61ndidate_is_broken\x18\x03 \x01(\x08\x12\x1a\n\x12\x62\x61seline_is_broken\x18\x04 \x01(\x08\x42\r\n\x0b_difference*\xd6\x01\n\nImageLabel\x12\x1b\n\x17IMAGE_LABEL_UNSPECIFIED\x10\x00\x12\x1c\n\x18IMAGE_LABEL_PROMPT_DRIFT\x10\x01\x12\x1e\n\x1aIMAGE_LABEL_STYLE_MISMATCH\x10\x02\x12\x18\n\x14IMAGE_LABEL_ARTIFACT\x10\x03\x12\x19\n\x15IMAGE_LABEL_COPYRIGHT\x10\x04\x12\x18\n\x14IMAGE_LABEL_PORTRAIT\x10\x05\x12\x1e\n\x1aIMAGE_LABEL_REVIEW_FAILURE\x10\x06*\xa8\x01\n\rCanaryVerdict\x12\x1e\n\x1a\x43\x41NARY_VERDICT_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43\x41NARY_VERDICT_ROLLED_BACK\x10\x01\x12\x1a\n\x16\x43\x41NARY_VERDICT_SUCCESS\x10\x02\x12\x1f\n\x1b\x43\x41NARY_VERDICT_INCONCLUSIVE\x10\x03\x12\x1a\n\x16\x43\x41NARY_VERDICT_STOPPED\x10\x04\x32\x8f\x03\n\rCanaryService\x12L\n\x0bStartCanary\x12\x1d.tabard.v1.StartCanaryRequest\x1a\x1e.tabard.v1.StartCanaryResponse\x12\x46\n\tGetCanary\x12\x1b.tabard.v1.GetCanaryRequest\x1a\x1c.tabard.v1.GetCanaryResponse\x12O\n\x0cListCanaries\x12\x1e.tabard.v1.ListCanariesRequest\x1a\x1f.tabard.v1.ListCanariesResponse\x12I\n\nStopCanary\x12\x1c.tabard.v1.StopCanaryRequest\x1a\x1d.tabard.v1.StopCanaryResponse\x12L\n\x0bReportImage\x12\x1d.tabard.v1.ReportImageRequest\x1a\x1e.tabard.v1.ReportImageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,8 +41,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTCANARYREQUEST'].fields_by_name['share']._serialized_options = b'\340A\001'
   _globals['_STARTCANARYREQUEST'].fields_by_name['shadow']._loaded_options = None
   _globals['_STARTCANARYREQUEST'].fields_by_name['shadow']._serialized_options = b'\340A\001'
-  _globals['_STARTCANARYREQUEST'].fields_by_name['promote_on_success']._loaded_options = None
-  _globals['_STARTCANARYREQUEST'].fields_by_name['promote_on_success']._serialized_options = b'\340A\001'
   _globals['_STARTCANARYREQUEST'].fields_by_name['override']._loaded_options = None
   _globals['_STARTCANARYREQUEST'].fields_by_name['override']._serialized_options = b'\340A\001'
   _globals['_STARTCANARYREQUEST'].fields_by_name['actor']._loaded_options = None
@@ -69,36 +67,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTIMAGEREQUEST'].fields_by_name['job_id']._serialized_options = b'\340A\001'
   _globals['_REPORTIMAGEREQUEST'].fields_by_name['label']._loaded_options = None
   _globals['_REPORTIMAGEREQUEST'].fields_by_name['label']._serialized_options = b'\340A\002'
-  _globals['_IMAGELABEL']._serialized_start=1804
-  _globals['_IMAGELABEL']._serialized_end=2018
-  _globals['_CANARYVERDICT']._serialized_start=2021
-  _globals['_CANARYVERDICT']._serialized_end=2189
+  _globals['_IMAGELABEL']._serialized_start=1777
+  _globals['_IMAGELABEL']._serialized_end=1991
+  _globals['_CANARYVERDICT']._serialized_start=1994
+  _globals['_CANARYVERDICT']._serialized_end=2162
   _globals['_STARTCANARYREQUEST']._serialized_start=112
-  _globals['_STARTCANARYREQUEST']._serialized_end=350
-  _globals['_STARTCANARYRESPONSE']._serialized_start=352
-  _globals['_STARTCANARYRESPONSE']._serialized_end=408
-  _globals['_GETCANARYREQUEST']._serialized_start=410
-  _globals['_GETCANARYREQUEST']._serialized_end=446
-  _globals['_GETCANARYRESPONSE']._serialized_start=448
-  _globals['_GETCANARYRESPONSE']._serialized_end=502
-  _globals['_LISTCANARIESREQUEST']._serialized_start=504
-  _globals['_LISTCANARIESREQUEST']._serialized_end=547
-  _globals['_LISTCANARIESRESPONSE']._serialized_start=549
-  _globals['_LISTCANARIESRESPONSE']._serialized_end=608
-  _globals['_STOPCANARYREQUEST']._serialized_start=610
-  _globals['_STOPCANARYREQUEST']._serialized_end=713
-  _globals['_STOPCANARYRESPONSE']._serialized_start=715
-  _globals['_STOPCANARYRESPONSE']._serialized_end=770
-  _globals['_REPORTIMAGEREQUEST']._serialized_start=772
-  _globals['_REPORTIMAGEREQUEST']._serialized_end=883
-  _globals['_REPORTIMAGERESPONSE']._serialized_start=885
-  _globals['_REPORTIMAGERESPONSE']._serialized_end=957
-  _globals['_CANARY']._serialized_start=960
-  _globals['_CANARY']._serialized_end=1598
-  _globals['_CANARYSTREAM']._serialized_start=1600
-  _globals['_CANARYSTREAM']._serialized_end=1676
-  _globals['_CANARYPAIR']._serialized_start=1678
-  _globals['_CANARYPAIR']._serialized_end=1801
-  _globals['_CANARYSERVICE']._serialized_start=2192
-  _globals['_CANARYSERVICE']._serialized_end=2591
+  _globals['_STARTCANARYREQUEST']._serialized_end=323
+  _globals['_STARTCANARYRESPONSE']._serialized_start=325
+  _globals['_STARTCANARYRESPONSE']._serialized_end=381
+  _globals['_GETCANARYREQUEST']._serialized_start=383
+  _globals['_GETCANARYREQUEST']._serialized_end=419
+  _globals['_GETCANARYRESPONSE']._serialized_start=421
+  _globals['_GETCANARYRESPONSE']._serialized_end=475
+  _globals['_LISTCANARIESREQUEST']._serialized_start=477
+  _globals['_LISTCANARIESREQUEST']._serialized_end=520
+  _globals['_LISTCANARIESRESPONSE']._serialized_start=522
+  _globals['_LISTCANARIESRESPONSE']._serialized_end=581
+  _globals['_STOPCANARYREQUEST']._serialized_start=583
+  _globals['_STOPCANARYREQUEST']._serialized_end=686
+  _globals['_STOPCANARYRESPONSE']._serialized_start=688
+  _globals['_STOPCANARYRESPONSE']._serialized_end=743
+  _globals['_REPORTIMAGEREQUEST']._serialized_start=745
+  _globals['_REPORTIMAGEREQUEST']._serialized_end=856
+  _globals['_REPORTIMAGERESPONSE']._serialized_start=858
+  _globals['_REPORTIMAGERESPONSE']._serialized_end=930
+  _globals['_CANARY']._serialized_start=933
+  _globals['_CANARY']._serialized_end=1571
+  _globals['_CANARYSTREAM']._serialized_start=1573
+  _globals['_CANARYSTREAM']._serialized_end=1649
+  _globals['_CANARYPAIR']._serialized_start=1651
+  _globals['_CANARYPAIR']._serialized_end=1774
+  _globals['_CANARYSERVICE']._serialized_start=2165
+  _globals['_CANARYSERVICE']._serialized_end=2564
 # @@protoc_insertion_point(module_scope)

@@ -39,12 +39,11 @@ CANARY_VERDICT_INCONCLUSIVE: CanaryVerdict
 CANARY_VERDICT_STOPPED: CanaryVerdict
 
 class StartCanaryRequest(_message.Message):
-    __slots__ = ("ref", "channel", "share", "shadow", "promote_on_success", "override", "actor", "reason", "request_id")
+    __slots__ = ("ref", "channel", "share", "shadow", "override", "actor", "reason", "request_id")
     REF_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     SHARE_FIELD_NUMBER: _ClassVar[int]
     SHADOW_FIELD_NUMBER: _ClassVar[int]
-    PROMOTE_ON_SUCCESS_FIELD_NUMBER: _ClassVar[int]
     OVERRIDE_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -53,12 +52,11 @@ class StartCanaryRequest(_message.Message):
     channel: str
     share: float
     shadow: bool
-    promote_on_success: bool
     override: str
     actor: str
     reason: str
     request_id: str
-    def __init__(self, ref: _Optional[str] = ..., channel: _Optional[str] = ..., share: _Optional[float] = ..., shadow: bool = ..., promote_on_success: bool = ..., override: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, ref: _Optional[str] = ..., channel: _Optional[str] = ..., share: _Optional[float] = ..., shadow: bool = ..., override: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class StartCanaryResponse(_message.Message):
     __slots__ = ("canary",)

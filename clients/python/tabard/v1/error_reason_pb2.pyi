@@ -249,6 +249,22 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SAMPLING_CONFLICT: _ClassVar[ErrorReason]
     SAMPLING_REFUSED: _ClassVar[ErrorReason]
     TRIGGER_NOT_WORN: _ClassVar[ErrorReason]
+    ENCODER_FAILED: _ClassVar[ErrorReason]
+    JOB_UNKNOWN: _ClassVar[ErrorReason]
+    JOB_IMAGE_UNKNOWN: _ClassVar[ErrorReason]
+    JOB_NOT_KEPT: _ClassVar[ErrorReason]
+    JOB_PLACE_UNKNOWN: _ClassVar[ErrorReason]
+    WEBHOOK_REFUSED: _ClassVar[ErrorReason]
+    WEBHOOKS_OFF: _ClassVar[ErrorReason]
+    IMAGE_FORMAT_UNKNOWN: _ClassVar[ErrorReason]
+    IMAGE_QUALITY_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    PROVENANCE_TOO_LONG: _ClassVar[ErrorReason]
+    CONTROL_MALFORMED: _ClassVar[ErrorReason]
+    CONTROL_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    BLOCK_UNKNOWN: _ClassVar[ErrorReason]
+    BLOCK_LIST_LENGTH: _ClassVar[ErrorReason]
+    CONTROL_NOT_SERVED: _ClassVar[ErrorReason]
+    CONTROL_CONTRADICTED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -492,3 +508,19 @@ SAMPLING_INVALID: ErrorReason
 SAMPLING_CONFLICT: ErrorReason
 SAMPLING_REFUSED: ErrorReason
 TRIGGER_NOT_WORN: ErrorReason
+ENCODER_FAILED: ErrorReason
+JOB_UNKNOWN: ErrorReason
+JOB_IMAGE_UNKNOWN: ErrorReason
+JOB_NOT_KEPT: ErrorReason
+JOB_PLACE_UNKNOWN: ErrorReason
+WEBHOOK_REFUSED: ErrorReason
+WEBHOOKS_OFF: ErrorReason
+IMAGE_FORMAT_UNKNOWN: ErrorReason
+IMAGE_QUALITY_OUT_OF_RANGE: ErrorReason
+PROVENANCE_TOO_LONG: ErrorReason
+CONTROL_MALFORMED: ErrorReason
+CONTROL_OUT_OF_RANGE: ErrorReason
+BLOCK_UNKNOWN: ErrorReason
+BLOCK_LIST_LENGTH: ErrorReason
+CONTROL_NOT_SERVED: ErrorReason
+CONTROL_CONTRADICTED: ErrorReason

@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from tabard.v1 import identity_service_pb2 as tabard_dot_v1_dot_identity__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tabard/v1/evaluation_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\"\xdd\x01\n\x0f\x45valuateRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x14\n\x07\x61gainst\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12\x11\n\x04grid\x18\x03 \x01(\tB\x03\xe0\x41\x01\x12\x1a\n\rgrid_document\x18\x04 \x01(\x0c\x42\x03\xe0\x41\x01\x12\x17\n\nreferences\x18\x05 \x03(\x0c\x42\x03\xe0\x41\x01\x12\x15\n\x08training\x18\x06 \x03(\x0c\x42\x03\xe0\x41\x01\x12\x1a\n\rwith_pictures\x18\x07 \x01(\x08\x42\x03\xe0\x41\x01\x12\x12\n\x05\x61\x63tor\x18\x08 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\t \x01(\tB\x03\xe0\x41\x01\"\x8a\x02\n\x10\x45valuateResponse\x12/\n\x07started\x18\x01 \x01(\x0b\x32\x1c.tabard.v1.EvaluationStartedH\x00\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.tabard.v1.EvaluationProgressH\x00\x12)\n\x04\x63\x65ll\x18\x03 \x01(\x0b\x32\x19.tabard.v1.EvaluationCellH\x00\x12-\n\x06scores\x18\x04 \x01(\x0b\x32\x1b.tabard.v1.EvaluationScoresH\x00\x12/\n\x07verdict\x18\x05 \x01(\x0b\x32\x1c.tabard.v1.EvaluationVerdictH\x00\x42\x07\n\x05\x65vent\"\x8c\x02\n\x11\x45valuationStarted\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0e\n\x06weight\x18\x04 \x01(\x01\x12\x17\n\x0f\x61gainst_version\x18\x05 \x01(\t\x12\x16\n\x0e\x61gainst_digest\x18\x06 \x01(\t\x12\x0c\n\x04grid\x18\x07 \x01(\t\x12\x13\n\x0bgrid_digest\x18\x08 \x01(\t\x12\x12\n\ncell_count\x18\t \x01(\r\x12\x34\n\x10reference_source\x18\n \x01(\x0e\x32\x1a.tabard.v1.ReferenceSource\x12\x17\n\x0freference_count\x18\x0b \x01(\r\"@\n\x12\x45valuationProgress\x12\r\n\x05phase\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\r\x12\r\n\x05total\x18\x03 \x01(\r\"t\n\x0e\x45valuationCell\x12\x14\n\x0cprompt_index\x18\x01 \x01(\r\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x04\x12.\n\x08pictures\x18\x04 \x03(\x0b\x32\x1c.tabard.v1.EvaluationPicture\"P\n\x11\x45valuationPicture\x12\x0c\n\x04side\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x10\n\x08was_kept\x18\x03 \x01(\x08\x12\x0b\n\x03png\x18\x04 \x01(\x0c\"4\n\x10\x45valuationScores\x12 \n\x06scores\x18\x01 \x03(\x0b\x32\x10.tabard.v1.Score\"\x84\x02\n\x05Score\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bis_measured\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\x05value\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03low\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04high\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\x15\n\x08\x62\x61seline\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x17\n\npaired_low\x18\x08 \x01(\x01H\x04\x88\x01\x01\x12\x18\n\x0bpaired_high\x18\t \x01(\x01H\x05\x88\x01\x01\x42\x08\n\x06_valueB\x06\n\x04_lowB\x07\n\x05_highB\x0b\n\t_baselineB\r\n\x0b_paired_lowB\x0e\n\x0c_paired_high\"\x81\x01\n\x11\x45valuationVerdict\x12#\n\x07verdict\x18\x01 \x01(\x0e\x32\x12.tabard.v1.Verdict\x12\x0f\n\x07reasons\x18\x02 \x03(\t\x12\x15\n\rreport_digest\x18\x03 \x01(\t\x12\x0e\n\x06report\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63reated\x18\x05 \x01(\x08*\x8f\x01\n\x0fReferenceSource\x12 \n\x1cREFERENCE_SOURCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18REFERENCE_SOURCE_REQUEST\x10\x01\x12\x1e\n\x1aREFERENCE_SOURCE_PUBLISHED\x10\x02\x12\x1c\n\x18REFERENCE_SOURCE_AGAINST\x10\x03*e\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x13\n\x0fVERDICT_SUCCESS\x10\x01\x12\x12\n\x0eVERDICT_FAILED\x10\x02\x12\x18\n\x14VERDICT_INCONCLUSIVE\x10\x03\x32Z\n\x11\x45valuationService\x12\x45\n\x08\x45valuate\x12\x1a.tabard.v1.EvaluateRequest\x1a\x1b.tabard.v1.EvaluateResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tabard/v1/evaluation_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a tabard/v1/identity_service.proto\"\xf3\x01\n\x0f\x45valuateRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x14\n\x07\x61gainst\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12\x11\n\x04grid\x18\x03 \x01(\tB\x03\xe0\x41\x01\x12\x1a\n\rgrid_document\x18\x04 \x01(\x0c\x42\x03\xe0\x41\x01\x12\x17\n\nreferences\x18\x05 \x03(\x0c\x42\x03\xe0\x41\x01\x12\x15\n\x08training\x18\x06 \x03(\x0c\x42\x03\xe0\x41\x01\x12\x1a\n\rwith_pictures\x18\x07 \x01(\x08\x42\x03\xe0\x41\x01\x12\x12\n\x05\x61\x63tor\x18\x08 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\t \x01(\tB\x03\xe0\x41\x01\x12\x14\n\x07\x63hannel\x18\n \x01(\tB\x03\xe0\x41\x01\"\x8a\x02\n\x10\x45valuateResponse\x12/\n\x07started\x18\x01 \x01(\x0b\x32\x1c.tabard.v1.EvaluationStartedH\x00\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.tabard.v1.EvaluationProgressH\x00\x12)\n\x04\x63\x65ll\x18\x03 \x01(\x0b\x32\x19.tabard.v1.EvaluationCellH\x00\x12-\n\x06scores\x18\x04 \x01(\x0b\x32\x1b.tabard.v1.EvaluationScoresH\x00\x12/\n\x07verdict\x18\x05 \x01(\x0b\x32\x1c.tabard.v1.EvaluationVerdictH\x00\x42\x07\n\x05\x65vent\"\xed\x02\n\x11\x45valuationStarted\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0e\n\x06weight\x18\x04 \x01(\x01\x12\x17\n\x0f\x61gainst_version\x18\x05 \x01(\t\x12\x16\n\x0e\x61gainst_digest\x18\x06 \x01(\t\x12\x0c\n\x04grid\x18\x07 \x01(\t\x12\x13\n\x0bgrid_digest\x18\x08 \x01(\t\x12\x12\n\ncell_count\x18\t \x01(\r\x12\x34\n\x10reference_source\x18\n \x01(\x0e\x32\x1a.tabard.v1.ReferenceSource\x12\x17\n\x0freference_count\x18\x0b \x01(\r\x12\x0f\n\x07\x63hannel\x18\x0c \x01(\t\x12$\n\x06\x62ounds\x18\r \x03(\x0b\x32\x14.tabard.v1.GateBound\x12\x14\n\x0cprompt_count\x18\x0e \x01(\r\x12\x12\n\nseed_count\x18\x0f \x01(\r\"@\n\x12\x45valuationProgress\x12\r\n\x05phase\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\r\x12\r\n\x05total\x18\x03 \x01(\r\"t\n\x0e\x45valuationCell\x12\x14\n\x0cprompt_index\x18\x01 \x01(\r\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x04\x12.\n\x08pictures\x18\x04 \x03(\x0b\x32\x1c.tabard.v1.EvaluationPicture\"P\n\x11\x45valuationPicture\x12\x0c\n\x04side\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x10\n\x08was_kept\x18\x03 \x01(\x08\x12\x0b\n\x03png\x18\x04 \x01(\x0c\"4\n\x10\x45valuationScores\x12 \n\x06scores\x18\x01 \x03(\x0b\x32\x10.tabard.v1.Score\"\x9c\x02\n\x05Score\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bis_measured\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\x05value\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03low\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04high\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\x15\n\x08\x62\x61seline\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x17\n\npaired_low\x18\x08 \x01(\x01H\x04\x88\x01\x01\x12\x18\n\x0bpaired_high\x18\t \x01(\x01H\x05\x88\x01\x01\x12\x0f\n\x02of\x18\n \x01(\rH\x06\x88\x01\x01\x42\x08\n\x06_valueB\x06\n\x04_lowB\x07\n\x05_highB\x0b\n\t_baselineB\r\n\x0b_paired_lowB\x0e\n\x0c_paired_highB\x05\n\x03_of\"\x81\x01\n\x11\x45valuationVerdict\x12#\n\x07verdict\x18\x01 \x01(\x0e\x32\x12.tabard.v1.Verdict\x12\x0f\n\x07reasons\x18\x02 \x03(\t\x12\x15\n\rreport_digest\x18\x03 \x01(\t\x12\x0e\n\x06report\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63reated\x18\x05 \x01(\x08*\x8f\x01\n\x0fReferenceSource\x12 \n\x1cREFERENCE_SOURCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18REFERENCE_SOURCE_REQUEST\x10\x01\x12\x1e\n\x1aREFERENCE_SOURCE_PUBLISHED\x10\x02\x12\x1c\n\x18REFERENCE_SOURCE_AGAINST\x10\x03*e\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x13\n\x0fVERDICT_SUCCESS\x10\x01\x12\x12\n\x0eVERDICT_FAILED\x10\x02\x12\x18\n\x14VERDICT_INCONCLUSIVE\x10\x03\x32Z\n\x11\x45valuationService\x12\x45\n\x08\x45valuate\x12\x1a.tabard.v1.EvaluateRequest\x1a\x1b.tabard.v1.EvaluateResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,28 +51,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVALUATEREQUEST'].fields_by_name['actor']._serialized_options = b'\340A\001'
   _globals['_EVALUATEREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_EVALUATEREQUEST'].fields_by_name['reason']._serialized_options = b'\340A\001'
-  _globals['_REFERENCESOURCE']._serialized_start=1562
-  _globals['_REFERENCESOURCE']._serialized_end=1705
-  _globals['_VERDICT']._serialized_start=1707
-  _globals['_VERDICT']._serialized_end=1808
-  _globals['_EVALUATEREQUEST']._serialized_start=83
-  _globals['_EVALUATEREQUEST']._serialized_end=304
-  _globals['_EVALUATERESPONSE']._serialized_start=307
-  _globals['_EVALUATERESPONSE']._serialized_end=573
-  _globals['_EVALUATIONSTARTED']._serialized_start=576
-  _globals['_EVALUATIONSTARTED']._serialized_end=844
-  _globals['_EVALUATIONPROGRESS']._serialized_start=846
-  _globals['_EVALUATIONPROGRESS']._serialized_end=910
-  _globals['_EVALUATIONCELL']._serialized_start=912
-  _globals['_EVALUATIONCELL']._serialized_end=1028
-  _globals['_EVALUATIONPICTURE']._serialized_start=1030
-  _globals['_EVALUATIONPICTURE']._serialized_end=1110
-  _globals['_EVALUATIONSCORES']._serialized_start=1112
-  _globals['_EVALUATIONSCORES']._serialized_end=1164
-  _globals['_SCORE']._serialized_start=1167
-  _globals['_SCORE']._serialized_end=1427
-  _globals['_EVALUATIONVERDICT']._serialized_start=1430
-  _globals['_EVALUATIONVERDICT']._serialized_end=1559
-  _globals['_EVALUATIONSERVICE']._serialized_start=1810
-  _globals['_EVALUATIONSERVICE']._serialized_end=1900
+  _globals['_EVALUATEREQUEST'].fields_by_name['channel']._loaded_options = None
+  _globals['_EVALUATEREQUEST'].fields_by_name['channel']._serialized_options = b'\340A\001'
+  _globals['_REFERENCESOURCE']._serialized_start=1739
+  _globals['_REFERENCESOURCE']._serialized_end=1882
+  _globals['_VERDICT']._serialized_start=1884
+  _globals['_VERDICT']._serialized_end=1985
+  _globals['_EVALUATEREQUEST']._serialized_start=117
+  _globals['_EVALUATEREQUEST']._serialized_end=360
+  _globals['_EVALUATERESPONSE']._serialized_start=363
+  _globals['_EVALUATERESPONSE']._serialized_end=629
+  _globals['_EVALUATIONSTARTED']._serialized_start=632
+  _globals['_EVALUATIONSTARTED']._serialized_end=997
+  _globals['_EVALUATIONPROGRESS']._serialized_start=999
+  _globals['_EVALUATIONPROGRESS']._serialized_end=1063
+  _globals['_EVALUATIONCELL']._serialized_start=1065
+  _globals['_EVALUATIONCELL']._serialized_end=1181
+  _globals['_EVALUATIONPICTURE']._serialized_start=1183
+  _globals['_EVALUATIONPICTURE']._serialized_end=1263
+  _globals['_EVALUATIONSCORES']._serialized_start=1265
+  _globals['_EVALUATIONSCORES']._serialized_end=1317
+  _globals['_SCORE']._serialized_start=1320
+  _globals['_SCORE']._serialized_end=1604
+  _globals['_EVALUATIONVERDICT']._serialized_start=1607
+  _globals['_EVALUATIONVERDICT']._serialized_end=1736
+  _globals['_EVALUATIONSERVICE']._serialized_start=1987
+  _globals['_EVALUATIONSERVICE']._serialized_end=2077
 # @@protoc_insertion_point(module_scope)

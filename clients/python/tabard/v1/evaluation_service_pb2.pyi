@@ -1,4 +1,5 @@
 from google.api import field_behavior_pb2 as _field_behavior_pb2
+from tabard.v1 import identity_service_pb2 as _identity_service_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -30,7 +31,7 @@ VERDICT_FAILED: Verdict
 VERDICT_INCONCLUSIVE: Verdict
 
 class EvaluateRequest(_message.Message):
-    __slots__ = ("ref", "against", "grid", "grid_document", "references", "training", "with_pictures", "actor", "reason")
+    __slots__ = ("ref", "against", "grid", "grid_document", "references", "training", "with_pictures", "actor", "reason", "channel")
     REF_FIELD_NUMBER: _ClassVar[int]
     AGAINST_FIELD_NUMBER: _ClassVar[int]
     GRID_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +41,7 @@ class EvaluateRequest(_message.Message):
     WITH_PICTURES_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
     ref: str
     against: str
     grid: str
@@ -49,7 +51,8 @@ class EvaluateRequest(_message.Message):
     with_pictures: bool
     actor: str
     reason: str
-    def __init__(self, ref: _Optional[str] = ..., against: _Optional[str] = ..., grid: _Optional[str] = ..., grid_document: _Optional[bytes] = ..., references: _Optional[_Iterable[bytes]] = ..., training: _Optional[_Iterable[bytes]] = ..., with_pictures: bool = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    channel: str
+    def __init__(self, ref: _Optional[str] = ..., against: _Optional[str] = ..., grid: _Optional[str] = ..., grid_document: _Optional[bytes] = ..., references: _Optional[_Iterable[bytes]] = ..., training: _Optional[_Iterable[bytes]] = ..., with_pictures: bool = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., channel: _Optional[str] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
     __slots__ = ("started", "progress", "cell", "scores", "verdict")
@@ -66,7 +69,7 @@ class EvaluateResponse(_message.Message):
     def __init__(self, started: _Optional[_Union[EvaluationStarted, _Mapping]] = ..., progress: _Optional[_Union[EvaluationProgress, _Mapping]] = ..., cell: _Optional[_Union[EvaluationCell, _Mapping]] = ..., scores: _Optional[_Union[EvaluationScores, _Mapping]] = ..., verdict: _Optional[_Union[EvaluationVerdict, _Mapping]] = ...) -> None: ...
 
 class EvaluationStarted(_message.Message):
-    __slots__ = ("adapter", "version", "digest", "weight", "against_version", "against_digest", "grid", "grid_digest", "cell_count", "reference_source", "reference_count")
+    __slots__ = ("adapter", "version", "digest", "weight", "against_version", "against_digest", "grid", "grid_digest", "cell_count", "reference_source", "reference_count", "channel", "bounds", "prompt_count", "seed_count")
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +81,10 @@ class EvaluationStarted(_message.Message):
     CELL_COUNT_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_SOURCE_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SEED_COUNT_FIELD_NUMBER: _ClassVar[int]
     adapter: str
     version: str
     digest: str
@@ -89,7 +96,11 @@ class EvaluationStarted(_message.Message):
     cell_count: int
     reference_source: ReferenceSource
     reference_count: int
-    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., weight: _Optional[float] = ..., against_version: _Optional[str] = ..., against_digest: _Optional[str] = ..., grid: _Optional[str] = ..., grid_digest: _Optional[str] = ..., cell_count: _Optional[int] = ..., reference_source: _Optional[_Union[ReferenceSource, str]] = ..., reference_count: _Optional[int] = ...) -> None: ...
+    channel: str
+    bounds: _containers.RepeatedCompositeFieldContainer[_identity_service_pb2.GateBound]
+    prompt_count: int
+    seed_count: int
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., weight: _Optional[float] = ..., against_version: _Optional[str] = ..., against_digest: _Optional[str] = ..., grid: _Optional[str] = ..., grid_digest: _Optional[str] = ..., cell_count: _Optional[int] = ..., reference_source: _Optional[_Union[ReferenceSource, str]] = ..., reference_count: _Optional[int] = ..., channel: _Optional[str] = ..., bounds: _Optional[_Iterable[_Union[_identity_service_pb2.GateBound, _Mapping]]] = ..., prompt_count: _Optional[int] = ..., seed_count: _Optional[int] = ...) -> None: ...
 
 class EvaluationProgress(_message.Message):
     __slots__ = ("phase", "done", "total")
@@ -132,7 +143,7 @@ class EvaluationScores(_message.Message):
     def __init__(self, scores: _Optional[_Iterable[_Union[Score, _Mapping]]] = ...) -> None: ...
 
 class Score(_message.Message):
-    __slots__ = ("name", "is_measured", "reason", "value", "low", "high", "baseline", "paired_low", "paired_high")
+    __slots__ = ("name", "is_measured", "reason", "value", "low", "high", "baseline", "paired_low", "paired_high", "of")
     NAME_FIELD_NUMBER: _ClassVar[int]
     IS_MEASURED_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -142,6 +153,7 @@ class Score(_message.Message):
     BASELINE_FIELD_NUMBER: _ClassVar[int]
     PAIRED_LOW_FIELD_NUMBER: _ClassVar[int]
     PAIRED_HIGH_FIELD_NUMBER: _ClassVar[int]
+    OF_FIELD_NUMBER: _ClassVar[int]
     name: str
     is_measured: bool
     reason: str
@@ -151,7 +163,8 @@ class Score(_message.Message):
     baseline: float
     paired_low: float
     paired_high: float
-    def __init__(self, name: _Optional[str] = ..., is_measured: bool = ..., reason: _Optional[str] = ..., value: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., baseline: _Optional[float] = ..., paired_low: _Optional[float] = ..., paired_high: _Optional[float] = ...) -> None: ...
+    of: int
+    def __init__(self, name: _Optional[str] = ..., is_measured: bool = ..., reason: _Optional[str] = ..., value: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., baseline: _Optional[float] = ..., paired_low: _Optional[float] = ..., paired_high: _Optional[float] = ..., of: _Optional[int] = ...) -> None: ...
 
 class EvaluationVerdict(_message.Message):
     __slots__ = ("verdict", "reasons", "report_digest", "report", "created")

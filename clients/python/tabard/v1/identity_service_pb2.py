@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from tabard.v1 import adapter_pb2 as tabard_dot_v1_dot_adapter__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tabard/v1/identity_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17tabard/v1/adapter.proto\"C\n\x05Grant\x12\x16\n\tnamespace\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\"\n\x04role\x18\x02 \x01(\x0e\x32\x0f.tabard.v1.RoleB\x03\xe0\x41\x02\"\x0f\n\rWhoAmIRequest\"\x85\x01\n\x0eWhoAmIResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12 \n\x06grants\x18\x03 \x03(\x0b\x32\x10.tabard.v1.Grant\x12\x1f\n\x05proof\x18\x04 \x01(\x0e\x32\x10.tabard.v1.Proof\x12\x12\n\nexpires_at\x18\x05 \x01(\t\"\xb7\x01\n\x05Token\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12 \n\x06grants\x18\x04 \x03(\x0b\x32\x10.tabard.v1.Grant\x12\x12\n\ncreated_at\x18\x05 \x01(\t\x12\x12\n\ncreated_by\x18\x06 \x01(\t\x12\x12\n\nexpires_at\x18\x07 \x01(\t\x12\x0f\n\x07revoked\x18\x08 \x01(\x08\x12\x15\n\rrevoke_reason\x18\t \x01(\t\"\xbe\x01\n\x12\x43reateTokenRequest\x12\x11\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x13\n\x06tenant\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12%\n\x06grants\x18\x03 \x03(\x0b\x32\x10.tabard.v1.GrantB\x03\xe0\x41\x02\x12\x17\n\nexpires_at\x18\x04 \x01(\tB\x03\xe0\x41\x01\x12\x12\n\x05\x61\x63tor\x18\x05 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\x06 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x07 \x01(\tB\x03\xe0\x41\x01\"F\n\x13\x43reateTokenResponse\x12\x1f\n\x05token\x18\x01 \x01(\x0b\x32\x10.tabard.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"`\n\x11ListTokensRequest\x12\x1a\n\rinclude_ended\x18\x01 \x01(\x08\x42\x03\xe0\x41\x01\x12\x16\n\tpage_size\x18\x02 \x01(\rB\x03\xe0\x41\x01\x12\x17\n\npage_token\x18\x03 \x01(\tB\x03\xe0\x41\x01\"O\n\x12ListTokensResponse\x12 \n\x06tokens\x18\x01 \x03(\x0b\x32\x10.tabard.v1.Token\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"j\n\x12RevokeTokenRequest\x12\x12\n\x05token\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x13\n\x06reason\x18\x02 \x01(\tB\x03\xe0\x41\x02\x12\x12\n\x05\x61\x63tor\x18\x03 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x04 \x01(\tB\x03\xe0\x41\x01\"G\n\x13RevokeTokenResponse\x12\x1f\n\x05token\x18\x01 \x01(\x0b\x32\x10.tabard.v1.Token\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"\x8b\x01\n\x06Policy\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x19\n\x11require_signature\x18\x02 \x01(\x08\x12\x0f\n\x07private\x18\x03 \x01(\x08\x12\x18\n\x10require_identity\x18\x04 \x01(\x08\x12(\n\x08\x63hannels\x18\x05 \x03(\x0b\x32\x16.tabard.v1.ChannelGate\"t\n\x0b\x43hannelGate\x12\x14\n\x07pattern\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x1c\n\x0frequire_success\x18\x02 \x01(\x08\x42\x03\xe0\x41\x01\x12\x14\n\x07reviews\x18\x03 \x01(\rB\x03\xe0\x41\x01\x12\x1b\n\x0erequire_checks\x18\x04 \x01(\x08\x42\x03\xe0\x41\x01\"*\n\x10GetPolicyRequest\x12\x16\n\tnamespace\x18\x01 \x01(\tB\x03\xe0\x41\x02\"6\n\x11GetPolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.tabard.v1.Policy\"\xb6\x02\n\x10SetPolicyRequest\x12\x16\n\tnamespace\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12#\n\x11require_signature\x18\x02 \x01(\x08\x42\x03\xe0\x41\x01H\x00\x88\x01\x01\x12\x19\n\x07private\x18\x03 \x01(\x08\x42\x03\xe0\x41\x01H\x01\x88\x01\x01\x12\"\n\x10require_identity\x18\x04 \x01(\x08\x42\x03\xe0\x41\x01H\x02\x88\x01\x01\x12\x12\n\x05\x61\x63tor\x18\x05 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\x06 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x07 \x01(\tB\x03\xe0\x41\x01\x12-\n\x08\x63hannels\x18\x08 \x03(\x0b\x32\x16.tabard.v1.ChannelGateB\x03\xe0\x41\x01\x42\x14\n\x12_require_signatureB\n\n\x08_privateB\x13\n\x11_require_identity\"G\n\x11SetPolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.tabard.v1.Policy\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08*\x86\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_GENERATE\x10\x01\x12\x10\n\x0cROLE_PUBLISH\x10\x02\x12\x10\n\x0cROLE_PROMOTE\x10\x03\x12\x0f\n\x0bROLE_REVIEW\x10\x04\x12\x10\n\x0cROLE_OPERATE\x10\x05\x12\x0e\n\nROLE_ADMIN\x10\x06\x32\xc7\x03\n\x0fIdentityService\x12=\n\x06WhoAmI\x12\x18.tabard.v1.WhoAmIRequest\x1a\x19.tabard.v1.WhoAmIResponse\x12L\n\x0b\x43reateToken\x12\x1d.tabard.v1.CreateTokenRequest\x1a\x1e.tabard.v1.CreateTokenResponse\x12I\n\nListTokens\x12\x1c.tabard.v1.ListTokensRequest\x1a\x1d.tabard.v1.ListTokensResponse\x12L\n\x0bRevokeToken\x12\x1d.tabard.v1.RevokeTokenRequest\x1a\x1e.tabard.v1.RevokeTokenResponse\x12\x46\n\tGetPolicy\x12\x1b.tabard.v1.GetPolicyRequest\x1a\x1c.tabard.v1.GetPolicyResponse\x12\x46\n\tSetPolicy\x12\x1b.tabard.v1.SetPolicyRequest\x1a\x1c.tabard.v1.SetPolicyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tabard/v1/identity_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17tabard/v1/adapter.proto\"C\n\x05Grant\x12\x16\n\tnamespace\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\"\n\x04role\x18\x02 \x01(\x0e\x32\x0f.tabard.v1.RoleB\x03\xe0\x41\x02\"\x0f\n\rWhoAmIRequest\"\x85\x01\n\x0eWhoAmIResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12 \n\x06grants\x18\x03 \x03(\x0b\x32\x10.tabard.v1.Grant\x12\x1f\n\x05proof\x18\x04 \x01(\x0e\x32\x10.tabard.v1.Proof\x12\x12\n\nexpires_at\x18\x05 \x01(\t\"\xb7\x01\n\x05Token\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12 \n\x06grants\x18\x04 \x03(\x0b\x32\x10.tabard.v1.Grant\x12\x12\n\ncreated_at\x18\x05 \x01(\t\x12\x12\n\ncreated_by\x18\x06 \x01(\t\x12\x12\n\nexpires_at\x18\x07 \x01(\t\x12\x0f\n\x07revoked\x18\x08 \x01(\x08\x12\x15\n\rrevoke_reason\x18\t \x01(\t\"\xbe\x01\n\x12\x43reateTokenRequest\x12\x11\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x13\n\x06tenant\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12%\n\x06grants\x18\x03 \x03(\x0b\x32\x10.tabard.v1.GrantB\x03\xe0\x41\x02\x12\x17\n\nexpires_at\x18\x04 \x01(\tB\x03\xe0\x41\x01\x12\x12\n\x05\x61\x63tor\x18\x05 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\x06 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x07 \x01(\tB\x03\xe0\x41\x01\"F\n\x13\x43reateTokenResponse\x12\x1f\n\x05token\x18\x01 \x01(\x0b\x32\x10.tabard.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"`\n\x11ListTokensRequest\x12\x1a\n\rinclude_ended\x18\x01 \x01(\x08\x42\x03\xe0\x41\x01\x12\x16\n\tpage_size\x18\x02 \x01(\rB\x03\xe0\x41\x01\x12\x17\n\npage_token\x18\x03 \x01(\tB\x03\xe0\x41\x01\"O\n\x12ListTokensResponse\x12 \n\x06tokens\x18\x01 \x03(\x0b\x32\x10.tabard.v1.Token\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"j\n\x12RevokeTokenRequest\x12\x12\n\x05token\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x13\n\x06reason\x18\x02 \x01(\tB\x03\xe0\x41\x02\x12\x12\n\x05\x61\x63tor\x18\x03 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x04 \x01(\tB\x03\xe0\x41\x01\"G\n\x13RevokeTokenResponse\x12\x1f\n\x05token\x18\x01 \x01(\x0b\x32\x10.tabard.v1.Token\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"\xa5\x01\n\x06Policy\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x19\n\x11require_signature\x18\x02 \x01(\x08\x12\x0f\n\x07private\x18\x03 \x01(\x08\x12\x18\n\x10require_identity\x18\x04 \x01(\x08\x12(\n\x08\x63hannels\x18\x05 \x03(\x0b\x32\x16.tabard.v1.ChannelGate\x12\x18\n\x10\x65nforce_sampling\x18\x06 \x01(\x08\"\xc0\x01\n\x0b\x43hannelGate\x12\x14\n\x07pattern\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x1c\n\x0frequire_success\x18\x02 \x01(\x08\x42\x03\xe0\x41\x01\x12\x14\n\x07reviews\x18\x03 \x01(\rB\x03\xe0\x41\x01\x12\x1b\n\x0erequire_checks\x18\x04 \x01(\x08\x42\x03\xe0\x41\x01\x12)\n\x06\x62ounds\x18\x05 \x03(\x0b\x32\x14.tabard.v1.GateBoundB\x03\xe0\x41\x01\x12\x1f\n\x12promote_on_success\x18\x06 \x01(\x08\x42\x03\xe0\x41\x01\"2\n\tGateBound\x12\x11\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x12\n\x05value\x18\x02 \x01(\x01\x42\x03\xe0\x41\x02\"*\n\x10GetPolicyRequest\x12\x16\n\tnamespace\x18\x01 \x01(\tB\x03\xe0\x41\x02\"6\n\x11GetPolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.tabard.v1.Policy\"\xef\x02\n\x10SetPolicyRequest\x12\x16\n\tnamespace\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12#\n\x11require_signature\x18\x02 \x01(\x08\x42\x03\xe0\x41\x01H\x00\x88\x01\x01\x12\x19\n\x07private\x18\x03 \x01(\x08\x42\x03\xe0\x41\x01H\x01\x88\x01\x01\x12\"\n\x10require_identity\x18\x04 \x01(\x08\x42\x03\xe0\x41\x01H\x02\x88\x01\x01\x12\x12\n\x05\x61\x63tor\x18\x05 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\x06 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x07 \x01(\tB\x03\xe0\x41\x01\x12-\n\x08\x63hannels\x18\x08 \x03(\x0b\x32\x16.tabard.v1.ChannelGateB\x03\xe0\x41\x01\x12\"\n\x10\x65nforce_sampling\x18\t \x01(\x08\x42\x03\xe0\x41\x01H\x03\x88\x01\x01\x42\x14\n\x12_require_signatureB\n\n\x08_privateB\x13\n\x11_require_identityB\x13\n\x11_enforce_sampling\"G\n\x11SetPolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.tabard.v1.Policy\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08*\x86\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_GENERATE\x10\x01\x12\x10\n\x0cROLE_PUBLISH\x10\x02\x12\x10\n\x0cROLE_PROMOTE\x10\x03\x12\x0f\n\x0bROLE_REVIEW\x10\x04\x12\x10\n\x0cROLE_OPERATE\x10\x05\x12\x0e\n\nROLE_ADMIN\x10\x06\x32\xc7\x03\n\x0fIdentityService\x12=\n\x06WhoAmI\x12\x18.tabard.v1.WhoAmIRequest\x1a\x19.tabard.v1.WhoAmIResponse\x12L\n\x0b\x43reateToken\x12\x1d.tabard.v1.CreateTokenRequest\x1a\x1e.tabard.v1.CreateTokenResponse\x12I\n\nListTokens\x12\x1c.tabard.v1.ListTokensRequest\x1a\x1d.tabard.v1.ListTokensResponse\x12L\n\x0bRevokeToken\x12\x1d.tabard.v1.RevokeTokenRequest\x1a\x1e.tabard.v1.RevokeTokenResponse\x12\x46\n\tGetPolicy\x12\x1b.tabard.v1.GetPolicyRequest\x1a\x1c.tabard.v1.GetPolicyResponse\x12\x46\n\tSetPolicy\x12\x1b.tabard.v1.SetPolicyRequest\x1a\x1c.tabard.v1.SetPolicyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -73,6 +73,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANNELGATE'].fields_by_name['reviews']._serialized_options = b'\340A\001'
   _globals['_CHANNELGATE'].fields_by_name['require_checks']._loaded_options = None
   _globals['_CHANNELGATE'].fields_by_name['require_checks']._serialized_options = b'\340A\001'
+  _globals['_CHANNELGATE'].fields_by_name['bounds']._loaded_options = None
+  _globals['_CHANNELGATE'].fields_by_name['bounds']._serialized_options = b'\340A\001'
+  _globals['_CHANNELGATE'].fields_by_name['promote_on_success']._loaded_options = None
+  _globals['_CHANNELGATE'].fields_by_name['promote_on_success']._serialized_options = b'\340A\001'
+  _globals['_GATEBOUND'].fields_by_name['name']._loaded_options = None
+  _globals['_GATEBOUND'].fields_by_name['name']._serialized_options = b'\340A\002'
+  _globals['_GATEBOUND'].fields_by_name['value']._loaded_options = None
+  _globals['_GATEBOUND'].fields_by_name['value']._serialized_options = b'\340A\002'
   _globals['_GETPOLICYREQUEST'].fields_by_name['namespace']._loaded_options = None
   _globals['_GETPOLICYREQUEST'].fields_by_name['namespace']._serialized_options = b'\340A\002'
   _globals['_SETPOLICYREQUEST'].fields_by_name['namespace']._loaded_options = None
@@ -91,8 +99,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETPOLICYREQUEST'].fields_by_name['request_id']._serialized_options = b'\340A\001'
   _globals['_SETPOLICYREQUEST'].fields_by_name['channels']._loaded_options = None
   _globals['_SETPOLICYREQUEST'].fields_by_name['channels']._serialized_options = b'\340A\001'
-  _globals['_ROLE']._serialized_start=1885
-  _globals['_ROLE']._serialized_end=2019
+  _globals['_SETPOLICYREQUEST'].fields_by_name['enforce_sampling']._loaded_options = None
+  _globals['_SETPOLICYREQUEST'].fields_by_name['enforce_sampling']._serialized_options = b'\340A\001'
+  _globals['_ROLE']._serialized_start=2097
+  _globals['_ROLE']._serialized_end=2231
   _globals['_GRANT']._serialized_start=105
   _globals['_GRANT']._serialized_end=172
   _globals['_WHOAMIREQUEST']._serialized_start=174
@@ -114,17 +124,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKETOKENRESPONSE']._serialized_start=1065
   _globals['_REVOKETOKENRESPONSE']._serialized_end=1136
   _globals['_POLICY']._serialized_start=1139
-  _globals['_POLICY']._serialized_end=1278
-  _globals['_CHANNELGATE']._serialized_start=1280
-  _globals['_CHANNELGATE']._serialized_end=1396
-  _globals['_GETPOLICYREQUEST']._serialized_start=1398
-  _globals['_GETPOLICYREQUEST']._serialized_end=1440
-  _globals['_GETPOLICYRESPONSE']._serialized_start=1442
-  _globals['_GETPOLICYRESPONSE']._serialized_end=1496
-  _globals['_SETPOLICYREQUEST']._serialized_start=1499
-  _globals['_SETPOLICYREQUEST']._serialized_end=1809
-  _globals['_SETPOLICYRESPONSE']._serialized_start=1811
-  _globals['_SETPOLICYRESPONSE']._serialized_end=1882
-  _globals['_IDENTITYSERVICE']._serialized_start=2022
-  _globals['_IDENTITYSERVICE']._serialized_end=2477
+  _globals['_POLICY']._serialized_end=1304
+  _globals['_CHANNELGATE']._serialized_start=1307
+  _globals['_CHANNELGATE']._serialized_end=1499
+  _globals['_GATEBOUND']._serialized_start=1501
+  _globals['_GATEBOUND']._serialized_end=1551
+  _globals['_GETPOLICYREQUEST']._serialized_start=1553
+  _globals['_GETPOLICYREQUEST']._serialized_end=1595
+  _globals['_GETPOLICYRESPONSE']._serialized_start=1597
+  _globals['_GETPOLICYRESPONSE']._serialized_end=1651
+  _globals['_SETPOLICYREQUEST']._serialized_start=1654
+  _globals['_SETPOLICYREQUEST']._serialized_end=2021
+  _globals['_SETPOLICYRESPONSE']._serialized_start=2023
+  _globals['_SETPOLICYRESPONSE']._serialized_end=2094
+  _globals['_IDENTITYSERVICE']._serialized_start=2234
+  _globals['_IDENTITYSERVICE']._serialized_end=2689
 # @@protoc_insertion_point(module_scope)

@@ -138,30 +138,44 @@ class RevokeTokenResponse(_message.Message):
     def __init__(self, token: _Optional[_Union[Token, _Mapping]] = ..., changed: bool = ...) -> None: ...
 
 class Policy(_message.Message):
-    __slots__ = ("namespace", "require_signature", "private", "require_identity", "channels")
+    __slots__ = ("namespace", "require_signature", "private", "require_identity", "channels", "enforce_sampling")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     REQUIRE_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     PRIVATE_FIELD_NUMBER: _ClassVar[int]
     REQUIRE_IDENTITY_FIELD_NUMBER: _ClassVar[int]
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    ENFORCE_SAMPLING_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     require_signature: bool
     private: bool
     require_identity: bool
     channels: _containers.RepeatedCompositeFieldContainer[ChannelGate]
-    def __init__(self, namespace: _Optional[str] = ..., require_signature: bool = ..., private: bool = ..., require_identity: bool = ..., channels: _Optional[_Iterable[_Union[ChannelGate, _Mapping]]] = ...) -> None: ...
+    enforce_sampling: bool
+    def __init__(self, namespace: _Optional[str] = ..., require_signature: bool = ..., private: bool = ..., require_identity: bool = ..., channels: _Optional[_Iterable[_Union[ChannelGate, _Mapping]]] = ..., enforce_sampling: bool = ...) -> None: ...
 
 class ChannelGate(_message.Message):
-    __slots__ = ("pattern", "require_success", "reviews", "require_checks")
+    __slots__ = ("pattern", "require_success", "reviews", "require_checks", "bounds", "promote_on_success")
     PATTERN_FIELD_NUMBER: _ClassVar[int]
     REQUIRE_SUCCESS_FIELD_NUMBER: _ClassVar[int]
     REVIEWS_FIELD_NUMBER: _ClassVar[int]
     REQUIRE_CHECKS_FIELD_NUMBER: _ClassVar[int]
+    BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    PROMOTE_ON_SUCCESS_FIELD_NUMBER: _ClassVar[int]
     pattern: str
     require_success: bool
     reviews: int
     require_checks: bool
-    def __init__(self, pattern: _Optional[str] = ..., require_success: bool = ..., reviews: _Optional[int] = ..., require_checks: bool = ...) -> None: ...
+    bounds: _containers.RepeatedCompositeFieldContainer[GateBound]
+    promote_on_success: bool
+    def __init__(self, pattern: _Optional[str] = ..., require_success: bool = ..., reviews: _Optional[int] = ..., require_checks: bool = ..., bounds: _Optional[_Iterable[_Union[GateBound, _Mapping]]] = ..., promote_on_success: bool = ...) -> None: ...
+
+class GateBound(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: float
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
 
 class GetPolicyRequest(_message.Message):
     __slots__ = ("namespace",)
@@ -176,7 +190,7 @@ class GetPolicyResponse(_message.Message):
     def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
 
 class SetPolicyRequest(_message.Message):
-    __slots__ = ("namespace", "require_signature", "private", "require_identity", "actor", "reason", "request_id", "channels")
+    __slots__ = ("namespace", "require_signature", "private", "require_identity", "actor", "reason", "request_id", "channels", "enforce_sampling")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     REQUIRE_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     PRIVATE_FIELD_NUMBER: _ClassVar[int]
@@ -185,6 +199,7 @@ class SetPolicyRequest(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    ENFORCE_SAMPLING_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     require_signature: bool
     private: bool
@@ -193,7 +208,8 @@ class SetPolicyRequest(_message.Message):
     reason: str
     request_id: str
     channels: _containers.RepeatedCompositeFieldContainer[ChannelGate]
-    def __init__(self, namespace: _Optional[str] = ..., require_signature: bool = ..., private: bool = ..., require_identity: bool = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ..., channels: _Optional[_Iterable[_Union[ChannelGate, _Mapping]]] = ...) -> None: ...
+    enforce_sampling: bool
+    def __init__(self, namespace: _Optional[str] = ..., require_signature: bool = ..., private: bool = ..., require_identity: bool = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ..., channels: _Optional[_Iterable[_Union[ChannelGate, _Mapping]]] = ..., enforce_sampling: bool = ...) -> None: ...
 
 class SetPolicyResponse(_message.Message):
     __slots__ = ("policy", "changed")

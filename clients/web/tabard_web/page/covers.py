@@ -91,7 +91,7 @@ class CoversDoor:
                 auto_trigger=True,
                 priority="low",
             )
-            png = (await unless_gone(request, work)).images[0].png
+            png = (await unless_gone(request, work)).images[0].content
         self._kept[release.digest] = png
         while len(self._kept) > self._kept_max:
             self._kept.popitem(last=False)

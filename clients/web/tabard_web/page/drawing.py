@@ -33,10 +33,16 @@ from tabard_web.page.visitors import OwnPage, Visitors, require_own_page
 from tabard_web.texts import Text
 
 _LOOK_EVERY = 2
+_EVENTS = ("accepted", "progress", "preview", "image", "done", "error")
+_EVENT = {
+    "type": "object",
+    "properties": {"event": {"enum": list(_EVENTS)}, "data": {"type": "string"}},
+    "required": ["event", "data"],
+}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Events: accepted, progress, preview, image, done; error is the last one.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "description": "The job as it is drawn; error, if there is one, is the last event.",
+        "content": {"text/event-stream": {"schema": _EVENT}},
     }
 }
 
@@ -138,9 +144,9 @@ def _told(event: GenerateEvent) -> tuple[str, dict[str, Any]]:
             return "accepted", asdict(event)
         case Progress():
             return "progress", asdict(event)
-        case Preview(index=index, step=step, png=png):
+        case Preview(index=index, step=step, content=png):
             return "preview", {"index": index, "step": step, "png": _text(png)}
-        case GeneratedImage(index=index, seed=seed, png=png):
+        case GeneratedImage(index=index, seed=seed, content=png):
             return "image", {"index": index, "seed": seed, "png": _text(png)}
         case Done():
             return "done", asdict(event)

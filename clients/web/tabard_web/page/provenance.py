@@ -6,6 +6,7 @@ In: the bytes of a picture that somebody dropped on the page. Out: its words; or
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from dataclasses import asdict
@@ -14,11 +15,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request
 from pydantic import BaseModel
 
-from tabard import InvalidArgument
 from tabard_web.gone import unless_gone
 from tabard_web.page.errors import FAILURES, PageError, page_failure
 from tabard_web.page.visitors import OwnPage, Visitors, require_own_page
 from tabard_web.pictures.studio import Studio
+
+_REPLAYS_MAX = 4
+"""Pictures that are made again at once: two of each lie in memory to be compared."""
 
 Picture = Annotated[bytes, Body(media_type="application/octet-stream")]
 
@@ -77,6 +80,7 @@ class ProvenanceDoor:
     def __init__(self, visitors: Visitors, studio: Studio) -> None:
         self._visitors = visitors
         self._studio = studio
+        self._replays = asyncio.Semaphore(_REPLAYS_MAX)
 
     @property
     def router(self) -> APIRouter:
@@ -102,16 +106,15 @@ class ProvenanceDoor:
         """Make a picture again from what it says, and say what differs from then."""
         del page
         require_own_page(request)
-        if not picture:
-            raise InvalidArgument("there is no picture", reason="NOT_A_PNG", hint="send the PNG")
-        async with self._visitors.client(request) as client:
+        await self._studio.require_size(picture)
+        async with self._replays, self._visitors.client(request) as client:
             made = await unless_gone(request, client.replay(picture))
         return Replayed(
             outcome=made.outcome,
             is_faithful=made.is_faithful,
             differences=[Difference(**asdict(one)) for one in made.differences],
             pixels=asdict(made.pixels) if made.pixels else None,
-            png=base64.b64encode(made.image.png).decode() if made.image else "",
+            png=base64.b64encode(made.image.content).decode() if made.image else "",
             refusal=PageError(**page_failure(made.refusal)["error"]) if made.refusal else None,
         )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where pictures are read and written anew: in threads, a few at once, so that requests go on."""
+"""Where pictures are read, and masks written anew: in threads, a few at once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tabard_web.bounds import Bounds
-from tabard_web.pictures.formats import Format, read_words, written_as
+from tabard_web.pictures.formats import read_words
 from tabard_web.pictures.masks import mask_of
-from tabard_web.pictures.thumbnails import thumbnail
+from tabard_web.pictures.thumbnails import require_pixels, thumbnail
 
 T = TypeVar("T")
 
@@ -30,16 +30,6 @@ class Studio:
         """
         return await self._work(lambda: mask_of(picture, pixels_max=self._pixels_max))
 
-    async def write(self, png: bytes, kind: Format, *, quality: int = 100) -> bytes:
-        """Give an image in a format.
-
-        Raises:
-            InvalidArgument: What it says of itself does not fit.
-        """
-        if kind == "png":
-            return png
-        return await self._work(lambda: written_as(png, kind, quality=quality))
-
     async def small(self, png: bytes, *, pixels: int) -> bytes:
         """Give a small WebP of a PNG.
 
@@ -48,6 +38,15 @@ class Studio:
         """
         most = self._pixels_max
         return await self._work(lambda: thumbnail(png, pixels=pixels, pixels_max=most))
+
+    async def require_size(self, png: bytes) -> None:
+        """See that a PNG is small enough to be worked on.
+
+        Raises:
+            InvalidArgument: It cannot be read, or is too large.
+        """
+        most = self._pixels_max
+        await self._work(lambda: require_pixels(png, pixels_max=most))
 
     async def words(self, picture: bytes) -> dict[str, str]:
         """Give what a picture says of itself.

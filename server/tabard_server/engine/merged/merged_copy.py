@@ -24,6 +24,8 @@ from tabard_server.engine.layer_fit import check_widths, no_such_layer
 from tabard_server.engine.merged.folding import Contribution, first_not_finite, fold_into
 from tabard_server.engine_port.errors import AdapterMismatch, MergedTooLarge
 from tabard_server.engine_port.stack import Stack, StackKey, stack_key
+from tabard_server.engine_port.weights.strength import Strength, Weight, is_steady, weight_of_part
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -66,6 +68,7 @@ class MergedWeights:
         self._device = device
         self._bytes_max = bytes_max
         self._targets = {name: _targets_of(model, name) for name, model in models.items()}
+        self._blocks = UNetBlocks(self._targets["unet"][0] if "unet" in models else ())
         self._is_worn = False
         self.worn: StackKey | None = None
         self.layout = 0
@@ -122,6 +125,8 @@ class MergedWeights:
         """
         plan: dict[_Target, list[Contribution]] = {}
         for adapter, (_, weight) in zip(adapters_of(stack), stack, strict=True):
+            if not is_steady(weight):
+                raise _not_steady(adapter)
             own: dict[_Target, Contribution] = {}
             there = self._on_device(adapter)
             for key, layer in there.layers.items():
@@ -129,15 +134,37 @@ class MergedWeights:
                     continue
                 target = self._find(adapter, key[0], f"{key[1]}.weight")
                 check_widths(layer, weight=target.pristine, key=key, digest=adapter.digest)
-                own.setdefault(target, Contribution(weight=weight)).layers.append(layer)
+                self._contribution(own, target, key, weight=weight).layers.append(layer)
             for change in there.changes:
                 if change.component not in self._targets:
                     continue
                 target = self._find(adapter, change.component, change.parameter)
-                own.setdefault(target, Contribution(weight=weight)).changes.append(change)
+                key = change.component, change.parameter
+                self._contribution(own, target, key, weight=weight).changes.append(change)
             for target, contribution in own.items():
-                plan.setdefault(target, []).append(contribution)
+                if contribution.weight or not isinstance(weight, Strength):
+                    plan.setdefault(target, []).append(contribution)
         return plan
+
+    def _contribution(
+        self,
+        own: dict[_Target, Contribution],
+        target: _Target,
+        key: tuple[str, str],
+        *,
+        weight: Weight,
+    ) -> Contribution:
+        """Return what one adapter does to a parameter, begun with its weight there."""
+        if target not in own:
+            component, name = key
+            there = weight_of_part(
+                weight,
+                component=component,
+                block=self._blocks.index_of(name),
+                blocks=self._blocks,
+            )
+            own[target] = Contribution(weight=there)
+        return own[target]
 
     def _on_device(self, adapter: HostAdapter) -> HostAdapter:
         """Copy a slab of factors at once; large changes follow one by one, each in its turn."""
@@ -201,6 +228,13 @@ class MergedWeights:
     def _buffered(self) -> Iterator[_Target]:
         for _, targets in self._targets.values():
             yield from (target for target in targets if target.buffer is not None)
+
+
+def _not_steady(adapter: HostAdapter) -> AdapterMismatch:
+    return AdapterMismatch(
+        f"{adapter.digest} is worn at some steps and not at others; a merged copy wears one thing",
+        hint="leave out its window and its points",
+    )
 
 
 def _targets_of(

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """From each row's stack of slots to the few small tensors that a batch gathers by.
 
-In: per row, slots and weights in the order of its stack. Out: a bound `Binding`; a batch that was
-bound a moment ago is bound again as it was. The rank axis is padded with the zero row to a fixed
-bucket, and so is that of magnitudes: shapes are few.
+In: per row, slots and weights in the order of its stack; those of a slot are one for all blocks, or
+one for each. Out: a bound `Binding`; a batch that was bound a moment ago is bound again as it was.
+The rank axis is padded with the zero row to a fixed bucket, and so is that of magnitudes: shapes
+are few.
 """
 
 from collections.abc import Sequence
@@ -13,14 +14,16 @@ import torch
 from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, wide
 from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.slots.slotted_layers import KEPT_BATCHES, Binding, Scaling, WornRows
+from tabard_server.engine_port.weights.strength import BlockWeights
 
-SlotStack = Sequence[tuple[Slot, float]]
+SlotStack = Sequence[tuple[Slot, BlockWeights]]
 """What one row wears, in order."""
 
 RANK_BUCKETS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
 COMPILED_RANK_BUCKETS = (16, 64, 256, 1024)
 """Fewer sizes for a compiled model, of which each is a graph."""
 MAGNITUDE_BUCKETS = (1, 2, 4, 8)
+_DIMENSIONS = 3
 GATHERED_BYTES_MAX = 512 << 20
 """Gathered factors that a component keeps for batches that step again."""
 
@@ -49,8 +52,8 @@ def bind_rows(
     Args:
         binding: The component's binding.
         stacks: What each row wears. Of R rank rows at most in one stack, padded to a bucket, come
-            `index [rows, R]` in int64 and `weight [rows, R, 1]` in the model's dtype; of K
-            magnitudes, padded likewise, those of `Scaling`.
+            `index [rows, R]` in int64 and `weight [rows, R, 1]` in the model's dtype, of B blocks
+            `[B, rows, R, 1]`; of K magnitudes, padded likewise, those of `Scaling`.
         samples_per_row: Adjacent samples that share a row's adapters.
         device: Where the tables lie.
         dtype: Dtype of the model.
@@ -68,13 +71,11 @@ def bind_rows(
         binding.clear()
         return
     ranks = [[rank for slot, _ in stack for rank in slot.ranks] for stack in stacks]
-    weights = [[weight for slot, weight in stack for _ in slot.ranks] for stack in stacks]
     size = bucket(max(map(len, ranks)), buckets=rank_buckets)
+    counts = [[(len(slot.ranks), weights) for slot, weights in stack] for stack in stacks]
     worn = WornRows(
         index=_send(torch.tensor([_padded(row, size) for row in ranks]), device),
-        weight=_send(
-            torch.tensor([_padded(row, size) for row in weights], dtype=dtype).unsqueeze(2), device
-        ),
+        weight=_send(_weights(counts, size=size, dtype=dtype), device),
         samples_per_row=samples_per_row,
         active=None if is_everywhere else active,
         scaling=_scaling(
@@ -88,7 +89,7 @@ def bind_rows(
 def _key(stacks: Sequence[SlotStack]) -> tuple[object, ...]:
     """Say what rows wear and where it lies."""
     return tuple(
-        tuple((slot.digest, slot.ranks, slot.magnitudes, weight) for slot, weight in stack)
+        tuple((slot.digest, slot.ranks, slot.magnitudes, weights) for slot, weights in stack)
         for stack in stacks
     )
 
@@ -101,16 +102,28 @@ def _scaling(
     dtype: torch.dtype,
     is_everywhere: bool,
 ) -> Scaling | None:
-    worn = [[(slot, weight) for slot, weight in stack if slot.magnitudes] for stack in stacks]
+    worn = [[(slot, weights) for slot, weights in stack if slot.magnitudes] for stack in stacks]
     size = max(map(len, worn))
     if size == 0:
         return None
     size = bucket(size, buckets=MAGNITUDE_BUCKETS)
-    index = [
-        _padded([r for slot, _ in row for r in slot.magnitudes], MAGNITUDE_ROWS * size)
-        for row in worn
-    ]
-    weight = [_padded([weight for _, weight in row], size) for row in worn]
+    index = torch.tensor(
+        [
+            _padded([r for slot, _ in row for r in slot.magnitudes], MAGNITUDE_ROWS * size)
+            for row in worn
+        ]
+    )
+    weight = _weights(
+        [[(1, weights) for _, weights in row] for row in worn], size=size, dtype=wide(dtype)
+    )
+    if weight.dim() > _DIMENSIONS:
+        # The zero row scales nothing: a block that has the weight 0 does not wear the magnitude.
+        is_worn = _weights(
+            [[(1, _worn_in(weights)) for _, weights in row] for row in worn],
+            size=size,
+            dtype=torch.int64,
+        )
+        index = index * is_worn.squeeze(3).repeat_interleave(MAGNITUDE_ROWS, 2)
     share = torch.zeros(len(stacks), ranks, size, dtype=dtype)
     for row, stack in enumerate(stacks):
         _share_out(share[row], stack)
@@ -119,8 +132,8 @@ def _scaling(
         for axis in ("inputs", "outputs")
     }
     return Scaling(
-        index=_send(torch.tensor(index).view(-1), device),
-        weight=_send(torch.tensor(weight, dtype=wide(dtype)).unsqueeze(2), device),
+        index=_send(index.flatten(-2), device),
+        weight=_send(weight, device),
         share=_send(share, device),
         outputs=None if is_everywhere and scaled["outputs"] else scaled["outputs"],
         inputs=None if is_everywhere and scaled["inputs"] else scaled["inputs"],
@@ -141,6 +154,28 @@ def _share_out(share: torch.Tensor, stack: SlotStack) -> None:
             share[rank : rank + len(slot.ranks), magnitude] = 1
         rank += len(slot.ranks)
         magnitude += bool(slot.magnitudes)
+
+
+def _weights(
+    rows: Sequence[Sequence[tuple[int, BlockWeights]]], *, size: int, dtype: torch.dtype
+) -> torch.Tensor:
+    """Return weights `[rows, size, 1]`, each repeated as often as is said; of blocks `[B, …]`."""
+    blocks = max((len(weights) for row in rows for _, weights in row), default=1)
+    if blocks == 1:
+        flat = [[weights[0] for count, weights in row for _ in range(count)] for row in rows]
+        return torch.tensor([_padded(row, size) for row in flat], dtype=dtype).unsqueeze(2)
+    found = torch.zeros(blocks, len(rows), size, 1, dtype=dtype)
+    for number, row in enumerate(rows):
+        at = 0
+        for count, weights in row:
+            found[:, number, at : at + count] = torch.tensor(weights, dtype=dtype).view(-1, 1, 1)
+            at += count
+    return found
+
+
+def _worn_in(weights: BlockWeights) -> BlockWeights:
+    """Return 1 for each block that wears a magnitude; one weight for all keeps it even at 0."""
+    return tuple(1.0 if weight or len(weights) == 1 else 0.0 for weight in weights)
 
 
 def _padded(values: Sequence[float], size: int) -> list[float]:

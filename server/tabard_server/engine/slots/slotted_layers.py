@@ -23,8 +23,10 @@ class Scaling:
     """Which magnitudes each row of the next forward pass wears.
 
     Attributes:
-        index: Rank rows that hold them, `[rows * 3 * K]`, int64, on the device; row 0: none.
-        weight: Weights of their adapters, `[rows, K, 1]`, in at least float32.
+        index: Rank rows that hold them, `[rows * 3 * K]`, int64, on the device; row 0: none. By
+            block `[B, rows * 3 * K]`.
+        weight: Weights of their adapters, `[rows, K, 1]`, in at least float32; by block
+            `[B, rows, K, 1]`.
         share: One where a rank row is scaled by a magnitude and those after it, `[rows, R, K]`.
         outputs: `id()`s of the layers whose outputs any of them scales; None: of all.
         inputs: `id()`s of the layers whose inputs any of them scales; None: of all.
@@ -68,7 +70,8 @@ class WornRows:
 
     Attributes:
         index: Rank rows, shape `[rows, R]`, int64, on the device.
-        weight: Their weights, shape `[rows, R, 1]`, model dtype.
+        weight: Their weights, shape `[rows, R, 1]`, model dtype; where any row has other weights
+            in other blocks of the component `[B, rows, R, 1]`.
         samples_per_row: Adjacent samples that share a row's adapters (2 with guidance).
         active: `id()`s of the layers that any adapter of the batch changes; None: all.
         scaling: Magnitudes; None when no row wears any.
@@ -121,6 +124,7 @@ class SlottedLinear(nn.Linear):
     slot_down: torch.Tensor
     slot_up: torch.Tensor
     slot_binding: Binding
+    slot_block: int
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Return `x W^T + b` plus each row's delta; shape `[batch, …, in] -> [batch, …, out]`."""
@@ -143,6 +147,7 @@ class SlottedConv2d(nn.Conv2d):
     slot_down: torch.Tensor
     slot_up: torch.Tensor
     slot_binding: Binding
+    slot_block: int
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Return the convolution plus each row's delta; `[batch, in, h, w]` to `[…, out, h', w']`.
@@ -197,7 +202,9 @@ def is_slottable(module: nn.Module) -> bool:
     return isinstance(module, nn.Conv2d) and module.groups == 1 and module.padding_mode == "zeros"
 
 
-def add_slots(module: nn.Module, *, binding: Binding, rank_rows: int) -> SlottedLayer:
+def add_slots(
+    module: nn.Module, *, binding: Binding, rank_rows: int, block: int = 0
+) -> SlottedLayer:
     """Turn a base layer into a slotted one, in place, without touching its weights.
 
     The tables are non-persistent buffers: `state_dict` keys stay as they were.
@@ -206,6 +213,7 @@ def add_slots(module: nn.Module, *, binding: Binding, rank_rows: int) -> Slotted
         module: A layer for which `is_slottable` holds.
         binding: The binding of the layer's component.
         rank_rows: Rows of the tables, the zero row included.
+        block: In which block of its component it lies.
     """
     weight = module.weight
     assert isinstance(weight, torch.Tensor)
@@ -215,6 +223,7 @@ def add_slots(module: nn.Module, *, binding: Binding, rank_rows: int) -> Slotted
     module.register_buffer("slot_down", weight.new_zeros(rank_rows, inputs), persistent=False)
     module.register_buffer("slot_up", weight.new_zeros(rank_rows, outputs), persistent=False)
     module.slot_binding = binding
+    module.slot_block = block
     return module
 
 
@@ -242,15 +251,15 @@ def _is_among(layer: SlottedLayer, layers: AbstractSet[int] | None) -> bool:
 def _gather(layer: SlottedLayer, worn: WornRows) -> _Gathered:
     """Gather each row's rank rows, and fold weights and magnitudes into the small factors."""
     down = _take(layer.slot_down, worn.index)
-    up = _take(layer.slot_up, worn.index) * worn.weight
+    up = _take(layer.slot_up, worn.index) * _of_block(worn.weight, layer, dimensions=3)
     scaling = worn.scaling
     inputs = outputs = None
     if scaling is not None and _is_among(layer, scaling.outputs):
-        beyond = _excesses(layer.slot_up, scaling).to(up.dtype)
+        beyond = _excesses(layer.slot_up, scaling, layer=layer).to(up.dtype)
         up, outputs = torch.addcmul(up, up, torch.bmm(scaling.share, beyond)), beyond[:, 0]
     if scaling is not None and _is_among(layer, scaling.inputs):
         channels = layer.weight.shape[1]
-        beyond = _excesses(layer.slot_down[:, :channels], scaling).to(down.dtype)
+        beyond = _excesses(layer.slot_down[:, :channels], scaling, layer=layer).to(down.dtype)
         area = down.shape[2] // channels
         by_column = torch.bmm(scaling.share, beyond).repeat_interleave(area, 2)
         down, inputs = torch.addcmul(down, down, by_column), beyond[:, 0]
@@ -269,10 +278,16 @@ def _take(table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     return table.index_select(0, index.reshape(-1)).view(*index.shape, -1)
 
 
-def _excesses(table: torch.Tensor, scaling: Scaling) -> torch.Tensor:
-    rows = scaling.weight.shape[0]
-    vectors = table.index_select(0, scaling.index).view(rows, -1, table.shape[1])
-    return excesses(vectors, weight=scaling.weight)
+def _excesses(table: torch.Tensor, scaling: Scaling, *, layer: SlottedLayer) -> torch.Tensor:
+    index = _of_block(scaling.index, layer, dimensions=1)
+    weight = _of_block(scaling.weight, layer, dimensions=3)
+    vectors = table.index_select(0, index).view(weight.shape[0], -1, table.shape[1])
+    return excesses(vectors, weight=weight)
+
+
+def _of_block(values: torch.Tensor, layer: SlottedLayer, *, dimensions: int) -> torch.Tensor:
+    """Return what holds in a layer's block, of what may say one thing for each."""
+    return values[layer.slot_block] if values.dim() > dimensions else values
 
 
 def _scaled(x: torch.Tensor, beyond: torch.Tensor | None) -> torch.Tensor:

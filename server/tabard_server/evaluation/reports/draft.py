@@ -90,6 +90,9 @@ def draft_report(
         inputs=inputs,
         references=plan.references.document,
         training=plan.training.document,
+        policies=plan.policies,
+        bounds=findings.bounds,
+        measurement=findings.measurement,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabard_registry.evidence.report import Check, PromptScore, Score, Verdict
+from tabard_registry.release.bounds import Bounds, Measurement
 from tabard_server.evaluation.cells import Side
 from tabard_server.evaluation.looks import Encoders, SideLooks, Vectors
 from tabard_server.evaluation.reports.wording import (
@@ -16,6 +17,7 @@ from tabard_server.evaluation.reports.wording import (
     told_broken,
     told_checks,
     told_copies,
+    told_gate,
     told_prompts,
     told_score,
     told_verdict,
@@ -36,11 +38,11 @@ from tabard_server.judgement.scores.overfitting import (
 from tabard_server.judgement.scores.result import NotChecked, Result, Unchecked
 from tabard_server.judgement.scores.result import Score as Measured
 from tabard_server.judgement.verdict import GatePolicy, Scores, judge
-from tabard_server.judgement.verdict import Verdict as Judged
 
 _SEED = 20_260_101
 """Of the resampling: the same pictures have the same intervals."""
 _NO_SUBJECT = "no learned encoder sees subjects here"
+_OTHER_WEIGHT = "it was drawn at another weight than it is served with"
 _NO_SUBJECT_ASKED = "it is asked only of releases that are for a subject"
 
 
@@ -55,8 +57,9 @@ class Sheet:
         references: Of each encoder, or of those that there are embeddings of; None: what it would
             replace stands for them.
         training: Training pictures and their variants; None: there are none.
-        has_trigger: Whether the release is woken by a word.
+        works_unnamed: Why the release may act on prompts that name no word; empty: it shall not.
         is_subject: Whether it is for a subject.
+        is_as_served: Whether it was drawn at the weight that it is served with.
     """
 
     sides: Mapping[Side, SideLooks]
@@ -64,13 +67,19 @@ class Sheet:
     prompts: Sequence[str]
     references: Mapping[str, Vectors] | None
     training: Vectors | NotChecked | None
-    has_trigger: bool
+    works_unnamed: str
     is_subject: bool
+    is_as_served: bool
 
     @property
     def scored(self) -> list[int]:
         """Places of the prompts that are scored."""
         return [place for place in range(len(self.prompts)) if place not in self.controls]
+
+    @property
+    def why_controls_are_free(self) -> str:
+        """Say why nothing is asked of controls; empty: they shall look as the base draws them."""
+        return self.works_unnamed or ("" if self.controls else "the grid has no control prompts")
 
     @property
     def contents(self) -> str:
@@ -96,6 +105,8 @@ class Findings:
         checks: The failure checks that pictures can tell of.
         verdict: What the measurement says.
         reasons: Why.
+        bounds: What that is judged by.
+        measurement: The figures that bounds are held against.
     """
 
     scores: tuple[Score, ...]
@@ -103,19 +114,24 @@ class Findings:
     checks: Mapping[str, Check]
     verdict: Verdict
     reasons: tuple[str, ...]
+    bounds: Bounds
+    measurement: Measurement
 
 
-def find(sheet: Sheet, *, encoders: Encoders, policy: GatePolicy) -> Findings:
-    """Score and judge a sheet."""
+def find(
+    sheet: Sheet, *, encoders: Encoders, policy: GatePolicy, bounds: Bounds | None = None
+) -> Findings:
+    """Score and judge a sheet: by the bounds of a channel if there are some, else the policy's."""
+    asked: Bounds = {**policy.bounds, **(bounds or {})}
     like = _Likenesses(sheet, encoders=encoders)
     style = like.score("style")
     results = _results(sheet, style=style, like=like, encoders=encoders)
     copies, broken = results.copies, results.broken
-    judgement = judge(results, policy=policy)
-    verdict, reasons = judgement.verdict, [f"{one.name}: {one.reason}" for one in judgement.gates]
-    if sheet.is_subject and results.subject is None:
-        reasons.append(f"subject: not checked: {_NO_SUBJECT}")
-        verdict = Judged.INCONCLUSIVE if verdict is Judged.SUCCESS else verdict
+    is_unseen = sheet.is_subject and results.subject is None
+    unseen = {"subject": _NO_SUBJECT} if is_unseen else {}
+    if not sheet.is_as_served:
+        unseen["weight"] = _OTHER_WEIGHT
+    judgement = judge(results, policy=policy, bounds=asked, unseen=unseen)
     gates = {one.name: one.verdict for one in judgement.gates}
     named = {
         "style": (style, like.baseline("style")),
@@ -126,21 +142,26 @@ def find(sheet: Sheet, *, encoders: Encoders, policy: GatePolicy) -> Findings:
         "diversity": (results.diversity, _baseline_diversity(sheet)),
         "drift": (results.drift, _value(results.drift_of_stable)),
     }
-    scores = [told_score(name, result, baseline=base) for name, (result, base) in named.items()]
+    scores = [
+        told_score(name, result, baseline=base) or not_checked(name, sheet.why_controls_are_free)
+        for name, (result, base) in named.items()
+    ]
     subject = told_score("subject", results.subject, baseline=like.baseline("subject"))
-    if results.subject is None:
-        subject = not_checked("subject", _NO_SUBJECT if sheet.is_subject else _NO_SUBJECT_ASKED)
-    scores += [subject, told_copies("copies", copies), told_broken(broken, results.pictures)]
+    why_no_subject = _NO_SUBJECT if sheet.is_subject else _NO_SUBJECT_ASKED
+    scores += [subject or not_checked("subject", why_no_subject)]
+    scores += [told_copies("copies", copies), told_broken(broken, results.pictures)]
     return Findings(
-        scores=tuple(one for one in scores if one is not None),
+        scores=tuple(scores),
         prompts=told_prompts(
             [sheet.prompts[place] for place in sheet.scored],
             results.subject if like.main == "subject" else style,
-            at_least=policy.subject_min if like.main == "subject" else policy.style_min,
+            at_least=asked[f"{like.main}_min"],
         ),
         checks=told_checks(gates, copies=copies),
-        verdict=told_verdict(verdict),
-        reasons=tuple(reasons),
+        verdict=told_verdict(judgement.verdict),
+        reasons=tuple(told_gate(one) for one in judgement.gates),
+        bounds=asked,
+        measurement=judgement.measurement,
     )
 
 
@@ -205,9 +226,9 @@ class _Likenesses:
         return score_share_alike(scale.of(self._grid(Side.CANDIDATE, self.main)), seed=_SEED)
 
     def leak(self) -> Result | None:
-        """Score the style where it was not asked for; None: there are no controls."""
+        """Score the style where it was not asked for; None: nothing is asked of controls."""
         scale, sheet = self._scales["style"], self._sheet
-        if not (sheet.controls and sheet.has_trigger):
+        if sheet.why_controls_are_free:
             return None
         candidate = sheet.sides[Side.CANDIDATE].of("style", prompts=sheet.controls)
         return score_likeness(scale, candidate=candidate, stable=None, seed=_SEED)
@@ -267,8 +288,8 @@ def _results(
 
 
 def _drift(sheet: Sheet, side: Side, *, encoders: Encoders) -> Result | None:
-    """Score how far a side moved the controls; None: there are none, or no word that wakes it."""
-    if side not in sheet.sides or not (sheet.has_trigger and sheet.controls):
+    """Score how far a side moved the controls; None: nothing is asked of them."""
+    if side not in sheet.sides or sheet.why_controls_are_free:
         return None
     against = sheet.sides.get(Side.AGAINST) if side is Side.CANDIDATE else None
     return score_drift(

@@ -13,18 +13,15 @@ from tabard_server.judgement.scores.intervals import Interval, bound_without_fai
 from tabard_server.judgement.scores.overfitting import Copies
 from tabard_server.judgement.scores.result import NotChecked, Result
 from tabard_server.judgement.scores.result import Score as Measured
+from tabard_server.judgement.verdict import Gate, judge_prompts
 from tabard_server.judgement.verdict import Verdict as Judged
-from tabard_server.judgement.verdict import judge_prompts
 
 DRAFTER = "tabard evaluate"
 """Who has looked, where a check was drafted."""
-_REASONS = {
-    "too_few_references": "there are fewer than four references",
-    "not_seen": "the encoder cannot tell the references from the base's pictures",
-    "prompts_not_seen": "the encoder cannot tell the base's pictures of one prompt from another's",
-    "too_few_training_pictures": "there are fewer than four training pictures",
-    "encoder_changed": "what was published are embeddings of another encoder",
-    "one_seed": "seeds can be compared only where there are two",
+_ANSWERS = {
+    Judged.SUCCESS: "holds",
+    Judged.FAILED: "missed",
+    Judged.INCONCLUSIVE: "undecided",
 }
 _MEANS = {
     "style": "like the references: 0 as the base, 1 as the references among themselves",
@@ -45,7 +42,7 @@ def told_score(name: str, result: Result | None, *, baseline: float | None) -> S
     if result is None:
         return None
     if isinstance(result, NotChecked):
-        return not_checked(name, _REASONS[result.reason])
+        return not_checked(name, result.words)
     paired = result.paired
     return Score(
         name=name,
@@ -60,6 +57,11 @@ def told_score(name: str, result: Result | None, *, baseline: float | None) -> S
     )
 
 
+def told_gate(gate: Gate) -> str:
+    """Tell what a bound asks for, and whether it was met."""
+    return f"{gate.name}: {gate.reason}: {_ANSWERS[gate.verdict]}"
+
+
 def not_checked(name: str, reason: str) -> Score:
     """Tell a score that was not taken, and why."""
     return Score(name=name, state="not_checked", reason=reason)
@@ -70,8 +72,14 @@ def told_copies(name: str, copies: Copies | NotChecked | None) -> Score:
     if copies is None:
         return not_checked(name, "there are no training pictures")
     if isinstance(copies, NotChecked):
-        return not_checked(name, _REASONS[copies.reason])
-    return Score(name=name, state="measured", value=float(copies.number), reason=_MEANS[name])
+        return not_checked(name, copies.words)
+    return Score(
+        name=name,
+        state="measured",
+        value=float(copies.number),
+        reason=_MEANS[name],
+        of=copies.cells.size,
+    )
 
 
 def told_broken(broken: int, pictures: int) -> Score:
@@ -85,6 +93,7 @@ def told_broken(broken: int, pictures: int) -> Score:
         low=low,
         high=high,
         reason=_MEANS["broken"],
+        of=pictures,
     )
 
 
@@ -94,10 +103,10 @@ def told_prompts(
     """Tell of each prompt how like the references its pictures are, and whether all of them."""
     if not isinstance(likeness, Measured):
         return ()
-    verdicts = judge_prompts(likeness.prompts, at_least=at_least)
+    stable = judge_prompts(likeness.prompts, at_least=at_least)
     return tuple(
-        PromptScore(prompt=prompt, mean=one.value, **_finite(one), stable=verdict is Judged.SUCCESS)
-        for prompt, one, verdict in zip(prompts, likeness.prompts, verdicts, strict=True)
+        PromptScore(prompt=prompt, mean=one.value, **_finite(one), stable=is_stable)
+        for prompt, one, is_stable in zip(prompts, likeness.prompts, stable, strict=True)
     )
 
 
@@ -108,11 +117,13 @@ def told_checks(
     told = {"prompt_drift": "identifiability", "style_mismatch": "style", "artifact": "broken"}
     found = {}
     for check, gate in told.items():
-        match gates.get(gate):
-            case Judged.SUCCESS:
-                found[check] = Check(state="clear", by=DRAFTER, note=gate)
-            case Judged.FAILED:
-                found[check] = Check(state="flagged", by=DRAFTER, note=gate)
+        # What is good enough alone may still be far worse than what it would replace.
+        asked = {one: gates[one] for one in (gate, f"{gate}_against_stable") if one in gates}
+        failed = [one for one, verdict in asked.items() if verdict is Judged.FAILED]
+        if failed:
+            found[check] = Check(state="flagged", by=DRAFTER, note=", ".join(failed))
+        elif asked and all(verdict is Judged.SUCCESS for verdict in asked.values()):
+            found[check] = Check(state="clear", by=DRAFTER, note=gate)
     if isinstance(copies, Copies) and copies.number:
         note = f"{copies.number} pictures are nearly training pictures"
         found["copyright"] = Check(state="flagged", by=DRAFTER, note=note)

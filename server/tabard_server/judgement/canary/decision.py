@@ -4,6 +4,7 @@
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 
@@ -102,9 +103,9 @@ def _course(state: CanaryState, log_e: float, policy: CanaryPolicy) -> Course:
         return Course.ROLL_BACK
     proof = -math.log(policy.false_success_max)
     judged, broken = state.judged, state.hard.losses
-    loses = log_evidence_below(judged.losses, judged.units, rate=policy.loss_rate_max)
-    breaks = log_evidence_below(broken, judged.units, rate=policy.broken_rate_max)
-    if min(float(loses), float(breaks)) >= proof:
+    loses = _log_low(judged.losses, judged.units, rate=policy.loss_rate_max)
+    breaks = _log_low(broken, judged.units, rate=policy.broken_rate_max)
+    if min(loses, breaks) >= proof:
         return Course.SUCCESS
     return Course.HOLD if len(state.pair_units) >= policy.units_max else Course.GO_ON
 
@@ -118,5 +119,12 @@ def _complaints(state: CanaryState) -> tuple[Tally, float]:
     return Tally(losses=losses, units=units), log_e
 
 
+# A canary is judged from its first unit on whenever somebody looks, by the same few counts.
+@lru_cache(maxsize=1 << 14)
 def _log_e(tally: Tally, *, rate: float) -> float:
     return float(log_evidence_above(tally.losses, tally.units, rate=rate))
+
+
+@lru_cache(maxsize=1 << 14)
+def _log_low(losses: int, units: int, *, rate: float) -> float:
+    return float(log_evidence_below(losses, units, rate=rate))

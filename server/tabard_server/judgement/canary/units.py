@@ -12,8 +12,12 @@ from dataclasses import dataclass
 
 
 def unit_of(prompt: str) -> str:
-    """Give the digest that a prompt is counted under: case, width and spacing make no new unit."""
-    normalised = " ".join(unicodedata.normalize("NFKC", prompt).casefold().split())
+    """Give the digest that a prompt is counted under.
+
+    Case, width, spacing and characters that nobody sees make no new unit.
+    """
+    seen = "".join(one for one in prompt if unicodedata.category(one) != "Cf")
+    normalised = " ".join(unicodedata.normalize("NFKC", seen).casefold().split())
     return hashlib.sha256(normalised.encode("utf-8")).hexdigest()
 
 
@@ -57,7 +61,7 @@ class Complaint:
     """A report of a bad picture, whichever release drew it."""
 
     unit: str
-    """What may complain once: a digest of tenant and day."""
+    """What may complain once: a digest of canary and tenant."""
     is_loss: bool
     """Whether the canary drew the picture."""
     share: float

@@ -16,6 +16,7 @@ Vectors = npt.NDArray[np.floating]
 COPY_QUANTILE = 0.99
 """Nearer to a training picture than this share of pictures that were not trained on: a copy."""
 TRAINING_MIN = 4
+_SEED_DISTANCE_MIN = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +112,10 @@ def score_drift(
     return _in_units(ours, unit=_seed_distance(origin), stable=theirs, seed=seed)
 
 
-def _in_units(ours: Grid, *, unit: Grid, stable: Grid | None, seed: int) -> Score:
+def _in_units(ours: Grid, *, unit: Grid, stable: Grid | None, seed: int) -> Score | NotChecked:
     """Say how large a figure is beside the base's own, and how it differs from stable's."""
+    if float(unit.mean()) < _SEED_DISTANCE_MIN:
+        return NotChecked(reason=Unchecked.SEEDS_NOT_SEEN)
     paired = None if stable is None else two_way_interval(_ratio, ours - stable, unit, seed=seed)
     return Score(interval=two_way_interval(_ratio, ours, unit, seed=seed), paired=paired)
 

@@ -19,8 +19,22 @@ class Unchecked(StrEnum):
     TOO_FEW_TRAINING_PICTURES = "too_few_training_pictures"
     ONE_SEED = "one_seed"
     """Seeds can be compared only where there are two."""
+    SEEDS_NOT_SEEN = "seeds_not_seen"
+    """The base draws the same whatever the seed: nothing can be measured in such distances."""
     ENCODER_CHANGED = "encoder_changed"
     """There are only embeddings of another encoder to compare with."""
+
+
+_WORDS = {
+    Unchecked.TOO_FEW_REFERENCES: "there are fewer than four references",
+    Unchecked.NOT_SEEN: "the encoder cannot tell the references from the base's pictures",
+    Unchecked.PROMPTS_NOT_SEEN: "the encoder cannot tell the base's pictures of one prompt from "
+    "another's",
+    Unchecked.TOO_FEW_TRAINING_PICTURES: "there are fewer than four training pictures",
+    Unchecked.ONE_SEED: "seeds can be compared only where there are two",
+    Unchecked.SEEDS_NOT_SEEN: "the base draws the same whatever the seed",
+    Unchecked.ENCODER_CHANGED: "what was published are embeddings of another encoder",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +42,11 @@ class NotChecked:
     """A score that was not taken."""
 
     reason: Unchecked
+
+    @property
+    def words(self) -> str:
+        """The reason, as people read it."""
+        return _WORDS[self.reason]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

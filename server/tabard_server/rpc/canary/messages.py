@@ -71,7 +71,7 @@ def write_canary(standing: Standing) -> pb.Canary:
         is_open=canary.is_open,
         share=1.0 if canary.is_promoted and canary.is_open else canary.share,
         shares=terms.shares,
-        promote_on_success=terms.promote_on_success,
+        promote_on_success=standing.promotes,
         started_by=canary.started.actor,
         start_time=write_time(canary.started.time),
         seq=canary.started.seq,

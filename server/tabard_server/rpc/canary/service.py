@@ -36,7 +36,6 @@ class CanaryServicer(canary_service_pb2_grpc.CanaryServiceServicer):
             channel=request.channel,
             share=request.share if request.HasField("share") else None,
             is_shadow=request.shadow,
-            promotes=request.promote_on_success,
             override=request.override,
             author=author_of(
                 request.actor,

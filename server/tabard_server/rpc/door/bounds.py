@@ -13,6 +13,7 @@ from tabard_registry.acts.author import ACTOR_CHARS_MAX, REASON_CHARS_MAX, REQUE
 from tabard_registry.evidence.codec import DOCUMENT_BYTES_MAX
 from tabard_registry.identity.roles import NAMESPACES_MAX
 from tabard_registry.refs.names import REF_CHARS_MAX
+from tabard_registry.release.bounds import BOUND_NAMES
 from tabard_registry.release.gates import GATES_MAX
 from tabard_registry.release.health import CHECKS
 from tabard_registry.release.manifest import MEMBERS_MAX
@@ -24,8 +25,10 @@ from tabard_registry.release.words import (
     TRIGGER_WORD_CHARS_MAX,
     TRIGGER_WORDS_MAX,
 )
+from tabard_server.jobs.words.controls import POINTS_MAX
 from tabard_server.limits import Limits
 from tabard_server.reviewing.votes import HELD_MAX
+from tabard_server.webhooks.receivers import URL_CHARS_MAX
 
 _UTF8_BYTES_MAX = 4
 _WORDS_CHARS_MAX = 4_000
@@ -48,6 +51,7 @@ _REF_LIKE = (
     *("against", "grid"),
     *("digest", "evidence_digest", "image_digest", "job_id", "canary_key", "place", "pair"),
     *("spacing", "prediction", "enforce"),
+    "block",
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",
 )
@@ -100,11 +104,6 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         count_reason="FIELD_INVALID",
         count_hint=f"a recipe has 1 to {MEMBERS_MAX} members",
     )
-    channels = Bound(
-        bytes_max=0,
-        count_max=GATES_MAX,
-        count_hint=f"a namespace has at most {GATES_MAX} channel patterns",
-    )
     trigger_words = replace(
         _text(TRIGGER_WORD_CHARS_MAX),
         count_max=TRIGGER_WORDS_MAX,
@@ -121,6 +120,7 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "negative_prompt": prompt,
         "adapters": adapters,
         **_of_steps(limits),
+        **_of_controls(),
         **dict.fromkeys(("samplers", "sources"), replace(ref, count_max=SAMPLERS_MAX)),
         **_of_pictures(limits),
         "chunk": chunk,
@@ -131,9 +131,10 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "reason": _text(REASON_CHARS_MAX),
         "override": _text(REASON_CHARS_MAX),
         "note": _text(REASON_CHARS_MAX),
-        "channels": channels,
+        **_of_policies(),
         "pattern": ref,
         "request_id": _text(REQUEST_ID_CHARS_MAX),
+        "webhook_url": _text(URL_CHARS_MAX),
         "notes": _text(NOTES_CHARS_MAX),
         "licence": _text(LICENCE_CHARS_MAX),
         "title": _text(TITLE_CHARS_MAX),
@@ -150,6 +151,21 @@ def _of_pairs(ref: Bound) -> dict[str, Bound]:
     return {"held": held, "labels_a": labels, "labels_b": labels}
 
 
+def _of_policies() -> dict[str, Bound]:
+    return {
+        "channels": Bound(
+            bytes_max=0,
+            count_max=GATES_MAX,
+            count_hint=f"a namespace has at most {GATES_MAX} channel patterns",
+        ),
+        "bounds": Bound(
+            bytes_max=0,
+            count_max=len(BOUND_NAMES),
+            count_hint=f"there are {len(BOUND_NAMES)} bounds",
+        ),
+    }
+
+
 def _of_steps(limits: Limits) -> dict[str, Bound]:
     timesteps = Bound(
         bytes_max=0,
@@ -160,6 +176,13 @@ def _of_steps(limits: Limits) -> dict[str, Bound]:
     # One sigma more than steps: where the last one ends.
     sigmas = replace(timesteps, count_max=limits.steps_max + 1)
     return {"timesteps": timesteps, "sigmas": sigmas}
+
+
+def _of_controls() -> dict[str, Bound]:
+    several = Bound(
+        bytes_max=0, count_max=POINTS_MAX, count_hint=f"name at most {POINTS_MAX} of an adapter"
+    )
+    return dict.fromkeys(("points", "blocks", "block_weights"), several)
 
 
 def _of_pictures(limits: Limits) -> dict[str, Bound]:

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from tabard_registry.identity.identity import Identity
 from tabard_server.callers.caller import Caller
 
+_LOOPBACK = "loopback"
 _IPV6_PREFIX = 64
 """Bits of an IPv6 address that are one subscriber's; the rest it chooses as it likes."""
 
@@ -23,14 +24,15 @@ def caller_of(peer: str) -> Caller:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return Caller(family)
+        return Caller(family, address=family)
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     if address.is_loopback:
-        return Caller(peer)
+        return Caller(peer, address=_LOOPBACK)
     if isinstance(address, ipaddress.IPv6Address):
-        return Caller(str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False)))
-    return Caller(str(address))
+        network = str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
+        return Caller(network, address=network)
+    return Caller(str(address), address=str(address))
 
 
 def caller_known_as(identity: Identity) -> Caller:

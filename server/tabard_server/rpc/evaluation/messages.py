@@ -19,6 +19,7 @@ from tabard_server.evaluation.events import (
     Wish,
 )
 from tabard_server.publishing.author import author_of
+from tabard_server.rpc.identity.messages import write_bounds
 
 
 def read_wish(request: pb.EvaluateRequest, *, caller: Caller, identity: Identity) -> Wish:
@@ -30,6 +31,7 @@ def read_wish(request: pb.EvaluateRequest, *, caller: Caller, identity: Identity
     return Wish(
         ref=request.ref,
         against=request.against,
+        channel=request.channel,
         grid=request.grid,
         grid_document=request.grid_document,
         references=tuple(request.references),
@@ -73,9 +75,13 @@ def _started(event: Started) -> pb.EvaluationStarted:
         against_digest="" if against is None else str(against.digest),
         grid=event.grid,
         grid_digest=event.grid_digest,
-        cell_count=event.cell_count,
+        cell_count=event.prompt_count * event.seed_count,
         reference_source=f"REFERENCE_SOURCE_{event.source.upper()}",
         reference_count=event.reference_count,
+        channel=event.channel,
+        bounds=write_bounds(event.asked),
+        prompt_count=event.prompt_count,
+        seed_count=event.seed_count,
     )
 
 

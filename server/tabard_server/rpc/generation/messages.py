@@ -7,18 +7,22 @@ from tabard.v1 import adapter_pb2, generation_service_pb2
 from tabard_registry.identity.identity import Identity
 from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.drawing import Size, WantedDrawing
+from tabard_server.engine_port.weights.strength import Point
 from tabard_server.errors import invalid
 from tabard_server.jobs.job import (
     Accepted,
     Done,
     Event,
+    ImageFormat,
     ImageReady,
     JobSpec,
     Preview,
     Progress,
     WantedAdapter,
     WornRecipe,
+    Written,
 )
+from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls, write_controls
 from tabard_server.rpc.names import name_of
 from tabard_server.rpc.times import write_duration
 from tabard_server.scheduler.claims import Priority
@@ -33,6 +37,15 @@ _PRIORITIES = {
 }
 
 
+FORMATS: dict[ImageFormat, generation_service_pb2.ImageFormat] = {
+    "png": generation_service_pb2.IMAGE_FORMAT_PNG,
+    "jpeg": generation_service_pb2.IMAGE_FORMAT_JPEG,
+    "webp": generation_service_pb2.IMAGE_FORMAT_WEBP,
+}
+"""How images are written, by the names that they have within."""
+_QUALITY_MAX = 100
+
+
 def read_request(
     message: generation_service_pb2.GenerateRequest,
     *,
@@ -44,7 +57,7 @@ def read_request(
     """Read a generate request; what it leaves out stays None.
 
     Raises:
-        InvalidRequest: Its priority is none.
+        InvalidRequest: Its priority is none, or an adapter says a weight twice.
     """
 
     def said(name: str) -> bool:
@@ -89,7 +102,30 @@ def read_request(
         request_id=message.request_id,
         declines_canary=message.decline_canary,
         canary_key=message.canary_key,
+        written=_read_written(message),
     )
+
+
+def _read_written(message: generation_service_pb2.GenerateRequest) -> Written:
+    numbers = {number: name for name, number in FORMATS.items()}
+    kind = numbers.get(message.image_format or generation_service_pb2.IMAGE_FORMAT_PNG)
+    if kind is None:
+        raise invalid(
+            "image_format",
+            f"image format {message.image_format} is not known here",
+            reason="IMAGE_FORMAT_UNKNOWN",
+            hint="use png, jpeg or webp",
+        )
+    if not message.HasField("image_quality"):
+        return Written(format=kind)
+    if message.image_quality > _QUALITY_MAX:
+        raise invalid(
+            "image_quality",
+            f"image_quality is {message.image_quality}",
+            reason="IMAGE_QUALITY_OUT_OF_RANGE",
+            hint="use 0 to 100",
+        )
+    return Written(format=kind, quality=message.image_quality)
 
 
 def _read_priority(number: generation_service_pb2.Priority) -> Priority:
@@ -112,7 +148,33 @@ def _named(enum: EnumDescriptor, number: int) -> str:
 
 def _read_adapter(message: adapter_pb2.WeightedRef) -> WantedAdapter:
     weight = message.weight if message.HasField("weight") else None
-    return WantedAdapter(ref=message.ref, weight=weight)
+    controls = _read_controls(message.controls) if message.HasField("controls") else NOTHING_SAID
+    return WantedAdapter(ref=message.ref, weight=weight, controls=controls)
+
+
+def _read_controls(message: adapter_pb2.AdapterControls) -> SaidControls:
+    def said(name: str) -> float | None:
+        return getattr(message, name) if message.HasField(name) else None
+
+    points = tuple(Point(weight=one.weight, at=one.at) for one in message.points)
+    unet = said("unet")
+    if unet is not None:
+        if points:
+            raise invalid(
+                "adapters",
+                "an adapter has points, and a weight of the UNet beside them",
+                reason="CONTROL_CONTRADICTED",
+                hint="say one of the two",
+            )
+        points = (Point(weight=unet, at=0.0),)
+    return SaidControls(
+        text_encoder=said("text_encoder"),
+        unet=points,
+        start=said("start"),
+        end=said("end"),
+        blocks=tuple((one.block, one.weight) for one in message.blocks),
+        block_weights=tuple(message.block_weights),
+    )
 
 
 def _read_size(message: generation_service_pb2.ImageSize) -> Size:
@@ -123,6 +185,27 @@ def _read_corner(message: generation_service_pb2.ImageCorner) -> tuple[int, int]
     return message.top, message.left
 
 
+def read_again(message: bytes, identity: Identity, caller: Caller) -> JobSpec:
+    """Read a request that was kept, for whoever has its job run again."""
+    return read_request(
+        generation_service_pb2.GenerateRequest.FromString(message),
+        seconds_left=None,
+        caller=caller,
+        identity=identity,
+    )
+
+
+def write_accepted(event: Accepted) -> bytes:
+    """Write what a job is told when it is accepted, to be kept."""
+    return _accepted(event).SerializeToString()
+
+
+def read_accepted(message: bytes) -> generation_service_pb2.GenerateResponse:
+    """Read what was kept of that, as the event that it was."""
+    accepted = generation_service_pb2.Accepted.FromString(message)
+    return generation_service_pb2.GenerateResponse(accepted=accepted)
+
+
 def write_event(event: Event) -> generation_service_pb2.GenerateResponse:
     """Write one event of a job."""
     pb = generation_service_pb2
@@ -131,17 +214,28 @@ def write_event(event: Event) -> generation_service_pb2.GenerateResponse:
             return pb.GenerateResponse(accepted=_accepted(event))
         case Progress(index=index, step=step, steps=steps):
             return pb.GenerateResponse(progress=pb.Progress(index=index, step=step, steps=steps))
-        case Preview(index=index, step=step, png=png):
-            return pb.GenerateResponse(preview=pb.Preview(index=index, step=step, png=png))
-        case ImageReady(index=index, png=png, seed=seed, provenance_json=text):
-            image = pb.Image(index=index, png=png, seed=seed, provenance_json=text)
-            return pb.GenerateResponse(image=image)
+        case Preview(index=index, step=step, content=content):
+            preview = pb.Preview(index=index, step=step, content=content)
+            return pb.GenerateResponse(preview=preview)
+        case ImageReady():
+            return pb.GenerateResponse(image=write_image(event))
         case Done(queue_seconds=queued, total_seconds=total):
             done = pb.Done(
                 queue_duration=write_duration(queued), total_duration=write_duration(total)
             )
             return pb.GenerateResponse(done=done)
     raise AssertionError(f"{event} ends the stream as a status")
+
+
+def write_image(image: ImageReady) -> generation_service_pb2.Image:
+    """Write a finished image."""
+    return generation_service_pb2.Image(
+        index=image.index,
+        content=image.content,
+        seed=image.seed,
+        provenance_json=image.provenance_json,
+        format=FORMATS[image.format],
+    )
 
 
 def _accepted(event: Accepted) -> generation_service_pb2.Accepted:
@@ -157,6 +251,7 @@ def _accepted(event: Accepted) -> generation_service_pb2.Accepted:
                 weight=worn.weight,
                 recipe=_recipe(worn.recipe) if worn.recipe else None,
                 is_canary=worn.is_canary,
+                controls=write_controls(worn.controls) if worn.controls else "",
             )
             for worn in job.worn
         ],
@@ -180,4 +275,5 @@ def _recipe(recipe: WornRecipe) -> generation_service_pb2.WornRecipe:
         version=str(release.version),
         digest=str(release.digest),
         weight=recipe.weight,
+        controls=write_controls(recipe.controls) if recipe.controls else "",
     )

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from tabard.v1 import identity_service_pb2 as pb
 from tabard_registry.identity.roles import Grants, Role
 from tabard_registry.identity.tokens import Token
+from tabard_registry.release.bounds import Bounds
 from tabard_registry.release.gates import Gate
 from tabard_registry.release.keys import Policy
 from tabard_server.errors import invalid
 from tabard_server.rpc.names import name_of, names_of, number_of
 
 _ROLE = pb.Role.DESCRIPTOR
-_GATE_WORDS = ("require_success", "reviews", "require_checks")
+_GATE_WORDS = ("require_success", "reviews", "require_checks", "promote_on_success")
 
 
 def read_grants(messages: Iterable[pb.Grant]) -> Grants:
@@ -55,13 +56,35 @@ def read_gates(messages: Iterable[pb.ChannelGate]) -> dict[str, Gate | None]:
                 hint="say each pattern once, with all that it asks for",
             )
         asks = {name: getattr(one, name) for name in _GATE_WORDS}
+        asks["bounds"] = _read_bounds(one, field=f"channels[{place}].bounds")
         found[one.pattern] = Gate(**asks) if any(asks.values()) else None
     return found
 
 
 def write_gates(gates: Mapping[str, Gate]) -> list[pb.ChannelGate]:
     """Write what promotions need, by channel pattern."""
-    return [pb.ChannelGate(pattern=pattern, **gate.to_json()) for pattern, gate in gates.items()]
+    return [
+        pb.ChannelGate(
+            pattern=pattern,
+            **{name: getattr(gate, name) for name in _GATE_WORDS},
+            bounds=write_bounds(gate.bounds),
+        )
+        for pattern, gate in gates.items()
+    ]
+
+
+def write_bounds(bounds: Bounds) -> list[pb.GateBound]:
+    """Write bounds by name."""
+    return [pb.GateBound(name=name, value=value) for name, value in bounds.items()]
+
+
+def _read_bounds(gate: pb.ChannelGate, *, field: str) -> dict[str, float]:
+    found = {one.name: one.value for one in gate.bounds}
+    if len(found) != len(gate.bounds):
+        raise invalid(
+            field, "a bound is said twice", reason="FIELD_INVALID", hint="say each bound once"
+        )
+    return found
 
 
 def read_expiry(text: str) -> datetime | None:
@@ -117,5 +140,6 @@ def write_policy(policy: Policy) -> pb.Policy:
         require_signature=policy.require_signature,
         private=policy.private,
         require_identity=policy.require_identity,
+        enforce_sampling=policy.enforce_sampling,
         channels=write_gates(policy.channels),
     )

@@ -114,6 +114,7 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
             require_signature=_said(request, "require_signature"),
             private=_said(request, "private"),
             require_identity=_said(request, "require_identity"),
+            enforce_sampling=_said(request, "enforce_sampling"),
             channels=read_gates(request.channels),
         )
         return pb.SetPolicyResponse(policy=write_policy(done.subject), changed=done.changed)

@@ -122,7 +122,15 @@ def read_member(message: adapter_pb2.WeightedRef) -> AdapterRef:
 
     Raises:
         InvalidName: Its ref or its weight cannot be read, or there are two weights.
+        InvalidRequest: It has controls.
     """
+    if message.HasField("controls"):
+        raise invalid(
+            "members",
+            f"the member {message.ref[:64]!r} has controls",
+            reason="CONTROL_NOT_SERVED",
+            hint="a recipe has weights; controls are said where it is drawn",
+        )
     weight = message.weight if message.HasField("weight") else None
     return AdapterRef.parse(message.ref, weight=weight)
 

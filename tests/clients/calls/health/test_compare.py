@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """From refs, weights, prompts and seeds to a plan; what cannot be drawn is refused at once."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tabard.calls.call import Caller
+from tabard.calls.generation import GENERATE_TIMEOUT_SECONDS
 from tabard.calls.health.compare import CELLS_MAX, SEEDS, Wish, compare
+from tabard.calls.health.grid_drawing import grid_drawing
 from tabard.errors import InvalidArgument
 from tabard.releases.release import Release
+from tests.clients.calls.health.pets import GRID
 
 CALLER = Caller(actor="ann", new_id=lambda: "1")
 
@@ -66,6 +70,15 @@ def test_textual_inversion_is_one_side() -> None:
     assert [(one.weight, one.prompt("a {trigger}")) for one in plan.sides] == [(None, "a <ink>")]
 
 
+def test_recipe_is_woken_by_all_words_of_its_members() -> None:
+    """The first alone would leave the others asleep."""
+    both = release(kind="recipe", words=("inky", "<wash>"))
+
+    plan = wish("acme/ink", prompts="a cat, {trigger}").plan([both])
+
+    assert [one.prompt for one in plan.cells] == ["a cat, inky, <wash>"] * len(plan.cells)
+
+
 def test_prompt_without_its_word_is_refused() -> None:
     """A word that no prompt names would do nothing."""
     word = release(kind="textual_inversion", words=("<ink>",))
@@ -120,3 +133,49 @@ def test_weight_that_is_no_number_is_refused() -> None:
         wish("acme/ink:strong")
 
     assert caught.value.reason == "INVALID_WEIGHT"
+
+
+PETS = grid_drawing(GRID)
+
+
+def test_grid_says_what_is_left_out() -> None:
+    """Its prompts, seeds and drawing; what is said besides counts instead."""
+    whole = wish("acme/ink", prompts=(), grid="pets").along(PETS)
+    part = wish("acme/ink", prompts=(), grid="pets", seeds=(1,), width=128).along(PETS)
+    own = wish("acme/ink", grid="pets").along(PETS)
+
+    assert (whole.prompts, whole.seeds) == (PETS.prompts, PETS.seeds)
+    assert whole.options == {**PETS.options, "timeout_seconds": GENERATE_TIMEOUT_SECONDS}
+    assert (part.seeds, part.options["width"], part.options["height"]) == ((1,), 128, 96)
+    assert (own.prompts, own.seeds) == (("a cat {trigger}",), PETS.seeds)
+
+
+def test_base_draws_the_class_of_each_prompt() -> None:
+    """As when a release is judged; a word that was said counts for all."""
+    sks = release(words=("sks",))
+    judged = wish("acme/ink", prompts=(), grid="pets", base=True).along(PETS).plan([sks])
+    said = wish("acme/ink", prompts=(), grid="pets", base=True, class_word="cat").along(PETS)
+
+    drawn = [cell.prompt for cell in judged.cells if cell.seed == 7]
+    assert drawn[:4] == ["a dog in a forest", "a sks in a forest", "a at sea", "a sks at sea"]
+    assert said.plan([sks]).cells[0].prompt == "a cat in a forest"
+
+
+def test_word_draws_no_controls() -> None:
+    """They do not name it, so that it would do nothing there."""
+    word = release(kind="textual_inversion", words=("<ink>",))
+    wanted = wish("acme/ink", prompts=(), grid="pets").along(PETS)
+
+    assert wanted.plan([word]).prompts == PETS.prompts[:2]
+    assert wanted.plan([release()]).prompts == PETS.prompts
+
+
+def test_grid_that_draws_too_much_is_refused() -> None:
+    """Once it is known."""
+    large = replace(PETS, seeds=tuple(range(CELLS_MAX)))
+
+    wanted = wish("acme/ink", prompts=(), grid="pets")
+    with pytest.raises(InvalidArgument) as caught:
+        wanted.along(large)
+
+    assert caught.value.reason == "COMPARISON_TOO_LARGE"

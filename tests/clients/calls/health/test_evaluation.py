@@ -123,6 +123,28 @@ def test_unreadable_grid_is_refused(client: Client, tmp_path: Path) -> None:
     assert refused.value.reason == "FILE_NOT_READABLE"
 
 
+def test_empty_grid_is_none(client: Client, tmp_path: Path) -> None:
+    """It is not the default grid, which an evaluation without one is drawn with."""
+    path = tmp_path / "grid.json"
+    path.touch()
+
+    with pytest.raises(InvalidArgument) as refused:
+        client.evaluate(REF, grid=path)
+
+    assert refused.value.reason == "GRID_EMPTY"
+
+
+def test_folder_of_thousands_is_not_read(client: Client, tmp_path: Path) -> None:
+    """All of it would be in memory before the server could say how many it takes."""
+    for number in range(1_025):
+        (tmp_path / f"{number}.png").touch()
+
+    with pytest.raises(InvalidArgument) as refused:
+        client.evaluate(REF, references=tmp_path)
+
+    assert refused.value.reason == "REFERENCES_TOO_MANY"
+
+
 def test_servers_refusals_arrive(client: Client, line: str, grid: Path) -> None:
     """Typed, each with what to do."""
     with pytest.raises(NotFound) as unknown:

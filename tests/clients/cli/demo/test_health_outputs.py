@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tabard.cli.demo import health_outputs
 from tabard.cli.demo.health_outputs import prove_health, write_health
+from tabard.pictures.png_text import SHEET_KEYWORD
 from tests.clients.cli.demo.told_health import png, told_health
 
 
@@ -25,13 +27,35 @@ def test_good_story_is_kept(tmp_path: Path) -> None:
     assert summary["evaluation"]["scores"][1]["value"] == 0.1
     with Image.open(tmp_path / "contact-sheet.png") as sheet:
         assert sheet.height > 4 * 128
+        assert SHEET_KEYWORD in sheet.info
+
+
+def test_sheet_says_by_which_bounds_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every figure on it is a bad one: a style may hold while its pictures are broken."""
+    captions: list[str] = []
+    draw = health_outputs.contact_sheet
+
+    def listen(*rows: Any, caption: str, **said: Any) -> Image.Image:
+        captions.append(caption)
+        return draw(*rows, caption=caption, **said)
+
+    monkeypatch.setattr(health_outputs, "contact_sheet", listen)
+    good = told_health()
+    reasons = ("style: 0.8: holds", "drift_against_stable: 5.7: missed", "broken: 12: missed")
+    told = replace(good, evaluation=replace(good.evaluation, reasons=reasons))
+
+    write_health(told, proof=prove_health(told), seconds={"total": 1.0}, folder=tmp_path)
+
+    assert "Bounds that it missed: drift against stable, broken." in captions[0]
 
 
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
         ({"refused": ""}, "without an override"),
-        ({"after": (SimpleNamespace(png=png("blue")),)}, "differ from those before"),
+        ({"after": (SimpleNamespace(content=png("blue")),)}, "differ from those before"),
         (
             {"evaluation": replace(told_health().evaluation, verdict="inconclusive")},
             "not found out",

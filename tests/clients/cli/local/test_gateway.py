@@ -19,7 +19,9 @@ OUTPUT = Output(is_json=False)
 
 def answers(address: str) -> bool:
     try:
-        return httpx.get(f"http://{address}/readyz", trust_env=False).status_code == 200
+        return (
+            httpx.get(f"http://{address}/readyz", trust_env=False, verify=False).status_code == 200
+        )
     except httpx.TransportError:
         return False
 

@@ -11,7 +11,7 @@ from tests.registry.store.s3.misbehaving_server import LIMITS, ScriptedS3, scrip
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedS3]:
+def server(_models_are_read_once: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedS3]:
     """The server, named in the environment."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")

@@ -10,7 +10,7 @@ import pytest
 
 from tabard_registry import Author, Registry, acts, sha256_bytes
 from tabard_registry.errors import UnusableRegistry
-from tabard_registry.log.records import Record
+from tabard_registry.log.records import RECORD_VERSION_MAX, Record
 from tabard_registry.log.slots import slot_key
 from tabard_registry.release.history import HistoryEntry
 from tabard_registry.upkeep.fsck.fsck import check_registry, content_digest
@@ -190,7 +190,9 @@ def test_useless_hint_is_named(store: MemoryStore) -> None:
 
 def test_newer_records_are_named(store: MemoryStore) -> None:
     """A record of a newer Tabard stops the fold there; the report says so."""
-    store.held[slot_key(10)] = store.held[slot_key(10)].replace(b'"v":1', b'"v":5')
+    store.held[slot_key(10)] = store.held[slot_key(10)].replace(
+        b'"v":1', f'"v":{RECORD_VERSION_MAX + 1}'.encode()
+    )
 
     with pytest.raises(UnusableRegistry, match="newer"):
         examined(store)

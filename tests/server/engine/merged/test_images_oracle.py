@@ -9,14 +9,13 @@ import torch
 
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
-from tabard_server.engine.row import Row
 from tabard_server.engine_port.row_spec import RowSpec
 from tests.bases import make_tiny_base
 from tests.heavy_writers import HEAVY, write_heavy
 from tests.oracle import Oracle
 from tests.server.adapters.packing import pack_file
 from tests.server.drawings import row_spec
-from tests.server.engine.tiny_base import run_of
+from tests.server.engine.tiny_base import draw_merged, run_of
 
 pytestmark = pytest.mark.oracle
 
@@ -59,13 +58,3 @@ def test_heavy_adapter_equals_merged_weights(
 def spec_of(*stack: Any) -> RowSpec:
     """A row that wears this."""
     return row_spec(stack=stack, negative_prompt="blue", steps=2)
-
-
-def draw_merged(engine: Engine, spec: RowSpec, *, is_merged: bool = True) -> torch.Tensor:
-    """The latents of one row, drawn on the merged copy."""
-    (row,) = engine.open_rows([spec])
-    assert isinstance(row, Row), row
-    while not row.is_done:
-        engine.step([row], is_merged=is_merged)
-    engine.close_row(row)
-    return row.latents

@@ -13,6 +13,7 @@ from tabard_server.adapters.host_adapter import (
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine_port.errors import AdapterMismatch, MergedTooLarge
 from tabard_server.engine_port.stack import stack_key
+from tabard_server.engine_port.weights.strength import Controls, Point, Strength
 from tests.server.engine.merged.random_changes import (
     Model,
     adapter,
@@ -142,6 +143,34 @@ def test_same_stack_is_not_merged_twice(model: Model, monkeypatch: pytest.Monkey
 
     assert merged.worn == stack_key(stack) == (("a", 1.0),)
     assert stack_key([(stack[0][0], 0.5)]) != merged.worn
+
+
+def test_copy_wears_the_weight_of_a_part(model: Model) -> None:
+    """Its own weight in the UNet; a weight of 0 leaves the parameters as they are."""
+    worn = adapter("a", {"first": pair(model.first.weight)})
+    merged = copy_of(model)
+    merged.merge([(worn, 0.5)])
+    with merged.wearing("unet"):
+        expected = model.first.weight.clone()
+
+    merged.merge([(worn, Strength(weight=2.0, controls=Controls(unet=(Point(0.5, 0.0),))))])
+    with merged.wearing("unet"):
+        assert torch.equal(model.first.weight, expected)
+
+    merged.merge([(worn, Strength(weight=2.0, controls=Controls(unet=(Point(0.0, 0.0),))))])
+    with merged.wearing("unet"):
+        assert torch.equal(model.first.weight, merged_pristine(model, "first.weight"))
+
+
+def test_what_changes_over_the_steps_is_refused(model: Model) -> None:
+    """By its name, and the base stays bare."""
+    worn = adapter("a", {"first": pair(model.first.weight)})
+    merged = copy_of(model)
+
+    with pytest.raises(AdapterMismatch, match="a is worn at some steps"):
+        merged.merge([(worn, Strength(weight=1.0, controls=Controls(end=0.5)))])
+
+    assert_bare(model, merged)
 
 
 def assert_bare(model: Model, merged: MergedWeights) -> None:

@@ -12,10 +12,11 @@ from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_ou
 from tabard_server.engine.slots.binding import bind_rows
 from tabard_server.engine.slots.slot_table import SlotTable
 from tabard_server.engine.slots.slotted_layers import Binding, add_slots
+from tabard_server.engine_port.weights.strength import BlockWeights
 
 KEY = ("unet", "layer")
 
-Stack = Sequence[tuple[HostAdapter, float]]
+Stack = Sequence[tuple[HostAdapter, float | BlockWeights]]
 
 
 def adapter_of(packed: PackedLayer, *, digest: str) -> HostAdapter:
@@ -38,7 +39,10 @@ class WornLayer:
         bind_rows(
             self.binding,
             stacks=[
-                [(slot, weight) for slot, (_, weight) in zip(slots, stack, strict=True)]
+                [
+                    (slot, weight if isinstance(weight, tuple) else (weight,))
+                    for slot, (_, weight) in zip(slots, stack, strict=True)
+                ]
                 for slots, stack in zip(held, stacks, strict=True)
             ],
             samples_per_row=len(x) // len(stacks),

@@ -21,8 +21,9 @@ def _fresh_compiler() -> Iterator[None]:
     torch._dynamo.reset()
 
 
+@pytest.mark.parametrize("blocks", [1, 3])
 @pytest.mark.parametrize("axis", ["", "outputs", "inputs"])
-def test_swaps_never_recompile(block: Block, axis: str) -> None:
+def test_swaps_never_recompile(block: Block, axis: str, blocks: int) -> None:
     """Two hundred random swaps run one compiled graph, whatever the ranks and the layers."""
     binding, rng = Binding(), random.Random(5)
     layers = slotted(block, binding)
@@ -40,7 +41,10 @@ def test_swaps_never_recompile(block: Block, axis: str) -> None:
         held = [table.acquire(stack) for stack in stacks]
         bind_rows(
             binding,
-            stacks=[[(slot, rng.uniform(-1, 1)) for slot in slots] for slots in held],
+            stacks=[
+                [(slot, tuple(rng.uniform(-1, 1) for _ in range(blocks))) for slot in slots]
+                for slots in held
+            ],
             samples_per_row=2,
             device=x.device,
             dtype=x.dtype,
@@ -71,7 +75,7 @@ def bound(table: SlotTable, *stacks: Sequence[tuple[HostAdapter, float]]) -> Bin
     bind_rows(
         binding,
         stacks=[
-            [(slot, weight) for slot, (_, weight) in zip(slots, stack, strict=True)]
+            [(slot, (weight,)) for slot, (_, weight) in zip(slots, stack, strict=True)]
             for slots, stack in zip(held, stacks, strict=True)
         ],
         samples_per_row=1,
@@ -122,7 +126,7 @@ def test_same_rows_are_bound_as_before(block: Block) -> None:
     for weight in (1.0, 0.5, 1.0):
         bind_rows(
             binding,
-            stacks=[[(slot, weight)]],
+            stacks=[[(slot, (weight,))]],
             samples_per_row=1,
             device=torch.device("cpu"),
             dtype=torch.float32,

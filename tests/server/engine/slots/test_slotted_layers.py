@@ -184,6 +184,31 @@ def test_rows_of_all_kinds_share_pass(kind: str, samples: int) -> None:
     torch.testing.assert_close(found, expected, rtol=TOLERANCE, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("axis", ["", "outputs", "inputs"])
+@pytest.mark.parametrize("kind", ["linear", "conv 3x3"])
+def test_weights_by_block_are_those_of_the_layer(kind: str, axis: str) -> None:
+    """Beside rows of one weight; 0 of a block wears nothing, where 0 for all keeps a magnitude."""
+    make, shape = LAYERS[kind]
+    worn = WornLayer(make())
+    worn.layer.slot_block = 2
+    packed = random_layer(worn.layer, axis=axis)
+    adapter = adapter_of(packed, digest="a")
+    x = torch.randn(4, *shape)
+    blocks = (0.9, 0.1, 0.5, 1.0)
+
+    mixed = worn.run(
+        x, stacks=[[(adapter, blocks)], [(adapter, (1.0, 1.0, 0.0, 1.0))], [(adapter, 0.0)], []]
+    )
+
+    alone = [worn.run(x[n : n + 1], stacks=[[(adapter, w)]]) for n, w in ((0, 0.5), (2, 0.0))]
+    bare = worn.run(x, stacks=[[], [], [], []])
+    torch.testing.assert_close(mixed[:1], alone[0], rtol=TOLERANCE, atol=TOLERANCE)
+    torch.testing.assert_close(mixed[1:2], bare[1:2], rtol=TOLERANCE, atol=TOLERANCE)
+    torch.testing.assert_close(mixed[2:3], alone[1], rtol=TOLERANCE, atol=TOLERANCE)
+    torch.testing.assert_close(mixed[3:], bare[3:], rtol=TOLERANCE, atol=TOLERANCE)
+    assert not torch.allclose(mixed[:1], bare[:1], rtol=0, atol=0.01)
+
+
 @pytest.mark.parametrize("kind", ["linear", "conv 1x1", "conv 3x3"])
 def test_poisoned_row_harms_only_itself(kind: str) -> None:
     """NaN in one row's factors or magnitudes does not reach its neighbours."""

@@ -10,16 +10,27 @@ import pytest
 from tabard_registry import Registry, sha256_bytes
 from tabard_registry.evidence.documents import read_document, to_bytes
 from tabard_registry.evidence.report import Report
+from tabard_registry.release.bounds import Measurement
 from tabard_server.evaluation.cells import Side
 from tabard_server.evaluation.events import ReferenceSource
 from tabard_server.evaluation.looks import Encoders
 from tabard_server.evaluation.plan import Plan
 from tabard_server.evaluation.reports.draft import draft_report
 from tabard_server.evaluation.reports.findings import Findings
+from tabard_server.judgement.verdict import GatePolicy
 from tests.server.evaluation.wishes.planning import pinning_in, registry_with_a_line, wish
 
 INPUTS = sha256_bytes(b"inputs")
-FOUND = Findings(scores=(), prompts=(), checks={}, verdict="Inconclusive", reasons=("why",))
+BOUNDS = GatePolicy().bounds
+FOUND = Findings(
+    scores=(),
+    prompts=(),
+    checks={},
+    verdict="Inconclusive",
+    reasons=("why",),
+    bounds={**BOUNDS, "style_min": 0.7},
+    measurement=Measurement(figures={"style": (0.6, 0.8)}, bounds=BOUNDS),
+)
 
 
 @pytest.fixture

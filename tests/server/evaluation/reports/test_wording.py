@@ -10,6 +10,7 @@ from tabard_server.evaluation.reports.wording import (
     told_broken,
     told_checks,
     told_copies,
+    told_gate,
     told_prompts,
     told_score,
     told_verdict,
@@ -17,7 +18,7 @@ from tabard_server.evaluation.reports.wording import (
 from tabard_server.judgement.scores.intervals import Interval
 from tabard_server.judgement.scores.overfitting import Copies
 from tabard_server.judgement.scores.result import NotChecked, Score, Unchecked
-from tabard_server.judgement.verdict import Verdict
+from tabard_server.judgement.verdict import Gate, Verdict
 
 MEASURED = Score(
     interval=Interval(value=0.8, low=0.7, high=0.9),
@@ -53,10 +54,10 @@ def test_every_reason_has_words(reason: Unchecked) -> None:
 
 def test_copies_and_broken_are_counted() -> None:
     """None of 64 broken may still be three; without training pictures nothing is known."""
-    assert told_copies("copies", FOUND).value == 1.0
+    assert (told_copies("copies", FOUND).value, told_copies("copies", FOUND).of) == (1.0, 2)
     assert told_copies("copies", None).state == "not_checked"
     assert told_broken(0, 64).high == pytest.approx(3.0)
-    assert told_broken(2, 64).high is None
+    assert (told_broken(2, 64).high, told_broken(2, 64).of) == (None, 64)
     assert not_checked("subject", "why").reason == "why"
 
 
@@ -79,3 +80,31 @@ def test_checks_are_drafted_where_pictures_can_tell() -> None:
     assert states == {"style_mismatch": "flagged", "artifact": "clear", "copyright": "flagged"}
     assert {one.by for one in checks.values()} == {DRAFTER}
     assert told_verdict(Verdict.INCONCLUSIVE) == "Inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("against", "state"),
+    [(Verdict.FAILED, "flagged"), (Verdict.SUCCESS, "clear"), (Verdict.INCONCLUSIVE, None)],
+)
+def test_check_hears_what_would_be_replaced(against: Verdict, state: str | None) -> None:
+    """A style that is good enough, and far worse than the one in service, is no clear check."""
+    gates = {"style": Verdict.SUCCESS, "style_against_stable": against}
+
+    found = told_checks(gates, copies=None)
+
+    assert (found["style_mismatch"].state if found else None) == state
+
+
+@pytest.mark.parametrize(
+    ("verdict", "answer"),
+    [
+        (Verdict.SUCCESS, "holds"),
+        (Verdict.FAILED, "missed"),
+        (Verdict.INCONCLUSIVE, "undecided"),
+    ],
+)
+def test_every_bound_says_whether_it_held(verdict: Verdict, answer: str) -> None:
+    """Nobody has to compare figures with bounds to see by which one a release failed."""
+    gate = Gate(name="style", verdict=verdict, reason="0.83; at least 0.50 is asked")
+
+    assert told_gate(gate) == f"style: 0.83; at least 0.50 is asked: {answer}"

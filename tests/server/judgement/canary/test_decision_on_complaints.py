@@ -32,10 +32,13 @@ def complaints(rng: np.random.Generator, *, times: float, share: float, units: i
 
 
 def log_evidence(losses: Losses, *, share: float) -> npt.NDArray[np.float64]:
-    """The evidence after each complaint."""
+    """The evidence after each complaint; what many canaries have in common is computed once."""
     lost = np.cumsum(losses, axis=1)
     units = np.broadcast_to(np.arange(1, losses.shape[1] + 1), lost.shape)
-    return log_evidence_above(lost, units, rate=share)
+    pairs, places = np.unique(lost * (losses.shape[1] + 1) + units, return_inverse=True)
+    some_lost, some_units = np.divmod(pairs, losses.shape[1] + 1)
+    found = log_evidence_above(some_lost, some_units, rate=share)
+    return found[places].reshape(lost.shape)
 
 
 def rolled_back(log_e: npt.NDArray[np.float64], *, weight: float) -> npt.NDArray[np.int64]:

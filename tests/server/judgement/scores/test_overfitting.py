@@ -64,3 +64,17 @@ def test_alike_seeds_and_drift_show() -> None:
     assert alike.interval.high < 0.3
     assert same.interval.value == pytest.approx(0.0)
     assert moved.interval.low > 1.5
+
+
+def test_base_that_sees_no_seeds_measures_nothing() -> None:
+    """In distances of zero everything is endlessly diverse, and endlessly far away."""
+    rng = np.random.default_rng(3)
+    moved, base = rng.normal(0, 1, (12, 4, 16)), np.ones((12, 4, 16))
+
+    results = (
+        score_diversity(moved, base=base, seed=1),
+        score_drift(moved, base=base, is_learned=True, seed=1),
+        score_drift(moved, base=base, is_learned=False, seed=1),
+    )
+
+    assert set(results) == {NotChecked(reason=Unchecked.SEEDS_NOT_SEEN)}

@@ -36,3 +36,13 @@ def test_one_machine_is_one_caller(one: str, other: str) -> None:
 def test_others_are_other_callers(one: str, other: str) -> None:
     """Other machines; and on loopback, where all have one address, other connections."""
     assert caller_of(one) != caller_of(other)
+
+
+def test_address_is_of_the_machine() -> None:
+    """Also on loopback, where connections are callers; by IPv6 of a subscriber."""
+    here = caller_of("ipv4:127.0.0.1:50001")
+
+    assert here.address == caller_of("ipv6:%5B::1%5D:50002").address
+    assert caller_of("ipv4:192.0.2.7:1").address == "192.0.2.7"
+    assert caller_of("ipv6:%5B2001:db8::1%5D:1").address == "2001:db8::/64"
+    assert caller_of("unix:").address == "unix"

@@ -10,7 +10,6 @@ import grpc
 import pytest
 
 from tabard.v1.generation_service_pb2 import PROMPT_SYNTAX_A1111 as A1111
-from tests.server.admission.made_pictures import bomb, encode, picture
 from tests.server.harness import (
     KIND_TEXTUAL_INVERSION,
     Refusal,
@@ -21,6 +20,7 @@ from tests.server.harness import (
     serving,
     token_file,
 )
+from tests.server.output.made_pictures import bomb, encode, picture
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
@@ -87,6 +87,56 @@ CASES = (
     Case(reason="SAMPLER_NOT_SERVED", at="sampler", request={"sampler": "heun"}),
     Case(reason="SAMPLER_NOT_SERVED", at="sampler", request={"sampler": "DPM adaptive"}),
     Case(reason="TRIGGER_NOT_WORN", at="prompt", request={"prompt": "a {trigger}"}),
+    Case(reason="CONTROL_MALFORMED", at="prompt", request={"prompt": "a <lora:acme/ink:1:step=5>"}),
+    Case(
+        reason="CONTROL_OUT_OF_RANGE",
+        at="adapters[0]",
+        request={"adapters": [{"ref": "acme/ink", "controls": {"start": 0.5, "end": 0.2}}]},
+    ),
+    Case(
+        reason="CONTROL_OUT_OF_RANGE",
+        at="adapters",
+        request={"adapters": [{"ref": "acme/ink:start=0.9"}], "num_inference_steps": 2},
+    ),
+    Case(
+        reason="BLOCK_UNKNOWN",
+        at="adapters[0]",
+        request={"adapters": [{"ref": "acme/ink", "controls": {"blocks": [{"block": "OUT11"}]}}]},
+    ),
+    Case(
+        reason="BLOCK_LIST_LENGTH",
+        at="adapters[0]",
+        request={"adapters": [{"ref": "acme/ink", "controls": {"block_weights": [1.0] * 17}}]},
+    ),
+    Case(
+        reason="CONTROL_CONTRADICTED",
+        at="adapters[0]",
+        request={"adapters": [{"ref": "acme/ink:te=1", "controls": {"unet": 1.0}}]},
+    ),
+    Case(
+        reason="CONTROL_CONTRADICTED",
+        at="adapters",
+        request={
+            "adapters": [
+                {"ref": "acme/ink", "controls": {"unet": 1.0, "points": [{"weight": 1.0}]}}
+            ]
+        },
+    ),
+    Case(
+        reason="INVALID_WEIGHT",
+        at="adapters",
+        request={"adapters": [{"ref": "acme/ink", "controls": {"unet": float("nan")}}]},
+    ),
+    Case(
+        reason="INVALID_WEIGHT",
+        at="adapters",
+        request={"adapters": [{"ref": "acme/ink:2:MID=3"}]},
+    ),
+    Case(
+        reason="FIELD_TOO_LONG",
+        at="adapters.controls.block_weights",
+        request={"adapters": [{"ref": "acme/ink", "controls": {"block_weights": [1.0] * 65}}]},
+    ),
     Case(
         reason="TAG_NOT_SUPPORTED",
         at="negative_prompt",
@@ -176,7 +226,7 @@ CASES = (
     ),
     Case(reason="INVALID_NAME", at="adapters[0]", request={"adapters": refs("ink")}),
     Case(reason="INVALID_NAME", at="prompt", request={"prompt": "a <lora:ink:0.8>"}),
-    Case(reason="INVALID_WEIGHT", at="prompt", request={"prompt": "a <lora:acme/ink:1:0.5>"}),
+    Case(reason="INVALID_WEIGHT", at="prompt", request={"prompt": "a <lora:acme/ink:strong>"}),
     Case(reason="TAG_NOT_SUPPORTED", at="prompt", request={"prompt": "a <hypernet:x:1>"}),
     Case(
         reason="TAG_NOT_SUPPORTED",

@@ -262,3 +262,13 @@ def test_impossible_weight_is_refused(weight: float) -> None:
         read_member(adapter_pb2.WeightedRef(ref="acme/ink", weight=weight))
 
     assert caught.value.reason == "INVALID_WEIGHT"
+
+
+def test_member_with_controls_is_refused() -> None:
+    """A recipe's own list has weights; controls are said where it is drawn."""
+    member = adapter_pb2.WeightedRef(ref="acme/ink", controls=adapter_pb2.AdapterControls(unet=1.0))
+
+    with pytest.raises(InvalidRequest) as caught:
+        read_member(member)
+
+    assert caught.value.violations[0].reason == "CONTROL_NOT_SERVED"

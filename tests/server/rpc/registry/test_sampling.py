@@ -82,10 +82,10 @@ def test_declared_sampling_goes_all_the_way(tmp_path: Path) -> None:
     assert (drawing.sampler, drawing.steps, drawing.guidance_scale) == ("euler", 4, 1.0)
     assert drawing.walk.timestep_spacing == "trailing"
     assert (silent.worn[0].weight, silent.warnings) == (0.5, ())
-    assert "warnings" not in provenance_of(silent.images[0].png)
+    assert "warnings" not in provenance_of(silent.images[0].content)
     (warning,) = loud.warnings
     assert (warning.release, warning.field) == ("acme/few@1.0.0", "guidance_scale")
-    assert provenance_of(loud.images[0].png)["warnings"] == [
+    assert provenance_of(loud.images[0].content)["warnings"] == [
         {"release": warning.release, "field": warning.field, "message": warning.message}
     ]
     assert loud.worn[0].weight == 1.0
@@ -114,6 +114,9 @@ def test_enforced_and_impossible_declarations_are_refused(tmp_path: Path) -> Non
             await client.publish("acme/b", family, version="1.0.0")
             report = await client.check(family)
             await refused(client.generate("x", adapters="acme/a@1.0.0", num_inference_steps=30))
+            # What its author allows, the namespace need not.
+            await client.set_policy("acme", enforce_sampling=True)
+            await refused(client.generate("x", adapters="acme/b@1.0.0", num_inference_steps=30))
             for wrong in ({"steps": {"min": 9, "max": 1}}, {"samplers": ["magic"]}):
                 await refused(client.publish("acme/c", author, version="1.0.0", sampling=wrong))
             return report, await client.resolve("acme/b@1.0.0")
@@ -122,6 +125,7 @@ def test_enforced_and_impossible_declarations_are_refused(tmp_path: Path) -> Non
 
     assert reasons == [
         ("SAMPLING_REFUSED", "num_inference_steps"),
+        ("SAMPLING_REFUSED", "num_inference_stepssampler"),
         ("SAMPLING_INVALID", ""),
         ("UNKNOWN_SAMPLER", "draft.sampling.samplers"),
     ]

@@ -22,7 +22,6 @@ def start_canary(
     channel: str = DEFAULT_CHANNEL,
     share: float | None = None,
     shadow: bool = False,
-    promote_on_success: bool = False,
     override: str = "",
     reason: str = "",
 ) -> Call[Canary]:
@@ -30,7 +29,8 @@ def start_canary(
 
     Pairs are drawn beside callers' images first; then a share of the callers is served the
     release, more of them while nothing speaks against it. If the channel points to it already, it
-    is compared with what was there before, and a rollback moves the channel back.
+    is compared with what was there before, and a rollback moves the channel back. Whether a
+    success moves the channel is said by the policy of its namespace.
 
     Args:
         caller: Filled in by the client.
@@ -39,7 +39,6 @@ def start_canary(
         share: The first share of the callers, between 0 and 1; left out, 0.05. It grows to 0.25
             and 0.5.
         shadow: Only draw pairs; nobody is served the release.
-        promote_on_success: Move the channel when it succeeds. Inconclusive never does.
         override: Why it is tried without what the policy asks for.
         reason: Why; kept in the history.
 
@@ -56,7 +55,6 @@ def start_canary(
         channel=channel,
         share=share,
         shadow=shadow,
-        promote_on_success=promote_on_success,
         override=override,
         actor=caller.actor,
         reason=reason,

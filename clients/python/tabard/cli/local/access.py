@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
@@ -52,6 +52,7 @@ class Keeper(Protocol):
         private: bool | None = None,
         require_identity: bool | None = None,
         channels: Mapping[str, Gate | None] | None = None,
+        enforce_sampling: bool | None = None,
         reason: str = "",
     ) -> PolicyChange:
         """Change what a namespace asks for."""
@@ -119,6 +120,7 @@ class LocalKeeper:
         private: bool | None = None,
         require_identity: bool | None = None,
         channels: Mapping[str, Gate | None] | None = None,
+        enforce_sampling: bool | None = None,
         reason: str = "",
     ) -> PolicyChange:
         """Change what a namespace asks for."""
@@ -130,13 +132,14 @@ class LocalKeeper:
                 private=private,
                 require_identity=require_identity,
                 channels=self._gates(channels),
+                enforce_sampling=enforce_sampling,
             )
         return PolicyChange(policy=_policy(done.subject), changed=done.changed)
 
     def _gates(self, channels: Mapping[str, Gate | None] | None) -> Mapping[str, Any]:
         gates = library("release.gates", needed_for=self._needed_for)
         return {
-            pattern: gates.Gate(**asdict(one)) if one else None
+            pattern: gates.Gate(**_words_of(one)) if one else None
             for pattern, one in (channels or {}).items()
         }
 
@@ -160,3 +163,7 @@ def _token(found: Any) -> Token:
 def _policy(found: Any) -> Policy:
     gates = {pattern: same_fields(Gate, one) for pattern, one in found.channels.items()}
     return same_fields(Policy, found, channels=gates)
+
+
+def _words_of(gate: Gate) -> dict[str, Any]:
+    return {one.name: getattr(gate, one.name) for one in fields(gate)}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tabard.pictures.png_text import SHEET_KEYWORD
 from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes.server import FakeServer
 from tests.clients.fakes.state import FakeStatus
@@ -52,6 +53,7 @@ def test_everything_is_drawn_and_indexed(
     assert (ran.document["drawn"], ran.document["kept"], index["missing"]) == (20, 0, 0)
     with Image.open(out / "sheet.png") as sheet:
         assert sheet.width > 5 * 256 and sheet.height > 4 * 256
+        assert SHEET_KEYWORD in sheet.info
 
 
 def test_same_command_draws_nothing_again(
@@ -161,3 +163,18 @@ def test_unknown_release_leaves_no_folder(published: Tabard, tmp_path: Path) -> 
 
     assert ran.code == 3
     assert not (tmp_path / "x").exists()
+
+
+def test_grid_of_a_file_is_drawn(published: Tabard, server: FakeServer, tmp_path: Path) -> None:
+    """Its prompts, its seeds, and its steps, unless others are said."""
+    file, out = tmp_path / "pets.json", tmp_path / "looks"
+    prompts = [{"text": "a cat {trigger}"}, {"text": "a bridge", "control": True}]
+    grid = {"prompts": prompts, "seeds": [7, 8], "steps": 3, "width": 64, "height": 64}
+    file.write_text(json.dumps(grid), encoding="utf-8")
+
+    ran = published("compare", BOTH[0], "--grid", file, "--seeds", "7", "--base", "--out", out)
+
+    index = json.loads((out / "index.json").read_text(encoding="utf-8"))
+    assert (ran.code, index["prompts"], index["seeds"]) == (0, ["a cat {trigger}", "a bridge"], [7])
+    assert index["options"]["num_inference_steps"] == 3
+    assert drawn(server) == len(index["cells"]) == 4

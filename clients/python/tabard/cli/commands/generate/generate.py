@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ import click
 from tabard.calls.options import RANDOM_SEED, SEED_MAX
 from tabard.cli import completion
 from tabard.cli.choices import Named
+from tabard.cli.commands.generate.detaching import begin, refuse_alone, with_detaching, with_format
 from tabard.cli.commands.generate.gallery import Gallery, slug
 from tabard.cli.numbers import Number, Whole
 from tabard.cli.output import ProgressBar, table
@@ -29,6 +29,7 @@ from tabard.enums import (
 from tabard.errors import TabardError
 from tabard.patience import TIMEOUT_SECONDS_MAX
 from tabard.result import (
+    SUFFIXES,
     Accepted,
     Collector,
     GeneratedImage,
@@ -211,7 +212,7 @@ _with_reading_and_picture = together(
     multiple=True,
     metavar="REF[:WEIGHT]",
     shell_complete=completion.refs,
-    help="Repeatable.",
+    help="Repeatable. Behind the weight: te=0.5, unet=0.8, start=0.2, end=0.8, IN04=0.5, lbw=….",
 )
 @click.option(
     "--seed",
@@ -243,6 +244,8 @@ _with_reading_and_picture = together(
     metavar="SECONDS",
     help="Give up after so long.",
 )
+@with_format
+@with_detaching
 @click.option("--sheet", is_flag=True, help="Also for one image: a labelled contact sheet.")
 @click.option(
     "--out",
@@ -261,6 +264,9 @@ def generate(
     timeout: float | None,
     sheet: bool,
     out: Path,
+    detach: bool,
+    webhook_url: str,
+    namespace: str,
     **options: Any,
 ) -> None:
     """Draw images, wearing any number of adapters; from noise, or from a picture.
@@ -273,8 +279,14 @@ def generate(
         options["timeout_seconds"] = timeout
     if size is not None:
         options |= {"width": size[0], "height": size[1]}
+    if detach:
+        options |= {"webhook_url": webhook_url, "namespace": namespace}
+        begin(session, prompt, options=options | {"num_images": num_images})
+        return
+    refuse_alone(webhook_url=webhook_url, namespace=namespace)
     gallery, collector = Gallery(out), Collector()
     stem, files = "", dict[int, Path]()
+    suffix = SUFFIXES[options.get("image_format") or "png"][0]
     with (
         _kept_told(session, gallery),
         session.connect() as client,
@@ -287,7 +299,7 @@ def generate(
             if isinstance(event, Accepted):
                 stem = "--".join(filter(None, (slug(prompt), _stack_name(event.worn))))
             elif isinstance(event, GeneratedImage):
-                files[event.index] = gallery.keep(f"{stem}--{event.seed}.png", event.png)
+                files[event.index] = gallery.keep(f"{stem}--{event.seed}{suffix}", event.content)
             elif isinstance(event, Progress):
                 shown(event)
     result = collector.result()
@@ -342,6 +354,7 @@ def _tell(
     rows = [(str(image.seed), str(files[image.index])) for image in result.images]
     worn = [
         f"wears {one.adapter} {one.version} at {one.weight:g}"
+        + (f" with {one.controls}" if one.controls else "")
         + (", the candidate of a canary" if one.is_canary else "")
         for one in result.worn
     ]
@@ -363,19 +376,18 @@ def _document(image: GeneratedImage, file: Path) -> dict[str, Any]:
 
 
 def _sheet(result: GenerateResult, *, prompt: str) -> bytes:
-    from tabard.cli.contact_sheet import SheetRow, contact_sheet  # noqa: PLC0415 - Pillow is for sheets
+    from tabard.cli.contact_sheet import SheetRow, contact_sheet, sheet_png  # noqa: PLC0415 - Pillow is for sheets
 
     worn = "\n".join(f"{one.adapter} {one.version} at {one.weight:g}" for one in result.worn)
     row = SheetRow(label=worn or "base", images=tuple(image.pil for image in result.images))
     columns = [f"seed {image.seed}" for image in result.images]
-    written = io.BytesIO()
-    contact_sheet([row], columns=columns, title=prompt[:80]).save(written, format="PNG")
-    return written.getvalue()
+    return sheet_png(contact_sheet([row], columns=columns, title=prompt[:80]))
 
 
 def _stack_name(worn: tuple[WornRelease, ...]) -> str:
     parts = []
     for one in worn:
         weight = "" if one.weight == 1 else f"x{one.weight:g}"
+        weight += f"x{slug(one.controls)}" if one.controls else ""
         parts.append(f"{one.adapter.rpartition('/')[2]}-{one.version}{weight}")
     return "+".join(parts)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +59,7 @@ _with_drawing = together(
     "--seeds",
     type=Several(Whole(min=0, max=SEED_MAX)),
     metavar="S,S,...",
-    default=",".join(map(str, SEEDS)),
-    show_default=True,
+    show_default=f"those of --grid, else {','.join(map(str, SEEDS))}",
     help="Draw every prompt with each of these.",
 )
 @click.option(
@@ -74,6 +72,13 @@ _with_drawing = together(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     help="One prompt a line; empty lines and those that begin with # do not count.",
+)
+@click.option(
+    "--grid",
+    metavar="NAME|FILE",
+    default="",
+    help="Prompts, seeds and how they are drawn, as far as nothing else is said: the name of a "
+    "grid, as the line of the first release means it, or a .json file.",
 )
 @click.option("--base", "with_base", is_flag=True, help="Draw the base alone as well.")
 @click.option(
@@ -95,6 +100,7 @@ def compare(
     refs: tuple[str, ...],
     prompts: tuple[str, ...],
     prompts_file: Path | None,
+    grid: str,
     size: tuple[int, int] | None,
     timeout: float | None,
     with_base: bool,
@@ -110,20 +116,21 @@ def compare(
     \b
     tabard compare acme/ink@1.0.0 acme/ink@1.1.0 --prompt "a cat, {trigger}" --base
     tabard compare acme/ink --weights 0.6,0.8,1.0 --prompts prompts.txt --seeds 1,2,3
+    tabard compare acme/ink@1.0.0 acme/ink@1.1.0 --grid style --base
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     if not with_base:
         refuse_without("--base", "class_word")
     if prompts_file is not None:
         prompts += read_prompts(prompts_file)
-    if not prompts:
-        raise click.UsageError("say what to draw: --prompt TEXT, or --prompts FILE")
+    if not prompts and not grid:
+        raise click.UsageError("say what to draw: --prompt TEXT, --prompts FILE, or --grid NAME")
     if size is not None:
         options |= {"width": size[0], "height": size[1]}
     if timeout is not None:
         options["timeout_seconds"] = timeout
     with session.connect() as client:
         fingerprint = client.status().base_fingerprint
-        comparison = client.compare(refs, prompts=prompts, base=with_base, **options)
+        comparison = client.compare(refs, prompts=prompts, grid=grid, base=with_base, **options)
         folder = ComparisonFolder(out, plan=comparison.plan, base_fingerprint=fingerprint)
         there = len(folder.found)
         draw_missing(session, comparison, folder=folder)
@@ -172,18 +179,12 @@ def read_prompts(file: Path) -> tuple[str, ...]:
     return found
 
 
-def png_of(sheet: Any) -> bytes:
-    """Write a Pillow image as PNG."""
-    written = io.BytesIO()
-    sheet.save(written, format="PNG", optimize=True)
-    return written.getvalue()
-
-
 def _tell(session: Session, plan: ComparisonPlan, *, folder: ComparisonFolder, there: int) -> None:
     from tabard.cli.commands.health.comparison_sheet import comparison_sheet  # noqa: PLC0415 - Pillow is for sheets
+    from tabard.cli.contact_sheet import sheet_png  # noqa: PLC0415 - Pillow is for sheets
 
     files = {cell: folder.file(cell) for cell in plan.cells}
-    sheet = folder.write(SHEET, png_of(comparison_sheet(plan, files)))
+    sheet = folder.write(SHEET, sheet_png(comparison_sheet(plan, files)))
     document = folder.write_index(also={"sheet": SHEET})
     drawn = len(plan.cells) - there
     facts = {

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from tabard.calls.acts import DEFAULT_CHANNEL
 from tabard.cli import completion
 from tabard.cli.layout import Text
 from tabard.cli.output import fields, short, table
@@ -37,7 +38,14 @@ _SOURCES = {
     metavar="REF",
     default="",
     shell_complete=completion.refs,
-    help="What it would replace; default what @stable points to, else the base alone.",
+    help="What it would replace; default what the channel points to, else the base alone.",
+)
+@click.option(
+    "--channel",
+    default=DEFAULT_CHANNEL,
+    show_default=True,
+    shell_complete=completion.channels,
+    help="The channel that it is judged for: what its policy asks for counts.",
 )
 @click.option(
     "--grid",
@@ -64,6 +72,7 @@ def evaluate(
     *,
     ref: str,
     against: str,
+    channel: str,
     grid: str,
     references: Path | None,
     training: Path | None,
@@ -83,6 +92,7 @@ def evaluate(
         evaluation = client.evaluate(
             ref,
             against=against,
+            channel=channel,
             grid=grid,
             references=references or (),
             training=training or (),
@@ -121,8 +131,9 @@ def _text(result: EvaluationResult) -> list[Any]:
     weight = "" if started.weight == 1 else f" at {started.weight:g}"
     facts = {
         "against": started.against_version or "the base alone",
-        "grid": f"{started.grid}, {started.cell_count} prompts and seeds",
+        "grid": f"{started.grid}, {started.prompt_count} prompts x {started.seed_count} seeds",
         "references": _SOURCES.get(started.reference_source, ""),
+        "judged for": _judged_for(started),
         "report": f"{short(result.report_digest)}{'' if result.created else ', filed before'}",
     }
     rows = [(one.name, *_numbers(one), one.reason) for one in result.scores]
@@ -136,9 +147,21 @@ def _text(result: EvaluationResult) -> list[Any]:
     ]
 
 
+def _judged_for(started: EvaluationStarted) -> str:
+    bounds = ", ".join(f"{name} {bound:g}" for name, bound in started.bounds.items())
+    return f"@{started.channel}" + (f", which asks for {bounds}" if bounds else "")
+
+
 def _numbers(score: Score) -> tuple[str, str, str, str]:
     if not score.is_measured:
         return "not checked", "", "", ""
+    if score.of is not None:
+        return (
+            f"{score.value:.0f} of {score.of}",
+            _interval(score.low, score.high, digits=0),
+            "",
+            "",
+        )
     return (
         _number(score.value),
         _interval(score.low, score.high),
@@ -147,9 +170,11 @@ def _numbers(score: Score) -> tuple[str, str, str, str]:
     )
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{_number(low)} to {_number(high)}"
+def _interval(low: float | None, high: float | None, *, digits: int = 2) -> str:
+    if low is None or high is None:
+        return ""
+    return f"{_number(low, digits=digits)} to {_number(high, digits=digits)}"
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+def _number(value: float | None, *, digits: int = 2) -> str:
+    return "" if value is None else f"{value:.{digits}f}"

@@ -24,7 +24,7 @@ def report(session: Session, *, image: str, label: ImageLabel) -> None:
 
     IMAGE is the file as it was sent, DIGEST its `sha256:…`, JOB the id of its job. LABEL is
     prompt_drift, style_mismatch, artifact, copyright, portrait or review_failure. While a canary
-    serves some of the callers, one complaint of each tenant a day counts in it.
+    serves some of the callers, the first complaint of each tenant counts in it.
 
     \b
     tabard report image.png style_mismatch

@@ -62,12 +62,11 @@ export class Screen extends HTMLElement {
 
   async #load() {
     this.setAttribute('aria-busy', 'true');
-    const focused = this.contains(document.activeElement) ? document.activeElement?.id : '';
+    const place = this.#placeOfFocus();
     try {
       await this.load();
       this.#isDrawn = true;
-      // What is drawn anew does not take the place away from whoever is at its keys.
-      if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
+      if (place && document.activeElement === document.body) this.#focus(place);
     } catch (error) {
       if (this.signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
@@ -76,5 +75,21 @@ export class Screen extends HTMLElement {
     } finally {
       this.removeAttribute('aria-busy');
     }
+  }
+
+  /** Where somebody is at their keys: by id, else by what it is and the how-manieth. */
+  #placeOfFocus() {
+    const focused = document.activeElement;
+    if (!focused || focused === this || !this.contains(focused)) return null;
+    return { id: focused.id, tag: focused.tagName, index: [...this.querySelectorAll(focused.tagName)].indexOf(focused) };
+  }
+
+  /**
+   * Leaves whoever is at their keys where they were, though all is drawn anew.
+   * @param {{ id: string, tag: string, index: number }} place
+   */
+  #focus({ id, tag, index }) {
+    const found = id ? document.getElementById(id) : this.querySelectorAll(tag)[index];
+    if (found instanceof HTMLElement) found.focus({ preventScroll: true });
   }
 }

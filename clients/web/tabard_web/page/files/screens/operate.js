@@ -37,7 +37,7 @@ class Operate extends Screen {
       // A server that began anew counts from nothing.
       if ((this.#beats.at(-2)?.steps ?? 0) > told.status.steps) this.#beats.splice(0, this.#beats.length - 1);
       this.#beats.splice(0, this.#beats.length - KEPT);
-      this.#draw(told);
+      if (!isReadOut(this)) this.#draw(told);
     } finally {
       this.#timer = window.setTimeout(() => { if (!document.hidden) this.reload(); else this.#wait(); }, EVERY_MS);
     }
@@ -64,6 +64,12 @@ class Operate extends Screen {
           h('section', { class: 'panel' }, h('h2', null, 'This server'), facts(status)),
           status.tenants.length > 0 && h('section', { class: 'panel' }, h('h2', null, 'Tenants'), tenants(status.tenants)))));
   }
+}
+
+/** Whether somebody marks words here, which drawing anew would take from them. @param {Element} screen */
+function isReadOut(screen) {
+  const marked = getSelection();
+  return Boolean(marked?.toString()) && screen.contains(marked?.anchorNode ?? null);
 }
 
 /** @param {string} name @param {string} value @param {string} note @param {Node | null} picture @param {string} [tone] */

@@ -57,6 +57,19 @@ def test_what_is_missing_and_who(tabard: Tabard, server: RealServer) -> None:
     assert "has all of it, and may be promoted to stable" in done.out
 
 
+def test_bounds_of_the_channel_are_held_to(tabard: Tabard, server: RealServer) -> None:
+    """A report without figures meets none; what is asked is told."""
+    release = server.publish("acme/ink")
+    put_report(server.registry, release)
+    strict = {"stable": Gate(require_success=True, bounds={"style_min": 0.7})}
+    server.registry.set_policy("acme", author=ANN, channels=strict)
+
+    ran = tabard("policy", "explain", REF)
+
+    assert "only with a Success by style_min 0.7" in ran.out
+    assert "no figures to hold against style_min" in " ".join(ran.out.split())
+
+
 def test_override_promotes(tabard: Tabard, server: RealServer) -> None:
     """What the refusal names, and what it takes."""
     server.publish("acme/ink")

@@ -25,6 +25,7 @@ def test_policy_keeps_what_is_not_said(tabard: Tabard, place: Path, is_here: boo
             "private": False,
             "require_identity": False,
             "channels": {},
+            "enforce_sampling": False,
         },
         "changed": True,
     }
@@ -75,10 +76,11 @@ def test_gate_is_set_and_taken_away(tabard: Tabard, place: Path, is_here: bool) 
     shown = tabard("policy", "show", "acme", *where).out
     off = tabard(*on, "stable", "--off", "--json", *where)
 
-    checks = {"require_success": False, "reviews": 0, "require_checks": True}
+    plain = {"bounds": {}, "promote_on_success": False}
+    checks = {"require_success": False, "reviews": 0, "require_checks": True, **plain}
     assert ran.document["policy"]["channels"] == {
         "prod-*": checks,
-        "stable": {"require_success": True, "reviews": 2, "require_checks": False},
+        "stable": {"require_success": True, "reviews": 2, "require_checks": False, **plain},
     }
     assert "a Success, 2 reviews by others than its author" in shown
     assert off.document["policy"]["channels"] == {"prod-*": checks}
@@ -92,11 +94,45 @@ def test_gate_is_set_and_taken_away(tabard: Tabard, place: Path, is_here: bool) 
         ("--channel", "stable"),
         ("--channel", "stable", "--off", "--reviews", 1),
         ("--channel", "stable", "--reviews", 0),
+        ("--channel", "stable", "--reviews", 1, "--bound", "style_min=0.7"),
+        ("--channel", "stable", "--require-success", "--bound", "style_min"),
+        ("--promote-on-success",),
     ],
 )
 def test_gate_is_said_whole(tabard: Tabard, arguments: tuple[object, ...]) -> None:
     """A channel and what it asks for, or --off."""
     assert tabard("policy", "set", "acme", *arguments).code == exit_codes.USAGE
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_bounds_and_promotion_are_set(tabard: Tabard, place: Path, is_here: bool) -> None:
+    """At a server and here alike; shown in words."""
+    where = ("--registry", place) if is_here else ()
+    asks = ("--require-success", "--bound", "style_min=0.7", "--bound", "drift_max=1")
+
+    ran = tabard(
+        *("policy", "set", "acme", "--channel", "stable", "--promote-on-success"),
+        *(*asks, "--enforce-sampling", "--json", *where),
+    )
+    shown = tabard("policy", "show", "acme", *where).out
+
+    policy = ran.document["policy"]
+    assert policy["channels"]["stable"]["bounds"] == {"style_min": 0.7, "drift_max": 1.0}
+    assert (policy["channels"]["stable"]["promote_on_success"], policy["enforce_sampling"]) == (
+        True,
+        True,
+    )
+    words = " ".join(shown.split())
+    assert "only with a Success by style_min 0.7, drift_max 1; by itself when a" in words
+    assert "only within declared bounds" in words
+
+
+def test_unknown_bound_names_the_known(tabard: Tabard, place: Path) -> None:
+    """The registry knows which there are."""
+    asks = ("--channel", "stable", "--require-success", "--bound", "beauty_min=1")
+    ran = tabard("policy", "set", "acme", *asks, "--registry", place)
+
+    assert (ran.code, "style_min" in ran.err) == (exit_codes.INVALID, True)
 
 
 def test_more_reviews_than_a_release_can_have(tabard: Tabard, place: Path) -> None:

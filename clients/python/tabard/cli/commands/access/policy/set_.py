@@ -14,6 +14,24 @@ from tabard.cli.output import fields
 from tabard.cli.session import Session, with_session
 
 
+class Bound(click.ParamType[tuple[str, float]]):
+    """A bound by name: `style_min=0.7`."""
+
+    name = "bound"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Read a name and a number; the registry knows which names there are."""
+        name, _, text = str(value).partition("=")
+        try:
+            return name.strip(), float(text)
+        except ValueError:
+            self.fail(
+                f"{str(value)!r} is no bound: say NAME=NUMBER, like style_min=0.7", param, ctx
+            )
+
+
 @click.command(name="set")
 @click.argument("namespace", metavar="NS")
 @click.option(
@@ -32,15 +50,29 @@ from tabard.cli.session import Session, with_session
     help="Whether only releases that a trusted key signed are served.",
 )
 @click.option(
+    "--enforce-sampling/--no-enforce-sampling",
+    default=None,
+    help="Whether a request outside the bounds that a release declares is refused.",
+)
+@click.option(
     "--channel",
     "pattern",
     metavar="PATTERN",
     shell_complete=completion.channels,
-    help="The channels that the next four options are about: one, or a pattern like 'prod-*'. "
+    help="The channels that the next options are about: one, or a pattern like 'prod-*'. "
     "What promotions to them need is said whole.",
 )
 @click.option(
     "--require-success", is_flag=True, help="The newest report on the release says Success."
+)
+@click.option(
+    "--bound",
+    "bounds",
+    type=Bound(),
+    multiple=True,
+    metavar="NAME=NUMBER",
+    help="What that Success is judged by, like style_min=0.7; repeatable. The server's "
+    "[evaluation] stands for the others.",
 )
 @click.option(
     "--reviews",
@@ -50,6 +82,11 @@ from tabard.cli.session import Session, with_session
 )
 @click.option(
     "--require-checks", is_flag=True, help="No failure check of a subject is left unchecked."
+)
+@click.option(
+    "--promote-on-success",
+    is_flag=True,
+    help="A canary that succeeds moves them by itself; inconclusive never does.",
 )
 @click.option("--off", "is_off", is_flag=True, help="Promotions to them need nothing any more.")
 @click.option("--reason", default="", help="Why; kept in the history.")
@@ -62,6 +99,7 @@ def set_(
     private: bool | None,
     require_identity: bool | None,
     require_signature: bool | None,
+    enforce_sampling: bool | None,
     reason: str,
     url: str | None,
     pattern: str | None,
@@ -69,6 +107,8 @@ def set_(
     require_success: bool,
     reviews: int | None,
     require_checks: bool,
+    bounds: tuple[tuple[str, float], ...],
+    promote_on_success: bool,
 ) -> None:
     """Change what a namespace asks for; what is not said stays.
 
@@ -77,16 +117,23 @@ def set_(
     \b
     tabard policy set acme --private --require-identity
     tabard policy set acme --channel stable --require-success --reviews 2
+    tabard policy set acme --channel stable --require-success --bound style_min=0.7
+    tabard policy set acme --channel beta --promote-on-success
     tabard policy set acme --channel stable --off
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     gate = Gate(
-        require_success=require_success, reviews=reviews or 0, require_checks=require_checks
+        require_success=require_success,
+        reviews=reviews or 0,
+        require_checks=require_checks,
+        bounds=dict(bounds),
+        promote_on_success=promote_on_success,
     )
     channels = _channels(pattern, gate=gate, is_off=is_off)
-    if not channels and (private, require_identity, require_signature) == (None, None, None):
+    words = (private, require_identity, require_signature, enforce_sampling)
+    if not channels and all(word is None for word in words):
         raise click.UsageError(
-            "say one of --private, --require-identity, --require-signature, or its opposite, or "
-            "--channel"
+            "say one of --private, --require-identity, --require-signature, --enforce-sampling, or "
+            "its opposite, or --channel"
         )
     with open_keeper(session, url, needed_for="tabard policy set --registry") as keeper:
         done = keeper.set_policy(
@@ -94,6 +141,7 @@ def set_(
             private=private,
             require_identity=require_identity,
             require_signature=require_signature,
+            enforce_sampling=enforce_sampling,
             channels=channels,
             reason=reason,
         )
@@ -110,6 +158,9 @@ def _channels(pattern: str | None, *, gate: Gate, is_off: bool) -> dict[str, Gat
         return {}
     if asks == is_off:
         raise click.UsageError(
-            "say what --channel asks for (--require-success, --reviews, --require-checks), or --off"
+            "say what --channel asks for (--require-success, --reviews, --require-checks), "
+            "--promote-on-success, or --off"
         )
+    if gate.bounds and not gate.require_success:
+        raise click.UsageError("--bound is about the Success of --require-success: say that too")
     return {pattern: None if is_off else gate}

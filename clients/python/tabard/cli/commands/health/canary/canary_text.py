@@ -13,7 +13,7 @@ from tabard.health.evaluation import PERSON_DECIDES
 _STYLES = {"rolled_back": "bold red", "success": "bold green", "inconclusive": "bold yellow"}
 _NEXT = {
     "inconclusive": "it serves what it served: promote, roll back, or stop the canary",
-    "success": "promote it, unless that was asked for",
+    "success": "promote it, unless the policy did",
 }
 
 
@@ -32,11 +32,13 @@ def canary_text(canary: Canary) -> list[Any]:
                 "evidence": f"E {canary.e_value:.3g}; {canary.e_value_bound:.3g} rolls it back",
                 "prompts": f"{canary.losses} lost of {canary.units} judged, "
                 f"at most {canary.units_max}",
+                "on success": _on_success(canary),
                 "started": f"{canary.started_at} by {canary.started_by}",
             }
         ),
         *([table("evidence", "lost", "of", "E", rows=streams)] if streams else []),
         *([table("worst prompts", "difference", "broken", rows=worst)] if worst else []),
+        *(_how_to_look(canary) if worst else []),
         *verdict_text(canary),
         PERSON_DECIDES,
     ]
@@ -71,12 +73,31 @@ def row_of(canary: Canary) -> tuple[str, ...]:
     )
 
 
+def _how_to_look(canary: Canary) -> list[str]:
+    """Say what stands behind a digest: nobody can be shown what a caller wrote."""
+    sides = (canary.baseline_version, canary.candidate_version)
+    refs = " ".join(f"{canary.adapter}@{version}" for version in sides)
+    return [
+        "  a prompt is told by the beginning of its SHA-256: what callers write is not kept, nor "
+        "what was drawn of it for the canary",
+        f"  to look at both releases, with prompts of your own: tabard compare {refs} "
+        "--prompts FILE",
+    ]
+
+
 def _share(canary: Canary) -> str:
     if canary.is_promoted:
         return "all callers: the channel pointed to it when the canary started"
     steps = ", ".join(map(_percent, canary.shares))
     later = f"; steps {steps}" if steps else "; pairs alone"
     return f"{_percent(canary.share)} of the callers{later}"
+
+
+def _on_success(canary: Canary) -> str:
+    if canary.is_promoted or not canary.is_open:
+        return ""
+    by_itself = "the channel moves to it by itself: the policy says so"
+    return by_itself if canary.promote_on_success else "people promote it"
 
 
 def _percent(share: float) -> str:

@@ -48,11 +48,6 @@ class Share(click.ParamType[float]):
 )
 @click.option("--shadow", is_flag=True, help="Only draw pairs: nobody is served it.")
 @click.option(
-    "--promote-on-success",
-    is_flag=True,
-    help="Move the channel to it when it succeeds; inconclusive never does.",
-)
-@click.option(
     "--override",
     default="",
     metavar="REASON",
@@ -67,7 +62,6 @@ def start(
     channel: str,
     share: float | None,
     shadow: bool,
-    promote_on_success: bool,
     override: str,
     reason: str,
 ) -> None:
@@ -76,11 +70,12 @@ def start(
     Prompts of callers are drawn by both releases, behind everybody else's images, and each prompt
     counts once. While nothing speaks against it a growing share of the callers is served it: those
     who ask by the channel, the same ones every time. If the channel points to it already, it is
-    compared with the release before, and a rollback moves the channel back.
+    compared with the release before, and a rollback moves the channel back. A success moves the
+    channel where the policy says so: `tabard policy set NS --channel stable --promote-on-success`.
 
     \b
     tabard canary start acme/watercolor@1.1.0
-    tabard canary start acme/watercolor@1.1.0 --share 10% --promote-on-success
+    tabard canary start acme/watercolor@1.1.0 --share 10%
     tabard canary start acme/watercolor@1.1.0 --shadow
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     if shadow:
@@ -91,7 +86,6 @@ def start(
             channel=channel,
             share=share,
             shadow=shadow,
-            promote_on_success=promote_on_success,
             override=override,
             reason=reason,
         )

@@ -3,7 +3,8 @@
 
 import pytest
 
-from tabard_server.jobs.prompt_tags import read_tags, write_words
+from tabard_server.engine_port.weights.strength import Controls
+from tabard_server.jobs.words.prompt_tags import read_tags, write_tag, write_words
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,25 @@ def test_words_take_the_place_of_names() -> None:
     tagged = read_tags("<lora:a/b> a (embedding:teal:1.2), embedding:plum.")
 
     assert write_words(tagged, ["<t>", "p"]) == "a (<t>:1.2), p."
+
+
+def test_places_of_refs_are_told() -> None:
+    """Characters of the prompt before each, so that a refusal can say where."""
+    prompt = "é <lora: acme/ink:1:te=x> and <LORA:acme/pen>"
+
+    tagged = read_tags(prompt)
+
+    assert tagged.refs == ("acme/ink:1:te=x", "acme/pen")
+    pairs = zip(tagged.places, tagged.refs, strict=True)
+    assert all(prompt[at:].startswith(ref) for at, ref in pairs)
+    assert tagged.places == (9, 36)
+
+
+def test_controls_stand_behind_the_weight() -> None:
+    """As a prompt says them."""
+    controls = Controls(text_encoder=0.5, end=0.6)
+
+    assert write_tag("acme/ink", weight=0.8) == "<lora:acme/ink:0.8>"
+    assert (
+        write_tag("acme/ink", weight=0.8, controls=controls) == "<lora:acme/ink:0.8:te=0.5:end=0.6>"
+    )

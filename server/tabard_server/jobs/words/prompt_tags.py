@@ -10,6 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tabard_server.engine_port.weights.strength import Controls
+from tabard_server.jobs.words.controls import write_controls
+
 _KINDS = "lora|lyco|lycoris|locon|loha|lokr|dora|oft|boft|ia3|glora|hypernet|hypernetwork"
 _TAG = re.compile(rf"<\s*({_KINDS})\s*:([^<>]*)>", re.IGNORECASE)
 # Brackets and colons of East Asian keyboards look the same, and web pages escape the bracket.
@@ -57,13 +60,15 @@ class TaggedPrompt:
 
     Attributes:
         text: The prompt without tags, outer blanks removed.
-        refs: What the `lora` tags hold, in order: `namespace/name[@selector][:weight]`.
+        refs: What the `lora` tags hold, in order: a ref, and what stands behind it.
+        places: Characters of the prompt before each of them.
         odd: Tags that are not served, or not well written.
         embeddings: Where the text names textual inversions.
     """
 
     text: str
     refs: tuple[str, ...]
+    places: tuple[int, ...]
     odd: tuple[OddTag, ...]
     embeddings: tuple[NamedEmbedding, ...]
 
@@ -74,11 +79,13 @@ def read_tags(prompt: str) -> TaggedPrompt:
     text = _TAG.sub("", prompt).strip()
     # Blanks of equal length keep every other character in its place.
     rest = _TAG.sub(lambda match: " " * len(match[0]), prompt)
-    odd = [_odd(match, is_whole=True) for match in found if match[1].lower() != "lora"]
+    worn = [match for match in found if match[1].lower() == "lora"]
+    odd = [_odd(match, is_whole=True) for match in found if match not in worn]
     odd += [_odd(match, is_whole=False) for match in _BEGUN.finditer(rest)]
     return TaggedPrompt(
         text=text,
-        refs=tuple(match[2].strip() for match in found if match[1].lower() == "lora"),
+        refs=tuple(match[2].strip() for match in worn),
+        places=tuple(match.start(2) + _blanks_before(match[2]) for match in worn),
         odd=tuple(sorted(odd, key=lambda one: one.place)),
         embeddings=tuple(map(_embedding, _EMBEDDING.finditer(text))),
     )
@@ -92,9 +99,14 @@ def write_words(tagged: TaggedPrompt, words: Sequence[str]) -> str:
     return text
 
 
-def write_tag(name: str, *, weight: float) -> str:
-    """Write an adapter as A1111 shows it in image metadata."""
-    return f"<lora:{name}:{weight:g}>"
+def write_tag(name: str, *, weight: float, controls: Controls | None = None) -> str:
+    """Write an adapter as A1111 shows it in image metadata, its controls behind the weight."""
+    behind = "" if controls is None else f":{write_controls(controls)}"
+    return f"<lora:{name}:{weight:g}{behind}>"
+
+
+def _blanks_before(text: str) -> int:
+    return len(text) - len(text.lstrip())
 
 
 def _odd(match: re.Match[str], *, is_whole: bool) -> OddTag:
