@@ -35,7 +35,6 @@ from tabard_web.page.errors import page_failure
 from tabard_web.pictures.studio import Studio
 from tabard_web.upstream import Connect, Upstream
 
-
 _ENDLESS = re.compile(f"{re.escape(events.PATH)}|/v1/jobs/[^/]+/events")
 
 
