@@ -5,6 +5,7 @@ PYTHON       ?= python3
 BIN          := .venv/bin
 SETUP_STAMP  := .venv/.tabard-setup
 # Who has no contributor's environment gets a smaller one for the demo, without tests and linters.
+DEMO_EXTRAS  := server,web
 DEMO_VENV    := $(if $(wildcard $(SETUP_STAMP)),.venv,.venv-demo)
 PROTO_STAMP  := .venv-proto/.tabard-setup
 STUBS        := clients/python
@@ -153,7 +154,7 @@ $(SETUP_STAMP): pyproject.toml constraints.txt
 	$(call install,.venv,dev)
 
 .venv-demo/.tabard-setup: pyproject.toml constraints.txt
-	$(call install,.venv-demo,server)
+	$(call install,.venv-demo,$(DEMO_EXTRAS))
 
 $(PROTO_STAMP): Makefile
 	$(call make_venv,.venv-proto)

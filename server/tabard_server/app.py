@@ -28,7 +28,7 @@ from tabard_server.health import Health
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.job_log import job_log_for
 from tabard_server.jobs.job_traces import job_traces_for
-from tabard_server.jobs.queue import queue_for
+from tabard_server.jobs.queue import Queue, queue_for
 from tabard_server.life.bound import Bound
 from tabard_server.life.process import Ending
 from tabard_server.life.readiness import State
@@ -44,10 +44,11 @@ from tabard_server.publishing.policies import Policies
 from tabard_server.publishing.publishing import Publishing
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
-from tabard_server.rpc.assembly import health_services_for
+from tabard_server.rpc.assembly import health_services_for, jobs_for
 from tabard_server.rpc.front import Front
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.identity.service import IdentityServicer
+from tabard_server.rpc.jobs.service import JobServicer
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.registry.service import RegistryServicer
@@ -125,6 +126,7 @@ class App:
             verifier=self._verifier,
             on_act=self._catch_up,
         )
+        self._build_jobs(queue)
         front.recognise(registry)
         self._build_followers(resources)
         self._serve(engine)
@@ -132,7 +134,12 @@ class App:
         self._describe(engine)
 
     async def start(self) -> tuple[str, str]:
-        """Start threads, let jobs in; return address and metrics address."""
+        """Start threads, let jobs in; return address and metrics address.
+
+        Raises:
+            BadSettings: The folder of detached jobs cannot be had.
+        """
+        await self._jobs.open()
         self._finisher.start()
         self.loop.start()
         self._checkpointer.review()
@@ -163,6 +170,7 @@ class App:
             await bound.wait_for_jobs(self.generation.wait_until_empty())
             left = self.generation.jobs_left
             self.generation.stop_all()
+            await bound.wait("jobs", self._jobs.close(), share=0.5)
             self._health.close()
             self._follower.close()
             self._watchdog.close()
@@ -238,6 +246,17 @@ class App:
             tenants=tenants,
         )
 
+    def _build_jobs(self, queue: Queue) -> None:
+        self._jobs = jobs_for(
+            self._settings,
+            address=self._front.address,
+            generate=self._health.shadowing.generate,
+            on_image=self._health.served.note,
+            stop_where=self.generation.stop_where,
+            rows_before=queue.forecast.rows_before,
+            state=lambda: self.registry.state,
+        )
+
     def _build_followers(self, resources: Resources) -> None:
         self._warming = Warming(
             self.registry, cache=self.cache, disk=resources.disk, labels=self._labels
@@ -247,6 +266,7 @@ class App:
             cache=self.cache,
             empty_slot=self.loop.forget,
             forget=(resources.forget_file, self._health.forget),
+            empty_jobs=self._jobs.withdraw,
         )
         self._act_log = ActLog(self.metrics)
         self._checkpointer = Checkpointer(
@@ -271,7 +291,10 @@ class App:
         policies = Policies(self.registry, ways=self._settings.identity.ways)
         health = self._health
         self._front.rpc.serve(
-            generation=GenerationServicer(health.shadowing.generate, on_sent=health.served.note),
+            generation=GenerationServicer(
+                health.shadowing.generate, on_sent=health.served.note, jobs=self._jobs
+            ),
+            jobs=JobServicer(self._jobs, pages=pages),
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,

@@ -79,6 +79,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.NotServing: Kind.UNAVAILABLE,
     errors.RequestIdTaken: Kind.EXISTS,
     errors.ReadElsewhere: Kind.ABORTED,
+    errors.JobUnknown: Kind.NOT_FOUND,
+    errors.JobNotKept: Kind.UNAVAILABLE,
     errors.OutOfTime: Kind.OUT_OF_TIME,
     errors.JobCancelled: Kind.CANCELLED,
     errors.WatchEnded: Kind.UNAVAILABLE,
@@ -116,13 +118,27 @@ class Refusal:
     retry_seconds: float | None = None
 
 
+class Refused(Exception):
+    """A refusal that was kept, and is told once more.
+
+    Attributes:
+        refusal: What a caller is told.
+    """
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
 def is_foreseen(error: Exception) -> bool:
     """Say whether the table knows the exception; the text of any other is for the log alone."""
-    return type(error) in KINDS
+    return type(error) in KINDS or isinstance(error, Refused)
 
 
 def refusal_of(error: Exception) -> Refusal:
     """Return what a caller is told of an exception."""
+    if isinstance(error, Refused):
+        return error.refusal
     if not is_foreseen(error):
         return Refusal(
             kind=Kind.INTERNAL,

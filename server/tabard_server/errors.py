@@ -17,6 +17,8 @@ ServerError
 ├── NotServing           this server takes no new work, or has stopped: go to another
 ├── RequestIdTaken       the request id stands for something else, or for what is gone: take another
 ├── ReadElsewhere        a newer call with the same request id has the job now
+├── JobUnknown           this caller has no such job, or it is not kept any more
+├── JobNotKept           the server's disk does not keep jobs
 ├── OutOfTime            the deadline passed, or is too near to begin
 ├── JobCancelled         the caller left or the server stopped
 ├── WatchEnded           resume the watch from the last seq
@@ -232,6 +234,18 @@ class ReadElsewhere(ServerError):
     """A newer call with the same request id reads the job now."""
 
     reason = "READ_ELSEWHERE"
+
+
+class JobUnknown(ServerError):
+    """The caller has no such job, or it is not kept any more; an image of it is not there."""
+
+    reason = "JOB_UNKNOWN"
+
+
+class JobNotKept(ServerError):
+    """What detached jobs are kept on does not take them, or does not give them back."""
+
+    reason = "JOB_NOT_KEPT"
 
 
 class OutOfTime(ServerError):

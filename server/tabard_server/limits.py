@@ -57,6 +57,10 @@ class TenantLimits(BaseModel):
     """Pixels times steps times samples that it may ask for in a minute."""
     resident_bytes_max: Annotated[int | None, Field(gt=0)] = None
     """Adapters that its jobs hold in host memory."""
+    jobs_max: Annotated[int | None, Field(gt=0)] = None
+    """Detached jobs that are kept for it."""
+    job_bytes_max: Annotated[int | None, Field(gt=0)] = None
+    """Images of detached jobs that are kept for it."""
 
 
 class Tenants:
@@ -219,6 +223,8 @@ class Limits(BaseModel):
     """The slowest that a stream may be on the whole, beside that."""
     watchers_max: PositiveInt = 64
     """Watch streams at once; of health, and of reflection, as many again."""
+    job_watchers_max: PositiveInt = 512
+    """Watches of detached jobs at once."""
     connections_max: PositiveInt = 512
     """Connections at once, of all callers together; more are closed as they come."""
     connection_idle_seconds_max: PositiveFloat = 300.0

@@ -30,6 +30,7 @@ from tabard_server.errors import BadSettings
 from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.limits import VALUES, Limits, TenantLimits
 from tabard_server.telemetry.logs import LogFormat, LogLevel
+from tabard_server.webhooks.settings import JobsSettings
 
 _POLLS_MISSED_MIN = 3
 _UNIX_PATH_BYTES_MAX = 107
@@ -187,8 +188,8 @@ class Settings(BaseSettings):
     """Where to write address, metrics address and process id once ready; gone at the end."""
     tenants: Annotated[tuple[TenantLimits, ...], Field(strict=False)] = ()
     """What tenants have: tables with `name`, and any of `weight` (1), `queue_rows_max`,
-    `pixel_steps_per_minute` and `resident_bytes_max`; `default` is the name of all others. Of a
-    variable it is JSON."""
+    `pixel_steps_per_minute`, `resident_bytes_max`, `jobs_max` and `job_bytes_max`; `default` is the
+    name of all others. Of a variable it is JSON."""
     encoders: Annotated[tuple[EncoderSettings, ...], Field(strict=False)] = ()
     """Learned encoders that evaluations score by, one of a kind: tables with `name`, `kind`
     (`style`, `subject` or `copy`) and `path`, and maybe `format` and `device`; none: scores are of
@@ -199,6 +200,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
     evaluation: GatePolicy = GatePolicy()
+    jobs: JobsSettings = JobsSettings()
 
     @classmethod
     def settings_customise_sources(

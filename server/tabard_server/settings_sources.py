@@ -305,4 +305,8 @@ def _variable(name: str) -> str:
 def _masked(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return str(value)
+    if isinstance(value, dict):
+        return {name: _masked(inner) for name, inner in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(_masked, value))
     return _CREDENTIALS.sub(r"\1**********@", value) if isinstance(value, str) else value

@@ -41,7 +41,7 @@ def test_generate_returns_typed_images(
     assert (first.seed, second.seed) == (7, 8)
     assert first.provenance["adapters"] == ["acme/watercolor:0.8"]
     assert first.pil.size == (32, 16)
-    assert first.save(tmp_path / "circle.png").read_bytes() == first.png
+    assert first.save(tmp_path / "circle.png").read_bytes() == first.content
     assert result.worn[0].digest == stable.digest
     assert (result.worn[0].weight, result.total_ms) == (0.8, 20.0)
 

@@ -41,11 +41,11 @@ def test_async_comparison_is_the_same(server: FakeServer, client: Client, stable
     async def compare() -> list[bytes]:
         async with AsyncClient(server.address) as other:
             comparison = await other.compare("acme/watercolor", prompts="a", seeds=(1, 2))
-            return [one.image.png for one in await comparison.result()]
+            return [one.image.content for one in await comparison.result()]
 
     found = client.compare("acme/watercolor", prompts="a", seeds=(1, 2)).result()
 
-    assert asyncio.run(compare()) == [one.image.png for one in found]
+    assert asyncio.run(compare()) == [one.image.content for one in found]
 
 
 def test_unknown_release_is_refused_at_once(client: Client, server: FakeServer) -> None:
@@ -64,9 +64,10 @@ def test_replay_draws_the_same_file(server: FakeServer, client: Client, stable: 
 
     async def again() -> str:
         async with AsyncClient(server.address) as other:
-            return (await other.replay(image.png)).outcome
+            return (await other.replay(image.content)).outcome
 
-    assert (client.replay(image.png).outcome, asyncio.run(again())) == ("same_file", "same_file")
+    found = client.replay(image.content).outcome
+    assert (found, asyncio.run(again())) == ("same_file", "same_file")
 
 
 def test_named_grid_is_that_of_the_first_release(tmp_path: Path) -> None:

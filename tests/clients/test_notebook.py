@@ -54,7 +54,7 @@ def test_values_show_themselves(client: Client, stable: Release) -> None:
     assert "acme/watercolor@1.0.0" in page.text
     with Image.open(io.BytesIO(result._repr_png_())) as shown:
         assert shown.size == (2 * result.images[0].pil.width, result.images[0].pil.height)
-    assert result.images[0]._repr_png_() == result.images[0].png
+    assert result.images[0]._repr_mimebundle_() == {"image/png": result.images[0].content}
     assert "1.0.0stable" in _Tags(client.get("acme/watercolor")._repr_html_()).text
     assert "promote" in _Tags(client.history("acme/watercolor")._repr_html_()).text
 

@@ -17,8 +17,13 @@ def test_save_refuses_other_formats(client: Client, tmp_path: Path) -> None:
     """A .jpg with PNG bytes would be silently wrong."""
     image = client.generate("x").images[0]
 
-    with pytest.raises(tabard.InvalidArgument, match=r"not a \.png"):
+    with pytest.raises(tabard.InvalidArgument, match="not the name of a png"):
         image.save(tmp_path / "circle.jpg")
+
+    jpeg = client.generate("x", image_format="jpeg").images[0]
+    assert jpeg.save(tmp_path / "circle.jpg").read_bytes().startswith(b"\xff\xd8")
+    with pytest.raises(tabard.InvalidArgument):
+        jpeg.save(tmp_path / "circle.png")
 
 
 def test_progress_reaches_last_step(client: Client) -> None:
@@ -38,14 +43,14 @@ DONE = Done(queue_ms=1.5, total_ms=20.0)
 
 def image(index: int) -> GeneratedImage:
     """An image of the job."""
-    return GeneratedImage(index=index, seed=7 + index, png=b"png", provenance_json="")
+    return GeneratedImage(index=index, seed=7 + index, content=b"png", provenance_json="")
 
 
 def test_images_are_in_order_of_their_index() -> None:
     """However they come; previews are no part of a result."""
     collector = Collector()
 
-    for event in (ACCEPTED, image(1), Preview(index=0, step=1, png=b"p"), image(0), DONE):
+    for event in (ACCEPTED, image(1), Preview(index=0, step=1, content=b"p"), image(0), DONE):
         collector.feed(event)
 
     result = collector.result()
@@ -101,7 +106,7 @@ def test_pillow_image_is_loaded() -> None:
     data = io.BytesIO()
     Image.new("RGB", (3, 2), (1, 2, 3)).save(data, format="PNG")
 
-    picture = GeneratedImage(index=0, seed=1, png=data.getvalue(), provenance_json="").pil
+    picture = GeneratedImage(index=0, seed=1, content=data.getvalue(), provenance_json="").pil
 
     assert (picture.size, picture.getpixel((0, 0))) == ((3, 2), (1, 2, 3))
 
@@ -122,4 +127,4 @@ def test_save_makes_the_folder(client: Client, tmp_path: Path) -> None:
     """As every other act that writes files does."""
     [image] = client.generate("a red circle").images
 
-    assert image.save(tmp_path / "a" / "b" / "circle.png").read_bytes() == image.png
+    assert image.save(tmp_path / "a" / "b" / "circle.png").read_bytes() == image.content

@@ -62,7 +62,7 @@ def styles(tiny_client: Client, tiny_files: Mapping[str, Path]) -> Client:
 def test_image_is_made_again(styles: Client, name: str) -> None:
     """The last image of each kind of request comes again, to the byte."""
     said = {**SAID, "prompt": PROMPT, **CASES[name]}
-    png = styles.generate(**said).images[-1].png
+    png = styles.generate(**said).images[-1].content
     files = {one: said[one] for one in ("image", "mask_image") if one in said}
 
     again = styles.replay(png, **files)
@@ -85,7 +85,7 @@ def test_channel_that_moved_changes_nothing(styles: Client, tiny_files: Mapping[
     """What was drawn through a channel is drawn with what the channel meant then."""
     styles.publish("re/moving", tiny_files["style2"], version="1.0.0")
     styles.promote("re/moving@1.0.0")
-    png = styles.generate(PROMPT, adapters="re/moving", **SAID).images[0].png
+    png = styles.generate(PROMPT, adapters="re/moving", **SAID).images[0].content
     styles.publish("re/moving", tiny_files["style3"], version="2.0.0")
     styles.promote("re/moving@2.0.0")
 
@@ -102,7 +102,7 @@ def test_withdrawn_release_is_named(
     name, file = f"re/{act}", tmp_path / "style.safetensors"
     write_diffusers_lora(tiny_base, file, seed=70 + len(act))
     styles.publish(name, file, version="9.0.0")
-    png = styles.generate(PROMPT, adapters=f"{name}@9.0.0", **SAID).images[0].png
+    png = styles.generate(PROMPT, adapters=f"{name}@9.0.0", **SAID).images[0].content
     getattr(styles, act)(f"{name}@9.0.0", reason="looks wrong")
 
     again = styles.replay(png)
@@ -115,7 +115,7 @@ def test_withdrawn_release_is_named(
 
 def test_other_base_is_named(tiny_client: Client, tmp_path: Path) -> None:
     """On another base it is another image, and the base's fingerprint is what differs."""
-    png = tiny_client.generate(PROMPT, **SAID).images[0].png
+    png = tiny_client.generate(PROMPT, **SAID).images[0].content
     other = make_tiny_base(tmp_path / "other", seed=5)
 
     with run_server(tmp_path / "server", base=other) as server, Client(server.address) as client:

@@ -31,6 +31,6 @@ def test_killed_server_loses_nothing(
         )
         move = client.rollback("acme/style", reason="the bad one was live")
 
-    assert after.images[0].png == before.images[0].png
+    assert after.images[0].content == before.images[0].content
     assert after.worn[0].version == "1.1.0"
     assert move.version == "1.0.0"

@@ -50,7 +50,7 @@ class Review:
             assert stack is not None
             complaint = await self._on_judge(
                 lambda image=image: self._judge.judge(  # type: ignore[misc]
-                    told.drawn, stack, index=image.index, png=image.png
+                    told.drawn, stack, index=image.index, png=image.content
                 )
             )
             self._tally.count("images compared")

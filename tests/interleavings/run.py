@@ -99,7 +99,7 @@ class Run:
             await self._finish(actions)
             after = await self._draw(actions, BARE)
             # A bare image that was not drawn is a complaint already, and no reason to stop here.
-            if [one.png for one in before.images] != [one.png for one in after.images]:
+            if [one.content for one in before.images] != [one.content for one in after.images]:
                 self.complaints.append("the bare base draws another file than at the beginning")
             if (fingerprint, objects) != (self._stage.fingerprint(), self._stage.parameter_ids()):
                 self.complaints.append("parameters of the base are not what they were")

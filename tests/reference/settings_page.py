@@ -8,7 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from tabard_server.settings import Settings
@@ -27,7 +27,13 @@ A setting is said in a file (`tabard serve --config FILE`, sections as tables), 
 `--set limits.steps_max=80`); later ones win. Names that nobody knows are refused, with the nearest
 that is known.
 """
-_KINDS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+_KINDS = {
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    SecretStr: "secret text",
+}
 _BOUNDS = {Gt: ("gt", "above"), Ge: ("ge", "from"), Lt: ("lt", "below"), Le: ("le", "to")}
 
 
@@ -64,7 +70,8 @@ def _kind(annotation: Any) -> str:
     if origin is Literal:
         return ", ".join(f"`{one}`" for one in parts)
     if origin is tuple:
-        return "list of tables"
+        kind = _kind(parts[0])
+        return f"list of {kind}" if kind.endswith("s") else f"list of {kind}s"
     if origin in (Union, UnionType):
         return _kind(next(one for one in parts if one is not NoneType))
     return _kind(parts[0]) if parts else _KINDS[annotation]
@@ -87,6 +94,8 @@ def _bound(one: Any) -> str:
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
+    if isinstance(value, SecretStr):
+        return "empty"
     if value is None:
         return "unset"
     text = json.dumps(value) if not isinstance(value, str) else value

@@ -21,6 +21,7 @@ from tabard.v1 import (
     adapter_pb2,
     generation_service_pb2,
     generation_service_pb2_grpc,
+    job_service_pb2_grpc,
     operations_service_pb2,
     operations_service_pb2_grpc,
     registry_service_pb2,
@@ -92,6 +93,7 @@ class Server:
         self.operators_address = app._front.operators_address
         self.channel = grpc.aio.insecure_channel(address)
         self.generation: Any = generation_service_pb2_grpc.GenerationServiceStub(self.channel)
+        self.jobs: Any = job_service_pb2_grpc.JobServiceStub(self.channel)
         self.registry: Any = registry_service_pb2_grpc.RegistryServiceStub(self.channel)
         self.operations: Any = operations_service_pb2_grpc.OperationsServiceStub(self.channel)
 

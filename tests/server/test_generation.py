@@ -197,7 +197,9 @@ def test_drawn_seed_is_told(tmp_path: Path) -> None:
             drawn = await server.generate()
             again = await server.generate(seed=drawn.accepted.seeds[0])
 
-        assert np.array_equal(pixels_of(drawn.images[0].png), pixels_of(again.images[0].png))
+        assert np.array_equal(
+            pixels_of(drawn.images[0].content), pixels_of(again.images[0].content)
+        )
 
     asyncio.run(walk())
 

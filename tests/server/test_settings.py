@@ -19,16 +19,18 @@ from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.limits import Limits, TenantLimits
 from tabard_server.settings import Defaults, Settings, TelemetrySettings
 from tabard_server.settings_sources import load_settings
+from tabard_server.webhooks.settings import JobPlace, JobsSettings, WebhookSecret
 
 SECTIONS = (
     *(Settings, Limits, Defaults, IdentitySettings, TlsSettings),
     *(ClaimGrant, CertificateGrant, TelemetrySettings, EncoderSettings, GatePolicy),
+    *(JobsSettings, JobPlace, WebhookSecret),
 )
 MEANINGS = [
     (f"{section.__name__}.{name}", field.description)
     for section in SECTIONS
     for name, field in section.model_fields.items()
-    if name not in {"limits", "defaults", "evaluation", "identity", "tls", "telemetry"}
+    if name not in {"limits", "defaults", "evaluation", "identity", "tls", "telemetry", "jobs"}
 ]
 
 

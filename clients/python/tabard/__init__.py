@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Decision,
         EvidenceKind,
         FileFormat,
+        ImageFormat,
         ImageLabel,
         Kind,
         PairSide,
@@ -97,6 +98,8 @@ if TYPE_CHECKING:
         StoredVote,
     )
     from tabard.history import Action, History, Record, ServedAt, Serving
+    from tabard.jobs.handles import AsyncJob, Job
+    from tabard.jobs.status import JobEvent, JobImage, JobState, JobStatus, JobWebhook
     from tabard.operations import (
         Cause,
         Drained,
@@ -141,6 +144,7 @@ __all__ = [
     "AsyncClient",
     "AsyncComparison",
     "AsyncEvaluation",
+    "AsyncJob",
     "BlindPair",
     "Canary",
     "CanaryPair",
@@ -191,10 +195,17 @@ __all__ = [
     "GridDocument",
     "History",
     "Identity",
+    "ImageFormat",
     "ImageLabel",
     "ImageReport",
     "Internal",
     "InvalidArgument",
+    "Job",
+    "JobEvent",
+    "JobImage",
+    "JobState",
+    "JobStatus",
+    "JobWebhook",
     "Kind",
     "LayerDiff",
     "LayerSide",
@@ -282,6 +293,8 @@ _MODULES = (
     "releases.wear",
     "pictures.difference",
     "replay",
+    "jobs.status",
+    "jobs.handles",
     "health.comparison",
     "calls.uploads",
     "calls.options",

@@ -28,7 +28,7 @@ from tabard.releases.release import Adapter
 
 if TYPE_CHECKING:
     from tabard.calls.downloads import Download
-    from tabard.calls.generation import Job
+    from tabard.calls.generation import Collecting
     from tabard.calls.health.evaluation import Ask
     from tabard.calls.uploads import Upload
     from tabard.health.evaluation import AsyncEvaluation
@@ -100,7 +100,7 @@ def _stream(
 
 
 def _job(
-    build: Callable[Concatenate[Caller, P], Job],
+    build: Callable[Concatenate[Caller, P], Collecting],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, GenerateResult]]:
     ask = typed(build)
 
@@ -178,6 +178,14 @@ class AsyncClient:
     # Each is made when it is looked for: who lists releases imports nothing of what draws.
     generate = late(lambda: _job(calls.generation.generate))
     stream = late(lambda: _stream(calls.generation.stream))
+    start = late(lambda: compositions.starting_async(calls.jobs.beginning.start))
+    job = late(lambda: compositions.handling_async(calls.jobs.beginning.job))
+    jobs = late(lambda: _paged(calls.jobs.standing.jobs))
+    job_status = late(lambda: _verb(calls.jobs.standing.job_status))
+    watch_job = late(lambda: _stream(calls.jobs.standing.watch_job))
+    cancel_job = late(lambda: _verb(calls.jobs.standing.cancel_job))
+    retry_job = late(lambda: _verb(calls.jobs.standing.retry_job))
+    job_image = late(lambda: _verb(calls.jobs.standing.job_image))
     evaluate = late(lambda: _evaluation(calls.health.evaluation.evaluate))
     compare = late(lambda: compositions.comparing_async(calls.health.compare.compare))
     replay = late(lambda: compositions.replaying_async(calls.replay.replay))

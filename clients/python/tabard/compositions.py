@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs that are made of other verbs, for both clients: replay and compare.
+"""Verbs that are made of other verbs, for both clients: replay, compare, and jobs by handle.
 
 In: a builder of `tabard.calls`. Out: a method that asks its client's own verbs.
 """
@@ -11,14 +11,16 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from tabard import calls
-from tabard.calls.call import Caller
+from tabard.calls.call import Call, Caller
 from tabard.calls.method import shown_as, typed
 
 if TYPE_CHECKING:
     from tabard.calls.health.compare import Wish
     from tabard.calls.replay import Remake
     from tabard.health.comparison import AsyncComparison, Comparison
+    from tabard.jobs.handles import AsyncJob, Job
     from tabard.replay import Replay
+    from tabard.result import GenerateEvent
 
 P = ParamSpec("P")
 
@@ -92,5 +94,59 @@ def comparing_async(
             found = await self.grid(wish.grid, place=releases[0].adapter)
             wish = wish.along(calls.health.grid_drawing.grid_drawing(found.document))
         return wish.drawn_by_async(self.stream, releases=releases)
+
+    return method
+
+
+def starting(
+    build: Callable[Concatenate[Caller, P], Call[GenerateEvent]],
+) -> Callable[Concatenate[Any, P], Job]:
+    """Make the method that begins a detached job."""
+    ask = typed(build)
+
+    @shown_as(build, owner="Client", returns="Job")
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Job:
+        events = list(self._receive(ask(self._caller, *args, **kwargs)))
+        return calls.jobs.beginning.handle(self, calls.jobs.beginning.accepted_id(events))
+
+    return method
+
+
+def starting_async(
+    build: Callable[Concatenate[Caller, P], Call[GenerateEvent]],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, AsyncJob]]:
+    """Make the same for asyncio."""
+    ask = typed(build)
+
+    @shown_as(build, owner="AsyncClient", returns="AsyncJob")
+    async def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> AsyncJob:
+        # In a thread, because pictures are read there.
+        call = await asyncio.to_thread(ask, self._caller, *args, **kwargs)
+        events = [event async for event in self._receive(call)]
+        return calls.jobs.beginning.handle_async(self, calls.jobs.beginning.accepted_id(events))
+
+    return method
+
+
+def handling(build: Callable[Concatenate[Caller, P], str]) -> Callable[Concatenate[Any, P], Job]:
+    """Make the method that gives the handle of a job."""
+    ask = typed(build)
+
+    @shown_as(build, owner="Client", returns="Job")
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Job:
+        return calls.jobs.beginning.handle(self, ask(self._caller, *args, **kwargs))
+
+    return method
+
+
+def handling_async(
+    build: Callable[Concatenate[Caller, P], str],
+) -> Callable[Concatenate[Any, P], AsyncJob]:
+    """Make the same for asyncio; nothing is waited for."""
+    ask = typed(build)
+
+    @shown_as(build, owner="AsyncClient", returns="AsyncJob")
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> AsyncJob:
+        return calls.jobs.beginning.handle_async(self, ask(self._caller, *args, **kwargs))
 
     return method

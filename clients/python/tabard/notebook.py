@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What notebooks show of texts and PNG bytes: HTML, where everything is escaped, or one picture."""
+"""What notebooks show of texts and pictures: HTML, where everything is escaped, or one picture."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 _COLUMNS_MAX = 4
+_PNG = b"\x89PNG"
+_JPEG = b"\xff\xd8"
 
 
 def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -23,10 +25,11 @@ def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[object]])
 
 
 def pictures(pngs: Iterable[tuple[bytes, str]], *, caption: str) -> str:
-    """Return PNGs side by side, each with a text below it, and a caption of all."""
+    """Return pictures side by side, each with a text below it, and a caption of all."""
     figures = (
         '<figure style="display:inline-block;margin:4px">'
-        f'<img src="data:image/png;base64,{base64.b64encode(png).decode()}" alt="{escape(text)}">'
+        f'<img src="data:{_media_type(png)};base64,{base64.b64encode(png).decode()}" '
+        f'alt="{escape(text)}">'
         f"<figcaption>{escape(text)}</figcaption></figure>"
         for png, text in pngs
     )
@@ -35,7 +38,7 @@ def pictures(pngs: Iterable[tuple[bytes, str]], *, caption: str) -> str:
 
 def sheet(pngs: Sequence[bytes]) -> bytes:
     """Return one PNG of several, in rows of at most four; one alone stays as it is."""
-    if len(pngs) == 1:
+    if len(pngs) == 1 and pngs[0].startswith(_PNG):
         return pngs[0]
     from PIL import Image  # noqa: PLC0415 - Pillow is loaded only by those who look at pictures
 
@@ -49,3 +52,9 @@ def sheet(pngs: Sequence[bytes]) -> bytes:
     written = io.BytesIO()
     found.save(written, format="PNG")
     return written.getvalue()
+
+
+def _media_type(picture: bytes) -> str:
+    if picture.startswith(_PNG):
+        return "image/png"
+    return "image/jpeg" if picture.startswith(_JPEG) else "image/webp"

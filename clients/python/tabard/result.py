@@ -13,11 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tabard.enums import ImageFormat
 from tabard.errors import Internal, InvalidArgument
 from tabard.notebook import pictures, sheet
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
+
+
+SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {
+    "png": (".png",),
+    "jpeg": (".jpg", ".jpeg"),
+    "webp": (".webp",),
+}
+"""How the names of files end, the usual one first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +108,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """A rough look at unfinished image `index`: PNG bytes after `step` steps."""
+    """A rough look at unfinished image `index` after `step` steps, as a file."""
 
     index: int
     step: int
-    png: bytes = field(repr=False)
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,14 +122,16 @@ class GeneratedImage:
     Attributes:
         index: Which image of the job.
         seed: Its seed.
-        png: PNG bytes with the provenance in their text chunks.
+        content: The file, with the provenance in it.
         provenance_json: The same provenance as JSON text.
+        format: How it is written: `png`, `jpeg` or `webp`.
     """
 
     index: int
     seed: int
-    png: bytes = field(repr=False)
+    content: bytes = field(repr=False)
     provenance_json: str = field(repr=False)
+    format: ImageFormat = "png"
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -133,32 +144,33 @@ class GeneratedImage:
         """The image as a loaded Pillow image."""
         from PIL import Image  # noqa: PLC0415 - Pillow is loaded only by those who ask for it
 
-        with Image.open(io.BytesIO(self.png)) as image:
+        with Image.open(io.BytesIO(self.content)) as image:
             image.load()
             return image
 
     def save(self, path: str | Path) -> Path:
-        """Write the PNG as the server made it, provenance included; give the path back.
+        """Write the file as the server made it, provenance included; give the path back.
 
         Makes the folder, too.
 
         Raises:
-            InvalidArgument: `path` does not end in `.png`.
+            InvalidArgument: `path` does not end as a file of its format does.
         """
         target = Path(path)
-        if target.suffix.lower() != ".png":
+        if target.suffix.lower() not in SUFFIXES[self.format]:
             raise InvalidArgument(
-                f"'{target}' is not a .png path",
-                reason="NOT_A_PNG_PATH",
-                hint="save as .png, or use image.pil.save(…) for other formats (no provenance)",
+                f"'{target}' is not the name of a {self.format}",
+                reason="NOT_A_PICTURE_PATH",
+                hint=f"save as {SUFFIXES[self.format][0]}, or ask for another image_format; "
+                "image.pil.save(…) keeps no provenance",
             )
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(self.png)
+        target.write_bytes(self.content)
         return target
 
-    def _repr_png_(self) -> bytes:
+    def _repr_mimebundle_(self, **_wanted: Any) -> dict[str, bytes]:
         """Show itself in a notebook."""
-        return self.png
+        return {f"image/{self.format}": self.content}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,13 +215,13 @@ class GenerateResult:
         """Show all images in a notebook, with their seeds and what they wear."""
         worn = ", ".join(f"{one.adapter}@{one.version}:{one.weight:g}" for one in self.worn)
         return pictures(
-            ((image.png, f"seed {image.seed}") for image in self.images),
+            ((image.content, f"seed {image.seed}") for image in self.images),
             caption=f"wears {worn or 'nothing'}; {self.total_ms / 1000:.1f} s",
         )
 
     def _repr_png_(self) -> bytes:
         """Show all images where no HTML is shown, as in a console or a PDF of a notebook."""
-        return sheet([image.png for image in self.images])
+        return sheet([image.content for image in self.images])
 
 
 class Collector:

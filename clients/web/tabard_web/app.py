@@ -21,6 +21,7 @@ from tabard_web.front.bodies import Bodies
 from tabard_web.front.headers import SecurityHeaders
 from tabard_web.front.origins import Origins
 from tabard_web.health import HealthDoor
+from tabard_web.jobs.door import JobsDoor
 from tabard_web.openai import images as openai_images
 from tabard_web.openai.errors import openai_failure
 from tabard_web.openai.models import ModelsDoor
@@ -66,8 +67,9 @@ def _doors(upstream: Upstream, studio: Studio, *, failures: Failures) -> FastAPI
     for door in (
         HealthDoor(upstream),
         ModelsDoor(upstream),
+        JobsDoor(upstream),
         openai_images.ImagesDoor(upstream, studio),
-        a1111_images.ImagesDoor(upstream, studio),
+        a1111_images.ImagesDoor(upstream),
         CatalogueDoor(upstream, studio),
     ):
         app.include_router(door.router)

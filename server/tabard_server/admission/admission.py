@@ -152,7 +152,7 @@ class Admission:
         _refuse(violations)
         first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed
         return Job(
-            id=self._new_id(),
+            id=self._new_id() if spec.again is None else spec.again.job_id,
             ticket=next(self._tickets),
             drawing=drawing,
             worn=worn,
@@ -168,6 +168,7 @@ class Admission:
             priority=spec.priority,
             warnings=warnings,
             put_in=put_in,
+            written=spec.written,
         )
 
     def _check_deadline(self, spec: JobSpec) -> None:

@@ -72,6 +72,6 @@ def admission_for(
         ),
         limits=limits,
         clock=time.monotonic,
-        new_id=lambda: secrets.token_hex(8),
+        new_id=lambda: secrets.token_hex(16),
         draw_seed=lambda most: rng.randint(0, most),
     )

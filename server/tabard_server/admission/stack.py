@@ -7,11 +7,19 @@ served with, is the registry's own error.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tabard_registry import AdapterName, AdapterRef, InvalidName, Release, State
+from tabard_registry import (
+    AdapterName,
+    AdapterRef,
+    Digest,
+    InvalidName,
+    Release,
+    State,
+)
 from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.roles import Role
+from tabard_registry.refs.names import ByDigest
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.admission.canaries import canary_for
@@ -162,9 +170,7 @@ class Stacker:
 
     def _wear(self, named: _Named, *, spec: JobSpec, state: State) -> Iterator[Worn]:
         text, ref, controls = named.text, named.ref, named.controls
-        candidate = canary_for(spec, ref, state=state)
-        is_canary = candidate is not None
-        release = candidate or state.resolve(ref)
+        release, is_canary = self._meant(text, ref=ref, spec=spec, state=state)
         check_servable(state, release, verifier=self._verifier)
         if not release.members:
             weight = weight_wanted(release, ref=ref)
@@ -186,6 +192,17 @@ class Stacker:
                 recipe=recipe,
                 is_canary=is_canary,
             )
+
+    def _meant(
+        self, text: str, *, ref: AdapterRef, spec: JobSpec, state: State
+    ) -> tuple[Release, bool]:
+        """Return what a ref means, and whether that is the candidate of a canary."""
+        if spec.again is not None and text in spec.again.pins:
+            digest, is_canary = spec.again.pins[text]
+            pinned = replace(ref, selector=ByDigest(prefix=Digest.parse(digest).hex))
+            return state.resolve(pinned), is_canary
+        candidate = canary_for(spec, ref, state=state)
+        return candidate or state.resolve(ref), candidate is not None
 
     def _count(self, adapters: int) -> Iterator[Violation]:
         most = self._limits.adapters_per_request_max

@@ -26,6 +26,7 @@ class Work(Enum):
     DRAW = "draws images; the waiting room has the seats"
     EVALUATE = "draws and judges a whole grid, behind everybody else"
     WATCH = "waits for records"
+    FOLLOW = "waits for what becomes of a job"
     WATCH_HEALTH = "waits for a change of health"
     DESCRIBE = "asks what can be called"
 
@@ -97,6 +98,12 @@ class Gate:
             for work, what in watches.items()
         }
         return standing | {
+            Work.FOLLOW: self._places(
+                "watches of jobs",
+                limits.job_watchers_max,
+                setting="job_watchers_max",
+                reason="WATCHERS_BUSY",
+            ),
             Work.UPLOAD: self._places(
                 "uploads",
                 limits.uploads_max,

@@ -61,7 +61,7 @@ class ServedImages:
             releases=releases_asked(job),
             side=side_of(job, state=self._state()),
         )
-        for key in (str(sha256_bytes(image.png)), job.id):
+        for key in (str(sha256_bytes(image.content)), job.id):
             self._found[key] = served
             self._found.move_to_end(key)
         while len(self._found) > 2 * self._max:

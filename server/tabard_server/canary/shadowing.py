@@ -119,7 +119,7 @@ class Shadowing:
                     if isinstance(event, Accepted) and asked is not None:
                         served = self._begin(asked, event.job)
                     elif isinstance(event, ImageReady) and event.index == 0:
-                        _settle(served, event.png)
+                        _settle(served, event.content)
                     yield event
             except RowNotFinite:
                 _settle(served, None)
@@ -211,7 +211,7 @@ class Shadowing:
             async with aclosing(self._generate(spec)) as events:
                 async for event in events:
                     if isinstance(event, ImageReady):
-                        png = event.png
+                        png = event.content
         except RowNotFinite:
             return None
         return png
@@ -220,7 +220,8 @@ class Shadowing:
 def _can_be_paired(spec: JobSpec) -> bool:
     """Say whether a request is plain enough to be drawn again with another release."""
     is_callers = spec.priority > Priority.BACKGROUND
-    return is_callers and spec.wanted.image is None and not read_tags(spec.wanted.prompt).refs
+    is_plain = spec.wanted.image is None and spec.written.format == "png"
+    return is_callers and is_plain and not read_tags(spec.wanted.prompt).refs
 
 
 def _shadow(spec: JobSpec, job: Job, *, at: int, digest: Digest | None) -> JobSpec:

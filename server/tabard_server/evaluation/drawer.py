@@ -152,7 +152,7 @@ class Drawer:
         async with aclosing(self._generate(spec)) as events:
             async for event in events:
                 if isinstance(event, ImageReady):
-                    png = event.png
+                    png = event.content
         assert png, "a job ends with its image, or with an error"
         return png
 

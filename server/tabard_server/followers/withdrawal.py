@@ -60,12 +60,14 @@ class Withdrawal:
         cache: HostCache,
         empty_slot: Callable[[str], None],
         forget: Sequence[Callable[[Digest], None]],
+        empty_jobs: Callable[[str, ReleaseWithdrawn], None],
     ) -> None:
         """Take what holds releases.
 
         `empty_slot` lets go of one on the device, each of `forget` drops something of a purged one
-        from the disk: its files, its pictures.
+        from the disk: its files, its pictures; `empty_jobs` the kept images of jobs that wore one.
         """
+        self._empty_jobs = empty_jobs
         self._generation = generation
         self._cache = cache
         self._empty_slot = empty_slot
@@ -75,6 +77,7 @@ class Withdrawal:
         """Act on every withdrawal among the records. Idempotent."""
         for withdrawn in withdrawals_in(records):
             stopped = self._generation.stop_where(withdrawn.concerns, error=withdrawn.error())
+            self._empty_jobs(withdrawn.digest, withdrawn.error())
             self._cache.drop(withdrawn.digest)
             self._empty_slot(withdrawn.digest)
             if withdrawn.act == "purge":

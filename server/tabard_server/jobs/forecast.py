@@ -65,6 +65,15 @@ class Forecast:
                 # Nothing is learned of the time in which there was nothing to do.
                 self._last_begun_at = None
 
+    def rows_before(self, job_id: str) -> int:
+        """Say how many images that have not begun were admitted before a job; 0: it has begun."""
+        with self._lock:
+            runs = list(self._runs.values())
+        mine = next((run for run in runs if run.job.id == job_id), None)
+        if mine is None or mine.has_begun:
+            return 0
+        return sum(run.seats.rows for run in runs if run.job.ticket < mine.job.ticket)
+
     def note_begun(self, run: JobRun) -> None:
         """Note that an image begins: while others wait, that is how fast the queue moves."""
         now = self._clock()

@@ -5,8 +5,9 @@ Frozen values that every room may hold. They know neither protobuf nor torch, ne
 threads.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from tabard_registry import Release
 from tabard_registry.identity.identity import ANYBODY, Identity
@@ -15,6 +16,25 @@ from tabard_server.engine_port.drawing import Drawing, WantedDrawing
 from tabard_server.engine_port.weights.strength import Controls, Strength, Weight
 from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls
 from tabard_server.scheduler.claims import Claim, Priority
+
+ImageFormat: TypeAlias = Literal["png", "jpeg", "webp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """How images are written.
+
+    Attributes:
+        format: As what.
+        quality: From 0 to 100, of what is written with loss.
+    """
+
+    format: ImageFormat = "png"
+    quality: int = 95
+
+
+PNG = Written()
+"""Without loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +50,20 @@ class WantedAdapter:
     ref: str
     weight: float | None = None
     controls: SaidControls = NOTHING_SAID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """What another run of a job takes from its first one.
+
+    Attributes:
+        job_id: Its id.
+        pins: What its refs meant then, by how they were written: the digest, and whether it was the
+            candidate of a canary.
+    """
+
+    job_id: str
+    pins: Mapping[str, tuple[str, bool]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +87,8 @@ class JobSpec:
         canary_key: What the caller is known by to a canary, where nobody is asked who they are.
         may_lack_words: Whether a textual inversion may be worn without its word, as where it shall
             change nothing. No caller can say it.
+        again: What it takes from an earlier run; None: it is its first.
+        written: How its images are written.
     """
 
     wanted: WantedDrawing
@@ -70,6 +106,8 @@ class JobSpec:
     declines_canary: bool = False
     canary_key: str = ""
     may_lack_words: bool = False
+    again: Again | None = None
+    written: Written = PNG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +215,7 @@ class Job:
         priority: Who of one tenant goes first.
         warnings: What of it the worn releases were not made for.
         put_in: Trigger words that were put into its prompt; None: it did not ask for that.
+        written: How its images are written.
     """
 
     id: str
@@ -196,6 +235,7 @@ class Job:
     priority: Priority = Priority.NORMAL
     warnings: tuple[SamplingWarning, ...] = ()
     put_in: PutIn | None = None
+    written: Written = PNG
 
     @property
     def claim(self) -> Claim:
@@ -238,21 +278,22 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """A rough look at an unfinished image, as PNG bytes."""
+    """A rough look at an unfinished image, as a file."""
 
     index: int
     step: int
-    png: bytes
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReady:
-    """A finished image as PNG bytes, and its provenance as JSON."""
+    """A finished image as a file, and its provenance as JSON."""
 
     index: int
-    png: bytes
+    content: bytes
     seed: int
     provenance_json: str
+    format: ImageFormat = "png"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,7 +204,7 @@ def _bare(event: Event) -> Event:
 
 def _size(event: Event) -> int:
     """Return the bytes of a finished image; the rest is small, or dropped."""
-    return len(event.png) if isinstance(event, ImageReady) else 0
+    return len(event.content) if isinstance(event, ImageReady) else 0
 
 
 def _is_droppable(event: Event) -> bool:

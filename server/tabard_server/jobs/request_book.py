@@ -263,6 +263,7 @@ def fingerprint_of(spec: JobSpec) -> bytes:
         seconds_left=None,
         caller=NOBODY,
         identity=ANYBODY,
+        again=None,
     )
     parts = (repr((said, has_files)).encode(errors="surrogatepass"), *files)
     return b"".join(map(xxhash.xxh3_128_digest, parts))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From pixels to PNG, beside the engine's thread: encoding and provenance in worker threads.
+"""From pixels to files, beside the engine's thread: encoding and provenance in worker threads.
 
 In: images and previews on their way from the device, through a bounded queue of each thread; all of
 one image go the same way, so a preview never comes after its image. Out: events in the job's
@@ -14,7 +14,7 @@ from functools import partial
 
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.port import ReadbackLike
-from tabard_server.errors import JobFailed
+from tabard_server.errors import InvalidRequest, JobFailed
 from tabard_server.jobs.job import ImageReady, Preview
 from tabard_server.jobs.run import JobRun
 from tabard_server.output.provenance import Origin, encode_image, encode_preview
@@ -85,25 +85,27 @@ class Finisher:
                 continue
             try:
                 self._encode(drawn)
-            except EngineError as error:
+            except (EngineError, InvalidRequest) as error:
                 drawn.run.fail(error)
             except Exception as error:
                 log_problem("image.encoding_failed", error=error, job=drawn.run.job.id)
                 drawn.run.fail(
-                    JobFailed("the image could not be written as PNG", reason="ENCODING_FAILED")
+                    JobFailed("the image could not be written", reason="ENCODING_FAILED")
                 )
 
     def _encode(self, drawn: _Drawn) -> None:
         run, index = drawn.run, drawn.index
         if drawn.preview_step is not None:
-            png = encode_preview(
-                drawn.readback.pixels(), is_composite=run.job.drawing.picture is not None
+            content = encode_preview(
+                drawn.readback.pixels(),
+                is_composite=run.job.drawing.picture is not None,
+                written=run.job.written,
             )
-            run.send(Preview(index=index, step=drawn.preview_step, png=png))
+            run.send(Preview(index=index, step=drawn.preview_step, content=content))
             return
         pixels = drawn.readback.pixels()
         run.times.note("decoded", index=index)
-        png, provenance = encode_image(pixels, job=run.job, index=index, origin=self._origin)
+        content, provenance = encode_image(pixels, job=run.job, index=index, origin=self._origin)
         run.times.note("encoded", index=index)
         self._metrics.images.inc()
         self._metrics.tenants.count_row(run.job.identity.tenant)
@@ -113,5 +115,11 @@ class Finisher:
         if not run.job.worn:
             self._metrics.rows.count("", "")
         run.deliver(
-            ImageReady(index=index, png=png, seed=run.job.seeds[index], provenance_json=provenance)
+            ImageReady(
+                index=index,
+                content=content,
+                seed=run.job.seeds[index],
+                provenance_json=provenance,
+                format=run.job.written.format,
+            )
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image wears and how it came to be, written into the PNG itself.
+"""What an image wears and how it came to be, written into the file itself.
 
 In: a job, an image's index and its pixels. Out: PNG bytes with the text chunks `parameters` (in
 A1111's words), `tabard` (JSON) and the marking, in this order. No time and no job id: equal
@@ -20,10 +20,11 @@ from tabard_server.engine_port.drawing import Drawing, Pixels, Size
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.samplers import SAMPLERS
 from tabard_server.engine_port.walk import SCHEDULES, Walk
-from tabard_server.jobs.job import Job, PutIn, Worn, WornRecipe
+from tabard_server.jobs.job import PNG, Job, PutIn, Worn, WornRecipe, Written
 from tabard_server.jobs.words.controls import write_controls
 from tabard_server.jobs.words.prompt_tags import write_tag
-from tabard_server.output.marking import add_marking
+from tabard_server.output.lossy import write_lossy
+from tabard_server.output.marking import add_marking, marked
 from tabard_server.version import tabard_version
 
 JSON_CHUNK = "tabard"
@@ -140,7 +141,7 @@ def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
 
 
 def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tuple[bytes, str]:
-    """Return the PNG with its provenance, and the JSON that is returned beside it.
+    """Return the file with its provenance, and the JSON that is returned beside it.
 
     The JSON beside the image also names the job, its index in that, the log position and the trace.
 
@@ -149,26 +150,29 @@ def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tup
         job: The job.
         index: Which of its images.
         origin: What all images share.
+
+    Raises:
+        InvalidRequest: What it says of itself does not fit into its format.
     """
     document = describe(job, index=index, origin=origin)
-    chunks = PngImagePlugin.PngInfo()
-    chunks.add_text(A1111_CHUNK, write_parameters(job, index=index, origin=origin))
-    chunks.add_text(JSON_CHUNK, _json(document))
-    add_marking(chunks, is_composite=job.drawing.picture is not None)
+    texts = {
+        A1111_CHUNK: write_parameters(job, index=index, origin=origin),
+        JSON_CHUNK: _json(document),
+    }
     beside = document | {
         "job_id": job.id,
         "index": index,
         "registry": {"id": origin.registry_id, "seq": job.registry_seq},
         **_describe_trace(job),
     }
-    return _encode(pixels, chunks=chunks), _json(beside)
+    is_composite = job.drawing.picture is not None
+    content = _encode(pixels, is_composite=is_composite, written=job.written, texts=texts)
+    return content, _json(beside)
 
 
-def encode_preview(pixels: Pixels, *, is_composite: bool) -> bytes:
-    """Return a PNG that says what made it, and nothing else."""
-    chunks = PngImagePlugin.PngInfo()
-    add_marking(chunks, is_composite=is_composite)
-    return _encode(pixels, chunks=chunks)
+def encode_preview(pixels: Pixels, *, is_composite: bool, written: Written = PNG) -> bytes:
+    """Return a picture that says what made it, and nothing else."""
+    return _encode(pixels, is_composite=is_composite, written=written, texts={})
 
 
 def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
@@ -292,7 +296,20 @@ def _describe_release(worn: Worn | WornRecipe) -> dict[str, Any]:
     return told if worn.controls is None else told | {"controls": write_controls(worn.controls)}
 
 
-def _encode(pixels: Pixels, *, chunks: PngImagePlugin.PngInfo) -> bytes:
+def _encode(
+    pixels: Pixels, *, is_composite: bool, written: Written, texts: Mapping[str, str]
+) -> bytes:
+    if written.format != "png":
+        return write_lossy(
+            pixels,
+            written=written,
+            xmp=marked(is_composite=is_composite, provenance_json=texts.get(JSON_CHUNK, "")),
+            parameters=texts.get(A1111_CHUNK, ""),
+        )
+    chunks = PngImagePlugin.PngInfo()
+    for name, text in texts.items():
+        chunks.add_text(name, text)
+    add_marking(chunks, is_composite=is_composite)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG", pnginfo=chunks, compress_level=4)
     return buffer.getvalue()

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts the services of release health together for one server. In: its rooms. Out: servicers."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TypedDict
 
-from tabard_registry import Registry
+from tabard_registry import Registry, State
 from tabard_registry.evidence.grid import Grid
 from tabard_server.canary.canaries import Canaries
 from tabard_server.canary.served import ServedImages
+from tabard_server.detached.assembly import detached_for
+from tabard_server.detached.detached import Detached
+from tabard_server.detached.drawing import Walk, Words
 from tabard_server.evaluation.evaluation import Evaluation
 from tabard_server.evaluation.looks import Encoders
+from tabard_server.jobs.job import Event, ImageReady, Job, JobSpec
 from tabard_server.judgement.canary.policy import CanaryPolicy
 from tabard_server.limits import Limits
 from tabard_server.publishing.policies import Policies
@@ -20,9 +24,11 @@ from tabard_server.rpc.canary.service import CanaryServicer
 from tabard_server.rpc.evaluation.service import EvaluationServicer
 from tabard_server.rpc.evidence.assembly import evidence_service_for
 from tabard_server.rpc.evidence.service import EvidenceServicer
+from tabard_server.rpc.generation.messages import read_again, write_accepted
 from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.review.assembly import review_service_for
 from tabard_server.rpc.review.service import ReviewServicer
+from tabard_server.settings import Settings
 from tabard_server.telemetry.metrics import Metrics
 from tabard_server.threads import Threads
 
@@ -85,4 +91,39 @@ def health_services_for(
             ),
             questions=questions,
         ),
+    )
+
+
+def jobs_for(
+    settings: Settings,
+    *,
+    address: str,
+    generate: Callable[[JobSpec], AsyncGenerator[Event, None]],
+    on_image: Callable[[Job, ImageReady], None],
+    stop_where: Callable[..., int],
+    rows_before: Callable[[str], int],
+    state: Callable[[], State],
+) -> Detached:
+    """Return what keeps detached jobs, as this door writes them.
+
+    Args:
+        settings: Those of the server.
+        address: Where it listens.
+        generate: The walk of a request, past the canaries.
+        on_image: Told of each image that is kept.
+        stop_where: Ends running jobs.
+        rows_before: Images that wait before a job.
+        state: The newest snapshot of the registry.
+    """
+    return detached_for(
+        settings,
+        address=address,
+        walk=Walk(
+            generate=generate,
+            stop_where=stop_where,
+            rows_before=rows_before,
+            on_image=on_image,
+        ),
+        words=Words(write_accepted=write_accepted, read_request=read_again),
+        state=state,
     )

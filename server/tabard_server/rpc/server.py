@@ -25,6 +25,8 @@ from tabard.v1 import (
     generation_service_pb2_grpc,
     identity_service_pb2,
     identity_service_pb2_grpc,
+    job_service_pb2,
+    job_service_pb2_grpc,
     operations_service_pb2,
     operations_service_pb2_grpc,
     registry_service_pb2,
@@ -45,6 +47,7 @@ from tabard_server.rpc.evidence.service import EvidenceServicer
 from tabard_server.rpc.generation.service import GenerationServicer
 from tabard_server.rpc.health import Health
 from tabard_server.rpc.identity.service import IdentityServicer
+from tabard_server.rpc.jobs.service import JobServicer
 from tabard_server.rpc.listener import Listener
 from tabard_server.rpc.operations import OperationsServicer
 from tabard_server.rpc.reflection import REFLECTION
@@ -55,6 +58,7 @@ SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
     for module, name in (
         (generation_service_pb2, "GenerationService"),
+        (job_service_pb2, "JobService"),
         (evaluation_service_pb2, "EvaluationService"),
         (evidence_service_pb2, "EvidenceService"),
         (registry_service_pb2, "RegistryService"),
@@ -70,6 +74,7 @@ SERVED = (
         service
         for module in (
             generation_service_pb2,
+            job_service_pb2,
             evaluation_service_pb2,
             evidence_service_pb2,
             canary_service_pb2,
@@ -151,6 +156,7 @@ class RpcServer:
         self,
         *,
         generation: GenerationServicer,
+        jobs: JobServicer,
         evaluation: EvaluationServicer,
         evidence: EvidenceServicer,
         registry: RegistryServicer,
@@ -162,6 +168,7 @@ class RpcServer:
         """Let these answer from now on."""
         servicers: tuple[tuple[Any, Any], ...] = (
             (generation_service_pb2_grpc.add_GenerationServiceServicer_to_server, generation),
+            (job_service_pb2_grpc.add_JobServiceServicer_to_server, jobs),
             (evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server, evaluation),
             (evidence_service_pb2_grpc.add_EvidenceServiceServicer_to_server, evidence),
             (registry_service_pb2_grpc.add_RegistryServiceServicer_to_server, registry),

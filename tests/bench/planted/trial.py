@@ -215,7 +215,7 @@ def _drawn(client: Client) -> list[Pixels]:
         )
         for text in texts
     ]
-    files = [one.images[0].png for one in results]
+    files = [one.images[0].content for one in results]
     return [np.asarray(Image.open(io.BytesIO(one)).convert("RGB")) for one in files]
 
 

@@ -46,7 +46,7 @@ def test_returns_are_what_a_method_returns(client: type) -> None:
         for name in verbs(client)
     }
 
-    told = ("Call[", "Upload[", "Pages[", "Download", "Job")
+    told = ("Call[", "Upload[", "Pages[", "Download", "Collecting")
     assert [name for name, said in returns.items() if said.startswith(told)] == []
     assert returns["generate"] == "GenerateResult"
     assert returns["pull"] == "Pulled"

@@ -21,11 +21,11 @@ IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 12, 3), dt
 
 
 def test_every_field_of_the_message_has_an_option() -> None:
-    """What the server understands can be said, but for the prompt and what a stream adds."""
+    """What the server understands can be said, but for what a stream or a job adds."""
     fields = {field.name for field in pb.GenerateRequest.DESCRIPTOR.fields}
     options = set(GenerateOptions.__annotations__) - {"crops_coords_top_left"} | {"crop_top_left"}
 
-    assert options == fields - {"prompt", "preview_every"}
+    assert options == fields - {"prompt", "preview_every", "detach"}
 
 
 def test_every_option_is_explained() -> None:

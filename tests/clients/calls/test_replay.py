@@ -48,7 +48,7 @@ def made_of(**changes: Any) -> Remake:
 
 
 def drawn(png: bytes) -> GeneratedImage:
-    return GeneratedImage(index=0, seed=9, png=png, provenance_json="{}")
+    return GeneratedImage(index=0, seed=9, content=png, provenance_json="{}")
 
 
 def test_everything_told_is_asked_for() -> None:

@@ -59,7 +59,7 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
                 progress = pb.Progress(index=index, step=step, steps=steps)
                 yield pb.GenerateResponse(progress=progress)
                 if request.preview_every and step % request.preview_every == 0:
-                    preview = pb.Preview(index=index, step=step, png=b"preview")
+                    preview = pb.Preview(index=index, step=step, content=b"preview")
                     yield pb.GenerateResponse(preview=preview)
             yield pb.GenerateResponse(image=self._image(request, worn, index=index, seed=seed))
             if self.state.fail_image_with is not None:
@@ -90,14 +90,21 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
         size = (request.width or 64, request.height or 64)
         chunks = PngImagePlugin.PngInfo()
         chunks.add_text("tabard", json.dumps(self._told(request, worn, seed=seed, size=size)))
-        Image.new("RGB", size, tuple(colour)).save(data, format="PNG", pnginfo=chunks)
+        kind = request.image_format or generation_service_pb2.IMAGE_FORMAT_PNG
+        name = generation_service_pb2.ImageFormat.Name(kind).removeprefix("IMAGE_FORMAT_")
+        options = {"pnginfo": chunks} if name == "PNG" else {"quality": request.image_quality}
+        Image.new("RGB", size, tuple(colour)).save(data, format=name, **options)
         provenance = {
             "prompt": request.prompt,
             "seed": seed,
             "adapters": [one.ref for one in request.adapters],
         }
         return generation_service_pb2.Image(
-            index=index, png=data.getvalue(), seed=seed, provenance_json=json.dumps(provenance)
+            index=index,
+            content=data.getvalue(),
+            seed=seed,
+            provenance_json=json.dumps(provenance),
+            format=kind,
         )
 
     def _told(

@@ -54,7 +54,9 @@ class Studio:
             yield Accepted(job_id="j", worn=(), seeds=(request["seed"],), registry_seq=1,
                            queue_depth=0)  # fmt: skip
             assert self.may_draw.wait(PATIENCE)
-            yield GeneratedImage(index=0, seed=request["seed"], png=b"png", provenance_json="{}")
+            yield GeneratedImage(
+                index=0, seed=request["seed"], content=b"png", provenance_json="{}"
+            )
             yield Done(queue_ms=0.0, total_ms=0.0)
         finally:
             with self._lock:

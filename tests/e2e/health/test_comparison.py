@@ -47,7 +47,7 @@ def test_cells_are_what_requests_alone_draw(styles: Client) -> None:
         alone = styles.generate(
             one.cell.prompt, adapters=one.cell.side.stack, seed=one.cell.seed, **SAID
         ).images[0]
-        assert apart(picture(alone.png), picture(one.image.png)).max <= 1
+        assert apart(picture(alone.content), picture(one.image.content)).max <= 1
     assert [one.cell.prompt for one in found[:4]] == ["a cat", "a cat oneish", "a cat oneish",
                                                       "a cat twoish"]  # fmt: skip
 

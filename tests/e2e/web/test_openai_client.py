@@ -49,7 +49,7 @@ def test_image_is_the_one_that_the_sdk_gets(tool: openai.OpenAI, styled_client: 
     )
 
     assert answer.data is not None
-    assert [decoded(one) for one in answer.data] == [one.png for one in wanted.images]
+    assert [decoded(one) for one in answer.data] == [one.content for one in wanted.images]
 
 
 def test_inert_parameters_change_nothing(tool: openai.OpenAI) -> None:

@@ -64,7 +64,7 @@ def test_npm_client_draws_edits_and_streams(gateway: str, styled_client: Client)
 
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
-    assert base64.b64decode(told["image"]) == wanted.images[0].png
+    assert base64.b64decode(told["image"]) == wanted.images[0].content
     assert told["streamed"] == told["image"]
     assert told["events"] == [
         "image_generation.partial_image",

@@ -53,16 +53,16 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.mark.parametrize("way", ["ref", "worn"])
 def test_name_stands_for_its_word(told: dict[str, Any], way: str) -> None:
     """Named by its ref it is worn as well; the picture is the one of the word itself."""
-    document = provenance_of(told[way].images[0].png)
+    document = provenance_of(told[way].images[0].content)
 
     assert document["prompt"] == "a <teal> cat"
     assert [one["adapter"] for one in document["stack"]] == ["acme/teal"]
-    assert document["prompt"] == provenance_of(told["plain"].images[0].png)["prompt"]
+    assert document["prompt"] == provenance_of(told["plain"].images[0].content)["prompt"]
 
 
 def test_negative_prompt_may_name_them(told: dict[str, Any]) -> None:
     """There they are used most; the same release named twice is worn once."""
-    document = provenance_of(told["negative"].images[0].png)
+    document = provenance_of(told["negative"].images[0].content)
 
     assert document["negative_prompt"] == "badhands, badhands"
     assert [one["adapter"] for one in document["stack"]] == ["acme/bad"]

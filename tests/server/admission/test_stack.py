@@ -97,7 +97,7 @@ def test_image_wears_the_members(told: dict[str, Any]) -> None:
 
     drawn = noise(stack=stack, prompt="a red circle", seed=7, width=64, height=64)
 
-    assert (pixels_of(before.images[0].png) == drawn).all()
+    assert (pixels_of(before.images[0].content) == drawn).all()
 
 
 def test_members_stay_locked(told: dict[str, Any]) -> None:
@@ -107,12 +107,12 @@ def test_members_stay_locked(told: dict[str, Any]) -> None:
     assert [one.digest for one in before.accepted.worn] == [
         one.digest for one in after.accepted.worn
     ]
-    assert (pixels_of(before.images[0].png) == pixels_of(after.images[0].png)).all()
+    assert (pixels_of(before.images[0].content) == pixels_of(after.images[0].content)).all()
 
 
 def test_provenance_names_the_recipe(told: dict[str, Any]) -> None:
     """Within the PNG: the member, and the recipe it came from."""
-    stack = provenance_of(told["before"].images[0].png)["stack"]
+    stack = provenance_of(told["before"].images[0].content)["stack"]
 
     assert [one["adapter"] for one in stack] == ["acme/ink", "acme/pen"]
     assert {one["recipe"]["adapter"] for one in stack} == {"acme/mix"}

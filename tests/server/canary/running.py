@@ -79,4 +79,4 @@ async def key_of(server: Server, version: str) -> str:
 
 def stack_of(told: Told) -> Any:
     """What the picture itself says that it wears."""
-    return provenance_of(told.images[0].png)["stack"]
+    return provenance_of(told.images[0].content)["stack"]

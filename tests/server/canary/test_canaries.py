@@ -214,7 +214,7 @@ def test_complaint_of_a_tenant_counts_once(tmp_path: Path) -> None:
         canary = await start(server)
         expose(server, canary, 0.05)
         told = await draw(server)
-        digest = str(sha256_bytes(told.images[0].png))
+        digest = str(sha256_bytes(told.images[0].content))
         first = await report(server, image_digest=digest)
         again = await report(server, job_id=told.accepted.job_id)
         (held,) = server.app.registry.state.adapter(NAME).canaries

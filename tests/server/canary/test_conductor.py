@@ -265,7 +265,7 @@ def test_caller_sees_nothing_of_a_shadow(tmp_path: Path, monkeypatch: pytest.Mon
             beside = await server.generate("a star", adapters=[str(LINE)], seed=1)
 
             assert before.kinds == beside.kinds
-            drawn = [pixels_of(one.images[0].png) for one in (before, beside)]
+            drawn = [pixels_of(one.images[0].content) for one in (before, beside)]
             assert np.array_equal(*drawn)
 
     asyncio.run(walk())

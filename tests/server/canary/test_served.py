@@ -28,7 +28,7 @@ def job_of(state: State, version: str, *, ref: str = "acme/ink", number: int = 0
 
 def image(number: int = 0) -> ImageReady:
     """A picture."""
-    return ImageReady(index=0, png=f"png {number}".encode(), seed=1, provenance_json="{}")
+    return ImageReady(index=0, content=f"png {number}".encode(), seed=1, provenance_json="{}")
 
 
 @pytest.mark.parametrize(

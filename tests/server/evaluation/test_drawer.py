@@ -57,7 +57,7 @@ class Jobs:
                 raise error
             self.specs.append(spec)
             png = f"{spec.wanted.prompt} {spec.seed} {spec.adapters}".encode()
-            yield ImageReady(index=0, png=png, seed=spec.seed or 0, provenance_json="{}")
+            yield ImageReady(index=0, content=png, seed=spec.seed or 0, provenance_json="{}")
         finally:
             self.open -= 1
 

@@ -43,7 +43,7 @@ def drawn() -> Running:
         for moment in ("opened", "stepped", "decoding", "decoded", "encoded"):
             one.now += 1.0
             one.run.times.note(moment, index=index)  # type: ignore[arg-type]
-        one.run.deliver(ImageReady(index=index, png=b"", seed=0, provenance_json=""))
+        one.run.deliver(ImageReady(index=index, content=b"", seed=0, provenance_json=""))
     return one
 
 

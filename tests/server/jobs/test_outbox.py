@@ -15,7 +15,7 @@ DONE = Done(queue_seconds=0.0, total_seconds=0.0)
 
 def image(index: int, png: bytes = b"") -> ImageReady:
     """Return an image event."""
-    return ImageReady(index=index, png=png, seed=0, provenance_json="")
+    return ImageReady(index=index, content=png, seed=0, provenance_json="")
 
 
 def kept_outbox() -> Outbox:

@@ -46,7 +46,7 @@ def begun(of: RequestBook, name: RequestKey, *, size: int = 10) -> Entry:
     outbox = Outbox(droppable_max=2, reader_loop=loop, keeps=True)
     # Nobody waits: the book only counts.
     loop.close()
-    outbox.put(ImageReady(index=0, png=b"x" * size, seed=0, provenance_json=""))
+    outbox.put(ImageReady(index=0, content=b"x" * size, seed=0, provenance_json=""))
     of.admit(entry, job(), rows_ahead=0, outbox=outbox)
     of.note(entry)
     return entry

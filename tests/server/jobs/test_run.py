@@ -11,7 +11,7 @@ from tests.server.releases import release
 
 def image(index: int) -> ImageReady:
     """Return an image event."""
-    return ImageReady(index=index, png=b"", seed=0, provenance_json="")
+    return ImageReady(index=index, content=b"", seed=0, provenance_json="")
 
 
 def test_last_image_ends_job_well() -> None:

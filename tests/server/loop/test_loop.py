@@ -84,7 +84,7 @@ def test_merge_that_fails_is_done_without(tmp_path: Path, is_broken: bool) -> No
             )
         assert told.kinds[-1] == "done"
         (spec,) = {_whole(batch[0]) for batch in engine.batches}
-        assert (pixels_of(told.images[0].png) == draw(engine.batches[0][0])).all()
+        assert (pixels_of(told.images[0].content) == draw(engine.batches[0][0])).all()
         assert spec
 
     asyncio.run(walk())
@@ -153,7 +153,7 @@ def test_deterministic_rows_run_alone(tmp_path: Path) -> None:
             told = asyncio.gather(among, *crowd)
             await until(lambda: server.app.generation.jobs_left == 7)
             engine.allow(1000)
-            return alone.images[0].png, (await told)[0].images[0].png
+            return alone.images[0].content, (await told)[0].images[0].content
 
     alone, among = asyncio.run(walk())
     assert alone == among

@@ -73,7 +73,7 @@ def test_image_is_sent_and_ends_job() -> None:
 
     images = sorted((e for e in one.sent if isinstance(e, ImageReady)), key=lambda e: e.index)
     assert [image.seed for image in images] == [7, 8]
-    assert np.array_equal(pixels_of(images[0].png), DRAWN)
+    assert np.array_equal(pixels_of(images[0].content), DRAWN)
     assert isinstance(one.sent[-1], Done)
 
 

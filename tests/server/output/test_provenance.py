@@ -86,7 +86,7 @@ def test_json_tells_the_whole_story(tmp_path: Path) -> None:
     """Base, registry, stack, words and numbers are all in the PNG."""
     told = draw(tmp_path)[0]
 
-    document = provenance_of(told.images[0].png)
+    document = provenance_of(told.images[0].content)
 
     assert document["base"]["source"] == "fake-base"
     assert document["base"]["fingerprint"].startswith("sha256:")
@@ -108,7 +108,7 @@ def test_beside_the_png_the_job_is_named(tmp_path: Path) -> None:
 
     assert beside.pop("job_id") == told.accepted.job_id
     assert beside.pop("index") == 0
-    assert beside == provenance_of(told.images[0].png)
+    assert beside == provenance_of(told.images[0].content)
 
 
 def test_a1111_reads_the_parameters(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a1111_reads_the_parameters(tmp_path: Path) -> None:
     told = draw(tmp_path)[0]
     short = [worn.digest.removeprefix("sha256:")[:12] for worn in told.accepted.worn]
 
-    prompt, negative, facts = chunks_of(told.images[0].png)["parameters"].split("\n")
+    prompt, negative, facts = chunks_of(told.images[0].content)["parameters"].split("\n")
 
     assert prompt == "a <teal> cat <lora:acme/ink:0.8>"
     assert negative == "Negative prompt: blur"
@@ -127,7 +127,7 @@ def test_a1111_reads_the_parameters(tmp_path: Path) -> None:
 
 def test_equal_requests_leave_equal_files(tmp_path: Path) -> None:
     """Deterministic files do not change with time, job or log position."""
-    files = {told.images[0].png for told in draw(tmp_path, is_deterministic=True, times=3)}
+    files = {told.images[0].content for told in draw(tmp_path, is_deterministic=True, times=3)}
 
     assert len(files) == 1
 

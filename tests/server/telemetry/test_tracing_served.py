@@ -56,7 +56,7 @@ def test_trace_of_a_caller_is_everywhere(tmp_path: Path) -> None:
     )
 
     assert told.accepted.trace_id == CALLERS
-    assert provenance_of(told.images[0].png)["trace_id"] == CALLERS
+    assert provenance_of(told.images[0].content)["trace_id"] == CALLERS
     assert json.loads(told.images[0].provenance_json)["trace_id"] == CALLERS
     assert {span.trace_id.hex() for span in collector.spans} == {CALLERS}
     (root,) = (span for span in collector.spans if span.name == "generate")
@@ -93,7 +93,7 @@ def test_deterministic_files_stay_the_same(tmp_path: Path) -> None:
     (one, other), _collector = walked(tmp_path, walk)
 
     assert one.accepted.trace_id != other.accepted.trace_id
-    assert one.images[0].png == other.images[0].png
+    assert one.images[0].content == other.images[0].content
     assert "trace_id" in json.loads(one.images[0].provenance_json)
 
 

@@ -41,7 +41,7 @@ def test_images_tell_of_themselves() -> None:
         GeneratedImage(
             index=index,
             seed=7 + index,
-            png=png_of({"parameters": f"image {index}"}),
+            content=png_of({"parameters": f"image {index}"}),
             provenance_json=json.dumps(provenance),
         )
         for index in range(2)

@@ -14,9 +14,9 @@ def test_progress_is_that_of_the_oldest() -> None:
     drawing = running.begin("ann", "txt2img", count=2)
     running.begin("ann", "img2img", count=1)
     now = 130.0
-    drawing.feed(GeneratedImage(index=0, seed=1, png=b"", provenance_json="{}"))
+    drawing.feed(GeneratedImage(index=0, seed=1, content=b"", provenance_json="{}"))
     drawing.feed(Progress(index=1, step=5, steps=10))
-    drawing.feed(Preview(index=1, step=5, png=b"look"))
+    drawing.feed(Preview(index=1, step=5, content=b"look"))
 
     told = running.progress("ann", with_image=True)
 

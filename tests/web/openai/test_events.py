@@ -46,8 +46,11 @@ def drawing_of(steps: int) -> list[GenerateEvent]:
     """Give the events of one image, with a look after each step."""
     events: list[GenerateEvent] = []
     for step in range(1, steps + 1):
-        events += [Progress(index=0, step=step, steps=steps), Preview(index=0, step=step, png=b"p")]
-    return [*events, GeneratedImage(index=0, seed=7, png=b"image", provenance_json="{}")]
+        events += [
+            Progress(index=0, step=step, steps=steps),
+            Preview(index=0, step=step, content=b"p"),
+        ]
+    return [*events, GeneratedImage(index=0, seed=7, content=b"image", provenance_json="{}")]
 
 
 @pytest.mark.parametrize("wanted", [0, 1, 2, 3])

@@ -42,9 +42,17 @@ def test_parameters_become_those_of_the_sdk() -> None:
     }
 
 
+def test_format_is_the_servers_to_write() -> None:
+    """By OpenAI's names, and its best quality where none is said."""
+    assert options_of(output_format="webp", output_compression=80)["image_quality"] == 80
+    assert options_of(output_format="jpeg")["image_quality"] == 100
+    assert options_of(output_format="jpeg")["image_format"] == "jpeg"
+
+
 def test_every_scalar_of_the_sdk_can_be_said() -> None:
     """What the SDK can say of an image, this door can; but for what only SDXL is told."""
     own = {"adapters", "num_images", "width", "height", "image", "mask_image"}
+    own |= {"image_format", "image_quality"}
     sdxl = {"original_size", "crops_coords_top_left", "target_size"}
 
     known = set(EditRequest.model_fields)
@@ -64,7 +72,7 @@ def test_every_scalar_of_the_sdk_can_be_said() -> None:
         {"style": None},
         {"whatever": None},
         {"size": "auto"},
-        {"output_format": "webp", "output_compression": 80},
+        {"output_format": "png", "output_compression": 80},
     ],
 )
 def test_inert_parameters_pass(said: dict[str, Any]) -> None:
@@ -99,10 +107,11 @@ def test_what_changes_the_image_is_refused_by_name(said: dict[str, Any]) -> None
     assert refused.value.errors()[0]["loc"] == tuple(said)
 
 
-def test_urls_are_refused() -> None:
-    """Nothing is kept that a URL could lead to."""
+def test_stream_has_no_urls() -> None:
+    """Its events hold the images."""
+    options_of(response_format="url")
     with pytest.raises(InvalidArgument, match="response_format"):
-        options_of(response_format="url")
+        options_of(response_format="url", stream=True)
 
 
 def test_partial_images_need_a_stream() -> None:

@@ -34,7 +34,7 @@ _REF = re.compile(r"[^:@]*(?:@(?:sha256:)?[^:]*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Collecting:
     """A generate call to be collected into one result."""
 
     call: Call[GenerateEvent]
@@ -83,7 +83,7 @@ def generate(
     on_progress: Callable[[Progress], None] | None = None,
     timeout_seconds: float = GENERATE_TIMEOUT_SECONDS,
     **options: Unpack[GenerateOptions],
-) -> Job:
+) -> Collecting:
     """Draw images and wait for all of them.
 
     Parameter names follow diffusers; what is left out takes the server's default.
@@ -97,9 +97,9 @@ def generate(
             `seed`, `num_inference_steps`, `guidance_scale`, `negative_prompt`, `width`, `height`,
             `num_images`, `sampler`, `timestep_spacing`, `schedule`, `timesteps`, `sigmas`, `eta`,
             `deterministic`, `clip_skip`, `prompt_syntax`, `prompt_windows_max`, `token_match`,
-            `auto_trigger`, `priority`, `request_id`, `decline_canary`, `canary_key`, `image`,
-            `strength`, `mask_image`, and for SDXL `original_size`, `crops_coords_top_left` and
-            `target_size`.
+            `auto_trigger`, `priority`, `image_format`, `image_quality`, `request_id`,
+            `decline_canary`, `canary_key`, `image`, `strength`, `mask_image`, and for SDXL
+            `original_size`, `crops_coords_top_left` and `target_size`.
 
     Raises:
         InvalidArgument: Something asked for cannot be; see `.violations`.
@@ -109,7 +109,7 @@ def generate(
         DeadlineExceeded: The deadline passed; the job was stopped.
     """
     call = stream(caller, prompt, timeout_seconds=timeout_seconds, **options)
-    return Job(call=call, on_progress=on_progress)
+    return Collecting(call=call, on_progress=on_progress)
 
 
 def stream(
@@ -163,24 +163,33 @@ def read_event(message: pb.GenerateResponse) -> GenerateEvent:
     """Give the typed event of one stream message that `knows_event`."""
     match message.WhichOneof("event"):
         case "accepted":
-            accepted = message.accepted
-            return same_fields(
-                Accepted,
-                accepted,
-                worn=tuple(map(_read_worn, accepted.worn)),
-                warnings=tuple(same_fields(SamplingWarning, one) for one in accepted.warnings),
-            )
+            return read_accepted(message.accepted)
         case "progress":
             return same_fields(Progress, message.progress)
         case "preview":
             return same_fields(Preview, message.preview)
         case "image":
-            return same_fields(GeneratedImage, message.image)
+            return read_image(message.image)
         case _:
             queued, total = (
                 field_value(message.done, f"{name}_duration") for name in ("queue", "total")
             )
             return Done(queue_ms=queued * 1000, total_ms=total * 1000)
+
+
+def read_accepted(message: pb.Accepted) -> Accepted:
+    """Give the value of what a job was told when it was accepted."""
+    return same_fields(
+        Accepted,
+        message,
+        worn=tuple(map(_read_worn, message.worn)),
+        warnings=tuple(same_fields(SamplingWarning, one) for one in message.warnings),
+    )
+
+
+def read_image(message: pb.Image) -> GeneratedImage:
+    """Give the value of a finished image."""
+    return same_fields(GeneratedImage, message)
 
 
 def _read_worn(message: pb.WornRelease) -> WornRelease:

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 from tabard.calls.call import each, out_of_range, weighted
 from tabard.enums import (
+    ImageFormat,
     Priority,
     PromptSyntax,
     Sampler,
@@ -66,6 +67,8 @@ class GenerateOptions(TypedDict, total=False):
         auto_trigger: Put the trigger words of what is worn in front of the prompt, those that it
             lacks. Without it, `{trigger}` in the prompt says where they go.
         priority: Which of one tenant's jobs go first: `low`, `normal` or `high`.
+        image_format: How images are written: `png`, `jpeg` or `webp`; each says how it was made.
+        image_quality: Quality of a JPEG or WebP, from 0 to 100; left out: 95.
         request_id: The same id stands for the same job, so that asking again draws nothing again;
             for those who ask again after their own program has ended. Left out: a fresh one, which
             holds for one call and its retries. Empty: none.
@@ -104,6 +107,8 @@ class GenerateOptions(TypedDict, total=False):
     token_match: TokenMatch
     auto_trigger: bool
     priority: Priority
+    image_format: ImageFormat
+    image_quality: int | None
     request_id: str | None
     decline_canary: bool
     canary_key: str
@@ -148,6 +153,7 @@ def write_request(
         ("prompt_syntax", pb.PromptSyntax),
         ("token_match", pb.TokenMatch),
         ("priority", pb.Priority),
+        ("image_format", pb.ImageFormat),
     ):
         if name in said:
             what = name.replace("_", " ")

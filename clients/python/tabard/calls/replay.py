@@ -133,15 +133,15 @@ def provenance_of(png: bytes) -> dict[str, Any]:
 
 def judge(made: Remake, image: GeneratedImage) -> Replay:
     """Say how equal a new image is, and what was otherwise when the first one was made."""
-    if image.png == made.png:
+    if image.content == made.png:
         return Replay(outcome=SAME_FILE, differences=(), pixels=_NO_DIFFERENCE,
                       image=image)  # fmt: skip
-    now = provenance_of(image.png)
+    now = provenance_of(image.content)
     differences = [
         ReplayDifference(name=name, then=then, now=after)
         for name, then, after in _compared(made.document, now)
     ]
-    then, drawn = _picture(made.png), _picture(image.png)
+    then, drawn = _picture(made.png), _picture(image.content)
     if then.size != drawn.size:
         sizes = ("{}x{}".format(*one.size) for one in (then, drawn))
         differences.append(ReplayDifference(name="pixels", then=next(sizes), now=next(sizes)))

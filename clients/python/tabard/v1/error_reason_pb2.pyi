@@ -250,6 +250,15 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SAMPLING_REFUSED: _ClassVar[ErrorReason]
     TRIGGER_NOT_WORN: _ClassVar[ErrorReason]
     ENCODER_FAILED: _ClassVar[ErrorReason]
+    JOB_UNKNOWN: _ClassVar[ErrorReason]
+    JOB_IMAGE_UNKNOWN: _ClassVar[ErrorReason]
+    JOB_NOT_KEPT: _ClassVar[ErrorReason]
+    JOB_PLACE_UNKNOWN: _ClassVar[ErrorReason]
+    WEBHOOK_REFUSED: _ClassVar[ErrorReason]
+    WEBHOOKS_OFF: _ClassVar[ErrorReason]
+    IMAGE_FORMAT_UNKNOWN: _ClassVar[ErrorReason]
+    IMAGE_QUALITY_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    PROVENANCE_TOO_LONG: _ClassVar[ErrorReason]
     CONTROL_MALFORMED: _ClassVar[ErrorReason]
     CONTROL_OUT_OF_RANGE: _ClassVar[ErrorReason]
     BLOCK_UNKNOWN: _ClassVar[ErrorReason]
@@ -500,6 +509,15 @@ SAMPLING_CONFLICT: ErrorReason
 SAMPLING_REFUSED: ErrorReason
 TRIGGER_NOT_WORN: ErrorReason
 ENCODER_FAILED: ErrorReason
+JOB_UNKNOWN: ErrorReason
+JOB_IMAGE_UNKNOWN: ErrorReason
+JOB_NOT_KEPT: ErrorReason
+JOB_PLACE_UNKNOWN: ErrorReason
+WEBHOOK_REFUSED: ErrorReason
+WEBHOOKS_OFF: ErrorReason
+IMAGE_FORMAT_UNKNOWN: ErrorReason
+IMAGE_QUALITY_OUT_OF_RANGE: ErrorReason
+PROVENANCE_TOO_LONG: ErrorReason
 CONTROL_MALFORMED: ErrorReason
 CONTROL_OUT_OF_RANGE: ErrorReason
 BLOCK_UNKNOWN: ErrorReason

@@ -22,7 +22,6 @@ from tabard_web.a1111.running import Drawing, Running
 from tabard_web.a1111.tags import with_whole_names
 from tabard_web.caller import Token
 from tabard_web.gone import unless_gone
-from tabard_web.pictures.studio import Studio
 from tabard_web.upstream import Upstream
 
 _LOOK_EVERY = 10
@@ -66,11 +65,8 @@ class ProgressAnswer(BaseModel):
 class ImagesDoor:
     """Draws images, and knows how far they are."""
 
-    def __init__(
-        self, upstream: Upstream, studio: Studio, *, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, upstream: Upstream, *, clock: Callable[[], float] = time.time) -> None:
         self._upstream = upstream
-        self._studio = studio
         self._running = Running(clock)
 
     @property
@@ -114,19 +110,16 @@ class ImagesDoor:
                 overrides = await _overrides(client, asked)
                 if overrides.clip_skip:
                     options["clip_skip"] = overrides.clip_skip
+                options["image_format"] = overrides.picture_format
                 work = _collect(client, drawing, asked.prompt, options)
                 await unless_gone(request, drawing.until_interrupted(work))
         finally:
             self._running.end(caller, drawing)
         images = [drawing.images[index] for index in sorted(drawing.images)]
-        written = [await self._write(one.png, overrides) for one in images if asked.send_images]
+        written = [base64.b64encode(one.content).decode() for one in images if asked.send_images]
         return ImagesAnswer(
             images=written, parameters=asked.parameters, info=json.dumps(tell_images(images))
         )
-
-    async def _write(self, png: bytes, overrides: Overrides) -> str:
-        file = await self._studio.write(png, overrides.picture_format, quality=95)
-        return base64.b64encode(file).decode()
 
 
 def _caller(request: Request, token: str) -> Hashable:

@@ -61,7 +61,7 @@ def tell_images(images: Sequence[GeneratedImage]) -> dict[str, Any]:
         "denoising_strength": first.get("strength"),
         "clip_skip": first.get("clip_skip", 0) + 1,
         "index_of_first_image": 0,
-        "infotexts": [read_words(image.png).get("parameters", "") for image in images],
+        "infotexts": [read_words(image.content).get("parameters", "") for image in images],
         "styles": [],
         "version": f"tabard {first.get('tabard', '')}",
         "worn": first.get("stack", []),

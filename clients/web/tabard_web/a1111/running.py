@@ -44,8 +44,8 @@ class Drawing:
         match event:
             case Progress(index=index, step=step, steps=steps):
                 self._steps[index], self._steps_of_each = step, steps
-            case Preview(png=png):
-                self._look = png
+            case Preview(content=content):
+                self._look = content
             case GeneratedImage(index=index):
                 self.images[index] = event
             case _:

@@ -15,7 +15,6 @@ from typing import Any, Literal
 from tabard import GeneratedImage, GenerateEvent, Preview, Progress, TabardError
 from tabard_web.openai.errors import openai_failure
 from tabard_web.pictures.formats import Format
-from tabard_web.pictures.studio import Studio
 
 Kind = Literal["image_generation", "image_edit"]
 
@@ -29,7 +28,6 @@ class Telling:
         created: Seconds since 1970.
         size: As it was asked for.
         output_format: How images are written.
-        quality: Of what is written with loss.
         partial_images: Unfinished looks at every image.
     """
 
@@ -37,7 +35,6 @@ class Telling:
     created: int
     size: str
     output_format: Format
-    quality: int
     partial_images: int
 
 
@@ -69,9 +66,7 @@ class _AllLooks:
         return looks
 
 
-async def tell(
-    events: AsyncIterator[GenerateEvent], *, telling: Telling, studio: Studio
-) -> AsyncIterator[bytes]:
+async def tell(events: AsyncIterator[GenerateEvent], *, telling: Telling) -> AsyncIterator[bytes]:
     """Yield what is sent, piece by piece; a failure is the last of it."""
     looks = _AllLooks(wanted=telling.partial_images)
     try:
@@ -79,24 +74,19 @@ async def tell(
             match event:
                 case Progress(steps=steps):
                     looks.steps = steps
-                case Preview(index=index, step=step, png=png) if looks.steps:
+                case Preview(index=index, step=step, content=content) if looks.steps:
                     if (look := looks.of(index)).is_due(step):
-                        picture = await _picture(png, telling=telling, studio=studio)
+                        picture = base64.b64encode(content).decode()
                         also = {"partial_image_index": look.told - 1, "image_index": index}
                         yield _event("partial_image", telling, b64_json=picture, **also)
-                case GeneratedImage(index=index, seed=seed, png=png):
-                    picture = await _picture(png, telling=telling, studio=studio)
+                case GeneratedImage(index=index, seed=seed, content=content):
+                    picture = base64.b64encode(content).decode()
                     also = {"image_index": index, "seed": seed}
                     yield _event("completed", telling, b64_json=picture, **also)
                 case _:
                     pass
     except TabardError as error:
         yield _written("error", {"type": "error", **openai_failure(error)})
-
-
-async def _picture(png: bytes, *, telling: Telling, studio: Studio) -> str:
-    written = await studio.write(png, telling.output_format, quality=telling.quality)
-    return base64.b64encode(written).decode()
 
 
 def _event(name: str, telling: Telling, **said: Any) -> bytes:

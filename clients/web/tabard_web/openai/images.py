@@ -3,18 +3,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
-from tabard import AsyncClient, GenerateEvent, GenerateOptions, GenerateResult
+from tabard import (
+    AsyncClient,
+    Cancelled,
+    GenerateEvent,
+    GenerateOptions,
+    GenerateResult,
+    WornRelease,
+)
 from tabard_web.caller import Token
 from tabard_web.gone import unless_gone
 from tabard_web.openai.errors import FAILURES
@@ -46,11 +52,13 @@ class OpenAIImage(BaseModel):
     """An image.
 
     Attributes:
-        b64_json: Its file, as base64.
+        b64_json: Its file, as base64; absent where there is a URL.
+        url: Where it is kept for a while; absent where it is here.
         seed: Its seed.
     """
 
-    b64_json: str
+    b64_json: str | None = None
+    url: str | None = None
     seed: int
 
 
@@ -94,7 +102,13 @@ class ImagesDoor:
         responses = {**FAILURES, 200: _STREAM}
         router = APIRouter(prefix="/v1/images", tags=["openai"], responses=responses)
         for path, answer in (("/generations", self.generations), ("/edits", self.edits)):
-            router.add_api_route(path, answer, methods=["POST"], response_model=ImagesAnswer)
+            router.add_api_route(
+                path,
+                answer,
+                methods=["POST"],
+                response_model=ImagesAnswer,
+                response_model_exclude_none=True,
+            )
         return router
 
     async def generations(self, asked: GenerationRequest, request: Request, token: Token) -> Any:
@@ -129,23 +143,47 @@ class ImagesDoor:
                 created=int(self._clock()),
                 size=asked.size,
                 output_format=asked.output_format,
-                quality=asked.output_compression,
                 partial_images=asked.partial_images,
             )
             return await self._stream(request, asked.prompt, options, token, telling=telling)
         async with self._upstream.client(token) as client:
+            if asked.response_format == "url":
+                return await self._keep(client, request, asked, options)
             result = await unless_gone(request, client.generate(asked.prompt, **options))
-        return await self._answer(result, asked)
+        return self._answer(result, asked)
 
-    async def _answer(self, result: GenerateResult, asked: GenerationRequest) -> ImagesAnswer:
-        kind, quality = asked.output_format, asked.output_compression
-        written = await asyncio.gather(
-            *(self._studio.write(one.png, kind, quality=quality) for one in result.images)
-        )
+    async def _keep(
+        self,
+        client: AsyncClient,
+        request: Request,
+        asked: GenerationRequest,
+        options: GenerateOptions,
+    ) -> ImagesAnswer:
+        """Have the images drawn and kept by the server, and give where they are."""
+        job = await unless_gone(request, client.start(asked.prompt, **options))
+        try:
+            status = await unless_gone(request, job.ended())
+        except Cancelled:
+            # Its caller has gone, and knows no id to ask for it.
+            await job.cancel(forget=True)
+            raise
+        place = str(request.base_url).rstrip("/")
         images = [
-            OpenAIImage(b64_json=base64.b64encode(file).decode(), seed=image.seed)
-            for file, image in zip(written, result.images, strict=True)
+            OpenAIImage(url=f"{place}/v1/jobs/{job.id}/images/{one.index}", seed=one.seed)
+            for one in status.images
         ]
+        return self._told(status.accepted.worn, images, kind=asked.output_format)
+
+    def _answer(self, result: GenerateResult, asked: GenerationRequest) -> ImagesAnswer:
+        images = [
+            OpenAIImage(b64_json=base64.b64encode(one.content).decode(), seed=one.seed)
+            for one in result.images
+        ]
+        return self._told(result.worn, images, kind=asked.output_format)
+
+    def _told(
+        self, wears: Sequence[WornRelease], images: list[OpenAIImage], *, kind: str
+    ) -> ImagesAnswer:
         worn = [
             Worn(
                 ref=one.ref,
@@ -154,7 +192,7 @@ class ImagesDoor:
                 digest=one.digest,
                 weight=one.weight,
             )
-            for one in result.worn
+            for one in wears
         ]
         return ImagesAnswer(created=int(self._clock()), output_format=kind, data=images, worn=worn)
 
@@ -181,7 +219,7 @@ class ImagesDoor:
 
         async def sent() -> AsyncIterator[bytes]:
             async with stack:
-                async for piece in tell(events, telling=telling, studio=self._studio):
+                async for piece in tell(events, telling=telling):
                     yield piece
 
         return StreamingResponse(sent(), media_type="text/event-stream")

@@ -53,7 +53,7 @@ class GenerationRequest(BaseModel):
         model: Refs joined by `+`, each with a weight if it has one; or `base`.
         n: How many images.
         size: `WIDTHxHEIGHT`, or `auto`: the base's own, of an edit the picture's.
-        response_format: Images come as base64.
+        response_format: Images come as base64, or as URLs of this gateway.
         output_format: How images are written; every one says how it was made.
         output_compression: Quality of a JPEG or WebP, as OpenAI has it: 100 is the best.
         background: Images have no transparency.
@@ -138,15 +138,18 @@ class GenerationRequest(BaseModel):
             InvalidArgument: Something cannot be had here.
             NotFound: The model is none.
         """
-        if self.response_format == "url":
-            raise _refused(
-                "response_format", "images are kept nowhere: none has a URL", "use b64_json"
-            )
+        if self.response_format == "url" and self.stream:
+            raise _refused("response_format", "a stream has no URLs", "use b64_json")
         if self.partial_images and not self.stream:
             raise _refused("partial_images", "only a stream has partial images", "add stream: true")
         found = _SIZE.fullmatch(self.size)
         said: dict[str, Any] = {name: getattr(self, name, None) for name in _OWN}
         said |= {"adapters": read_model(self.model), "num_images": self.n, "seed": self.seed}
+        if self.output_format != "png":
+            said |= {
+                "image_format": self.output_format,
+                "image_quality": self.output_compression,
+            }
         if found is not None:
             said |= {"width": int(found["width"]), "height": int(found["height"])}
         options: GenerateOptions = {  # type: ignore[assignment]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where pictures are read and written anew: in threads, a few at once, so that requests go on."""
+"""Where pictures are read, and masks written anew: in threads, a few at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tabard_web.bounds import Bounds
-from tabard_web.pictures.formats import Format, read_words, written_as
+from tabard_web.pictures.formats import read_words
 from tabard_web.pictures.masks import mask_of
 
 T = TypeVar("T")
@@ -28,16 +28,6 @@ class Studio:
             InvalidArgument: There is none.
         """
         return await self._work(lambda: mask_of(picture, pixels_max=self._pixels_max))
-
-    async def write(self, png: bytes, kind: Format, *, quality: int = 100) -> bytes:
-        """Give an image in a format.
-
-        Raises:
-            InvalidArgument: What it says of itself does not fit.
-        """
-        if kind == "png":
-            return png
-        return await self._work(lambda: written_as(png, kind, quality=quality))
 
     async def words(self, picture: bytes) -> dict[str, str]:
         """Give what a picture says of itself.

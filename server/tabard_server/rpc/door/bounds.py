@@ -26,6 +26,7 @@ from tabard_registry.release.words import (
 )
 from tabard_server.jobs.words.controls import POINTS_MAX
 from tabard_server.limits import Limits
+from tabard_server.webhooks.receivers import URL_CHARS_MAX
 
 _UTF8_BYTES_MAX = 4
 _WORDS_CHARS_MAX = 4_000
@@ -131,6 +132,7 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         **_of_policies(),
         "pattern": ref,
         "request_id": _text(REQUEST_ID_CHARS_MAX),
+        "webhook_url": _text(URL_CHARS_MAX),
         "notes": _text(NOTES_CHARS_MAX),
         "licence": _text(LICENCE_CHARS_MAX),
         "title": _text(TITLE_CHARS_MAX),

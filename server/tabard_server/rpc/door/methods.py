@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from tabard_server.callers.gate import Work
 
+_JOBS = "/tabard.v1.JobService"
 _EVIDENCE = "/tabard.v1.EvidenceService"
 _REGISTRY = "/tabard.v1.RegistryService"
 _OPERATIONS = "/tabard.v1.OperationsService"
@@ -15,6 +16,12 @@ _HEALTH = "/grpc.health.v1.Health"
 
 METHODS: Mapping[str, Work] = {
     "/tabard.v1.GenerationService/Generate": Work.DRAW,
+    f"{_JOBS}/GetJob": Work.LOOK,
+    f"{_JOBS}/WatchJob": Work.FOLLOW,
+    f"{_JOBS}/ListJobs": Work.LOOK,
+    f"{_JOBS}/CancelJob": Work.LOOK,
+    f"{_JOBS}/RetryJob": Work.DRAW,
+    f"{_JOBS}/GetJobImage": Work.READ,
     "/tabard.v1.EvaluationService/Evaluate": Work.EVALUATE,
     f"{_EVIDENCE}/ListEvidence": Work.LOOK,
     f"{_EVIDENCE}/GetEvidence": Work.READ,

@@ -169,6 +169,7 @@ _LOOK_AFTER = _rule(Role.OPERATE, _everywhere)
 _EDIT = _rule(Role.PUBLISH, _BY_REF)
 _JUDGE = _rule(Role.REVIEW, _BY_REF)
 
+_JOBS = "/tabard.v1.JobService"
 _EVIDENCE = "/tabard.v1.EvidenceService"
 _REGISTRY = "/tabard.v1.RegistryService"
 _OPERATIONS = "/tabard.v1.OperationsService"
@@ -180,6 +181,13 @@ _HEALTH = "/grpc.health.v1.Health"
 RULES: Mapping[str, Rule] = {
     # What an image wears is known once it is resolved: admission asks for each namespace of it.
     "/tabard.v1.GenerationService/Generate": _rule(Role.GENERATE),
+    # Whose job it is, and what it wears, is known once it is found: that is asked for then.
+    f"{_JOBS}/GetJob": _rule(Role.GENERATE),
+    f"{_JOBS}/WatchJob": _rule(Role.GENERATE),
+    f"{_JOBS}/ListJobs": _rule(Role.GENERATE),
+    f"{_JOBS}/CancelJob": _rule(Role.GENERATE),
+    f"{_JOBS}/RetryJob": _rule(Role.GENERATE),
+    f"{_JOBS}/GetJobImage": _rule(Role.GENERATE),
     "/tabard.v1.EvaluationService/Evaluate": Rule(
         needs=(
             Need(role=Role.GENERATE, namespaces=_in_ref_and_against),

@@ -13,12 +13,14 @@ from tabard_server.jobs.job import (
     Accepted,
     Done,
     Event,
+    ImageFormat,
     ImageReady,
     JobSpec,
     Preview,
     Progress,
     WantedAdapter,
     WornRecipe,
+    Written,
 )
 from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls, write_controls
 from tabard_server.rpc.names import name_of
@@ -33,6 +35,15 @@ _PRIORITIES = {
     generation_service_pb2.PRIORITY_NORMAL: Priority.NORMAL,
     generation_service_pb2.PRIORITY_HIGH: Priority.HIGH,
 }
+
+
+FORMATS: dict[ImageFormat, generation_service_pb2.ImageFormat] = {
+    "png": generation_service_pb2.IMAGE_FORMAT_PNG,
+    "jpeg": generation_service_pb2.IMAGE_FORMAT_JPEG,
+    "webp": generation_service_pb2.IMAGE_FORMAT_WEBP,
+}
+"""How images are written, by the names that they have within."""
+_QUALITY_MAX = 100
 
 
 def read_request(
@@ -91,7 +102,30 @@ def read_request(
         request_id=message.request_id,
         declines_canary=message.decline_canary,
         canary_key=message.canary_key,
+        written=_read_written(message),
     )
+
+
+def _read_written(message: generation_service_pb2.GenerateRequest) -> Written:
+    numbers = {number: name for name, number in FORMATS.items()}
+    kind = numbers.get(message.image_format or generation_service_pb2.IMAGE_FORMAT_PNG)
+    if kind is None:
+        raise invalid(
+            "image_format",
+            f"image format {message.image_format} is not known here",
+            reason="IMAGE_FORMAT_UNKNOWN",
+            hint="use png, jpeg or webp",
+        )
+    if not message.HasField("image_quality"):
+        return Written(format=kind)
+    if message.image_quality > _QUALITY_MAX:
+        raise invalid(
+            "image_quality",
+            f"image_quality is {message.image_quality}",
+            reason="IMAGE_QUALITY_OUT_OF_RANGE",
+            hint="use 0 to 100",
+        )
+    return Written(format=kind, quality=message.image_quality)
 
 
 def _read_priority(number: generation_service_pb2.Priority) -> Priority:
@@ -151,6 +185,27 @@ def _read_corner(message: generation_service_pb2.ImageCorner) -> tuple[int, int]
     return message.top, message.left
 
 
+def read_again(message: bytes, identity: Identity, caller: Caller) -> JobSpec:
+    """Read a request that was kept, for whoever has its job run again."""
+    return read_request(
+        generation_service_pb2.GenerateRequest.FromString(message),
+        seconds_left=None,
+        caller=caller,
+        identity=identity,
+    )
+
+
+def write_accepted(event: Accepted) -> bytes:
+    """Write what a job is told when it is accepted, to be kept."""
+    return _accepted(event).SerializeToString()
+
+
+def read_accepted(message: bytes) -> generation_service_pb2.GenerateResponse:
+    """Read what was kept of that, as the event that it was."""
+    accepted = generation_service_pb2.Accepted.FromString(message)
+    return generation_service_pb2.GenerateResponse(accepted=accepted)
+
+
 def write_event(event: Event) -> generation_service_pb2.GenerateResponse:
     """Write one event of a job."""
     pb = generation_service_pb2
@@ -159,17 +214,28 @@ def write_event(event: Event) -> generation_service_pb2.GenerateResponse:
             return pb.GenerateResponse(accepted=_accepted(event))
         case Progress(index=index, step=step, steps=steps):
             return pb.GenerateResponse(progress=pb.Progress(index=index, step=step, steps=steps))
-        case Preview(index=index, step=step, png=png):
-            return pb.GenerateResponse(preview=pb.Preview(index=index, step=step, png=png))
-        case ImageReady(index=index, png=png, seed=seed, provenance_json=text):
-            image = pb.Image(index=index, png=png, seed=seed, provenance_json=text)
-            return pb.GenerateResponse(image=image)
+        case Preview(index=index, step=step, content=content):
+            preview = pb.Preview(index=index, step=step, content=content)
+            return pb.GenerateResponse(preview=preview)
+        case ImageReady():
+            return pb.GenerateResponse(image=write_image(event))
         case Done(queue_seconds=queued, total_seconds=total):
             done = pb.Done(
                 queue_duration=write_duration(queued), total_duration=write_duration(total)
             )
             return pb.GenerateResponse(done=done)
     raise AssertionError(f"{event} ends the stream as a status")
+
+
+def write_image(image: ImageReady) -> generation_service_pb2.Image:
+    """Write a finished image."""
+    return generation_service_pb2.Image(
+        index=image.index,
+        content=image.content,
+        seed=image.seed,
+        provenance_json=image.provenance_json,
+        format=FORMATS[image.format],
+    )
 
 
 def _accepted(event: Accepted) -> generation_service_pb2.Accepted:

@@ -80,7 +80,7 @@ def test_complaint_names_a_picture(client: Client, tmp_path: Path) -> None:
     """By its file, by its bytes, by its digest, or by its job."""
     image = client.generate("x", adapters="acme/ink", num_inference_steps=1)
     path = tmp_path / "image.png"
-    path.write_bytes(image.images[0].png)
+    path.write_bytes(image.images[0].content)
 
     found = [
         client.report_image("artifact", image=path),

@@ -26,7 +26,7 @@ def drawn(server: RealServer, client: Client) -> bytes:
     png = (
         client.generate("a red circle", adapters=["acme/ink@1.0.0"], seed=7, num_inference_steps=2)
         .images[0]
-        .png
+        .content
     )
     report = report_on(release, candidates=(Candidate(image=sha256_bytes(png), prompt=3, seed=7),))
     server.registry.evidence.put(report, author=ANN, blobs=[png, to_bytes(grid())])

@@ -53,7 +53,7 @@ def test_sheet_says_by_which_bounds_it_failed(
     ("changes", "fault"),
     [
         ({"refused": ""}, "without an override"),
-        ({"after": (SimpleNamespace(png=png("blue")),)}, "differ from those before"),
+        ({"after": (SimpleNamespace(content=png("blue")),)}, "differ from those before"),
         (
             {"evaluation": replace(told_health().evaluation, verdict="inconclusive")},
             "not found out",

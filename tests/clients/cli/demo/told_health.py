@@ -62,7 +62,7 @@ def told_health(**changes: Any) -> HealthTold:
         cell_count=60,
     )
     pil = Image.new("RGB", (64, 64), "green")
-    image = SimpleNamespace(png=png("green"), pil=pil)
+    image = SimpleNamespace(content=png("green"), pil=pil)
     said: dict[str, Any] = {
         "evaluation": made(
             EvaluationResult,

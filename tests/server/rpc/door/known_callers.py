@@ -19,6 +19,7 @@ from tabard.v1 import (
 )
 from tabard.v1 import canary_service_pb2 as canary
 from tabard.v1 import evidence_service_pb2 as evidence
+from tabard.v1 import job_service_pb2 as jobs
 from tabard.v1 import operations_service_pb2 as operations
 from tabard.v1 import registry_service_pb2 as registry
 from tabard.v1 import review_service_pb2 as review
@@ -179,8 +180,20 @@ def _standing(kind: type[Message]) -> Any:
     return lambda space: [kind(**_words(space))]
 
 
+_JOBS: tuple[Any, ...] = (
+    jobs.GetJobRequest,
+    jobs.WatchJobRequest,
+    jobs.ListJobsRequest,
+    jobs.CancelJobRequest,
+    jobs.RetryJobRequest,
+    jobs.GetJobImageRequest,
+)
 _REQUESTS: dict[str, Any] = {
     "/tabard.v1.GenerationService/Generate": _draw,
+    **{
+        f"/tabard.v1.JobService/{request.DESCRIPTOR.name.removesuffix('Request')}": _one(request)
+        for request in _JOBS
+    },
     f"{_C}StartCanary": _standing(canary.StartCanaryRequest),
     f"{_C}GetCanary": _one(canary.GetCanaryRequest, ref=_ref),
     f"{_C}ListCanaries": _one(canary.ListCanariesRequest, adapter=lambda space: f"{space}/ink"),

@@ -60,6 +60,7 @@ SMALL = {
     f"{REVIEW}/ExplainPolicy",
     *(f"{CANARY}/{name}" for name in ("GetCanary", "ListCanaries", "ReportImage")),
     *(f"{EVIDENCE}/{name}" for name in ("ListEvidence", "GetEvidence", "GetPicture", "GetGrid")),
+    *(path for path in METHODS if path.startswith("/tabard.v1.JobService/")),
     *(f"{REVIEW}/{name}" for name in ("ListReviews", "NextPair", "GetPairPicture")),
     *(path for path in METHODS if not path.startswith("/tabard.")),
 }

@@ -76,6 +76,12 @@ IN_NAMESPACE = {
 }
 """Who may, in the namespace of the role; in others nobody."""
 ANYWHERE = {
+    "GetJob": ALL,
+    "WatchJob": ALL,
+    "ListJobs": ALL,
+    "CancelJob": ALL,
+    "RetryJob": ALL,
+    "GetJobImage": ALL,
     "LookupPicture": ALL,
     "ListAdapters": ALL,
     "Search": ALL,

@@ -39,7 +39,7 @@ async def told(call: Any) -> list[Any]:
 
 def images(events: list[Any]) -> list[bytes]:
     """Return the files among events."""
-    return [event.image.png for event in events if event.HasField("image")]
+    return [event.image.content for event in events if event.HasField("image")]
 
 
 def drawn(engine: FakeEngine) -> int:

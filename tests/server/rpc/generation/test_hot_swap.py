@@ -53,11 +53,11 @@ async def _read(server: Server, reader: int, over: asyncio.Event) -> list[Any]:
 def _check(told: Any) -> str:
     """Compare what was told, what is recorded and what is drawn; return the digest."""
     worn, image = told.accepted.worn[0], told.images[0]
-    document = provenance_of(image.png)
+    document = provenance_of(image.content)
     expected = noise(
         stack=[(worn.digest, 0.7)], prompt="a cat", seed=image.seed, width=64, height=64
     )
     assert document["stack"][0]["digest"] == worn.digest
     assert document["registry"]["seq"] == told.accepted.registry_seq
-    assert np.array_equal(pixels_of(image.png), expected)
+    assert np.array_equal(pixels_of(image.content), expected)
     return str(worn.digest)

@@ -9,7 +9,7 @@ from tabard.v1 import generation_service_pb2 as pb
 from tabard_registry.identity.identity import ANYBODY
 from tabard_server.callers.caller import NOBODY
 from tabard_server.engine_port.drawing import WantedDrawing
-from tabard_server.jobs.job import JobSpec
+from tabard_server.jobs.job import JobSpec, Written
 from tabard_server.rpc.generation.messages import read_request
 from tests.server.harness import refs
 
@@ -46,6 +46,9 @@ FULL = pb.GenerateRequest(
     sigmas=[1.0],
     eta=0.0,
     auto_trigger=True,
+    detach=pb.Detach(namespace="acme"),
+    image_format=pb.IMAGE_FORMAT_WEBP,
+    image_quality=0,
 )
 
 
@@ -55,7 +58,12 @@ def test_zero_is_something_said() -> None:
 
     wanted = spec.wanted
     for value in (spec, wanted):
-        assert all(getattr(value, field.name) is not None for field in fields(value))
+        assert all(
+            getattr(value, field.name) is not None
+            for field in fields(value)
+            if field.name != "again"
+        )
+    assert spec.written == Written(format="webp", quality=0)
     assert (wanted.image, wanted.mask_image, wanted.strength) == (b"", b"", 0.0)
     assert (wanted.original_size, wanted.crop_top_left) == ((1, 2), (3, 4))
     assert (wanted.target_size, wanted.clip_skip) == ((5, 6), 0)
@@ -64,8 +72,9 @@ def test_zero_is_something_said() -> None:
 def test_every_field_is_read() -> None:
     """A request has as many fields as the message, but for what the call says."""
     # The drawing is a field of the request; deadline, caller, identity and trace are none of
-    # the message.
-    count = len(fields(JobSpec)) + len(fields(WantedDrawing)) - 5
+    # the message, and neither is an earlier run. How an image is written are two, and that it is
+    # detached is the door's own.
+    count = len(fields(JobSpec)) + len(fields(WantedDrawing)) - 6 + 2
     assert count == len(FULL.DESCRIPTOR.fields) == len(FULL.ListFields())
 
 

@@ -37,7 +37,7 @@ def draw(folder: Path, *, profile: BaseProfile = PROFILE, **options: Any) -> tup
             prompt = options.pop("prompt", "a cat")
             said = {"num_inference_steps": 4, "seed": 1} | options
             result = await client.generate(prompt, **said)
-            return result.images[0].png
+            return result.images[0].content
 
     png = asyncio.run(walk())
     return engine.batches[0][0].drawing, png
@@ -118,7 +118,7 @@ def test_triggers_of_the_manifest_are_put_in(tmp_path: Path) -> None:
             said["num_inference_steps"] = 2
             placed = await client.generate("a {trigger} cat", **said)
             front = await client.generate("a cat", auto_trigger=True, **said)
-            return placed, front, await client.replay(front.images[0].png)
+            return placed, front, await client.replay(front.images[0].content)
 
     placed, front, again = asyncio.run(walk())
 
@@ -142,9 +142,11 @@ def test_every_picture_is_marked(tmp_path: Path) -> None:
     async def walk() -> list[bytes]:
         async with serving(tmp_path) as server, AsyncClient(server.address) as client:
             plain = client.stream("x", num_inference_steps=2, preview_every=1)
-            found = [one.png async for one in plain if isinstance(one, Preview | GeneratedImage)]
+            found = [
+                one.content async for one in plain if isinstance(one, Preview | GeneratedImage)
+            ]
             over = await client.generate("x", num_inference_steps=2, image=SQUARE)
-            return [*found, over.images[0].png]
+            return [*found, over.images[0].content]
 
     preview, *_, image, over = asyncio.run(walk())
 

@@ -48,8 +48,8 @@ def test_image_wears_what_was_accepted(tmp_path: Path) -> None:
         expected = noise(stack=[(digest, 0.5)], prompt="a cat", seed=3, width=64, height=64)
         assert told.accepted.worn[0].digest == digest
         assert told.accepted.registry_seq == 2
-        assert np.array_equal(pixels_of(told.images[0].png), expected)
-        assert provenance_of(told.images[0].png)["stack"][0]["digest"] == digest
+        assert np.array_equal(pixels_of(told.images[0].content), expected)
+        assert provenance_of(told.images[0].content)["stack"][0]["digest"] == digest
 
     asyncio.run(walk())
 
@@ -65,7 +65,9 @@ def test_prompt_tag_acts_like_adapter(tmp_path: Path) -> None:
             named = await server.generate("a cat", adapters=["acme/ink:0.8"], seed=1)
 
         assert tagged.accepted.worn[0].weight == 0.8
-        assert np.array_equal(pixels_of(tagged.images[0].png), pixels_of(named.images[0].png))
+        assert np.array_equal(
+            pixels_of(tagged.images[0].content), pixels_of(named.images[0].content)
+        )
 
     asyncio.run(walk())
 

@@ -82,10 +82,10 @@ def test_declared_sampling_goes_all_the_way(tmp_path: Path) -> None:
     assert (drawing.sampler, drawing.steps, drawing.guidance_scale) == ("euler", 4, 1.0)
     assert drawing.walk.timestep_spacing == "trailing"
     assert (silent.worn[0].weight, silent.warnings) == (0.5, ())
-    assert "warnings" not in provenance_of(silent.images[0].png)
+    assert "warnings" not in provenance_of(silent.images[0].content)
     (warning,) = loud.warnings
     assert (warning.release, warning.field) == ("acme/few@1.0.0", "guidance_scale")
-    assert provenance_of(loud.images[0].png)["warnings"] == [
+    assert provenance_of(loud.images[0].content)["warnings"] == [
         {"release": warning.release, "field": warning.field, "message": warning.message}
     ]
     assert loud.worn[0].weight == 1.0

@@ -140,12 +140,10 @@ def compare(
     Args:
         caller: Filled in by the client.
         refs: The releases. One that says its own weight, as `acme/ink:0.7`, is worn at that.
-        prompts: What to draw; `{trigger}` stands for each release's own first trigger word, of a
-            recipe for all of its words.
+        prompts: What to draw; `{trigger}` stands for each release's first word, a recipe's all.
         grid: Name of a grid, as the line of the first release means it, or path of its JSON
             document. It says what is left out here.
-        weights: How strongly the others are worn. A textual inversion has no weight, and is one
-            side.
+        weights: How strongly the others are worn; a textual inversion has none.
         seeds: Every prompt is drawn with each.
         base: Whether the base draws as well, without any release.
         class_word: What the base draws for `{trigger}`, like `dog`; left out: nothing.

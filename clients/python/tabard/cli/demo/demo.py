@@ -20,6 +20,7 @@ from tabard.cli.demo.folder import claim, export
 from tabard.cli.demo.health_outputs import prove_health, write_health
 from tabard.cli.demo.health_story import HealthStory
 from tabard.cli.demo.outputs import write_outputs
+from tabard.cli.demo.page import require_page, show_page
 from tabard.cli.demo.proof import Proof, prove
 from tabard.cli.demo.server_process import log_tail, running_server
 from tabard.cli.demo.story import IMAGES_PER_ROW, Story
@@ -55,8 +56,19 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     is_flag=True,
     help="Show how a bad release is found out: evaluated, refused, and taken back by its canary.",
 )
+@click.option(
+    "--open", "is_open", is_flag=True, help="Then leave its page running, and open it in a browser."
+)
 @with_output
-def demo(output: Output, *, out: Path, seed: int, export_to: Path | None, is_health: bool) -> None:
+def demo(
+    output: Output,
+    *,
+    out: Path,
+    seed: int,
+    export_to: Path | None,
+    is_health: bool,
+    is_open: bool,
+) -> None:
     """Show the whole of Tabard, end to end, with nothing to set up.
 
     Starts a server, publishes styles, draws a grid, promotes a bad release, rolls it back, and
@@ -64,7 +76,7 @@ def demo(output: Output, *, out: Path, seed: int, export_to: Path | None, is_hea
     summary.json, images/, registry/ and server.log in the folder. Exits 1 if a claim did not hold.
     """
     if export_to is not None:
-        refuse_beside("--export", "out", "seed", because="which only copies")
+        refuse_beside("--export", "out", "seed", "is_open", because="which only copies")
     material = find_material()
     if export_to is not None:
         target = export(material, target=export_to)
@@ -73,19 +85,22 @@ def demo(output: Output, *, out: Path, seed: int, export_to: Path | None, is_hea
         return
     if is_health:
         refuse_beside("--release-health", "seed", because="which has a grid of its own")
+    if is_open:
+        require_page()
     folder = claim(out)
     with stopped_by_signals():
         try:
             if is_health:
                 perform_health(folder, material=material, output=output)
-                return
-            proof, summary = perform(
-                folder, adapters=material / "adapters", seed=seed, output=output
-            )
+            else:
+                adapters = material / "adapters"
+                proof, summary = perform(folder, adapters=adapters, seed=seed, output=output)
+                _conclude(output, proof, summary=summary, folder=folder)
+            if is_open:
+                show_page(folder, output=output)
         except TabardError:
             output.say(Group(*(Text(line, style="dim") for line in log_tail(folder).splitlines())))
             raise
-    _conclude(output, proof, summary=summary, folder=folder)
 
 
 def perform(

@@ -54,7 +54,8 @@ def prove_health(told: HealthTold) -> HealthProof:
         evaluation_failed=told.evaluation.verdict == "failed",
         gate_refused=bool(told.refused),
         canary_rolled_back=told.canary.verdict == "rolled_back",
-        rollback_identical=[one.png for one in told.before] == [one.png for one in told.after],
+        rollback_identical=[one.content for one in told.before]
+        == [one.content for one in told.after],
     )
 
 

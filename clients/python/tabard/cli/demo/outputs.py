@@ -94,7 +94,7 @@ def _row(row: Row, files: list[str]) -> dict[str, Any]:
         "worn": [asdict(worn) for worn in row.worn],
         "seconds": row.seconds,
         "images": [
-            {"seed": image.seed, "file": file, "sha256": hashlib.sha256(image.png).hexdigest()}
+            {"seed": image.seed, "file": file, "sha256": hashlib.sha256(image.content).hexdigest()}
             for image, file in zip(row.images, files, strict=True)
         ],
     }

@@ -49,8 +49,8 @@ def prove(told: Told) -> Proof:
     bad_difference = _least_difference(told.row(BAD), style)
     style_difference = _least_difference(style, told.row(BASE))
     return Proof(
-        rollback_identical=[one.png for one in style.images]
-        == [one.png for one in restored.images],
+        rollback_identical=[one.content for one in style.images]
+        == [one.content for one in restored.images],
         bad_release_differs=bad_difference >= LEAST_DIFFERENCE,
         style_differs_from_base=style_difference >= LEAST_DIFFERENCE,
         bad_release_difference=bad_difference,

@@ -35,7 +35,7 @@ def running_server(folder: Path, *, command: Sequence[str] = TABARD_SERVE) -> It
     Raises:
         Unavailable: The server ended, or made no progress before it listened.
     """
-    with (folder / names.SERVER_LOG).open("wb") as log:
+    with (folder / names.SERVER_LOG).open("ab") as log:
         process = _start(command, folder=folder, log=log)
         try:
             yield _wait_until_ready(process, folder / names.READY_FILE)
@@ -53,20 +53,23 @@ def log_tail(folder: Path) -> str:
     return "\n".join(lines[-LOG_TAIL_LINES:])
 
 
+def environment() -> dict[str, str]:
+    """Give the environment of the demo's processes: somebody's settings are not the demo's."""
+    return {key: one for key, one in os.environ.items() if not key.startswith("TABARD_")}
+
+
 def _start(command: Sequence[str], *, folder: Path, log: BinaryIO) -> subprocess.Popen[bytes]:
     options = ["--base", "demo", "--registry", (folder / names.REGISTRY).as_uri()]
     options += ["--listen", "127.0.0.1:0", "--metrics-listen", ""]
     options += ["--ready-file", str(folder / names.READY_FILE)]
     # The demo base is so small that a second thread costs more in waiting than it gives.
     options += ["--torch-threads", str(TORCH_THREADS)]
-    # Somebody's settings in the environment are not the demo's.
-    environment = {key: one for key, one in os.environ.items() if not key.startswith("TABARD_")}
     return subprocess.Popen(
         [*command, *options],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
-        env=environment,
+        env=environment(),
         # Ctrl-C must reach the demo alone, which then stops the server in order.
         start_new_session=True,
     )

@@ -65,7 +65,18 @@ def gateway_beside(
         yield start
     finally:
         for process in started:
-            _stop(process)
+            stop_gateway(process)
+
+
+def stop_gateway(process: subprocess.Popen[bytes]) -> None:
+    """Let a gateway end that was started with `--ends-with-stdin`; kill it if it does not."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(STOP_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def reached_at(address: str) -> str:
@@ -91,13 +102,3 @@ def _tell_end(process: subprocess.Popen[bytes], output: Output) -> None:
     assert process.stdin is not None
     if not process.stdin.closed:
         output.say(f"the gateway ended by itself (exit code {code}); the server goes on without it")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None
-    process.stdin.close()
-    try:
-        process.wait(STOP_SECONDS_MAX)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

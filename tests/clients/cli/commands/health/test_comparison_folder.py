@@ -29,7 +29,7 @@ def png_of(cell: ComparisonCell) -> bytes:
 
 
 def drawn(cell: ComparisonCell) -> ComparedImage:
-    image = GeneratedImage(index=0, seed=cell.seed, png=png_of(cell), provenance_json="{}")
+    image = GeneratedImage(index=0, seed=cell.seed, content=png_of(cell), provenance_json="{}")
     return ComparedImage(cell=cell, image=image, worn=())
 
 

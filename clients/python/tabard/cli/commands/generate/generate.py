@@ -15,6 +15,7 @@ import click
 from tabard.calls.options import RANDOM_SEED, SEED_MAX
 from tabard.cli import completion
 from tabard.cli.choices import Named
+from tabard.cli.commands.generate.detaching import begin, refuse_alone, with_detaching, with_format
 from tabard.cli.commands.generate.gallery import Gallery, slug
 from tabard.cli.numbers import Number, Whole
 from tabard.cli.output import ProgressBar, table
@@ -29,6 +30,7 @@ from tabard.enums import (
 from tabard.errors import TabardError
 from tabard.patience import TIMEOUT_SECONDS_MAX
 from tabard.result import (
+    SUFFIXES,
     Accepted,
     Collector,
     GeneratedImage,
@@ -243,6 +245,8 @@ _with_reading_and_picture = together(
     metavar="SECONDS",
     help="Give up after so long.",
 )
+@with_format
+@with_detaching
 @click.option("--sheet", is_flag=True, help="Also for one image: a labelled contact sheet.")
 @click.option(
     "--out",
@@ -261,6 +265,9 @@ def generate(
     timeout: float | None,
     sheet: bool,
     out: Path,
+    detach: bool,
+    webhook_url: str,
+    namespace: str,
     **options: Any,
 ) -> None:
     """Draw images, wearing any number of adapters; from noise, or from a picture.
@@ -273,8 +280,14 @@ def generate(
         options["timeout_seconds"] = timeout
     if size is not None:
         options |= {"width": size[0], "height": size[1]}
+    if detach:
+        options |= {"webhook_url": webhook_url, "namespace": namespace}
+        begin(session, prompt, options=options | {"num_images": num_images})
+        return
+    refuse_alone(webhook_url=webhook_url, namespace=namespace)
     gallery, collector = Gallery(out), Collector()
     stem, files = "", dict[int, Path]()
+    suffix = SUFFIXES[options.get("image_format") or "png"][0]
     with (
         _kept_told(session, gallery),
         session.connect() as client,
@@ -287,7 +300,7 @@ def generate(
             if isinstance(event, Accepted):
                 stem = "--".join(filter(None, (slug(prompt), _stack_name(event.worn))))
             elif isinstance(event, GeneratedImage):
-                files[event.index] = gallery.keep(f"{stem}--{event.seed}.png", event.png)
+                files[event.index] = gallery.keep(f"{stem}--{event.seed}{suffix}", event.content)
             elif isinstance(event, Progress):
                 shown(event)
     result = collector.result()

@@ -77,7 +77,7 @@ def replay(
             again = client.replay(picture, on_progress=show, **pictures)
         file = None
         if gallery is not None and again.image is not None:
-            file = gallery.keep(f"{picture.stem}.png", again.image.png)
+            file = gallery.keep(f"{picture.stem}.png", again.image.content)
     finally:
         if gallery is not None:
             gallery.leave()

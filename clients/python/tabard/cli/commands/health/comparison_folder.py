@@ -65,7 +65,7 @@ class ComparisonFolder:
         Raises:
             FailedPrecondition: It cannot be written.
         """
-        _write(self._files[one.cell], one.image.png)
+        _write(self._files[one.cell], one.image.content)
         self.found.add(one.cell)
 
     def write(self, name: str, content: bytes) -> Path:

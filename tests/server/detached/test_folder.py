@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of detached jobs: what was kept is there after a crash, half of something is not."""
+
+from pathlib import Path
+
+import pytest
+
+from tabard_server.detached.folder import JobFolder
+from tabard_server.errors import BadSettings, JobNotKept
+from tests.server.detached.records import done, record
+
+
+def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
+    """Record, request, image and provenance."""
+    folder = JobFolder(tmp_path / "jobs")
+    assert folder.open() == []
+    folder.begin(record(), request=b"request")
+    folder.put_image("a" * 16, index=0, content=b"png", provenance="{}")
+    folder.update(done())
+    folder.close()
+
+    again = JobFolder(tmp_path / "jobs")
+    assert again.open() == [done()]
+    assert again.request("a" * 16) == b"request"
+    assert again.image("a" * 16, index=0) == (b"png", "{}")
+    again.close()
+
+
+def test_folder_is_one_servers(tmp_path: Path) -> None:
+    """A second server is refused by the name of the setting, and may have it later."""
+    first, second = JobFolder(tmp_path), JobFolder(tmp_path)
+    first.open()
+    with pytest.raises(BadSettings) as refused:
+        second.open()
+    first.close()
+
+    assert refused.value.names == ("jobs.folder",)
+    assert second.open() == []
+    second.close()
+
+
+def test_what_a_crash_leaves_is_no_job(tmp_path: Path) -> None:
+    """Half a file, a job without its record, a record that cannot be read, another's folder."""
+    folder = JobFolder(tmp_path)
+    folder.open()
+    folder.begin(record(), request=b"request")
+    folder.begin(record("b" * 16), request=b"request")
+    folder.close()
+    (tmp_path / ("a" * 16) / "job.json.new").write_bytes(b"half")
+    (tmp_path / ("b" * 16) / "job.json").write_bytes(b"{")
+    (tmp_path / ("c" * 16)).mkdir()
+    (tmp_path / ("c" * 16) / "request").write_bytes(b"never acknowledged")
+    (tmp_path / "notes").mkdir()
+
+    again = JobFolder(tmp_path)
+    assert [one.id for one in again.open()] == ["a" * 16]
+    again.close()
+    assert not (tmp_path / ("a" * 16) / "job.json.new").exists()
+    assert not (tmp_path / ("c" * 16)).exists()
+    assert (tmp_path / ("b" * 16)).exists()
+    assert (tmp_path / "notes").exists()
+
+
+def test_disk_that_takes_nothing_is_told(tmp_path: Path) -> None:
+    """An old record stays whole where the new one cannot be written."""
+    folder = JobFolder(tmp_path)
+    folder.open()
+    folder.begin(record(), request=b"request")
+    place = tmp_path / ("a" * 16)
+    (place / "job.json.new").mkdir()
+    with pytest.raises(JobNotKept):
+        folder.update(done())
+    (place / "job.json.new").rmdir()
+    folder.close()
+
+    again = JobFolder(tmp_path)
+    assert again.open() == [record()]
+    again.close()
+
+
+def test_removed_job_leaves_nothing(tmp_path: Path) -> None:
+    """Its images first, or all of it; twice is fine."""
+    folder = JobFolder(tmp_path)
+    folder.open()
+    folder.begin(done(), request=b"request")
+    folder.put_image("a" * 16, index=0, content=b"png", provenance="{}")
+    folder.remove_image("a" * 16, index=0)
+    folder.remove_image("a" * 16, index=0)
+    with pytest.raises(JobNotKept):
+        folder.image("a" * 16, index=0)
+    folder.remove("a" * 16)
+    folder.remove("a" * 16)
+    folder.close()
+
+    assert [one.name for one in tmp_path.iterdir()] == ["lock"]
