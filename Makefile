@@ -18,6 +18,9 @@ BUF          := .venv-proto/bin/buf
 # The API as it was promised: what changes may not break. `make proto-promise` makes it anew.
 PROMISE      := proto/tabard.binpb
 PYTEST       := $(BIN)/python -m pytest
+# What the tests of the page need of npm, pinned by its lock file; nothing of it is part of the page.
+PAGE_TOOLS   := tests/e2e/page/tools
+PAGE_STAMP   := $(PAGE_TOOLS)/node_modules/.tabard-setup
 
 # Demo, tests and benchmarks never ask a hub for anything: what they need lies in the repository.
 OFFLINE      := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
@@ -41,7 +44,7 @@ TWO_AT_ONCE  := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test docs oracle faults long reference proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
+.PHONY: setup fmt lint types test page docs oracle faults long reference proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -59,7 +62,10 @@ types: setup ## mypy --strict over the four packages
 	$(BIN)/mypy
 
 test: setup ## the fast tests: no network, no GPU
-	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak and not faults and not oracle and not documents" $(TWO_AT_ONCE) $(ARGS)
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak and not faults and not oracle and not documents and not page" $(TWO_AT_ONCE) $(ARGS)
+
+page: setup $(PAGE_STAMP) ## the gateway's page in a real browser, and its types; needs Debian's chromium, nodejs and npm
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m page $(ARGS)
 
 docs: setup ## every command and snippet of README and docs, in order, as they are printed
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m documents -n 2 $(ARGS)
@@ -123,6 +129,7 @@ proto-promise: $(PROTO_STAMP) ## promise the API as it is now; a change that bre
 clean: ## remove the virtual environments, caches and outputs
 	rm -rf .venv .venv-demo .venv-proto .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf build dist tabard-demo .long
+	rm -rf $(PAGE_TOOLS)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## list these words
@@ -155,6 +162,11 @@ $(SETUP_STAMP): pyproject.toml constraints.txt
 
 .venv-demo/.tabard-setup: pyproject.toml constraints.txt
 	$(call install,.venv-demo,$(DEMO_EXTRAS))
+
+$(PAGE_STAMP): $(PAGE_TOOLS)/package.json $(PAGE_TOOLS)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing; on Debian and Ubuntu: apt-get install npm" >&2; exit 1; }
+	npm ci --prefix $(PAGE_TOOLS) --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 $(PROTO_STAMP): Makefile
 	$(call make_venv,.venv-proto)

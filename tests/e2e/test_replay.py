@@ -94,6 +94,18 @@ def test_channel_that_moved_changes_nothing(styles: Client, tiny_files: Mapping[
     assert again.outcome == "same_file"
 
 
+def test_log_that_moved_is_named(styles: Client, tiny_files: Mapping[str, Path]) -> None:
+    """An image without the promise of bytes says where the log was: that alone differs."""
+    said = {**SAID, "deterministic": False}
+    png = styles.generate(PROMPT, adapters="re/one@1.0.0", **said).images[0].content
+    styles.publish("re/later", tiny_files["style2"], version="1.0.0")
+
+    again = styles.replay(png)
+
+    assert again.outcome == "same_pixels"
+    assert [one.name for one in again.differences] == ["registry.seq"]
+
+
 @pytest.mark.parametrize("act", ["quarantine", "purge"])
 def test_withdrawn_release_is_named(
     styles: Client, tiny_base: Path, tmp_path: Path, act: str

@@ -74,6 +74,7 @@ UNTESTED: Mapping[str, str] = {
     "server/tabard_server/rpc/evidence/assembly.py": "puts rooms together; test_service runs it",
     "server/tabard_server/rpc/review/assembly.py": "puts rooms together; test_service runs it",
     "server/tabard_server/scheduler/snapshot.py": "values without code; read in test_policy",
+    "clients/web/tabard_web/page/assembly.py": "puts rooms together; every test of a door runs it",
     "server/tabard_server/version.py": "one number",
 }
 """Modules that need no tests of their name, and why."""

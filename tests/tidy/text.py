@@ -138,7 +138,7 @@ def _is_python(path: PurePosixPath) -> bool:
 
 def _is_code(path: PurePosixPath) -> bool:
     return (
-        path.suffix in {".py", ".proto", ".sh", ".toml", ".yaml", ".yml"}
+        path.suffix in {".py", ".js", ".css", ".proto", ".sh", ".toml", ".yaml", ".yml"}
         or path.name in {"Makefile", "constraints.txt", ".dockerignore", ".editorconfig"}
         or path.name.startswith("Dockerfile")
         or str(path) == ".ci/run"
@@ -152,7 +152,7 @@ def _has_licence_line(path: PurePosixPath) -> bool:
 RULES = (
     Rule(
         says="a file is short",
-        reads=_is_python,
+        reads=lambda path: path.suffix in {".py", ".js", ".css"},
         judge=_short_file,
         broken_path="long.py",
         broken_text="x = 1\n" * (FILE_LINES_MAX + 1),

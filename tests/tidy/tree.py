@@ -25,7 +25,7 @@ BELONGS = {
         *("buf.yaml", "constraints.txt", "pyproject.toml"),
     ),
     ".ci": ("run",),
-    "clients": ("*.py", "*.pyi", "py.typed"),
+    "clients": ("*.py", "*.pyi", "py.typed", "*.js", "*.css", "index.html", "logo.svg"),
     "deploy": (
         *("*.py", "*.sh", "*.md", "*.png", "*.json", "*.toml", "*.yaml", "*.yml"),
         *(".env", "Dockerfile", "Dockerfile.cpu", "serve"),

@@ -60,8 +60,8 @@ def gateway_to(
 ) -> Iterator[httpx.Client]:
     """Run a gateway in front of a server, and give a client of it."""
 
-    def connect(token: str) -> AsyncClient:
-        return AsyncClient(address, token=token, patience_seconds=0)
+    def connect(token: str, actor: str) -> AsyncClient:
+        return AsyncClient(address, token=token, actor=actor, patience_seconds=0)
 
     with (
         running(build_app(connect, bounds=Bounds(**bounds), names=names)) as url,

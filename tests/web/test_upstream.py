@@ -13,6 +13,7 @@ class FakeClient:
     """Notes that it was closed."""
 
     token: str
+    actor: str
     is_closed: bool = False
 
     async def close(self) -> None:
@@ -25,8 +26,8 @@ class Made:
     def __init__(self) -> None:
         self.clients: list[FakeClient] = []
 
-    def connect(self, token: str) -> AsyncClient:
-        self.clients.append(FakeClient(token))
+    def connect(self, token: str, actor: str) -> AsyncClient:
+        self.clients.append(FakeClient(token, actor))
         return self.clients[-1]  # type: ignore[return-value]
 
     @property
@@ -78,3 +79,18 @@ def test_closing_closes_all() -> None:
     asyncio.run(walk())
 
     assert made.open == []
+
+
+def test_actors_have_clients_of_their_own() -> None:
+    """What one says of themselves is not said by another with the same token."""
+    made = Made()
+
+    async def walk() -> list[str]:
+        upstream = Upstream(made.connect, kept_max=3)
+        for actor in ("ann", "bob", "ann"):
+            async with upstream.client("", actor=actor) as client:
+                assert client.actor == actor  # type: ignore[attr-defined]
+        async with upstream.client("") as client:
+            return [one.actor for one in made.clients]
+
+    assert asyncio.run(walk()) == ["ann", "bob", "gateway"]

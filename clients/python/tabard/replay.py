@@ -42,7 +42,8 @@ class Replay:
         outcome: `same_file`: equal to the byte. `same_pixels`: only what the file says of itself
             differs. `close`: no pixel differs by more than 1 of 255, which is what a batch may do
             to an image that was not `deterministic`. `different`. `not_drawn`: the server refused.
-        differences: What is not as it was then; log position and trace do not count.
+        differences: Every field that the two files say otherwise, the log position too; of equal
+            pixels never none.
         pixels: How far the pixels are apart; None where nothing was drawn, or in another size.
         image: The new image; None where nothing was drawn.
         refusal: Why nothing was drawn.

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tabard import TabardError, __version__
 from tabard_web.a1111 import images as a1111_images
@@ -25,13 +25,29 @@ from tabard_web.jobs.door import JobsDoor
 from tabard_web.openai import images as openai_images
 from tabard_web.openai.errors import openai_failure
 from tabard_web.openai.models import ModelsDoor
+from tabard_web.page import events
+from tabard_web.page.assembly import Door, PageDoors
+from tabard_web.page.assets import VISITS
+from tabard_web.page.errors import page_failure
 from tabard_web.pictures.studio import Studio
 from tabard_web.upstream import Connect, Upstream
 
 
+class Gateway:
+    """The application; `let_go` ends its endless answers, so that a stop need not wait for them."""
+
+    def __init__(self, app: ASGIApp, *, let_go: Callable[[], None]) -> None:
+        self._app = app
+        self.let_go = let_go
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._app(scope, receive, send)
+
+
 def build_app(
     connect: Connect, *, bounds: Bounds | None = None, names: Collection[str] | None = None
-) -> ASGIApp:
+) -> Gateway:
     """Give the application.
 
     Args:
@@ -41,13 +57,17 @@ def build_app(
     """
     bounds = bounds or Bounds()
     upstream = Upstream(connect, kept_max=bounds.connections_kept_max)
-    failures = Failures({"/sdapi/": a1111_failure}, default=openai_failure)
-    app = _doors(upstream, Studio(bounds), failures=failures)
-    bounded = Bodies(app, bounds=bounds, failures=failures)
-    return SecurityHeaders(Origins(bounded, names=names, failures=failures))
+    shapes = {"/sdapi/": a1111_failure, "/api/": page_failure, "/page/": page_failure}
+    failures = Failures(shapes, default=openai_failure)
+    studio = Studio(bounds)
+    page = PageDoors(upstream, studio, bounds=bounds)
+    app = _doors(upstream, studio, page=page, failures=failures)
+    bounded = Bodies(app, bounds=bounds, failures=failures, endless=(events.PATH,))
+    fronted = Origins(bounded, names=names, failures=failures, visits=VISITS)
+    return Gateway(SecurityHeaders(fronted), let_go=page.let_go)
 
 
-def _doors(upstream: Upstream, studio: Studio, *, failures: Failures) -> FastAPI:
+def _doors(upstream: Upstream, studio: Studio, *, page: PageDoors, failures: Failures) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
@@ -64,13 +84,15 @@ def _doors(upstream: Upstream, studio: Studio, *, failures: Failures) -> FastAPI
     )
     for kind in (TabardError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, failures.on_error)
-    for door in (
+    doors: Sequence[Door] = (
         HealthDoor(upstream),
         ModelsDoor(upstream),
         JobsDoor(upstream),
         openai_images.ImagesDoor(upstream, studio),
         a1111_images.ImagesDoor(upstream),
         CatalogueDoor(upstream, studio),
-    ):
+        *page.doors,
+    )
+    for door in doors:
         app.include_router(door.router)
     return app

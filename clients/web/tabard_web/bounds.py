@@ -26,6 +26,10 @@ class Bounds:
             uses them.
         pictures_converted_max: Pictures that are read or written anew at once, as for a JPEG.
         picture_pixels_max: Pixels of a picture or mask that the gateway itself reads.
+        sessions_max: Sessions of the page; the longest unused gives way.
+        session_seconds_max: How long a session of the page lasts that nobody uses.
+        pages_max: Open pages that are told what happens.
+        covers_kept_max: Covers that were drawn on request, the longest unused gives way.
         stop_seconds_max: How long a gateway that is stopped waits for what it has begun.
     """
 
@@ -36,6 +40,10 @@ class Bounds:
     connections_kept_max: int = 64
     pictures_converted_max: int = 2
     picture_pixels_max: int = 16_777_216
+    sessions_max: int = 1_000
+    session_seconds_max: float = 43_200.0
+    pages_max: int = 512
+    covers_kept_max: int = 64
     stop_seconds_max: float = 30.0
 
     def __post_init__(self) -> None:

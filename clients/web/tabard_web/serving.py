@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from tabard import InvalidArgument, TabardError
+from tabard_web.app import Gateway
 from tabard_web.bounds import Bounds
 from tabard_web.front.origins import LOOPBACK_NAMES
 
@@ -94,7 +94,7 @@ def open_socket(place: Place) -> socket.socket:
 
 
 def serve(
-    app: ASGIApp,
+    app: Gateway,
     *,
     opened: socket.socket,
     bounds: Bounds,
@@ -120,7 +120,7 @@ def serve(
         ws="none",
         timeout_graceful_shutdown=max(1, round(bounds.stop_seconds_max)),
     )
-    server = _Server(config, on_ready=on_ready, ends_with_stdin=ends_with_stdin)
+    server = _Server(config, on_ready=on_ready, on_stop=app.let_go, ends_with_stdin=ends_with_stdin)
     asyncio.run(server.serve(sockets=[opened]))
     if not server.started:
         raise TabardError("the gateway did not start", reason="GATEWAY_FAILED")
@@ -129,9 +129,17 @@ def serve(
 class _Server(uvicorn.Server):
     """uvicorn's server with signals of our own: it would raise them again once it has ended."""
 
-    def __init__(self, config: uvicorn.Config, *, on_ready: OnReady, ends_with_stdin: bool) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        *,
+        on_ready: OnReady,
+        on_stop: Callable[[], None],
+        ends_with_stdin: bool,
+    ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._on_stop = on_stop
         self._ends_with_stdin = ends_with_stdin
 
     @contextlib.contextmanager
@@ -150,6 +158,11 @@ class _Server(uvicorn.Server):
         if sockets and self.started:
             host, port, *_rest = sockets[0].getsockname()
             self._on_ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more requests, let go of what has no end, and finish the rest."""
+        self._on_stop()
+        await super().shutdown(sockets)
 
     def _stop(self) -> None:
         self.force_exit = self.should_exit

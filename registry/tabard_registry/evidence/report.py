@@ -97,7 +97,20 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """One score with its interval; `not_checked` has a reason instead of a value."""
+    """One score with its interval; `not_checked` has a reason instead of a value.
+
+    Attributes:
+        name: What it is called.
+        state: Whether it could be measured.
+        value: The value.
+        low: Lower end of its interval.
+        high: Upper end of it.
+        baseline: The same of what it would replace.
+        paired_low: Lower end of the interval of the difference, pair by pair.
+        paired_high: Upper end of that.
+        reason: What it is; if it was not measured, why.
+        of: Of a score that counts pictures: of how many.
+    """
 
     name: str
     state: Literal["measured", "not_checked"]
@@ -108,6 +121,7 @@ class Score:
     paired_low: float | None = None
     paired_high: float | None = None
     reason: str = ""
+    of: int | None = None
 
     def __post_init__(self) -> None:
         if (self.state == "measured") != (self.value is not None):

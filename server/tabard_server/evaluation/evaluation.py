@@ -145,7 +145,7 @@ class Evaluation:
             prompts=plan.prompts,
             references=_references(plan.references, encoders=encoders),
             training=_training(plan.training, encoders=encoders),
-            has_trigger=bool(plan.candidate.trigger),
+            works_unnamed=plan.candidate.works_unnamed,
             is_subject=plan.candidate.release.judged_as == "subject",
             is_as_served=plan.candidate.is_as_served,
         )
@@ -282,6 +282,7 @@ def _told(report: Report, *, created: bool) -> Judged:
                 baseline=one.baseline,
                 paired_low=one.paired_low,
                 paired_high=one.paired_high,
+                of=one.of,
             )
             for one in report.scores
         ),

@@ -57,7 +57,8 @@ class Started:
         against: What it would replace; None: the base alone.
         grid: Name of the grid.
         grid_digest: Digest of its document.
-        cell_count: Prompts times seeds.
+        prompt_count: Prompts of the grid, controls included.
+        seed_count: Its seeds; every prompt is drawn with each.
         source: Where the references come from.
         reference_count: How many there are; 0 as long as they are to be drawn.
         channel: The channel that it is judged for.
@@ -69,7 +70,8 @@ class Started:
     against: Release | None
     grid: str
     grid_digest: str
-    cell_count: int
+    prompt_count: int
+    seed_count: int
     source: ReferenceSource
     reference_count: int
     channel: str
@@ -114,6 +116,7 @@ class ScoreTold:
         baseline: The same of what it would replace.
         paired_low: Lower end of the interval of the difference.
         paired_high: Upper end.
+        of: Of a score that counts pictures: of how many.
     """
 
     name: str
@@ -125,6 +128,7 @@ class ScoreTold:
     baseline: float | None = None
     paired_low: float | None = None
     paired_high: float | None = None
+    of: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

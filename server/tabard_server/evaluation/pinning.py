@@ -157,7 +157,11 @@ class Pinning:
         refuse_role(Role.GENERATE, namespace=ref.adapter.namespace, grants=identity.grants)
         release = state.resolve(ref)
         check_servable(state, release, verifier=self._verifier)
-        return Pinned(release=release, weight=weight_wanted(release, ref=ref))
+        return Pinned(
+            release=release,
+            weight=weight_wanted(release, ref=ref),
+            unnamed_member=_unnamed_member(release, state=state),
+        )
 
     def _against(
         self, wish: Wish, candidate: Pinned, *, channel: str, state: State
@@ -203,6 +207,15 @@ class Pinning:
         pixels = read_pictures(files, field=field, limits=self._limits)
         digests = tuple(map(sha256_bytes, dict.fromkeys(files)))
         return replace(Pictures(), digests=digests, pixels=pixels)
+
+
+def _unnamed_member(recipe: Release, *, state: State) -> str:
+    """Name the first member that no word wakes: it acts on every prompt, as it was made to."""
+    for member in recipe.members:
+        found = state.release_of(member)
+        if found is not None and not (found.trigger_words or found.tokens):
+            return f"{member.adapter} {member.version}"
+    return ""
 
 
 def _spread(grid: Grid, cells: Sequence[Cell]) -> tuple[Cell, ...]:

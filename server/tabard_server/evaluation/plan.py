@@ -74,10 +74,17 @@ NO_PICTURES = Pictures()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned:
-    """One release and how strongly it is worn."""
+    """One release and how strongly it is worn.
+
+    Attributes:
+        release: The release.
+        weight: How strongly it is worn.
+        unnamed_member: The member of a recipe that no word wakes; empty: there is none.
+    """
 
     release: Release
     weight: float
+    unnamed_member: str = ""
 
     @property
     def exact(self) -> AdapterRef:
@@ -94,6 +101,13 @@ class Pinned:
         """What wakes it: a word, or all words of a recipe; empty: nothing does."""
         words = (*self.release.trigger_words, *(one.token for one in self.release.tokens))
         return trigger_of(self.release.kind, words=words)
+
+    @property
+    def works_unnamed(self) -> str:
+        """Why it may act on prompts that name no word; empty: words wake all of it."""
+        if not self.trigger:
+            return "no word wakes it: it works unnamed"
+        return f"a member works unnamed: {self.unnamed_member}" if self.unnamed_member else ""
 
     @property
     def worn(self) -> Worn:
@@ -181,7 +195,8 @@ class Plan:
             against=None if self.against is None else self.against.release,
             grid=self.grid.name,
             grid_digest=str(sha256_bytes(self.grid_document)),
-            cell_count=len(self.grid.prompts) * len(self.grid.seeds),
+            prompt_count=len(self.grid.prompts),
+            seed_count=len(self.grid.seeds),
             source=self.source,
             reference_count=self.references.count,
             channel=self.channel,
@@ -192,10 +207,11 @@ class Plan:
         """Return the hash of all that a report rests on."""
         cells = [one.key for cell in self.cells for one in cell.pictures.values()]
         said: dict[str, Any] = {
-            "v": 2,
+            "v": 3,
             "cells": cells,
             "grid": str(sha256_bytes(self.grid_document)),
             "purpose": self.candidate.release.purpose,
+            "works_unnamed": self.candidate.works_unnamed,
             "source": str(self.source),
             "references": [str(one) for one in self.references.digests],
             "training": [str(one) for one in self.training.digests],

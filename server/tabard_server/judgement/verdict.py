@@ -48,7 +48,8 @@ class GatePolicy(BaseModel):
     """Seeds that differ much less than the base's are one picture, learned by heart."""
     drift_max: float = 1.5
     """On prompts without the trigger: at its full weight a good adapter moved them by 1.19 of
-    the distance between seeds. Asked only of releases that declare a trigger."""
+    the distance between seeds. Asked only where words wake all of a release, of a recipe every
+    member."""
     drift_added_max: float = 0.5
     """Where stable itself is above that, as a style is that was trained to work unnamed: what a
     release may add, as a share of what stable moves. An honest retrain added a quarter; releases
@@ -95,7 +96,7 @@ class Scores:
     copies: Copies | NotChecked | None = None
     diversity: Result | None = None
     drift: Result | None = None
-    """Of control prompts, for releases that declare a trigger."""
+    """Of control prompts, where words wake all of the release."""
     drift_of_stable: Result | None = None
     broken: int
     """Pictures of the candidate that failed their sanity check."""

@@ -33,13 +33,17 @@ TOLD: dict[str, Any] = {
 }
 
 
-def png_of(told: object = None, *, colour: int = 10, size: int = 8, **texts: str) -> bytes:
+def png_of(
+    told: object = None, *, colour: int = 10, size: int = 8, level: int = 6, **texts: str
+) -> bytes:
     chunks, sink = PngImagePlugin.PngInfo(), io.BytesIO()
     for name, text in texts.items():
         chunks.add_text(name, text)
     if told is not None:
         chunks.add_text("tabard", told if isinstance(told, str) else json.dumps(told))
-    Image.new("RGB", (size, size), (colour, 0, 0)).save(sink, format="PNG", pnginfo=chunks)
+    Image.new("RGB", (size, size), (colour, 0, 0)).save(
+        sink, format="PNG", pnginfo=chunks, compress_level=level
+    )
     return sink.getvalue()
 
 
@@ -171,10 +175,46 @@ def test_outcome_follows_from_pixels(colour: int, is_deterministic: bool, outcom
 
     assert again.outcome == outcome
     assert [(d.name, d.then, d.now) for d in again.differences] == [
-        ("base.fingerprint", "sha256:0", "sha256:1")
+        ("base.fingerprint", "sha256:0", "sha256:1"),
+        ("trace_id", "x", ""),
     ]
     assert again.pixels is not None and again.pixels.max == colour - 10
     assert again.pixels.mean == pytest.approx((colour - 10) / 3)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "named"),
+    [
+        ({"registry": {"seq": 3}}, {"registry": {"seq": 4}}, ("registry.seq", "3", "4")),
+        ({"versions": {"torch": "1"}}, {"versions": {"torch": "2"}}, ("versions.torch", "1", "2")),
+        ({"engine": {"device": "cpu"}}, {"engine": {"device": "cuda:0"}},
+         ("engine.device", "cpu", "cuda:0")),
+        ({"sampler": "euler"}, {"sampler": "ddim"}, ("sampler", "euler", "ddim")),
+        ({"sigmas": [9.0, 0.0]}, {"sigmas": [8.0, 0.0]}, ("sigmas[0]", "9.0", "8.0")),
+    ],
+)  # fmt: skip
+def test_every_field_that_differs_is_named(
+    then: dict[str, Any], now: dict[str, Any], named: tuple[str, str, str]
+) -> None:
+    """Equal pixels in another file: the field that is otherwise is told, whichever it is."""
+    made = made_of(deterministic=False, **then)
+
+    again = judge(made, drawn(png_of(TOLD | {"deterministic": False} | now)))
+
+    assert again.outcome == "same_pixels"
+    assert [(d.name, d.then, d.now) for d in again.differences] == [named]
+
+
+@pytest.mark.parametrize(
+    ("png", "named"),
+    [(png_of(TOLD, parameters="a cat"), "parameters"), (png_of(TOLD, level=1), "file")],
+)
+def test_other_file_is_never_without_a_difference(png: bytes, named: str) -> None:
+    """Equal provenance in another file: its other texts differ, or how it is packed."""
+    again = judge(replay(CALLER, png), drawn(png_of(TOLD)))
+
+    assert again.outcome == "same_pixels"
+    assert [one.name for one in again.differences] == [named]
 
 
 def test_equal_file_has_no_differences() -> None:

@@ -6,7 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from tabard.cli.contact_sheet import SheetRow, contact_sheet, sheet_png
 from tabard.errors import InvalidArgument
 from tabard.pictures.folders import picture_sources
 
@@ -20,6 +22,28 @@ def test_folder_is_read_by_name(tmp_path: Path) -> None:
 
     assert [name for name, _path in found] == ["a.jpeg", "b.PNG", "c.webp"]
     assert found[0][1] == tmp_path / "a.jpeg"
+
+
+def test_contact_sheet_is_no_picture(tmp_path: Path) -> None:
+    """What Tabard drew of the pictures is left out, whatever its name; other files are not."""
+    picture = Image.new("RGB", (8, 8))
+    picture.save(tmp_path / "cat.png")
+    (tmp_path / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    sheet = sheet_png(contact_sheet([SheetRow(label="x", images=(picture,))]))
+    (tmp_path / "a.png").write_bytes(sheet)
+
+    found = picture_sources(tmp_path, name="references")
+
+    assert [name for name, _path in found] == ["cat.png", "cut.png"]
+
+
+def test_folder_of_sheets_is_refused(tmp_path: Path) -> None:
+    """And says that sheets are all it holds."""
+    sheet = contact_sheet([SheetRow(label="x", images=(Image.new("RGB", (8, 8)),))])
+    (tmp_path / "sheet.png").write_bytes(sheet_png(sheet))
+
+    with pytest.raises(InvalidArgument, match="but contact sheets"):
+        picture_sources(tmp_path, name="references")
 
 
 def test_pictures_have_names() -> None:

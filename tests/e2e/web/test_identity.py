@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server that asks who calls, behind a gateway that is nobody."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,19 +8,11 @@ import openai
 import pytest
 import webuiapi
 
-from tabard import Client, Unauthenticated
+from tabard import Client
 from tests.e2e.conftest import run_server
 from tests.e2e.web.conftest import run_gateway
+from tests.e2e.web.tokens import first_token, is_known
 from tests.web.running import until
-
-
-def first_token(registry: Path) -> str:
-    """Make the first token of a registry, as its operator does."""
-    command = [sys.executable, "-m", "tabard", "token", "bootstrap", "--json"]
-    ran = subprocess.run(
-        [*command, "--registry", str(registry)], check=True, capture_output=True, text=True
-    )
-    return str(json.loads(ran.stdout)["secret"])
 
 
 @pytest.fixture(scope="module")
@@ -38,20 +27,12 @@ def place(
         run_gateway(server.address) as url,
     ):
         admin = Client(server.address, token=first_token(server.registry))
-        until(lambda: _is_known(admin))
+        until(lambda: is_known(admin))
         admin.publish("acme/ink", tiny_files["style0"], version="1.0.0")
         admin.promote("acme/ink@1.0.0")
         admin.set_policy("acme", private=True, reason="ours")
         yield url, admin
         admin.close()
-
-
-def _is_known(admin: Client) -> bool:
-    """Say whether the server has read of the token: it does so at a poll."""
-    try:
-        return bool(admin.whoami().name)
-    except Unauthenticated:
-        return False
 
 
 def tool_of(url: str, token: str) -> openai.OpenAI:

@@ -10,7 +10,9 @@ import pytest
 from tabard_registry import Grants, NotFound, Registry, Role
 from tabard_registry.errors import Forbidden, PreconditionFailed
 from tabard_registry.identity.identity import ANYBODY, Identity, Proof
-from tabard_registry.refs.names import AdapterRef
+from tabard_registry.refs.names import AdapterName, AdapterRef
+from tabard_registry.refs.semver import Version
+from tabard_registry.release.release import ReleaseDraft
 from tabard_registry.release.sampling import Sampling, Span
 from tabard_server.errors import InvalidRequest, NotEvaluable
 from tabard_server.evaluation.events import ReferenceSource
@@ -198,3 +200,23 @@ def test_empty_channel_begins_with_what_is_stable(registry: Registry) -> None:
     after = pinning.pin(wish("acme/ink@1.0.0", channel="beta", references=FILES)).against
 
     assert [str(one.release.version) for one in (before, after) if one] == ["1.0.0", "1.1.0"]
+
+
+@pytest.mark.parametrize(("word", "unnamed"), [("ink", "acme/plain 1.0.0"), ("", "acme/ink 1.0.0")])
+def test_member_that_works_unnamed_is_named(
+    registry: Registry, tmp_path: Path, word: str, unnamed: str
+) -> None:
+    """A recipe has the words of its members; a member without one acts on every prompt."""
+    publish_lora(registry, folder=tmp_path, name="acme/plain")
+    if word:
+        registry.edit(
+            AdapterRef.parse("acme/ink@1.0.0"), words={"trigger_words": (word,)}, author=ANN
+        )
+    draft = ReleaseDraft(adapter=AdapterName.parse("acme/both"), version=Version.parse("1.0.0"))
+    members = [AdapterRef.parse(f"acme/{name}@1.0.0") for name in ("ink", "plain")]
+    registry.publish_recipe(draft, members=members, author=ANN)
+
+    plan = pinning_in(registry).pin(wish("acme/both@1.0.0", references=FILES))
+
+    assert plan.candidate.trigger == word
+    assert plan.candidate.unnamed_member == unnamed

@@ -44,7 +44,8 @@ def test_every_side_has_its_cells(plan: Plan) -> None:
     """The base wears nothing; each cell is one prompt and seed."""
     cell = plan.cells[0]
 
-    assert len(plan.cells) == plan.started(GatePolicy().bounds).cell_count == 20 * 4
+    started = plan.started(GatePolicy().bounds)
+    assert (started.prompt_count, started.seed_count, len(plan.cells)) == (20, 4, 20 * 4)
     assert set(cell.pictures) == set(Side)
     assert cell.pictures[Side.BASE].worn.stack == ()
     assert [one.weight for one in cell.pictures[Side.CANDIDATE].worn.stack] == [0.8]
@@ -99,7 +100,9 @@ def test_recipe_is_woken_by_all_words_of_its_members() -> None:
     """With the first alone the other members would sleep, and nobody would have judged them."""
     found = Pinned(release=release(kind="recipe", trigger_words=("ink", "<wash>")), weight=1.0)
 
-    assert found.trigger == "ink, <wash>"
+    assert (found.trigger, found.works_unnamed) == ("ink, <wash>", "")
+    assert "acme/ink 1.0.0" in replace(found, unnamed_member="acme/ink 1.0.0").works_unnamed
+    assert Pinned(release=release(trigger_words=()), weight=1.0).works_unnamed
 
 
 def test_bounds_of_the_channel_are_told(registry: Registry) -> None:

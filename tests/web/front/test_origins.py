@@ -61,3 +61,19 @@ def test_its_own_pages_are_answered(near: httpx.Client) -> None:
 
     assert near.get("/readyz", headers={"Origin": origin}).status_code == 200
     assert near.get("/readyz", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
+
+
+VISIT = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+def test_link_leads_to_the_page(near: httpx.Client) -> None:
+    """Somebody follows a link in a message: the page opens, and nothing else does."""
+    assert near.get("/", headers=VISIT).status_code == 200
+    assert near.get("/api/styles", headers=VISIT).status_code == 403
+    assert near.post("/", headers=VISIT).status_code == 403
+
+
+@pytest.mark.parametrize("target", ["iframe", "script", "empty", ""])
+def test_page_is_opened_by_itself_alone(near: httpx.Client, target: str) -> None:
+    """Not within a page of another site."""
+    assert near.get("/", headers={**VISIT, "Sec-Fetch-Dest": target}).status_code == 403

@@ -39,7 +39,6 @@ REFUSALS = (FailedPrecondition, InvalidArgument, NotFound)
 """Errors that say what differs from then; others are of the moment."""
 PIXELS_MAX = 64 << 20
 """Most pixels of an image that is looked at."""
-_OF_THE_MOMENT = ("trace_id", "job_id", "registry.seq")
 _DEPTH_MAX = 8
 """How deep a provenance is looked into; ours has four floors."""
 _NUMBERS = {"steps": "num_inference_steps", "clip_skip": "clip_skip"}
@@ -136,11 +135,7 @@ def judge(made: Remake, image: GeneratedImage) -> Replay:
     if image.content == made.png:
         return Replay(outcome=SAME_FILE, differences=(), pixels=_NO_DIFFERENCE,
                       image=image)  # fmt: skip
-    now = provenance_of(image.content)
-    differences = [
-        ReplayDifference(name=name, then=then, now=after)
-        for name, then, after in _compared(made.document, now)
-    ]
+    differences = _told(made.document, provenance_of(image.content))
     then, drawn = _picture(made.png), _picture(image.content)
     if then.size != drawn.size:
         sizes = ("{}x{}".format(*one.size) for one in (then, drawn))
@@ -148,6 +143,8 @@ def judge(made: Remake, image: GeneratedImage) -> Replay:
         return Replay(outcome=DIFFERENT, differences=tuple(differences), image=image)
     pixels = apart(then, drawn)
     outcome = SAME_PIXELS if pixels.max == 0 else DIFFERENT
+    if outcome == SAME_PIXELS and not differences:
+        differences = _of_files(made.png, image.content)
     if pixels.max == SAME_MAX and not made.options["deterministic"]:
         outcome = CLOSE
     return Replay(outcome=outcome, differences=tuple(differences), pixels=pixels, image=image)
@@ -165,9 +162,7 @@ def not_drawn(made: Remake, refusal: TabardError, *, status: ServerStatus) -> Re
         "tabard": made.document.get("tabard", ""),
         "base": {name: said.get(name, "") for name in server["base"]},
     }
-    told = [
-        ReplayDifference(name=name, then=was, now=now) for name, was, now in _compared(then, server)
-    ]
+    told = _told(then, server)
     told.append(ReplayDifference(name="request", then="drawn", now=f"{refusal.reason}: {refusal}"))
     return Replay(outcome=NOT_DRAWN, differences=tuple(told), refusal=refusal)
 
@@ -259,11 +254,20 @@ def _sent(document: Mapping[str, Any], *, name: str, source: PictureSource | Non
     raise _of_picture(name, message, reason="IMAGE_MISMATCH", hint=hint)
 
 
-def _compared(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _told(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[ReplayDifference]:
     before, after = dict(_leaves(then)), dict(_leaves(now))
-    for name in sorted({*before, *after} - set(_OF_THE_MOMENT)):
-        if before.get(name) != after.get(name):
-            yield name, before.get(name, ""), after.get(name, "")
+    return [
+        ReplayDifference(name=name, then=before.get(name, ""), now=after.get(name, ""))
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _of_files(then: bytes, now: bytes) -> list[ReplayDifference]:
+    """Name what differs between files of the same pixels and provenance: a text, or the packing."""
+    sizes = [f"{len(png)} bytes" for png in (then, now)]
+    packing = ReplayDifference(name="file", then=sizes[0], now=f"{sizes[1]}, packed otherwise")
+    return _told(read_texts(then), read_texts(now)) or [packing]
 
 
 def _leaves(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:

@@ -6,10 +6,14 @@ Pillow images come in, one Pillow image goes out. Knows nothing of servers or re
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+
+from tabard.pictures.png_text import SHEET_KEYWORD
 
 CELL_PIXELS_MIN = 128
 
@@ -79,6 +83,14 @@ def contact_sheet(
         _draw_row(sheet, pen, row=row, index=index, layout=layout)
     _draw_caption(pen, caption_lines, layout=layout)
     return sheet
+
+
+def sheet_png(sheet: Image.Image) -> bytes:
+    """Write a sheet as PNG that says that it is one, so that nobody takes it for a picture."""
+    said, written = PngInfo(), io.BytesIO()
+    said.add_text(SHEET_KEYWORD, "contact sheet")
+    sheet.save(written, format="PNG", pnginfo=said, optimize=True)
+    return written.getvalue()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

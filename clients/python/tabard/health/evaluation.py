@@ -30,7 +30,9 @@ class EvaluationStarted:
         against_digest: Its digest.
         grid: Name of the grid.
         grid_digest: Digest of its document.
-        cell_count: Prompts times seeds.
+        cell_count: Prompts times seeds: as many pictures does every side draw.
+        prompt_count: Prompts of the grid, controls included.
+        seed_count: Its seeds; every prompt is drawn with each.
         reference_source: `request`, `published`, or `against`: what the release that it would
             replace draws on the grid.
         reference_count: How many there are; 0 as long as they are to be drawn.
@@ -47,6 +49,8 @@ class EvaluationStarted:
     grid: str
     grid_digest: str
     cell_count: int
+    prompt_count: int
+    seed_count: int
     reference_source: str
     reference_count: int
     channel: str
@@ -103,6 +107,7 @@ class Score:
         baseline: The same of the release that it would replace.
         paired_low: Lower end of the interval of the difference, pair by pair.
         paired_high: Upper end.
+        of: Of a score that counts pictures: of how many; None: it is no count.
     """
 
     name: str
@@ -114,6 +119,7 @@ class Score:
     baseline: float | None = None
     paired_low: float | None = None
     paired_high: float | None = None
+    of: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tabard.errors import FieldViolation, InvalidArgument
-from tabard.pictures.sources import PictureSource
+from tabard.pictures.png_text import SHEET_KEYWORD, read_texts
+from tabard.pictures.sources import PictureSource, read_picture
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 """What files of a folder are taken for pictures."""
@@ -17,6 +18,8 @@ def picture_sources(
     said: str | Path | Sequence[PictureSource], *, name: str
 ) -> list[tuple[str, PictureSource]]:
     """Give what somebody calls each picture, and where it is; of a folder by name.
+
+    A contact sheet that Tabard drew into the folder is no picture of it, as its text says.
 
     Args:
         said: A folder, or pictures.
@@ -32,14 +35,26 @@ def picture_sources(
         raise _refused(
             name, f"{name}: there is no folder '{folder}'", hint="name a folder of pictures"
         )
-    files = sorted(one for one in folder.iterdir() if one.suffix.lower() in PICTURE_SUFFIXES)
+    named = sorted(one for one in folder.iterdir() if one.suffix.lower() in PICTURE_SUFFIXES)
+    files = [one for one in named if not _is_sheet(one, name=name)]
     if not files:
         raise _refused(
             name,
-            f"{name}: there is no picture in '{folder}'",
+            f"{name}: there is no picture in '{folder}'"
+            + (", but contact sheets" if named else ""),
             hint=f"known names end in {', '.join(PICTURE_SUFFIXES)}",
         )
     return [(one.name, one) for one in files]
+
+
+def _is_sheet(file: Path, *, name: str) -> bool:
+    if file.suffix.lower() != ".png" or not file.is_file():
+        return False
+    try:
+        return SHEET_KEYWORD in read_texts(read_picture(file, name=name))
+    except InvalidArgument:
+        # Whoever looks at its pixels says what is wrong with it.
+        return False
 
 
 def _name(source: PictureSource, place: int) -> str:

@@ -13,6 +13,8 @@ PNG_BYTES_MAX = 256 << 20
 """Largest PNG that is read."""
 TEXT_BYTES_MAX = 1 << 20
 """Longest text of a chunk, compressed or not."""
+SHEET_KEYWORD = "tabard-sheet"
+"""Keyword of the text by which a contact sheet says that it is one."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 

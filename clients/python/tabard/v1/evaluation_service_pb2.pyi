@@ -69,7 +69,7 @@ class EvaluateResponse(_message.Message):
     def __init__(self, started: _Optional[_Union[EvaluationStarted, _Mapping]] = ..., progress: _Optional[_Union[EvaluationProgress, _Mapping]] = ..., cell: _Optional[_Union[EvaluationCell, _Mapping]] = ..., scores: _Optional[_Union[EvaluationScores, _Mapping]] = ..., verdict: _Optional[_Union[EvaluationVerdict, _Mapping]] = ...) -> None: ...
 
 class EvaluationStarted(_message.Message):
-    __slots__ = ("adapter", "version", "digest", "weight", "against_version", "against_digest", "grid", "grid_digest", "cell_count", "reference_source", "reference_count", "channel", "bounds")
+    __slots__ = ("adapter", "version", "digest", "weight", "against_version", "against_digest", "grid", "grid_digest", "cell_count", "reference_source", "reference_count", "channel", "bounds", "prompt_count", "seed_count")
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -83,6 +83,8 @@ class EvaluationStarted(_message.Message):
     REFERENCE_COUNT_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SEED_COUNT_FIELD_NUMBER: _ClassVar[int]
     adapter: str
     version: str
     digest: str
@@ -96,7 +98,9 @@ class EvaluationStarted(_message.Message):
     reference_count: int
     channel: str
     bounds: _containers.RepeatedCompositeFieldContainer[_identity_service_pb2.GateBound]
-    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., weight: _Optional[float] = ..., against_version: _Optional[str] = ..., against_digest: _Optional[str] = ..., grid: _Optional[str] = ..., grid_digest: _Optional[str] = ..., cell_count: _Optional[int] = ..., reference_source: _Optional[_Union[ReferenceSource, str]] = ..., reference_count: _Optional[int] = ..., channel: _Optional[str] = ..., bounds: _Optional[_Iterable[_Union[_identity_service_pb2.GateBound, _Mapping]]] = ...) -> None: ...
+    prompt_count: int
+    seed_count: int
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., weight: _Optional[float] = ..., against_version: _Optional[str] = ..., against_digest: _Optional[str] = ..., grid: _Optional[str] = ..., grid_digest: _Optional[str] = ..., cell_count: _Optional[int] = ..., reference_source: _Optional[_Union[ReferenceSource, str]] = ..., reference_count: _Optional[int] = ..., channel: _Optional[str] = ..., bounds: _Optional[_Iterable[_Union[_identity_service_pb2.GateBound, _Mapping]]] = ..., prompt_count: _Optional[int] = ..., seed_count: _Optional[int] = ...) -> None: ...
 
 class EvaluationProgress(_message.Message):
     __slots__ = ("phase", "done", "total")
@@ -139,7 +143,7 @@ class EvaluationScores(_message.Message):
     def __init__(self, scores: _Optional[_Iterable[_Union[Score, _Mapping]]] = ...) -> None: ...
 
 class Score(_message.Message):
-    __slots__ = ("name", "is_measured", "reason", "value", "low", "high", "baseline", "paired_low", "paired_high")
+    __slots__ = ("name", "is_measured", "reason", "value", "low", "high", "baseline", "paired_low", "paired_high", "of")
     NAME_FIELD_NUMBER: _ClassVar[int]
     IS_MEASURED_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -149,6 +153,7 @@ class Score(_message.Message):
     BASELINE_FIELD_NUMBER: _ClassVar[int]
     PAIRED_LOW_FIELD_NUMBER: _ClassVar[int]
     PAIRED_HIGH_FIELD_NUMBER: _ClassVar[int]
+    OF_FIELD_NUMBER: _ClassVar[int]
     name: str
     is_measured: bool
     reason: str
@@ -158,7 +163,8 @@ class Score(_message.Message):
     baseline: float
     paired_low: float
     paired_high: float
-    def __init__(self, name: _Optional[str] = ..., is_measured: bool = ..., reason: _Optional[str] = ..., value: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., baseline: _Optional[float] = ..., paired_low: _Optional[float] = ..., paired_high: _Optional[float] = ...) -> None: ...
+    of: int
+    def __init__(self, name: _Optional[str] = ..., is_measured: bool = ..., reason: _Optional[str] = ..., value: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., baseline: _Optional[float] = ..., paired_low: _Optional[float] = ..., paired_high: _Optional[float] = ..., of: _Optional[int] = ...) -> None: ...
 
 class EvaluationVerdict(_message.Message):
     __slots__ = ("verdict", "reasons", "report_digest", "report", "created")

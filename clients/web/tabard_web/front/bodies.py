@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,8 +19,15 @@ _RETRY_SECONDS = 1.0
 class Bodies:
     """Takes as many requests, and as many bytes of them, as the bounds allow."""
 
-    def __init__(self, app: ASGIApp, *, bounds: Bounds, failures: Failures) -> None:
+    def __init__(
+        self, app: ASGIApp, *, bounds: Bounds, failures: Failures, endless: Collection[str] = ()
+    ) -> None:
+        """Take what answers, the bounds, how a refusal is told, and the paths of endless answers.
+
+        Those do not count as requests once they are read: their doors have bounds of their own.
+        """
         self._app = app
+        self._endless = frozenset(endless)
         self._bounds = bounds
         self._failures = failures
         self._requests = 0
@@ -34,11 +42,14 @@ class Bodies:
         self._requests += 1
         try:
             answer = await self._read(held, Headers(scope=scope), receive, path=scope["path"])
+            if scope["path"] in self._endless:
+                self._requests -= 1
+                held.is_counted = False
             await (answer or self._app)(scope, held.replayed(receive), send)
         except _Gone:
             return
         finally:
-            self._requests -= 1
+            self._requests -= held.is_counted
             self._bytes -= held.bytes
 
     async def _read(
@@ -105,6 +116,7 @@ class _Held:
 
     def __init__(self) -> None:
         self.bytes = 0
+        self.is_counted = True
         self._parts: list[bytes] = []
 
     def take(self, part: bytes) -> None:

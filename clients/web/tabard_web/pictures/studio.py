@@ -10,6 +10,7 @@ from typing import TypeVar
 from tabard_web.bounds import Bounds
 from tabard_web.pictures.formats import read_words
 from tabard_web.pictures.masks import mask_of
+from tabard_web.pictures.thumbnails import require_pixels, thumbnail
 
 T = TypeVar("T")
 
@@ -28,6 +29,24 @@ class Studio:
             InvalidArgument: There is none.
         """
         return await self._work(lambda: mask_of(picture, pixels_max=self._pixels_max))
+
+    async def small(self, png: bytes, *, pixels: int) -> bytes:
+        """Give a small WebP of a PNG.
+
+        Raises:
+            InvalidArgument: It cannot be read, or is too large.
+        """
+        most = self._pixels_max
+        return await self._work(lambda: thumbnail(png, pixels=pixels, pixels_max=most))
+
+    async def require_size(self, png: bytes) -> None:
+        """See that a PNG is small enough to be worked on.
+
+        Raises:
+            InvalidArgument: It cannot be read, or is too large.
+        """
+        most = self._pixels_max
+        await self._work(lambda: require_pixels(png, pixels_max=most))
 
     async def words(self, picture: bytes) -> dict[str, str]:
         """Give what a picture says of itself.

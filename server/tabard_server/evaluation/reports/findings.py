@@ -57,7 +57,7 @@ class Sheet:
         references: Of each encoder, or of those that there are embeddings of; None: what it would
             replace stands for them.
         training: Training pictures and their variants; None: there are none.
-        has_trigger: Whether the release is woken by a word.
+        works_unnamed: Why the release may act on prompts that name no word; empty: it shall not.
         is_subject: Whether it is for a subject.
         is_as_served: Whether it was drawn at the weight that it is served with.
     """
@@ -67,7 +67,7 @@ class Sheet:
     prompts: Sequence[str]
     references: Mapping[str, Vectors] | None
     training: Vectors | NotChecked | None
-    has_trigger: bool
+    works_unnamed: str
     is_subject: bool
     is_as_served: bool
 
@@ -75,6 +75,11 @@ class Sheet:
     def scored(self) -> list[int]:
         """Places of the prompts that are scored."""
         return [place for place in range(len(self.prompts)) if place not in self.controls]
+
+    @property
+    def why_controls_are_free(self) -> str:
+        """Say why nothing is asked of controls; empty: they shall look as the base draws them."""
+        return self.works_unnamed or ("" if self.controls else "the grid has no control prompts")
 
     @property
     def contents(self) -> str:
@@ -137,13 +142,16 @@ def find(
         "diversity": (results.diversity, _baseline_diversity(sheet)),
         "drift": (results.drift, _value(results.drift_of_stable)),
     }
-    scores = [told_score(name, result, baseline=base) for name, (result, base) in named.items()]
+    scores = [
+        told_score(name, result, baseline=base) or not_checked(name, sheet.why_controls_are_free)
+        for name, (result, base) in named.items()
+    ]
     subject = told_score("subject", results.subject, baseline=like.baseline("subject"))
-    if results.subject is None:
-        subject = not_checked("subject", _NO_SUBJECT if sheet.is_subject else _NO_SUBJECT_ASKED)
-    scores += [subject, told_copies("copies", copies), told_broken(broken, results.pictures)]
+    why_no_subject = _NO_SUBJECT if sheet.is_subject else _NO_SUBJECT_ASKED
+    scores += [subject or not_checked("subject", why_no_subject)]
+    scores += [told_copies("copies", copies), told_broken(broken, results.pictures)]
     return Findings(
-        scores=tuple(one for one in scores if one is not None),
+        scores=tuple(scores),
         prompts=told_prompts(
             [sheet.prompts[place] for place in sheet.scored],
             results.subject if like.main == "subject" else style,
@@ -218,9 +226,9 @@ class _Likenesses:
         return score_share_alike(scale.of(self._grid(Side.CANDIDATE, self.main)), seed=_SEED)
 
     def leak(self) -> Result | None:
-        """Score the style where it was not asked for; None: there are no controls."""
+        """Score the style where it was not asked for; None: nothing is asked of controls."""
         scale, sheet = self._scales["style"], self._sheet
-        if not (sheet.controls and sheet.has_trigger):
+        if sheet.why_controls_are_free:
             return None
         candidate = sheet.sides[Side.CANDIDATE].of("style", prompts=sheet.controls)
         return score_likeness(scale, candidate=candidate, stable=None, seed=_SEED)
@@ -280,8 +288,8 @@ def _results(
 
 
 def _drift(sheet: Sheet, side: Side, *, encoders: Encoders) -> Result | None:
-    """Score how far a side moved the controls; None: there are none, or no word that wakes it."""
-    if side not in sheet.sides or not (sheet.has_trigger and sheet.controls):
+    """Score how far a side moved the controls; None: nothing is asked of them."""
+    if side not in sheet.sides or sheet.why_controls_are_free:
         return None
     against = sheet.sides.get(Side.AGAINST) if side is Side.CANDIDATE else None
     return score_drift(

@@ -73,7 +73,13 @@ def told_copies(name: str, copies: Copies | NotChecked | None) -> Score:
         return not_checked(name, "there are no training pictures")
     if isinstance(copies, NotChecked):
         return not_checked(name, copies.words)
-    return Score(name=name, state="measured", value=float(copies.number), reason=_MEANS[name])
+    return Score(
+        name=name,
+        state="measured",
+        value=float(copies.number),
+        reason=_MEANS[name],
+        of=copies.cells.size,
+    )
 
 
 def told_broken(broken: int, pictures: int) -> Score:
@@ -87,6 +93,7 @@ def told_broken(broken: int, pictures: int) -> Score:
         low=low,
         high=high,
         reason=_MEANS["broken"],
+        of=pictures,
     )
 
 

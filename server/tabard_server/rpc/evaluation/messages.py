@@ -75,11 +75,13 @@ def _started(event: Started) -> pb.EvaluationStarted:
         against_digest="" if against is None else str(against.digest),
         grid=event.grid,
         grid_digest=event.grid_digest,
-        cell_count=event.cell_count,
+        cell_count=event.prompt_count * event.seed_count,
         reference_source=f"REFERENCE_SOURCE_{event.source.upper()}",
         reference_count=event.reference_count,
         channel=event.channel,
         bounds=write_bounds(event.asked),
+        prompt_count=event.prompt_count,
+        seed_count=event.seed_count,
     )
 
 

@@ -73,6 +73,13 @@ def test_demo_that_held_says_so(demo: Tabard, tmp_path: Path) -> None:
     assert "identical to those before: yes" in ran.err
 
 
+def test_help_promises_what_is_left(tabard: Tabard) -> None:
+    """Only the plain demo keeps its images as files; the other one's stand in the registry."""
+    said = " ".join(tabard("demo", "--help").out.split())
+
+    assert "without --release-health also images/" in said
+
+
 def test_demo_that_did_not_hold_exits_one(demo: Tabard, server: FakeServer, tmp_path: Path) -> None:
     """With what did not hold, and what to look at."""
     server.state.is_rollback_broken = True

@@ -12,6 +12,7 @@ from PIL import Image
 
 from tabard.cli.demo import health_outputs
 from tabard.cli.demo.health_outputs import prove_health, write_health
+from tabard.pictures.png_text import SHEET_KEYWORD
 from tests.clients.cli.demo.told_health import png, told_health
 
 
@@ -26,6 +27,7 @@ def test_good_story_is_kept(tmp_path: Path) -> None:
     assert summary["evaluation"]["scores"][1]["value"] == 0.1
     with Image.open(tmp_path / "contact-sheet.png") as sheet:
         assert sheet.height > 4 * 128
+        assert SHEET_KEYWORD in sheet.info
 
 
 def test_sheet_says_by_which_bounds_it_failed(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from tabard.pictures.png_text import SHEET_KEYWORD
 from tests.clients.cli.demo.performance import performed
 from tests.clients.fakes.server import FakeServer
 
@@ -21,6 +22,7 @@ def test_story_holds_and_is_kept(server: FakeServer, adapters: Path, tmp_path: P
     assert len(list((out / "images").glob("*.png"))) == 28
     with Image.open(out / "contact-sheet.png") as sheet:
         assert sheet.height > 7 * 128
+        assert SHEET_KEYWORD in sheet.info
 
 
 def test_summary_tells_the_moves(server: FakeServer, adapters: Path, tmp_path: Path) -> None:

@@ -37,8 +37,10 @@ def told_health(**changes: Any) -> HealthTold:
     """Return a story in which all went well, but for what is said."""
     scores = [
         made(Score, name=name, is_measured=True, value=value, reason="what it is")
-        for name, value in (("style", 0.8), ("identifiability", 0.1), ("broken", 12.0))
+        for name, value in (("style", 0.8), ("identifiability", 0.1))
     ]
+    counted = made(Score, name="broken", is_measured=True, value=12.0, reason="what it is", of=60)
+    scores.append(counted)
     scores.append(made(Score, name="drift", reason="no controls"))
     sides = ("base", "against", "candidate")
     cells = [
@@ -60,6 +62,8 @@ def told_health(**changes: Any) -> HealthTold:
         version="1.1.0",
         against_version="1.0.0",
         cell_count=60,
+        prompt_count=15,
+        seed_count=4,
     )
     pil = Image.new("RGB", (64, 64), "green")
     image = SimpleNamespace(content=png("green"), pil=pil)

@@ -73,7 +73,7 @@ def sheet(candidate: SideLooks = STYLED, **changes: Any) -> Sheet:
         "prompts": [f"prompt {n}" for n in range(PROMPTS + CONTROLS)],
         "references": None,
         "training": None,
-        "has_trigger": True,
+        "works_unnamed": "",
         "is_subject": False,
         "is_as_served": True,
     }
@@ -121,7 +121,10 @@ def test_broken_pictures_fail() -> None:
     """Two that lost their contrast are enough."""
     found = findings(sheet(looks(black)))
 
-    assert scores(found)["broken"].value == 2
+    assert (scores(found)["broken"].value, scores(found)["broken"].of) == (
+        2,
+        (PROMPTS + CONTROLS) * SEEDS,
+    )
     assert found.verdict == "Failed"
     assert found.checks["artifact"].state == "flagged"
 
@@ -198,11 +201,25 @@ def test_drift_is_no_worse_than_what_is_served() -> None:
     assert any(reason.startswith("drift") for reason in first.reasons)
 
 
-def test_release_without_trigger_has_no_drift() -> None:
-    """Nothing wakes it, so nothing says that it sleeps."""
-    names = scores(findings(sheet(has_trigger=False)))
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"works_unnamed": "a member works unnamed: acme/ink 1.0.0"}, "acme/ink 1.0.0"),
+        ({"controls": range(0)}, "no control prompts"),
+    ],
+)
+def test_drift_is_not_asked_of_what_works_unnamed(changes: dict[str, Any], why: str) -> None:
+    """Nothing says that it sleeps: drift and leak stand there, not checked, and make no gate."""
 
-    assert not {"drift", "leak"} & set(names)
+    def unnamed(prompt: int, seed: int) -> np.ndarray:
+        return styled(prompt % PROMPTS, seed)
+
+    found = findings(sheet(looks(unnamed), references=REFERENCES, **changes))
+
+    for name in ("drift", "leak"):
+        assert scores(found)[name].state == "not_checked"
+        assert why in scores(found)[name].reason
+    assert not any(reason.startswith("drift") for reason in found.reasons)
 
 
 def test_one_seed_leaves_no_infinity() -> None:

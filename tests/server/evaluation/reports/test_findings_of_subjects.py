@@ -58,7 +58,7 @@ def sheet_of(sides: dict[Side, SideLooks], *, is_subject: bool = True) -> Sheet:
         prompts=[f"prompt {number}" for number in range(PROMPTS)],
         references=None,
         training=None,
-        has_trigger=True,
+        works_unnamed="",
         is_subject=is_subject,
         is_as_served=True,
     )

@@ -54,10 +54,10 @@ def test_every_reason_has_words(reason: Unchecked) -> None:
 
 def test_copies_and_broken_are_counted() -> None:
     """None of 64 broken may still be three; without training pictures nothing is known."""
-    assert told_copies("copies", FOUND).value == 1.0
+    assert (told_copies("copies", FOUND).value, told_copies("copies", FOUND).of) == (1.0, 2)
     assert told_copies("copies", None).state == "not_checked"
     assert told_broken(0, 64).high == pytest.approx(3.0)
-    assert told_broken(2, 64).high is None
+    assert (told_broken(2, 64).high, told_broken(2, 64).of) == (None, 64)
     assert not_checked("subject", "why").reason == "why"
 
 

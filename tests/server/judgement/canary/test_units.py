@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is counted once."""
 
+import hashlib
+
 import pytest
 
 from tabard_server.judgement.canary.units import Complaint, Pair, unit_of
@@ -11,6 +13,13 @@ def test_spelling_makes_no_new_unit() -> None:
     assert unit_of("A  Red\tFox ") == unit_of("a red fox") == unit_of("\uff41 red fox")
     assert unit_of("a red fox") == unit_of("a\u200b red\u00ad fox\ufeff")
     assert unit_of("a red fox") != unit_of("a red fix")
+
+
+def test_unit_can_be_found_by_its_prompt() -> None:
+    """Who knows a prompt finds its digest with any tool: it is the SHA-256 of the plain text."""
+    prompt = "a red circle on a white background"
+
+    assert unit_of(f" {prompt.title()} ") == hashlib.sha256(prompt.encode()).hexdigest()
 
 
 @pytest.mark.parametrize("difference", [None, float("nan"), float("inf")])

@@ -68,7 +68,8 @@ def test_start_is_written() -> None:
         against=release(),
         grid="style",
         grid_digest="sha256:" + "d" * 64,
-        cell_count=80,
+        prompt_count=20,
+        seed_count=4,
         source=ReferenceSource.PUBLISHED,
         reference_count=5,
         channel="beta",
@@ -81,6 +82,8 @@ def test_start_is_written() -> None:
     assert message.started.against_version == "1.0.0"
     assert message.started.reference_source == pb.REFERENCE_SOURCE_PUBLISHED
     assert message.started.channel == "beta"
+    assert (message.started.prompt_count, message.started.seed_count) == (20, 4)
+    assert message.started.cell_count == 80
     assert [(one.name, one.value) for one in message.started.bounds] == [("style_min", 0.7)]
     assert (message.started.version, message.started.reference_count) == ("1.1.0", 5)
     assert (alone.started.against_version, alone.started.against_digest) == ("", "")

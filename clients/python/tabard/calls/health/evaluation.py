@@ -32,7 +32,7 @@ from tabard.pictures.folders import picture_sources
 from tabard.pictures.sources import PictureSource, read_picture
 from tabard.v1 import evaluation_service_pb2 as pb
 
-_NUMBERS = ("value", "low", "high", "baseline", "paired_low", "paired_high")
+_NUMBERS = ("value", "low", "high", "baseline", "paired_low", "paired_high", "of")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +81,9 @@ def evaluate(
             those of the server.
         grid: Name of a grid, or path of its JSON document; left out, the one for the release's
             purpose.
-        references: What it shall look like: a folder of pictures, or pictures, 4 at least. Left
-            out: those that were published; else what the release that it would replace draws.
+        references: What it shall look like: a folder of pictures (without contact sheets that
+            Tabard drew into it), or pictures, 4 at least. Left out: those that were published;
+            else what the release that it would replace draws.
         training: What it was trained on, likewise, to see whether it copies; left out: those that
             were published, else that is not checked.
         pictures: Whether cells bring their pictures.

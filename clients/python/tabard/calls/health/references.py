@@ -38,7 +38,8 @@ def publish_references(
     Args:
         caller: Filled in by the client.
         ref: The release.
-        pictures: A folder of pictures, or pictures, 4 different ones at least.
+        pictures: A folder of pictures, or pictures, 4 different ones at least. Contact sheets that
+            Tabard drew into a folder are left out.
         training: Whether it was trained on them.
         embeddings_only: Keep what the server's encoders say of them, and no picture.
         reason: Why, for the record.

@@ -73,7 +73,8 @@ def demo(
 
     Starts a server, publishes styles, draws a grid, promotes a bad release, rolls it back, and
     proves that the images are the same as before, byte for byte. Leaves contact-sheet.png,
-    summary.json, images/, registry/ and server.log in the folder. Exits 1 if a claim did not hold.
+    summary.json, registry/ and server.log in the folder; without --release-health also images/.
+    Exits 1 if a claim did not hold.
     """
     if export_to is not None:
         refuse_beside("--export", "out", "seed", "is_open", because="which only copies")

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from tabard.cli.contact_sheet import SheetRow, contact_sheet
+from tabard.cli.contact_sheet import SheetRow, contact_sheet, sheet_png
 from tabard.cli.demo import folder as names
 from tabard.cli.demo.health_story import MEASURED, OVERRIDE, HealthTold, told_canary, told_score
 from tabard.cli.output import to_json
@@ -63,7 +63,7 @@ def write_health(
     told: HealthTold, *, proof: HealthProof, seconds: dict[str, float], folder: Path
 ) -> dict[str, Any]:
     """Write the sheet and the summary; give the summary."""
-    _sheet(told).save(folder / names.SHEET, optimize=True)
+    (folder / names.SHEET).write_bytes(sheet_png(_sheet(told)))
     evaluation = told.evaluation
     summary = {
         **asdict(proof),
@@ -133,8 +133,8 @@ def _short(told: HealthTold, name: str) -> str:
     score = next(one for one in told.evaluation.scores if one.name == name)
     if score.value is None:
         return f"{name} not checked"
-    if name == "broken":
-        return f"{score.value:.0f} of {told.evaluation.started.cell_count} pictures broken"
+    if score.of is not None:
+        return f"{score.value:.0f} of {score.of} pictures {name}"
     return f"{name} {score.value:.2f}"
 
 
@@ -150,7 +150,8 @@ def _caption(told: HealthTold) -> str:
     scores = "; ".join(told_score(told.evaluation, name) for name in MEASURED)
     return (
         f"{told.evaluation.started.version} was drawn beside what it would replace, on "
-        f"{told.evaluation.started.cell_count} prompts and seeds, and judged: "
+        f"{told.evaluation.started.prompt_count} prompts with {told.evaluation.started.seed_count} "
+        f"seeds each, and judged: "
         f"{told.evaluation.verdict}. {scores}. {_missed(told)}The channel refused "
         "it; it was promoted with an override all the same. "
         f"While callers drew {told.calls} images its canary took it back: "

@@ -230,8 +230,8 @@ def told_score(result: EvaluationResult, name: str) -> str:
     score = next(one for one in result.scores if one.name == name)
     if not score.is_measured or score.value is None:
         return f"{name}: not checked, {score.reason}"
-    if name == "broken":
-        return f"broken: {score.value:.0f} of {result.started.cell_count}: {score.reason}"
+    if score.of is not None:
+        return f"{name}: {score.value:.0f} of {score.of}: {score.reason}"
     interval = "" if score.low is None else f" [{score.low:.2f} to {score.high:.2f}]"
     before = "" if score.baseline is None else f", before {score.baseline:.2f}"
     return f"{name}: {score.value:.2f}{interval}{before}: {score.reason}"

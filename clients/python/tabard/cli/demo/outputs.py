@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tabard.cli.contact_sheet import SheetRow, contact_sheet
+from tabard.cli.contact_sheet import SheetRow, contact_sheet, sheet_png
 from tabard.cli.demo import folder as names
 from tabard.cli.demo.proof import Proof
 from tabard.cli.demo.story import BAD, GUIDANCE_SCALE, RESTORED, SAMPLER, STEPS, STYLE, Row, Told
@@ -20,7 +20,7 @@ _TITLE = "Tabard: one resident base, a style per request, a bad release rolled b
 def write_outputs(told: Told, *, proof: Proof, seconds: dict[str, float], folder: Path) -> Any:
     """Write images, sheet and summary; give the summary."""
     files = [_save_images(row, folder) for row in told.rows]
-    _draw_sheet(told, proof=proof).save(folder / names.SHEET, optimize=True)
+    (folder / names.SHEET).write_bytes(sheet_png(_draw_sheet(told, proof=proof)))
     summary = summarise(told, proof=proof, seconds=seconds, files=files)
     (folder / names.SUMMARY).write_text(to_json(summary) + "\n", encoding="utf-8")
     return summary

@@ -9,6 +9,7 @@ from PIL import Image
 
 from tabard.cli import program
 from tabard.cli.commands.generate import gallery
+from tabard.pictures.png_text import SHEET_KEYWORD
 from tabard.v1 import generation_service_pb2 as pb
 from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes.server import FakeServer
@@ -31,6 +32,7 @@ def test_images_have_telling_names(published: Tabard, tmp_path: Path) -> None:
     assert "wears acme/watercolor 1.0.0 at 0.8" in ran.out
     with Image.open(out / "a-red-circle--watercolor-1.0.0x0.8--7--sheet.png") as sheet:
         assert sheet.width > 2 * 128
+        assert SHEET_KEYWORD in sheet.info
 
 
 def test_every_option_is_sent(published: Tabard, server: FakeServer, tmp_path: Path) -> None:

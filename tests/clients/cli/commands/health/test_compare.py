@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tabard.pictures.png_text import SHEET_KEYWORD
 from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes.server import FakeServer
 from tests.clients.fakes.state import FakeStatus
@@ -52,6 +53,7 @@ def test_everything_is_drawn_and_indexed(
     assert (ran.document["drawn"], ran.document["kept"], index["missing"]) == (20, 0, 0)
     with Image.open(out / "sheet.png") as sheet:
         assert sheet.width > 5 * 256 and sheet.height > 4 * 256
+        assert SHEET_KEYWORD in sheet.info
 
 
 def test_same_command_draws_nothing_again(

@@ -39,6 +39,8 @@ def test_verdict_is_told(tabard: Tabard, grid: str) -> None:
     assert "against: 1.0.0" in words or "against 1.0.0" in words
     assert "what the release that it would replace draws on this grid" in words
     assert "subject not checked" in words
+    assert "12 prompts x 2 seeds" in words
+    assert "broken 0 of 24 0 to 3 " in words
     assert "verdict: " in words
     assert words.endswith("Scores inform; a person decides.")
     assert "filed before" not in words

@@ -51,6 +51,26 @@ def test_publish_tells_as_what_it_is_judged(tabard: Tabard, style_file: Path) ->
     assert ["purpose", "style"] in [one.split() for one in shown[1]]
 
 
+@pytest.mark.parametrize(
+    ("said", "is_told"),
+    [
+        (("--purpose", "style"), True),
+        (("--kind", "dreambooth"), True),
+        (("--purpose", "style", "--trigger", "wtr"), False),
+        (("--purpose", "concept"), False),
+    ],
+)
+def test_missing_trigger_is_told(
+    tabard: Tabard, style_file: Path, said: tuple[str, ...], is_told: bool
+) -> None:
+    """Before it is evaluated: nothing can be asked of prompts that do not name it."""
+    ran = tabard("publish", "acme/a", style_file, "--version", "1.0.0", *said)
+
+    words = " ".join(ran.out.split())
+    assert ran.code == 0
+    assert ("no trigger word: an evaluation cannot ask" in words) is is_told
+
+
 def test_publish_again_is_told(tabard: Tabard, style_file: Path) -> None:
     """Publishing the same bytes twice succeeds and says so."""
     arguments = ("publish", "acme/a", style_file, "--version", "1.0.0")

@@ -9,6 +9,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from tabard.calls.health.compare import SEEDS
 from tabard.cli.commands.release.picture_diff import PROMPTS
+from tabard.pictures.png_text import SHEET_KEYWORD
 from tabard_registry.evidence.grid import Grid, GridPrompt
 from tabard_server.evaluation.shipped_grids import SEEDS as SHIPPED_SEEDS
 from tabard_server.evaluation.shipped_grids import shipped_grids
@@ -48,6 +49,7 @@ def test_pictures_are_measured_and_shown(published: Tabard, tmp_path: Path) -> N
     assert found["mean"] == pytest.approx(sum(means) / 4) and found["mean"] > 0
     with Image.open(found["sheet"]) as sheet:
         assert sheet.width > 3 * 256 and sheet.height > 4 * 256
+        assert SHEET_KEYWORD in sheet.info
     index = json.loads((tmp_path / "index.json").read_text(encoding="utf-8"))
     assert index["differences"] == found["pictures"]
 

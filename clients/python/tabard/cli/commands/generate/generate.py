@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -377,14 +376,12 @@ def _document(image: GeneratedImage, file: Path) -> dict[str, Any]:
 
 
 def _sheet(result: GenerateResult, *, prompt: str) -> bytes:
-    from tabard.cli.contact_sheet import SheetRow, contact_sheet  # noqa: PLC0415 - Pillow is for sheets
+    from tabard.cli.contact_sheet import SheetRow, contact_sheet, sheet_png  # noqa: PLC0415 - Pillow is for sheets
 
     worn = "\n".join(f"{one.adapter} {one.version} at {one.weight:g}" for one in result.worn)
     row = SheetRow(label=worn or "base", images=tuple(image.pil for image in result.images))
     columns = [f"seed {image.seed}" for image in result.images]
-    written = io.BytesIO()
-    contact_sheet([row], columns=columns, title=prompt[:80]).save(written, format="PNG")
-    return written.getvalue()
+    return sheet_png(contact_sheet([row], columns=columns, title=prompt[:80]))
 
 
 def _stack_name(worn: tuple[WornRelease, ...]) -> str:

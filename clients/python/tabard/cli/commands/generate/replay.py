@@ -20,7 +20,7 @@ from tabard.result import Progress
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _SAID = {
     SAME_FILE: "the same file, to the byte",
-    SAME_PIXELS: "the same pixels; what the file says of itself is otherwise",
+    SAME_PIXELS: "the same pixels; what the file says of itself differs",
     CLOSE: "the same image: no pixel is more than 1 of 255 away, as batches may bring about",
     DIFFERENT: "another image",
     NOT_DRAWN: "it was not drawn",

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from pathlib import Path
 from typing import Any
 
@@ -180,18 +179,12 @@ def read_prompts(file: Path) -> tuple[str, ...]:
     return found
 
 
-def png_of(sheet: Any) -> bytes:
-    """Write a Pillow image as PNG."""
-    written = io.BytesIO()
-    sheet.save(written, format="PNG", optimize=True)
-    return written.getvalue()
-
-
 def _tell(session: Session, plan: ComparisonPlan, *, folder: ComparisonFolder, there: int) -> None:
     from tabard.cli.commands.health.comparison_sheet import comparison_sheet  # noqa: PLC0415 - Pillow is for sheets
+    from tabard.cli.contact_sheet import sheet_png  # noqa: PLC0415 - Pillow is for sheets
 
     files = {cell: folder.file(cell) for cell in plan.cells}
-    sheet = folder.write(SHEET, png_of(comparison_sheet(plan, files)))
+    sheet = folder.write(SHEET, sheet_png(comparison_sheet(plan, files)))
     document = folder.write_index(also={"sheet": SHEET})
     drawn = len(plan.cells) - there
     facts = {

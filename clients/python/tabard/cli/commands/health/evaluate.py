@@ -131,7 +131,7 @@ def _text(result: EvaluationResult) -> list[Any]:
     weight = "" if started.weight == 1 else f" at {started.weight:g}"
     facts = {
         "against": started.against_version or "the base alone",
-        "grid": f"{started.grid}, {started.cell_count} prompts and seeds",
+        "grid": f"{started.grid}, {started.prompt_count} prompts x {started.seed_count} seeds",
         "references": _SOURCES.get(started.reference_source, ""),
         "judged for": _judged_for(started),
         "report": f"{short(result.report_digest)}{'' if result.created else ', filed before'}",
@@ -155,6 +155,13 @@ def _judged_for(started: EvaluationStarted) -> str:
 def _numbers(score: Score) -> tuple[str, str, str, str]:
     if not score.is_measured:
         return "not checked", "", "", ""
+    if score.of is not None:
+        return (
+            f"{score.value:.0f} of {score.of}",
+            _interval(score.low, score.high, digits=0),
+            "",
+            "",
+        )
     return (
         _number(score.value),
         _interval(score.low, score.high),
@@ -163,9 +170,11 @@ def _numbers(score: Score) -> tuple[str, str, str, str]:
     )
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{_number(low)} to {_number(high)}"
+def _interval(low: float | None, high: float | None, *, digits: int = 2) -> str:
+    if low is None or high is None:
+        return ""
+    return f"{_number(low, digits=digits)} to {_number(high, digits=digits)}"
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+def _number(value: float | None, *, digits: int = 2) -> str:
+    return "" if value is None else f"{value:.{digits}f}"

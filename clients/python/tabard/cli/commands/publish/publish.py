@@ -23,6 +23,12 @@ from tabard.releases.release import Release
 from tabard.releases.report import Published
 from tabard.releases.sampling import sampling_text
 
+_WOKEN = ("style", "subject")
+"""What a trigger word may wake; a word that was learned is one itself."""
+_UNNAMED = (
+    "no trigger word: an evaluation cannot ask whether the release sleeps where nobody names it "
+    "(drift, leak); if one wakes it, say it by tabard edit --trigger"
+)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -99,6 +105,8 @@ def _published_text(published: Published) -> list[Any]:
     lines.append(fields(_summary(release)))
     lines += [problem_text(problem) for problem in published.report.problems]
     lines += untaken_text(release, published.untaken)
+    if release.judged_as in _WOKEN and not release.trigger_words:
+        lines.append(_UNNAMED)
     lines.append(f"next: tabard promote {release.adapter}@{release.version}")
     return lines
 

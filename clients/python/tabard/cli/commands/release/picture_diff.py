@@ -14,7 +14,7 @@ from typing import Any
 
 from tabard.calls.health.compare import SEEDS
 from tabard.calls.health.grid_drawing import grid_drawing
-from tabard.cli.commands.health.compare import draw_missing, png_of
+from tabard.cli.commands.health.compare import draw_missing
 from tabard.cli.commands.health.comparison_folder import SHEET, ComparisonFolder
 from tabard.cli.session import Session
 from tabard.client import Client
@@ -87,7 +87,7 @@ def picture_diff(
     folder = ComparisonFolder(out, plan=plan, base_fingerprint=fingerprint)
     draw_missing(session, comparison, folder=folder)
     found = tuple(_differences(plan, folder))
-    sheet = folder.write(SHEET, png_of(_sheet(plan, folder, found)))
+    sheet = folder.write(SHEET, _sheet(plan, folder, found))
     mean, changed = (
         fmean(getattr(one.pixels, name) for one in found) for name in ("mean", "changed")
     )
@@ -137,9 +137,9 @@ def _differences(plan: ComparisonPlan, folder: ComparisonFolder) -> Any:
 
 def _sheet(
     plan: ComparisonPlan, folder: ComparisonFolder, found: Sequence[PictureDifference]
-) -> Any:
+) -> bytes:
     from tabard.cli.commands.health import comparison_sheet as sheets  # noqa: PLC0415 - Pillow is for sheets
-    from tabard.cli.contact_sheet import SheetRow, contact_sheet  # noqa: PLC0415 - as above
+    from tabard.cli.contact_sheet import SheetRow, contact_sheet, sheet_png  # noqa: PLC0415 - as above
     from tabard.pictures.difference import heat_map  # noqa: PLC0415 - as above
 
     rows = []
@@ -155,7 +155,7 @@ def _sheet(
             ),
         )
         rows.append(row)
-    return contact_sheet(
+    sheet = contact_sheet(
         rows,
         columns=[*(sheets.heading(side, plan) for side in plan.sides), "difference"],
         title=" and ".join(f"{one.adapter} {one.version}" for one in plan.sides),
@@ -163,6 +163,7 @@ def _sheet(
         f"largest there can be. {sheets.how_drawn(folder.file(plan.cells[0]))}",
         cell_pixels=sheets.CELL_PIXELS,
     )
+    return sheet_png(sheet)
 
 
 def _read(file: Path) -> Any:

@@ -78,12 +78,12 @@ def web(
     limits = bounds.read_bounds(settings)
     place = serving.read_place(listen, insecure=insecure)
 
-    def connect(token: str) -> AsyncClient:
+    def connect(token: str, actor: str) -> AsyncClient:
         # The empty token is none, and keeps that of the environment from being used.
-        return AsyncClient(address, token=token, insecure=insecure, **access)
+        return AsyncClient(address, token=token, actor=actor, insecure=insecure, **access)
 
     # What cannot be an address, or a CA, is told before anybody is served.
-    connect("")
+    connect("", "")
     known = {*serving.LOOPBACK_NAMES, *names} if place.is_near else set(names)
     app = gateway.build_app(connect, bounds=limits, names=known or None)
     serving.serve(

@@ -65,6 +65,8 @@ def said(canary: Canary) -> str:
         "soft 11 11 341",
         "cccccccccccc candidate",
         "dddddddddddd -0.80",
+        "what callers write is not kept",
+        "tabard compare acme/ink@1.0.0 acme/ink@1.1.0 --prompts FILE",
         "verdict: Rolled back worse than what it replaces (server, seq 12)",
         "Scores inform; a person decides.",
     ],
@@ -72,6 +74,11 @@ def said(canary: Canary) -> str:
 def test_rollback_is_told_with_its_figures(words: str) -> None:
     """Everything that it says has its place."""
     assert words in said(ROLLED_BACK)
+
+
+def test_nothing_seen_has_no_hint() -> None:
+    """Where there is no worst prompt, nothing is said of looking at it."""
+    assert "tabard compare" not in said(replace(ROLLED_BACK, worst=()))
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,31 @@ def test_bounds_are_told() -> None:
     assert "what stable asked for (style_min 0.7), else" in told(policies=policies)
 
 
+def test_counts_are_counts() -> None:
+    """Pictures are told as one of many, other scores as numbers."""
+    broken = {"name": "broken", "state": "measured", "value": 50.0, "of": 80}
+    sound = {"name": "sound", "state": "measured", "value": 0.0, "low": 0.0, "high": 3.0, "of": 80}
+    style = {"name": "style", "state": "measured", "value": 0.5, "low": 0.25, "high": 0.75}
+
+    words = " ".join(told(scores=[broken, sound, style]).split())
+
+    assert "broken 50 of 80" in words
+    assert "sound 0 of 80 0 to 3" in words
+    assert "style 0.50 0.25 to 0.75" in words
+
+
+@pytest.mark.parametrize("name", ["style", "subject"])
+def test_stable_prompt_says_its_bound(name: str) -> None:
+    """Of what the release is for; and that the whole interval counts."""
+    scores = [{"name": name, "state": "measured", "value": 0.9}]
+    prompts = [{"prompt": "a cat", "mean": 0.9, "low": 0.8, "high": 1.0, "stable": True}]
+    bounds = {"style_min": 0.5, "subject_min": 0.6}
+
+    words = told(scores=scores, prompts=prompts, bounds=bounds)
+
+    assert f"stable prompt: {name} at least {bounds[f'{name}_min']:.2f}, interval and all" in words
+
+
 def test_references_are_listed() -> None:
     """Pictures by digest, and whether there are embeddings."""
     words = told("references", pictures=["sha256:" + "a" * 64], embeddings=[{"encoder": "x"}])

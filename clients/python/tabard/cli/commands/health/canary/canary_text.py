@@ -38,6 +38,7 @@ def canary_text(canary: Canary) -> list[Any]:
         ),
         *([table("evidence", "lost", "of", "E", rows=streams)] if streams else []),
         *([table("worst prompts", "difference", "broken", rows=worst)] if worst else []),
+        *(_how_to_look(canary) if worst else []),
         *verdict_text(canary),
         PERSON_DECIDES,
     ]
@@ -70,6 +71,18 @@ def row_of(canary: Canary) -> tuple[str, ...]:
         f"{canary.losses} of {canary.units}",
         verdict,
     )
+
+
+def _how_to_look(canary: Canary) -> list[str]:
+    """Say what stands behind a digest: nobody can be shown what a caller wrote."""
+    sides = (canary.baseline_version, canary.candidate_version)
+    refs = " ".join(f"{canary.adapter}@{version}" for version in sides)
+    return [
+        "  a prompt is told by the beginning of its SHA-256: what callers write is not kept, nor "
+        "what was drawn of it for the canary",
+        f"  to look at both releases, with prompts of your own: tabard compare {refs} "
+        "--prompts FILE",
+    ]
 
 
 def _share(canary: Canary) -> str:

@@ -37,7 +37,7 @@ def text_of(found: EvidenceDocument) -> Iterator[Answer]:
 def _report(said: Mapping[str, Any]) -> Iterator[Answer]:
     yield fields(_facts(said))
     yield from _scores(_list(said, "scores"))
-    yield from _prompts(_list(said, "prompts"))
+    yield from _prompts(_list(said, "prompts"), asked=_asked_of_prompts(said))
     yield from _candidates(said)
     yield from _technical(_map(said, "technical"))
     yield from _checks(_map(said, "checks"))
@@ -82,8 +82,8 @@ def _scores(scores: Sequence[Mapping[str, Any]]) -> Iterator[Answer]:
     rows = [
         (
             str(one.get("name", "")),
-            _number(one.get("value")) or _NOT_CHECKED,
-            _interval(one.get("low"), one.get("high")),
+            _value(one),
+            _interval(one.get("low"), one.get("high"), digits=0 if _is_count(one) else 2),
             _number(one.get("baseline")),
             _interval(one.get("paired_low"), one.get("paired_high")),
             str(one.get("reason", "")),
@@ -95,8 +95,17 @@ def _scores(scores: Sequence[Mapping[str, Any]]) -> Iterator[Answer]:
         yield table("score", "value", "interval", "baseline", "difference", "means", rows=rows)
 
 
-def _prompts(prompts: Sequence[Mapping[str, Any]]) -> Iterator[Answer]:
-    for is_stable, name in ((True, "stable prompt"), (False, "prompt that is not stable")):
+def _asked_of_prompts(said: Mapping[str, Any]) -> str:
+    """Say what makes a prompt stable: all of its interval at the bound of what it is for."""
+    measured = [one.get("name") for one in _list(said, "scores") if one.get("state") == "measured"]
+    name = "subject" if "subject" in measured else "style"
+    bound = _number(_map(said, "bounds").get(f"{name}_min"))
+    return f": {name} at least {bound}, interval and all" if bound else ""
+
+
+def _prompts(prompts: Sequence[Mapping[str, Any]], *, asked: str) -> Iterator[Answer]:
+    names = ((True, f"stable prompt{asked}"), (False, "prompt that is not stable"))
+    for is_stable, name in names:
         rows = [
             (
                 str(one.get("prompt", "")),
@@ -186,12 +195,24 @@ def _list(said: Mapping[str, Any], name: str) -> Sequence[Any]:
     return value if isinstance(value, list) else []
 
 
-def _interval(low: Any, high: Any) -> str:
-    return "" if low is None or high is None else f"{_number(low)} to {_number(high)}"
+def _value(score: Mapping[str, Any]) -> str:
+    if _is_count(score):
+        return f"{_number(score.get('value'), digits=0)} of {score['of']}"
+    return _number(score.get("value")) or _NOT_CHECKED
 
 
-def _number(value: Any) -> str:
-    return f"{value:.2f}" if isinstance(value, int | float) else ""
+def _is_count(score: Mapping[str, Any]) -> bool:
+    return isinstance(score.get("of"), int)
+
+
+def _interval(low: Any, high: Any, *, digits: int = 2) -> str:
+    if low is None or high is None:
+        return ""
+    return f"{_number(low, digits=digits)} to {_number(high, digits=digits)}"
+
+
+def _number(value: Any, *, digits: int = 2) -> str:
+    return f"{value:.{digits}f}" if isinstance(value, int | float) else ""
 
 
 def _word(value: Any) -> str:

@@ -36,6 +36,7 @@ def publish(
 
     DIR holds PNG, JPEG or WebP files, 4 different ones at least. They are kept as PNGs without
     metadata, no side longer than 512 pixels; whoever may generate with the release may see them.
+    Contact sheets that Tabard drew into DIR are left out.
     """
     with session.connect() as client:
         done = send(

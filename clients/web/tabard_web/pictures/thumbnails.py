@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small WebPs of pictures, for lists of many; they say nothing of how the picture was made.
+
+In: a PNG of evidence, which the server made. Out: a WebP that is no larger than asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+
+from PIL import Image
+
+from tabard import InvalidArgument
+
+MEDIA_TYPE = "image/webp"
+_QUALITY = 86
+
+
+def require_pixels(png: bytes, *, pixels_max: int) -> None:
+    """See that a PNG is small enough to be worked on, by what it says of itself.
+
+    Raises:
+        InvalidArgument: It is no PNG, or has more than `pixels_max` pixels.
+    """
+    with _opened(png, pixels_max=pixels_max):
+        pass
+
+
+def thumbnail(png: bytes, *, pixels: int, pixels_max: int) -> bytes:
+    """Give a picture whose longer side has `pixels` at most.
+
+    Raises:
+        InvalidArgument: It is no PNG, is damaged, or has more than `pixels_max` pixels.
+    """
+    with _opened(png, pixels_max=pixels_max) as image:
+        small = image.convert("RGB")
+    small.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
+    sink = io.BytesIO()
+    small.save(sink, format="WEBP", quality=_QUALITY, method=4)
+    return sink.getvalue()
+
+
+@contextlib.contextmanager
+def _opened(png: bytes, *, pixels_max: int) -> Iterator[Image.Image]:
+    try:
+        with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+            if image.width * image.height > pixels_max:
+                raise _refused(f"this picture has more than {pixels_max} pixels")
+            yield image
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise _refused("this picture cannot be read") from error
+
+
+def _refused(message: str) -> InvalidArgument:
+    return InvalidArgument(message, reason="NOT_A_PICTURE", hint="take a smaller PNG")
