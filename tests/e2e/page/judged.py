@@ -37,7 +37,7 @@ def judge(author: Client, *, files: list[Path], folder: Path) -> None:
     kept = []
     for number, one in enumerate(pictures):
         kept.append(folder / f"{number}.png")
-        kept[-1].write_bytes(one.images[0].png)
+        kept[-1].write_bytes(one.images[0].content)
     author.publish_references(f"{LINE}@{BEFORE}", kept)
     author.publish_references(f"{LINE}@{BEFORE}", kept, training=True)
     author.evaluate(REF, against=f"{LINE}@{BEFORE}", grid=grid).result()
