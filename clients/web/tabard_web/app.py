@@ -23,8 +23,8 @@ from tabard_web.front.bodies import Bodies
 from tabard_web.front.headers import SecurityHeaders
 from tabard_web.front.origins import Origins
 from tabard_web.health import HealthDoor
-from tabard_web.jobs.door import JobsDoor
-from tabard_web.jobs.requests import PARAMS as JOB_PARAMS
+from tabard_web.jobs import requests as jobs
+from tabard_web.jobs.door import STREAM_PATH, JobsDoor
 from tabard_web.openai import images as openai_images
 from tabard_web.openai.errors import openai_failure
 from tabard_web.openai.models import ModelsDoor
@@ -50,6 +50,15 @@ class Gateway:
         await self._app(scope, receive, send)
 
 
+_SHAPES = {
+    "/sdapi/": a1111_failure,
+    "/api/": page_failure,
+    "/page/": page_failure,
+    "/v1/jobs": functools.partial(openai_failure, params=jobs.PARAMS),
+}
+_ENDLESS = re.compile(f"{events.PATH}|{STREAM_PATH}")
+
+
 def build_app(
     connect: Connect, *, bounds: Bounds | None = None, names: Collection[str] | None = None
 ) -> Gateway:
@@ -62,6 +71,7 @@ def build_app(
     """
     bounds = bounds or Bounds()
     upstream = Upstream(connect, kept_max=bounds.connections_kept_max)
+<<<<<<< HEAD
     job_failure = functools.partial(openai_failure, params=JOB_PARAMS)
     shapes: dict[str, Shape] = {
         "/sdapi/": a1111_failure,
@@ -76,9 +86,33 @@ def build_app(
     bounded = Bodies(app, bounds=bounds, failures=failures, endless=_ENDLESS.fullmatch)
     fronted = Origins(bounded, names=names, failures=failures, visits=VISITS)
     return Gateway(SecurityHeaders(fronted), let_go=page.let_go)
+=======
+    failures = Failures(_SHAPES, default=openai_failure)
+    studio = Studio(bounds)
+    page = PageDoors(upstream, studio, bounds=bounds)
+    jobs_door = JobsDoor(upstream, streams_max=bounds.job_streams_max)
+    doors: Sequence[Door] = (
+        HealthDoor(upstream),
+        ModelsDoor(upstream),
+        jobs_door,
+        openai_images.ImagesDoor(upstream, studio),
+        a1111_images.ImagesDoor(upstream),
+        CatalogueDoor(upstream, studio),
+        *page.doors,
+    )
+    app = _routed(doors, upstream=upstream, failures=failures)
+    bounded = Bodies(app, bounds=bounds, failures=failures, endless=_ENDLESS)
+    fronted = Origins(bounded, names=names, failures=failures, visits=VISITS)
+
+    def let_go() -> None:
+        page.let_go()
+        jobs_door.let_go()
+
+    return Gateway(SecurityHeaders(fronted), let_go=let_go)
+>>>>>>> doors
 
 
-def _doors(upstream: Upstream, studio: Studio, *, page: PageDoors, failures: Failures) -> FastAPI:
+def _routed(doors: Sequence[Door], *, upstream: Upstream, failures: Failures) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
@@ -95,15 +129,6 @@ def _doors(upstream: Upstream, studio: Studio, *, page: PageDoors, failures: Fai
     )
     for kind in (TabardError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, failures.on_error)
-    doors: Sequence[Door] = (
-        HealthDoor(upstream),
-        ModelsDoor(upstream),
-        JobsDoor(upstream),
-        openai_images.ImagesDoor(upstream, studio),
-        a1111_images.ImagesDoor(upstream),
-        CatalogueDoor(upstream, studio),
-        *page.doors,
-    )
     for door in doors:
         app.include_router(door.router)
     return app

@@ -29,6 +29,7 @@ class Bounds:
         sessions_max: Sessions of the page; the longest unused gives way.
         session_seconds_max: How long a session of the page lasts that nobody uses.
         pages_max: Open pages that are told what happens.
+        job_streams_max: Streams of what becomes of a job.
         covers_kept_max: Covers that were drawn on request, the longest unused gives way.
         stop_seconds_max: How long a gateway that is stopped waits for what it has begun.
     """
@@ -43,6 +44,7 @@ class Bounds:
     sessions_max: int = 1_000
     session_seconds_max: float = 43_200.0
     pages_max: int = 512
+    job_streams_max: int = 512
     covers_kept_max: int = 64
     stop_seconds_max: float = 30.0
 

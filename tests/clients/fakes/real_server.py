@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tabard_registry import Registry, Release
 from tests.server.adapters.published_lora import publish_lora
@@ -33,14 +34,14 @@ class RealServer:
 
 
 @contextmanager
-def real_server(folder: Path) -> Iterator[RealServer]:
-    """Run a server for the length of a block."""
+def real_server(folder: Path, **changes: Any) -> Iterator[RealServer]:
+    """Run a server for the length of a block; `changes` are settings of its own."""
     ready: threading.Event = threading.Event()
     found: list[Server] = []
     loop, over = asyncio.new_event_loop(), asyncio.Event()
 
     async def walk() -> None:
-        async with serving(folder) as server:
+        async with serving(folder, **changes) as server:
             found.append(server)
             ready.set()
             await over.wait()

@@ -16,7 +16,7 @@ from tests.e2e.web.conftest import run_gateway, run_gateway_process
 from tests.web.running import free_address
 
 LONG = {
-    "num_images": 6,
+    "num_images": 5,
     "num_inference_steps": 100,
     "width": 64,
     "height": 64,
@@ -41,6 +41,7 @@ def calling(url: str) -> Iterator[Caller]:
         caller.close()
 
 
+@pytest.mark.faults
 def test_killed_server_says_so_and_draws_again(tmp_path: Path, tiny_base: Path) -> None:
     """What was finished is there; the rest ends by a reason, and comes again to the byte."""
     listen = free_address()
@@ -76,6 +77,7 @@ def test_killed_server_says_so_and_draws_again(tmp_path: Path, tiny_base: Path) 
     assert images[: len(first)] == first
 
 
+@pytest.mark.faults
 def test_killed_gateway_loses_nothing(tmp_path: Path, tiny_base: Path) -> None:
     """Its callers go on at the next one, behind the last event that they had."""
     listen = free_address()

@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import openai
 import pytest
 import webuiapi
@@ -98,3 +99,24 @@ def test_password_is_a_token(place: tuple[str, Client]) -> None:
 
     assert answer.info["worn"][0]["adapter"] == "acme/ink"
     assert refused.value.args[0] == 401
+
+
+def test_job_of_a_revoked_token_is_nobodys(place: tuple[str, Client]) -> None:
+    """No path of it answers by that token any more; each door says so in its own shape."""
+    url, admin = place
+    made = admin.create_token("zoe", grants={"acme": ("generate",)}, reason="x")
+    other = admin.create_token("max", grants={"acme": ("generate",)}, reason="x").secret
+    headers = {"Authorization": f"Bearer {made.secret}"}
+    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as zoe:
+        job = zoe.post("/v1/jobs", json={"prompt": "a", "num_inference_steps": 2}).json()["url"]
+        strange = zoe.get(job, headers={"Authorization": f"Bearer {other}"})
+        until(lambda: zoe.get(job).json()["ended_at"])
+        admin.revoke_token(made.token.id, reason="over")
+        until(lambda: zoe.get(job).status_code == 401)
+        paths = (job, f"{job}/events", f"{job}/images/0", "/v1/jobs", "/sdapi/v1/loras")
+        refused = [zoe.get(path) for path in paths]
+
+    assert (strange.status_code, strange.json()["error"]["reason"]) == (404, "JOB_UNKNOWN")
+    assert [one.status_code for one in refused] == [401] * len(paths)
+    assert {one.json()["error"]["reason"] for one in refused[:-1]} == {"TOKEN_REVOKED"}
+    assert refused[-1].json()["error"] == "TOKEN_REVOKED"

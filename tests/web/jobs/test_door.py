@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs over HTTP: begun with 202, watched by events, fetched by URLs; no gateway holds them."""
 
+import base64
+import contextlib
 import hashlib
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.clients.fakes.real_server import RealServer
+from tabard_server.limits import Limits
+from tabard_server.webhooks.settings import JobsSettings
+from tests.clients.fakes.real_server import RealServer, real_server
 from tests.web.running import gateway_to, until
 
 
@@ -171,3 +177,112 @@ def test_openai_url_leads_to_the_image(door: httpx.Client) -> None:
     assert set(image) == {"url", "seed"}
     assert door.get(image["url"]).content.startswith(b"\x89PNG")
     assert stream.status_code == 400
+
+
+def test_streams_have_a_bound_of_their_own(real: RealServer) -> None:
+    """They are no requests: who watches keeps nobody from asking; and a place is free again."""
+    with (
+        gateway_to(real.address, requests_max=2, job_streams_max=3) as door,
+        contextlib.ExitStack() as stack,
+    ):
+        # The last of them waits for the others, so that its streams do not end by themselves.
+        *_before, job = [begin(door, num_images=4, num_inference_steps=150) for _ in range(12)]
+        path = f"{job['url']}/events"
+        streams = [stack.enter_context(door.stream("GET", path)) for _ in range(3)]
+        refused = door.get(path)
+        asked = door.get("/v1/models")
+        streams[0].close()
+        again = until(lambda: first_line(door, path))
+        door.delete(job["url"])
+
+    assert [one.status_code for one in streams] == [200, 200, 200]
+    assert (refused.status_code, refused.json()["error"]["reason"]) == (429, "GATEWAY_BUSY")
+    assert refused.headers["retry-after"] == "30"
+    assert asked.status_code == 200
+    assert again.startswith("id: ")
+
+
+def first_line(door: httpx.Client, path: str) -> str:
+    with door.stream("GET", path) as answer:
+        return next(answer.iter_lines()) if answer.status_code == 200 else ""
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "https://127.0.0.1/",
+        "https://2130706433/",
+        "https://0x7f.1/",
+        "https://0177.0.0.1/",
+        "https://127.0.0.1.:443/",
+        "https://localhost:8443/x",
+        "https://[::1]/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://[::ffff:a9fe:a9fe]/latest",
+        "https://[64:ff9b::a00:1]/",
+        "https://[fe80::1%25eth0]/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://hooks.example.com@10.0.0.1/",
+        "https://10.0.0.1#@hooks.example.com/",
+        "https://10.0.0.1\\@hooks.example.com/",
+        "https://user:word@hooks.example.com/",
+        "https://hooks.example.com:0/",
+        "https://hooks.example.com:99999/",
+        "https://hooks.example.com:x/",
+        "https://127\u30020\u30020\u30021/",
+        "https://\uff11\uff12\uff17.0.0.1/",
+        "https:///10.0.0.1/",
+        "https://hooks.example.com/\r\nX-Told: yes",
+        "http://hooks.example.com/",
+        "file:///etc/passwd",
+        "gopher://10.0.0.1/",
+    ],
+)
+def test_webhook_that_leads_inside_is_refused(hooking: httpx.Client, hook: str) -> None:
+    """However its address is written; nothing is begun, and the field is named."""
+    answer = hooking.post("/v1/jobs", json={"prompt": "a cat", "webhook_url": hook})
+
+    told = answer.json()["error"]
+    assert (answer.status_code, told["reason"], told["param"]) == (
+        400,
+        "WEBHOOK_REFUSED",
+        "webhook_url",
+    )
+    assert hooking.get("/v1/jobs").json() == {"data": []}
+
+
+@pytest.fixture(scope="module")
+def hooking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A gateway to a server that may tell of jobs."""
+    secret = "whsec_" + base64.b64encode(b"k" * 32).decode()
+    jobs = JobsSettings.model_validate({"webhook_secret": secret}, strict=False)
+    with (
+        real_server(tmp_path_factory.mktemp("hooking"), jobs=jobs) as server,
+        gateway_to(server.address) as client,
+    ):
+        yield client
+
+
+def test_crowd_of_jobs_of_one_caller_is_bounded(tmp_path: Path) -> None:
+    """As many as its share of the queue wait; the others are told when to come back."""
+    limits = Limits(queue_rows_max=16)
+    slow = {"num_images": 4, "num_inference_steps": 150}
+    with (
+        real_server(tmp_path / "server", limits=limits) as server,
+        gateway_to(server.address) as door,
+    ):
+        answers = [
+            door.post("/v1/jobs", json={"prompt": f"{number}"} | slow) for number in range(40)
+        ]
+        listed = door.get("/v1/jobs", params={"limit": 1_000}).json()["data"]
+        refused = [one for one in answers if one.status_code != 202]
+        for job in listed:
+            door.delete(job["url"])
+        after = door.post("/v1/jobs", json={"prompt": "once more"})
+
+    assert {one.status_code for one in answers} == {202, 429}
+    assert {one.json()["error"]["reason"] for one in refused} == {"QUEUE_FULL"}
+    assert all(int(one.headers["retry-after"]) >= 1 for one in refused)
+    assert all(len(one.content) < 1_000 for one in refused)
+    assert len(listed) == len(answers) - len(refused)
+    assert after.status_code == 202

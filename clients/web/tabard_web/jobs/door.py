@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from tabard import InvalidArgument, TabardError
+from tabard import InvalidArgument, ResourceExhausted, TabardError
 from tabard_web.caller import Token
 from tabard_web.gone import unless_gone
 from tabard_web.jobs.answers import JobAnswer, JobList, event_of, job_answer, path_of
@@ -20,7 +20,10 @@ from tabard_web.pictures.formats import MEDIA_TYPES
 from tabard_web.upstream import Upstream
 
 JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{1,64}$")]
+STREAM_PATH = r"/v1/jobs/[^/]+/events"
+"""The paths of streams: they last as long as their jobs, and have a bound of their own."""
 _ALIVE_SECONDS = 15.0
+_BUSY_SECONDS = 30.0
 _ALIVE = b": alive\n\n"
 _EVENT_IDS_MAX = 1 << 64
 
@@ -28,10 +31,21 @@ _EVENT_IDS_MAX = 1 << 64
 class JobsDoor:
     """Begins jobs, and tells of them."""
 
-    def __init__(self, upstream: Upstream, *, alive_seconds: float = _ALIVE_SECONDS) -> None:
-        """Take the server, and after how much silence a line is sent: proxies cut off others."""
+    def __init__(
+        self, upstream: Upstream, *, streams_max: int, alive_seconds: float = _ALIVE_SECONDS
+    ) -> None:
+        """Take the server, and the bounds of streams.
+
+        Args:
+            upstream: The server.
+            streams_max: How many there may be.
+            alive_seconds: After how much silence a line is sent: proxies cut off others.
+        """
         self._upstream = upstream
+        self._streams_max = streams_max
         self._alive_seconds = alive_seconds
+        self._streams = 0
+        self._over = asyncio.Event()
 
     @property
     def router(self) -> APIRouter:
@@ -57,6 +71,10 @@ class JobsDoor:
             responses={200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}},
         )
         return router
+
+    def let_go(self) -> None:
+        """End all streams: whoever watched comes back with the last event that they know."""
+        self._over.set()
 
     async def begin(
         self, asked: JobRequest, request: Request, response: Response, token: Token
@@ -116,38 +134,57 @@ class JobsDoor:
     ) -> Response:
         """Tell what becomes of a job, behind the event that the caller knows, until its end."""
         after = _event_id(last_event_id)
-        stack = contextlib.AsyncExitStack()
-        try:
-            client = await stack.enter_async_context(self._upstream.client(token))
+        self._refuse_crowd()
+        with self._counted():
             # What is refused has a status, and is no event.
-            status = await unless_gone(request, client.job_status(job_id))
-            if status.is_ended and status.event_id <= after:
-                # A browser comes back for ever, until it is told that there is no more.
-                await stack.aclose()
-                return Response(status_code=204)
-            events = await stack.enter_async_context(
-                contextlib.aclosing(client.watch_job(job_id, after_event_id=after))
-            )
-        except BaseException:
-            await stack.aclose()
-            raise
+            async with self._upstream.client(token) as client:
+                status = await unless_gone(request, client.job_status(job_id))
+        if status.is_ended and status.event_id <= after:
+            # A browser comes back for ever, until it is told that there is no more.
+            return Response(status_code=204)
 
         async def sent() -> AsyncIterator[bytes]:
-            async with stack:
-                async for piece in self._told(events, job_id):
-                    yield piece
+            # Nothing is held before this begins: it never does for a caller who is gone by now.
+            with self._counted():
+                async with self._upstream.client(token) as client:
+                    events = client.watch_job(job_id, after_event_id=after)
+                    async with contextlib.aclosing(events):
+                        async for piece in self._told(events, job_id):
+                            yield piece
 
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(sent(), media_type="text/event-stream", headers=headers)
 
+    def _refuse_crowd(self) -> None:
+        if self._streams >= self._streams_max:
+            raise ResourceExhausted(
+                f"the gateway tells of as many jobs as it may ({self._streams_max})",
+                reason="GATEWAY_BUSY",
+                hint="wait as Retry-After says, or look at the job now and then",
+                retry_after_seconds=_BUSY_SECONDS,
+            )
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+
     async def _told(self, events: Any, job_id: str) -> AsyncIterator[bytes]:
         """Yield events, and a sign of life where there are none for long."""
         following: asyncio.Future[Any] | None = None
+        over = asyncio.ensure_future(self._over.wait())
         try:
-            while True:
+            while not over.done():
                 following = following or asyncio.ensure_future(anext(events))
-                done, _rest = await asyncio.wait({following}, timeout=self._alive_seconds)
-                if not done:
+                await asyncio.wait(
+                    {following, over},
+                    timeout=self._alive_seconds,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if not following.done():
                     yield _ALIVE
                     continue
                 event, following = following.result(), None
@@ -156,9 +193,10 @@ class JobsDoor:
             # Whoever wants to know more comes back with the last id.
             return
         finally:
-            if following is not None:
-                following.cancel()
-                await asyncio.gather(following, return_exceptions=True)
+            waiting = [one for one in (following, over) if one is not None]
+            for one in waiting:
+                one.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def _event_id(said: str) -> int:
