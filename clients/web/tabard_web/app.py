@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -35,8 +35,6 @@ from tabard_web.page.errors import page_failure
 from tabard_web.pictures.studio import Studio
 from tabard_web.upstream import Connect, Upstream
 
-_ENDLESS = re.compile(f"{re.escape(events.PATH)}|/v1/jobs/[^/]+/events")
-
 
 class Gateway:
     """The application; `let_go` ends its endless answers, so that a stop need not wait for them."""
@@ -50,7 +48,7 @@ class Gateway:
         await self._app(scope, receive, send)
 
 
-_SHAPES = {
+_SHAPES: Mapping[str, Shape] = {
     "/sdapi/": a1111_failure,
     "/api/": page_failure,
     "/page/": page_failure,
@@ -71,22 +69,6 @@ def build_app(
     """
     bounds = bounds or Bounds()
     upstream = Upstream(connect, kept_max=bounds.connections_kept_max)
-<<<<<<< HEAD
-    job_failure = functools.partial(openai_failure, params=JOB_PARAMS)
-    shapes: dict[str, Shape] = {
-        "/sdapi/": a1111_failure,
-        "/v1/jobs": job_failure,
-        "/api/": page_failure,
-        "/page/": page_failure,
-    }
-    failures = Failures(shapes, default=openai_failure)
-    studio = Studio(bounds)
-    page = PageDoors(upstream, studio, bounds=bounds)
-    app = _doors(upstream, studio, page=page, failures=failures)
-    bounded = Bodies(app, bounds=bounds, failures=failures, endless=_ENDLESS.fullmatch)
-    fronted = Origins(bounded, names=names, failures=failures, visits=VISITS)
-    return Gateway(SecurityHeaders(fronted), let_go=page.let_go)
-=======
     failures = Failures(_SHAPES, default=openai_failure)
     studio = Studio(bounds)
     page = PageDoors(upstream, studio, bounds=bounds)
@@ -109,7 +91,6 @@ def build_app(
         jobs_door.let_go()
 
     return Gateway(SecurityHeaders(fronted), let_go=let_go)
->>>>>>> doors
 
 
 def _routed(doors: Sequence[Door], *, upstream: Upstream, failures: Failures) -> FastAPI:

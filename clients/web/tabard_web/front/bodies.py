@@ -4,11 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-<<<<<<< HEAD
-from collections.abc import Callable
-=======
 import re
->>>>>>> doors
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,27 +20,14 @@ class Bodies:
     """Takes as many requests, and as many bytes of them, as the bounds allow."""
 
     def __init__(
-<<<<<<< HEAD
-        self,
-        app: ASGIApp,
-        *,
-        bounds: Bounds,
-        failures: Failures,
-        endless: Callable[[str], object] = lambda _path: False,
-=======
         self, app: ASGIApp, *, bounds: Bounds, failures: Failures, endless: re.Pattern[str]
->>>>>>> doors
     ) -> None:
-        """Take what answers, the bounds, how a refusal is told, and which paths answer endlessly.
+        """Take what answers, the bounds, how a refusal is told, and the paths of endless answers.
 
         Those do not count as requests once they are read: their doors have bounds of their own.
         """
         self._app = app
-<<<<<<< HEAD
-        self._is_endless = endless
-=======
         self._endless = endless
->>>>>>> doors
         self._bounds = bounds
         self._failures = failures
         self._requests = 0
@@ -59,11 +42,7 @@ class Bodies:
         self._requests += 1
         try:
             answer = await self._read(held, Headers(scope=scope), receive, path=scope["path"])
-<<<<<<< HEAD
-            if self._is_endless(scope["path"]):
-=======
             if self._endless.fullmatch(scope["path"]):
->>>>>>> doors
                 self._requests -= 1
                 held.is_counted = False
             await (answer or self._app)(scope, held.replayed(receive), send)
