@@ -31,7 +31,7 @@ def test_demo_installs_no_tools(clone: Path) -> None:
     """A visitor gets what serving needs, in an environment of its own."""
     said = would_do(clone, "demo")
 
-    assert ".venv-demo/bin/python -m pip install -c constraints.txt -e '.[server]'" in said
+    assert ".venv-demo/bin/python -m pip install -c constraints.txt -e '.[server,web]'" in said
     assert ".venv-demo/bin/tabard demo" in said
     assert "[dev]" not in said
     assert " .venv/" not in said

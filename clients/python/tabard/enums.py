@@ -26,7 +26,7 @@ ImageLabel = Literal[
 ]
 Decision = Literal["approve", "reject"]
 PairSide = Literal["a", "b"]
-VoteChoice = Literal["a", "b", "tie"]
+VoteChoice = Literal["a", "b", "tie", "both_bad"]
 # Samplers are texts of the API, for a server may serve more; these are those of this version.
 Sampler = Literal[
     "ddim",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -18,7 +18,7 @@ from tabard_web.a1111 import images as a1111_images
 from tabard_web.a1111.catalogue import CatalogueDoor
 from tabard_web.a1111.errors import a1111_failure
 from tabard_web.bounds import Bounds
-from tabard_web.failures import Failures
+from tabard_web.failures import Failures, Shape
 from tabard_web.front.bodies import Bodies
 from tabard_web.front.headers import SecurityHeaders
 from tabard_web.front.origins import Origins
@@ -48,7 +48,7 @@ class Gateway:
         await self._app(scope, receive, send)
 
 
-_SHAPES = {
+_SHAPES: Mapping[str, Shape] = {
     "/sdapi/": a1111_failure,
     "/api/": page_failure,
     "/page/": page_failure,

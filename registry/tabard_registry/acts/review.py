@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from tabard_registry.acts.act import Act, Acted, Plan, acted, action_on
 from tabard_registry.acts.author import Author
@@ -15,10 +16,13 @@ from tabard_registry.refs.names import AdapterRef
 from tabard_registry.release.health import (
     CHOICES,
     DECISIONS,
+    NO_LABELS,
     PAIR_CHARS_MAX,
     REVIEWS_MAX,
     VOTES_MAX,
     Health,
+    Labels,
+    labels_to_json,
 )
 from tabard_registry.release.release import Release
 from tabard_registry.state.judging import is_author
@@ -71,16 +75,23 @@ def review(
 
 
 def vote(
-    ref: AdapterRef, *, pair: str, choice: str, evidence: Digest, author: Author
+    ref: AdapterRef,
+    *,
+    pair: str,
+    choice: str,
+    evidence: Digest,
+    author: Author,
+    labels: Labels = NO_LABELS,
 ) -> Act[Acted[Release]]:
     """Plan to say which picture of a blind pair is the better one.
 
     Args:
         ref: The release.
         pair: The pair.
-        choice: `candidate`, `stable` or `tie`.
+        choice: `candidate`, `stable`, `tie` or `both_bad`.
         evidence: The report that the pair is of.
         author: Who votes; once on each pair, for the vote unblinds it.
+        labels: Failure checks that they saw fail.
 
     Its plan raises:
         PreconditionFailed: They have voted on it, and know the sides (VOTE_UNBLINDED).
@@ -88,7 +99,9 @@ def vote(
     _refuse_unknown(choice, CHOICES)
     if not 0 < len(pair) <= PAIR_CHARS_MAX:
         raise InvalidField("that is no pair", reason="FIELD_INVALID", hint="Ask for the next pair.")
-    summary = {"pair": pair, "choice": choice, "evidence": str(evidence)}
+    said = labels_to_json(labels)
+    summary: dict[str, Any] = {"pair": pair, "choice": choice, "evidence": str(evidence)}
+    summary |= {"labels": said} if said else {}
 
     def plan(state: State) -> Plan:
         release = state.find_kept(ref)
@@ -153,7 +166,7 @@ def _refuse_full(release: Release, *, found: int, most: int) -> None:
 
 
 def _like(
-    kind: str, ref: AdapterRef, summary: dict[str, str], *, author: Author
+    kind: str, ref: AdapterRef, summary: Mapping[str, Any], *, author: Author
 ) -> Callable[[Action], bool]:
     # Another's word is never mine: whether both say the same would tell the sides of a pair.
     wanted = (kind, str(ref.adapter), author.actor, summary)

@@ -14,6 +14,8 @@ from tabard_registry.release.health import (
     Review,
     Told,
     Vote,
+    labels_from_json,
+    labels_to_json,
 )
 
 
@@ -25,7 +27,11 @@ def health_to_json(health: Health) -> list[Any] | None:
         for one in health.reviews
     ]
     votes = [
-        [one.pair, one.choice, str(one.evidence), told_to_json(one.told)] for one in health.votes
+        [
+            *(one.pair, one.choice, str(one.evidence)),
+            *(told_to_json(one.told), labels_to_json(one.labels)),
+        ]
+        for one in health.votes
     ]
     return [evidence, reviews, votes] if evidence or reviews or votes else None
 
@@ -47,8 +53,14 @@ def health_from_json(found: Any) -> Health:
             for decision, seen, note, told in reviews
         ),
         votes=tuple(
-            Vote(pair=pair, choice=choice, evidence=Digest.parse(seen), told=told_from_json(told))
-            for pair, choice, seen, told in votes
+            Vote(
+                pair=pair,
+                choice=choice,
+                evidence=Digest.parse(seen),
+                told=told_from_json(told),
+                labels=labels_from_json(labels),
+            )
+            for pair, choice, seen, told, labels in votes
         ),
     )
 

@@ -30,7 +30,7 @@ from tabard_registry.evidence.report import Report
 from tabard_registry.log.records import Action
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName, AdapterRef
-from tabard_registry.release.health import EvidenceNote, GridNote
+from tabard_registry.release.health import NO_LABELS, EvidenceNote, GridNote, Labels
 from tabard_registry.release.release import Release
 from tabard_registry.state.state import State
 
@@ -161,10 +161,19 @@ class EvidenceBook:
         return self._commit(act, author=author)
 
     def vote(
-        self, ref: AdapterRef, *, pair: str, choice: str, evidence: Digest, author: Author
+        self,
+        ref: AdapterRef,
+        *,
+        pair: str,
+        choice: str,
+        evidence: Digest,
+        author: Author,
+        labels: Labels = NO_LABELS,
     ) -> Acted[Release]:
         """Say which picture of a blind pair is the better one: `acts.vote`."""
-        act = acts.vote(ref, pair=pair, choice=choice, evidence=evidence, author=author)
+        act = acts.vote(
+            ref, pair=pair, choice=choice, evidence=evidence, author=author, labels=labels
+        )
         return self._commit(act, author=author)
 
     def delete_pictures(self, release: Release) -> None:

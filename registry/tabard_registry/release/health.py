@@ -25,7 +25,7 @@ EVIDENCE_KINDS = ("report", "references", "training", "previews")
 """Documents about one release."""
 DECISIONS = ("approve", "reject")
 """What a review may say."""
-CHOICES = ("candidate", "stable", "tie")
+CHOICES = ("candidate", "stable", "tie", "both_bad")
 """What a vote on a pair may say."""
 EVIDENCE_MAX = 256
 """Most documents about one release. Part of the protocol."""
@@ -141,6 +141,34 @@ class Review:
     told: Told
 
 
+Labels = tuple[tuple[str, ...], tuple[str, ...]]
+"""Failure checks that somebody saw fail: in the candidate's picture, and in the other one."""
+NO_LABELS: Labels = ((), ())
+"""Nobody saw one."""
+
+
+def labels_to_json(labels: Labels) -> dict[str, Any]:
+    """Write what failed; nothing where nothing did."""
+    return {owner: list(found) for owner, found in zip(_OWNERS, labels, strict=True) if found}
+
+
+def labels_from_json(said: Mapping[str, Any]) -> Labels:
+    """Read what `labels_to_json` wrote.
+
+    Raises:
+        ValueError, TypeError, AttributeError: It is something else.
+    """
+    candidate, stable = (tuple(said.get(owner, ())) for owner in _OWNERS)
+    if not set(said) <= set(_OWNERS) or any(
+        tuple(one for one in CHECKS if one in found) != found for found in (candidate, stable)
+    ):
+        raise ValueError("unknown check, or out of order")
+    return candidate, stable
+
+
+_OWNERS = ("candidate", "stable")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
     """Which picture of a blind pair somebody chose.
@@ -150,12 +178,14 @@ class Vote:
         choice: One of `CHOICES`.
         evidence: The report that the pair is of.
         told: By whom, when.
+        labels: Failure checks that the voter saw fail, by who drew the picture.
     """
 
     pair: str
     choice: str
     evidence: Digest
     told: Told
+    labels: Labels = NO_LABELS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

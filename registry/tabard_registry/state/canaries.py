@@ -98,9 +98,9 @@ def with_vote(line: Adapter, release: Release, vote: HealthVote) -> Adapter:
     """Return a line where a blind vote also counts for an open canary between the same releases."""
     canary = canary_of(line, candidate=release.digest)
     note = release.health.note_of(vote.evidence)
-    if canary is None or not canary.is_open or vote.choice == "tie" or note is None:
+    if canary is None or not canary.is_open or note is None:
         return line
-    if note.against != canary.terms.baseline:
+    if note.against != canary.terms.baseline or vote.choice not in ("candidate", "stable"):
         return line
     one = Observation(kind=VOTE, unit=vote.pair, is_loss=vote.choice == "stable")
     return with_canary(line, replace(canary, seen=(*canary.seen, *fresh_of(canary, (one,)))))

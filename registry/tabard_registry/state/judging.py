@@ -23,6 +23,7 @@ from tabard_registry.release.health import (
     GridNote,
     Review,
     Vote,
+    labels_from_json,
 )
 from tabard_registry.release.release import Release
 from tabard_registry.state.canaries import told_in, with_vote
@@ -103,6 +104,7 @@ def _vote(draft: Draft, record: Record, action: Action) -> Effect:
         choice=said["choice"],
         evidence=Digest.parse(said["evidence"]),
         told=told_in(record, action),
+        labels=labels_from_json(said.get("labels", {})),
     )
     if vote.choice not in CHOICES or not 0 < len(vote.pair) <= PAIR_CHARS_MAX:
         raise ValueError("unknown choice or pair")

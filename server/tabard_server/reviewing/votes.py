@@ -8,7 +8,8 @@ for the store. Knows nothing of protobuf.
 
 import io
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
@@ -22,14 +23,18 @@ from tabard_registry.evidence.pairs import Pair, pairs_of
 from tabard_registry.evidence.report import Report
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import ByDigest
+from tabard_registry.release.health import NO_LABELS, Labels
 from tabard_server.limits import Limits
 from tabard_server.output.provenance import encode_preview
 from tabard_server.reviewing.blindfold import Blindfold
 from tabard_server.reviewing.reviews import see
 from tabard_server.reviewing.sides import Sides
 
-A, B, TIE = "a", "b", "tie"
+A, B, TIE, BOTH_BAD = "a", "b", "tie", "both_bad"
 """What a voter may choose; the first two are sides, too."""
+
+HELD_MAX = 16
+"""Most pairs that a voter may have at hand."""
 
 _FRAME_BYTES = 1_024
 """Room in an answer for what is not the picture."""
@@ -66,7 +71,7 @@ class Revealed:
 
     Attributes:
         release: The release.
-        choice: `candidate`, `stable` or `tie`: whom the voter chose.
+        choice: `candidate`, `stable`, `tie` or `both_bad`: whom the voter chose.
         is_a_candidate: Whether the release drew A.
         pairs: How many pairs there are.
         voted: On how many of them the voter has voted.
@@ -77,6 +82,22 @@ class Revealed:
     is_a_candidate: bool
     pairs: int
     voted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How the votes on the pairs of a report stand.
+
+    Attributes:
+        choices: How many said `candidate`, `stable`, `tie` and `both_bad`.
+        labels: How often each failure check was seen to fail: in pictures of the release, and in
+            those of the other one.
+    """
+
+    choices: Counter[str] = field(default_factory=Counter)
+    labels: tuple[Counter[str], Counter[str]] = field(
+        default_factory=lambda: (Counter(), Counter())
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +125,8 @@ class Votes:
         self._bytes_max = limits.message_bytes_max
         self._pixels_max = limits.picture_pixels_max
 
-    def next_turn(self, ref: AdapterRef, *, author: Author) -> Turn:
-        """Return a pair of the newest report that a voter has not voted on.
+    def next_turn(self, ref: AdapterRef, *, author: Author, held: Collection[str] = ()) -> Turn:
+        """Return a pair of the newest report that a voter has not voted on, and does not hold.
 
         Raises:
             NotFound: There is no such release, no report, or it compares with no release.
@@ -118,7 +139,8 @@ class Votes:
             release=booth.release, pairs=len(booth.pairs), voted=len(booth.pairs) - len(left)
         )
         # One that lost a picture is passed over, whichever it lost.
-        pair = next((one for one in left if self._pictures(one) is not None), None)
+        free = (one for one in left if booth.sides.handle(one) not in held)
+        pair = next((one for one in free if self._pictures(one) is not None), None)
         if pair is None:
             return turn
         prompt, negative_prompt = self._words(booth, pair)
@@ -153,8 +175,16 @@ class Votes:
         shown = booth.sides.shown(pair)
         return pictures[shown[0 if side == A else 1]]
 
-    def vote(self, ref: AdapterRef, *, handle: str, choice: str, author: Author) -> Revealed:
-        """Store a vote, then tell whose picture was whose.
+    def vote(
+        self,
+        ref: AdapterRef,
+        *,
+        handle: str,
+        choice: str,
+        author: Author,
+        labels: Labels = NO_LABELS,
+    ) -> Revealed:
+        """Store a vote, then tell whose picture was whose; `labels` are of A, and of B.
 
         Raises:
             NotFound: The voter has no such pair (PAIR_NOT_FOUND).
@@ -167,15 +197,16 @@ class Votes:
         if not has_voted(booth.release.health, pair=pair.name, actor=booth.sides.voter):
             self._refuse_unblinded(booth)
         is_a_candidate = booth.sides.shown(pair)[0] == pair.candidate
-        meant = "tie" if choice == TIE else "candidate"
-        if choice != TIE and (choice == A) is not is_a_candidate:
-            meant = "stable"
+        meant = choice
+        if choice in (A, B):
+            meant = "candidate" if (choice == A) is is_a_candidate else "stable"
         done = self._registry.evidence.vote(
             _exactly(booth.release),
             pair=pair.name,
             choice=meant,
             evidence=booth.evidence,
             author=author,
+            labels=labels if is_a_candidate else (labels[1], labels[0]),
         )
         now = replace(booth, release=done.subject)
         return Revealed(
@@ -186,20 +217,24 @@ class Votes:
             voted=len(booth.pairs) - len(now.left()),
         )
 
-    def sums(self, release: Release) -> Counter[str]:
+    def standing(self, release: Release) -> Standing:
         """Count votes on the pairs of the newest report; an edit of a report has the same pairs.
-
-        Returns:
-            How many said `candidate`, `stable` and `tie`.
 
         Raises:
             NotFound, CorruptRegistry: The report cannot be read.
         """
         note = release.health.report
         if note is None or not release.health.votes:
-            return Counter()
+            return Standing()
         names = {one.name for one in pairs_of(self._registry.evidence.report(note.document))}
-        return Counter(one.choice for one in release.health.votes if one.pair in names)
+        said = [one for one in release.health.votes if one.pair in names]
+        return Standing(
+            choices=Counter(one.choice for one in said),
+            labels=(
+                Counter(label for one in said for label in one.labels[0]),
+                Counter(label for one in said for label in one.labels[1]),
+            ),
+        )
 
     def _open(self, ref: AdapterRef, *, author: Author) -> _Booth:
         release = see(self._registry, ref, grants=author.grants)

@@ -45,7 +45,7 @@ def test_points_and_lists_are_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "releases.wear",
+    "wear",
     [
         Wear(ref="acme/ink", unet="much"),  # type: ignore[arg-type]
         Wear(ref="acme/ink", points=((1,),)),  # type: ignore[arg-type]

@@ -44,15 +44,15 @@ def test_sums_are_of_the_newest_reports_pairs(poll: Poll) -> None:
         handle = votes.next_turn(poll.ref, author=voter("bob")).handle
         votes.vote(poll.ref, handle=handle, choice=choice, author=voter("bob"))
     state = poll.registry.catch_up()
-    before = votes.sums(state.find(poll.ref))
+    before = votes.standing(state.find(poll.ref))
     file_report(poll.registry, poll.release, against=poll.before, cells=16, outcome="kept")
-    edited = votes.sums(poll.registry.state.find(poll.ref))
+    edited = votes.standing(poll.registry.state.find(poll.ref))
     file_report(poll.registry, poll.release, against=poll.before, cells=8, first=100)
-    anew = votes.sums(poll.registry.state.find(poll.ref))
+    anew = votes.standing(poll.registry.state.find(poll.ref))
 
-    assert (before.total(), before["tie"]) == (4, 2)
+    assert (before.choices.total(), before.choices["tie"]) == (4, 2)
     assert edited == before
-    assert anew.total() == votes.sums(poll.before).total() == 0
+    assert anew.choices.total() == votes.standing(poll.before).choices.total() == 0
 
 
 def test_all_pairs_come_once_and_then_none(poll: Poll) -> None:
@@ -67,6 +67,37 @@ def test_all_pairs_come_once_and_then_none(poll: Poll) -> None:
 
     last = poll.votes().next_turn(poll.ref, author=voter("bob"))
     assert (len(set(seen)), last.handle, last.voted, last.pairs) == (16, "", 16, 16)
+
+
+def test_labels_are_stored_by_who_drew_it(poll: Poll) -> None:
+    """What a voter saw fail in A and in B counts for the release, or for the other one."""
+    drawn, votes, who = truth(poll.report), poll.votes(), voter("bob")
+    of_ours, of_theirs = 0, 0
+    for _ in range(6):
+        handle, _, a, _ = poll.told("bob", votes=votes)
+        of_ours, of_theirs = of_ours + drawn[pixels(a)], of_theirs + (not drawn[pixels(a)])
+        votes.vote(
+            poll.ref, handle=handle, choice="both_bad", labels=(("artifact",), ()), author=who
+        )
+
+    stands = votes.standing(poll.registry.catch_up().find(poll.ref))
+
+    assert stands.choices == {"both_bad": 6}
+    assert (of_ours, of_theirs) == tuple(one["artifact"] for one in stands.labels)
+    assert of_ours
+    assert of_theirs
+
+
+def test_pair_at_hand_is_not_given_again(poll: Poll) -> None:
+    """A vote may be kept back while its voter looks at what follows, in the same order."""
+    votes, who = poll.votes(), voter("bob")
+    first = votes.next_turn(poll.ref, author=who)
+    second = votes.next_turn(poll.ref, author=who, held={first.handle})
+    votes.vote(poll.ref, handle=first.handle, choice="a", author=who)
+
+    assert first.handle != second.handle
+    assert second.voted == 0
+    assert votes.next_turn(poll.ref, author=who).handle == second.handle
 
 
 def test_nobody_votes_twice(poll: Poll) -> None:

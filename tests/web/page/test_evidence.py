@@ -32,6 +32,9 @@ PREVIEWS = {"cells": [{"image": "shown", "prompt": 0, "seed": 3}]}
 class FakeRegistry:
     """A line whose newest version has a report, one has previews, one was purged."""
 
+    def __init__(self, proof: str = "") -> None:
+        self.proof = proof
+
     documents: ClassVar = {"3.0.0": ("report", REPORT), "2.0.0": ("previews", PREVIEWS)}
 
     async def get(self, name: str) -> Any:
@@ -39,6 +42,12 @@ class FakeRegistry:
         return SimpleNamespace(
             name=name, releases=[SimpleNamespace(version=one) for one in versions]
         )
+
+    async def whoami(self) -> Any:
+        return SimpleNamespace(proof=self.proof)
+
+    async def next_pair(self, ref: str) -> Any:
+        return ref if ref.endswith("3.0.0") else None
 
     async def evidence(self, ref: str) -> tuple[EvidenceNote, ...]:
         version = ref.partition("@")[2]
@@ -58,6 +67,8 @@ class FakeRegistry:
             votes_for_candidate=3,
             votes_for_baseline=1,
             votes_tied=2,
+            votes_both_bad=0,
+            labels={},
         )
 
     async def evidence_document(self, ref: str, *, kind: str) -> EvidenceDocument:
@@ -73,9 +84,12 @@ class FakeRegistry:
 class FakeVisitors:
     """Gives the fake to everybody."""
 
+    def __init__(self, proof: str) -> None:
+        self.proof = proof
+
     @asynccontextmanager
     async def client(self, _request: Request) -> AsyncIterator[FakeRegistry]:
-        yield FakeRegistry()
+        yield FakeRegistry(self.proof)
 
 
 def note() -> EvidenceNote:
@@ -83,10 +97,10 @@ def note() -> EvidenceNote:
     return EvidenceNote(**{**said, "digest": "sha256:r", "checks": {}, "seq": 1})
 
 
-def known() -> dict[str, Known]:
-    door = EvidenceDoor(FakeVisitors())  # type: ignore[arg-type]
+def known(*, proof: str = "", read: str = "") -> dict[str, Known]:
+    door = EvidenceDoor(FakeVisitors(proof))  # type: ignore[arg-type]
     request = Request({"type": "http"})
-    return {one.version: one for one in asyncio.run(door.evidence(request, "acme", "ink"))}
+    return {one.version: one for one in asyncio.run(door.evidence(request, "acme", "ink", read))}
 
 
 def test_report_is_told() -> None:
@@ -100,6 +114,16 @@ def test_report_is_told() -> None:
         ("cat", "a cat"),
     ]
     assert {one.evidence for one in told.pictures} == {"sha256:r"}
+
+
+def test_report_is_kept_from_who_may_vote() -> None:
+    """Until they ask for it; nothing of it is told meanwhile."""
+    kept = known(proof="token")
+    read = known(proof="token", read="3.0.0")
+
+    assert kept["3.0.0"] == Known(version="3.0.0", is_withheld=True)
+    assert read["3.0.0"].scores == REPORT["scores"]
+    assert [one.digest for one in kept["2.0.0"].pictures] == ["shown"]
 
 
 def test_previews_show_what_was_not_judged() -> None:

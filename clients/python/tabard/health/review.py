@@ -115,7 +115,10 @@ class Reviews:
         reviews: Newest first.
         votes_for_candidate: Blind votes for its pictures, on pairs of its newest report.
         votes_for_baseline: Votes for the pictures of the release that it was compared with.
-        votes_tied: Votes for neither.
+        votes_tied: Votes for neither: the pictures are as good as each other.
+        votes_both_bad: Votes against both.
+        labels: What voters saw fail, by label: in how many pictures of the release, and in how
+            many of those that it was compared with.
     """
 
     adapter: str
@@ -127,6 +130,8 @@ class Reviews:
     votes_for_candidate: int
     votes_for_baseline: int
     votes_tied: int
+    votes_both_bad: int
+    labels: Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

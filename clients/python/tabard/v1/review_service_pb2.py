@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tabard.v1 import adapter_pb2 as tabard_dot_v1_dot_adapter__pb2
+from tabard.v1 import canary_service_pb2 as tabard_dot_v1_dot_canary__service__pb2
 from tabard.v1 import evaluation_service_pb2 as tabard_dot_v1_dot_evaluation__service__pb2
 from tabard.v1 import identity_service_pb2 as tabard_dot_v1_dot_identity__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etabard/v1/review_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tabard/v1/adapter.proto\x1a\"tabard/v1/evaluation_service.proto\x1a tabard/v1/identity_service.proto\">\n\x14\x45xplainPolicyRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x14\n\x07\x63hannel\x18\x02 \x01(\tB\x03\xe0\x41\x01\"\xc8\x01\n\x15\x45xplainPolicyResponse\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x04 \x01(\t\x12%\n\x05gates\x18\x05 \x03(\x0b\x32\x16.tabard.v1.ChannelGate\x12*\n\x07missing\x18\x06 \x03(\x0b\x32\x19.tabard.v1.MissingForGate\x12\x19\n\x11override_suffices\x18\x07 \x01(\x08\"\x82\x01\n\x0eMissingForGate\x12\x0c\n\x04what\x18\x01 \x01(\t\x12\x1d\n\x04role\x18\x02 \x01(\x0e\x32\x0f.tabard.v1.Role\x12\x0b\n\x03how\x18\x03 \x01(\t\x12\x13\n\x0boverridable\x18\x04 \x01(\x08\x12\r\n\x05names\x18\x05 \x03(\t\x12\x12\n\nhas_others\x18\x06 \x01(\x08\"\xf0\x01\n\x06Review\x12\x10\n\x08reviewer\x18\x01 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x02 \x01(\t\x12\x1f\n\x05proof\x18\x03 \x01(\x0e\x32\x10.tabard.v1.Proof\x12+\n\x08\x64\x65\x63ision\x18\x04 \x01(\x0e\x32\x19.tabard.v1.ReviewDecision\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x17\n\x0f\x65vidence_digest\x18\x06 \x01(\t\x12\x12\n\nis_current\x18\x07 \x01(\x08\x12\x0b\n\x03seq\x18\x08 \x01(\x04\x12(\n\x04time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb1\x01\n\rReviewRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x30\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x19.tabard.v1.ReviewDecisionB\x03\xe0\x41\x02\x12\x11\n\x04note\x18\x03 \x01(\tB\x03\xe0\x41\x02\x12\x1c\n\x0f\x65vidence_digest\x18\x04 \x01(\tB\x03\xe0\x41\x01\x12\x12\n\x05\x61\x63tor\x18\x05 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x06 \x01(\tB\x03\xe0\x41\x01\"v\n\x0eReviewResponse\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12!\n\x06review\x18\x04 \x01(\x0b\x32\x11.tabard.v1.Review\x12\x0f\n\x07\x63hanged\x18\x05 \x01(\x08\"W\n\x12ListReviewsRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x16\n\tpage_size\x18\x02 \x01(\rB\x03\xe0\x41\x01\x12\x17\n\npage_token\x18\x03 \x01(\tB\x03\xe0\x41\x01\"\x94\x02\n\x13ListReviewsResponse\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x15\n\rreport_digest\x18\x04 \x01(\t\x12*\n\x0ereport_verdict\x18\x05 \x01(\x0e\x32\x12.tabard.v1.Verdict\x12\"\n\x07reviews\x18\x06 \x03(\x0b\x32\x11.tabard.v1.Review\x12\x1b\n\x13votes_for_candidate\x18\x07 \x01(\r\x12\x1a\n\x12votes_for_baseline\x18\x08 \x01(\r\x12\x12\n\nvotes_tied\x18\t \x01(\r\x12\x17\n\x0fnext_page_token\x18\n \x01(\t\"7\n\x0fNextPairRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x12\n\x05\x61\x63tor\x18\x02 \x01(\tB\x03\xe0\x41\x01\"\xb2\x01\n\x10NextPairResponse\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0c\n\x04pair\x18\x04 \x01(\t\x12\x0e\n\x06prompt\x18\x05 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x06 \x01(\t\x12\x0c\n\x04seed\x18\x07 \x01(\x04\x12\x12\n\npair_count\x18\x08 \x01(\r\x12\x13\n\x0bvoted_count\x18\t \x01(\r\"x\n\x15GetPairPictureRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x11\n\x04pair\x18\x02 \x01(\tB\x03\xe0\x41\x02\x12&\n\x04side\x18\x03 \x01(\x0e\x32\x13.tabard.v1.PairSideB\x03\xe0\x41\x02\x12\x12\n\x05\x61\x63tor\x18\x04 \x01(\tB\x03\xe0\x41\x01\"%\n\x16GetPairPictureResponse\x12\x0b\n\x03png\x18\x01 \x01(\x0c\"\xa0\x01\n\x0bVoteRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x11\n\x04pair\x18\x02 \x01(\tB\x03\xe0\x41\x02\x12*\n\x06\x63hoice\x18\x03 \x01(\x0e\x32\x15.tabard.v1.VoteChoiceB\x03\xe0\x41\x02\x12\x12\n\x05\x61\x63tor\x18\x04 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\x05 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x06 \x01(\tB\x03\xe0\x41\x01\"\xd1\x01\n\x0cVoteResponse\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x1f\n\x01\x61\x18\x04 \x01(\x0e\x32\x14.tabard.v1.PairOwner\x12\x1f\n\x01\x62\x18\x05 \x01(\x0e\x32\x14.tabard.v1.PairOwner\x12$\n\x06\x63hosen\x18\x06 \x01(\x0e\x32\x14.tabard.v1.PairOwner\x12\x12\n\npair_count\x18\x07 \x01(\r\x12\x13\n\x0bvoted_count\x18\x08 \x01(\r*j\n\x0eReviewDecision\x12\x1f\n\x1bREVIEW_DECISION_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVIEW_DECISION_APPROVE\x10\x01\x12\x1a\n\x16REVIEW_DECISION_REJECT\x10\x02*G\n\x08PairSide\x12\x19\n\x15PAIR_SIDE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bPAIR_SIDE_A\x10\x01\x12\x0f\n\x0bPAIR_SIDE_B\x10\x02*d\n\nVoteChoice\x12\x1b\n\x17VOTE_CHOICE_UNSPECIFIED\x10\x00\x12\x11\n\rVOTE_CHOICE_A\x10\x01\x12\x11\n\rVOTE_CHOICE_B\x10\x02\x12\x13\n\x0fVOTE_CHOICE_TIE\x10\x03*Z\n\tPairOwner\x12\x1a\n\x16PAIR_OWNER_UNSPECIFIED\x10\x00\x12\x18\n\x14PAIR_OWNER_CANDIDATE\x10\x01\x12\x17\n\x13PAIR_OWNER_BASELINE\x10\x02\x32\xc5\x03\n\rReviewService\x12R\n\rExplainPolicy\x12\x1f.tabard.v1.ExplainPolicyRequest\x1a .tabard.v1.ExplainPolicyResponse\x12=\n\x06Review\x12\x18.tabard.v1.ReviewRequest\x1a\x19.tabard.v1.ReviewResponse\x12L\n\x0bListReviews\x12\x1d.tabard.v1.ListReviewsRequest\x1a\x1e.tabard.v1.ListReviewsResponse\x12\x43\n\x08NextPair\x12\x1a.tabard.v1.NextPairRequest\x1a\x1b.tabard.v1.NextPairResponse\x12U\n\x0eGetPairPicture\x12 .tabard.v1.GetPairPictureRequest\x1a!.tabard.v1.GetPairPictureResponse\x12\x37\n\x04Vote\x12\x16.tabard.v1.VoteRequest\x1a\x17.tabard.v1.VoteResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etabard/v1/review_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tabard/v1/adapter.proto\x1a\x1etabard/v1/canary_service.proto\x1a\"tabard/v1/evaluation_service.proto\x1a tabard/v1/identity_service.proto\">\n\x14\x45xplainPolicyRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x14\n\x07\x63hannel\x18\x02 \x01(\tB\x03\xe0\x41\x01\"\xc8\x01\n\x15\x45xplainPolicyResponse\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x04 \x01(\t\x12%\n\x05gates\x18\x05 \x03(\x0b\x32\x16.tabard.v1.ChannelGate\x12*\n\x07missing\x18\x06 \x03(\x0b\x32\x19.tabard.v1.MissingForGate\x12\x19\n\x11override_suffices\x18\x07 \x01(\x08\"\x82\x01\n\x0eMissingForGate\x12\x0c\n\x04what\x18\x01 \x01(\t\x12\x1d\n\x04role\x18\x02 \x01(\x0e\x32\x0f.tabard.v1.Role\x12\x0b\n\x03how\x18\x03 \x01(\t\x12\x13\n\x0boverridable\x18\x04 \x01(\x08\x12\r\n\x05names\x18\x05 \x03(\t\x12\x12\n\nhas_others\x18\x06 \x01(\x08\"\xf0\x01\n\x06Review\x12\x10\n\x08reviewer\x18\x01 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x02 \x01(\t\x12\x1f\n\x05proof\x18\x03 \x01(\x0e\x32\x10.tabard.v1.Proof\x12+\n\x08\x64\x65\x63ision\x18\x04 \x01(\x0e\x32\x19.tabard.v1.ReviewDecision\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x17\n\x0f\x65vidence_digest\x18\x06 \x01(\t\x12\x12\n\nis_current\x18\x07 \x01(\x08\x12\x0b\n\x03seq\x18\x08 \x01(\x04\x12(\n\x04time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb1\x01\n\rReviewRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x30\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x19.tabard.v1.ReviewDecisionB\x03\xe0\x41\x02\x12\x11\n\x04note\x18\x03 \x01(\tB\x03\xe0\x41\x02\x12\x1c\n\x0f\x65vidence_digest\x18\x04 \x01(\tB\x03\xe0\x41\x01\x12\x12\n\x05\x61\x63tor\x18\x05 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x06 \x01(\tB\x03\xe0\x41\x01\"v\n\x0eReviewResponse\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12!\n\x06review\x18\x04 \x01(\x0b\x32\x11.tabard.v1.Review\x12\x0f\n\x07\x63hanged\x18\x05 \x01(\x08\"W\n\x12ListReviewsRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x16\n\tpage_size\x18\x02 \x01(\rB\x03\xe0\x41\x01\x12\x17\n\npage_token\x18\x03 \x01(\tB\x03\xe0\x41\x01\"\xd3\x02\n\x13ListReviewsResponse\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x15\n\rreport_digest\x18\x04 \x01(\t\x12*\n\x0ereport_verdict\x18\x05 \x01(\x0e\x32\x12.tabard.v1.Verdict\x12\"\n\x07reviews\x18\x06 \x03(\x0b\x32\x11.tabard.v1.Review\x12\x1b\n\x13votes_for_candidate\x18\x07 \x01(\r\x12\x1a\n\x12votes_for_baseline\x18\x08 \x01(\r\x12\x12\n\nvotes_tied\x18\t \x01(\r\x12\x17\n\x0fnext_page_token\x18\n \x01(\t\x12\x16\n\x0evotes_both_bad\x18\x0b \x01(\r\x12%\n\x06labels\x18\x0c \x03(\x0b\x32\x15.tabard.v1.LabelCount\"c\n\nLabelCount\x12$\n\x05label\x18\x01 \x01(\x0e\x32\x15.tabard.v1.ImageLabel\x12\x17\n\x0f\x63\x61ndidate_count\x18\x02 \x01(\r\x12\x16\n\x0e\x62\x61seline_count\x18\x03 \x01(\r\"J\n\x0fNextPairRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x12\n\x05\x61\x63tor\x18\x02 \x01(\tB\x03\xe0\x41\x01\x12\x11\n\x04held\x18\x03 \x03(\tB\x03\xe0\x41\x01\"\xb2\x01\n\x10NextPairResponse\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0c\n\x04pair\x18\x04 \x01(\t\x12\x0e\n\x06prompt\x18\x05 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x06 \x01(\t\x12\x0c\n\x04seed\x18\x07 \x01(\x04\x12\x12\n\npair_count\x18\x08 \x01(\r\x12\x13\n\x0bvoted_count\x18\t \x01(\r\"x\n\x15GetPairPictureRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x11\n\x04pair\x18\x02 \x01(\tB\x03\xe0\x41\x02\x12&\n\x04side\x18\x03 \x01(\x0e\x32\x13.tabard.v1.PairSideB\x03\xe0\x41\x02\x12\x12\n\x05\x61\x63tor\x18\x04 \x01(\tB\x03\xe0\x41\x01\"%\n\x16GetPairPictureResponse\x12\x0b\n\x03png\x18\x01 \x01(\x0c\"\xfc\x01\n\x0bVoteRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x11\n\x04pair\x18\x02 \x01(\tB\x03\xe0\x41\x02\x12*\n\x06\x63hoice\x18\x03 \x01(\x0e\x32\x15.tabard.v1.VoteChoiceB\x03\xe0\x41\x02\x12\x12\n\x05\x61\x63tor\x18\x04 \x01(\tB\x03\xe0\x41\x01\x12\x13\n\x06reason\x18\x05 \x01(\tB\x03\xe0\x41\x01\x12\x17\n\nrequest_id\x18\x06 \x01(\tB\x03\xe0\x41\x01\x12,\n\x08labels_a\x18\x07 \x03(\x0e\x32\x15.tabard.v1.ImageLabelB\x03\xe0\x41\x01\x12,\n\x08labels_b\x18\x08 \x03(\x0e\x32\x15.tabard.v1.ImageLabelB\x03\xe0\x41\x01\"\xd1\x01\n\x0cVoteResponse\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x1f\n\x01\x61\x18\x04 \x01(\x0e\x32\x14.tabard.v1.PairOwner\x12\x1f\n\x01\x62\x18\x05 \x01(\x0e\x32\x14.tabard.v1.PairOwner\x12$\n\x06\x63hosen\x18\x06 \x01(\x0e\x32\x14.tabard.v1.PairOwner\x12\x12\n\npair_count\x18\x07 \x01(\r\x12\x13\n\x0bvoted_count\x18\x08 \x01(\r*j\n\x0eReviewDecision\x12\x1f\n\x1bREVIEW_DECISION_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVIEW_DECISION_APPROVE\x10\x01\x12\x1a\n\x16REVIEW_DECISION_REJECT\x10\x02*G\n\x08PairSide\x12\x19\n\x15PAIR_SIDE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bPAIR_SIDE_A\x10\x01\x12\x0f\n\x0bPAIR_SIDE_B\x10\x02*~\n\nVoteChoice\x12\x1b\n\x17VOTE_CHOICE_UNSPECIFIED\x10\x00\x12\x11\n\rVOTE_CHOICE_A\x10\x01\x12\x11\n\rVOTE_CHOICE_B\x10\x02\x12\x13\n\x0fVOTE_CHOICE_TIE\x10\x03\x12\x18\n\x14VOTE_CHOICE_BOTH_BAD\x10\x04*Z\n\tPairOwner\x12\x1a\n\x16PAIR_OWNER_UNSPECIFIED\x10\x00\x12\x18\n\x14PAIR_OWNER_CANDIDATE\x10\x01\x12\x17\n\x13PAIR_OWNER_BASELINE\x10\x02\x32\xc5\x03\n\rReviewService\x12R\n\rExplainPolicy\x12\x1f.tabard.v1.ExplainPolicyRequest\x1a .tabard.v1.ExplainPolicyResponse\x12=\n\x06Review\x12\x18.tabard.v1.ReviewRequest\x1a\x19.tabard.v1.ReviewResponse\x12L\n\x0bListReviews\x12\x1d.tabard.v1.ListReviewsRequest\x1a\x1e.tabard.v1.ListReviewsResponse\x12\x43\n\x08NextPair\x12\x1a.tabard.v1.NextPairRequest\x1a\x1b.tabard.v1.NextPairResponse\x12U\n\x0eGetPairPicture\x12 .tabard.v1.GetPairPictureRequest\x1a!.tabard.v1.GetPairPictureResponse\x12\x37\n\x04Vote\x12\x16.tabard.v1.VoteRequest\x1a\x17.tabard.v1.VoteResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,6 +63,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NEXTPAIRREQUEST'].fields_by_name['ref']._serialized_options = b'\340A\002'
   _globals['_NEXTPAIRREQUEST'].fields_by_name['actor']._loaded_options = None
   _globals['_NEXTPAIRREQUEST'].fields_by_name['actor']._serialized_options = b'\340A\001'
+  _globals['_NEXTPAIRREQUEST'].fields_by_name['held']._loaded_options = None
+  _globals['_NEXTPAIRREQUEST'].fields_by_name['held']._serialized_options = b'\340A\001'
   _globals['_GETPAIRPICTUREREQUEST'].fields_by_name['ref']._loaded_options = None
   _globals['_GETPAIRPICTUREREQUEST'].fields_by_name['ref']._serialized_options = b'\340A\002'
   _globals['_GETPAIRPICTUREREQUEST'].fields_by_name['pair']._loaded_options = None
@@ -82,42 +85,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VOTEREQUEST'].fields_by_name['reason']._serialized_options = b'\340A\001'
   _globals['_VOTEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_VOTEREQUEST'].fields_by_name['request_id']._serialized_options = b'\340A\001'
-  _globals['_REVIEWDECISION']._serialized_start=2291
-  _globals['_REVIEWDECISION']._serialized_end=2397
-  _globals['_PAIRSIDE']._serialized_start=2399
-  _globals['_PAIRSIDE']._serialized_end=2470
-  _globals['_VOTECHOICE']._serialized_start=2472
-  _globals['_VOTECHOICE']._serialized_end=2572
-  _globals['_PAIROWNER']._serialized_start=2574
-  _globals['_PAIROWNER']._serialized_end=2664
-  _globals['_EXPLAINPOLICYREQUEST']._serialized_start=206
-  _globals['_EXPLAINPOLICYREQUEST']._serialized_end=268
-  _globals['_EXPLAINPOLICYRESPONSE']._serialized_start=271
-  _globals['_EXPLAINPOLICYRESPONSE']._serialized_end=471
-  _globals['_MISSINGFORGATE']._serialized_start=474
-  _globals['_MISSINGFORGATE']._serialized_end=604
-  _globals['_REVIEW']._serialized_start=607
-  _globals['_REVIEW']._serialized_end=847
-  _globals['_REVIEWREQUEST']._serialized_start=850
-  _globals['_REVIEWREQUEST']._serialized_end=1027
-  _globals['_REVIEWRESPONSE']._serialized_start=1029
-  _globals['_REVIEWRESPONSE']._serialized_end=1147
-  _globals['_LISTREVIEWSREQUEST']._serialized_start=1149
-  _globals['_LISTREVIEWSREQUEST']._serialized_end=1236
-  _globals['_LISTREVIEWSRESPONSE']._serialized_start=1239
-  _globals['_LISTREVIEWSRESPONSE']._serialized_end=1515
-  _globals['_NEXTPAIRREQUEST']._serialized_start=1517
-  _globals['_NEXTPAIRREQUEST']._serialized_end=1572
-  _globals['_NEXTPAIRRESPONSE']._serialized_start=1575
-  _globals['_NEXTPAIRRESPONSE']._serialized_end=1753
-  _globals['_GETPAIRPICTUREREQUEST']._serialized_start=1755
-  _globals['_GETPAIRPICTUREREQUEST']._serialized_end=1875
-  _globals['_GETPAIRPICTURERESPONSE']._serialized_start=1877
-  _globals['_GETPAIRPICTURERESPONSE']._serialized_end=1914
-  _globals['_VOTEREQUEST']._serialized_start=1917
-  _globals['_VOTEREQUEST']._serialized_end=2077
-  _globals['_VOTERESPONSE']._serialized_start=2080
-  _globals['_VOTERESPONSE']._serialized_end=2289
-  _globals['_REVIEWSERVICE']._serialized_start=2667
-  _globals['_REVIEWSERVICE']._serialized_end=3120
+  _globals['_VOTEREQUEST'].fields_by_name['labels_a']._loaded_options = None
+  _globals['_VOTEREQUEST'].fields_by_name['labels_a']._serialized_options = b'\340A\001'
+  _globals['_VOTEREQUEST'].fields_by_name['labels_b']._loaded_options = None
+  _globals['_VOTEREQUEST'].fields_by_name['labels_b']._serialized_options = b'\340A\001'
+  _globals['_REVIEWDECISION']._serialized_start=2598
+  _globals['_REVIEWDECISION']._serialized_end=2704
+  _globals['_PAIRSIDE']._serialized_start=2706
+  _globals['_PAIRSIDE']._serialized_end=2777
+  _globals['_VOTECHOICE']._serialized_start=2779
+  _globals['_VOTECHOICE']._serialized_end=2905
+  _globals['_PAIROWNER']._serialized_start=2907
+  _globals['_PAIROWNER']._serialized_end=2997
+  _globals['_EXPLAINPOLICYREQUEST']._serialized_start=238
+  _globals['_EXPLAINPOLICYREQUEST']._serialized_end=300
+  _globals['_EXPLAINPOLICYRESPONSE']._serialized_start=303
+  _globals['_EXPLAINPOLICYRESPONSE']._serialized_end=503
+  _globals['_MISSINGFORGATE']._serialized_start=506
+  _globals['_MISSINGFORGATE']._serialized_end=636
+  _globals['_REVIEW']._serialized_start=639
+  _globals['_REVIEW']._serialized_end=879
+  _globals['_REVIEWREQUEST']._serialized_start=882
+  _globals['_REVIEWREQUEST']._serialized_end=1059
+  _globals['_REVIEWRESPONSE']._serialized_start=1061
+  _globals['_REVIEWRESPONSE']._serialized_end=1179
+  _globals['_LISTREVIEWSREQUEST']._serialized_start=1181
+  _globals['_LISTREVIEWSREQUEST']._serialized_end=1268
+  _globals['_LISTREVIEWSRESPONSE']._serialized_start=1271
+  _globals['_LISTREVIEWSRESPONSE']._serialized_end=1610
+  _globals['_LABELCOUNT']._serialized_start=1612
+  _globals['_LABELCOUNT']._serialized_end=1711
+  _globals['_NEXTPAIRREQUEST']._serialized_start=1713
+  _globals['_NEXTPAIRREQUEST']._serialized_end=1787
+  _globals['_NEXTPAIRRESPONSE']._serialized_start=1790
+  _globals['_NEXTPAIRRESPONSE']._serialized_end=1968
+  _globals['_GETPAIRPICTUREREQUEST']._serialized_start=1970
+  _globals['_GETPAIRPICTUREREQUEST']._serialized_end=2090
+  _globals['_GETPAIRPICTURERESPONSE']._serialized_start=2092
+  _globals['_GETPAIRPICTURERESPONSE']._serialized_end=2129
+  _globals['_VOTEREQUEST']._serialized_start=2132
+  _globals['_VOTEREQUEST']._serialized_end=2384
+  _globals['_VOTERESPONSE']._serialized_start=2387
+  _globals['_VOTERESPONSE']._serialized_end=2596
+  _globals['_REVIEWSERVICE']._serialized_start=3000
+  _globals['_REVIEWSERVICE']._serialized_end=3453
 # @@protoc_insertion_point(module_scope)

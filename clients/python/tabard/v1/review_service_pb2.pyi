@@ -1,6 +1,7 @@
 from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from tabard.v1 import adapter_pb2 as _adapter_pb2
+from tabard.v1 import canary_service_pb2 as _canary_service_pb2
 from tabard.v1 import evaluation_service_pb2 as _evaluation_service_pb2
 from tabard.v1 import identity_service_pb2 as _identity_service_pb2
 from google.protobuf.internal import containers as _containers
@@ -29,6 +30,7 @@ class VoteChoice(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VOTE_CHOICE_A: _ClassVar[VoteChoice]
     VOTE_CHOICE_B: _ClassVar[VoteChoice]
     VOTE_CHOICE_TIE: _ClassVar[VoteChoice]
+    VOTE_CHOICE_BOTH_BAD: _ClassVar[VoteChoice]
 
 class PairOwner(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -45,6 +47,7 @@ VOTE_CHOICE_UNSPECIFIED: VoteChoice
 VOTE_CHOICE_A: VoteChoice
 VOTE_CHOICE_B: VoteChoice
 VOTE_CHOICE_TIE: VoteChoice
+VOTE_CHOICE_BOTH_BAD: VoteChoice
 PAIR_OWNER_UNSPECIFIED: PairOwner
 PAIR_OWNER_CANDIDATE: PairOwner
 PAIR_OWNER_BASELINE: PairOwner
@@ -154,7 +157,7 @@ class ListReviewsRequest(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListReviewsResponse(_message.Message):
-    __slots__ = ("adapter", "version", "digest", "report_digest", "report_verdict", "reviews", "votes_for_candidate", "votes_for_baseline", "votes_tied", "next_page_token")
+    __slots__ = ("adapter", "version", "digest", "report_digest", "report_verdict", "reviews", "votes_for_candidate", "votes_for_baseline", "votes_tied", "next_page_token", "votes_both_bad", "labels")
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -165,6 +168,8 @@ class ListReviewsResponse(_message.Message):
     VOTES_FOR_BASELINE_FIELD_NUMBER: _ClassVar[int]
     VOTES_TIED_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    VOTES_BOTH_BAD_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
     adapter: str
     version: str
     digest: str
@@ -175,15 +180,29 @@ class ListReviewsResponse(_message.Message):
     votes_for_baseline: int
     votes_tied: int
     next_page_token: str
-    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., report_digest: _Optional[str] = ..., report_verdict: _Optional[_Union[_evaluation_service_pb2.Verdict, str]] = ..., reviews: _Optional[_Iterable[_Union[Review, _Mapping]]] = ..., votes_for_candidate: _Optional[int] = ..., votes_for_baseline: _Optional[int] = ..., votes_tied: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    votes_both_bad: int
+    labels: _containers.RepeatedCompositeFieldContainer[LabelCount]
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., report_digest: _Optional[str] = ..., report_verdict: _Optional[_Union[_evaluation_service_pb2.Verdict, str]] = ..., reviews: _Optional[_Iterable[_Union[Review, _Mapping]]] = ..., votes_for_candidate: _Optional[int] = ..., votes_for_baseline: _Optional[int] = ..., votes_tied: _Optional[int] = ..., next_page_token: _Optional[str] = ..., votes_both_bad: _Optional[int] = ..., labels: _Optional[_Iterable[_Union[LabelCount, _Mapping]]] = ...) -> None: ...
+
+class LabelCount(_message.Message):
+    __slots__ = ("label", "candidate_count", "baseline_count")
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    label: _canary_service_pb2.ImageLabel
+    candidate_count: int
+    baseline_count: int
+    def __init__(self, label: _Optional[_Union[_canary_service_pb2.ImageLabel, str]] = ..., candidate_count: _Optional[int] = ..., baseline_count: _Optional[int] = ...) -> None: ...
 
 class NextPairRequest(_message.Message):
-    __slots__ = ("ref", "actor")
+    __slots__ = ("ref", "actor", "held")
     REF_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     ref: str
     actor: str
-    def __init__(self, ref: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+    held: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ref: _Optional[str] = ..., actor: _Optional[str] = ..., held: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class NextPairResponse(_message.Message):
     __slots__ = ("adapter", "version", "digest", "pair", "prompt", "negative_prompt", "seed", "pair_count", "voted_count")
@@ -226,20 +245,24 @@ class GetPairPictureResponse(_message.Message):
     def __init__(self, png: _Optional[bytes] = ...) -> None: ...
 
 class VoteRequest(_message.Message):
-    __slots__ = ("ref", "pair", "choice", "actor", "reason", "request_id")
+    __slots__ = ("ref", "pair", "choice", "actor", "reason", "request_id", "labels_a", "labels_b")
     REF_FIELD_NUMBER: _ClassVar[int]
     PAIR_FIELD_NUMBER: _ClassVar[int]
     CHOICE_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    LABELS_A_FIELD_NUMBER: _ClassVar[int]
+    LABELS_B_FIELD_NUMBER: _ClassVar[int]
     ref: str
     pair: str
     choice: VoteChoice
     actor: str
     reason: str
     request_id: str
-    def __init__(self, ref: _Optional[str] = ..., pair: _Optional[str] = ..., choice: _Optional[_Union[VoteChoice, str]] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    labels_a: _containers.RepeatedScalarFieldContainer[_canary_service_pb2.ImageLabel]
+    labels_b: _containers.RepeatedScalarFieldContainer[_canary_service_pb2.ImageLabel]
+    def __init__(self, ref: _Optional[str] = ..., pair: _Optional[str] = ..., choice: _Optional[_Union[VoteChoice, str]] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ..., labels_a: _Optional[_Iterable[_Union[_canary_service_pb2.ImageLabel, str]]] = ..., labels_b: _Optional[_Iterable[_Union[_canary_service_pb2.ImageLabel, str]]] = ...) -> None: ...
 
 class VoteResponse(_message.Message):
     __slots__ = ("adapter", "version", "digest", "a", "b", "chosen", "pair_count", "voted_count")

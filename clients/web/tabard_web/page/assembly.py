@@ -19,6 +19,9 @@ from tabard_web.page.evidence import EvidenceDoor
 from tabard_web.page.gallery import GalleryDoor
 from tabard_web.page.operate import OperateDoor
 from tabard_web.page.provenance import ProvenanceDoor
+from tabard_web.page.review.looks import LooksDoor
+from tabard_web.page.review.pairs import PairsDoor
+from tabard_web.page.review.sheets import SheetsDoor
 from tabard_web.page.session import SessionDoor
 from tabard_web.page.sessions import Sessions
 from tabard_web.page.styles import StylesDoor
@@ -54,6 +57,9 @@ class PageDoors:
             GalleryDoor(visitors),
             StylesDoor(visitors),
             EvidenceDoor(visitors),
+            PairsDoor(visitors),
+            LooksDoor(visitors, studio),
+            SheetsDoor(visitors),
             OperateDoor(visitors),
             DrawingDoor(visitors),
             ProvenanceDoor(visitors, studio),

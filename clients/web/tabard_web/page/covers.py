@@ -14,10 +14,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from tabard import AsyncClient, NotFound, Release
+from tabard import AsyncClient, EvidenceKind, NotFound, Release
 from tabard_web.gone import unless_gone
 from tabard_web.page.best_cell import best_picture
 from tabard_web.page.errors import FAILURES
+from tabard_web.page.review.blindness import can_vote
 from tabard_web.page.visitors import OwnPage, Visitors, require_own_page
 from tabard_web.pictures.studio import Studio
 from tabard_web.pictures.thumbnails import MEDIA_TYPE
@@ -119,11 +120,14 @@ class CoversDoor:
 async def _shown(client: AsyncClient, release: Release) -> bytes:
     """Return the PNG that shows a release best, of its newest report or of its previews.
 
+    Of the previews alone for those who may still vote on pairs of the report.
+
     Raises:
         NotFound: Nothing shows it.
     """
     ref = f"{release.adapter}@{release.digest}"
-    for kind in ("report", "previews"):
+    kinds: tuple[EvidenceKind, ...] = ("report", "previews")
+    for kind in kinds[1:] if await can_vote(client, ref) else kinds:
         try:
             found = await client.evidence_document(ref, kind=kind)
         except NotFound:

@@ -20,6 +20,7 @@ from starlette.responses import StreamingResponse
 from tabard import (
     AsyncClient,
     DeadlineExceeded,
+    Record,
     ResourceExhausted,
     TabardError,
     Unauthenticated,
@@ -108,6 +109,13 @@ def written(name: str, told: dict[str, Any]) -> bytes:
     return f"event: {name}\ndata: {json.dumps(told, separators=(',', ':'))}\n\n".encode()
 
 
+def _told(record: Record) -> Event:
+    """Tell of a record; of votes only that something happened: voters look on."""
+    if all(act.type == "vote" for act in record.actions):
+        return "here", {"seq": record.seq}
+    return "record", asdict(record)
+
+
 class _Watch:
     """One watch at the server, for all pages of a token."""
 
@@ -166,7 +174,7 @@ class _Watch:
         records = client.watch(from_seq=status.registry_seq + 1, patience_seconds=0)
         async with contextlib.aclosing(records):
             async for record in records:
-                self._tell_all(("record", asdict(record)))
+                self._tell_all(_told(record))
                 self._state = ("here", {"seq": record.seq})
 
     def _stand(self, name: str, told: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from tabard import AsyncClient, FailedPrecondition, NotFound
 from tabard_web.page.best_cell import best_picture
 from tabard_web.page.errors import FAILURES
+from tabard_web.page.review.blindness import can_vote
 from tabard_web.page.visitors import Visitors
 from tabard_web.texts import Text
 
@@ -56,6 +57,8 @@ class Known(BaseModel):
         pictures: A few of its pictures, the best first.
         reviews: What people decided, newest first.
         votes: Blind votes for it, for what it was compared with, and for neither.
+        is_withheld: Whether the visitor may vote on pairs of the report: nothing of it is told
+            unasked.
     """
 
     version: str
@@ -69,6 +72,7 @@ class Known(BaseModel):
     pictures: list[Picture] = []
     reviews: list[dict[str, Any]] = []
     votes: tuple[int, int, int] = (0, 0, 0)
+    is_withheld: bool = False
 
 
 class EvidenceDoor:
@@ -85,22 +89,32 @@ class EvidenceDoor:
         router.add_api_route(path, self.evidence, methods=["GET"])
         return router
 
-    async def evidence(self, request: Request, namespace: Text, name: Text) -> list[Known]:
-        """Tell what is known of the newest versions of a line, newest first."""
+    async def evidence(
+        self, request: Request, namespace: Text, name: Text, read: Text = ""
+    ) -> list[Known]:
+        """Tell what is known of the newest versions of a line, newest first.
+
+        A report whose pairs the visitor may vote on is shown only where `read` is its version.
+        """
         async with self._visitors.client(request) as client:
             line = await client.get(f"{namespace}/{name}")
             places = asyncio.Semaphore(_AT_ONCE_MAX)
 
             async def look(version: str) -> Known:
                 async with places:
-                    return await _known(client, f"{line.name}@{version}", version=version)
+                    return await _known(
+                        client, f"{line.name}@{version}", version=version, read=read
+                    )
 
             versions = [one.version for one in line.releases[:_VERSIONS_MAX]]
             return list(await asyncio.gather(*map(look, versions)))
 
 
-async def _known(client: AsyncClient, ref: str, *, version: str) -> Known:
+async def _known(client: AsyncClient, ref: str, *, version: str, read: str) -> Known:
     try:
+        if version != read and await can_vote(client, ref):
+            shown = await _shown(client, ref, has_report=False)
+            return Known(version=version, is_withheld=True).model_copy(update=shown)
         notes = await client.evidence(ref)
         reviews = await client.reviews(ref)
         known = Known(
@@ -115,17 +129,17 @@ async def _known(client: AsyncClient, ref: str, *, version: str) -> Known:
                 reviews.votes_tied,
             ),
         )
-        document = await _shown(client, ref, report=known.report)
+        document = await _shown(client, ref, has_report=bool(known.report))
     except (NotFound, FailedPrecondition):
         # It was purged, or withdrawn from sight meanwhile: nothing is known any more.
         return Known(version=version)
     return known.model_copy(update=document)
 
 
-async def _shown(client: AsyncClient, ref: str, *, report: str) -> Mapping[str, Any]:
+async def _shown(client: AsyncClient, ref: str, *, has_report: bool) -> Mapping[str, Any]:
     """Return what the newest report says; without one, the pictures that show the release."""
     try:
-        found = await client.evidence_document(ref, kind="report" if report else "previews")
+        found = await client.evidence_document(ref, kind="report" if has_report else "previews")
     except NotFound:
         return {}
     said = found.document

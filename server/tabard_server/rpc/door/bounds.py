@@ -15,6 +15,7 @@ from tabard_registry.identity.roles import NAMESPACES_MAX
 from tabard_registry.refs.names import REF_CHARS_MAX
 from tabard_registry.release.bounds import BOUND_NAMES
 from tabard_registry.release.gates import GATES_MAX
+from tabard_registry.release.health import CHECKS
 from tabard_registry.release.manifest import MEMBERS_MAX
 from tabard_registry.release.sampling import SAMPLERS_MAX
 from tabard_registry.release.words import (
@@ -26,6 +27,7 @@ from tabard_registry.release.words import (
 )
 from tabard_server.jobs.words.controls import POINTS_MAX
 from tabard_server.limits import Limits
+from tabard_server.reviewing.votes import HELD_MAX
 from tabard_server.webhooks.receivers import URL_CHARS_MAX
 
 _UTF8_BYTES_MAX = 4
@@ -137,9 +139,16 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         "licence": _text(LICENCE_CHARS_MAX),
         "title": _text(TITLE_CHARS_MAX),
         "trigger_words": trigger_words,
+        **_of_pairs(ref),
         "members": members,
         "grants": grants,
     }
+
+
+def _of_pairs(ref: Bound) -> dict[str, Bound]:
+    held = replace(ref, count_max=HELD_MAX, count_hint=f"hold at most {HELD_MAX} pairs")
+    labels = Bound(bytes_max=0, count_max=len(CHECKS), count_hint="name each label once")
+    return {"held": held, "labels_a": labels, "labels_b": labels}
 
 
 def _of_policies() -> dict[str, Bound]:

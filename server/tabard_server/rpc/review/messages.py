@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Between review messages and what the server is asked and tells. Pure."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from tabard.v1 import adapter_pb2, evaluation_service_pb2, identity_service_pb2
+from tabard.v1 import (
+    adapter_pb2,
+    canary_service_pb2,
+    evaluation_service_pb2,
+    identity_service_pb2,
+)
 from tabard.v1 import review_service_pb2 as pb
 from tabard_registry import Author, Release
 from tabard_registry.acts import Acted
-from tabard_registry.release.health import EvidenceNote, Review
+from tabard_registry.release.health import CHECKS, EvidenceNote, Labels, Review
 from tabard_server.errors import invalid
 from tabard_server.publishing.policies import Explanation, Need
-from tabard_server.reviewing.votes import Revealed, Turn
+from tabard_server.reviewing.votes import Revealed, Standing, Turn
 from tabard_server.rpc.identity.messages import write_gates
 from tabard_server.rpc.names import name_of, names_of, number_of
 from tabard_server.rpc.times import write_time
@@ -20,6 +24,7 @@ from tabard_server.rpc.times import write_time
 _DECISION = pb.ReviewDecision.DESCRIPTOR
 _SIDE = pb.PairSide.DESCRIPTOR
 _CHOICE = pb.VoteChoice.DESCRIPTOR
+_LABEL = canary_service_pb2.ImageLabel.DESCRIPTOR
 _VERDICT = evaluation_service_pb2.Verdict.DESCRIPTOR
 _ROLE = identity_service_pb2.Role.DESCRIPTOR
 
@@ -60,6 +65,15 @@ def read_choice(number: int) -> str:
     return _read_name(_CHOICE, number, field="choice")
 
 
+def read_labels(request: pb.VoteRequest) -> Labels:
+    """Read what a voter saw fail in A, and in B. Raises as `read_side`."""
+    a, b = (
+        {_read_name(_LABEL, one, field=field) for one in getattr(request, field)}
+        for field in ("labels_a", "labels_b")
+    )
+    return tuple(one for one in CHECKS if one in a), tuple(one for one in CHECKS if one in b)
+
+
 def write_turn(turn: Turn) -> pb.NextPairResponse:
     """Write what a voter is asked now."""
     return pb.NextPairResponse(
@@ -78,14 +92,14 @@ def write_turn(turn: Turn) -> pb.NextPairResponse:
 def write_revealed(done: Revealed) -> pb.VoteResponse:
     """Write a vote that is stored, and the sides."""
     candidate, baseline = pb.PAIR_OWNER_CANDIDATE, pb.PAIR_OWNER_BASELINE
-    owners = {"candidate": candidate, "stable": baseline, "tie": pb.PAIR_OWNER_UNSPECIFIED}
+    owners = {"candidate": candidate, "stable": baseline}
     return pb.VoteResponse(
         adapter=str(done.release.adapter),
         version=str(done.release.version),
         digest=str(done.release.digest),
         a=candidate if done.is_a_candidate else baseline,
         b=baseline if done.is_a_candidate else candidate,
-        chosen=owners[done.choice],
+        chosen=owners.get(done.choice, pb.PAIR_OWNER_UNSPECIFIED),
         pair_count=done.pairs,
         voted_count=done.voted,
     )
@@ -122,7 +136,7 @@ def write_reviewed(done: Acted[Release], *, author: Author) -> pb.ReviewResponse
 
 
 def write_reviews(
-    release: Release, *, reviews: Sequence[pb.Review], votes: Counter[str], following: str
+    release: Release, *, reviews: Sequence[pb.Review], votes: Standing, following: str
 ) -> pb.ListReviewsResponse:
     """Write what people say of a release, with a page of its reviews."""
     report = release.health.report
@@ -134,11 +148,27 @@ def write_reviews(
         report_digest=str(report.document) if report else "",
         report_verdict=verdict,
         reviews=reviews,
-        votes_for_candidate=votes["candidate"],
-        votes_for_baseline=votes["stable"],
-        votes_tied=votes["tie"],
+        votes_for_candidate=votes.choices["candidate"],
+        votes_for_baseline=votes.choices["stable"],
+        votes_tied=votes.choices["tie"],
         next_page_token=following,
+        votes_both_bad=votes.choices["both_bad"],
+        labels=_write_labels(votes),
     )
+
+
+def _write_labels(votes: Standing) -> list[pb.LabelCount]:
+    candidate, baseline = votes.labels
+    counted = []
+    for name in CHECKS:
+        if candidate[name] or baseline[name]:
+            label: Any = number_of(_LABEL, name)
+            counted.append(
+                pb.LabelCount(
+                    label=label, candidate_count=candidate[name], baseline_count=baseline[name]
+                )
+            )
+    return counted
 
 
 def _write_need(need: Need) -> pb.MissingForGate:

@@ -21,6 +21,7 @@ from tabard_server.rpc.pages import Pages
 from tabard_server.rpc.review.messages import (
     read_choice,
     read_decision,
+    read_labels,
     read_side,
     write_explanation,
     write_revealed,
@@ -92,13 +93,16 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         report = release.health.report
         written = ((_place(one), write_review(one, report=report)) for one in rest[:size])
         reviews, following = self._pages.fill(request, written, is_more=len(rest) > size)
-        votes = await self._questions.aside(self._votes.sums, release)
+        votes = await self._questions.aside(self._votes.standing, release)
         return write_reviews(release, reviews=reviews, votes=votes, following=following)
 
     async def NextPair(self, request: pb.NextPairRequest, context: Context) -> pb.NextPairResponse:
         """Give a pair that the voter has not voted on."""
         turn = await self._questions.aside(
-            self._votes.next_turn, AdapterRef.parse(request.ref), author=_author(request, context)
+            self._votes.next_turn,
+            AdapterRef.parse(request.ref),
+            author=_author(request, context),
+            held=frozenset(request.held),
         )
         return write_turn(turn)
 
@@ -122,6 +126,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
             AdapterRef.parse(request.ref),
             handle=request.pair,
             choice=read_choice(request.choice),
+            labels=read_labels(request),
             author=_author(request, context, reason=request.reason, request_id=request.request_id),
         )
         return write_revealed(done)

@@ -60,8 +60,10 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                 )
                 found[name] = result
                 found["rows"][name] = engine.batches[before][0].stack[0][1]
-                found[f"{name} again"] = await client.replay(result.images[0].png)
-            tag = re.search(r"<lora:[^>]*>", chunks_of(found["ref"].images[0].png)["parameters"])
+                found[f"{name} again"] = await client.replay(result.images[0].content)
+            tag = re.search(
+                r"<lora:[^>]*>", chunks_of(found["ref"].images[0].content)["parameters"]
+            )
             assert tag is not None
             found["printed"] = tag[0]
             found["read"] = await client.generate(f"a cat {tag[0]}", seed=3, num_inference_steps=4)

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tabard.v1 import adapter_pb2, evaluation_service_pb2, identity_service_pb2
+from tabard.v1 import (
+    adapter_pb2,
+    canary_service_pb2,
+    evaluation_service_pb2,
+    identity_service_pb2,
+)
 from tabard.v1 import review_service_pb2 as pb
 from tabard_registry import Registry
 from tabard_registry.identity.roles import EVERYTHING
@@ -14,7 +19,7 @@ from tabard_registry.release.gates import Gate
 from tabard_registry.release.health import DECISIONS
 from tabard_server.errors import InvalidRequest
 from tabard_server.publishing.policies import Policies
-from tabard_server.reviewing.votes import TIE, A, B, Revealed
+from tabard_server.reviewing.votes import BOTH_BAD, TIE, A, B, Revealed, Standing
 from tabard_server.rpc.names import names_of
 from tabard_server.rpc.review.messages import (
     read_choice,
@@ -60,7 +65,7 @@ def test_decisions_are_those_of_the_registry() -> None:
 def test_sides_and_choices_are_the_servers() -> None:
     """In its own words; silence is refused."""
     assert names_of(pb.PairSide.DESCRIPTOR) == (A, B)
-    assert names_of(pb.VoteChoice.DESCRIPTOR) == (A, B, TIE)
+    assert names_of(pb.VoteChoice.DESCRIPTOR) == (A, B, TIE, BOTH_BAD)
     assert (read_side(pb.PAIR_SIDE_B), read_choice(pb.VOTE_CHOICE_TIE)) == (B, TIE)
     for read in (read_side, read_choice):
         with pytest.raises(InvalidRequest) as refused:
@@ -96,7 +101,10 @@ def test_reviews_are_written(tmp_path: Path) -> None:
     now = registry.state.find(ref("1.0.0"))
 
     (said,) = (write_review(one, report=now.health.report) for one in now.health.reviews)
-    votes = Counter({"stable": 2, "tie": 1})
+    votes = Standing(
+        choices=Counter({"stable": 2, "tie": 1, "both_bad": 3}),
+        labels=(Counter({"artifact": 2}), Counter({"portrait": 1})),
+    )
     written = write_reviews(now, reviews=[said], votes=votes, following="")
 
     assert (said.reviewer, said.note, said.is_current) == ("bob", "looks right", False)
@@ -104,4 +112,9 @@ def test_reviews_are_written(tmp_path: Path) -> None:
     assert written.report_digest == str(second)
     assert written.report_verdict == evaluation_service_pb2.VERDICT_FAILED
     found = (written.votes_for_candidate, written.votes_for_baseline, written.votes_tied)
-    assert found == (0, 2, 1)
+    assert (*found, written.votes_both_bad) == (0, 2, 1, 3)
+    labels = [(one.label, one.candidate_count, one.baseline_count) for one in written.labels]
+    assert labels == [
+        (canary_service_pb2.IMAGE_LABEL_ARTIFACT, 2, 0),
+        (canary_service_pb2.IMAGE_LABEL_PORTRAIT, 0, 1),
+    ]

@@ -10,7 +10,7 @@ from tabard.calls.acts import DEFAULT_CHANNEL
 from tabard.calls.call import Call, Caller, Pages
 from tabard.calls.identity import read_gates
 from tabard.convert import same_fields
-from tabard.enums import Decision, PairSide, VoteChoice, member_number
+from tabard.enums import Decision, ImageLabel, PairSide, VoteChoice, member_name, member_number
 from tabard.health.review import (
     BlindPair,
     MissingForGate,
@@ -20,7 +20,10 @@ from tabard.health.review import (
     Reviews,
     StoredVote,
 )
+from tabard.v1 import canary_service_pb2
 from tabard.v1 import review_service_pb2 as pb
+
+_LABEL = canary_service_pb2.ImageLabel.DESCRIPTOR
 
 
 def explain_policy(
@@ -83,16 +86,22 @@ def reviews(caller: Caller, ref: str) -> Pages[Reviews, Reviews]:
     return Pages(ask=ask, limit=None, gather=lambda found, _is_more: _joined(found))
 
 
-def next_pair(caller: Caller, ref: str) -> Call[BlindPair | None]:
+def next_pair(caller: Caller, ref: str, *, held: Sequence[str] = ()) -> Call[BlindPair | None]:
     """Give a pair of pictures that you have not voted on: the release's, and what it replaces.
 
-    It stays the same until you vote. None: you have voted on all of them.
+    It stays the same until you vote. None: you have voted on all of them, or hold them.
+
+    Args:
+        caller: Filled in by the client.
+        ref: The release.
+        held: Pairs that you have at hand, and are not given again: a vote may be kept back until
+            the next one is made.
 
     Raises:
         FailedPrecondition: You were shown the report, and know the sides.
         NotFound: No such release, no report, or one without pairs.
     """
-    request = pb.NextPairRequest(ref=ref, actor=caller.actor)
+    request = pb.NextPairRequest(ref=ref, actor=caller.actor, held=held)
     return Call(
         request=request,
         read=lambda answer: same_fields(BlindPair, answer) if answer.pair else None,
@@ -116,16 +125,25 @@ def pair_picture(caller: Caller, ref: str, *, pair: str, side: PairSide) -> Call
 
 
 def vote(
-    caller: Caller, ref: str, choice: VoteChoice, *, pair: str, reason: str = ""
+    caller: Caller,
+    ref: str,
+    choice: VoteChoice,
+    *,
+    pair: str,
+    reason: str = "",
+    labels_a: Sequence[ImageLabel] = (),
+    labels_b: Sequence[ImageLabel] = (),
 ) -> Call[StoredVote]:
     """Say which picture of a pair is the better one, once; then hear who drew which.
 
     Args:
         caller: Filled in by the client.
         ref: The release.
-        choice: `a`, `b` or `tie`.
+        choice: `a`, `b`, `tie`, or `both_bad`: neither is good enough.
         pair: The pair, as `next_pair` gave it.
         reason: Why; kept in the history.
+        labels_a: What you saw fail in A.
+        labels_b: What you saw fail in B.
 
     Raises:
         FailedPrecondition: You know the sides: by a vote on the pair, or from the report.
@@ -138,6 +156,8 @@ def vote(
         actor=caller.actor,
         reason=reason,
         request_id=caller.new_id(),
+        labels_a=[member_number(_LABEL, one, what="label") for one in labels_a],
+        labels_b=[member_number(_LABEL, one, what="label") for one in labels_b],
     )
     return Call(request=request, read=lambda answer: same_fields(StoredVote, answer))
 
@@ -157,7 +177,11 @@ def _reviewed(message: pb.ReviewResponse) -> Reviewed:
 
 def _reviews(message: pb.ListReviewsResponse) -> Reviews:
     found = tuple(same_fields(Review, one) for one in message.reviews)
-    return same_fields(Reviews, message, reviews=found)
+    labels = {
+        member_name(_LABEL, one.label): (one.candidate_count, one.baseline_count)
+        for one in message.labels
+    }
+    return same_fields(Reviews, message, reviews=found, labels=labels)
 
 
 def _joined(pages: Sequence[Reviews]) -> Reviews:

@@ -26,6 +26,14 @@ export const SCREENS = [
     load: () => import('./screens/style.js'), sheet: 'screens/style.css',
   },
   {
+    tag: 'tabard-review', path: /^review\/([^/]+)\/([^/]+)\/([^/]+)$/, title: 'Blind review',
+    load: () => import('./screens/review.js'), sheet: 'screens/review.css',
+  },
+  {
+    tag: 'tabard-sheet', path: /^review\/([^/]+)\/([^/]+)\/([^/]+)\/report$/, title: '{0}',
+    load: () => import('./screens/sheet.js'), sheet: 'screens/review.css',
+  },
+  {
     tag: 'tabard-try', path: /^try$/, title: 'Try',
     load: () => import('./screens/try.js'), sheet: 'screens/try.css',
     menu: { label: 'Try', icon: 'try', key: 't', to: '#/try' },

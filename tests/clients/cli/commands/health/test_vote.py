@@ -40,7 +40,7 @@ def test_pairs_come_until_none_is_left(
     again = tabard("vote", REF, "--out", folder)
 
     assert (ran.code, ran.out) == (0, "3 votes, and no pair is left\n")
-    assert ran.err.count("a, b, t (tie) or q?") == 3
+    assert ran.err.count("a, b, t (tie), n (neither) or q?") == 3
     assert ran.err.count("you chose") == ran.err.count(": A was the release, B was") + (
         ran.err.count(": A was what it replaces, B was")
     )

@@ -28,12 +28,20 @@ def reviews(session: Session, *, ref: str) -> None:
 
 def _text(found: Reviews) -> list[Answer]:
     report = f"{short(found.report_digest)}: {found.report_verdict}"
-    votes = (found.votes_for_candidate, found.votes_for_baseline, found.votes_tied)
+    votes = (
+        *(found.votes_for_candidate, found.votes_for_baseline),
+        *(found.votes_tied, found.votes_both_bad),
+    )
     facts = {
         "release": f"{found.adapter} {found.version}",
         "newest report": report if found.report_digest else "none",
-        "blind votes": "{} for it, {} for what it replaces, {} tied".format(*votes),
+        "blind votes": "{} for it, {} for what it replaces, {} tied, {} both bad".format(*votes),
     }
+    if found.labels:
+        facts["labels"] = ", ".join(
+            f"{name} {ours} of it, {theirs} of what it replaces"
+            for name, (ours, theirs) in found.labels.items()
+        )
     if not found.reviews:
         return [fields(facts), "nobody has reviewed it"]
     rows = [

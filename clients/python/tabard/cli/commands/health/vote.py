@@ -21,12 +21,12 @@ from tabard.cli import completion
 from tabard.cli.choices import Named
 from tabard.cli.session import Session, with_session
 from tabard.client import Client
-from tabard.enums import PAIR_SIDES, VOTE_CHOICES, PairSide, VoteChoice
+from tabard.enums import IMAGE_LABELS, PAIR_SIDES, VOTE_CHOICES, ImageLabel, PairSide, VoteChoice
 from tabard.health.review import BlindPair, StoredVote
 
 _HINT = "name another folder with --out"
 _DIGITS = 12
-_KEYS: dict[str, VoteChoice] = {"a": "a", "b": "b", "t": "tie"}
+_KEYS: dict[str, VoteChoice] = {"a": "a", "b": "b", "t": "tie", "n": "both_bad"}
 _OWNERS = {"candidate": "the release", "baseline": "what it replaces"}
 
 
@@ -47,6 +47,18 @@ _OWNERS = {"candidate": "the release", "baseline": "what it replaces"}
     "--choice", type=Named(VOTE_CHOICES), help="The vote on --pair, instead of a question."
 )
 @click.option("--reason", metavar="TEXT", default="", help="Why; kept in the history.")
+@click.option(
+    *("--label-a", "labels_a"),
+    type=Named(IMAGE_LABELS),
+    multiple=True,
+    help="What you saw fail in A, with --pair; may be repeated.",
+)
+@click.option(
+    *("--label-b", "labels_b"),
+    type=Named(IMAGE_LABELS),
+    multiple=True,
+    help="What you saw fail in B, with --pair; may be repeated.",
+)
 @with_session
 def vote(
     session: Session,
@@ -57,12 +69,15 @@ def vote(
     pair: str,
     choice: VoteChoice | None,
     reason: str,
+    labels_a: tuple[ImageLabel, ...],
+    labels_b: tuple[ImageLabel, ...],
 ) -> None:
     """Choose the better of two pictures, one of them the release's, without knowing which.
 
     The other one is what the release replaces; both were drawn with one prompt and seed for the
-    newest report. Press a or b for the better one, t for a tie, q to stop. Which is which is told
-    after each vote. Vote before you read the report: who was shown it votes no more.
+    newest report. Press a or b for the better one, t for a tie, n where neither is good enough,
+    q to stop. Which is which is told after each vote. Vote before you read the report: who was
+    shown it votes no more.
 
     With --json the next pair is the answer, and its pictures lie in DIR; --pair and --choice then
     vote on it.
@@ -74,9 +89,13 @@ def vote(
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     if bool(pair) != (choice is not None):
         raise click.UsageError("say --pair and --choice together, or neither")
+    if (labels_a or labels_b) and not pair:
+        raise click.UsageError("say --label-a and --label-b with --pair and --choice")
     with session.connect() as client:
         if choice is not None:
-            done = client.vote(ref, choice, pair=pair, reason=reason)
+            done = client.vote(
+                *(ref, choice), pair=pair, reason=reason, labels_a=labels_a, labels_b=labels_b
+            )
             session.output.answer(done, _told(done))
             return
         found = _shown(client, ref, folder=folder)
@@ -127,7 +146,9 @@ def _document(found: BlindPair | None, *, folder: Path) -> dict[str, Any]:
 def _question(found: BlindPair, *, folder: Path) -> str:
     place = f"pair {found.voted_count + 1} of {found.pair_count}"
     files = " and ".join(map(str, _paths(found, folder=folder).values()))
-    return f"{place}: {found.prompt!r}, seed {found.seed}; {files}: a, b, t (tie) or q?"
+    return (
+        f"{place}: {found.prompt!r}, seed {found.seed}; {files}: a, b, t (tie), n (neither) or q?"
+    )
 
 
 def _ask() -> str:

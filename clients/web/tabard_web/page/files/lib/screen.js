@@ -77,19 +77,26 @@ export class Screen extends HTMLElement {
     }
   }
 
-  /** Where somebody is at their keys: by id, else by what it is and the how-manieth. */
+  /** Where somebody is at their keys: by id, by where a link leads, else by the how-manieth it is. */
   #placeOfFocus() {
     const focused = document.activeElement;
     if (!focused || focused === this || !this.contains(focused)) return null;
-    return { id: focused.id, tag: focused.tagName, index: [...this.querySelectorAll(focused.tagName)].indexOf(focused) };
+    return {
+      id: focused.id, href: focused.getAttribute('href') ?? '', tag: focused.tagName,
+      index: [...this.querySelectorAll(focused.tagName)].indexOf(focused),
+    };
   }
 
   /**
    * Leaves whoever is at their keys where they were, though all is drawn anew.
-   * @param {{ id: string, tag: string, index: number }} place
+   * @param {{ id: string, href: string, tag: string, index: number }} place
    */
-  #focus({ id, tag, index }) {
-    const found = id ? document.getElementById(id) : this.querySelectorAll(tag)[index];
+  #focus({ id, href, tag, index }) {
+    const all = [...this.querySelectorAll(tag)];
+    const there = all[index];
+    const isSame = there?.getAttribute('href') === (href || null);
+    const found = id ? document.getElementById(id)
+      : (isSame && there) || all.find((one) => one.getAttribute('href') === href) || there;
     if (found instanceof HTMLElement) found.focus({ preventScroll: true });
   }
 }

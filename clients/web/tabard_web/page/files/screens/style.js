@@ -16,7 +16,7 @@ import { versionCard } from './style/version.js';
 /** @typedef {{ name: string, version: string }} Channel */
 /** @typedef {{ name: string, releases: any[], channels: Channel[], acts: Act[] }} StyleTold */
 /** @typedef {{ name: string, state: string, reason: string, value?: number, low?: number, high?: number, baseline?: number, paired_low?: number, paired_high?: number }} Score */
-/** @typedef {{ version: string, documents: any[], verdict: string, report: string, reasons: string[], scores: Score[], checks: Record<string, any>, goal: string, pictures: any[], reviews: any[], votes: [number, number, number] }} Known */
+/** @typedef {{ version: string, documents: any[], verdict: string, report: string, reasons: string[], scores: Score[], checks: Record<string, any>, goal: string, pictures: any[], reviews: any[], votes: [number, number, number], is_withheld: boolean }} Known */
 
 class StyleScreen extends Screen {
   /** @type {StyleTold | null} */
@@ -24,6 +24,8 @@ class StyleScreen extends Screen {
   /** @type {Map<string, Known>} */
   #known = new Map();
   #score = 'style';
+  /** The version whose report somebody wants to see, come what may. */
+  #read = '';
   #showsAll = false;
   /** Versions that are open. @type {Set<string>} */
   #open = new Set();
@@ -53,7 +55,7 @@ class StyleScreen extends Screen {
     if (this.#isFirst && this.#style.releases[0]) this.#open.add(this.#served().version);
     this.#isFirst = false;
     this.#draw();
-    const known = /** @type {Known[]} */ (await ask(`${path}/evidence`, { signal: this.signal }));
+    const known = /** @type {Known[]} */ (await ask(`${path}/evidence${this.#read ? `?read=${encodeURIComponent(this.#read)}` : ''}`, { signal: this.signal }));
     this.#known = new Map(known.map((one) => [one.version, one]));
     this.#drawKnown();
   }
@@ -112,6 +114,7 @@ class StyleScreen extends Screen {
         channels: style.channels.filter((one) => one.version === release.version).map((one) => one.name),
         known: this.#known.get(release.version) ?? null,
         isOpen: this.#open.has(release.version),
+        onRead: () => { this.#read = release.version; this.reload(); },
         onToggle: (isOpen) => { this.#open[isOpen ? 'add' : 'delete'](release.version); },
         signal: this.signal,
       })));

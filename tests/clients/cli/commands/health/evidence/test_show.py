@@ -68,7 +68,7 @@ def test_document_is_saved_with_its_pictures(
         assert tabard("evidence", "show", REF, "--save", folder).code == 0
 
     names = sorted(one.name for one in folder.iterdir())
-    assert len(names) == 1 + len(PICTURES)
+    assert len(names) == 2 + len(PICTURES)
     assert names[0].startswith("candidate-00-1-")
     saved = (folder / "evidence.json").read_bytes()
     assert sha256_bytes(saved) == digest_of(report)

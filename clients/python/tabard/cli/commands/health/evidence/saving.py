@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,12 @@ from tabard.calls.local_files import writing
 from tabard.cli.output import Output
 from tabard.errors import Internal
 from tabard.health.evidence import EvidenceDocument
+from tabard.health.review_page import review_page
 
 DOCUMENT = "evidence.json"
 """The name of the document in the folder."""
+PAGE = "review.html"
+"""The name of the page that shows a report with its pictures and reviews."""
 
 _DIGITS = 12
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -28,6 +31,8 @@ def save(
     client: Client, ref: str, *, found: EvidenceDocument, folder: Path, output: Output
 ) -> tuple[Path, ...]:
     """Write a document and every picture that it lists; what is there already stays.
+
+    Beside a report stands a page that shows it with what people say of it now.
 
     Raises:
         AlreadyExists: A file of that name holds something else.
@@ -43,7 +48,27 @@ def save(
             png = client.evidence_picture(ref, evidence=found.note.digest, digest=digest)
             written.append(_put(folder / name, png, digest=digest))
             bar.set(count)
+    if found.note.kind == "report":
+        written.append(_write_page(client, found, folder=folder, names=dict(_by_digest(pictures))))
     return tuple(written)
+
+
+def _by_digest(pictures: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    return ((digest, name) for name, digest in pictures)
+
+
+def _write_page(
+    client: Client, found: EvidenceDocument, *, folder: Path, names: Mapping[str, str]
+) -> Path:
+    """Write the page anew: what people say goes on."""
+    said = client.reviews(f"{found.adapter}@{found.release_digest}")
+    parts = review_page(
+        found.document, said, digest=found.note.digest, address_of=lambda one: names.get(one, "")
+    )
+    target = folder / PAGE
+    with writing(target, hint=_HINT):
+        target.write_text("".join(parts), encoding="utf-8")
+    return target
 
 
 def _named(found: EvidenceDocument) -> Iterator[tuple[str, str]]:

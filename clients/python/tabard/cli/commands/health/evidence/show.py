@@ -24,7 +24,7 @@ from tabard.enums import EVIDENCE_KINDS, EvidenceKind
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Also write the document and its pictures there.",
+    help="Also write the document and its pictures there, of a report with a page that shows them.",
 )
 @with_session
 def show(

@@ -14,9 +14,9 @@ const CHECKS = ['prompt_drift', 'style_mismatch', 'artifact', 'copyright', 'port
 const STATES = /** @type {Record<string, [string, string]>} */ ({ clear: ['good', '✓'], flagged: ['bad', '!'], not_checked: ['', '–'] });
 
 /**
- * @param {{ style: string, release: any, channels: string[], known: Known | null, isOpen: boolean, onToggle: (isOpen: boolean) => void, signal: AbortSignal }} said
+ * @param {{ style: string, release: any, channels: string[], known: Known | null, isOpen: boolean, onRead: () => void, onToggle: (isOpen: boolean) => void, signal: AbortSignal }} said
  */
-export function versionCard({ style, release, channels, known, isOpen, onToggle, signal }) {
+export function versionCard({ style, release, channels, known, isOpen, onRead, onToggle, signal }) {
   const ref = `${style}@${release.version}`;
   const body = h('div', { class: 'version-body' });
   const card = h('details', { class: 'version', open: isOpen, on: { toggle } },
@@ -41,7 +41,7 @@ export function versionCard({ style, release, channels, known, isOpen, onToggle,
     fill(body,
       release.notes && h('p', { class: 'notes' }, release.notes),
       withdrawal(release),
-      known ? evidence(ref, known) : h('p', { class: 'muted' }, 'Asking what is known …'),
+      known ? evidence(ref, known, onRead) : h('p', { class: 'muted' }, 'Asking what is known …'),
       members(release),
       h('section', null, h('h3', null, 'Files'), files,
         h('div', { class: 'chips' }, copyable(`tabard pull ${ref}`, 'command'), copyable(release.digest, 'digest'))));
@@ -51,19 +51,24 @@ export function versionCard({ style, release, channels, known, isOpen, onToggle,
   return card;
 }
 
-/** @param {string} ref @param {Known} known */
-function evidence(ref, known) {
+/** @param {string} ref @param {Known} known @param {() => void} onRead */
+function evidence(ref, known, onRead) {
+  const review = `#/review/${part(ref.replace('@', '/'))}`;
   return [
     known.pictures.length > 0 && h('ul', { class: 'pictures' }, known.pictures.map((one) => h('li', null,
       h('a', { href: address(ref, one), target: '_blank', rel: 'noopener' },
         h('img', { src: `${address(ref, one)}&pixels=256`, alt: one.prompt ? `Drawn for “${one.prompt}”` : 'Drawn to show it', title: one.prompt, loading: 'lazy', width: 128, height: 128 }))))),
     known.report ? h('section', { class: 'report' },
-      h('h3', null, 'Report ', h('span', { class: `chip ${VERDICTS[known.verdict] ?? ''}` }, known.verdict)),
+      h('header', { class: 'report-head' }, h('h3', null, 'Report ', h('span', { class: `chip ${VERDICTS[known.verdict] ?? ''}` }, known.verdict)),
+        h('span', { class: 'chips' }, h('a', { href: `${review}/report` }, 'Compare and review'), h('a', { href: review }, 'Blind votes'))),
       known.goal && h('p', null, known.goal),
       h('ul', { class: 'checks', 'aria-label': 'Failure checks' }, CHECKS.map((name) => check(name, known.checks[name]))),
       h('details', { class: 'more' }, h('summary', null, 'Every score'), scores(known)),
       h('details', { class: 'more' }, h('summary', null, 'What the verdict rests on'), h('ul', { class: 'reasons' }, known.reasons.map((reason) => h('li', null, reason)))))
-      : h('p', { class: 'muted' }, 'It was not evaluated.'),
+      : known.is_withheld ? h('section', { class: 'report' },
+        h('p', null, 'It was evaluated, and there are pairs that you have not voted on. Whoever has seen the report votes no more.'),
+        h('p', { class: 'chips' }, h('a', { class: 'primary', href: review }, 'Vote blind'), h('button', { type: 'button', class: 'plain', on: { click: onRead } }, 'Show the report')))
+        : h('p', { class: 'muted' }, 'It was not evaluated.'),
     (known.reviews.length > 0 || known.votes.some(Boolean)) && h('section', null, h('h3', null, 'Reviews'),
       known.votes.some(Boolean) && h('p', { class: 'muted' }, `Blind votes: ${known.votes[0]} for it, ${known.votes[1]} for what it would replace, ${known.votes[2]} for neither`),
       h('ul', { class: 'reviews' }, known.reviews.map((one) => h('li', null,
