@@ -20,18 +20,15 @@ from tabard.cli.demo.catalog import Catalog, find_material, read_catalog
 from tabard.cli.demo.server_process import TORCH_THREADS, running_server
 from tests.bench import (
     command_line,
-    door_cost,
     engine_load,
-    evaluation_cost,
     extraction_speed,
-    identity_cost,
     intake_speed,
     served,
-    shadow_cost,
     step_times,
     traffic,
 )
 from tests.bench.alone import DiffusersLoop
+from tests.bench.costs import door_cost, evaluation_cost, identity_cost, shadow_cost
 from tests.bench.registry import scale
 from tests.bench.workload import CROWD, STEPS, Measured, mixed_crowd, ratio, spread
 
