@@ -52,6 +52,10 @@ class Ears:
         """Listen from now on; a stream without an end is told by the page itself."""
         page.route("**/*", self._pass_on)
 
+    def stop(self, page: Page) -> None:
+        """Listen no more, once what is on its way has come."""
+        page.unroute_all(behavior="wait")
+
     def _pass_on(self, route: Route) -> None:
         address = route.request.url
         if "/page/" in address or address.endswith("/api/events"):
@@ -173,8 +177,9 @@ def test_browser_receives_nothing_that_tells(browser: Browser, court: Court) -> 
             visit.page.keyboard.press(key)
         visit.page.wait_for_selector("tabard-review[data-turn='5']")
         heard = ears.heard
-        shown = visit.page.content()
+        shown = visit.page.title() + visit.page.inner_text("body")
         events = told_by_events(visit)
+        ears.stop(visit.page)
 
     pictures = [one for one in heard if "/pairs/picture" in one.address]
     asked = {urlsplit(one.address).path for one in heard}
@@ -223,6 +228,7 @@ def test_looking_around_ends_no_blindness(browser: Browser, court: Court) -> Non
         # Asked for, it is shown; and that is the end of blind votes.
         visit.page.click("text=Show the report")
         visit.page.wait_for_selector(".report-head")
+        ears.stop(visit.page)
 
     assert still_blind
     assert not [image for image in images if any(image in one for one in bodies)]

@@ -27,7 +27,9 @@ def test_failure_is_the_error_that_a_call_would_raise() -> None:
 
 def test_every_event_is_read() -> None:
     """An image without its bytes among them; what is newer than the SDK is passed over."""
-    image = pb.JobImage(index=1, seed=8, format="png", byte_count=9, digest="sha256:aa")
+    image = pb.JobImage(
+        index=1, seed=8, format="IMAGE_FORMAT_PNG", byte_count=9, digest="sha256:aa"
+    )
     event = jobs.read_job_event(pb.WatchJobResponse(event_id=4, image=image))
     ended = jobs.read_job_event(pb.WatchJobResponse(event_id=5, ended=pb.Job(job_id="a")))
     watch = jobs.watch_job(CALLER, "a", after_event_id=3)
