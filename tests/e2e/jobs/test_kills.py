@@ -105,8 +105,10 @@ def test_killed_gateway_loses_nothing(tmp_path: Path, tiny_base: Path) -> None:
             images = caller.digests(caller.get(job["url"]))
 
     told = [event.told["index"] for event in (*seen, *rest) if event.name == "image"]
-    assert seen[-1].name == "image"
-    assert [event.name for event in rest].count("accepted") == 0
+    # What was on its way when the gateway died still came.
+    assert "image" in {event.name for event in seen}
+    assert "ended" not in {event.name for event in seen}
+    assert "accepted" not in {event.name for event in rest}
     assert sorted(told) == list(range(LONG["num_images"]))
     assert (rest[-1].name, rest[-1].told["state"], more) == ("ended", "succeeded", [])
     assert all(event.id > seen[-1].id for event in rest)
