@@ -21,16 +21,14 @@ from tabard.cli.demo.server_process import TORCH_THREADS, running_server
 from tests.bench import (
     command_line,
     engine_load,
-    evaluation_cost,
     extraction_speed,
-    identity_cost,
     intake_speed,
     served,
-    shadow_cost,
     step_times,
     traffic,
 )
 from tests.bench.alone import DiffusersLoop
+from tests.bench.costs import door_cost, evaluation_cost, identity_cost, shadow_cost
 from tests.bench.registry import scale
 from tests.bench.workload import CROWD, STEPS, Measured, mixed_crowd, ratio, spread
 
@@ -124,6 +122,12 @@ def _canary(chosen: argparse.Namespace) -> object:
     return measured
 
 
+def _doors(chosen: argparse.Namespace) -> object:
+    measured = door_cost.run(rounds=chosen.rounds)
+    door_cost.report(measured)
+    return measured
+
+
 def _images(chosen: argparse.Namespace) -> object:
     return bench_images(rounds=chosen.rounds)
 
@@ -201,6 +205,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "load": _load,
     "commands": _commands,
     "identity": _identity,
+    "doors": _doors,
     "evaluation": _evaluation,
     "canary": _canary,
     "intake": _intake,

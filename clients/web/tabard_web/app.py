@@ -26,7 +26,7 @@ from tabard_web.health import HealthDoor
 from tabard_web.jobs import requests as jobs
 from tabard_web.jobs.door import STREAM_PATH, JobsDoor
 from tabard_web.openai import images as openai_images
-from tabard_web.openai.errors import openai_failure
+from tabard_web.openai.errors import FAILURES, openai_failure
 from tabard_web.openai.models import ModelsDoor
 from tabard_web.page import events
 from tabard_web.page.assembly import Door, PageDoors
@@ -72,7 +72,7 @@ def build_app(
     failures = Failures(_SHAPES, default=openai_failure)
     studio = Studio(bounds)
     page = PageDoors(upstream, studio, bounds=bounds)
-    jobs_door = JobsDoor(upstream, streams_max=bounds.job_streams_max)
+    jobs_door = JobsDoor(upstream, failures=FAILURES, streams_max=bounds.job_streams_max)
     doors: Sequence[Door] = (
         HealthDoor(upstream),
         ModelsDoor(upstream),

@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.clients.fakes.real_server import real_server
 from tests.e2e.conftest import RunningServer, run_server
 from tests.e2e.jobs.browser import Caller, Event
 from tests.e2e.web.conftest import run_gateway, run_gateway_process
-from tests.web.running import free_address
+from tests.server.fakes import FakeEngine
+from tests.web.running import PATIENCE_SECONDS, free_address
 
 LONG = {
     "num_images": 5,
@@ -134,3 +136,21 @@ def test_caller_that_is_cut_off_has_its_picture(gateway: str, *, is_answered: bo
     assert (told["state"], len(images)) == ("succeeded", 1)
     assert [one["id"] for one in listed] == [job["id"]]
     assert told["run"] == 1
+
+
+def test_gateway_that_stops_lets_go_of_streams(tmp_path: Path) -> None:
+    """It does not wait for the end of jobs: whoever watches one comes back."""
+    engine = FakeEngine()
+    engine.hold_steps()
+    patient = ("--set", "stop_seconds_max=100000")
+    with (
+        real_server(tmp_path / "server", engine=engine) as server,
+        run_gateway_process(server.address, *patient) as (url, process),
+        calling(url) as caller,
+    ):
+        job = caller.begin()
+        seen = caller.watch(job["url"], on_event=lambda _event: process.terminate())
+        code = process.wait(timeout=PATIENCE_SECONDS)
+        engine.let_go()
+
+    assert (code, [event.name for event in seen]) == (0, ["accepted"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request
@@ -32,15 +32,22 @@ class JobsDoor:
     """Begins jobs, and tells of them."""
 
     def __init__(
-        self, upstream: Upstream, *, streams_max: int, alive_seconds: float = _ALIVE_SECONDS
+        self,
+        upstream: Upstream,
+        *,
+        failures: Mapping[int | str, Any],
+        streams_max: int,
+        alive_seconds: float = _ALIVE_SECONDS,
     ) -> None:
-        """Take the server, and the bounds of streams.
+        """Take the server, and how streams are bounded.
 
         Args:
             upstream: The server.
-            streams_max: How many there may be.
+            failures: How its failures are described.
+            streams_max: How many streams of events there may be.
             alive_seconds: After how much silence a line is sent: proxies cut off others.
         """
+        self._failures = dict(failures)
         self._upstream = upstream
         self._streams_max = streams_max
         self._alive_seconds = alive_seconds
@@ -50,7 +57,7 @@ class JobsDoor:
     @property
     def router(self) -> APIRouter:
         """The paths."""
-        router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+        router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=self._failures)
         router.add_api_route("", self.begin, methods=["POST"], status_code=202)
         router.add_api_route("", self.list_jobs, methods=["GET"])
         router.add_api_route("/{job_id}", self.get_job, methods=["GET"])
@@ -61,7 +68,10 @@ class JobsDoor:
             self.events,
             methods=["GET"],
             response_class=StreamingResponse,
-            responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+            responses={
+                200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+                204: {"description": "There is no more."},
+            },
         )
         router.add_api_route(
             "/{job_id}/images/{index}",
