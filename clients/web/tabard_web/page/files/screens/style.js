@@ -7,7 +7,7 @@ import { ago, counted, moment } from '../lib/format.js';
 import { chip, copyable, icon } from '../lib/parts.js';
 import { Screen } from '../lib/screen.js';
 import { cover, KINDS } from './gallery.js';
-import { rollBack, targetOf } from './style/rollback.js';
+import { moves, rollBack, targetOf } from './style/rollback.js';
 import { scoresPanel } from './style/scores.js';
 import { timeline } from './style/timeline.js';
 import { versionCard } from './style/version.js';
@@ -91,7 +91,7 @@ class StyleScreen extends Screen {
       return h('p', { class: 'notice' }, 'No channel points to a version yet: ', h('code', { class: 'mono' }, `tabard promote ${style.name}@${style.releases[0]?.version ?? '1.0.0'}`));
     }
     return h('ul', { class: 'channels' }, sorted(style.channels).map((channel, index) => {
-      const since = style.acts.findLast((act) => act.channel === channel.name && act.effective && ['promote', 'rollback'].includes(act.type));
+      const since = style.acts.findLast((act) => act.channel === channel.name && moves(act));
       return h('li', { class: 'channel' },
         h('div', { class: 'channel-name' }, chip(channel.name, channel.name === 'stable' ? 'accent' : ''), h('strong', { class: 'mono' }, channel.version)),
         since && h('p', { class: 'muted' }, since.actor, ', ', h('time', { datetime: since.time, title: moment(since.time) }, ago(since.time)), since.reason && h('span', { class: 'reason' }, `“${since.reason}”`)),

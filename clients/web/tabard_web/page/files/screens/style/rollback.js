@@ -8,6 +8,14 @@ import { openDialog, toast } from '../../lib/parts.js';
 const NAME = 'tabard-actor';
 
 /**
+ * Says whether an act moved its channel. A canary does where it ends with one, and says from where.
+ * @param {import('../style.js').Act} act
+ */
+export function moves(act) {
+  return act.effective && (['promote', 'rollback'].includes(act.type) || (act.type === 'canary' && act.previous !== ''));
+}
+
+/**
  * Says where a channel would go: what its promotions and rollbacks have left below what it serves.
  * @param {import('../style.js').Act[]} acts @param {string} channel
  */
@@ -15,13 +23,10 @@ export function targetOf(acts, channel) {
   /** @type {string[]} */
   const served = [];
   for (const act of acts) {
-    if (act.channel !== channel || !act.effective) continue;
-    if (act.type === 'promote') served.push(act.version);
-    else if (act.type === 'rollback') {
-      const place = served.lastIndexOf(act.version);
-      served.length = place < 0 ? 0 : place + 1;
-      if (place < 0) served.push(act.version);
-    }
+    if (act.channel !== channel || !moves(act)) continue;
+    const place = act.type === 'promote' ? -1 : served.lastIndexOf(act.version);
+    if (act.type === 'rollback' || place >= 0) served.length = place + 1;
+    if (place < 0) served.push(act.version);
   }
   return served.at(-2) ?? '';
 }
