@@ -154,14 +154,21 @@ def test_pixels_are_true(browser: Browser, judged: tuple[Client, str], dots: flo
     visit = Visit(page=context.new_page(), url=judged[1])
     visit.go(SHEET)
     page = visit.page
-    page.wait_for_function("document.querySelector('.sheet-cell img')?.complete")
     sizes = """() => [...document.querySelectorAll('.sheet-cell img')]
       .filter((one) => one.complete && one.naturalWidth)
       .map((one) => one.getBoundingClientRect().width * devicePixelRatio / one.naturalWidth)"""
+    # A string that is no function would be evaluated by the page, whose policy forbids that.
+    settled = f"""(before) => {{
+      const all = ({sizes})();
+      return all.length && all[0] !== before && all.every((one) => Math.abs(one - all[0]) < 0.01);
+    }}"""
+    page.wait_for_function(settled, arg=0)
     fitting = page.evaluate(sizes)
     page.keyboard.press("p")
+    page.wait_for_function(settled, arg=fitting[0])
     true = page.evaluate(sizes)
     page.keyboard.press("+")
+    page.wait_for_function(settled, arg=true[0])
     closer = page.evaluate(sizes)
     context.close()
 
