@@ -17,6 +17,8 @@ ELSEWHERE = {"prompt", "preview_every"}
 """An argument, and what no option sets."""
 OURS = {"timeout", "sheet", "out", "patience", "json", "quiet", "verbose"} | {
     *("address", "profile", "token-file", "tls-ca"),
+    # Of a job that nobody waits for: where its images go, and who is told.
+    *("namespace", "webhook"),
 }
 """Options of `generate` that are no field of a request."""
 

@@ -36,6 +36,7 @@ EXPECTED = {
     "grid",
     "history",
     "import",
+    "job",
     "key",
     "lift",
     "list",

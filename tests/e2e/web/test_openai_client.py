@@ -193,7 +193,7 @@ def test_unknown_model_is_not_found(
         ({"n": 1000}, "n"),
         ({"quality": "hd"}, "quality"),
         ({"style": "vivid"}, "style"),
-        ({"response_format": "url"}, "response_format"),
+        ({"response_format": "hex"}, "response_format"),
         ({"model": "Acme Ink/x"}, "model"),
         ({"model": "acme/ink:9"}, "model"),
         ({"extra_body": {"num_inference_steps": 100_000}}, "num_inference_steps"),
