@@ -29,7 +29,7 @@ CLIENT_VARIABLES = frozenset(
     }
 )
 """Variables of the command line, which the server leaves alone."""
-TEST_VARIABLES = frozenset({"TABARD_TEST_S3", "TABARD_TEST_NODE", "TABARD_CEPH_FOLDER"})
+TEST_VARIABLES = frozenset({"TABARD_TEST_S3", "TABARD_CEPH_FOLDER"})
 """Variables of the test suite, which may stand in the environment of a server that it starts."""
 _OF_A_SERVICE = re.compile(
     r"TABARD_(?:\w+_)?(?:"

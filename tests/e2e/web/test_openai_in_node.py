@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenAI's npm client, in front of a real server.
-
-Needs node, and `TABARD_TEST_NODE`: a folder where somebody said `npm install openai`.
-"""
+"""OpenAI's npm client, in front of a real server; `make page` fetches it."""
 
 import base64
 import json
-import os
 import shutil
 import subprocess
 
 import pytest
 
 from tabard import Client
+from tests.e2e.page.browser import TOOLS, required
 
 SCRIPT = """
 import { createRequire } from 'node:module';
@@ -42,17 +39,15 @@ try {
 console.log(JSON.stringify(told));
 """
 
-pytestmark = pytest.mark.skipif(
-    not (os.environ.get("TABARD_TEST_NODE") and shutil.which("node")),
-    reason="needs node, and TABARD_TEST_NODE: a folder with the npm package openai",
-)
+pytestmark = pytest.mark.page
 
 
 def test_npm_client_draws_edits_and_streams(gateway: str, styled_client: Client) -> None:
     """What the SDK gets, the npm client gets; its errors are its own."""
-    folder = os.environ["TABARD_TEST_NODE"]
+    node = required("node", shutil.which("node"))
+    required("openai of npm", TOOLS / "node_modules/openai/package.json")
     ran = subprocess.run(
-        ["node", "--input-type=module", "-", folder, gateway],
+        [node, "--input-type=module", "-", TOOLS, gateway],
         input=SCRIPT,
         capture_output=True,
         text=True,
