@@ -20,6 +20,8 @@ from tests.server.evaluation.wishes.asking import (
 from tests.server.fakes import FakeEngine
 from tests.server.harness import Request, refusal_of, serving, small_limits, until
 
+STEPS = 8
+
 
 def test_evaluation_is_told_in_order(tmp_path: Path) -> None:
     """Started, every cell with its pictures, scores, and at the end a verdict with its report."""
@@ -55,11 +57,12 @@ def test_sides_of_a_cell_share_batches(tmp_path: Path) -> None:
         limits = small_limits(background_rows_max=3)
         async with serving(tmp_path, engine=engine, limits=limits) as server:
             await prepare(server)
-            evaluating = asyncio.ensure_future(evaluate(server, ask()))
+            request = ask(grid_document=grid_document(steps=STEPS))
+            evaluating = asyncio.ensure_future(evaluate(server, request))
             for cell in range(2 * PROMPTS):
-                # The first of them may wait at a step already; two steps leave one for all three.
+                # Some may be at a step before the others have come; there are steps left for all.
                 await until(lambda: server.app.room.depth + engine.open_count == 3)
-                while sum(map(len, engine.batches)) < 3 * 2 * (cell + 1):
+                while sum(map(len, engine.batches)) < 3 * STEPS * (cell + 1):
                     taken = len(engine.batches)
                     engine.allow(1)
                     await until(lambda taken=taken: len(engine.batches) > taken)
