@@ -29,6 +29,6 @@ def test_bad_release_is_found_out_without_people(tmp_path: Path) -> None:
     )
     assert summary["canary"]["e_value"] >= summary["canary"]["e_value_bound"]
     assert summary["record"]["actor"] == "tabard-server"
-    assert "Failed, not Success" in summary["refused"]
+    assert "its newest report says Failed" in summary["refused"]
     with Image.open(out / "contact-sheet.png") as sheet:
         assert sheet.height > 4 * 128
