@@ -29,7 +29,8 @@ def detached_for(
 ) -> Detached:
     """Return what keeps detached jobs on a server that listens at an address."""
     jobs = settings.jobs
-    folder = JobFolder(_folder_for(settings, address=address))
+    # A cache without room, or that nobody may write to, costs time and detached jobs, no server.
+    folder = JobFolder(_folder_for(settings, address=address), is_required=bool(jobs.folder))
     urls = {place.namespace: place.url for place in jobs.places}
     return Detached(
         walk=walk,

@@ -27,16 +27,20 @@ _JOB_ID = re.compile(r"[0-9a-f]{8,64}")
 class JobFolder:
     """Detached jobs on disk. One server has it at a time."""
 
-    def __init__(self, root: Path) -> None:
-        """Take the folder; nothing is touched before `open`."""
+    def __init__(self, root: Path, *, is_required: bool = True) -> None:
+        """Take the folder; nothing is touched before `open`.
+
+        Without one that is not required a server starts, and refuses detached jobs.
+        """
         self._root = root
+        self._is_required = is_required
         self._lock: int | None = None
 
     def open(self) -> list[JobRecord]:
         """Take the folder for this server, and return what is in it.
 
         Raises:
-            BadSettings: Another server has it, or it cannot be had.
+            BadSettings: Another server has it, or it is required and cannot be had.
         """
         try:
             self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -44,6 +48,9 @@ class JobFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self.close()
+            if not (self._is_required or isinstance(error, BlockingIOError)):
+                log_problem("jobs.not_kept", folder=str(self._root), message=str(error))
+                return []
             raise BadSettings(
                 f"the folder of jobs {self._root} cannot be had: {error.strerror}",
                 names=("jobs.folder",),

@@ -93,3 +93,25 @@ def test_removed_job_leaves_nothing(tmp_path: Path) -> None:
     folder.close()
 
     assert [one.name for one in tmp_path.iterdir()] == ["lock"]
+
+
+def test_folder_that_cannot_be_had(tmp_path: Path) -> None:
+    """One that was named is a wrong setting; without the one in the cache jobs are refused."""
+    (tmp_path / "file").write_bytes(b"")
+    named = JobFolder(tmp_path / "file" / "jobs")
+    own = JobFolder(tmp_path / "file" / "jobs", is_required=False)
+
+    with pytest.raises(BadSettings):
+        named.open()
+    assert own.open() == []
+    with pytest.raises(JobNotKept):
+        own.begin(record(), request=b"request")
+
+
+def test_folder_of_another_is_always_refused(tmp_path: Path) -> None:
+    """Two servers would keep the same jobs."""
+    first, second = JobFolder(tmp_path), JobFolder(tmp_path, is_required=False)
+    first.open()
+    with pytest.raises(BadSettings):
+        second.open()
+    first.close()
