@@ -149,9 +149,7 @@ def outcome(**changes: object) -> Outcome:
         "light": Seen(seconds=[0.3] * 50),
     }
     said = {
-        "before": 11.0,
-        "after": 9.0,
-        "goodput": 9.9,
+        "rounds": [(11.0, 11.0), (10.0, 9.6), (9.0, 4.5)],
         "beside": Latency.of([0.2] * 50),
         "crowded": crowded,
         "rss": 1.0,
@@ -169,7 +167,7 @@ def crowded(tenant: str, seen: Seen) -> dict[str, object]:
     ("changes", "fault"),
     [
         ({}, ""),
-        ({"goodput": 9.0}, "goodput is 90%"),
+        ({"rounds": [(11.0, 11.0), (10.0, 9.0), (9.0, 4.5)]}, "goodput is 90%"),
         ({"beside": Latency.of([0.1])}, "light p99 is 0.30 s"),
         ({"rss": 1.2}, "memory grew by 20.0%"),
         (crowded("agency", Seen(seconds=[1.0] * 50)), "agency has 60% of its share"),
