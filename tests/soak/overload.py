@@ -113,7 +113,7 @@ class Crowd:
 
     def _ask(self, stub: GenerationServiceStub, tenant: str, *, was_told: bool) -> bool:
         """Ask once; say whether it was refused and waited as it was told."""
-        seen, begun_at = self.seen[tenant], time.monotonic()
+        begun_at = time.monotonic()
         try:
             for _event in stub.Generate(
                 REQUEST, timeout=300.0, metadata=((TENANT_METADATA, tenant),)
@@ -121,12 +121,15 @@ class Crowd:
                 pass
         except grpc.RpcError as failure:
             error: TabardError = tabard_error(failure, address=self._address)  # type: ignore[arg-type]
+            seen = self.seen[tenant]
             seen.reasons[error.reason] += 1
             seen.broken += was_told
             told = error.retry_after_seconds
             seen.untold += told is None
             self._stop.wait(told or 0.1)
             return told is not None
+        # Looked up at the end: what began before `forget` and is done after it counts.
+        seen = self.seen[tenant]
         seen.kept += was_told
         seen.seconds.append(time.monotonic() - begun_at)
         return False
