@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         Lookup,
         PictureMatch,
         PublishedReferences,
+        ReviewFiling,
     )
     from tabard.health.review import (
         BlindPair,
@@ -243,6 +244,7 @@ __all__ = [
     "Resident",
     "ResourceExhausted",
     "Review",
+    "ReviewFiling",
     "Reviewed",
     "Reviews",
     "Sampler",

@@ -193,6 +193,7 @@ class AsyncClient:
     evidence_document = late(lambda: _verb(calls.health.evidence.evidence_document))
     evidence_picture = late(lambda: _verb(calls.health.evidence.evidence_picture))
     edit_evidence = late(lambda: _verb(calls.health.evidence.edit_evidence))
+    file_review = late(lambda: _verb(calls.health.evidence.file_review))
     put_grid = late(lambda: _verb(calls.health.grids.put_grid))
     grid = late(lambda: _verb(calls.health.grids.grid))
     grids = late(lambda: _paged(calls.health.grids.grids))

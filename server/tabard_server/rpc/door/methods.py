@@ -27,6 +27,7 @@ METHODS: Mapping[str, Work] = {
     f"{_EVIDENCE}/GetEvidence": Work.READ,
     f"{_EVIDENCE}/GetPicture": Work.READ,
     f"{_EVIDENCE}/EditEvidence": Work.ACT,
+    f"{_EVIDENCE}/FileReview": Work.ACT,
     f"{_CANARY}/StartCanary": Work.ACT,
     f"{_CANARY}/GetCanary": Work.READ,
     f"{_CANARY}/ListCanaries": Work.READ,

@@ -219,6 +219,7 @@ _REQUESTS: dict[str, Any] = {
         digest=lambda _space: "0" * 64,
         document=lambda _space: b"{}",
     ),
+    f"{_E}FileReview": _one(evidence.FileReviewRequest, ref=_ref),
     f"{_E}LookupPicture": _one(evidence.LookupPictureRequest, image=lambda _space: noise(1)),
     f"{_E}PublishReferences": _references,
     f"{_E}PutGrid": _one(evidence.PutGridRequest, place=_line, grid_document=lambda _space: b"{}"),
