@@ -221,6 +221,7 @@ class AsyncClient:
     edit = late(lambda: _verb(calls.acts.edit))
     sign = late(lambda: _verb(calls.acts.sign))
     status = late(lambda: _verb(calls.operations.status))
+    replicas = late(lambda: _verb(calls.operations.replicas))
     verify = late(lambda: _verb(calls.operations.verify))
     warm = late(lambda: _verb(calls.operations.warm))
     drain = late(lambda: _verb(calls.operations.drain))

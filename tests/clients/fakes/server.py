@@ -179,6 +179,33 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             row_steps=400,
         )
 
+    def ListReplicas(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        own, state = "1" * 32, operations_pb2.SERVER_STATE_SERVING
+        said = {"version": "0.1.0", "base_family": "sd1", "state": state, "registry_seq": 7}
+        one = operations_pb2.Replica(
+            id=own,
+            address="10.0.0.1:50051",
+            base_fingerprint=self.state.base_fingerprint,
+            age=timedelta(seconds=20),
+            interval=timedelta(seconds=60),
+            rows_running=2,
+            **said,
+        )
+        other = operations_pb2.Replica(
+            id="2" * 32,
+            host="two",
+            base_fingerprint="sha256:" + "e" * 64,
+            age=timedelta(minutes=10),
+            is_lost=True,
+            clock_ahead=timedelta(seconds=-90),
+            registry_lag=timedelta(seconds=70),
+            **said | {"version": "0.0.9"},
+        )
+        return operations_pb2.ListReplicasResponse(
+            replicas=[one, other], replica_id=own, registry_seq=9
+        )
+
     def Verify(self, request: Any, context: Any) -> Any:
         self.state.enter(request, context)
         loaded = "sha256:" + "b" * 64

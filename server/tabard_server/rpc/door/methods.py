@@ -40,6 +40,7 @@ METHODS: Mapping[str, Work] = {
     f"{_EVIDENCE}/ListGrids": Work.READ,
     f"{_OPERATIONS}/GetStatus": Work.OPERATE,
     f"{_OPERATIONS}/Verify": Work.LOOK,
+    f"{_OPERATIONS}/ListReplicas": Work.READ,
     f"{_OPERATIONS}/Drain": Work.OPERATE,
     f"{_OPERATIONS}/Warm": Work.ACT,
     f"{_REGISTRY}/Rollback": Work.OPERATE,

@@ -217,6 +217,7 @@ RULES: Mapping[str, Rule] = {
     f"{_EVIDENCE}/ListGrids": _rule(Role.GENERATE, _in_place_if_said),
     f"{_OPERATIONS}/GetStatus": _KNOWN,
     f"{_OPERATIONS}/Verify": _LOOK_AFTER,
+    f"{_OPERATIONS}/ListReplicas": _LOOK_AFTER,
     f"{_OPERATIONS}/Drain": _LOOK_AFTER,
     f"{_OPERATIONS}/Warm": _LOOK_AFTER,
     f"{_REGISTRY}/Rollback": _rule(Role.PROMOTE, _in_adapter),

@@ -247,6 +247,7 @@ _REQUESTS: dict[str, Any] = {
     ),
     f"{_O}GetStatus": _nothing(f"{_O}GetStatus"),
     f"{_O}Verify": _nothing(f"{_O}Verify"),
+    f"{_O}ListReplicas": _nothing(f"{_O}ListReplicas"),
     f"{_O}Drain": _nothing(f"{_O}Drain"),
     f"{_O}Warm": _one(operations.WarmRequest, ref=_ref),
     f"{_R}Publish": _upload,

@@ -94,6 +94,7 @@ ANYWHERE = {
     "ListTokens": ADMIN,
     "RevokeToken": ADMIN,
     "Verify": NOBODY,
+    "ListReplicas": NOBODY,
     "Warm": NOBODY,
     "Drain": NOBODY,
 }
