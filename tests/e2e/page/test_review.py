@@ -256,3 +256,38 @@ def test_review_is_for_everybody(
         page.wait_for_selector("dialog .picture-frame")
         assert visit.violations() == []
         assert visit.complaints == []
+
+
+def test_review_is_filed_and_given_back(desk: Visit, judged: tuple[Client, str]) -> None:
+    """By keys, into the evidence; the file that comes back has every picture, and needs nobody."""
+    client, _ = judged
+    desk.go(SHEET)
+    page = desk.page
+    page.wait_for_selector(".sheet-cell img")
+    page.keyboard.press("s")
+    page.wait_for_selector("dialog #actor")
+    desk.shoot("file-dialog")
+    assert desk.violations() == []
+    page.fill("dialog #actor", "ann")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".filed a")
+    desk.shoot("sheet-filed")
+    with page.expect_download() as waiting:
+        page.click(".filed a")
+    kept = Path(waiting.value.path()).read_text(encoding="utf-8")
+
+    (note,) = client.evidence(REF, kind="review")
+    assert note.actor == "ann"
+    assert waiting.value.suggested_filename == "review-acme-quietwash-4.7.1.html"
+    report = client.evidence_document(REF)
+    drawn = len(report.document["candidates"]) + len(report.document["baseline"])
+    assert kept.count('src="data:image/png;base64,') == kept.count(" src=") == drawn
+    assert "<script" not in kept
+    page.keyboard.press("s")
+    page.wait_for_selector("dialog #actor")
+    page.keyboard.press("Enter")
+    expect(page.locator("#toasts")).to_contain_text("filed before")
+    assert len(client.evidence(REF, kind="review")) == 1
+    # The card of the version lists it among its documents, as a file to have.
+    desk.go(f"styles/{LINE}")
+    page.wait_for_selector(f"a[href*='evidence={note.digest.replace(':', '%3A')}']")
