@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Blind votes by keys alone, and a report looked at, compared and decided about."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -291,3 +292,17 @@ def test_review_is_filed_and_given_back(desk: Visit, judged: tuple[Client, str])
     # The card of the version lists it among its documents, as a file to have.
     desk.go(f"styles/{LINE}")
     page.wait_for_selector(f"a[href*='evidence={note.digest.replace(':', '%3A')}']")
+
+
+@pytest.mark.parametrize("width", [1280, 1100, 390])
+def test_scores_are_told_whole(browser: Browser, judged: tuple[Client, str], width: int) -> None:
+    """The table beside the chart has room for its verdict; a count says of how many."""
+    with visiting(browser, judged[1], size=(width, 860)) as visit:
+        visit.go(f"styles/{LINE}")
+        visit.page.select_option("#score", "broken")
+        table = visit.page.locator(".scores .table-scroll")
+        visit.shoot(f"scores-{width}")
+
+        assert table.evaluate("one => one.scrollWidth - one.clientWidth") <= 0
+        expect(table.locator("thead")).to_contain_text("Verdict")
+        expect(table.locator("tbody td").first).to_have_text(re.compile(r"^\d+ of 24$"))

@@ -15,6 +15,10 @@ const REPLICAS_EVERY_MS = 15_000;
 const CLOCK_SECONDS = 5;
 const LAG_SECONDS = 60;
 const STATES = /** @type {Record<string, string>} */ ({ serving: 'good', degraded: 'warn', draining: 'warn', stalled: 'bad', stale: 'bad' });
+const SAYS = /** @type {Record<string, string>} */ ({
+  serving: 'New images are taken.', degraded: 'New images are taken, though the registry is not heard of.', draining: 'It finishes what it has, and takes nothing new.',
+  stalled: 'What draws is not heard of; nothing new is taken.', stale: 'The registry is not heard of; nothing new is taken.',
+});
 const MEMORY = [['base_bytes', 'base'], ['slot_bytes', 'slots'], ['merged_bytes', 'merged copy'], ['gathered_bytes', 'kept factors'], ['activation_bytes', 'a full batch']];
 
 /** @typedef {{ at: number, steps: number, rowSteps: number, waiting: number, running: number }} Beat */
@@ -61,13 +65,13 @@ class Operate extends Screen {
   /** @param {any} told */
   #draw({ status, canaries, canaries_failure: failure }) {
     fill(this,
-      h('div', { class: 'operate-head' }, h('h1', null, 'Operate'), chip(status.state || 'unknown', STATES[status.state] ?? '')),
+      h('div', { class: 'operate-head' }, h('h1', null, 'Operate'), chip(status.state || 'unknown', STATES[status.state] ?? ''), h('span', { class: 'muted' }, SAYS[status.state] ?? '')),
       status.causes.map((/** @type {any} */ cause) => h('p', { class: 'notice' }, `${cause.message} (${cause.reason}, for ${duration(cause.seconds)})`)),
       h('div', { class: 'tiles' },
-        tile('Waiting', number(status.rows_waiting), counted(status.rows_waiting, 'image'), spark(this.#beats.map((one) => one.waiting))),
-        tile('Drawing', number(status.rows_running), `of ${status.memory_plan?.rows_per_step ?? '?'} rows a step`, spark(this.#beats.map((one) => one.running))),
+        tile('Waiting', number(status.rows_waiting), 'images in the queue', spark(this.#beats.map((one) => one.waiting))),
+        tile('Drawing', number(status.rows_running), `images; up to ${status.memory_plan?.rows_per_step ?? '?'} share a step`, spark(this.#beats.map((one) => one.running))),
         tile('Step', stepTime(this.#beats), rowsTold(this.#beats), spark(stepTimes(this.#beats))),
-        tile('Registry', `#${status.registry_seq}`, status.registry_lag_seconds < 60 ? `answered ${duration(status.registry_lag_seconds)} ago` : `out of reach for ${duration(status.registry_lag_seconds)}`, null, status.registry_lag_seconds >= 60 ? 'bad' : '')),
+        tile('Registry', `#${status.registry_seq}`, status.registry_lag_seconds < 60 ? `records read; answered ${duration(status.registry_lag_seconds)} ago` : `out of reach for ${duration(status.registry_lag_seconds)}`, null, status.registry_lag_seconds >= 60 ? 'bad' : '')),
       h('div', { class: 'operate-body' },
         h('section', { class: 'panel wide' }, h('h2', null, 'Canaries'), canariesTold(canaries, failure)),
         h('section', { class: 'panel wide' }, h('h2', null, 'Servers of this registry'), servers(this.#servers, status)),
@@ -183,7 +187,7 @@ function servers(told, status) {
   if (told.failure) return h('p', { class: 'muted' }, told.failure.message);
   if (!told.replicas.length) return h('p', { class: 'muted' }, 'No server tells of itself: ', h('code', { class: 'mono' }, 'heartbeat_seconds'), ' is 0, or the first has yet to come.');
   return h('div', { class: 'table-scroll', tabindex: 0, role: 'region', 'aria-label': 'Servers of this registry' }, h('table', { class: 'servers' },
-    h('thead', null, h('tr', null, ['Server', 'State', 'Tabard', 'Base'].map((name) => h('th', { scope: 'col' }, name)), ['Registry', 'Drawing', 'Waiting'].map((name) => h('th', { scope: 'col', class: 'number' }, name)), h('th', { scope: 'col' }, 'Heard of'))),
+    h('thead', null, h('tr', null, ['Server', 'State', 'Tabard', 'Base'].map((name) => h('th', { scope: 'col' }, name)), ['Had read', 'Drawing', 'Waiting'].map((name) => h('th', { scope: 'col', class: 'number' }, name)), h('th', { scope: 'col' }, 'Heard of'))),
     h('tbody', null, told.replicas.map((/** @type {any} */ one) => server(one, told, status)))));
 }
 

@@ -18,7 +18,7 @@ export async function fileReview({ ref, onDone }) {
   const button = h('button', { type: 'submit', class: 'primary' }, 'File');
   const dialog = openDialog(`File the review of ${ref}`, [
     h('form', { on: { submit } },
-      h('p', { class: 'muted' }, 'The report, its pictures, reviews and votes are kept beside the release as they stand now, until it is purged. Whoever may use the release may read it, and votes blind no more.'),
+      h('p', { class: 'muted' }, 'The report, its pictures, reviews and votes are kept beside the release as they stand now, until it is purged. Whoever may use the release may read it; who has read it votes blind no more.'),
       !isAsked && h('label', { for: 'actor' }, 'Your name, for the history'), !isAsked && actor,
       failed,
       h('div', { class: 'actions' }, h('button', { type: 'button', class: 'plain', on: { click: () => dialog.close() } }, 'Not yet'), button)),

@@ -4,7 +4,7 @@
 // @ts-check
 import { ApiError, ask, part } from '../../lib/api.js';
 import { fill, h } from '../../lib/dom.js';
-import { ago, counted, moment, number, short, size } from '../../lib/format.js';
+import { ago, counted, moment, number, scored, short, size } from '../../lib/format.js';
 import { chip, copyable } from '../../lib/parts.js';
 import { filedAddress } from '../review/file.js';
 
@@ -102,11 +102,6 @@ function scores(known) {
       h('td', { class: 'number' }, one.state === 'measured' ? scored(one) : 'not measured'),
       h('td', { class: 'number' }, one.low === undefined ? '–' : `${number(one.low)} to ${number(one.high)}`),
       h('td', { class: 'number' }, number(one.baseline)))))));
-}
-
-/** A value; of a count of pictures, of how many. @param {any} score */
-function scored(score) {
-  return score.of === undefined || score.of === null ? number(score.value) : `${number(score.value)} of ${number(score.of)}`;
 }
 
 /** @param {any} release */
