@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
+from xml.sax.saxutils import escape
 
 import grpc
 from PIL import Image, PngImagePlugin
@@ -88,11 +89,15 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
         colour = hashlib.sha256(shaped_by.encode()).digest()[:3]
         data = io.BytesIO()
         size = (request.width or 64, request.height or 64)
+        told = json.dumps(self._told(request, worn, seed=seed, size=size))
         chunks = PngImagePlugin.PngInfo()
-        chunks.add_text("tabard", json.dumps(self._told(request, worn, seed=seed, size=size)))
+        chunks.add_text("tabard", told)
+        xmp = f"<tabard:provenance>{escape(told)}</tabard:provenance>".encode()
         kind = request.image_format or generation_service_pb2.IMAGE_FORMAT_PNG
         name = generation_service_pb2.ImageFormat.Name(kind).removeprefix("IMAGE_FORMAT_")
-        options = {"pnginfo": chunks} if name == "PNG" else {"quality": request.image_quality}
+        options: dict[str, Any] = {"pnginfo": chunks}
+        if name != "PNG":
+            options = {"quality": request.image_quality, "xmp": xmp}
         Image.new("RGB", size, tuple(colour)).save(data, format=name, **options)
         provenance = {
             "prompt": request.prompt,
