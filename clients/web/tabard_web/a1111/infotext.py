@@ -12,7 +12,8 @@ from tabard import GeneratedImage
 from tabard_web.a1111.samplers import title_of
 from tabard_web.pictures.formats import read_words
 
-_FACT = re.compile(r'\s*([\w ]{1,64}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
+# A name begins where no name goes on, so that a long text without facts is walked only once.
+_FACT = re.compile(r'(?<![\w ])([\w ]{1,64}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 _NEGATIVE = "Negative prompt: "
 
 
