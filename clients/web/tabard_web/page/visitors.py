@@ -66,6 +66,10 @@ class Visitors:
         """Say whether there is a session."""
         return self._sessions.find(self._secret(request)) is not None
 
+    def has_left(self, request: Request, token: str) -> bool:
+        """Say whether the session that gave a token has ended; where there was none, none has."""
+        return bool(token) and not self._sessions.is_known(self._secret(request))
+
     def refuse(self, request: Request, why: Unauthenticated) -> None:
         """Note that the server refuses the token of a visitor."""
         self._sessions.refuse(self._secret(request), why)
