@@ -178,6 +178,68 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """A server of a registry, as it told of itself last.
+
+    Attributes:
+        id: 32 hexadecimal digits, drawn at its start.
+        address: Where its settings say that others reach it; empty: they do not say.
+        host: The name of its machine.
+        version: Of Tabard.
+        record_version: The highest version of a record that it reads.
+        base_family: e.g. `sd1`.
+        base_fingerprint: All components of its base.
+        device: `cpu`, `cuda:0`, ….
+        state: What it did for callers, as in `ServerStatus`.
+        started_at: When it began, by its own clock.
+        age_seconds: Since it told of itself, by the clock of the store.
+        interval_seconds: How often it does.
+        is_lost: Whether it has left that out three times: it is gone without a word, or cannot
+            reach the store.
+        registry_seq: Log position that it had seen.
+        registry_lag_seconds: Since the registry had last answered it.
+        clock_ahead_seconds: How far its clock is ahead of that of the server that was asked; a
+            second or two say nothing.
+        rows_waiting: Images that waited.
+        rows_running: Images that were being denoised.
+    """
+
+    id: str
+    address: str
+    host: str
+    version: str
+    record_version: int
+    base_family: str
+    base_fingerprint: str
+    device: str
+    state: str
+    started_at: str
+    age_seconds: float
+    interval_seconds: float
+    is_lost: bool
+    registry_seq: int
+    registry_lag_seconds: float
+    clock_ahead_seconds: float
+    rows_waiting: int
+    rows_running: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicas:
+    """The servers of a registry.
+
+    Attributes:
+        replicas: Those that told of themselves in the last day, the latest first.
+        replica_id: Which of them was asked; it is not there where its settings say so.
+        registry_seq: Log position that it has seen.
+    """
+
+    replicas: tuple[Replica, ...]
+    replica_id: str
+    registry_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drained:
     """How far a drain got: jobs still running when the wait was over."""
 

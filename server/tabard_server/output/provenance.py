@@ -9,7 +9,7 @@ requests leave equal files, but for the id of a trace where one is kept.
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,8 @@ def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
         "deterministic": job.is_deterministic,
         "engine": {"device": origin.device, "dtype": origin.dtype},
         "versions": dict(origin.versions),
+        # Whoever makes a file with loss again has to know with how much.
+        **({"written": asdict(job.written)} if job.written.format != "png" else {}),
         **_describe_drawing(job.drawing),
         **({"prompt_windows": job.prompt_windows} if job.prompt_windows > 1 else {}),
         **({"trigger": _describe_put_in(job.put_in)} if job.put_in else {}),

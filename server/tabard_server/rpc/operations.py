@@ -5,8 +5,9 @@ In: status, warm and drain calls. Out: numbers of this moment. Holds no state bu
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from tabard.v1 import operations_service_pb2 as pb
@@ -15,12 +16,15 @@ from tabard_registry import AdapterRef, Registry
 from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.followers.follower import Follower
+from tabard_server.followers.heartbeat import Heartbeat
 from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.life.readiness import Cause, Readiness, State
 from tabard_server.life.weight_check import WeightCheck
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import InMemory, Operations
+from tabard_server.publishing.questions import Questions
 from tabard_server.rpc.names import number_of
+from tabard_server.rpc.replicas import write_replica
 from tabard_server.rpc.status import Context
 from tabard_server.rpc.times import read_duration, write_duration
 from tabard_server.version import tabard_version
@@ -40,8 +44,11 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         room: WaitingRoom,
         loop: Loop[Any],
         follower: Follower,
+        heartbeat: Heartbeat,
+        questions: Questions,
         identity_ways: Sequence[str],
         has_traces: bool,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Take what can be asked, and what a status is read off."""
         self._operations = operations
@@ -52,6 +59,9 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         self._room = room
         self._loop = loop
         self._follower = follower
+        self._heartbeat = heartbeat
+        self._questions = questions
+        self._clock = clock
         self._identity_ways = identity_ways
         self._has_traces = has_traces
         self._fingerprint = engine.profile.fingerprint
@@ -119,6 +129,18 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         wait_seconds = read_duration(request.wait, field="wait")
         left = await self._operations.drain(wait_seconds=wait_seconds)
         return pb.DrainResponse(jobs_left=left)
+
+    async def ListReplicas(
+        self, request: pb.ListReplicasRequest, context: Context
+    ) -> pb.ListReplicasResponse:
+        """List the servers of the registry."""
+        found = await self._questions.aside(self._heartbeat.replicas)
+        now = self._clock()
+        return pb.ListReplicasResponse(
+            replicas=[write_replica(one, now=now) for one in found],
+            replica_id=self._heartbeat.replica_id,
+            registry_seq=self._registry.seq,
+        )
 
     def _cause(self, cause: Cause) -> pb.Cause:
         return pb.Cause(

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
+from xml.sax.saxutils import escape
 
 import grpc
 from PIL import Image, PngImagePlugin
@@ -88,11 +89,15 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
         colour = hashlib.sha256(shaped_by.encode()).digest()[:3]
         data = io.BytesIO()
         size = (request.width or 64, request.height or 64)
+        told = json.dumps(self._told(request, worn, seed=seed, size=size))
         chunks = PngImagePlugin.PngInfo()
-        chunks.add_text("tabard", json.dumps(self._told(request, worn, seed=seed, size=size)))
+        chunks.add_text("tabard", told)
+        xmp = f"<tabard:provenance>{escape(told)}</tabard:provenance>".encode()
         kind = request.image_format or generation_service_pb2.IMAGE_FORMAT_PNG
         name = generation_service_pb2.ImageFormat.Name(kind).removeprefix("IMAGE_FORMAT_")
-        options = {"pnginfo": chunks} if name == "PNG" else {"quality": request.image_quality}
+        options: dict[str, Any] = {"pnginfo": chunks}
+        if name != "PNG":
+            options = {"quality": request.image_quality, "xmp": xmp}
         Image.new("RGB", size, tuple(colour)).save(data, format=name, **options)
         provenance = {
             "prompt": request.prompt,
@@ -177,6 +182,33 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             ],
             steps=next(self.steps),
             row_steps=400,
+        )
+
+    def ListReplicas(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        own, state = "1" * 32, operations_pb2.SERVER_STATE_SERVING
+        said = {"version": "0.1.0", "base_family": "sd1", "state": state, "registry_seq": 7}
+        one = operations_pb2.Replica(
+            id=own,
+            address="10.0.0.1:50051",
+            base_fingerprint=self.state.base_fingerprint,
+            age=timedelta(seconds=20),
+            interval=timedelta(seconds=60),
+            rows_running=2,
+            **said,
+        )
+        other = operations_pb2.Replica(
+            id="2" * 32,
+            host="two",
+            base_fingerprint="sha256:" + "e" * 64,
+            age=timedelta(minutes=10),
+            is_lost=True,
+            clock_ahead=timedelta(seconds=-90),
+            registry_lag=timedelta(seconds=70),
+            **said | {"version": "0.0.9"},
+        )
+        return operations_pb2.ListReplicasResponse(
+            replicas=[one, other], replica_id=own, registry_seq=9
         )
 
     def Verify(self, request: Any, context: Any) -> Any:

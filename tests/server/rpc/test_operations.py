@@ -188,3 +188,29 @@ def test_status_of_a_server_that_asks_nobody(tmp_path: Path) -> None:
     traced = asyncio.run(walk(telemetry=TelemetrySettings(otlp_endpoint="http://127.0.0.1:1")))
 
     assert (list(told.identity), told.traces, traced.traces) == ([], False, True)
+
+
+def test_replicas_are_for_operators(tmp_path: Path) -> None:
+    """Of all namespaces; with their roles nobody else reads where servers are."""
+
+    async def walk() -> list[Any]:
+        async with asking(tmp_path, advertise="10.0.0.1:50051") as server:
+            people = [
+                token_for(server, "ann", everywhere=(Role.OPERATE,)),
+                token_for(server, "bob", **{OWN: (Role.OPERATE, Role.ADMIN)}),
+            ]
+            await until(lambda: server.app._heartbeat.replicas() != ())
+            path = "/tabard.v1.OperationsService/ListReplicas"
+            return [
+                await call(server, path, [pb.ListReplicasRequest()], secret=one) for one in people
+            ]
+
+    (found, error), (others, refusal) = asyncio.run(walk())
+
+    assert error is None
+    assert [one.address for one in found[0].replicas] == ["10.0.0.1:50051"]
+    assert found[0].replica_id == found[0].replicas[0].id
+    assert found[0].replicas[0].state == pb.SERVER_STATE_SERVING
+    assert found[0].registry_seq >= found[0].replicas[0].registry_seq > 0
+    assert not others
+    assert refusal is not None

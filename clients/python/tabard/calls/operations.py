@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's verbs: status, verify, warm, drain."""
+"""The operator's verbs: status, replicas, verify, warm, drain."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from tabard.operations import (
     Cause,
     Drained,
     MemoryPlan,
+    Replica,
+    Replicas,
     Resident,
     ServerStatus,
     TenantLoad,
@@ -31,6 +33,16 @@ def status(caller: Caller) -> Call[ServerStatus]:
         request=pb.GetStatusRequest(),
         read=read_status,
     )
+
+
+def replicas(caller: Caller) -> Call[Replicas]:
+    """List the servers of the registry, as each told of itself last.
+
+    Raises:
+        PermissionDenied: The caller may not `operate` in all namespaces.
+    """
+    del caller
+    return Call(request=pb.ListReplicasRequest(), read=read_replicas)
 
 
 def verify(caller: Caller) -> Call[Verification]:
@@ -83,6 +95,26 @@ def read_status(message: pb.GetStatusResponse) -> ServerStatus:
         tenants=tuple(same_fields(TenantLoad, one) for one in message.tenants),
         causes=tuple(
             same_fields(Cause, one, seconds=field_value(one, "duration")) for one in message.causes
+        ),
+    )
+
+
+def read_replicas(message: pb.ListReplicasResponse) -> Replicas:
+    """Give the value of a list of servers."""
+    return same_fields(
+        Replicas,
+        message,
+        replicas=tuple(
+            same_fields(
+                Replica,
+                one,
+                started_at=field_value(one, "start_time"),
+                age_seconds=field_value(one, "age"),
+                interval_seconds=field_value(one, "interval"),
+                registry_lag_seconds=field_value(one, "registry_lag"),
+                clock_ahead_seconds=field_value(one, "clock_ahead"),
+            )
+            for one in message.replicas
         ),
     )
 

@@ -1,5 +1,6 @@
 from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -212,3 +213,57 @@ class DrainResponse(_message.Message):
     JOBS_LEFT_FIELD_NUMBER: _ClassVar[int]
     jobs_left: int
     def __init__(self, jobs_left: _Optional[int] = ...) -> None: ...
+
+class ListReplicasRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListReplicasResponse(_message.Message):
+    __slots__ = ("replicas", "replica_id", "registry_seq")
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_ID_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_SEQ_FIELD_NUMBER: _ClassVar[int]
+    replicas: _containers.RepeatedCompositeFieldContainer[Replica]
+    replica_id: str
+    registry_seq: int
+    def __init__(self, replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., replica_id: _Optional[str] = ..., registry_seq: _Optional[int] = ...) -> None: ...
+
+class Replica(_message.Message):
+    __slots__ = ("id", "address", "host", "version", "record_version", "base_family", "base_fingerprint", "device", "state", "start_time", "age", "interval", "is_lost", "registry_seq", "registry_lag", "clock_ahead", "rows_waiting", "rows_running")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    RECORD_VERSION_FIELD_NUMBER: _ClassVar[int]
+    BASE_FAMILY_FIELD_NUMBER: _ClassVar[int]
+    BASE_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    AGE_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    IS_LOST_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_SEQ_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_LAG_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_AHEAD_FIELD_NUMBER: _ClassVar[int]
+    ROWS_WAITING_FIELD_NUMBER: _ClassVar[int]
+    ROWS_RUNNING_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    address: str
+    host: str
+    version: str
+    record_version: int
+    base_family: str
+    base_fingerprint: str
+    device: str
+    state: ServerState
+    start_time: _timestamp_pb2.Timestamp
+    age: _duration_pb2.Duration
+    interval: _duration_pb2.Duration
+    is_lost: bool
+    registry_seq: int
+    registry_lag: _duration_pb2.Duration
+    clock_ahead: _duration_pb2.Duration
+    rows_waiting: int
+    rows_running: int
+    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., host: _Optional[str] = ..., version: _Optional[str] = ..., record_version: _Optional[int] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., device: _Optional[str] = ..., state: _Optional[_Union[ServerState, str]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., age: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., is_lost: bool = ..., registry_seq: _Optional[int] = ..., registry_lag: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., clock_ahead: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ...) -> None: ...

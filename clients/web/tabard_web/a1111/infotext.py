@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tabard import GeneratedImage
+from tabard.pictures.words import read_words
 from tabard_web.a1111.samplers import title_of
-from tabard_web.pictures.formats import read_words
 
 _FACT = re.compile(r'\s*([\w ]{1,64}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 _NEGATIVE = "Negative prompt: "

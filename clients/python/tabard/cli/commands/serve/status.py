@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from tabard.cli import exit_codes
-from tabard.cli.layout import Group, Text
+from tabard.cli.commands.serve.replicas_text import replicas_text
+from tabard.cli.layout import Answer, Group, Text
 from tabard.cli.output import fields, short, size, table
 from tabard.cli.session import Session, with_session
 from tabard.operations import ServerStatus, TenantLoad, Verification, VerifiedComponent
@@ -22,27 +23,34 @@ _LAG_SECONDS_TOLD = 5.0
 @click.option(
     "--verify", is_flag=True, help="Hash the weights in its memory again; for a large base minutes."
 )
+@click.option(
+    "--replicas", is_flag=True, help="Also list the servers of its registry, as each told last."
+)
 @with_session
-def status(session: Session, *, verify: bool) -> None:
+def status(session: Session, *, verify: bool, replicas: bool) -> None:
     """Show what the server is, how busy, and which releases lie in memory.
 
     With --verify it exits 0 when the weights are those that were loaded, and 8 when they are not.
     """
     with session.connect() as client:
         found = client.status()
+        others = client.replicas() if replicas else None
         verified = client.verify() if verify else None
     rows = [
         (one.adapter, one.version, short(one.digest), one.tier, size(one.bytes), str(one.leases))
         for one in found.residents
     ]
     residents = table("resident", "version", "digest", "tier", "size", "leases", rows=rows)
-    parts = [fields(_facts(found)), residents if rows else Text("no residents")]
-    if verified is None:
-        session.output.answer(found, *parts)
-        return
-    document = {**asdict(found), "verification": _document(verified)}
-    session.output.answer(document, *parts, *map(_verified, verified.components))
-    if not verified.is_sound:
+    parts: list[Answer] = [fields(_facts(found)), residents if rows else Text("no residents")]
+    document = asdict(found)
+    if others is not None:
+        document |= asdict(others)
+        parts += replicas_text(others, now=found)
+    if verified is not None:
+        document["verification"] = _document(verified)
+        parts += map(_verified, verified.components)
+    session.output.answer(document, *parts)
+    if verified is not None and not verified.is_sound:
         click.get_current_context().exit(exit_codes.DAMAGED)
 
 
