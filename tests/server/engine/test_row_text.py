@@ -22,7 +22,7 @@ INK = ((Style(digest="ink"), 1.0),)
 def encode(engine: Engine, spec: RowSpec) -> Conditioning:
     """Encode a row's prompts in its slots."""
     with engine.slots.held([adapter for adapter, _ in spec.stack]) as slots:  # type: ignore[misc]
-        return engine._text.encode(spec, slots=slots)
+        return engine._text.encode(spec, slots=slots, encoded={})
 
 
 @pytest.mark.parametrize(
