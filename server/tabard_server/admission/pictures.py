@@ -98,7 +98,7 @@ class PictureReader:
         masks = self._read_masks(wanted, size=drawn, violations=violations)
         if violations:
             return PictureReading(size=size, violations=tuple(violations))
-        picture = image and _fit(wanted, image=image, mask=mask, size=drawn)
+        picture = None if image is None else _fit(wanted, image=image, mask=mask, size=drawn)
         return PictureReading(size=size, picture=picture, masks=masks)
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from tabard.enums import (
 )
 from tabard.errors import FieldViolation, InvalidArgument
 from tabard.pictures.sources import PictureSource, read_picture
-from tabard.releases.wear import Wear
+from tabard.releases.wear import Region, Wear
 from tabard.v1 import adapter_pb2
 from tabard.v1 import generation_service_pb2 as pb
 
@@ -81,6 +81,8 @@ class GenerateOptions(TypedDict, total=False):
         strength: How much of the picture is redrawn, above 0 and at most 1; left out: 0.8, with a
             mask 1.
         mask_image: Where it is redrawn (white) and where it stays (black); of the picture's size.
+        regions: Parts of the picture, each a `Region`: adapters name them, and they may have
+            prompts of their own.
         original_size: SDXL: the size `(height, width)` that the picture shall seem to come from.
         crops_coords_top_left: SDXL: `(y, x)`, from where in that it shall seem to be cut.
         target_size: SDXL: the size `(height, width)` that it shall seem to have.
@@ -115,6 +117,7 @@ class GenerateOptions(TypedDict, total=False):
     image: PictureSource | None
     strength: float | None
     mask_image: PictureSource | None
+    regions: Sequence[Region]
     original_size: tuple[int, int] | None
     crops_coords_top_left: tuple[int, int] | None
     target_size: tuple[int, int] | None
@@ -158,6 +161,8 @@ def write_request(
         if name in said:
             what = name.replace("_", " ")
             said[name] = member_number(enum.DESCRIPTOR, said[name], what=what)
+    if "regions" in said:
+        said["regions"] = list(map(_write_region, said["regions"]))
     if "adapters" in said:
         said["adapters"] = list(map(_write_adapter, each(said["adapters"])))
     fields = pb.GenerateRequest.DESCRIPTOR.fields_by_name
@@ -177,12 +182,27 @@ def write_request(
         raise TypeError(f"{name} cannot be {value!r}, a {type(value).__name__}") from error
 
 
+def _write_region(region: Any) -> pb.Region:
+    if not isinstance(region, Region):
+        raise TypeError(f"regions cannot have {region!r}")
+    mask = region.mask
+    try:
+        return pb.Region(
+            name=region.name,
+            boxes=region.boxes,
+            mask=None if mask is None else read_picture(mask, name="mask"),
+            prompt=region.prompt,
+        )
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"regions cannot have {region!r}") from error
+
+
 def _write_adapter(adapter: Any) -> adapter_pb2.WeightedRef:
     if not isinstance(adapter, Wear):
         return weighted([adapter], what="adapters")[0]
     controls = {
         name: value
-        for name in ("text_encoder", "unet", "start", "end")
+        for name in ("text_encoder", "unet", "start", "end", "region")
         if (value := getattr(adapter, name)) is not None
     }
     lists: dict[str, Any] = {}
