@@ -238,7 +238,9 @@ def _regions(
 ) -> tuple[Region, ...]:
     """Return the regions that it was drawn in, with the masks that were given again."""
     try:
-        said = {_text(one, "name"): one for one in _typed({"regions": [], **document}, "regions", list)}
+        said = {
+            _text(one, "name"): one for one in _typed({"regions": [], **document}, "regions", list)
+        }
         regions = {
             name: Region(
                 name=name,
