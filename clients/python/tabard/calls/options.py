@@ -34,6 +34,14 @@ _OPTION_OF = {"crop_top_left": "crops_coords_top_left"}
 """Fields whose option has another name, that of diffusers."""
 
 
+_ENUMS: Mapping[str, Any] = {
+    "prompt_syntax": pb.PromptSyntax,
+    "token_match": pb.TokenMatch,
+    "priority": pb.Priority,
+    "image_format": pb.ImageFormat,
+}
+
+
 class GenerateOptions(TypedDict, total=False):
     """What `generate` and `stream` take by name.
 
@@ -117,7 +125,7 @@ class GenerateOptions(TypedDict, total=False):
     image: PictureSource | None
     strength: float | None
     mask_image: PictureSource | None
-    regions: Sequence[Region]
+    regions: Region | Sequence[Region]
     original_size: tuple[int, int] | None
     crops_coords_top_left: tuple[int, int] | None
     target_size: tuple[int, int] | None
@@ -152,19 +160,12 @@ def write_request(
     if "crops_coords_top_left" in said:
         top, left = _pair("crops_coords_top_left", said.pop("crops_coords_top_left"))
         said["crop_top_left"] = {"top": top, "left": left}
-    for name, enum in (
-        ("prompt_syntax", pb.PromptSyntax),
-        ("token_match", pb.TokenMatch),
-        ("priority", pb.Priority),
-        ("image_format", pb.ImageFormat),
-    ):
+    for name in said.keys() & _ENUMS.keys():
+        what = name.replace("_", " ")
+        said[name] = member_number(_ENUMS[name].DESCRIPTOR, said[name], what=what)
+    for name, write in (("regions", _write_region), ("adapters", _write_adapter)):
         if name in said:
-            what = name.replace("_", " ")
-            said[name] = member_number(enum.DESCRIPTOR, said[name], what=what)
-    if "regions" in said:
-        said["regions"] = list(map(_write_region, said["regions"]))
-    if "adapters" in said:
-        said["adapters"] = list(map(_write_adapter, each(said["adapters"])))
+            said[name] = list(map(write, each(said[name])))
     fields = pb.GenerateRequest.DESCRIPTOR.fields_by_name
     try:
         return pb.GenerateRequest(prompt=prompt, preview_every=preview_every, **said)

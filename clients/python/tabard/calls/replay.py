@@ -21,6 +21,7 @@ from tabard.operations import ServerStatus
 from tabard.pictures.difference import SAME_MAX, PixelDifference, apart
 from tabard.pictures.png_text import damaged, read_texts
 from tabard.pictures.sources import PictureSource, read_picture
+from tabard.releases.wear import Region
 from tabard.replay import (
     CLOSE,
     DIFFERENT,
@@ -30,7 +31,6 @@ from tabard.replay import (
     Replay,
     ReplayDifference,
 )
-from tabard.releases.wear import Region
 from tabard.result import GeneratedImage, Progress
 
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adapters in a request that act otherwise than one weight says, and where: values, no behaviour."""
+"""Adapters in a request that act otherwise than one weight says, and regions: values only."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Masks become shares that add up to 1 in every latent pixel."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def test_box_holds_the_pixels_whose_centres_it_holds() -> None:
 def test_boxes_side_by_side_leave_nothing_out(edges: list[float], width: int) -> None:
     """Wherever they are cut, each pixel lies in one of them."""
     cuts = sorted({0.0, 1.0, *edges})
-    boxes = [Box(left, 0, right, 1) for left, right in zip(cuts, cuts[1:], strict=False)]
+    boxes = [Box(left, 0, right, 1) for left, right in pairwise(cuts)]
 
     total = sum(draw_boxes([box], size=(width, 1)).astype(int) for box in boxes)
 

@@ -22,7 +22,7 @@ from tabard_server.engine_port.weights.strength import Controls, Strength
 from tests.oracle import Worn, scheduler_options
 from tests.server.drawings import row_spec
 from tests.server.engine.test_controls_oracle import CASES, Case, layers_of, set_layer
-from tests.server.engine.tiny_base import Studio, draw, open_studio
+from tests.server.engine.tiny_base import Studio, draw, draw_merged, open_studio
 
 pytestmark = pytest.mark.oracle
 
@@ -238,6 +238,16 @@ def test_regions_equal_diffusers(studio: Studio) -> None:
         assert float((found[seed] - expected).abs().max()) <= bound, name
     (alone,) = studio.expect({"dora": 0.7}, [plain])
     assert float((beside - alone).abs().max()) <= TOLERANCE * max(1.0, float(alone.abs().max()))
+
+
+def test_merged_copy_draws_the_same(studio: Studio) -> None:
+    """Regions of words alone wear one thing everywhere, which a merged copy can."""
+    spec = spec_of(studio, LAYOUTS["words"], seed=3)
+
+    (expected,) = draw(studio.engine, [spec])
+
+    assert spec.is_steady
+    torch.testing.assert_close(draw_merged(studio.engine, spec), expected, rtol=1e-8, atol=1e-8)
 
 
 def test_every_layout_is_another_picture(studio: Studio) -> None:

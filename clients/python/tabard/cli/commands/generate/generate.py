@@ -213,7 +213,8 @@ _with_reading_and_picture = together(
     multiple=True,
     metavar="REF[:WEIGHT]",
     shell_complete=completion.refs,
-    help="Repeatable. Behind the weight: te=0.5, unet=0.8, start=0.2, end=0.8, region=left, IN04=0.5, lbw=….",
+    help="Repeatable. Behind the weight: te=0.5, unet=0.8, start=0.2, end=0.8, region=left, "
+    "IN04=0.5, lbw=….",
 )
 @click.option(
     "--seed",
