@@ -121,7 +121,7 @@ if TYPE_CHECKING:
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
     from tabard.releases.report import CheckReport, Coverage, Problem, Published
-    from tabard.releases.wear import Wear
+    from tabard.releases.wear import Region, Wear
     from tabard.replay import Replay, ReplayDifference
     from tabard.result import (
         Accepted,
@@ -238,6 +238,7 @@ __all__ = [
     "PulledFile",
     "Purpose",
     "Record",
+    "Region",
     "Release",
     "ReleaseChange",
     "ReleaseSignature",

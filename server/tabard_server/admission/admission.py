@@ -20,6 +20,7 @@ from tabard_server.admission.embeddings import put_words
 from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds, images_of
 from tabard_server.admission.pictures import NO_PICTURE, PictureReading
 from tabard_server.admission.prompts import PromptChecker
+from tabard_server.admission.regions.reader import RegionReader
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.triggers import put_triggers, refuse_trigger
 from tabard_server.admission.walks import WalkReader
@@ -40,6 +41,7 @@ class Admission:
         prompts: PromptChecker,
         walks: WalkReader,
         declared: DeclaredSampling,
+        regions: RegionReader,
         limits: Limits,
         clock: Callable[[], float],
         new_id: Callable[[], str],
@@ -53,6 +55,7 @@ class Admission:
             prompts: Checks words.
             walks: Reads how steps lie.
             declared: Reads how releases want to be sampled.
+            regions: Reads the parts of a picture.
             limits: The bounds of this server.
             clock: Monotonic seconds.
             new_id: Returns a fresh job id.
@@ -63,6 +66,7 @@ class Admission:
         self._prompts = prompts
         self._walks = walks
         self._declared = declared
+        self._regions = regions
         self._limits = limits
         self._clock = clock
         self._new_id = new_id
@@ -117,19 +121,30 @@ class Admission:
         now, wanted = self._clock(), spec.wanted
         self._check_deadline(spec)
         tagged, negative = read_tags(wanted.prompt), read_tags(wanted.negative_prompt)
+        regional = {
+            f"regions[{index}].prompt": read_tags(one.prompt)
+            for index, one in enumerate(wanted.regions)
+            if one.prompt is not None
+        }
         violations = self._bounds.check(spec, picture_size=reading.size)
+        violations += self._regions.check(wanted.regions)
         style, style_violations = self._prompts.style_of(wanted)
         violations += [*reading.violations, *style_violations]
         violations += self._prompts.check_text(wanted)
         _refuse(violations)
         sampler, walk = self._walks.read(wanted)
-        worn = self._stacker.pin(spec, tagged=tagged, negative=negative, state=state)
+        worn = self._stacker.pin(
+            spec, tagged=tagged, plain={"negative_prompt": negative, **regional}, state=state
+        )
         filled, warnings = self._declared.heed(wanted, worn=worn, policies=state.policies)
         if filled != wanted:
             wanted = filled
             sampler, walk = self._walks.read(wanted)
             _refuse(self._bounds.check(replace(spec, wanted=wanted), picture_size=reading.size))
-        refuse_trigger(negative.text, field="negative_prompt")
+        plain = {"negative_prompt": negative, **regional}
+        for field, text in plain.items():
+            refuse_trigger(text.text, field=field)
+        words = {field: put_words(text, worn=worn, field=field) for field, text in plain.items()}
         prompt, put_in = put_triggers(
             put_words(tagged, worn=worn, field="prompt"),
             worn=worn,
@@ -139,12 +154,23 @@ class Admission:
         drawing = self._bounds.draw(
             wanted,
             prompt=prompt,
-            negative_prompt=put_words(negative, worn=worn, field="negative_prompt"),
+            negative_prompt=words["negative_prompt"],
             style=style,
             sampler=sampler,
             walk=walk,
             picture=reading.picture,
+            regions=self._regions.read(
+                wanted.regions,
+                worn=worn,
+                masks=reading.masks,
+                prompt=prompt,
+                prompts=[
+                    words.get(f"regions[{index}].prompt") for index in range(len(wanted.regions))
+                ],
+                size=self._bounds.size_of(wanted, reading.size),
+            ),
         )
+        _refuse(self._bounds.check_parts(drawing))
         check_windows(worn, drawing=drawing)
         windows, violations = self._prompts.read_words(
             drawing, worn=worn, may_lack_words=spec.may_lack_words

@@ -12,6 +12,7 @@ from tabard_server.admission.controls import ControlReader
 from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.numbers import Bounds
 from tabard_server.admission.prompts import PromptChecker
+from tabard_server.admission.regions.reader import RegionReader
 from tabard_server.admission.sizes import Sizes
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.walks import WalkReader
@@ -69,6 +70,10 @@ def admission_for(
             check=bounds.check_sampling,
             numbers=bounds.numbers_of,
             prediction=engine.facts.prediction,
+        ),
+        regions=RegionReader(
+            latent_factor=engine.facts.latent_factor,
+            regions_max=limits.regions_per_request_max,
         ),
         limits=limits,
         clock=time.monotonic,

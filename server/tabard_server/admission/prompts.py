@@ -167,7 +167,17 @@ class PromptChecker:
 
 
 def _texts(drawing: Drawing | WantedDrawing) -> tuple[tuple[str, str], ...]:
-    return ("prompt", drawing.prompt), ("negative_prompt", drawing.negative_prompt)
+    if isinstance(drawing, WantedDrawing):
+        own = [one.prompt for one in drawing.regions]
+    else:
+        own = [
+            one.prompt if one.has_own_prompt else None for one in drawing.regions if one.is_named
+        ]
+    return (
+        ("prompt", drawing.prompt),
+        ("negative_prompt", drawing.negative_prompt),
+        *((f"regions[{i}].prompt", text) for i, text in enumerate(own) if text is not None),
+    )
 
 
 def _unknown(field: str, name: str, *, among: tuple[str, ...]) -> InvalidRequest:

@@ -26,7 +26,7 @@ from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.out_of_memory import translating_out_of_memory
 from tabard_server.engine.row import Row, begin_row
-from tabard_server.engine.row_text import RowTextEncoder, text_key
+from tabard_server.engine.row_text import RowTextEncoder
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
@@ -121,6 +121,7 @@ class Engine:
             native_width=base.native_pixels,
             native_height=base.native_pixels,
             pixel_multiple=base.pixel_multiple,
+            latent_factor=base.latent_factor,
             clip_skip_max=self._text.clip_skip_max,
             train_timesteps=int(base.scheduler_config["num_train_timesteps"]),
             prediction=str(base.scheduler_config["prediction_type"]),
@@ -290,13 +291,10 @@ class Engine:
             return error
         try:
             with translating_out_of_memory(self._free_memory):
-                key = text_key(spec)
-                if key not in encoded:
-                    encoded[key] = self._text.encode(spec, slots=slots)
                 return begin_row(
                     spec,
                     slots=slots,
-                    conditioning=encoded[key],
+                    conditioning=self._text.encode(spec, slots=slots, encoded=encoded),
                     samplers=self._samplers,
                     space=self._space,
                     blocks=self._blocks,

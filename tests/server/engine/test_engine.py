@@ -131,13 +131,13 @@ def test_broken_prediction_breaks_one_row(engine: Engine, monkeypatch: pytest.Mo
 def test_equal_prompts_are_encoded_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Images of one job share one text; another prompt is another."""
     encoded: list[str] = []
-    encode = engine._text.encode
+    encode = engine._text._encode
 
-    def counted(spec: RowSpec, *, slots: Any) -> Any:
-        encoded.append(spec.drawing.prompt)
-        return encode(spec, slots=slots)
+    def counted(spec: RowSpec, *, slots: Any, part: int) -> Any:
+        encoded.append(spec.drawing.prompts[part])
+        return encode(spec, slots=slots, part=part)
 
-    monkeypatch.setattr(engine._text, "encode", counted)
+    monkeypatch.setattr(engine._text, "_encode", counted)
     engine.open_rows([_spec(prompt="a", seed=n) for n in range(3)] + [_spec(prompt="b")])
 
     assert encoded == ["a", "b"]

@@ -97,7 +97,7 @@ class WeightedRef(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., weight: _Optional[float] = ..., controls: _Optional[_Union[AdapterControls, _Mapping]] = ...) -> None: ...
 
 class AdapterControls(_message.Message):
-    __slots__ = ("text_encoder", "unet", "points", "start", "end", "blocks", "block_weights")
+    __slots__ = ("text_encoder", "unet", "points", "start", "end", "blocks", "block_weights", "region")
     TEXT_ENCODER_FIELD_NUMBER: _ClassVar[int]
     UNET_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
@@ -105,6 +105,7 @@ class AdapterControls(_message.Message):
     END_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     BLOCK_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
     text_encoder: float
     unet: float
     points: _containers.RepeatedCompositeFieldContainer[WeightPoint]
@@ -112,7 +113,8 @@ class AdapterControls(_message.Message):
     end: float
     blocks: _containers.RepeatedCompositeFieldContainer[BlockWeight]
     block_weights: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, text_encoder: _Optional[float] = ..., unet: _Optional[float] = ..., points: _Optional[_Iterable[_Union[WeightPoint, _Mapping]]] = ..., start: _Optional[float] = ..., end: _Optional[float] = ..., blocks: _Optional[_Iterable[_Union[BlockWeight, _Mapping]]] = ..., block_weights: _Optional[_Iterable[float]] = ...) -> None: ...
+    region: str
+    def __init__(self, text_encoder: _Optional[float] = ..., unet: _Optional[float] = ..., points: _Optional[_Iterable[_Union[WeightPoint, _Mapping]]] = ..., start: _Optional[float] = ..., end: _Optional[float] = ..., blocks: _Optional[_Iterable[_Union[BlockWeight, _Mapping]]] = ..., block_weights: _Optional[_Iterable[float]] = ..., region: _Optional[str] = ...) -> None: ...
 
 class WeightPoint(_message.Message):
     __slots__ = ("weight", "at")
