@@ -13,7 +13,7 @@ from typing import Any
 from tabard_registry import AppliedRecord, IntakeLimits
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
-from tabard_server.admission.assembly import admission_for, bounds_for
+from tabard_server.admission.assembly import admission_for, bounds_for, walks_for
 from tabard_server.admission.pictures import PictureReader
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.evaluation.assembly import grids_for
@@ -94,12 +94,15 @@ class App:
         queue = queue_for(engine, limits=limits, tenants=tenants)
         self.room = queue.room
         bounds = bounds_for(engine, settings)
+        self._walks = walks_for(engine, settings)
         self._pictures = PictureReader(bounds=bounds, limits=limits)
         self._job_log = job_log_for(settings)
         self._traces = job_traces_for(settings, is_hidden=self._is_hidden)
         self.generation = Generation(
             registry=registry,
-            admission=admission_for(engine, settings, bounds=bounds, verifier=self._verifier),
+            admission=admission_for(
+                engine, settings, bounds=bounds, walks=self._walks, verifier=self._verifier
+            ),
             pictures=self._pictures,
             readiness=self.readiness,
             queue=queue,
@@ -369,6 +372,7 @@ class App:
             ),
             registry=self.registry,
             engine=engine,
+            sampler_options=self._walks.options(),
             readiness=self.readiness,
             weight_check=self._weight_check,
             room=self.room,

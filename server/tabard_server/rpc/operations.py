@@ -5,15 +5,17 @@ In: status, warm and drain calls. Out: numbers of this moment. Holds no state bu
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from tabard.v1 import operations_service_pb2 as pb
 from tabard.v1 import operations_service_pb2_grpc
 from tabard_registry import AdapterRef, Registry
+from tabard_server.admission.walks import SamplerOptions
 from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.engine_port.walk import SCHEDULES
 from tabard_server.followers.follower import Follower
 from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.life.readiness import Cause, Readiness, State
@@ -35,6 +37,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         *,
         registry: Registry,
         engine: EnginePort[Any],
+        sampler_options: Sequence[SamplerOptions],
         readiness: Readiness,
         weight_check: WeightCheck,
         room: WaitingRoom,
@@ -47,6 +50,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         self._operations = operations
         self._registry = registry
         self._engine = engine
+        self._sampler_options = sampler_options
         self._readiness = readiness
         self._weight_check = weight_check
         self._room = room
@@ -98,6 +102,8 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             ],
             steps=self._loop.steps,
             row_steps=self._loop.row_steps,
+            sampler_options=[pb.SamplerOptions(**asdict(one)) for one in self._sampler_options],
+            schedules=self._schedules(),
         )
 
     async def Verify(self, request: pb.VerifyRequest, context: Context) -> pb.VerifyResponse:
@@ -119,6 +125,12 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         wait_seconds = read_duration(request.wait, field="wait")
         left = await self._operations.drain(wait_seconds=wait_seconds)
         return pb.DrainResponse(jobs_left=left)
+
+    def _schedules(self) -> Iterator[pb.ScheduleNames]:
+        taken = {name for one in self._sampler_options for name in one.schedules}
+        for name, schedule in SCHEDULES.items():
+            if name in taken:
+                yield pb.ScheduleNames(name=name, title=schedule.title, aliases=schedule.aliases)
 
     def _cause(self, cause: Cause) -> pb.Cause:
         return pb.Cause(

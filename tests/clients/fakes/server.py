@@ -162,6 +162,26 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             causes=[_DRAINING] if self.state.draining else [],
             residents=[_resident(one[0]) for one in self.state.releases.values()],
             samplers=["ddim", "euler"],
+            sampler_options=[
+                operations_pb2.SamplerOptions(
+                    name="ddim",
+                    title="DDIM",
+                    timestep_spacings=["leading", "trailing"],
+                    schedules=["ddim_uniform"],
+                    takes=["eta"],
+                ),
+                operations_pb2.SamplerOptions(
+                    name="euler",
+                    title="Euler",
+                    timestep_spacings=["leading", "trailing"],
+                    schedules=["karras", "ddim_uniform"],
+                    takes=["timesteps", "sigmas"],
+                ),
+            ],
+            schedules=[
+                operations_pb2.ScheduleNames(name="karras", title="Karras"),
+                operations_pb2.ScheduleNames(name="ddim_uniform", title="DDIM", aliases=["ddim"]),
+            ],
             uptime=timedelta(seconds=3725),
             native_width=64,
             native_height=64,

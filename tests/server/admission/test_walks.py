@@ -45,6 +45,19 @@ def test_silence_is_the_plain_walk() -> None:
     assert read(schedule="Automatic") == ("ddim", PLAIN_WALK)
 
 
+def test_options_are_what_is_not_refused() -> None:
+    """A UI can offer what is told, and nothing else would be drawn."""
+    told = {one.name: one for one in reader().options()}
+
+    assert list(told) == list(SAMPLERS)
+    assert (told["lcm"].timestep_spacings, told["lcm"].schedules) == ((), ())
+    assert told["tcd"].takes == ("timesteps", "eta")
+    assert told["euler"].takes == ("timesteps", "sigmas")
+    assert told["euler_karras"].schedules == ("karras",) and told["euler_karras"].takes == ()
+    assert "karras" not in told["euler_a"].schedules and "simple" in told["euler_a"].schedules
+    assert told["dpmpp_2m"].timestep_spacings and not told["dpmpp_2m_karras"].timestep_spacings
+
+
 def test_everything_said_is_taken() -> None:
     """In anybody's spelling."""
     assert read(sampler="DPM++ 2M", schedule="Beta") == ("dpmpp_2m", Walk(schedule="beta"))

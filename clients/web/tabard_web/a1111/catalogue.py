@@ -24,7 +24,7 @@ from tabard_web.a1111.overrides import (
     require_unchanged,
 )
 from tabard_web.a1111.requests import read_base64
-from tabard_web.a1111.samplers import SCHEDULERS, list_samplers
+from tabard_web.a1111.samplers import list_samplers, list_schedulers
 from tabard_web.caller import Token
 from tabard_web.pictures.studio import Studio
 from tabard_web.upstream import Upstream
@@ -84,11 +84,12 @@ class CatalogueDoor:
     async def samplers(self, token: Token) -> list[dict[str, Any]]:
         """List the samplers."""
         async with self._upstream.client(token) as client:
-            return list(list_samplers((await client.status()).samplers))
+            return list(list_samplers(await client.status()))
 
-    async def schedulers(self) -> list[dict[str, Any]]:
+    async def schedulers(self, token: Token) -> list[dict[str, Any]]:
         """List the schedules."""
-        return [dict(one) for one in SCHEDULERS]
+        async with self._upstream.client(token) as client:
+            return list(list_schedulers(await client.status()))
 
     async def sd_models(self, token: Token) -> list[dict[str, Any]]:
         """List the one base."""

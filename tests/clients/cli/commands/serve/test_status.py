@@ -99,3 +99,13 @@ def test_status_says_who_is_asked_and_who_is_here(tabard: Tabard) -> None:
     assert "tenant (none) 0 running, 3 waiting" in text
     assert document["tenants"][0] == {"tenant": "studio", "rows_waiting": 1, "rows_running": 2}
     assert (document["identity"], document["traces"]) == (["tokens", "certificates"], True)
+
+
+def test_samplers_are_told_with_what_they_take(tabard: Tabard) -> None:
+    """As a table and as a document; beside what looks at weights it is refused."""
+    text, document = tabard("status", "--samplers").out, tabard("status", "--samplers", "--json")
+
+    assert "leading, trailing" in text and "timesteps, sigmas" in text
+    assert [one["title"] for one in document.document["sampler_options"]] == ["DDIM", "Euler"]
+    assert document.document["schedules"][1]["aliases"] == ["ddim"]
+    assert tabard("status", "--samplers", "--verify").code == 2
