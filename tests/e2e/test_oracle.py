@@ -51,6 +51,12 @@ CASES: Mapping[str, Case] = {
     "lora_at_partial_weight": Case(prompt="a red circle", stack=(("neon", 0.6),)),
     "lora_combination": Case(prompt="a red circle", stack=(("watercolor", 0.6), ("neon", 0.5))),
     "textual_inversion": Case(prompt="a <plum> circle", stack=(("plum", 1.0),)),
+    "negative_inversion": Case(
+        prompt="a red circle", stack=(("plum", 1.0),), negative_prompt="a <plum> circle"
+    ),
+    "inversion_in_both": Case(
+        prompt="a <plum> star", stack=(("plum", 1.0),), negative_prompt="a <plum> circle"
+    ),
     "textual_inversion_and_lora": Case(
         prompt="a <plum> star", stack=(("plum", 1.0), ("watercolor", 0.8))
     ),
@@ -108,6 +114,28 @@ def _expect(oracle: Oracle, case: Case, *, sampler: str = "ddim", seed: int = SE
         negative_prompt=case.negative_prompt,
         guidance_scale=case.guidance_scale,
     )
+
+
+@pytest.mark.parametrize("selector", ["@1.0.0", "@^1", "@sha256:"])
+def test_negative_embedding_by_ref_is_the_word(
+    published: Client, serve_alone: Callable[[Case], Pixels], selector: str
+) -> None:
+    """Named by any ref in the negative prompt it is worn, and pinned like every other."""
+    case = CASES["negative_inversion"]
+    (digest,) = (one.digest for one in published.get("oracle/plum").releases)
+    ref = "oracle/plum" + (f"@{digest}" if selector.endswith(":") else selector)
+
+    drawn = published.generate(
+        case.prompt,
+        negative_prompt=f"a embedding:{ref} circle",
+        guidance_scale=case.guidance_scale,
+        num_inference_steps=STEPS,
+        sampler="ddim",
+        seed=SEED,
+    )
+
+    assert np.array_equal(np.asarray(drawn.images[0].pil.convert("RGB")), serve_alone(case))
+    assert [one.digest for one in drawn.worn] == [digest]
 
 
 OF_EVERY_KIND = frozenset({"ddim", "pndm", "euler_a", "heun", "dpmpp_2m_sde_karras", "unipc"})

@@ -18,12 +18,13 @@ _SYNTAX = re.compile(r"([()\[\]\\])")
 
 
 def put_triggers(
-    text: str, *, worn: Sequence[Worn], is_auto: bool, syntax: str
+    text: str, *, away: str, worn: Sequence[Worn], is_auto: bool, syntax: str
 ) -> tuple[str, PutIn | None]:
     """Return a prompt with trigger words, and what was put in; None: nothing was asked for.
 
     Args:
         text: The prompt, without tags.
+        away: The negative prompt; what it has is no word to put in, such as an embedding's there.
         worn: The stack.
         is_auto: Whether words that it lacks are put in front where it does not say `{trigger}`.
         syntax: How the prompt is read: what a bracket is there stays a letter of its word.
@@ -34,7 +35,7 @@ def put_triggers(
     is_said = TRIGGER in text
     if not (is_said or is_auto):
         return text, None
-    words = triggers_of(worn)
+    words = tuple(word for word in triggers_of(worn) if not _has(away, word))
     if is_said and not words:
         raise invalid(
             "prompt",

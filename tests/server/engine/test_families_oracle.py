@@ -14,7 +14,7 @@ from tabard_server.engine_port.samplers import SAMPLERS, Sampler
 from tabard_server.engine_port.walk import SCHEDULES, TIMESTEP_SPACINGS, Walk
 from tests.server.drawings import picture_of
 from tests.server.engine.random_rows import random_batch
-from tests.server.engine.tiny_base import Studio, draw, open_studio
+from tests.server.engine.tiny_base import TOKEN, TWIN, Studio, draw, open_studio
 
 pytestmark = pytest.mark.oracle
 
@@ -155,6 +155,34 @@ def test_walks_over_pictures_equal_diffusers(studio: Studio) -> None:
     ]
 
     _compare(studio, {}, specs)
+
+
+IN_EITHER: Mapping[str, tuple[str, str]] = {
+    "prompt": (f"a red {TOKEN} circle", "blue"),
+    "negative": ("a red circle", f"{TOKEN}, blue"),
+    "both": (f"a {TOKEN} circle", f"a blue {TOKEN}"),
+}
+"""Prompt and negative prompt, by where the word of an embedding stands."""
+
+
+def test_inversions_in_either_prompt_equal_diffusers(studio: Studio) -> None:
+    """Two embeddings that teach one word share passes, in either prompt, beside rows without."""
+    stacks: list[dict[str, float]] = [
+        *({"inversion": 1.0}, {TWIN: 1.0}, {"inversion": 1.0, "text": 0.5}, {}),
+    ]
+    specs = [
+        (stack, studio.spec(stack, prompt=prompt, negative_prompt=negative, seed=31))
+        for stack in stacks
+        for prompt, negative in IN_EITHER.values()
+    ]
+
+    together = draw(studio.engine, [spec for _, spec in specs])
+
+    for (stack, spec), mixed in zip(specs, together, strict=True):
+        (expected,) = studio.expect(stack, [spec])
+        assert_equal(mixed, expected, spec)
+    for left, right in itertools.combinations(together, 2):
+        assert (left - right).abs().max() > VISIBLE
 
 
 def test_every_stack_changes_picture(studio: Studio) -> None:

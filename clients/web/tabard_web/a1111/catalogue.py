@@ -105,10 +105,12 @@ class CatalogueDoor:
             return list(_loras(await client.list(all_releases=False)))
 
     async def embeddings(self, token: Token) -> dict[str, dict[str, Any]]:
-        """List the embeddings; a prompt names them as `embedding:NAME`."""
+        """List the embeddings by what wears them: a UI puts that into a prompt as it stands."""
         async with self._upstream.client(token) as client:
             lines = list(_channels(await client.list(all_releases=False)))
-        loaded = {name: _embedding(one) for name, one in lines if one.kind == _EMBEDDING}
+        loaded = {
+            f"embedding:{name}": _embedding(one) for name, one in lines if one.kind == _EMBEDDING
+        }
         return {"loaded": loaded, "skipped": {}}
 
     async def options(self, token: Token) -> dict[str, Any]:

@@ -60,6 +60,12 @@ def test_what_looks_like_a_tag_is_told(prompt: str, text: str, place: int, is_wh
         ("a (embedding:acme/teal@1.0.0:1.2) cat", ["acme/teal@1.0.0"]),
         ("embedding:<teal>, embedding:bad-hands-5.pt.", ["<teal>", "bad-hands-5"]),
         ("myembedding:teal, embedding: teal", []),
+        (f"embedding:acme/bad@sha256:{'0a' * 8}, x", [f"acme/bad@sha256:{'0a' * 8}"]),
+        ("(embedding:acme/bad@sha256:0123456789ab:1.2)", ["acme/bad@sha256:0123456789ab"]),
+        (
+            "embedding:a/b@^1.2 embedding:a/b@~1.2.3, embedding:a/b@",
+            ["a/b@^1.2", "a/b@~1.2.3", "a/b@"],
+        ),
         (r"embedding:sub\teal, (embedding:teal\)", [r"sub\teal", "teal"]),
     ],
 )
