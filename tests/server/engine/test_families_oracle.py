@@ -3,15 +3,19 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from tabard_server.admission.walks import WalkReader
+from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import SAMPLERS, Sampler
 from tabard_server.engine_port.walk import SCHEDULES, TIMESTEP_SPACINGS, Walk
+from tabard_server.errors import InvalidRequest
 from tests.server.drawings import picture_of
 from tests.server.engine.random_rows import random_batch
 from tests.server.engine.tiny_base import TOKEN, TWIN, Studio, draw, open_studio
@@ -20,6 +24,7 @@ pytestmark = pytest.mark.oracle
 
 TOLERANCE = 1e-9
 VISIBLE = 0.02
+MATRIX_ROWS = 64
 STACKS: Mapping[str, Mapping[str, float]] = {
     "none": {},
     "lora": {"lora": 1.0},
@@ -109,6 +114,33 @@ def _walks_of(sampler: Sampler) -> Iterator[dict[str, Any]]:
         yield {"sigmas": (14.6, 4.5, 1.7, 0.6, 0.0)}
     if "eta" in abilities:
         yield {"eta": 0.7}
+
+
+def _matrix_of(studio: Studio) -> Iterator[tuple[str, Walk]]:
+    """Give every sampler with every spacing and schedule that a request may say with it."""
+    reader = WalkReader(
+        resolve_sampler=studio.engine.resolve_sampler,
+        samplers=studio.engine.facts.samplers,
+        train_timesteps=studio.engine.facts.train_timesteps,
+        default_sampler="ddim",
+    )
+    names = (studio.engine.facts.samplers, ("", *TIMESTEP_SPACINGS), ("", *SCHEDULES))
+    for sampler, spacing, schedule in itertools.product(*names):
+        said = {"sampler": sampler, "timestep_spacing": spacing, "schedule": schedule}
+        with suppress(InvalidRequest):
+            yield reader.read(WantedDrawing(prompt="", **said))
+
+
+def test_every_spacing_of_every_schedule_equals_diffusers(studio: Studio) -> None:
+    """Whatever of spacing and schedule is admitted with a sampler is what diffusers makes of it."""
+    specs = [
+        studio.spec({}, sampler=sampler, walk=walk, seed=number)
+        for number, (sampler, walk) in enumerate(_matrix_of(studio))
+    ]
+
+    assert len(specs) > 8 * len(studio.engine.facts.samplers)
+    for first in range(0, len(specs), MATRIX_ROWS):
+        _compare(studio, {}, specs[first : first + MATRIX_ROWS])
 
 
 WALKED = [name for name, one in SAMPLERS.items() if not one.schedule]
