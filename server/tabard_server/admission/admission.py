@@ -131,7 +131,7 @@ class Admission:
             _refuse(self._bounds.check(replace(spec, wanted=wanted), picture_size=reading.size))
         refuse_trigger(negative.text, field="negative_prompt")
         away = put_words(negative, worn=worn, field="negative_prompt")
-        prompt, put_in = put_triggers(
+        prompt, away, put_in = put_triggers(
             put_words(tagged, worn=worn, field="prompt"),
             away=away,
             worn=worn,

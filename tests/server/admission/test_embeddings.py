@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tabard.v1 import adapter_pb2
 from tests.server.harness import (
     KIND_TEXTUAL_INVERSION,
     Request,
@@ -34,6 +35,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                 content = token_file(word)
                 await server.publish(name, content=content, kind=KIND_TEXTUAL_INVERSION)
                 await server.promote(f"{name}@1.0.0")
+            declared = adapter_pb2.Sampling(prompt="negative")
+            content = token_file("worse")
+            kind = KIND_TEXTUAL_INVERSION
+            await server.publish("acme/worse", content=content, kind=kind, sampling=declared)
+            await server.promote("acme/worse@1.0.0")
             await server.publish("acme/ink")
             await server.promote("acme/ink@1.0.0")
             digest = await digest_of(server, "acme/bad")
@@ -59,6 +65,13 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                 ),
                 "triggered": await server.generate(
                     "a cat", negative_prompt="embedding:acme/bad", auto_trigger=True, seed=1
+                ),
+                "declared": await server.generate(
+                    "a cat",
+                    adapters=["acme/worse"],
+                    negative_prompt="blur",
+                    auto_trigger=True,
+                    seed=1,
                 ),
                 "plain": await server.generate("a <teal> cat", adapters=["acme/teal"], seed=1),
             }
@@ -114,6 +127,20 @@ def test_trigger_words_leave_it_in_the_negative_prompt(told: dict[str, Any]) -> 
     document = provenance_of(told["triggered"].images[0].content)
 
     assert (document["prompt"], document["negative_prompt"]) == ("a cat", "badhands")
+
+
+def test_negative_by_its_author_is_put_there(told: dict[str, Any]) -> None:
+    """Its word goes into the negative prompt, and the image says so."""
+    document = provenance_of(told["declared"].images[0].content)
+
+    assert (document["prompt"], document["negative_prompt"]) == ("a cat", "worse, blur")
+    assert document["trigger"] == {
+        "prompt": "a cat",
+        "auto": True,
+        "words": [],
+        "negative_prompt": "blur",
+        "negative_words": ["worse"],
+    }
 
 
 @pytest.mark.parametrize("way", ["lora", "absent"])

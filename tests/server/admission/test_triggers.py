@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tabard_registry.release.manifest import TokenVectors
+from tabard_registry.release.sampling import Sampling
 from tabard_registry.release.words import Words
 from tabard_server.admission.triggers import put_triggers, refuse_trigger, triggers_of
 from tabard_server.errors import InvalidRequest
@@ -24,7 +25,9 @@ INK, CAT = worn("acme/ink", "inky", "black lines"), worn("acme/cat", "sks cat", 
 def put(
     text: str, *stack: Worn, away: str = "", is_auto: bool = False, syntax: str = "plain"
 ) -> Any:
-    return put_triggers(text, away=away, worn=stack, is_auto=is_auto, syntax=syntax)
+    prompt, left, found = put_triggers(text, away=away, worn=stack, is_auto=is_auto, syntax=syntax)
+    assert left == away
+    return prompt, found
 
 
 def test_words_stand_where_the_prompt_says() -> None:
@@ -77,6 +80,22 @@ def test_what_is_kept_away_from_is_not_put_in() -> None:
     assert put("a house", bad, away="badhandsome", is_auto=True)[0] == "badhands, a house"
     with pytest.raises(InvalidRequest):
         put("{trigger}", bad, away="badhands")
+
+
+def test_words_go_where_their_author_made_them_for() -> None:
+    """Into the negative prompt, where it lacks them; `{trigger}` is no place for them."""
+    taught = (TokenVectors(token="badhands", component="text_encoder", count=2),)
+    bad = worn("acme/bad", tokens=taught, sampling=Sampling(prompt="negative"))
+
+    def drawn(text: str, away: str = "", *, is_auto: bool = True) -> Any:
+        return put_triggers(text, away=away, worn=[INK, bad], is_auto=is_auto, syntax="plain")
+
+    prompt, away, put_in = drawn("a house", "blur")
+    assert (prompt, away) == ("inky, black lines, a house", "badhands, blur")
+    assert (put_in.negative_prompt, put_in.negative_words) == ("blur", ("badhands",))
+    assert drawn("a house", "some badhands")[1] == "some badhands"
+    assert drawn("a house")[1] == "badhands"
+    assert drawn("{trigger} house", is_auto=False)[:2] == ("inky, black lines house", "")
 
 
 def test_auto_without_words_changes_nothing() -> None:
