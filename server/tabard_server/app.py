@@ -94,15 +94,12 @@ class App:
         queue = queue_for(engine, limits=limits, tenants=tenants)
         self.room = queue.room
         bounds = bounds_for(engine, settings)
-        self._walks = walks_for(engine, settings)
         self._pictures = PictureReader(bounds=bounds, limits=limits)
         self._job_log = job_log_for(settings)
         self._traces = job_traces_for(settings, is_hidden=self._is_hidden)
         self.generation = Generation(
             registry=registry,
-            admission=admission_for(
-                engine, settings, bounds=bounds, walks=self._walks, verifier=self._verifier
-            ),
+            admission=admission_for(engine, settings, bounds=bounds, verifier=self._verifier),
             pictures=self._pictures,
             readiness=self.readiness,
             queue=queue,
@@ -372,7 +369,7 @@ class App:
             ),
             registry=self.registry,
             engine=engine,
-            sampler_options=self._walks.options(),
+            sampler_options=walks_for(engine, self._settings).options(),
             readiness=self.readiness,
             weight_check=self._weight_check,
             room=self.room,

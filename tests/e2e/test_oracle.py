@@ -30,6 +30,7 @@ FILES: Mapping[str, tuple[str, str]] = {
     "neon": ("neon-1.0.0.safetensors", ""),
     "plum": ("plum.safetensors", "<plum>"),
     "mascot": ("mascot-1.0.0.safetensors", ""),
+    "fast": ("fast-1.0.0.safetensors", ""),
 }
 
 
@@ -64,6 +65,7 @@ CASES: Mapping[str, Case] = {
     "negative_prompt": Case(
         prompt="a blue star", stack=(("neon", 0.8),), negative_prompt="a white background"
     ),
+    "lora_of_convolutions": Case(prompt="a red circle", stack=(("fast", 1.0),), guidance_scale=1.0),
     "no_guidance": Case(prompt="a blue star", stack=(("watercolor", 1.0),), guidance_scale=1.0),
 }
 
@@ -136,6 +138,20 @@ def test_negative_embedding_by_ref_is_the_word(
 
     assert np.array_equal(np.asarray(drawn.images[0].pil.convert("RGB")), serve_alone(case))
     assert [one.digest for one in drawn.worn] == [digest]
+
+
+def test_few_steps_equal_diffusers(published: Client, demo_oracle: Oracle) -> None:
+    """A distilled adapter whose header says LCM is walked so by a request that says nothing."""
+    prompt, said = "a blue star on a black background", {"steps": 4, "sampler": "lcm"}
+
+    (drawn,) = published.generate(prompt, adapters="oracle/fast@1.0.0", seed=SEED).images
+
+    told = drawn.provenance
+    assert {name: told[name] for name in said} == said and told["guidance_scale"] == 1.0
+    worn = [Worn(file=DEMO_ADAPTERS / FILES["fast"][0])]
+    expected = demo_oracle.draw(prompt, worn=worn, seed=SEED, guidance_scale=1.0, **said)
+    served = np.asarray(drawn.pil.convert("RGB"))
+    assert largest_difference(served, expected) <= TOLERANCE
 
 
 OF_EVERY_KIND = frozenset({"ddim", "pndm", "euler_a", "heun", "dpmpp_2m_sde_karras", "unipc"})

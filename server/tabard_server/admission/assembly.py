@@ -43,15 +43,11 @@ def walks_for(engine: EnginePort[Any], settings: Settings) -> WalkReader:
 
 
 def admission_for(
-    engine: EnginePort[Any],
-    settings: Settings,
-    *,
-    bounds: Bounds,
-    walks: WalkReader,
-    verifier: Verifier,
+    engine: EnginePort[Any], settings: Settings, *, bounds: Bounds, verifier: Verifier
 ) -> Admission:
     """Return an admission with real clocks, ids and seeds."""
     limits, defaults = settings.limits, settings.defaults
+    walks = walks_for(engine, settings)
     rng = random.SystemRandom()
     return Admission(
         bounds=bounds,

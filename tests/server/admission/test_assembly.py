@@ -4,7 +4,7 @@
 import pytest
 
 from tabard_registry.trust.signatures import Verifier
-from tabard_server.admission.assembly import admission_for, bounds_for, walks_for
+from tabard_server.admission.assembly import admission_for, bounds_for
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.errors import InvalidRequest
 from tabard_server.jobs.job import JobSpec
@@ -18,13 +18,7 @@ def test_jobs_are_admitted_as_settings_say() -> None:
     settings = Settings(limits={"steps_max": 9}, defaults={"steps": 7})
     engine = FakeEngine()
     bounds = bounds_for(engine, settings)
-    admission = admission_for(
-        engine,
-        settings,
-        bounds=bounds,
-        walks=walks_for(engine, settings),
-        verifier=Verifier(),
-    )
+    admission = admission_for(engine, settings, bounds=bounds, verifier=Verifier())
 
     spec = JobSpec(wanted=WantedDrawing(prompt="a cat"))
     jobs = [admission.admit(spec, state=EMPTY) for _ in range(2)]
