@@ -13,7 +13,7 @@ from typing import Any
 from tabard_registry import AppliedRecord
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
-from tabard_server.admission.assembly import admission_for, bounds_for
+from tabard_server.admission.assembly import admission_for, bounds_for, walks_for
 from tabard_server.admission.pictures import PictureReader
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.evaluation.assembly import grids_for
@@ -368,6 +368,7 @@ class App:
             ),
             registry=self.registry,
             engine=engine,
+            sampler_options=walks_for(engine, self._settings).options(),
             readiness=self.readiness,
             weight_check=self._weight_check,
             room=self.room,

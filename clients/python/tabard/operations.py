@@ -79,6 +79,34 @@ class TenantLoad:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerOptions:
+    """How a sampler can be walked on the base of a server.
+
+    Attributes:
+        name: Short name, as in `ServerStatus.samplers`.
+        title: The name that UIs show.
+        timestep_spacings: What `timestep_spacing` may be with it; empty: it has its own.
+        schedules: What `schedule` may be with it.
+        takes: Which of `timesteps`, `sigmas` and `eta` may be said with it.
+    """
+
+    name: str
+    title: str
+    timestep_spacings: tuple[str, ...] = ()
+    schedules: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleNames:
+    """A schedule that a request may name, the title that UIs show, and other names of it."""
+
+    name: str
+    title: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
     """What a server is, and how busy.
 
@@ -113,6 +141,8 @@ class ServerStatus:
             namespaces sees its own tenant alone.
         steps: Denoise steps since its start.
         row_steps: The same for each row: a step of four rows counts four times.
+        sampler_options: How each of `samplers` can be walked, in the same order.
+        schedules: Those that any of them takes.
     """
 
     version: str
@@ -143,6 +173,8 @@ class ServerStatus:
     tenants: tuple[TenantLoad, ...] = ()
     steps: int = 0
     row_steps: int = 0
+    sampler_options: tuple[SamplerOptions, ...] = ()
+    schedules: tuple[ScheduleNames, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

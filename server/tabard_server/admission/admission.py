@@ -16,7 +16,7 @@ from tabard_registry.identity.roles import Role
 from tabard_registry.state.sight import namespaces_needed
 from tabard_server.admission.controls import check_windows
 from tabard_server.admission.declared import DeclaredSampling
-from tabard_server.admission.embeddings import put_words
+from tabard_server.admission.embeddings import put_words, unheeded
 from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds, images_of
 from tabard_server.admission.pictures import NO_PICTURE, PictureReading
 from tabard_server.admission.prompts import PromptChecker
@@ -145,8 +145,9 @@ class Admission:
         for field, text in plain.items():
             refuse_trigger(text.text, field=field)
         words = {field: put_words(text, worn=worn, field=field) for field, text in plain.items()}
-        prompt, put_in = put_triggers(
+        prompt, away, put_in = put_triggers(
             put_words(tagged, worn=worn, field="prompt"),
+            away=words["negative_prompt"],
             worn=worn,
             is_auto=wanted.auto_trigger,
             syntax=style.syntax,
@@ -154,7 +155,7 @@ class Admission:
         drawing = self._bounds.draw(
             wanted,
             prompt=prompt,
-            negative_prompt=words["negative_prompt"],
+            negative_prompt=away,
             style=style,
             sampler=sampler,
             walk=walk,
@@ -172,10 +173,9 @@ class Admission:
         )
         _refuse(self._bounds.check_parts(drawing))
         check_windows(worn, drawing=drawing)
-        windows, violations = self._prompts.read_words(
-            drawing, worn=worn, may_lack_words=spec.may_lack_words
-        )
-        _refuse(violations)
+        read = self._prompts.read_words(drawing, worn=worn, may_lack_words=spec.may_lack_words)
+        _refuse(read.violations)
+        warnings += tuple(unheeded(drawing, worn=worn, away=read.away))
         first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed
         return Job(
             id=self._new_id() if spec.again is None else spec.again.job_id,
@@ -188,7 +188,7 @@ class Admission:
             registry_seq=state.seq,
             admitted_at=now,
             deadline_at=None if spec.seconds_left is None else now + spec.seconds_left,
-            prompt_windows=windows,
+            prompt_windows=read.windows,
             identity=spec.identity,
             tenant=spec.caller.tenant,
             priority=spec.priority,

@@ -235,7 +235,11 @@ def _describe_walk(walk: Walk) -> dict[str, Any]:
 
 def _describe_put_in(put_in: PutIn) -> dict[str, Any]:
     """Say the prompt as it was asked for; the one that was drawn stands in `prompt`."""
-    return {"prompt": put_in.prompt, "auto": put_in.is_auto, "words": list(put_in.words)}
+    told = {"prompt": put_in.prompt, "auto": put_in.is_auto, "words": list(put_in.words)}
+    if put_in.negative_words:
+        told["negative_prompt"] = put_in.negative_prompt
+        told["negative_words"] = list(put_in.negative_words)
+    return told
 
 
 def _describe_warnings(job: Job) -> list[dict[str, str]]:

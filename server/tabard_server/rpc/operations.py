@@ -5,7 +5,7 @@ In: status, warm and drain calls. Out: numbers of this moment. Holds no state bu
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -13,8 +13,10 @@ from typing import Any
 from tabard.v1 import operations_service_pb2 as pb
 from tabard.v1 import operations_service_pb2_grpc
 from tabard_registry import AdapterRef, Registry
+from tabard_server.admission.walks import SamplerOptions
 from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.engine_port.walk import SCHEDULES
 from tabard_server.followers.follower import Follower
 from tabard_server.followers.heartbeat import Heartbeat
 from tabard_server.jobs.waiting_room import WaitingRoom
@@ -39,6 +41,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         *,
         registry: Registry,
         engine: EnginePort[Any],
+        sampler_options: Sequence[SamplerOptions],
         readiness: Readiness,
         weight_check: WeightCheck,
         room: WaitingRoom,
@@ -54,6 +57,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         self._operations = operations
         self._registry = registry
         self._engine = engine
+        self._sampler_options = sampler_options
         self._readiness = readiness
         self._weight_check = weight_check
         self._room = room
@@ -108,6 +112,8 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             ],
             steps=self._loop.steps,
             row_steps=self._loop.row_steps,
+            sampler_options=[pb.SamplerOptions(**asdict(one)) for one in self._sampler_options],
+            schedules=self._schedules(),
         )
 
     async def Verify(self, request: pb.VerifyRequest, context: Context) -> pb.VerifyResponse:
@@ -141,6 +147,12 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             replica_id=self._heartbeat.replica_id,
             registry_seq=self._registry.seq,
         )
+
+    def _schedules(self) -> Iterator[pb.ScheduleNames]:
+        taken = {name for one in self._sampler_options for name in one.schedules}
+        for name, schedule in SCHEDULES.items():
+            if name in taken:
+                yield pb.ScheduleNames(name=name, title=schedule.title, aliases=schedule.aliases)
 
     def _cause(self, cause: Cause) -> pb.Cause:
         return pb.Cause(

@@ -45,6 +45,21 @@ def test_status_tells_base_and_registry(tmp_path: Path) -> None:
     assert status.residents[0].leases == 0
 
 
+def test_status_tells_how_samplers_are_walked(tmp_path: Path) -> None:
+    """Those of this base, each with what may be said beside it, and names for people."""
+
+    async def walk() -> Any:
+        async with serving(tmp_path) as server:
+            return await server.status()
+
+    status = asyncio.run(walk())
+    ddim, euler = status.sampler_options
+    assert (ddim.name, ddim.title, list(ddim.takes)) == ("ddim", "DDIM", ["eta"])
+    assert list(ddim.timestep_spacings) == ["leading", "trailing", "linspace"]
+    assert "karras" in euler.schedules and "karras" not in ddim.schedules
+    assert {one.name: list(one.aliases) for one in status.schedules}["normal"] == ["uniform"]
+
+
 def test_status_tells_what_was_planned(tmp_path: Path) -> None:
     """Bytes by purpose, the rows of a step, and which settings the server chose itself."""
     plan = MemoryPlan(

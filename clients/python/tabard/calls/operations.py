@@ -15,6 +15,8 @@ from tabard.operations import (
     Replica,
     Replicas,
     Resident,
+    SamplerOptions,
+    ScheduleNames,
     ServerStatus,
     TenantLoad,
     Verification,
@@ -93,6 +95,8 @@ def read_status(message: pb.GetStatusResponse) -> ServerStatus:
         residents=tuple(same_fields(Resident, one) for one in message.residents),
         memory_plan=same_fields(MemoryPlan, plan) if plan is not None else None,
         tenants=tuple(same_fields(TenantLoad, one) for one in message.tenants),
+        sampler_options=tuple(same_fields(SamplerOptions, one) for one in message.sampler_options),
+        schedules=tuple(same_fields(ScheduleNames, one) for one in message.schedules),
         causes=tuple(
             same_fields(Cause, one, seconds=field_value(one, "duration")) for one in message.causes
         ),

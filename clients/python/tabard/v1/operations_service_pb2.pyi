@@ -51,7 +51,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime", "native_width", "native_height", "registry_lag", "memory_plan", "merged_digests", "base_prediction", "base_zero_snr", "base_remarks", "state", "causes", "identity", "traces", "tenants", "steps", "row_steps")
+    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime", "native_width", "native_height", "registry_lag", "memory_plan", "merged_digests", "base_prediction", "base_zero_snr", "base_remarks", "state", "causes", "identity", "traces", "tenants", "steps", "row_steps", "sampler_options", "schedules")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     BASE_FAMILY_FIELD_NUMBER: _ClassVar[int]
     BASE_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
@@ -80,6 +80,8 @@ class GetStatusResponse(_message.Message):
     TENANTS_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     ROW_STEPS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLER_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULES_FIELD_NUMBER: _ClassVar[int]
     version: str
     base_family: str
     base_fingerprint: str
@@ -108,7 +110,33 @@ class GetStatusResponse(_message.Message):
     tenants: _containers.RepeatedCompositeFieldContainer[TenantLoad]
     steps: int
     row_steps: int
-    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ..., base_prediction: _Optional[_Union[Prediction, str]] = ..., base_zero_snr: bool = ..., base_remarks: _Optional[_Iterable[str]] = ..., state: _Optional[_Union[ServerState, str]] = ..., causes: _Optional[_Iterable[_Union[Cause, _Mapping]]] = ..., identity: _Optional[_Iterable[str]] = ..., traces: bool = ..., tenants: _Optional[_Iterable[_Union[TenantLoad, _Mapping]]] = ..., steps: _Optional[int] = ..., row_steps: _Optional[int] = ...) -> None: ...
+    sampler_options: _containers.RepeatedCompositeFieldContainer[SamplerOptions]
+    schedules: _containers.RepeatedCompositeFieldContainer[ScheduleNames]
+    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ..., base_prediction: _Optional[_Union[Prediction, str]] = ..., base_zero_snr: bool = ..., base_remarks: _Optional[_Iterable[str]] = ..., state: _Optional[_Union[ServerState, str]] = ..., causes: _Optional[_Iterable[_Union[Cause, _Mapping]]] = ..., identity: _Optional[_Iterable[str]] = ..., traces: bool = ..., tenants: _Optional[_Iterable[_Union[TenantLoad, _Mapping]]] = ..., steps: _Optional[int] = ..., row_steps: _Optional[int] = ..., sampler_options: _Optional[_Iterable[_Union[SamplerOptions, _Mapping]]] = ..., schedules: _Optional[_Iterable[_Union[ScheduleNames, _Mapping]]] = ...) -> None: ...
+
+class SamplerOptions(_message.Message):
+    __slots__ = ("name", "title", "timestep_spacings", "schedules", "takes")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    TIMESTEP_SPACINGS_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULES_FIELD_NUMBER: _ClassVar[int]
+    TAKES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    title: str
+    timestep_spacings: _containers.RepeatedScalarFieldContainer[str]
+    schedules: _containers.RepeatedScalarFieldContainer[str]
+    takes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., timestep_spacings: _Optional[_Iterable[str]] = ..., schedules: _Optional[_Iterable[str]] = ..., takes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ScheduleNames(_message.Message):
+    __slots__ = ("name", "title", "aliases")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    title: str
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TenantLoad(_message.Message):
     __slots__ = ("tenant", "rows_waiting", "rows_running")

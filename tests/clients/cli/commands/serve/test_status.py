@@ -118,3 +118,13 @@ def test_replicas_are_told_with_what_is_unlike(tabard: Tabard) -> None:
     assert [one["is_lost"] for one in document["replicas"]] == [False, True]
     assert document["replica_id"] == "1" * 32
     assert "replicas" not in tabard("status", "--json").document
+
+
+def test_samplers_are_told_with_what_they_take(tabard: Tabard) -> None:
+    """As a table and as a document; beside what looks at weights it is refused."""
+    text, document = tabard("status", "--samplers").out, tabard("status", "--samplers", "--json")
+
+    assert "leading, trailing" in text and "timesteps, sigmas" in text
+    assert [one["title"] for one in document.document["sampler_options"]] == ["DDIM", "Euler"]
+    assert document.document["schedules"][1]["aliases"] == ["ddim"]
+    assert tabard("status", "--samplers", "--verify").code == 2
