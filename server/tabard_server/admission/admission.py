@@ -41,6 +41,7 @@ class Admission:
         walks: WalkReader,
         declared: DeclaredSampling,
         limits: Limits,
+        shows_previews: bool = True,
         clock: Callable[[], float],
         new_id: Callable[[], str],
         draw_seed: Callable[[int], int],
@@ -54,6 +55,7 @@ class Admission:
             walks: Reads how steps lie.
             declared: Reads how releases want to be sampled.
             limits: The bounds of this server.
+            shows_previews: Whether callers may see unfinished images.
             clock: Monotonic seconds.
             new_id: Returns a fresh job id.
             draw_seed: Returns a number from 0 to its argument.
@@ -64,6 +66,7 @@ class Admission:
         self._walks = walks
         self._declared = declared
         self._limits = limits
+        self._shows_previews = shows_previews
         self._clock = clock
         self._new_id = new_id
         self._draw_seed = draw_seed
@@ -158,7 +161,7 @@ class Admission:
             worn=worn,
             seeds=tuple(first + index for index in range(images_of(spec))),
             is_deterministic=spec.is_deterministic,
-            preview_every=spec.preview_every,
+            preview_every=spec.preview_every if self._shows_previews else 0,
             registry_seq=state.seq,
             admitted_at=now,
             deadline_at=None if spec.seconds_left is None else now + spec.seconds_left,

@@ -71,6 +71,7 @@ def admission_for(
             prediction=engine.facts.prediction,
         ),
         limits=limits,
+        shows_previews=not settings.safety.hides_previews,
         clock=time.monotonic,
         new_id=lambda: secrets.token_hex(16),
         draw_seed=lambda most: rng.randint(0, most),
