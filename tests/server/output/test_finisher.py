@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tabard_server.engine_port.drawing import Pixels
 from tabard_server.engine_port.errors import RowNotFinite
 from tabard_server.errors import JobCancelled
 from tabard_server.jobs.job import Done, Failed, ImageReady, Preview, Worn, WornRecipe
+from tabard_server.output.clearance import Clearance
 from tabard_server.output.finisher import Finisher
 from tabard_server.output.provenance import Origin
 from tabard_server.telemetry.metrics import Metrics
@@ -53,9 +55,13 @@ class Readback:
 
 
 @contextmanager
-def finishing(metrics: Metrics | None = None, *, backlog_max: int = 8) -> Iterator[Finisher]:
+def finishing(
+    metrics: Metrics | None = None, *, backlog_max: int = 8, **clears: Any
+) -> Iterator[Finisher]:
     """Give a finisher; everything that was queued is done after the block."""
-    found = Finisher(origin=ORIGIN, backlog_max=backlog_max, metrics=metrics or Metrics())
+    metrics = metrics or Metrics()
+    clearance = Clearance(metrics=metrics, **clears)
+    found = Finisher(origin=ORIGIN, clearance=clearance, backlog_max=backlog_max, metrics=metrics)
     found.start()
     try:
         yield found
