@@ -117,7 +117,9 @@ def test_signature_says_what_was_sent(issued: Issued, signer: Signer) -> None:
         mask=noise()[..., 0],
         mask_sha256="b" * 64,
     )
-    over = clearance(signer=signer).sign(PNG, job=job(drawing=drawing(picture=sent, strength=0.5)))
+    over = clearance(signer=signer).sign(
+        PNG, job=job(drawing=drawing(width=64, height=48, picture=sent, strength=0.5))
+    )
 
     seen = read(plain, ca=issued.ca)
     assert (seen.action["digitalSourceType"], seen.manifest.get("ingredients", [])) == (TRAINED, [])
