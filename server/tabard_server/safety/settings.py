@@ -39,7 +39,7 @@ class SafetySettings(BaseModel):
     """What follows: `flag` says it in the provenance; `blur` sends the picture blurred beyond
     recognition, and says so; `withhold` sends none (`IMAGE_WITHHELD`). With the last two nobody is
     sent previews."""
-    seconds_max: PositiveFloat = 10.0
+    seconds_max: PositiveFloat = 30.0
     """How long one picture may be looked at; beyond it the picture is withheld
     (`SAFETY_CHECK_FAILED`)."""
 

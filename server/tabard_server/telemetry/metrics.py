@@ -84,17 +84,6 @@ class Metrics:
         self.image_reports = counter(
             "tabard_image_reports_total", "Complaints about pictures, by label.", ("label",)
         )
-        self.safety_verdicts = counter(
-            "tabard_safety_verdicts_total",
-            "Images that the safety classifier looked at, by what became of them; failed: it could "
-            "not, and they were not sent.",
-            ("verdict",),
-        )
-        self.signatures = counter(
-            "tabard_signatures_total",
-            "Images and previews signed with Content Credentials, by outcome.",
-            ("outcome",),
-        )
         self.replay_bytes = gauge(
             "tabard_replay_bytes", "Bytes of images kept for calls with the same request id."
         )
@@ -152,6 +141,17 @@ class Metrics:
         )
         for begun in ("yes", "no"):
             self.jobs_expired.labels(begun=begun)
+        self.safety_verdicts = counter(
+            "tabard_safety_verdicts_total",
+            "Images that the safety classifier looked at, by what became of them; failed: it could "
+            "not, and they were not sent.",
+            ("verdict",),
+        )
+        self.signatures = counter(
+            "tabard_signatures_total",
+            "Images and previews signed with Content Credentials, by outcome.",
+            ("outcome",),
+        )
         for label in CHECKS:
             self.image_reports.labels(label=label)
         for verdict in ("passed", "flagged", "blurred", "withheld", "failed"):

@@ -17,7 +17,7 @@ from tabard_server.safety.check import SafetyCheck
 from tests.server.c2pa.authority import issue, read
 from tests.server.harness import chunks_of, pixels_of
 from tests.server.jobs.small_jobs import running
-from tests.server.output.test_finisher import DRAWN, Readback, finishing
+from tests.server.output.finishing import DRAWN, Readback, finishing
 from tests.server.safety.classifiers import Eye, safety, scores
 
 KINDS: list[Any] = ["png", "jpeg", "webp"]
