@@ -53,6 +53,47 @@ class MemoryPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContentCredentials:
+    """What signs the pictures that callers are sent, by C2PA.
+
+    Attributes:
+        subject: Whom the certificate names, as RFC 4514 writes it.
+        expires_at: Until when the certificate is valid, and those between it and its CA.
+        algorithm: What signs, like `es256`.
+    """
+
+    subject: str
+    expires_at: str
+    algorithm: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetyLabel:
+    """A label that counts to a safety classifier, from a score on."""
+
+    label: str
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetyCheck:
+    """A classifier that looks at pictures before callers are sent them.
+
+    Attributes:
+        model: Name of its folder.
+        policy: What follows where a label counts: `flag`, `blur` or `withhold`.
+        labels: The labels that count.
+        failure: Why the last picture could not be looked at, so that it was not sent; empty: it
+            could.
+    """
+
+    model: str
+    policy: str
+    labels: tuple[SafetyLabel, ...]
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """Why a server is not simply serving.
 
@@ -143,6 +184,8 @@ class ServerStatus:
         row_steps: The same for each row: a step of four rows counts four times.
         sampler_options: How each of `samplers` can be walked, in the same order.
         schedules: Those that any of them takes.
+        c2pa: What signs the pictures that callers are sent; None: nothing does.
+        safety: What looks at them before; None: nothing does.
     """
 
     version: str
@@ -175,6 +218,8 @@ class ServerStatus:
     row_steps: int = 0
     sampler_options: tuple[SamplerOptions, ...] = ()
     schedules: tuple[ScheduleNames, ...] = ()
+    c2pa: ContentCredentials | None = None
+    safety: SafetyCheck | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

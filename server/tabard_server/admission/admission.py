@@ -43,6 +43,7 @@ class Admission:
         declared: DeclaredSampling,
         regions: RegionReader,
         limits: Limits,
+        shows_previews: bool = True,
         clock: Callable[[], float],
         new_id: Callable[[], str],
         draw_seed: Callable[[int], int],
@@ -57,6 +58,7 @@ class Admission:
             declared: Reads how releases want to be sampled.
             regions: Reads the parts of a picture.
             limits: The bounds of this server.
+            shows_previews: Whether callers may see unfinished images.
             clock: Monotonic seconds.
             new_id: Returns a fresh job id.
             draw_seed: Returns a number from 0 to its argument.
@@ -68,6 +70,7 @@ class Admission:
         self._declared = declared
         self._regions = regions
         self._limits = limits
+        self._shows_previews = shows_previews
         self._clock = clock
         self._new_id = new_id
         self._draw_seed = draw_seed
@@ -184,7 +187,7 @@ class Admission:
             worn=worn,
             seeds=tuple(first + index for index in range(images_of(spec))),
             is_deterministic=spec.is_deterministic,
-            preview_every=spec.preview_every,
+            preview_every=spec.preview_every if self._shows_previews else 0,
             registry_seq=state.seq,
             admitted_at=now,
             deadline_at=None if spec.seconds_left is None else now + spec.seconds_left,

@@ -81,6 +81,7 @@ def admission_for(
             regions_max=limits.regions_per_request_max,
         ),
         limits=limits,
+        shows_previews=not settings.safety.hides_previews,
         clock=time.monotonic,
         new_id=lambda: secrets.token_hex(16),
         draw_seed=lambda most: rng.randint(0, most),

@@ -291,13 +291,17 @@ class Preview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReady:
-    """A finished image as a file, and its provenance as JSON."""
+    """A finished image as a file, and its provenance as JSON.
+
+    `is_altered`: it is not what was drawn, as where the safety classifier had it blurred.
+    """
 
     index: int
     content: bytes
     seed: int
     provenance_json: str
     format: ImageFormat = "png"
+    is_altered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from tabard.v1 import operations_service_pb2 as pb
 from tabard.v1 import operations_service_pb2_grpc
 from tabard_registry import AdapterRef, Registry
 from tabard_server.admission.walks import SamplerOptions
+from tabard_server.c2pa.credential import Credential
 from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.walk import SCHEDULES
@@ -24,11 +25,13 @@ from tabard_server.life.readiness import Cause, Readiness, State
 from tabard_server.life.weight_check import WeightCheck
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import InMemory, Operations
+from tabard_server.output.clearance import Clearance
 from tabard_server.publishing.questions import Questions
 from tabard_server.rpc.names import number_of
 from tabard_server.rpc.replicas import write_replica
 from tabard_server.rpc.status import Context
-from tabard_server.rpc.times import read_duration, write_duration
+from tabard_server.rpc.times import read_duration, write_duration, write_time
+from tabard_server.safety.check import SafetyCheck
 from tabard_server.version import tabard_version
 
 
@@ -49,6 +52,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         follower: Follower,
         heartbeat: Heartbeat,
         questions: Questions,
+        clearance: Clearance,
         identity_ways: Sequence[str],
         has_traces: bool,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -66,6 +70,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         self._heartbeat = heartbeat
         self._questions = questions
         self._clock = clock
+        self._clearance = clearance
         self._identity_ways = identity_ways
         self._has_traces = has_traces
         self._fingerprint = engine.profile.fingerprint
@@ -76,6 +81,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
     ) -> pb.GetStatusResponse:
         """Say what the server is, and how busy."""
         engine, grants = self._engine, context.identity.grants
+        signer, safety = self._clearance.signer, self._clearance.safety
         return pb.GetStatusResponse(
             version=tabard_version(),
             base_family=engine.profile.family,
@@ -114,6 +120,8 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             row_steps=self._loop.row_steps,
             sampler_options=[pb.SamplerOptions(**asdict(one)) for one in self._sampler_options],
             schedules=self._schedules(),
+            c2pa=None if signer is None else _credentials(signer.credential),
+            safety=None if safety is None else _safety(safety),
         )
 
     async def Verify(self, request: pb.VerifyRequest, context: Context) -> pb.VerifyResponse:
@@ -169,6 +177,26 @@ def _resident(found: InMemory) -> pb.Resident:
 
 def _number(enum: Any, name: str) -> Any:
     return number_of(enum.DESCRIPTOR, name)
+
+
+def _credentials(credential: Credential) -> pb.ContentCredentials:
+    return pb.ContentCredentials(
+        subject=credential.subject,
+        expire_time=write_time(credential.expires_at.isoformat()),
+        algorithm=credential.algorithm,
+    )
+
+
+def _safety(check: SafetyCheck) -> pb.SafetyCheck:
+    settings = check.settings
+    return pb.SafetyCheck(
+        model=settings.folder.name,
+        policy=settings.policy,
+        labels=[
+            pb.SafetyLabel(label=one.label, threshold=one.threshold) for one in settings.labels
+        ],
+        failure=check.failure,
+    )
 
 
 def _plan(plan: MemoryPlan) -> pb.MemoryPlan:

@@ -215,6 +215,8 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             base_zero_snr=True,
             base_remarks=["2 keys of no component, not read: junk, more"],
             memory_plan=self.state.memory_plan,
+            c2pa=self.state.c2pa,
+            safety=self.state.safety,
             identity=["tokens", "certificates"],
             traces=True,
             tenants=[

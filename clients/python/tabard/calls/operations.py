@@ -10,11 +10,14 @@ from tabard.convert import field_value, same_fields
 from tabard.errors import InvalidArgument
 from tabard.operations import (
     Cause,
+    ContentCredentials,
     Drained,
     MemoryPlan,
     Replica,
     Replicas,
     Resident,
+    SafetyCheck,
+    SafetyLabel,
     SamplerOptions,
     ScheduleNames,
     ServerStatus,
@@ -100,6 +103,8 @@ def read_status(message: pb.GetStatusResponse) -> ServerStatus:
         causes=tuple(
             same_fields(Cause, one, seconds=field_value(one, "duration")) for one in message.causes
         ),
+        c2pa=_credentials(message.c2pa) if message.HasField("c2pa") else None,
+        safety=_safety(message.safety) if message.HasField("safety") else None,
     )
 
 
@@ -137,6 +142,16 @@ def read_resident(message: pb.WarmResponse) -> Resident:
 def read_drained(message: pb.DrainResponse) -> Drained:
     """Give the value of how far a drain got."""
     return same_fields(Drained, message)
+
+
+def _credentials(message: pb.ContentCredentials) -> ContentCredentials:
+    expires_at = field_value(message, "expire_time")
+    return same_fields(ContentCredentials, message, expires_at=expires_at)
+
+
+def _safety(message: pb.SafetyCheck) -> SafetyCheck:
+    labels = tuple(same_fields(SafetyLabel, one) for one in message.labels)
+    return same_fields(SafetyCheck, message, labels=labels)
 
 
 def _duration(seconds: float) -> Duration:

@@ -144,6 +144,20 @@ def _tenant(one: TenantLoad) -> str:
     return one.tenant or "(none)"
 
 
+def _credentials(found: ServerStatus) -> str:
+    if (c2pa := found.c2pa) is None:
+        return "off: pictures are marked and not signed"
+    return f"{c2pa.subject} ({c2pa.algorithm}), until {c2pa.expires_at}"
+
+
+def _safety(found: ServerStatus) -> str:
+    if (safety := found.safety) is None:
+        return "off"
+    counts = ", ".join(f"{one.label} from {one.threshold:g}" for one in safety.labels)
+    told = f"{safety.policy} by {safety.model}: {counts}"
+    return f"{told}; failing, and nothing is sent: {safety.failure}" if safety.failure else told
+
+
 def _facts(found: ServerStatus) -> dict[str, str]:
     return {
         "tabard": found.version,
@@ -158,6 +172,8 @@ def _facts(found: ServerStatus) -> dict[str, str]:
         **{f"tenant {_tenant(one)}": _rows(one) for one in found.tenants},
         "identity": ", ".join(found.identity) or "off: nobody is asked who they are",
         "traces": "on" if found.traces else "off",
+        "content credentials": _credentials(found),
+        "safety check": _safety(found),
         "samplers": ", ".join(found.samplers),
         "schedules": ", ".join(one.name for one in found.schedules),
         "up": str(timedelta(seconds=int(found.uptime_seconds))),
