@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tabard/v1/operations_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"\x12\n\x10GetStatusRequest\"\xfa\x05\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x13\n\x0b\x62\x61se_family\x18\x02 \x01(\t\x12\x18\n\x10\x62\x61se_fingerprint\x18\x03 \x01(\t\x12\x13\n\x0b\x62\x61se_source\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x05 \x01(\t\x12\x13\n\x0bregistry_id\x18\x06 \x01(\t\x12\x14\n\x0cregistry_seq\x18\x07 \x01(\x04\x12\x14\n\x0crows_waiting\x18\x08 \x01(\r\x12\x14\n\x0crows_running\x18\t \x01(\r\x12\x10\n\x08\x64raining\x18\n \x01(\x08\x12&\n\tresidents\x18\x0b \x03(\x0b\x32\x13.tabard.v1.Resident\x12\x10\n\x08samplers\x18\x0c \x03(\t\x12)\n\x06uptime\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cnative_width\x18\x0e \x01(\r\x12\x15\n\rnative_height\x18\x0f \x01(\r\x12/\n\x0cregistry_lag\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x0bmemory_plan\x18\x11 \x01(\x0b\x32\x15.tabard.v1.MemoryPlan\x12\x16\n\x0emerged_digests\x18\x12 \x03(\t\x12.\n\x0f\x62\x61se_prediction\x18\x13 \x01(\x0e\x32\x15.tabard.v1.Prediction\x12\x15\n\rbase_zero_snr\x18\x14 \x01(\x08\x12\x14\n\x0c\x62\x61se_remarks\x18\x15 \x03(\t\x12%\n\x05state\x18\x16 \x01(\x0e\x32\x16.tabard.v1.ServerState\x12 \n\x06\x63\x61uses\x18\x17 \x03(\x0b\x32\x10.tabard.v1.Cause\x12\x10\n\x08identity\x18\x18 \x03(\t\x12\x0e\n\x06traces\x18\x19 \x01(\x08\x12&\n\x07tenants\x18\x1a \x03(\x0b\x32\x15.tabard.v1.TenantLoad\x12\r\n\x05steps\x18\x1b \x01(\x04\x12\x11\n\trow_steps\x18\x1c \x01(\x04\"H\n\nTenantLoad\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x14\n\x0crows_waiting\x18\x02 \x01(\r\x12\x14\n\x0crows_running\x18\x03 \x01(\r\"|\n\x05\x43\x61use\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.tabard.v1.ServerState\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x0f\n\rVerifyRequest\"o\n\x0eVerifyResponse\x12\x30\n\ncomponents\x18\x01 \x03(\x0b\x32\x1c.tabard.v1.VerifiedComponent\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"]\n\x11VerifiedComponent\x12\x11\n\tcomponent\x18\x01 \x01(\t\x12\x1a\n\x12loaded_fingerprint\x18\x02 \x01(\t\x12\x19\n\x11\x66ound_fingerprint\x18\x03 \x01(\t\"\xb7\x01\n\nMemoryPlan\x12\x12\n\nbase_bytes\x18\x01 \x01(\x04\x12\x12\n\nslot_bytes\x18\x02 \x01(\x04\x12\x14\n\x0cmerged_bytes\x18\x03 \x01(\x04\x12\x16\n\x0egathered_bytes\x18\x04 \x01(\x04\x12\x18\n\x10\x61\x63tivation_bytes\x18\x05 \x01(\x04\x12\x12\n\nfree_bytes\x18\x06 \x01(\x04\x12\x15\n\rrows_per_step\x18\x07 \x01(\r\x12\x0e\n\x06\x63hosen\x18\x08 \x03(\t\"z\n\x08Resident\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x1d\n\x04tier\x18\x04 \x01(\x0e\x32\x0f.tabard.v1.Tier\x12\r\n\x05\x62ytes\x18\x05 \x01(\x04\x12\x0e\n\x06leases\x18\x06 \x01(\r\"\x1f\n\x0bWarmRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\"5\n\x0cWarmResponse\x12%\n\x08resident\x18\x01 \x01(\x0b\x32\x13.tabard.v1.Resident\"<\n\x0c\x44rainRequest\x12,\n\x04wait\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x03\xe0\x41\x01\"\"\n\rDrainResponse\x12\x11\n\tjobs_left\x18\x01 \x01(\r*\xc8\x01\n\x0bServerState\x12\x1c\n\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SERVER_STATE_STARTING\x10\x01\x12\x19\n\x15SERVER_STATE_DRAINING\x10\x02\x12\x18\n\x14SERVER_STATE_STALLED\x10\x03\x12\x16\n\x12SERVER_STATE_STALE\x10\x04\x12\x19\n\x15SERVER_STATE_DEGRADED\x10\x05\x12\x18\n\x14SERVER_STATE_SERVING\x10\x06*t\n\nPrediction\x12\x1a\n\x16PREDICTION_UNSPECIFIED\x10\x00\x12\x16\n\x12PREDICTION_EPSILON\x10\x01\x12\x1b\n\x17PREDICTION_V_PREDICTION\x10\x02\x12\x15\n\x11PREDICTION_SAMPLE\x10\x03*:\n\x04Tier\x12\x14\n\x10TIER_UNSPECIFIED\x10\x00\x12\r\n\tTIER_HOST\x10\x01\x12\r\n\tTIER_SLOT\x10\x02\x32\x8f\x02\n\x11OperationsService\x12\x46\n\tGetStatus\x12\x1b.tabard.v1.GetStatusRequest\x1a\x1c.tabard.v1.GetStatusResponse\x12=\n\x06Verify\x12\x18.tabard.v1.VerifyRequest\x1a\x19.tabard.v1.VerifyResponse\x12\x37\n\x04Warm\x12\x16.tabard.v1.WarmRequest\x1a\x17.tabard.v1.WarmResponse\x12:\n\x05\x44rain\x12\x17.tabard.v1.DrainRequest\x1a\x18.tabard.v1.DrainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tabard/v1/operations_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"\x12\n\x10GetStatusRequest\"\xfa\x05\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x13\n\x0b\x62\x61se_family\x18\x02 \x01(\t\x12\x18\n\x10\x62\x61se_fingerprint\x18\x03 \x01(\t\x12\x13\n\x0b\x62\x61se_source\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x05 \x01(\t\x12\x13\n\x0bregistry_id\x18\x06 \x01(\t\x12\x14\n\x0cregistry_seq\x18\x07 \x01(\x04\x12\x14\n\x0crows_waiting\x18\x08 \x01(\r\x12\x14\n\x0crows_running\x18\t \x01(\r\x12\x10\n\x08\x64raining\x18\n \x01(\x08\x12&\n\tresidents\x18\x0b \x03(\x0b\x32\x13.tabard.v1.Resident\x12\x10\n\x08samplers\x18\x0c \x03(\t\x12)\n\x06uptime\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cnative_width\x18\x0e \x01(\r\x12\x15\n\rnative_height\x18\x0f \x01(\r\x12/\n\x0cregistry_lag\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x0bmemory_plan\x18\x11 \x01(\x0b\x32\x15.tabard.v1.MemoryPlan\x12\x16\n\x0emerged_digests\x18\x12 \x03(\t\x12.\n\x0f\x62\x61se_prediction\x18\x13 \x01(\x0e\x32\x15.tabard.v1.Prediction\x12\x15\n\rbase_zero_snr\x18\x14 \x01(\x08\x12\x14\n\x0c\x62\x61se_remarks\x18\x15 \x03(\t\x12%\n\x05state\x18\x16 \x01(\x0e\x32\x16.tabard.v1.ServerState\x12 \n\x06\x63\x61uses\x18\x17 \x03(\x0b\x32\x10.tabard.v1.Cause\x12\x10\n\x08identity\x18\x18 \x03(\t\x12\x0e\n\x06traces\x18\x19 \x01(\x08\x12&\n\x07tenants\x18\x1a \x03(\x0b\x32\x15.tabard.v1.TenantLoad\x12\r\n\x05steps\x18\x1b \x01(\x04\x12\x11\n\trow_steps\x18\x1c \x01(\x04\"H\n\nTenantLoad\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x14\n\x0crows_waiting\x18\x02 \x01(\r\x12\x14\n\x0crows_running\x18\x03 \x01(\r\"|\n\x05\x43\x61use\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.tabard.v1.ServerState\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x0f\n\rVerifyRequest\"o\n\x0eVerifyResponse\x12\x30\n\ncomponents\x18\x01 \x03(\x0b\x32\x1c.tabard.v1.VerifiedComponent\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"]\n\x11VerifiedComponent\x12\x11\n\tcomponent\x18\x01 \x01(\t\x12\x1a\n\x12loaded_fingerprint\x18\x02 \x01(\t\x12\x19\n\x11\x66ound_fingerprint\x18\x03 \x01(\t\"\xcd\x01\n\nMemoryPlan\x12\x12\n\nbase_bytes\x18\x01 \x01(\x04\x12\x12\n\nslot_bytes\x18\x02 \x01(\x04\x12\x14\n\x0cmerged_bytes\x18\x03 \x01(\x04\x12\x16\n\x0egathered_bytes\x18\x04 \x01(\x04\x12\x18\n\x10\x61\x63tivation_bytes\x18\x05 \x01(\x04\x12\x12\n\nfree_bytes\x18\x06 \x01(\x04\x12\x15\n\rrows_per_step\x18\x07 \x01(\r\x12\x0e\n\x06\x63hosen\x18\x08 \x03(\t\x12\x14\n\x0cpacked_bytes\x18\t \x01(\x04\"z\n\x08Resident\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x1d\n\x04tier\x18\x04 \x01(\x0e\x32\x0f.tabard.v1.Tier\x12\r\n\x05\x62ytes\x18\x05 \x01(\x04\x12\x0e\n\x06leases\x18\x06 \x01(\r\"\x1f\n\x0bWarmRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\"5\n\x0cWarmResponse\x12%\n\x08resident\x18\x01 \x01(\x0b\x32\x13.tabard.v1.Resident\"<\n\x0c\x44rainRequest\x12,\n\x04wait\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x03\xe0\x41\x01\"\"\n\rDrainResponse\x12\x11\n\tjobs_left\x18\x01 \x01(\r*\xc8\x01\n\x0bServerState\x12\x1c\n\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SERVER_STATE_STARTING\x10\x01\x12\x19\n\x15SERVER_STATE_DRAINING\x10\x02\x12\x18\n\x14SERVER_STATE_STALLED\x10\x03\x12\x16\n\x12SERVER_STATE_STALE\x10\x04\x12\x19\n\x15SERVER_STATE_DEGRADED\x10\x05\x12\x18\n\x14SERVER_STATE_SERVING\x10\x06*t\n\nPrediction\x12\x1a\n\x16PREDICTION_UNSPECIFIED\x10\x00\x12\x16\n\x12PREDICTION_EPSILON\x10\x01\x12\x1b\n\x17PREDICTION_V_PREDICTION\x10\x02\x12\x15\n\x11PREDICTION_SAMPLE\x10\x03*:\n\x04Tier\x12\x14\n\x10TIER_UNSPECIFIED\x10\x00\x12\r\n\tTIER_HOST\x10\x01\x12\r\n\tTIER_SLOT\x10\x02\x32\x8f\x02\n\x11OperationsService\x12\x46\n\tGetStatus\x12\x1b.tabard.v1.GetStatusRequest\x1a\x1c.tabard.v1.GetStatusResponse\x12=\n\x06Verify\x12\x18.tabard.v1.VerifyRequest\x1a\x19.tabard.v1.VerifyResponse\x12\x37\n\x04Warm\x12\x16.tabard.v1.WarmRequest\x1a\x17.tabard.v1.WarmResponse\x12:\n\x05\x44rain\x12\x17.tabard.v1.DrainRequest\x1a\x18.tabard.v1.DrainResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,12 +37,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WARMREQUEST'].fields_by_name['ref']._serialized_options = b'\340A\002'
   _globals['_DRAINREQUEST'].fields_by_name['wait']._loaded_options = None
   _globals['_DRAINREQUEST'].fields_by_name['wait']._serialized_options = b'\340A\001'
-  _globals['_SERVERSTATE']._serialized_start=1821
-  _globals['_SERVERSTATE']._serialized_end=2021
-  _globals['_PREDICTION']._serialized_start=2023
-  _globals['_PREDICTION']._serialized_end=2139
-  _globals['_TIER']._serialized_start=2141
-  _globals['_TIER']._serialized_end=2199
+  _globals['_SERVERSTATE']._serialized_start=1843
+  _globals['_SERVERSTATE']._serialized_end=2043
+  _globals['_PREDICTION']._serialized_start=2045
+  _globals['_PREDICTION']._serialized_end=2161
+  _globals['_TIER']._serialized_start=2163
+  _globals['_TIER']._serialized_end=2221
   _globals['_GETSTATUSREQUEST']._serialized_start=114
   _globals['_GETSTATUSREQUEST']._serialized_end=132
   _globals['_GETSTATUSRESPONSE']._serialized_start=135
@@ -58,17 +58,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFIEDCOMPONENT']._serialized_start=1229
   _globals['_VERIFIEDCOMPONENT']._serialized_end=1322
   _globals['_MEMORYPLAN']._serialized_start=1325
-  _globals['_MEMORYPLAN']._serialized_end=1508
-  _globals['_RESIDENT']._serialized_start=1510
-  _globals['_RESIDENT']._serialized_end=1632
-  _globals['_WARMREQUEST']._serialized_start=1634
-  _globals['_WARMREQUEST']._serialized_end=1665
-  _globals['_WARMRESPONSE']._serialized_start=1667
-  _globals['_WARMRESPONSE']._serialized_end=1720
-  _globals['_DRAINREQUEST']._serialized_start=1722
-  _globals['_DRAINREQUEST']._serialized_end=1782
-  _globals['_DRAINRESPONSE']._serialized_start=1784
-  _globals['_DRAINRESPONSE']._serialized_end=1818
-  _globals['_OPERATIONSSERVICE']._serialized_start=2202
-  _globals['_OPERATIONSSERVICE']._serialized_end=2473
+  _globals['_MEMORYPLAN']._serialized_end=1530
+  _globals['_RESIDENT']._serialized_start=1532
+  _globals['_RESIDENT']._serialized_end=1654
+  _globals['_WARMREQUEST']._serialized_start=1656
+  _globals['_WARMREQUEST']._serialized_end=1687
+  _globals['_WARMRESPONSE']._serialized_start=1689
+  _globals['_WARMRESPONSE']._serialized_end=1742
+  _globals['_DRAINREQUEST']._serialized_start=1744
+  _globals['_DRAINREQUEST']._serialized_end=1804
+  _globals['_DRAINRESPONSE']._serialized_start=1806
+  _globals['_DRAINRESPONSE']._serialized_end=1840
+  _globals['_OPERATIONSSERVICE']._serialized_start=2224
+  _globals['_OPERATIONSSERVICE']._serialized_end=2495
 # @@protoc_insertion_point(module_scope)
