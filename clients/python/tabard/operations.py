@@ -45,7 +45,7 @@ class MemoryPlan:
     free_bytes: int
     rows_per_step: int
     chosen: tuple[str, ...]
-    packed_bytes: int = 0
+    packed_bytes: int
 
     @property
     def total_bytes(self) -> int:

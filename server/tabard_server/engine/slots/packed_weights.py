@@ -9,7 +9,7 @@ See docs/decisions/0061.
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +22,8 @@ POSITIONS_MAX = 4096
 SIZES_MAX = 64
 """Sizes of input that are remembered of one weight."""
 _TRIALS_MAX = 4096
-_OUTPUTS = 16
-"""Outputs are laid out in blocks of so many."""
+_INPUTS, _OUTPUTS = 16, 64
+"""Inputs and outputs of a group are filled up to blocks of at most so many."""
 _REPEATS = 3
 _OPERATORS = (
     "_convolution_pointwise",
@@ -39,15 +39,18 @@ def can_pack(*, device: torch.device, dtype: torch.dtype) -> bool:
     return (
         device.type == "cpu"
         and dtype == torch.float32
-        and torch.backends.mkldnn.is_available()
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and all(hasattr(_ONEDNN, name) for name in _OPERATORS)
     )
 
 
 def packable_bytes(model: nn.Module) -> int:
-    """Return what the packed weights of a model take in float32; some take less."""
+    """Return what the packed weights of a model take at most, in float32."""
     return 4 * sum(
-        -(-module.out_channels // _OUTPUTS) * _OUTPUTS * module.weight[0].numel()
+        module.groups
+        * _filled(module.in_channels // module.groups, block=_INPUTS)
+        * _filled(module.out_channels // module.groups, block=_OUTPUTS)
+        * module.weight[0, 0].numel()
         for module in model.modules()
         if isinstance(module, nn.Conv2d) and _is_packable(module)
     )
@@ -117,9 +120,8 @@ class PackedWeights:
     @property
     def bytes(self) -> int:
         """Bytes of all packed weights."""
-        return sum(
-            one.size_bytes for kept in self._kept.values() for one in kept.layouts().values()
-        )
+        weights: Iterable[_Kept] = self._kept.values()  # type: ignore[no-untyped-call]
+        return sum(one.size_bytes for kept in weights for one in kept.layouts().values())
 
     def find(
         self, layer: nn.Conv2d, input: torch.Tensor, *, bias: torch.Tensor | None
@@ -138,7 +140,7 @@ class PackedWeights:
             return None
         if not input.dtype == weight.dtype == torch.float32 or weight.is_inference():
             return None
-        kept: _Kept | None = self._kept.get(weight)
+        kept: _Kept | None = self._kept.get(weight)  # type: ignore[no-untyped-call]
         if kept is None or kept.version != weight._version:
             kept = self._kept[weight] = _Kept(version=weight._version)
         size = (input.shape, bias is None)
@@ -186,7 +188,8 @@ class PackedWeights:
         noise = noise.contiguous(memory_format=torch.channels_last)
 
         def plain() -> torch.Tensor:
-            return nn.Conv2d._conv_forward(layer, noise, layer.weight, bias)
+            found: torch.Tensor = nn.Conv2d._conv_forward(layer, noise, layer.weight, bias)
+            return found
 
         def quick() -> torch.Tensor:
             return convolve(layer, noise, packed, bias=bias)
@@ -209,6 +212,10 @@ def _is_packable(layer: nn.Conv2d) -> bool:
         and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
     )
+
+
+def _filled(channels: int, *, block: int) -> int:
+    return -(-channels // block) * block
 
 
 def _options(layer: nn.Conv2d) -> tuple[Any, ...]:

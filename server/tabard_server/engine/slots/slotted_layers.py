@@ -175,10 +175,11 @@ class SlottedConv2d(nn.Conv2d):
         self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
         """Call the base convolution, with its weight packed where that is worth it."""
-        packed = self.slot_packed and self.slot_packed.find(self, input, bias=bias)
-        if packed is None:
-            return super()._conv_forward(input, weight, bias)
-        return convolve(self, input, packed, bias=bias)
+        packed = None if self.slot_packed is None else self.slot_packed.find(self, input, bias=bias)
+        if packed is not None:
+            return convolve(self, input, packed, bias=bias)
+        found: torch.Tensor = super()._conv_forward(input, weight, bias)
+        return found
 
     def _down(self, input: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
         """Apply each row's down factor: `[batch, in, h, w]` to `[rows, samples * h' * w', R]`.
