@@ -34,6 +34,7 @@ class MemoryPlan:
         free_bytes: What the device had for all of this; 0 where nobody could say.
         rows_per_step: Rows that may share a step.
         chosen: Settings that nobody fixed, and that were chosen so that all of this fits.
+        packed_bytes: Weights of convolutions once more, laid out for a CPU's kernels.
     """
 
     base_bytes: int
@@ -44,11 +45,12 @@ class MemoryPlan:
     free_bytes: int
     rows_per_step: int
     chosen: tuple[str, ...]
+    packed_bytes: int
 
     @property
     def total_bytes(self) -> int:
         """Everything but what is free."""
-        weights = self.base_bytes + self.slot_bytes + self.merged_bytes
+        weights = self.base_bytes + self.slot_bytes + self.merged_bytes + self.packed_bytes
         return weights + self.gathered_bytes + self.activation_bytes
 
 

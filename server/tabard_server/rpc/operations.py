@@ -209,4 +209,5 @@ def _plan(plan: MemoryPlan) -> pb.MemoryPlan:
         free_bytes=plan.free or 0,
         rows_per_step=plan.rows_per_step,
         chosen=plan.chosen,
+        packed_bytes=plan.packed,
     )

@@ -71,6 +71,7 @@ def test_status_tells_what_was_planned(tmp_path: Path) -> None:
         rows_per_step=6,
         chosen=("merged_copy",),
         free=70,
+        packed=8,
     )
 
     async def walk() -> Any:
@@ -81,6 +82,7 @@ def test_status_tells_what_was_planned(tmp_path: Path) -> None:
     assert (found.base_bytes, found.slot_bytes, found.merged_bytes) == (1, 2, 3)
     assert (found.gathered_bytes, found.activation_bytes, found.free_bytes) == (4, 5, 70)
     assert (found.rows_per_step, list(found.chosen)) == (6, ["merged_copy"])
+    assert found.packed_bytes == 8
 
 
 def test_drain_refuses_new_and_finishes_old(tmp_path: Path) -> None:
