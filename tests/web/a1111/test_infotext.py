@@ -36,6 +36,14 @@ def test_text_without_facts_is_a_prompt(text: str) -> None:
     assert read_parameters(text) == {"Prompt": text.strip(), "Negative prompt": ""}
 
 
+@pytest.mark.parametrize(
+    "rest", [" " * 1_000_000, "a " * 500_000, 'a:"' * 300_000, "a:," * 300_000]
+)
+def test_long_text_is_walked_once(rest: str) -> None:
+    """A stranger's text that has no facts, however long: the gateway goes on."""
+    assert read_parameters(f"a\nSteps: 3, {rest}x")["Steps"] == "3"
+
+
 def test_images_tell_of_themselves() -> None:
     """What the server says of them, in A1111's words."""
     provenance = {"prompt": "a", "sampler": "dpmpp_2m", "steps": 3, "clip_skip": 1}

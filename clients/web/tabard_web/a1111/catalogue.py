@@ -26,6 +26,7 @@ from tabard_web.a1111.overrides import (
 from tabard_web.a1111.requests import read_base64
 from tabard_web.a1111.samplers import list_samplers, list_schedulers
 from tabard_web.caller import Token
+from tabard_web.front.said_once import door
 from tabard_web.pictures.studio import Studio
 from tabard_web.upstream import Upstream
 
@@ -67,7 +68,7 @@ class CatalogueDoor:
     @property
     def router(self) -> APIRouter:
         """The paths."""
-        router = APIRouter(prefix="/sdapi/v1", tags=["a1111"], responses=FAILURES)
+        router = door(prefix="/sdapi/v1", tags=["a1111"], responses=FAILURES)
         for path, answer in (
             ("/samplers", self.samplers),
             ("/schedulers", self.schedulers),

@@ -11,7 +11,8 @@ from typing import Any
 from tabard import GeneratedImage
 from tabard.pictures.words import read_words
 
-_FACT = re.compile(r'\s*([\w ]{1,64}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
+# A name begins where no name goes on, so that a long text without facts is walked only once.
+_FACT = re.compile(r'(?<![\w ])([\w ]{1,64}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 _NEGATIVE = "Negative prompt: "
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tabard import FieldViolation, GenerateOptions, InvalidArgument
 from tabard_web.a1111 import inert
 from tabard_web.a1111.samplers import read_sampler
+from tabard_web.options import options_of
 from tabard_web.texts import Text
 
 Size = Annotated[int | None, Field(ge=0)]
@@ -95,10 +96,7 @@ class Txt2Img(BaseModel):
             "prompt_syntax": "a1111",
             **read_sampler(self.sampler_name or self.sampler_index, self.scheduler, self.eta),
         }
-        options: GenerateOptions = {  # type: ignore[assignment]
-            name: value for name, value in said.items() if value not in (None, "")
-        }
-        return options
+        return options_of(said)
 
     @property
     def parameters(self) -> dict[str, Any]:

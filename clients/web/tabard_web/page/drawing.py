@@ -26,7 +26,9 @@ from tabard import (
     Progress,
     TabardError,
 )
+from tabard_web.front.said_once import door
 from tabard_web.gone import unless_gone
+from tabard_web.options import options_of
 from tabard_web.page.errors import FAILURES, page_failure
 from tabard_web.page.events import written
 from tabard_web.page.visitors import OwnPage, Visitors, require_own_page
@@ -87,11 +89,7 @@ class DrawRequest(BaseModel):
     @property
     def options(self) -> GenerateOptions:
         """What the SDK is asked."""
-        said = self.model_dump(exclude={"prompt"})
-        options: GenerateOptions = {  # type: ignore[assignment]
-            name: value for name, value in said.items() if value not in (None, "", (), False)
-        }
-        return options
+        return options_of(self.model_dump(exclude={"prompt"}))
 
 
 class DrawingDoor:
@@ -104,7 +102,7 @@ class DrawingDoor:
     def router(self) -> APIRouter:
         """The path."""
         responses = {**FAILURES, **_STREAM}
-        router = APIRouter(prefix="/api", tags=["page"], responses=responses)
+        router = door(prefix="/api", tags=["page"], responses=responses)
         router.add_api_route("/draw", self.draw, methods=["POST"], response_class=Response)
         return router
 
