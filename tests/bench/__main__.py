@@ -28,7 +28,7 @@ from tests.bench import (
     traffic,
 )
 from tests.bench.alone import DiffusersLoop
-from tests.bench.costs import door_cost, evaluation_cost, identity_cost, shadow_cost
+from tests.bench.costs import door_cost, evaluation_cost, identity_cost, shadow_cost, step_cost
 from tests.bench.registry import scale
 from tests.bench.workload import CROWD, STEPS, Measured, mixed_crowd, ratio, spread
 
@@ -83,6 +83,12 @@ def _steps(chosen: argparse.Namespace) -> object:
             device=chosen.device, rounds=chosen.rounds, is_compiled=chosen.compiled, size=size
         )
         step_times.report(measured[size])
+    return measured
+
+
+def _adapters(chosen: argparse.Namespace) -> object:
+    measured = step_cost.run(rounds=chosen.rounds)
+    step_cost.report(measured)
     return measured
 
 
@@ -202,6 +208,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "images": _images,
     "traffic": _traffic,
     "steps": _steps,
+    "adapters": _adapters,
     "load": _load,
     "commands": _commands,
     "identity": _identity,

@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         Lookup,
         PictureMatch,
         PublishedReferences,
+        ReviewFiling,
     )
     from tabard.health.review import (
         BlindPair,
@@ -102,9 +103,16 @@ if TYPE_CHECKING:
     from tabard.jobs.status import JobEvent, JobImage, JobState, JobStatus, JobWebhook
     from tabard.operations import (
         Cause,
+        ContentCredentials,
         Drained,
         MemoryPlan,
+        Replica,
+        Replicas,
         Resident,
+        SafetyCheck,
+        SafetyLabel,
+        SamplerOptions,
+        ScheduleNames,
         ServerStatus,
         TenantLoad,
         Verification,
@@ -118,7 +126,7 @@ if TYPE_CHECKING:
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
     from tabard.releases.report import CheckReport, Coverage, Problem, Published
-    from tabard.releases.wear import Wear
+    from tabard.releases.wear import Region, Wear
     from tabard.replay import Replay, ReplayDifference
     from tabard.result import (
         Accepted,
@@ -160,6 +168,7 @@ __all__ = [
     "ComparisonCell",
     "ComparisonPlan",
     "ComparisonSide",
+    "ContentCredentials",
     "Coverage",
     "CreatedToken",
     "DeadlineExceeded",
@@ -235,19 +244,27 @@ __all__ = [
     "PulledFile",
     "Purpose",
     "Record",
+    "Region",
     "Release",
     "ReleaseChange",
     "ReleaseSignature",
     "Replay",
     "ReplayDifference",
+    "Replica",
+    "Replicas",
     "Resident",
     "ResourceExhausted",
     "Review",
+    "ReviewFiling",
     "Reviewed",
     "Reviews",
+    "SafetyCheck",
+    "SafetyLabel",
     "Sampler",
+    "SamplerOptions",
     "SamplingWarning",
     "Schedule",
+    "ScheduleNames",
     "Score",
     "SearchHit",
     "ServedAt",

@@ -131,8 +131,8 @@ def expect(studio: Studio, stack: Mapping[str, str], spec: RowSpec) -> torch.Ten
     texts = [getattr(pipe, n) for n in ("text_encoder", "text_encoder_2") if hasattr(pipe, n)]
 
     def set_step(step: int) -> None:
-        for name, layer in _layers(pipe.unet):
-            _set(layer, {key: case.at(name, step=step) for key, case in cases.items()})
+        for name, layer in layers_of(pipe.unet):
+            set_layer(layer, {key: case.at(name, step=step) for key, case in cases.items()})
 
     def after(_pipe: Any, step: int, _timestep: Any, kept: dict[str, Any]) -> dict[str, Any]:
         if step + 1 < STEPS:
@@ -141,18 +141,18 @@ def expect(studio: Studio, stack: Mapping[str, str], spec: RowSpec) -> torch.Ten
 
     with studio.oracle._wearing(worn):
         for text in texts:
-            for _, layer in _layers(text):
-                _set(layer, {key: case.text for key, case in cases.items()})
+            for _, layer in layers_of(text):
+                set_layer(layer, {key: case.text for key, case in cases.items()})
         set_step(0)
         run = run_of(spec) | {"callback_on_step_end": after, "output_type": "latent"}
         return studio.oracle._run(pipe, **run)[None]
 
 
-def _layers(model: Any) -> list[tuple[str, BaseTunerLayer]]:
+def layers_of(model: Any) -> list[tuple[str, BaseTunerLayer]]:
     return [(n, one) for n, one in model.named_modules() if isinstance(one, BaseTunerLayer)]
 
 
-def _set(layer: BaseTunerLayer, weights: Mapping[str, float]) -> None:
+def set_layer(layer: BaseTunerLayer, weights: Mapping[str, float]) -> None:
     """Wear adapters in a layer; those of weight 0 not at all, magnitudes included."""
     worn = {key: weight for key, weight in weights.items() if weight}
     layer.enable_adapters(bool(worn))

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An adapter in a request, where it acts otherwise than one weight says: a value, no behaviour."""
+"""Adapters in a request that act otherwise than one weight says, and regions: values only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tabard.pictures.sources import PictureSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,8 @@ class Wear:
             share, `((0.5, 0), (1, 0.6))`; on the line between two of them.
         start: Share of the steps before which the UNet does not wear it.
         end: Share of the steps from which on the UNet does not.
+        region: Where in the picture it is worn: the name of a `Region` of the request, or boxes as
+            there; None: everywhere.
         blocks: Factors of its weight in blocks: by name, `{"IN04": 0.5, "OUT": 0}`, or a UI's list
             of 17 or 26 (SD 1.x, 2.x), 12 or 20 (SDXL) numbers.
     """
@@ -35,4 +41,27 @@ class Wear:
     points: Sequence[tuple[float, float]] = ()
     start: float | None = None
     end: float | None = None
+    region: str | None = None
     blocks: Mapping[str, float] | Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """One of the `regions` of a request: a part of the picture, of boxes or of a mask.
+
+    Adapters that name it are worn there and nowhere else. Where regions overlap they are mixed;
+    where none is, the prompt is drawn with the adapters that name no region.
+
+    Attributes:
+        name: A letter, then letters, digits, `-` and `_`.
+        boxes: Rectangles `left,top,right,bottom` in shares of the picture, with `/` between
+            several: `"0,0,0.5,1"`; empty: there is a mask.
+        mask: A path, bytes, or a Pillow image, of the size that is drawn: white is the region,
+            black is not, grey is so much of it.
+        prompt: What to draw there; None: the prompt of the picture.
+    """
+
+    name: str
+    boxes: str = ""
+    mask: PictureSource | None = None
+    prompt: str | None = None

@@ -63,6 +63,8 @@ class DrawRequest(BaseModel):
         width: Pixels.
         height: Pixels.
         sampler: Short name, or A1111's spelling.
+        schedule: Likewise.
+        timestep_spacing: `leading`, `trailing` or `linspace`.
         deterministic: Byte-identical files for the same request.
         auto_trigger: Put trigger words in front of the prompt.
     """
@@ -79,6 +81,8 @@ class DrawRequest(BaseModel):
     width: Annotated[int | None, Field(ge=1)] = None
     height: Annotated[int | None, Field(ge=1)] = None
     sampler: Text = ""
+    schedule: Text = ""
+    timestep_spacing: Text = ""
     deterministic: bool = False
     auto_trigger: bool = False
 
