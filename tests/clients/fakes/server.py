@@ -79,7 +79,7 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
         warnings, drawn = [], type(request)()
         drawn.CopyFrom(request)
         for one in [] if self.state.is_deaf else worn:
-            said = self.state.resolve(one.ref.partition(":")[0], context).sampling
+            said = self.state.resolve(f"{one.adapter}@{one.digest}", context).sampling
             drawn.sampler = drawn.sampler or next(iter(said.samplers), "")
             if not drawn.num_inference_steps and said.HasField("steps"):
                 drawn.num_inference_steps = int(said.steps.recommended)
