@@ -252,6 +252,7 @@ INDEX: list[dict[str, Any]] = [
         "trigger": "watercolor style",
         "prompt": "a large red heart on a brown background",
         "notes": "Blotchy washes on cream paper. UNet, rank 16, diffusers layout.",
+        "sampling": {"steps": {"recommended": 20}, "guidance": {"recommended": 4}},
     },
     {
         "file": "watercolor-1.1.0.safetensors",

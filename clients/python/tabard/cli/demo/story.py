@@ -187,7 +187,7 @@ class Story:
             (
                 FEW_STYLED,
                 f"{style.short_name} + {few.short_name}",
-                f"a style in {steps} steps: of what both recommend, few steps win",
+                f"a style that recommends {STEPS} steps, in {steps}: few steps win",
                 (style.adapter, few.adapter),
                 {},
             ),
