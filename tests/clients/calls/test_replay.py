@@ -13,7 +13,7 @@ from tabard.calls.call import Caller
 from tabard.calls.options import write_request
 from tabard.calls.replay import Remake, judge, replay
 from tabard.errors import InvalidArgument
-from tabard.releases.wear import Region
+from tabard.pictures.region import Region
 from tabard.result import GeneratedImage
 
 CALLER = Caller(actor="ann", new_id=lambda: "1")

@@ -20,8 +20,8 @@ from tabard.errors import FailedPrecondition, FieldViolation, InvalidArgument, N
 from tabard.operations import ServerStatus
 from tabard.pictures.difference import SAME_MAX, PixelDifference, apart
 from tabard.pictures.png_text import damaged, read_texts
+from tabard.pictures.region import Region
 from tabard.pictures.sources import PictureSource, read_picture
-from tabard.releases.wear import Region
 from tabard.replay import (
     CLOSE,
     DIFFERENT,
