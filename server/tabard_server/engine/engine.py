@@ -121,19 +121,7 @@ class Engine:
             stopwatch=self._stopwatch,
         )
         self.can_merge = can_merge
-        self.facts = BaseFacts(
-            native_width=base.native_pixels,
-            native_height=base.native_pixels,
-            pixel_multiple=base.pixel_multiple,
-            latent_factor=base.latent_factor,
-            clip_skip_max=self._text.clip_skip_max,
-            train_timesteps=int(base.scheduler_config["num_train_timesteps"]),
-            prediction=str(base.scheduler_config["prediction_type"]),
-            samplers=self._samplers.names,
-            remarks=base.remarks,
-            dtype=str(dtype).removeprefix("torch."),
-            versions={module.__name__: str(module.__version__) for module in _LIBRARIES},
-        )
+        self.facts = self._say_facts()
 
     @property
     def device(self) -> str:
@@ -261,6 +249,22 @@ class Engine:
     def residents(self) -> list[Resident]:
         """Return what lies in the slots."""
         return self.slots.residents()
+
+    def _say_facts(self) -> BaseFacts:
+        base = self._base
+        return BaseFacts(
+            native_width=base.native_pixels,
+            native_height=base.native_pixels,
+            pixel_multiple=base.pixel_multiple,
+            latent_factor=base.latent_factor,
+            clip_skip_max=self._text.clip_skip_max,
+            train_timesteps=int(base.scheduler_config["num_train_timesteps"]),
+            prediction=str(base.scheduler_config["prediction_type"]),
+            samplers=self._samplers.names,
+            remarks=base.remarks,
+            dtype=str(self._dtype).removeprefix("torch."),
+            versions={module.__name__: str(module.__version__) for module in _LIBRARIES},
+        )
 
     def _timing_decoding(self, row: Row) -> AbstractContextManager[None]:
         return self._stopwatch.timing("decoding", size=row.spec.drawing.size)
