@@ -282,6 +282,7 @@ class Engine:
         """Let go of what can be made again."""
         for binding in self._bindings.values():
             binding.kept.clear()
+            binding.scratch.clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
