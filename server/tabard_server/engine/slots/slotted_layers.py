@@ -226,10 +226,12 @@ def add_slots(
     rank_rows: int,
     block: int = 0,
     packed: PackedWeights | None = None,
+    has_tables: bool = False,
 ) -> SlottedLayer:
     """Turn a base layer into a slotted one, in place, without touching its weights.
 
-    The tables are non-persistent buffers: `state_dict` keys stay as they were.
+    The tables are non-persistent buffers: `state_dict` keys stay as they were. Until an adapter
+    needs them they are one zero that is seen everywhere.
 
     Args:
         module: A layer for which `is_slottable` holds.
@@ -237,19 +239,34 @@ def add_slots(
         rank_rows: Rows of the tables, the zero row included.
         block: In which block of its component it lies.
         packed: Where a convolution finds its weight packed; None: it never is.
+        has_tables: Make the tables at once: for a compiled model, to which others would be a new
+            graph.
     """
     weight = module.weight
     assert isinstance(weight, torch.Tensor)
     outputs, inputs = int(weight.shape[0]), weight[0].numel()
     module.__class__ = SlottedLinear if isinstance(module, nn.Linear) else SlottedConv2d
     assert isinstance(module, SlottedLinear | SlottedConv2d)
-    module.register_buffer("slot_down", weight.new_zeros(rank_rows, inputs), persistent=False)
-    module.register_buffer("slot_up", weight.new_zeros(rank_rows, outputs), persistent=False)
+    for name, width in (("slot_down", inputs), ("slot_up", outputs)):
+        zeros = weight.new_zeros(()).expand(rank_rows, width)
+        module.register_buffer(name, zeros, persistent=False)
     module.slot_binding = binding
     module.slot_block = block
     if isinstance(module, SlottedConv2d):
         module.slot_packed = packed
+    if has_tables:
+        make_tables(module)
     return module
+
+
+def make_tables(layer: SlottedLayer) -> None:
+    """Give a layer's tables memory of their own, zeros, if they have none yet."""
+    # Whoever calls may be in inference mode, outside of which such memory could not be written.
+    with torch.inference_mode(mode=False):
+        for name in ("slot_down", "slot_up"):
+            table = getattr(layer, name)
+            if table.untyped_storage().nbytes() < table.nbytes:
+                setattr(layer, name, torch.zeros_like(table, memory_format=torch.contiguous_format))
 
 
 def _worn_by(layer: SlottedLayer) -> _Gathered | None:

@@ -27,7 +27,7 @@ def _fresh_compiler() -> Iterator[None]:
 def test_swaps_never_recompile(block: Block, axis: str, blocks: int) -> None:
     """Two hundred random swaps run one compiled graph, whatever the ranks and the layers."""
     binding, rng = Binding(), random.Random(5)
-    layers = slotted(block, binding)
+    layers = slotted(block, binding, has_tables=True)
     table = SlotTable(layers, rank_rows=RANK_ROWS)
     adapters = [
         adapter_for(block, name=str(n), rank=rng.choice([5, 6, 7, 8]), axis=axis, parts=parts)
