@@ -100,7 +100,8 @@ class Engine:
         if can_pack(device=device, dtype=dtype) and not is_compiled:
             self._packed = PackedWeights(bytes_max=None if plan is None else plan.packed)
         rank_rows = table_rows(slot_rank_total)
-        self.slots = SlotTable(self._add_slots(rank_rows=rank_rows), rank_rows=rank_rows)
+        layers = self._add_slots(rank_rows=rank_rows, has_tables=is_compiled)
+        self.slots = SlotTable(layers, rank_rows=rank_rows)
         self._samplers = SamplerPrototypes(base.scheduler_config)
         self._stopwatch = Stopwatch(device)
         models = {component: base.models[component] for component in base.adaptable}
@@ -269,7 +270,9 @@ class Engine:
     def _timing_decoding(self, row: Row) -> AbstractContextManager[None]:
         return self._stopwatch.timing("decoding", size=row.spec.drawing.size)
 
-    def _add_slots(self, *, rank_rows: int) -> dict[tuple[str, str], SlottedLayer]:
+    def _add_slots(
+        self, *, rank_rows: int, has_tables: bool
+    ) -> dict[tuple[str, str], SlottedLayer]:
         return {
             (component, name): add_slots(
                 module,
@@ -277,6 +280,7 @@ class Engine:
                 rank_rows=rank_rows,
                 block=self._blocks.index_of(name) if component == "unet" else 0,
                 packed=self._packed if component == "unet" else None,
+                has_tables=has_tables,
             )
             for component, binding in self._bindings.items()
             for name, module in named_layers(self._base, component)
@@ -287,6 +291,7 @@ class Engine:
         """Let go of what can be made again."""
         for binding in self._bindings.values():
             binding.kept.clear()
+            binding.scratch.clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -295,7 +300,8 @@ class Engine:
             return no_merged_copy()
         worn = [] if spec.is_merged_only else adapters_of(spec.stack)
         try:
-            slots = self.slots.acquire(worn)
+            with translating_out_of_memory(self._free_memory):
+                slots = self.slots.acquire(worn)
         except EngineError as error:
             return error
         try:

@@ -4,7 +4,8 @@
 Every slotted layer has tables of P rank rows. A slot is a set of rank rows, the same in every
 layer, that holds one adapter; so memory follows rank, a stack of adapters is the concatenation of
 its slots, and a swap is one copy to the device and one within it. Free rank rows are zero in every
-layer. In: host adapters. Out: leased slots. One thread. Knows nothing of rows, text or samplers.
+layer. A layer's tables take memory from the first adapter on that changes it. In: host adapters.
+Out: leased slots. One thread. Knows nothing of rows, text or samplers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, HostAdapter, Lay
 from tabard_server.engine.layer_fit import check_widths, no_such_layer
 from tabard_server.engine.slots.filling import empty_layers, fill_layers
 from tabard_server.engine.slots.magnitudes import MagnitudeCache
-from tabard_server.engine.slots.slotted_layers import SlottedLayer
+from tabard_server.engine.slots.slotted_layers import SlottedLayer, make_tables
 from tabard_server.engine_port.errors import AdapterMismatch, SlotsExhausted
 from tabard_server.engine_port.stack import Resident
 
@@ -180,9 +181,11 @@ class SlotTable:
         return slot
 
     def _fill(self, adapter: HostAdapter, *, kept: frozenset[str]) -> Slot:
+        worn = {key: self._layers[key] for key in adapter.layers}
+        for layer in worn.values():
+            make_tables(layer)
         self._make_room(adapter.rank_rows, kept=kept)
         rows = self._take_free(adapter.rank_rows)
-        worn = {key: self._layers[key] for key in adapter.layers}
         slot = Slot(
             digest=adapter.digest,
             resident_bytes=adapter.resident_bytes,
