@@ -123,7 +123,8 @@ def _apart(text: bytes) -> tuple[dict[str, str], str | None]:
         The texts, and what is left; None where anything is unusual.
     """
     try:
-        string = text.decode("utf-8")
+        # Writers fill headers up with blanks.
+        string = text.decode("utf-8").rstrip(" ")
         first = _FIRST.match(string)
         if first is None:
             return {}, string
