@@ -214,12 +214,9 @@ def _entry(key: str, row: Any) -> TensorEntry:
 
 
 def _are_sizes(value: Any) -> bool:
-    if not isinstance(value, list):
-        return False
-    for item in value:
-        if type(item) is not int or not 0 <= item <= _DIMENSION_MAX:
-            return False
-    return True
+    return isinstance(value, list) and all(
+        [type(item) is int and 0 <= item <= _DIMENSION_MAX for item in value]
+    )
 
 
 def _check_layout(tensors: Mapping[str, TensorEntry]) -> int:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tabard_registry.intake.files.finite import are_finite
 from tabard_registry.intake.files.headers import BadHeader, read_header
-from tabard_registry.intake.files.layout import Layout, TensorEntry, read_layout
+from tabard_registry.intake.files.layout import Layout, read_layout
 from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.sniff import SNIFF_BYTES, describe_stranger
 from tabard_registry.regular_file import open_regular
@@ -118,7 +118,7 @@ class TensorFile:
         Raises:
             OSError: The file is gone.
         """
-        tensors, whole = self.tensors, memoryview(self._map())
+        tensors, whole = self.tensors, self._map().data
         return b"".join([whole[tensors[key].start : tensors[key].end] for key in keys])
 
     def read(self, key: str) -> NDArray[Any]:
