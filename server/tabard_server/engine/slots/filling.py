@@ -29,14 +29,14 @@ class _Way:
     """How the factors of a slab come into rank rows.
 
     Attributes:
-        sizes: Numbers in each piece of the slab, one after the other, those between factors too.
-        picked: Which of the pieces are factors.
+        spans: First byte of each piece in the slab, and the one after its last.
         targets: Where each of these goes, seen as one row.
+        windows: The bytes of the targets, where they lie in this process' own memory.
     """
 
-    sizes: list[int]
-    picked: list[int]
+    spans: list[tuple[int, int]]
     targets: list[torch.Tensor]
+    windows: list[memoryview]
 
 
 class Ways:
@@ -51,13 +51,12 @@ class Ways:
         *,
         layers: Mapping[LayerKey, SlottedLayer],
         ranks: tuple[int, ...],
-        slab_bytes: int,
     ) -> _Way:
         """Return the way of slabs of a layout into these rank rows."""
         key = (layout, ranks)
         way = self._kept.get(key)
         if way is None:
-            way = _new_way(layout, layers=layers, ranks=ranks, slab_bytes=slab_bytes)
+            way = _new_way(layout, layers=layers, ranks=ranks)
         self._kept[key] = way
         self._kept.move_to_end(key)
         while len(self._kept) > _WAYS_KEPT_MAX:
@@ -95,9 +94,7 @@ def fill_layers(
     layout = adapter.layout
     device = next(iter(layers.values())).slot_down.device
     slab = adapter.slab.to(device, non_blocking=True)
-    way = (ways or Ways()).find(layout, layers=layers, ranks=ranks, slab_bytes=slab.nbytes)
-    pieces = slab.view(layout.dtype).split_with_sizes(way.sizes)
-    torch._foreach_copy_(way.targets, [pieces[at] for at in way.picked])
+    _copy(slab, (ways or Ways()).find(layout, layers=layers, ranks=ranks), dtype=layout.dtype)
     if not adapter.magnitude_rows:
         return True
     there = adapter.layers if slab is adapter.slab else SlabLayers(layout, slab=slab)
@@ -153,23 +150,35 @@ def _new_way(
     *,
     layers: Mapping[LayerKey, SlottedLayer],
     ranks: tuple[int, ...],
-    slab_bytes: int,
 ) -> _Way:
-    itemsize = layout.dtype.itemsize
-    way, end = _Way(sizes=[], picked=[], targets=[]), 0
+    spans, targets = [], []
     for key, place in layout.layers.items():
         layer, rows = layers[key], ranks[: place.rank]
         for start, width, table in (
             (place.down, place.inputs, layer.slot_down),
             (place.up, place.outputs, layer.slot_up),
         ):
+            row_bytes = width * layout.dtype.itemsize
             for first, stop, at in _runs(rows):
-                begin = start // itemsize + (at or 0) * width
-                if begin > end:
-                    way.sizes.append(begin - end)
-                way.picked.append(len(way.sizes))
-                way.sizes.append((stop - first) * width)
-                way.targets.append(table[first:stop].view(-1))
-                end = begin + way.sizes[-1]
-    way.sizes.append(slab_bytes // itemsize - end)
-    return way
+                begin = start + (at or 0) * row_bytes
+                spans.append((begin, begin + (stop - first) * row_bytes))
+                targets.append(table[first:stop].view(-1))
+    windows = [_bytes_of(target) for target in targets if target.device.type == "cpu"]
+    return _Way(spans=spans, targets=targets, windows=windows)
+
+
+def _bytes_of(tensor: torch.Tensor) -> memoryview:
+    return tensor.view(torch.uint8).numpy().data
+
+
+def _copy(slab: torch.Tensor, way: _Way, *, dtype: torch.dtype) -> None:
+    """Copy the pieces of a slab that lies on the device of the tables, which are of its dtype."""
+    if way.windows:
+        # There are hundreds of small copies, of each of which torch takes as long as of its bytes.
+        content = _bytes_of(slab)
+        for window, (start, stop) in zip(way.windows, way.spans, strict=True):
+            window[:] = content[start:stop]
+        return
+    flat, itemsize = slab.view(dtype), dtype.itemsize
+    pieces = [flat[start // itemsize : stop // itemsize] for start, stop in way.spans]
+    torch._foreach_copy_(way.targets, pieces)
