@@ -13,7 +13,7 @@ from typing import Any
 from tabard_registry import AppliedRecord
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
-from tabard_server.admission.assembly import admission_for, bounds_for
+from tabard_server.admission.assembly import admission_for, bounds_for, walks_for
 from tabard_server.admission.pictures import PictureReader
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.evaluation.assembly import grids_for
@@ -38,7 +38,7 @@ from tabard_server.life.weight_check import WeightCheck
 from tabard_server.limits import Limits, Tenants
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import Operations
-from tabard_server.output.finisher import Finisher
+from tabard_server.output.finisher import finisher_for
 from tabard_server.output.provenance import origin_of
 from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.policies import Policies
@@ -80,10 +80,9 @@ class App:
         self._open_threads(limits)
         self.gate = front.gate
         self.cache = self._build_cache(resources, limits=limits, tenants=tenants)
-        self._finisher = Finisher(
-            origin=origin_of(engine, registry=registry),
-            backlog_max=limits.finish_backlog_max,
-            metrics=self.metrics,
+        origin = origin_of(engine, registry=registry)
+        self._finisher = finisher_for(
+            settings, origin=origin, classify=resources.classify, metrics=self.metrics
         )
         self.loop = Loop(
             engine,
@@ -368,6 +367,7 @@ class App:
             ),
             registry=self.registry,
             engine=engine,
+            sampler_options=walks_for(engine, self._settings).options(),
             readiness=self.readiness,
             weight_check=self._weight_check,
             room=self.room,
@@ -375,6 +375,7 @@ class App:
             follower=self._follower,
             heartbeat=self._heartbeat,
             questions=questions,
+            clearance=self._finisher.clearance,
             identity_ways=self._settings.identity.ways,
             has_traces=self._traces.is_on,
         )

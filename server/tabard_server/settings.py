@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from tabard_server.access.settings import IdentitySettings, TlsSettings, is_loopback
+from tabard_server.c2pa.settings import C2paSettings
 from tabard_server.encoders.settings import EncoderSettings
 from tabard_server.engine_port.device import DEVICE, DEVICES, Dtype, nearest_device
 from tabard_server.engine_port.errors import UnknownSampler
@@ -29,6 +30,7 @@ from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.errors import BadSettings
 from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.limits import VALUES, Limits, TenantLimits
+from tabard_server.safety.settings import SafetySettings
 from tabard_server.telemetry.logs import LogFormat, LogLevel
 from tabard_server.webhooks.settings import JobsSettings
 
@@ -207,6 +209,8 @@ class Settings(BaseSettings):
     defaults: Defaults = Defaults()
     evaluation: GatePolicy = GatePolicy()
     jobs: JobsSettings = JobsSettings()
+    c2pa: C2paSettings = C2paSettings()
+    safety: SafetySettings = SafetySettings()
 
     @classmethod
     def settings_customise_sources(

@@ -37,6 +37,7 @@ CASES: Mapping[str, dict[str, Any]] = {
     "tiny weight": {"adapters": ["re/one:0.00001"]},
     "word": {"prompt": "a <plum> cat", "adapters": "re/plum"},
     "named word": {"prompt": "a embedding:re/plum cat"},
+    "kept away from": {"negative_prompt": "a embedding:re/plum@1.0.0 cat"},
     "recipe": {"adapters": ["re/both:0.3", "re/three"]},
     "tags": {"prompt": " a cat <lora:re/one:0.3> <lora:re/two> "},
     "second image": {"num_images": 2, "adapters": "re/one"},

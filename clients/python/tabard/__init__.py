@@ -103,17 +103,23 @@ if TYPE_CHECKING:
     from tabard.jobs.status import JobEvent, JobImage, JobState, JobStatus, JobWebhook
     from tabard.operations import (
         Cause,
+        ContentCredentials,
         Drained,
         MemoryPlan,
         Replica,
         Replicas,
         Resident,
+        SafetyCheck,
+        SafetyLabel,
+        SamplerOptions,
+        ScheduleNames,
         ServerStatus,
         TenantLoad,
         Verification,
         VerifiedComponent,
     )
     from tabard.pictures.difference import PixelDifference
+    from tabard.pictures.region import Region
     from tabard.pictures.sources import PictureSource
     from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
     from tabard.releases.comparison import Diff, FieldDiff, LayerDiff, LayerSide
@@ -163,6 +169,7 @@ __all__ = [
     "ComparisonCell",
     "ComparisonPlan",
     "ComparisonSide",
+    "ContentCredentials",
     "Coverage",
     "CreatedToken",
     "DeadlineExceeded",
@@ -238,6 +245,7 @@ __all__ = [
     "PulledFile",
     "Purpose",
     "Record",
+    "Region",
     "Release",
     "ReleaseChange",
     "ReleaseSignature",
@@ -251,9 +259,13 @@ __all__ = [
     "ReviewFiling",
     "Reviewed",
     "Reviews",
+    "SafetyCheck",
+    "SafetyLabel",
     "Sampler",
+    "SamplerOptions",
     "SamplingWarning",
     "Schedule",
+    "ScheduleNames",
     "Score",
     "SearchHit",
     "ServedAt",
@@ -298,6 +310,7 @@ _MODULES = (
     "result",
     "releases.wear",
     "pictures.difference",
+    "pictures.region",
     "replay",
     "jobs.status",
     "jobs.handles",

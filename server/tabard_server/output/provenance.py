@@ -18,6 +18,7 @@ from PIL import Image, PngImagePlugin
 from tabard_registry import Registry
 from tabard_server.engine_port.drawing import Drawing, Pixels, Size
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.engine_port.regions import Region
 from tabard_server.engine_port.samplers import SAMPLERS
 from tabard_server.engine_port.walk import SCHEDULES, Walk
 from tabard_server.jobs.job import PNG, Job, PutIn, Worn, WornRecipe, Written
@@ -25,6 +26,7 @@ from tabard_server.jobs.words.controls import write_controls
 from tabard_server.jobs.words.prompt_tags import write_tag
 from tabard_server.output.lossy import write_lossy
 from tabard_server.output.marking import add_marking, marked
+from tabard_server.safety.verdict import Verdict
 from tabard_server.version import tabard_version
 
 JSON_CHUNK = "tabard"
@@ -75,7 +77,9 @@ def origin_of(engine: EnginePort[Any], *, registry: Registry) -> Origin:
     )
 
 
-def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
+def describe(
+    job: Job, *, index: int, origin: Origin, verdict: Verdict | None = None
+) -> dict[str, Any]:
     """Return the provenance of one image as plain data.
 
     Its index is not part of it: image 2 of seed 7 is image 0 of seed 9, to the byte.
@@ -104,11 +108,14 @@ def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
         **({"prompt_windows": job.prompt_windows} if job.prompt_windows > 1 else {}),
         **({"trigger": _describe_put_in(job.put_in)} if job.put_in else {}),
         **({"warnings": _describe_warnings(job)} if job.warnings else {}),
+        **({} if verdict is None else {"safety": verdict.describe()}),
         **({} if job.is_deterministic else _describe_trace(job)),
     }
 
 
-def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
+def write_parameters(
+    job: Job, *, index: int, origin: Origin, verdict: Verdict | None = None
+) -> str:
     """Write what A1111 and the tools around it read."""
     layered = [worn for worn in job.worn if worn.release.kind != "textual_inversion"]
     taught = [worn for worn in job.worn if worn.release.kind == "textual_inversion"]
@@ -134,6 +141,8 @@ def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
     if taught:
         pairs = [(t.token, w.release.digest.hex[:12]) for w in taught for t in w.release.tokens]
         facts["TI hashes"] = _quote(", ".join(f"{token}: {short}" for token, short in pairs))
+    if verdict is not None:
+        facts["Safety check"] = str(verdict)
     facts["Version"] = f"tabard {origin.tabard}"
     lines = [" ".join([drawing.prompt, *tags])]
     if drawing.negative_prompt:
@@ -142,7 +151,9 @@ def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
     return "\n".join(lines)
 
 
-def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tuple[bytes, str]:
+def encode_image(
+    pixels: Pixels, *, job: Job, index: int, origin: Origin, verdict: Verdict | None = None
+) -> tuple[bytes, str]:
     """Return the file with its provenance, and the JSON that is returned beside it.
 
     The JSON beside the image also names the job, its index in that, the log position and the trace.
@@ -152,13 +163,14 @@ def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tup
         job: The job.
         index: Which of its images.
         origin: What all images share.
+        verdict: Of the safety classifier; None: nobody looked at it.
 
     Raises:
         InvalidRequest: What it says of itself does not fit into its format.
     """
-    document = describe(job, index=index, origin=origin)
+    document = describe(job, index=index, origin=origin, verdict=verdict)
     texts = {
-        A1111_CHUNK: write_parameters(job, index=index, origin=origin),
+        A1111_CHUNK: write_parameters(job, index=index, origin=origin, verdict=verdict),
         JSON_CHUNK: _json(document),
     }
     beside = document | {
@@ -195,6 +207,8 @@ def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
         told["prompt_syntax"] = drawing.style.syntax
     if drawing.style.token_match != "whole":
         told["token_match"] = drawing.style.token_match
+    if named := [region for region in drawing.regions if region.is_named]:
+        told["regions"] = [_describe_region(region) for region in named]
     if (picture := drawing.picture) is not None:
         told["image"] = {"sha256": picture.sha256, **_describe_size(picture.sent_size)}
         told["strength"] = drawing.strength
@@ -207,6 +221,16 @@ def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
     if drawing.crop_top_left is not None:
         told["crop_top_left"] = {"top": drawing.crop_top_left[0], "left": drawing.crop_top_left[1]}
     return told
+
+
+def _describe_region(region: Region) -> dict[str, Any]:
+    """Say what the request said of a region; boxes of adapters stand in their controls."""
+    told: dict[str, Any] = {"name": region.name}
+    if region.mask_sha256:
+        told["mask"] = {"sha256": region.mask_sha256}
+    else:
+        told["boxes"] = region.boxes
+    return told | ({"prompt": region.prompt} if region.has_own_prompt else {})
 
 
 def _describe_walk(walk: Walk) -> dict[str, Any]:
@@ -222,7 +246,11 @@ def _describe_walk(walk: Walk) -> dict[str, Any]:
 
 def _describe_put_in(put_in: PutIn) -> dict[str, Any]:
     """Say the prompt as it was asked for; the one that was drawn stands in `prompt`."""
-    return {"prompt": put_in.prompt, "auto": put_in.is_auto, "words": list(put_in.words)}
+    told = {"prompt": put_in.prompt, "auto": put_in.is_auto, "words": list(put_in.words)}
+    if put_in.negative_words:
+        told["negative_prompt"] = put_in.negative_prompt
+        told["negative_words"] = list(put_in.negative_words)
+    return told
 
 
 def _describe_warnings(job: Job) -> list[dict[str, str]]:
@@ -248,6 +276,8 @@ def _optional_facts(drawing: Drawing) -> dict[str, str]:
         facts["Prompt syntax"] = drawing.style.syntax
     if drawing.style.token_match != "whole":
         facts["Token match"] = drawing.style.token_match
+    if named := [region for region in drawing.regions if region.is_named]:
+        facts["Regions"] = _quote("; ".join(map(_region_fact, named)))
     if (picture := drawing.picture) is not None:
         facts["Denoising strength"] = f"{drawing.strength:g}"
         facts["Image hash"] = picture.sha256[:12]
@@ -262,6 +292,11 @@ def _optional_facts(drawing: Drawing) -> dict[str, str]:
     if drawing.target_size is not None:
         facts["Target size"] = "{}x{}".format(*drawing.target_size)
     return facts
+
+
+def _region_fact(region: Region) -> str:
+    where = region.boxes or f"mask {region.mask_sha256[:12]}"
+    return f"{region.name}={where}" + (f" {region.prompt}" if region.has_own_prompt else "")
 
 
 def _walk_facts(walk: Walk) -> dict[str, str]:

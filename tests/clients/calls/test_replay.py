@@ -15,6 +15,7 @@ from tabard.calls.call import Caller
 from tabard.calls.options import write_request
 from tabard.calls.replay import Remake, judge, replay
 from tabard.errors import InvalidArgument
+from tabard.pictures.region import Region
 from tabard.result import GeneratedImage
 from tabard_server.jobs.job import Written
 from tabard_server.output.lossy import write_lossy
@@ -273,3 +274,51 @@ def test_hostile_word_of_packing_is_refused(said: Any) -> None:
         replay(CALLER, lossy_of("jpeg", written=said))
 
     assert refused.value.reason == "PROVENANCE_UNREADABLE"
+
+
+MASK = png_of(colour=9)
+HAT = {"name": "hat", "mask": {"sha256": hashlib.sha256(MASK).hexdigest()}}
+
+
+def test_regions_are_asked_for_again() -> None:
+    """Boxes from what is told; a mask from the very file."""
+    left = {"name": "left", "boxes": "0,0,0.5,1", "prompt": "a dog"}
+    png = png_of(TOLD | {"regions": [left, HAT]})
+
+    made = replay(CALLER, png, region_masks={"hat": MASK})
+
+    assert made.options["regions"] == (
+        Region(name="left", boxes="0,0,0.5,1", prompt="a dog"),
+        Region(name="hat", mask=MASK),
+    )
+
+
+@pytest.mark.parametrize(
+    ("masks", "reason"),
+    [
+        ({}, "IMAGE_NEEDED"),
+        ({"hat": png_of()}, "IMAGE_MISMATCH"),
+        ({"hat": MASK, "cap": MASK}, "IMAGE_MISMATCH"),
+    ],
+)
+def test_mask_of_a_region_is_the_very_one(masks: dict[str, bytes], reason: str) -> None:
+    """Only its digest is kept."""
+    with pytest.raises(InvalidArgument) as caught:
+        replay(CALLER, png_of(TOLD | {"regions": [HAT]}), region_masks=masks)
+
+    assert caught.value.reason == reason
+    assert "region_masks[" in caught.value.violations[0].field
+
+
+NAMED = {"name": "a"}
+
+
+@pytest.mark.parametrize(
+    "regions", [7, [7], [{}], [{"name": 7}], [NAMED | {"boxes": 7}], [NAMED | {"prompt": 1}]]
+)
+def test_regions_that_cannot_be_are_refused(regions: Any) -> None:
+    """A file of anybody says anything."""
+    with pytest.raises(InvalidArgument) as caught:
+        made_of(regions=regions)
+
+    assert caught.value.reason == "PROVENANCE_UNREADABLE"

@@ -47,8 +47,11 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
         context.add_callback(self.state.cancelled.set)
         worn = [self._worn(one.ref, context) for one in request.adapters]
         seeds = [request.seed + index for index in range(request.num_images or 1)]
-        steps = request.num_inference_steps or 3
-        accepted = pb.Accepted(job_id="job-1", worn=worn, seeds=seeds, registry_seq=4)
+        request, warnings = self._heed(request, worn, context)
+        steps = request.num_inference_steps
+        accepted = pb.Accepted(
+            job_id="job-1", worn=worn, seeds=seeds, registry_seq=4, warnings=warnings
+        )
         yield pb.GenerateResponse(accepted=accepted)
         if self.state.fail_accepted_with is not None:
             self.state.fail_accepted_with.abort(context)
@@ -72,6 +75,22 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
             )
         )
 
+    def _heed(self, request: Any, worn: list[Any], context: Any) -> tuple[Any, list[Any]]:
+        """Take what is declared where a request says nothing, and warn of another spacing."""
+        warnings, drawn = [], type(request)()
+        drawn.CopyFrom(request)
+        found = [self.state.resolve(f"{one.adapter}@{one.digest}", context) for one in worn]
+        declared = [one.sampling for one in found if not self.state.is_deaf]
+        for said in sorted(declared, key=lambda said: not said.steps.max):
+            drawn.sampler = drawn.sampler or next(iter(said.samplers), "")
+            if not drawn.num_inference_steps and said.HasField("steps"):
+                drawn.num_inference_steps = int(said.steps.recommended)
+            if said.spacing and drawn.timestep_spacing not in ("", said.spacing):
+                field = "timestep_spacing"
+                warnings.append(generation_service_pb2.SamplingWarning(field=field, message="no"))
+        drawn.num_inference_steps = drawn.num_inference_steps or 3
+        return drawn, warnings
+
     def _worn(self, ref: str, context: Any) -> Any:
         name, _, weight = ref.rpartition(":") if ref.count(":") else (ref, "", "")
         release = self.state.resolve(name, context)
@@ -85,7 +104,8 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
 
     def _image(self, request: Any, worn: list[Any], *, index: int, seed: int) -> Any:
         felt = [release.digest for release in worn if self.state.effects[release.digest]]
-        shaped_by = repr((request.prompt, felt, seed, self.state.base_fingerprint))
+        spacing = request.timestep_spacing
+        shaped_by = repr((request.prompt, felt, seed, self.state.base_fingerprint, spacing))
         colour = hashlib.sha256(shaped_by.encode()).digest()[:3]
         data = io.BytesIO()
         size = (request.width or 64, request.height or 64)
@@ -102,6 +122,8 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
         provenance = {
             "prompt": request.prompt,
             "seed": seed,
+            "steps": request.num_inference_steps,
+            "sampler": request.sampler,
             "adapters": [one.ref for one in request.adapters],
         }
         return generation_service_pb2.Image(
@@ -124,7 +146,7 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
             "prompt": request.prompt,
             "negative_prompt": request.negative_prompt,
             "seed": seed,
-            "steps": request.num_inference_steps or 3,
+            "steps": request.num_inference_steps,
             "guidance_scale": request.guidance_scale,
             "width": size[0],
             "height": size[1],
@@ -167,6 +189,26 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             causes=[_DRAINING] if self.state.draining else [],
             residents=[_resident(one[0]) for one in self.state.releases.values()],
             samplers=["ddim", "euler"],
+            sampler_options=[
+                operations_pb2.SamplerOptions(
+                    name="ddim",
+                    title="DDIM",
+                    timestep_spacings=["leading", "trailing"],
+                    schedules=["ddim_uniform"],
+                    takes=["eta"],
+                ),
+                operations_pb2.SamplerOptions(
+                    name="euler",
+                    title="Euler",
+                    timestep_spacings=["leading", "trailing"],
+                    schedules=["karras", "ddim_uniform"],
+                    takes=["timesteps", "sigmas"],
+                ),
+            ],
+            schedules=[
+                operations_pb2.ScheduleNames(name="karras", title="Karras"),
+                operations_pb2.ScheduleNames(name="ddim_uniform", title="DDIM", aliases=["ddim"]),
+            ],
             uptime=timedelta(seconds=3725),
             native_width=64,
             native_height=64,
@@ -174,6 +216,8 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             base_zero_snr=True,
             base_remarks=["2 keys of no component, not read: junk, more"],
             memory_plan=self.state.memory_plan,
+            c2pa=self.state.c2pa,
+            safety=self.state.safety,
             identity=["tokens", "certificates"],
             traces=True,
             tenants=[

@@ -10,11 +10,16 @@ from tabard.convert import field_value, same_fields
 from tabard.errors import InvalidArgument
 from tabard.operations import (
     Cause,
+    ContentCredentials,
     Drained,
     MemoryPlan,
     Replica,
     Replicas,
     Resident,
+    SafetyCheck,
+    SafetyLabel,
+    SamplerOptions,
+    ScheduleNames,
     ServerStatus,
     TenantLoad,
     Verification,
@@ -93,9 +98,13 @@ def read_status(message: pb.GetStatusResponse) -> ServerStatus:
         residents=tuple(same_fields(Resident, one) for one in message.residents),
         memory_plan=same_fields(MemoryPlan, plan) if plan is not None else None,
         tenants=tuple(same_fields(TenantLoad, one) for one in message.tenants),
+        sampler_options=tuple(same_fields(SamplerOptions, one) for one in message.sampler_options),
+        schedules=tuple(same_fields(ScheduleNames, one) for one in message.schedules),
         causes=tuple(
             same_fields(Cause, one, seconds=field_value(one, "duration")) for one in message.causes
         ),
+        c2pa=_credentials(message.c2pa) if message.HasField("c2pa") else None,
+        safety=_safety(message.safety) if message.HasField("safety") else None,
     )
 
 
@@ -133,6 +142,16 @@ def read_resident(message: pb.WarmResponse) -> Resident:
 def read_drained(message: pb.DrainResponse) -> Drained:
     """Give the value of how far a drain got."""
     return same_fields(Drained, message)
+
+
+def _credentials(message: pb.ContentCredentials) -> ContentCredentials:
+    expires_at = field_value(message, "expire_time")
+    return same_fields(ContentCredentials, message, expires_at=expires_at)
+
+
+def _safety(message: pb.SafetyCheck) -> SafetyCheck:
+    labels = tuple(same_fields(SafetyLabel, one) for one in message.labels)
+    return same_fields(SafetyCheck, message, labels=labels)
 
 
 def _duration(seconds: float) -> Duration:

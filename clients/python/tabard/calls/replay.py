@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tabard.calls.call import Caller
@@ -20,6 +20,7 @@ from tabard.errors import FailedPrecondition, FieldViolation, InvalidArgument, N
 from tabard.operations import ServerStatus
 from tabard.pictures.difference import SAME_MAX, PixelDifference, apart
 from tabard.pictures.png_text import damaged
+from tabard.pictures.region import Region
 from tabard.pictures.sources import PictureSource, read_picture
 from tabard.pictures.words import FORMATS, format_of, read_words
 from tabard.replay import (
@@ -70,6 +71,7 @@ def replay(
     *,
     image: PictureSource | None = None,
     mask_image: PictureSource | None = None,
+    region_masks: Mapping[str, PictureSource] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     timeout_seconds: float = GENERATE_TIMEOUT_SECONDS,
 ) -> Remake:
@@ -82,6 +84,7 @@ def replay(
         picture: A PNG, JPEG or WebP that Tabard wrote: a path, or its bytes.
         image: The picture that it was begun from, if it was: the file as it was sent.
         mask_image: The mask, if there was one.
+        region_masks: The masks of regions, by the region's name; of boxes nothing is needed.
         on_progress: Told as steps are done.
         timeout_seconds: Deadline of the whole job.
 
@@ -102,6 +105,8 @@ def replay(
     for name, source in (("image", image), ("mask_image", mask_image)):
         if (sent := _sent(document, name=name, source=source)) is not None:
             options[name] = sent
+    if regions := _regions(document, masks=region_masks or {}):
+        options["regions"] = regions
     _picture(content)
     options |= {"on_progress": on_progress, "timeout_seconds": timeout_seconds}
     return Remake(content=content, document=document, prompt=prompt, options=options)
@@ -229,6 +234,33 @@ def _adapters(document: Mapping[str, Any]) -> list[str]:
             behind.append(_text(asked, "controls"))
         refs.append(":".join((f"{_text(asked, 'adapter')}@{digest}", *behind)))
     return list(dict.fromkeys(refs))
+
+
+def _regions(
+    document: Mapping[str, Any], *, masks: Mapping[str, PictureSource]
+) -> tuple[Region, ...]:
+    """Return the regions that it was drawn in, with the masks that were given again."""
+    try:
+        said = {
+            _text(one, "name"): one for one in _typed({"regions": [], **document}, "regions", list)
+        }
+        regions = {
+            name: Region(
+                name=name,
+                boxes=_text({"boxes": "", **one}, "boxes"),
+                prompt=_text(one, "prompt") if "prompt" in one else None,
+            )
+            for name, one in said.items()
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(f"what this PNG says of itself cannot be: {_short(error)}") from error
+    for name in dict.fromkeys((*said, *masks)):
+        field = f"region_masks[{name!r}]"
+        told = {field: said.get(name, {}).get("mask")}
+        content = _sent(told, name=field, source=masks.get(name))
+        if content is not None:
+            regions[name] = replace(regions[name], mask=content)
+    return tuple(regions.values())
 
 
 def _sent(document: Mapping[str, Any], *, name: str, source: PictureSource | None) -> bytes | None:

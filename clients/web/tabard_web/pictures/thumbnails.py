@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small WebPs of pictures, for lists of many; they say nothing of how the picture was made.
+"""Small WebPs of pictures, for lists of many; they keep the mark that a model made them, no more.
 
 In: a picture, usually a PNG of evidence. Out: a WebP that is no larger than asked.
 """
@@ -16,6 +16,8 @@ from tabard import InvalidArgument
 
 MEDIA_TYPE = "image/webp"
 _QUALITY = 86
+_MARK_BYTES_MAX = 2_048
+"""More XMP than that is somebody's own, and not the mark alone."""
 
 
 def require_pixels(picture: bytes, *, pixels_max: int) -> None:
@@ -36,9 +38,11 @@ def thumbnail(picture: bytes, *, pixels: int, pixels_max: int) -> bytes:
     """
     with _opened(picture, pixels_max=pixels_max) as image:
         small = image.convert("RGB")
+        mark = image.info.get("xmp", b"")
     small.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
     sink = io.BytesIO()
-    small.save(sink, format="WEBP", quality=_QUALITY, method=4)
+    kept = mark if isinstance(mark, bytes) and len(mark) <= _MARK_BYTES_MAX else b""
+    small.save(sink, format="WEBP", quality=_QUALITY, method=4, xmp=kept)
     return sink.getvalue()
 
 

@@ -50,6 +50,7 @@ FULL = pb.GenerateRequest(
     image_format=pb.IMAGE_FORMAT_WEBP,
     image_quality=0,
     without_progress=True,
+    regions=[pb.Region(name="a")],
 )
 
 

@@ -17,6 +17,7 @@ from starlette.responses import StreamingResponse
 
 from tabard import EvidenceDocument, Reviews
 from tabard.health.review_page import page_pieces
+from tabard_web.front.said_once import door
 from tabard_web.page.errors import FAILURES
 from tabard_web.page.visitors import OwnPage, Visitors, require_own_page
 from tabard_web.texts import Text
@@ -169,7 +170,7 @@ class SheetsDoor:
     @property
     def router(self) -> APIRouter:
         """The paths."""
-        router = APIRouter(prefix="/api", tags=["page"], responses=FAILURES)
+        router = door(prefix="/api", tags=["page"], responses=FAILURES)
         router.add_api_route("/review", self.sheet, methods=["GET"])
         router.add_api_route("/review", self.review, methods=["POST"])
         router.add_api_route("/review/filed", self.file, methods=["POST"])

@@ -10,6 +10,7 @@ import click
 
 from tabard.cli import exit_codes
 from tabard.cli.commands.generate.gallery import Gallery
+from tabard.cli.commands.generate.regions import split_masks
 from tabard.cli.numbers import Number
 from tabard.cli.output import table
 from tabard.cli.session import Session, with_session
@@ -31,7 +32,13 @@ _SAID = {
 @click.command()
 @click.argument("picture", type=_FILE)
 @click.option("--image", type=_FILE, help="The picture that it was begun from, as it was sent.")
-@click.option("--mask", "mask_image", type=_FILE, help="Its mask, as it was sent.")
+@click.option(
+    "--mask",
+    "masks",
+    multiple=True,
+    metavar="[REGION=]FILE",
+    help="Its mask, as it was sent; of a region, with its name before it.",
+)
 @click.option(
     "--timeout",
     type=Number(min=0, max=TIMEOUT_SECONDS_MAX, min_open=True),
@@ -51,6 +58,7 @@ def replay(
     picture: Path,
     timeout: float | None,
     out: Path | None,
+    masks: tuple[str, ...],
     **pictures: Any,
 ) -> None:
     """Make an image again from its provenance, and say what differs.
@@ -63,6 +71,7 @@ def replay(
     tabard replay a-red-circle--7.png --out again
     tabard replay a-blue-star--7.jpg --image photo.jpg --mask hole.png
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    pictures |= split_masks(masks)
     if timeout is not None:
         pictures["timeout_seconds"] = timeout
     gallery = None if out is None else Gallery(out)

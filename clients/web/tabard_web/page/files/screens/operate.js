@@ -214,6 +214,8 @@ function facts(status) {
     ['Base', `${status.base_family} · ${short(status.base_fingerprint)}`], ['From', status.base_source],
     ['Draws at', `${status.native_width} × ${status.native_height}`],
     ['Registry', short(status.registry_id)], ['Callers', status.identity.length ? status.identity.join(', ') : 'nobody is asked'],
+    ['Content Credentials', status.c2pa ? `${status.c2pa.subject} (${status.c2pa.algorithm}), until ${status.c2pa.expires_at}` : 'off'],
+    ['Safety check', status.safety ? `${status.safety.policy} by ${status.safety.model}${status.safety.failure ? `; failing: ${status.safety.failure}` : ''}` : 'off'],
     ['Steps so far', number(status.steps)],
     ...status.base_remarks.map((/** @type {string} */ remark) => ['Remark', remark]),
   ];

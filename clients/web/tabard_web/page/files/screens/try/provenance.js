@@ -83,8 +83,9 @@ function worn(said) {
 function asked(said) {
   const trigger = said.trigger && typeof said.trigger === 'object' ? said.trigger : {};
   return {
-    prompt: trigger.prompt ?? said.prompt, negative_prompt: said.negative_prompt, seed: said.seed, num_inference_steps: said.steps,
+    prompt: trigger.prompt ?? said.prompt, negative_prompt: trigger.negative_prompt ?? said.negative_prompt, seed: said.seed, num_inference_steps: said.steps,
     guidance_scale: said.guidance_scale, width: said.width, height: said.height, num_images: 1, sampler: said.sampler,
+    schedule: said.schedule, timestep_spacing: said.timestep_spacing,
     deterministic: said.deterministic, auto_trigger: trigger.auto, refs: worn(said),
   };
 }
